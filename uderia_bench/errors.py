@@ -1,0 +1,99 @@
+"""The errors a caller can meet, as one tree; it says nothing about how a trial ended (that is an outcome).
+
+::
+
+    BenchError
+    ├── UsageError            exit 2   the command line asks for something that cannot be
+    │   └── DocumentError     exit 2   a corpus or experiment says something wrong: every mistake at once
+    ├── CannotRun             exit 3   the server cannot be used as the experiment wants
+    │   ├── Unreachable                nobody answers at the address
+    │   ├── NotSignedIn                the server refuses the credentials
+    │   └── UnknownProfile             an arm names a profile the server does not have
+    ├── Interrupted           exit 4   stopped by a signal; ``resume`` goes on
+    ├── InvalidContrast       exit 5   a planned comparison is not valid
+    └── StoreError            exit 2   a run directory cannot be read or written
+        └── MetricFailed               a metric raised while deriving: names the metric and the trial
+
+Every message is one line that says what, where and what to do; ``DocumentError`` joins one line a mistake.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class BenchError(Exception):
+    """Anything this package refuses to do, with the exit code of contract.md."""
+
+    exit_code = 3
+
+
+class UsageError(BenchError):
+    """The command line asks for something that cannot be."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """One thing wrong in a document: where it stands and what to do about it.
+
+    ``line`` counts from 1; ``path`` is dotted, as in ``queries.3.prompt``; both None for the file as a whole.
+    """
+
+    file: str
+    line: int | None
+    path: str | None
+    message: str
+
+    def __str__(self) -> str:
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        return f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
+
+
+class DocumentError(UsageError):
+    """A corpus or an experiment is wrong; carries every mistake found, not the first."""
+
+    def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
+        self.mistakes = mistakes
+        super().__init__("\n".join(str(mistake) for mistake in mistakes))
+
+
+class CannotRun(BenchError):
+    """The server cannot be used as the experiment wants."""
+
+    exit_code = 3
+
+
+class Unreachable(CannotRun):
+    """Nobody answers at the server's address."""
+
+
+class NotSignedIn(CannotRun):
+    """The server refuses the credentials, or there are none."""
+
+
+class UnknownProfile(CannotRun):
+    """An arm names a profile the server does not have."""
+
+
+class Interrupted(BenchError):
+    """Stopped by a signal with trials left to do; the run can be resumed."""
+
+    exit_code = 4
+
+
+class InvalidContrast(BenchError):
+    """A planned comparison is not valid, so it has no verdict."""
+
+    exit_code = 5
+
+
+class StoreError(BenchError):
+    """A run directory, its ledger or its Parquet cannot be read or written."""
+
+    exit_code = 2
+
+
+class MetricFailed(StoreError):
+    """A metric raised while a run was derived; the raw records are untouched."""

@@ -1,0 +1,35 @@
+"""Numbers that travel with their interval, their n, what is missing and what must be said about them. Values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A centre with an interval at ``level``; an interval that does not exist is None on the side that is missing.
+
+    ``n`` is the number of independent observations (queries where repeats are clustered), ``missing`` how many observations it
+    does not speak for. ``method`` names the interval. ``value`` is None only where nothing was observed.
+    """
+
+    value: float | None
+    lo: float | None
+    hi: float | None
+    level: float
+    n: int
+    missing: int = 0
+    method: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """The size of a difference between two arms: ``kind`` is ``ratio`` (candidate / baseline) or ``difference`` (candidate − baseline)."""
+
+    kind: str
+    value: float | None
+    lo: float | None
+    hi: float | None
+    level: float
+    method: str = ""
