@@ -9,6 +9,11 @@
     │   ├── Unreachable                nobody answers at the address
     │   ├── NotSignedIn                the server refuses the credentials
     │   └── UnknownProfile             an arm names a profile the server does not have
+    ├── CallFailed            exit 3   one REST call did not give what was asked; inside a trial it becomes its outcome
+    │   ├── NoAnswer                   the connection failed or broke; says whether the request may have arrived
+    │   ├── Refused                    the server answered, and would not
+    │   ├── Throttled                  the server asked us to come back later
+    │   └── Gone                       the server does not know the thing (any more)
     ├── Interrupted           exit 4   stopped by a signal; ``resume`` goes on
     ├── InvalidContrast       exit 5   a planned comparison is not valid
     └── StoreError            exit 2   a run directory cannot be read or written
@@ -75,6 +80,38 @@ class NotSignedIn(CannotRun):
 
 class UnknownProfile(CannotRun):
     """An arm names a profile the server does not have."""
+
+
+class CallFailed(BenchError):
+    """One REST call did not give what was asked."""
+
+
+class NoAnswer(CallFailed):
+    """The connection failed or broke. ``arrived`` is False only where the request surely never reached the server."""
+
+    def __init__(self, message: str, *, arrived: bool) -> None:
+        self.arrived = arrived
+        super().__init__(message)
+
+
+class Refused(CallFailed):
+    """The server answered with an error status."""
+
+    def __init__(self, message: str, *, status: int) -> None:
+        self.status = status
+        super().__init__(message)
+
+
+class Throttled(Refused):
+    """The server asked to come back later; ``retry_after_s`` is None where it did not say when."""
+
+    def __init__(self, message: str, *, status: int, retry_after_s: float | None) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message, status=status)
+
+
+class Gone(Refused):
+    """The server does not know the session or task (any more)."""
 
 
 class Interrupted(BenchError):

@@ -51,8 +51,8 @@ class Ending(StrEnum):
 class Trial:
     """One query on one arm, one repetition, as planned.
 
-    ``seq`` is the order of sending (from 0), ``block`` the trials of one query and repetition on all arms, ``window`` the stretch
-    of the plan in which one arm has the server to itself; ``repeat`` counts from 1, per stage.
+    ``seq`` is the order of sending (from 0), ``block`` the trials of one query and repetition on all arms, ``window`` the
+    stretch of the plan in which one arm has the server to itself; ``repeat`` counts from 1, per stage.
     """
 
     trial_id: str
@@ -87,10 +87,10 @@ class Expected:
 class TrialRecord:
     """Everything a trial left behind, uninterpreted: times, the client's ending, and the two raw JSON bodies.
 
-    ``due_s`` is when the plan wanted it sent, ``sent_s`` the moment before the query POST was handed to the transport, ``accepted_s``
-    when its 202 was read. ``seen_lo_s`` and ``seen_hi_s`` bracket the end as polling saw it: the last poll that was not terminal and
-    the first that was. Any of them is None where that moment never came. ``attempts`` counts askings of the whole trial,
-    ``polls`` the reads of its task.
+    ``due_s`` is when the plan wanted it sent, ``sent_s`` the moment before the query POST was handed to the transport,
+    ``accepted_s`` when its 202 was read. ``seen_lo_s`` and ``seen_hi_s`` bracket the end as polling saw it: the last poll that
+    was not terminal and the first that was. Any of them is None where that moment never came. ``attempts`` counts askings of
+    the whole trial, ``polls`` the reads of its task.
     """
 
     trial: Trial

@@ -1,0 +1,260 @@
+"""One trial from its slot to its record: session, query, following, deadline. It schedules nothing and interprets no answer.
+
+Whatever the server does becomes an ending in the record; only programming errors and a lost sign-in get out.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import anyio
+import orjson
+import structlog
+
+from uderia_bench.errors import CallFailed, Gone, NoAnswer, Refused, Throttled
+from uderia_bench.gateway.uderia import TaskState, Uderia
+from uderia_bench.trial import Ending, Expected, Trial, TrialRecord
+
+FIRST_POLL_S = 0.05
+POLL_SHARE = (
+    0.25  # of the time elapsed: a trial of any length costs about log(length) polls and holds its slot 12 % too long on average
+)
+LONGEST_POLL_S = 2.0  # the server answers every poll with the whole event list, so it is left alone (protocol.md 5.1)
+CANCEL_WAIT_S = (
+    10.0  # a cancelled task ends in under 0.4 s on an idle server (observed.md, Endpoints); a loaded one needs longer
+)
+LOOK_UP_S = 10.0  # how long a session is watched for a query whose POST broke: turns are written within a task's own time
+NO_DEFAULT = 400  # what a bare session is refused with where the user has no default profile (protocol.md 3.1)
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The run's clock: monotonic seconds since its start, and UTC beside it for people."""
+
+    start_s: float
+
+    def now_s(self) -> float:
+        """Return seconds since the run began, on anyio's clock."""
+        return anyio.current_time() - self.start_s
+
+    def since(self, moment_s: float) -> float:
+        """Place a moment of anyio's clock on the run's."""
+        return moment_s - self.start_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """How trials of one server are asked.
+
+    ``bare_sessions``: without ``profile_id``, as the seed document advises for one trial at a time.
+    """
+
+    uderia: Uderia
+    clock: Clock
+    timeout_s: float
+    bare_sessions: bool
+    mark_asked: Callable[[TrialRecord], None]
+    rng: random.Random
+
+    async def ask(self, trial: Trial, expected: Expected, *, attempts: int) -> TrialRecord:
+        """Ask one trial in a fresh session and follow it to its end."""
+        record = TrialRecord(
+            trial=trial,
+            expected=expected,
+            ending=Ending.CANCELLED,
+            detail="stopped before it was sent",
+            attempts=attempts,
+            due_s=self.clock.now_s(),
+            due_at=_utc(),
+        )
+        async with _endings(record) as held:
+            await self._create_session(held)
+            await self._submit(held)
+            await self._follow(held)
+        return held.record
+
+    async def pick_up(self, record: TrialRecord) -> TrialRecord:
+        """Follow a trial whose query an earlier process sent, without asking it again."""
+        async with _endings(record, picked_up=True) as held:
+            held.note("picked up by its task id after an interruption")
+            await self._follow(held)
+        return held.record
+
+    async def _create_session(self, held: _Held) -> None:
+        profile_id = held.record.expected.profile_id
+        try:
+            session_id = await self.uderia.create_session(None if self.bare_sessions else profile_id)
+        except Refused as error:
+            if not self.bare_sessions or error.status != NO_DEFAULT:
+                raise
+            session_id = await self.uderia.create_session(profile_id)
+            held.note("session made with the arm's profile: the user has no default profile")
+        held.set(session_id=session_id)
+
+    async def _submit(self, held: _Held) -> None:
+        record = held.record
+        assert record.session_id is not None, "a session is made before a query is sent"
+        held.set(sent_s=self.clock.now_s(), sent_at=_utc(), detail="stopped while it was being sent")
+        try:
+            accepted = await self.uderia.submit(record.session_id, record.trial.prompt, record.expected.profile_id)
+        except NoAnswer as error:
+            if not error.arrived:
+                raise
+            log.warning("query in an unknown state, looking it up", trial=record.trial.trial_id, error=str(error))
+            held.note("the query's connection broke; it was looked up in its session, not sent again")
+            await self._look_up(held, error)
+            return
+        held.set(
+            task_id=accepted.task_id,
+            sent_s=self.clock.since(accepted.sent_s),
+            accepted_s=self.clock.since(accepted.accepted_s),
+            accepted_at=_utc(),
+            detail="stopped while the agent was working",
+        )
+        self.mark_asked(held.record)
+
+    async def _look_up(self, held: _Held, broken: NoAnswer) -> None:
+        """Find a query's turn in its session; where the session shows nothing of it, it did not arrive."""
+        assert held.record.session_id is not None, "a query is sent in a session"
+        asked_s = anyio.current_time()
+        while anyio.current_time() - asked_s < self.timeout_s:
+            body = await self.uderia.session(held.record.session_id)
+            session = _object(body)
+            turns = _turns(session)
+            if turns:
+                task_id = turns[-1].get("task_id")
+                held.set(task_id=task_id if isinstance(task_id, str) else None, session=body)
+                return
+            if not session.get("session_history") and anyio.current_time() - asked_s > LOOK_UP_S:
+                raise NoAnswer(f"{broken}; the session shows no trace of the query", arrived=False)
+            await anyio.sleep(self._pause(anyio.current_time() - asked_s))
+
+    async def _follow(self, held: _Held) -> None:
+        """Poll the task to its end or the deadline, then read the session once."""
+        task_id = held.record.task_id
+        if task_id is not None:
+            with anyio.move_on_after(self.timeout_s - held.age_s()) as deadline:
+                await self._poll_to_the_end(held, task_id)
+            if deadline.cancelled_caught:
+                held.set(ending=Ending.TIMED_OUT, detail=f"no end within {self.timeout_s:g} s; cancelled on the server")
+                await self._cancel(held, task_id)
+        else:
+            held.set(ending=Ending.SETTLED, detail=None, done_at=_utc())
+        if held.record.session_id is not None:
+            await self._read_session(held, held.record.session_id)
+
+    async def _poll_to_the_end(self, held: _Held, task_id: str) -> None:
+        begun_s = anyio.current_time()
+        while True:
+            await anyio.sleep(self._pause(anyio.current_time() - begun_s))
+            try:
+                state = await self.uderia.task(task_id)
+            except Gone as error:
+                await self._recover(held, error)
+                return
+            if self._saw(held, state):
+                held.set(ending=Ending.SETTLED, detail=None)
+                return
+
+    def _saw(self, held: _Held, state: TaskState) -> bool:
+        """Take one poll into the record; True where the task is over."""
+        seen_s = None if held.picked_up or held.record.sent_s is None else self.clock.now_s() - held.record.sent_s
+        held.set(polls=held.record.polls + 1, task=state.body)
+        if not state.terminal:
+            held.set(seen_lo_s=seen_s)
+            return False
+        held.set(seen_hi_s=seen_s, done_at=_utc())
+        return True
+
+    async def _recover(self, held: _Held, gone: Gone) -> None:
+        """Read what the session kept of a task the server has forgotten (tasks live in memory, sessions on disk)."""
+        assert held.record.session_id is not None, "a task belongs to a session"
+        body = await self.uderia.session(held.record.session_id)
+        if _turns(_object(body)):
+            held.set(ending=Ending.SETTLED, detail=None, session=body, done_at=_utc())
+            held.note("the server forgot the task; read from the session alone")
+        else:
+            held.set(ending=Ending.LOST, detail=f"{gone}; its session has no turn", session=body)
+
+    async def _cancel(self, held: _Held, task_id: str) -> None:
+        """Stop a task on the server and wait for it, so that it does not run on under the next arm's trials."""
+        with anyio.move_on_after(CANCEL_WAIT_S):
+            await self.uderia.cancel(task_id)
+            while not self._saw(held, await self.uderia.task(task_id)):  # noqa: ASYNC110 - the event is on the server
+                await anyio.sleep(FIRST_POLL_S)
+            return
+        held.note(f"the task did not stop within {CANCEL_WAIT_S:g} s of its cancellation")
+
+    async def _read_session(self, held: _Held, session_id: str) -> None:
+        try:
+            held.set(session=await self.uderia.session(session_id))
+        except CallFailed as error:
+            held.note(f"no session file: {error}")
+
+    async def give_up(self, record: TrialRecord) -> None:
+        """Cancel on the server what a stopping run leaves behind; whether that works changes nothing in the record."""
+        if record.task_id is not None:
+            try:
+                await self.uderia.cancel(record.task_id)
+            except CallFailed as error:
+                log.warning("could not cancel on the server", trial=record.trial.trial_id, error=str(error))
+
+    def _pause(self, elapsed_s: float) -> float:
+        """Return the wait before the next poll: a share of the time elapsed, in a random phase so that polls spread."""
+        return min(max(elapsed_s * POLL_SHARE, FIRST_POLL_S), LONGEST_POLL_S) * self.rng.uniform(0.8, 1.2)
+
+
+class _Held:
+    """The record of a trial in flight: replaced, never changed, so that what is committed can be trusted."""
+
+    def __init__(self, record: TrialRecord, *, picked_up: bool = False) -> None:
+        self.record = record
+        self.picked_up = picked_up  # sent by another process: its monotonic clock is not ours
+
+    def age_s(self) -> float:
+        """Return how long ago the query was sent; by UTC, which outlives the process that sent it."""
+        return 0.0 if self.record.sent_at is None else (_utc() - self.record.sent_at).total_seconds()
+
+    def set(self, **changes: Any) -> None:
+        """Replace fields of the record."""
+        self.record = replace(self.record, **changes)
+
+    def note(self, text: str) -> None:
+        """Say something about the trial that a reader of its numbers should know."""
+        self.set(notes=(*self.record.notes, text))
+
+
+@asynccontextmanager
+async def _endings(record: TrialRecord, *, picked_up: bool = False) -> AsyncIterator[_Held]:
+    """Turn what the gateway raises into the trial's ending."""
+    held = _Held(record, picked_up=picked_up)
+    try:
+        yield held
+    except CallFailed as error:
+        ending = {Throttled: Ending.RATE_LIMITED, NoAnswer: Ending.UNREACHABLE}.get(type(error), Ending.REFUSED)
+        held.set(ending=ending, detail=str(error))
+        log.warning("trial not answered", trial=record.trial.trial_id, ending=ending.value, error=str(error))
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _turns(session: dict[str, Any]) -> list[dict[str, Any]]:
+    last = session.get("last_turn_data")
+    history = last.get("workflow_history") if isinstance(last, dict) else None
+    return [turn for turn in history if isinstance(turn, dict)] if isinstance(history, list) else []
+
+
+def _utc() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,101 @@
+"""Signing in and staying signed in: one login, shared by all trials, renewed once when the server has forgotten it.
+
+The server limits logins to 5 a minute an address and answers an expired token with 403, 404 or an empty 200 (protocol.md 1.4),
+so a suspicion is settled by ``/auth/me`` before anybody logs in again.
+"""
+
+from __future__ import annotations
+
+import anyio
+import httpx
+import structlog
+
+from uderia_bench.errors import NoAnswer, NotSignedIn, Throttled, Unreachable
+from uderia_bench.gateway.credentials import Credentials
+from uderia_bench.gateway.wire import Wire, refuse, server_words
+
+LONGEST_WAIT_S = 90.0  # contract.md, Commands: a sign-in limit that says when is waited out up to this long
+log = structlog.get_logger(__name__)
+
+
+class SignIn:
+    """The bearer token of one server, and how to get it."""
+
+    def __init__(self, wire: Wire, credentials: Credentials) -> None:
+        self._wire = wire
+        self._credentials = credentials
+        self._token: str | None = None
+        self._renewing = anyio.Lock()
+
+    async def token(self) -> str:
+        """Return the token, signing in first where there is none yet."""
+        if self._token is None:
+            async with self._renewing:
+                if self._token is None:
+                    self._token = await self._obtain()
+        return self._token
+
+    async def renew_if_expired(self, suspect: str) -> bool:
+        """Settle whether ``suspect`` has expired; sign in again if so. True where the caller should try once more.
+
+        Raises ``NotSignedIn`` where the token cannot be renewed (an access token from the environment, or changed credentials).
+        """
+        async with self._renewing:
+            if self._token != suspect:
+                return True  # somebody else has renewed it meanwhile
+            probe = await self._wire.exchange("GET", "/api/v1/auth/me", token=suspect)
+            if probe.status != httpx.codes.UNAUTHORIZED:
+                return False
+            log.warning("token expired", server=self._wire.base_url)
+            if self._credentials.token is not None:
+                raise NotSignedIn(
+                    f"{self._wire.base_url} does not accept the access token (any more): set a valid UDERIA_TOKEN"
+                )
+            self._token = await self._obtain()
+            return True
+
+    async def _obtain(self) -> str:
+        if self._credentials.token is not None:
+            token = self._credentials.token.reveal()
+            try:
+                probe = await self._wire.exchange("GET", "/api/v1/auth/me", token=token)
+            except NoAnswer as error:
+                raise Unreachable(unreachable(self._wire.base_url, error)) from error
+            if probe.status != httpx.codes.OK:
+                raise NotSignedIn(f"{self._wire.base_url} does not accept UDERIA_TOKEN (HTTP {probe.status}): set a valid one")
+            return token
+        try:
+            return await self._log_in()
+        except Throttled as limit:
+            wait = limit.retry_after_s
+            if wait is None or wait > LONGEST_WAIT_S:
+                raise NotSignedIn(f"{limit}: too many sign-ins, try again later") from limit
+            log.warning("sign-in limit reached, waiting", seconds=wait, server=self._wire.base_url)
+            await anyio.sleep(wait + 0.5)  # the server counts whole seconds
+        try:
+            return await self._log_in()
+        except Throttled as limit:
+            raise NotSignedIn(f"{limit}: too many sign-ins, try again later") from limit
+
+    async def _log_in(self) -> str:
+        who, password = self._credentials.username, self._credentials.password
+        assert password is not None, "credentials are a token or a username with a password"
+        try:
+            body = {"username": who, "password": password.reveal()}
+            reply = await self._wire.exchange("POST", "/api/v1/auth/login", body=body)
+        except NoAnswer as error:
+            raise Unreachable(unreachable(self._wire.base_url, error)) from error
+        data = reply.json()
+        if reply.status == httpx.codes.OK and isinstance(data, dict) and isinstance(data.get("token"), str):
+            return str(data["token"])
+        if reply.status == httpx.codes.TOO_MANY_REQUESTS:
+            raise refuse(reply, f"sign-in at {self._wire.base_url}")
+        said = server_words(reply) or f"HTTP {reply.status}"
+        raise NotSignedIn(f"{self._wire.base_url} refuses {who!r}: {said}; check UDERIA_USERNAME and UDERIA_PASSWORD")
+
+
+def unreachable(server: str, error: NoAnswer) -> str:
+    """Say in one line that nobody answers, and what to set."""
+    cause = error.__cause__
+    reason = f" ({type(cause).__name__}: {cause})" if cause is not None and str(cause) else ""
+    return f"nobody answers at {server}{reason}: start the server, or name another with --server or UDERIA_URL"

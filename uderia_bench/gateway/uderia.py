@@ -1,0 +1,181 @@
+"""The calls of Uderia's REST API that a benchmark needs, each with the retries its nature allows.
+
+Retry the poll, never the question: tenacity stands around calls that can be repeated without harm. A query is sent again only
+where it surely never arrived; where that is unknown, ``NoAnswer.arrived`` says so and the caller looks it up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import anyio
+import httpx
+import tenacity
+
+from uderia_bench.errors import NoAnswer, Refused, Throttled
+from uderia_bench.gateway.signin import SignIn
+from uderia_bench.gateway.wire import Reply, Wire, refuse
+
+TRIES = 5  # with the waits below a server may be away for about ten seconds before a call is given up
+FIRST_WAIT_S = 0.25
+LONGEST_WAIT_S = 5.0
+LONGEST_RETRY_AFTER_S = 60.0  # a server that wants a longer pause gets a settled trial instead of a held slot
+PASSING = frozenset({502, 503, 504})  # what a proxy or a restarting server answers
+TERMINAL = frozenset({"complete", "completed", "error", "failed", "cancelled"})  # protocol.md 5.2
+SUSPECT = frozenset({401, 403, 404})  # how an expired token shows itself (protocol.md 1.4)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """A query the server took, with the client's clock around its POST."""
+
+    task_id: str
+    sent_s: float
+    accepted_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskState:
+    """A task as one poll saw it. ``status`` is the server's word; unknown words count as running (protocol.md 5.2)."""
+
+    status: str | None
+    body: bytes
+
+    @property
+    def terminal(self) -> bool:
+        """Whether nothing more will come."""
+        return self.status in TERMINAL
+
+
+class Uderia:
+    """One server, signed in."""
+
+    def __init__(self, wire: Wire, sign_in: SignIn) -> None:
+        self._wire = wire
+        self._sign_in = sign_in
+
+    @property
+    def base_url(self) -> str:
+        """The server's address, as every trial of it records."""
+        return self._wire.base_url
+
+    async def sign_in(self) -> None:
+        """Make sure of the credentials before anything is planned; raises ``NotSignedIn`` or ``Unreachable``."""
+        await self._sign_in.token()
+
+    async def profiles(self) -> dict[str, Any]:
+        """Return the body of the profile list: ``profiles`` and ``default_profile_id``."""
+        return await self._read_object("/api/v1/profiles", "profiles")
+
+    async def llm_configurations(self) -> list[Any]:
+        """Return the LLM configurations; their credentials are left behind here, so that nothing can log or store them."""
+        found = (await self._read_object("/api/v1/llm/configurations", "LLM configurations")).get("configurations")
+        if not isinstance(found, list):
+            return []
+        wanted = ("id", "name", "provider", "model")
+        return [{key: item.get(key) for key in wanted} for item in found if isinstance(item, dict)]
+
+    async def costs(self) -> list[Any]:
+        """Return the server's price table; empty where the user may not read it (admin tier, protocol.md 9)."""
+        try:
+            found = (await self._read_object("/api/v1/costs/models?include_fallback=true", "price table")).get("costs")
+        except Refused:
+            return []
+        return found if isinstance(found, list) else []
+
+    async def create_session(self, profile_id: str | None) -> str:
+        """Create a session, with the profile's state or with the server's default, and return its id."""
+        body = {} if profile_id is None else {"profile_id": profile_id}
+        reply = await self._patiently(
+            lambda: self._call("POST", "/api/v1/sessions", "create session", body=body), repeatable=False
+        )
+        data = reply.json()
+        session_id = data.get("session_id") if isinstance(data, dict) else None
+        if not isinstance(session_id, str) or not session_id:
+            raise Refused("create session: the answer names no session_id", status=reply.status)
+        return session_id
+
+    async def submit(self, session_id: str, prompt: str, profile_id: str) -> Accepted:
+        """Ask. ``sent_s`` is stamped right before the transport is awaited, ``accepted_s`` when the answer was read."""
+        body = {"prompt": prompt, "profile_id": profile_id}
+        path = f"/api/v1/sessions/{session_id}/query"
+        reply = await self._patiently(lambda: self._call("POST", path, "query", body=body), repeatable=False)
+        data = reply.json()
+        task_id = data.get("task_id") if isinstance(data, dict) else None
+        if not isinstance(task_id, str) or not task_id:
+            raise Refused("query: the answer names no task_id", status=reply.status)
+        return Accepted(task_id=task_id, sent_s=reply.sent_s, accepted_s=reply.read_s)
+
+    async def task(self, task_id: str) -> TaskState:
+        """Read a task, events and all; the body is kept as it came."""
+        reply = await self._patiently(lambda: self._call("GET", f"/api/v1/tasks/{task_id}", "task"))
+        data = reply.json()
+        status = data.get("status") if isinstance(data, dict) else None
+        return TaskState(status=status if isinstance(status, str) else None, body=reply.body)
+
+    async def cancel(self, task_id: str) -> None:
+        """Ask the server to stop a task; a task that is over is no error."""
+        await self._patiently(lambda: self._call("POST", f"/api/v1/tasks/{task_id}/cancel", "cancel"))
+
+    async def session(self, session_id: str) -> bytes:
+        """Read a session's file: the server writes it before a task turns terminal (protocol.md 5.4)."""
+        return (
+            await self._patiently(lambda: self._call("GET", f"/api/v1/sessions/{session_id}/details", "session details"))
+        ).body
+
+    async def archive(self, session_id: str) -> None:
+        """Put a session away; one that is away already is no error."""
+        path = f"/api/v1/sessions/{session_id}/archive"
+        try:
+            await self._patiently(lambda: self._call("PUT", path, "archive", body={"archived_reason": "uderia-bench"}))
+        except Refused as error:
+            if error.status != httpx.codes.BAD_REQUEST:
+                raise
+
+    async def _read_object(self, path: str, what: str) -> dict[str, Any]:
+        data = (await self._patiently(lambda: self._call("GET", path, what))).json()
+        return data if isinstance(data, dict) else {}
+
+    async def _call(self, method: str, path: str, what: str, *, body: Any = None) -> Reply:
+        """Send once, and once more where the token turns out to have expired; an error status is an error of ours."""
+        token = await self._sign_in.token()
+        reply = await self._wire.exchange(method, path, token=token, body=body)
+        if reply.status in SUSPECT and await self._sign_in.renew_if_expired(token):
+            reply = await self._wire.exchange(method, path, token=await self._sign_in.token(), body=body)
+        if reply.status >= httpx.codes.BAD_REQUEST:
+            raise refuse(reply, what)
+        return reply
+
+    async def _patiently(self, call: Callable[[], Awaitable[T]], *, repeatable: bool = True) -> T:
+        """Retry what may pass. Not ``repeatable``: only where the request surely did not take effect."""
+
+        def may_pass(error: BaseException) -> bool:
+            if isinstance(error, NoAnswer):
+                return repeatable or not error.arrived
+            if isinstance(error, Throttled):
+                return error.retry_after_s is None or error.retry_after_s <= LONGEST_RETRY_AFTER_S
+            return repeatable and isinstance(error, Refused) and error.status in PASSING
+
+        retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception(may_pass),
+            stop=tenacity.stop_after_attempt(TRIES),
+            wait=_wait,
+            sleep=anyio.sleep,
+            reraise=True,
+        )
+        return await retrying(call)
+
+
+_backoff = tenacity.wait_random_exponential(multiplier=FIRST_WAIT_S, max=LONGEST_WAIT_S)
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    """Wait as long as the server asked, else a random, growing time."""
+    error = state.outcome.exception() if state.outcome is not None else None
+    if isinstance(error, Throttled) and error.retry_after_s is not None:
+        return error.retry_after_s
+    return _backoff(state)

@@ -1,0 +1,180 @@
+"""A run directory: where its files are, its manifest, its Parquet parts, and how a run is found. Nothing is computed here.
+
+Files are written under a temporary name, synced and renamed, so that a reader never meets half of one.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from uderia_bench.errors import StoreError
+
+MANIFEST = "manifest.json"
+LEDGER = "ledger.sqlite"
+LOG = "log.jsonl"
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # a directory name on every file system, never a path
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """The files of one run, by name."""
+
+    path: Path
+
+    @property
+    def run_id(self) -> str:
+        """The run's name, which is its directory's."""
+        return self.path.name
+
+    @property
+    def ledger(self) -> Path:
+        """The SQLite ledger."""
+        return self.path / LEDGER
+
+    @property
+    def log(self) -> Path:
+        """The structured log, one JSON object a line."""
+        return self.path / LOG
+
+    def manifest(self) -> dict[str, Any]:
+        """Read the manifest; raises ``StoreError`` where it is missing or broken."""
+        path = self.path / MANIFEST
+        try:
+            data = orjson.loads(path.read_bytes())
+        except (OSError, orjson.JSONDecodeError) as error:
+            raise StoreError(f"{path}: {_words(error)}; is {self.path} a run directory?") from error
+        if not isinstance(data, dict):
+            raise StoreError(f"{path}: not a manifest")
+        return data
+
+    def write_manifest(self, facts: dict[str, Any]) -> None:
+        """Write the manifest whole."""
+        self.write(MANIFEST, orjson.dumps(facts, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS))
+
+    def write(self, name: str, content: bytes | str) -> Path:
+        """Write one file of the run, whole or not at all."""
+        return write_file(self.path / name, content)
+
+    def write_table(self, kind: str, table: pa.Table) -> None:
+        """Write the Parquet of one kind (``trials``, ``steps``, ``issues``) over what an earlier derivation wrote."""
+        folder = self.path / kind
+        try:
+            folder.mkdir(exist_ok=True)
+            part = folder / "part-0.parquet"
+            temporary = part.with_suffix(".tmp")
+            pq.write_table(table, temporary, compression="zstd", store_schema=True)
+            _sync(temporary)
+            temporary.replace(part)
+        except OSError as error:
+            raise StoreError(f"{folder}: cannot write: {_words(error)}") from error
+
+
+def create(output: Path, run_id: str) -> RunDirectory:
+    """Make the directory of a new run.
+
+    Raises ``StoreError`` where the name is no run id, the run exists (``resume`` goes on with it) or ``output`` cannot be
+    written.
+    """
+    if not RUN_ID.fullmatch(run_id):
+        raise StoreError(
+            f"run id {run_id!r}: use letters, digits, '.', '_' and '-', at most 100, starting with a letter or digit"
+        )
+    path = output / run_id
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700)  # answers may be confidential: for the owner only
+    except FileExistsError as error:
+        if path.is_dir():
+            raise StoreError(
+                f"run {run_id} exists in {output}: go on with 'uderia-bench resume {path}', or choose another --run-id"
+            ) from error
+        raise StoreError(f"{output}: not a directory; name another with --output") from error
+    except OSError as error:
+        raise StoreError(f"{output}: cannot write there: {_words(error)}; name another with --output") from error
+    return RunDirectory(path)
+
+
+def find(run: str, output: Path) -> RunDirectory:
+    """Find a run by id, by directory, or ``latest`` by the manifests' start times.
+
+    Raises ``StoreError`` where there is none, with what was looked for.
+    """
+    if run == "latest":
+        runs = sorted(_runs(output), key=lambda found: str(found.manifest().get("started_at", "")))
+        if not runs:
+            raise StoreError(f"no run in {output} yet: start one with 'uderia-bench run' or 'uderia-bench demo'")
+        return runs[-1]
+    for path in (Path(run), output / run):
+        if (path / MANIFEST).is_file():
+            return RunDirectory(path.resolve())
+    names = ", ".join(sorted(found.run_id for found in _runs(output))[-5:])
+    raise StoreError(
+        f"no run {run!r}: neither a run directory nor an id in {output}" + (f" (there are {names})" if names else "")
+    )
+
+
+def scan_trials(runs: str | Path | Sequence[str | Path], output: Path = Path("output")) -> pl.LazyFrame:
+    """Scan the trials of one run, several, or a glob, across runs of different versions.
+
+    A column only some runs have is null in the others; ``scan_parquet`` wants the schema for that, so it is the union, newest
+    first.
+    """
+    parts = [part for run in _each(runs) for part in _parts(run, output)]
+    if not parts:
+        raise StoreError(f"no trials in {runs!s}: derive the run first with 'uderia-bench derive'")
+    schema: dict[str, pl.DataType] = {}
+    for part in reversed(parts):
+        for name, kind in pl.read_parquet_schema(part).items():
+            schema.setdefault(name, kind)
+    return pl.scan_parquet(parts, schema=schema, missing_columns="insert", extra_columns="ignore")
+
+
+def write_file(path: Path, content: bytes | str) -> Path:
+    """Write one file under a temporary name, sync it and rename it; raises ``StoreError`` where that cannot be done."""
+    data = content.encode() if isinstance(content, str) else content
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        temporary.write_bytes(data)
+        _sync(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot write: {_words(error)}") from error
+    return path
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _runs(output: Path) -> Iterable[RunDirectory]:
+    return (RunDirectory(path.parent.resolve()) for path in output.glob(f"*/{MANIFEST}"))
+
+
+def _each(runs: str | Path | Sequence[str | Path]) -> list[str]:
+    return [str(runs)] if isinstance(runs, str | Path) else [str(run) for run in runs]
+
+
+def _parts(run: str, output: Path) -> list[Path]:
+    if glob.has_magic(run):
+        found = [Path(match) for match in sorted(glob.glob(run))]  # noqa: PTH207 - the pattern may be absolute
+        files = [path for path in found if path.suffix == ".parquet"]
+        return files + [part for path in found if path.is_dir() for part in sorted(path.glob("trials/*.parquet"))]
+    if run.endswith(".parquet") and Path(run).is_file():
+        return [Path(run)]
+    return sorted(find(run, output).path.glob("trials/*.parquet"))
+
+
+def _words(error: Exception) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
