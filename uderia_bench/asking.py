@@ -139,7 +139,7 @@ class Asking:
         """Poll the task to its end or the deadline, then read the session once."""
         task_id = held.record.task_id
         if task_id is not None:
-            with anyio.move_on_after(self.timeout_s - held.age_s()) as deadline:
+            with anyio.move_on_after(self.timeout_s - self._age_s(held)) as deadline:
                 await self._poll_to_the_end(held, task_id)
             if deadline.cancelled_caught:
                 held.set(ending=Ending.TIMED_OUT, detail=f"no end within {self.timeout_s:g} s; cancelled on the server")
@@ -205,6 +205,13 @@ class Asking:
             except CallFailed as error:
                 log.warning("could not cancel on the server", trial=record.trial.trial_id, error=str(error))
 
+    def _age_s(self, held: _Held) -> float:
+        """Return how long ago the query was sent: on our clock, or by UTC where another process sent it."""
+        record = held.record
+        if record.sent_s is None or record.sent_at is None:
+            return 0.0
+        return (_utc() - record.sent_at).total_seconds() if held.picked_up else self.clock.now_s() - record.sent_s
+
     def _pause(self, elapsed_s: float) -> float:
         """Return the wait before the next poll: a share of the time elapsed, in a random phase so that polls spread."""
         return min(max(elapsed_s * POLL_SHARE, FIRST_POLL_S), LONGEST_POLL_S) * self.rng.uniform(0.8, 1.2)
@@ -216,10 +223,6 @@ class _Held:
     def __init__(self, record: TrialRecord, *, picked_up: bool = False) -> None:
         self.record = record
         self.picked_up = picked_up  # sent by another process: its monotonic clock is not ours
-
-    def age_s(self) -> float:
-        """Return how long ago the query was sent; by UTC, which outlives the process that sent it."""
-        return 0.0 if self.record.sent_at is None else (_utc() - self.record.sent_at).total_seconds()
 
     def set(self, **changes: Any) -> None:
         """Replace fields of the record."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,18 +67,29 @@ class RunDirectory:
         """Write one file of the run, whole or not at all."""
         return write_file(self.path / name, content)
 
-    def write_table(self, kind: str, table: pa.Table) -> None:
-        """Write the Parquet of one kind (``trials``, ``steps``, ``issues``) over what an earlier derivation wrote."""
+    def trials(self) -> pl.DataFrame:
+        """Read the run's derived trials."""
+        return scan_trials(self.path).collect()
+
+    @contextmanager
+    def table(self, kind: str, schema: pa.Schema) -> Iterator[Callable[[pl.DataFrame], None]]:
+        """Write the Parquet of one kind (``trials``, ``steps``, ``issues``) frame by frame, over what was derived before.
+
+        The frames' columns are cast to ``schema``, whose metadata goes into the file; an error inside leaves the old part as it
+        was.
+        """
         folder = self.path / kind
+        part, temporary = folder / "part-0.parquet", folder / "part-0.tmp"
         try:
             folder.mkdir(exist_ok=True)
-            part = folder / "part-0.parquet"
-            temporary = part.with_suffix(".tmp")
-            pq.write_table(table, temporary, compression="zstd", store_schema=True)
+            with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+                yield lambda frame: writer.write_table(frame.to_arrow().cast(schema))
             _sync(temporary)
             temporary.replace(part)
         except OSError as error:
             raise StoreError(f"{folder}: cannot write: {_words(error)}") from error
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def create(output: Path, run_id: str) -> RunDirectory:

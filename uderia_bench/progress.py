@@ -1,0 +1,71 @@
+"""How a run shows its progress: a bar on a terminal, plain lines when piped, nothing when asked for JSON. It counts endings
+only.
+
+The counts are of endings as the client saw them; outcomes come with derivation, since only the bodies tell an answer from a
+failure.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from uderia_bench.trial import Ending, TrialRecord
+
+LINE_EVERY_S = 10.0  # a nightly log wants signs of life, not a line a trial
+
+Watch = Callable[[TrialRecord], None]
+
+
+@contextmanager
+def shown(total: int, console: Console) -> Iterator[Watch]:
+    """Yield what a runner calls with every record."""
+    counts: Counter[str] = Counter()
+    if console.is_terminal:
+        with Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        ) as bar:
+            task = bar.add_task("running", total=total, rate="")
+            started_s = time.monotonic()
+
+            def draw(record: TrialRecord) -> None:
+                counts[record.ending] += 1
+                rate = counts.total() / max(time.monotonic() - started_s, 0.001)
+                bar.update(task, advance=1, description=_tally(counts), rate=f"{rate:.1f}/s")
+
+            yield draw
+        return
+    last_s = time.monotonic()
+    started_s = last_s
+
+    def write(record: TrialRecord) -> None:
+        nonlocal last_s
+        counts[record.ending] += 1
+        now_s = time.monotonic()
+        if now_s - last_s >= LINE_EVERY_S and counts.total() < total:
+            last_s = now_s
+            rate = counts.total() / (now_s - started_s)
+            left_s = (total - counts.total()) / rate
+            console.print(
+                f"{counts.total()}/{total} trials ({_tally(counts)}), {rate:.1f}/s, about {left_s:.0f} s left", highlight=False
+            )
+
+    yield write
+
+
+def _tally(counts: Counter[str]) -> str:
+    names = [ending.value for ending in Ending if counts[ending]]
+    return ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in names) or "starting"
