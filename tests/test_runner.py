@@ -1,0 +1,301 @@
+"""What a run promises: every trial ends in a record, slots and isolation hold, a deadline is kept, a stop loses nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import anyio
+import httpx
+import pytest
+from scripted import URL, Scripted
+
+from uderia_bench.errors import NotSignedIn
+from uderia_bench.gateway import directory
+from uderia_bench.gateway.connect import connect
+from uderia_bench.gateway.credentials import Credentials, Secret
+from uderia_bench.ledger import Ledger
+from uderia_bench.runner import Conditions, Runner, Stop
+from uderia_bench.trial import Ending, Stage, Trial
+
+pytestmark = pytest.mark.anyio
+ADMIN = Credentials(username="admin", password=Secret("x"))
+CONDITIONS = Conditions(concurrency=4, timeout_s=60.0, bare_sessions=False, seed=1)
+
+
+def planned(n: int, *, arms=("IDEAT", "OPTIM"), window_of=lambda _block, _arm: 0) -> tuple[Trial, ...]:
+    """Return n blocks over the arms; ``window_of(block, arm)`` numbers the windows."""
+    trials = [
+        Trial(
+            trial_id=f"q{block}-{arm}-r1",
+            seq=0,
+            block=block,
+            window=window_of(block, arm),
+            stage=Stage.MEASURED,
+            query_id=f"q{block}",
+            prompt=f"question {block}",
+            complexity=None,
+            tags=(),
+            arm=arm,
+            repeat=1,
+        )
+        for block in range(n)
+        for arm in arms
+    ]
+    ordered = sorted(trials, key=lambda trial: trial.window)
+    return tuple(replace(trial, seq=seq) for seq, trial in enumerate(ordered))
+
+
+class Bench:
+    """A runner over a scripted server and a real ledger."""
+
+    def __init__(self, tmp_path, server: Scripted, trials, conditions: Conditions = CONDITIONS) -> None:
+        self.server, self.trials, self.conditions = server, trials, conditions
+        self.path = tmp_path / "ledger.sqlite"
+        self.seen, self.stop = [], Stop()
+
+    async def run(self, *, resume: bool = False, during=None) -> None:
+        """Run what is unsettled, with something happening meanwhile."""
+        async with connect(URL, ADMIN, transport=self.server.transport()) as uderia:
+            profiles = directory.read(await uderia.profiles(), await uderia.llm_configurations())
+            arms = {arm: directory.resolve(arm, profiles, server=URL) for arm in ("IDEAT", "OPTIM")}
+            ledger = Ledger.open(self.path) if resume else Ledger.create(self.path, self.trials, arms)
+            with ledger:
+                runner = Runner(
+                    servers={URL: uderia},
+                    arms=arms,
+                    conditions=self.conditions,
+                    book=ledger,
+                    watch=self.seen.append,
+                    stop=self.stop,
+                )
+                async with anyio.create_task_group() as group:
+                    if during is not None:
+                        group.start_soon(during)
+                    await runner.run(ledger.unsettled())
+                    group.cancel_scope.cancel()
+
+    def records(self):
+        """Return the settled records by trial id."""
+        with Ledger.open(self.path) as ledger:
+            return {record.trial.trial_id: record for record in ledger.records()}
+
+
+async def test_every_trial_is_settled_with_its_bodies(tmp_path):
+    """Each planned trial has one record with task and session as they came, in its own session."""
+    bench = Bench(tmp_path, Scripted(), planned(10))
+    await bench.run()
+    records = bench.records()
+    assert len(records) == len(bench.seen) == 20
+    assert {record.ending for record in records.values()} == {Ending.SETTLED}
+    assert all(b"complete" in record.task and b"workflow_history" in record.session for record in records.values())
+    assert len({record.session_id for record in records.values()}) == 20
+    asked = {body["profile_id"] for path, body in bench.server.bodies if path.endswith("/query")}
+    assert asked == {"p-ideat", "p-optim"}
+
+
+async def test_concurrency_is_the_most_in_flight(tmp_path):
+    """Slots bound what is in flight on a server, and are used."""
+    bench = Bench(tmp_path, Scripted(), planned(20))
+    await bench.run()
+    assert bench.server.most_in_flight == 4
+
+
+async def test_an_arm_may_cap_its_own(tmp_path):
+    """A cap bounds one arm below the server's slots."""
+    bench = Bench(tmp_path, Scripted(), planned(8, arms=("OPTIM",)), replace(CONDITIONS, caps={"OPTIM": 2}))
+    await bench.run()
+    assert bench.server.most_in_flight == 2
+
+
+async def test_windows_keep_arms_apart(tmp_path):
+    """No trial of a window is sent while one of the window before is still running on the server."""
+    windows = planned(6, window_of=lambda block, arm: 2 * (block // 3) + (arm == "OPTIM"))
+    bench = Bench(tmp_path, Scripted(), windows)
+    await bench.run()
+    assert bench.server.overlaps == {frozenset({"p-ideat"}), frozenset({"p-optim"})}
+
+
+async def test_without_windows_arms_overlap(tmp_path):
+    """The control: in one window both arms are in flight together."""
+    bench = Bench(tmp_path, Scripted(), planned(6))
+    await bench.run()
+    assert frozenset({"p-ideat", "p-optim"}) in bench.server.overlaps
+
+
+async def test_sessions_carry_the_arm_where_trials_overlap(tmp_path):
+    """Overlapping trials make their sessions with the arm's profile, single ones without (contract: session_profile)."""
+    bench = Bench(tmp_path, Scripted(), planned(1))
+    await bench.run()
+    assert all(
+        body == {"profile_id": body.get("profile_id")} for path, body in bench.server.bodies if path.endswith("/sessions")
+    )
+    bare = Bench(tmp_path / "bare", Scripted(), planned(1), replace(CONDITIONS, concurrency=1, bare_sessions=True))
+    bare.path.parent.mkdir()
+    await bare.run()
+    assert [body for path, body in bare.server.bodies if path.endswith("/sessions")] == [{}, {}]
+
+
+async def test_a_user_without_default_profile_gets_the_arms(tmp_path):
+    """A bare session that is refused is made with the arm's profile, and the trial says so."""
+    server = Scripted()
+    server.trouble("/sessions", httpx.Response(400, json={"error": "No default profile configured for this user."}))
+    bench = Bench(tmp_path, server, planned(1, arms=("OPTIM",)), replace(CONDITIONS, bare_sessions=True))
+    await bench.run()
+    (record,) = bench.records().values()
+    assert record.ending is Ending.SETTLED
+    assert any("no default profile" in note for note in record.notes)
+
+
+async def test_a_deadline_cancels_on_the_server(tmp_path):
+    """A trial that does not end in time is cancelled there and kept as timed out, with what it had done."""
+    bench = Bench(tmp_path, Scripted(task_s=1e6), planned(2, arms=("OPTIM",)), replace(CONDITIONS, timeout_s=30.0))
+    await bench.run()
+    records = bench.records().values()
+    assert {record.ending for record in records} == {Ending.TIMED_OUT}
+    assert bench.server.count("POST", "/cancel") == 2
+    assert all(b"cancelled" in record.task for record in records)
+
+
+async def test_polls_grow_with_the_time_elapsed(tmp_path):
+    """Intervals grow with the time elapsed, up to two seconds: a long trial is polled little more often than a short one."""
+    bench = Bench(tmp_path, Scripted(task_s=20.0), planned(1, arms=("OPTIM",)))
+    await bench.run()
+    (record,) = bench.records().values()
+    assert record.polls < 40
+    assert record.seen_lo_s < 20.05 <= record.seen_hi_s
+    assert record.seen_hi_s - record.seen_lo_s < 2.5
+
+
+async def test_troubles_become_endings(tmp_path):
+    """Refused, throttled and unreachable trials are records like any other, and the rest of the run goes on."""
+    server = Scripted()
+    server.trouble(
+        "/query",
+        httpx.Response(400, json={"error": "The 'prompt' field is required."}),
+        httpx.Response(429, json={"message": "enough", "retry_after": 3600}),
+        *[httpx.ConnectError("refused")] * 5,
+    )
+    bench = Bench(tmp_path, server, planned(6, arms=("OPTIM",)), replace(CONDITIONS, concurrency=1))
+    await bench.run()
+    endings = [record.ending for record in bench.records().values()]
+    assert endings == [Ending.REFUSED, Ending.RATE_LIMITED, Ending.UNREACHABLE, *[Ending.SETTLED] * 3]
+
+
+async def test_a_broken_query_is_looked_up_not_sent_again(tmp_path):
+    """Where the POST breaks after the server took it, the trial is found by its session; nothing is asked twice."""
+    server = Scripted()
+
+    def taken_then_broken():
+        server.start("s-0", {"prompt": "question 0", "profile_id": "p-optim"})
+        return httpx.ReadError("reset")
+
+    server.trouble("/query", taken_then_broken)
+    bench = Bench(tmp_path, server, planned(1, arms=("OPTIM",)))
+    async with anyio.create_task_group() as group:
+        group.start_soon(bench.run)
+        await anyio.sleep(5)
+        server.finish("task-0")
+    (record,) = bench.records().values()
+    assert record.ending is Ending.SETTLED
+    assert record.task_id == "task-0"
+    assert server.count("POST", "/query") == 1
+    assert record.accepted_s is None
+
+
+async def test_a_broken_query_that_never_arrived_is_unreachable(tmp_path):
+    """Where the session shows no trace of the query it can be asked again, and the record says why."""
+    server = Scripted()
+    server.trouble("/query", httpx.ReadError("reset"))
+    bench = Bench(tmp_path, server, planned(1, arms=("OPTIM",)))
+    await bench.run()
+    (record,) = bench.records().values()
+    assert record.ending is Ending.UNREACHABLE
+    assert "no trace of the query" in record.detail
+
+
+async def test_a_forgotten_task_is_read_from_its_session_or_lost(tmp_path):
+    """After a restart tasks are gone and sessions are not: what was saved counts, the rest is lost."""
+    server = Scripted(task_s=10.0)
+    bench = Bench(tmp_path, server, planned(2, arms=("OPTIM",)))
+
+    async def restart():
+        await anyio.sleep(5)
+        server.finish("task-0")
+        server.tasks.clear()
+
+    await bench.run(during=restart)
+    records = bench.records()
+    assert [records[f"q{n}-OPTIM-r1"].ending for n in (0, 1)] == [Ending.SETTLED, Ending.LOST]
+
+
+async def test_a_lost_sign_in_ends_the_run_and_keeps_what_settled(tmp_path):
+    """When nobody can sign in any more the run ends with that reason; settled trials stay, the others can be resumed."""
+    server = Scripted(task_s=1.0)
+    bench = Bench(tmp_path, server, planned(40, arms=("OPTIM",)))
+
+    async def revoke():
+        await anyio.sleep(4)
+        server.tokens.clear()
+        server.trouble("/auth/login", *[httpx.Response(401, json={"message": "Account disabled"})] * 50)
+
+    with pytest.RaisesGroup(pytest.RaisesExc(NotSignedIn, match="Account disabled")):  # the group is this test's own
+        await bench.run(during=revoke)
+    assert 0 < len(bench.records()) < 40
+
+
+async def test_one_stop_sends_nothing_new_and_keeps_what_comes_back(tmp_path):
+    """After the first signal what is in flight still answers; nothing else is sent; the rest can be resumed."""
+    bench = Bench(tmp_path, Scripted(task_s=3.0), planned(40, arms=("OPTIM",)))
+
+    async def interrupt():
+        await anyio.sleep(4)
+        bench.stop.ask()
+
+    await bench.run(during=interrupt)
+    sent = bench.server.count("POST", "/query")
+    assert len(bench.records()) == sent < 40
+    assert {record.ending for record in bench.records().values()} == {Ending.SETTLED}
+    bench.stop = Stop()
+    await bench.run(resume=True)
+    assert len(bench.records()) == 40 == bench.server.count("POST", "/query")
+
+
+async def test_grace_ends_and_a_second_stop_ends_it_sooner(tmp_path):
+    """Long trials are cancelled on the server after the grace, or at once on a second signal, and asked again on resume."""
+    for second_stop, ended_by in ((False, 36.0), (True, 7.0)):
+        server = Scripted(task_s=500.0)
+        folder = tmp_path / str(second_stop)
+        folder.mkdir()
+        bench = Bench(folder, server, planned(10, arms=("OPTIM",)), replace(CONDITIONS, timeout_s=1000.0))
+
+        async def interrupt(bench=bench, second_stop=second_stop):
+            await anyio.sleep(5)
+            bench.stop.ask()
+            if second_stop:
+                await anyio.sleep(1)
+                bench.stop.ask()
+
+        began = anyio.current_time()
+        await bench.run(during=interrupt)
+        assert anyio.current_time() - began < ended_by
+        assert [record.ending for record in bench.records().values()] == [Ending.CANCELLED] * 4
+        assert server.count("POST", "/cancel") == 4
+        server.task_s, bench.stop = 1.0, Stop()
+        await bench.run(resume=True)
+        records = bench.records().values()
+        assert {record.ending for record in records} == {Ending.SETTLED}
+        assert sorted(record.attempts for record in records) == [1] * 6 + [2] * 4
+
+
+async def test_what_was_in_flight_at_a_crash_is_picked_up_by_id(tmp_path):
+    """A query accepted before a crash is followed, not asked again."""
+    server = Scripted(task_s=20.0)
+    bench = Bench(tmp_path, server, planned(2, arms=("OPTIM",)))
+    with anyio.move_on_after(5):  # the process dies: nothing is settled
+        await bench.run()
+    assert bench.records() == {}
+    await bench.run(resume=True)
+    records = bench.records().values()
+    assert {record.ending for record in records} == {Ending.SETTLED}
+    assert server.count("POST", "/query") == 2
+    assert all("picked up" in record.notes[0] and record.seen_hi_s is None for record in records)
