@@ -1,0 +1,160 @@
+"""What the ledger promises: everything committed comes back as it went in, and nothing else is a ledger."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from uderia_bench.errors import StoreError
+from uderia_bench.ledger import Ledger
+from uderia_bench.trial import Ending, Expected, Stage, Trial, TrialRecord
+
+ARM = Expected(server="http://s", profile_id="p", profile_tag="OPTIM", profile_type="tool_enabled", models=("Beta/two",))
+
+
+def trial(seq: int = 0) -> Trial:
+    """Return a planned trial."""
+    return Trial(
+        trial_id=f"t{seq}",
+        seq=seq,
+        block=seq,
+        window=0,
+        stage=Stage.MEASURED,
+        query_id="q",
+        prompt="how many?",
+        complexity="simple",
+        tags=("a", "b"),
+        arm="OPTIM",
+        repeat=1,
+    )
+
+
+def record(seq: int = 0, **changes) -> TrialRecord:
+    """Return a settled record with every field filled."""
+    full = TrialRecord(
+        trial=trial(seq),
+        expected=ARM,
+        ending=Ending.SETTLED,
+        detail=None,
+        attempts=2,
+        polls=3,
+        session_id="s-1",
+        task_id="task-1",
+        due_s=0.1,
+        sent_s=0.25,
+        accepted_s=0.5,
+        seen_lo_s=1.0,
+        seen_hi_s=2.0,
+        due_at=datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC),
+        sent_at=datetime(2026, 1, 2, 3, 4, 6, tzinfo=UTC),
+        accepted_at=datetime(2026, 1, 2, 3, 4, 7, tzinfo=UTC),
+        done_at=datetime(2026, 1, 2, 3, 4, 8, tzinfo=UTC),
+        task=b'{"status": "complete"}',
+        session=b'{"id": "s-1"}',
+        notes=("one", "two"),
+    )
+    return replace(full, **changes)
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    """Return a ledger of three planned trials."""
+    with Ledger.create(tmp_path / "ledger.sqlite", [trial(n) for n in range(3)], {"OPTIM": ARM}) as made:
+        yield made
+
+
+def test_a_record_comes_back_as_it_went_in(ledger):
+    """Every field, both bodies, both clocks."""
+    ledger.settle(record())
+    assert list(ledger.records()) == [record()]
+
+
+@pytest.mark.parametrize(
+    "bodies", [{"task": None}, {"session": None}, {"task": None, "session": None}, {"task": b"", "session": b"x"}]
+)
+def test_missing_and_empty_bodies_stay_apart(ledger, bodies):
+    """None is missing, empty is empty."""
+    ledger.settle(record(**bodies))
+    (kept,) = ledger.records()
+    assert (kept.task, kept.session) == (record(**bodies).task, record(**bodies).session)
+
+
+def test_the_plan_and_the_arms_are_kept(tmp_path):
+    """A ledger alone says what was to be asked and of whom."""
+    path = tmp_path / "ledger.sqlite"
+    Ledger.create(path, [trial(1), trial(0)], {"OPTIM": ARM}).close()
+    with Ledger.open(path) as again:
+        assert again.plan() == (trial(0), trial(1))
+        assert again.arms() == {"OPTIM": ARM}
+
+
+@pytest.mark.parametrize(
+    ("ending", "again"),
+    [
+        (Ending.SETTLED, False),
+        (Ending.TIMED_OUT, False),
+        (Ending.LOST, False),
+        (Ending.CANCELLED, True),
+        (Ending.RATE_LIMITED, True),
+        (Ending.REFUSED, True),
+        (Ending.UNREACHABLE, True),
+    ],
+)
+def test_what_resume_asks_again(ledger, ending, again):
+    """Settled for good stays; what never reached an agent, or we stopped, is asked again."""
+    ledger.settle(record(ending=ending))
+    assert (trial(0) in ledger.unsettled()) is again
+    assert trial(1) in ledger.unsettled()
+
+
+def test_an_accepted_query_can_be_picked_up(ledger):
+    """Between acceptance and the end the task id is there; after the end it is no longer 'asked'."""
+    assert ledger.asked("t0") is None
+    ledger.mark_asked(record(task=None, session=None))
+    assert ledger.asked("t0").task_id == "task-1"
+    assert list(ledger.records()) == []
+    ledger.settle(record())
+    assert ledger.asked("t0") is None
+    assert ledger.attempts("t0") == 2
+    assert ledger.counts() == {"settled": 1, "planned": 2}
+
+
+def test_committed_trials_survive_a_killed_writer(tmp_path):
+    """A second process reads what was committed while the first still has the file open."""
+    path = tmp_path / "ledger.sqlite"
+    writer = Ledger.create(path, [trial(n) for n in range(3)], {"OPTIM": ARM})
+    writer.settle(record())
+    with Ledger.open(path) as reader:
+        assert len(list(reader.records())) == 1
+    writer.close()
+
+
+def test_what_is_no_ledger_is_named(tmp_path):
+    """Missing, foreign, broken and newer files are one clear line each."""
+    with pytest.raises(StoreError, match="no ledger here"):
+        Ledger.open(tmp_path / "none.sqlite")
+    (tmp_path / "text.sqlite").write_text("not a database, but long enough to be taken for one" * 20)
+    with pytest.raises(StoreError, match="not readable as a ledger"):
+        Ledger.open(tmp_path / "text.sqlite")
+    newer = tmp_path / "newer.sqlite"
+    with sqlite3.connect(newer) as database:
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+    with pytest.raises(StoreError, match="ledger format 99"):
+        Ledger.open(newer)
+
+
+def test_a_ledger_is_never_started_twice(ledger):
+    """Starting over an existing ledger would lose it."""
+    with pytest.raises(StoreError, match="never started twice"):
+        Ledger.create(ledger.path, [], {})
+
+
+def test_a_ledger_that_cannot_be_written_says_which_trial(ledger):
+    """The trial that could not be kept is named."""
+    ledger._db.execute("DROP TABLE payloads")
+    with pytest.raises(StoreError, match="cannot write trial t0"):
+        ledger.settle(record())

@@ -1,0 +1,121 @@
+"""What a run directory promises: made once, found by name, read across versions, never half written."""
+
+from __future__ import annotations
+
+import os
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from uderia_bench import store
+from uderia_bench.errors import StoreError
+from uderia_bench.store import RunDirectory
+
+SCHEMA = pa.schema([("run_id", pa.string()), ("value", pa.int64())], metadata={"made": "by a test"})
+
+
+def run_with(output, run_id, frame, *, schema=SCHEMA, started="2026-01-01T00:00:00Z") -> RunDirectory:
+    """Return a run directory holding one table."""
+    run = store.create(output, run_id)
+    run.write_manifest({"run_id": run_id, "started_at": started})
+    with run.table("trials", schema) as write:
+        write(frame)
+    return run
+
+
+def frame(run_id="a", values=(1, 2)) -> pl.DataFrame:
+    """Return a small table."""
+    return pl.DataFrame({"run_id": [run_id] * len(values), "value": list(values)})
+
+
+def test_a_run_is_made_once(tmp_path):
+    """A run id that exists is refused, with the way to go on."""
+    store.create(tmp_path, "a")
+    with pytest.raises(StoreError, match=r"run a exists in .*: go on with 'uderia-bench resume"):
+        store.create(tmp_path, "a")
+
+
+@pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden", "a" * 101, "x\ny"])
+def test_a_run_id_is_never_a_path(tmp_path, name):
+    """A run id names a directory and nothing else."""
+    with pytest.raises(StoreError, match="run id"):
+        store.create(tmp_path, name)
+
+
+def test_an_output_that_cannot_be_is_one_line(tmp_path):
+    """A file where the output directory should be."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="name another with --output"):
+        store.create(tmp_path / "file", "a")
+
+
+def test_a_run_is_its_owners(tmp_path):
+    """Answers may be confidential."""
+    assert store.create(tmp_path, "a").path.stat().st_mode & 0o077 == 0
+
+
+def test_a_run_is_found_by_id_directory_and_latest(tmp_path):
+    """``latest`` goes by the manifests' start, not by name or file time."""
+    run_with(tmp_path, "b", frame(), started="2026-01-02T00:00:00Z")
+    run_with(tmp_path, "a", frame(), started="2026-01-03T00:00:00Z")
+    os.utime(tmp_path / "b" / "manifest.json")
+    assert store.find("b", tmp_path).run_id == "b"
+    assert store.find(str(tmp_path / "b"), tmp_path / "elsewhere").run_id == "b"
+    assert store.find("latest", tmp_path).run_id == "a"
+
+
+def test_no_run_says_what_there_is(tmp_path):
+    """The error names the runs that exist, or how to make the first."""
+    with pytest.raises(StoreError, match=r"no run in .* yet: start one with"):
+        store.find("latest", tmp_path)
+    run_with(tmp_path, "b", frame())
+    with pytest.raises(StoreError, match=r"there are b\)"):
+        store.find("c", tmp_path)
+
+
+def test_runs_of_different_versions_read_as_one(tmp_path):
+    """A column that only one run has is null in the other."""
+    run_with(tmp_path, "a", frame())
+    wider = pa.schema([*SCHEMA, pa.field("extra", pa.float64())])
+    run_with(tmp_path, "b", frame("b").with_columns(extra=1.5), schema=wider)
+    for runs in (f"{tmp_path}/*", f"{tmp_path}/*/trials/*.parquet", ["a", "b"]):
+        rows = store.scan_trials(runs, tmp_path).sort("run_id").collect()
+        assert rows["extra"].to_list() == [None, None, 1.5, 1.5]
+
+
+def test_reading_nothing_says_to_derive(tmp_path):
+    """A run without Parquet is derived first."""
+    store.create(tmp_path, "a").write_manifest({})
+    with pytest.raises(StoreError, match="derive the run first"):
+        store.scan_trials("a", tmp_path)
+
+
+def test_a_failed_derivation_leaves_the_old_table(tmp_path):
+    """Half a table never replaces a whole one."""
+    run = run_with(tmp_path, "a", frame())
+
+    def fail_halfway():
+        with run.table("trials", SCHEMA) as write:
+            write(frame(values=(7,)))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_halfway()
+    assert run.trials()["value"].to_list() == [1, 2]
+    assert [path.name for path in (run.path / "trials").iterdir()] == ["part-0.parquet"]
+
+
+def test_schema_metadata_reaches_the_file(tmp_path):
+    """Units and docs travel with the data."""
+    run = run_with(tmp_path, "a", frame())
+    assert pl.read_parquet_metadata(run.path / "trials" / "part-0.parquet")["made"] == "by a test"
+
+
+def test_a_broken_manifest_is_one_line(tmp_path):
+    """Not JSON, or no object."""
+    run = store.create(tmp_path, "a")
+    for text in ("{", "[]"):
+        (run.path / "manifest.json").write_text(text)
+        with pytest.raises(StoreError, match=r"manifest\.json"):
+            run.manifest()
