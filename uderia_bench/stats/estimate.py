@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class Estimate:
     """A centre with an interval at ``level``; an interval that does not exist is None on the side that is missing.
 
-    ``n`` is the number of independent observations (queries where repeats are clustered), ``missing`` how many observations it
-    does not speak for. ``method`` names the interval. ``value`` is None only where nothing was observed.
+    ``n`` is the number of independent observations (queries where repeats are clustered), ``missing`` how many
+    observations it does not speak for. ``method`` names the interval. ``value`` is None only where nothing was observed.
     """
 
     value: float | None
@@ -25,7 +25,10 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """The size of a difference between two arms: ``kind`` is ``ratio`` (candidate / baseline) or ``difference`` (candidate − baseline)."""
+    """The size of a difference between two arms.
+
+    ``kind`` is ``ratio`` (candidate / baseline) or ``difference`` (candidate - baseline).
+    """
 
     kind: str
     value: float | None
@@ -33,3 +36,12 @@ class Effect:
     hi: float | None
     level: float
     method: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """Two ends and the name of the method that made them; None where the data cannot support an end at the level asked for."""
+
+    lo: float | None
+    hi: float | None
+    method: str

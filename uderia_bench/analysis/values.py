@@ -1,4 +1,4 @@
-"""Frames, metrics and contrasts in; estimates per arm and comparisons with verdicts out. Pure: it asks no server and writes nothing."""
+"""What an analysis says: arm summaries, comparisons with their verdicts, winners. Values only: reports read them for free."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ class ArmSummary:
 class Comparison:
     """Candidate against baseline on one metric in one stratum (``all``, ``complexity=simple``, …).
 
-    ``test`` names what ``p`` comes from; ``p_adjusted`` is within ``family`` (``primary``: the metrics with margins, ``exploratory``
-    the rest, ``structural`` outside both). ``beside`` holds cross-checks by name: Wilcoxon p, ratio of totals, share of queries won.
-    ``advice`` says what would settle an inconclusive one.
+    ``test`` names what ``p`` comes from; ``p_adjusted`` is within ``family`` (``primary``: the metrics with margins,
+    ``exploratory`` the rest, ``structural`` outside both). ``beside`` holds cross-checks by name: Wilcoxon p, ratio of
+    totals, share of queries won. ``advice`` says what would settle an inconclusive one.
     """
 
     baseline: str
@@ -71,7 +71,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Winner:
-    """Who wins a class of queries (``simple`` or ``complex``) in one contrast, and why; ``arm`` is None for a trade-off or no verdict."""
+    """Who wins a class of queries (``simple``, ``complex``) in one contrast, and why; no ``arm``: a trade-off, or undecided."""
 
     stratum: str
     baseline: str

@@ -1,0 +1,147 @@
+"""The measured trials of a frame on dense axes: query, arm and slot, so that everything after is arithmetic on arrays.
+
+A slot is a repetition of a query on an arm; where a frame pools several runs the same repetition comes once per run and
+takes a slot each. A value that is missing is NaN inside these arrays and nowhere else. Axes are sorted, so the order of
+rows in the frame is of no consequence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from uderia_bench.errors import UsageError
+from uderia_bench.metrics.metric import Metric
+from uderia_bench.stats.arrays import Floats
+from uderia_bench.trial import Outcome, Stage
+
+Mask = npt.NDArray[np.bool_]
+
+REQUIRED = ("query_id", "arm", "repeat", "outcome")
+ANSWERED_METRIC = "answered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Trials:
+    """Measured trials. Arrays are ``(query, arm, slot)``; ``asked``: the cell holds a trial, ``answered``: an answered one."""
+
+    queries: tuple[str, ...]
+    arms: tuple[str, ...]
+    frame: pl.DataFrame
+    place: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.intp]]
+    shape: tuple[int, int, int]
+    asked: Mask
+    answered: Mask
+
+    def arm(self, name: str) -> int:
+        """Return the index of an arm; an arm without trials is the caller's mistake."""
+        if name not in self.arms:
+            raise UsageError(f"arm {name!r} has no measured trials in the frame; {near(name, self.arms)}")
+        return self.arms.index(name)
+
+    def has(self, column: str) -> bool:
+        """Whether the frame has this column, or it follows from the outcome (``answered``)."""
+        return column in self.frame.columns or column == ANSWERED_METRIC
+
+    def column(self, name: str) -> Floats:
+        """Return a numeric or boolean column as a dense array, NaN where missing."""
+        dense = np.full(self.shape, np.nan)
+        if name not in self.frame.columns and name == ANSWERED_METRIC:
+            return np.where(self.asked, self.answered.astype(np.float64), np.nan)
+        if name not in self.frame.columns:
+            raise UsageError(f"the frame has no column {name!r}; {near(name, self.frame.columns)}")
+        series = self.frame[name]
+        if series.dtype == pl.Null:
+            return dense
+        if not (series.dtype.is_numeric() or series.dtype == pl.Boolean):
+            raise UsageError(f"column {name!r} holds {series.dtype}, not numbers: a metric is a number or a boolean")
+        values = series.cast(pl.Float64).fill_null(np.nan).to_numpy()
+        dense[self.place] = np.where(np.isfinite(values), values, np.nan)
+        return dense
+
+    def mask(self, rows: pl.Series) -> Mask:
+        """Return a boolean row selection as a dense mask; null counts as False."""
+        dense = np.zeros(self.shape, dtype=np.bool_)
+        dense[self.place] = rows.fill_null(value=False).to_numpy()
+        return dense
+
+    def values(self, metric: Metric) -> Floats:
+        """Return a metric's observations: only answered trials where it needs an answer."""
+        dense = self.column(metric.name)
+        return np.where(self.answered, dense, np.nan) if metric.needs_answer else dense
+
+    def distinct(self, column: str, arm: str) -> tuple[str, ...]:
+        """Return the sorted distinct values of a column on an arm's answered trials (on all, where none was answered).
+
+        Nulls do not count; empty where there is no such column.
+        """
+        if column not in self.frame.columns:
+            return ()
+        rows = self.frame.filter(pl.col("arm") == arm)
+        answered = rows.filter(pl.col("outcome") == Outcome.ANSWERED)
+        values = (answered if answered.height else rows)[column].drop_nulls().unique()
+        return tuple(sorted(str(value) for value in values))
+
+
+def measured(frame: pl.DataFrame) -> Trials:
+    """Lay out the measured trials of a frame; raises UsageError where the frame is not one of trials."""
+    absent = [name for name in REQUIRED if name not in frame.columns]
+    if absent:
+        raise UsageError(
+            f"the frame has no column {', '.join(map(repr, absent))}; trials have {', '.join(REQUIRED)} and the metrics"
+        )
+    if "stage" in frame.columns:
+        frame = frame.filter(pl.col("stage").cast(pl.String).fill_null(Stage.MEASURED) == Stage.MEASURED)
+    for name in REQUIRED:
+        if frame[name].null_count():
+            raise UsageError(f"column {name!r} has {frame[name].null_count()} empty cells; every trial needs one")
+    frame = frame.with_columns(pl.col("query_id", "arm", "outcome").cast(pl.String))
+    frame = _sorted(frame)
+    again = frame.select(pl.int_range(pl.len()).over("query_id", "arm", "repeat").alias("again"))["again"]
+    slot_key = pl.DataFrame({"repeat": frame["repeat"], "again": again})
+    slots = slot_key.unique().sort("repeat", "again").with_row_index("slot")
+    slot = slot_key.join(slots, on=["repeat", "again"], how="left", maintain_order="left")["slot"].to_numpy().astype(np.intp)
+    query, queries = _codes(frame["query_id"])
+    arm, arms = _codes(frame["arm"])
+    shape = (len(queries), len(arms), slots.height)
+    asked, answered = np.zeros(shape, dtype=np.bool_), np.zeros(shape, dtype=np.bool_)
+    asked[query, arm, slot] = True
+    answered[query, arm, slot] = (frame["outcome"] == Outcome.ANSWERED).to_numpy()
+    return Trials(
+        queries=queries,
+        arms=arms,
+        frame=frame,
+        place=(query, arm, slot),
+        shape=shape,
+        asked=asked,
+        answered=answered,
+    )
+
+
+def _sorted(frame: pl.DataFrame) -> pl.DataFrame:
+    """Sort by identity, then by whatever else can break a tie, so that equal frames in any order become the same frame."""
+    keys = ["query_id", "arm", "repeat"]
+    rest = sorted(
+        name for name, dtype in frame.schema.items() if name not in keys and not dtype.is_nested() and dtype != pl.Object
+    )
+    first = [name for name in ("run_id", "trial_id") if name in rest]
+    return frame.sort([*keys, *first, *(name for name in rest if name not in first)], maintain_order=True)
+
+
+def _codes(column: pl.Series) -> tuple[npt.NDArray[np.intp], tuple[str, ...]]:
+    names = tuple(sorted(column.unique().to_list()))
+    order = {name: code for code, name in enumerate(names)}
+    return np.fromiter((order[name] for name in column), dtype=np.intp, count=column.len()), names
+
+
+def near(name: str, known: Sequence[str]) -> str:
+    """Help with a name that is not there: what is near it, or all there is."""
+    near = get_close_matches(name, known, n=3)
+    return (
+        f"did you mean {', '.join(map(repr, near))}?" if near else f"there are {', '.join(map(repr, sorted(known))) or 'none'}"
+    )

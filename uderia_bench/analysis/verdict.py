@@ -1,0 +1,103 @@
+"""From a measured difference to what may be said of it (statistics.md, Verdicts), and what would settle an open one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, log1p
+
+from uderia_bench.analysis.effects import MIN_UNITS, Measured
+from uderia_bench.analysis.pairs import Pairs
+from uderia_bench.analysis.values import Verdict
+from uderia_bench.metrics.metric import Direction
+from uderia_bench.stats.equivalence import lies_inside
+from uderia_bench.stats.sample_size import repeats_instead, units_for_difference, units_for_equivalence
+
+# Beyond this many times the present number of queries, "more queries" is no advice anybody can follow.
+FEASIBLE = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A verdict with what must be said about it; ``advice`` only where it is inconclusive."""
+
+    verdict: Verdict
+    warnings: tuple[str, ...] = ()
+    advice: str | None = None
+
+
+def bound(margin: float | None, kind: str) -> float:
+    """Return the margin on the scale of the differences: a ratio's margin m is [1/(1 + m), 1 + m]; no margin is 0."""
+    if margin is None:
+        return 0.0
+    return log1p(margin) if kind == "ratio" else margin
+
+
+def decide(
+    measured: Measured, pairs: Pairs, *, direction: Direction, margin: float | None, p_adjusted: float | None, alpha: float
+) -> Judged:
+    """Judge one valid comparison.
+
+    ``better`` and ``worse`` need an adjusted p below ``alpha`` and a point estimate beyond the margin; ``equivalent``
+    needs the narrow interval inside it. Both need ``MIN_UNITS`` units.
+    """
+    if measured.centre is None or p_adjusted is None:
+        return Judged(verdict=Verdict.INCONCLUSIVE, warnings=("no pair of trials has a value on both arms",))
+    units = "queries" if pairs.unit == "query" else "repeats"
+    if pairs.n_units < MIN_UNITS:
+        advice = f"at least {MIN_UNITS - pairs.n_units} more {units}: below {MIN_UNITS} there is no verdict"
+        return Judged(verdict=Verdict.INCONCLUSIVE, advice=advice)
+    limit = bound(margin, pairs.kind)
+    if margin is not None and lies_inside(measured.narrow, -limit, limit):
+        return Judged(verdict=Verdict.EQUIVALENT)
+    significant = p_adjusted < alpha
+    if significant and abs(measured.centre) > limit:
+        if direction is Direction.NEUTRAL:
+            return Judged(
+                verdict=Verdict.INCONCLUSIVE,
+                warnings=("the arms differ, and this metric does not say which way is better: shown, not judged",),
+            )
+        falls = measured.centre < 0
+        return Judged(verdict=Verdict.BETTER if falls == (direction is Direction.LOWER) else Verdict.WORSE)
+    warnings = ("a difference is certain, but it may be smaller than the margin",) if significant else ()
+    return Judged(
+        verdict=Verdict.INCONCLUSIVE,
+        warnings=warnings,
+        advice=_advice(measured, pairs, limit=limit, p_adjusted=p_adjusted, alpha=alpha),
+    )
+
+
+def _advice(measured: Measured, pairs: Pairs, *, limit: float, p_adjusted: float, alpha: float) -> str:
+    """Say how many more units, or repeats, would settle it at 80 % power if the effect and its spread are as seen.
+
+    An effect beyond the margin is settled by showing it, one inside by showing equivalence; the correction of the family
+    is kept by testing at ``alpha`` divided by what it cost this p.
+    """
+    assert measured.centre is not None
+    assert measured.p is not None
+    units = "queries" if pairs.unit == "query" else "repeats"
+    size, spread = abs(measured.centre), measured.spread or 0.0
+    needed: float | None
+    if size > limit:
+        own_alpha = alpha * measured.p / p_adjusted if p_adjusted > 0 else alpha
+        needed = units_for_difference(size / spread, alpha=own_alpha) if spread > 0 and size > 0 else None
+        goal = "show an effect of the size seen"
+    else:
+        needed = units_for_equivalence(size / spread, limit / spread, alpha=alpha) if spread > 0 else None
+        goal = "show that the arms are equivalent"
+    if needed is None or needed > FEASIBLE * pairs.n_units:
+        if limit > 0 and size > 0:
+            return f"no feasible number of {units} settles it: the effect seen lies too near the margin"
+        return f"no feasible number of {units} settles it: no effect is seen, and no margin says what counts as equivalent"
+    more = max(ceil(needed) - pairs.n_units, 1)
+    advice = f"about {more} more {units} would {goal}"
+    if pairs.unit == "query" and pairs.repeat_variance is not None and spread > 0:
+        repeats = repeats_instead(
+            pairs.n_units,
+            pairs.repeats,
+            needed=pairs.n_units + more,
+            variance=spread**2,
+            repeat_variance=pairs.repeat_variance,
+        )
+        if repeats is not None:
+            advice += f", or {repeats} repeats instead of {pairs.repeats:.3g}"
+    return advice

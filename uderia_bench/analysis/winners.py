@@ -1,0 +1,81 @@
+"""Who wins simple queries and who wins complex ones, by the seed document's rules; nobody wins edge queries.
+
+Simple: better on one of time and cost and not worse on the other, else a trade-off. Complex: success first, then answer
+quality.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from uderia_bench.analysis.strata import COMPLEX, SIMPLE
+from uderia_bench.analysis.values import Comparison, Verdict, Winner
+
+TIME, COST, TOKENS = "latency_s", "cost_usd", "total_tokens"
+SUCCESS, QUALITY = "answered", "checks_passed_ratio"
+METRICS = (TIME, COST, TOKENS, SUCCESS, QUALITY)  # what the rules read, so what every complexity must be tested on
+
+_DECIDED = (Verdict.BETTER, Verdict.WORSE)
+
+
+def winners(comparisons: Sequence[Comparison], contrasts: Sequence[tuple[str, str]]) -> tuple[Winner, ...]:
+    """Name the winner of each class of queries that occurs, per contrast."""
+    found = []
+    for baseline, candidate in contrasts:
+        for stratum, rule in ((SIMPLE, _simple), (COMPLEX, _complex)):
+            by_metric = {
+                comparison.metric: comparison
+                for comparison in comparisons
+                if (comparison.baseline, comparison.candidate, comparison.stratum) == (baseline, candidate, stratum)
+            }
+            if by_metric:
+                arm, reason = rule(by_metric, baseline, candidate)
+                found.append(
+                    Winner(
+                        stratum=stratum.removeprefix("complexity="),
+                        baseline=baseline,
+                        candidate=candidate,
+                        arm=arm,
+                        reason=reason,
+                    )
+                )
+    return tuple(found)
+
+
+def _judged(comparison: Comparison | None) -> bool:
+    """Whether a comparison has pairs and passed the validity checks, so that its verdict may count."""
+    return comparison is not None and comparison.n_pairs > 0 and comparison.verdict not in {Verdict.INVALID, Verdict.STRUCTURAL}
+
+
+def _simple(by_metric: Mapping[str, Comparison], baseline: str, candidate: str) -> tuple[str | None, str]:
+    """Better on one of time and cost and not worse on the other."""
+    time, cost = by_metric.get(TIME), by_metric.get(COST)
+    stands_in = ""
+    if not _judged(cost):
+        cost = by_metric.get(TOKENS)
+        stands_in = " (total tokens stand in for cost, which is not judged here)"
+    if time is None or cost is None or not (_judged(time) and _judged(cost)):
+        return None, f"no winner: time and cost cannot both be judged{stands_in}"
+    said = f"time {time.verdict}, {'tokens' if stands_in else 'cost'} {cost.verdict} for {candidate}{stands_in}"
+    verdicts = {time.verdict, cost.verdict}
+    if verdicts >= set(_DECIDED):
+        return None, f"a trade-off: {said}"
+    if Verdict.BETTER in verdicts:
+        return candidate, said
+    if Verdict.WORSE in verdicts:
+        return baseline, said
+    return None, f"no winner: {said}"
+
+
+def _complex(by_metric: Mapping[str, Comparison], baseline: str, candidate: str) -> tuple[str | None, str]:
+    """Success decides; where it does not, answer quality."""
+    said = []
+    for metric, name in ((SUCCESS, "success"), (QUALITY, "answer quality")):
+        comparison = by_metric.get(metric)
+        if comparison is None or not _judged(comparison):
+            said.append(f"{name} cannot be judged")
+            continue
+        said.append(f"{name} {comparison.verdict} for {candidate}")
+        if comparison.verdict in _DECIDED:
+            return (candidate if comparison.verdict is Verdict.BETTER else baseline), ", ".join(said)
+    return None, f"no winner: {', '.join(said)}"

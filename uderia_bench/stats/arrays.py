@@ -1,0 +1,19 @@
+"""The array types the statistics speak, and what counts as no spread at all."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.uint16]
+
+# Differences of logs of equal ratios differ in their last bits; spread below this share of the scale is rounding, not data.
+ROUNDING = 1e-12
+
+
+def is_flat(values: Floats) -> bool:
+    """Whether all values are equal up to rounding; true of one value, and of none."""
+    if values.size < 2:
+        return True
+    return bool(np.ptp(values) <= ROUNDING * max(1.0, float(np.abs(values).max())))

@@ -1,0 +1,73 @@
+"""How many units settle a question: power of t tests and of equivalence, by the noncentral t, and their inverses.
+
+Cohen, *Statistical Power Analysis* (1988), 2; for equivalence Phillips, *J. Pharmacokin. Biopharm.* 18 (1990). Effect
+sizes are in standard deviations of one unit's value (paired: of one difference).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import ceil, sqrt
+
+TARGET_POWER = 0.8  # statistics.md plans at 80 %
+ENDLESS = 1_000_000  # units; what needs more is not a question of more queries
+
+
+def t_power(effect_size: float, n: float, *, alpha: float, groups: int = 1) -> float:
+    """Return the power of the two-sided t test: one sample of ``n`` (paired differences), or two groups of ``n`` each."""
+    from scipy.stats import nct, t  # noqa: PLC0415 - scipy costs start-up time
+
+    freedom = groups * (n - 1)
+    shift = abs(effect_size) * sqrt(n / groups)
+    critical = t.ppf(1 - alpha / 2, freedom)
+    return float(nct.sf(critical, freedom, shift) + nct.cdf(-critical, freedom, shift))
+
+
+def equivalence_power(effect_size: float, margin: float, n: float, *, alpha: float) -> float:
+    """Return the power of two one-sided t tests on ``n`` units to show a mean within ± ``margin`` (in effect sizes too)."""
+    from scipy.stats import nct, t  # noqa: PLC0415 - scipy costs start-up time
+
+    critical = t.ppf(1 - alpha, n - 1)
+    upper = nct.cdf(-critical, n - 1, (effect_size - margin) * sqrt(n))
+    lower = nct.cdf(critical, n - 1, (effect_size + margin) * sqrt(n))
+    return max(float(upper - lower), 0.0)
+
+
+def units_for_difference(effect_size: float, *, alpha: float, power: float = TARGET_POWER, groups: int = 1) -> float | None:
+    """Find how many units (a group) show a difference of this size, as a real number; None where no feasible number does."""
+    return _smallest_n(lambda n: t_power(effect_size, n, alpha=alpha, groups=groups), power)
+
+
+def units_for_equivalence(effect_size: float, margin: float, *, alpha: float, power: float = TARGET_POWER) -> float | None:
+    """Find how many units show equivalence within ± ``margin`` if ``effect_size`` is true; None where no number does."""
+    if abs(effect_size) >= margin:
+        return None
+    return _smallest_n(lambda n: equivalence_power(effect_size, margin, n, alpha=alpha), power)
+
+
+def _smallest_n(power_at: Callable[[float], float], power: float) -> float | None:
+    """Find where a power curve that rises with n crosses ``power``."""
+    from scipy.optimize import brentq  # noqa: PLC0415 - scipy costs start-up time
+
+    low, high = 2.0, 4.0
+    if power_at(low) >= power:
+        return low
+    while power_at(high) < power:
+        low, high = high, high * 2
+        if high > ENDLESS:
+            return None
+    return float(brentq(lambda n: power_at(n) - power, low, high, xtol=1e-6))
+
+
+def repeats_instead(units: int, repeats: float, *, needed: float, variance: float, repeat_variance: float) -> int | None:
+    """Find how many repeats a unit would do the work of ``needed`` units at one's present number; None where repeats cannot.
+
+    The variance of the mean difference is ``[ω² + (σ²_A + σ²_B) / R] / Q`` (statistics.md, Planning): ``variance`` is the
+    bracket at the present ``repeats``, ``repeat_variance`` is σ²_A + σ²_B. Only the second part shrinks with R.
+    """
+    between = max(variance - repeat_variance / repeats, 0.0)
+    allowed = variance * units / needed - between
+    if allowed <= 0:
+        return None
+    more = ceil(repeat_variance / allowed)
+    return more if more > repeats else None
