@@ -1,0 +1,61 @@
+"""What was run, in labelled lines: by them a reader judges whether the numbers answer their question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from uderia_bench.report import content
+from uderia_bench.report.content import Report, RunFacts
+
+_HASH_SHOWN = 12  # characters: enough to tell two corpora apart by eye; the manifest has the rest
+
+
+def about(report: Report) -> tuple[tuple[str, str], ...]:
+    """Return (label, text) lines, the embedded server's speed among them: a simulated number must never pass for a real one."""
+    return tuple(_lines(report.facts, report.analysis.seed))
+
+
+def method(report: Report) -> tuple[str, ...]:
+    """Return how to read the tables, in as few words as hold."""
+    level = f"{100 * report.analysis.confidence:g}%"
+    of = "queries (repeats of a query are averaged first)"
+    if content.scope(report) is content.Scope.THIS_QUERY:
+        of = "repeats of the one query: the numbers say nothing about other queries"
+    return (
+        f"Arms: mean ± half of its {level} interval.",
+        f"vs base: the typical query's change with its {level} interval; it can differ from the change of the means.",
+        f"p: how often chance alone would show a difference this large. n: {of}.",
+        "better, worse: significant and larger than the margin; equivalent: surely inside it; ~: no verdict from these data.",
+    )
+
+
+def _lines(facts: RunFacts, seed: int) -> Iterator[tuple[str, str]]:
+    yield "run", f"{facts.run_id}, experiment {facts.experiment}"
+    if facts.embedded_speed is not None:
+        yield "server", f"embedded Uderia at speed {facts.embedded_speed:g}: a simulation, not a real agent"
+    else:
+        yield "server", ", ".join(facts.servers)
+    yield "corpus", f"{facts.corpus} ({facts.corpus_hash[:_HASH_SHOWN]}), {_count(facts.queries, 'query', 'queries')}"
+    design = f"{_count(facts.repeats, 'repeat', 'repeats')}, isolation {facts.isolation}, concurrency {facts.concurrency}"
+    yield "design", f"{design}, seed {facts.seed}" + (f", analysis seed {seed}" if seed != facts.seed else "")
+    yield "trials", f"{sum(facts.settled.values())} of {facts.planned} done"
+    if facts.started_at is not None:
+        yield "when", _when(facts.started_at, facts.ended_at)
+    if facts.versions:
+        yield "versions", ", ".join(f"{name} {version}" for name, version in facts.versions.items())
+    for note in facts.notes:
+        yield "note", note
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
+def _when(started: datetime, ended: datetime | None) -> str:
+    begun = f"{started:%Y-%m-%d %H:%M:%S} UTC"
+    if ended is None:
+        return f"from {begun}, not ended"
+    seconds = round((ended - started).total_seconds())
+    minutes, rest = divmod(seconds, 60)
+    return f"{begun}, for {f'{minutes} min {rest} s' if minutes else f'{rest} s'}"

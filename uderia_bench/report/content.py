@@ -1,0 +1,187 @@
+"""What a report says before it has a format, and the words every renderer shares. Values and rules only, no layout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum, StrEnum
+
+from uderia_bench.analysis import Analysis, ArmSummary, Comparison, MetricSummary, Verdict
+from uderia_bench.errors import InvalidContrast
+from uderia_bench.metrics.metric import Metric
+from uderia_bench.trial import Outcome
+
+PERCENTILES = (50, 90, 95, 99)
+"""The percentiles every report shows (contract.md, report.json)."""
+
+PERCENTILES = (50, 90, 95, 99)
+"""The percentiles every report shows (contract.md, report.json)."""
+
+OVERALL = "all"
+"""The stratum that holds every query, labelled or not."""
+
+
+class Scope(StrEnum):
+    """What the numbers speak of: one query can only speak of itself (statistics.md, Unit and design)."""
+
+    QUERIES_LIKE_THESE = "queries like these"
+    THIS_QUERY = "this query only"
+
+
+class Standing(IntEnum):
+    """How the run stands as a whole; the value is the exit code, so that what is printed and what is returned are one rule."""
+
+    FINE = 0
+    GATE_MISSED = 1
+    INVALID = InvalidContrast.exit_code
+
+
+class Tone(StrEnum):
+    """What a number means to somebody deciding; a renderer may colour by it, never rely on it."""
+
+    PLAIN = "plain"
+    GOOD = "good"
+    BAD = "bad"
+    DOUBTFUL = "doubtful"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """What was run, where and when. ``settled`` counts measured trials by outcome; ``planned`` is how many there should be.
+
+    ``embedded_speed`` is None on a real server. ``files`` are the paths worth naming, as the reader should type them.
+    """
+
+    run_id: str
+    experiment: str
+    servers: tuple[str, ...]
+    embedded_speed: float | None
+    corpus: str
+    corpus_hash: str
+    queries: int
+    repeats: int
+    seed: int
+    isolation: str
+    concurrency: int
+    planned: int
+    settled: dict[str, int]
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueSummary:
+    """One kind of finding over the whole run: in ``count`` trials, a ``share`` (0..1) of those it could have been found in."""
+
+    kind: str
+    severity: str
+    count: int
+    share: float | None
+    recommendation: str
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateResult:
+    """One gate as written in the experiment, and whether the run passed it."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything a renderer needs; ``metrics`` are the definitions in force, in the order they are to be shown."""
+
+    facts: RunFacts
+    analysis: Analysis
+    metrics: tuple[Metric, ...]
+    issues: tuple[IssueSummary, ...] = ()
+    gates: tuple[GateResult, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def scope(report: Report) -> Scope:
+    """Whether the numbers speak of queries like these or of the one query asked."""
+    return Scope.QUERIES_LIKE_THESE if report.facts.queries > 1 else Scope.THIS_QUERY
+
+
+def standing(report: Report) -> Standing:
+    """How the run stands: an invalid overall comparison weighs more than a missed gate (contract.md, exit codes)."""
+    if any(c.stratum == OVERALL and c.verdict is Verdict.INVALID for c in report.analysis.comparisons):
+        return Standing.INVALID
+    return Standing.FINE if all(gate.passed for gate in report.gates) else Standing.GATE_MISSED
+
+
+def unsettled(facts: RunFacts) -> int:
+    """How many planned trials have no outcome yet."""
+    return max(0, facts.planned - sum(facts.settled.values()))
+
+
+def answered(arm: ArmSummary) -> int:
+    """How many of an arm's trials ended in an answer: the only ones latency and tokens speak of."""
+    return arm.outcomes.get(Outcome.ANSWERED, 0)
+
+
+def contrasts(analysis: Analysis) -> tuple[tuple[str, str], ...]:
+    """Return (baseline, candidate) of every contrast, in the order of the analysis."""
+    pairs = [(c.baseline, c.candidate) for c in analysis.comparisons] + [(w.baseline, w.candidate) for w in analysis.winners]
+    return tuple(dict.fromkeys(pairs))
+
+
+def comparisons(analysis: Analysis, contrast: tuple[str, str], *, stratum: str = OVERALL) -> tuple[Comparison, ...]:
+    """Return the comparisons of one contrast in one stratum, in the order of the analysis."""
+    return tuple(c for c in analysis.comparisons if (c.baseline, c.candidate) == contrast and c.stratum == stratum)
+
+
+def strata(analysis: Analysis, contrast: tuple[str, str]) -> tuple[str, ...]:
+    """Return the strata of one contrast beside the overall one, in the order of the analysis."""
+    found = (c.stratum for c in analysis.comparisons if (c.baseline, c.candidate) == contrast)
+    return tuple(name for name in dict.fromkeys(found) if name != OVERALL)
+
+
+def arm_summary(analysis: Analysis, arm: str) -> ArmSummary | None:
+    """Return what is said of one arm by itself."""
+    return next((summary for summary in analysis.arms if summary.arm == arm), None)
+
+
+def metric_summary(analysis: Analysis, arm: str, metric: str) -> MetricSummary | None:
+    """Return one metric of one arm, None where the arm has none."""
+    summary = arm_summary(analysis, arm)
+    return summary.metrics.get(metric) if summary else None
+
+
+def definition(report: Report, metric: str) -> Metric | None:
+    """Return a metric's definition, None where the run was derived with one that is not in force here."""
+    return next((known for known in report.metrics if known.name == metric), None)
+
+
+_VERDICT_WORDS = {
+    Verdict.BETTER: ("better", Tone.GOOD),
+    Verdict.WORSE: ("worse", Tone.BAD),
+    Verdict.EQUIVALENT: ("equivalent", Tone.PLAIN),
+    Verdict.INCONCLUSIVE: ("~", Tone.PLAIN),
+    Verdict.INVALID: ("invalid", Tone.DOUBTFUL),
+    Verdict.STRUCTURAL: ("structural", Tone.PLAIN),
+}
+
+
+def verdict_word(comparison: Comparison) -> str:
+    """Return the verdict on the candidate as tables print it; ``~`` is benchstat's sign for no verdict."""
+    return _VERDICT_WORDS[comparison.verdict][0]
+
+
+def verdict_tone(comparison: Comparison) -> Tone:
+    """Return what the verdict means for somebody who thinks of taking the candidate."""
+    return _VERDICT_WORDS[comparison.verdict][1]
+
+
+def invalid_reasons(report: Report) -> tuple[str, ...]:
+    """Return why overall comparisons are invalid, each reason once."""
+    invalid = [c for c in report.analysis.comparisons if c.stratum == OVERALL and c.verdict is Verdict.INVALID]
+    reasons = [reason for c in invalid for reason in (c.warnings or ("a validity check failed",))]
+    return tuple(dict.fromkeys(reasons))

@@ -1,0 +1,213 @@
+"""Numbers as people read them: units, digits that follow the interval, effects, p-values. One number in, strings out.
+
+Functions named ``*_forms`` return the same number from the fullest form to the shortest, for a layout to choose from.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from uderia_bench.metrics.metric import Assumption, Metric
+from uderia_bench.stats.estimate import Effect, Estimate
+
+MISSING = "\N{EM DASH}"
+NO_INTERVAL = "±" + MISSING
+
+_AS_MULTIPLE_FROM = 3.0  # "6.3x" reads better than "+530%"; below three times a percentage does
+_SMALLEST_P = 0.001  # 9,999 permutations resolve 0.0001; below 0.001 nobody decides differently
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """How a metric's values are written: multiplied by ``factor``, then between ``prefix`` and ``suffix``."""
+
+    factor: float = 1.0
+    prefix: str = ""
+    suffix: str = ""
+    share: bool = False  # a rate: its interval is in points, not relative
+    relative: bool = True
+
+
+_STEPS = {  # unit: (from this magnitude on, factor, suffix), largest first
+    "s": ((600.0, 1 / 60, "min"), (1.0, 1.0, "s"), (0.0, 1000.0, "ms")),
+    "tokens": ((1e7, 1e-6, "M"), (1e4, 1e-3, "k"), (0.0, 1.0, "")),
+    "usd": ((0.0, 1.0, ""),),
+    "1": ((1e7, 1e-6, "M"), (1e4, 1e-3, "k"), (0.0, 1.0, "")),
+}
+
+
+def finite(value: float | None) -> float | None:
+    """Return the value, None where it is no finite number: an end that is not finite is an end that does not exist."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def scale_of(metric: Metric | None, *values: float | None) -> Scale:
+    """Return one scale for all the values of a row, so that they can be compared by eye."""
+    if metric is None:
+        return Scale()
+    if metric.assumption is Assumption.RATE or metric.kind is bool:
+        return Scale(factor=100.0, suffix="%", share=True, relative=False)
+    magnitude = max((abs(v) for v in map(finite, values) if v is not None), default=0.0)
+    steps = _STEPS.get(metric.unit, ((0.0, 1.0, metric.unit if len(metric.unit) < 3 else f" {metric.unit}"),))
+    _, factor, suffix = next(step for step in steps if magnitude >= step[0] or step is steps[-1])
+    return Scale(
+        factor=factor,
+        prefix="$" if metric.unit == "usd" else "",
+        suffix=suffix,
+        relative=metric.assumption is Assumption.POSITIVE,
+    )
+
+
+def amount(value: float | None, scale: Scale, *, half: float | None = None, signed: bool = False) -> str:
+    """Return a value in its unit; ``half`` is half its interval, whose first digits decide where the value's digits end."""
+    number = finite(value)
+    if number is None:
+        return MISSING
+    text = f"{number * scale.factor:.1f}" if scale.share else _fixed(number * scale.factor, _times(half, scale.factor))
+    sign = "-" if text.startswith("-") else "+" if signed else ""
+    return f"{sign}{scale.prefix}{text.removeprefix('-')}{scale.suffix}"
+
+
+def estimate_forms(estimate: Estimate, scale: Scale) -> tuple[str, ...]:
+    """Return ``20.1s ±6%`` and ``20.1s``; a share's half-width is in points (``97.5% ±2.1``)."""
+    value = finite(estimate.value)
+    if value is None:
+        return (MISSING,)
+    half = _half(value, estimate.lo, estimate.hi)
+    short = amount(value, scale, half=half)
+    if half is None:
+        return (f"{short} {NO_INTERVAL}", short)
+    if scale.relative and value != 0:
+        return (f"{short} ±{_short(100 * half / abs(value))}%", short)
+    return (f"{short} ±{_short(half * scale.factor)}", short)
+
+
+def effect_forms(effect: Effect, metric: Metric | None) -> tuple[str, ...]:
+    """Return a difference as ``-23% (-27 to -19)``, ``-23% ±4`` and ``-23%``.
+
+    A ratio from three times on is a multiple (``6.3x``), below a percentage; the difference of a rate is in points; any other
+    difference is in the metric's unit.
+    """
+    value = finite(effect.value)
+    if value is None:
+        return (MISSING,)
+    lo, hi = finite(effect.lo), finite(effect.hi)
+    if effect.kind == "ratio":
+        multiple = value >= _AS_MULTIPLE_FROM
+        suffix = "x" if multiple else "%"
+        value, lo, hi = (end if end is None or multiple else 100 * (end - 1) for end in (value, lo, hi))
+        return _signed_forms(value, lo, hi, "", suffix, signed=not multiple)
+    scale = scale_of(metric, value, lo, hi)
+    value, lo, hi = (_times(end, scale.factor) for end in (value, lo, hi))
+    return _signed_forms(value, lo, hi, scale.prefix, " pts" if scale.share else scale.suffix, signed=True)
+
+
+def effect_words(effect: Effect, metric: Metric | None, noun: str, fewer: str) -> tuple[str, str]:
+    """Return an effect in words, with its interval and without: ``84% less time (81 to 87)``, ``6.3x the time``."""
+    value = finite(effect.value)
+    if value is None:
+        return (f"{noun} {MISSING}",) * 2
+    if effect.kind == "ratio" and value >= _AS_MULTIPLE_FROM:
+        full, *_, short = effect_forms(effect, metric)
+        return full.replace(short, f"{short} the {noun}", 1).replace(f" {NO_INTERVAL}", ""), f"{short} the {noun}"
+    ends: tuple[float | None, ...] = (value, finite(effect.lo), finite(effect.hi))
+    prefix, suffix = "", "%"
+    if effect.kind == "ratio":
+        ends = tuple(end if end is None else 100 * (end - 1) for end in ends)
+    else:
+        scale = scale_of(metric, *ends)
+        prefix, suffix = scale.prefix, " points" if scale.share else scale.suffix
+        ends = tuple(_times(end, scale.factor) for end in ends)
+    assert ends[0] is not None
+    if down := ends[0] < 0:
+        ends = tuple(end if end is None else -end for end in (ends[0], ends[2], ends[1]))
+    size, *interval = (MISSING if end is None else prefix + _fixed(end, _coarse(ends[0]), least=1) for end in ends)
+    words = f"{size}{suffix} {fewer if down else 'more'} {noun}"
+    return (words if MISSING in interval else f"{words} ({' to '.join(interval)})"), words
+
+
+def p_value(p: float | None) -> str:
+    """Return a p-value with as many digits as a decision needs."""
+    number = finite(p)
+    if number is None:
+        return MISSING
+    if number < _SMALLEST_P:
+        return f"<{_SMALLEST_P}"
+    return f"{number:.3f}" if number < 0.1 else f"{number:.2f}"
+
+
+def margin(value: float | None, effect: Effect) -> str:
+    """Return the smallest effect worth acting on as it was written: a percentage for ratios, else a plain number."""
+    number = finite(value)
+    if number is None:
+        return MISSING
+    return f"{100 * number:g}%" if effect.kind == "ratio" else f"{number:g}"
+
+
+def percentage(share: float) -> str:
+    """Return a share of 0..1 as a percentage; 100% only where it is all of them."""
+    text = f"{100 * share:.1f}"
+    if text == "100.0":
+        return "100%" if share >= 1 else ">99.9%"
+    return "<0.1%" if text == "0.0" and share > 0 else f"{text}%"
+
+
+def _signed_forms(
+    value: float | None, lo: float | None, hi: float | None, prefix: str, suffix: str, *, signed: bool
+) -> tuple[str, ...]:
+    assert value is not None
+    half = _half(value, lo, hi)
+
+    def write(end: float) -> str:
+        text = _fixed(end, half, least=1)
+        sign = "-" if text.startswith("-") else "+" if signed and text != "0" else ""
+        return sign + prefix + text.removeprefix("-")
+
+    short = write(value) + suffix
+    if lo is None and hi is None:
+        return (f"{short} {NO_INTERVAL}", short)
+    ends = " to ".join("?" if end is None else write(end) for end in (lo, hi))
+    around = NO_INTERVAL if half is None else f"±{prefix}{_short(half)}"
+    return (f"{short} ({ends})", f"{short} {around}", short)
+
+
+def _times(value: float | None, factor: float) -> float | None:
+    return None if value is None else value * factor
+
+
+def _coarse(value: float | None) -> float | None:
+    """Return the half-width that makes ``_fixed`` write what a sentence can bear: whole numbers from 2 on."""
+    return None if value is None else 2.0 if abs(value) >= 2 else 0.2
+
+
+def _half(value: float, lo: float | None, hi: float | None) -> float | None:
+    """Return the wider side of an interval, so that a lopsided one does not look tight; None where it is not closed."""
+    low, high = finite(lo), finite(hi)
+    return None if low is None or high is None else max(value - low, high - value, 0.0)
+
+
+def _fixed(number: float, half: float | None, *, least: int = 2) -> str:
+    """Write a number to the first digit of half its interval (two where that is a 1), in ``least`` to 4 significant digits."""
+    if number == 0:
+        return "0"
+    first = math.floor(math.log10(abs(number)))
+    places = 2 - first
+    if half is not None and half > 0:
+        at = math.floor(math.log10(half))
+        leading_one = half / 10**at < 2
+        places = min(max(leading_one - at, least - 1 - first), 3 - first)
+    rounded = round(number, places)
+    text = f"{rounded:,.{max(0, places)}f}"
+    return "0" if not text.strip("-0.,") else text
+
+
+def _short(half: float) -> str:
+    """Write a half-width: one digit is what it is good for, two below 10 where the first is a 1."""
+    if half <= 0:
+        return "0"
+    if half >= 10:
+        return f"{half:,.0f}"
+    at = math.floor(math.log10(half))
+    places = (1 if half / 10**at < 2 else 0) - at
+    return f"{half:.{max(0, places)}f}"

@@ -1,0 +1,216 @@
+"""The three lines that decide: what to use for simple queries, what for complex ones, how sure that is, what is in the way.
+
+They are written for a reader who knows no statistics and are the same words in every format. Each line is a tuple of wordings
+from the fullest to the shortest; the fullest that fits is taken, and none is ever cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from uderia_bench.analysis import ArmSummary, Comparison, Verdict
+from uderia_bench.report import content, decision, figures
+from uderia_bench.report.content import Report, RunFacts, Standing
+from uderia_bench.report.decision import Decision, Finding
+from uderia_bench.report.escape import plain
+
+Wordings = tuple[str, ...]
+
+_NOUNS = {  # what a sentence calls a metric, and what it is called to have less of it
+    "latency_s": ("time", "less"),
+    "cost_usd": ("cost", "less"),
+    "total_tokens": ("tokens", "fewer"),
+    "answered": ("answers", "fewer"),
+    "checks_passed_ratio": ("checks passed", "fewer"),
+}
+_DECISIVE = (Verdict.BETTER, Verdict.WORSE)
+
+
+def headline(report: Report, *, width: int = 80) -> tuple[str, ...]:
+    """Return the three lines in plain text, safe for a terminal; longer than ``width`` only where no wording fits."""
+    first_two = _nothing_to_compare(report) or _by_complexity(report) or _unlabelled(report)
+    return tuple(_fitting(wordings, width) for wordings in (*first_two, _how_sure(report)))
+
+
+def _fitting(wordings: Wordings, width: int) -> str:
+    return next((wording for wording in wordings if len(wording) <= width), wordings[-1])
+
+
+def _nothing_to_compare(report: Report) -> tuple[Wordings, ...]:
+    arms = report.analysis.arms
+    silent = [arm for arm in arms if not content.answered(arm)]
+    contrasts = content.contrasts(report.analysis)
+    if not arms:
+        return (("Nothing was measured: no trial has ended yet.",), ("There is nothing to choose from.",))
+    if len(silent) == len(arms):
+        return (("No query was answered, by any arm: there is nothing to compare.",), _endings(arms))
+    if not contrasts and len(arms) == 1:
+        return ((f"One arm, {plain(arms[0].arm)}: there is nothing to compare it with.",), _alone(report, arms[0]))
+    if not contrasts:
+        return (("No contrast was planned: nothing is compared.",), ("The numbers of each arm stand side by side, untested.",))
+    if silent and len(contrasts) == 1:
+        name = plain(silent[0].arm)
+        none = f"it answered none of its {silent[0].trials} queries"
+        return ((f"Do not use {name} yet: {none}.", f"{name} answered nothing."), _endings(silent))
+    return ()
+
+
+def _endings(arms: Sequence[ArmSummary]) -> Wordings:
+    ends = (", ".join(f"{n} {outcome}" for outcome, n in arm.outcomes.items() if n) or "no trial" for arm in arms)
+    named = (f"{plain(arm.arm)}: {end}" for arm, end in zip(arms, ends, strict=True))
+    return (f"{'; '.join(named)}.", "How the trials ended is in the table of outcomes.")
+
+
+def _alone(report: Report, arm: ArmSummary) -> Wordings:
+    """Say what one arm does by itself: how often it answers, how long that takes, what it costs."""
+    parts = [f"{figures.percentage(content.answered(arm) / arm.trials)} answered"]
+    if latency := arm.metrics.get("latency_s"):
+        values = {share: latency.percentiles[n].value for share, n in (("half", 50), ("95%", 95)) if n in latency.percentiles}
+        scale = figures.scale_of(content.definition(report, "latency_s"), *values.values())
+        parts += [f"{share} within {figures.amount(v, scale)}" for share, v in values.items() if v is not None]
+    if (cost := arm.metrics.get("cost_usd")) and cost.mean.value is not None:
+        scale = figures.scale_of(content.definition(report, "cost_usd"))
+        parts.append(f"{figures.amount(cost.mean.value, scale)} a query")
+    return tuple(f"{plain(arm.arm)}: {', '.join(parts[:n])}." for n in range(len(parts), 0, -1))
+
+
+def _by_complexity(report: Report) -> tuple[Wordings, ...]:
+    found = {stratum: decision.decisions(report, stratum) for stratum in decision.STRATA}
+    if not any(found.values()):
+        return ()
+    return tuple(
+        tuple(f"{stratum.capitalize()} queries: {wording}" for wording in _decided(report, made))
+        for stratum, made in found.items()
+    )
+
+
+def _decided(report: Report, made: tuple[Decision, ...]) -> Wordings:
+    if not made:
+        return ("none in this run, so it says nothing about them.",)
+    if len(made) == 1:
+        return _one_contrast(report, made[0])
+    choice = decision.choose(made)
+    if choice.arm:
+        return (f"use {plain(choice.arm)}: it beats {_listed(map(plain, choice.beaten))}.", f"use {plain(choice.arm)}.")
+    if choice.tied:
+        return (f"{_listed(map(plain, choice.tied))} each win, and were not compared.", "a tie: see the winners below.")
+    return ("no single arm wins: see the winners below.",)
+
+
+def _one_contrast(report: Report, made: Decision) -> Wordings:
+    baseline, candidate = plain(made.baseline), plain(made.candidate)
+    if made.finding is Finding.WINNER and made.arm is not None:
+        return _use(report, made.arm, [decision.from_view_of(c, made.arm) for c in made.rests_on], made.reason)
+    if made.finding is Finding.TRADE_OFF:
+        better = [c for c in made.rests_on if c.verdict is Verdict.BETTER]
+        worse = [decision.from_view_of(c, made.baseline) for c in made.rests_on if c.verdict is Verdict.WORSE]
+        sides = zip(_effects(report, worse), _effects(report, better), strict=True)
+        return (
+            *(f"a trade-off: {baseline} has {theirs}, {candidate} {ours}." for theirs, ours in sides),
+            "a trade-off: see the winners below.",
+        )
+    if made.finding is Finding.NO_DIFFERENCE:
+        nouns = _listed(_noun(c.metric) for c in made.rests_on)
+        return (f"either arm will do: no difference that matters in {nouns}.", "either arm will do.")
+    if made.finding is Finding.INVALID:
+        return ("no verdict: the comparison is not valid (see the third line).", "no verdict: not valid.")
+    effects = _effects(report, made.rests_on) if made.rests_on else ()
+    return (*(f"too close to call: {candidate} has {e}." for e in effects), "too close to call.")
+
+
+def _use(report: Report, arm: str, seen: list[Comparison], reason: str) -> Wordings:
+    """Recommend an arm for what it is better at; what it is not better at is said where there is room."""
+    use = f"use {plain(arm)}"
+    gains = [c for c in seen if c.verdict is Verdict.BETTER]
+    if not gains:
+        return (f"{use}: {plain(reason).rstrip('.')}.", f"{use}.")
+    losses = [c for c in seen if c.verdict is Verdict.WORSE]
+    rest = [_undecided(c) for c in seen if c.verdict not in _DECISIVE]
+    but = [f" but {effects}" for effects in _effects(report, losses)] if losses else ["", ""]
+    sides = [f"{gain}{loss}" for gain, loss in zip(_effects(report, gains), but, strict=True)]
+    beside = f" ({_listed(rest)})" if rest else ""
+    return (*(f"{use} for {side}{beside}." for side in sides), f"{use} for {sides[-1]}.", f"{use}.")
+
+
+def _undecided(comparison: Comparison) -> str:
+    return (
+        f"same {_noun(comparison.metric)}"
+        if comparison.verdict is Verdict.EQUIVALENT
+        else f"{_noun(comparison.metric)} unproven"
+    )
+
+
+def _unlabelled(report: Report) -> tuple[Wordings, ...]:
+    """Word a run whose queries are neither simple nor complex: effects overall, no winner."""
+    contrast = content.contrasts(report.analysis)[0]
+    subject = f"{content.scope(report).capitalize()}: {plain(contrast[1])} against {plain(contrast[0])}"
+    if content.standing(report) is Standing.INVALID:
+        said: Wordings = ("no verdict, the comparison is not valid.",)
+    else:
+        said = (*(f"{effects}." for effects in _effects(report, decision.overall(report, contrast))), "see the tables.")
+    return (
+        tuple(f"{subject}: {wording}" for wording in said),
+        ("No winner is named: no query is labelled simple or complex.", "No winner: queries are not labelled."),
+    )
+
+
+def _how_sure(report: Report) -> Wordings:
+    """Say what is in the way, the worst first; where nothing is, how sure the lines above are."""
+    facts = report.facts
+    if reasons := content.invalid_reasons(report):
+        return (f"In the way: {plain(reasons[0]).rstrip('.')}.",)
+    if left := content.unsettled(facts):
+        undone = f"In the way: {left} of {facts.planned} trials are not done"
+        return (f"{undone}; `uderia-bench resume {plain(facts.run_id)}` goes on.", f"{undone}; resume the run.")
+    if missed := [plain(gate.name) for gate in report.gates if not gate.passed]:
+        count = f"In the way: {len(missed)} of {len(report.gates)} gates missed"
+        return (f"{count}: {_listed(missed)}.", f"{count}.")
+    sure = f"How sure: {100 * report.analysis.confidence:g}% confidence"
+    basis = f"{sure} for {content.scope(report)} ({_basis(facts)})"
+    if advice := _advice(report):
+        return (f"{basis}; {advice}.", f"{sure}; {advice}.", f"How sure: not yet; {advice}.", f"{sure}.")
+    trials = sum(arm.trials for arm in report.analysis.arms)
+    silent = trials - sum(map(content.answered, report.analysis.arms))
+    unanswered = f"{silent} of {trials}" if silent else f"none of {trials}"
+    return (
+        f"{basis}; {unanswered} trials unanswered.",
+        f"{basis}; {unanswered} unanswered.",
+        f"{sure}; {unanswered} unanswered.",
+    )
+
+
+def _basis(facts: RunFacts) -> str:
+    return f"{facts.queries} x {facts.repeats}" if facts.queries > 1 else f"{facts.repeats} repeats"
+
+
+def _advice(report: Report) -> str | None:
+    """Return what would settle the first class of queries that is too close to call."""
+    for stratum in decision.STRATA:
+        for made in decision.decisions(report, stratum):
+            advice = [c.advice for c in made.rests_on if c.verdict is Verdict.INCONCLUSIVE and c.advice]
+            if made.finding is Finding.INCONCLUSIVE and advice:
+                return f"{stratum} queries: {plain(advice[0]).rstrip('.')}"
+    return None
+
+
+def _effects(report: Report, comparisons: Iterable[Comparison]) -> Wordings:
+    """Return the effects in words, with their intervals and without."""
+    worded = [_effect(report, comparison) for comparison in comparisons]
+    return (
+        (_listed(full for full, _ in worded), _listed(short for _, short in worded)) if worded else ("no number", "no number")
+    )
+
+
+def _effect(report: Report, comparison: Comparison) -> tuple[str, str]:
+    noun, fewer = _NOUNS.get(comparison.metric, (plain(comparison.metric), "less"))
+    if comparison.verdict is Verdict.EQUIVALENT:
+        return (f"the same {noun} (within {figures.margin(comparison.margin, comparison.effect)})", f"the same {noun}")
+    return figures.effect_words(comparison.effect, content.definition(report, comparison.metric), noun, fewer)
+
+
+def _noun(metric: str) -> str:
+    return _NOUNS[metric][0] if metric in _NOUNS else plain(metric)
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(words)

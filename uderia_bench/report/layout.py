@@ -1,0 +1,151 @@
+"""Fit a neutral table into a fixed number of columns: shorter forms, then wrapping, then cutting names. Lines out."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from rich.cells import cell_len, set_cell_size
+
+from uderia_bench.report.content import Tone
+from uderia_bench.report.escape import plain
+from uderia_bench.report.tables import Column, Table
+
+_GAP = 2
+_LEAST = 4  # a column narrower than this says nothing
+_SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+Paint = Callable[[str, Tone], str]
+
+
+@dataclass(slots=True)
+class Footnotes:
+    """Numbers notes in the order they are met; the same note keeps its number."""
+
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    def marks(self, notes: Sequence[str]) -> tuple[int, ...]:
+        """Return the numbers of a cell's notes."""
+        return tuple(self.numbers.setdefault(note, len(self.numbers) + 1) for note in notes)
+
+
+def superscript(numbers: Sequence[int]) -> str:
+    """Return footnote marks such as ``¹`` or ``¹ ²``."""
+    return " ".join(str(number).translate(_SUPERSCRIPT) for number in numbers)
+
+
+def cut(text: str, width: int) -> str:
+    """Return the text in at most ``width`` terminal columns, an ellipsis where something is missing."""
+    if cell_len(text) <= width:
+        return text
+    return set_cell_size(text, max(width - 1, 0)).rstrip() + "…" if width > 0 else ""
+
+
+def wrapped(text: str, width: int, *, first: str = "", rest: str = "") -> list[str]:
+    """Break a paragraph into lines of at most ``width`` columns; the text is made harmless, the prefixes are ours."""
+    clean = plain(text)
+    for columns in (width, max(width // 2, len(rest) + _LEAST)):  # the second: characters that are two columns wide
+        lines = textwrap.wrap(clean, columns, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+        if all(cell_len(line) <= width for line in lines):
+            break
+    return lines or [first.rstrip()]
+
+
+def lay_out(table: Table, width: int, paint: Paint) -> list[str]:
+    """Return the table's lines: headings, rows, numbered footnotes, remarks; none is wider than ``width``."""
+    notes = Footnotes()
+    marks = [[notes.marks(cell.notes) for cell in row] for row in table.rows]
+    texts, widths = _fitted(table, marks, width)
+    lines = [_line([plain(column.title) for column in table.columns], table.columns, widths)]
+    for row, of_row in zip(table.rows, texts, strict=True):
+        lines += _row(of_row, [cell.tone for cell in row], table.columns, widths, paint)
+    for note, number in notes.numbers.items():
+        lines += wrapped(note, width, first=f"  {superscript([number])} ", rest="    ")
+    for remark in table.remarks:
+        lines += wrapped(remark, width, first="  ", rest="  ")
+    return lines
+
+
+def _fitted(table: Table, marks: list[list[tuple[int, ...]]], width: int) -> tuple[list[list[str]], list[int]]:
+    """Choose a form for every column, shortening what gains most until the table fits; squeeze what still does not."""
+    columns = table.columns
+    room = width - _GAP * (len(columns) - 1)
+    wordings = [_wordings(table, marks, at) for at in range(len(columns))]
+    groups = [column.group or str(at) for at, column in enumerate(columns)]
+    levels = dict.fromkeys(groups, 0)
+
+    def needs(of: dict[str, int]) -> list[int]:
+        chosen = zip(columns, wordings, groups, strict=True)
+        return [_needed(column, forms[min(of[group], len(forms) - 1)]) for column, forms, group in chosen]
+
+    while (total := sum(needs(levels))) > room:
+        shorter = {group: levels | {group: levels[group] + 1} for group in levels}
+        best = min(shorter, key=lambda group: sum(needs(shorter[group])))
+        if sum(needs(shorter[best])) >= total:
+            break
+        levels = shorter[best]
+    texts = [forms[min(levels[group], len(forms) - 1)] for forms, group in zip(wordings, groups, strict=True)]
+    return [[column[at] for column in texts] for at in range(len(table.rows))], _squeezed(columns, needs(levels), room)
+
+
+def _wordings(table: Table, marks: list[list[tuple[int, ...]]], at: int) -> list[list[str]]:
+    """Return one column's texts at every level of brevity."""
+    cells = [row[at] for row in table.rows]
+    depth = max((len(cell.forms) for cell in cells), default=1)
+    levels = [[plain(cell.forms[min(level, len(cell.forms) - 1)]) for cell in cells] for level in range(depth)]
+    return [[_with_marks(text, of_row[at]) for text, of_row in zip(texts, marks, strict=True)] for texts in levels]
+
+
+def _needed(column: Column, texts: list[str]) -> int:
+    """Return the columns a column needs; a heading that is a name may be cut, one that is a word of ours may not."""
+    body = max(map(cell_len, texts), default=0)
+    return max(body, _LEAST) if column.is_name else max(body, cell_len(column.title))
+
+
+def _with_marks(text: str, numbers: tuple[int, ...]) -> str:
+    return f"{text} {superscript(numbers)}" if numbers else text
+
+
+def _squeezed(columns: Sequence[Column], needed: list[int], room: int) -> list[int]:
+    """Give names in headings the room there is; where there is none, narrow what wraps first, then names, then numbers."""
+    fitted = list(needed)
+    for at, column in enumerate(columns):
+        wanted = max(fitted[at], cell_len(plain(column.title)))
+        fitted[at] = min(wanted, fitted[at] + max(0, room - sum(fitted)))
+    for chosen in (lambda c: c.wraps, lambda c: not c.right, lambda _: True):
+        while sum(fitted) > room:
+            candidates = [at for at, column in enumerate(columns) if chosen(column) and fitted[at] > _LEAST]
+            if not candidates:
+                break
+            fitted[max(candidates, key=fitted.__getitem__)] -= 1
+    return fitted
+
+
+def _row(texts: list[str], tones: Sequence[Tone], columns: Sequence[Column], widths: list[int], paint: Paint) -> list[str]:
+    """Lay one row out; a cell that wraps continues below itself, with the other columns empty."""
+    broken = [
+        wrapped(text, w) if column.wraps else [cut(text, w)] for text, column, w in zip(texts, columns, widths, strict=True)
+    ]
+    height = max(len(lines) for lines in broken)
+    return [
+        _line([lines[at] if at < len(lines) else "" for lines in broken], columns, widths, tones=tones, paint=paint)
+        for at in range(height)
+    ]
+
+
+def _line(
+    texts: list[str],
+    columns: Sequence[Column],
+    widths: list[int],
+    *,
+    tones: Sequence[Tone] = (),
+    paint: Paint | None = None,
+) -> str:
+    cells = []
+    for at, (text, column, width) in enumerate(zip(texts, columns, widths, strict=True)):
+        shown = cut(text, width)
+        padding = " " * (width - cell_len(shown))
+        coloured = paint(shown, tones[at]) if paint and tones else shown
+        cells.append(padding + coloured if column.right else coloured + padding)
+    return (" " * _GAP).join(cells).rstrip()

@@ -1,0 +1,252 @@
+"""The tables of a report as neutral values: columns, cells with footnotes, remarks. No layout, no escaping, no format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from uderia_bench.analysis import Comparison, MetricSummary, Verdict
+from uderia_bench.metrics.metric import Across, Metric
+from uderia_bench.report import content, decision, figures
+from uderia_bench.report.content import OVERALL, Report, Tone
+from uderia_bench.stats.estimate import Estimate
+from uderia_bench.trial import Outcome
+
+_SHOWN_TOGETHER = 4  # arms side by side in one table: more do not fit a terminal
+_HEADLINE_METRICS = ("latency_s", "total_tokens", "cost_usd")  # whose percentiles are shown where no margin says which matter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One entry: the same thing from its fullest form to its shortest, the footnotes it needs, what it means."""
+
+    forms: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    tone: Tone = Tone.PLAIN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A heading; numbers stand on the right.
+
+    Where room is short, the text of a column that ``wraps`` is broken over lines, a heading that ``is_name`` is cut (it stands
+    in full elsewhere), and the columns of one ``group`` change to shorter forms together.
+    """
+
+    title: str
+    right: bool = True
+    wraps: bool = False
+    is_name: bool = False
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table with what must be read beside it."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    remarks: tuple[str, ...] = ()
+
+
+def outcomes(report: Report) -> Table:
+    """How the trials of every arm ended: what no latency or token number speaks for stands in the last column."""
+    rows = []
+    for arm in report.analysis.arms:
+        share = f" ({figures.percentage(content.answered(arm) / arm.trials)})" if arm.trials else ""
+        otherwise = ", ".join(f"{n} {name}" for name, n in arm.outcomes.items() if n and name != Outcome.ANSWERED)
+        rows.append((_text(arm.arm), _text(str(arm.trials)), _text(f"{content.answered(arm)}{share}"), _text(otherwise or "-")))
+    columns = (_left("arm"), Column(title="trials"), Column(title="answered"), _left("otherwise", wraps=True))
+    return Table(title="Outcomes", columns=columns, rows=tuple(rows))
+
+
+def contrast(report: Report, pair: tuple[str, str]) -> tuple[Table, ...]:
+    """One contrast over all queries: the metrics declared before the run, then the exploratory ones, where there are any."""
+    found = [c for c in content.comparisons(report.analysis, pair) if not _structural(report, c)]
+    primary = [c for c in found if c.family == "primary"]
+    rest = [c for c in found if c.family != "primary"]
+    subject = f"{pair[1]} against {pair[0]}"
+    tables = []
+    if primary:
+        remark = f"p: adjusted for {len(primary)} planned metrics ({report.analysis.correction})" if len(primary) > 1 else ""
+        tables.append(_contrast_table(report, primary, f"{subject}, as planned ({content.scope(report)})", remark))
+    if rest:
+        remark = "Not planned: a lead worth testing next time, not a result."
+        tables.append(_contrast_table(report, rest, f"{subject}, exploratory ({content.scope(report)})", remark))
+    return tuple(tables)
+
+
+def by_stratum(report: Report, pair: tuple[str, str]) -> Table | None:
+    """Return the planned and the deciding metrics of one contrast per class of queries, None where there are none."""
+    rows = []
+    for stratum in content.strata(report.analysis, pair):
+        found = content.comparisons(report.analysis, pair, stratum=stratum)
+        label = stratum.removeprefix("complexity=")
+        deciding = decision.DECIDING.get(label, ())
+        shown = [c for c in found if (c.family == "primary" or c.metric in deciding) and not _structural(report, c)]
+        for at, comparison in enumerate(shown):
+            effect = _effect(report, comparison)
+            rows.append((_text("" if at else label), _text(comparison.metric), effect, *_judgement(comparison)))
+    columns = (_left("queries"), _left("metric"), Column(title="vs base"), *_judgement_columns(report))
+    title = f"{pair[1]} against {pair[0]} by class of query"
+    return Table(title=title, columns=columns, rows=tuple(rows)) if rows else None
+
+
+def shown_only(report: Report) -> tuple[Table, ...]:
+    """Metrics that stand side by side and name no winner: structural ones with their reason, and those no contrast compares."""
+    analysis = report.analysis
+    compared = {c.metric for c in analysis.comparisons if c.stratum == OVERALL and not _structural(report, c)}
+    names = [m.name for m in report.metrics if m.name not in compared]
+    tables = []
+    for start in range(0, len(analysis.arms), _SHOWN_TOGETHER):
+        arms = analysis.arms[start : start + _SHOWN_TOGETHER]
+        rows = []
+        for name in names:
+            summaries = [arm.metrics.get(name) for arm in arms]
+            if any(s is not None and s.n for s in summaries):
+                notes = (note for c in analysis.comparisons if c.metric == name for note in _why_shown(report, c))
+                rows.append((Cell(forms=(name,), notes=tuple(dict.fromkeys(notes))), *_means(report, name, summaries)))
+        if rows:
+            columns = (_left("metric"), *(Column(title=arm.arm, is_name=True, group="arms") for arm in arms))
+            tables.append(Table(title="Shown, not compared (means)", columns=columns, rows=tuple(rows)))
+    return tuple(tables)
+
+
+def percentiles(report: Report) -> Table | None:
+    """Percentiles of the metrics that matter, one row an arm, each with how many trials it speaks for and does not."""
+    planned = {c.metric for c in report.analysis.comparisons if c.family == "primary"} or set(_HEADLINE_METRICS)
+    rows = []
+    for metric in report.metrics:
+        summaries = [(arm.arm, arm.metrics[metric.name]) for arm in report.analysis.arms if metric.name in arm.metrics]
+        if metric.name not in planned or _is_share(metric):
+            continue
+        scale = figures.scale_of(metric, *(e.value for _, s in summaries for e in s.percentiles.values()))
+        for at, (arm, summary) in enumerate(summaries):
+            cells = (_estimate(summary.percentiles.get(p), scale) for p in content.PERCENTILES)
+            counted = _text(f"{summary.n}/{summary.n + summary.missing}")
+            rows.append((_text("" if at else metric.name), _text(arm), counted, *cells))
+    head = (_left("metric"), _left("arm"), Column(title="trials"))
+    columns = (*head, *(Column(title=f"p{p}", group="percentiles") for p in content.PERCENTILES))
+    return Table(title="Percentiles", columns=columns, rows=tuple(rows)) if rows else None
+
+
+def issues(report: Report) -> Table | None:
+    """Return what the detectors found, the most frequent first as the report has it, None where they found nothing."""
+    rows = tuple(
+        (
+            _text(issue.kind),
+            _text(issue.severity),
+            _text(str(issue.count)),
+            _text(figures.MISSING if issue.share is None else figures.percentage(issue.share)),
+            _text(issue.recommendation),
+        )
+        for issue in report.issues
+    )
+    counts = (Column(title="trials"), Column(title="share"))
+    columns = (_left("issue"), _left("severity"), *counts, _left("what to do", wraps=True))
+    return Table(title="Issues", columns=columns, rows=rows) if rows else None
+
+
+def gates(report: Report) -> Table | None:
+    """Return the gates with what was found, None where the experiment has none."""
+    rows = tuple(
+        (
+            Cell(forms=("passed" if gate.passed else "MISSED",), tone=Tone.GOOD if gate.passed else Tone.BAD),
+            _text(gate.name),
+            _text(gate.detail),
+        )
+        for gate in report.gates
+    )
+    columns = (_left("result"), _left("gate"), _left("found", wraps=True))
+    return Table(title="Gates", columns=columns, rows=rows) if rows else None
+
+
+def _contrast_table(report: Report, found: list[Comparison], title: str, remark: str) -> Table:
+    baseline, candidate = found[0].baseline, found[0].candidate
+    rows = []
+    for comparison in found:
+        summaries = [content.metric_summary(report.analysis, arm, comparison.metric) for arm in (baseline, candidate)]
+        means = _means(report, comparison.metric, summaries)
+        rows.append((_text(comparison.metric), *means, _effect(report, comparison), *_judgement(comparison)))
+    columns = (
+        _left("metric"),
+        Column(title=baseline, is_name=True, group="arms"),
+        Column(title=candidate, is_name=True, group="arms"),
+        Column(title="vs base"),
+        *_judgement_columns(report),
+    )
+    remarks = tuple(filter(None, (remark, _silent(report, (baseline, candidate)))))
+    return Table(title=title, columns=columns, rows=tuple(rows), remarks=remarks)
+
+
+def _judgement_columns(report: Report) -> tuple[Column, ...]:
+    unit = "n" if content.scope(report) is content.Scope.QUERIES_LIKE_THESE else "repeats"
+    return (Column(title="p"), Column(title=unit), _left("verdict"))
+
+
+def _judgement(comparison: Comparison) -> tuple[Cell, ...]:
+    notes = comparison.warnings
+    if comparison.verdict is Verdict.INCONCLUSIVE and comparison.advice:
+        notes = (*notes, comparison.advice)
+    p = comparison.p if comparison.p_adjusted is None else comparison.p_adjusted
+    n = comparison.n_queries if comparison.n_queries > 1 else comparison.n_pairs
+    verdict = Cell(forms=(content.verdict_word(comparison),), notes=notes, tone=content.verdict_tone(comparison))
+    return (_text(figures.p_value(p)), _text(str(n)), verdict)
+
+
+def _silent(report: Report, arms: tuple[str, ...]) -> str | None:
+    """Say how many trials the numbers do not speak for."""
+    summaries = [s for s in (content.arm_summary(report.analysis, arm) for arm in arms) if s is not None]
+    silent = ((s.arm, s.trials - content.answered(s), s.trials) for s in summaries)
+    missing = [f"{count} of {trials} on {arm}" for arm, count, trials in silent if count]
+    return f"Without the unanswered trials: {', '.join(missing)}." if missing else None
+
+
+def _structural(report: Report, comparison: Comparison) -> bool:
+    metric = content.definition(report, comparison.metric)
+    by_design = metric is not None and metric.across is not Across.TESTED and comparison.family == "structural"
+    return comparison.verdict is Verdict.STRUCTURAL or by_design
+
+
+def _why_shown(report: Report, comparison: Comparison) -> tuple[str, ...]:
+    """Give the reason why a metric is only shown, and the test it had where it had one."""
+    if comparison.stratum != OVERALL or not _structural(report, comparison):
+        return ()
+    metric = content.definition(report, comparison.metric)
+    because = comparison.warnings or ((metric.across_reason,) if metric and metric.across_reason else ())
+    if comparison.p is None:
+        return because
+    effect = figures.effect_forms(comparison.effect, metric)[0]
+    tested = f"{comparison.candidate} against {comparison.baseline}: {effect}, p {figures.p_value(comparison.p)}"
+    return (*because, tested)
+
+
+def _means(report: Report, metric: str, summaries: list[MetricSummary | None]) -> tuple[Cell, ...]:
+    values = (s.mean.value for s in summaries if s is not None)
+    scale = figures.scale_of(content.definition(report, metric), *values)
+    return tuple(_estimate(s.mean if s else None, scale, notes=s.warnings if s else ()) for s in summaries)
+
+
+def _estimate(estimate: Estimate | None, scale: figures.Scale, *, notes: tuple[str, ...] = ()) -> Cell:
+    if estimate is None:
+        return _text(figures.MISSING)
+    forms = figures.estimate_forms(estimate, scale)
+    noted = tuple(dict.fromkeys((*notes, *estimate.warnings)))
+    return Cell(forms=forms[-1:] if noted and figures.NO_INTERVAL in forms[0] else forms, notes=noted)
+
+
+def _effect(report: Report, comparison: Comparison) -> Cell:
+    forms = figures.effect_forms(comparison.effect, content.definition(report, comparison.metric))
+    return Cell(forms=forms, tone=content.verdict_tone(comparison))
+
+
+def _is_share(metric: Metric) -> bool:
+    return figures.scale_of(metric).share
+
+
+def _text(text: str) -> Cell:
+    return Cell(forms=(text,))
+
+
+def _left(title: str, *, wraps: bool = False) -> Column:
+    return Column(title=title, right=False, wraps=wraps)
