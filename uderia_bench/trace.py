@@ -31,6 +31,7 @@ class PhasePath(StrEnum):
     DISPATCHED = "dispatched"  # several tools, each run in turn without a tactical call
     ORCHESTRATED = "orchestrated"  # date ranges and columns, expanded by the server
     SKIPPED = "skipped"
+    UNKNOWN = "unknown"  # it ended before it came to a tool
 
 
 class ToolStatus(StrEnum):
@@ -108,6 +109,17 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Child:
+    """A profile that a coordinator (genie) consulted. Its own tokens and cost stand in its own session, not in this turn."""
+
+    profile_tag: str
+    session_id: str | None
+    status: ToolStatus
+    duration_s: float | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
     """The clocks of one trial, in seconds.
 
@@ -157,6 +169,7 @@ class Trace:
     phases: tuple[Phase, ...] = ()
     llm_calls: tuple[LlmCall, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
+    children: tuple[Child, ...] = ()
     plan_rewrites: int = 0
     corrections: int = 0
     format_repairs: int = 0
@@ -166,5 +179,7 @@ class Trace:
     orchestrations: int = 0
     answer: str | None = None
     price_fallback: bool | None = None
+    list_cost_usd: float | None = None  # tokens at a price table; None without one
+    checks_passed_ratio: float | None = None  # of what the corpus expects of the answer; None where it expects nothing
     unclassified: int = 0  # events and log messages that no pattern knows
     notes: tuple[str, ...] = ()  # disagreements between sources, and what was tolerated

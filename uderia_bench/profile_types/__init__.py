@@ -1,1 +1,34 @@
-"""TODO."""
+"""From a trial's raw record to its trace: one file a profile type, the type found from the events, the outcome judged alike for all.
+
+``read`` never raises on anything a server may send: a trial that cannot be understood has an outcome and a reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from uderia_bench.profile_types.assemble import Kind, assemble
+from uderia_bench.profile_types.exchange import Exchange, decode
+from uderia_bench.profile_types.genie import GENIE
+from uderia_bench.profile_types.llm_only import LLM_ONLY
+from uderia_bench.profile_types.outcome import judge
+from uderia_bench.profile_types.profile_type import ProfileType
+from uderia_bench.profile_types.rag_focused import RAG_FOCUSED
+from uderia_bench.profile_types.tool_enabled import TOOL_ENABLED
+from uderia_bench.trace import Trace
+from uderia_bench.trial import TrialRecord
+
+__all__ = ["BUILT_IN", "Exchange", "ProfileType", "read"]
+
+# The first that recognises the events reads them: a coordinator's and a retriever's events may include an agent's or a planner's.
+BUILT_IN: tuple[ProfileType, ...] = (GENIE, RAG_FOCUSED, TOOL_ENABLED, LLM_ONLY)
+_UNKNOWN = Kind(profile_type=None, execution_path=None)
+
+
+def read(record: TrialRecord, types: tuple[ProfileType, ...] = BUILT_IN) -> Trace:
+    """Return the trace of a trial, with its outcome and the reason for it; the bodies are decoded once."""
+    exchange = decode(record)
+    found = next((kind for kind in types if kind.recognises(exchange)), None)
+    trace = found.read(exchange) if found is not None else assemble(exchange, _UNKNOWN)
+    outcome, detail = judge(exchange, trace)
+    return replace(trace, outcome=outcome, outcome_detail=detail)

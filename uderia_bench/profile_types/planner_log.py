@@ -1,0 +1,144 @@
+"""The planner's log of one tool_enabled turn as one list of entries, from the turn's trace or, where it is gone, from the stream.
+
+A trace and the stream tell the same story twice: one of them is read, never both. Signals that only the stream carries are counted
+apart (protocol.md §7.2, column T).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from uderia_bench.profile_types.exchange import Exchange
+from uderia_bench.profile_types.lenient import count, mapping, sequence, stamp, text
+from uderia_bench.profile_types.wordings import Meaning, Wording, look_up
+
+SYSTEM_LOG = "TDA_SystemLog"
+ORCHESTRATION = "TDA_SystemOrchestration"
+# The meanings that the trace never holds, so that the stream is asked for them (protocol.md §7.2).
+_STREAM_ONLY_SAYS = ("was not valid json", "llm omitted", "repetitive action")
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """A message of the planner. ``details`` is what came; ``said`` its summary or, for a string, itself."""
+
+    message: str
+    details: Any
+    said: str | None
+    wording: Wording | None
+    at: float | None
+    depth: int
+
+    @property
+    def meaning(self) -> Meaning | None:
+        """What the table of wordings says it means."""
+        return self.wording.meaning if self.wording else None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolEntry:
+    """A tool's call with its result, as logged; ``result`` is empty where the log holds no object."""
+
+    name: str
+    arguments: Any
+    result: dict[str, Any]
+    phase_number: int | None
+    at: float | None
+    depth: int
+
+
+Entry = LogEntry | ToolEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannerLog:
+    """The entries in order, with what no pattern knew and the signals that only the stream carries."""
+
+    entries: tuple[Entry, ...]
+    unclassified: int
+    stream_repairs: int
+    recursion_guards: int
+    notes: tuple[str, ...]
+
+
+def read(exchange: Exchange) -> PlannerLog:
+    """Return the log of a turn; times are seconds from the first event."""
+    trace = sequence(exchange.turn.get("execution_trace")) or sequence(exchange.result.get("execution_trace"))
+    notes: list[str] = []
+    streamed = _from_stream(exchange)
+    if trace:
+        entries, odd = _from_trace(exchange, trace)
+        if odd:
+            notes.append(f"{odd} entries of the trace could not be read")
+    else:
+        entries = streamed
+    logged = {entry.message for entry in entries if isinstance(entry, LogEntry)}
+    only_streamed = (
+        [entry for entry in streamed if isinstance(entry, LogEntry) and entry.message not in logged] if trace else []
+    )
+    return PlannerLog(
+        entries=tuple(entries),
+        unclassified=sum(1 for entry in (*entries, *only_streamed) if isinstance(entry, LogEntry) and entry.wording is None),
+        stream_repairs=sum(1 for entry in streamed if _only_streamed(entry, Meaning.FORMAT_REPAIR)) if trace else 0,
+        recursion_guards=sum(1 for entry in streamed if _only_streamed(entry, Meaning.RECURSION_GUARD)),
+        notes=tuple(notes),
+    )
+
+
+def _only_streamed(entry: Entry, meaning: Meaning) -> bool:
+    return (
+        isinstance(entry, LogEntry)
+        and entry.wording is not None
+        and entry.wording.meaning is meaning
+        and entry.wording.says.startswith(_STREAM_ONLY_SAYS)
+    )
+
+
+def _log_entry(message: str, details: Any, at: float | None, depth: int) -> LogEntry:
+    said = details if isinstance(details, str) else text(mapping(details).get("summary"))
+    return LogEntry(message, details, said, look_up(message, said), at, depth)
+
+
+def _from_trace(exchange: Exchange, trace: list[Any]) -> tuple[list[Entry], int]:
+    entries: list[Entry] = []
+    odd = 0
+    depth = 0
+    for item in trace:
+        action = item.get("action") if isinstance(item, dict) else None
+        if isinstance(action, str):  # "RECOVERY_REPLAN": the log messages around it say the rest (protocol.md §7.1 e)
+            continue
+        name = text(mapping(action).get("tool_name"))
+        if name is None:
+            odd += 1
+            continue
+        metadata, arguments = mapping(action.get("metadata")), action.get("arguments")
+        known_depth = count(metadata.get("execution_depth"))
+        depth = depth if known_depth is None else known_depth  # a retried call says none: it stands where the last entry stood
+        at = exchange.since_start(stamp(metadata.get("timestamp")))
+        if name == SYSTEM_LOG:
+            said = mapping(arguments)
+            entries.append(_log_entry(text(said.get("message")) or "", said.get("details"), at, depth))
+        else:
+            result = mapping(item.get("result"))
+            entries.append(ToolEntry(name, arguments, result, count(metadata.get("phase_number")), at, depth))
+    return entries, odd
+
+
+def _from_stream(exchange: Exchange) -> list[Entry]:
+    entries: list[Entry] = []
+    intent: dict[str, Any] | None = None
+    started: float | None = None
+    for event in exchange.events:
+        details, at = event.details, exchange.since_start(event.at)
+        step = text(event.body.get("step"))
+        if event.kind == "tool_intent":
+            intent, started = mapping(details), at
+        elif event.kind in ("tool_result", "tool_error") and intent is not None and step == "Tool Execution Result":
+            name = text(intent.get("tool_name"))
+            if name:
+                entries.append(ToolEntry(name, intent.get("arguments"), mapping(details), None, started, event.depth))
+            intent = None
+        elif step is not None and not event.kind.startswith("session_name_"):
+            entries.append(_log_entry(step, details, at, event.depth))
+    return entries

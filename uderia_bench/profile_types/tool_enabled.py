@@ -1,0 +1,95 @@
+"""Reads tool_enabled turns: a strategic plan, then phases with or without a tactical call (protocol.md §6.3, §7)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from uderia_bench.profile_types import planner_log, planner_phases, planner_steps
+from uderia_bench.profile_types.assemble import Kind, assemble
+from uderia_bench.profile_types.exchange import Exchange
+from uderia_bench.profile_types.lenient import mapping, seconds, sequence
+from uderia_bench.profile_types.planner_log import ORCHESTRATION, LogEntry, PlannerLog, ToolEntry
+from uderia_bench.profile_types.planner_phases import PlannedPhase
+from uderia_bench.profile_types.profile_type import ProfileType
+from uderia_bench.profile_types.wordings import Meaning
+from uderia_bench.trace import Trace
+
+_PLANNER_KINDS = ("plan_generated", "phase_start", "phase_end", "tool_intent")
+
+
+def _recognises(exchange: Exchange) -> bool:
+    if any(kind in exchange.by_kind for kind in _PLANNER_KINDS):
+        return True
+    if exchange.first("execution_start").get("profile_type") == "tool_enabled":
+        return True
+    turn = exchange.turn
+    return bool(sequence(turn.get("execution_trace")) or sequence(turn.get("original_plan")) or "tool_enabled_events" in turn)
+
+
+def _read(exchange: Exchange) -> Trace:
+    log = planner_log.read(exchange)
+    plan = _plan(exchange, log)
+    ledger = planner_phases.ledger(log.entries, plan)
+    calls = planner_steps.llm_calls(exchange, log.entries, ledger)
+    kind = Kind(profile_type="tool_enabled", execution_path="planner/executor")
+    trace = assemble(exchange, kind, calls, agent_s=_agent_s(exchange), notes=log.notes)
+    counts = _count(log)
+    return replace(
+        trace,
+        plan=plan,
+        phases=ledger.trace(),
+        tool_calls=planner_steps.tool_calls(log.entries, ledger, exchange),
+        plan_rewrites=counts.get(Meaning.REWRITE, 0),
+        corrections=counts.get(Meaning.CORRECTION, 0),
+        format_repairs=counts.get(Meaning.FORMAT_REPAIR, 0) + log.stream_repairs,
+        rag_used="rag_retrieval" in exchange.by_kind or exchange.turn.get("rag_source_collection_id") is not None,
+        hydrated=Meaning.HYDRATION in counts,
+        distillations=counts.get(Meaning.DISTILLATION, 0),
+        orchestrations=counts.get(Meaning.COLUMNS, 0) + _date_ranges(log),
+        unclassified=trace.unclassified + log.unclassified,
+    )
+
+
+def _plan(exchange: Exchange, log: PlannerLog) -> tuple[PlannedPhase, ...]:
+    """Return the plan that was executed: the turn's, else the last one made before the first phase began."""
+    executed = sequence(exchange.turn.get("original_plan"))
+    if not executed:
+        for entry in log.entries:
+            if isinstance(entry, LogEntry) and entry.depth == 0:
+                if entry.meaning is Meaning.PLAN:
+                    executed = sequence(entry.details)
+                elif entry.meaning is Meaning.PHASE_START:
+                    break
+    return planner_phases.planned(executed)
+
+
+def _agent_s(exchange: Exchange) -> float | None:
+    """Return the planner's own clock without naming: the live event's, else the turn's less naming, which it includes."""
+    live = seconds(exchange.last("execution_complete").get("duration_ms"))
+    return live if live is not None and exchange.task else None
+
+
+def _count(log: PlannerLog) -> dict[Meaning, int]:
+    counts: dict[Meaning, int] = {}
+    for entry in log.entries:
+        if isinstance(entry, LogEntry) and entry.meaning is not None:
+            counts[entry.meaning] = counts.get(entry.meaning, 0) + 1
+    return counts
+
+
+def _date_ranges(log: PlannerLog) -> int:
+    """Count the date ranges that were expanded: each has an end, and a start unless its dates were known before."""
+    kinds = [
+        mapping(e.arguments).get("orchestration_type")
+        for e in log.entries
+        if isinstance(e, ToolEntry) and e.name == ORCHESTRATION
+    ]
+    return max(kinds.count("date_range"), kinds.count("date_range_complete"))
+
+
+TOOL_ENABLED = ProfileType(
+    name="tool_enabled",
+    doc="A strategic plan of phases, each run with a tactical call or without (seed: OPTIM).",
+    recognises=_recognises,
+    read=_read,
+)
