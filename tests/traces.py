@@ -64,14 +64,12 @@ def planned(number: int = 1, *tools: str, **changes: Any) -> PlannedPhase:
 
 
 def trace(calls: int = 0, **changes: Any) -> Trace:
-    """Return an answered trace with this many LLM calls of 100 + 10 tokens each, and totals to match unless the test gives them."""
+    """Return an answered trace with this many LLM calls of 100 + 10 tokens each, and totals to match."""
     llm_calls = changes.pop("llm_calls", tuple(llm_call() for _ in range(calls)))
-    totals = Tokens(
-        input=sum(call.input_tokens for call in llm_calls), output=sum(call.output_tokens for call in llm_calls), naming_input=0,
-        naming_output=0,
-    )  # fmt: skip
+    spent_in, spent_out = (sum(getattr(call, name) for call in llm_calls) for name in ("input_tokens", "output_tokens"))
+    totals = Tokens(input=spent_in, output=spent_out, naming_input=0, naming_output=0)
     values: dict[str, Any] = {
-        "outcome": Outcome.ANSWERED, "outcome_detail": None, "profile_type": "tool_enabled", "execution_path": "planner/executor",
-        "timing": Timing(), "tokens": totals, "llm_calls": llm_calls, "answer": "42",
+        "outcome": Outcome.ANSWERED, "outcome_detail": None, "profile_type": "tool_enabled",
+        "execution_path": "planner/executor", "timing": Timing(), "tokens": totals, "llm_calls": llm_calls, "answer": "42",
     }  # fmt: skip
     return Trace(**{**values, **changes})

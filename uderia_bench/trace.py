@@ -1,8 +1,8 @@
 """What one turn of the agent did, in our words, whatever the profile type: plan, phases, LLM calls, tool calls. Values only.
 
-A trace is made from a raw record by a profile type (``profile_types``) and read by metrics and detectors. Nothing here knows the
-server's JSON. A time in seconds (``*_s``) is relative to the task's first event on the server's own clock, unless it says otherwise.
-None is the only missing: an int of 0 was counted.
+A trace is made from a raw record by a profile type (``profile_types``) and read by metrics and detectors. Nothing here knows
+the server's JSON. A time in seconds (``*_s``) is relative to the task's first event on the server's own clock, unless it says
+otherwise. None is the only missing: an int of 0 was counted.
 """
 
 from __future__ import annotations
@@ -123,9 +123,10 @@ class Child:
 class Timing:
     """The clocks of one trial, in seconds.
 
-    ``queue_s``, ``submit_s`` and ``seen_*`` are the client's: the wait for a slot of ours, the query POST's round trip, and the end as
-    polling bracketed it (from the send). The others are the server's, from the first event: the answer, the terminal status, session
-    naming in total, the part of naming that comes before the answer, and what the agent itself reported (naming out).
+    ``queue_s``, ``submit_s`` and ``seen_*`` are the client's: the wait for a slot of ours, the query POST's round trip, and the
+    end as polling bracketed it (from the send). The others are the server's, from the first event: the answer, the terminal
+    status, session naming in total, the part of naming that comes before the answer, and what the agent itself reported (naming
+    out).
     """
 
     queue_s: float | None = None

@@ -32,8 +32,8 @@ BUILT_IN: tuple[Metric, ...] = (
 def observe(trace: Trace, metrics: tuple[Metric, ...] = BUILT_IN) -> dict[str, Value]:
     """Return every metric's value for one trial, by name; None where a metric does not apply.
 
-    Raises ``MetricFailed``, naming the metric, where one raises or returns another type than it declares, NaN or infinity. A whole
-    number is taken for a float.
+    Raises ``MetricFailed``, naming the metric, where one raises or returns another type than it declares, NaN or infinity. A
+    whole number is taken for a float.
     """
     values: dict[str, Value] = {}
     for metric in metrics:

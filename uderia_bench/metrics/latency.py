@@ -1,4 +1,4 @@
-"""Time metrics: how long a trial took, on the server's stamps where there are any, with session naming taken out of the answer."""
+"""Time metrics: how long a trial took, on the server's stamps where there are any, session naming taken out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _FAMILY = "time"
 
 
 def latency_s(trace: Trace) -> float | None:
-    """Return the time to the answer less naming; without stamps the first poll that saw the end, which includes naming and polling."""
+    """Return the time to the answer less naming; without stamps the first poll that saw the end, naming included."""
     clock = trace.timing
     if clock.submit_s is not None and clock.answer_s is not None:
         return max(0.0, clock.submit_s + clock.answer_s - clock.naming_before_answer_s)
@@ -59,7 +59,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="latency_s",
         family=_FAMILY,
-        doc="From handing the query to the transport to the answer, on server stamps, less session naming that comes before the answer.",
+        doc="From handing the query to the transport to the answer, on server stamps, less session naming before the answer.",
         unit="s",
         kind=float,
         direction=Direction.LOWER,

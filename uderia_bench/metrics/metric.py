@@ -20,8 +20,8 @@ class Direction(StrEnum):
 class Assumption(StrEnum):
     """What the metric's author knows of its distribution; the statistics choose the method from it.
 
-    ``POSITIVE``: a positive quantity with multiplicative noise, compared as a ratio of geometric means. ``AMOUNT``: can be exactly 0,
-    compared as a difference of means. ``RATE``: lies in 0..1, compared as a difference in points.
+    ``POSITIVE``: a positive quantity with multiplicative noise, compared as a ratio of geometric means. ``AMOUNT``: can be
+    exactly 0, compared as a difference of means. ``RATE``: lies in 0..1, compared as a difference in points.
     """
 
     POSITIVE = "positive"
@@ -41,16 +41,17 @@ class Across(StrEnum):
 class Metric:
     """A named number of one trial.
 
-    ``read`` returns the value or None where it does not apply; its type is ``kind``, checked before the store takes it. ``unit`` is a
-    UCUM-like short form (``s``, ``tokens``, ``usd``, ``1`` for ratios and counts). ``needs_answer``: only answered trials feed its
-    statistics. ``judged_unless`` names a boolean metric that, where true, takes the trial out of the tests but not out of the tables.
+    ``read`` returns the value or None where it does not apply; its type is ``kind``, checked before the store takes it.
+    ``unit`` is a UCUM-like short form (``s``, ``tokens``, ``usd``, ``1`` for ratios and counts). ``needs_answer``: only
+    answered trials feed its statistics. ``judged_unless`` names a boolean metric that, where true, takes the trial out of the
+    tests but not out of the tables.
     """
 
     name: str
     family: str
     doc: str
     unit: str
-    kind: type[bool] | type[int] | type[float]
+    kind: type[bool | int | float]
     direction: Direction
     assumption: Assumption
     read: Callable[[Trace], bool | int | float | None]

@@ -63,7 +63,7 @@ def direct_tool_rate(trace: Trace) -> float | None:
 
 
 def fastpath_tokens_saved(trace: Trace) -> float | None:
-    """Return an estimate: data phases without a tactical call x the mean tactical call of this trial; None without a tactical call."""
+    """Return an estimate: data phases without a tactical call x this trial's mean tactical call; None without one."""
     tactical = [call.input_tokens + call.output_tokens for call in trace.llm_calls if call.call_class is CallClass.TACTICAL]
     if not tactical:
         return None
@@ -76,7 +76,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="phases_planned",
         family=_FAMILY,
-        doc="Phases of the plan as executed, after the server's rewrites; None for types without a plan, 0 where planning failed.",
+        doc="Phases of the plan after the server's rewrites; None for types without a plan, 0 where planning failed.",
         unit="1",
         kind=int,
         direction=Direction.NEUTRAL,
@@ -148,7 +148,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="direct_tool_rate",
         family=_FAMILY,
-        doc="Data-tool calls that no tactical, correction or agent LLM step chose / data-tool calls; defined for every profile type.",
+        doc="Data-tool calls that no tactical, correction or agent LLM step chose / data-tool calls; for every profile type.",
         unit="1",
         kind=float,
         direction=Direction.HIGHER,
@@ -160,7 +160,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="fastpath_tokens_saved",
         family=_FAMILY,
-        doc="Estimate: data phases without a tactical call x the mean tactical call of the same trial; None without a tactical call.",
+        doc="Estimate: data phases without a tactical call x the mean tactical call of the same trial; None without one.",
         unit="tokens",
         kind=float,
         direction=Direction.HIGHER,

@@ -1,6 +1,7 @@
 """Token metrics: the turn's exact totals without session naming, and where they went.
 
-The classes of call and the unattributed rest add up to the total; a call that the server logs nowhere (a parse retry) is the rest.
+The classes of call and the unattributed rest add up to the total; a call that the server logs nowhere (a parse retry) is the
+rest.
 """
 
 from __future__ import annotations

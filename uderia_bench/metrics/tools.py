@@ -37,7 +37,7 @@ def tool_success_rate(trace: Trace) -> float | None:
 
 
 def redundant_tool_calls(trace: Trace) -> int | None:
-    """Return the successful calls that an earlier phase, or an earlier step of an agent, had already made with the same arguments."""
+    """Return the successful calls that an earlier phase, or an agent's earlier step, had made with the same arguments."""
     if trace.profile_type is None:
         return None
     places: dict[tuple[str, str], set[object]] = {}
@@ -49,7 +49,7 @@ def redundant_tool_calls(trace: Trace) -> int | None:
 
 
 def max_tool_repeats(trace: Trace) -> int | None:
-    """Return how often one data tool was called with the same arguments in one phase; loops, expansions and retries do not count."""
+    """Return the most calls of one tool with the same arguments in one phase; loops, expansions and retries are none."""
     if trace.profile_type is None:
         return None
     asked = Counter(

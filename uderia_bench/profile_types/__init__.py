@@ -1,6 +1,7 @@
-"""From a trial's raw record to its trace: one file a profile type, the type found from the events, the outcome judged alike for all.
+"""From a trial's raw record to its trace: one file a profile type, the type found from the events.
 
-``read`` never raises on anything a server may send: a trial that cannot be understood has an outcome and a reason.
+The outcome is judged alike for every type. ``read`` never raises on anything a server may send: a trial that cannot be understood has
+an outcome and a reason.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from uderia_bench.trial import TrialRecord
 
 __all__ = ["BUILT_IN", "Exchange", "ProfileType", "read"]
 
-# The first that recognises the events reads them: a coordinator's and a retriever's events may include an agent's or a planner's.
+# The first that recognises the events reads them: a coordinator's and a retriever's events may include an agent's or a
+# planner's.
 BUILT_IN: tuple[ProfileType, ...] = (GENIE, RAG_FOCUSED, TOOL_ENABLED, LLM_ONLY)
 _UNKNOWN = Kind(profile_type=None, execution_path=None)
 

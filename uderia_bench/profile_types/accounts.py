@@ -65,8 +65,8 @@ def tokens(
 ) -> Tokens:
     """Return the turn's totals less naming; disagreements between sources go to ``notes``.
 
-    ``named_in_turn`` is False for genie, whose turn leaves naming out. The cost of a dual-model turn is the sum of its calls, because
-    the turn is priced at the base model (protocol.md §9).
+    ``named_in_turn`` is False for genie, whose turn leaves naming out. The cost of a dual-model turn is the sum of its calls,
+    because the turn is priced at the base model (protocol.md §9).
     """
     out = named.spent if named_in_turn else Spent(0, 0, 0.0)
     sources = _sources(exchange, out, calls)

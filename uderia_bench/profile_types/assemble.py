@@ -55,7 +55,7 @@ def assemble(
 
 
 def _answer(exchange: Exchange) -> str | None:
-    """Return the answer as text. A genie's turn keeps only its first 500 characters, so the result comes first (protocol.md §3.5)."""
+    """Return the answer as text. A genie's turn keeps 500 characters of it, so the result comes first (protocol.md §3.5)."""
     turn = exchange.turn
     return (
         text(exchange.result.get("final_answer_text"))

@@ -1,13 +1,14 @@
 """Reads the steps of Uderia's conversation agent: one LLM call a step, one tool call an invocation (protocol.md §6.4).
 
-Used by llm_only and by rag_focused with component tools. The agent repeats its last call in ``conversation_llm_complete`` and its whole
-turn in one more token update: neither is a step.
+Used by llm_only and by rag_focused with component tools. The agent repeats its last call in ``conversation_llm_complete`` and
+its whole turn in one more token update: neither is a step.
 """
 
 from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Iterator
 
 from uderia_bench.profile_types.exchange import Event, Exchange
 from uderia_bench.profile_types.lenient import amount, canonical, count, seconds, text
@@ -16,6 +17,7 @@ from uderia_bench.trace import CallClass, LlmCall, ToolCall, ToolStatus
 # How a tool's message begins and may end, printed as LangChain prints it, with the tool's own JSON inside.
 _CONTENT = re.compile(r"content=(?:\[\{'type': 'text', 'text': )?['\"]")
 _MESSAGE_STATUS = re.compile(r"tool_call_id='[^']*' status='error'")
+_TOKENS = re.compile(r'[{}\[\]:,]|"(?:[^"\\]|\\.)*"', re.DOTALL)
 _NEVER_ENDED = "it never completed"
 
 
@@ -68,10 +70,7 @@ def _call(exchange: Exchange, name: str, event: Event, invoked: ToolCall | None)
     status, error = (ToolStatus.ERROR, _NEVER_ENDED) if started else _status(body)
     at = exchange.since_start(event.at)
     duration = None if started else seconds(body.get("duration_ms"))
-    if invoked is not None:
-        start = invoked.start_s
-    else:
-        start = at if started or at is None else at - (duration or 0.0)
+    began = at if at is None else at - (duration or 0.0)
     return ToolCall(
         name=name,
         arguments=invoked.arguments if invoked else canonical(body.get("arguments", {})),
@@ -79,13 +78,13 @@ def _call(exchange: Exchange, name: str, event: Event, invoked: ToolCall | None)
         status=status,
         llm_chosen=True,
         error=error,
-        start_s=start,
+        start_s=invoked.start_s if invoked else began,
         duration_s=duration,
     )
 
 
 def _status(body: dict[str, object]) -> tuple[ToolStatus, str | None]:
-    """Return how a tool call ended. The event says success even where the tool said error, so the tool's own word counts too."""
+    """Return how a tool call ended: the event says success even of an error, so the tool's own word counts too."""
     preview = text(body.get("result_preview")) or ""
     if body.get("success") is False:
         return ToolStatus.ERROR, text(body.get("error")) or preview[:200] or None
@@ -96,7 +95,7 @@ def _status(body: dict[str, object]) -> tuple[ToolStatus, str | None]:
 
 
 def own_status(preview: str) -> str | None:
-    """Return the ``status`` of the JSON object a preview holds, its own and not one of its rows'; the preview may be cut off."""
+    """Return the ``status`` of the JSON object in a preview, not of one of its rows; the preview may be cut off."""
     return own_value(preview, "status")
 
 
@@ -107,26 +106,24 @@ def own_value(preview: str, key: str) -> str | None:
         preview = preview[opening.end() :].replace("\\\\", "\\").replace("\\'", "'")
     if not preview.lstrip().startswith("{"):
         return None
-    depth = 0
-    previous: str | None = None  # the last string at the top level, a key if a colon follows
-    wanted = False
-    for token in _TOKENS.finditer(preview):
-        piece = token.group()
-        if piece in "{[":
-            depth, wanted = depth + 1, False
-        elif piece in "}]":
-            depth -= 1
-            if depth == 0:
-                return None
-        elif depth == 1 and piece == ":":
-            wanted = previous == key
-        elif depth == 1 and piece == ",":
-            wanted = False
-        elif depth == 1:
-            if wanted:
-                return piece[1:-1]
-            previous = piece[1:-1]
+    before = piece = ""
+    for following in _own_tokens(preview):
+        if before == f'"{key}"' and piece == ":" and following.startswith('"'):
+            return following[1:-1]
+        before, piece = piece, following
     return None
 
 
-_TOKENS = re.compile(r'[{}\[\]:,]|"(?:[^"\\]|\\.)*"', re.DOTALL)
+def _own_tokens(preview: str) -> Iterator[str]:
+    """Yield the tokens of the first object's own level; what is nested in it shows as its opening bracket alone."""
+    depth = 0
+    for match in _TOKENS.finditer(preview):
+        token = match.group()
+        if token in "}]":
+            depth -= 1
+            if depth == 0:
+                return
+        elif depth == 1:
+            yield token
+        if token in "{[":
+            depth += 1

@@ -1,14 +1,15 @@
 """Decodes what came back of one trial, once, into events and the turn; it interprets neither.
 
-Event kinds (protocol.md §6.0): planner events and notifications carry their kind inside, named events in ``event_type``. Events that
-came twice are dropped, events out of order are sorted, and both are noted. Where the task is gone, the events that the turn itself
-keeps stand in for it. Never raises, whatever the bytes.
+Event kinds (protocol.md §6.0): planner events and notifications carry their kind inside, named events in ``event_type``. Events
+that came twice are dropped, events out of order are sorted, and both are noted. Where the task is gone, the events that the
+turn itself keeps stand in for it. Never raises, whatever the bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -16,6 +17,7 @@ import orjson
 from uderia_bench.profile_types.lenient import count, mapping, sequence, stamp, text
 from uderia_bench.trial import TrialRecord
 
+_STAMP_DIGITS = 6  # the server stamps microseconds
 TERMINAL = frozenset({"complete", "completed", "error", "failed", "cancelled"})  # protocol.md §5.2
 # Naming first: the copies of execution_complete that a turn keeps include it (protocol.md §7.6).
 _TURN_EVENTS = ("system_events", "conversation_agent_events", "tool_enabled_events", "knowledge_events", "genie_events")
@@ -25,7 +27,8 @@ _TURN_EVENTS = ("system_events", "conversation_agent_events", "tool_enabled_even
 class Event:
     """One event: its resolved kind, its body (the payload where there is one), and its stamp in epoch seconds.
 
-    ``named`` tells an event of that name (an ``error`` ends a run) from a planner message of that type (an error it went on from).
+    ``named`` tells an event of that name (an ``error`` ends a run) from a planner message of that type (an error it went on
+    from).
     """
 
     kind: str
@@ -43,7 +46,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """A trial's decoded bodies. ``turn`` is this trial's turn in the session, empty where there is none; ``result`` likewise."""
+    """A trial's decoded bodies; ``turn`` (this trial's in the session) and ``result`` are empty where there is none."""
 
     record: TrialRecord
     task: dict[str, Any]
@@ -69,7 +72,7 @@ class Exchange:
 
     def since_start(self, at: float | None) -> float | None:
         """Return an epoch stamp relative to the task's first event."""
-        return None if at is None or self.start is None else at - self.start
+        return None if at is None or self.start is None else round(at - self.start, _STAMP_DIGITS)
 
     @property
     def status(self) -> str | None:
@@ -145,7 +148,7 @@ def _events(raw: Iterable[Any], notes: list[str]) -> list[Event]:
     if twice:
         notes.append(f"{twice} events came twice")
     stamps = [event.at for event in events if event.at is not None]
-    if len(stamps) == len(events) and any(a > b for a, b in zip(stamps, stamps[1:], strict=False)):
+    if len(stamps) == len(events) and any(a > b for a, b in pairwise(stamps)):
         notes.append("events were out of order")
         events.sort(key=lambda event: event.at or 0.0)
     return events

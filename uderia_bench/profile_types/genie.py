@@ -1,7 +1,7 @@
 """Reads genie turns: a coordinator that consults other profiles (protocol.md §6.6).
 
-A genie's turn accounts for the coordinator alone. What its children spent stands in their own sessions, which the trial's record
-does not hold: the trace names the children, and a note says that their tokens are not in the totals.
+A genie's turn accounts for the coordinator alone. What its children spent stands in their own sessions, which the trial's
+record does not hold: the trace names the children, and a note says that their tokens are not in the totals.
 """
 
 from __future__ import annotations

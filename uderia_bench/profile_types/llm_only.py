@@ -1,4 +1,4 @@
-"""Reads llm_only turns: through the conversation agent (tools or components active), or one direct call (protocol.md §2, §6.5)."""
+"""Reads llm_only turns: through the conversation agent (tools or components), or one direct call (protocol.md §2, §6.5)."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _direct_call(exchange: Exchange, started: Event | None, ended: Event) -> Llm
     provider, model = text(details.get("provider")), text(details.get("model_name")) or text(details.get("model"))
     return LlmCall(
         call_class=CallClass.OTHER,
-        label=text(started.body.get("step")) if started and text(started.body.get("step")) else "Calling LLM for Execution",
+        label=text(started.body.get("step") if started else None) or "Calling LLM for Execution",
         input_tokens=count(details.get("input_tokens")) or 0,
         output_tokens=count(details.get("output_tokens")) or 0,
         model=f"{provider}/{model}" if provider and model else model,

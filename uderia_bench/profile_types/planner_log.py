@@ -1,7 +1,7 @@
-"""The planner's log of one tool_enabled turn as one list of entries, from the turn's trace or, where it is gone, from the stream.
+"""The planner's log of one tool_enabled turn: one list of entries, from the trace or, where that is gone, from the stream.
 
-A trace and the stream tell the same story twice: one of them is read, never both. Signals that only the stream carries are counted
-apart (protocol.md §7.2, column T).
+A trace and the stream tell the same story twice: one of them is read, never both. Signals that only the stream carries are
+counted apart (protocol.md §7.2, column T).
 """
 
 from __future__ import annotations
@@ -105,10 +105,11 @@ def _from_trace(exchange: Exchange, trace: list[Any]) -> tuple[list[Entry], int]
     odd = 0
     depth = 0
     for item in trace:
-        action = item.get("action") if isinstance(item, dict) else None
+        action = mapping(item).get("action")
         if isinstance(action, str):  # "RECOVERY_REPLAN": the log messages around it say the rest (protocol.md §7.1 e)
             continue
-        name = text(mapping(action).get("tool_name"))
+        action = mapping(action)
+        name = text(action.get("tool_name"))
         if name is None:
             odd += 1
             continue

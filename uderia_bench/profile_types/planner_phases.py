@@ -1,8 +1,8 @@
 """The phases of a tool_enabled turn: which ran, what belongs to which, and how each came to its tool (protocol.md §7.8).
 
-Only phases at depth 0 count; what a nested prompt did belongs to the phase it ran in. An entry belongs to the phase it names, else to
-the phase that is open where it stands, else to the phase in whose time it fell: after a parallel group entries without a number sink
-to the end of the group. A tactical call is found by the goal it quotes first.
+Only phases at depth 0 count; what a nested prompt did belongs to the phase it ran in. An entry belongs to the phase it names,
+else to the phase that is open where it stands, else to the phase in whose time it fell: after a parallel group entries without
+a number sink to the end of the group. A tactical call is found by the goal it quotes first.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _TACTICAL_SAYS = "deciding next action for phase goal: '"  # protocol.md §7.2 P
 
 @dataclass(slots=True)
 class OpenPhase:
-    """A phase while the log is read; ``orchestration`` is ``day``, ``range`` or ``column`` once the server expanded its call."""
+    """A phase while the log is read; ``orchestration`` is ``day``, ``range`` or ``column`` once its call was expanded."""
 
     number: int
     goal: str
@@ -95,7 +95,7 @@ def planned(plan: list[object]) -> tuple[PlannedPhase, ...]:
 
 
 def ledger(entries: tuple[Entry, ...], plan: tuple[PlannedPhase, ...]) -> PhaseLedger:
-    """Return the phases that the log shows and who owns each entry; ``plan`` stands in where the log marks no phases (the seed's)."""
+    """Return the phases and who owns each entry; ``plan`` stands in where the log marks no phases (the seed's)."""
     phases, positions = _walk(entries)
     if not phases:
         phases = _from_plan(entries, plan)

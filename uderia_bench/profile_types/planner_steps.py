@@ -1,7 +1,7 @@
 """The LLM calls and tool calls of a tool_enabled turn, from its log (protocol.md §7.7 and §7.8).
 
-LLM calls: messages with tokens, one a call id; then the calls that only a token update shows. Tool calls: entries that reached a
-tool; orchestrator entries and the consolidated copy of a date range are none, a column iteration is many.
+LLM calls: messages with tokens, one a call id; then the calls that only a token update shows. Tool calls: entries that reached
+a tool; orchestrator entries and the consolidated copy of a date range are none, a column iteration is many.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def _spent(body: dict[str, Any]) -> bool:
 
 
 def _llm_spans(exchange: Exchange) -> dict[str, Span]:
-    """Return when each call was under way: the last busy time of the LLM before the token update that names it (protocol.md §6.2)."""
+    """Return when each call was under way: the LLM's last busy time before the token update naming it (protocol.md §6.2)."""
     spans: dict[str, Span] = {}
     began: float | None = None
     last: Span | None = None
@@ -200,7 +200,7 @@ def status_of(result: dict[str, Any]) -> tuple[ToolStatus, str | None]:
 
 
 def _columns(call: ToolCall, entry: ToolEntry) -> tuple[ToolCall, ...]:
-    """Return the calls that one entry of a column iteration stands for: its results, the first the description of the columns."""
+    """Return the calls that one entry of a column iteration stands for: its results, first the columns' description."""
     results = [result for result in sequence(entry.result.get("results")) if isinstance(result, dict)]
     if not any("status" in result or "metadata" in result for result in results):
         return ()  # rows of data: the one call itself

@@ -13,8 +13,8 @@ from uderia_bench.trace import Trace
 class ProfileType:
     """A kind of Uderia profile and how its turns are read.
 
-    ``recognises`` looks at the events (and the turn), never at what the profile is configured as. ``read`` returns the trace as if
-    the agent had answered: ``profile_types.read`` puts the outcome in. Neither may raise, whatever the exchange holds.
+    ``recognises`` looks at the events (and the turn), never at what the profile is configured as. ``read`` returns the trace as
+    if the agent had answered: ``profile_types.read`` puts the outcome in. Neither may raise, whatever the exchange holds.
     """
 
     name: str

@@ -1,8 +1,8 @@
 """Who really served a trial: profile, provider and every model that took part, and whether that is what was asked for.
 
-A model other than the profile's own in the session is the only sign that overlapping arms contaminated each other (observed.md), so
-``models_used`` and every list of ``dual_model_usage`` count. The session's own ``profile_tag``, ``provider`` and ``model`` are
-volatile (protocol.md §3.4) and never believed.
+A model other than the profile's own in the session is the only sign that overlapping arms contaminated each other
+(observed.md), so ``models_used`` and every list of ``dual_model_usage`` count. The session's own ``profile_tag``, ``provider``
+and ``model`` are volatile (protocol.md §3.4) and never believed.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def same_tag(one: str, other: str) -> bool:
 
 
 def _wrong_profile_id(exchange: Exchange, who: Served) -> str | None:
-    """Compare the profile id asked for with the one executed; an unknown id leaves neither tag nor id behind (observed.md, 2)."""
+    """Compare the profile id asked for with the one executed; an unknown id leaves no trace of itself (observed.md, 2)."""
     asked = exchange.record.expected.profile_id or text(exchange.task.get("profile_id_override"))
     executed = text(exchange.session.get("last_executed_profile_id"))
     if asked and executed and asked != executed:

@@ -9,10 +9,9 @@ from uderia_bench.profile_types.assemble import Kind, assemble
 from uderia_bench.profile_types.exchange import Exchange
 from uderia_bench.profile_types.lenient import mapping, seconds, sequence
 from uderia_bench.profile_types.planner_log import ORCHESTRATION, LogEntry, PlannerLog, ToolEntry
-from uderia_bench.profile_types.planner_phases import PlannedPhase
 from uderia_bench.profile_types.profile_type import ProfileType
 from uderia_bench.profile_types.wordings import Meaning
-from uderia_bench.trace import Trace
+from uderia_bench.trace import PlannedPhase, Trace
 
 _PLANNER_KINDS = ("plan_generated", "phase_start", "phase_end", "tool_intent")
 

@@ -1,7 +1,7 @@
 """What the server's own words mean: tables of patterns, each with where it was read; no code knows a wording that is not here.
 
-Sources: ``p`` is protocol.md (the server's source, read), ``o`` observed.md (a running server), ``s`` the seed document (older servers).
-A message or event kind that no row knows is counted as unclassified by whoever looked it up.
+Sources: ``p`` is protocol.md (the server's source, read), ``o`` observed.md (a running server), ``s`` the seed document (older
+servers). A message or event kind that no row knows is counted as unclassified by whoever looked it up.
 """
 
 from __future__ import annotations
@@ -132,15 +132,17 @@ def look_up(message: str, said: str | None) -> Wording | None:
     return next((row for row in rows if row.says in lowered), None)
 
 
-# Kinds of event (protocol.md §6; observed in the captures). Families by prefix: conversation_, genie_, session_name_, knowledge_, extension_.
+# Kinds of event (protocol.md §6; observed in the captures), and families of kinds by how they start.
 EVENT_KINDS = frozenset(
     {
-        "auto_correction", "cancelled", "component_llm_resolution", "component_render", "context_optimization",
-        "context_state_update", "context_window_snapshot", "error", "execution_cancelled", "execution_complete", "execution_error",
-        "execution_start", "final_answer", "kg_enrichment", "llm_execution", "llm_execution_complete", "optimization", "phase_end",
-        "phase_start", "plan_generated", "plan_optimization", "plan_rewrite_diff", "profile_override_failed", "rag_llm_step",
-        "rag_retrieval", "session_model_update", "skills_applied", "status_indicator_update", "system_correction", "system_message",
-        "token_update", "tool_error", "tool_intent", "tool_result", "user_message_profile_tag", "workaround",
+        "auto_correction", "cancelled", "component_llm_resolution", "component_render",
+        "context_optimization", "context_state_update", "context_window_snapshot", "error",
+        "execution_cancelled", "execution_complete", "execution_error", "execution_start", "final_answer",
+        "kg_enrichment", "llm_execution", "llm_execution_complete", "optimization", "phase_end",
+        "phase_start", "plan_generated", "plan_optimization", "plan_rewrite_diff", "profile_override_failed",
+        "rag_llm_step", "rag_retrieval", "session_model_update", "skills_applied", "status_indicator_update",
+        "system_correction", "system_message", "token_update", "tool_error", "tool_intent", "tool_result",
+        "user_message_profile_tag", "workaround",
     }
 )  # fmt: skip
 EVENT_FAMILIES = ("conversation_", "genie_", "session_name_", "knowledge_", "extension_")
@@ -162,7 +164,7 @@ LIMITS = ("Rate limit exceeded:", "Token quota exceeded:")
 # Comments of a date range's consolidated entry, which repeats the calls before it (protocol.md §7.5).
 CONSOLIDATED = ("Consolidated results for", "Range query:")
 
-# What the server charges for a model it has no price for, USD a million tokens in and out (core/cost_manager.py:307-332; seen in
-# observed.md's runs, where two models cost the same). A few models really cost that.
+# What the server charges for a model it has no price for, USD a million tokens in and out (core/cost_manager.py:307-332; seen
+# in observed.md's runs, where two models cost the same). A few models really cost that.
 FALLBACK_PRICE = (0.10, 0.40)
 PRICED_LIKE_FALLBACK = ("gemini-2.0-flash", "gemini-2.5-flash-lite", "gpt-4.1-nano")
