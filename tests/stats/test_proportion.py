@@ -1,0 +1,78 @@
+"""Proportions at and off the ends of the scale."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from uderia_bench.stats.proportion import bounded_difference, mcnemar_p, newcombe_paired, newcombe_unpaired, wilson
+
+
+def table(both, only_first, only_other, neither):
+    """Build paired 0/1 values from the four counts of a pair table."""
+    first = np.repeat([1.0, 1.0, 0.0, 0.0], [both, only_first, only_other, neither])
+    other = np.repeat([1.0, 0.0, 1.0, 0.0], [both, only_first, only_other, neither])
+    return first, other
+
+
+@given(n=st.integers(1, 500), share=st.floats(0, 1))
+def test_wilson_is_scipys(n, share):
+    """Wilson's ends are scipy's for every count."""
+    from scipy.stats import binomtest
+
+    successes = round(n * share)
+    theirs = binomtest(successes, n).proportion_ci(method="wilson")
+    ours = wilson(successes, n, level=0.95)
+    assert (ours.lo, ours.hi) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+
+
+def test_unpaired_is_statsmodels():
+    """Newcombe's unpaired interval is statsmodels'."""
+    from statsmodels.stats.proportion import confint_proportions_2indep
+
+    ours = newcombe_unpaired(9, 30, 2, 25, level=0.95)
+    assert (ours.lo, ours.hi) == pytest.approx(confint_proportions_2indep(9, 30, 2, 25, method="newcomb"))
+
+
+def test_paired_association_narrows_the_interval():
+    """Strongly associated pairs give a narrower interval than the same margins unpaired; no association gives the same."""
+    first, other = table(40, 8, 2, 50)
+    paired, unpaired = newcombe_paired(first, other, level=0.95), newcombe_unpaired(48, 100, 42, 100, level=0.95)
+    assert unpaired.lo < paired.lo < 0.06 < paired.hi < unpaired.hi
+    independent = newcombe_paired(*table(25, 25, 25, 25), level=0.95)
+    same_margins = newcombe_unpaired(50, 100, 50, 100, level=0.95)
+    assert (independent.lo, independent.hi) == pytest.approx((same_margins.lo, same_margins.hi))
+
+
+@given(st.lists(st.integers(0, 12), min_size=4, max_size=4).filter(any))
+def test_the_paired_interval_is_a_bound_whatever_the_table(counts):
+    """Every pair table, all-0 and all-1 among them, has finite ends around the difference, and swapping sides mirrors them."""
+    first, other = table(*counts)
+    interval, mirrored = newcombe_paired(first, other, level=0.95), newcombe_paired(other, first, level=0.95)
+    difference = first.mean() - other.mean()
+    assert -1 <= interval.lo <= difference + 1e-12
+    assert difference - 1e-12 <= interval.hi <= 1
+    assert (interval.lo, interval.hi) == pytest.approx((-mirrored.hi, -mirrored.lo))
+
+
+def test_mcnemar_is_statsmodels():
+    """The exact p is statsmodels', and 1 where no pair disagrees."""
+    from statsmodels.stats.contingency_tables import mcnemar
+
+    assert mcnemar_p(*table(30, 9, 2, 5)) == pytest.approx(mcnemar([[30, 9], [2, 5]], exact=True).pvalue)
+    assert mcnemar_p(*table(30, 0, 0, 5)) == 1.0
+
+
+def test_no_difference_in_n_units_is_bounded_near_the_rule_of_three():
+    """Thirty units without any difference bound it near 3/30, and more units bound it tighter."""
+    interval = bounded_difference(np.zeros(30), level=0.95)
+    assert interval.lo == -interval.hi
+    assert interval.hi == pytest.approx(0.1, abs=0.02)
+    assert bounded_difference(np.zeros(300), level=0.95).hi < 0.011
+
+
+def test_the_largest_difference_is_an_end():
+    """All ones reach the end of the scale and not beyond."""
+    interval = bounded_difference(np.ones(20), level=0.95)
+    assert interval.hi == 1.0
+    assert 0.5 < interval.lo < 1.0

@@ -1,0 +1,70 @@
+"""Power and its inverse, equivalence, and repeats in place of units."""
+
+import numpy as np
+import pytest
+
+from uderia_bench.stats.equivalence import equivalence_level, lies_inside, tost_p
+from uderia_bench.stats.estimate import Interval
+from uderia_bench.stats.sample_size import (
+    equivalence_power,
+    repeats_instead,
+    t_power,
+    units_for_difference,
+    units_for_equivalence,
+)
+from uderia_bench.stats.student import t_interval
+
+
+def test_power_is_statsmodels():
+    """Paired power agrees with statsmodels over sizes and numbers."""
+    from statsmodels.stats.power import TTestPower
+
+    for effect_size, n in ((0.2, 10), (0.5, 34), (1.2, 8)):
+        assert t_power(effect_size, n, alpha=0.05) == pytest.approx(TTestPower().power(effect_size, n, 0.05))
+
+
+def test_the_number_found_has_the_power_asked_for():
+    """Inverse and function agree for difference and for equivalence."""
+    n = units_for_difference(0.3, alpha=0.05)
+    assert t_power(0.3, n, alpha=0.05) == pytest.approx(0.8, abs=1e-6)
+    n = units_for_equivalence(0.1, 0.4, alpha=0.05)
+    assert equivalence_power(0.1, 0.4, n, alpha=0.05) == pytest.approx(0.8, abs=1e-6)
+
+
+def test_equivalence_power_is_what_simulation_finds():
+    """The formula meets a seeded simulation of two one-sided t tests."""
+    rng, n = np.random.default_rng(1), 40
+    draws = rng.normal(0.1, 1, (4_000, n))
+    half = 1.684875 * draws.std(axis=1, ddof=1) / np.sqrt(n)  # t of 39 degrees at 95 %
+    shown = (draws.mean(axis=1) - half > -0.5) & (draws.mean(axis=1) + half < 0.5)
+    assert equivalence_power(0.1, 0.5, n, alpha=0.05) == pytest.approx(shown.mean(), abs=0.02)
+
+
+def test_what_cannot_be_settled_is_none():
+    """No number of units shows a zero effect, or equivalence of an effect at the margin."""
+    assert units_for_difference(0.0, alpha=0.05) is None
+    assert units_for_equivalence(0.5, 0.5, alpha=0.05) is None
+
+
+def test_repeats_shrink_only_their_own_part():
+    """Halving the variance takes repeats only while the part between queries leaves room."""
+    # 20 units at variance 1.0 (0.2 between, 0.8 from one repeat); 40 units' worth is variance 0.5, so 0.8 / R = 0.3.
+    assert repeats_instead(20, 1, needed=40, variance=1.0, repeat_variance=0.8) == 3
+    assert repeats_instead(20, 1, needed=200, variance=1.0, repeat_variance=0.8) is None
+
+
+def test_two_one_sided_tests_are_the_narrow_interval():
+    """The larger p is below .05 exactly where the 90 % t interval lies inside, and it is statsmodels'."""
+    from statsmodels.stats.weightstats import ttost_paired
+
+    d = np.random.default_rng(3).normal(0.05, 0.2, 25)
+    assert equivalence_level(0.95) == pytest.approx(0.90)
+    for margin in (0.05, 0.1, 0.12, 0.15, 0.3):
+        inside = lies_inside(t_interval(d, level=equivalence_level(0.95)), -margin, margin)
+        assert inside == (tost_p(d, low=-margin, high=margin) < 0.05)
+    assert tost_p(d, low=-0.1, high=0.1) == pytest.approx(ttost_paired(d, np.zeros(25), -0.1, 0.1)[0])
+
+
+def test_a_missing_end_is_not_inside():
+    """An interval that does not exist shows nothing."""
+    assert not lies_inside(Interval(lo=None, hi=None, method=""), -1, 1)
