@@ -52,8 +52,8 @@ def summary(name, mean, half=None, *, n=120, missing=0, percentiles=None, warnin
         floors = {90: 29, 95: 59, 99: 299}
         percentiles = {}
         for p, by in stretch.items():
-            half = None if p in floors else mean * 0.05
-            percentiles[p] = estimate(mean * by, half, warnings=_floor(p, floors))
+            around = None if p in floors else mean * 0.05
+            percentiles[p] = estimate(mean * by, around, warnings=_floor(p, floors))
     return MetricSummary(
         metric=name, n=n, missing=missing, mean=estimate(mean, half), percentiles=percentiles, warnings=tuple(warnings)
     )

@@ -109,13 +109,11 @@ def _arm(arm: ArmSummary) -> dict[str, Any]:
 
 
 def _metric(summary: MetricSummary) -> dict[str, Any]:
-    percentiles = {f"p{p}": _estimate(estimate) for p, estimate in sorted(summary.percentiles.items())}
     return {
         "n": summary.n,
         "missing": summary.missing,
         "mean": _estimate(summary.mean),
-        **{f"p{p}": None for p in content.PERCENTILES},
-        **percentiles,
+        **{f"p{p}": _estimate(estimate) for p, estimate in sorted(summary.percentiles.items())},
         "warnings": list(summary.warnings),
     }
 

@@ -11,11 +11,9 @@ from uderia_bench.errors import InvalidContrast
 from uderia_bench.metrics.metric import Metric
 from uderia_bench.trial import Outcome
 
-PERCENTILES = (50, 90, 95, 99)
-"""The percentiles every report shows (contract.md, report.json)."""
+_INVALID = "invalid: "  # how the analysis begins a reason that makes a comparison invalid
 
-PERCENTILES = (50, 90, 95, 99)
-"""The percentiles every report shows (contract.md, report.json)."""
+_INVALID = "invalid: "  # how the analysis begins a reason that makes a comparison invalid
 
 OVERALL = "all"
 """The stratum that holds every query, labelled or not."""
@@ -180,8 +178,13 @@ def verdict_tone(comparison: Comparison) -> Tone:
     return _VERDICT_WORDS[comparison.verdict][1]
 
 
+def structural(comparison: Comparison) -> bool:
+    """Whether a comparison stands outside the families: it restates architecture, or must not be made, and names no winner."""
+    return comparison.family == "structural"
+
+
 def invalid_reasons(report: Report) -> tuple[str, ...]:
     """Return why overall comparisons are invalid, each reason once."""
     invalid = [c for c in report.analysis.comparisons if c.stratum == OVERALL and c.verdict is Verdict.INVALID]
-    reasons = [reason for c in invalid for reason in (c.warnings or ("a validity check failed",))]
-    return tuple(dict.fromkeys(reasons))
+    reasons = [w.removeprefix(_INVALID) for c in invalid for w in c.warnings if w.startswith(_INVALID)]
+    return tuple(dict.fromkeys(reasons)) or (("a validity check failed",) if invalid else ())

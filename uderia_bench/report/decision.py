@@ -130,11 +130,11 @@ def _finding(winner: Winner, rests_on: tuple[Comparison, ...], everything: tuple
 
 
 def _pick(report: Report, contrast: tuple[str, str], stratum: str, names: tuple[str, ...]) -> tuple[Comparison, ...]:
-    """Pick comparisons by metric; one without a number there gives way to its stand-in, or is left out."""
-    known = {
-        c.metric: c
-        for c in content.comparisons(report.analysis, contrast, stratum=stratum)
-        if c.verdict is not Verdict.STRUCTURAL and (c.verdict is Verdict.INVALID or c.effect.value is not None)
-    }
-    picked = (known.get(name) or known.get(_STAND_IN.get(name, "")) for name in names)
-    return tuple(c for c in picked if c is not None)
+    """Pick comparisons by metric; one that cannot be judged gives way to its stand-in, one without a number is left out."""
+    known = {c.metric: c for c in content.comparisons(report.analysis, contrast, stratum=stratum) if not content.structural(c)}
+    picked = []
+    for name in names:
+        choices = [known[metric] for metric in (name, _STAND_IN.get(name)) if metric in known]
+        judged = [c for c in choices if c.verdict is not Verdict.INVALID and c.effect.value is not None]
+        picked += judged[:1] or [c for c in choices if c.verdict is Verdict.INVALID][:1]
+    return tuple(picked)

@@ -128,7 +128,7 @@ def _use(report: Report, arm: str, seen: list[Comparison], reason: str) -> Wordi
     rest = [_undecided(c) for c in seen if c.verdict not in _DECISIVE]
     but = [f" but {effects}" for effects in _effects(report, losses)] if losses else ["", ""]
     sides = [f"{gain}{loss}" for gain, loss in zip(_effects(report, gains), but, strict=True)]
-    beside = f" ({_listed(rest)})" if rest else ""
+    beside = f"; {_listed(rest)}" if rest else ""
     return (*(f"{use} for {side}{beside}." for side in sides), f"{use} for {sides[-1]}.", f"{use}.")
 
 
@@ -168,7 +168,7 @@ def _how_sure(report: Report) -> Wordings:
     sure = f"How sure: {100 * report.analysis.confidence:g}% confidence"
     basis = f"{sure} for {content.scope(report)} ({_basis(facts)})"
     if advice := _advice(report):
-        return (f"{basis}; {advice}.", f"{sure}; {advice}.", f"How sure: not yet; {advice}.", f"{sure}.")
+        return (*(f"{basis}; {said}." for said in advice), *(f"Not sure yet: {said}." for said in advice), f"{sure}.")
     trials = sum(arm.trials for arm in report.analysis.arms)
     silent = trials - sum(map(content.answered, report.analysis.arms))
     unanswered = f"{silent} of {trials}" if silent else f"none of {trials}"
@@ -183,14 +183,16 @@ def _basis(facts: RunFacts) -> str:
     return f"{facts.queries} x {facts.repeats}" if facts.queries > 1 else f"{facts.repeats} repeats"
 
 
-def _advice(report: Report) -> str | None:
-    """Return what would settle the first class of queries that is too close to call."""
+def _advice(report: Report) -> Wordings:
+    """Return what would settle the first class of queries that is too close to call; () where none is or nothing is known."""
     for stratum in decision.STRATA:
         for made in decision.decisions(report, stratum):
             advice = [c.advice for c in made.rests_on if c.verdict is Verdict.INCONCLUSIVE and c.advice]
             if made.finding is Finding.INCONCLUSIVE and advice:
-                return f"{stratum} queries: {plain(advice[0]).rstrip('.')}"
-    return None
+                full = plain(advice[0]).rstrip(".")
+                without_alternative = full.partition(", or ")[0]
+                return (f"for {stratum} queries {full}", full, without_alternative, without_alternative.partition(": ")[0])
+    return ()
 
 
 def _effects(report: Report, comparisons: Iterable[Comparison]) -> Wordings:

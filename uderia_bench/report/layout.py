@@ -4,30 +4,18 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from rich.cells import cell_len, set_cell_size
 
 from uderia_bench.report.content import Tone
 from uderia_bench.report.escape import plain
-from uderia_bench.report.tables import Column, Table
+from uderia_bench.report.tables import Column, Footnotes, Table
 
 _GAP = 2
 _LEAST = 4  # a column narrower than this says nothing
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 Paint = Callable[[str, Tone], str]
-
-
-@dataclass(slots=True)
-class Footnotes:
-    """Numbers notes in the order they are met; the same note keeps its number."""
-
-    numbers: dict[str, int] = field(default_factory=dict)
-
-    def marks(self, notes: Sequence[str]) -> tuple[int, ...]:
-        """Return the numbers of a cell's notes."""
-        return tuple(self.numbers.setdefault(note, len(self.numbers) + 1) for note in notes)
 
 
 def superscript(numbers: Sequence[int]) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from uderia_bench.analysis import Comparison, MetricSummary, Verdict
-from uderia_bench.metrics.metric import Across, Metric
 from uderia_bench.report import content, decision, figures
 from uderia_bench.report.content import OVERALL, Report, Tone
 from uderia_bench.stats.estimate import Estimate
@@ -49,6 +49,17 @@ class Table:
     remarks: tuple[str, ...] = ()
 
 
+@dataclass(slots=True)
+class Footnotes:
+    """Numbers notes in the order they are met; the same note keeps its number."""
+
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    def marks(self, notes: Sequence[str]) -> tuple[int, ...]:
+        """Return the numbers of a cell's notes."""
+        return tuple(self.numbers.setdefault(note, len(self.numbers) + 1) for note in notes)
+
+
 def outcomes(report: Report) -> Table:
     """How the trials of every arm ended: what no latency or token number speaks for stands in the last column."""
     rows = []
@@ -57,12 +68,12 @@ def outcomes(report: Report) -> Table:
         otherwise = ", ".join(f"{n} {name}" for name, n in arm.outcomes.items() if n and name != Outcome.ANSWERED)
         rows.append((_text(arm.arm), _text(str(arm.trials)), _text(f"{content.answered(arm)}{share}"), _text(otherwise or "-")))
     columns = (_left("arm"), Column(title="trials"), Column(title="answered"), _left("otherwise", wraps=True))
-    return Table(title="Outcomes", columns=columns, rows=tuple(rows))
+    return _table("Outcomes", columns, rows)
 
 
 def contrast(report: Report, pair: tuple[str, str]) -> tuple[Table, ...]:
     """One contrast over all queries: the metrics declared before the run, then the exploratory ones, where there are any."""
-    found = [c for c in content.comparisons(report.analysis, pair) if not _structural(report, c)]
+    found = [c for c in content.comparisons(report.analysis, pair) if not content.structural(c)]
     primary = [c for c in found if c.family == "primary"]
     rest = [c for c in found if c.family != "primary"]
     subject = f"{pair[1]} against {pair[0]}"
@@ -78,24 +89,23 @@ def contrast(report: Report, pair: tuple[str, str]) -> tuple[Table, ...]:
 
 def by_stratum(report: Report, pair: tuple[str, str]) -> Table | None:
     """Return the planned and the deciding metrics of one contrast per class of queries, None where there are none."""
+    planned = {c.metric for c in report.analysis.comparisons if c.family == "primary"}
     rows = []
     for stratum in content.strata(report.analysis, pair):
-        found = content.comparisons(report.analysis, pair, stratum=stratum)
         label = stratum.removeprefix("complexity=")
-        deciding = decision.DECIDING.get(label, ())
-        shown = [c for c in found if (c.family == "primary" or c.metric in deciding) and not _structural(report, c)]
-        for at, comparison in enumerate(shown):
-            effect = _effect(report, comparison)
-            rows.append((_text("" if at else label), _text(comparison.metric), effect, *_judgement(comparison)))
+        shown = planned.union(decision.DECIDING.get(label, ()))
+        found = [c for c in content.comparisons(report.analysis, pair, stratum=stratum) if c.metric in shown]
+        for at, comparison in enumerate(c for c in found if not content.structural(c)):
+            head = (_text("" if at else label), _text(comparison.metric))
+            rows.append((*head, _effect(report, comparison), *_judgement(comparison)))
     columns = (_left("queries"), _left("metric"), Column(title="vs base"), *_judgement_columns(report))
-    title = f"{pair[1]} against {pair[0]} by class of query"
-    return Table(title=title, columns=columns, rows=tuple(rows)) if rows else None
+    return _table(f"{pair[1]} against {pair[0]} by class of query", columns, rows) if rows else None
 
 
 def shown_only(report: Report) -> tuple[Table, ...]:
     """Metrics that stand side by side and name no winner: structural ones with their reason, and those no contrast compares."""
     analysis = report.analysis
-    compared = {c.metric for c in analysis.comparisons if c.stratum == OVERALL and not _structural(report, c)}
+    compared = {c.metric for c in analysis.comparisons if c.stratum == OVERALL and not content.structural(c)}
     names = [m.name for m in report.metrics if m.name not in compared]
     tables = []
     for start in range(0, len(analysis.arms), _SHOWN_TOGETHER):
@@ -108,31 +118,30 @@ def shown_only(report: Report) -> tuple[Table, ...]:
                 rows.append((Cell(forms=(name,), notes=tuple(dict.fromkeys(notes))), *_means(report, name, summaries)))
         if rows:
             columns = (_left("metric"), *(Column(title=arm.arm, is_name=True, group="arms") for arm in arms))
-            tables.append(Table(title="Shown, not compared (means)", columns=columns, rows=tuple(rows)))
+            tables.append(_table("Shown, not compared (means)", columns, rows))
     return tuple(tables)
 
 
 def percentiles(report: Report) -> Table | None:
-    """Percentiles of the metrics that matter, one row an arm, each with how many trials it speaks for and does not."""
+    """Percentiles of the metrics that matter, one row an arm, each with the trials it speaks for out of all."""
     planned = {c.metric for c in report.analysis.comparisons if c.family == "primary"} or set(_HEADLINE_METRICS)
+    shown = [metric for metric in report.metrics if metric.name in planned and not figures.scale_of(metric).share]
+    found = {m: [(arm.arm, arm.metrics[m.name]) for arm in report.analysis.arms if m.name in arm.metrics] for m in shown}
+    ranks = sorted({rank for summaries in found.values() for _, summary in summaries for rank in summary.percentiles})
     rows = []
-    for metric in report.metrics:
-        summaries = [(arm.arm, arm.metrics[metric.name]) for arm in report.analysis.arms if metric.name in arm.metrics]
-        if metric.name not in planned or _is_share(metric):
-            continue
-        scale = figures.scale_of(metric, *(e.value for _, s in summaries for e in s.percentiles.values()))
+    for metric, summaries in found.items():
+        scale = figures.scale_of(metric, *(e.value for _, summary in summaries for e in summary.percentiles.values()))
         for at, (arm, summary) in enumerate(summaries):
-            cells = (_estimate(summary.percentiles.get(p), scale) for p in content.PERCENTILES)
-            counted = _text(f"{summary.n}/{summary.n + summary.missing}")
-            rows.append((_text("" if at else metric.name), _text(arm), counted, *cells))
-    head = (_left("metric"), _left("arm"), Column(title="trials"))
-    columns = (*head, *(Column(title=f"p{p}", group="percentiles") for p in content.PERCENTILES))
-    return Table(title="Percentiles", columns=columns, rows=tuple(rows)) if rows else None
+            head = (_text("" if at else metric.name), _text(arm), _text(f"{summary.n}/{summary.n + summary.missing}"))
+            rows.append((*head, *(_estimate(summary.percentiles.get(rank), scale) for rank in ranks)))
+    head_columns = (_left("metric"), _left("arm"), Column(title="trials"))
+    columns = (*head_columns, *(Column(title=f"p{rank}", group="percentiles") for rank in ranks))
+    return _table("Percentiles", columns, rows) if rows else None
 
 
 def issues(report: Report) -> Table | None:
     """Return what the detectors found, the most frequent first as the report has it, None where they found nothing."""
-    rows = tuple(
+    rows = [
         (
             _text(issue.kind),
             _text(issue.severity),
@@ -141,24 +150,24 @@ def issues(report: Report) -> Table | None:
             _text(issue.recommendation),
         )
         for issue in report.issues
-    )
+    ]
     counts = (Column(title="trials"), Column(title="share"))
     columns = (_left("issue"), _left("severity"), *counts, _left("what to do", wraps=True))
-    return Table(title="Issues", columns=columns, rows=rows) if rows else None
+    return _table("Issues", columns, rows) if rows else None
 
 
 def gates(report: Report) -> Table | None:
     """Return the gates with what was found, None where the experiment has none."""
-    rows = tuple(
+    rows = [
         (
             Cell(forms=("passed" if gate.passed else "MISSED",), tone=Tone.GOOD if gate.passed else Tone.BAD),
             _text(gate.name),
             _text(gate.detail),
         )
         for gate in report.gates
-    )
+    ]
     columns = (_left("result"), _left("gate"), _left("found", wraps=True))
-    return Table(title="Gates", columns=columns, rows=rows) if rows else None
+    return _table("Gates", columns, rows) if rows else None
 
 
 def _contrast_table(report: Report, found: list[Comparison], title: str, remark: str) -> Table:
@@ -175,8 +184,8 @@ def _contrast_table(report: Report, found: list[Comparison], title: str, remark:
         Column(title="vs base"),
         *_judgement_columns(report),
     )
-    remarks = tuple(filter(None, (remark, _silent(report, (baseline, candidate)))))
-    return Table(title=title, columns=columns, rows=tuple(rows), remarks=remarks)
+    silent = _silent(report, (baseline, candidate), tuple(c.metric for c in found))
+    return _table(title, columns, rows, remark, silent)
 
 
 def _judgement_columns(report: Report) -> tuple[Column, ...]:
@@ -194,23 +203,22 @@ def _judgement(comparison: Comparison) -> tuple[Cell, ...]:
     return (_text(figures.p_value(p)), _text(str(n)), verdict)
 
 
-def _silent(report: Report, arms: tuple[str, ...]) -> str | None:
-    """Say how many trials the numbers do not speak for."""
+def _silent(report: Report, arms: tuple[str, ...], metrics: tuple[str, ...]) -> str | None:
+    """Say how many trials the numbers do not speak for, and which metrics speak for them all the same."""
     summaries = [s for s in (content.arm_summary(report.analysis, arm) for arm in arms) if s is not None]
     silent = ((s.arm, s.trials - content.answered(s), s.trials) for s in summaries)
     missing = [f"{count} of {trials} on {arm}" for arm, count, trials in silent if count]
-    return f"Without the unanswered trials: {', '.join(missing)}." if missing else None
-
-
-def _structural(report: Report, comparison: Comparison) -> bool:
-    metric = content.definition(report, comparison.metric)
-    by_design = metric is not None and metric.across is not Across.TESTED and comparison.family == "structural"
-    return comparison.verdict is Verdict.STRUCTURAL or by_design
+    known = [(name, content.definition(report, name)) for name in metrics]
+    speaking = [name for name, metric in known if metric is not None and not metric.needs_answer]
+    if not missing or len(speaking) == len(metrics):
+        return None
+    but = f", except in {', '.join(speaking)}" if speaking else ""
+    return f"Without the unanswered trials{but}: {', '.join(missing)}."
 
 
 def _why_shown(report: Report, comparison: Comparison) -> tuple[str, ...]:
     """Give the reason why a metric is only shown, and the test it had where it had one."""
-    if comparison.stratum != OVERALL or not _structural(report, comparison):
+    if comparison.stratum != OVERALL or not content.structural(comparison):
         return ()
     metric = content.definition(report, comparison.metric)
     because = comparison.warnings or ((metric.across_reason,) if metric and metric.across_reason else ())
@@ -240,8 +248,13 @@ def _effect(report: Report, comparison: Comparison) -> Cell:
     return Cell(forms=forms, tone=content.verdict_tone(comparison))
 
 
-def _is_share(metric: Metric) -> bool:
-    return figures.scale_of(metric).share
+def _table(title: str, columns: tuple[Column, ...], rows: Sequence[tuple[Cell, ...]], *remarks: str | None) -> Table:
+    """Make a table; a footnote that every row would carry becomes a remark."""
+    noted = [{note for cell in row for note in cell.notes} for row in rows]
+    common = set.intersection(*noted) if len(rows) > 1 else set()
+    shared = tuple(dict.fromkeys(note for cell in rows[0] for note in cell.notes if note in common)) if rows else ()
+    own = tuple(tuple(replace(cell, notes=tuple(n for n in cell.notes if n not in common)) for cell in row) for row in rows)
+    return Table(title=title, columns=columns, rows=own, remarks=(*shared, *filter(None, remarks)))
 
 
 def _text(text: str) -> Cell:

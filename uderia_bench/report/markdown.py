@@ -1,0 +1,73 @@
+"""The report as Markdown for a pull request: the same headline, tables and notes as on the terminal, everything escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from uderia_bench.report.about import about, method
+from uderia_bench.report.content import Report, Tone
+from uderia_bench.report.escape import markdown
+from uderia_bench.report.headline import headline
+from uderia_bench.report.sections import lists, tables_of
+from uderia_bench.report.tables import Cell, Column, Footnotes, Table
+
+_WIDTH = 120  # characters of a headline: GitHub wraps, so there is room for the fuller wording
+_STRONG = frozenset({Tone.GOOD, Tone.BAD, Tone.DOUBTFUL})
+
+
+def to_markdown(report: Report) -> str:
+    """Return the report in GitHub's Markdown; nothing that a server or a corpus said can format, link or ping."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield f"## {markdown(report.facts.experiment)}"
+    yield ""
+    for line in headline(report, width=_WIDTH):
+        yield f"> **{markdown(line)}**  "
+    yield ""
+    yield from (f"- {label}: {markdown(text)}" for label, text in about(report))
+    for table in tables_of(report):
+        yield ""
+        yield from _table(table)
+    for title, items in lists(report):
+        yield ""
+        yield f"### {title}"
+        yield ""
+        yield from _bullets(items)
+    yield ""
+    yield from ("<details><summary>How to read this</summary>", "")
+    yield from _bullets(method(report))
+    yield from ("", "</details>")
+
+
+def _bullets(items: Iterable[str]) -> Iterator[str]:
+    return (f"- {markdown(item)}" for item in items)
+
+
+def _table(table: Table) -> Iterator[str]:
+    notes = Footnotes()
+    yield f"### {markdown(table.title)}"
+    yield ""
+    yield _row(markdown(column.title) for column in table.columns)
+    yield _row("---:" if column.right else "---" for column in table.columns)
+    for row in table.rows:
+        yield _row(_cells(row, table.columns, notes))
+    remarks = [f"<sup>{number}</sup> {markdown(note)}" for note, number in notes.numbers.items()]
+    remarks += [markdown(remark) for remark in table.remarks]
+    if remarks:
+        yield ""
+        yield "<br>\n".join(remarks)
+
+
+def _cells(row: Sequence[Cell], columns: Sequence[Column], notes: Footnotes) -> Iterator[str]:
+    for cell, column in zip(row, columns, strict=True):
+        text = markdown(cell.forms[0])
+        if cell.tone in _STRONG and not column.right:
+            text = f"**{text}**"
+        marks = ",".join(map(str, notes.marks(cell.notes)))
+        yield f"{text} <sup>{marks}</sup>" if marks else text
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,38 @@
+"""In which order a report says what it says; every renderer follows it, so that two formats never tell different stories."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from uderia_bench.report import content, tables
+from uderia_bench.report.content import Report
+from uderia_bench.report.tables import Table
+
+
+def tables_of(report: Report) -> Iterator[Table]:
+    """Yield the tables: how the trials ended, every contrast, percentiles, what is only shown, issues, gates."""
+    yield tables.outcomes(report)
+    for pair in content.contrasts(report.analysis):
+        yield from tables.contrast(report, pair)
+        yield from _present(tables.by_stratum(report, pair))
+    yield from _present(tables.percentiles(report))
+    yield from tables.shown_only(report)
+    yield from _present(tables.issues(report), tables.gates(report))
+
+
+def lists(report: Report) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield what is said in sentences, by title: winners with their reasons, warnings, files; nothing that is empty."""
+    winners = (
+        f"{winner.stratum} queries, {winner.candidate} against {winner.baseline}: {winner.arm or 'no winner'} ({winner.reason})"
+        for winner in report.analysis.winners
+    )
+    parts = (
+        ("Winners", tuple(winners)),
+        ("Warnings", (*report.warnings, *report.analysis.warnings)),
+        ("Files", report.facts.files),
+    )
+    return (part for part in parts if part[1])
+
+
+def _present(*found: Table | None) -> Iterator[Table]:
+    return (table for table in found if table is not None)
