@@ -1,0 +1,383 @@
+"""What an experiment may say: servers, arms, how much and how hard to ask, and what is worth acting on. It sends nothing.
+
+``load`` reads the file, what stands above it (``--set``, flags, the environment) and its corpora, and reports all mistakes in
+all of them at once. Names that only a layer above knows (metrics in ``margins``, the grammar of ``gates``) are checked there;
+``Experiment.mistake`` makes them point at the right line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+import orjson
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, field_validator
+
+from uderia_bench import corpus
+from uderia_bench.corpus import Complexity, Corpus, Label, Query, Text, Texts, one_or_more
+from uderia_bench.documents import (
+    Document,
+    Finding,
+    Override,
+    Place,
+    Steps,
+    Written,
+    echo,
+    entries,
+    read,
+    set_values,
+    steps_of,
+    suggestion,
+    validate,
+    wrong,
+)
+from uderia_bench.errors import DocumentError, Mistake
+
+SIM = "sim"
+"""The server's name that means the embedded Uderia."""
+
+_SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_QUANTITY = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*(?P<unit>%|[a-z]*|/\s*[a-z]+)")
+
+
+def _quantity(value: Any) -> tuple[float, str] | None:
+    """Take a number, or text that is a number and a unit, apart; None where it is neither."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value), ""
+    if isinstance(value, str) and (match := _QUANTITY.fullmatch(value.strip())):
+        return float(match["number"]), match["unit"].replace(" ", "")
+    return None
+
+
+def _duration(value: Any) -> float:
+    quantity = _quantity(value)
+    if quantity is None or quantity[1] not in _SECONDS:
+        raise wrong(((), f"should be a time such as 600s, 10m or a number of seconds, not {echo(value)}"))
+    return quantity[0] * _SECONDS[quantity[1]]
+
+
+def _rate(value: Any) -> float:
+    quantity = _quantity(value)
+    unit = quantity[1].removeprefix("/") if quantity else ""
+    if quantity is None or (quantity[1] and not quantity[1].startswith("/")) or unit not in _SECONDS:
+        raise wrong(((), f"should be a rate such as 2/s, 30/min or a number a second, not {echo(value)}"))
+    return quantity[0] / _SECONDS[unit]
+
+
+def _share(value: Any) -> float:
+    quantity = _quantity(value)
+    if quantity is None or quantity[1] not in {"", "%"}:
+        raise wrong(((), f"should be a share such as 10% or 0.10, not {echo(value)}"))
+    share = quantity[0] / 100 if quantity[1] == "%" else quantity[0]
+    if not 0 <= share <= 1:
+        hint = f"; did you mean {echo(value)}%?" if not quantity[1] and 1 < share <= 100 else ""
+        raise wrong(((), f"must be between 0 and 1 (100%), not {echo(value)}{hint}"))
+    return share
+
+
+def _address(value: Any) -> Any:
+    if value == SIM:
+        return value
+    if not isinstance(value, str):
+        raise wrong(((), f"should be an address such as http://localhost:5050, or {SIM}, not {echo(value)}"))
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, half an IPv6 address
+        usable = False
+    if not usable:
+        raise wrong(((), f"should be an address such as http://localhost:5050, or {SIM}"))
+    if parts.username is not None or parts.password is not None:
+        raise wrong(((), "must not carry a password; set UDERIA_USERNAME and UDERIA_PASSWORD, or UDERIA_TOKEN"))
+    if parts.query or parts.fragment:
+        raise wrong(((), "should end with the path: no ? and no #"))
+    return value.rstrip("/")
+
+
+Duration: TypeAlias = Annotated[float, BeforeValidator(_duration), Field(gt=0)]
+Rate: TypeAlias = Annotated[float, BeforeValidator(_rate), Field(gt=0)]
+Share: TypeAlias = Annotated[float, BeforeValidator(_share)]
+Server: TypeAlias = Annotated[str, BeforeValidator(_address)]
+Slots: TypeAlias = Annotated[int, Field(ge=1)]
+
+
+class Arm(Written):
+    """One profile as compared. ``profile`` is a tag, with or without @ and in any case, or a profile id."""
+
+    name: Label
+    profile: Text
+    server: Server | None = None
+    concurrency: Slots | None = None
+
+
+class Contrast(Written):
+    """Two arms to compare, by name."""
+
+    baseline: Label
+    candidate: Label
+
+
+def _arrivals(value: Any) -> Any:
+    if value in ("ramp", "sweep"):
+        raise wrong(((), f"{value} is reserved for a later release; take it out"))
+    return value
+
+
+class Load(Written):
+    """How hard to ask. ``concurrency`` is per server; ``rate`` is trials a second and belongs to open arrivals."""
+
+    reserved: ClassVar[frozenset[str]] = frozenset({"ramp", "sweep"})
+
+    concurrency: Slots = 8
+    isolation: Literal["arm", "none", "trial"] = "arm"
+    arrivals: Annotated[Literal["closed", "constant", "poisson"], BeforeValidator(_arrivals)] = "closed"
+    rate: Rate | None = Field(default=None, validate_default=True)
+
+    @field_validator("rate")
+    @classmethod
+    def _belongs_to_open_arrivals(cls, rate: float | None, info: ValidationInfo) -> float | None:
+        arrivals = info.data.get("arrivals")
+        if arrivals in {"constant", "poisson"} and rate is None:
+            raise wrong(((), f"is missing; arrivals: {arrivals} needs one, such as rate: 2/s"))
+        if arrivals == "closed" and rate is not None:
+            raise wrong(((), "needs arrivals: constant or poisson; a closed loop asks when an answer is in"))
+        return rate
+
+
+class Sim(Written):
+    """How the embedded Uderia is tuned. Without a ``seed`` it takes the experiment's."""
+
+    speed: Annotated[float, Field(gt=0)] = 1.0
+    seed: Annotated[int, Field(ge=0)] | None = None
+    faults: Text | None = None
+
+
+class Filter(Written):
+    """Which queries of the corpora to ask: those with any of the tags and any of the complexities; empty means all."""
+
+    tags: Texts = ()
+    complexity: Annotated[tuple[Complexity, ...], BeforeValidator(one_or_more)] = ()
+
+    def keeps(self, query: Query) -> bool:
+        """Whether a query is asked."""
+        tagged = not self.tags or not set(self.tags).isdisjoint(query.tags)
+        return tagged and (not self.complexity or query.complexity in self.complexity)
+
+
+class Price(Written):
+    """What a model's tokens cost, in US dollars a million, by the server's own names."""
+
+    input_cost_per_million: Annotated[float, Field(ge=0)]
+    output_cost_per_million: Annotated[float, Field(ge=0)]
+
+
+def _first_against_the_others(validated: dict[str, Any]) -> tuple[Contrast, ...]:
+    first, *others = validated["arms"]
+    return tuple(Contrast(baseline=first.name, candidate=other.name) for other in others)
+
+
+class Experiment(Written):
+    """One experiment, complete: every default is filled in, ``corpus`` and ``sim.faults`` lead from where we are and not from
+    the file.
+
+    ``margins`` map a metric's name to the smallest effect worth acting on, a share; ``timeout`` is in seconds.
+    """
+
+    reserved: ClassVar[frozenset[str]] = frozenset({"budget", "stop", "on_quota", "sample", "judge", "baseline", "grace"})
+
+    version: Literal[1]
+    name: Label
+    server: Server
+    sim: Sim = Sim()
+    corpus: Texts = ()
+    filter: Filter = Filter()
+    arms: Annotated[tuple[Arm, ...], Field(min_length=1)]
+    contrasts: tuple[Contrast, ...] = Field(default_factory=_first_against_the_others)
+    repeats: Annotated[int, Field(ge=1)] = 5
+    warmup: Annotated[int, Field(ge=0)] = 1
+    seed: Annotated[int, Field(ge=0)] = 7
+    load: Load = Load()
+    timeout: Duration = 600.0
+    sessions: Literal["keep", "archive"] = "keep"
+    session_profile: Literal["auto", "arm", "default"] = "auto"
+    margins: dict[Text, Share] = Field(default_factory=lambda: {"latency_s": 0.10, "total_tokens": 0.05, "cost_usd": 0.05})
+    correction: Literal["holm", "bh", "none"] = "holm"
+    confidence: Annotated[Share, Field(gt=0, lt=1)] = 0.95
+    gates: tuple[Text, ...] = ()
+    prices: dict[Text, Price] = Field(default_factory=dict)
+
+    _document: Document = PrivateAttr(default=Document(file="", data=None, places={}))
+    _corpora: tuple[Corpus, ...] = PrivateAttr(default=())
+
+    @field_validator("session_profile")
+    @classmethod
+    def _sessions_do_not_switch_profiles_under_trials(cls, value: str, info: ValidationInfo) -> str:
+        # Creating a session without a profile switches the server's state under the trials in flight: 17 of 48 reports came
+        # from the wrong model, 0 of 48 with the arm's profile on the session (observed.md).
+        load, arms = info.data.get("load"), info.data.get("arms")
+        if value == "default" and load and arms and _overlap(load, arms):
+            raise wrong(((), "default needs one trial at a time: write arm, load.isolation: trial or load.concurrency: 1"))
+        return value
+
+    @property
+    def corpora(self) -> tuple[Corpus, ...]:
+        """The corpora as they were read, before the filter."""
+        return self._corpora
+
+    @property
+    def queries(self) -> tuple[Query, ...]:
+        """The queries to ask: those of all corpora that the filter keeps, in the order they are written."""
+        return tuple(query for each in self._corpora for query in each.queries if self.filter.keeps(query))
+
+    @property
+    def trials_overlap(self) -> bool:
+        """Whether two trials may be in flight on one server at a time."""
+        return _overlap(self.load, self.arms)
+
+    @property
+    def session_carries_profile(self) -> bool:
+        """Whether a session is created with the arm's profile (``session_profile``, ``auto`` resolved)."""
+        return self.trials_overlap if self.session_profile == "auto" else self.session_profile == "arm"
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of all that is said and of the queries to ask; where the files lie does not matter."""
+        said = self.model_dump(mode="json", exclude={"corpus": True, "sim": {"faults"}})
+        said["queries"] = corpus.content_hash(self.queries)
+        return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+    def arm(self, name: str) -> Arm:
+        """Return the arm of that name; raises ``KeyError`` where there is none."""
+        return {arm.name: arm for arm in self.arms}[name]
+
+    def server_of(self, arm: str) -> str:
+        """Where an arm is asked: its own server, or else the experiment's."""
+        return self.arm(arm).server or self.server
+
+    def place(self, path: str) -> Place:
+        """Where a dotted path such as ``margins.latency_s`` is written: file and line."""
+        return self._document.place(steps_of(path))
+
+    def mistake(self, path: str, message: str) -> Mistake:
+        """Say what is wrong at a dotted path, for a ``DocumentError`` raised by a layer that knows more."""
+        return self._document.mistake(steps_of(path), message)
+
+
+def load(
+    path: str | os.PathLike[str], overrides: Iterable[str | Override] = (), *, fallbacks: Iterable[Override] = ()
+) -> Experiment:
+    """Read an experiment and its corpora. Raises ``DocumentError`` with every mistake in any of them.
+
+    ``overrides`` stand above the file (``"load.concurrency=4"`` as ``--set`` has it, or an ``Override`` with another origin),
+    ``fallbacks`` below it: they fill in what nobody said. An override that leads nowhere is a ``UsageError``.
+    """
+    document = set_values(_one_form(read(path)), overrides)
+    return parse(set_values(document, [each for each in fallbacks if document.value(each.steps) is None]))
+
+
+def parse(document: Document, corpora: tuple[Corpus, ...] | None = None) -> Experiment:
+    """Make an experiment of a document, with ``corpora`` in place of the files it names; raises as ``load``."""
+    document = _from_here(_one_form(document))
+    mistakes: list[Mistake] = []
+    experiment: Experiment | None = None
+    try:
+        experiment = validate(Experiment, document, _arms_are_unique, _contrasts_name_arms)
+    except DocumentError as error:
+        mistakes.extend(error.mistakes)
+    if corpora is None:
+        try:
+            corpora = _corpora(document)
+        except DocumentError as error:
+            mistakes.extend(error.mistakes)
+    if experiment is None or corpora is None:
+        raise DocumentError(tuple(mistakes))
+    if findings := tuple(_filter_finds_nothing(experiment.filter, corpora)):
+        raise DocumentError(tuple(document.mistake(*finding) for finding in findings))
+    experiment._document, experiment._corpora = document, corpora  # noqa: SLF001  # the module's own model
+    return experiment
+
+
+def _one_form(document: Document) -> Document:
+    """Bring what can be written in several ways into one: no name, the embedded server tuned in or beside ``server``."""
+    if not isinstance(document.data, dict):
+        return document
+    if "name" not in document.data:
+        document = document.replaced(("name",), Path(document.file).stem, Place(document.file, None))
+    server = document.value(("server",))
+    if isinstance(server, dict) and set(server) == {SIM} and SIM not in document.data:
+        document = document.copied(("server", SIM), (SIM,)).replaced(("server",), SIM, document.place(("server",)))
+    elif "server" not in document.data and SIM in document.data:
+        document = document.replaced(("server",), SIM, document.place((SIM,)))
+    return document
+
+
+def _from_here(document: Document) -> Document:
+    """Turn paths that are relative to the document's file into paths from where we are."""
+    folder = Path(document.file).parent
+    listed = document.value(("corpus",))
+    corpora: list[Steps] = [("corpus", index) for index in range(len(listed))] if isinstance(listed, tuple) else [("corpus",)]
+    for steps in (*corpora, (SIM, "faults")):
+        if isinstance(path := document.value(steps), str) and path.strip():
+            document = document.replaced(steps, os.path.normpath(folder / path), document.place(steps))
+    return document
+
+
+def _corpora(document: Document) -> tuple[Corpus, ...]:
+    listed = document.value(("corpus",))
+    if listed is None:
+        raise DocumentError((document.mistake(("corpus",), "is missing"),))
+    named = listed if isinstance(listed, tuple) else (listed,)
+    files = [file for file in named if isinstance(file, str) and file.strip()]  # the others the model complains about
+    if missing := [file for file in files if not Path(file).exists()]:
+        raise DocumentError(tuple(document.mistake(("corpus",), f"no such file: {file}") for file in missing))
+    return corpus.load_all(files)
+
+
+def _arms_are_unique(data: Any) -> Iterator[Finding]:
+    first: dict[str, int] = {}
+    for index, arm in entries(data, "arms"):
+        name = arm.get("name")
+        if isinstance(name, str) and first.setdefault(name, index) != index:
+            yield ("arms", index, "name"), f"{echo(name)} is taken by arms.{first[name]}"
+
+
+def _contrasts_name_arms(data: Any) -> Iterator[Finding]:
+    names = [arm["name"] for _, arm in entries(data, "arms") if isinstance(arm.get("name"), str)]
+    seen = set[tuple[str, str]]()
+    for index, contrast in entries(data, "contrasts"):
+        sides = [(side, contrast.get(side)) for side in ("baseline", "candidate")]
+        for side, name in sides:
+            if isinstance(name, str) and name not in names:
+                yield ("contrasts", index, side), f"no arm is named {echo(name)}{suggestion(name, names)}"
+        baseline, candidate = (name for _, name in sides)
+        if not isinstance(baseline, str) or not isinstance(candidate, str):
+            continue
+        if baseline == candidate:
+            yield ("contrasts", index), f"compares {baseline} with itself"
+        elif (baseline, candidate) in seen:
+            yield ("contrasts", index), f"is given twice: {baseline} against {candidate}"
+        seen.add((baseline, candidate))
+
+
+def _filter_finds_nothing(only: Filter, corpora: tuple[Corpus, ...]) -> Iterator[Finding]:
+    queries = [query for each in corpora for query in each.queries]
+    known = sorted({tag for query in queries for tag in query.tags})
+    for index, tag in enumerate(only.tags):
+        if tag not in known:
+            yield ("filter", "tags", index), f"no query is tagged {echo(tag)}{suggestion(tag, known)}"
+    if not any(only.keeps(query) for query in queries):
+        yield ("filter",), "leaves no query to ask"
+
+
+def _overlap(load: Load, arms: tuple[Arm, ...]) -> bool:
+    if load.isolation == "trial":
+        return False
+    if load.arrivals != "closed":
+        return True
+    slots = [min(load.concurrency, arm.concurrency or load.concurrency) for arm in arms]
+    return max(slots) > 1 or (load.isolation == "none" and load.concurrency > 1 and len(arms) > 1)
