@@ -1,0 +1,51 @@
+"""``python -m uderia_bench.sim``: the embedded Uderia from a command line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve with the options of a command line; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m uderia_bench.sim", description="Serve the embedded Uderia.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one; the line on stdout says which")
+    parser.add_argument("--seed", type=int, default=7, help="the same seed gives the same agent")
+    parser.add_argument("--speed", type=float, default=1.0, help="how many times faster than the real thing the agent is")
+    parser.add_argument(
+        "--login-limit", type=int, default=5, metavar="N", help="sign-ins per minute and address; 0 for no limit"
+    )
+    parser.add_argument("--default-profile", default="OPTIM", metavar="TAG", help="the user's default profile; 'none' for none")
+    parser.add_argument("--no-learning", action="store_true", help="keep no successful plans: every query is cold")
+    parser.add_argument("--exit-with-parent", action="store_true", help="end when stdin ends")
+    options = parser.parse_args(arguments)
+
+    from uderia_bench.sim.config import Settings  # noqa: PLC0415 - --help should not wait for the server's imports
+    from uderia_bench.sim.profiles import BY_TAG  # noqa: PLC0415
+    from uderia_bench.sim.serving import serve  # noqa: PLC0415
+
+    default = None if options.default_profile.lower() == "none" else options.default_profile.lstrip("@").upper()
+    if default is not None and default not in BY_TAG:
+        parser.error(f"no profile has the tag {options.default_profile!r}; there are {', '.join(BY_TAG)}")
+    try:
+        settings = Settings(
+            seed=options.seed,
+            speed=options.speed,
+            login_limit=options.login_limit,
+            default_profile=default,
+            learning=not options.no_learning,
+        )
+    except ValueError as problem:
+        parser.error(str(problem))
+    try:
+        serve(settings, host=options.host, port=options.port, exit_with_parent=options.exit_with_parent)
+    except OSError as problem:
+        sys.stderr.write(f"cannot serve on {options.host}:{options.port}: {problem.strerror or problem}\n")
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,229 @@
+"""Who may come in: the one user, tokens that expire, and the limits on signing in (protocol.md §1)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from uderia_bench.sim.clock import Clock
+
+_USERNAME, _PASSWORD = "admin", "admin"
+_TOKEN_HOURS = 24
+_MINUTE_S = 60
+_FREE_FAILURES = 1  # the first wrong password costs no wait
+_MOST_FAILURES = 5
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 2, 30
+_LOCKED_S = 15 * _MINUTE_S
+_PREFIX_LENGTH = 12
+_WRONG = {"message": "Invalid username or password", "status": "error"}
+
+
+@dataclass(slots=True)
+class _Bucket:
+    """Sign-ins left for one address, refilled evenly."""
+
+    left: float
+    at: float
+
+
+@dataclass(slots=True)
+class _Failures:
+    """Wrong passwords of one user in a row, and when the next try is allowed."""
+
+    count: int = 0
+    next_try: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP status and the JSON with it."""
+
+    status: int
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessToken:
+    """A long-lived token, as creating one answers."""
+
+    token: str
+    token_id: str
+    name: str
+    created_at: str
+    expires_at: str | None
+
+
+@dataclass(slots=True)
+class Accounts:
+    """Sign-in, tokens, and the user they stand for."""
+
+    clock: Clock
+    login_limit: int
+    user_uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
+    _created_at: str = ""
+    _last_login_at: str | None = None
+    _valid: dict[str, float] = field(default_factory=dict)  # token -> epoch second it ends
+    _secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    _buckets: dict[str, _Bucket] = field(default_factory=dict)
+    _failures: _Failures = field(default_factory=_Failures)
+
+    def __post_init__(self) -> None:
+        self._created_at = self.clock.local_stamp()
+
+    def user_of(self, authorization: str | None) -> str | None:
+        """Return the user behind an Authorization header, None for nobody."""
+        if authorization is None or not authorization.startswith("Bearer "):
+            return None
+        ends = self._valid.get(authorization.removeprefix("Bearer "))
+        return self.user_uuid if ends is not None and self.clock.epoch < ends else None
+
+    def log_in(self, address: str, body: Any) -> Answer:
+        """Answer a sign-in; ``body`` is the decoded JSON, None where there was none."""
+        wait = self._take_from_bucket(address)
+        if wait is not None:
+            return Answer(429, {"message": "Login rate limit exceeded", "retry_after": wait, "status": "error"})
+        return self._malformed(body) or self._too_soon(body) or self._check(body)
+
+    @staticmethod
+    def _malformed(body: Any) -> Answer | None:
+        if not isinstance(body, dict) or not all(isinstance(body.get(key, ""), str) for key in ("username", "password")):
+            return Answer(500, {"message": "Server error during login", "status": "error"})
+        if not body.get("username", "").strip() or not body.get("password"):
+            return Answer(400, {"message": "Username and password are required", "status": "error"})
+        return None
+
+    def _check(self, body: dict[str, str]) -> Answer:
+        if body["username"].strip() != _USERNAME:
+            return Answer(401, dict(_WRONG))
+        if body["password"] != _PASSWORD:
+            return self._wrong_password()
+        self._failures = _Failures()
+        self._last_login_at = self.clock.local_stamp()
+        user = {
+            "display_name": None,
+            "email": "admin@example.com",
+            "id": self.user_uuid,
+            "is_admin": True,
+            "user_uuid": self.user_uuid,
+            "username": _USERNAME,
+        }
+        return Answer(200, {"message": "Login successful", "status": "success", "token": self._issue(), "user": user})
+
+    def refresh(self, token: str) -> Answer:
+        """Replace a token; the old one ends at once."""
+        self.revoke(token)
+        return Answer(200, {"message": "Token refreshed successfully", "status": "success", "token": self._issue()})
+
+    def revoke(self, token: str) -> None:
+        """End a token."""
+        self._valid.pop(token, None)
+
+    def create_access_token(self, name: str, expires_in_days: int | None) -> AccessToken:
+        """Return a new ``tda_`` token."""
+        now = datetime.fromtimestamp(self.clock.epoch, UTC)
+        ends = None if expires_in_days is None else now + timedelta(days=expires_in_days)
+        token = f"tda_{secrets.token_urlsafe(32)}"
+        self._valid[token] = float("inf") if ends is None else ends.timestamp()
+        return AccessToken(
+            token=token,
+            token_id=str(uuid.uuid4()),
+            name=name,
+            created_at=now.isoformat(timespec="microseconds"),
+            expires_at=None if ends is None else ends.isoformat(timespec="microseconds"),
+        )
+
+    def me(self) -> dict[str, Any]:
+        """Return the signed-in user as GET /auth/me shows it."""
+        return {
+            "created_at": self._created_at,
+            "display_name": None,
+            "email": "admin@example.com",
+            "email_verified": False,
+            "full_name": "System Administrator",
+            "id": self.user_uuid,
+            "is_active": True,
+            "is_admin": True,
+            "last_login_at": self._last_login_at,
+            "license_tier": "Standard",
+            "marketplace_visible": True,
+            "oauth_provider": None,
+            "profile_tier": "admin",
+            "user_uuid": self.user_uuid,
+            "username": _USERNAME,
+        }
+
+    def _issue(self) -> str:
+        now = int(self.clock.epoch)
+        ends = now + _TOKEN_HOURS * 3600
+        claims = {"exp": ends, "iat": now, "jti": str(uuid.uuid4()), "user_id": self.user_uuid, "username": _USERNAME}
+        signed = b".".join(_base64(orjson.dumps(part)) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
+        token = (signed + b"." + _base64(hmac.digest(self._secret, signed, hashlib.sha256))).decode()
+        self._valid[token] = ends
+        return token
+
+    def _take_from_bucket(self, address: str) -> int | None:
+        """Return the seconds until the next sign-in is allowed, None where this one is."""
+        if self.login_limit == 0:
+            return None
+        now = self.clock.seconds
+        bucket = self._buckets.setdefault(address, _Bucket(self.login_limit, now))
+        per_second = self.login_limit / _MINUTE_S
+        bucket.left = min(self.login_limit, bucket.left + (now - bucket.at) * per_second)
+        bucket.at = now
+        if bucket.left >= 1:
+            bucket.left -= 1
+            return None
+        return max(1, round((1 - bucket.left) / per_second))
+
+    def _too_soon(self, body: dict[str, str]) -> Answer | None:
+        """Refuse the known user, whatever the password, while a wait or a lock is on."""
+        left = self._failures.next_try - self.clock.seconds
+        if body["username"].strip() != _USERNAME or self._failures.count <= _FREE_FAILURES or left <= 0:
+            return None
+        if self._failures.count >= _MOST_FAILURES:
+            return _locked(left)
+        wait = max(1, int(left))
+        body = {"message": f"Please wait {wait} seconds before trying again.", "must_wait": True, "status": "error"}
+        return Answer(429, body | self._attempts(wait))
+
+    def _wrong_password(self) -> Answer:
+        failures = self._failures
+        failures.count += 1
+        if failures.count <= _FREE_FAILURES:
+            return Answer(401, dict(_WRONG))
+        if failures.count >= _MOST_FAILURES:
+            failures.next_try = self.clock.seconds + _LOCKED_S
+            return _locked(_LOCKED_S)
+        delay = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** (failures.count - 2))
+        failures.next_try = self.clock.seconds + delay
+        wait = max(1, delay - 1)  # the server counts down whole seconds from the moment before
+        left = _MOST_FAILURES - failures.count
+        message = f"Invalid password. Please wait {wait} seconds before trying again. {left} attempts remaining."
+        return Answer(401, {"message": message, "status": "error"} | self._attempts(wait))
+
+    def _attempts(self, wait: int) -> dict[str, Any]:
+        count = self._failures.count
+        return {"failed_attempts": count, "remaining_attempts": _MOST_FAILURES - count, "retry_after_seconds": wait}
+
+
+def _locked(seconds: float) -> Answer:
+    minutes = max(1, round(seconds / _MINUTE_S))
+    message = f"Account is locked due to too many failed attempts. Please try again in {minutes} minutes."
+    return Answer(401, {"locked": True, "message": message, "retry_after_minutes": minutes, "status": "error"})
+
+
+def _base64(data: bytes) -> bytes:
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
+def prefix(token: str) -> str:
+    """Return the part of an access token the server shows again."""
+    return token[:_PREFIX_LENGTH]

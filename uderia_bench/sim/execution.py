@@ -1,0 +1,68 @@
+"""Executing a task from its first event to its terminal status, whichever engine plays it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+
+from uderia_bench.sim import engine_llm_only, engine_refusing, engine_tool_enabled, snapshots
+from uderia_bench.sim.profiles import Profile
+from uderia_bench.sim.run import BadPromptError, Run
+
+Engine = Callable[[Run, dict[str, Any]], Awaitable[orjson.Fragment | None]]
+
+ENGINES: dict[str, Engine] = {
+    "llm_only": engine_llm_only.play,
+    "tool_enabled": engine_tool_enabled.play,
+    "rag_focused": engine_refusing.play,
+    "genie": engine_refusing.play,
+}
+_ASSEMBLY_S = 0.014  # putting the context window together
+_CANCELLING_S = 0.015  # between the cancelled event and the cancelled status
+
+
+async def execute(run: Run, named: Profile | None) -> None:
+    """Execute the task. ``named`` is the profile the query asked for, None where it asked for one nobody knows."""
+    task, clock = run.task, run.clock
+    try:
+        result = await _execute(run, named)
+    except asyncio.CancelledError:
+        run.fault("cancelled")
+        await clock.sleep(_CANCELLING_S)
+        task.set_status("cancelled", clock.stamp(), {"message": "Task cancelled by user."})
+    except BadPromptError as error:
+        run.fault("bad_prompt")
+        run.emit("error", {"error": str(error)})
+        task.set_status("error", clock.stamp(), {"error": str(error)})
+    else:
+        task.set_status("complete", clock.stamp(), result)
+    run.ended()
+    run.state.truth.append(run.truth)
+
+
+async def _execute(run: Run, named: Profile | None) -> orjson.Fragment | None:
+    session, profile = run.session, run.profile
+    updated = {
+        "last_updated": session.last_updated,
+        "models_used": session.models_used,
+        "profile_tags_used": session.profile_tags_used,
+        "session_id": session.id,
+    }
+    run.emit("session_model_update", updated)
+    session.ask(run.prompt, run.turn, named, run.clock.local_stamp())
+    if named is not None:
+        run.notify("user_message_profile_tag", {"is_session_primer": False, "profile_tag": profile.tag})
+    await run.clock.sleep(_ASSEMBLY_S)
+    window = snapshots.window(
+        profile_type=profile.profile_type,
+        profile_id=profile.id,
+        provider=profile.llm.provider,
+        prompt=str(run.prompt),
+        session_id=session.id,
+        turn=run.turn,
+    )
+    run.step("Context Window Assembly", "context_window_snapshot", snapshots.summary(window), payload=window)
+    return await ENGINES[profile.profile_type](run, window)

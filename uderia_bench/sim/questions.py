@@ -1,0 +1,212 @@
+"""What a prompt asks for: which data tools answer it, with which arguments, and the difficulties it names.
+
+The agent of this server understands by patterns. ``needs`` reads a prompt into at most ``MOST_NEEDS`` needs, in the order of the
+table; a prompt no pattern knows gets one need drawn from its own text, so that it is always the same. ``difficulties`` reads the
+marks and the plain words by which a prompt asks for trouble (``_WORDS`` has all of them):
+
+- ``#alwaysfail``, "cannot work", "does not exist": the tool fails on every attempt, and the agent answers that it found nothing.
+- ``#failonce``, "misspelled", "typo": the tool fails once; in tool_enabled a correction mends it.
+- ``#garbage``, "plan is broken", "cannot be planned": no valid plan after two attempts (tool_enabled).
+- ``#badjson``, "malformed plan": the first plan does not parse, the second does (tool_enabled).
+- ``#tactical``, "look at first", "decide which tool": the plan names no tool, a tactical call chooses (tool_enabled).
+- ``#multitool``: all tools in one phase, run by the dispatcher (tool_enabled).
+- ``#llmtask``, "business purpose", "in plain words": an LLM task after the data, with refinement (tool_enabled).
+- ``#chain``: the agent calls its first tool twice; ``#notool``: it calls none (llm_only).
+- ``#slow`` or ``#slow=3000``: every LLM call takes that many milliseconds longer, 6000 unless told.
+- a greeting: plain chat, over which tool_enabled trips.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from uderia_bench.sim import tools
+
+MOST_NEEDS = 3
+USUAL_SLOWNESS_MS = 6000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """One thing to find out: a tool, its arguments, and the goal a planner would write. ``date_phrase`` asks for a range of days."""
+
+    tool: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    goal: str
+    date_phrase: str | None = None
+    per_database: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difficulties:
+    """The trouble a prompt asks for by name."""
+
+    always_fail: bool = False
+    fail_once: bool = False
+    garbage: bool = False
+    bad_json: bool = False
+    tactical: bool = False
+    multi_tool: bool = False
+    llm_task: bool = False
+    chain: bool = False
+    no_tool: bool = False
+    chat: bool = False
+    slow_ms: int = 0
+
+
+_WORDS = {
+    "always_fail": r"#alwaysfail|cannot work|can never work|does not exist|nonexistent|no such table|impossible",
+    "fail_once": r"#failonce|misspelled|misspelt|\btypo\b|wrong column",
+    "garbage": r"#garbage|plan is broken|cannot be planned|unplannable",
+    "bad_json": r"#badjson|malformed plan",
+    "tactical": r"#tactical|look at first|decide which tool|choose the (right|best) tool",
+    "multi_tool": r"#multitool",
+    "llm_task": r"#llmtask|business purpose|in plain words|for a (manager|newcomer)",
+    "chain": r"#chain",
+    "no_tool": r"#notool",
+    "chat": r"^\W*(hello|hi|hey|good (morning|evening)|thank you|thanks)\b[^?]{0,40}\W*$",
+}
+_DIFFICULTIES = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in _WORDS.items()}
+_SLOW = re.compile(r"#slow(?:=(\d+))?", re.IGNORECASE)
+_MARK = re.compile(r"#\w+(=\d+)?")
+_DATE_PHRASE = re.compile(r"(?:past|last) (?:\d+ )?(?:hours?|days?|weeks?|24 hours)|yesterday|today", re.IGNORECASE)
+
+
+def difficulties(prompt: str) -> Difficulties:
+    """Return what the prompt asks for by mark or by name."""
+    slow = _SLOW.search(prompt)
+    return Difficulties(
+        slow_ms=0 if slow is None else int(slow[1] or USUAL_SLOWNESS_MS),
+        **{name: pattern.search(prompt) is not None for name, pattern in _DIFFICULTIES.items()},
+    )
+
+
+def _database(text: str) -> str:
+    return next((name for name in tools.TABLES if name in text or name.removesuffix("_db") in text), "fitness_db")
+
+
+def _table(text: str) -> str:
+    return next((name for name in tools.COLUMNS if name in text or name.replace("_", " ") in text), "customers")
+
+
+def _named(name: str) -> Callable[[str], dict[str, Any]]:
+    """Return arguments that name what the prompt is about: nothing, the database, or the table."""
+
+    def arguments(text: str) -> dict[str, Any]:
+        if name == "database":
+            return {"database_name": _database(text)}
+        if name == "table":
+            table = _table(text)
+            return {"database_name": tools.database_of(table), "table_name": table}
+        return {}
+
+    return arguments
+
+
+def _count_sql(text: str) -> dict[str, Any]:
+    table = _table(text)
+    return {"sql": f"SELECT COUNT(*) AS cnt FROM {tools.database_of(table)}.{table}"}  # noqa: S608 - nothing runs this SQL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pattern:
+    words: re.Pattern[str]
+    tool: str
+    goal: str
+    arguments: Callable[[str], dict[str, Any]]
+
+
+def _row(words: str, tool: str, goal: str, arguments: Callable[[str], dict[str, Any]] | None = None) -> _Pattern:
+    return _Pattern(words=re.compile(words), tool=tool, goal=goal, arguments=arguments or _named("nothing"))
+
+
+_RECENT_SQL = "SELECT TableName, DataBaseName FROM DBC.TablesV WHERE CreateTimeStamp >= DATE - 2"
+_PATTERNS = (
+    _row(r"utili[sz]ation|resource usage|system usage|cpu|workload", "dba_resusageSummary", "Get the resource usage summary."),
+    _row(r"version|release", "dba_databaseVersion", "Get the database version."),
+    _row(
+        r"tables? (were )?created|new tables",
+        "base_readQuery",
+        "Find the tables created lately.",
+        lambda _: {"sql": _RECENT_SQL},
+    ),
+    _row(r"databases?\b(?!.{0,20}(space|size|version))", "base_databaseList", "List all databases on the system."),
+    _row(
+        r"rows?\b|records|how many (customers|products|orders|leads|deals|employees|service)",
+        "base_readQuery",
+        "Count rows.",
+        _count_sql,
+    ),
+    _row(r"columns?|fields", "base_columnDescription", "Describe the columns.", _named("table")),
+    _row(r"ddl|definition|create statement", "base_tableDDL", "Get the table definition.", _named("table")),
+    _row(r"preview|sample|first few", "base_tablePreview", "Preview the table.", _named("table")),
+    _row(r"missing|null|quality", "qlty_missingValues", "Find missing values.", _named("table")),
+    _row(r"distinct|categor", "qlty_distinctCategories", "List distinct categories.", _named("table")),
+    _row(r"affinit|joined together", "base_tableAffinity", "Find tables used together.", _named("table")),
+    _row(r"most used|usage of tables|table usage|popular", "base_tableUsage", "Get the usage of tables.", _named("database")),
+    _row(
+        r"table space|size of (each|the) tables?|largest tables?",
+        "dba_tableSpace",
+        "Get the space of tables.",
+        _named("database"),
+    ),
+    _row(r"system space|total space", "dba_systemSpace", "Get the space of the system."),
+    _row(r"space|size|largest|biggest|storage", "dba_databaseSpace", "Get the space of databases."),
+    _row(r"tables?\b", "base_tableList", "List the tables.", _named("database")),
+    _row(r"sessions?|logged on|connected", "dba_sessionInfo", "Get session information."),
+    _row(r"roles?", "sec_userRoles", "Get the roles of users."),
+    _row(r"permissions?|access rights?|privileges?", "sec_userDbPermissions", "Get the permissions of users."),
+    _row(r"flow control", "dba_flowControl", "Get flow control."),
+    _row(r"delays?|waiting|throttl", "dba_userDelay", "Get the delay of users."),
+    _row(r"features?", "dba_featureUsage", "Get feature usage."),
+    _row(r"\bsql\b|queries|statements", "dba_userSqlList", "List recent SQL."),
+    _row(r"users?\b", "base_readQuery", "List the users.", lambda _: {"sql": "SELECT UserName FROM DBC.UsersV"}),
+)
+_PER_DATABASE = re.compile(r"(for )?each database|every database|per database|all databases and their tables")
+
+
+def needs(prompt: str) -> tuple[Need, ...]:
+    """Return what the prompt asks to find out, at least one need."""
+    text = _MARK.sub("", prompt).lower()
+    if _PER_DATABASE.search(text):
+        loop = Need(tool="base_tableList", goal="Loop through the databases and list the tables of each.", per_database=True)
+        return (Need(tool="base_databaseList", goal="List all databases."), loop)
+    found: list[Need] = []
+    for pattern in _PATTERNS:
+        if pattern.words.search(text) and all(need.tool != pattern.tool for need in found):
+            found.append(_need(pattern, text))
+    if not found:
+        drawn = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=2).digest(), "big")
+        found.append(_need(_PATTERNS[drawn % len(_PATTERNS)], text))
+    return tuple(_without_subject(found, text)[:MOST_NEEDS])
+
+
+def _need(pattern: _Pattern, text: str) -> Need:
+    phrase = _DATE_PHRASE.search(text) if pattern.tool == "dba_resusageSummary" else None
+    return Need(
+        tool=pattern.tool,
+        arguments=pattern.arguments(text),
+        goal=pattern.goal,
+        date_phrase=None if phrase is None else phrase[0],
+    )
+
+
+def _without_subject(found: list[Need], text: str) -> list[Need]:
+    """Drop listings a prompt only mentions as the place it asks about ("tables in the fitness database", "rows in the table")."""
+    if (
+        len(found) > 1
+        and re.search(r"\b(in|of|from|on|for|does)\b[^,?]*\bdatabases?\b", text)
+        and not re.search(r"\band\b", text)
+    ):
+        found = [need for need in found if need.tool != "base_databaseList"]
+    if (
+        len(found) > 1
+        and re.search(r"\b(in|of|from|for|does)\b[^,?]*\btables?\b", text)
+        and not re.search(r"list.*tables", text)
+    ):
+        found = [need for need in found if need.tool != "base_tableList"] or found
+    return found

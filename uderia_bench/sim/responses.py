@@ -1,0 +1,69 @@
+"""How the server answers: JSON with sorted keys and a newline, error pages in HTML, and how it reads a request's JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from uderia_bench.sim.tasks import SORTED
+
+_PAGES = {
+    400: ("Bad Request", "The browser (or proxy) sent a request that this server could not understand."),
+    404: (
+        "Not Found",
+        (
+            "The requested URL was not found on the server. "
+            "If you entered the URL manually please check your spelling and try again."
+        ),
+    ),
+    405: ("Method Not Allowed", "The method is not allowed for the requested URL."),
+    500: (
+        "Internal Server Error",
+        (
+            "The server encountered an internal error and was unable to complete your request. "
+            "Either the server is overloaded or there is an error in the application."
+        ),
+    ),
+}
+
+
+class MalformedJsonError(Exception):
+    """A body that says it is JSON and is not."""
+
+
+def json(body: Any, status: int = 200) -> Response:
+    """Return a JSON answer; bytes are JSON already."""
+    content = body if isinstance(body, bytes) else orjson.dumps(body, option=SORTED)
+    return Response(content + b"\n", status, media_type="application/json")
+
+
+def error(status: int, text: str) -> Response:
+    """Return the commoner of the server's two error shapes."""
+    return json({"error": text}, status)
+
+
+def page(status: int) -> Response:
+    """Return the error page of the server's framework."""
+    title, text = _PAGES[status]
+    heading = f"{status} {title}"
+    html = f"<!doctype html>\n<html lang=en>\n<title>{heading}</title>\n<h1>{title}</h1>\n<p>{text}</p>\n"
+    return Response(html, status, media_type="text/html")
+
+
+async def read_json(request: Request) -> Any:
+    """Return the body as JSON, None where the request does not claim to carry any; raises ``MalformedJsonError``."""
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
+        return None
+    try:
+        return orjson.loads(await request.body())
+    except orjson.JSONDecodeError as failure:
+        raise MalformedJsonError from failure
+
+
+def number(request: Request, name: str, default: int) -> int:
+    """Return a whole number from the query string, the default where it is none."""
+    text = request.query_params.get(name, "")
+    return int(text) if text.isdigit() else default

@@ -1,0 +1,77 @@
+"""Serving the embedded Uderia on a port: one process, one JSON line when it listens, silence otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+
+import orjson
+import uvicorn
+
+from uderia_bench.sim import app
+from uderia_bench.sim.config import Settings
+
+_BACKLOG = 2048
+_CHUNK = 4096
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, ending quietly: the signals are handled here, and nothing is waited for."""
+
+    @contextlib.contextmanager
+    def capture_signals(self):  # type: ignore[no-untyped-def]  # noqa: ANN202 - uvicorn's own signature changes between versions
+        """Leave the signals alone."""
+        yield
+
+
+def serve(settings: Settings, *, host: str = "127.0.0.1", port: int = 0, exit_with_parent: bool = False) -> None:
+    """Serve until SIGTERM or SIGINT, or, with ``exit_with_parent``, until stdin ends. Raises OSError for a taken port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+        asyncio.run(_serve(settings, listener, host, exit_with_parent=exit_with_parent))
+
+
+async def _serve(settings: Settings, listener: socket.socket, host: str, *, exit_with_parent: bool) -> None:
+    config = uvicorn.Config(
+        app.create(settings),
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        headers=[("server", "uderia-bench-sim")],
+        timeout_graceful_shutdown=1,
+    )
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    if exit_with_parent:
+        _when_stdin_ends(loop, ended.set)
+    serving = asyncio.create_task(_Server(config).serve([listener]))
+    shown_host = f"[{host}]" if ":" in host else host
+    line = {"url": f"http://{shown_host}:{listener.getsockname()[1]}", "seed": settings.seed, "speed": settings.speed}
+    sys.stdout.write(orjson.dumps(line).decode() + "\n")
+    sys.stdout.flush()
+    stopping = asyncio.create_task(ended.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    serving.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving
+
+
+def _when_stdin_ends(loop: asyncio.AbstractEventLoop, ended: Callable[[], None]) -> None:
+    """Call ``ended`` when the parent closes our stdin, as its death does."""
+
+    def readable() -> None:
+        if not os.read(sys.stdin.fileno(), _CHUNK):
+            loop.remove_reader(sys.stdin)
+            ended()
+
+    loop.add_reader(sys.stdin, readable)

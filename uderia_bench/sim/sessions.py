@@ -1,0 +1,172 @@
+"""A session as the server keeps it: the conversation, what it cost, which models took part, and one object a turn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from uderia_bench.sim.llms import Llm
+from uderia_bench.sim.profiles import Profile
+from uderia_bench.sim.tasks import SORTED
+
+UNNAMED = "New Chat"
+
+
+class Session:
+    """One conversation of one user."""
+
+    def __init__(self, *, session_id: str, user_uuid: str, profile: Profile, now: str) -> None:
+        self.id = session_id
+        self.user_uuid = user_uuid
+        self.name = UNNAMED
+        self.created_at = now
+        self.last_updated = now
+        self.provider, self.model = profile.llm.provider, profile.llm.model
+        self.profile_id = profile.id
+        self.profile_tag: str | None = profile.tag
+        self.input_tokens = 0
+        self.output_tokens = 0
+        self.cost_usd = 0.0
+        self.models_used: list[str] = []
+        self.profile_tags_used: list[str] = []
+        self.rag_cases: list[dict[str, Any]] = []
+        self.turn_statuses: list[str] = []
+        self.archived: dict[str, Any] | None = None  # the keys archiving adds, or None while it is not
+        self.dual_model_usage: dict[str, list[str]] | None = None
+        self._last_executed_profile_id: str | None = None
+        self._asked = False
+        self._history: list[dict[str, Any]] = []
+        self._chat: list[dict[str, Any]] = []
+        self._turns: list[orjson.Fragment] = []
+
+    @property
+    def next_turn(self) -> int:
+        """The number a turn that starts now gets; two that overlap get the same, as on the real server."""
+        return len(self._turns) + 1
+
+    def ask(self, prompt: Any, turn: int, profile: Profile | None, now: str) -> None:
+        """Record the user's message. ``profile`` is None for a query that named a profile nobody knows."""
+        said = {"content": prompt, "isValid": True, "role": "user", "source": "rest", "turn_number": turn}
+        if profile is not None:
+            said["profile_tag"] = profile.tag
+            self._last_executed_profile_id = profile.id
+        self._history.append(said)
+        self._chat.append({"content": prompt, "isValid": True, "role": "user", "turn_number": turn})
+        self._asked = True
+        self.last_updated = now
+
+    def reply(self, html: str, text: str, turn: int, tag: str, tool_context: str | None = None) -> None:
+        """Record the agent's message, as shown and as it enters later prompts."""
+        self._history.append(
+            {"content": html, "isValid": True, "profile_tag": tag, "role": "assistant", "turn_number": turn},
+        )
+        said: dict[str, Any] = {"content": text, "isValid": True, "role": "assistant", "turn_number": turn}
+        if tool_context is not None:
+            said["tool_context"] = tool_context
+        self._chat.append(said)
+
+    def served_by(self, profile: Profile) -> None:
+        """Note the profile and its model as having taken part."""
+        self._note_model(profile.llm)
+        if profile.tag not in self.profile_tags_used:
+            self.profile_tags_used.append(profile.tag)
+        self.profile_tag = profile.tag
+
+    def called(self, llm: Llm, role: str | None, tag: str | None) -> None:
+        """Note one LLM call of the planning engine: all count as conversation, ``strategic`` and ``tactical`` ones there too."""
+        self._note_model(llm)
+        self.profile_tag = tag
+        if self.dual_model_usage is None:
+            self.dual_model_usage = {"conversation": [], "strategic": [], "tactical": [], "tactical_fastpath": []}
+        for kind in ("conversation", role):
+            if kind is not None and llm.label not in self.dual_model_usage[kind]:
+                self.dual_model_usage[kind].append(llm.label)
+
+    def _note_model(self, llm: Llm) -> None:
+        self.provider, self.model = llm.provider, llm.model
+        if llm.label not in self.models_used:
+            self.models_used.append(llm.label)
+
+    def spend(self, input_tokens: int, output_tokens: int) -> None:
+        """Add the tokens of one call to the session's totals."""
+        self.input_tokens += input_tokens
+        self.output_tokens += output_tokens
+
+    def save_turn(self, turn: dict[str, Any], now: str) -> None:
+        """Keep a finished turn; it is serialised here and never changes again."""
+        self.turn_statuses.append(turn["status"])
+        self._turns.append(orjson.Fragment(orjson.dumps(turn, option=SORTED)))
+        self.last_updated = now
+
+    def archive(self, reason: str | None, now: str) -> None:
+        """Mark the session archived."""
+        self.archived = {"archived": True, "archived_at": now, "archived_reason": reason, "is_archived": True}
+
+    def details(self) -> bytes:
+        """Return the session file as GET /sessions/{id}/details sends it."""
+        document: dict[str, Any] = {
+            "charting_intensity": "medium",
+            "chat_object": self._chat,
+            "created_at": self.created_at,
+            "full_context_sent": False,
+            "genie_metadata": self._genie_metadata(),
+            "id": self.id,
+            "input_tokens": self.input_tokens,
+            "is_temporary": False,
+            "last_turn_data": {"workflow_history": self._turns},
+            "last_updated": self.last_updated,
+            "model": self.model,
+            "models_used": self.models_used,
+            "name": self.name,
+            "output_tokens": self.output_tokens,
+            "profile_id": self.profile_id,
+            "profile_tag": self.profile_tag,
+            "profile_tags_used": self.profile_tags_used,
+            "provider": self.provider,
+            "rag_cases": self.rag_cases,
+            "session_history": self._history,
+            "system_prompt_template": None,
+            "temporary_purpose": None,
+            "user_uuid": self.user_uuid,
+        }
+        if self._asked:
+            document["is_dual_model_active"] = False
+        if self._last_executed_profile_id is not None:
+            document["last_executed_profile_id"] = self._last_executed_profile_id
+        if self.dual_model_usage is not None:
+            document["dual_model_usage"] = self.dual_model_usage
+        return orjson.dumps(document | (self.archived or {}), option=SORTED)
+
+    def listing(self) -> dict[str, Any]:
+        """Return the session as GET /sessions lists it: from an index that knows little of the turns."""
+        last = self.turn_statuses[-1] if self.turn_statuses else None
+        known = {None: "empty", "error": "failed", "cancelled": "partial"}
+        return {
+            "archived": self.archived is not None,
+            "archived_at": None if self.archived is None else self.archived["archived_at"],
+            "created_at": self.created_at,
+            "genie_metadata": self._genie_metadata(),
+            "has_errors": False,
+            "has_rag": False,
+            "id": self.id,
+            "is_temporary": False,
+            "last_turn_data": {"workflow_history": []},
+            "last_updated": self.last_updated,
+            "model": self.model,
+            "models_used": self.models_used,
+            "name": self.name,
+            "profile_id": self.profile_id,
+            "profile_tag": self.profile_tag,
+            "profile_tags_used": self.profile_tags_used,
+            "profile_type": None,
+            "provider": self.provider,
+            "status": known.get(last, "success"),
+            "temporary_purpose": None,
+            "total_tokens": self.input_tokens + self.output_tokens,
+            "turn_count": len(self._turns),
+            "user_uuid": self.user_uuid,
+        }
+
+    def _genie_metadata(self) -> dict[str, Any]:
+        return {"is_genie_slave": False, "parent_session_id": None, "slave_profile_id": None, "slave_sequence_number": 0}
