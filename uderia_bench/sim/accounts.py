@@ -191,8 +191,8 @@ class Accounts:
         if self._failures.count >= _MOST_FAILURES:
             return _locked(left)
         wait = max(1, int(left))
-        body = {"message": f"Please wait {wait} seconds before trying again.", "must_wait": True, "status": "error"}
-        return Answer(429, body | self._attempts(wait))
+        message = f"Please wait {wait} seconds before trying again."
+        return Answer(429, {"message": message, "must_wait": True, "status": "error", **self._attempts(wait)})
 
     def _wrong_password(self) -> Answer:
         failures = self._failures

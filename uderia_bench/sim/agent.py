@@ -1,8 +1,8 @@
 """The agent as a table one can read, and the draw of one trial from it.
 
-A trial is drawn from (seed, profile id, prompt, how often this profile was asked it before) and from nothing else: not from order,
-nor from what runs beside it. What queries differ by is drawn from (seed, prompt), how a profile takes a query from (seed, profile,
-prompt). All noise is log-normal; the sizes below are its standard deviations.
+A trial is drawn from (seed, profile id, prompt, how often this profile was asked it before) and from nothing else: not from
+order, nor from what runs beside it. What queries differ by is drawn from (seed, prompt), how a profile takes a query from
+(seed, profile, prompt). All noise is log-normal; the sizes below are its standard deviations.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ LOGINS_PER_MINUTE = 5  # the real server's default, per address (protocol.md §1
 class Settings:
     """The settings of one server.
 
-    ``speed`` divides every wait of the agent; stamps stay real time. ``default_profile`` is the tag of the user's default profile,
-    None for a user without one. ``login_limit`` is sign-ins per minute and address, 0 for no limit at all. ``learning``: successful
-    plans are kept and found again, as the real server does; without it every query is cold.
+    ``speed`` divides every wait of the agent; stamps stay real time. ``default_profile`` is the tag of the user's default
+    profile, None for a user without one. ``login_limit`` is sign-ins per minute and address, 0 for no limit. ``learning``:
+    successful plans are kept and found again, as the real server does; without it every query is cold.
     """
 
     seed: int = 7

@@ -89,7 +89,7 @@ class Phases:
     # --- tools
 
     async def _tool(self, number: int, use: Use, *, tactical: bool = False) -> dict[str, Any]:
-        """Call one tool with its corrections; every attempt is an entry of the trace, and what a tactical step chose says so."""
+        """Call one tool with its corrections; every attempt is a trace entry, and one that a tactical step chose says so."""
         named = {"prompt_name": None} if tactical else {}
         result: dict[str, Any] = {}
         for attempt in range(1, ATTEMPTS + 1):

@@ -1,10 +1,10 @@
 """What a prompt asks for: which data tools answer it, with which arguments, and the difficulties it names.
 
-The agent of this server understands by patterns. ``needs`` reads a prompt into at most ``MOST_NEEDS`` needs, in the order of the
-table; a prompt no pattern knows gets one need drawn from its own text, so that it is always the same. ``difficulties`` reads the
-marks and the plain words by which a prompt asks for trouble (``_WORDS`` has all of them):
+The agent of this server understands by patterns. ``needs`` reads a prompt into at most ``MOST_NEEDS`` needs, in the order of
+the table; a prompt no pattern knows gets one need drawn from its own text, so that it is always the same. ``difficulties``
+reads the marks and the plain words by which a prompt asks for trouble (``_WORDS`` has all of them):
 
-- ``#alwaysfail``, "cannot work", "does not exist": the tool fails on every attempt, and the agent answers that it found nothing.
+- ``#alwaysfail``, "cannot work", "does not exist": the tool fails on every attempt; the agent answers that it found nothing.
 - ``#failonce``, "misspelled", "typo": the tool fails once; in tool_enabled a correction mends it.
 - ``#garbage``, "plan is broken", "cannot be planned": no valid plan after two attempts (tool_enabled).
 - ``#badjson``, "malformed plan": the first plan does not parse, the second does (tool_enabled).
@@ -32,7 +32,7 @@ USUAL_SLOWNESS_MS = 6000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """One thing to find out: a tool, its arguments, and the goal a planner would write. ``date_phrase`` asks for a range of days."""
+    """One thing to find out: a tool, its arguments, a planner's goal; ``date_phrase`` asks for a range of days."""
 
     tool: str
     arguments: dict[str, Any] = field(default_factory=dict)
@@ -196,7 +196,7 @@ def _need(pattern: _Pattern, text: str) -> Need:
 
 
 def _without_subject(found: list[Need], text: str) -> list[Need]:
-    """Drop listings a prompt only mentions as the place it asks about ("tables in the fitness database", "rows in the table")."""
+    """Drop listings a prompt only names as the place it asks about ("tables in the fitness database", "rows in the table")."""
     if (
         len(found) > 1
         and re.search(r"\b(in|of|from|on|for|does)\b[^,?]*\bdatabases?\b", text)

@@ -165,7 +165,8 @@ def _phases(
     if trouble.always_fail or trouble.fail_once:
         needs, uses = needs[:1], uses[:1]
     if trouble.multi_tool and len(needs) == 1:
-        uses.append(Use(tool="dba_databaseVersion", arguments={}))
+        other = "base_databaseList" if needs[0].tool == "dba_databaseVersion" else "dba_databaseVersion"
+        uses.append(Use(tool=other, arguments={}))
     plain = all(not use.arguments and not use.failures for use in uses) and not any(
         need.per_database or need.date_phrase for need in needs
     )

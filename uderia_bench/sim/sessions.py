@@ -74,7 +74,7 @@ class Session:
         self.profile_tag = profile.tag
 
     def called(self, llm: Llm, role: str | None, tag: str | None) -> None:
-        """Note one LLM call of the planning engine: all count as conversation, ``strategic`` and ``tactical`` ones there too."""
+        """Note one LLM call of the planning engine: all are conversation, a ``strategic`` or ``tactical`` one is that too."""
         self._note_model(llm)
         self.profile_tag = tag
         if self.dual_model_usage is None:

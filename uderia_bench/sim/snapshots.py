@@ -1,4 +1,4 @@
-"""Context-window snapshots: what the server says filled a prompt. Numbers follow the prompt, the rest is the balanced window's."""
+"""Context-window snapshots: what the server says filled a prompt. Numbers follow the prompt, the rest is fixed."""
 
 from __future__ import annotations
 

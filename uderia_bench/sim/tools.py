@@ -1,7 +1,7 @@
 """The data tools of the server and what they answer: a small Teradata-like system that never changes within a day.
 
-One function a tool: arguments and today's date in, rows out. ``answer`` and ``failure`` wrap them as the tool server does. Which
-call fails is decided by the agent's script, not here; Uderia's own ``TDA_*`` tools are the engines' business.
+One function a tool: arguments and today's date in, rows out. ``answer`` and ``failure`` wrap them as the tool server does.
+Which call fails is decided by the agent's script, not here; Uderia's own ``TDA_*`` tools are the engines' business.
 """
 
 from __future__ import annotations
@@ -59,6 +59,8 @@ COLUMNS = {
     "employees": ("EmployeeID", "Name", "Department"),
 }
 VERSION = "20.00.00.01"
+_DAYS_A_WEEK, _MOST_DAYS = 7, 31
+_ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 USERS = ("admin", "analyst", "etl_load", "report_svc", "trainer")
 
 
@@ -104,10 +106,7 @@ def _row_count(arguments: Arguments, _: date) -> list[Row]:
     """Answer the few forms of SQL the agent writes: counts, tables made lately, users."""
     sql = str(arguments.get("sql", ""))
     if "CreateTimeStamp" in sql:
-        return [
-            {"TableName": "service_tickets", "DataBaseName": "fitness_db"},
-            {"TableName": "deals", "DataBaseName": "sales_db"},
-        ]
+        return [{"TableName": name, "DataBaseName": database_of(name)} for name in ("service_tickets", "deals")]
     if "UsersV" in sql:
         return [{"UserName": name} for name in USERS]
     found = re.search(r"FROM\s+(\w+)\.(\w+)", sql)
@@ -116,9 +115,22 @@ def _row_count(arguments: Arguments, _: date) -> list[Row]:
     return [{"cnt": TABLES.get(found[1], {}).get(found[2], 0)}]
 
 
+def days(phrase: str, today: date) -> list[date]:
+    """Return the days a phrase means, oldest first: whole days up to yesterday, only ``today`` is today."""
+    if "today" in phrase:
+        return [today]
+    number = re.search(r"(\d+) (day|week)", phrase)
+    count = int(number[1]) if number else 1
+    if "week" in phrase:
+        count *= _DAYS_A_WEEK
+    return [today - timedelta(days=back) for back in range(min(max(count, 1), _MOST_DAYS), 0, -1)]
+
+
 def _usage(arguments: Arguments, today: date) -> list[Row]:
-    day = str(arguments.get("date", today - timedelta(days=1)))
-    return [{"LogDate": day, "cpu": _level("cpu", day, lo=2, hi=80), "io": _level("io", day, lo=10, hi=400)}]
+    """Answer for one day, or for every day of a phrase the agent passed on."""
+    asked = str(arguments.get("date", "yesterday"))
+    dates = [asked] if _ISO_DAY.fullmatch(asked) else [day.isoformat() for day in days(asked, today)]
+    return [{"LogDate": day, "cpu": _level("cpu", day, lo=2, hi=80), "io": _level("io", day, lo=10, hi=400)} for day in dates]
 
 
 def _space(arguments: Arguments, _: date) -> list[Row]:
