@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
@@ -36,48 +35,11 @@ from uderia_bench.documents import (
     validate,
     wrong,
 )
+from uderia_bench.documents.quantities import Duration, Rate, Share
 from uderia_bench.errors import DocumentError, Mistake
 
 SIM = "sim"
 """The server's name that means the embedded Uderia."""
-
-_SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
-_QUANTITY = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*(?P<unit>%|[a-z]*|/\s*[a-z]+)")
-
-
-def _quantity(value: Any) -> tuple[float, str] | None:
-    """Take a number, or text that is a number and a unit, apart; None where it is neither."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value), ""
-    if isinstance(value, str) and (match := _QUANTITY.fullmatch(value.strip())):
-        return float(match["number"]), match["unit"].replace(" ", "")
-    return None
-
-
-def _duration(value: Any) -> float:
-    quantity = _quantity(value)
-    if quantity is None or quantity[1] not in _SECONDS:
-        raise wrong(((), f"should be a time such as 600s, 10m or a number of seconds, not {echo(value)}"))
-    return quantity[0] * _SECONDS[quantity[1]]
-
-
-def _rate(value: Any) -> float:
-    quantity = _quantity(value)
-    unit = quantity[1].removeprefix("/") if quantity else ""
-    if quantity is None or (quantity[1] and not quantity[1].startswith("/")) or unit not in _SECONDS:
-        raise wrong(((), f"should be a rate such as 2/s, 30/min or a number a second, not {echo(value)}"))
-    return quantity[0] / _SECONDS[unit]
-
-
-def _share(value: Any) -> float:
-    quantity = _quantity(value)
-    if quantity is None or quantity[1] not in {"", "%"}:
-        raise wrong(((), f"should be a share such as 10% or 0.10, not {echo(value)}"))
-    share = quantity[0] / 100 if quantity[1] == "%" else quantity[0]
-    if not 0 <= share <= 1:
-        hint = f"; did you mean {echo(value)}%?" if not quantity[1] and 1 < share <= 100 else ""
-        raise wrong(((), f"must be between 0 and 1 (100%), not {echo(value)}{hint}"))
-    return share
 
 
 def _address(value: Any) -> Any:
@@ -99,9 +61,6 @@ def _address(value: Any) -> Any:
     return value.rstrip("/")
 
 
-Duration: TypeAlias = Annotated[float, BeforeValidator(_duration), Field(gt=0)]
-Rate: TypeAlias = Annotated[float, BeforeValidator(_rate), Field(gt=0)]
-Share: TypeAlias = Annotated[float, BeforeValidator(_share)]
 Server: TypeAlias = Annotated[str, BeforeValidator(_address)]
 Slots: TypeAlias = Annotated[int, Field(ge=1)]
 
@@ -182,10 +141,10 @@ def _first_against_the_others(validated: dict[str, Any]) -> tuple[Contrast, ...]
 
 
 class Experiment(Written):
-    """One experiment, complete: every default is filled in, ``corpus`` and ``sim.faults`` lead from where we are and not from
-    the file.
+    """One experiment, complete: every default is filled in.
 
-    ``margins`` map a metric's name to the smallest effect worth acting on, a share; ``timeout`` is in seconds.
+    ``corpus`` and ``sim.faults`` lead from where we are, not from the file; ``margins`` map a metric's name to the smallest
+    effect worth acting on, a share; ``timeout`` is in seconds.
     """
 
     reserved: ClassVar[frozenset[str]] = frozenset({"budget", "stop", "on_quota", "sample", "judge", "baseline", "grace"})

@@ -96,7 +96,7 @@ def _written_at(loc: Steps, data: Any) -> Steps:
     steps: list[str | int] = []
     for position, step in enumerate(loc):
         is_last = position + 1 == len(loc)
-        if (isinstance(data, dict) and step in data) or (isinstance(data, tuple) and step in range(len(data))):
+        if step in (data if isinstance(data, dict) else range(len(data)) if isinstance(data, tuple) else ()):
             data = data[step]
             steps.append(step)
         elif isinstance(data, dict) and is_last and step != "[key]":
