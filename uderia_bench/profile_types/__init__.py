@@ -1,7 +1,7 @@
 """From a trial's raw record to its trace: one file a profile type, the type found from the events.
 
-The outcome is judged alike for every type. ``read`` never raises on anything a server may send: a trial that cannot be understood has
-an outcome and a reason.
+The outcome is judged alike for every type. ``read`` never raises on anything a server may send: a trial that cannot be
+understood has an outcome and a reason.
 """
 
 from __future__ import annotations

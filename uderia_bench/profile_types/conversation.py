@@ -118,12 +118,12 @@ def _own_tokens(preview: str) -> Iterator[str]:
     """Yield the tokens of the first object's own level; what is nested in it shows as its opening bracket alone."""
     depth = 0
     for match in _TOKENS.finditer(preview):
-        token = match.group()
-        if token in "}]":
+        piece = match.group()
+        if piece in "}]":
             depth -= 1
             if depth == 0:
                 return
         elif depth == 1:
-            yield token
-        if token in "{[":
+            yield piece
+        if piece in "{[":
             depth += 1
