@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
+from signal import Signals
 from typing import Protocol
 
 import anyio
@@ -23,6 +24,8 @@ from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.trial import Ending, Expected, Trial, TrialRecord
 
 CANCEL_CALL_S = 5.0  # a stopping run asks the server once to cancel and does not wait longer for the answer
+STOP_TEXT = "stopping: nothing new is sent, what is in flight may finish; once more to stop now"
+NOW_TEXT = "stopping now: what is in flight is cancelled"
 GRACE_S = 30.0  # what is in flight when a run is told to stop may still answer within an ordinary trial's time
 log = structlog.get_logger(__name__)
 
@@ -58,13 +61,25 @@ class Conditions:
 class Stop:
     """How a run is told to end: ``soft`` sends nothing new and lets trials finish, ``hard`` cancels them at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, signals: tuple[Signals, ...] = (), *, say: Callable[[str], None] | None = None) -> None:
         self.soft = anyio.Event()
         self.hard = anyio.Event()
+        self._signals = signals
+        self._say = say
 
     def ask(self) -> None:
         """Ask once for a soft stop, again for a hard one."""
         (self.hard if self.soft.is_set() else self.soft).set()
+
+    async def listen(self) -> None:
+        """Take the process's signals as asking, and tell people what that does."""
+        if not self._signals:
+            return
+        with anyio.open_signal_receiver(*self._signals) as received:
+            async for _ in received:
+                self.ask()
+                if self._say is not None:
+                    self._say(NOW_TEXT if self.hard.is_set() else STOP_TEXT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +103,7 @@ class Runner:
             async with anyio.create_task_group() as group:
                 flight = _Flight(self.conditions.grace_s, self.stop)
                 group.start_soon(flight.guard)
+                group.start_soon(self.stop.listen)
                 async with anyio.create_task_group() as running:
                     for server, planned in lanes.items():
                         running.start_soon(self._lane, self._asking(server, clock), planned, flight)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -66,6 +67,11 @@ class RunDirectory:
     def write(self, name: str, content: bytes | str) -> Path:
         """Write one file of the run, whole or not at all."""
         return write_file(self.path / name, content)
+
+    def remove_if_unused(self) -> None:
+        """Take the directory of a run away that never came to have a manifest."""
+        if not (self.path / MANIFEST).exists():
+            shutil.rmtree(self.path, ignore_errors=True)
 
     def trials(self) -> pl.DataFrame:
         """Read the run's derived trials."""

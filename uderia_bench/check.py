@@ -1,0 +1,45 @@
+"""Whether a document is sound, and what it holds, without a server. It tells a corpus from an experiment by what it says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from uderia_bench import corpus, experiment, plan
+from uderia_bench.documents import read
+from uderia_bench.errors import DocumentError
+from uderia_bench.plugins import Plugins
+from uderia_bench.trial import Stage
+
+
+def margins_name_metrics(checked: experiment.Experiment, plugins: Plugins) -> None:
+    """Raise ``DocumentError`` with every margin that names no metric; only the registries know them."""
+    known = {metric.name for metric in plugins.metrics}
+    wrong = [name for name in checked.margins if name not in known]
+    if wrong:
+        advice = "'uderia-bench metrics' lists them"
+        raise DocumentError(
+            tuple(checked.mistake(f"margins.{name}", f"no metric is named {name!r}; {advice}") for name in wrong)
+        )
+
+
+def describe(path: Path, plugins: Plugins) -> str:
+    """Return in a few words what a sound document holds; raises ``DocumentError`` with all its mistakes."""
+    data = read(path).data
+    if isinstance(data, dict) and "queries" not in data and ("arms" in data or "server" in data):
+        return _experiment(experiment.load(path), plugins)
+    return _corpus(corpus.load(path))
+
+
+def _corpus(loaded: corpus.Corpus) -> str:
+    kinds = Counter(query.complexity or "unlabelled" for query in loaded.queries)
+    split = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items(), key=lambda item: -item[1]))
+    return f"corpus of {len(loaded.queries)} queries ({split})"
+
+
+def _experiment(loaded: experiment.Experiment, plugins: Plugins) -> str:
+    margins_name_metrics(loaded, plugins)
+    trials = plan.build(loaded, loaded.queries)
+    measured = sum(trial.stage is Stage.MEASURED for trial in trials)
+    arms = ", ".join(arm.name for arm in loaded.arms)
+    return f"experiment of {measured} measured trials ({len(loaded.queries)} queries, arms {arms}, {loaded.repeats} repeats)"

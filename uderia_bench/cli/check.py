@@ -1,0 +1,32 @@
+"""``check``: what is wrong in corpora and experiments, without a server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+NAME = "check"
+NEEDS_ARGUMENTS = True
+
+
+def command(
+    documents: Annotated[list[Path], typer.Argument(metavar="DOC…", help="Corpora and experiments (YAML).")],
+) -> None:
+    """Validate corpora and experiments; every mistake with its file, line and path.
+
+    Example: uderia-bench check corpora/*.yaml configs/*.yaml
+    """
+    from uderia_bench import check, plugins
+    from uderia_bench.errors import DocumentError
+
+    installed = plugins.load()
+    mistakes = []
+    for path in documents:
+        try:
+            typer.echo(f"{path}: {check.describe(path, installed)}")
+        except DocumentError as error:
+            mistakes += error.mistakes
+    if mistakes:
+        raise DocumentError(tuple(mistakes))

@@ -1,0 +1,74 @@
+"""``compare``: the seed document's quick comparison, one query or a few, two profiles."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from uderia_bench.cli.options import OUTPUT, AsJson, LogFormat, Output, RunId, surroundings
+
+if TYPE_CHECKING:
+    from uderia_bench.experiment import Experiment
+
+NAME = "compare"
+NEEDS_ARGUMENTS = True
+DEFAULT_SERVER = "http://localhost:5050"
+DEFAULT_TIMEOUT_S = 600.0  # the server allows minutes per plan (seed-vs-server.md F8)
+
+
+def command(
+    query: Annotated[list[str], typer.Option("--query", metavar="TEXT", help="What to ask; may be repeated.")],
+    profile1: Annotated[str, typer.Option("--profile1", metavar="TAG", help="The baseline's profile tag.")],
+    profile2: Annotated[str, typer.Option("--profile2", metavar="TAG", help="The candidate's profile tag.")],
+    server: Annotated[str | None, typer.Option("--server", metavar="URL|sim", help=f"Default {DEFAULT_SERVER}.")] = None,
+    timeout: Annotated[float, typer.Option("--timeout", metavar="S", help="Seconds a trial may take.")] = DEFAULT_TIMEOUT_S,
+    repeats: Annotated[int, typer.Option("--repeats", metavar="N", help="How often each is asked.")] = 5,
+    speed: Annotated[float, typer.Option(help="Of the embedded Uderia, with --server sim.")] = 1.0,
+    output: Output = OUTPUT,
+    run_id: RunId = None,
+    as_json: AsJson = False,
+    log_format: LogFormat = "text",
+) -> None:
+    """Compare two profiles on one query, one trial at a time.
+
+    Example: uderia-bench compare --query "how many databases are on the system?" --profile1 IDEAT --profile2 OPTIM
+    """
+    from uderia_bench import pipeline
+    from uderia_bench.cli.finish import finish
+
+    asked = experiment_of(tuple(query), (profile1, profile2), server=server, timeout=timeout, repeats=repeats, speed=speed)
+    around = surroundings(log_format=log_format)
+    run = pipeline.start(asked, output=output, run_id=run_id, around=around)
+    finish(run, as_json=as_json, seed_files=f"{datetime.now(UTC):%Y%m%d_%H%M%S}")
+
+
+def experiment_of(
+    queries: tuple[str, ...], profiles: tuple[str, str], *, server: str | None, timeout: float, repeats: int, speed: float
+) -> Experiment:
+    """Return the experiment these options stand for; its mistakes name them."""
+    import os
+
+    from uderia_bench import experiment
+    from uderia_bench.corpus import Corpus, Query
+    from uderia_bench.documents import Document
+    from uderia_bench.errors import UsageError
+
+    if not all(text.strip() for text in queries):
+        raise UsageError("--query: say what to ask")
+    asked = tuple(Query(id=f"query-{number}", prompt=text, turns=(text,)) for number, text in enumerate(queries, 1))
+    names = [profile.strip().lstrip("@").upper() for profile in profiles]
+    if names[0] == names[1]:
+        names = [f"{names[0]} (1)", f"{names[1]} (2)"]
+    data = {
+        "version": 1,
+        "name": "compare",
+        "server": server or os.environ.get("UDERIA_URL") or DEFAULT_SERVER,
+        "sim": {"speed": speed},
+        "arms": [{"name": name, "profile": profile} for name, profile in zip(names, profiles, strict=True)],
+        "repeats": repeats,
+        "timeout": timeout,
+        "load": {"concurrency": 1, "isolation": "trial"},
+    }
+    return experiment.parse(Document.of(data, file="compare"), corpora=(Corpus(name="compare", queries=asked),))

@@ -1,0 +1,38 @@
+"""``demo``: the main job with nothing to configure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from uderia_bench.cli.options import OUTPUT, AsJson, LogFormat, Output, RunId, surroundings
+
+NAME = "demo"
+NEEDS_ARGUMENTS = False
+
+
+def command(
+    output: Output = OUTPUT,
+    run_id: RunId = None,
+    as_json: AsJson = False,
+    log_format: LogFormat = "text",
+    speed: Annotated[float, typer.Option(help="How many times faster than real agents the embedded ones are.")] = 20.0,
+) -> None:
+    """Run the shipped corpus on the embedded Uderia, IDEAT against OPTIM, and report.
+
+    Example: uderia-bench demo --output /tmp/runs
+    """
+    from uderia_bench import experiment, pipeline
+    from uderia_bench.cli.finish import finish
+
+    quickstart = experiment.load(shipped("configs/quickstart.yaml"), [f"sim.speed={speed}"])
+    run = pipeline.start(quickstart, output=output, run_id=run_id, around=surroundings(log_format=log_format))
+    finish(run, as_json=as_json)
+
+
+def shipped(name: str) -> Path:
+    """Return a shipped document: from the checkout, or as an installed wheel carries it."""
+    package = Path(__file__).resolve().parents[1]
+    return next(path for path in (package.parent / name, package / "shipped" / name) if path.is_file())

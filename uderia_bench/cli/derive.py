@@ -1,0 +1,23 @@
+"""``derive``: read an old run with today's readers."""
+
+from __future__ import annotations
+
+import typer
+
+from uderia_bench.cli.options import OUTPUT, Output, Run
+
+NAME = "derive"
+NEEDS_ARGUMENTS = True
+
+
+def command(run: Run, output: Output = OUTPUT) -> None:
+    """Recompute metrics, Parquet and reports from the raw records, offline.
+
+    Example: uderia-bench derive latest
+    """
+    from uderia_bench import pipeline, plugins, store
+
+    found = store.find(run, output)
+    made = pipeline.conclude(found, plugins.load())
+    trials = sum(sum(arm.outcomes.values()) for arm in made.analysis.arms)
+    typer.echo(f"derived {trials} measured trials of {found.run_id} into {found.path / 'trials'}")

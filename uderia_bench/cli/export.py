@@ -1,0 +1,29 @@
+"""``export``: a run's trials as one file for other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from uderia_bench.cli.options import OUTPUT, Output, Run
+
+NAME = "export"
+NEEDS_ARGUMENTS = True
+
+
+def command(
+    run: Run,
+    file: Annotated[Path, typer.Option("-o", "--file", metavar="FILE", help="The file to write.")],
+    form: Annotated[str, typer.Option("--format", metavar="csv|parquet|jsonl|duckdb", help="Which form.")] = "csv",
+    output: Output = OUTPUT,
+) -> None:
+    """Write a run's trials, one row a trial, as CSV, Parquet, JSON Lines or a DuckDB database.
+
+    Example: uderia-bench export latest --format csv -o trials.csv
+    """
+    from uderia_bench import export, store
+
+    rows = export.write(store.find(run, output).trials(), file, form)
+    typer.echo(f"wrote {rows} trials to {file}")

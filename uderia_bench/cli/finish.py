@@ -1,0 +1,57 @@
+"""What every running command does last: derive, report, print, and leave with the report's exit code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from uderia_bench.cli.options import colour
+
+if TYPE_CHECKING:
+    from uderia_bench.report.content import Report
+    from uderia_bench.store import RunDirectory
+
+
+def finish(run: RunDirectory, *, as_json: bool) -> None:
+    """Conclude a run, print its report and raise typer's exit: 5 and 1 by the report's standing, 4 where trials are left."""
+    from uderia_bench import pipeline, plugins
+    from uderia_bench.errors import Interrupted
+    from uderia_bench.report import content
+
+    made = pipeline.conclude(run, plugins.load())
+    typer.echo(rendered(made, "json" if as_json else "text"))
+    try:
+        pipeline.settled_or_interrupted(run)
+    except Interrupted as error:
+        typer.echo(f"uderia-bench: {error}", err=True)
+        raise typer.Exit(error.exit_code) from error
+    raise typer.Exit(int(content.standing(made)))
+
+
+def rendered(made: Report, form: str) -> str:
+    """Return a report as text; raises ``UsageError`` for a form there is none of."""
+    from uderia_bench.errors import UsageError
+
+    match form:
+        case "text":
+            from uderia_bench.report.text import to_text
+
+            return to_text(made, width(), colour=colour()).rstrip("\n")
+        case "markdown":
+            from uderia_bench.report.markdown import to_markdown
+
+            return to_markdown(made).rstrip("\n")
+        case "json":
+            from uderia_bench.report.as_json import to_json
+
+            return to_json(made).rstrip("\n")
+    raise UsageError(f"--format {form}: use text, markdown or json")
+
+
+def width() -> int:
+    """Return the columns to fill: the terminal's, at most 120; 80 where nobody looks."""
+    import shutil
+    import sys
+
+    return min(shutil.get_terminal_size().columns, 120) if sys.stdout.isatty() else 80

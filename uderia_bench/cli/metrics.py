@@ -1,0 +1,46 @@
+"""``metrics``: the registry in force, plug-ins included."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+
+import typer
+
+from uderia_bench.cli.options import AsJson
+
+NAME = "metrics"
+NEEDS_ARGUMENTS = False
+
+
+def command(as_json: AsJson = False) -> None:
+    """List every metric with its unit, direction and meaning.
+
+    Example: uderia-bench metrics --json
+    """
+    from uderia_bench import plugins
+
+    found = plugins.load().metrics
+    if as_json:
+        rows = [
+            {
+                "name": metric.name,
+                "family": metric.family,
+                "unit": metric.unit,
+                "type": metric.kind.__name__,
+                "direction": metric.direction,
+                "assumption": metric.assumption,
+                "across_profile_types": metric.across,
+                "doc": metric.doc,
+            }
+            for metric in found
+        ]
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    family = None
+    for metric in found:
+        if metric.family != family:
+            family = metric.family
+            typer.echo(f"\n{family}" if metric is not found[0] else family)
+        typer.echo(f"  {metric.name} [{metric.unit}, {metric.direction}]")
+        typer.echo(textwrap.fill(metric.doc, width=78, initial_indent="      ", subsequent_indent="      "))

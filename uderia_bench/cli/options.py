@@ -1,0 +1,41 @@
+"""The options that several commands share, declared once so that they read and behave alike."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from uderia_bench.pipeline import Surroundings
+
+Output = Annotated[Path, typer.Option("--output", metavar="DIR", help="Where run directories are kept.")]
+Run = Annotated[str, typer.Argument(metavar="RUN", help="A run id, a run directory, or 'latest'.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, everything else on stderr.")]
+LogFormat = Annotated[str, typer.Option("--log-format", metavar="text|json", help="How to log on stderr.")]
+RunId = Annotated[str | None, typer.Option("--run-id", metavar="ID", help="The run's name; a time stamp by default.")]
+Server = Annotated[
+    str | None,
+    typer.Option("--server", metavar="URL|sim", help="Where to ask: an address, or sim for the embedded Uderia."),
+]
+OUTPUT = Path("output")
+
+
+def surroundings(*, log_format: str) -> Surroundings:
+    """Return what a run takes from this process; progress goes to stderr, so that stdout is only the result."""
+    from rich.console import Console
+
+    from uderia_bench.errors import UsageError
+    from uderia_bench.pipeline import Surroundings
+
+    if log_format not in ("text", "json"):
+        raise UsageError(f"--log-format {log_format}: use text or json")
+    return Surroundings(environ=os.environ, console=Console(stderr=True, soft_wrap=True), log_as_json=log_format == "json")
+
+
+def colour() -> bool:
+    """Whether stdout may be coloured: a terminal, and nobody set NO_COLOR (no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")

@@ -1,0 +1,35 @@
+"""``profiles``: what a server offers to compare."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Annotated
+
+import typer
+
+from uderia_bench.cli.options import AsJson
+
+NAME = "profiles"
+NEEDS_ARGUMENTS = False
+DEFAULT_SERVER = "http://localhost:5050"
+
+
+def command(
+    server: Annotated[str | None, typer.Option("--server", metavar="URL|sim", help="Where to ask.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the server's profiles with their type and the models they are configured with.
+
+    Example: uderia-bench profiles --server sim
+    """
+    from dataclasses import asdict
+
+    from uderia_bench import pipeline
+
+    found = pipeline.profiles(server or os.environ.get("UDERIA_URL") or DEFAULT_SERVER, os.environ)
+    if as_json:
+        typer.echo(json.dumps([asdict(profile) for profile in found], indent=2))
+        return
+    for profile in found:
+        typer.echo(f"@{profile.tag:<10} {profile.profile_type:<13} {', '.join(profile.models) or '-':<40} {profile.profile_id}")

@@ -1,0 +1,87 @@
+"""``run``: an experiment file in, a run directory and a report out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from uderia_bench.cli.options import OUTPUT, AsJson, LogFormat, Output, RunId, Server, surroundings
+
+if TYPE_CHECKING:
+    from uderia_bench.documents import Override
+    from uderia_bench.experiment import Experiment
+
+NAME = "run"
+NEEDS_ARGUMENTS = True
+
+
+def command(
+    experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="An experiment file (YAML).")],
+    server: Server = None,
+    repeats: Annotated[int | None, typer.Option(metavar="N", help="How often each query is asked on each arm.")] = None,
+    concurrency: Annotated[int | None, typer.Option(metavar="N", help="Trials in flight per server.")] = None,
+    output: Output = OUTPUT,
+    run_id: RunId = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Set any field of the experiment.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, send nothing.")] = False,
+    as_json: AsJson = False,
+    log_format: LogFormat = "text",
+) -> None:
+    """Plan, run, derive, compare and report one experiment.
+
+    Example: uderia-bench run configs/quickstart.yaml --repeats 3 --set load.isolation=trial
+    """
+    from uderia_bench import check, pipeline, plugins
+    from uderia_bench import experiment as experiments
+    from uderia_bench.cli.finish import finish
+
+    flags = {"server": server, "repeats": repeats, "load.concurrency": concurrency}
+    loaded = experiments.load(experiment, [*(assignments or ()), *overrides(flags)], fallbacks=from_environment())
+    check.margins_name_metrics(loaded, plugins.load())
+    if dry_run:
+        show_plan(loaded, as_json=as_json)
+        return
+    run = pipeline.start(loaded, output=output, run_id=run_id, around=surroundings(log_format=log_format))
+    finish(run, as_json=as_json)
+
+
+def overrides(flags: dict[str, Any]) -> list[Override]:
+    """Return the flags that were given as values above the file's; their mistakes point at the flag."""
+    from uderia_bench.documents import Override, steps_of
+
+    return [
+        Override(steps=steps_of(path), value=value, origin=f"--{path.rpartition('.')[2]} {value}")
+        for path, value in flags.items()
+        if value is not None
+    ]
+
+
+def from_environment() -> list[Override]:
+    """Return UDERIA_URL as a value below the file's: it fills in only where no server is named."""
+    import os
+
+    from uderia_bench.documents import Override
+
+    url = os.environ.get("UDERIA_URL")
+    return [Override(steps=("server",), value=url, origin="UDERIA_URL")] if url else []
+
+
+def show_plan(loaded: Experiment, *, as_json: bool) -> None:
+    """Print what would be asked."""
+    import json
+    from dataclasses import asdict
+
+    from uderia_bench import plan
+
+    outline = plan.describe(plan.build(loaded, loaded.queries))
+    if as_json:
+        typer.echo(json.dumps(asdict(outline), indent=2))
+        return
+    typer.echo(f"{loaded.name}: {outline.trials} trials of {outline.queries} queries in {outline.windows} windows")
+    for share in outline.arms:
+        where = loaded.server_of(share.arm)
+        typer.echo(f"  {share.arm}: {share.measured} measured, {share.warmups} warm-up, in {share.windows} windows on {where}")

@@ -1,0 +1,122 @@
+"""What a run's manifest says, and how the rest is read back from it. Pure: dicts in and out, no file.
+
+The manifest makes a run directory stand alone: ``derive`` and ``report`` need neither the experiment file nor the server.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from importlib.metadata import version
+from typing import Any
+
+from uderia_bench.corpus import content_hash
+from uderia_bench.experiment import SIM, Experiment
+from uderia_bench.metrics.metric import Metric
+from uderia_bench.report.content import RunFacts
+from uderia_bench.trial import Expected, Outcome, Stage, Trial
+
+SCHEMA = "uderia-bench/manifest/1"
+DISTRIBUTIONS = ("uderia-bench", "anyio", "httpx", "numpy", "polars", "pyarrow", "scipy")  # what a number may depend on
+
+
+def begun(
+    experiment: Experiment,
+    plan: Sequence[Trial],
+    *,
+    run_id: str,
+    arms: Mapping[str, Expected],
+    servers: Mapping[str, Any],
+    started_at: datetime,
+) -> dict[str, Any]:
+    """Return the manifest of a run about to start."""
+    return {
+        "schema": SCHEMA,
+        "run_id": run_id,
+        "state": "running",
+        "started_at": started_at.isoformat(),
+        "ended_at": None,
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in DISTRIBUTIONS}},
+        "seed": experiment.seed,
+        "experiment": _said(experiment),
+        "experiment_hash": experiment.content_hash,
+        "corpus": {
+            "names": [corpus.name for corpus in experiment.corpora],
+            "hash": content_hash(experiment.queries),
+            "queries": len(experiment.queries),
+        },
+        "plan": {
+            "trials": len(plan),
+            "measured": sum(trial.stage is Stage.MEASURED for trial in plan),
+            "windows": len({trial.window for trial in plan}),
+        },
+        "arms": {name: asdict(expected) for name, expected in arms.items()},
+        "servers": dict(servers),
+    }
+
+
+def _said(experiment: Experiment) -> dict[str, Any]:
+    """Return the experiment with its defaults filled in, less the lists that may be left out but not be empty."""
+    said = experiment.model_dump(mode="json")
+    said["filter"] = experiment.filter.model_dump(mode="json", exclude_defaults=True)
+    return said if said["corpus"] else {name: value for name, value in said.items() if name != "corpus"}
+
+
+def ended(manifest: dict[str, Any], *, complete: bool, ended_at: datetime) -> dict[str, Any]:
+    """Return the manifest of a run that has stopped, at its end or before."""
+    return {**manifest, "state": "complete" if complete else "interrupted", "ended_at": ended_at.isoformat()}
+
+
+def derived(manifest: dict[str, Any], metrics: Sequence[Metric]) -> dict[str, Any]:
+    """Return the manifest with the metric definitions its Parquet was derived with."""
+    definitions = {
+        metric.name: {
+            "doc": metric.doc,
+            "unit": metric.unit,
+            "type": metric.kind.__name__,
+            "direction": metric.direction,
+            "assumption": metric.assumption,
+            "family": metric.family,
+        }
+        for metric in metrics
+    }
+    return {**manifest, "metrics": definitions}
+
+
+def experiment_of(manifest: dict[str, Any]) -> Experiment:
+    """Return the experiment as it was run, without its corpora."""
+    return Experiment.model_validate(manifest["experiment"], strict=False)  # JSON has no tuples
+
+
+def facts(
+    manifest: dict[str, Any], outcomes: Mapping[Outcome, int], *, files: tuple[str, ...] = (), notes: tuple[str, ...] = ()
+) -> RunFacts:
+    """Return what a report says of the run itself. ``outcomes`` counts its measured trials."""
+    experiment = experiment_of(manifest)
+    embedded = any(arm["server"] == SIM for arm in manifest["arms"].values())
+    return RunFacts(
+        run_id=manifest["run_id"],
+        experiment=experiment.name,
+        servers=tuple(dict.fromkeys(arm["server"] for arm in manifest["arms"].values())),
+        embedded_speed=experiment.sim.speed if embedded else None,
+        corpus=", ".join(manifest["corpus"]["names"]),
+        corpus_hash=manifest["corpus"]["hash"],
+        queries=manifest["corpus"]["queries"],
+        repeats=experiment.repeats,
+        seed=experiment.seed,
+        isolation=experiment.load.isolation,
+        concurrency=experiment.load.concurrency,
+        planned=manifest["plan"]["measured"],
+        settled={outcome.value: count for outcome, count in outcomes.items()},
+        started_at=_stamp(manifest.get("started_at")),
+        ended_at=_stamp(manifest.get("ended_at")),
+        versions=dict(manifest["versions"]),
+        notes=notes,
+        files=files,
+    )
+
+
+def _stamp(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
