@@ -1,5 +1,4 @@
-"""How a run shows its progress: a bar on a terminal, plain lines when piped, nothing when asked for JSON. It counts endings
-only.
+"""How a run shows its progress: a bar on a terminal, plain lines when piped. It counts endings, nothing else.
 
 The counts are of endings as the client saw them; outcomes come with derivation, since only the bodies tell an answer from a
 failure.

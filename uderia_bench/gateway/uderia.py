@@ -167,7 +167,10 @@ class Uderia:
             sleep=anyio.sleep,
             reraise=True,
         )
-        return await retrying(call)
+        async for attempt in retrying:
+            with attempt:
+                return await call()
+        raise AssertionError("the last attempt returns or raises")
 
 
 _backoff = tenacity.wait_random_exponential(multiplier=FIRST_WAIT_S, max=LONGEST_WAIT_S)
