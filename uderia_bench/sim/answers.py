@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -63,8 +64,10 @@ _SENTENCES: dict[str, Callable[[Rows], str]] = {
 }
 
 
-def sentence(results: Sequence[dict[str, Any]], *, wrong: bool) -> str:
+def sentence(results: Sequence[dict[str, Any]], *, wrong: bool, as_json: bool) -> str:
     """Return the answer the results support, or one that misreports its first number."""
+    if as_json:
+        return json.dumps([row for r in results if r.get("status") == "success" and _is_data(r) for row in r["results"]])
     said = []
     for result in results:
         tool = result.get("metadata", {}).get("tool_name")

@@ -155,7 +155,7 @@ async def _converse(talk: _Conversation) -> str:
     elif not script.uses:
         text = answers.NO_TOOL
     else:
-        text = answers.sentence(talk.results, wrong=script.wrong_answer)
+        text = answers.sentence(talk.results, wrong=script.wrong_answer, as_json=script.as_json)
     said = {
         **completion.tokens(),
         "response_length": len(text),

@@ -141,7 +141,7 @@ async def _play(turn: _Turn) -> orjson.Fragment:
     run.slow_s = script.slow_s
     turn.case = await find_case(run)
     turn.plan, turn.strategic_window = await make_plan(run, script, warm=turn.case is not None)
-    turn.phases = Phases(run, turn.plan, wrong_answer=script.wrong_answer)
+    turn.phases = Phases(run, turn.plan, script)
     await turn.phases.carry_out()
     result, html = _result(turn, turn.phases)
     run.answered()

@@ -8,7 +8,7 @@ from uderia_bench.sim import answers, snapshots, tools
 from uderia_bench.sim.date_range import Group
 from uderia_bench.sim.planner import Plan
 from uderia_bench.sim.run import Completion, Run, size
-from uderia_bench.sim.scripts import ATTEMPTS, Path, PlannedPhase, Use
+from uderia_bench.sim.scripts import ATTEMPTS, Path, PlannedPhase, PlanScript, Use
 from uderia_bench.sim.self_correction import correct
 from uderia_bench.sim.state import new_id
 
@@ -16,14 +16,14 @@ from uderia_bench.sim.state import new_id
 class Phases:
     """The phases of one turn, carried out in order. ``collected`` is what the report is written from."""
 
-    def __init__(self, run: Run, plan: Plan, *, wrong_answer: bool) -> None:
+    def __init__(self, run: Run, plan: Plan, script: PlanScript) -> None:
         self.run = run
         self.plan = plan
         self.collected: list[dict[str, Any]] = []
         self.text = answers.NOTHING_FOUND
         self.observations: list[str] = []
         self.completed = 0
-        self._wrong = wrong_answer
+        self._script = script
 
     async def carry_out(self) -> None:
         """Carry out every phase."""
@@ -213,7 +213,7 @@ class Phases:
         run.emit("context_state_update", done)
 
     async def _report(self, number: int) -> None:
-        self.text = answers.sentence(self.results(), wrong=self._wrong)
+        self.text = answers.sentence(self.results(), wrong=self._script.wrong_answer, as_json=self._script.as_json)
         call_id = await self.llm_tool(number, "TDA_FinalReport", "Synthesizing final user-facing report.", "report", {})
         self.run.emit("context_state_update", {"call_id": call_id, "state": "processing_complete", "target": "context"})
 

@@ -13,6 +13,7 @@ reads the marks and the plain words by which a prompt asks for trouble (``_WORDS
 - ``#llmtask``, "business purpose", "in plain words": an LLM task after the data, with refinement (tool_enabled).
 - ``#chain``: the agent calls its first tool twice; ``#notool``: it calls none (llm_only).
 - ``#slow`` or ``#slow=3000``: every LLM call takes that many milliseconds longer, 6000 unless told.
+- "as JSON": the answer is the rows as JSON and nothing else.
 - a greeting: plain chat, over which tool_enabled trips.
 """
 
@@ -55,6 +56,7 @@ class Difficulties:
     chain: bool = False
     no_tool: bool = False
     chat: bool = False
+    as_json: bool = False
     slow_ms: int = 0
 
 
@@ -68,6 +70,7 @@ _WORDS = {
     "llm_task": r"#llmtask|business purpose|in plain words|for a (manager|newcomer)",
     "chain": r"#chain",
     "no_tool": r"#notool",
+    "as_json": r"\bas json\b|json only",
     "chat": r"^\W*(hello|hi|hey|good (morning|evening)|thank you|thanks)\b[^?]{0,40}\W*$",
 }
 _DIFFICULTIES = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in _WORDS.items()}
@@ -134,7 +137,7 @@ _PATTERNS = (
         "Find the tables created lately.",
         lambda _: {"sql": _RECENT_SQL},
     ),
-    _row(r"databases?\b(?!.{0,20}(space|size|version))", "base_databaseList", "List all databases on the system."),
+    _row(r"databases\b", "base_databaseList", "List all databases on the system."),
     _row(
         r"rows?\b|records|how many (customers|products|orders|leads|deals|employees|service)",
         "base_readQuery",
@@ -156,17 +159,29 @@ _PATTERNS = (
     ),
     _row(r"system space|total space", "dba_systemSpace", "Get the space of the system."),
     _row(r"space|size|largest|biggest|storage", "dba_databaseSpace", "Get the space of databases."),
-    _row(r"tables?\b", "base_tableList", "List the tables.", _named("database")),
+    _row(r"tables\b(?! (were )?created)", "base_tableList", "List the tables.", _named("database")),
     _row(r"sessions?|logged on|connected", "dba_sessionInfo", "Get session information."),
     _row(r"roles?", "sec_userRoles", "Get the roles of users."),
     _row(r"permissions?|access rights?|privileges?", "sec_userDbPermissions", "Get the permissions of users."),
     _row(r"flow control", "dba_flowControl", "Get flow control."),
-    _row(r"delays?|waiting|throttl", "dba_userDelay", "Get the delay of users."),
+    _row(r"delays?|\bwait|throttl", "dba_userDelay", "Get the delay of users."),
     _row(r"features?", "dba_featureUsage", "Get feature usage."),
     _row(r"\bsql\b|queries|statements", "dba_userSqlList", "List recent SQL."),
     _row(r"users?\b", "base_readQuery", "List the users.", lambda _: {"sql": "SELECT UserName FROM DBC.UsersV"}),
 )
-_PER_DATABASE = re.compile(r"(for )?each database|every database|per database|all databases and their tables")
+# A prompt that names a subject of the first tool mostly mentions that of the others in passing: no need of their own.
+_COVERS = {
+    "dba_databaseSpace": ("base_databaseList", "base_tableList"),
+    "dba_tableSpace": ("base_databaseList", "base_tableList", "dba_databaseSpace"),
+    "base_tableUsage": ("base_tableList",),
+    "base_tableAffinity": ("base_tableList",),
+    "base_tablePreview": ("base_readQuery",),
+    "base_columnDescription": ("base_tableList",),
+    "dba_userDelay": ("base_readQuery",),
+}
+_PER_DATABASE = re.compile(
+    r"tables\b.*(each|every) database|(each|every) database.*tables\b|tables per database|databases and their tables"
+)
 
 
 def needs(prompt: str) -> tuple[Need, ...]:
@@ -182,7 +197,8 @@ def needs(prompt: str) -> tuple[Need, ...]:
     if not found:
         drawn = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=2).digest(), "big")
         found.append(_need(_PATTERNS[drawn % len(_PATTERNS)], text))
-    return tuple(_without_subject(found, text)[:MOST_NEEDS])
+    covered = {tool for need in found for tool in _COVERS.get(need.tool, ())}
+    return tuple([need for need in found if need.tool not in covered][:MOST_NEEDS])
 
 
 def _need(pattern: _Pattern, text: str) -> Need:
@@ -193,20 +209,3 @@ def _need(pattern: _Pattern, text: str) -> Need:
         goal=pattern.goal,
         date_phrase=None if phrase is None else phrase[0],
     )
-
-
-def _without_subject(found: list[Need], text: str) -> list[Need]:
-    """Drop listings a prompt only names as the place it asks about ("tables in the fitness database", "rows in the table")."""
-    if (
-        len(found) > 1
-        and re.search(r"\b(in|of|from|on|for|does)\b[^,?]*\bdatabases?\b", text)
-        and not re.search(r"\band\b", text)
-    ):
-        found = [need for need in found if need.tool != "base_databaseList"]
-    if (
-        len(found) > 1
-        and re.search(r"\b(in|of|from|for|does)\b[^,?]*\btables?\b", text)
-        and not re.search(r"list.*tables", text)
-    ):
-        found = [need for need in found if need.tool != "base_tableList"] or found
-    return found

@@ -85,6 +85,7 @@ class PlanScript:
     trouble: PlanTrouble
     phases: tuple[PlannedPhase, ...]
     wrong_answer: bool
+    as_json: bool
     slow_s: float
 
 
@@ -96,6 +97,7 @@ class AgentScript:
     chat: bool
     agent_fails: bool
     wrong_answer: bool
+    as_json: bool
     slow_s: float
 
 
@@ -136,7 +138,12 @@ def agent_script(prompt: str, draw: Draw) -> AgentScript:
     if trouble.no_tool or (bare and not trouble.always_fail):
         uses = []
     return AgentScript(
-        uses=tuple(uses), chat=trouble.chat, agent_fails=fails, wrong_answer=wrong, slow_s=trouble.slow_ms / 1000
+        uses=tuple(uses),
+        chat=trouble.chat,
+        agent_fails=fails,
+        wrong_answer=wrong,
+        as_json=trouble.as_json,
+        slow_s=trouble.slow_ms / 1000,
     )
 
 
@@ -154,7 +161,9 @@ def plan_script(prompt: str, draw: Draw) -> PlanScript:
     elif trouble.bad_json or late:
         kind = PlanTrouble.PARSES_LATE
     phases = _phases(questions.needs(prompt), trouble, draw, together=together)
-    return PlanScript(trouble=kind, phases=tuple(phases), wrong_answer=wrong, slow_s=trouble.slow_ms / 1000)
+    return PlanScript(
+        trouble=kind, phases=tuple(phases), wrong_answer=wrong, as_json=trouble.as_json, slow_s=trouble.slow_ms / 1000
+    )
 
 
 def _phases(
