@@ -217,7 +217,7 @@ def _contrast(
     findings = []
     for metric in metrics:
         pairs = pair(trials, metric, baseline=baseline, candidate=candidate, where=stratum.where)
-        only_shown = _only_shown(trials, metric, pairs, crosses=crosses, baseline=baseline, candidate=candidate)
+        only_shown = _only_shown(metric, pairs, crosses=crosses, baseline=baseline, candidate=candidate)
         structural = only_shown is not None or metric.across is Across.STRUCTURAL
         primary = stratum.name == ALL and (declared or metric.name in settings.margins)
         warnings = [*pairs.warnings, *hidden]
@@ -265,10 +265,10 @@ def _conditional(trials: Trials, stratum: Stratum, *, baseline: str, candidate: 
     return (f"conditional on success, which differs: {shares} (p {found.p:.2g})",)
 
 
-def _only_shown(trials: Trials, metric: Metric, pairs: Pairs, *, crosses: bool, baseline: str, candidate: str) -> str | None:
+def _only_shown(metric: Metric, pairs: Pairs, *, crosses: bool, baseline: str, candidate: str) -> str | None:
     """Return why a metric is shown and not tested: one arm has no such thing, or the types must not be compared on it."""
     for name, other, seen in ((baseline, candidate, pairs.observed), (candidate, baseline, pairs.observed[::-1])):
-        if seen[0] == 0 and seen[1] > 0 and not np.isfinite(trials.column(metric.name)[:, trials.arm(name)]).any():
+        if seen[0] == 0 and seen[1] > 0:
             plans = metric.family == "planning" and metric.across is not Across.STRUCTURAL
             return f"structural: no {'phases' if plans else metric.name} in {name}; {other} stands alone"
     if crosses and metric.across is Across.SHOWN:

@@ -25,7 +25,8 @@ class Pairs:
     ``baseline`` and ``candidate`` are each unit's means of observations; ``differences`` are candidate minus baseline, of
     mean logs where ``kind`` is ``ratio`` and of means where it is ``difference``. ``binary``: one observation of 0 or 1 a
     cell, so the pair tables of McNemar and Newcombe apply. ``repeat_variance`` is the variance of one repeat, summed over
-    both arms, None without repeats. ``observed`` counts the observations of either side before pairing.
+    both arms, None without repeats. ``observed`` counts the observations of either side before
+    pairing, those that may not be judged included.
     """
 
     kind: str
@@ -54,17 +55,12 @@ class Pairs:
 
 def pair(trials: Trials, metric: Metric, *, baseline: str, candidate: str, where: Mask) -> Pairs:
     """Pair a metric's observations of two arms within the trials of ``where``."""
-    judged = where & _judged(trials, metric)
-    values = np.where(judged, trials.values(metric), np.nan)
-    sides = (values[:, trials.arm(baseline), :], values[:, trials.arm(candidate), :])
-    asked = (where & trials.asked)[
-        :,
-        [
-            trials.arm(baseline),
-            trials.arm(candidate),
-        ],
-        :,
-    ]
+    arms = [trials.arm(baseline), trials.arm(candidate)]
+    seen = np.where(where, trials.values(metric), np.nan)
+    excused = _excused(trials, metric)
+    values = np.where(excused, np.nan, seen)
+    sides = (values[:, arms[0], :], values[:, arms[1], :])
+    asked = (where & trials.asked)[:, arms, :]
     unit = "repeat" if np.count_nonzero(asked.any(axis=(1, 2))) == 1 else "query"
     if unit == "repeat":
         query = int(asked.any(axis=(1, 2)).argmax())
@@ -76,6 +72,8 @@ def pair(trials: Trials, metric: Metric, *, baseline: str, candidate: str, where
     first, second = sides[0][complete], sides[1][complete]
     kind = "ratio" if metric.assumption is Assumption.POSITIVE else "difference"
     warnings = [ONE_QUERY] if unit == "repeat" else []
+    if shown := int(np.count_nonzero(np.isfinite(seen[:, arms]) & excused[:, arms])):
+        warnings.append(f"{shown} trials are shown and not judged: {metric.judged_unless}")
     if kind == "ratio" and not all(bool(np.all(side[np.isfinite(side)] > 0)) for side in (first, second)):
         kind = "difference"
         warnings.append(f"{metric.name} is not positive everywhere, so it has no ratio: compared as a difference")
@@ -93,17 +91,17 @@ def pair(trials: Trials, metric: Metric, *, baseline: str, candidate: str, where
         repeats=float(counts.mean()) if counts.size else 0.0,
         repeat_variance=_repeat_variance(scales[0], scales[1]),
         binary=metric.assumption is Assumption.RATE and bool(np.all(counts == 1)) and _is_binary(first) and _is_binary(second),
-        observed=(int(present[0].sum()), int(present[1].sum())),
+        observed=(int(np.isfinite(seen[:, arms[0]]).sum()), int(np.isfinite(seen[:, arms[1]]).sum())),
         warnings=tuple(warnings),
     )
 
 
-def _judged(trials: Trials, metric: Metric) -> Mask:
-    """Which trials may be tested: not those on which the metric's ``judged_unless`` is true."""
+def _excused(trials: Trials, metric: Metric) -> Mask:
+    """Which trials must not be tested: those on which the metric's ``judged_unless`` is true."""
     if metric.judged_unless is None or not trials.has(metric.judged_unless):
-        return trials.asked
+        return np.zeros(trials.shape, dtype=np.bool_)
     excused: Mask = trials.column(metric.judged_unless) == 1
-    return trials.asked & ~excused
+    return excused
 
 
 def _means(side: Floats) -> Floats:

@@ -7,7 +7,7 @@ sizes are in standard deviations of one unit's value (paired: of one difference)
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import ceil, sqrt
+from math import ceil, isnan, sqrt
 
 TARGET_POWER = 0.8  # statistics.md plans at 80 %
 ENDLESS = 1_000_000  # units; what needs more is not a question of more queries
@@ -15,22 +15,18 @@ ENDLESS = 1_000_000  # units; what needs more is not a question of more queries
 
 def t_power(effect_size: float, n: float, *, alpha: float, groups: int = 1) -> float:
     """Return the power of the two-sided t test: one sample of ``n`` (paired differences), or two groups of ``n`` each."""
-    from scipy.stats import nct, t  # noqa: PLC0415 - scipy costs start-up time
-
     freedom = groups * (n - 1)
     shift = abs(effect_size) * sqrt(n / groups)
-    critical = t.ppf(1 - alpha / 2, freedom)
-    return float(nct.sf(critical, freedom, shift) + nct.cdf(-critical, freedom, shift))
+    critical = _t_quantile(1 - alpha / 2, freedom)
+    return 1 - _noncentral_cdf(critical, freedom, shift) + _noncentral_cdf(-critical, freedom, shift)
 
 
 def equivalence_power(effect_size: float, margin: float, n: float, *, alpha: float) -> float:
     """Return the power of two one-sided t tests on ``n`` units to show a mean within ± ``margin`` (in effect sizes too)."""
-    from scipy.stats import nct, t  # noqa: PLC0415 - scipy costs start-up time
-
-    critical = t.ppf(1 - alpha, n - 1)
-    upper = nct.cdf(-critical, n - 1, (effect_size - margin) * sqrt(n))
-    lower = nct.cdf(critical, n - 1, (effect_size + margin) * sqrt(n))
-    return max(float(upper - lower), 0.0)
+    critical = _t_quantile(1 - alpha, n - 1)
+    upper = _noncentral_cdf(-critical, n - 1, (effect_size - margin) * sqrt(n))
+    lower = _noncentral_cdf(critical, n - 1, (effect_size + margin) * sqrt(n))
+    return max(upper - lower, 0.0)
 
 
 def units_for_difference(effect_size: float, *, alpha: float, power: float = TARGET_POWER, groups: int = 1) -> float | None:
@@ -43,6 +39,21 @@ def units_for_equivalence(effect_size: float, margin: float, *, alpha: float, po
     if abs(effect_size) >= margin:
         return None
     return _smallest_n(lambda n: equivalence_power(effect_size, margin, n, alpha=alpha), power)
+
+
+def _t_quantile(probability: float, freedom: float) -> float:
+    from scipy.special import stdtrit  # noqa: PLC0415 - scipy costs start-up time
+
+    return float(stdtrit(freedom, probability))
+
+
+def _noncentral_cdf(value: float, freedom: float, shift: float) -> float:
+    """Return the noncentral t's distribution function; the normal's where scipy's is NaN (far tails, many degrees)."""
+    from scipy.special import ndtr  # noqa: PLC0415 - scipy costs start-up time
+    from scipy.stats import nct  # noqa: PLC0415 - scipy costs start-up time
+
+    probability = float(nct.cdf(value, freedom, shift))
+    return float(ndtr(value - shift)) if isnan(probability) else probability
 
 
 def _smallest_n(power_at: Callable[[float], float], power: float) -> float | None:

@@ -1,0 +1,387 @@
+"""``compare`` on frames made by hand: what it needs, what it says, what it refuses."""
+
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+from frames import ANSWERED, BASELINE, CANDIDATE, FASTPATH, LATENCY, QUALITY, TOKENS, grid, metric, noisy, trial
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from uderia_bench.analysis import Verdict, compare
+from uderia_bench.errors import UsageError
+from uderia_bench.metrics.metric import Assumption, Direction
+
+DEFINITIONS = (LATENCY, TOKENS, ANSWERED, QUALITY, FASTPATH)
+
+
+def judge(frame, metrics=("latency_s",), **options):
+    """Compare the two usual arms with the tests' definitions."""
+    return compare(
+        frame,
+        **{
+            "baseline": BASELINE,
+            "candidate": CANDIDATE,
+            "metrics": list(metrics),
+            "margins": {"latency_s": 0.10} if "latency_s" in metrics else None,
+            "seed": 7,
+            "definitions": DEFINITIONS,
+            **options,
+        },
+    )
+
+
+def test_the_effect_is_the_geometric_mean_of_per_query_ratios():
+    """Ratios 1.2, 1.5 and 2.0 over three queries, equal repeats, give their geometric mean, candidate / baseline."""
+    ratios = (1.2, 1.5, 2.0)
+    frame = grid(queries=3, repeats=2, value=lambda q, arm, r: 3.0 * r * (ratios[q] if arm == CANDIDATE else 1.0))
+    (found,) = judge(frame)
+    assert found.effect.kind == "ratio"
+    assert found.effect.value == pytest.approx(math.prod(ratios) ** (1 / 3))
+    assert (found.n_queries, found.n_pairs) == (3, 6)
+
+
+def test_a_clear_slowdown_is_worse_and_a_clear_speedup_better():
+    """Far beyond the margin the verdict follows the metric's direction."""
+    slower, faster = grid(queries=30, repeats=3, value=noisy(ratio=1.5)), grid(queries=30, repeats=3, value=noisy(ratio=0.6))
+    assert judge(slower)[0].verdict is Verdict.WORSE
+    assert judge(faster)[0].verdict is Verdict.BETTER
+    assert judge(faster)[0].effect.hi < 1
+
+
+def test_where_higher_is_better_the_verdict_turns():
+    """More answers are better, fewer worse."""
+    frame = grid(queries=20, column="checks_passed_ratio", value=lambda q, arm, _: 0.9 if arm == CANDIDATE else 0.3 + 0.01 * q)
+    (found,) = judge(frame, ["checks_passed_ratio"], margins={"checks_passed_ratio": 0.05})
+    assert found.effect.kind == "difference"
+    assert found.verdict is Verdict.BETTER
+
+
+def test_equal_arms_with_little_noise_are_equivalent():
+    """The 90 % interval inside the margin is equivalence, not merely no difference."""
+    (found,) = judge(grid(queries=60, repeats=5, value=noisy(noise=0.05, interaction=0.02)))
+    assert found.verdict is Verdict.EQUIVALENT
+    assert found.advice is None
+
+
+def test_too_few_queries_have_no_verdict_however_clear():
+    """Five queries with a tenfold slowdown stay inconclusive and say how many are missing; six may speak."""
+    five, six = (grid(queries=n, value=lambda q, arm, _: (1 + q) * (10.0 + q if arm == CANDIDATE else 1)) for n in (5, 6))
+    (found,) = judge(five)
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "1 more queries" in found.advice
+    assert judge(six)[0].verdict is Verdict.WORSE
+
+
+def test_an_open_question_says_what_would_settle_it():
+    """Noise that hides the answer gives a number of queries, and of repeats, that would not."""
+    (found,) = judge(grid(queries=20, repeats=2, value=noisy(ratio=1.12, noise=0.5, interaction=0.0, seed=3)))
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "more queries" in found.advice
+
+
+def test_an_effect_that_is_certain_but_small_is_not_called_worse():
+    """A certain 5 % under a margin of 10 % is equivalent or open, never worse."""
+    (found,) = judge(grid(queries=200, repeats=1, value=noisy(ratio=1.05, noise=0.01, interaction=0.01)))
+    assert found.p < 0.01
+    assert found.verdict is Verdict.EQUIVALENT
+
+
+def test_only_answered_trials_feed_latency():
+    """Failed trials carry no time, and what is left out is counted by arm."""
+    frame = grid(queries=10, value=noisy(seed=1))
+    broken = frame.with_columns(
+        outcome=pl.when((pl.col("arm") == CANDIDATE) & (pl.col("query_id") < "q002"))
+        .then(pl.lit("failed"))
+        .otherwise("outcome"),
+        latency_s=pl.when((pl.col("arm") == CANDIDATE) & (pl.col("query_id") < "q002")).then(1e9).otherwise("latency_s"),
+    )
+    (found,) = judge(broken)
+    (without,) = judge(frame.filter(pl.col("query_id") >= "q002"))
+    assert found.effect.value == pytest.approx(without.effect.value)
+    assert found.n_queries == 8
+    assert any("2 of 10 queries left out" in warning and "2 on OPTIM" in warning for warning in found.warnings)
+
+
+def test_unequal_repeats_are_averaged_within_the_query():
+    """A query with many repeats weighs as much as one with few."""
+    rows = [
+        trial("a", BASELINE, 1, latency_s=1.0),
+        trial("b", BASELINE, 1, latency_s=1.0),
+        trial("b", CANDIDATE, 1, latency_s=1.0),
+    ]
+    rows += [trial("a", CANDIDATE, repeat, latency_s=4.0) for repeat in range(1, 10)]
+    (found,) = judge(pl.DataFrame(rows))
+    assert found.effect.value == pytest.approx(2.0)
+    assert found.n_pairs == 2
+
+
+def test_success_uses_every_trial_and_needs_no_column():
+    """``answered`` follows from the outcome, counts failures, and its difference is in points."""
+    frame = grid(queries=20, value=noisy(), outcome=lambda q, arm, _: "failed" if arm == CANDIDATE and q % 2 else "answered")
+    (found,) = judge(frame, ["answered"])
+    assert found.effect.value == pytest.approx(-0.5)
+    assert found.test == "McNemar exact"
+    assert found.p == pytest.approx(2 * 0.5**10)
+    assert found.verdict is Verdict.WORSE
+
+
+def test_time_is_conditional_where_success_differs():
+    """An arm that fails half the queries gets its speed with a warning."""
+    frame = grid(queries=24, value=noisy(), outcome=lambda q, arm, _: "timed_out" if arm == CANDIDATE and q % 2 else "answered")
+    (found,) = judge(frame)
+    assert any("conditional on success" in warning for warning in found.warnings)
+    (same,) = judge(grid(queries=24, value=noisy()))
+    assert not any("conditional" in warning for warning in same.warnings)
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0])
+@pytest.mark.parametrize("repeats", [1, 4])
+def test_rates_at_the_ends_of_the_scale_have_bounds(level, repeats):
+    """All 0 or all 1 on both arms is no difference with finite bounds that shrink with n, never NaN."""
+    found = [
+        judge(grid(queries=n, repeats=repeats, column="fastpath_rate", value=lambda *_: level), ["fastpath_rate"])[0]
+        for n in (10, 100)
+    ]
+    for comparison in found:
+        assert comparison.effect.value == 0
+        assert comparison.p == 1
+        assert -1 < comparison.effect.lo < 0 < comparison.effect.hi < 1
+    assert found[1].effect.hi < found[0].effect.hi
+
+
+def test_a_rate_of_nothing_against_everything_has_an_interval():
+    """0 against 1 on every query is a difference of 1 with a lower bound."""
+    frame = grid(queries=12, repeats=3, column="fastpath_rate", value=lambda _, arm, __: float(arm == CANDIDATE))
+    (found,) = judge(frame, ["fastpath_rate"])
+    assert (found.effect.value, found.effect.hi) == (1, 1)
+    assert 0.4 < found.effect.lo < 1
+    assert found.verdict is Verdict.BETTER
+
+
+def test_identical_trials_are_equivalent_without_a_spread():
+    """The same numbers on both arms give a ratio of exactly 1 and p = 1."""
+    (found,) = judge(grid(queries=12, value=lambda q, *_: 2.0 + q))
+    assert (found.effect.value, found.effect.lo, found.effect.hi, found.p) == (1, 1, 1, 1)
+    assert found.verdict is Verdict.EQUIVALENT
+
+
+def test_a_metric_only_one_arm_has_stands_alone():
+    """No phases in IDEAT: structural, with the reason, and no test."""
+    frame = grid(queries=12, column="fastpath_rate", value=lambda q, arm, _: q / 12 if arm == CANDIDATE else None)
+    (found,) = judge(frame, ["fastpath_rate"])
+    assert found.verdict is Verdict.STRUCTURAL
+    assert found.family == "structural"
+    assert found.p is None
+    assert found.warnings[0].startswith("structural: no phases in IDEAT")
+
+
+def test_misrouted_trials_make_a_contrast_invalid():
+    """One trial in five served by another profile ends in no verdict, with the reason; one in forty only loses the trial."""
+    bad = grid(queries=20, repeats=2, value=noisy(ratio=2), outcome=lambda q, *_: "misrouted" if q % 5 == 0 else "answered")
+    (found,) = judge(bad)
+    assert found.verdict is Verdict.INVALID
+    assert "misrouted" in found.warnings[0]
+    one = grid(queries=20, repeats=2, value=noisy(ratio=2), outcome=lambda q, _, r: "misrouted" if q == r == 1 else "answered")
+    assert judge(one)[0].verdict is Verdict.WORSE
+
+
+def test_few_complete_pairs_make_time_invalid_and_leave_success_its_verdict():
+    """Seven of ten queries without an answer say a lot about success and nothing about time."""
+    frame = grid(
+        queries=30, value=noisy(ratio=2), outcome=lambda q, arm, _: "failed" if arm == CANDIDATE and q % 10 < 7 else "answered"
+    )
+    time, success = judge(frame, ["latency_s", "answered"])
+    assert time.verdict is Verdict.INVALID
+    assert "9 of 30 queries" in time.warnings[0]
+    assert success.verdict is Verdict.WORSE
+
+
+def test_one_query_speaks_for_itself_only():
+    """With one query the repeats are the units, paired by number, and every number says so."""
+    frame = grid(queries=1, repeats=8, value=lambda _, arm, r: (3.0 + r) * (1.5 + r / 100 if arm == CANDIDATE else 1))
+    (found,) = judge(frame)
+    assert (found.n_queries, found.n_pairs) == (1, 8)
+    assert found.verdict is Verdict.WORSE
+    assert found.effect.value == pytest.approx(math.exp(np.mean([math.log(1.5 + r / 100) for r in range(1, 9)])))
+    assert any(warning.startswith("this query only") for warning in found.warnings)
+
+
+def test_warm_ups_do_not_count():
+    """Rows of stage warmup are as if they were not there."""
+    frame = grid(queries=8, repeats=2, value=noisy(ratio=1.2), stage="measured")
+    warm = frame.with_columns(stage=pl.lit("warmup"), latency_s=pl.col("latency_s") * 50)
+    assert judge(pl.concat([frame, warm])) == judge(frame)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10**6), factor=st.floats(1e-3, 1e3))
+def test_the_laws_of_a_ratio(seed, factor):
+    """Swapping the arms inverts the ratio and its ends and keeps p; scaling both arms moves neither."""
+    frame = grid(queries=9, repeats=2, value=noisy(ratio=1.2, seed=seed))
+    (found,) = judge(frame)
+    (swapped,) = judge(frame, baseline=CANDIDATE, candidate=BASELINE)
+    (scaled,) = judge(frame.with_columns(pl.col("latency_s") * factor))
+    assert swapped.effect.value == pytest.approx(1 / found.effect.value)
+    assert swapped.effect.lo == pytest.approx(1 / found.effect.hi, rel=1e-6)
+    assert swapped.p == found.p
+    assert (scaled.effect.value, scaled.effect.lo, scaled.p) == pytest.approx(
+        (found.effect.value, found.effect.lo, found.p), rel=1e-6
+    )
+
+
+@settings(max_examples=10, deadline=None)
+@given(order=st.integers(0, 10**6))
+def test_the_order_of_rows_is_of_no_consequence(order):
+    """Any order of the same trials gives the same comparison to the last bit; another seed another interval."""
+    frame = grid(queries=16, repeats=3, value=noisy(ratio=1.1))
+    assert judge(frame.sample(fraction=1, shuffle=True, seed=order)) == judge(frame)
+    assert judge(frame, seed=8)[0].effect.lo != judge(frame)[0].effect.lo
+
+
+def test_metrics_with_margins_are_corrected_and_the_rest_is_exploratory():
+    """Holm runs over the metrics with margins, Benjamini-Hochberg over the others, in the order asked for."""
+    frame = grid(
+        queries=20,
+        repeats=2,
+        value=noisy(ratio=1.2),
+        total_tokens=noisy(ratio=1.1, seed=1),
+        checks_passed_ratio=lambda q, arm, r: min(noisy(seed=2)(q, arm, r) / 20, 1.0),
+    )
+    found = judge(frame, ["total_tokens", "checks_passed_ratio", "latency_s"], margins={"latency_s": 0.1, "total_tokens": 0.05})
+    assert [c.metric for c in found] == ["total_tokens", "checks_passed_ratio", "latency_s"]
+    assert [c.family for c in found] == ["primary", "exploratory", "primary"]
+    tokens, quality, latency = found
+    assert latency.p < tokens.p
+    assert latency.p_adjusted == pytest.approx(2 * latency.p)
+    assert tokens.p_adjusted == pytest.approx(max(tokens.p, 2 * latency.p))
+    assert quality.p_adjusted == pytest.approx(quality.p)
+
+
+def test_without_margins_the_metrics_asked_for_are_the_family():
+    """A call without margins declares its metrics by naming them, and the correction runs over them."""
+    frame = grid(queries=20, repeats=2, value=noisy(ratio=1.5), total_tokens=noisy(ratio=1.5, seed=1))
+    corrected = judge(frame, ["latency_s", "total_tokens"], margins=None)
+    plain = judge(frame, ["latency_s", "total_tokens"], margins=None, correction="none")
+    assert [c.family for c in corrected] == ["primary", "primary"]
+    assert corrected[0].p_adjusted > corrected[0].p
+    assert plain[0].p_adjusted == plain[0].p
+
+
+def test_a_column_nobody_defined_is_compared_and_not_judged():
+    """Positive numbers give a ratio, others a difference; which way is better is said to be unknown."""
+    frame = grid(queries=12, column="mine", value=noisy(ratio=3), zeros=lambda q, arm, _: float(q % 3) + (arm == CANDIDATE))
+    ratio, difference = judge(frame, ["mine", "zeros"], margins=None)
+    assert (ratio.effect.kind, difference.effect.kind) == ("ratio", "difference")
+    assert difference.effect.value == pytest.approx(1)
+    assert ratio.p < 0.01
+    assert ratio.verdict is Verdict.INCONCLUSIVE
+    assert any("which way is better is unknown" in warning for warning in ratio.warnings)
+
+
+def test_a_zero_in_a_positive_metric_is_compared_as_a_difference():
+    """A logarithm of 0 is never taken; the change of method is said."""
+    (found,) = judge(grid(queries=8, value=lambda q, arm, _: 0.0 if q == 0 else 2.0 + q + (arm == CANDIDATE)), margins=None)
+    assert found.effect.kind == "difference"
+    assert any("compared as a difference" in warning for warning in found.warnings)
+
+
+def test_an_amount_is_a_difference_of_means():
+    """A metric that can be exactly 0 is compared in its own unit."""
+    corrections = metric("corrections", assumption=Assumption.AMOUNT)
+    frame = grid(queries=10, column="corrections", value=lambda q, arm, _: (q % 2) + (2 if arm == CANDIDATE else 0))
+    (found,) = judge(frame, ["corrections"], definitions=(corrections,))
+    assert found.effect.value == pytest.approx(2)
+    assert found.verdict is Verdict.WORSE
+
+
+def test_a_neutral_metric_is_never_judged():
+    """A certain difference without a better side is shown and called neither."""
+    neutral = metric("chars", direction=Direction.NEUTRAL)
+    (found,) = judge(grid(queries=20, column="chars", value=noisy(ratio=3)), ["chars"], definitions=(neutral,))
+    assert found.p < 0.01
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "queries_won" not in found.beside
+
+
+def test_cross_checks_stand_beside():
+    """Student's interval, Wilcoxon, Hodges-Lehmann, queries won and the ratio of totals come with every ratio."""
+    (found,) = judge(grid(queries=60, repeats=2, value=noisy(ratio=1.3)))
+    for name in ("t_lo", "t_hi", "wilcoxon_p", "hodges_lehmann", "hodges_lehmann_lo", "hodges_lehmann_hi", "ratio_of_totals"):
+        assert found.beside[name] is not None
+    assert found.beside["ratio_of_totals_lo"] < found.beside["ratio_of_totals"] < found.beside["ratio_of_totals_hi"]
+    assert found.beside["t_lo"] == pytest.approx(found.effect.lo, rel=0.02)
+    assert found.beside["hodges_lehmann"] == pytest.approx(found.effect.value, rel=0.05)
+    assert found.beside["queries_won"] < 0.3
+
+
+def test_totals_that_go_the_other_way_are_said():
+    """Nineteen queries twice as fast and one dear query twice as slow: the ratio and what is paid disagree."""
+    frame = grid(
+        queries=20, value=lambda q, arm, _: (1000.0 if q == 0 else 1.0) * ((2 if q == 0 else 0.5) if arm == CANDIDATE else 1)
+    )
+    (found,) = judge(frame)
+    assert found.effect.value < 1 < found.beside["ratio_of_totals"]
+    assert any("the total moves the other way" in warning for warning in found.warnings)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"candidate": "OPTIMA"}, "arm 'OPTIMA' has no measured trials in the frame; did you mean 'OPTIM'"),
+        ({"metrics": ["latency"], "margins": None}, "no column 'latency'; did you mean 'latency_s'"),
+        ({"metrics": ["query_id"], "margins": None}, "not numbers"),
+        ({"margins": {"total_tokens": 0.05}}, "a margin is given for 'total_tokens', which is not compared"),
+        ({"margins": {"latency_s": 0}}, "must be a positive share"),
+        ({"correction": "bonferroni"}, "correction 'bonferroni' is none of"),
+        ({"confidence": 95}, "confidence 95 must lie between"),
+        ({"candidate": BASELINE}, "the same arm"),
+        ({"seed": -1}, "seed -1"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(options, says):
+    """A caller's mistake is named with what to do, and exits with 2."""
+    with pytest.raises(UsageError) as caught:
+        judge(grid(queries=8, value=noisy()), **options)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_frame_that_is_not_one_of_trials_is_refused():
+    """Missing columns and empty cells are named."""
+    with pytest.raises(UsageError, match="no column 'arm', 'repeat', 'outcome'"):
+        judge(pl.DataFrame({"query_id": ["a"]}))
+    frame = grid(queries=3, value=noisy()).with_columns(arm=pl.lit(None, dtype=pl.String))
+    with pytest.raises(UsageError, match="column 'arm' has 6 empty cells"):
+        judge(frame)
+
+
+def test_pooled_runs_keep_every_trial():
+    """The same repetition from two runs counts twice, in any order."""
+    frame = grid(queries=8, value=noisy(ratio=1.2), run_id="a")
+    both = pl.concat([frame, grid(queries=8, value=noisy(ratio=1.2, seed=9), run_id="b")])
+    (found,) = judge(both)
+    assert found.n_pairs == 16
+    assert judge(both.reverse()) == [found]
+
+
+def test_no_false_alarms_beyond_the_nominal_rate():
+    """Two hundred A/A comparisons of 12 queries in 2 repeats reject about one in twenty; intervals hold the truth as often."""
+    rng = np.random.default_rng(1)
+    replications, queries, repeats = 200, 12, 2
+    rejected = covered = 0
+    place = pl.DataFrame(
+        [trial(f"q{q}", arm, r) for q in range(queries) for arm in (BASELINE, CANDIDATE) for r in range(repeats)]
+    )
+    for _ in range(replications):
+        values = np.exp(
+            rng.normal(0, 0.8, (queries, 1, 1))
+            + rng.normal(0, 0.15, (queries, 2, 1))
+            + rng.normal(0, 0.3, (queries, 2, repeats))
+        )
+        (found,) = judge(place.with_columns(latency_s=pl.Series(values.ravel())))
+        rejected += found.p < 0.05
+        covered += found.effect.lo <= 1 <= found.effect.hi
+    assert 2 <= rejected <= 20  # binomial(200, .05) leaves this range once in 2,000
+    assert covered >= 180

@@ -1,0 +1,68 @@
+"""Frames of trials and metrics for tests of the analysis: everything has a default, nothing hides a number that matters."""
+
+import numpy as np
+import polars as pl
+
+from uderia_bench.metrics.metric import Across, Assumption, Direction, Metric
+
+BASELINE, CANDIDATE = "IDEAT", "OPTIM"
+
+
+def metric(name, *, assumption=Assumption.POSITIVE, direction=Direction.LOWER, family="time", across=Across.TESTED, **fields):
+    """Define a metric; latency-like unless said otherwise."""
+    return Metric(
+        name=name,
+        family=family,
+        doc="for tests",
+        unit="s",
+        kind=float,
+        direction=direction,
+        assumption=assumption,
+        read=lambda _: None,
+        across=across,
+        **fields,
+    )
+
+
+LATENCY = metric("latency_s")
+TOKENS = metric("total_tokens", family="tokens")
+COST = metric("cost_usd", family="cost", judged_unless="price_fallback")
+ANSWERED = metric("answered", assumption=Assumption.RATE, direction=Direction.HIGHER, family="answer", needs_answer=False)
+QUALITY = metric("checks_passed_ratio", assumption=Assumption.RATE, direction=Direction.HIGHER, family="answer")
+FASTPATH = metric("fastpath_rate", assumption=Assumption.RATE, direction=Direction.HIGHER, family="planning")
+
+
+def trial(query, arm, repeat=1, *, outcome="answered", **columns):
+    """Make one row of a frame of trials."""
+    return {"query_id": query, "arm": arm, "repeat": repeat, "outcome": outcome, **columns}
+
+
+def grid(*, queries, value, repeats=1, arms=(BASELINE, CANDIDATE), column="latency_s", **columns):
+    """Make a full frame; ``value(query, arm, repeat)`` fills ``column``, as callables in ``columns`` fill theirs."""
+    return pl.DataFrame(
+        [
+            trial(
+                f"q{query:03}",
+                arm,
+                repeat,
+                **{column: value(query, arm, repeat)},
+                **{name: fill(query, arm, repeat) if callable(fill) else fill for name, fill in columns.items()},
+            )
+            for query in range(queries)
+            for arm in arms
+            for repeat in range(1, repeats + 1)
+        ],
+        infer_schema_length=None,
+    )
+
+
+def noisy(*, ratio=1.0, seed=0, spread=0.8, noise=0.3, interaction=0.15):
+    """Make a value function: log-normal latencies with the recipe's variances, the candidate ``ratio`` times as slow."""
+
+    def value(query, arm, repeat):
+        level = np.random.default_rng([seed, query, 0]).normal(0, spread)
+        cell = np.random.default_rng([seed, query, arm == CANDIDATE, 1]).normal(0, interaction)
+        own = np.random.default_rng([seed, query, arm == CANDIDATE, repeat, 2]).normal(0, noise)
+        return float(5 * np.exp(level + cell + own) * (ratio if arm == CANDIDATE else 1.0))
+
+    return value
