@@ -83,6 +83,8 @@ def _findings(error: ValidationError, model: type[Written], document: Document) 
         match detail["type"]:
             case "default_factory_not_called":  # a consequence of another error in the list
                 continue
+            case "too_short" if detail["input"]:  # the same: its entries were refused
+                continue
             case "wrong":
                 yield from ((steps + below, message) for below, message in detail["ctx"]["findings"])
             case "extra_forbidden":
@@ -132,12 +134,12 @@ _PLAIN_WORDS = {  # pydantic's error types; {…} is filled from the error's con
     "dict_type": "should be a mapping (key: value)",
     "finite_number": "must be a finite number",
     "float_type": "should be a number",
-    "greater_than": "must be more than {gt}",
-    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be more than {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
     "int_from_float": "should be a whole number",
     "int_type": "should be a whole number",
-    "less_than": "must be less than {lt}",
-    "less_than_equal": "must be at most {le}",
+    "less_than": "must be less than {lt:g}",
+    "less_than_equal": "must be at most {le:g}",
     "literal_error": "should be {expected}",
     "model_type": "should be a mapping (key: value)",
     "string_type": "should be text",

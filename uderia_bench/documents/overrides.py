@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from uderia_bench.documents.document import Document, Override, Place, Steps, dotted, steps_of
 from uderia_bench.documents.reading import read_text
-from uderia_bench.errors import UsageError
+from uderia_bench.errors import DocumentError, UsageError
 
 
 def set_values(document: Document, assignments: Iterable[str | Override]) -> Document:
@@ -32,7 +33,10 @@ def _assignment(text: str) -> Override:
     steps = steps_of(path.strip())
     if not equals or "" in steps:
         raise UsageError(f"{origin}: write it as path=value, as in --set load.concurrency=4")
-    return Override(steps=steps, value=read_text(value, file=origin).data, origin=origin)
+    try:
+        return Override(steps=steps, value=read_text(value, file=origin).data, origin=origin)
+    except DocumentError as error:
+        raise DocumentError(tuple(replace(mistake, line=None) for mistake in error.mistakes)) from None
 
 
 def _no_way(document: Document, walked: Steps, steps: Steps) -> str:

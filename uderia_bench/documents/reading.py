@@ -97,8 +97,10 @@ def read_text(text: str, *, file: str) -> Document:
         )
     except MarkedYAMLError as error:
         _refuse(file, *_in_plain_words(error))
-    except (YAMLError, ValueError, OverflowError) as error:  # the latter two: an escape such as "\UFFFFFFFF"
+    except YAMLError as error:
         _refuse(file, reader.line, f"is not valid YAML: {error}")
+    except (ValueError, OverflowError):  # chr() of "\UFFFFFFFF"
+        _refuse(file, reader.line, r"has a \U escape that stands for no character")
 
 
 class _Reader:
