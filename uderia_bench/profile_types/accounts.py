@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from uderia_bench.profile_types.exchange import Exchange
-from uderia_bench.profile_types.lenient import amount, count, mapping
+from uderia_bench.profile_types.lenient import amount, count, mapping, text
 from uderia_bench.profile_types.wordings import FALLBACK_PRICE, NAMING_CALL_IDS, PRICED_LIKE_FALLBACK
 from uderia_bench.trace import LlmCall, Tokens
 
@@ -49,7 +49,7 @@ def naming(exchange: Exchange) -> Naming:
         cost += amount(details.get("cost_usd")) or 0.0
     if not completes:  # the event was lost, its update was not
         for event in exchange.all("token_update"):
-            if event.body.get("call_id") in NAMING_CALL_IDS:
+            if text(event.body.get("call_id")) in NAMING_CALL_IDS:
                 tokens_in += count(event.body.get("statement_input")) or 0
                 tokens_out += count(event.body.get("statement_output")) or 0
                 cost += amount(event.body.get("cost_usd")) or 0.0
@@ -111,7 +111,7 @@ def _sources(exchange: Exchange, out: Spent, calls: tuple[LlmCall, ...]) -> list
         body = updates[-1].body
         spent = _spent(body, "turn_input", "turn_output") or _spent(body, "total_input", "total_output")
         if spent is not None:
-            said_name = any(event.body.get("call_id") in NAMING_CALL_IDS for event in updates)
+            said_name = any(text(event.body.get("call_id")) in NAMING_CALL_IDS for event in updates)
             found.append(("the last token update", spent.less(out) if said_name else spent))
     result = exchange.result
     spent = _spent(result, "turn_input_tokens", "turn_output_tokens")
