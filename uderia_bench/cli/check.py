@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from uderia_bench.errors import Mistake
 
 NAME = "check"
 NEEDS_ARGUMENTS = True
@@ -22,7 +25,7 @@ def command(
     from uderia_bench.errors import DocumentError
 
     installed = plugins.load()
-    mistakes = []
+    mistakes: list[Mistake] = []
     for path in documents:
         try:
             typer.echo(f"{path}: {check.describe(path, installed)}")

@@ -35,13 +35,16 @@ def command(
 
     Example: uderia-bench compare --query "how many databases are on the system?" --profile1 IDEAT --profile2 OPTIM
     """
-    from uderia_bench import pipeline
-    from uderia_bench.cli.finish import finish
+    from uderia_bench import pipeline, plugins, seed_comparison
+    from uderia_bench.cli.finish import leave
 
     asked = experiment_of(tuple(query), (profile1, profile2), server=server, timeout=timeout, repeats=repeats, speed=speed)
-    around = surroundings(log_format=log_format)
-    run = pipeline.start(asked, output=output, run_id=run_id, around=around)
-    finish(run, as_json=as_json, seed_files=f"{datetime.now(UTC):%Y%m%d_%H%M%S}")
+    installed = plugins.load()
+    run = pipeline.start(asked, output=output, run_id=run_id, around=surroundings(log_format=log_format))
+    made = pipeline.conclude(run, installed)
+    arms = (asked.arms[0].name, asked.arms[1].name)
+    seed_comparison.write(run, installed, arms=arms, analysis=made.analysis, at=datetime.now(UTC))
+    leave(run, made, as_json=as_json)
 
 
 def experiment_of(

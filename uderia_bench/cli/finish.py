@@ -14,12 +14,18 @@ if TYPE_CHECKING:
 
 
 def finish(run: RunDirectory, *, as_json: bool) -> None:
-    """Conclude a run, print its report and raise typer's exit: 5 and 1 by the report's standing, 4 where trials are left."""
+    """Conclude a run, print its report and leave: 4 where trials are left, else 5, 1 or 0 by the report's standing."""
     from uderia_bench import pipeline, plugins
+
+    leave(run, pipeline.conclude(run, plugins.load()), as_json=as_json)
+
+
+def leave(run: RunDirectory, made: Report, *, as_json: bool) -> None:
+    """Print a report and raise typer's exit with the code it stands for."""
+    from uderia_bench import pipeline
     from uderia_bench.errors import Interrupted
     from uderia_bench.report import content
 
-    made = pipeline.conclude(run, plugins.load())
     typer.echo(rendered(made, "json" if as_json else "text"))
     try:
         pipeline.settled_or_interrupted(run)
