@@ -1,4 +1,4 @@
-"""Laws of reading: whatever the JSON, there is an outcome with a reason, every metric has a value of its type, and nothing raises."""
+"""Laws of reading: whatever the JSON, there is an outcome with a reason and every metric has a value of its type."""
 
 from __future__ import annotations
 

@@ -43,6 +43,7 @@ def test_equal_events_without_stamps_are_all_kept():
 
 
 def turns(*numbered):
+    """Return a session of turns, each a number and what else it holds."""
     return exchanges.session(*({"turn": number, **more} for number, more in numbered))
 
 

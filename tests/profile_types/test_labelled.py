@@ -13,7 +13,7 @@ from uderia_bench import metrics, profile_types
 from uderia_bench.trace import CallClass
 from uderia_bench.trial import Outcome
 
-pytestmark = pytest.mark.shared
+pytestmark = [pytest.mark.shared, pytest.mark.usefixtures("shared")]
 
 _UDERIA = Path(__file__).resolve().parents[3] / "shared/uderia"
 LABELLED = sorted((_UDERIA / "labelled").glob("*.json"))
@@ -29,7 +29,7 @@ def _class_of(kind):
 
 
 @pytest.mark.parametrize("path", LABELLED or [None], ids=lambda path: path.stem if path else "absent")
-def test_a_labelled_trial_is_read_as_it_was(shared, path):
+def test_a_labelled_trial_is_read_as_it_was(path):
     """Outcome, tokens, naming, LLM calls by class, tool calls, tool errors and corrections equal the truth."""
     trial = json.loads(path.read_bytes())
     truth = trial["truth"]
@@ -80,13 +80,13 @@ def _body(path):
     return json.loads(path.read_bytes())["body"]
 
 
-def test_every_scenario_is_known(shared):
+def test_every_scenario_is_known():
     """A capture added to the shared material needs its line here."""
     assert {folder.name for folder in CAPTURES} == set(_READ)
 
 
 @pytest.mark.parametrize("folder", CAPTURES or [None], ids=lambda folder: folder.name if folder else "absent")
-def test_a_captured_scenario_is_read(shared, folder):
+def test_a_captured_scenario_is_read(folder):
     """Every scenario has the outcome, totals, calls and paths that its raw JSON shows; nothing in it is unclassified."""
     trace = profile_types.read(traces.record(_body(folder / "task_final.json"), _body(folder / "session_details.json")))
     observed = metrics.observe(trace)
@@ -111,7 +111,7 @@ def test_a_cancelled_capture_is_cancelled(shared, tag):
 
 
 @pytest.mark.parametrize("folder", CAPTURES or [None], ids=lambda folder: folder.name if folder else "absent")
-def test_without_its_session_a_capture_reads_nearly_the_same(shared, folder):
+def test_without_its_session_a_capture_reads_nearly_the_same(folder):
     """The stream alone gives the same totals, classes, tools and paths; only what it never carries is missing."""
     task, session = _body(folder / "task_final.json"), _body(folder / "session_details.json")
     full = profile_types.read(traces.record(task, session))

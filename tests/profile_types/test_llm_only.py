@@ -16,6 +16,7 @@ _ERROR = """content=[{'type': 'text', 'text': '{"metadata": {"status": "success"
 
 
 def read(task, session=None, **changes):
+    """Return the trace of these bodies."""
     return profile_types.read(traces.record(task, session, **changes))
 
 

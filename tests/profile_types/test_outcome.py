@@ -11,14 +11,17 @@ from uderia_bench.trial import Ending, Outcome
 
 
 def read(task=None, session=None, **changes):
+    """Return the trace of these bodies."""
     return profile_types.read(traces.record(task, session, **changes))
 
 
 def ended(trace):
+    """Return a trace's outcome and its reason."""
     return trace.outcome, trace.outcome_detail
 
 
 def with_answer(answer, **turn):
+    """Return a planner's run with this answer, and these fields in its turn."""
     task, session = exchanges.one_tool_run()
     for item in task["events"]:
         if item["event_type"] == "final_answer":

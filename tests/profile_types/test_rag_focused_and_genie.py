@@ -11,10 +11,12 @@ from uderia_bench.trial import Outcome
 
 
 def read(task, session=None, **changes):
+    """Return the trace of these bodies."""
     return profile_types.read(traces.record(task, session, **changes))
 
 
 def rag_run(*middle, **answer):
+    """Return a retriever's run with these steps; ``answer`` goes into its final answer."""
     events = [
         *exchanges.head("FOCUS"),
         exchanges.notification("execution_start", 0.1, profile_type="rag_focused", profile_tag="FOCUS", turn_id=1),
@@ -57,6 +59,7 @@ def test_no_knowledge_is_no_answer():
 
 
 def genie_run(*middle, success=True, **turn):
+    """Return a coordinator's run with these steps."""
     events = [
         *exchanges.head("COORD"),
         exchanges.event("execution_start", 0.1, profile_type="genie", profile_tag="COORD", turn_id=1),

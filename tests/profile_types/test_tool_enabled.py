@@ -14,14 +14,17 @@ from uderia_bench.trial import Outcome
 
 
 def read(task, session=None, **changes):
+    """Return the trace of these bodies."""
     return profile_types.read(traces.record(task, session, **changes))
 
 
 def classes(trace):
+    """Count a trace's LLM calls by class."""
     return Counter(call.call_class for call in trace.llm_calls)
 
 
 def data_calls(trace):
+    """Return a trace's calls of data tools."""
     return [call for call in trace.tool_calls if not call.system]
 
 
