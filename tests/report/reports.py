@@ -10,7 +10,7 @@ from uderia_bench.stats.estimate import Effect, Estimate
 LOW, HIGH, NEUTRAL = Direction.LOWER, Direction.HIGHER, Direction.NEUTRAL
 
 
-def metric(name, unit="1", *, kind=float, direction=LOW, assumption=Assumption.POSITIVE, across=Across.TESTED, reason=None):
+def metric(name, unit="1", *, kind=float, direction=LOW, assumption=Assumption.POSITIVE, across=Across.TESTED, **rest):
     """Define a metric that reads nothing."""
     return Metric(
         name=name,
@@ -22,7 +22,7 @@ def metric(name, unit="1", *, kind=float, direction=LOW, assumption=Assumption.P
         assumption=assumption,
         read=lambda _: None,
         across=across,
-        across_reason=reason,
+        **rest,
     )
 
 
@@ -34,8 +34,17 @@ METRICS = (
     metric("checks_passed_ratio", direction=HIGH, assumption=Assumption.RATE),
     metric("ms_per_token", "ms"),
     metric("fastpath_rate", direction=HIGH, assumption=Assumption.RATE),
-    metric("direct_tool_rate", direction=HIGH, assumption=Assumption.RATE, across=Across.STRUCTURAL, reason="architecture"),
-    metric("llm_calls", kind=int, direction=NEUTRAL, assumption=Assumption.AMOUNT, across=Across.SHOWN, reason="architecture"),
+    metric(
+        "direct_tool_rate", direction=HIGH, assumption=Assumption.RATE, across=Across.STRUCTURAL, across_reason="architecture"
+    ),
+    metric(
+        "llm_calls",
+        kind=int,
+        direction=NEUTRAL,
+        assumption=Assumption.AMOUNT,
+        across=Across.SHOWN,
+        across_reason="architecture",
+    ),
 )
 
 

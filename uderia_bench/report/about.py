@@ -19,21 +19,24 @@ def about(report: Report) -> tuple[tuple[str, str], ...]:
 def method(report: Report) -> tuple[str, ...]:
     """Return how to read the tables, in as few words as hold."""
     level = f"{100 * report.analysis.confidence:g}%"
-    of = "queries (repeats of a query are averaged first)"
+    arms = f"Arms: mean ± half of its {level} interval."
+    if not report.analysis.comparisons:
+        return (arms,)
+    n = "n: queries; the repeats of a query are averaged first."
     if content.scope(report) is content.Scope.THIS_QUERY:
-        of = "repeats of the one query: the numbers say nothing about other queries"
+        n = "The repeats are the unit: the numbers say nothing about other queries."
     return (
-        f"Arms: mean ± half of its {level} interval.",
+        arms,
         f"vs base: the typical query's change with its {level} interval; it can differ from the change of the means.",
-        f"p: how often chance alone would show a difference this large. n: {of}.",
-        "better, worse: significant and larger than the margin; equivalent: surely inside it; ~: no verdict from these data.",
+        f"p: how often chance alone would show a difference this large. {n}",
+        "better, worse: significant and beyond the margin; equivalent (same): surely inside it; ~: no verdict from these data.",
     )
 
 
 def _lines(facts: RunFacts, seed: int) -> Iterator[tuple[str, str]]:
     yield "run", f"{facts.run_id}, experiment {facts.experiment}"
     if facts.embedded_speed is not None:
-        yield "server", f"embedded Uderia at speed {facts.embedded_speed:g}: a simulation, not a real agent"
+        yield "server", content.embedded(facts.embedded_speed)
     else:
         yield "server", ", ".join(facts.servers)
     yield "corpus", f"{facts.corpus} ({facts.corpus_hash[:_HASH_SHOWN]}), {_count(facts.queries, 'query', 'queries')}"

@@ -108,6 +108,11 @@ def scope(report: Report) -> Scope:
     return Scope.QUERIES_LIKE_THESE if report.facts.queries > 1 else Scope.THIS_QUERY
 
 
+def embedded(speed: float) -> str:
+    """Say that the numbers are simulated, and at what speed; every report of an embedded run carries it."""
+    return f"embedded Uderia at speed {speed:g}: a simulation, not a real agent"
+
+
 def standing(report: Report) -> Standing:
     """How the run stands: an invalid overall comparison weighs more than a missed gate (contract.md, exit codes)."""
     if any(c.stratum == OVERALL and c.verdict is Verdict.INVALID for c in report.analysis.comparisons):
@@ -158,18 +163,18 @@ def definition(report: Report, metric: str) -> Metric | None:
     return next((known for known in report.metrics if known.name == metric), None)
 
 
-_VERDICT_WORDS = {
-    Verdict.BETTER: ("better", Tone.GOOD),
-    Verdict.WORSE: ("worse", Tone.BAD),
-    Verdict.EQUIVALENT: ("equivalent", Tone.PLAIN),
-    Verdict.INCONCLUSIVE: ("~", Tone.PLAIN),
-    Verdict.INVALID: ("invalid", Tone.DOUBTFUL),
-    Verdict.STRUCTURAL: ("structural", Tone.PLAIN),
+_VERDICT_WORDS: dict[Verdict, tuple[tuple[str, ...], Tone]] = {
+    Verdict.BETTER: (("better",), Tone.GOOD),
+    Verdict.WORSE: (("worse",), Tone.BAD),
+    Verdict.EQUIVALENT: (("equivalent", "same"), Tone.PLAIN),
+    Verdict.INCONCLUSIVE: (("~",), Tone.PLAIN),
+    Verdict.INVALID: (("invalid",), Tone.DOUBTFUL),
+    Verdict.STRUCTURAL: (("structural",), Tone.PLAIN),
 }
 
 
-def verdict_word(comparison: Comparison) -> str:
-    """Return the verdict on the candidate as tables print it; ``~`` is benchstat's sign for no verdict."""
+def verdict_words(comparison: Comparison) -> tuple[str, ...]:
+    """Return the verdict on the candidate as tables print it, and shorter; ``~`` is benchstat's sign for no verdict."""
     return _VERDICT_WORDS[comparison.verdict][0]
 
 

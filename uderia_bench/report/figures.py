@@ -64,13 +64,16 @@ def amount(value: float | None, scale: Scale, *, half: float | None = None, sign
     number = finite(value)
     if number is None:
         return MISSING
-    text = f"{number * scale.factor:.1f}" if scale.share else _fixed(number * scale.factor, _times(half, scale.factor))
+    if scale.share:
+        text = f"{number:.0%}".removesuffix("%") if number in (0, 1) else f"{number * scale.factor:.1f}"
+    else:
+        text = _fixed(number * scale.factor, _times(half, scale.factor))
     sign = "-" if text.startswith("-") else "+" if signed else ""
     return f"{sign}{scale.prefix}{text.removeprefix('-')}{scale.suffix}"
 
 
 def estimate_forms(estimate: Estimate, scale: Scale) -> tuple[str, ...]:
-    """Return ``20.1s ±6%`` and ``20.1s``; a share's half-width is in points (``97.5% ±2.1``)."""
+    """Return ``20.1s ±6%`` and ``20.1s``; a share's half-width is in points, and at its ends a bound (``0% ≤14%``)."""
     value = finite(estimate.value)
     if value is None:
         return (MISSING,)
@@ -78,6 +81,9 @@ def estimate_forms(estimate: Estimate, scale: Scale) -> tuple[str, ...]:
     short = amount(value, scale, half=half)
     if half is None:
         return (f"{short} {NO_INTERVAL}", short)
+    if scale.share and value in (0, 1) and half > 0:
+        bound = f"≤{_short(100 * half)}%" if value == 0 else f"≥{_short(100 * (1 - half))}%"
+        return (f"{short} {bound}", short)
     if scale.relative and value != 0:
         return (f"{short} ±{_short(100 * half / abs(value))}%", short)
     return (f"{short} ±{_short(half * scale.factor)}", short)
@@ -157,10 +163,10 @@ def _signed_forms(
     value: float | None, lo: float | None, hi: float | None, prefix: str, suffix: str, *, signed: bool
 ) -> tuple[str, ...]:
     assert value is not None
-    half = _half(value, lo, hi)
+    sides = [abs(end - value) for end in (lo, hi) if end is not None]
 
     def write(end: float) -> str:
-        text = _fixed(end, half, least=1)
+        text = _fixed(end, max(sides, default=None), least=1)
         sign = "-" if text.startswith("-") else "+" if signed and text != "0" else ""
         return sign + prefix + text.removeprefix("-")
 
@@ -168,6 +174,7 @@ def _signed_forms(
     if lo is None and hi is None:
         return (f"{short} {NO_INTERVAL}", short)
     ends = " to ".join("?" if end is None else write(end) for end in (lo, hi))
+    half = _half(value, lo, hi)
     around = NO_INTERVAL if half is None else f"±{prefix}{_short(half)}"
     return (f"{short} ({ends})", f"{short} {around}", short)
 

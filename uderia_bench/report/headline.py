@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from uderia_bench.analysis import ArmSummary, Comparison, Verdict
 from uderia_bench.report import content, decision, figures
-from uderia_bench.report.content import Report, RunFacts, Standing
+from uderia_bench.report.content import Report, RunFacts, Scope, Standing
 from uderia_bench.report.decision import Decision, Finding
 from uderia_bench.report.escape import plain
 
@@ -76,12 +76,14 @@ def _alone(report: Report, arm: ArmSummary) -> Wordings:
 
 def _by_complexity(report: Report) -> tuple[Wordings, ...]:
     found = {stratum: decision.decisions(report, stratum) for stratum in decision.STRATA}
-    if not any(found.values()):
+    said = {stratum: _decided(report, made) for stratum, made in found.items()}
+    named = [stratum for stratum, made in found.items() if made]
+    if not named:
         return ()
-    return tuple(
-        tuple(f"{stratum.capitalize()} queries: {wording}" for wording in _decided(report, made))
-        for stratum, made in found.items()
-    )
+    if content.scope(report) is Scope.THIS_QUERY:
+        one = tuple(f"{Scope.THIS_QUERY.capitalize()}: {wording}" for wording in said[named[0]])
+        return (one, ("It says nothing of other queries: ask a corpus of them with `uderia-bench run`.",))
+    return tuple(tuple(f"{name.capitalize()} queries: {wording}" for wording in wordings) for name, wordings in said.items())
 
 
 def _decided(report: Report, made: tuple[Decision, ...]) -> Wordings:
@@ -110,12 +112,10 @@ def _one_contrast(report: Report, made: Decision) -> Wordings:
             "a trade-off: see the winners below.",
         )
     if made.finding is Finding.NO_DIFFERENCE:
-        nouns = _listed(_noun(c.metric) for c in made.rests_on)
-        return (f"either arm will do: no difference that matters in {nouns}.", "either arm will do.")
+        return tuple(f"either arm will do: {same}." for same in _same(made.rests_on))
     if made.finding is Finding.INVALID:
         return ("no verdict: the comparison is not valid (see the third line).", "no verdict: not valid.")
-    effects = _effects(report, made.rests_on) if made.rests_on else ()
-    return (*(f"too close to call: {candidate} has {e}." for e in effects), "too close to call.")
+    return _no_verdict_yet(report, candidate, made.rests_on)
 
 
 def _use(report: Report, arm: str, seen: list[Comparison], reason: str) -> Wordings:
@@ -125,31 +125,52 @@ def _use(report: Report, arm: str, seen: list[Comparison], reason: str) -> Wordi
     if not gains:
         return (f"{use}: {plain(reason).rstrip('.')}.", f"{use}.")
     losses = [c for c in seen if c.verdict is Verdict.WORSE]
-    rest = [_undecided(c) for c in seen if c.verdict not in _DECISIVE]
     but = [f" but {effects}" for effects in _effects(report, losses)] if losses else ["", ""]
-    sides = [f"{gain}{loss}" for gain, loss in zip(_effects(report, gains), but, strict=True)]
-    beside = f"; {_listed(rest)}" if rest else ""
-    return (*(f"{use} for {side}{beside}." for side in sides), f"{use} for {sides[-1]}.", f"{use}.")
+    sides = [f"{use} for {gain}{loss}" for gain, loss in zip(_effects(report, gains), but, strict=True)]
+    return (*(f"{side}{_beside(seen)}." for side in sides), f"{sides[-1]}.", f"{use}.")
 
 
-def _undecided(comparison: Comparison) -> str:
+def _no_verdict_yet(report: Report, candidate: str, seen: tuple[Comparison, ...]) -> Wordings:
+    if not seen:
+        return ("no verdict: there is no number to compare.",)
+    nouns = _listed(_noun(c.metric) for c in seen)
+    effects = _effects(report, seen)
     return (
-        f"same {_noun(comparison.metric)}"
-        if comparison.verdict is Verdict.EQUIVALENT
-        else f"{_noun(comparison.metric)} unproven"
+        *(f"no verdict yet: {candidate} has {effect}." for effect in effects),
+        f"no verdict yet on {nouns}.",
+        "no verdict yet.",
     )
+
+
+def _same(seen: tuple[Comparison, ...]) -> Wordings:
+    return (f"no difference that matters in {_listed(_noun(c.metric) for c in seen)}", "no difference that matters")
+
+
+def _beside(seen: Iterable[Comparison]) -> str:
+    """Name what has no verdict either way, to be said after what has."""
+    same = _listed(_noun(c.metric) for c in seen if c.verdict is Verdict.EQUIVALENT)
+    undecided = _listed(_noun(c.metric) for c in seen if c.verdict is Verdict.INCONCLUSIVE)
+    return (f"; same {same}" if same else "") + (f"; {undecided} undecided" if undecided else "")
 
 
 def _unlabelled(report: Report) -> tuple[Wordings, ...]:
     """Word a run whose queries are neither simple nor complex: effects overall, no winner."""
     contrast = content.contrasts(report.analysis)[0]
-    subject = f"{content.scope(report).capitalize()}: {plain(contrast[1])} against {plain(contrast[0])}"
+    scope = content.scope(report).capitalize()
+    subject = f"{plain(contrast[1])} against {plain(contrast[0])}: "
+    seen = decision.overall(report, contrast)
+    decided = [c for c in seen if c.verdict in _DECISIVE]
     if content.standing(report) is Standing.INVALID:
         said: Wordings = ("no verdict, the comparison is not valid.",)
+    elif decided:
+        effects = _effects(report, decided)
+        said = (*(f"{subject}{effect}{_beside(seen)}." for effect in effects), f"{subject}{effects[-1]}.", "see the tables.")
+    elif seen and all(c.verdict is Verdict.EQUIVALENT for c in seen):
+        said = tuple(f"{subject}{same}." for same in _same(seen))
     else:
-        said = (*(f"{effects}." for effects in _effects(report, decision.overall(report, contrast))), "see the tables.")
+        said = _no_verdict_yet(report, plain(contrast[1]), seen)
     return (
-        tuple(f"{subject}: {wording}" for wording in said),
+        tuple(f"{scope}: {wording}" for wording in said),
         ("No winner is named: no query is labelled simple or complex.", "No winner: queries are not labelled."),
     )
 
@@ -168,7 +189,10 @@ def _how_sure(report: Report) -> Wordings:
     sure = f"How sure: {100 * report.analysis.confidence:g}% confidence"
     basis = f"{sure} for {content.scope(report)} ({_basis(facts)})"
     if advice := _advice(report):
-        return (*(f"{basis}; {said}." for said in advice), *(f"Not sure yet: {said}." for said in advice), f"{sure}.")
+        not_yet = tuple(f"Not sure yet: {said}." for said in advice)
+        if not _settles_something(report):
+            return not_yet
+        return (*(f"{basis}; {said}." for said in advice), *(f"{sure}; {said}." for said in advice), *not_yet, f"{sure}.")
     trials = sum(arm.trials for arm in report.analysis.arms)
     silent = trials - sum(map(content.answered, report.analysis.arms))
     unanswered = f"{silent} of {trials}" if silent else f"none of {trials}"
@@ -179,19 +203,32 @@ def _how_sure(report: Report) -> Wordings:
     )
 
 
+def _settles_something(report: Report) -> bool:
+    """Whether the first two lines hold a result beside what is undecided."""
+    if report.analysis.winners:
+        return any(winner.arm for winner in report.analysis.winners)
+    return any(c.stratum == content.OVERALL and c.verdict in _DECISIVE for c in report.analysis.comparisons)
+
+
 def _basis(facts: RunFacts) -> str:
     return f"{facts.queries} x {facts.repeats}" if facts.queries > 1 else f"{facts.repeats} repeats"
 
 
 def _advice(report: Report) -> Wordings:
-    """Return what would settle the first class of queries that is too close to call; () where none is or nothing is known."""
-    for stratum in decision.STRATA:
-        for made in decision.decisions(report, stratum):
-            advice = [c.advice for c in made.rests_on if c.verdict is Verdict.INCONCLUSIVE and c.advice]
-            if made.finding is Finding.INCONCLUSIVE and advice:
-                full = plain(advice[0]).rstrip(".")
-                without_alternative = full.partition(", or ")[0]
-                return (f"for {stratum} queries {full}", full, without_alternative, without_alternative.partition(": ")[0])
+    """Return what would settle the first class of queries without a verdict; () where none is or nothing is known."""
+    open_ones = [
+        (f"for {stratum} queries ", made.rests_on)
+        for stratum in decision.STRATA
+        for made in decision.decisions(report, stratum)
+        if made.finding is Finding.INCONCLUSIVE
+    ]
+    if not report.analysis.winners:
+        open_ones = [("", decision.overall(report, contrast)) for contrast in content.contrasts(report.analysis)]
+    for prefix, rests_on in open_ones:
+        for advice in (c.advice for c in rests_on if c.verdict is Verdict.INCONCLUSIVE and c.advice):
+            full = plain(advice).rstrip(".")
+            without_alternative = full.partition(", or ")[0]
+            return (f"{prefix}{full}", full, without_alternative, without_alternative.partition(": ")[0])
     return ()
 
 

@@ -56,7 +56,7 @@ def lay_out(table: Table, width: int, paint: Paint) -> list[str]:
 
 
 def _fitted(table: Table, marks: list[list[tuple[int, ...]]], width: int) -> tuple[list[list[str]], list[int]]:
-    """Choose a form for every column, shortening what gains most until the table fits; squeeze what still does not."""
+    """Choose a form for every column: shorten no more than it takes to fit, and squeeze what still does not."""
     columns = table.columns
     room = width - _GAP * (len(columns) - 1)
     wordings = [_wordings(table, marks, at) for at in range(len(columns))]
@@ -69,8 +69,10 @@ def _fitted(table: Table, marks: list[list[tuple[int, ...]]], width: int) -> tup
 
     while (total := sum(needs(levels))) > room:
         shorter = {group: levels | {group: levels[group] + 1} for group in levels}
-        best = min(shorter, key=lambda group: sum(needs(shorter[group])))
-        if sum(needs(shorter[best])) >= total:
+        totals = {group: sum(needs(shorter[group])) for group in levels}
+        enough = [group for group in levels if totals[group] <= room]
+        best = max(enough, key=totals.__getitem__) if enough else min(totals, key=totals.__getitem__)
+        if totals[best] >= total:
             break
         levels = shorter[best]
     texts = [forms[min(levels[group], len(forms) - 1)] for forms, group in zip(wordings, groups, strict=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from uderia_bench.analysis import Winner
 from uderia_bench.report import content, tables
 from uderia_bench.report.content import Report
 from uderia_bench.report.tables import Table
@@ -23,7 +24,7 @@ def tables_of(report: Report) -> Iterator[Table]:
 def lists(report: Report) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield what is said in sentences, by title: winners with their reasons, warnings, files; nothing that is empty."""
     winners = (
-        f"{winner.stratum} queries, {winner.candidate} against {winner.baseline}: {winner.arm or 'no winner'} ({winner.reason})"
+        f"{winner.stratum} queries, {winner.candidate} against {winner.baseline}: {_won(winner)}"
         for winner in report.analysis.winners
     )
     parts = (
@@ -32,6 +33,10 @@ def lists(report: Report) -> Iterator[tuple[str, tuple[str, ...]]]:
         ("Files", report.facts.files),
     )
     return (part for part in parts if part[1])
+
+
+def _won(winner: Winner) -> str:
+    return f"{winner.arm} ({winner.reason})" if winner.arm else winner.reason
 
 
 def _present(*found: Table | None) -> Iterator[Table]:

@@ -1,4 +1,4 @@
-"""The seed's quick comparison as values and as its ``test_run_<timestamp>.json``, kept honest; ``seed_markdown`` is the other file.
+"""The seed's quick comparison as values and as its ``test_run_<timestamp>.json``, kept honest; ``seed_markdown`` is the other.
 
 It has the keys of the stored runs (protocol.md §13): one query, profile 1 against profile 2, differences as profile 1 less
 profile 2 in percent of profile 2. What the seed does not say is added, not put in place of its keys: which of the repeats is
@@ -54,20 +54,26 @@ class SeedProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeedComparison:
-    """One query on two profiles; ``analysis`` only where it is of this query alone."""
+    """One query on two profiles; ``analysis`` only where it is of this query alone, ``embedded_speed`` as in ``RunFacts``."""
 
     query: str
     at: datetime
     profile1: SeedProfile
     profile2: SeedProfile
+    embedded_speed: float | None = None
     analysis: Analysis | None = None
 
 
 def representative(profile: SeedProfile) -> SeedTrial:
     """Return the answered repeat of median latency, the lower of the two middle ones; the first repeat where none answered."""
-    timed = [(t.metrics.get("latency_s"), t) for t in profile.trials if t.outcome == Outcome.ANSWERED]
+    timed = [(t.metrics.get("latency_s"), t) for t in profile.trials if is_answered(t)]
     ordered = sorted(((s, t) for s, t in timed if s is not None), key=lambda pair: (pair[0], pair[1].repeat))
     return ordered[(len(ordered) - 1) // 2][1] if ordered else profile.trials[0]
+
+
+def is_answered(trial: SeedTrial) -> bool:
+    """Whether the trial ended in an answer, the only kind that can win."""
+    return trial.outcome == Outcome.ANSWERED
 
 
 def to_test_run(comparison: SeedComparison) -> str:
@@ -84,6 +90,7 @@ def as_dict(comparison: SeedComparison) -> dict[str, Any]:
             "timestamp": comparison.at.isoformat(),
             "query": comparison.query,
             "scope": Scope.THIS_QUERY.value,
+            "embedded_speed": comparison.embedded_speed,
             "generator": "uderia-bench",
         },
         **{key: _profile(profile, shown[key]) for key, profile in sides.items()},
@@ -94,7 +101,7 @@ def as_dict(comparison: SeedComparison) -> dict[str, Any]:
 def basis(profile: SeedProfile) -> str:
     """Say which repeat the numbers shown are of."""
     trial = representative(profile)
-    answered = sum(t.outcome == Outcome.ANSWERED for t in profile.trials)
+    answered = sum(map(is_answered, profile.trials))
     if not answered:
         return f"no repeat of {len(profile.trials)} was answered"
     return f"repeat {trial.repeat}: the median latency of {answered} answered repeats, {len(profile.trials)} asked"
@@ -124,7 +131,7 @@ def _execution(trial: SeedTrial) -> dict[str, Any]:
     return {
         "session_id": trial.session_id,
         "task_id": trial.task_id,
-        "status": "complete" if trial.outcome == Outcome.ANSWERED else str(trial.outcome),
+        "status": "complete" if is_answered(trial) else str(trial.outcome),
         "duration_ms": _milliseconds(trial),
         "execution_path": trial.execution_path,
     }
@@ -138,6 +145,7 @@ def _metrics(trial: SeedTrial) -> dict[str, Any]:
         "llm_call_count": _number(trial, "llm_calls"),
         "tokens_per_llm_call": _number(trial, "tokens_per_llm_call"),
         "ms_per_token": _number(trial, "ms_per_token"),
+        "cost_usd": _number(trial, "cost_usd"),
         "tools_used": list(trial.tools_used),
         "llm_call_durations": [round(1000 * seconds) for seconds in trial.llm_call_s],
     }
@@ -162,7 +170,7 @@ def _difference(comparison: SeedComparison, one: SeedTrial, two: SeedTrial) -> d
         },
         "efficiency": efficiency,
         "percentage_base": "profile2",
-        "winner": _winner(comparison, time, tokens["total"]),
+        "winner": _winner(comparison, time, tokens["total"], both=is_answered(one) and is_answered(two)),
         "judged": {c.metric: _judged(c) for c in _comparisons(comparison)},
     }
 
@@ -178,10 +186,10 @@ def _pair(one: float | None, two: float | None) -> dict[str, float | None]:
 
 
 def _winner(
-    comparison: SeedComparison, time: dict[str, float | None], tokens: dict[str, float | None]
+    comparison: SeedComparison, time: dict[str, float | None], tokens: dict[str, float | None], *, both: bool
 ) -> dict[str, str | None]:
-    """Name the lower of the two numbers shown, as the seed does; overall only one that has both."""
-    by_time, by_tokens = _lower(comparison, time), _lower(comparison, tokens)
+    """Name the lower of the two numbers shown, as the seed does, where both answered; overall only one that has both."""
+    by_time, by_tokens = (_lower(comparison, pair) if both else None for pair in (time, tokens))
     return {
         "tokens": by_tokens,
         "time": by_time,

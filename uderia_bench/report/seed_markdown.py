@@ -1,15 +1,14 @@
-"""The seed's ``comparison_<timestamp>.md``: the numbers of ``seed_files`` for people, this query only, every repeat beside them."""
+"""The seed's ``comparison_<timestamp>.md``: the numbers of ``seed_files`` for people, this query only, every repeat beside."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from uderia_bench.report.content import Scope
+from uderia_bench.report.content import Scope, embedded
 from uderia_bench.report.escape import markdown
 from uderia_bench.report.figures import MISSING, p_value
-from uderia_bench.report.seed_files import SeedComparison, SeedProfile, as_dict, basis, representative
-from uderia_bench.trial import Outcome
+from uderia_bench.report.seed_files import SeedComparison, SeedProfile, as_dict, basis, is_answered, representative
 
 _NOUNS = {"latency_s": "time", "total_tokens": "tokens", "cost_usd": "cost"}
 
@@ -26,6 +25,8 @@ def to_comparison_markdown(comparison: SeedComparison) -> str:
         f'**Query**: "{markdown(comparison.query)}"  ',
         f"**Speaks of**: {Scope.THIS_QUERY}",
     ]
+    if comparison.embedded_speed is not None:
+        lines[-1:] = [f"{lines[-1]}  ", f"**Server**: {embedded(comparison.embedded_speed)}"]
     for section in sections:
         lines += ["", *section(data, sides)]
     return "\n".join(lines) + "\n"
@@ -100,7 +101,7 @@ def _corrections(data: dict[str, Any], sides: tuple[SeedProfile, SeedProfile]) -
 def _recommendation(data: dict[str, Any], sides: tuple[SeedProfile, SeedProfile]) -> Iterator[str]:
     found = data["comparison"]
     winner = found["winner"]
-    unanswered = [markdown(side.arm) for side in sides if representative(side).outcome != Outcome.ANSWERED]
+    unanswered = [markdown(side.arm) for side in sides if not is_answered(representative(side))]
     yield "## Recommendation"
     yield ""
     if unanswered:

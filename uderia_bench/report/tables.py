@@ -49,6 +49,9 @@ class Table:
     remarks: tuple[str, ...] = ()
 
 
+_JUDGEMENT = (Column(title="p"), Column(title="n"), Column(title="verdict", right=False))
+
+
 @dataclass(slots=True)
 class Footnotes:
     """Numbers notes in the order they are met; the same note keeps its number."""
@@ -82,7 +85,7 @@ def contrast(report: Report, pair: tuple[str, str]) -> tuple[Table, ...]:
         remark = f"p: adjusted for {len(primary)} planned metrics ({report.analysis.correction})" if len(primary) > 1 else ""
         tables.append(_contrast_table(report, primary, f"{subject}, as planned ({content.scope(report)})", remark))
     if rest:
-        remark = "Not planned: a lead worth testing next time, not a result."
+        remark = "Not planned: leads for the next run, not results; p adjusted among them."
         tables.append(_contrast_table(report, rest, f"{subject}, exploratory ({content.scope(report)})", remark))
     return tuple(tables)
 
@@ -98,7 +101,7 @@ def by_stratum(report: Report, pair: tuple[str, str]) -> Table | None:
         for at, comparison in enumerate(c for c in found if not content.structural(c)):
             head = (_text("" if at else label), _text(comparison.metric))
             rows.append((*head, _effect(report, comparison), *_judgement(comparison)))
-    columns = (_left("queries"), _left("metric"), Column(title="vs base"), *_judgement_columns(report))
+    columns = (_left("queries"), _left("metric"), Column(title="vs base"), *_JUDGEMENT)
     return _table(f"{pair[1]} against {pair[0]} by class of query", columns, rows) if rows else None
 
 
@@ -182,15 +185,10 @@ def _contrast_table(report: Report, found: list[Comparison], title: str, remark:
         Column(title=baseline, is_name=True, group="arms"),
         Column(title=candidate, is_name=True, group="arms"),
         Column(title="vs base"),
-        *_judgement_columns(report),
+        *_JUDGEMENT,
     )
     silent = _silent(report, (baseline, candidate), tuple(c.metric for c in found))
     return _table(title, columns, rows, remark, silent)
-
-
-def _judgement_columns(report: Report) -> tuple[Column, ...]:
-    unit = "n" if content.scope(report) is content.Scope.QUERIES_LIKE_THESE else "repeats"
-    return (Column(title="p"), Column(title=unit), _left("verdict"))
 
 
 def _judgement(comparison: Comparison) -> tuple[Cell, ...]:
@@ -199,7 +197,7 @@ def _judgement(comparison: Comparison) -> tuple[Cell, ...]:
         notes = (*notes, comparison.advice)
     p = comparison.p if comparison.p_adjusted is None else comparison.p_adjusted
     n = comparison.n_queries if comparison.n_queries > 1 else comparison.n_pairs
-    verdict = Cell(forms=(content.verdict_word(comparison),), notes=notes, tone=content.verdict_tone(comparison))
+    verdict = Cell(forms=content.verdict_words(comparison), notes=notes, tone=content.verdict_tone(comparison))
     return (_text(figures.p_value(p)), _text(str(n)), verdict)
 
 

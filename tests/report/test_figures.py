@@ -1,0 +1,119 @@
+"""Numbers as people read them: digits follow the interval, units are humane, nothing missing turns into a number."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from report.reports import difference, estimate, metric, ratio
+
+from uderia_bench.metrics.metric import Assumption
+from uderia_bench.report import figures
+from uderia_bench.stats.estimate import Effect, Estimate
+
+SECONDS, TOKENS, DOLLARS = metric("latency_s", "s"), metric("total_tokens", "tokens"), metric("cost_usd", "usd")
+SHARE = metric("answered", kind=bool, assumption=Assumption.RATE)
+COUNT = metric("corrections", assumption=Assumption.AMOUNT)
+
+
+def written(value, half, of):
+    """Return the fullest form of an estimate."""
+    return figures.estimate_forms(estimate(value, half), figures.scale_of(of, value))[0]
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "of", "expected"),
+    [
+        (3.2134, 0.16, SECONDS, "3.21s ±5%"),  # the interval starts with a 1: two digits of it
+        (20.134, 1.2, SECONDS, "20.1s ±6%"),
+        (20.134, 5.0, SECONDS, "20s ±25%"),  # never less than two digits
+        (0.1609, 0.005, SECONDS, "161ms ±3%"),
+        (754.2, 31.0, SECONDS, "12.6min ±4%"),
+        (16437, 480, TOKENS, "16.4k ±3%"),
+        (5094, 12, TOKENS, "5,094 ±0.2%"),
+        (0.002123, 0.00007, DOLLARS, "$0.00212 ±3%"),
+        (0.975, 0.021, SHARE, "97.5% ±2"),  # points, not a percentage of a percentage
+        (0.0, None, SHARE, "0% ±—"),
+        (1.25, 0.31, COUNT, "1.2 ±0.3"),
+        (0.0, 0.0, COUNT, "0 ±0"),
+        (3.2134, None, SECONDS, "3.21s ±—"),
+        (None, None, SECONDS, "—"),
+    ],
+)
+def test_an_estimate_is_written_to_the_digits_it_is_good_for(value, half, of, expected):
+    """The interval says where the digits end; no interval is said, not hidden."""
+    assert written(value, half, of) == expected
+
+
+def test_a_share_at_its_end_has_a_bound_not_an_interval_beyond_all():
+    """15 of 15 is at least 80 %, and never "100% ±20"."""
+    at_most = Estimate(value=1.0, lo=0.796, hi=1.0, level=0.95, n=15)
+    at_least = Estimate(value=0.0, lo=0.0, hi=0.204, level=0.95, n=15)
+    assert figures.estimate_forms(at_most, figures.scale_of(SHARE))[0] == "100% ≥80%"
+    assert figures.estimate_forms(at_least, figures.scale_of(SHARE))[0] == "0% ≤20%"
+
+
+@pytest.mark.parametrize(
+    ("effect", "of", "expected"),
+    [
+        (ratio(0.769, 0.727, 0.811), SECONDS, ("-23% (-27 to -19)", "-23% ±4", "-23%")),
+        (ratio(6.26, 5.88, 6.66), SECONDS, ("6.3x (5.9 to 6.7)", "6.3x ±0.4", "6.3x")),
+        (ratio(1.0), SECONDS, ("0% ±—", "0%")),
+        (ratio(1.2, 1.1, None), SECONDS, ("+20% (+10 to ?)", "+20% ±—", "+20%")),
+        (difference(-0.0167, -0.05, 0.017), SHARE, ("-2 pts (-5 to +2)", "-2 pts ±3", "-2 pts")),
+        (difference(0.8, 0.5, 1.1), COUNT, ("+0.8 (+0.5 to +1.1)", "+0.8 ±0.3", "+0.8")),
+        (difference(-0.0021, -0.003, -0.0012), DOLLARS, ("-$0.0021 (-$0.0030 to -$0.0012)", "-$0.0021 ±$0.0009", "-$0.0021")),
+        (ratio(None), SECONDS, ("—",)),
+    ],
+)
+def test_an_effect_is_a_percentage_a_multiple_or_points(effect, of, expected):
+    """Each form says the same thing, shorter."""
+    assert figures.effect_forms(effect, of) == expected
+
+
+def test_a_lopsided_interval_does_not_look_tighter_than_it_is():
+    """The ± form takes the wider side."""
+    assert figures.effect_forms(ratio(0.70, 0.68, 0.80), SECONDS)[1] == "-30% ±10"
+
+
+@pytest.mark.parametrize(
+    ("effect", "expected"),
+    [
+        (ratio(0.16, 0.13, 0.19), ("84% less time (81 to 87)", "84% less time")),
+        (ratio(1.12, 1.05, 1.2), ("12% more time (5 to 20)", "12% more time")),
+        (ratio(6.26, 5.9, 6.7), ("6.3x the time (5.9 to 6.7)", "6.3x the time")),
+        (ratio(0.7), ("30% less time", "30% less time")),
+        (ratio(None), ("time —", "time —")),
+    ],
+)
+def test_an_effect_in_words(effect, expected):
+    """A reader who knows no statistics gets a sentence, its interval the right way round."""
+    assert figures.effect_words(effect, SECONDS, "time", "less") == expected
+
+
+@pytest.mark.parametrize(
+    ("p", "expected"), [(0.00002, "<0.001"), (0.0214, "0.021"), (0.64, "0.64"), (1.0, "1.00"), (None, "—"), (math.nan, "—")]
+)
+def test_a_p_value_has_the_digits_a_decision_needs(p, expected):
+    """Very small is small enough."""
+    assert figures.p_value(p) == expected
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"), [(1.0, "100%"), (0.99999, ">99.9%"), (0.9917, "99.2%"), (0.0, "0.0%"), (0.0001, "<0.1%")]
+)
+def test_all_and_none_are_not_rounded_to(share, expected):
+    """100 % is said only where it is all."""
+    assert figures.percentage(share) == expected
+
+
+numbers = st.one_of(st.none(), st.floats(-1e12, 1e12), st.sampled_from([math.nan, math.inf, -math.inf]))
+
+
+@given(value=numbers, lo=numbers, hi=numbers, of=st.sampled_from([SECONDS, TOKENS, DOLLARS, SHARE, COUNT, None]))
+def test_no_number_is_ever_written_as_nan(value, lo, hi, of):
+    """Whatever arrives, a number that does not exist is a dash."""
+    given_estimate = Estimate(value=value, lo=lo, hi=hi, level=0.95, n=5)
+    forms = figures.estimate_forms(given_estimate, figures.scale_of(of, value))
+    forms += figures.effect_forms(Effect(kind="difference", value=value, lo=lo, hi=hi, level=0.95), of)
+    assert not any(word in form.lower() for form in forms for word in ("nan", "inf"))

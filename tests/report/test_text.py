@@ -1,0 +1,144 @@
+"""The terminal report: what it looks like, and that it never leaves its eighty columns."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from report.golden import assert_golden
+from report.reports import (
+    METRICS,
+    arm,
+    comparison,
+    difference,
+    facts,
+    ideat_and_optim,
+    metric,
+    ratio,
+    report,
+    seed_story,
+    summary,
+    winner,
+)
+from rich.cells import cell_len
+
+from uderia_bench.metrics.metric import Assumption
+from uderia_bench.report.content import GateResult, IssueSummary
+from uderia_bench.report.text import to_text
+
+names = st.text(min_size=1, max_size=20)
+
+
+def test_the_seed_story_reads_as_it_should():
+    """The whole report, looked at once by a person and kept."""
+    assert_golden("seed_story.txt", to_text(seed_story()))
+
+
+def test_one_query_reads_as_it_should():
+    """The quick comparison: repeats are the unit and every table says "this query only"."""
+    note = "this query only: the unit is the repeat"
+    arms = (
+        arm("IDEAT", summary("latency_s", 3.2, 0.2, n=5, warnings=(note,)), answered=5),
+        arm("OPTIM", summary("latency_s", 20.0, 1.9, n=5, warnings=(note,)), answered=5),
+    )
+    found = comparison(
+        "latency_s",
+        ratio(6.26, 5.6, 7.0),
+        "inconclusive",
+        n_queries=1,
+        n_pairs=5,
+        warnings=(note,),
+        advice="at least 1 more repeats: below 6 there is no verdict",
+    )
+    one = facts(queries=1, repeats=5, planned=10, settled={"answered": 10})
+    text = to_text(report(arms=arms, comparisons=(found,), facts=one))
+    assert_golden("one_query.txt", text)
+
+
+def test_issues_gates_and_many_outcomes_read_as_they_should():
+    """Long sentences wrap inside their table; a missed gate is seen without colour."""
+    ideat, _ = ideat_and_optim()
+    bad = arm("OPTIM", answered=1, failed=3, misrouted=22, timed_out=40, rate_limited=7, refused=11, unreachable=9, lost=2)
+    issues = (
+        IssueSummary(
+            kind="recursion",
+            severity="high",
+            count=31,
+            share=0.258,
+            recommendation="Add cycle detection, or limit how often a tool may be retried in one phase of the plan.",
+        ),
+    )
+    gates = (
+        GateResult(name="OPTIM.latency_s.p95 < 20s", passed=False, detail="36.3s, from 117 trials"),
+        GateResult(name="OPTIM.answered >= 99%", passed=True, detail="99.2%"),
+    )
+    text = to_text(report(arms=(ideat, bad), issues=issues, gates=gates, warnings=()))
+    assert_golden("issues_and_gates.txt", text)
+
+
+def test_colour_only_where_it_is_asked_for():
+    """Piped text is plain; colours change no character of what is said."""
+    plain, coloured = to_text(seed_story()), to_text(seed_story(), colour=True)
+    assert "\x1b" not in plain
+    assert "\x1b[32mbetter\x1b[0m" in coloured
+    stripped = coloured
+    for code in ("\x1b[0m", "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[33m"):
+        stripped = stripped.replace(code, "")
+    assert stripped == plain
+
+
+def test_a_percentile_below_its_floor_is_shown_without_an_interval_and_says_why():
+    """The point is data, the interval would be invented."""
+    text = to_text(seed_story())
+    row = next(line for line in text.splitlines() if line.startswith("latency_s") and "120/120" in line)
+    assert row.split() == ["latency_s", "IDEAT", "120/120", "2.89s", "±6%", "4.81s", "5.78s", "7.70s"]
+    assert "no 95% interval for p99: needs 299 queries, has 24" in text
+
+
+def test_every_report_of_the_embedded_server_says_so():
+    """A simulated number never passes for a real one."""
+    assert "embedded Uderia at speed 20" in to_text(seed_story())
+    assert "embedded" not in to_text(seed_story(facts=facts(embedded_speed=None, servers=("http://localhost:5050",))))
+
+
+def test_the_unanswered_trials_are_counted_in_every_contrast_table():
+    """A latency table says how many trials it does not speak for, and which of its metrics speak for all of them."""
+    everyone = metric("answered", kind=bool, assumption=Assumption.RATE, needs_answer=False)
+    metrics = tuple(everyone if m.name == "answered" else m for m in METRICS)
+    text = " ".join(to_text(seed_story(metrics=metrics)).split())
+    assert "Without the unanswered trials: 1 of 120 on IDEAT, 3 of 120 on OPTIM." in text
+    assert "Without the unanswered trials, except in answered: 1 of 120 on IDEAT, 3 of 120 on OPTIM." in text
+
+
+@settings(max_examples=150, deadline=None)
+@given(arms=st.lists(names, min_size=2, max_size=2, unique=True), metric_name=names, note=st.text(max_size=200))
+def test_no_line_is_wider_than_eighty_columns(arms, metric_name, note):
+    """Whatever arms, metrics and servers are called, the table stays in the terminal and obeys no control character."""
+    baseline, candidate = arms
+    pair = (baseline, candidate)
+    own = (metric(metric_name, "s"), metric(metric_name + "2", "usd"), metric(metric_name + "3", assumption=Assumption.RATE))
+    summaries = tuple(summary(m.name, 0.123456, 0.0123, warnings=(note,)) for m in own)
+    comparisons = (
+        comparison(own[0].name, ratio(12345.678, 11111.1, 22222.2), "equivalent", pair=pair, warnings=(note,)),
+        comparison(own[1].name, ratio(0.731, 0.69, 0.774), "inconclusive", pair=pair, advice=note),
+        comparison(own[2].name, difference(-0.0167, -0.05, None), "invalid", pair=pair, family="exploratory", p=0.04),
+        comparison(own[0].name, ratio(1.5, 1.4, 1.6), "worse", pair=pair, stratum="complexity=" + metric_name),
+        comparison(own[0].name, ratio(1.5, 1.4, 1.6), "worse", pair=pair, stratum="complexity=simple"),
+    )
+    text = to_text(
+        report(
+            arms=(arm(baseline, *summaries), arm(candidate, *summaries, failed=3)),
+            comparisons=comparisons,
+            winners=(winner("simple", candidate, note, pair=pair),),
+            metrics=own,
+            warnings=(note,),
+            facts=facts(experiment=note, run_id=metric_name, corpus=baseline, notes=(note,), files=(note,)),
+        )
+    )
+    lines = text.split("\n")
+    assert max(map(cell_len, lines)) <= 80
+    assert all(line.isprintable() for line in lines)
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 160])
+def test_the_width_is_kept(width):
+    """A narrower terminal gets shorter forms, a wider one the fuller ones."""
+    assert max(map(cell_len, to_text(seed_story(), width).splitlines())) <= width
