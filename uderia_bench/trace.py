@@ -174,6 +174,7 @@ class Trace:
     plan_rewrites: int = 0
     corrections: int = 0
     format_repairs: int = 0
+    recursion_guards: int = 0  # the server itself stopped a repetition
     rag_used: bool | None = None
     hydrated: bool | None = None
     distillations: int = 0

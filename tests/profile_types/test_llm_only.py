@@ -12,7 +12,10 @@ from uderia_bench.trace import CallClass, ToolStatus
 from uderia_bench.trial import Outcome
 
 _OK = """content=[{'type': 'text', 'text': '{"status": "success", "results": [{"status": "error"}]}', 'id': 'x'}] name='t'"""
-_ERROR = """content=[{'type': 'text', 'text': '{"metadata": {"status": "success"}, "status": "error", "error": "it\\'s \\\\"bad\\\\""}'}]"""
+_ERROR = (
+    """content=[{'type': 'text', 'text': '{"metadata": {"status": "success"}, "status": "error", """
+    """"error": "it\\'s \\\\"bad\\\\""}'}]"""
+)
 
 
 def read(task, session=None, **changes):

@@ -81,7 +81,7 @@ def test_a_coordinator_names_its_children_and_leaves_naming_out_of_its_tokens():
     trace = read(*genie_run(
         exchanges.event("genie_slave_invoked", 1.1, profile_tag="IDEAT"),
         exchanges.event("genie_slave_invoked", 1.2, profile_tag="OPTIM"),
-        exchanges.event("genie_slave_completed", 3.0, profile_tag="IDEAT", slave_session_id="s2", duration_ms=1900, success=True),
+        exchanges.event("genie_slave_completed", 3.0, profile_tag="IDEAT", slave_session_id="s2", duration_ms=1900),
     ))  # fmt: skip
     assert (trace.outcome, trace.profile_type, trace.answer) == (Outcome.ANSWERED, "genie", "the long answer")
     assert [(child.profile_tag, child.session_id, child.status, child.duration_s) for child in trace.children] == [
@@ -95,7 +95,7 @@ def test_a_coordinator_names_its_children_and_leaves_naming_out_of_its_tokens():
 def test_a_childs_apology_is_its_failure():
     """A child that timed out completes with a text that says so."""
     trace = read(*genie_run(
-        exchanges.event("genie_slave_completed", 3.0, profile_tag="OPTIM", result="Timeout waiting for @OPTIM response", success=True)
+        exchanges.event("genie_slave_completed", 3.0, profile_tag="OPTIM", result="Timeout waiting for @OPTIM response")
     ))  # fmt: skip
     assert [child.status for child in trace.children] == [ToolStatus.ERROR]
 

@@ -90,7 +90,8 @@ def test_a_tool_that_fails_for_good_inside_an_answer_leaves_it_answered():
     failing = exchanges.tool("base_readQuery", 2.1, 1, "error")
     error = exchanges.event(None, 2.2, type="error", step="System Self-Correction", details={"summary": "failed after 3"})
     trace = read(*exchanges.planner_run(
-        exchanges.PLANNED, exchanges.phase_start(1, 2.0, "base_readQuery"), failing, exchanges.phase_end(1, 2.9), *exchanges.REPORT,
+        exchanges.PLANNED, exchanges.phase_start(1, 2.0, "base_readQuery"), failing, exchanges.phase_end(1, 2.9),
+        *exchanges.REPORT,
         extra_events=(error,),
     ))  # fmt: skip
     assert trace.outcome is Outcome.ANSWERED
@@ -259,7 +260,8 @@ def test_calls_that_only_a_token_update_shows_are_listed_with_their_announcement
         exchanges.token_update("extensions", 1.7, (7, 7), (1085, 59)),
     )
     trace = read(*exchanges.planner_run(
-        exchanges.PLANNED, exchanges.log("Optimizing SQL Plan", 1.4, {"call_id": "c-sql"}), spent=(1085, 59), extra_events=updates
+        exchanges.PLANNED, exchanges.log("Optimizing SQL Plan", 1.4, {"call_id": "c-sql"}),
+        spent=(1085, 59), extra_events=updates,
     ))  # fmt: skip
     assert [(call.label, call.input_tokens) for call in trace.llm_calls] == [
         ("Calling LLM for Planning", 1000),
@@ -376,3 +378,74 @@ def test_the_turns_price_gives_way_to_the_calls_under_dual_models():
     read_trace = read(task, session)
     assert read_trace.tokens.cost_usd == 0.75
     assert read_trace.outcome is Outcome.ANSWERED
+
+
+def test_the_servers_own_stop_of_a_repetition_is_counted_once():
+    """A repeated action is only streamed, a circular prompt is in both: each counts once."""
+    said = "Circular prompt execution blocked: x"
+    both = exchanges.event(None, 2.2, type="workaround", step="System Correction", details=said)
+    streamed = exchanges.event("tool_result", 2.3, step="System Error", details="Repetitive action detected.", type="error")
+    logged = exchanges.log("System Correction", 2.2, said, "workaround")
+    trace = read(*exchanges.planner_run(exchanges.PLANNED, logged, extra_events=(both, streamed)))
+    assert (trace.recursion_guards, trace.unclassified) == (2, 0)
+
+
+def test_rows_of_data_in_a_column_iteration_are_no_calls():
+    """Results without a tool's metadata are rows, whatever their columns are called."""
+    said = "Dispatcher is invoking column iteration for 'quality' because 'column_name' was missing."
+    rows = {"status": "success", "results": [{"status": "error"}, {"status": "ok"}]}
+    trace = read(*exchanges.planner_run(
+        exchanges.phase_start(1, 2.0, "quality"),
+        exchanges.log("Scope-Aware Dispatcher Action", 2.1, said, "plan_optimization"),
+        exchanges.tool("quality", 2.2, 1, result=rows),
+        exchanges.phase_end(1, 2.9),
+    ))  # fmt: skip
+    assert [(call.name, call.iteration) for call in data_calls(trace)] == [("quality", "column")]
+
+
+def test_without_its_events_the_planners_clock_is_the_turns_less_naming():
+    """The turn's own duration includes naming, which comes out of it."""
+    _, session = exchanges.planner_run(exchanges.PLANNED, duration_ms=4500, system_events=[
+        {**item["event_data"], "timestamp": item["timestamp"]} for item in exchanges.naming(6.0, 6.5)
+    ])  # fmt: skip
+    trace = read(None, session, task_id="task-1")
+    assert trace.timing.agent_s == pytest.approx(4.0)
+    assert trace.tokens.naming_input == exchanges.NAMING[0]
+
+
+def test_a_tool_error_without_words_is_an_error_all_the_same():
+    """Status decides; the words may be missing or an object with a summary."""
+    results = ({"status": "error"}, {"status": "error", "error_message": {"summary": "no rows"}})
+    for result, words in zip(results, (None, "no rows"), strict=True):
+        trace = read(*exchanges.planner_run(exchanges.tool("t", 2.0, 1, result=result)))
+        assert [(call.status, call.error) for call in data_calls(trace)] == [(ToolStatus.ERROR, words)]
+
+
+def test_calls_of_a_parallel_group_without_a_number_go_to_the_phase_that_may_use_them():
+    """Two phases overlap in time: the tool decides; a tool of neither belongs to none."""
+    trace = read(*exchanges.planner_run(
+        exchanges.phase_start(1, 2.0, "a"), exchanges.phase_end(1, 3.0),
+        exchanges.phase_start(2, 2.0, "b"), exchanges.phase_end(2, 3.0),
+        exchanges.tool("b", 2.5), exchanges.tool("c", 2.5),
+    ))  # fmt: skip
+    assert [(call.name, call.phase) for call in data_calls(trace)] == [("b", 2), ("c", None)]
+
+
+def test_naming_is_known_from_its_update_where_its_event_was_lost():
+    """The token update of naming carries the same tokens."""
+    update = exchanges.token_update("session_name_generation", 6.4, exchanges.NAMING, (1220, 92), cost_usd=0.001)
+    task, session = exchanges.planner_run(exchanges.PLANNED, extra_events=(update,))
+    task["events"] = [event for event in task["events"] if not str(event["event_type"]).startswith("session_name")]
+    trace = read(task, session)
+    assert (trace.tokens.naming_input, trace.tokens.input) == (exchanges.NAMING[0], 1200)
+
+
+@pytest.mark.parametrize(
+    ("model", "cost", "fallback"),
+    [("m", 1e-6 * (0.1 * 1200 + 0.4 * 90), True), ("m", 0.01, False), ("gemini-2.0-flash", 156e-6, False)],
+)
+def test_the_fallback_price_gives_itself_away(model, cost, fallback):
+    """A cost that is exactly the default price is the default price, unless the model really costs that."""
+    task, session = exchanges.one_tool_run()
+    session["last_turn_data"]["workflow_history"][0] |= {"model": model, "turn_cost": cost + 0.001}
+    assert read(task, session).price_fallback is fallback

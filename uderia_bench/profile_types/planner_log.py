@@ -15,8 +15,6 @@ from uderia_bench.profile_types.wordings import Meaning, Wording, look_up
 
 SYSTEM_LOG = "TDA_SystemLog"
 ORCHESTRATION = "TDA_SystemOrchestration"
-# The meanings that the trace never holds, so that the stream is asked for them (protocol.md §7.2).
-_STREAM_ONLY_SAYS = ("was not valid json", "llm omitted", "repetitive action")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,45 +51,29 @@ Entry = LogEntry | ToolEntry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannerLog:
-    """The entries in order, with what no pattern knew and the signals that only the stream carries."""
+    """The entries in order, the signals that only the stream carries, and how many messages no pattern knew."""
 
     entries: tuple[Entry, ...]
+    signals: tuple[LogEntry, ...]
     unclassified: int
-    stream_repairs: int
-    recursion_guards: int
     notes: tuple[str, ...]
 
 
 def read(exchange: Exchange) -> PlannerLog:
     """Return the log of a turn; times are seconds from the first event."""
     trace = sequence(exchange.turn.get("execution_trace")) or sequence(exchange.result.get("execution_trace"))
-    notes: list[str] = []
     streamed = _from_stream(exchange)
-    if trace:
-        entries, odd = _from_trace(exchange, trace)
-        if odd:
-            notes.append(f"{odd} entries of the trace could not be read")
-    else:
-        entries = streamed
-    logged = {entry.message for entry in entries if isinstance(entry, LogEntry)}
-    only_streamed = (
-        [entry for entry in streamed if isinstance(entry, LogEntry) and entry.message not in logged] if trace else []
-    )
+    entries, odd = _from_trace(exchange, trace) if trace else (streamed, 0)
+    logged = {(entry.message, entry.said) for entry in entries if isinstance(entry, LogEntry)}
+    messages = {message for message, _ in logged}
+    more = [entry for entry in streamed if isinstance(entry, LogEntry) and (entry.message, entry.said) not in logged]
+    unknown = [entry for entry in entries if isinstance(entry, LogEntry) and entry.wording is None]
+    unknown += [entry for entry in more if entry.wording is None and entry.message not in messages]
     return PlannerLog(
         entries=tuple(entries),
-        unclassified=sum(1 for entry in (*entries, *only_streamed) if isinstance(entry, LogEntry) and entry.wording is None),
-        stream_repairs=sum(1 for entry in streamed if _only_streamed(entry, Meaning.FORMAT_REPAIR)) if trace else 0,
-        recursion_guards=sum(1 for entry in streamed if _only_streamed(entry, Meaning.RECURSION_GUARD)),
-        notes=tuple(notes),
-    )
-
-
-def _only_streamed(entry: Entry, meaning: Meaning) -> bool:
-    return (
-        isinstance(entry, LogEntry)
-        and entry.wording is not None
-        and entry.wording.meaning is meaning
-        and entry.wording.says.startswith(_STREAM_ONLY_SAYS)
+        signals=tuple(entry for entry in more if entry.wording is not None and entry.wording.stream_only),
+        unclassified=len(unknown),
+        notes=(f"{odd} entries of the trace could not be read",) if odd else (),
     )
 
 

@@ -7,6 +7,7 @@ a number sink to the end of the group. A tactical call is found by the goal it q
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from uderia_bench.profile_types.lenient import canonical, count, mapping, sequence, text, texts
@@ -14,6 +15,7 @@ from uderia_bench.profile_types.planner_log import ORCHESTRATION, Entry, LogEntr
 from uderia_bench.profile_types.wordings import Meaning
 from uderia_bench.trace import CallClass, Phase, PhasePath, PlannedPhase
 
+_QUOTED = re.compile(r"iteration for '([^']+)'")  # protocol.md §7.2 PE:633
 _TACTICAL_SAYS = "deciding next action for phase goal: '"  # protocol.md §7.2 PE:1504
 
 
@@ -34,6 +36,7 @@ class OpenPhase:
     dispatched: bool = False
     called: bool = False
     orchestration: str | None = None
+    columns: set[str] = field(default_factory=set)  # tools that were called once a column
     phrases: set[str] = field(default_factory=set)  # "tool arguments" of date phrases that were expanded, not called
 
     def during(self, at: float | None) -> bool:
@@ -211,6 +214,7 @@ def _note(phase: OpenPhase, entry: Entry) -> None:
         phase.dispatched = True
     elif entry.meaning is Meaning.COLUMNS:
         phase.orchestration = "column"
+        phase.columns.update(_QUOTED.findall(entry.said or ""))
     elif entry.wording is not None and entry.wording.call_class is CallClass.TACTICAL:
         phase.tactical = True
 

@@ -146,7 +146,7 @@ def tool_calls(entries: tuple[Entry, ...], ledger: PhaseLedger, exchange: Exchan
         retried = before is not None and (place in corrected or (_failed_alike(before, entry) and not (phase and phase.looped)))
         corrected.discard(place)
         call = _tool_call(entry, phase, before.attempt + 1 if retried and before else 1, durations)
-        expanded = _columns(call, entry) if phase is not None and phase.orchestration == "column" else ()
+        expanded = _columns(call, entry) if phase is not None and entry.name in phase.columns else ()
         calls.extend(expanded or (call,))
         latest[place] = call
     return tuple(calls)
@@ -202,7 +202,7 @@ def status_of(result: dict[str, Any]) -> tuple[ToolStatus, str | None]:
 def _columns(call: ToolCall, entry: ToolEntry) -> tuple[ToolCall, ...]:
     """Return the calls that one entry of a column iteration stands for: its results, first the columns' description."""
     results = [result for result in sequence(entry.result.get("results")) if isinstance(result, dict)]
-    if not any("status" in result or "metadata" in result for result in results):
+    if not any("metadata" in result for result in results):
         return ()  # rows of data: the one call itself
     calls = []
     for result in results:

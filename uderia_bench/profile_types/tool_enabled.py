@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from uderia_bench.profile_types import planner_log, planner_phases, planner_steps
+from uderia_bench.profile_types.accounts import naming
 from uderia_bench.profile_types.assemble import Kind, assemble
 from uderia_bench.profile_types.exchange import Exchange
 from uderia_bench.profile_types.lenient import mapping, seconds, sequence
@@ -40,7 +41,8 @@ def _read(exchange: Exchange) -> Trace:
         tool_calls=planner_steps.tool_calls(log.entries, ledger, exchange),
         plan_rewrites=counts.get(Meaning.REWRITE, 0),
         corrections=counts.get(Meaning.CORRECTION, 0),
-        format_repairs=counts.get(Meaning.FORMAT_REPAIR, 0) + log.stream_repairs,
+        format_repairs=counts.get(Meaning.FORMAT_REPAIR, 0),
+        recursion_guards=counts.get(Meaning.RECURSION_GUARD, 0),
         rag_used="rag_retrieval" in exchange.by_kind or exchange.turn.get("rag_source_collection_id") is not None,
         hydrated=Meaning.HYDRATION in counts,
         distillations=counts.get(Meaning.DISTILLATION, 0),
@@ -63,14 +65,17 @@ def _plan(exchange: Exchange, log: PlannerLog) -> tuple[PlannedPhase, ...]:
 
 
 def _agent_s(exchange: Exchange) -> float | None:
-    """Return the planner's own clock without naming: the live event's, else the turn's less naming, which it includes."""
-    live = seconds(exchange.last("execution_complete").get("duration_ms"))
-    return live if live is not None and exchange.task else None
+    """Return the planner's own clock, naming out: the live event's, else the turn's, which has it in (protocol.md §7.6)."""
+    live = seconds(exchange.last("execution_complete").get("duration_ms")) if exchange.task.get("events") else None
+    whole = seconds(exchange.turn.get("duration_ms"))
+    if live is not None or whole is None:
+        return live
+    return max(0.0, whole - sum(end - start for start, end in naming(exchange).intervals))
 
 
 def _count(log: PlannerLog) -> dict[Meaning, int]:
     counts: dict[Meaning, int] = {}
-    for entry in log.entries:
+    for entry in (*log.entries, *log.signals):
         if isinstance(entry, LogEntry) and entry.meaning is not None:
             counts[entry.meaning] = counts.get(entry.meaning, 0) + 1
     return counts

@@ -43,6 +43,7 @@ class Wording:
     says: str = ""  # lower case; searched in the details' summary, or in the details where they are a string
     call_class: CallClass | None = None
     prefix: bool = False
+    stream_only: bool = False  # never in a trace (protocol.md §7.2, column T)
 
 
 # The first row that fits counts, so the rows of one message go from the specific to the general.
@@ -71,9 +72,9 @@ MESSAGES: tuple[Wording, ...] = (
     Wording("Plan Optimization", Meaning.FAST_PATH, "p §7.4 PE:584, PE:1326; s string details", says="fastpath"),
     Wording("Plan Optimization", Meaning.FAST_PATH, "p §7.4 PE:1175", says="component fast-path"),
     Wording("Plan Optimization", Meaning.KNOWN, "p §7.2 PL:427-525, EX:2850-2968"),
-    Wording("System Correction", Meaning.FORMAT_REPAIR, "p §7.2 PL:2990", says="was not valid json"),
-    Wording("System Correction", Meaning.FORMAT_REPAIR, "p §7.2 PE:2517", says="llm omitted tool_name"),
-    Wording("System Correction", Meaning.FORMAT_REPAIR, "p §7.2 PE:2517", says="llm omitted prompt_name"),
+    Wording("System Correction", Meaning.FORMAT_REPAIR, "p §7.2 PL:2990", says="was not valid json", stream_only=True),
+    Wording("System Correction", Meaning.FORMAT_REPAIR, "p §7.2 PE:2517", says="llm omitted tool_name", stream_only=True),
+    Wording("System Correction", Meaning.FORMAT_REPAIR, "p §7.2 PE:2517", says="llm omitted prompt_name", stream_only=True),
     Wording("System Correction", Meaning.RECURSION_GUARD, "p §7.2 EX:2981", says="circular prompt execution blocked"),
     Wording("System Correction", Meaning.KNOWN, "p §7.2 PL:1031-3081"),
     Wording("System Auto-Correction", Meaning.FORMAT_REPAIR, "p §7.2 PE:2294"),
@@ -81,7 +82,7 @@ MESSAGES: tuple[Wording, ...] = (
     Wording("System Self-Correction", Meaning.KNOWN, "p §7.2 PE:102-119"),
     Wording("System Self-Correction Failed", Meaning.KNOWN, "p §7.2 PE:2415"),
     Wording("Persistent Failure", Meaning.KNOWN, "p §7.2 PE:2422"),
-    Wording("System Error", Meaning.RECURSION_GUARD, "p §7.2 PE:1533", says="repetitive action detected"),
+    Wording("System Error", Meaning.RECURSION_GUARD, "p §7.2 PE:1533", says="repetitive action detected", stream_only=True),
     Wording("System Error", Meaning.KNOWN, "p §7.2"),
     Wording("Recovery Plan Generated", Meaning.KNOWN, "p §7.2 PE:2931"),
     Wording("Starting Plan Phase ", Meaning.PHASE_START, "p §7.2 PE:436", prefix=True),
