@@ -6,6 +6,8 @@ from uderia_bench import corpus
 from uderia_bench.corpus import Query
 from uderia_bench.errors import DocumentError
 
+KINDS = "contains, matches, number, tools_called, tools_not_called, max_s, max_tokens, json_path"
+
 
 @pytest.fixture
 def write(tmp_path, monkeypatch):
@@ -73,7 +75,7 @@ queries:
 
 
 def test_a_matrix_stands_for_every_combination(write):
-    """Ids name the values, the last key changes fastest, expectations are filled too, patterns with the value taken literally."""
+    """Ids name the values, the last key changes fastest; expectations are filled too, patterns with the value as it is."""
     file = write("""\
 queries:
   - id: q
@@ -173,8 +175,7 @@ queries:
         ("{id: a, prompt: x, expect: [3]}", "0.expect.0: should be a mapping (key: value), not 3"),
         (
             "{id: a, prompt: x, expect: [{contains: x, max_s: 1}]}",
-            "0.expect.0: should say one of contains, matches, number, tools_called, tools_not_called, max_s, max_tokens, json_path;"
-            " begin each with its own dash",
+            f"0.expect.0: should say one of {KINDS}; begin each with its own dash",
         ),
         (
             "{id: a, prompt: x, expect: [{matches: '('}]}",

@@ -18,7 +18,7 @@ import orjson
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, field_validator
 
 from uderia_bench import corpus
-from uderia_bench.corpus import Complexity, Corpus, Label, Query, Text, Texts, one_or_more
+from uderia_bench.corpus import Complexity, Corpus, Label, Query, Text, one_or_more
 from uderia_bench.documents import (
     Document,
     Finding,
@@ -119,7 +119,7 @@ class Sim(Written):
 class Filter(Written):
     """Which queries of the corpora to ask: those with any of the tags and any of the complexities; empty means all."""
 
-    tags: Texts = ()
+    tags: Annotated[tuple[Text, ...], BeforeValidator(one_or_more)] = ()
     complexity: Annotated[tuple[Complexity, ...], BeforeValidator(one_or_more)] = ()
 
     def keeps(self, query: Query) -> bool:
@@ -153,7 +153,7 @@ class Experiment(Written):
     name: Label
     server: Server
     sim: Sim = Sim()
-    corpus: Texts = ()
+    corpus: Annotated[tuple[Text, ...], BeforeValidator(one_or_more)] = ()
     filter: Filter = Filter()
     arms: Annotated[tuple[Arm, ...], Field(min_length=1)]
     contrasts: tuple[Contrast, ...] = Field(default_factory=_first_against_the_others)
@@ -241,11 +241,12 @@ def load(
 
 def parse(document: Document, corpora: tuple[Corpus, ...] | None = None) -> Experiment:
     """Make an experiment of a document, with ``corpora`` in place of the files it names; raises as ``load``."""
-    document = _from_here(_one_form(document))
+    document = _one_form(document)
+    document = _from_here(document, *_corpus_steps(document), (SIM, "faults")) if corpora is None else document
     mistakes: list[Mistake] = []
     experiment: Experiment | None = None
     try:
-        experiment = validate(Experiment, document, _arms_are_unique, _contrasts_name_arms)
+        experiment = validate(Experiment, document, _arms_are_unique, _contrasts_name_arms, _faults_are_there)
     except DocumentError as error:
         mistakes.extend(error.mistakes)
     if corpora is None:
@@ -275,26 +276,36 @@ def _one_form(document: Document) -> Document:
     return document
 
 
-def _from_here(document: Document) -> Document:
+def _from_here(document: Document, *paths: Steps) -> Document:
     """Turn paths that are relative to the document's file into paths from where we are."""
     folder = Path(document.file).parent
-    listed = document.value(("corpus",))
-    corpora: list[Steps] = [("corpus", index) for index in range(len(listed))] if isinstance(listed, tuple) else [("corpus",)]
-    for steps in (*corpora, (SIM, "faults")):
+    for steps in paths:
         if isinstance(path := document.value(steps), str) and path.strip():
             document = document.replaced(steps, os.path.normpath(folder / path), document.place(steps))
     return document
 
 
-def _corpora(document: Document) -> tuple[Corpus, ...]:
+def _corpus_steps(document: Document) -> list[Steps]:
     listed = document.value(("corpus",))
-    if listed is None:
+    return [("corpus", index) for index in range(len(listed))] if isinstance(listed, tuple) else [("corpus",)]
+
+
+def _corpora(document: Document) -> tuple[Corpus, ...]:
+    said = {steps: document.value(steps) for steps in _corpus_steps(document)}
+    if not said or None in said.values():
         raise DocumentError((document.mistake(("corpus",), "is missing"),))
-    named = listed if isinstance(listed, tuple) else (listed,)
-    files = [file for file in named if isinstance(file, str) and file.strip()]  # the others the model complains about
-    if missing := [file for file in files if not Path(file).exists()]:
-        raise DocumentError(tuple(document.mistake(("corpus",), f"no such file: {file}") for file in missing))
-    return corpus.load_all(files)
+    files = {steps: path for steps, path in said.items() if isinstance(path, str) and path.strip()}  # the model refuses others
+    missing = [document.mistake(steps, f"no such file: {path}") for steps, path in files.items() if not Path(path).exists()]
+    if missing:
+        raise DocumentError(tuple(missing))
+    return corpus.load_all(list(files.values()))
+
+
+def _faults_are_there(data: Any) -> Iterator[Finding]:
+    sim = data.get(SIM) if isinstance(data, dict) else None
+    path = sim.get("faults") if isinstance(sim, dict) else None
+    if isinstance(path, str) and path.strip() and not Path(path).is_file():
+        yield (SIM, "faults"), f"no such file: {path}"
 
 
 def _arms_are_unique(data: Any) -> Iterator[Finding]:
@@ -326,10 +337,10 @@ def _contrasts_name_arms(data: Any) -> Iterator[Finding]:
 def _filter_finds_nothing(only: Filter, corpora: tuple[Corpus, ...]) -> Iterator[Finding]:
     queries = [query for each in corpora for query in each.queries]
     known = sorted({tag for query in queries for tag in query.tags})
-    for index, tag in enumerate(only.tags):
-        if tag not in known:
-            yield ("filter", "tags", index), f"no query is tagged {echo(tag)}{suggestion(tag, known)}"
-    if not any(only.keeps(query) for query in queries):
+    unknown = [(index, tag) for index, tag in enumerate(only.tags) if tag not in known]
+    for index, tag in unknown:
+        yield ("filter", "tags", index), f"no query is tagged {echo(tag)}{suggestion(tag, known)}"
+    if not unknown and not any(only.keeps(query) for query in queries):
         yield ("filter",), "leaves no query to ask"
 
 

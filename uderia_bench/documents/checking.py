@@ -70,7 +70,7 @@ def entries(data: Any, key: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Name the nearest known word as ``; did you mean X?``, or else all of them."""
-    words = tuple(known)
+    words = tuple(dict.fromkeys(known))
     by_lower = {candidate.lower(): candidate for candidate in words}
     if near := difflib.get_close_matches(word.lower(), by_lower, n=1):
         return f"; did you mean {by_lower[near[0]]}?"
