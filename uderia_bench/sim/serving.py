@@ -32,7 +32,8 @@ class _Server(uvicorn.Server):
 def serve(settings: Settings, *, host: str = "127.0.0.1", port: int = 0, exit_with_parent: bool = False) -> None:
     """Serve until SIGTERM or SIGINT, or, with ``exit_with_parent``, until stdin ends. Raises OSError for a taken port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as listener:
+    # asyncio switches Nagle's algorithm off only where the protocol is named; with it on, every answer comes 40 ms late.
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(_BACKLOG)
