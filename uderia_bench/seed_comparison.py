@@ -19,7 +19,7 @@ Read = tuple[TrialRecord, Trace]
 
 
 def write(run: RunDirectory, plugins: Plugins, *, arms: tuple[str, str], analysis: Analysis, at: datetime) -> tuple[str, ...]:
-    """Write ``test_run_<timestamp>.json`` and ``comparison_<timestamp>.md``; numbered from the second query. Return the names."""
+    """Write ``test_run_<timestamp>.json`` and ``comparison_<timestamp>.md``; return the names, numbered from the second on."""
     by_query: dict[str, list[Read]] = {}
     with Ledger.open(run.ledger) as ledger:
         for record in ledger.records():

@@ -1,0 +1,214 @@
+"""The commands that run trials, through the real command: what they leave and print, and every exit code there is yet."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+
+import polars as pl
+import pytest
+
+ADMIN = {"UDERIA_USERNAME": "admin", "UDERIA_PASSWORD": "admin"}
+
+
+def test_run_leaves_a_whole_run_directory(command):
+    """One experiment in: manifest, ledger, Parquet and both reports out; the report on stdout; exit 0."""
+    done = command("run", "experiment.yaml", "--run-id", "first")
+    assert done.returncode == 0, done.stderr
+    run = command.cwd / "output" / "first"
+    names = {path.name for path in run.iterdir()}
+    assert names >= {"manifest.json", "ledger.sqlite", "trials", "report.md", "report.json", "log.jsonl"}
+    trials = pl.read_parquet(run / "trials" / "*.parquet")
+    assert trials.group_by("stage").len().sort("stage").rows() == [("measured", 16), ("warmup", 2)]
+    assert "latency_s" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert (manifest["state"], manifest["plan"]["measured"]) == ("complete", 16)
+    assert manifest["metrics"]["latency_s"]["unit"] == "s"
+    assert [json.loads(line)["event"] for line in (run / "log.jsonl").read_text().splitlines()][-1] == "run ends"
+
+
+def test_the_same_seed_gives_the_same_plan_and_tokens(command):
+    """Two runs of one experiment ask the same trials in the same order and are answered with the same tokens."""
+    columns = ["trial_id", "seq", "arm", "query_id", "repeat", "total_tokens", "tool_calls"]
+    frames = []
+    for name in ("a", "b"):
+        assert command("run", "experiment.yaml", "--run-id", name, "--set", "repeats=1").returncode == 0
+        frames.append(pl.read_parquet(command.cwd / "output" / name / "trials" / "*.parquet").select(columns).sort("seq"))
+    assert frames[0].equals(frames[1])
+
+
+def test_json_is_all_that_stdout_says(command):
+    """With --json stdout is one JSON document; progress and logs stay on stderr."""
+    done = command("run", "experiment.yaml", "--json", "--log-format", "json", "--set", "repeats=1")
+    assert json.loads(done.stdout)["run"]["experiment"] == "small"
+    assert all(json.loads(line)["event"] for line in done.stderr.splitlines() if line.startswith("{"))
+
+
+def test_dry_run_sends_nothing(command):
+    """The plan is printed and no run directory is made."""
+    done = command("run", "experiment.yaml", "--dry-run", "--repeats", "3")
+    assert done.returncode == 0, done.stderr
+    assert "IDEAT: 12 measured, 1 warm-up" in done.stdout
+    assert not (command.cwd / "output").exists()
+
+
+def test_a_run_id_that_exists_is_refused(command):
+    """Exit 2, and the way to go on."""
+    (command.cwd / "output" / "taken").mkdir(parents=True)
+    done = command("run", "experiment.yaml", "--run-id", "taken")
+    assert done.returncode == 2
+    assert "go on with 'uderia-bench resume" in done.stderr
+
+
+def test_two_mistakes_are_told_at_once(command):
+    """Both, with their lines, nothing else, exit 2."""
+    command.write("corpus.yaml", "version: 1\nqueries:\n  - {id: a, prompt: x}\n  - {id: a, promt: y}\n")
+    done = command("run", "experiment.yaml")
+    assert done.returncode == 2
+    assert [line.split(": ")[-1] for line in done.stderr.splitlines()]
+    assert "corpus.yaml:4" in done.stderr
+    assert "promt" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--set", "repeats=0"], "repeats"),
+        (["--repeats", "0"], "--repeats 0"),
+        (["--set", "nonsense.deep=1"], "nonsense"),
+        (["--output", "corpus.yaml"], "name another with --output"),
+        (["--server", "not an address"], "should be an address"),
+        (["--set", "margins.latency=10%"], "no metric is named 'latency'"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(command, arguments, said):
+    """Each names what is wrong; none shows a traceback; none leaves a run."""
+    done = command("run", "experiment.yaml", *arguments)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(command.cwd.glob("output/*"))
+
+
+def test_an_unknown_profile_names_those_there_are(command):
+    """Exit 3, the profiles, the nearest name, and nothing left behind."""
+    command.write("experiment.yaml", (command.cwd / "experiment.yaml").read_text().replace("profile: OPTIM", "profile: OPTIMM"))
+    done = command("run", "experiment.yaml")
+    assert done.returncode == 3
+    assert "@IDEAT" in done.stderr
+    assert "did you mean @OPTIM" in done.stderr
+    assert not list(command.cwd.glob("output/*"))
+
+
+def test_an_unreachable_server_is_exit_3(command):
+    """One line that says what to do."""
+    done = command("run", "experiment.yaml", "--server", "http://127.0.0.1:9", env=ADMIN)
+    assert done.returncode == 3
+    assert "nobody answers at http://127.0.0.1:9" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_credentials_are_asked_for_by_name(command, server):
+    """Without credentials, with a wrong password and with a wrong token: exit 3, one line, what to set, no secret."""
+    for env, said in (
+        ({}, "set UDERIA_TOKEN"),
+        ({"UDERIA_USERNAME": "admin", "UDERIA_PASSWORD": "hunter2"}, "check UDERIA_USERNAME and UDERIA_PASSWORD"),
+        ({"UDERIA_TOKEN": "tda_expired_hunter2"}, "does not accept UDERIA_TOKEN"),
+    ):
+        done = command("run", "experiment.yaml", "--server", server, env=env)
+        assert done.returncode == 3, done.stderr
+        assert said in done.stderr
+        assert "hunter2" not in done.stdout + done.stderr
+
+
+def test_uderia_url_fills_in_only_where_no_server_is_named(command, server):
+    """The environment names the server of an experiment that names none, and never replaces sim."""
+    text = (command.cwd / "experiment.yaml").read_text()
+    command.write("bare.yaml", "\n".join(line for line in text.splitlines() if not line.startswith("server")))
+    done = command("run", "bare.yaml", "--set", "repeats=1", "--run-id", "r", env={**ADMIN, "UDERIA_URL": server})
+    assert done.returncode == 0, done.stderr
+    assert json.loads((command.cwd / "output/r/manifest.json").read_text())["arms"]["OPTIM"]["server"] == server
+    sim = command("run", "experiment.yaml", "--dry-run", env={"UDERIA_URL": "http://127.0.0.1:9"})
+    assert "on sim" in sim.stdout
+
+
+def test_overlapping_arms_are_found_out_and_judged_invalid(command):
+    """With isolation none OPTIM reports come from IDEAT's model: misrouted trials, an invalid contrast, exit 5."""
+    done = command("run", "experiment.yaml", "--set", "load.isolation=none", "--set", "repeats=4", "--run-id", "mixed")
+    trials = pl.read_parquet(command.cwd / "output/mixed/trials/*.parquet")
+    misrouted = trials.filter(pl.col("outcome") == "misrouted")
+    assert misrouted.height > 0
+    assert misrouted["arm"].unique().to_list() == ["OPTIM"]
+    assert done.returncode == 5
+    assert "invalid" in done.stdout.lower()
+
+
+def test_an_interrupted_run_is_resumed_to_its_end(command):
+    """Ctrl-C once: what was in flight is kept, exit 4 with the way to go on; resume asks the rest and nothing twice."""
+    command.write("experiment.yaml", (command.cwd / "experiment.yaml").read_text().replace("speed: 200", "speed: 20"))
+    process = command.start("run", "experiment.yaml", "--repeats", "8", "--run-id", "cut")
+    ledger = command.cwd / "output/cut/ledger.sqlite"
+    deadline = time.monotonic() + 30
+    while not ledger.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 4, err
+    assert "uderia-bench resume" in err
+    before = pl.read_parquet(command.cwd / "output/cut/trials/*.parquet")
+    assert 0 < before.height < 66
+    done = command("resume", "cut")
+    assert done.returncode == 0, done.stderr
+    after = pl.read_parquet(command.cwd / "output/cut/trials/*.parquet")
+    assert after.height == 66 == after["trial_id"].n_unique()
+    kept = after.join(before, on="trial_id", suffix="_before").filter(pl.col("outcome_before") == "answered")
+    assert (kept["task_id"] == kept["task_id_before"]).all()
+
+
+def test_demo_needs_nothing(command):
+    """The shipped corpus on the embedded server: at least 100 measured trials, more than 90 % answered, both reports."""
+    done = command("demo", "--speed", "200", "--run-id", "demo")
+    assert done.returncode == 0, done.stderr
+    trials = pl.read_parquet(command.cwd / "output/demo/trials/*.parquet").filter(pl.col("stage") == "measured")
+    assert trials.height >= 100
+    assert (trials["outcome"] == "answered").mean() > 0.9
+    assert sorted(trials["arm"].unique()) == ["IDEAT", "OPTIM"]
+    report = json.loads((command.cwd / "output/demo/report.json").read_text())
+    tested = {row["metric"]: row for row in report["comparisons"] if row["stratum"] == "all"}
+    for metric in ("latency_s", "total_tokens", "direct_tool_rate"):
+        assert tested[metric]["p"] is not None
+    arms = {arm["arm"]: arm["metrics"] for arm in report["arms"]}
+    assert arms["OPTIM"]["fastpath_rate"]["mean"]["value"] > 0
+    assert any("structural: no phases in IDEAT" in text for text in tested["fastpath_rate"]["warnings"])
+
+
+def test_compare_is_the_seeds_quick_start(command):
+    """One query, two profiles, five repeats: the seed's two files, and every number says it speaks of this query only."""
+    question = "how many databases are on the system?"
+    options = ["--server", "sim", "--speed", "200", "--timeout", "120"]
+    done = command("compare", "--query", question, "--profile1", "IDEAT", "--profile2", "OPTIM", *options)
+    assert done.returncode == 0, done.stderr
+    assert "this query only" in done.stdout
+    (run,) = (command.cwd / "output").iterdir()
+    (machine,) = run.glob("test_run_*.json")
+    assert len(list(run.glob("comparison_*.md"))) == 1
+    stored = json.loads(machine.read_text())
+    assert stored["test_metadata"]["query"] == question
+    assert stored["profile1"]["profile_info"]["profile_tag"] == "IDEAT"
+    assert stored["profile2"]["metrics"]["llm_call_count"] > 0
+    trials = pl.read_parquet(run / "trials" / "*.parquet")
+    assert trials.filter(pl.col("stage") == "measured").height == 10
+    report = json.loads((run / "report.json").read_text())
+    (latency,) = [row for row in report["comparisons"] if row["metric"] == "latency_s" and row["stratum"] == "all"]
+    assert any("this query only" in text for text in latency["warnings"])
+
+
+def test_compare_refuses_an_empty_query(command):
+    """Exit 2 before anything is started."""
+    done = command("compare", "--query", " ", "--profile1", "IDEAT", "--profile2", "OPTIM", "--server", "sim")
+    assert done.returncode == 2
+    assert "--query: say what to ask" in done.stderr
