@@ -139,7 +139,7 @@ def facts(**given):
     return RunFacts(**(default | given))
 
 
-def report(*, arms=(), comparisons=(), winners=(), warnings=(), metrics=METRICS, **given):
+def report(*, arms=(), comparisons=(), winners=(), warnings=(), metrics=METRICS, learning=(), **given):
     """Make a report of what is given; the rest has a default."""
     analysis = Analysis(
         arms=tuple(arms),
@@ -149,6 +149,7 @@ def report(*, arms=(), comparisons=(), winners=(), warnings=(), metrics=METRICS,
         confidence=0.95,
         correction="holm",
         seed=7,
+        learning=tuple(learning),
     )
     return Report(**({"facts": facts(), "analysis": analysis, "metrics": tuple(metrics)} | given))
 

@@ -71,6 +71,35 @@ def test_equivalent_arms_are_said_to_be_interchangeable():
     assert first == "Simple queries: either arm will do: no difference that matters in time, cost."
 
 
+def test_a_class_that_is_half_decided_says_both_halves():
+    """Equal in one and open in the other is no verdict, and tells which is which."""
+    first, *_ = of(
+        comparison("latency_s", ratio(1.01, 0.98, 1.03), "equivalent", stratum=SIMPLE),
+        comparison("cost_usd", ratio(1.04, 0.97, 1.1), "inconclusive", stratum=SIMPLE),
+        winners=(winner("simple", None, "no winner"),),
+    )
+    assert first == "Simple queries: no verdict yet: OPTIM has the same time, 4% more cost."
+
+
+def test_a_winner_that_loses_something_says_so():
+    """The rule may name a winner that is worse at a lesser thing: success goes before answer quality."""
+    _, second, _ = of(
+        comparison("answered", difference(0.04, 0.01, 0.07), "better", stratum=COMPLEX),
+        comparison("checks_passed_ratio", difference(-0.05, -0.08, -0.02), "worse", stratum=COMPLEX),
+        winners=(winner("complex", "OPTIM"),),
+    )
+    assert second == "Complex queries: use OPTIM for 4 points more answers; checks passed worse."
+
+
+def test_unlabelled_arms_that_do_not_differ_or_are_invalid():
+    """Equivalence and invalidity are said of unlabelled queries too."""
+    same = of(comparison("latency_s", ratio(1.0, 0.98, 1.02), "equivalent"))
+    assert same[0] == "Queries like these: OPTIM against IDEAT: no difference that matters in time."
+    broken = of(comparison("latency_s", ratio(1.0, 0.98, 1.02), "invalid", warnings=("invalid: nobody was there",)))
+    assert broken[0] == "Queries like these: no verdict, the comparison is not valid."
+    assert broken[2] == "In the way: nobody was there."
+
+
 def test_an_invalid_comparison_has_no_verdict_and_its_reason_in_the_third_line():
     """Contamination outweighs every number."""
     reason = "11 of 72 trials of OPTIM were misrouted, more than 5%: run the arms apart"

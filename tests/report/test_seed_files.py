@@ -121,6 +121,20 @@ def test_the_lower_number_wins_a_tie_wins_nothing_and_calls_are_not_compared():
     assert clear["overall"] == "A"
 
 
+@pytest.mark.parametrize(
+    ("tokens", "seconds", "said"),
+    [
+        ((10, 1), 3.0, "**A** was both faster and used fewer tokens on this query."),
+        ((30, 1), 3.0, "**Trade-off**: A was faster, B used fewer tokens."),
+        ((20, 1), 3.0, "**No winner**"),
+    ],
+)
+def test_the_recommendation_follows_from_the_two_numbers(tokens, seconds, said):
+    """Both, one each, or a tie: the seed's three ends, the tie added."""
+    text = to_comparison_markdown(quick(profile("A", trial(1, seconds, tokens)), profile("B", trial(1, 4.0, (20, 1)))))
+    assert said in text
+
+
 def test_what_was_not_measured_is_null_and_does_not_win():
     """A profile that failed has tokens and no answer: it is not the one that used fewer."""
     failed = profile("OPTIM", trial(1, None, outcome="failed", input_tokens=5, output_tokens=1, total_tokens=6))

@@ -9,6 +9,7 @@ from report.reports import (
     arm,
     comparison,
     difference,
+    estimate,
     facts,
     ideat_and_optim,
     metric,
@@ -20,6 +21,7 @@ from report.reports import (
 )
 from rich.cells import cell_len
 
+from uderia_bench.analysis.values import Learning
 from uderia_bench.metrics.metric import Assumption
 from uderia_bench.report.content import GateResult, IssueSummary
 from uderia_bench.report.text import to_text
@@ -72,6 +74,15 @@ def test_issues_gates_and_many_outcomes_read_as_they_should():
     )
     text = to_text(report(arms=(ideat, bad), issues=issues, gates=gates, warnings=()))
     assert_golden("issues_and_gates.txt", text)
+
+
+def test_what_memory_does_has_its_table():
+    """Warm against cold repeats of one arm: how often, and what it saves."""
+    faster = comparison("latency_s", ratio(0.72, 0.66, 0.79), "better", pair=("OPTIM", "OPTIM"), family="exploratory")
+    learned = Learning(arm="OPTIM", warm=estimate(0.42, 0.08), effects=(faster,))
+    lines = to_text(seed_story(learning=(learned,))).splitlines()
+    row = next(at for at, line in enumerate(lines) if line.startswith("Repeats that reuse a kept plan"))
+    assert " ".join(lines[row + 2].split()) == "OPTIM 42.0% ±8 latency_s -28% (-34 to -21) <0.001 24 better"
 
 
 def test_colour_only_where_it_is_asked_for():

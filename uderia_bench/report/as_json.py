@@ -43,6 +43,10 @@ def as_dict(report: Report) -> dict[str, Any]:
         "comparisons": [_comparison(comparison) for comparison in analysis.comparisons],
         "winners": {name: decision.choose(decision.decisions(report, name)).arm for name in decision.STRATA},
         "decisions": [_decision(made) for name in decision.STRATA for made in decision.decisions(report, name)],
+        "learning": [
+            {"arm": one.arm, "warm": _estimate(one.warm), "effects": [_comparison(effect) for effect in one.effects]}
+            for one in analysis.learning
+        ],
         "issues": [
             {
                 "kind": issue.kind,

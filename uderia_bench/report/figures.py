@@ -59,7 +59,7 @@ def scale_of(metric: Metric | None, *values: float | None) -> Scale:
     )
 
 
-def amount(value: float | None, scale: Scale, *, half: float | None = None, signed: bool = False) -> str:
+def amount(value: float | None, scale: Scale, *, half: float | None = None) -> str:
     """Return a value in its unit; ``half`` is half its interval, whose first digits decide where the value's digits end."""
     number = finite(value)
     if number is None:
@@ -68,7 +68,7 @@ def amount(value: float | None, scale: Scale, *, half: float | None = None, sign
         text = f"{number:.0%}".removesuffix("%") if number in (0, 1) else f"{number * scale.factor:.1f}"
     else:
         text = _fixed(number * scale.factor, _times(half, scale.factor))
-    sign = "-" if text.startswith("-") else "+" if signed else ""
+    sign = "-" if text.startswith("-") else ""
     return f"{sign}{scale.prefix}{text.removeprefix('-')}{scale.suffix}"
 
 
@@ -102,11 +102,13 @@ def effect_forms(effect: Effect, metric: Metric | None) -> tuple[str, ...]:
     if effect.kind == "ratio":
         multiple = value >= _AS_MULTIPLE_FROM
         suffix = "x" if multiple else "%"
-        value, lo, hi = (end if end is None or multiple else 100 * (end - 1) for end in (value, lo, hi))
+        if not multiple:
+            value, lo, hi = 100 * (value - 1), _change(lo), _change(hi)
         return _signed_forms(value, lo, hi, "", suffix, signed=not multiple)
     scale = scale_of(metric, value, lo, hi)
-    value, lo, hi = (_times(end, scale.factor) for end in (value, lo, hi))
-    return _signed_forms(value, lo, hi, scale.prefix, " pts" if scale.share else scale.suffix, signed=True)
+    suffix = " pts" if scale.share else scale.suffix
+    value, lo, hi = value * scale.factor, _times(lo, scale.factor), _times(hi, scale.factor)
+    return _signed_forms(value, lo, hi, scale.prefix, suffix, signed=True)
 
 
 def effect_words(effect: Effect, metric: Metric | None, noun: str, fewer: str) -> tuple[str, str]:
@@ -117,20 +119,21 @@ def effect_words(effect: Effect, metric: Metric | None, noun: str, fewer: str) -
     if effect.kind == "ratio" and value >= _AS_MULTIPLE_FROM:
         full, *_, short = effect_forms(effect, metric)
         return full.replace(short, f"{short} the {noun}", 1).replace(f" {NO_INTERVAL}", ""), f"{short} the {noun}"
-    ends: tuple[float | None, ...] = (value, finite(effect.lo), finite(effect.hi))
+    lo, hi = finite(effect.lo), finite(effect.hi)
     prefix, suffix = "", "%"
     if effect.kind == "ratio":
-        ends = tuple(end if end is None else 100 * (end - 1) for end in ends)
+        value, lo, hi = 100 * (value - 1), _change(lo), _change(hi)
     else:
-        scale = scale_of(metric, *ends)
+        scale = scale_of(metric, value, lo, hi)
         prefix, suffix = scale.prefix, " points" if scale.share else scale.suffix
-        ends = tuple(_times(end, scale.factor) for end in ends)
-    assert ends[0] is not None
-    if down := ends[0] < 0:
-        ends = tuple(end if end is None else -end for end in (ends[0], ends[2], ends[1]))
-    size, *interval = (MISSING if end is None else prefix + _fixed(end, _coarse(ends[0]), least=1) for end in ends)
+        value, lo, hi = value * scale.factor, _times(lo, scale.factor), _times(hi, scale.factor)
+    down = value < 0
+    if down:
+        value, lo, hi = -value, _times(hi, -1), _times(lo, -1)
+    size, *ends = (None if end is None else prefix + _fixed(end, _coarse(value), least=1) for end in (value, lo, hi))
     words = f"{size}{suffix} {fewer if down else 'more'} {noun}"
-    return (words if MISSING in interval else f"{words} ({' to '.join(interval)})"), words
+    interval = [end for end in ends if end is not None]
+    return (f"{words} ({' to '.join(interval)})" if len(interval) == 2 else words), words
 
 
 def p_value(p: float | None) -> str:
@@ -143,12 +146,12 @@ def p_value(p: float | None) -> str:
     return f"{number:.3f}" if number < 0.1 else f"{number:.2f}"
 
 
-def margin(value: float | None, effect: Effect) -> str:
-    """Return the smallest effect worth acting on as it was written: a percentage for ratios, else a plain number."""
+def margin(value: float | None, metric: Metric | None) -> str:
+    """Return the smallest effect worth acting on: points for a rate, a percentage for everything else (contract.md)."""
     number = finite(value)
     if number is None:
         return MISSING
-    return f"{100 * number:g}%" if effect.kind == "ratio" else f"{number:g}"
+    return f"{100 * number:g}{' points' if scale_of(metric).share else '%'}"
 
 
 def percentage(share: float) -> str:
@@ -160,9 +163,8 @@ def percentage(share: float) -> str:
 
 
 def _signed_forms(
-    value: float | None, lo: float | None, hi: float | None, prefix: str, suffix: str, *, signed: bool
+    value: float, lo: float | None, hi: float | None, prefix: str, suffix: str, *, signed: bool
 ) -> tuple[str, ...]:
-    assert value is not None
     sides = [abs(end - value) for end in (lo, hi) if end is not None]
 
     def write(end: float) -> str:
@@ -179,13 +181,18 @@ def _signed_forms(
     return (f"{short} ({ends})", f"{short} {around}", short)
 
 
+def _change(ratio: float | None) -> float | None:
+    """Return a ratio as the change in percent that it is."""
+    return None if ratio is None else 100 * (ratio - 1)
+
+
 def _times(value: float | None, factor: float) -> float | None:
     return None if value is None else value * factor
 
 
-def _coarse(value: float | None) -> float | None:
+def _coarse(value: float) -> float:
     """Return the half-width that makes ``_fixed`` write what a sentence can bear: whole numbers from 2 on."""
-    return None if value is None else 2.0 if abs(value) >= 2 else 0.2
+    return 2.0 if abs(value) >= 2 else 0.2
 
 
 def _half(value: float, lo: float | None, hi: float | None) -> float | None:

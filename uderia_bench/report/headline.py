@@ -124,10 +124,12 @@ def _use(report: Report, arm: str, seen: list[Comparison], reason: str) -> Wordi
     gains = [c for c in seen if c.verdict is Verdict.BETTER]
     if not gains:
         return (f"{use}: {plain(reason).rstrip('.')}.", f"{use}.")
+    for_gains = [f"{use} for {effects}" for effects in _effects(report, gains)]
     losses = [c for c in seen if c.verdict is Verdict.WORSE]
-    but = [f" but {effects}" for effects in _effects(report, losses)] if losses else ["", ""]
-    sides = [f"{use} for {gain}{loss}" for gain, loss in zip(_effects(report, gains), but, strict=True)]
-    return (*(f"{side}{_beside(seen)}." for side in sides), f"{sides[-1]}.", f"{use}.")
+    if losses:
+        but = [f"{gain} but {loss}" for gain, loss in zip(for_gains, _effects(report, losses), strict=True)]
+        for_gains = [*but, f"{for_gains[-1]}; {_listed(_noun(c.metric) for c in losses)} worse"]
+    return (*(f"{gain}{_beside(seen)}." for gain in for_gains), f"{for_gains[-1]}.", f"{use}.")
 
 
 def _no_verdict_yet(report: Report, candidate: str, seen: tuple[Comparison, ...]) -> Wordings:
@@ -242,9 +244,10 @@ def _effects(report: Report, comparisons: Iterable[Comparison]) -> Wordings:
 
 def _effect(report: Report, comparison: Comparison) -> tuple[str, str]:
     noun, fewer = _NOUNS.get(comparison.metric, (plain(comparison.metric), "less"))
+    metric = content.definition(report, comparison.metric)
     if comparison.verdict is Verdict.EQUIVALENT:
-        return (f"the same {noun} (within {figures.margin(comparison.margin, comparison.effect)})", f"the same {noun}")
-    return figures.effect_words(comparison.effect, content.definition(report, comparison.metric), noun, fewer)
+        return (f"the same {noun} (within {figures.margin(comparison.margin, metric)})", f"the same {noun}")
+    return figures.effect_words(comparison.effect, metric, noun, fewer)
 
 
 def _noun(metric: str) -> str:

@@ -142,6 +142,18 @@ def percentiles(report: Report) -> Table | None:
     return _table("Percentiles", columns, rows) if rows else None
 
 
+def learning(report: Report) -> Table | None:
+    """Return what memory does on every arm: how often a repeat was warm, and warm against cold; None where nothing learns."""
+    rows = []
+    for learned in report.analysis.learning:
+        warm = _estimate(learned.warm, figures.Scale(factor=100.0, suffix="%", share=True, relative=False))
+        for at, comparison in enumerate(learned.effects):
+            head = (_text("" if at else learned.arm), _text("") if at else warm, _text(comparison.metric))
+            rows.append((*head, _effect(report, comparison), *_judgement(comparison)))
+    columns = (_left("arm"), Column(title="warm"), _left("metric"), Column(title="vs cold"), *_JUDGEMENT)
+    return _table("Repeats that reuse a kept plan (warm) against those that do not", columns, rows) if rows else None
+
+
 def issues(report: Report) -> Table | None:
     """Return what the detectors found, the most frequent first as the report has it, None where they found nothing."""
     rows = [
