@@ -196,6 +196,7 @@ evergreen: !!bool yes
         ("name: a\nleaves: [{weight: heavy}]", "tree.yaml:2: leaves.0.weight: should be a number, not 'heavy'"),
         (f"name: a\nheight: {'9' * 5000}", "tree.yaml:2: height: is a number of 5,000 digits"),
         ("- name: a", "tree.yaml: should be a mapping (key: value), not a list"),
+        ("%YAML 1.1\n---\nname: a\n", "tree.yaml:2: is read as YAML 1.2; take the %YAML line out"),
         (
             "name: a\nzzz: 1",
             "tree.yaml:2: zzz: unknown key; known: name, height, leaves, by_name, evergreen",

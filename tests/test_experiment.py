@@ -343,6 +343,11 @@ seed: 2
             "session_profile: default needs one trial at a time: write arm, load.isolation: trial or load.concurrency: 1",
         ),
         (
+            "contrasts: [{baseline: IDEAT, candidate: OPTIM}, {baseline: IDEAT, candidate: OPTIM}]",
+            "contrasts.1: is given twice: IDEAT against OPTIM",
+        ),
+        ("contrasts: [{baseline: IDEAT}]", "contrasts.0.candidate: is missing"),
+        (
             "contrasts: [{baseline: OPTIM, candidate: IDEA}]",
             "contrasts.0.candidate: no arm is named 'IDEA'; did you mean IDEAT?",
         ),
@@ -365,6 +370,13 @@ def test_a_wrong_setting_is_said_in_plain_words(write, line, message):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
+        ("server: sim", "server: http://h/?x=1", "e.yaml:2: server: should end with the path: no ? and no #"),
+        (
+            "server: sim",
+            "server: [sim]",
+            "e.yaml:2: server: should be an address such as http://localhost:5050, or sim, not a list",
+        ),
+        (SMALL, "- name: IDEAT\n", "e.yaml: should be a mapping (key: value), not a list"),
         ("version: 1\n", "", "e.yaml: version: is missing"),
         ("version: 1\n", "version: 2\n", "e.yaml:1: version: should be 1, not 2"),
         ("server: sim\n", "", "e.yaml: server: is missing"),
