@@ -90,10 +90,17 @@ def judge(run: RunDirectory, plugins: Plugins) -> Report:
     trials = run.trials()
     measured = trials.filter(trials["stage"] == Stage.MEASURED.value)
     outcomes = Counter(Outcome(value) for value in measured["outcome"])
+    present = set(measured["arm"])
+    planned = [(contrast.baseline, contrast.candidate) for contrast in experiment.contrasts]
     found = analyse(
         trials,
         metrics=plugins.metrics,
-        contrasts=tuple((contrast.baseline, contrast.candidate) for contrast in experiment.contrasts),
+        contrasts=tuple(pair for pair in planned if present.issuperset(pair)),
+        warnings=tuple(
+            f"{candidate} against {baseline} is not compared: one of them has no measured trial (yet)"
+            for baseline, candidate in planned
+            if not present.issuperset((baseline, candidate))
+        ),
         margins=experiment.margins,
         correction=experiment.correction,
         confidence=experiment.confidence,
