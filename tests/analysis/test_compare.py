@@ -332,7 +332,10 @@ def test_totals_that_go_the_other_way_are_said():
         ({"candidate": "OPTIMA"}, "arm 'OPTIMA' has no measured trials in the frame; did you mean 'OPTIM'"),
         ({"metrics": ["latency"], "margins": None}, "no column 'latency'; did you mean 'latency_s'"),
         ({"metrics": ["query_id"], "margins": None}, "not numbers"),
-        ({"margins": {"total_tokens": 0.05}}, "a margin is given for 'total_tokens', which is not compared"),
+        (
+            {"margins": {"latency": 0.05}},
+            "a margin is given for 'latency', which is no metric and no column; did you mean 'latency_s'",
+        ),
         ({"margins": {"latency_s": 0}}, "must be a positive share"),
         ({"correction": "bonferroni"}, "correction 'bonferroni' is none of"),
         ({"confidence": 95}, "confidence 95 must lie between"),

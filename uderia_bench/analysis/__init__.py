@@ -12,6 +12,7 @@ from uderia_bench.analysis.values import (
     Analysis,
     ArmSummary,
     Comparison,
+    Learning,
     MetricSummary,
     Verdict,
     Winner,
@@ -20,7 +21,7 @@ from uderia_bench.analysis.values import (
 if TYPE_CHECKING:
     from uderia_bench.analysis.judge import analyse, compare
 
-__all__ = ["Analysis", "ArmSummary", "Comparison", "MetricSummary", "Verdict", "Winner", "analyse", "compare"]
+__all__ = ["Analysis", "ArmSummary", "Comparison", "Learning", "MetricSummary", "Verdict", "Winner", "analyse", "compare"]
 
 
 def __getattr__(name: str) -> object:

@@ -10,7 +10,7 @@ rate                  the same; two added observations where      sign-flip
 rate, 0/1, one trial  Newcombe's paired interval                  McNemar, exact
 ====================  ==========================================  ================================
 
-Below ``MIN_UNITS`` units the interval is Student's, as there are too few different resamples for a bootstrap.
+Below ``UNITS_FLOOR`` units the interval is Student's, as there are too few different resamples for a bootstrap.
 """
 
 from __future__ import annotations
@@ -24,15 +24,20 @@ import numpy as np
 from uderia_bench.analysis.pairs import Pairs
 from uderia_bench.metrics.metric import Assumption, Direction, Metric
 from uderia_bench.stats.arrays import Counts, Floats, is_flat
-from uderia_bench.stats.bootstrap import BCA_FLOOR, QUANTILE_DRAWS, bootstrap_interval, studentised_mean, weighted_sums
+from uderia_bench.stats.bootstrap import (
+    BCA_FLOOR,
+    QUANTILE_DRAWS,
+    UNITS_FLOOR,
+    bootstrap_interval,
+    studentised_mean,
+    weighted_sums,
+)
 from uderia_bench.stats.equivalence import equivalence_level
 from uderia_bench.stats.estimate import Effect, Interval
 from uderia_bench.stats.permutation import sign_flip_p
 from uderia_bench.stats.proportion import bounded_difference, mcnemar_p, newcombe_paired
 from uderia_bench.stats.rank import hodges_lehmann, wilcoxon_p
 from uderia_bench.stats.student import t_interval
-
-MIN_UNITS = 6  # statistics.md: no verdict below 6; with fewer no sign-flip p can be under .05 either
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,23 +104,16 @@ def _interval(pairs: Pairs, metric: Metric, *, seed: int) -> Callable[[float], I
         if rate:
             return lambda level: bounded_difference(d, level=level)
         return lambda _: Interval(lo=float(d.mean()), hi=float(d.mean()), method="all differences equal")
-    if d.size < MIN_UNITS:
+    if d.size < UNITS_FLOOR:
         return (lambda level: bounded_difference(d, level=level)) if rate else (lambda level: t_interval(d, level=level))
     studied = studentised_mean(d, seed=seed)
 
     def interval(level: float) -> Interval:
         if studied.trusted(level):
-            return _clipped(studied.interval(level)) if rate else studied.interval(level)
+            return studied.interval(level).within(-1.0, 1.0) if rate else studied.interval(level)
         return bounded_difference(d, level=level) if rate else t_interval(d, level=level)
 
     return interval
-
-
-def _clipped(interval: Interval) -> Interval:
-    """Keep a difference of rates within the scale."""
-    assert interval.lo is not None
-    assert interval.hi is not None
-    return Interval(lo=max(interval.lo, -1.0), hi=min(interval.hi, 1.0), method=interval.method)
 
 
 def _beside(
@@ -132,7 +130,7 @@ def _beside(
         beside["t_lo"], beside["t_hi"] = back(student.lo), back(student.hi)
     if not pairs.binary:
         beside["wilcoxon_p"] = ranks_p = wilcoxon_p(d)
-        if (ranks_p < 1 - confidence) != (p < 1 - confidence) and d.size >= MIN_UNITS:
+        if (ranks_p < 1 - confidence) != (p < 1 - confidence) and d.size >= UNITS_FLOOR:
             warnings.append(
                 f"the rank test disagrees: Wilcoxon p {ranks_p:.3g} against {p:.3g}, a sign of outlying queries or of ties"
             )

@@ -53,55 +53,62 @@ class Pairs:
         return self.n_units if self.unit == "query" else min(self.n_units, 1)
 
 
-def pair(trials: Trials, metric: Metric, *, baseline: str, candidate: str, where: Mask) -> Pairs:
-    """Pair a metric's observations of two arms within the trials of ``where``."""
-    arms = [trials.arm(baseline), trials.arm(candidate)]
-    seen = np.where(where, trials.values(metric), np.nan)
-    excused = _excused(trials, metric)
-    values = np.where(excused, np.nan, seen)
-    sides = (values[:, arms[0], :], values[:, arms[1], :])
-    asked = (where & trials.asked)[:, arms, :]
-    unit = "repeat" if np.count_nonzero(asked.any(axis=(1, 2))) == 1 else "query"
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Side:
+    """One side of a comparison: arrays ``(query, slot)`` of what was asked, what was seen, and what of it may be judged."""
+
+    name: str
+    asked: Mask
+    seen: Floats
+    judged: Floats
+
+
+def side(trials: Trials, metric: Metric, arm: str, *, where: Mask, name: str | None = None) -> Side:
+    """Take an arm's observations of a metric within ``where``; not judged are those on which its ``judged_unless`` is true."""
+    index = trials.arm(arm)
+    seen = np.where(where, trials.values(metric), np.nan)[:, index]
+    judged = seen
+    if metric.judged_unless is not None and trials.has(metric.judged_unless):
+        judged = np.where(trials.column(metric.judged_unless)[:, index] == 1, np.nan, seen)
+    return Side(name=name or arm, asked=(where & trials.asked)[:, index], seen=seen, judged=judged)
+
+
+def pair(baseline: Side, candidate: Side, metric: Metric) -> Pairs:
+    """Pair two sides of a metric by query, or by repeat where only one query was asked."""
+    sides = (baseline, candidate)
+    asked, first, second = np.stack([side.asked for side in sides]), baseline.judged, candidate.judged
+    queries_asked = np.any(asked, axis=(0, 2))
+    unit = "repeat" if np.count_nonzero(queries_asked) == 1 else "query"
     if unit == "repeat":
-        query = int(asked.any(axis=(1, 2)).argmax())
-        sides = (sides[0][query][:, None], sides[1][query][:, None])
-        asked = asked[query].T[:, :, None]
-    units_asked = int(np.count_nonzero(asked.any(axis=(1, 2))))
-    present = tuple(np.isfinite(side) for side in sides)
-    complete: Mask = np.logical_and(present[0].any(axis=1), present[1].any(axis=1))
-    first, second = sides[0][complete], sides[1][complete]
-    kind = "ratio" if metric.assumption is Assumption.POSITIVE else "difference"
+        query = int(np.argmax(queries_asked))
+        asked, first, second = asked[:, query, :, None], first[query][:, None], second[query][:, None]
+    present = np.stack([np.any(np.isfinite(values), axis=1) for values in (first, second)])
+    complete = np.all(present, axis=0)
     warnings = [ONE_QUERY] if unit == "repeat" else []
-    if shown := int(np.count_nonzero(np.isfinite(seen[:, arms]) & excused[:, arms])):
+    if shown := sum(int(np.count_nonzero(np.isfinite(side.seen) & np.isnan(side.judged))) for side in sides):
         warnings.append(f"{shown} trials are shown and not judged: {metric.judged_unless}")
-    if kind == "ratio" and not all(bool(np.all(side[np.isfinite(side)] > 0)) for side in (first, second)):
+    warnings.extend(_left_out(unit, np.any(asked, axis=2), present, (baseline.name, candidate.name)))
+    first, second = first[complete], second[complete]
+    kind = "ratio" if metric.assumption is Assumption.POSITIVE else "difference"
+    if kind == "ratio" and not (_is_positive(first) and _is_positive(second)):
         kind = "difference"
         warnings.append(f"{metric.name} is not positive everywhere, so it has no ratio: compared as a difference")
-    warnings.extend(_left_out(unit, units_asked, complete, present, asked, (baseline, candidate)))
-    scales = tuple(np.log(side) if kind == "ratio" else side for side in (first, second))
+    scaled_first, scaled_second = (np.log(first), np.log(second)) if kind == "ratio" else (first, second)
     counts = np.stack([np.isfinite(first).sum(axis=1), np.isfinite(second).sum(axis=1)])
     return Pairs(
         kind=kind,
         unit=unit,
-        units_asked=units_asked,
+        units_asked=int(np.count_nonzero(np.any(asked, axis=(0, 2)))),
         baseline=_means(first),
         candidate=_means(second),
-        differences=_means(scales[1]) - _means(scales[0]),
+        differences=_means(scaled_second) - _means(scaled_first),
         n_pairs=int(counts.min(axis=0).sum()),
         repeats=float(counts.mean()) if counts.size else 0.0,
-        repeat_variance=_repeat_variance(scales[0], scales[1]),
+        repeat_variance=_repeat_variance(scaled_first, scaled_second),
         binary=metric.assumption is Assumption.RATE and bool(np.all(counts == 1)) and _is_binary(first) and _is_binary(second),
-        observed=(int(np.isfinite(seen[:, arms[0]]).sum()), int(np.isfinite(seen[:, arms[1]]).sum())),
+        observed=(int(np.isfinite(baseline.seen).sum()), int(np.isfinite(candidate.seen).sum())),
         warnings=tuple(warnings),
     )
-
-
-def _excused(trials: Trials, metric: Metric) -> Mask:
-    """Which trials must not be tested: those on which the metric's ``judged_unless`` is true."""
-    if metric.judged_unless is None or not trials.has(metric.judged_unless):
-        return np.zeros(trials.shape, dtype=np.bool_)
-    excused: Mask = trials.column(metric.judged_unless) == 1
-    return excused
 
 
 def _means(side: Floats) -> Floats:
@@ -116,6 +123,10 @@ def _is_binary(side: Floats) -> bool:
     return bool(np.all((values == 0) | (values == 1)))
 
 
+def _is_positive(side: Floats) -> bool:
+    return bool(np.all(side[np.isfinite(side)] > 0))
+
+
 def _repeat_variance(first: Floats, second: Floats) -> float | None:
     """Pool each arm's variance within units over its repeats, and add the two arms."""
     total = 0.0
@@ -128,20 +139,13 @@ def _repeat_variance(first: Floats, second: Floats) -> float | None:
     return total
 
 
-def _left_out(
-    unit: str,
-    units_asked: int,
-    complete: Mask,
-    present: tuple[Mask, ...],
-    asked: Mask,
-    names: tuple[str, str],
-) -> list[str]:
-    """Say how many units were asked and could not be paired, and which arm lacks them."""
-    left = units_asked - int(complete.sum())
-    if left == 0 or not complete.any():
+def _left_out(unit: str, asked: Mask, present: Mask, names: tuple[str, str]) -> list[str]:
+    """Say how many units were asked and could not be paired, and which side lacks them; arrays are ``(side, unit)``."""
+    units = np.any(asked, axis=0)
+    left = int(np.count_nonzero(units & ~np.all(present, axis=0)))
+    if left == 0 or left == np.count_nonzero(units):
         return []
-    was_asked = asked.any(axis=(1, 2))
-    lacking = [(name, int(np.count_nonzero(was_asked & ~side.any(axis=1)))) for name, side in zip(names, present, strict=True)]
+    lacking = [(name, int(np.count_nonzero(units & ~seen))) for name, seen in zip(names, present, strict=True)]
     where = ", ".join(f"{count} on {name}" for name, count in lacking if count)
     plural = "queries" if unit == "query" else "repeats"
-    return [f"{left} of {units_asked} {plural} left out for want of a value: {where}"]
+    return [f"{left} of {np.count_nonzero(units)} {plural} left out for want of a value: {where}"]

@@ -1,4 +1,7 @@
-"""The parts of a corpus that are compared by themselves: by complexity, and cold against warm where the planner remembers."""
+"""The parts of a run that are compared by themselves: by complexity, by tag, by what served them, cold and warm.
+
+The name of a stratum is ``all`` or ``cut=value``; all strata of one cut are corrected together (``families``).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from uderia_bench.analysis.trials import Mask, Trials
+from uderia_bench.analysis.verdict import MIN_UNITS
 
 ALL = "all"
 SIMPLE = "complexity=simple"
@@ -23,13 +27,43 @@ class Stratum:
 
 
 def strata(trials: Trials, *, baseline: str, candidate: str) -> tuple[Stratum, ...]:
-    """Return everything, then each complexity that occurs, then cold and warm where the use of RAG varies inside an arm."""
+    """Return everything, then each complexity and tag that occurs, then what varies inside an arm: model, provider, RAG."""
     found = [Stratum(name=ALL, where=trials.asked)]
     if "complexity" in trials.frame.columns:
         column = trials.frame["complexity"].cast(pl.String)
         selections = ((name, trials.mask(column == name)) for name in COMPLEXITIES)
         found.extend(Stratum(name=f"complexity={name}", where=where) for name, where in selections if where.any())
-    return (*found, *_by_warmth(trials, (baseline, candidate)))
+    arms = (baseline, candidate)
+    served = (stratum for column in ("model", "provider") for stratum in _by_served(trials, column, arms))
+    return (*found, *_by_tag(trials), *served, *_by_warmth(trials, arms))
+
+
+def _by_tag(trials: Trials) -> tuple[Stratum, ...]:
+    """Split by tag, where a tag is on some queries, enough for a verdict, and not on all."""
+    if "tags" not in trials.frame.columns:
+        return ()
+    column = trials.frame["tags"]
+    lists = column if column.dtype == pl.List(pl.String) else column.cast(pl.String).str.split(",")
+    tags = sorted(tag for tag in lists.explode().drop_nulls().unique() if tag)
+    cuts = ((tag, trials.mask(lists.list.contains(tag))) for tag in tags)
+    sizes = [(tag, where, int(where.any(axis=(1, 2)).sum())) for tag, where in cuts]
+    return tuple(
+        Stratum(name=f"tag={tag}", where=where) for tag, where, size in sizes if MIN_UNITS <= size < len(trials.queries)
+    )
+
+
+def _by_served(trials: Trials, column: str, arms: tuple[str, str]) -> tuple[Stratum, ...]:
+    """Split by what served the trials where that varies inside an arm; an arm that knows one value only stands whole."""
+    values = {arm: trials.distinct(column, arm) for arm in arms}
+    mixed = [arm for arm in arms if len(values[arm]) > 1]
+    found = []
+    for value in sorted({value for arm in mixed for value in values[arm]}):
+        served = trials.mask(trials.frame[column].cast(pl.String) == value)
+        where = trials.asked.copy()
+        for arm in mixed:
+            where[:, trials.arm(arm)] = served[:, trials.arm(arm)]
+        found.append(Stratum(name=f"{column}={value}", where=where))
+    return tuple(found)
 
 
 def _by_warmth(trials: Trials, arms: tuple[str, str]) -> tuple[Stratum, ...]:

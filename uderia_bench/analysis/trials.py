@@ -64,6 +64,16 @@ class Trials:
         dense[self.place] = np.where(np.isfinite(values), values, np.nan)
         return dense
 
+    def order(self) -> Floats | None:
+        """Return each trial's place in the order of sending, from 0 to 1; None where the frame does not say."""
+        for name in ("sent_at", "seq"):
+            if name in self.frame.columns and self.frame[name].null_count() < self.frame.height:
+                ranks = self.frame[name].rank("ordinal").cast(pl.Float64)
+                dense = np.full(self.shape, np.nan)
+                dense[self.place] = ((ranks - 1) / max(self.frame.height - 1, 1)).fill_null(np.nan).to_numpy()
+                return dense
+        return None
+
     def mask(self, rows: pl.Series) -> Mask:
         """Return a boolean row selection as a dense mask; null counts as False."""
         dense = np.zeros(self.shape, dtype=np.bool_)

@@ -81,6 +81,18 @@ class Winner:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Learning:
+    """What memory does on one arm: ``warm`` is the share of repeats (after the first) that used RAG.
+
+    ``effects`` compare warm with cold trials of the same queries, so baseline and candidate are the arm cold and warm.
+    """
+
+    arm: str
+    warm: Estimate
+    effects: tuple[Comparison, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
     """All that is concluded from one run's measured trials."""
 
@@ -91,3 +103,4 @@ class Analysis:
     confidence: float
     correction: str
     seed: int
+    learning: tuple[Learning, ...] = ()

@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, log1p
 
-from uderia_bench.analysis.effects import MIN_UNITS, Measured
+from uderia_bench.analysis.effects import Measured
 from uderia_bench.analysis.pairs import Pairs
 from uderia_bench.analysis.values import Verdict
-from uderia_bench.metrics.metric import Direction
+from uderia_bench.metrics.metric import Assumption, Direction, Metric
 from uderia_bench.stats.equivalence import lies_inside
 from uderia_bench.stats.sample_size import repeats_instead, units_for_difference, units_for_equivalence
 
+MIN_UNITS = 6  # statistics.md: no verdict below 6; no exact sign-flip p of fewer can be under .05 either
+
 # Beyond this many times the present number of queries, "more queries" is no advice anybody can follow.
 FEASIBLE = 100
+FEASIBLE_REPEATS = 20  # and repeats beyond this cost more than queries, which also widen what is spoken of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,15 +28,20 @@ class Judged:
     advice: str | None = None
 
 
-def bound(margin: float | None, kind: str) -> float:
-    """Return the margin on the scale of the differences: a ratio's margin m is [1/(1 + m), 1 + m]; no margin is 0."""
+def bound(margin: float | None, pairs: Pairs, metric: Metric) -> float:
+    """Return the margin on the scale of the differences; no margin is 0.
+
+    A margin m is [1/(1 + m), 1 + m] for a ratio, m points for a rate, and the share m of the baseline's mean for an amount.
+    """
     if margin is None:
         return 0.0
-    return log1p(margin) if kind == "ratio" else margin
+    if pairs.kind == "ratio":
+        return log1p(margin)
+    return margin if metric.assumption is Assumption.RATE else margin * abs(float(pairs.baseline.mean()))
 
 
 def decide(
-    measured: Measured, pairs: Pairs, *, direction: Direction, margin: float | None, p_adjusted: float | None, alpha: float
+    measured: Measured, pairs: Pairs, metric: Metric, *, margin: float | None, p_adjusted: float | None, alpha: float
 ) -> Judged:
     """Judge one valid comparison.
 
@@ -46,18 +54,18 @@ def decide(
     if pairs.n_units < MIN_UNITS:
         advice = f"at least {MIN_UNITS - pairs.n_units} more {units}: below {MIN_UNITS} there is no verdict"
         return Judged(verdict=Verdict.INCONCLUSIVE, advice=advice)
-    limit = bound(margin, pairs.kind)
+    limit = bound(margin, pairs, metric)
     if margin is not None and lies_inside(measured.narrow, -limit, limit):
         return Judged(verdict=Verdict.EQUIVALENT)
     significant = p_adjusted < alpha
     if significant and abs(measured.centre) > limit:
-        if direction is Direction.NEUTRAL:
+        if metric.direction is Direction.NEUTRAL:
             return Judged(
                 verdict=Verdict.INCONCLUSIVE,
                 warnings=("the arms differ, and this metric does not say which way is better: shown, not judged",),
             )
         falls = measured.centre < 0
-        return Judged(verdict=Verdict.BETTER if falls == (direction is Direction.LOWER) else Verdict.WORSE)
+        return Judged(verdict=Verdict.BETTER if falls == (metric.direction is Direction.LOWER) else Verdict.WORSE)
     warnings = ("a difference is certain, but it may be smaller than the margin",) if significant else ()
     return Judged(
         verdict=Verdict.INCONCLUSIVE,
@@ -98,6 +106,6 @@ def _advice(measured: Measured, pairs: Pairs, *, limit: float, p_adjusted: float
             variance=spread**2,
             repeat_variance=pairs.repeat_variance,
         )
-        if repeats is not None:
+        if repeats is not None and repeats <= FEASIBLE_REPEATS:
             advice += f", or {repeats} repeats instead of {pairs.repeats:.3g}"
     return advice

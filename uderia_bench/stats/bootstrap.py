@@ -22,6 +22,7 @@ from uderia_bench.stats.estimate import Interval
 
 MEAN_DRAWS = 9_999  # statistics.md; odd by one so that quantiles of the draws fall on draws
 QUANTILE_DRAWS = 2_000  # the quantile's own noise exceeds that of 2,000 draws
+UNITS_FLOOR = 6  # below, most resamples repeat each other, and t statistics of two distinct values run wild
 BCA_FLOOR = 50  # units; below it BCa rejects 7 % and more of true nulls (statistics.md, table)
 
 # A resample in which all drawn units agree has no standard error. While such resamples are rarer than a tenth of the tail

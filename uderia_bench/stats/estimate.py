@@ -45,3 +45,11 @@ class Interval:
     lo: float | None
     hi: float | None
     method: str
+
+    def within(self, low: float, high: float) -> Interval:
+        """Cut the interval off at the ends of the scale."""
+        return Interval(
+            lo=None if self.lo is None else max(self.lo, low),
+            hi=None if self.hi is None else min(self.hi, high),
+            method=self.method,
+        )

@@ -80,13 +80,16 @@ def _square_and_add(
 
 def mcnemar_p(first: Floats, other: Floats) -> float:
     """Return McNemar's exact two-sided p for paired 0/1 values; 1 where no pair disagrees."""
+    return sign_test_p(int(np.sum((first == 1) & (other == 0))), int(np.sum((first == 0) & (other == 1))))
+
+
+def sign_test_p(one_way: int, other_way: int) -> float:
+    """Return the exact two-sided p of votes that are as likely either way; 1 without votes."""
     from scipy.stats import binomtest  # noqa: PLC0415 - scipy costs start-up time
 
-    only_first = int(np.sum((first == 1) & (other == 0)))
-    only_other = int(np.sum((first == 0) & (other == 1)))
-    if only_first + only_other == 0:
+    if one_way + other_way == 0:
         return 1.0
-    return float(binomtest(only_first, only_first + only_other).pvalue)
+    return float(binomtest(one_way, one_way + other_way).pvalue)
 
 
 def bounded_difference(differences: Floats, *, level: float) -> Interval:

@@ -1,0 +1,140 @@
+"""One contrast in one stratum, measured on every metric, with its family and everything a reader must know; not yet judged.
+
+Families are declared before the data are seen. *Primary*: the metrics with margins, over all contrasts, on the whole corpus.
+*Exploratory*: the other metrics and every stratum. *Structural*: metrics that restate the architecture; in neither family,
+naming no winner.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from uderia_bench.analysis.censoring import with_timeouts
+from uderia_bench.analysis.drift import drift
+from uderia_bench.analysis.effects import Measured, measure
+from uderia_bench.analysis.pairs import Pairs, pair, side
+from uderia_bench.analysis.settings import Settings
+from uderia_bench.analysis.strata import ALL, Stratum
+from uderia_bench.analysis.trials import ANSWERED_METRIC, Trials
+from uderia_bench.analysis.validity import failed_checks
+from uderia_bench.analysis.variation import between_arms, inside_arm, profile_type
+from uderia_bench.metrics.metric import Across, Assumption, Direction, Metric
+
+PRIMARY, EXPLORATORY, STRUCTURAL = "primary", "exploratory", "structural"
+OWN = "own"  # the metric family of columns that no definition knows
+
+_SUCCESS = Metric(
+    name=ANSWERED_METRIC,
+    family="answer",
+    doc="whether the trial was answered, from its outcome",
+    unit="1",
+    kind=bool,
+    direction=Direction.HIGHER,
+    assumption=Assumption.RATE,
+    read=lambda _: None,
+    needs_answer=False,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Finding:
+    """A comparison measured, before its family is adjusted.
+
+    ``only_shown``: why it is not tested at all; ``invalid``: the validity checks it failed; ``beside``: further effect sizes.
+    """
+
+    metric: Metric
+    baseline: str
+    candidate: str
+    stratum: str
+    family: str
+    pairs: Pairs
+    measured: Measured
+    only_shown: str | None
+    invalid: tuple[str, ...]
+    beside: dict[str, float | None]
+    warnings: tuple[str, ...]
+
+
+def findings(
+    trials: Trials,
+    metrics: tuple[Metric, ...],
+    stratum: Stratum,
+    *,
+    baseline: str,
+    candidate: str,
+    settings: Settings,
+    declared: bool = False,
+) -> list[Finding]:
+    """Measure one contrast in one stratum on every metric, in order. ``declared``: all of them are the primary family."""
+    conditional = _conditional(trials, stratum, baseline=baseline, candidate=candidate, settings=settings)
+    hidden = (
+        *(note for arm in (baseline, candidate) for note in inside_arm(trials, arm)),
+        *between_arms(trials, baseline=baseline, candidate=candidate),
+    )
+    found = []
+    for metric in metrics:
+        pairs = pair(
+            side(trials, metric, baseline, where=stratum.where), side(trials, metric, candidate, where=stratum.where), metric
+        )
+        only_shown = _only_shown(trials, metric, pairs, baseline=baseline, candidate=candidate)
+        structural = only_shown is not None or metric.across is Across.STRUCTURAL
+        primary = stratum.name == ALL and (declared or metric.name in settings.margins)
+        beside, censored = with_timeouts(trials, metric, baseline=baseline, candidate=candidate, where=stratum.where)
+        notes = [*pairs.warnings, *hidden]
+        if only_shown is None:
+            notes = [*_labels(metric), *notes, *(conditional if metric.needs_answer else ()), *censored]
+            if stratum.name == ALL:
+                notes.extend(note for arm in (baseline, candidate) for note in drift(trials, metric, arm))
+        found.append(
+            Finding(
+                metric=metric,
+                baseline=baseline,
+                candidate=candidate,
+                stratum=stratum.name,
+                family=STRUCTURAL if structural else PRIMARY if primary else EXPLORATORY,
+                pairs=pairs,
+                measured=measure(pairs, metric, confidence=settings.confidence, seed=settings.seed),
+                only_shown=only_shown,
+                invalid=failed_checks(trials, metric, baseline=baseline, candidate=candidate, where=stratum.where),
+                beside=beside,
+                warnings=tuple(notes),
+            )
+        )
+    return found
+
+
+def _labels(metric: Metric) -> list[str]:
+    """Say what kind of metric a reader is looking at, where it is not the usual one."""
+    if metric.across is Across.STRUCTURAL:
+        return [f"structural: {metric.across_reason or 'it restates the architecture'}"]
+    if metric.family == OWN:
+        return [f"no metric is defined as {metric.name!r}: which way is better is unknown"]
+    return []
+
+
+def _conditional(trials: Trials, stratum: Stratum, *, baseline: str, candidate: str, settings: Settings) -> tuple[str, ...]:
+    """Compare success before anything else: an arm that fails the hard queries looks faster."""
+    pairs = pair(
+        side(trials, _SUCCESS, baseline, where=stratum.where), side(trials, _SUCCESS, candidate, where=stratum.where), _SUCCESS
+    )
+    found = measure(pairs, _SUCCESS, confidence=settings.confidence, seed=settings.seed)
+    if found.p is None or found.p >= settings.alpha:
+        return ()
+    shares = f"{baseline} answered {pairs.baseline.mean():.1%}, {candidate} {pairs.candidate.mean():.1%}"
+    return (f"conditional on success, which differs: {shares} (p {found.p:.2g})",)
+
+
+def _only_shown(trials: Trials, metric: Metric, pairs: Pairs, *, baseline: str, candidate: str) -> str | None:
+    """Return why a metric is shown and not tested: one arm has no such thing, or the types must not be compared on it.
+
+    An arm without any answer is not an arm without the thing: that is a question of validity.
+    """
+    for name, other, seen in ((baseline, candidate, pairs.observed), (candidate, baseline, pairs.observed[::-1])):
+        if seen[0] == 0 and seen[1] > 0 and trials.answered[:, trials.arm(name)].any():
+            plans = metric.family == "planning" and metric.across is not Across.STRUCTURAL
+            return f"structural: no {'phases' if plans else metric.name} in {name}; {other} stands alone"
+    types = profile_type(trials, baseline), profile_type(trials, candidate)
+    if metric.across is Across.SHOWN and None not in types and types[0] != types[1]:
+        return f"structural: {metric.across_reason or 'not comparable across profile types'}"
+    return None

@@ -1,0 +1,44 @@
+"""What is declared before the data are seen: margins, correction, confidence, seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from uderia_bench.errors import UsageError
+
+Correction = Literal["holm", "bh", "none"]
+
+EXPLORATORY_RATE = 0.10  # statistics.md, Multiplicity
+DEFAULT_CONFIDENCE = 0.95
+_WIDEST_MARGIN = 10.0  # tenfold: more is a share written as per cent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The declarations of one analysis; a wrong one raises UsageError.
+
+    A margin of 0.10 is [1/1.1, 1.1] for a ratio, ten points for a rate, and a tenth of the baseline's mean for an amount.
+    """
+
+    margins: Mapping[str, float]
+    correction: Correction
+    confidence: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.correction not in get_args(Correction):
+            raise UsageError(f"correction {self.correction!r} is none of {', '.join(get_args(Correction))}")
+        if not 0.5 < self.confidence < 1:
+            raise UsageError(f"confidence {self.confidence!r} must lie between 0.5 and 1, as in 0.95")
+        if self.seed < 0:
+            raise UsageError(f"seed {self.seed!r} must not be negative")
+        for name, margin in self.margins.items():
+            if not 0 < margin < _WIDEST_MARGIN:
+                raise UsageError(f"margin {margin!r} of {name!r} must be a positive share, as in 0.10 for 10 %")
+
+    @property
+    def alpha(self) -> float:
+        """The chance of a false alarm that the primary family may have."""
+        return 1 - self.confidence
