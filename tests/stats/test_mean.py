@@ -1,0 +1,61 @@
+"""Cluster means: which interval where, and what is said where there is none."""
+
+import numpy as np
+import pytest
+
+from uderia_bench.stats.mean import cluster_mean
+
+
+def estimate(values, units, *, bounded=False):
+    """Estimate at 95 % with a fixed seed."""
+    return cluster_mean(np.array(values, dtype=float), np.array(units), bounded=bounded, level=0.95, seed=1)
+
+
+def test_clusters_are_the_evidence():
+    """Ten copies of each value leave n and the interval as they were."""
+    values = np.random.default_rng(1).lognormal(size=20)
+    once = estimate(values, np.arange(20))
+    copied = estimate(np.repeat(values, 10), np.repeat(np.arange(20), 10))
+    assert (copied.n, copied.value) == (20, pytest.approx(once.value))
+    assert (copied.lo, copied.hi) == pytest.approx((once.lo, once.hi))
+    assert once.method == "bootstrap-t"
+
+
+def test_unequal_clusters_are_weighed_by_their_observations():
+    """The mean is over observations, so that it is what the percentiles describe."""
+    assert estimate([1, 1, 1, 5], [0, 0, 0, 1]).value == 2.0
+
+
+@pytest.mark.parametrize(("value", "ends"), [(0.0, (0.0, 0.161)), (1.0, (0.839, 1.0))])
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_a_rate_at_an_end_is_bounded_over_clusters(value, ends, repeats):
+    """Twenty clusters of nothing but 0, or 1, have Wilson's bound for twenty, however many repeats."""
+    found = estimate([value] * 20 * repeats, np.repeat(np.arange(20), repeats), bounded=True)
+    assert found.method == "Wilson"
+    assert (found.lo, found.hi) == pytest.approx(ends, abs=0.001)
+
+
+def test_a_clustered_rate_stays_within_its_scale():
+    """With repeats the interval is the cluster bootstrap's, cut off at the ends."""
+    rng = np.random.default_rng(2)
+    found = estimate(rng.binomial(1, np.repeat(rng.beta(9, 1, 30), 4)), np.repeat(np.arange(30), 4), bounded=True)
+    assert found.method == "bootstrap-t"
+    assert 0 <= found.lo < found.value < found.hi <= 1
+
+
+def test_few_clusters_have_students_interval_and_one_has_none():
+    """Below six clusters a bootstrap has too few resamples; a single one says what is missing."""
+    values = [1.0, 2.0, 4.0, 5.0]
+    found = estimate(values, np.arange(4))
+    assert found.method == "t"
+    half = 3.1824463053 * np.std(values, ddof=1) / 2
+    assert (found.lo, found.hi) == pytest.approx((3 - half, 3 + half))
+    single = estimate([1.0, 2.0], [0, 0])
+    assert (single.value, single.lo) == (1.5, None)
+    assert "needs 2" in single.warnings[0]
+
+
+def test_equal_units_are_a_point():
+    """No spread is no width, and never NaN."""
+    found = estimate([3.0] * 8, np.arange(8))
+    assert (found.lo, found.value, found.hi) == (3.0, 3.0, 3.0)
