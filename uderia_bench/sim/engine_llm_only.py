@@ -195,7 +195,7 @@ def _complete(talk: _Conversation, duration_ms: int) -> None:
 
 def _save(talk: _Conversation, window: dict[str, Any], text: str, html: str, duration_ms: int) -> None:
     run = talk.run
-    turns.save(
+    turn = turns.build(
         run,
         {
             "context_window_snapshot_event": window,
@@ -214,3 +214,4 @@ def _save(talk: _Conversation, window: dict[str, Any], text: str, html: str, dur
             "tools_used": talk.tools_used(),
         },
     )
+    turns.save(run, turn)

@@ -10,7 +10,7 @@ import orjson
 from uderia_bench.sim import answers, naming, scripts, tools, turns
 from uderia_bench.sim.cases import Case
 from uderia_bench.sim.phases import Phases
-from uderia_bench.sim.planner import Plan, PlanningError, find_case, make_plan
+from uderia_bench.sim.planner import Plan, PlanningError, assemble, find_case, make_plan
 from uderia_bench.sim.profiles import CASES_COLLECTION, MCP_SERVER_ID
 from uderia_bench.sim.run import DEPTH, Run
 from uderia_bench.sim.tasks import SORTED
@@ -91,10 +91,10 @@ class _Turn:
             "total_output_tokens": run.output_tokens,
         }
 
-    def save(self, **own: Any) -> dict[str, Any]:
-        """Save the turn."""
+    def build(self, **own: Any) -> dict[str, Any]:
+        """Return the turn as it will be saved."""
         run, plan = self.run, self.plan
-        return turns.save(
+        return turns.build(
             run,
             {
                 "case_id": None if self.case is None else self.case.case_id,
@@ -140,7 +140,8 @@ async def _play(turn: _Turn) -> orjson.Fragment:
     script = scripts.plan_script(run.prompt, run.draw)
     run.slow_s = script.slow_s
     turn.case = await find_case(run)
-    turn.plan, turn.strategic_window = await make_plan(run, script, warm=turn.case is not None)
+    turn.strategic_window = assemble(run)
+    turn.plan = await make_plan(run, script, warm=turn.case is not None)
     turn.phases = Phases(run, turn.plan, script)
     await turn.phases.carry_out()
     result, html = _result(turn, turn.phases)
@@ -179,7 +180,7 @@ def _result(turn: _Turn, phases: Phases) -> tuple[orjson.Fragment, str]:
 def _keep(turn: _Turn, phases: Phases) -> None:
     """Save the turn, and the plan with it where every tool worked."""
     run = turn.run
-    saved = turn.save(
+    saved = turn.build(
         duration_ms=turn.milliseconds(),
         final_summary=phases.text,
         is_partial=False,
@@ -191,7 +192,10 @@ def _keep(turn: _Turn, phases: Phases) -> None:
     failed = any(isinstance(e["result"], dict) and e["result"].get("status") == "error" for e in run.trace)
     if run.state.settings.learning and not failed and turn.plan is not None:
         orchestrated = any(e["action"]["tool_name"] == "TDA_SystemOrchestration" for e in run.trace)
-        run.session.rag_cases.append(run.state.cases.keep(saved, turn.plan.entries, orchestrated=orchestrated))
+        case = run.state.cases.keep(saved, turn.plan.entries, orchestrated=orchestrated)
+        run.session.rag_cases.append(case)
+        saved["case_id"] = case["case_id"]
+    turns.save(run, saved)
 
 
 def _fail(turn: _Turn, details: str) -> None:
@@ -242,7 +246,8 @@ def _partial(turn: _Turn) -> dict[str, Any]:
 
 
 def _save_partial(turn: _Turn, **how: Any) -> None:
-    turn.save(final_summary=None, is_partial=True, tool_enabled_events=turn.events(complete=False), **how)
+    saved = turn.build(final_summary=None, is_partial=True, tool_enabled_events=turn.events(complete=False), **how)
+    turns.save(turn.run, saved)
 
 
 def _tool_context(trace: list[dict[str, Any]]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -36,6 +37,11 @@ async def execute(run: Run, named: Profile | None) -> None:
     except BadPromptError as error:
         run.fault("bad_prompt")
         run.emit("error", {"error": str(error)})
+        task.set_status("error", clock.stamp(), {"error": str(error)})
+    except Exception as error:
+        # A mistake of ours, in no script: the task ends as the real server would end it, and stderr says where it was made.
+        logging.getLogger(__name__).exception("task %s failed", task.id)
+        run.fault("internal_error")
         task.set_status("error", clock.stamp(), {"error": str(error)})
     else:
         task.set_status("complete", clock.stamp(), result)

@@ -40,12 +40,17 @@ async def find_case(run: Run) -> Case | None:
     return case
 
 
-async def make_plan(run: Run, script: PlanScript, *, warm: bool) -> tuple[Plan, dict[str, Any]]:
-    """Plan the turn. Returns the plan and the snapshot of the planning prompt; raises ``PlanningError`` where there is none."""
+def assemble(run: Run) -> dict[str, Any]:
+    """Put the planning prompt together; return its snapshot."""
     window = snapshots.planning(
         "strategic", tools=_TOOL_TOKENS, hydration=None, history=7, session_id=run.session.id, turn=run.turn
     )
     run.emit(None, {"payload": window, "step": "Context Assembly (Strategic)", "type": "context_window_snapshot"})
+    return window
+
+
+async def make_plan(run: Run, script: PlanScript, *, warm: bool) -> Plan:
+    """Plan the turn; raises ``PlanningError`` where no plan comes of it."""
     refused = script.trouble in (PlanTrouble.NEVER_PARSES, PlanTrouble.CHAT)
     longer = OUTPUT_PER_PHASE * max(0, len(script.phases) - 2)
     known = WARM_INPUT_TOKENS if warm else 0
@@ -66,7 +71,7 @@ async def make_plan(run: Run, script: PlanScript, *, warm: bool) -> tuple[Plan, 
     if any(phase.injected for phase in script.phases):
         run.step("System Correction", "system_correction", _INJECTED)
     run.step("Strategic Meta-Plan Generated", "plan_generated", plan.entries, metadata=DEPTH)
-    return plan, window
+    return plan
 
 
 async def _retry(run: Run, script: PlanScript, more_input: int) -> None:

@@ -59,6 +59,11 @@ class Difficulties:
     as_json: bool = False
     slow_ms: int = 0
 
+    @property
+    def named(self) -> bool:
+        """Whether the prompt asks for any trouble: then it gets that, and none by chance."""
+        return self != Difficulties(as_json=self.as_json)
+
 
 _WORDS = {
     "always_fail": r"#alwaysfail|cannot work|can never work|does not exist|nonexistent|no such table|impossible",

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from uderia_bench.sim import questions, tools
-from uderia_bench.sim.agent import Draw
+from uderia_bench.sim.agent import Chances, Draw
 
 ATTEMPTS = 3  # a tool call and its two corrections
 REPORT_TOOL = "TDA_FinalReport"
@@ -101,10 +101,10 @@ class AgentScript:
     slow_s: float
 
 
-def _use(need: questions.Need, trouble: questions.Difficulties, draw: Draw) -> Use:
+def _use(need: questions.Need, trouble: questions.Difficulties, draw: Draw, chances: Chances) -> Use:
     """Return the tool use of a need, with the failures the prompt asks for or the draw brings."""
     use = Use(tool=need.tool, arguments=need.arguments)
-    drawn = draw.happens(draw.chances.tool_fails_once)
+    drawn = draw.happens(chances.tool_fails_once)
     if trouble.always_fail:
         sql = {"sql": "SELECT always_fail FROM fitness_db.customers"}
         return Use(tool="base_readQuery", arguments=sql, failures=ATTEMPTS, bad_arguments=sql, error=_SYNTAX)
@@ -122,11 +122,12 @@ def _use(need: questions.Need, trouble: questions.Difficulties, draw: Draw) -> U
 def agent_script(prompt: str, draw: Draw) -> AgentScript:
     """Write the script of an llm_only turn."""
     trouble = questions.difficulties(prompt)
-    fails, bare = draw.happens(draw.chances.agent_fails), draw.happens(draw.chances.no_tool)
-    wrong = draw.happens(draw.chances.answer_wrong)
+    chances = Chances() if trouble.named else draw.chances
+    fails, bare = draw.happens(chances.agent_fails), draw.happens(chances.no_tool)
+    wrong = draw.happens(chances.answer_wrong)
     uses: list[Use] = []
     for need in () if trouble.chat else questions.needs(prompt):
-        use = _use(need, trouble, draw)
+        use = _use(need, trouble, draw, chances)
         databases = tuple(tools.TABLES) if need.per_database else (None,)
         uses += [use if name is None else replace(use, arguments={"database_name": name}) for name in databases]
         if need.date_phrase is not None:
@@ -135,7 +136,7 @@ def agent_script(prompt: str, draw: Draw) -> AgentScript:
         uses = uses[:1]
     if trouble.chain and uses:
         uses = [uses[0], uses[0]]
-    if trouble.no_tool or (bare and not trouble.always_fail):
+    if trouble.no_tool or bare:
         uses = []
     return AgentScript(
         uses=tuple(uses),
@@ -150,7 +151,7 @@ def agent_script(prompt: str, draw: Draw) -> AgentScript:
 def plan_script(prompt: str, draw: Draw) -> PlanScript:
     """Write the script of a tool_enabled turn."""
     trouble = questions.difficulties(prompt)
-    chances = draw.chances
+    chances = Chances() if trouble.named else draw.chances
     never, late = draw.happens(chances.plan_fails), draw.happens(chances.plan_parses_late)
     wrong, together = draw.happens(chances.answer_wrong), draw.happens(chances.needs_dispatched)
     kind = PlanTrouble.NONE
@@ -160,17 +161,17 @@ def plan_script(prompt: str, draw: Draw) -> PlanScript:
         kind = PlanTrouble.NEVER_PARSES
     elif trouble.bad_json or late:
         kind = PlanTrouble.PARSES_LATE
-    phases = _phases(questions.needs(prompt), trouble, draw, together=together)
+    phases = _phases(questions.needs(prompt), trouble, draw, chances, together=together)
     return PlanScript(
         trouble=kind, phases=tuple(phases), wrong_answer=wrong, as_json=trouble.as_json, slow_s=trouble.slow_ms / 1000
     )
 
 
 def _phases(
-    needs: tuple[questions.Need, ...], trouble: questions.Difficulties, draw: Draw, *, together: bool
+    needs: tuple[questions.Need, ...], trouble: questions.Difficulties, draw: Draw, chances: Chances, *, together: bool
 ) -> list[PlannedPhase]:
-    uses = [_use(need, trouble, draw) for need in needs]
-    tactical = [draw.happens(draw.chances.phase_tactical) or trouble.tactical for _ in needs]
+    uses = [_use(need, trouble, draw, chances) for need in needs]
+    tactical = [draw.happens(chances.phase_tactical) or trouble.tactical for _ in needs]
     if trouble.always_fail or trouble.fail_once:
         needs, uses = needs[:1], uses[:1]
     if trouble.multi_tool and len(needs) == 1:

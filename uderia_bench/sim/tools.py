@@ -130,7 +130,7 @@ def _usage(arguments: Arguments, today: date) -> list[Row]:
     """Answer for one day, or for every day of a phrase the agent passed on."""
     asked = str(arguments.get("date", "yesterday"))
     dates = [asked] if _ISO_DAY.fullmatch(asked) else [day.isoformat() for day in days(asked, today)]
-    return [{"LogDate": day, "cpu": _level("cpu", day, lo=2, hi=80), "io": _level("io", day, lo=10, hi=400)} for day in dates]
+    return [{"LogDate": day, "cpu": _level("cpu", day, lo=2, hi=80)} for day in dates]
 
 
 def _space(arguments: Arguments, _: date) -> list[Row]:
@@ -185,6 +185,7 @@ _ROWS: dict[str, Callable[[Arguments, date], list[Row]]] = {
     "sec_userRoles": _named("RoleName", ("analyst_role", "loader_role"), "Members"),
 }
 
+_SHOWN_SQL = {"base_databaseList": "SELECT DatabaseName FROM DBC.DatabasesV"}
 TOOL_SECONDS = {"base_readQuery": 0.9, "dba_resusageSummary": 0.8}
 USUAL_TOOL_SECONDS = 0.5
 
@@ -201,5 +202,7 @@ def answer(name: str, arguments: Arguments, today: date) -> dict[str, Any]:
     rows = _ROWS[name](arguments, today)
     columns = [{"name": key, "type": "str"} for key in rows[0]] if rows else []
     metadata: dict[str, Any] = {"tool_name": name, "row_count": len(rows), "columns": columns}
+    if name in _SHOWN_SQL:
+        metadata["sql"] = _SHOWN_SQL[name]
     metadata.update({key: value for key, value in arguments.items() if isinstance(value, str)})
     return {"status": "success", "metadata": metadata, "results": rows}

@@ -7,11 +7,11 @@ from typing import Any
 from uderia_bench.sim.run import Run
 
 
-def save(run: Run, own: dict[str, Any]) -> dict[str, Any]:
-    """Save the turn with the engine's ``own`` fields; return it whole."""
+def build(run: Run, own: dict[str, Any]) -> dict[str, Any]:
+    """Return the turn, with the engine's ``own`` fields and its cost added to the session's."""
     session, cost = run.session, run.cost()
     session.cost_usd += cost
-    turn = {
+    return {
         "isValid": True,
         "is_session_primer": False,
         "model": run.llm.model,
@@ -30,9 +30,12 @@ def save(run: Run, own: dict[str, Any]) -> dict[str, Any]:
         "user_query": run.prompt,
         **own,
     }
-    session.save_turn(turn, run.clock.local_stamp())
+
+
+def save(run: Run, turn: dict[str, Any]) -> None:
+    """Save a built turn, and the row it leaves in what the user consumed."""
+    run.session.save_turn(turn, run.clock.local_stamp())
     run.state.turns.append(_consumption(run, turn))
-    return turn
 
 
 def _consumption(run: Run, turn: dict[str, Any]) -> dict[str, Any]:
