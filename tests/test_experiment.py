@@ -421,6 +421,17 @@ def test_an_experiment_that_is_not_there_is_one_line(tmp_path, monkeypatch):
     assert complaint("nothing.yaml") == ["nothing.yaml: no such file"]
 
 
+def test_a_number_nobody_can_mean_is_refused_wherever_it_comes_from(write):
+    """Thirty zeros too many are a mistake, in the file, in an option, or from a flag that reads any number."""
+    zeros = "0" * 30
+    assert complaint(write(f"{SMALL}seed: 1{zeros}\n")) == ["e.yaml:7: seed: is a number of 31 digits; at most 18 make sense"]
+    flags = [Override(steps=(field,), value=10**400, origin=f"--{field}") for field in ("repeats", "timeout")]
+    assert complaint(write(SMALL), *flags) == [
+        f"--repeats: repeats: must be at most 1e+18, not 1{'0' * 39}…",
+        f"--timeout: timeout: should be a time such as 600s, 10m or a number of seconds, not 1{'0' * 39}…",
+    ]
+
+
 # ---- law
 
 WORDS = st.sampled_from(["sim", "A", "10%", "2/s", "poisson"])

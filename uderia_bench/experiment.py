@@ -62,7 +62,8 @@ def _address(value: Any) -> Any:
 
 
 Server: TypeAlias = Annotated[str, BeforeValidator(_address)]
-Slots: TypeAlias = Annotated[int, Field(ge=1)]
+Natural: TypeAlias = Annotated[int, Field(ge=0, le=10**18)]  # within 64 bits, as JSON readers and SQLite have them
+Count: TypeAlias = Annotated[Natural, Field(ge=1)]
 
 
 class Arm(Written):
@@ -71,7 +72,7 @@ class Arm(Written):
     name: Label
     profile: Text
     server: Server | None = None
-    concurrency: Slots | None = None
+    concurrency: Count | None = None
 
 
 class Contrast(Written):
@@ -92,7 +93,7 @@ class Load(Written):
 
     reserved: ClassVar[frozenset[str]] = frozenset({"ramp", "sweep"})
 
-    concurrency: Slots = 8
+    concurrency: Count = 8
     isolation: Literal["arm", "none", "trial"] = "arm"
     arrivals: Annotated[Literal["closed", "constant", "poisson"], BeforeValidator(_arrivals)] = "closed"
     rate: Rate | None = Field(default=None, validate_default=True)
@@ -112,7 +113,7 @@ class Sim(Written):
     """How the embedded Uderia is tuned. Without a ``seed`` it takes the experiment's."""
 
     speed: Annotated[float, Field(gt=0)] = 1.0
-    seed: Annotated[int, Field(ge=0)] | None = None
+    seed: Natural | None = None
     faults: Text | None = None
 
 
@@ -157,9 +158,9 @@ class Experiment(Written):
     filter: Filter = Filter()
     arms: Annotated[tuple[Arm, ...], Field(min_length=1)]
     contrasts: tuple[Contrast, ...] = Field(default_factory=_first_against_the_others)
-    repeats: Annotated[int, Field(ge=1)] = 5
-    warmup: Annotated[int, Field(ge=0)] = 1
-    seed: Annotated[int, Field(ge=0)] = 7
+    repeats: Count = 5
+    warmup: Natural = 1
+    seed: Natural = 7
     load: Load = Load()
     timeout: Duration = 600.0
     sessions: Literal["keep", "archive"] = "keep"

@@ -13,9 +13,12 @@ _SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, 
 _QUANTITY = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*(?P<unit>%|[a-z]*|/\s*[a-z]+)")
 
 
+_MOST = 10**18  # beyond it a whole number is a slip of the hand, and no float
+
+
 def _quantity(value: Any) -> tuple[float, str] | None:
     """Take a number, or text that is a number and a unit, apart; None where it is neither."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < _MOST):
         return float(value), ""
     if isinstance(value, str) and (match := _QUANTITY.fullmatch(value.strip())):
         return float(match["number"]), match["unit"].replace(" ", "")
