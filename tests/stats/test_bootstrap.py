@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from uderia_bench.stats.bootstrap import (
     bca_interval,
-    bootstrap_interval,
+    bootstrap_intervals,
     resample_counts,
     studentised_mean,
     weighted_sums,
@@ -88,9 +88,9 @@ def test_bca_is_scipys():
     from scipy.stats import bootstrap
 
     values = np.random.default_rng(2).lognormal(size=60)
-    ours = bootstrap_interval(
-        lambda counts: weighted_sums(counts, values[:, None])[:, 0] / counts.sum(axis=1),
-        value=float(values.mean()),
+    (ours,) = bootstrap_intervals(
+        lambda counts: weighted_sums(counts, values[:, None]) / counts.sum(axis=1, keepdims=True),
+        values=np.array([values.mean()]),
         units=60,
         level=0.95,
         seed=1,
@@ -104,9 +104,9 @@ def test_bca_is_scipys():
 def test_small_samples_get_no_bca():
     """Below its floor the interval is the percentile one, because BCa is worse there."""
     values = np.random.default_rng(2).normal(size=20)
-    interval = bootstrap_interval(
-        lambda counts: weighted_sums(counts, values[:, None])[:, 0],
-        value=float(values.sum()),
+    (interval,) = bootstrap_intervals(
+        lambda counts: weighted_sums(counts, values[:, None]),
+        values=np.array([values.sum()]),
         units=20,
         level=0.95,
         seed=1,

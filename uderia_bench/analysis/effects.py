@@ -28,7 +28,7 @@ from uderia_bench.stats.bootstrap import (
     BCA_FLOOR,
     QUANTILE_DRAWS,
     UNITS_FLOOR,
-    bootstrap_interval,
+    bootstrap_intervals,
     studentised_mean,
     weighted_sums,
 )
@@ -158,11 +158,10 @@ def _ratio_of_totals(pairs: Pairs, p: float, *, confidence: float, seed: int) ->
 
         def statistic(counts: Counts) -> Floats:
             sums = weighted_sums(counts, columns)
-            ratio: Floats = sums[:, 0] / sums[:, 1]
-            return ratio
+            return sums[:, :1] / sums[:, 1:]
 
-        interval = bootstrap_interval(
-            statistic, value=value, units=pairs.n_units, level=confidence, seed=seed, draws=QUANTILE_DRAWS
+        (interval,) = bootstrap_intervals(
+            statistic, values=np.array([value]), units=pairs.n_units, level=confidence, seed=seed, draws=QUANTILE_DRAWS
         )
         beside["ratio_of_totals_lo"], beside["ratio_of_totals_hi"] = interval.lo, interval.hi
     if p < 1 - confidence and log(value) * float(pairs.differences.mean()) < 0:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from uderia_bench.stats.arrays import Counts, Floats, is_flat
 from uderia_bench.stats.estimate import Interval
@@ -49,11 +50,14 @@ def resample_counts(units: int, draws: int, seed: int) -> Counts:
     return counts
 
 
-def weighted_sums(counts: Counts, columns: Floats) -> Floats:
-    """Return ``counts @ columns``, ``(draws, units) @ (units, k)``, without ever holding all counts as floats."""
+def weighted_sums(counts: Counts, columns: npt.NDArray[np.floating]) -> Floats:
+    """Return ``counts @ columns``, ``(draws, units) @ (units, k)``, without ever holding all counts as floats.
+
+    The product is made in the columns' own precision: whole numbers below 2^24 are exact, and twice as fast, in single.
+    """
     sums = np.empty((counts.shape[0], columns.shape[1]))
     for start in range(0, counts.shape[0], _CHUNK):
-        sums[start : start + _CHUNK] = counts[start : start + _CHUNK].astype(np.float64) @ columns
+        sums[start : start + _CHUNK] = counts[start : start + _CHUNK].astype(columns.dtype) @ columns
     return sums
 
 
@@ -146,11 +150,18 @@ def jackknife_counts(units: int) -> Counts:
     return (1 - np.eye(units)).astype(np.uint16)
 
 
-def bootstrap_interval(
-    statistic: Callable[[Counts], Floats], *, value: float, units: int, level: float, seed: int, draws: int
-) -> Interval:
-    """Bound any statistic of resample counts: BCa from ``BCA_FLOOR`` units on, percentile below."""
-    drawn = statistic(resample_counts(units, draws, seed))
+def bootstrap_intervals(
+    statistics: Callable[[Counts], Floats], *, values: Floats, units: int, level: float, seed: int, draws: int
+) -> tuple[Interval, ...]:
+    """Bound any statistics of resample counts: BCa from ``BCA_FLOOR`` units on, percentile below.
+
+    ``statistics`` maps counts ``(draws, units)`` to ``(draws, k)``; ``values`` are the k estimates from the data themselves.
+    """
+    drawn = statistics(resample_counts(units, draws, seed))
     if units < BCA_FLOOR:
-        return percentile_interval(drawn, level)
-    return bca_interval(drawn, value=value, jackknife=statistic(jackknife_counts(units)), level=level)
+        return tuple(percentile_interval(column, level) for column in drawn.T)
+    left_out = statistics(jackknife_counts(units))
+    return tuple(
+        bca_interval(column, value=float(value), jackknife=jackknife, level=level)
+        for column, value, jackknife in zip(drawn.T, values, left_out.T, strict=True)
+    )

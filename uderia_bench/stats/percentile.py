@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from uderia_bench.stats.arrays import Counts, Floats, is_flat
-from uderia_bench.stats.bootstrap import QUANTILE_DRAWS, bootstrap_interval, weighted_sums
-from uderia_bench.stats.estimate import Estimate
+from uderia_bench.stats.bootstrap import QUANTILE_DRAWS, bootstrap_intervals, weighted_sums
+from uderia_bench.stats.estimate import Estimate, Interval
 
 PERCENTS = (50, 90, 95, 99)
 _BLOCK = 64  # observations looked at closely per resample
+_RANK_SLACK = 1e-9  # 0.9 x 10 is rank 9, whatever its last bit says
 
 
 def floor(percent: int, level: float) -> int:
@@ -41,32 +42,48 @@ def percentiles(
     ``units`` (same shape) says which unit each belongs to: codes from 0, none skipped. The value is numpy's default
     (linear interpolation) over all observations; the interval resamples whole units.
     """
-    n_units = int(units.max()) + 1 if values.size else 0
-    ordered = _Ordered(values, units, n_units)
-    return {percent: _percentile(ordered, percent, level=level, seed=seed, missing=missing) for percent in PERCENTS}
+    if values.size == 0:
+        return {percent: Estimate(value=None, lo=None, hi=None, level=level, n=0, missing=missing) for percent in PERCENTS}
+    n = int(units.max()) + 1
+    found = dict(zip(PERCENTS, np.percentile(values, PERCENTS).tolist(), strict=True))
+    bounded = [percent for percent in PERCENTS if n >= floor(percent, level)]
+    ends = dict(zip(bounded, _intervals(values, units, n, bounded, level=level, seed=seed), strict=True))
+    none = Interval(lo=None, hi=None, method="none")
+    return {
+        percent: Estimate(
+            value=value,
+            lo=ends.get(percent, none).lo,
+            hi=ends.get(percent, none).hi,
+            level=level,
+            n=n,
+            missing=missing,
+            method=ends.get(percent, none).method,
+            warnings=() if percent in ends else (_too_few(percent, level, n),),
+        )
+        for percent, value in found.items()
+    }
 
 
-def _percentile(ordered: _Ordered, percent: int, *, level: float, seed: int, missing: int) -> Estimate:
-    n = ordered.n_units
-    if n == 0:
-        return Estimate(value=None, lo=None, hi=None, level=level, n=0, missing=missing)
-    value = float(np.percentile(ordered.values, percent))
+def _too_few(percent: int, level: float, n: int) -> str:
     needed = floor(percent, level)
-    if n < needed:
-        advice = f"p{percent} has no {level:.0%} interval below {needed} independent observations: {needed - n} more needed"
-        return Estimate(value=value, lo=None, hi=None, level=level, n=n, missing=missing, warnings=(advice,))
-    if is_flat(ordered.values):
-        return Estimate(value=value, lo=value, hi=value, level=level, n=n, missing=missing, method="all values equal")
-    interval = bootstrap_interval(
-        lambda counts: ordered.quantile(counts, percent / 100),
-        value=value,
+    return f"p{percent} has no {level:.0%} interval below {needed} independent observations: {needed - n} more needed"
+
+
+def _intervals(
+    values: Floats, units: npt.NDArray[np.intp], n: int, percents: list[int], *, level: float, seed: int
+) -> tuple[Interval, ...]:
+    """Bound some percentiles together: they share the draws and the histogram."""
+    if is_flat(values):
+        return tuple(Interval(lo=float(values[0]), hi=float(values[0]), method="all values equal") for _ in percents)
+    ordered = _Ordered(values, units, n)
+    shares = np.array(percents) / 100
+    return bootstrap_intervals(
+        lambda counts: ordered.quantiles(counts, shares),
+        values=np.quantile(values, shares),
         units=n,
         level=level,
         seed=seed,
         draws=QUANTILE_DRAWS,
-    )
-    return Estimate(
-        value=value, lo=interval.lo, hi=interval.hi, level=level, n=n, missing=missing, method=f"cluster {interval.method}"
     )
 
 
@@ -75,29 +92,32 @@ class _Ordered:
 
     def __init__(self, values: Floats, units: npt.NDArray[np.intp], n_units: int) -> None:
         order = np.lexsort((units, values))
-        self.values = values[order]
-        self.n_units = n_units
+        self._values = values[order]
         self._units = units[order]
-        blocks = -(-values.size // _BLOCK)
-        self._histogram = np.zeros((n_units, blocks))
-        np.add.at(self._histogram, (self._units, np.arange(values.size) // _BLOCK), 1.0)
+        histogram = np.zeros((n_units, -(-values.size // _BLOCK)), dtype=np.float32)
+        np.add.at(histogram, (self._units, np.arange(values.size) // _BLOCK), 1.0)
+        self._histogram = histogram
 
-    def quantile(self, counts: Counts, q: float) -> Floats:
-        """Return the linearly interpolated quantile of each resample: shape ``(draws,)``."""
+    def quantiles(self, counts: Counts, shares: Floats) -> Floats:
+        """Return the linearly interpolated quantiles of each resample: shape ``(draws, shares)``."""
         ends = weighted_sums(counts, self._histogram).cumsum(axis=1)
-        position = q * (ends[:, -1] - 1)
-        rank = np.floor(position + 1e-9)
+        return np.column_stack([self._quantile(counts, ends, share) for share in shares.tolist()])
+
+    def _quantile(self, counts: Counts, ends: Floats, share: float) -> Floats:
+        position = share * (ends[:, -1] - 1)
+        rank = np.floor(position + _RANK_SLACK)
         low = self._at_rank(counts, ends, rank)
         high = self._at_rank(counts, ends, np.minimum(rank + 1, ends[:, -1] - 1))
-        return low + (position - rank).clip(0) * (high - low)
+        interpolated: Floats = low + (position - rank).clip(0) * (high - low)
+        return interpolated
 
     def _at_rank(self, counts: Counts, ends: Floats, rank: Floats) -> Floats:
         """Return the value at each resample's ``rank``, from 0."""
         rows = np.arange(rank.size)
         block = (ends > rank[:, None]).argmax(axis=1)
         before = np.where(block > 0, ends[rows, block - 1], 0.0)
-        position = np.minimum(block[:, None] * _BLOCK + np.arange(_BLOCK), self.values.size - 1)
+        position = np.minimum(block[:, None] * _BLOCK + np.arange(_BLOCK), self._values.size - 1)
         weights = counts[rows[:, None], self._units[position]].astype(np.float64).cumsum(axis=1)
         inside = (weights > (rank - before)[:, None]).argmax(axis=1)
-        found: Floats = self.values[position[rows, inside]]
+        found: Floats = self._values[position[rows, inside]]
         return found
