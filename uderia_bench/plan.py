@@ -33,8 +33,8 @@ from uderia_bench.experiment import Experiment
 from uderia_bench.trial import Stage, Trial
 
 CHUNKS_WANTED = 16
-"""Turns of every arm to aim for. Simulated A/A tests, two arms, drift that two blocks reject at 48 to 64 %: 16 turns reject at
-5 to 7 %, 8 turns at 7 to 10 %, 4 turns at 9 to 19 %."""
+"""Turns of every arm to aim for. Simulated A/A tests of 24 queries and 5 repeats, under drifts (random walk, or correlated over
+a quarter of the run) that two blocks reject at 48 to 64 %: 15 turns reject at 5 to 7 %, 8 at 6 to 15 %, 4 at 10 to 35 %."""
 
 FEWEST_PER_SLOT = 1
 """A turn shorter than one trial a slot would never reach the load that was asked for."""
