@@ -26,7 +26,7 @@ class _Fan:
 
     def msg(self, **event: Any) -> None:
         """Write one event."""
-        line = orjson.dumps(event, default=str) + b"\n"
+        line = orjson.dumps(event, default=str, option=orjson.OPT_PASSTHROUGH_DATACLASS) + b"\n"
         if self._file is not None:
             self._file.write(line)
             self._file.flush()

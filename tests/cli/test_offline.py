@@ -1,0 +1,95 @@
+"""The commands that need no server, through the real command."""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+import pytest
+
+COMMANDS = ["demo", "run", "compare", "resume", "derive", "report", "export", "profiles", "check", "metrics", "sim"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example(command, name):
+    """Help is there, fits 80 columns and shows how the command is typed."""
+    done = command(name, "--help")
+    assert done.returncode == 0
+    assert f"Example: uderia-bench {name}" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_the_version_is_the_packages(command):
+    """--version says which."""
+    assert command("--version").stdout.startswith("uderia-bench 0.")
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["run"], ["run", "--nonsense"], ["report", "latest", "--format", "pdf"]])
+def test_usage_errors_are_exit_2(command, arguments):
+    """As every command line does it; no traceback."""
+    done = command(*arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_check_describes_what_is_sound_and_lists_what_is_not(command):
+    """Sound documents in a line each; every mistake of the others at once, exit 2."""
+    done = command("check", "corpus.yaml", "experiment.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "corpus of 4 queries (3 simple, 1 complex)" in done.stdout
+    assert "experiment of 16 measured trials" in done.stdout
+    command.write("a.yaml", "version: 1\nqueries: []\n")
+    command.write("b.yaml", "version: 1\nserver: sim\ncorpus: none.yaml\narms: []\n")
+    done = command("check", "a.yaml", "b.yaml", "missing.yaml")
+    assert done.returncode == 2
+    for name in ("a.yaml", "b.yaml", "missing.yaml"):
+        assert name in done.stderr
+
+
+def test_metrics_lists_the_registry(command):
+    """Every metric with unit and meaning, for people and as JSON."""
+    rows = json.loads(command("metrics", "--json").stdout)
+    assert {"latency_s", "total_tokens", "fastpath_rate", "direct_tool_rate"} <= {row["name"] for row in rows}
+    assert all(row["doc"] and row["unit"] for row in rows)
+    text = command("metrics").stdout
+    assert "latency_s [s, lower]" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_profiles_lists_what_there_is_to_compare(command):
+    """The embedded server's, with type and model."""
+    done = command("profiles", "--server", "sim")
+    assert done.returncode == 0, done.stderr
+    assert {"@IDEAT", "@OPTIM", "@FOCUS", "@COORD"} <= {line.split()[0] for line in done.stdout.splitlines()}
+    assert any(
+        row["tag"] == "OPTIM" and row["models"] for row in json.loads(command("profiles", "--server", "sim", "--json").stdout)
+    )
+
+
+def test_a_run_is_derived_reported_and_exported_offline(command):
+    """From the ledger alone: the same Parquet again, each report form, each export form."""
+    assert command("run", "experiment.yaml", "--run-id", "r", "--set", "repeats=1").returncode == 0
+    run = command.cwd / "output" / "r"
+    before = pl.read_parquet(run / "trials" / "*.parquet")
+    for path in (run / "trials").iterdir():
+        path.unlink()
+    done = command("derive", "latest")
+    assert done.returncode == 0, done.stderr
+    assert "derived 8 measured trials" in done.stdout
+    assert pl.read_parquet(run / "trials" / "*.parquet").equals(before)
+    assert command("report", "r").stdout.count("latency_s") > 0
+    assert command("report", "r", "--format", "markdown").stdout.startswith("#")
+    assert json.loads(command("report", str(run), "--json").stdout)["schema"] == "uderia-bench/report/1"
+    assert command("report", "r", "--format", "markdown", "-o", "out.md").stdout == ""
+    assert (command.cwd / "out.md").read_text().startswith("#")
+    for form in ("csv", "parquet", "jsonl"):
+        done = command("export", "r", "--format", form, "-o", f"trials.{form}")
+        assert done.returncode == 0, done.stderr
+    assert pl.read_csv(command.cwd / "trials.csv").height == before.height
+
+
+def test_no_run_is_one_line(command):
+    """Exit 2 with what to do."""
+    done = command("report", "latest")
+    assert done.returncode == 2
+    assert "start one with" in done.stderr

@@ -1,0 +1,36 @@
+"""What the log promises: every event as one JSON line in the run, and on stderr only what was asked for."""
+
+from __future__ import annotations
+
+import json
+
+import structlog
+
+from uderia_bench import logs
+from uderia_bench.gateway.credentials import Secret
+
+
+def test_events_are_json_lines_in_the_run(tmp_path, capsys):
+    """Level, time and fields; stderr stays quiet."""
+    with logs.into(tmp_path / "log.jsonl", as_json=False):
+        structlog.get_logger("x").info("run begins", trials=3)
+        structlog.get_logger("x").warning("slow", password=Secret("hunter2"))
+    first, second = (json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines())
+    assert (first["event"], first["level"], first["trials"]) == ("run begins", "info", 3)
+    assert second["password"] == "Secret(***)"
+    assert capsys.readouterr().err == ""
+
+
+def test_json_goes_to_stderr_when_asked(tmp_path, capsys):
+    """The same lines, for a collector."""
+    with logs.into(tmp_path / "log.jsonl", as_json=True):
+        structlog.get_logger("x").info("run begins")
+    assert json.loads(capsys.readouterr().err)["event"] == "run begins"
+
+
+def test_without_a_run_warnings_reach_people(capsys):
+    """Before there is a run directory a warning is a plain line."""
+    with logs.into(None, as_json=False):
+        structlog.get_logger("x").info("quiet")
+        structlog.get_logger("x").warning("sign-in limit reached, waiting")
+    assert capsys.readouterr().err == "warning: sign-in limit reached, waiting\n"
