@@ -1,0 +1,101 @@
+"""The embedded server's tests run on asyncio in real time, at a speed that makes waits negligible: its tasks are asyncio's own."""
+
+from __future__ import annotations
+
+import contextlib
+
+import anyio
+import httpx
+import pytest
+
+from uderia_bench.sim.app import create
+from uderia_bench.sim.config import Settings
+
+TERMINAL = {"complete", "error", "cancelled"}
+
+
+@pytest.fixture
+def anyio_backend():
+    """Run async tests on asyncio."""
+    return "asyncio"
+
+
+class Client:
+    """A signed-in client of one server in this process."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self.http = http
+        self.profiles: dict[str, str] = {}
+
+    async def sign_in(self) -> None:
+        """Sign in as admin and look the profiles up."""
+        login = await self.http.post("/api/v1/auth/login", json={"username": "admin", "password": "admin"})
+        self.http.headers["authorization"] = f"Bearer {login.json()['token']}"
+        listed = (await self.http.get("/api/v1/profiles")).json()["profiles"]
+        self.profiles = {profile["tag"]: profile["id"] for profile in listed}
+
+    async def session(self, tag: str | None = None) -> str:
+        """Create a session, on the profile where a tag is given."""
+        body = {} if tag is None else {"profile_id": self.profiles[tag]}
+        return (await self.http.post("/api/v1/sessions", json=body)).json()["session_id"]
+
+    async def submit(self, session: str, prompt: object, **body: object) -> str:
+        """Ask, and return the task's id."""
+        answer = await self.http.post(f"/api/v1/sessions/{session}/query", json={"prompt": prompt, **body})
+        assert answer.status_code == 202, answer.text
+        return answer.json()["task_id"]
+
+    async def task(self, task_id: str) -> dict:
+        """Read a task."""
+        return (await self.http.get(f"/api/v1/tasks/{task_id}")).json()
+
+    async def follow(self, task_id: str) -> dict:
+        """Read a task until it ends."""
+        with anyio.fail_after(20):
+            while (task := await self.task(task_id))["status"] not in TERMINAL:
+                await anyio.sleep(0.005)
+        return task
+
+    async def details(self, session: str) -> dict:
+        """Read a session file."""
+        return (await self.http.get(f"/api/v1/sessions/{session}/details")).json()
+
+    async def ask(self, tag: str, prompt: object, *, session_tag: str | None = None) -> tuple[dict, dict]:
+        """Ask in a fresh session of the profile and return task and session file."""
+        session = await self.session(session_tag or tag)
+        task = await self.follow(await self.submit(session, prompt, profile_id=self.profiles[tag]))
+        return task, await self.details(session)
+
+    async def truth(self) -> list[dict]:
+        """Read what really happened."""
+        return (await self.http.get("/sim/truth", headers={"authorization": ""})).json()
+
+
+@contextlib.asynccontextmanager
+async def running(**settings: object):
+    """Run a server in this process, fast and without sign-in limit unless told, and yield a signed-in client of it."""
+    app = create(Settings(**{"speed": 500.0, "login_limit": 0, **settings}))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://sim") as http:
+        client = Client(http)
+        await client.sign_in()
+        yield client
+
+
+@pytest.fixture
+def serve():
+    """Return the function that runs a server."""
+    return running
+
+
+def kinds(task: dict) -> list[str]:
+    """Return the kind of every event in order, as protocol.md §6.0 tells them apart."""
+    return [
+        event["event_data"].get("type") if event["event_type"] in (None, "notification") else event["event_type"]
+        for event in task["events"]
+    ]
+
+
+@pytest.fixture(name="kinds")
+def kinds_of():
+    """Return the function that reads the kinds of a task's events."""
+    return kinds
