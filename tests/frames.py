@@ -57,11 +57,14 @@ def grid(*, queries, value, repeats=1, arms=(BASELINE, CANDIDATE), column="laten
 
 
 def noisy(*, ratio=1.0, seed=0, spread=0.8, noise=0.3, interaction=0.15):
-    """Make a value function: log-normal latencies with the recipe's variances, the candidate ``ratio`` times as slow."""
+    """Make a value function: log-normal latencies with the recipe's variances, the candidate ``ratio`` times as slow.
+
+    ``interaction`` is the standard deviation of a query's own difference between the arms, so each arm has its half.
+    """
 
     def value(query, arm, repeat):
         level = np.random.default_rng([seed, query, 0]).normal(0, spread)
-        cell = np.random.default_rng([seed, query, arm == CANDIDATE, 1]).normal(0, interaction)
+        cell = np.random.default_rng([seed, query, arm == CANDIDATE, 1]).normal(0, interaction / 2**0.5)
         own = np.random.default_rng([seed, query, arm == CANDIDATE, repeat, 2]).normal(0, noise)
         return float(5 * np.exp(level + cell + own) * (ratio if arm == CANDIDATE else 1.0))
 

@@ -118,6 +118,29 @@ def test_success_decides_complex_queries_and_quality_after_it():
     assert "answer quality worse" in quality.winners[1].reason
 
 
+def test_an_invalid_contrast_names_no_winner():
+    """Contaminated trials leave simple and complex queries without a winner, however clear the numbers."""
+    frame = run(
+        value=noisy(ratio=0.3),
+        cost_usd=noisy(ratio=0.3, seed=2),
+        outcome=lambda _, __, r: "misrouted" if r == 1 else "answered",
+    )
+    assert [winner.arm for winner in study(frame).winners] == [None, None]
+
+
+def test_a_run_without_trials_is_an_empty_analysis():
+    """Nothing measured yet is no arm, no comparison and no error."""
+    analysis = analyse(run().clear(), metrics=METRICS, contrasts=(), margins={}, seed=0)
+    assert (analysis.arms, analysis.comparisons, analysis.winners) == ((), (), ())
+
+
+def test_a_single_arm_is_described_without_a_contrast():
+    """One arm is allowed: its numbers, and no comparison."""
+    analysis = analyse(run(arms=(BASELINE,)), metrics=METRICS, contrasts=(), margins={}, seed=0)
+    assert [arm.arm for arm in analysis.arms] == [BASELINE]
+    assert analysis.comparisons == ()
+
+
 def test_what_must_not_be_compared_across_types_is_shown():
     """Calls of different architectures stand side by side without a test; between arms of one type they are tested."""
     calls = metric("llm_calls", family="calls", across=Across.SHOWN, across_reason="architectures differ")

@@ -70,7 +70,7 @@ def test_too_few_queries_have_no_verdict_however_clear():
     five, six = (grid(queries=n, value=lambda q, arm, _: (1 + q) * (10.0 + q if arm == CANDIDATE else 1)) for n in (5, 6))
     (found,) = judge(five)
     assert found.verdict is Verdict.INCONCLUSIVE
-    assert "1 more queries" in found.advice
+    assert found.advice == "at least 1 more query: below 6 there is no verdict"
     assert judge(six)[0].verdict is Verdict.WORSE
 
 
@@ -351,6 +351,19 @@ def test_what_cannot_be_is_refused_in_one_line(options, says):
     assert "\n" not in str(caught.value)
 
 
+def test_the_built_in_metrics_are_known():
+    """Without definitions of one's own, the registry says what latency and success are."""
+    slower = grid(
+        queries=30,
+        repeats=2,
+        value=noisy(ratio=2),
+        outcome=lambda q, arm, _: "failed" if arm == CANDIDATE and q < 9 else "answered",
+    )
+    time, success = judge(slower, ["latency_s", "answered"], definitions=None)
+    assert (time.effect.kind, time.verdict) == ("ratio", Verdict.WORSE)
+    assert (success.effect.kind, success.verdict) == ("difference", Verdict.WORSE)
+
+
 def test_a_frame_that_is_not_one_of_trials_is_refused():
     """Missing columns and empty cells are named."""
     with pytest.raises(UsageError, match="no column 'arm', 'repeat', 'outcome'"):
@@ -380,7 +393,7 @@ def test_no_false_alarms_beyond_the_nominal_rate():
     for _ in range(replications):
         values = np.exp(
             rng.normal(0, 0.8, (queries, 1, 1))
-            + rng.normal(0, 0.15, (queries, 2, 1))
+            + rng.normal(0, 0.15 / 2**0.5, (queries, 2, 1))
             + rng.normal(0, 0.3, (queries, 2, repeats))
         )
         (found,) = judge(place.with_columns(latency_s=pl.Series(values.ravel())))

@@ -50,9 +50,8 @@ def decide(
     """
     if measured.centre is None or p_adjusted is None:
         return Judged(verdict=Verdict.INCONCLUSIVE, warnings=("no pair of trials has a value on both arms",))
-    units = "queries" if pairs.unit == "query" else "repeats"
     if pairs.n_units < MIN_UNITS:
-        advice = f"at least {MIN_UNITS - pairs.n_units} more {units}: below {MIN_UNITS} there is no verdict"
+        advice = f"at least {_more(MIN_UNITS - pairs.n_units, pairs)}: below {MIN_UNITS} there is no verdict"
         return Judged(verdict=Verdict.INCONCLUSIVE, advice=advice)
     limit = bound(margin, pairs, metric)
     if margin is not None and lies_inside(measured.narrow, -limit, limit):
@@ -97,7 +96,7 @@ def _advice(measured: Measured, pairs: Pairs, *, limit: float, p_adjusted: float
             return f"no feasible number of {units} settles it: the effect seen lies too near the margin"
         return f"no feasible number of {units} settles it: no effect is seen, and no margin says what counts as equivalent"
     more = max(ceil(needed) - pairs.n_units, 1)
-    advice = f"about {more} more {units} would {goal}"
+    advice = f"about {_more(more, pairs)} would {goal}"
     if pairs.unit == "query" and pairs.repeat_variance is not None and spread > 0:
         repeats = repeats_instead(
             pairs.n_units,
@@ -109,3 +108,8 @@ def _advice(measured: Measured, pairs: Pairs, *, limit: float, p_adjusted: float
         if repeats is not None and repeats <= FEASIBLE_REPEATS:
             advice += f", or {repeats} repeats instead of {pairs.repeats:.3g}"
     return advice
+
+
+def _more(count: int, pairs: Pairs) -> str:
+    many = "queries" if pairs.unit == "query" else "repeats"
+    return f"{count} more {pairs.unit if count == 1 else many}"
