@@ -58,11 +58,12 @@ def test_a_share_at_its_end_has_a_bound_not_an_interval_beyond_all():
     [
         (ratio(0.769, 0.727, 0.811), SECONDS, ("-23% (-27 to -19)", "-23% ±4", "-23%")),
         (ratio(6.26, 5.88, 6.66), SECONDS, ("6.3x (5.9 to 6.7)", "6.3x ±0.4", "6.3x")),
+        (ratio(0.70, 0.46, 0.94), SECONDS, ("-30% (-54 to -6)", "-30% ±24", "-30%")),
         (ratio(1.0), SECONDS, ("0% ±—", "0%")),
         (ratio(1.2, 1.1, None), SECONDS, ("+20% (+10 to ?)", "+20% ±—", "+20%")),
         (difference(-0.0167, -0.05, 0.017), SHARE, ("-2 pts (-5 to +2)", "-2 pts ±3", "-2 pts")),
         (difference(0.8, 0.5, 1.1), COUNT, ("+0.8 (+0.5 to +1.1)", "+0.8 ±0.3", "+0.8")),
-        (difference(-0.0021, -0.003, -0.0012), DOLLARS, ("-$0.0021 (-$0.0030 to -$0.0012)", "-$0.0021 ±$0.0009", "-$0.0021")),
+        (difference(-0.0021, -0.003, -0.0012), DOLLARS, ("-$0.0021 (-0.0030 to -0.0012)", "-$0.0021 ±0.0009", "-$0.0021")),
         (ratio(None), SECONDS, ("—",)),
     ],
 )
@@ -83,6 +84,7 @@ def test_a_lopsided_interval_does_not_look_tighter_than_it_is():
         (ratio(1.12, 1.05, 1.2), ("12% more time (5 to 20)", "12% more time")),
         (ratio(6.26, 5.9, 6.7), ("6.3x the time (5.9 to 6.7)", "6.3x the time")),
         (ratio(0.7), ("30% less time", "30% less time")),
+        (ratio(1.0, 0.9, 1.1), ("equal time", "equal time")),
         (ratio(None), ("time —", "time —")),
     ],
 )

@@ -57,7 +57,7 @@ def test_an_inconclusive_run_says_what_would_settle_it():
     assert lines == (
         "Simple queries: no verdict yet: OPTIM has 3% less time, 2% more cost.",
         "Complex queries: none in this run, so it says nothing about them.",
-        "Not sure yet: about 40 more queries would show an effect of the size seen.",
+        "Not sure yet: simple queries: about 40 more queries would settle it.",
     )
 
 

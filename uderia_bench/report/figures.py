@@ -15,6 +15,8 @@ MISSING = "\N{EM DASH}"
 NO_INTERVAL = "±" + MISSING
 
 _AS_MULTIPLE_FROM = 3.0  # "6.3x" reads better than "+530%"; below three times a percentage does
+_SMALLEST_SCALED = 0.1  # "0.067k" beside "20k" is harder to read than 67 beside 20,000
+_WHOLE = 9.0  # half-width that still writes whole numbers: "-30% (-54 to -6)" and not "-30% (-50 to -10)"
 _SMALLEST_P = 0.001  # 9,999 permutations resolve 0.0001; below 0.001 nobody decides differently
 
 
@@ -48,14 +50,15 @@ def scale_of(metric: Metric | None, *values: float | None) -> Scale:
         return Scale()
     if metric.assumption is Assumption.RATE or metric.kind is bool:
         return Scale(factor=100.0, suffix="%", share=True, relative=False)
-    magnitude = max((abs(v) for v in map(finite, values) if v is not None), default=0.0)
+    sizes = [abs(v) for v in map(finite, values) if v] or [0.0]
     steps = _STEPS.get(metric.unit, ((0.0, 1.0, metric.unit if len(metric.unit) < 3 else f" {metric.unit}"),))
-    _, factor, suffix = next(step for step in steps if magnitude >= step[0] or step is steps[-1])
+    fits = (step for step in steps if max(sizes) >= step[0] and min(sizes) * step[1] >= _SMALLEST_SCALED)
+    _, factor, suffix = next(fits, steps[-1])
     return Scale(
         factor=factor,
         prefix="$" if metric.unit == "usd" else "",
         suffix=suffix,
-        relative=metric.assumption is Assumption.POSITIVE,
+        relative=metric.unit != "1" or metric.assumption is Assumption.POSITIVE,  # "1.7 calls ±0.1" needs no percentage
     )
 
 
@@ -127,11 +130,13 @@ def effect_words(effect: Effect, metric: Metric | None, noun: str, fewer: str) -
         scale = scale_of(metric, value, lo, hi)
         prefix, suffix = scale.prefix, " points" if scale.share else scale.suffix
         value, lo, hi = value * scale.factor, _times(lo, scale.factor), _times(hi, scale.factor)
+    if not float(_fixed(value, _coarse(value), least=1).replace(",", "")):
+        return (f"equal {noun}",) * 2
     down = value < 0
     if down:
         value, lo, hi = -value, _times(hi, -1), _times(lo, -1)
-    size, *ends = (None if end is None else prefix + _fixed(end, _coarse(value), least=1) for end in (value, lo, hi))
-    words = f"{size}{suffix} {fewer if down else 'more'} {noun}"
+    size, *ends = (None if end is None else _fixed(end, _coarse(value), least=1) for end in (value, lo, hi))
+    words = f"{prefix}{size}{suffix} {fewer if down else 'more'} {noun}"
     interval = [end for end in ends if end is not None]
     return (f"{words} ({' to '.join(interval)})" if len(interval) == 2 else words), words
 
@@ -167,18 +172,19 @@ def _signed_forms(
 ) -> tuple[str, ...]:
     sides = [abs(end - value) for end in (lo, hi) if end is not None]
 
-    def write(end: float) -> str:
-        text = _fixed(end, max(sides, default=None), least=1)
+    digits = min(max(sides), _WHOLE) if sides else None
+
+    def write(end: float, prefix: str = "") -> str:
+        text = _fixed(end, digits, least=1)
         sign = "-" if text.startswith("-") else "+" if signed and text != "0" else ""
         return sign + prefix + text.removeprefix("-")
 
-    short = write(value) + suffix
+    short = write(value, prefix) + suffix
     if lo is None and hi is None:
         return (f"{short} {NO_INTERVAL}", short)
     ends = " to ".join("?" if end is None else write(end) for end in (lo, hi))
     half = _half(value, lo, hi)
-    around = NO_INTERVAL if half is None else f"±{prefix}{_short(half)}"
-    return (f"{short} ({ends})", f"{short} {around}", short)
+    return (f"{short} ({ends})", f"{short} {NO_INTERVAL if half is None else f'±{_short(half)}'}", short)
 
 
 def _change(ratio: float | None) -> float | None:

@@ -194,7 +194,10 @@ def _how_sure(report: Report) -> Wordings:
         not_yet = tuple(f"Not sure yet: {said}." for said in advice)
         if not _settles_something(report):
             return not_yet
-        return (*(f"{basis}; {said}." for said in advice), *(f"{sure}; {said}." for said in advice), *not_yet, f"{sure}.")
+        return (
+            *(f"{start}; {said}." for said in advice for start in (basis, sure, sure.removesuffix(" confidence"))),
+            f"{sure}.",
+        )
     trials = sum(arm.trials for arm in report.analysis.arms)
     silent = trials - sum(map(content.answered, report.analysis.arms))
     unanswered = f"{silent} of {trials}" if silent else f"none of {trials}"
@@ -219,7 +222,7 @@ def _basis(facts: RunFacts) -> str:
 def _advice(report: Report) -> Wordings:
     """Return what would settle the first class of queries without a verdict; () where none is or nothing is known."""
     open_ones = [
-        (f"for {stratum} queries ", made.rests_on)
+        (f"{stratum} queries: ", made.rests_on)
         for stratum in decision.STRATA
         for made in decision.decisions(report, stratum)
         if made.finding is Finding.INCONCLUSIVE
@@ -229,8 +232,10 @@ def _advice(report: Report) -> Wordings:
     for prefix, rests_on in open_ones:
         for advice in (c.advice for c in rests_on if c.verdict is Verdict.INCONCLUSIVE and c.advice):
             full = plain(advice).rstrip(".")
-            without_alternative = full.partition(", or ")[0]
-            return (f"{prefix}{full}", full, without_alternative, without_alternative.partition(": ")[0])
+            alone = full.partition(", or ")[0]
+            more, would, _ = alone.partition(" would ")
+            brief = f"{more} would settle it" if would else alone.partition(": ")[0]
+            return tuple(f"{prefix}{said}" for said in (full, alone, brief))
     return ()
 
 

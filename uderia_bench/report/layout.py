@@ -75,8 +75,16 @@ def _fitted(table: Table, marks: list[list[tuple[int, ...]]], width: int) -> tup
         if totals[best] >= total:
             break
         levels = shorter[best]
-    texts = [forms[min(levels[group], len(forms) - 1)] for forms, group in zip(wordings, groups, strict=True)]
-    return [[column[at] for column in texts] for at in range(len(table.rows))], _squeezed(columns, needs(levels), room)
+    widths = _squeezed(columns, needs(levels), room)
+    texts = []
+    for at, (column, forms, group) in enumerate(zip(columns, wordings, groups, strict=True)):
+        chosen = forms[min(levels[group], len(forms) - 1)]
+        if not column.group:
+            allowed = widths[at] + max(0, room - sum(widths))
+            chosen = [next((form for form in cell if cell_len(form) <= allowed), cell[-1]) for cell in zip(*forms, strict=True)]
+            widths[at] = max(widths[at], min(_needed(column, chosen), allowed))
+        texts.append(chosen)
+    return [list(row) for row in zip(*texts, strict=True)], widths
 
 
 def _wordings(table: Table, marks: list[list[tuple[int, ...]]], at: int) -> list[list[str]]:

@@ -29,7 +29,8 @@ class Column:
     """A heading; numbers stand on the right.
 
     Where room is short, the text of a column that ``wraps`` is broken over lines, a heading that ``is_name`` is cut (it stands
-    in full elsewhere), and the columns of one ``group`` change to shorter forms together.
+    in full elsewhere), and the cells of one ``group`` of columns change to shorter forms together; elsewhere each cell keeps
+    the fullest form that fits its column.
     """
 
     title: str
@@ -100,7 +101,8 @@ def by_stratum(report: Report, pair: tuple[str, str]) -> Table | None:
         found = [c for c in content.comparisons(report.analysis, pair, stratum=stratum) if c.metric in shown]
         for at, comparison in enumerate(c for c in found if not content.structural(c)):
             head = (_text("" if at else label), _text(comparison.metric))
-            rows.append((*head, _effect(report, comparison), *_judgement(comparison)))
+            judged = _judgement(comparison, advised=label in decision.STRATA)
+            rows.append((*head, _effect(report, comparison), *judged))
     columns = (_left("queries"), _left("metric"), Column(title="vs base"), *_JUDGEMENT)
     return _table(f"{pair[1]} against {pair[0]} by class of query", columns, rows) if rows else None
 
@@ -138,7 +140,7 @@ def percentiles(report: Report) -> Table | None:
             head = (_text("" if at else metric.name), _text(arm), _text(f"{summary.n}/{summary.n + summary.missing}"))
             rows.append((*head, *(_estimate(summary.percentiles.get(rank), scale) for rank in ranks)))
     head_columns = (_left("metric"), _left("arm"), Column(title="trials"))
-    columns = (*head_columns, *(Column(title=f"p{rank}", group="percentiles") for rank in ranks))
+    columns = (*head_columns, *(Column(title=f"p{rank}") for rank in ranks))
     return _table("Percentiles", columns, rows) if rows else None
 
 
@@ -149,7 +151,7 @@ def learning(report: Report) -> Table | None:
         warm = _estimate(learned.warm, figures.Scale(factor=100.0, suffix="%", share=True, relative=False))
         for at, comparison in enumerate(learned.effects):
             head = (_text("" if at else learned.arm), _text("") if at else warm, _text(comparison.metric))
-            rows.append((*head, _effect(report, comparison), *_judgement(comparison)))
+            rows.append((*head, _effect(report, comparison), *_judgement(comparison, advised=False)))
     columns = (_left("arm"), Column(title="warm"), _left("metric"), Column(title="vs cold"), *_JUDGEMENT)
     return _table("Repeats that reuse a kept plan (warm) against those that do not", columns, rows) if rows else None
 
@@ -191,7 +193,8 @@ def _contrast_table(report: Report, found: list[Comparison], title: str, remark:
     for comparison in found:
         summaries = [content.metric_summary(report.analysis, arm, comparison.metric) for arm in (baseline, candidate)]
         means = _means(report, comparison.metric, summaries)
-        rows.append((_text(comparison.metric), *means, _effect(report, comparison), *_judgement(comparison)))
+        judged = _judgement(comparison, advised=comparison.family == "primary")
+        rows.append((_text(comparison.metric), *means, _effect(report, comparison), *judged))
     columns = (
         _left("metric"),
         Column(title=baseline, is_name=True, group="arms"),
@@ -203,9 +206,10 @@ def _contrast_table(report: Report, found: list[Comparison], title: str, remark:
     return _table(title, columns, rows, remark, silent)
 
 
-def _judgement(comparison: Comparison) -> tuple[Cell, ...]:
+def _judgement(comparison: Comparison, *, advised: bool) -> tuple[Cell, ...]:
+    """Return p, n and verdict; ``advised``: an open verdict says what would settle it, which only a planned question needs."""
     notes = comparison.warnings
-    if comparison.verdict is Verdict.INCONCLUSIVE and comparison.advice:
+    if advised and comparison.verdict is Verdict.INCONCLUSIVE and comparison.advice:
         notes = (*notes, comparison.advice)
     p = comparison.p if comparison.p_adjusted is None else comparison.p_adjusted
     n = comparison.n_queries if comparison.n_queries > 1 else comparison.n_pairs
