@@ -1,4 +1,4 @@
-"""The embedded server's tests run on asyncio in real time, at a speed that makes waits negligible: its tasks are asyncio's own."""
+"""The embedded server's tests run on asyncio in real time, very fast: its tasks are asyncio's own."""
 
 from __future__ import annotations
 
@@ -52,9 +52,11 @@ class Client:
     async def follow(self, task_id: str) -> dict:
         """Read a task until it ends."""
         with anyio.fail_after(20):
-            while (task := await self.task(task_id))["status"] not in TERMINAL:
+            while True:
+                task = await self.task(task_id)
+                if task["status"] in TERMINAL:
+                    return task
                 await anyio.sleep(0.005)
-        return task
 
     async def details(self, session: str) -> dict:
         """Read a session file."""

@@ -80,6 +80,8 @@ CHANCES = {
         tool_fails_once=0.04,
         answer_wrong=0.02,
     ),
+    "rag_focused": Chances(),
+    "genie": Chances(),
 }
 
 

@@ -1,0 +1,83 @@
+"""Arms that overlap write each other's reports, and only ``models_used`` shows it (observed.md)."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from uderia_bench.sim.llms import FRIENDLI, GOOGLE
+
+pytestmark = pytest.mark.anyio
+
+SLOW = "which version do we run? #slow=50000 run {}"  # 0.1 s a call at this speed
+
+
+async def overlap(serve, starts: list[tuple[str, str | None]], **settings) -> dict[str, tuple[dict, dict]]:
+    """Start trials 10 ms apart, each (profile, profile of its session), and return truth and session file by session."""
+    async with serve(learning=False, **settings) as client:
+        sessions: list[str] = []
+
+        async def one(number: int, tag: str, session_tag: str | None) -> None:
+            session = await client.session(session_tag)
+            sessions.append(session)
+            await client.follow(await client.submit(session, SLOW.format(number), profile_id=client.profiles[tag]))
+
+        async with anyio.create_task_group() as group:
+            for number, (tag, session_tag) in enumerate(starts):
+                group.start_soon(one, number, tag, session_tag)
+                await anyio.sleep(0.01)
+        truth = {entry["session_id"]: entry for entry in await client.truth()}
+        return {session: (truth[session], await client.details(session)) for session in sessions}
+
+
+def foreign(details: dict, own: str) -> bool:
+    """Return whether another model than the profile's took part, as the session file tells it."""
+    return details["models_used"] != [own]
+
+
+async def test_overlapping_arms_contaminate_optim_and_only_the_session_tells(serve):
+    """The report of an OPTIM trial is written by the model of the IDEAT trial that started last; the turn names OPTIM's."""
+    found = await overlap(serve, [("OPTIM", "OPTIM"), ("IDEAT", "IDEAT")] * 6)
+    optim = [pair for pair in found.values() if pair[0]["profile_tag"] == "OPTIM"]
+    contaminated = [pair for pair in optim if "contaminated" in pair[0]["faults"]]
+    assert contaminated
+    for truth, details in found.values():
+        own = FRIENDLI.label if truth["profile_tag"] == "OPTIM" else GOOGLE.label
+        assert foreign(details, own) is ("contaminated" in truth["faults"])
+        (turn,) = details["last_turn_data"]["workflow_history"]
+        assert f"{turn['provider']}/{turn['model']}" == truth["model"] == own
+    _, details = contaminated[0]
+    assert details["models_used"] == [FRIENDLI.label, GOOGLE.label]
+    assert details["dual_model_usage"]["conversation"] == [FRIENDLI.label, GOOGLE.label]
+    assert details["dual_model_usage"]["strategic"] == [FRIENDLI.label]
+
+
+@pytest.mark.parametrize(("session_tag", "contaminates"), [(None, True), ("IDEAT", True), ("OPTIM", False)])
+async def test_creating_a_session_contaminates_the_trial_in_flight(serve, session_tag, contaminates):
+    """A session on another profile, the default one for a bare session, switches the model under a trial that runs."""
+    async with serve(default_profile="IDEAT") as client:
+        session = await client.session("OPTIM")
+        task = await client.submit(session, SLOW.format(0), profile_id=client.profiles["OPTIM"])
+        await anyio.sleep(0.02)
+        await client.session(session_tag)
+        assert (await client.follow(task))["status"] == "complete"
+        (truth,) = await client.truth()
+        assert ("contaminated" in truth["faults"]) is contaminates
+        assert foreign(await client.details(session), FRIENDLI.label) is contaminates
+
+
+@pytest.mark.parametrize("default", ["IDEAT", "OPTIM", None])
+async def test_one_profile_never_contaminates_itself(serve, default):
+    """However much its trials overlap, as long as their sessions carry its profile."""
+    found = await overlap(serve, [("OPTIM", "OPTIM")] * 8, default_profile=default)
+    assert not any(truth["faults"] for truth, _ in found.values())
+    assert not any(foreign(details, FRIENDLI.label) for _, details in found.values())
+
+
+async def test_arms_one_after_the_other_do_not_contaminate(serve):
+    """Whatever was current before, a trial's own submission switches it."""
+    async with serve() as client:
+        for tag in ("OPTIM", "IDEAT", "OPTIM2", "OPTIM", "IDEAT2", "OPTIM"):
+            _, details = await client.ask(tag, "which version do we run? #multitool")
+            assert len(details["models_used"]) == 1
+        assert not any("contaminated" in truth["faults"] for truth in await client.truth())
