@@ -54,6 +54,13 @@ def test_no_observation_is_no_value():
     assert found[50].missing == 7
 
 
+def test_below_every_floor_there_are_values_and_no_interval():
+    """Four observations have percentiles, and no interval for any of them."""
+    found = percentiles(np.arange(4.0), np.arange(4), level=0.95, seed=1)
+    assert found[50].value == 1.5
+    assert [estimate.lo for estimate in found.values()] == [None] * 4
+
+
 def test_clusters_that_agree_widen_the_interval():
     """Observations that repeat their cluster's value say less than independent ones: the interval is wider."""
     rng = np.random.default_rng(4)

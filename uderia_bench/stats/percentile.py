@@ -47,7 +47,8 @@ def percentiles(
     n = int(units.max()) + 1
     found = dict(zip(PERCENTS, np.percentile(values, PERCENTS).tolist(), strict=True))
     bounded = [percent for percent in PERCENTS if n >= floor(percent, level)]
-    ends = dict(zip(bounded, _intervals(values, units, n, bounded, level=level, seed=seed), strict=True))
+    intervals = _intervals(values, units, n, bounded, level=level, seed=seed) if bounded else ()
+    ends = dict(zip(bounded, intervals, strict=True))
     none = Interval(lo=None, hi=None, method="none")
     return {
         percent: Estimate(
