@@ -62,6 +62,7 @@ def test_equal_arms_with_little_noise_are_equivalent():
     """The 90 % interval inside the margin is equivalence, not merely no difference."""
     (found,) = judge(grid(queries=60, repeats=5, value=noisy(noise=0.05, interaction=0.02)))
     assert found.verdict is Verdict.EQUIVALENT
+    assert found.beside["tost_p"] < 0.05
     assert found.advice is None
 
 

@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from uderia_bench.analysis.contrast import EXPLORATORY, PRIMARY, STRUCTURAL, Finding
 from uderia_bench.analysis.settings import EXPLORATORY_RATE, Settings
 from uderia_bench.analysis.values import Comparison, Verdict
-from uderia_bench.analysis.verdict import decide
+from uderia_bench.analysis.verdict import bound, decide
+from uderia_bench.stats.arrays import is_flat
+from uderia_bench.stats.equivalence import tost_p
 from uderia_bench.stats.estimate import Effect
 from uderia_bench.stats.multiplicity import benjamini_hochberg, holm
 
@@ -83,5 +85,14 @@ def _comparison(finding: Finding, p_adjusted: float | None, settings: Settings) 
         verdict=verdict,
         warnings=warnings,
         advice=advice,
-        beside={**found.beside, **finding.beside} if tested else {},
+        beside={**found.beside, **finding.beside, **_equivalence(finding, margin)} if tested else {},
     )
+
+
+def _equivalence(finding: Finding, margin: float | None) -> dict[str, float | None]:
+    """Put the p of two one-sided t tests beside a comparison with a margin, as the cross-check of ``equivalent``."""
+    differences = finding.pairs.differences
+    if margin is None or is_flat(differences):
+        return {}
+    limit = bound(margin, finding.pairs, finding.metric)
+    return {"tost_p": tost_p(differences, low=-limit, high=limit)}
