@@ -233,7 +233,7 @@ def test_what_a_nested_prompt_does_belongs_to_the_phase_it_runs_in():
     trace = read(*exchanges.planner_run(
         exchanges.phase_start(3, 2.0, "x"),
         exchanges.phase_start(1, 2.1, "a", depth=1),
-        exchanges.llm("Calling LLM for Tactical Action", 2.2, "c-in", (10, 1)) | {},
+        exchanges.llm("Calling LLM for Tactical Action", 2.2, "c-in", (10, 1)),
         exchanges.tool("a", 2.3, 1, depth=1),
         exchanges.phase_end(1, 2.4, depth=1),
         exchanges.phase_end(3, 2.9),

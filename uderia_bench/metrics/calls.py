@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from uderia_bench.metrics.metric import Across, Assumption, Direction, Metric
+from uderia_bench.metrics.metric import CALL_COUNT, Across, Assumption, Direction, Metric
 from uderia_bench.trace import CallClass, Trace
-
-_CALL_COUNT = "LLM call count: architecture difference"
 
 
 def llm_calls(trace: Trace) -> int | None:
@@ -29,7 +27,7 @@ def _of_class(call_class: CallClass) -> Metric:
         assumption=Assumption.AMOUNT,
         read=read,
         across=Across.SHOWN,
-        across_reason=_CALL_COUNT,
+        across_reason=CALL_COUNT,
     )
 
 
@@ -44,7 +42,7 @@ METRICS: tuple[Metric, ...] = (
         assumption=Assumption.AMOUNT,
         read=llm_calls,
         across=Across.SHOWN,
-        across_reason=_CALL_COUNT,
+        across_reason=CALL_COUNT,
     ),
     *(_of_class(call_class) for call_class in CallClass),
 )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from uderia_bench.metrics.metric import Across, Assumption, Direction, Metric
+from uderia_bench.metrics.metric import PHASES, Across, Assumption, Direction, Metric
 from uderia_bench.trace import Phase, Trace
 
-_ARCHITECTURE = "Execution phases: different architectures"
 _FAMILY = "time"
 
 
@@ -141,7 +140,7 @@ METRICS: tuple[Metric, ...] = (
         assumption=Assumption.POSITIVE,
         read=phase_s_mean,
         across=Across.SHOWN,
-        across_reason=_ARCHITECTURE,
+        across_reason=PHASES,
     ),
     Metric(
         name="phase_s_max",
@@ -153,6 +152,6 @@ METRICS: tuple[Metric, ...] = (
         assumption=Assumption.POSITIVE,
         read=phase_s_max,
         across=Across.SHOWN,
-        across_reason=_ARCHITECTURE,
+        across_reason=PHASES,
     ),
 )

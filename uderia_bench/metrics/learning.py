@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from uderia_bench.metrics.metric import Across, Assumption, Direction, Metric
+from uderia_bench.metrics.metric import PHASES, Across, Assumption, Direction, Metric
 
 _FAMILY = "learning"
-_PLANNER_ONLY = "Execution phases: different architectures"
 
 METRICS: tuple[Metric, ...] = (
     Metric(
@@ -18,7 +17,7 @@ METRICS: tuple[Metric, ...] = (
         assumption=Assumption.RATE,
         read=lambda trace: trace.rag_used,
         across=Across.SHOWN,
-        across_reason=_PLANNER_ONLY,
+        across_reason=PHASES,
     ),
     Metric(
         name="hydrated",
@@ -30,7 +29,7 @@ METRICS: tuple[Metric, ...] = (
         assumption=Assumption.RATE,
         read=lambda trace: trace.hydrated,
         across=Across.SHOWN,
-        across_reason=_PLANNER_ONLY,
+        across_reason=PHASES,
     ),
     Metric(
         name="distillations",
@@ -42,7 +41,7 @@ METRICS: tuple[Metric, ...] = (
         assumption=Assumption.AMOUNT,
         read=lambda trace: None if trace.plan is None else trace.distillations,
         across=Across.SHOWN,
-        across_reason=_PLANNER_ONLY,
+        across_reason=PHASES,
     ),
     Metric(
         name="orchestrations",
@@ -54,6 +53,6 @@ METRICS: tuple[Metric, ...] = (
         assumption=Assumption.AMOUNT,
         read=lambda trace: None if trace.plan is None else trace.orchestrations,
         across=Across.SHOWN,
-        across_reason=_PLANNER_ONLY,
+        across_reason=PHASES,
     ),
 )

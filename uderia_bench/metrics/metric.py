@@ -8,6 +8,11 @@ from enum import StrEnum
 
 from uderia_bench.trace import Trace
 
+# Why two profile types are not tested against each other on something, in the seed's words (What NOT to Compare Directly).
+CALL_COUNT = "LLM call count: architecture difference"
+OVERHEAD = "Token overhead: expected to differ by design"
+PHASES = "Execution phases: different architectures"
+
 
 class Direction(StrEnum):
     """Which way is better; a neutral metric is shown and never judged."""

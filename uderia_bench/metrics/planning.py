@@ -6,11 +6,10 @@ dispatched and orchestrated phases skip without announcing.
 
 from __future__ import annotations
 
-from uderia_bench.metrics.metric import Across, Assumption, Direction, Metric
+from uderia_bench.metrics.metric import PHASES, Across, Assumption, Direction, Metric
 from uderia_bench.trace import CallClass, Phase, PhasePath, Trace
 
 _FAMILY = "planning"
-_PHASES = "Execution phases: different architectures"
 _WITHOUT_TACTICAL = frozenset({PhasePath.FAST, PhasePath.DISPATCHED, PhasePath.ORCHESTRATED})
 
 
@@ -83,7 +82,7 @@ METRICS: tuple[Metric, ...] = (
         assumption=Assumption.AMOUNT,
         read=lambda trace: None if trace.plan is None else len(trace.plan),
         across=Across.SHOWN,
-        across_reason=_PHASES,
+        across_reason=PHASES,
     ),
     Metric(
         name="phases",
@@ -95,7 +94,7 @@ METRICS: tuple[Metric, ...] = (
         assumption=Assumption.AMOUNT,
         read=phases,
         across=Across.SHOWN,
-        across_reason=_PHASES,
+        across_reason=PHASES,
     ),
     Metric(
         name="fastpath_phases",
@@ -107,7 +106,7 @@ METRICS: tuple[Metric, ...] = (
         assumption=Assumption.AMOUNT,
         read=fastpath_phases,
         across=Across.SHOWN,
-        across_reason=_PHASES,
+        across_reason=PHASES,
     ),
     Metric(
         name="fastpath_rate",
@@ -119,7 +118,7 @@ METRICS: tuple[Metric, ...] = (
         assumption=Assumption.RATE,
         read=fastpath_rate,
         across=Across.SHOWN,
-        across_reason=_PHASES,
+        across_reason=PHASES,
     ),
     Metric(
         name="fastpath_logged",
@@ -131,7 +130,7 @@ METRICS: tuple[Metric, ...] = (
         assumption=Assumption.AMOUNT,
         read=fastpath_logged,
         across=Across.SHOWN,
-        across_reason=_PHASES,
+        across_reason=PHASES,
     ),
     Metric(
         name="data_fastpath_rate",
@@ -143,7 +142,7 @@ METRICS: tuple[Metric, ...] = (
         assumption=Assumption.RATE,
         read=data_fastpath_rate,
         across=Across.SHOWN,
-        across_reason=_PHASES,
+        across_reason=PHASES,
     ),
     Metric(
         name="direct_tool_rate",
@@ -167,7 +166,7 @@ METRICS: tuple[Metric, ...] = (
         assumption=Assumption.AMOUNT,
         read=fastpath_tokens_saved,
         across=Across.SHOWN,
-        across_reason=_PHASES,
+        across_reason=PHASES,
     ),
     Metric(
         name="plan_rewrites",
@@ -179,6 +178,6 @@ METRICS: tuple[Metric, ...] = (
         assumption=Assumption.AMOUNT,
         read=lambda trace: None if trace.plan is None else trace.plan_rewrites,
         across=Across.SHOWN,
-        across_reason=_PHASES,
+        across_reason=PHASES,
     ),
 )

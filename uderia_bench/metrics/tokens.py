@@ -7,12 +7,10 @@ rest.
 from __future__ import annotations
 
 from uderia_bench.metrics.latency import latency_s
-from uderia_bench.metrics.metric import Across, Assumption, Direction, Metric
+from uderia_bench.metrics.metric import CALL_COUNT, OVERHEAD, Across, Assumption, Direction, Metric
 from uderia_bench.trace import CallClass, Trace
 
 _FAMILY = "tokens"
-_OVERHEAD = "Token overhead: expected to differ by design"
-_CALL_COUNT = "LLM call count: architecture difference"
 _CLASS_DOCS = {
     CallClass.STRATEGIC: "strategic planning, re-planning included",
     CallClass.TACTICAL: "tactical planning",
@@ -76,7 +74,7 @@ def _of_class(call_class: CallClass) -> Metric:
         assumption=Assumption.AMOUNT,
         read=lambda trace: class_tokens(trace, call_class),
         across=Across.SHOWN,
-        across_reason=_OVERHEAD,
+        across_reason=OVERHEAD,
     )
 
 
@@ -132,7 +130,7 @@ METRICS: tuple[Metric, ...] = (
         assumption=Assumption.AMOUNT,
         read=unattributed_tokens,
         across=Across.SHOWN,
-        across_reason=_OVERHEAD,
+        across_reason=OVERHEAD,
     ),
     Metric(
         name="tokens_per_llm_call",
@@ -144,7 +142,7 @@ METRICS: tuple[Metric, ...] = (
         assumption=Assumption.POSITIVE,
         read=tokens_per_llm_call,
         across=Across.SHOWN,
-        across_reason=_CALL_COUNT,
+        across_reason=CALL_COUNT,
     ),
     Metric(
         name="ms_per_token",
@@ -166,6 +164,6 @@ METRICS: tuple[Metric, ...] = (
         assumption=Assumption.RATE,
         read=overhead_ratio,
         across=Across.SHOWN,
-        across_reason=_OVERHEAD,
+        across_reason=OVERHEAD,
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from uderia_bench.metrics.metric import Across, Assumption, Direction, Metric
+from uderia_bench.metrics.metric import PHASES, Across, Assumption, Direction, Metric
 from uderia_bench.trace import ToolCall, ToolStatus, Trace
 
 _FAMILY = "tools"
@@ -79,7 +79,7 @@ METRICS: tuple[Metric, ...] = (
         assumption=Assumption.AMOUNT,
         read=system_tool_calls,
         across=Across.SHOWN,
-        across_reason="Execution phases: different architectures",
+        across_reason=PHASES,
     ),
     Metric(
         name="tool_errors",
