@@ -153,6 +153,21 @@ def test_what_must_not_be_compared_across_types_is_shown():
     assert tested.verdict is Verdict.WORSE
 
 
+def test_an_arm_without_phases_lacks_phases_and_not_every_number_of_them():
+    """Whatever is of planning is explained by the one thing missing; what is not keeps its own name."""
+    phases = metric("phases", assumption=Assumption.AMOUNT, family="planning", across=Across.SHOWN)
+    mean = metric("phase_s_mean", across=Across.SHOWN)
+    only = {"llm_only": None}
+    frame = run(
+        phases=lambda _, arm, __: only.get(TYPES[arm], 2),
+        phase_s_mean=lambda _, arm, __: only.get(TYPES[arm], 1.5),
+        checks_passed_ratio=lambda _, arm, __: only.get(TYPES[arm], 1.0),
+    )
+    analysis = study(frame, metrics=(phases, mean, QUALITY))
+    assert find(analysis, "phase_s_mean").warnings[0] == "structural: no phases in IDEAT; OPTIM stands alone"
+    assert find(analysis, "checks_passed_ratio").warnings[0].startswith("structural: no checks_passed_ratio in IDEAT")
+
+
 def test_what_restates_the_architecture_is_tested_outside_the_families():
     """Tested for itself and labelled; its p is not adjusted and moves nobody else's."""
     direct = metric(

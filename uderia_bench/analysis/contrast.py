@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from uderia_bench.analysis.censoring import with_timeouts
 from uderia_bench.analysis.drift import drift
 from uderia_bench.analysis.effects import Measured, measure
@@ -21,6 +23,7 @@ from uderia_bench.analysis.variation import between_arms, inside_arm, profile_ty
 from uderia_bench.metrics.metric import Across, Assumption, Direction, Metric
 
 PRIMARY, EXPLORATORY, STRUCTURAL = "primary", "exploratory", "structural"
+PHASES = "phases"  # the metric that is None exactly where an arm plans none
 OWN = "own"  # the metric family of columns that no definition knows
 
 _SUCCESS = Metric(
@@ -132,9 +135,18 @@ def _only_shown(trials: Trials, metric: Metric, pairs: Pairs, *, baseline: str, 
     """
     for name, other, seen in ((baseline, candidate, pairs.observed), (candidate, baseline, pairs.observed[::-1])):
         if seen[0] == 0 and seen[1] > 0 and trials.answered[:, trials.arm(name)].any():
-            plans = metric.family == "planning" and metric.across is not Across.STRUCTURAL
-            return f"structural: no {'phases' if plans else metric.name} in {name}; {other} stands alone"
+            return f"structural: no {_lacking(trials, metric, name)} in {name}; {other} stands alone"
     types = profile_type(trials, baseline), profile_type(trials, candidate)
     if metric.across is Across.SHOWN and None not in types and types[0] != types[1]:
         return f"structural: {metric.across_reason or 'not comparable across profile types'}"
     return None
+
+
+def _lacking(trials: Trials, metric: Metric, arm: str) -> str:
+    """Name what an arm lacks: phases, where the metric is of planning and the arm plans none; else the metric itself."""
+    of_planning = metric.family == "planning" or metric.across is Across.SHOWN
+    if metric.across is Across.STRUCTURAL or not of_planning:
+        return metric.name
+    if not trials.has(PHASES):
+        return "phases" if metric.family == "planning" else metric.name
+    return metric.name if np.isfinite(trials.column(PHASES)[:, trials.arm(arm)]).any() else "phases"
