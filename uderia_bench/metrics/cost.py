@@ -12,7 +12,7 @@ METRICS: tuple[Metric, ...] = (
         unit="usd",
         kind=float,
         direction=Direction.LOWER,
-        assumption=Assumption.AMOUNT,
+        assumption=Assumption.POSITIVE,
         read=lambda trace: trace.tokens.cost_usd,
         judged_unless="price_fallback",
     ),
@@ -34,7 +34,7 @@ METRICS: tuple[Metric, ...] = (
         unit="usd",
         kind=float,
         direction=Direction.LOWER,
-        assumption=Assumption.AMOUNT,
+        assumption=Assumption.POSITIVE,
         read=lambda trace: trace.list_cost_usd,
     ),
 )
