@@ -203,6 +203,26 @@ async def test_a_session_can_be_renamed_listed_and_archived(serve):
         assert consumed["turns"][0]["session_id"] == session
 
 
+@pytest.mark.parametrize("limit", ["²", "-1", "9" * 30, "x", ""])
+async def test_a_limit_that_is_no_number_is_the_default(serve, limit):
+    """Nothing in a query string breaks a listing."""
+    async with serve() as client:
+        for route in ("/api/v1/sessions", "/api/v1/consumption/turns"):
+            answer = await client.http.get(route, params={"limit": limit})
+            assert answer.status_code == 200
+            assert answer.json()["limit"] in (50, 100)
+
+
+@pytest.mark.parametrize("profile_id", [7, ["x"], {"a": 1}, True])
+async def test_a_profile_id_that_is_no_text_is_unknown(serve, profile_id):
+    """Accepted and echoed on a query, refused for a session."""
+    async with serve() as client:
+        assert (await client.http.post("/api/v1/sessions", json={"profile_id": profile_id})).status_code == 400
+        session = await client.session()
+        task = await client.follow(await client.submit(session, "which version?", profile_id=profile_id))
+        assert task["profile_id_override"] == profile_id
+
+
 async def test_prices_are_those_the_turns_are_priced_with(serve):
     """Every configured model has a price, and a turn's cost is its tokens at it."""
     async with serve() as client:

@@ -107,10 +107,6 @@ class Draw:
         """Draw once, whatever the chance."""
         return self._trial.random() < chance
 
-    def between(self, low: float, high: float) -> float:
-        """Draw evenly, for what has no story."""
-        return low + (high - low) * self._trial.random()
-
     def tokens(self, kind: str, llm: Llm, *, more_input: int = 0, more_output: int = 0) -> tuple[int, int]:
         """Return the tokens in and out of one call, in the tokenizer and the verbosity of ``llm``."""
         call = CALLS[kind]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import orjson
@@ -28,6 +29,9 @@ _PAGES = {
         ),
     ),
 }
+
+
+_WHOLE = re.compile(r"[0-9]{1,9}")
 
 
 class MalformedJsonError(Exception):
@@ -66,4 +70,4 @@ async def read_json(request: Request) -> Any:
 def number(request: Request, name: str, default: int) -> int:
     """Return a whole number from the query string, the default where it is none."""
     text = request.query_params.get(name, "")
-    return int(text) if text.isdigit() else default
+    return int(text) if _WHOLE.fullmatch(text) else default
