@@ -152,6 +152,18 @@ def test_rates_at_the_ends_of_the_scale_have_bounds(level, repeats):
     assert found[1].effect.hi < found[0].effect.hi
 
 
+def test_a_rate_that_changes_on_few_queries_is_bounded_and_not_bootstrapped():
+    """Where most queries show the same difference two added observations make the interval; elsewhere the bootstrap does."""
+    few = grid(
+        queries=40, repeats=2, column="fastpath_rate", value=lambda q, arm, r: float(q < 8 and r == 1 and arm == CANDIDATE)
+    )
+    many = grid(
+        queries=40, repeats=2, column="fastpath_rate", value=lambda q, arm, _: q / 50 if arm == CANDIDATE else q % 7 / 7
+    )
+    methods = [judge(frame, ["fastpath_rate"])[0].effect.method for frame in (few, many)]
+    assert methods == ["Bonett-Price, two added", "bootstrap-t"]
+
+
 def test_a_rate_of_nothing_against_everything_has_an_interval():
     """0 against 1 on every query is a difference of 1 with a lower bound."""
     frame = grid(queries=12, repeats=3, column="fastpath_rate", value=lambda _, arm, __: float(arm == CANDIDATE))
