@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,10 +20,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--default-profile", default="OPTIM", metavar="TAG", help="the user's default profile; 'none' for none")
     parser.add_argument("--no-learning", action="store_true", help="keep no successful plans: every query is cold")
+    parser.add_argument("--faults", type=Path, metavar="FILE", help="faults by kind, rate and time, in YAML")
     parser.add_argument("--exit-with-parent", action="store_true", help="end when stdin ends")
     options = parser.parse_args(arguments)
 
     from uderia_bench.sim.config import Settings  # noqa: PLC0415 - --help should not wait for the server's imports
+    from uderia_bench.sim.faults import load  # noqa: PLC0415
     from uderia_bench.sim.profiles import BY_TAG  # noqa: PLC0415
     from uderia_bench.sim.serving import serve  # noqa: PLC0415
 
@@ -36,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             login_limit=options.login_limit,
             default_profile=default,
             learning=not options.no_learning,
+            faults=() if options.faults is None else load(options.faults),
         )
     except ValueError as problem:
         parser.error(str(problem))

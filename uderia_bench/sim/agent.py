@@ -94,7 +94,17 @@ def stream(*parts: object) -> Random:
 class Draw:
     """The luck of one trial. Calls draw in the order the script makes them, which is itself fixed by the draw."""
 
-    def __init__(self, *, seed: int, profile_id: str, profile_type: str, prompt: str, asked_before: int) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int,
+        profile_id: str,
+        profile_type: str,
+        prompt: str,
+        asked_before: int,
+        planted: dict[str, bool] | None = None,
+    ) -> None:
+        self.planted = planted or {}  # difficulties the prompt does not name
         self.chances = CHANCES[profile_type]
         query, profile = stream(seed, "query", prompt), stream(seed, "profile", profile_id, prompt)
         self._trial = stream(seed, "trial", profile_id, prompt, asked_before)

@@ -13,7 +13,8 @@ from uderia_bench.sim import responses
 from uderia_bench.sim.api_auth import state_of, user_of
 from uderia_bench.sim.api_sessions import session_of, switch_seconds
 from uderia_bench.sim.execution import execute
-from uderia_bench.sim.profiles import BY_ID, OPTIM, Profile
+from uderia_bench.sim.faults import POLL_ERROR, SUBMIT_ERROR, SUBMIT_LOST
+from uderia_bench.sim.profiles import BY_ID, BY_TAG, OPTIM, Profile
 from uderia_bench.sim.run import Run
 from uderia_bench.sim.sessions import Session
 from uderia_bench.sim.state import State, new_id
@@ -36,11 +37,15 @@ async def _submit(request: Request) -> Response:
     if session is None:
         return responses.error(404, f"Session '{request.path_params['session_id']}' not found.")
     task = await _start(state, session, body, arrived)
-    return responses.json({"status_url": f"/api/v1/tasks/{task.id}", "task_id": task.id}, 202)
+    return (
+        responses.page(500)
+        if task is None
+        else responses.json({"status_url": f"/api/v1/tasks/{task.id}", "task_id": task.id}, 202)
+    )
 
 
-async def _start(state: State, session: Session, body: dict[str, Any], arrived: float) -> Task:
-    """Start the task of a query: on the profile it names, silently on the default one where that is unknown or missing."""
+async def _start(state: State, session: Session, body: dict[str, Any], arrived: float) -> Task | None:
+    """Start the task of a query, on the default profile where it names none or an unknown one; None where a fault hides it."""
     wanted = body.get("profile_id")
     named = BY_ID.get(wanted) if isinstance(wanted, str) else None
     profile: Profile = named or state.default or OPTIM
@@ -50,7 +55,9 @@ async def _start(state: State, session: Session, body: dict[str, Any], arrived: 
     if not wanted:
         session.profile_id = profile.id
         named = profile
-    draw = state.draw(profile, str(body["prompt"]))
+    draw, hit = state.draw(profile, str(body["prompt"]))
+    if SUBMIT_ERROR in hit.kinds:
+        return None
     ledger = Ledger(
         session_id=session.id,
         task_id=f"task-{new_id()}",
@@ -68,17 +75,23 @@ async def _start(state: State, session: Session, body: dict[str, Any], arrived: 
         now=state.clock.stamp(),
     )
     state.tasks[task.id] = task
-    run = Run(state=state, task=task, session=session, profile=profile, prompt=body["prompt"], draw=draw, arrived=arrived)
+    run = Run(
+        state=state, task=task, session=session, profile=profile, prompt=body["prompt"], draw=draw, hit=hit, arrived=arrived
+    )
     task.job = asyncio.create_task(execute(run, named))
-    return task
+    return None if SUBMIT_LOST in hit.kinds else task
 
 
 async def _read(request: Request) -> Response:
-    task = state_of(request).tasks.get(request.path_params["task_id"])
+    state = state_of(request)
+    task = state.tasks.get(request.path_params["task_id"])
     if task is None:
         return responses.error(404, f"Task '{request.path_params['task_id']}' not found.")
     if task.user_uuid != user_of(request):
         return responses.error(403, "Access denied to this task.")
+    task.reads += 1
+    if POLL_ERROR in state.faults(BY_TAG[task.ledger.profile_tag], task.ledger.prompt, task.reads).kinds:
+        return responses.page(500)
     return responses.json(task.body())
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from uderia_bench.sim.faults import Fault
+
 LOGINS_PER_MINUTE = 5  # the real server's default, per address (protocol.md §1.1)
 
 
@@ -13,7 +15,7 @@ class Settings:
 
     ``speed`` divides every wait of the agent; stamps stay real time. ``default_profile`` is the tag of the user's default
     profile, None for a user without one. ``login_limit`` is sign-ins per minute and address, 0 for no limit. ``learning``:
-    successful plans are kept and found again, as the real server does; without it every query is cold.
+    successful plans are kept and found again, as the real server does; without it every query is cold. ``faults`` are planted.
     """
 
     seed: int = 7
@@ -21,6 +23,7 @@ class Settings:
     login_limit: int = LOGINS_PER_MINUTE
     default_profile: str | None = "OPTIM"
     learning: bool = True
+    faults: tuple[Fault, ...] = ()
 
     def __post_init__(self) -> None:
         if self.speed <= 0:

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from uderia_bench.sim import engine_llm_only, engine_refusing, engine_tool_enabled, snapshots
+from uderia_bench.sim.faults import AGENT_KINDS, LOST, STALL
 from uderia_bench.sim.profiles import Profile
 from uderia_bench.sim.run import BadPromptError, Run
 
@@ -28,6 +29,8 @@ _CANCELLING_S = 0.015  # between the cancelled event and the cancelled status
 async def execute(run: Run, named: Profile | None) -> None:
     """Execute the task. ``named`` is the profile the query asked for, None where it asked for one nobody knows."""
     task, clock = run.task, run.clock
+    for kind in sorted(run.hit.kinds - AGENT_KINDS.keys()):
+        run.fault(kind)
     try:
         result = await _execute(run, named)
     except asyncio.CancelledError:
@@ -47,6 +50,8 @@ async def execute(run: Run, named: Profile | None) -> None:
         task.set_status("complete", clock.stamp(), result)
     run.ended()
     run.state.truth.append(run.truth)
+    if LOST in run.hit.kinds:
+        del run.state.tasks[task.id]
 
 
 async def _execute(run: Run, named: Profile | None) -> orjson.Fragment | None:
@@ -71,4 +76,6 @@ async def _execute(run: Run, named: Profile | None) -> orjson.Fragment | None:
         turn=run.turn,
     )
     run.step("Context Window Assembly", "context_window_snapshot", snapshots.summary(window), payload=window)
+    if STALL in run.hit.kinds:
+        await asyncio.Event().wait()
     return await ENGINES[profile.profile_type](run, window)

@@ -12,6 +12,7 @@ reads the marks and the plain words by which a prompt asks for trouble (``_WORDS
 - ``#multitool``: all tools in one phase, run by the dispatcher (tool_enabled).
 - ``#llmtask``, "business purpose", "in plain words": an LLM task after the data, with refinement (tool_enabled).
 - ``#chain``: the agent calls its first tool twice; ``#notool``: it calls none (llm_only).
+- ``#agentfails``: the model gives up (llm_only); ``#wrong``: the answer misreports a number.
 - ``#slow`` or ``#slow=3000``: every LLM call takes that many milliseconds longer, 6000 unless told.
 - "as JSON": the answer is the rows as JSON and nothing else.
 - a greeting: plain chat, over which tool_enabled trips.
@@ -56,6 +57,8 @@ class Difficulties:
     chain: bool = False
     no_tool: bool = False
     chat: bool = False
+    agent_fails: bool = False
+    wrong: bool = False
     as_json: bool = False
     slow_ms: int = 0
 
@@ -75,6 +78,8 @@ _WORDS = {
     "llm_task": r"#llmtask|business purpose|in plain words|for a (manager|newcomer)",
     "chain": r"#chain",
     "no_tool": r"#notool",
+    "agent_fails": r"#agentfails",
+    "wrong": r"#wrong",
     "as_json": r"\bas json\b|json only",
     "chat": r"^\W*(hello|hi|hey|good (morning|evening)|thank you|thanks)\b[^?]{0,40}\W*$",
 }

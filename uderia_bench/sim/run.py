@@ -14,6 +14,7 @@ import orjson
 
 from uderia_bench.sim import tools
 from uderia_bench.sim.agent import INPUT_PER_TURN, Draw
+from uderia_bench.sim.faults import Hit
 from uderia_bench.sim.llms import Llm
 from uderia_bench.sim.profiles import Profile
 from uderia_bench.sim.scripts import ATTEMPTS, Use
@@ -49,7 +50,7 @@ class Run:
     """The run of one task. ``trace`` is the execution trace of the planning engine, empty for the others."""
 
     def __init__(
-        self, *, state: State, task: Task, session: Session, profile: Profile, prompt: str, draw: Draw, arrived: float
+        self, *, state: State, task: Task, session: Session, profile: Profile, prompt: str, draw: Draw, hit: Hit, arrived: float
     ) -> None:
         self.state = state
         self.clock = state.clock
@@ -65,6 +66,7 @@ class Run:
         self.output_tokens = 0
         self.naming_s = 0.0  # the part of naming that came before the answer
         self.slow_s = 0.0  # what the prompt asks every LLM call to take longer
+        self.hit = hit
         self.system_events: list[dict[str, Any]] = []
         self._arrived = arrived
         self._held: list[tuple[str | None, Any]] | None = None
@@ -188,7 +190,8 @@ class Run:
 
     async def _complete(self, llm: Llm, into: int, out: int, call_id: str) -> Completion:
         started = self.clock.seconds
-        await self.clock.sleep((llm.first_token_s + out * llm.token_s) * self.draw.llm_noise() + self.slow_s)
+        usual = (llm.first_token_s + out * llm.token_s) * self.draw.llm_noise()
+        await self.clock.sleep(usual * self.hit.factor + self.slow_s)
         self.input_tokens += into
         self.output_tokens += out
         self.session.spend(into, out)

@@ -121,7 +121,7 @@ def _use(need: questions.Need, trouble: questions.Difficulties, draw: Draw, chan
 
 def agent_script(prompt: str, draw: Draw) -> AgentScript:
     """Write the script of an llm_only turn."""
-    trouble = questions.difficulties(prompt)
+    trouble = replace(questions.difficulties(prompt), **draw.planted)
     chances = Chances() if trouble.named else draw.chances
     fails, bare = draw.happens(chances.agent_fails), draw.happens(chances.no_tool)
     wrong = draw.happens(chances.answer_wrong)
@@ -141,8 +141,8 @@ def agent_script(prompt: str, draw: Draw) -> AgentScript:
     return AgentScript(
         uses=tuple(uses),
         chat=trouble.chat,
-        agent_fails=fails,
-        wrong_answer=wrong,
+        agent_fails=fails or trouble.agent_fails,
+        wrong_answer=wrong or trouble.wrong,
         as_json=trouble.as_json,
         slow_s=trouble.slow_ms / 1000,
     )
@@ -150,7 +150,7 @@ def agent_script(prompt: str, draw: Draw) -> AgentScript:
 
 def plan_script(prompt: str, draw: Draw) -> PlanScript:
     """Write the script of a tool_enabled turn."""
-    trouble = questions.difficulties(prompt)
+    trouble = replace(questions.difficulties(prompt), **draw.planted)
     chances = Chances() if trouble.named else draw.chances
     never, late = draw.happens(chances.plan_fails), draw.happens(chances.plan_parses_late)
     wrong, together = draw.happens(chances.answer_wrong), draw.happens(chances.needs_dispatched)
@@ -163,7 +163,11 @@ def plan_script(prompt: str, draw: Draw) -> PlanScript:
         kind = PlanTrouble.PARSES_LATE
     phases = _phases(questions.needs(prompt), trouble, draw, chances, together=together)
     return PlanScript(
-        trouble=kind, phases=tuple(phases), wrong_answer=wrong, as_json=trouble.as_json, slow_s=trouble.slow_ms / 1000
+        trouble=kind,
+        phases=tuple(phases),
+        wrong_answer=wrong or trouble.wrong,
+        as_json=trouble.as_json,
+        slow_s=trouble.slow_ms / 1000,
     )
 
 

@@ -10,11 +10,13 @@ import uuid
 from collections import Counter
 from typing import Any
 
+from uderia_bench.sim import faults
 from uderia_bench.sim.accounts import Accounts
 from uderia_bench.sim.agent import Draw
 from uderia_bench.sim.cases import Cases
 from uderia_bench.sim.clock import Clock
 from uderia_bench.sim.config import Settings
+from uderia_bench.sim.faults import Hit
 from uderia_bench.sim.llms import Llm
 from uderia_bench.sim.profiles import BY_TAG, OPTIM, Profile
 from uderia_bench.sim.sessions import Session
@@ -36,19 +38,28 @@ class State:
         self.cases = Cases()
         self.turns: list[dict[str, Any]] = []  # consumption rows, oldest first
         self.truth: list[Ledger] = []  # tasks that ended, in that order
+        self._started = self.clock.seconds
         self._asked: Counter[tuple[str, str]] = Counter()
 
-    def draw(self, profile: Profile, prompt: str) -> Draw:
-        """Return the luck of the next trial of this profile with this prompt."""
+    def draw(self, profile: Profile, prompt: str) -> tuple[Draw, Hit]:
+        """Return the luck of the next trial of this profile with this prompt, and the faults that hit it."""
         asked_before = self._asked[profile.id, prompt]
         self._asked[profile.id, prompt] += 1
-        return Draw(
+        hit = self.faults(profile, prompt, asked_before)
+        luck = Draw(
             seed=self.settings.seed,
             profile_id=profile.id,
             profile_type=profile.profile_type,
             prompt=prompt,
             asked_before=asked_before,
+            planted=hit.difficulties(),
         )
+        return luck, hit
+
+    def faults(self, profile: Profile, *about: object) -> Hit:
+        """Return the planted faults that hit this trial or this request."""
+        seconds = self.clock.seconds - self._started
+        return faults.draw(self.settings.faults, seed=self.settings.seed, profile=profile, seconds=seconds, about=about)
 
     def switch(self, profile: Profile) -> None:
         """Make the profile's LLM the one everybody shares."""

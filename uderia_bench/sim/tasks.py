@@ -23,6 +23,7 @@ class Task:
         self.session_id = session_id
         self.ledger = ledger
         self.status = "processing"
+        self.reads = 0
         self.job: asyncio.Task[None] | None = None  # keeps the running coroutine alive, and cancellable
         self._override = profile_id_override
         self._events: list[bytes] = []
