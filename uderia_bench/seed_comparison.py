@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from uderia_bench import manifest
 from uderia_bench import profile_types as type_registry
 from uderia_bench.analysis import Analysis
 from uderia_bench.ledger import Ledger
@@ -20,6 +21,7 @@ Read = tuple[TrialRecord, Trace]
 
 def write(run: RunDirectory, plugins: Plugins, *, arms: tuple[str, str], analysis: Analysis, at: datetime) -> tuple[str, ...]:
     """Write ``test_run_<timestamp>.json`` and ``comparison_<timestamp>.md``; return the names, numbered from the second on."""
+    speed = manifest.facts(run.manifest(), {}).embedded_speed
     by_query: dict[str, list[Read]] = {}
     with Ledger.open(run.ledger) as ledger:
         for record in ledger.records():
@@ -36,6 +38,7 @@ def write(run: RunDirectory, plugins: Plugins, *, arms: tuple[str, str], analysi
             at=at,
             profile1=_profile(sides[0], plugins),
             profile2=_profile(sides[1], plugins),
+            embedded_speed=speed,
             analysis=analysis if len(by_query) == 1 else None,
         )
         stamp = f"{at:%Y%m%d_%H%M%S}" + (f"_{number}" if number > 1 else "")

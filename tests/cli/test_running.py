@@ -198,6 +198,7 @@ def test_compare_is_the_seeds_quick_start(command):
     assert len(list(run.glob("comparison_*.md"))) == 1
     stored = json.loads(machine.read_text())
     assert stored["test_metadata"]["query"] == question
+    assert stored["test_metadata"]["embedded_speed"] == 200.0
     assert stored["profile1"]["profile_info"]["profile_tag"] == "IDEAT"
     assert stored["profile2"]["metrics"]["llm_call_count"] > 0
     trials = pl.read_parquet(run / "trials" / "*.parquet")

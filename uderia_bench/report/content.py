@@ -13,8 +13,6 @@ from uderia_bench.trial import Outcome
 
 _INVALID = "invalid: "  # how the analysis begins a reason that makes a comparison invalid
 
-_INVALID = "invalid: "  # how the analysis begins a reason that makes a comparison invalid
-
 OVERALL = "all"
 """The stratum that holds every query, labelled or not."""
 
