@@ -6,7 +6,10 @@ from uderia_bench import corpus
 from uderia_bench.corpus import Query
 from uderia_bench.errors import DocumentError
 
-KINDS = "contains, matches, number, tools_called, tools_not_called, max_s, max_tokens, json_path"
+KINDS = (
+    "contains, not_contains, one_of, matches, number, json_path, table, tools_called, tools_not_called, phases_at_most, max_s,"
+    " max_tokens, same_as, custom, any, all"
+)
 
 
 @pytest.fixture
@@ -56,20 +59,44 @@ queries:
       - max_s: 60
       - max_tokens: 20000
       - json_path: $.rows[0].name
+      - not_contains: sorry
+        weight: 2
+        turn: 1
+      - one_of: [orders, customers]
+      - number: 3
+      - json_path: {path: $.a, equals: 1}
+      - table: [[a, 1], [b, 2]]
+      - phases_at_most: 2
+      - custom: {kind: polite, value: {at least: 3}}
+      - any: [{contains: three}, {all: [{matches: "3"}, {max_s: 9}]}]
+      - same_as: other
+  - {id: other, prompt: x}
 """)
     loaded = corpus.load(file)
-    (query,) = loaded.queries
+    query, _ = loaded.queries
     assert (loaded.name, query.id, query.complexity, query.tags) == ("full", "all", "complex", ("metadata", "chat"))
     assert query.prompt == "how many databases are there?"
     assert query.turns == ("how many databases are there?", "and which is the largest?")
-    assert [(expectation.kind, expectation.value) for expectation in query.expect if expectation.kind != "number"] == [
+    plain = [(expectation.kind, expectation.value) for expectation in query.expect[:8]]
+    assert [(kind, value) for kind, value in plain if kind not in ("number", "json_path")] == [
         ("contains", "3"),
         ("matches", r"\d+"),
         ("tools_called", ("base_databaseList",)),
         ("tools_not_called", ("base_readQuery", "base_tableDDL")),
         ("max_s", 60.0),
         ("max_tokens", 20000),
-        ("json_path", "$.rows[0].name"),
+    ]
+    assert query.expect[7].json_path.path == "$.rows[0].name"
+    assert (query.expect[8].weight, query.expect[8].turn) == (2, 1)
+    assert [(expectation.kind, expectation.said) for expectation in query.expect[9:]] == [
+        ("one_of", '["orders","customers"]'),
+        ("number", '{"value":3}'),
+        ("json_path", '{"path":"$.a","equals":1}'),
+        ("table", '{"rows":[["a",1],["b",2]]}'),
+        ("phases_at_most", "2"),
+        ("polite", '{"kind":"polite","value":{"at least":3}}'),
+        ("any", '[{"contains":"three"},{"all":[{"matches":"3"},{"max_s":9}]}]'),
+        ("same_as", "other"),
     ]
     assert (query.expect[2].number.value, query.expect[2].number.tolerance) == (3.0, 0.5)
 
@@ -179,9 +206,31 @@ queries:
         ),
         (
             "{id: a, prompt: x, expect: [{matches: '('}]}",
-            "0.expect.0.matches: is no regular expression: missing ), unterminated subpattern at position 0",
+            "0.expect.0.matches: is no regular expression: missing ) at position 1",
         ),
-        ("{id: a, prompt: x, expect: [{number: 3}]}", "0.expect.0.number: should be a mapping (key: value), not 3"),
+        ("{id: a, prompt: x, expect: [{number: x}]}", "0.expect.0.number: should be a mapping (key: value), not 'x'"),
+        ("{id: a, prompt: x, expect: [{contains: x, turn: 2}]}", "0.expect.0.turn: is 2, and the query has 1"),
+        ("{id: a, prompt: x, expect: [{weight: 2}]}", f"0.expect.0: should say one of {KINDS}; begin each with its own dash"),
+        ("{id: a, prompt: x, expect: [{any: []}]}", "0.expect.0.any: must not be empty"),
+        (
+            "{id: a, prompt: x, expect: [{any: [{contains: x, weight: 2}]}]}",
+            "0.expect.0.any.0.weight: belongs beside any, not inside it",
+        ),
+        (
+            "{id: a, prompt: x, expect: [{any: [{any: [{any: [{any: [{contains: x}]}]}]}]}]}",
+            "0.expect.0: is nested more than 4 levels deep",
+        ),
+        ("{id: a, prompt: x, expect: [{same_as: b}]}", "0.expect.0.same_as: no query is named 'b'; known: a"),
+        ("{id: a, prompt: x, expect: [{same_as: a}]}", "0.expect.0.same_as: names the query itself"),
+        ("{id: a, prompt: x, expect: [{table: []}]}", "0.expect.0.table: must not be empty"),
+        (
+            "{id: a, prompt: x, expect: [{json_path: '$..a..b..c'}]}",
+            "0.expect.0.json_path: may descend (..) 2 times and search no patterns; use matches",
+        ),
+        (
+            "{id: a, prompt: x, expect: [{json_path: '$[?search(@.a, \"(a+)+b\")]'}]}",
+            "0.expect.0.json_path: may descend (..) 2 times and search no patterns; use matches",
+        ),
         (
             "{id: a, prompt: x, expect: [{number: {value: 3, tolerance: -1}}]}",
             "0.expect.0.number.tolerance: must be at least 0, not -1",

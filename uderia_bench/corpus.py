@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 import orjson
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from uderia_bench.documents import Document, Finding, Place, Steps, Written, echo, entries, read, validate, wrong
+from uderia_bench.documents import Document, Finding, Place, Steps, Written, echo, entries, read, suggestion, validate, wrong
+from uderia_bench.documents.texts import Label, Text
 from uderia_bench.errors import DocumentError, Mistake
+from uderia_bench.expectation import Expectation
 
 Complexity: TypeAlias = Literal["simple", "complex", "edge"]
 
@@ -29,82 +31,11 @@ MAX_EXPANSION = 10_000  # queries one matrix may stand for; more is a mistake in
 _PLACEHOLDER = re.compile(r"\{\{(?P<literal>[A-Za-z_]\w*)\}\}|\{(?P<name>[A-Za-z_]\w*)\}")
 
 
-def _not_blank(value: str) -> str:
-    if not value.strip():
-        raise wrong(((), "must not be empty"))
-    return value
-
-
-def _label(value: str) -> str:
-    if not value.isprintable() or value != value.strip() or any(mark in value for mark in "[]"):
-        raise wrong(((), "must be printable, without [ or ] and without space around it"))
-    return value
-
-
-def _pattern(value: str) -> str:
-    try:
-        re.compile(value)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise wrong(((), f"is no regular expression: {error}")) from None
-    return value
-
-
-def _rooted(value: str) -> str:
-    if not value.startswith("$"):
-        raise wrong(((), f"should begin with $, as in $.rows[0].name, not {echo(value)}"))
-    return value
-
-
-def one_or_more(value: Any) -> Any:
-    """Take a single text as a list of one."""
-    return (value,) if isinstance(value, str) else value
-
-
 def _as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-Text: TypeAlias = Annotated[str, AfterValidator(_not_blank)]
-Label: TypeAlias = Annotated[Text, AfterValidator(_label)]
-Texts: TypeAlias = Annotated[tuple[Text, ...], Field(min_length=1), BeforeValidator(one_or_more)]
 MatrixValue: TypeAlias = Annotated[Label, BeforeValidator(_as_text)]
-
-
-class Number(Written):
-    """A number and how far from it still counts, in the number's own unit."""
-
-    value: float
-    tolerance: Annotated[float, Field(ge=0)] = 0.0
-
-
-class Expectation(Written):
-    """One thing that makes an answer right; exactly one field is set, ``kind`` names it and ``value`` is what it says."""
-
-    contains: Text | None = None
-    matches: Annotated[Text, AfterValidator(_pattern)] | None = None
-    number: Number | None = None
-    tools_called: Texts | None = None
-    tools_not_called: Texts | None = None
-    max_s: Annotated[float, Field(gt=0)] | None = None
-    max_tokens: Annotated[int, Field(gt=0)] | None = None
-    json_path: Annotated[Text, AfterValidator(_rooted)] | None = None
-
-    @model_validator(mode="after")
-    def _says_one_thing(self) -> Self:
-        if len(self.model_fields_set) != 1 or self.value is None:
-            raise wrong(((), f"should say one of {', '.join(type(self).model_fields)}; begin each with its own dash"))
-        return self
-
-    @property
-    def kind(self) -> str:
-        """The name of the field that is set."""
-        (kind,) = self.model_fields_set
-        return kind
-
-    @property
-    def value(self) -> Any:
-        """What the field that is set says."""
-        return getattr(self, self.kind)
 
 
 class QueryTemplate(Written):
@@ -120,7 +51,7 @@ class QueryTemplate(Written):
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
-        findings = [*self._asks(), *self._fills()]
+        findings = [*self._asks(), *self._fills(), *self._expects()]
         if findings:
             raise wrong(*findings)
         return self
@@ -147,6 +78,12 @@ class QueryTemplate(Written):
             yield ("matrix",), f"stands for {size:,} queries; at most {MAX_EXPANSION:,} make sense"
         elif len({self._id(values) for values in self._combinations()}) < size:
             yield ("matrix",), "gives two queries one id; is a value there twice?"
+
+    def _expects(self) -> Iterator[Finding]:
+        turns = len(tuple(self._texts()))
+        for index, expectation in enumerate(self.expect):
+            if expectation.turn is not None and expectation.turn > turns:
+                yield ("expect", index, "turn"), f"is {expectation.turn}, and the query has {turns}"
 
     def _texts(self) -> Iterator[tuple[Steps, str]]:
         if self.prompt is not None:
@@ -218,6 +155,7 @@ def load_all(paths: Sequence[str | os.PathLike[str]]) -> tuple[Corpus, ...]:
     """Read several corpora to be used together: ids are unique over all of them. Raises ``DocumentError`` as ``load``."""
     loader = _Loader()
     corpora = [loader.corpus(os.path.normpath(path)) for path in paths]
+    loader.follow_references()
     if loader.mistakes:
         raise DocumentError(tuple(loader.mistakes))
     return tuple(corpora)
@@ -235,6 +173,8 @@ class _Loader:
         self.mistakes: list[Mistake] = []
         self.ids: dict[str, Place] = {}
         self.files: set[str] = set()
+        self.asked: set[str] = set()
+        self.references: list[tuple[Document, Steps, str, str]] = []  # where, by which query, to which
 
     def corpus(self, file: str) -> Corpus:
         mistakes_before = len(self.mistakes)
@@ -246,6 +186,21 @@ class _Loader:
             self._note(file, "queries", "is empty; a corpus needs a query")
         name = document.value(("name",)) if document else None
         return Corpus(name=name if isinstance(name, str) else Path(file).stem, queries=queries)
+
+    def follow_references(self) -> None:
+        """Note every ``same_as`` that names no query, once all files are read."""
+        for document, steps, own, other in self.references:
+            if other == own:
+                self.mistakes.append(document.mistake(steps, "names the query itself"))
+            elif other not in self.asked:
+                self.mistakes.append(document.mistake(steps, f"no query is named {echo(other)}{suggestion(other, self.asked)}"))
+
+    def _meet(self, document: Document, steps: Steps, query: Query) -> None:
+        self.asked.add(query.id)
+        for index, expectation in enumerate(query.expect):
+            for below, kind, value in expectation.named():
+                if kind == "same_as":
+                    self.references.append((document, (*steps, "expect", index, *below, kind), query.id, value))
 
     def _note(self, file: str, path: str | None, message: str) -> None:
         self.mistakes.append(Mistake(file=file, line=None, path=path, message=message))
@@ -265,8 +220,10 @@ class _Loader:
         except DocumentError as error:
             self.mistakes.extend(error.mistakes)
         else:
-            for template in written.queries:
-                yield from template.expanded()
+            for index, template in enumerate(written.queries):
+                for query in template.expanded():
+                    self._meet(document, ("queries", index), query)
+                    yield query
         included = document.value(("include",))
         for index, path in enumerate(included if isinstance(included, tuple) else ()):
             if isinstance(path, str) and (other := self._included(document, ("include", index), path, chain)):
@@ -300,12 +257,21 @@ def _filled(text: str, values: dict[str, str]) -> str:
 
 def _expectation_filled(expectation: Expectation, values: dict[str, str]) -> Expectation:
     """Fill placeholders in what is expected; braces that name no value are left alone, since patterns are full of them."""
-    text = expectation.contains or expectation.matches
-    if text is None or not values:
-        return expectation
-    quoted = {name: re.escape(value) if expectation.matches else value for name, value in values.items()}
-    filled = _PLACEHOLDER.sub(lambda match: quoted.get(match["name"] or "", match[0]), text)
-    return Expectation.model_validate({expectation.kind: filled})
+    return (
+        Expectation.model_validate(_said_filled(expectation.model_dump(exclude_unset=True), values)) if values else expectation
+    )
+
+
+def _said_filled(said: Any, values: dict[str, str], *, in_pattern: bool = False) -> Any:
+    match said:
+        case str():
+            quoted = {name: re.escape(value) if in_pattern else value for name, value in values.items()}
+            return _PLACEHOLDER.sub(lambda match: quoted.get(match["name"] or "", match[0]), said)
+        case dict():
+            return {key: _said_filled(item, values, in_pattern=key == "matches") for key, item in said.items()}
+        case tuple():
+            return tuple(_said_filled(item, values, in_pattern=in_pattern) for item in said)
+    return said
 
 
 def _canonical(query: Query) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import orjson
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, field_validator
 
 from uderia_bench import corpus
-from uderia_bench.corpus import Complexity, Corpus, Label, Query, Text, one_or_more
+from uderia_bench.corpus import Complexity, Corpus, Query
 from uderia_bench.documents import (
     Document,
     Finding,
@@ -36,6 +36,7 @@ from uderia_bench.documents import (
     wrong,
 )
 from uderia_bench.documents.quantities import Duration, Rate, Share
+from uderia_bench.documents.texts import Label, Text, one_or_more
 from uderia_bench.errors import DocumentError, Mistake
 
 SIM = "sim"

@@ -1,0 +1,48 @@
+"""``json_path``: the answer is JSON, and something is at this path (RFC 9535), perhaps of a given value."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from jsonpath import JSONPathEnvironment, JSONPathError
+
+from uderia_bench.expectation import JsonPath
+from uderia_bench.expectations.kind import Evidence, ExpectationKind, Judged, quoted
+
+_ENVIRONMENT = JSONPathEnvironment(strict=True)
+_FENCED = re.compile(r"```(?:json)?\s*\n(?P<body>.*?)```", re.DOTALL | re.IGNORECASE)
+_MOST_COMPARED = 10_000  # places a path may lead to before the search is given up
+
+
+def _judge(evidence: Evidence, value: JsonPath) -> Judged:
+    try:
+        data = parsed(evidence.text)
+    except ValueError:
+        return Judged(passed=False, found=quoted(f"no JSON: {evidence.text}"))
+    try:
+        places = _ENVIRONMENT.finditer(value.path, data)
+        found = [match.obj for match, _ in zip(places, range(_MOST_COMPARED), strict=False)]
+    except (JSONPathError, RecursionError) as error:
+        return Judged(passed=None, found=quoted(f"the path cannot be followed: {error}"))
+    if not found:
+        return Judged(passed=False, found=f"nothing at {value.path}")
+    passed = True if value.equals is None else value.equals in found
+    return Judged(passed=passed, found=quoted(json.dumps(found[0], ensure_ascii=False)))
+
+
+def parsed(text: str) -> Any:
+    """Return the JSON a text is, bare or in a fence of its own; raises ``ValueError`` where it is none."""
+    fenced = _FENCED.search(text)
+    try:
+        return json.loads(fenced["body"] if fenced else text)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
+JSON_PATH = ExpectationKind(
+    name="json_path",
+    doc="The answer is JSON (bare or fenced) and something is at this path; {path, equals} asks for a value there.",
+    judge=_judge,
+)

@@ -1,0 +1,110 @@
+"""``table``: the answer has a table of these rows, in any order, as HTML, Markdown or JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from html.parser import HTMLParser
+from typing import Any
+
+from uderia_bench.expectation import Table
+from uderia_bench.expectations.amounts import amounts
+from uderia_bench.expectations.json_path import parsed
+from uderia_bench.expectations.kind import MOST_TEXT, Evidence, ExpectationKind, Judged, quoted
+from uderia_bench.expectations.plain_text import folded
+
+Row = tuple[str, ...]
+
+_RULE = re.compile(r"\|?\s*:?-{2,}:?\s*(\|\s*:?-{2,}:?\s*)*\|?")
+
+
+def _judge(evidence: Evidence, value: Table) -> Judged:
+    wanted = {_row(cells) for cells in value.rows}
+    tables = list(tables_in(evidence))
+    if not tables:
+        return Judged(passed=False, found="no table in the answer")
+    if any(rows == wanted or (value.more and wanted <= rows) for rows in tables):
+        return Judged(passed=True, found=f"a table of {len(wanted)} rows")
+    nearest = max(tables, key=lambda rows: len(rows & wanted))
+    missing, extra = sorted(wanted - nearest), sorted(nearest - wanted)
+    said = [f"missing {missing[0]}" if missing else "", f"not expected {extra[0]}" if extra and not value.more else ""]
+    return Judged(passed=False, found=quoted("; ".join(filter(None, said))))
+
+
+def tables_in(evidence: Evidence) -> Iterator[frozenset[Row]]:
+    """Give the rows of every table of an answer, headers left out, as sets."""
+    answer = (evidence.trace.answer or "")[:MOST_TEXT]
+    if "<table" in answer.lower():
+        reader = _Tables()
+        reader.feed(answer)
+        reader.close()
+        yield from (frozenset(map(_row, rows)) for rows in reader.tables)
+    yield from map(frozenset, _markdown(evidence.text))
+    try:
+        data = parsed(evidence.text)
+    except ValueError:
+        return
+    if isinstance(data, list) and data and all(isinstance(entry, dict | list) for entry in data):
+        yield frozenset(_row(entry.values() if isinstance(entry, dict) else entry) for entry in data)
+
+
+def _row(cells: Iterable[Any]) -> Row:
+    """Return a row for comparing: case and white space aside, numbers by value."""
+    return tuple(_cell(cell) for cell in cells)
+
+
+def _cell(cell: Any) -> str:
+    text = folded("" if cell is None else str(cell))
+    numbers = list(amounts(text))
+    whole = len(numbers) == 1 and (numbers[0].start, numbers[0].end) == (0, len(text))
+    return f"{numbers[0].readings[-1]:.12g}" if whole else text
+
+
+def _markdown(text: str) -> Iterator[list[Row]]:
+    rows: list[Row] | None = None
+    for line in text.splitlines():
+        if _RULE.fullmatch(line.strip()) and "|" in line:
+            rows = []
+        elif rows is not None and "|" in line:
+            rows.append(_row(cell.strip() for cell in line.strip().strip("|").split("|")))
+        elif rows is not None:
+            yield rows
+            rows = None
+    if rows is not None:
+        yield rows
+
+
+class _Tables(HTMLParser):
+    """Collects the rows of data cells of every table."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tables: list[list[list[str]]] = []
+        self._in_cell = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        del attrs
+        if tag == "table":
+            self.tables.append([])
+        elif tag == "tr" and self.tables:
+            self.tables[-1].append([])
+        elif tag == "td" and self.tables and self.tables[-1]:
+            self.tables[-1][-1].append("")
+            self._in_cell = True
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "td":
+            self._in_cell = False
+        elif tag == "table" and self.tables:
+            self.tables[-1] = [row for row in self.tables[-1] if row]  # a row of headers has no data cell
+
+    def handle_data(self, data: str) -> None:
+        if self._in_cell and self.tables and self.tables[-1] and self.tables[-1][-1]:
+            self.tables[-1][-1][-1] += data
+
+
+TABLE = ExpectationKind(
+    name="table",
+    doc="The answer has a table of exactly these rows in any order (HTML, Markdown or JSON); more: true allows others.",
+    judge=_judge,
+)
