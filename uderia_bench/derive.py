@@ -6,16 +6,20 @@ run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
 
+from uderia_bench import checks
 from uderia_bench import metrics as metric_registry
 from uderia_bench import profile_types as type_registry
+from uderia_bench.checks import Expected, Round
 from uderia_bench.errors import MetricFailed
+from uderia_bench.expectations import Check
 from uderia_bench.ledger import Ledger
 from uderia_bench.metrics.metric import Metric
 from uderia_bench.profile_types import ProfileType
@@ -37,6 +41,7 @@ IDENTITY = (
     ("tags", pa.list_(pa.string())),
     ("arm", pa.string()),
     ("repeat", pa.int64()),
+    ("turn", pa.int64()),
 )
 SERVED = (
     ("server", pa.string()),
@@ -75,43 +80,78 @@ def schema(metrics: tuple[Metric, ...]) -> pa.Schema:
     return pa.schema([*fixed, *measured], metadata={"schema": "uderia-bench/trials/1"})
 
 
-def run(directory: RunDirectory, *, metrics: tuple[Metric, ...], types: tuple[ProfileType, ...]) -> int:
-    """Derive one run's Parquet from its ledger and return the number of trials.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How a record becomes rows: what is measured, who reads it, what was expected of its answer."""
+
+    run_id: str
+    metrics: tuple[Metric, ...]
+    types: tuple[ProfileType, ...]
+    expected: Expected = field(default_factory=Expected)
+    others: Mapping[Round, Mapping[str, str]] = field(default_factory=dict)
+
+    def read(self, record: TrialRecord) -> tuple[dict[str, Any], tuple[Check, ...]]:
+        """Return a trial's row (identity, who served it, how it ended, when, every metric) and its checks."""
+        trace, judged = self.expected.judged(record.trial, type_registry.read(record, self.types), self.others)
+        try:
+            observed = metric_registry.observe(trace, self.metrics)
+        except MetricFailed as error:
+            raise MetricFailed(f"trial {record.trial.trial_id}: {error}") from error
+        return {**_identity(record, self.run_id), **_served(record, trace), **_ended(record, trace), **observed}, judged
+
+
+def run(
+    directory: RunDirectory,
+    *,
+    metrics: tuple[Metric, ...],
+    types: tuple[ProfileType, ...],
+    expected: Expected | None = None,
+) -> int:
+    """Derive one run's Parquet (``trials``, ``checks``) from its ledger and return the number of trials.
 
     Raises ``MetricFailed``, naming metric and trial, where a metric fails; what was derived before stays.
     """
-    wanted = schema(metrics)
-    count = 0
-    with Ledger.open(directory.ledger) as ledger, directory.table("trials", wanted) as write:
-        for frame in frames(ledger.records(), run_id=directory.run_id, metrics=metrics, types=types):
-            write(frame)
-            count += frame.height
+    expected = expected or Expected()
+    with (
+        Ledger.open(directory.ledger) as ledger,
+        directory.table("trials", schema(metrics)) as write_trials,
+        directory.table("checks", checks.SCHEMA) as write_checks,
+    ):
+        reading = Reading(
+            run_id=directory.run_id,
+            metrics=metrics,
+            types=types,
+            expected=expected,
+            others=_referenced(ledger, expected, types),
+        )
+        count = 0
+        for batch in _batches(ledger.records()):
+            read = [(record, *reading.read(record)) for record in batch]
+            write_trials(_frame([row for _, row, _ in read], schema(metrics)))
+            judged = [row for record, _, found in read for row in checks.rows(directory.run_id, record.trial, found)]
+            write_checks(_frame(judged, checks.SCHEMA))
+            count += len(batch)
     return count
 
 
-def frames(
-    records: Iterable[TrialRecord], *, run_id: str, metrics: tuple[Metric, ...], types: tuple[ProfileType, ...]
-) -> Iterator[pl.DataFrame]:
-    """Yield the trials as frames of at most ``ROWS_A_GROUP`` rows; at least one, so that an empty run has its columns too."""
-    columns: dict[str, Any] = dict(pl.DataFrame(schema(metrics).empty_table()).schema)
-    empty = True
+def _referenced(ledger: Ledger, expected: Expected, types: tuple[ProfileType, ...]) -> Mapping[Round, Mapping[str, str]]:
+    """Read the answers that other queries' answers are compared with."""
+    wanted = expected.references
+    records = ledger.records(wanted) if wanted else ()
+    return checks.plain_answers((record.trial, type_registry.read(record, types)) for record in records)
+
+
+def _batches(records: Iterable[TrialRecord]) -> Iterator[list[TrialRecord]]:
+    """Yield records in lists of at most ``ROWS_A_GROUP``; at least one list, so that an empty run has its columns too."""
     source = iter(records)
+    yield list(islice(source, ROWS_A_GROUP))
     while batch := list(islice(source, ROWS_A_GROUP)):
-        empty = False
-        rows = [row(record, run_id=run_id, metrics=metrics, types=types) for record in batch]
-        yield pl.DataFrame({name: [line[name] for line in rows] for name in columns}, schema=columns, strict=True)
-    if empty:
-        yield pl.DataFrame(schema=columns)
+        yield batch
 
 
-def row(record: TrialRecord, *, run_id: str, metrics: tuple[Metric, ...], types: tuple[ProfileType, ...]) -> dict[str, Any]:
-    """Return one trial's row: identity, who served it, how it ended, when, and every metric."""
-    trace = type_registry.read(record, types)
-    try:
-        observed = metric_registry.observe(trace, metrics)
-    except MetricFailed as error:
-        raise MetricFailed(f"trial {record.trial.trial_id}: {error}") from error
-    return {**_identity(record, run_id), **_served(record, trace), **_ended(record, trace), **observed}
+def _frame(rows: list[dict[str, Any]], wanted: pa.Schema) -> pl.DataFrame:
+    columns: dict[str, Any] = dict(pl.DataFrame(wanted.empty_table()).schema)
+    return pl.DataFrame({name: [row[name] for row in rows] for name in columns}, schema=columns, strict=True)
 
 
 def _identity(record: TrialRecord, run_id: str) -> dict[str, Any]:

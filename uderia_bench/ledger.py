@@ -9,7 +9,7 @@ States of a trial: ``planned``, ``asked`` (a query was accepted: session, task i
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, fields
 from datetime import datetime
@@ -136,10 +136,15 @@ class Ledger:
         )
         return dict(rows.fetchall())
 
-    def records(self) -> Iterator[TrialRecord]:
-        """Yield every settled trial in the plan's order, one at a time: memory stays flat."""
+    def records(self, queries: Collection[str] | None = None) -> Iterator[TrialRecord]:
+        """Yield every settled trial, or those of some queries, in the plan's order, one at a time: memory stays flat."""
+        where = "t.state = 'settled'"
+        wanted: tuple[str, ...] = ()
+        if queries is not None:
+            where += " AND json_extract(t.planned, '$.query_id') IN (SELECT value FROM json_each(?))"
+            wanted = (_dump(sorted(queries)),)
         with closing(self._db.cursor()) as cursor:
-            for row in cursor.execute(f"{_SELECT} WHERE t.state = 'settled' ORDER BY t.seq"):
+            for row in cursor.execute(f"{_SELECT} WHERE {where} ORDER BY t.seq", wanted):
                 yield self._record(row)
 
     def sessions(self) -> tuple[str, ...]:

@@ -12,11 +12,15 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Any
 
-from uderia_bench.corpus import content_hash
+from uderia_bench.checks import Asked, Expected
+from uderia_bench.corpus import Query, content_hash
+from uderia_bench.expectation import Expectation
+from uderia_bench.expectations import ExpectationKind
 from uderia_bench.experiment import SIM, Experiment
 from uderia_bench.metrics.metric import Metric
 from uderia_bench.report.content import RunFacts
-from uderia_bench.trial import Expected, Outcome, Stage, Trial
+from uderia_bench.trial import Expected as Serving
+from uderia_bench.trial import Outcome, Stage, Trial
 
 SCHEMA = "uderia-bench/manifest/1"
 DISTRIBUTIONS = ("uderia-bench", "anyio", "httpx", "numpy", "polars", "pyarrow", "scipy")  # what a number may depend on
@@ -27,7 +31,7 @@ def begun(
     plan: Sequence[Trial],
     *,
     run_id: str,
-    arms: Mapping[str, Expected],
+    arms: Mapping[str, Serving],
     servers: Mapping[str, Any],
     started_at: datetime,
 ) -> dict[str, Any]:
@@ -46,6 +50,7 @@ def begun(
             "names": [corpus.name for corpus in experiment.corpora],
             "hash": content_hash(experiment.queries),
             "queries": len(experiment.queries),
+            "expect": {query.id: _expectations(query) for query in experiment.queries if query.expect},
         },
         "plan": {
             "trials": len(plan),
@@ -55,6 +60,24 @@ def begun(
         "arms": {name: asdict(expected) for name, expected in arms.items()},
         "servers": dict(servers),
     }
+
+
+def _expectations(query: Query) -> list[dict[str, Any]]:
+    """Return what is expected of a query's answers, each with the turn it speaks of."""
+    return [
+        {**expectation.model_dump(mode="json", exclude_unset=True), "turn": expectation.turn or len(query.turns)}
+        for expectation in query.expect
+    ]
+
+
+def expected(manifest: dict[str, Any], kinds: Sequence[ExpectationKind]) -> Expected:
+    """Return what the run expected of each query's turns, to be judged by ``kinds``."""
+    found: dict[Asked, list[Expectation]] = {}
+    for query_id, entries in manifest["corpus"].get("expect", {}).items():
+        for entry in entries:
+            expectation = Expectation.model_validate(entry, strict=False)  # JSON has no tuples
+            found.setdefault((query_id, entry["turn"]), []).append(expectation)
+    return Expected(of={asked: tuple(each) for asked, each in found.items()}, kinds={kind.name: kind for kind in kinds})
 
 
 def _said(experiment: Experiment) -> dict[str, Any]:

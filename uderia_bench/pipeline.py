@@ -75,7 +75,8 @@ def resume(run: RunDirectory, around: Surroundings) -> RunDirectory:
 
 def conclude(run: RunDirectory, plugins: Plugins) -> Report:
     """Derive a run's Parquet, compare its arms and write its reports; returns the report for printing and judging."""
-    derive.run(run, metrics=plugins.metrics, types=plugins.profile_types)
+    expected = manifest.expected(run.manifest(), plugins.expectations)
+    derive.run(run, metrics=plugins.metrics, types=plugins.profile_types, expected=expected)
     run.write_manifest(manifest.derived(run.manifest(), plugins.metrics))
     made = judge(run, plugins)
     run.write("report.md", to_markdown(made))

@@ -52,7 +52,9 @@ class Trial:
     """One query on one arm, one repetition, as planned.
 
     ``seq`` is the order of sending (from 0), ``block`` the trials of one query and repetition on all arms, ``window`` the
-    stretch of the plan in which one arm has the server to itself; ``repeat`` counts from 1, per stage.
+    stretch of the plan in which one arm has the server to itself; ``repeat`` counts from 1, per stage. ``turn`` is the place
+    in its query's conversation, from 1: the turns of a conversation are trials of one session, each asked when the one before
+    has ended.
     """
 
     trial_id: str
@@ -66,6 +68,7 @@ class Trial:
     tags: tuple[str, ...]
     arm: str
     repeat: int
+    turn: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
