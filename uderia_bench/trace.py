@@ -34,6 +34,25 @@ class PhasePath(StrEnum):
     UNKNOWN = "unknown"  # it ended before it came to a tool
 
 
+class StepKind(StrEnum):
+    """What a step is; steps of one kind are counted from 1 in the order of the trace."""
+
+    PHASE = "phase"
+    LLM_CALL = "llm_call"
+    TOOL_CALL = "tool_call"
+
+
+class SignalKind(StrEnum):
+    """What the server itself said went otherwise than planned."""
+
+    REWRITE = "rewrite"  # it changed the plan
+    HYDRATION = "hydration"  # it put an earlier turn's results into the plan
+    DISTILLATION = "distillation"  # it summarised results or documents
+    CORRECTION = "correction"  # it asked an LLM to correct a failed tool call
+    FORMAT_REPAIR = "format_repair"  # what an LLM wrote could not be read as it was
+    RECURSION_GUARD = "recursion_guard"  # it stopped a repetition
+
+
 class ToolStatus(StrEnum):
     """How one tool call ended; a result without a status counts as success, as the server counts it."""
 
@@ -109,6 +128,28 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """One thing the server said of its own work, in its words; ``phase`` is the phase's number where it fell into one."""
+
+    kind: SignalKind
+    said: str
+    phase: int | None = None
+    at_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextModule:
+    """What one module of the server's context window put into a prompt, in tokens as the server estimates them.
+
+    ``assembly`` is the server's name for the prompt: the turn's window, or that of one planning step.
+    """
+
+    assembly: str
+    label: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Child:
     """A profile that a coordinator (genie) consulted. Its own tokens and cost stand in its own session, not in this turn."""
 
@@ -160,6 +201,8 @@ class Trace:
     outcome_detail: str | None
     profile_type: str | None
     execution_path: str | None
+    question: str | None = None
+    complexity: str | None = None  # the corpus's label; None without one
     profile_tag: str | None = None
     provider: str | None = None
     model: str | None = None
@@ -171,6 +214,8 @@ class Trace:
     llm_calls: tuple[LlmCall, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
     children: tuple[Child, ...] = ()
+    signals: tuple[Signal, ...] = ()
+    context: tuple[ContextModule, ...] = ()
     plan_rewrites: int = 0
     corrections: int = 0
     format_repairs: int = 0

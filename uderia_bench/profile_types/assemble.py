@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from uderia_bench.profile_types import accounts, clocks
+from uderia_bench.profile_types import accounts, clocks, context
 from uderia_bench.profile_types.exchange import Exchange
 from uderia_bench.profile_types.lenient import text
 from uderia_bench.profile_types.serving import served
@@ -40,6 +40,8 @@ def assemble(
         outcome_detail=None,
         profile_type=kind.profile_type,
         execution_path=kind.execution_path,
+        question=_question(exchange),
+        complexity=exchange.record.trial.complexity,
         profile_tag=who.profile_tag,
         provider=who.provider,
         model=who.model,
@@ -47,11 +49,18 @@ def assemble(
         timing=clocks.timing(exchange, named, agent_s),
         tokens=spent,
         llm_calls=calls,
+        context=context.modules(exchange),
         answer=_answer(exchange),
         price_fallback=accounts.priced_by_fallback(spent, who.model),
         unclassified=sum(1 for event in exchange.events if not _known(event.kind)),
         notes=tuple(all_notes),
     )
+
+
+def _question(exchange: Exchange) -> str | None:
+    """Return what was asked; a planner's turn keeps it with documents put before it, so the trial comes first."""
+    asked = exchange.record.trial.prompt or text(exchange.turn.get("user_query"))
+    return asked or text(exchange.first("execution_start", "conversation_agent_start", "genie_coordination_start").get("query"))
 
 
 def _answer(exchange: Exchange) -> str | None:

@@ -28,7 +28,8 @@ def _read(exchange: Exchange) -> Trace:
     agent_s = seconds(exchange.last("genie_coordination_complete").get("total_duration_ms"))
     if agent_s is None:
         agent_s = seconds(exchange.last("execution_complete").get("duration_ms"))
-    notes = (f"the tokens of {len(children)} consulted profiles are in their own sessions",) if children else ()
+    consulted = f"the {len(children)} consulted profiles'" if children else "any consulted profile's"
+    notes = (f"the totals cover the coordinator only: {consulted} tokens are in their own sessions",)
     kind = Kind(profile_type="genie", execution_path="coordinator", named_in_turn=False)
     trace = assemble(exchange, kind, conversation.llm_calls(exchange, "genie_llm_step"), agent_s=agent_s, notes=notes)
     return replace(trace, children=children)

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from uderia_bench.profile_types import planner_log, planner_phases, planner_steps
 from uderia_bench.profile_types.accounts import naming
 from uderia_bench.profile_types.assemble import Kind, assemble
 from uderia_bench.profile_types.exchange import Exchange
-from uderia_bench.profile_types.lenient import mapping, seconds, sequence
+from uderia_bench.profile_types.lenient import mapping, seconds, sequence, text
 from uderia_bench.profile_types.planner_log import ORCHESTRATION, LogEntry, PlannerLog, ToolEntry
+from uderia_bench.profile_types.planner_phases import OpenPhase, PhaseLedger
 from uderia_bench.profile_types.profile_type import ProfileType
 from uderia_bench.profile_types.wordings import Meaning
-from uderia_bench.trace import PlannedPhase, Trace
+from uderia_bench.trace import PlannedPhase, Signal, SignalKind, Trace
 
 _PLANNER_KINDS = ("plan_generated", "phase_start", "phase_end", "tool_intent")
+_SIGNALS = {
+    Meaning.REWRITE: SignalKind.REWRITE,
+    Meaning.HYDRATION: SignalKind.HYDRATION,
+    Meaning.DISTILLATION: SignalKind.DISTILLATION,
+    Meaning.CORRECTION: SignalKind.CORRECTION,
+    Meaning.FORMAT_REPAIR: SignalKind.FORMAT_REPAIR,
+    Meaning.RECURSION_GUARD: SignalKind.RECURSION_GUARD,
+}
 
 
 def _recognises(exchange: Exchange) -> bool:
@@ -33,20 +43,22 @@ def _read(exchange: Exchange) -> Trace:
     calls = planner_steps.llm_calls(exchange, log.entries, ledger)
     kind = Kind(profile_type="tool_enabled", execution_path="planner/executor")
     trace = assemble(exchange, kind, calls, agent_s=_agent_s(exchange), notes=log.notes)
-    counts = _count(log)
+    signals = _signals(log, ledger)
+    counts = Counter(signal.kind for signal in signals)
     return replace(
         trace,
         plan=plan,
         phases=ledger.trace(),
         tool_calls=planner_steps.tool_calls(log.entries, ledger, exchange),
-        plan_rewrites=counts.get(Meaning.REWRITE, 0),
-        corrections=counts.get(Meaning.CORRECTION, 0),
-        format_repairs=counts.get(Meaning.FORMAT_REPAIR, 0),
-        recursion_guards=counts.get(Meaning.RECURSION_GUARD, 0),
+        signals=signals,
+        plan_rewrites=counts[SignalKind.REWRITE],
+        corrections=counts[SignalKind.CORRECTION],
+        format_repairs=counts[SignalKind.FORMAT_REPAIR],
+        recursion_guards=counts[SignalKind.RECURSION_GUARD],
         rag_used="rag_retrieval" in exchange.by_kind or exchange.turn.get("rag_source_collection_id") is not None,
-        hydrated=Meaning.HYDRATION in counts,
-        distillations=counts.get(Meaning.DISTILLATION, 0),
-        orchestrations=counts.get(Meaning.COLUMNS, 0) + _date_ranges(log),
+        hydrated=counts[SignalKind.HYDRATION] > 0,
+        distillations=counts[SignalKind.DISTILLATION],
+        orchestrations=_orchestrations(log),
         unclassified=trace.unclassified + log.unclassified,
     )
 
@@ -73,22 +85,31 @@ def _agent_s(exchange: Exchange) -> float | None:
     return max(0.0, whole - sum(end - start for start, end in naming(exchange).intervals))
 
 
-def _count(log: PlannerLog) -> dict[Meaning, int]:
-    counts: dict[Meaning, int] = {}
-    for entry in (*log.entries, *log.signals):
-        if isinstance(entry, LogEntry) and entry.meaning is not None:
-            counts[entry.meaning] = counts.get(entry.meaning, 0) + 1
-    return counts
+def _signals(log: PlannerLog, ledger: PhaseLedger) -> tuple[Signal, ...]:
+    """Return what the server said went otherwise than planned: from the log, then what only the stream carries."""
+    logged = [(e, owner) for e, owner in zip(log.entries, ledger.owners, strict=True) if isinstance(e, LogEntry)]
+    streamed: list[tuple[LogEntry, OpenPhase | None]] = [(entry, None) for entry in log.signals]
+    return tuple(
+        Signal(
+            kind=_SIGNALS[entry.meaning],
+            said=entry.said or text(mapping(entry.details).get("pass")) or entry.message,  # a rewrite names its pass
+            phase=phase.number if phase else None,
+            at_s=entry.at,
+        )
+        for entry, phase in (*logged, *streamed)
+        if entry.meaning in _SIGNALS
+    )
 
 
-def _date_ranges(log: PlannerLog) -> int:
-    """Count the date ranges that were expanded: each has an end, and a start unless its dates were known before."""
+def _orchestrations(log: PlannerLog) -> int:
+    """Count column iterations and date ranges; a range has an end, and a start unless its dates were known before."""
+    columns = sum(1 for entry in log.entries if isinstance(entry, LogEntry) and entry.meaning is Meaning.COLUMNS)
     kinds = [
         mapping(e.arguments).get("orchestration_type")
         for e in log.entries
         if isinstance(e, ToolEntry) and e.name == ORCHESTRATION
     ]
-    return max(kinds.count("date_range"), kinds.count("date_range_complete"))
+    return columns + max(kinds.count("date_range"), kinds.count("date_range_complete"))
 
 
 TOOL_ENABLED = ProfileType(
