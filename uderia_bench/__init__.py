@@ -1,10 +1,58 @@
 """Load and comparison runner for Uderia agent profiles.
 
-In a notebook: ``load`` reads runs into a polars frame, ``compare`` tests two arms. Both are imported when first used, so that
-``import uderia_bench`` and ``uderia-bench --help`` stay quick.
+In a notebook::
+
+    import uderia_bench as ub
+
+    trials = ub.load("latest")  # a polars frame, one row a trial
+    result = ub.compare(trials, baseline="IDEAT", candidate="OPTIM", metrics=["latency_s"], margins={"latency_s": 0.10})
+    result[0].effect.value, result[0].effect.lo, result[0].effect.hi, result[0].p_adjusted, result[0].verdict
+
+``compare`` is ``uderia_bench.analysis.compare``, and ``ub.corpus.load(path).queries`` are the expanded queries of a corpus.
+Everything is imported when first used, so that ``import uderia_bench`` and ``uderia-bench --help`` stay quick.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import polars as pl
+
+    from uderia_bench import corpus
+    from uderia_bench.analysis import compare
+
 __version__ = "0.1.0"
-__all__ = ["__version__"]
+__all__ = ["__version__", "compare", "corpus", "load"]
+
+
+def load(runs: str | Path | Sequence[str | Path] = "latest", *, output: str | Path = "output") -> pl.DataFrame:
+    """Read the trials of runs into one frame, a row a trial, warm-ups included (``stage`` tells them).
+
+    ``runs`` is a run id, ``latest``, a run directory, a glob of either, or a list of them; ids are looked up in ``output``. A
+    column that only some of the runs have is null in the others. Raises ``StoreError`` where there is no such run.
+    """
+    from pathlib import Path  # noqa: PLC0415 - as all imports here: start-up time is everybody's time
+
+    from uderia_bench.store import scan_trials  # noqa: PLC0415
+
+    return scan_trials(runs, Path(output)).collect()
+
+
+def __getattr__(name: str) -> object:
+    if name == "compare":
+        from uderia_bench.analysis import compare  # noqa: PLC0415
+
+        return compare
+    if name == "corpus":
+        from importlib import import_module  # noqa: PLC0415
+
+        return import_module("uderia_bench.corpus")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -186,12 +186,17 @@ def _each(runs: str | Path | Sequence[str | Path]) -> list[str]:
 
 def _parts(run: str, output: Path) -> list[Path]:
     if glob.has_magic(run):
-        found = [Path(match) for match in sorted(glob.glob(run))]  # noqa: PTH207 - the pattern may be absolute
-        files = [path for path in found if path.suffix == ".parquet"]
-        return files + [part for path in found if path.is_dir() for part in sorted(path.glob("trials/*.parquet"))]
+        return _matching(run) or _matching(str(output / run))
     if run.endswith(".parquet") and Path(run).is_file():
         return [Path(run)]
     return sorted(find(run, output).path.glob("trials/*.parquet"))
+
+
+def _matching(pattern: str) -> list[Path]:
+    """Return the parts a glob of Parquet files or run directories means."""
+    found = [Path(match) for match in sorted(glob.glob(pattern))]  # noqa: PTH207 - the pattern may be absolute
+    files = [path for path in found if path.suffix == ".parquet"]
+    return files + [part for path in found if path.is_dir() for part in sorted(path.glob("trials/*.parquet"))]
 
 
 def _words(error: Exception) -> str:

@@ -346,7 +346,7 @@ def test_totals_that_go_the_other_way_are_said():
         ({"metrics": ["latency"], "margins": None}, "no column 'latency'; did you mean 'latency_s'"),
         ({"metrics": ["query_id"], "margins": None}, "not numbers"),
         (
-            {"margins": {"latency": 0.05}},
+            {"margins": {"latency": 0.05, "total_tokens": 0.05}},
             "a margin is given for 'latency', which is no metric and no column; did you mean 'latency_s'",
         ),
         ({"margins": {"latency_s": 0}}, "must be a positive share"),
@@ -362,6 +362,14 @@ def test_what_cannot_be_is_refused_in_one_line(options, says):
         judge(grid(queries=8, value=noisy()), **options)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_margins_of_other_metrics_change_nothing():
+    """One dict of margins serves every call: what is not compared, known here or not, declares nothing, and is not checked."""
+    frame = grid(queries=12, value=noisy(ratio=1.3))
+    alone = judge(frame, margins={"latency_s": 0.10})
+    assert judge(frame, margins={"latency_s": 0.10, "total_tokens": 0.05, "cost_of_my_own": 99}) == alone
+    assert judge(frame, margins={"total_tokens": 0.05}) == judge(frame, margins=None)
 
 
 def test_the_built_in_metrics_are_known():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 
 import numpy as np
 import polars as pl
@@ -82,13 +83,15 @@ def compare(
     """Compare two arms of a frame of trials on ``metrics``, in that order.
 
     The frame needs ``query_id, arm, repeat, outcome`` and the metrics' columns; where it has ``stage``, warm-ups are left
-    out. The metrics with a margin are the primary family; without any margins, all that are asked for are. A margin of
-    0.10 is [1/1.1, 1.1] for a ratio, ten points for a rate, a tenth of the baseline's mean for an amount.
+    out. The metrics with a margin are the primary family; where none of them has one, all that are asked for are. A margin
+    of 0.10 is [1/1.1, 1.1] for a ratio, ten points for a rate, a tenth of the baseline's mean for an amount. Margins of
+    metrics that are not asked for are left alone, so that one dict serves many calls; a misspelt one is refused.
 
     ``definitions`` (default: the built-in metrics) say which way is better; a column that none of them defines is compared
     as a ratio where all its values are positive, else as a difference, and never called better or worse.
     """
-    settings = Settings(margins=dict(margins or {}), correction=correction, confidence=confidence, seed=seed)
+    declared = _margins_of(metrics, margins or {})
+    settings = Settings(margins=declared, correction=correction, confidence=confidence, seed=seed)
     trials = measured(frame)
     trials.arm(baseline), trials.arm(candidate)
     if baseline == candidate:
@@ -98,15 +101,21 @@ def compare(
 
         definitions = BUILT_IN
     by_name = {metric.name: metric for metric in definitions}
-    for name in settings.margins:
-        if name not in by_name and not trials.has(name):
-            raise UsageError(f"a margin is given for {name!r}, which is no metric and no column; {near(name, sorted(by_name))}")
+    unknown = [name for name in margins or {} if name not in by_name and not trials.has(name)]
+    for name in unknown:
+        if get_close_matches(name, [asked for asked in metrics if asked not in declared]):
+            raise UsageError(f"a margin is given for {name!r}, which is no metric and no column; {near(name, metrics)}")
     chosen = tuple(by_name.get(name) or _own(trials, name) for name in metrics)
     everything = Stratum(name=ALL, where=trials.asked)
     found = findings(
-        trials, chosen, everything, baseline=baseline, candidate=candidate, settings=settings, declared=not margins
+        trials, chosen, everything, baseline=baseline, candidate=candidate, settings=settings, declared=not declared
     )
     return list(judge(found, settings))
+
+
+def _margins_of(metrics: Sequence[str], margins: Mapping[str, float]) -> dict[str, float]:
+    """Choose the margins of the metrics asked for; the others declare nothing here."""
+    return {name: margins[name] for name in metrics if name in margins}
 
 
 def _own(trials: Trials, name: str) -> Metric:
