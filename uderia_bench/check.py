@@ -5,22 +5,32 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from uderia_bench import corpus, experiment, plan
+from uderia_bench import corpus, experiment, gates, plan
 from uderia_bench.documents import read
 from uderia_bench.errors import DocumentError
 from uderia_bench.plugins import Plugins
 from uderia_bench.trial import Stage
 
 
-def margins_name_metrics(checked: experiment.Experiment, plugins: Plugins) -> None:
-    """Raise ``DocumentError`` with every margin that names no metric; only the registries know them."""
+def names_are_known(checked: experiment.Experiment, plugins: Plugins) -> None:
+    """Raise ``DocumentError`` with every margin that names no metric and every gate that cannot be read.
+
+    Only the registries know the names; a gate's mistake points into the gate.
+    """
     known = {metric.name for metric in plugins.metrics}
-    wrong = [name for name in checked.margins if name not in known]
-    if wrong:
-        advice = "'uderia-bench metrics' lists them"
-        raise DocumentError(
-            tuple(checked.mistake(f"margins.{name}", f"no metric is named {name!r}; {advice}") for name in wrong)
-        )
+    mistakes = [
+        checked.mistake(f"margins.{name}", f"no metric is named {name!r}; 'uderia-bench metrics' lists them")
+        for name in checked.margins
+        if name not in known
+    ]
+    names = gates.names_of(checked, plugins.metrics)
+    for index, text in enumerate(checked.gates):
+        try:
+            gates.parse(text, names)
+        except gates.Misread as wrong:
+            mistakes.append(checked.mistake(f"gates.{index}", str(wrong)))
+    if mistakes:
+        raise DocumentError(tuple(mistakes))
 
 
 def describe(path: Path, plugins: Plugins) -> str:
@@ -38,7 +48,7 @@ def _corpus(loaded: corpus.Corpus) -> str:
 
 
 def _experiment(loaded: experiment.Experiment, plugins: Plugins) -> str:
-    margins_name_metrics(loaded, plugins)
+    names_are_known(loaded, plugins)
     trials = plan.build(loaded, loaded.queries)
     measured = sum(trial.stage is Stage.MEASURED for trial in trials)
     arms = ", ".join(arm.name for arm in loaded.arms)

@@ -18,8 +18,8 @@ import anyio
 import structlog
 from rich.console import Console
 
-from uderia_bench import derive, embedded, logs, manifest, plan, progress, store
-from uderia_bench.analysis import analyse
+from uderia_bench import derive, embedded, gates, logs, manifest, plan, progress, store
+from uderia_bench.analysis import Analysis, analyse
 from uderia_bench.errors import CallFailed, Interrupted
 from uderia_bench.experiment import SIM, Experiment
 from uderia_bench.gateway import directory
@@ -29,7 +29,7 @@ from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.ledger import Ledger
 from uderia_bench.plugins import Plugins
 from uderia_bench.report.as_json import to_json
-from uderia_bench.report.content import Report
+from uderia_bench.report.content import GateResult, Report
 from uderia_bench.report.markdown import to_markdown
 from uderia_bench.runner import Conditions, Runner, Stop
 from uderia_bench.store import RunDirectory
@@ -108,7 +108,24 @@ def judge(run: RunDirectory, plugins: Plugins) -> Report:
         seed=experiment.seed,
     )
     files = tuple(str(run.path / name) for name in ("report.md", "report.json", "trials"))
-    return Report(facts=manifest.facts(facts, outcomes, files=files), analysis=found, metrics=plugins.metrics)
+    return Report(
+        facts=manifest.facts(facts, outcomes, files=files),
+        analysis=found,
+        metrics=plugins.metrics,
+        gates=_gates(experiment, found, plugins),
+    )
+
+
+def _gates(experiment: Experiment, found: Analysis, plugins: Plugins) -> tuple[GateResult, ...]:
+    """Judge the experiment's gates; one that cannot be read any more (a plug-in that is gone) is missed, and says why."""
+    names = gates.names_of(experiment, plugins.metrics)
+    results: list[GateResult] = []
+    for text in experiment.gates:
+        try:
+            results += gates.judge([gates.parse(text, names)], found)
+        except gates.Misread as wrong:
+            results.append(GateResult(name=text, passed=False, detail=wrong.message))
+    return tuple(results)
 
 
 def settled_or_interrupted(run: RunDirectory) -> None:

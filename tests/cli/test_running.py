@@ -213,3 +213,31 @@ def test_compare_refuses_an_empty_query(command):
     done = command("compare", "--query", " ", "--profile1", "IDEAT", "--profile2", "OPTIM", "--server", "sim")
     assert done.returncode == 2
     assert "--query: say what to ask" in done.stderr
+
+
+def test_a_missed_gate_is_exit_1_and_named_on_the_last_line(command):
+    """A gate that was kept leaves 0, one that was missed 1; the last line says which, report.json too."""
+    gates = 'gates: ["OPTIM.answered >= 10%", "OPTIM.latency_s.p95 < 1ms", "OPTIM vs IDEAT: total_tokens not worse"]\n'
+    command.write("gated.yaml", command.cwd.joinpath("experiment.yaml").read_text() + gates)
+    done = command("run", "gated.yaml", "--run-id", "gated")
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.splitlines()[-1] == "1 of 3 gates missed: OPTIM.latency_s.p95 < 1ms (exit 1)"
+    written = json.loads((command.cwd / "output/gated/report.json").read_text())
+    assert [gate["passed"] for gate in written["gates"]] == [True, False, True]
+    assert written["standing"] == "gate_missed"
+    kept = command("run", "experiment.yaml", "--set", 'gates=["OPTIM.answered >= 10%"]', "--set", "repeats=1")
+    assert (kept.returncode, kept.stdout.splitlines()[-1]) == (0, "The gate passed.")
+
+
+@pytest.mark.parametrize("arguments", [("check",), ("run", "--dry-run"), ("run",)])
+def test_a_wrong_gate_is_pointed_into_before_anything_is_sent(command, arguments):
+    """File, line and path, the gate, and a mark under what is wrong in it; every wrong gate at once; exit 2."""
+    gates = "gates:\n  - OPTIM.latncy_s.p95 < 20s\n  - OPTIM.answered >= 10%\n  - IDEAT.answered >= 99\n"
+    command.write("gated.yaml", command.cwd.joinpath("experiment.yaml").read_text() + gates)
+    done = command(arguments[0], "gated.yaml", *arguments[1:])
+    assert done.returncode == 2
+    line = (command.cwd / "gated.yaml").read_text().splitlines().index("gates:") + 2
+    assert f"gated.yaml:{line}: gates.0: no metric and no outcome is named 'latncy_s'" in done.stderr
+    assert f"gated.yaml:{line + 2}: gates.2: a share lies between 0% and 100%" in done.stderr
+    assert "    OPTIM.latncy_s.p95 < 20s\n          ^^^^^^^^\n" in done.stderr
+    assert not list(command.cwd.glob("output/*"))

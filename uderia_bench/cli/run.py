@@ -41,7 +41,7 @@ def command(
 
     flags = {"server": server, "repeats": repeats, "load.concurrency": concurrency}
     loaded = experiments.load(experiment, [*(assignments or ()), *overrides(flags)], fallbacks=from_environment())
-    check.margins_name_metrics(loaded, plugins.load())
+    check.names_are_known(loaded, plugins.load())
     if dry_run:
         show_plan(loaded, as_json=as_json)
         return

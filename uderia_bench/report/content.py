@@ -115,7 +115,12 @@ def standing(report: Report) -> Standing:
     """How the run stands: an invalid overall comparison weighs more than a missed gate (contract.md, exit codes)."""
     if any(c.stratum == OVERALL and c.verdict is Verdict.INVALID for c in report.analysis.comparisons):
         return Standing.INVALID
-    return Standing.FINE if all(gate.passed for gate in report.gates) else Standing.GATE_MISSED
+    return Standing.GATE_MISSED if missed(report) else Standing.FINE
+
+
+def missed(report: Report) -> tuple[GateResult, ...]:
+    """Return the gates the run did not keep to."""
+    return tuple(gate for gate in report.gates if not gate.passed)
 
 
 def unsettled(facts: RunFacts) -> int:

@@ -185,7 +185,7 @@ def _how_sure(report: Report) -> Wordings:
     if left := content.unsettled(facts):
         undone = f"In the way: {left} of {facts.planned} trials are not done"
         return (f"{undone}; `uderia-bench resume {plain(facts.run_id)}` goes on.", f"{undone}; resume the run.")
-    if missed := [plain(gate.name) for gate in report.gates if not gate.passed]:
+    if missed := [plain(gate.name) for gate in content.missed(report)]:
         count = f"In the way: {len(missed)} of {len(report.gates)} gates missed"
         return (f"{count}: {_listed(missed)}.", f"{count}.")
     sure = f"How sure: {100 * report.analysis.confidence:g}% confidence"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from uderia_bench.report.about import about, method
+from uderia_bench.report.closing import closing
 from uderia_bench.report.content import Report, Tone
 from uderia_bench.report.escape import markdown
 from uderia_bench.report.headline import headline
@@ -39,6 +40,8 @@ def _lines(report: Report) -> Iterator[str]:
     yield from ("<details><summary>How to read this</summary>", "")
     yield from _bullets(method(report))
     yield from ("", "</details>")
+    if last := closing(report):
+        yield from ("", f"**{markdown(last)}**")
 
 
 def _bullets(items: Iterable[str]) -> Iterator[str]:

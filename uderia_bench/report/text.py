@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from uderia_bench.report.about import about, method
+from uderia_bench.report.closing import closing
 from uderia_bench.report.content import Report, Tone
 from uderia_bench.report.headline import headline
 from uderia_bench.report.layout import lay_out, wrapped
@@ -36,6 +37,9 @@ def _lines(report: Report, width: int, *, colour: bool) -> Iterator[str]:
         yield from _bold([title], on=colour)
         for item in items:
             yield from wrapped(item, width, first="  ", rest="    ")
+    if last := closing(report):
+        yield ""
+        yield from _bold(wrapped(last, width, rest="  "), on=colour)
 
 
 def _bold(lines: Iterable[str], *, on: bool) -> Iterator[str]:

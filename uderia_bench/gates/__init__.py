@@ -1,0 +1,30 @@
+"""Gates: what a run must keep to, written in the experiment, judged by the report's own numbers.
+
+::
+
+    OPTIM.latency_s.p95 < 20s                   one number of one arm; without an arm, of every arm
+    OPTIM.answered >= 99%                       a share of the trials, by outcome
+    OPTIM vs IDEAT: total_tokens not worse      the verdict of a planned contrast, over all queries
+    OPTIM vs IDEAT: latency_s surely not worse  the whole interval inside the margin
+    issues.recursion == 0                       how many trials a detector found something in
+
+``grammar`` reads a gate and points into it where it is wrong; ``judging`` holds it against an analysis. Neither decides an exit
+code: the report's standing does.
+"""
+
+from uderia_bench.gates.gate import ContrastGate, Gate, IssueGate, MetricGate, Misread, Names, OutcomeGate, names_of
+from uderia_bench.gates.grammar import parse
+from uderia_bench.gates.judging import judge
+
+__all__ = [
+    "ContrastGate",
+    "Gate",
+    "IssueGate",
+    "MetricGate",
+    "Misread",
+    "Names",
+    "OutcomeGate",
+    "judge",
+    "names_of",
+    "parse",
+]
