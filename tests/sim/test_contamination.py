@@ -81,3 +81,24 @@ async def test_arms_one_after_the_other_do_not_contaminate(serve):
             _, details = await client.ask(tag, "which version do we run? #multitool")
             assert len(details["models_used"]) == 1
         assert not any("contaminated" in truth["faults"] for truth in await client.truth())
+
+
+async def test_bare_sessions_put_the_default_model_under_about_a_third_of_the_reports(serve):
+    """OPTIM alone, 24 trials overlapping, the default profile another: 17 of 48 on the real server, none with ``profile_id``."""
+    speed = 20.0
+    trials = 24
+    for session_tag, least, most in ((None, 3, 16), ("OPTIM", 0, 0)):
+        async with serve(learning=False, default_profile="IDEAT", speed=speed) as client:
+
+            async def one(number: int, session_tag: str | None = session_tag, client=client) -> None:
+                session = await client.session(session_tag)
+                prompt = f"which version do we run? #multitool run {number}"
+                await client.follow(await client.submit(session, prompt, profile_id=client.profiles["OPTIM"]))
+
+            async with anyio.create_task_group() as group:
+                for number in range(trials):
+                    group.start_soon(one, number)
+                    await anyio.sleep(0.45 / speed)  # the real trials started 0.3 to 0.6 s apart
+            found = ["contaminated" in truth["faults"] for truth in await client.truth()]
+        assert len(found) == trials
+        assert least <= sum(found) <= most

@@ -5,6 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
+from uderia_bench.sim import execution
 from uderia_bench.sim.llms import FRIENDLI, GOOGLE
 
 pytestmark = pytest.mark.anyio
@@ -304,3 +305,25 @@ async def test_the_two_providers_differ():
     """In speed, verbosity and price, so that an A/B of them has something to find."""
     for name in ("token_s", "verbosity", "output_usd", "input_usd"):
         assert getattr(GOOGLE, name) != getattr(FRIENDLI, name)
+
+
+@pytest.mark.parametrize("when", ["before the first event", "half way", "with a result nobody can serialise"])
+async def test_a_mistake_in_an_engine_ends_its_task(serve, monkeypatch, caplog, when):
+    """Status error with the exception's text, never a task that is processing for ever; the next task is served."""
+
+    async def broken(run, window):
+        if when == "half way":
+            run.step("Calling LLM for Planning", "system_message", {})
+        if when == "with a result nobody can serialise":
+            return {"final_answer": object()}
+        raise RuntimeError("half edited")
+
+    async with serve() as client:
+        with monkeypatch.context() as patched:
+            patched.setitem(execution.ENGINES, "tool_enabled", broken)
+            task, _ = await client.ask("OPTIM", PLAIN)
+        assert task["status"] == "error"
+        assert set(task["result"]) == {"error"}
+        assert (await client.truth())[0]["faults"] == ["internal_error"]
+        assert "failed" in caplog.text
+        assert (await client.ask("OPTIM", PLAIN))[0]["status"] == "complete"

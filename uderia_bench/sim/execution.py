@@ -27,13 +27,19 @@ _CANCELLING_S = 0.015  # between the cancelled event and the cancelled status
 
 
 async def execute(run: Run, named: Profile | None) -> None:
-    """Execute the task. ``named`` is the profile the query asked for, None where it asked for one nobody knows."""
+    """Execute the task. ``named`` is the profile the query asked for, None where it asked for one nobody knows.
+
+    Whatever happens in an engine, the task ends: a mistake of ours in one ends it as the real server ends a task that raised.
+    """
     task, clock = run.task, run.clock
-    for kind in sorted(run.hit.kinds - AGENT_KINDS.keys()):
-        run.fault(kind)
     try:
+        for kind in sorted(run.hit.kinds - AGENT_KINDS.keys()):
+            run.fault(kind)
         result = await _execute(run, named)
+        task.set_status("complete", clock.stamp(), result)
     except asyncio.CancelledError:
+        if task.abandoned:
+            return
         run.fault("cancelled")
         await clock.sleep(_CANCELLING_S)
         task.set_status("cancelled", clock.stamp(), {"message": "Task cancelled by user."})
@@ -42,16 +48,14 @@ async def execute(run: Run, named: Profile | None) -> None:
         run.emit("error", {"error": str(error)})
         task.set_status("error", clock.stamp(), {"error": str(error)})
     except Exception as error:
-        # A mistake of ours, in no script: the task ends as the real server would end it, and stderr says where it was made.
+        # A mistake of ours, in no script: stderr says where it was made.
         logging.getLogger(__name__).exception("task %s failed", task.id)
         run.fault("internal_error")
-        task.set_status("error", clock.stamp(), {"error": str(error)})
-    else:
-        task.set_status("complete", clock.stamp(), result)
+        task.set_status("error", clock.stamp(), {"error": str(error) or type(error).__name__})
     run.ended()
     run.state.truth.append(run.truth)
     if LOST in run.hit.kinds:
-        del run.state.tasks[task.id]
+        run.state.tasks.pop(task.id, None)
 
 
 async def _execute(run: Run, named: Profile | None) -> orjson.Fragment | None:

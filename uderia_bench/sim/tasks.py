@@ -24,10 +24,11 @@ class Task:
         self.ledger = ledger
         self.status = "processing"
         self.reads = 0
+        self.abandoned = False  # the server restarted under it: nothing of it is kept
         self.job: asyncio.Task[None] | None = None  # keeps the running coroutine alive, and cancellable
         self._override = profile_id_override
         self._events: list[bytes] = []
-        self._result: orjson.Fragment | dict[str, Any] | None = None
+        self._result: orjson.Fragment | None = None
         self._last_updated = now
         self._body: bytes | None = None
 
@@ -38,11 +39,11 @@ class Task:
         self._body = None
 
     def set_status(self, status: str, now: str, result: orjson.Fragment | dict[str, Any] | None = None) -> None:
-        """Change the status, and the result with it where one is given."""
+        """Change the status, and the result with it where one is given; serialised here, so that no read can fail on it."""
+        if result is not None:
+            self._result = orjson.Fragment(orjson.dumps(result, option=SORTED))
         self.status = status
         self._last_updated = now
-        if result is not None:
-            self._result = result
         self._body = None
 
     def body(self) -> bytes:
