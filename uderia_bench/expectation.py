@@ -97,7 +97,7 @@ class Expectation(Written):
     matches: Annotated[Text, AfterValidator(_pattern)] | None = None
     number: Annotated[Number, _under("value", int, float)] | None = None
     json_path: Annotated[JsonPath, _under("path", str)] | None = None
-    table: Annotated[Table, _under("rows", tuple)] | None = None
+    table: Annotated[Table, _under("rows", tuple, list)] | None = None
     tools_called: Texts | None = None
     tools_not_called: Texts | None = None
     phases_at_most: Annotated[int, Field(ge=0)] | None = None

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 _SMALL = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _WORD = re.compile(rf"\b(?:{'|'.join(_SMALL)})\b", re.IGNORECASE)
-_NO_NUMBER = re.compile(r"\d{4}-\d\d-\d\d(?:T[\d:.]+)?|\d{1,2}:\d\d(?::\d\d)?|\d+(?:\.\d+){3,}")
+_NO_NUMBER = re.compile(r"(?<!\d)(?:\d{4}-\d\d-\d\d(?:T[\d:.]+)?|\d{1,2}:\d\d(?::\d\d)?|\d{1,9}(?:\.\d{1,9}){3,})")
 _SPACES = r"[ \u00a0\u202f'\u2019]"  # what stands between groups of three digits: spaces, and the Swiss apostrophe
 _SPACED = rf"[1-9]\d{{0,2}}(?:{_SPACES}\d{{3}})+(?:[.,]\d+)?(?!\d)"
 _NUMBER = re.compile(rf"(?<![\w.,])(?P<sign>[-+\u2212])?(?P<body>{_SPACED}|\d+(?:[.,]\d+)*)(?P<power>[eE][-+]?\d{{1,3}})?")

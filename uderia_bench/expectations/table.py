@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from html.parser import HTMLParser
 from typing import Any
 
 from uderia_bench.expectation import Table
 from uderia_bench.expectations.amounts import amounts
 from uderia_bench.expectations.json_path import parsed
 from uderia_bench.expectations.kind import MOST_TEXT, Evidence, ExpectationKind, Judged, quoted
+from uderia_bench.expectations.markup import tokens
 from uderia_bench.expectations.plain_text import folded
 
 Row = tuple[str, ...]
@@ -34,11 +34,7 @@ def _judge(evidence: Evidence, value: Table) -> Judged:
 def tables_in(evidence: Evidence) -> Iterator[frozenset[Row]]:
     """Give the rows of every table of an answer, headers left out, as sets."""
     answer = (evidence.trace.answer or "")[:MOST_TEXT]
-    if "<table" in answer.lower():
-        reader = _Tables()
-        reader.feed(answer)
-        reader.close()
-        yield from (frozenset(map(_row, rows)) for rows in reader.tables)
+    yield from map(frozenset, _html(answer))
     yield from map(frozenset, _markdown(evidence.text))
     try:
         data = parsed(evidence.text)
@@ -74,33 +70,25 @@ def _markdown(text: str) -> Iterator[list[Row]]:
         yield rows
 
 
-class _Tables(HTMLParser):
-    """Collects the rows of data cells of every table."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.tables: list[list[list[str]]] = []
-        self._in_cell = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        del attrs
-        if tag == "table":
-            self.tables.append([])
-        elif tag == "tr" and self.tables:
-            self.tables[-1].append([])
-        elif tag == "td" and self.tables and self.tables[-1]:
-            self.tables[-1][-1].append("")
-            self._in_cell = True
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "td":
-            self._in_cell = False
-        elif tag == "table" and self.tables:
-            self.tables[-1] = [row for row in self.tables[-1] if row]  # a row of headers has no data cell
-
-    def handle_data(self, data: str) -> None:
-        if self._in_cell and self.tables and self.tables[-1] and self.tables[-1][-1]:
-            self.tables[-1][-1][-1] += data
+def _html(answer: str) -> Iterator[list[Row]]:
+    """Give the rows of data cells of every table; one table inside another ends it."""
+    rows: list[list[str]] | None = None
+    in_cell = False
+    for token in tokens(answer):
+        if token.tag == "table":
+            if rows is not None:
+                yield [_row(row) for row in rows if row]  # a row of headers has no data cell
+            rows = None if token.closing else []
+        elif rows is None:
+            continue
+        elif token.tag == "tr" and not token.closing:
+            rows.append([])
+        elif token.tag == "td":
+            in_cell = not token.closing
+            if in_cell and rows:
+                rows[-1].append("")
+        elif token.tag is None and in_cell and rows and rows[-1]:
+            rows[-1][-1] += token.text
 
 
 TABLE = ExpectationKind(
