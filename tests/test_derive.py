@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import exchanges
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
 import traces
 
-from uderia_bench import derive, metrics, profile_types, store
-from uderia_bench.errors import MetricFailed
+from uderia_bench import derive, detectors, metrics, profile_types, store
+from uderia_bench.errors import DetectorFailed, MetricFailed
 from uderia_bench.ledger import Ledger
 from uderia_bench.metrics.metric import Assumption, Direction, Metric
 
@@ -113,3 +114,42 @@ def test_a_run_with_nothing_settled_has_its_columns(tmp_path):
     Ledger.create(made.ledger, [traces.trial()], {"A": traces.expected()}).close()
     assert derive.run(made, metrics=metrics.BUILT_IN, types=profile_types.BUILT_IN) == 0
     assert "latency_s" in pl.read_parquet(made.path / "trials" / "part-0.parquet").columns
+
+
+def test_steps_and_issues_are_written_in_the_same_pass(tmp_path):
+    """One row an LLM call, tool call and phase, joined by trial, kind and index; one row a finding with its evidence."""
+    made = store.create(tmp_path, "r")
+    trial = traces.trial()
+    with Ledger.create(made.ledger, [trial], {"A": traces.expected()}) as ledger:
+        ledger.settle(traces.record(*exchanges.one_tool_run(tactical=True), trial=trial))
+    derive.run(made, metrics=metrics.BUILT_IN, types=profile_types.BUILT_IN)
+    steps = pl.read_parquet(made.path / "steps" / "part-0.parquet")
+    assert steps.select("kind", "index", "parent", "class", "name", "path").rows() == [
+        ("phase", 1, None, None, "goal 1", "tactical"),
+        ("phase", 2, None, None, "goal 2", "fast"),
+        ("llm_call", 1, None, "strategic", "Calling LLM for Planning", None),
+        ("llm_call", 2, 1, "tactical", "Calling LLM for Tactical Action", None),
+        ("llm_call", 3, 2, "report", "Calling LLM for TDA_FinalReport", None),
+        ("tool_call", 1, 1, "data", "base_tableList", "llm"),
+        ("tool_call", 2, 2, "system", "TDA_FinalReport", "plan"),
+    ]
+    assert steps["input_tokens"].to_list() == [None, None, 1000, 300, 200, None, None]
+    assert (steps["trial_id"].unique().to_list(), steps["query_id"].unique().to_list()) == (["t-1"], ["q"])
+    [issue] = pl.read_parquet(made.path / "issues" / "part-0.parquet").to_dicts()
+    assert (issue["kind"], issue["severity"], issue["tokens_lost"]) == ("missed_fast_path", "warning", 320)
+    assert issue["evidence"][1] == "llm_call 2: Calling LLM for Tactical Action (tactical), 300 + 20 tokens"
+    written = pq.read_schema(made.path / "issues" / "part-0.parquet").metadata
+    assert written[b"threshold strategic_tokens"] == b"10000"
+
+
+def test_a_failing_detector_names_itself_and_the_trial(run):
+    """As a metric does; what was derived before stays."""
+    before = derived(run)
+
+    def fail(_trace, _thresholds):
+        raise KeyError("no such step")
+
+    broken = replace(detectors.BUILT_IN[0], name="mine", find=fail)
+    with pytest.raises(DetectorFailed, match="trial t0: detector mine raised KeyError"):
+        derive.run(run, metrics=metrics.BUILT_IN, types=profile_types.BUILT_IN, detectors=(broken,))
+    assert run.trials().equals(before)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from uderia_bench import identity
 from uderia_bench.expectation import Expectation
 from uderia_bench.expectations import Check, Evidence, ExpectationKind, judge, passed_ratio, plain_text
 from uderia_bench.trace import Trace
@@ -24,13 +25,7 @@ Round = tuple[str, Stage, int]
 
 SCHEMA = pa.schema(
     [
-        ("run_id", pa.string()),
-        ("trial_id", pa.string()),
-        ("query_id", pa.string()),
-        ("turn", pa.int64()),
-        ("arm", pa.string()),
-        ("stage", pa.string()),
-        ("repeat", pa.int64()),
+        *identity.COLUMNS,
         ("place", pa.int64()),  # of the expectation in its query, from 1
         ("kind", pa.string()),
         ("expected", pa.string()),
@@ -88,13 +83,7 @@ def rows(run_id: str, trial: Trial, checks: Sequence[Check]) -> list[dict[str, A
     """Return one trial's checks as rows of ``SCHEMA``."""
     return [
         {
-            "run_id": run_id,
-            "trial_id": trial.trial_id,
-            "query_id": trial.query_id,
-            "turn": trial.turn,
-            "arm": trial.arm,
-            "stage": trial.stage.value,
-            "repeat": trial.repeat,
+            **identity.of(run_id, trial),
             "place": place,
             "kind": check.kind,
             "expected": check.expected,

@@ -7,6 +7,7 @@ run.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -14,12 +15,13 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from uderia_bench import checks
+from uderia_bench import checks, issues, steps
+from uderia_bench import detectors as detector_registry
 from uderia_bench import metrics as metric_registry
 from uderia_bench import profile_types as type_registry
 from uderia_bench.checks import Expected, Round
-from uderia_bench.errors import MetricFailed
-from uderia_bench.expectations import Check
+from uderia_bench.detectors import Detector, Thresholds
+from uderia_bench.errors import DetectorFailed, MetricFailed
 from uderia_bench.ledger import Ledger
 from uderia_bench.metrics.metric import Metric
 from uderia_bench.profile_types import ProfileType
@@ -27,7 +29,9 @@ from uderia_bench.store import RunDirectory
 from uderia_bench.trace import Trace
 from uderia_bench.trial import TrialRecord
 
-ROWS_A_GROUP = 2_000  # a row group small enough to hold and large enough to compress
+ROWS_A_GROUP = 2_000  # trials whose rows are held at once: small enough to hold and large enough to compress
+Rows = dict[str, list[dict[str, Any]]]
+"""What one trial adds to each table."""
 
 _UTC = pa.timestamp("us", tz="UTC")
 IDENTITY = (
@@ -82,22 +86,41 @@ def schema(metrics: tuple[Metric, ...]) -> pa.Schema:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How a record becomes rows: what is measured, who reads it, what was expected of its answer."""
+    """How a record becomes rows: what is measured and looked for, who reads it, what was expected of its answer."""
 
     run_id: str
     metrics: tuple[Metric, ...]
     types: tuple[ProfileType, ...]
+    detectors: tuple[Detector, ...] = detector_registry.BUILT_IN
+    thresholds: Thresholds = detector_registry.DEFAULTS
     expected: Expected = field(default_factory=Expected)
     others: Mapping[Round, Mapping[str, str]] = field(default_factory=dict)
 
-    def read(self, record: TrialRecord) -> tuple[dict[str, Any], tuple[Check, ...]]:
-        """Return a trial's row (identity, who served it, how it ended, when, every metric) and its checks."""
-        trace, judged = self.expected.judged(record.trial, type_registry.read(record, self.types), self.others)
+    @property
+    def schemas(self) -> dict[str, pa.Schema]:
+        """The tables, by name, with their columns."""
+        return {
+            "trials": schema(self.metrics),
+            "checks": checks.SCHEMA,
+            "steps": steps.SCHEMA,
+            "issues": issues.schema(self.thresholds),
+        }
+
+    def rows(self, record: TrialRecord) -> Rows:
+        """Return what one record adds to each table; raises what fails, naming the trial too."""
+        trial = record.trial
+        trace, judged = self.expected.judged(trial, type_registry.read(record, self.types), self.others)
         try:
             observed = metric_registry.observe(trace, self.metrics)
-        except MetricFailed as error:
-            raise MetricFailed(f"trial {record.trial.trial_id}: {error}") from error
-        return {**_identity(record, self.run_id), **_served(record, trace), **_ended(record, trace), **observed}, judged
+            found = detector_registry.detect(trace, self.detectors, self.thresholds)
+        except (MetricFailed, DetectorFailed) as error:
+            raise type(error)(f"trial {trial.trial_id}: {error}") from error
+        return {
+            "trials": [{**_identity(record, self.run_id), **_served(record, trace), **_ended(record, trace), **observed}],
+            "checks": checks.rows(self.run_id, trial, judged),
+            "steps": steps.rows(self.run_id, trial, trace),
+            "issues": issues.rows(self.run_id, trial, found),
+        }
 
 
 def run(
@@ -105,31 +128,33 @@ def run(
     *,
     metrics: tuple[Metric, ...],
     types: tuple[ProfileType, ...],
+    detectors: tuple[Detector, ...] = detector_registry.BUILT_IN,
+    thresholds: Thresholds = detector_registry.DEFAULTS,
     expected: Expected | None = None,
 ) -> int:
-    """Derive one run's Parquet (``trials``, ``checks``) from its ledger and return the number of trials.
+    """Derive one run's Parquet (``trials``, ``checks``, ``steps``, ``issues``) from its ledger; returns the number of trials.
 
-    Raises ``MetricFailed``, naming metric and trial, where a metric fails; what was derived before stays.
+    Raises ``MetricFailed`` or ``DetectorFailed``, naming metric or detector and trial; what was derived before stays.
     """
     expected = expected or Expected()
-    with (
-        Ledger.open(directory.ledger) as ledger,
-        directory.table("trials", schema(metrics)) as write_trials,
-        directory.table("checks", checks.SCHEMA) as write_checks,
-    ):
+    with ExitStack() as stack:
+        ledger = stack.enter_context(Ledger.open(directory.ledger))
         reading = Reading(
             run_id=directory.run_id,
             metrics=metrics,
             types=types,
+            detectors=detectors,
+            thresholds=thresholds,
             expected=expected,
             others=_referenced(ledger, expected, types),
         )
+        schemas = reading.schemas
+        write = {name: stack.enter_context(directory.table(name, wanted)) for name, wanted in schemas.items()}
+        records = stack.enter_context(closing(ledger.records()))  # before the ledger, also where a metric fails
         count = 0
-        for batch in _batches(ledger.records()):
-            read = [(record, *reading.read(record)) for record in batch]
-            write_trials(_frame([row for _, row, _ in read], schema(metrics)))
-            judged = [row for record, _, found in read for row in checks.rows(directory.run_id, record.trial, found)]
-            write_checks(_frame(judged, checks.SCHEMA))
+        for batch in _batches(map(reading.rows, records)):
+            for name, wanted in schemas.items():
+                write[name](_frame([row for rows in batch for row in rows[name]], wanted))
             count += len(batch)
     return count
 
@@ -141,9 +166,9 @@ def _referenced(ledger: Ledger, expected: Expected, types: tuple[ProfileType, ..
     return checks.plain_answers((record.trial, type_registry.read(record, types)) for record in records)
 
 
-def _batches(records: Iterable[TrialRecord]) -> Iterator[list[TrialRecord]]:
-    """Yield records in lists of at most ``ROWS_A_GROUP``; at least one list, so that an empty run has its columns too."""
-    source = iter(records)
+def _batches(read: Iterable[Rows]) -> Iterator[list[Rows]]:
+    """Yield trials' rows in lists of at most ``ROWS_A_GROUP``; at least one list, so that an empty run has its columns too."""
+    source = iter(read)
     yield list(islice(source, ROWS_A_GROUP))
     while batch := list(islice(source, ROWS_A_GROUP)):
         yield batch

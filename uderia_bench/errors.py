@@ -17,7 +17,8 @@
     ├── Interrupted           exit 4   stopped by a signal; ``resume`` goes on
     ├── InvalidContrast       exit 5   a planned comparison is not valid
     └── StoreError            exit 2   a run directory cannot be read or written
-        └── MetricFailed               a metric raised while deriving: names the metric and the trial
+        ├── MetricFailed               a metric raised while deriving: names the metric and the trial
+        └── DetectorFailed             a detector raised while deriving: names the detector and the trial
 
 Every message is one line that says what, where and what to do; ``DocumentError`` joins one line a mistake.
 """
@@ -134,3 +135,7 @@ class StoreError(BenchError):
 
 class MetricFailed(StoreError):
     """A metric raised while a run was derived; the raw records are untouched."""
+
+
+class DetectorFailed(StoreError):
+    """A detector raised while a run was derived; the raw records are untouched."""

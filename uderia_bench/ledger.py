@@ -9,7 +9,7 @@ States of a trial: ``planned``, ``asked`` (a query was accepted: session, task i
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict, fields
 from datetime import datetime
@@ -136,7 +136,7 @@ class Ledger:
         )
         return dict(rows.fetchall())
 
-    def records(self, queries: Collection[str] | None = None) -> Iterator[TrialRecord]:
+    def records(self, queries: Collection[str] | None = None) -> Generator[TrialRecord]:
         """Yield every settled trial, or those of some queries, in the plan's order, one at a time: memory stays flat."""
         where = "t.state = 'settled'"
         wanted: tuple[str, ...] = ()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from uderia_bench.metrics.metric import PHASES, Across, Assumption, Direction, Metric
 from uderia_bench.trace import ToolCall, ToolStatus, Trace
 
@@ -36,26 +34,36 @@ def tool_success_rate(trace: Trace) -> float | None:
     return sum(1 for call in data if call.status is ToolStatus.SUCCESS) / len(data) if data else None
 
 
-def redundant_tool_calls(trace: Trace) -> int | None:
-    """Return the successful calls that an earlier phase, or an agent's earlier step, had made with the same arguments."""
-    if trace.profile_type is None:
-        return None
-    places: dict[tuple[str, str], set[object]] = {}
-    for position, call in enumerate(data_calls(trace)):
-        if call.status is ToolStatus.SUCCESS and call.iteration is None:
+def redundant(trace: Trace) -> dict[int, int]:
+    """Return the successful data-tool calls that an earlier phase, or an agent's earlier step, had made the same way.
+
+    Positions in ``trace.tool_calls``, each with that of the first such call. Expanded calls (loops, days, columns) are none.
+    """
+    places: dict[tuple[str, str], dict[tuple[str, int], int]] = {}
+    for position, call in enumerate(trace.tool_calls):
+        if not call.system and call.status is ToolStatus.SUCCESS and call.iteration is None:
             place = ("phase", call.phase) if call.phase is not None else ("call", position)
-            places.setdefault((call.name, call.arguments), set()).add(place)
-    return sum(len(found) - 1 for found in places.values())
+            places.setdefault((call.name, call.arguments), {}).setdefault(place, position)
+    return {position: first for found in places.values() for first, *rest in [found.values()] for position in rest}
+
+
+def repeated(trace: Trace) -> dict[tuple[int | None, str, str], list[int]]:
+    """Return the positions of the data-tool calls by phase, tool and arguments; expanded calls and retries are left out."""
+    asked: dict[tuple[int | None, str, str], list[int]] = {}
+    for position, call in enumerate(trace.tool_calls):
+        if not call.system and call.iteration is None and call.attempt == 1:
+            asked.setdefault((call.phase, call.name, call.arguments), []).append(position)
+    return asked
+
+
+def redundant_tool_calls(trace: Trace) -> int | None:
+    """Return the number of redundant calls."""
+    return len(redundant(trace)) if trace.profile_type is not None else None
 
 
 def max_tool_repeats(trace: Trace) -> int | None:
-    """Return the most calls of one tool with the same arguments in one phase; loops, expansions and retries are none."""
-    if trace.profile_type is None:
-        return None
-    asked = Counter(
-        (call.phase, call.name, call.arguments) for call in data_calls(trace) if call.iteration is None and call.attempt == 1
-    )
-    return max(asked.values(), default=0)
+    """Return the most calls of one tool with the same arguments in one phase."""
+    return max(map(len, repeated(trace).values()), default=0) if trace.profile_type is not None else None
 
 
 METRICS: tuple[Metric, ...] = (

@@ -1,0 +1,63 @@
+"""What an issue rests on: which steps of the trace, and their figures in words. It judges nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from uderia_bench.trace import LlmCall, Phase, StepKind, ToolCall, Trace
+
+_LONGEST = 160  # characters of one quotation: enough to recognise it, the ledger has the rest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One step with its figures. Without a step it speaks of the turn; ``index`` counts from 1, as in ``steps/*.parquet``."""
+
+    said: str
+    step: StepKind | None = None
+    index: int | None = None
+
+    def __str__(self) -> str:
+        return self.said if self.step is None else f"{self.step} {self.index}: {self.said}"
+
+
+def of_turn(said: str) -> Evidence:
+    """Return evidence that speaks of the turn as a whole."""
+    return Evidence(said=said)
+
+
+def of_llm_call(index: int, call: LlmCall) -> Evidence:
+    """Return an LLM call with its tokens."""
+    said = f"{quoted(call.label)} ({call.call_class}), {call.input_tokens:,} + {call.output_tokens:,} tokens"
+    return Evidence(said=said, step=StepKind.LLM_CALL, index=index)
+
+
+def of_tool_call(index: int, call: ToolCall, remark: str = "") -> Evidence:
+    """Return a tool call with its arguments and how it ended."""
+    tried = f", attempt {call.attempt}" if call.attempt > 1 else ""
+    because = f": {quoted(call.error)}" if call.error else ""
+    said = f"{call.name} {quoted(call.arguments)}{tried}, {call.status}{because}{remark and f'; {remark}'}"
+    return Evidence(said=said, step=StepKind.TOOL_CALL, index=index)
+
+
+def of_phase(index: int, phase: Phase, remark: str = "") -> Evidence:
+    """Return an executed phase with its tools and path."""
+    said = f"{quoted(phase.goal)} ({', '.join(phase.tools) or 'no tool planned'}), {phase.path}{remark and f'; {remark}'}"
+    return Evidence(said=said, step=StepKind.PHASE, index=index)
+
+
+def numbered_calls(trace: Trace) -> Iterable[tuple[int, LlmCall]]:
+    """Yield the LLM calls with their index."""
+    return enumerate(trace.llm_calls, start=1)
+
+
+def numbered_tools(trace: Trace) -> Iterable[tuple[int, ToolCall]]:
+    """Yield the tool calls with their index."""
+    return enumerate(trace.tool_calls, start=1)
+
+
+def quoted(text: str) -> str:
+    """Return the server's text on one line, cut where it is long."""
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
