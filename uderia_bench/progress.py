@@ -1,7 +1,6 @@
-"""How a run shows its progress: a bar on a terminal, plain lines when piped. It counts endings, nothing else.
+"""How a run shows its progress: a bar on a terminal, plain lines when piped. It counts outcomes, nothing else.
 
-The counts are of endings as the client saw them; outcomes come with derivation, since only the bodies tell an answer from a
-failure.
+Outcomes are read with the built-in profile types as trials settle; the stored ones come from derivation, plug-ins included.
 """
 
 from __future__ import annotations
@@ -14,7 +13,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from uderia_bench.trial import Ending, TrialRecord
+from uderia_bench import profile_types
+from uderia_bench.trial import Outcome, TrialRecord
 
 LINE_EVERY_S = 10.0  # a nightly log wants signs of life, not a line a trial
 
@@ -41,7 +41,7 @@ def shown(total: int, console: Console) -> Iterator[Watch]:
             started_s = time.monotonic()
 
             def draw(record: TrialRecord) -> None:
-                counts[record.ending] += 1
+                counts[profile_types.read(record).outcome] += 1
                 rate = counts.total() / max(time.monotonic() - started_s, 0.001)
                 bar.update(task, advance=1, description=_tally(counts), rate=f"{rate:.1f}/s")
 
@@ -52,7 +52,7 @@ def shown(total: int, console: Console) -> Iterator[Watch]:
 
     def write(record: TrialRecord) -> None:
         nonlocal last_s
-        counts[record.ending] += 1
+        counts[profile_types.read(record).outcome] += 1
         now_s = time.monotonic()
         if now_s - last_s >= LINE_EVERY_S and counts.total() < total:
             last_s = now_s
@@ -66,5 +66,5 @@ def shown(total: int, console: Console) -> Iterator[Watch]:
 
 
 def _tally(counts: Counter[str]) -> str:
-    names = [ending.value for ending in Ending if counts[ending]]
+    names = [outcome.value for outcome in Outcome if counts[outcome]]
     return ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in names) or "starting"
