@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import anyio
 import httpx
 
-URL = "http://uderia.test"
+URL = "https://uderia.test"
 PROFILES = [
     {"id": "p-ideat", "tag": "IDEAT", "name": "Ideate", "profile_type": "llm_only", "llmConfigurationId": "llm-a"},
     {"id": "p-optim", "tag": "OPTIM", "name": "Optimise", "llmConfigurationId": "llm-b"},

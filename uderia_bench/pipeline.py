@@ -40,11 +40,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What a run takes from the process around it: the environment (for credentials only), the terminal, how to log."""
+    """What a run takes from the process around it: environment (for credentials only), terminal, how to log and to sign in."""
 
     environ: Mapping[str, str]
     console: Console
     log_as_json: bool = False
+    allow_plain_http: bool = False
 
 
 def start(experiment: Experiment, *, output: Path, run_id: str | None, around: Surroundings) -> RunDirectory:
@@ -136,11 +137,13 @@ def settled_or_interrupted(run: RunDirectory) -> None:
         raise Interrupted(f"{left} trials are left: go on with 'uderia-bench resume {run.path}'")
 
 
-def profiles(server: str, environ: Mapping[str, str]) -> tuple[directory.Profile, ...]:
+def profiles(server: str, around: Surroundings) -> tuple[directory.Profile, ...]:
     """Return a server's profiles with the models they are configured with; ``sim`` is the embedded one."""
 
     async def ask(address: str) -> tuple[directory.Profile, ...]:
-        async with connect(address, from_environment(environ, embedded=server == SIM)) as uderia:
+        async with connect(
+            address, from_environment(around.environ, embedded=server == SIM), allow_plain_http=around.allow_plain_http
+        ) as uderia:
             return directory.read(await uderia.profiles(), await uderia.llm_configurations())
 
     if server != SIM:
@@ -180,7 +183,7 @@ async def _start(
     around: Surroundings,
     started_at: datetime,
 ) -> None:
-    async with _session(experiment, addresses, around.environ) as session:
+    async with _session(experiment, addresses, around) as session:
         facts = manifest.begun(
             experiment, trials, run_id=run.run_id, arms=session.arms, servers=session.facts, started_at=started_at
         )
@@ -190,23 +193,23 @@ async def _start(
 
 
 async def _resume(experiment: Experiment, run: RunDirectory, addresses: Mapping[str, str], around: Surroundings) -> None:
-    async with _session(experiment, addresses, around.environ) as session:
+    async with _session(experiment, addresses, around) as session:
         with Ledger.open(run.ledger) as ledger:
             await _work(experiment, run, session, ledger, around)
 
 
 @asynccontextmanager
-async def _session(
-    experiment: Experiment, addresses: Mapping[str, str], environ: Mapping[str, str]
-) -> AsyncGenerator[_Session]:
+async def _session(experiment: Experiment, addresses: Mapping[str, str], around: Surroundings) -> AsyncGenerator[_Session]:
     """Sign in everywhere and find every arm's profile before anything is written."""
     async with AsyncExitStack() as stack:
         servers: dict[str, Uderia] = {}
         listed: dict[str, tuple[directory.Profile, ...]] = {}
         facts: dict[str, Any] = {}
         for name, address in addresses.items():
-            credentials = from_environment(environ, embedded=name == SIM)
-            servers[name] = await stack.enter_async_context(connect(address, credentials))
+            credentials = from_environment(around.environ, embedded=name == SIM)
+            servers[name] = await stack.enter_async_context(
+                connect(address, credentials, allow_plain_http=around.allow_plain_http)
+            )
             configurations = await servers[name].llm_configurations()
             listed[name] = directory.read(await servers[name].profiles(), configurations)
             facts[name] = {"llm_configurations": configurations, "costs": await servers[name].costs()}

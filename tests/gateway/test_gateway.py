@@ -61,7 +61,7 @@ async def test_nobody_there_is_unreachable():
     """A refused connection names the address and what to do."""
     server = Scripted()
     server.trouble("/auth/login", httpx.ConnectError("refused"))
-    with pytest.raises(Unreachable, match=r"nobody answers at http://uderia.test \(ConnectError: refused\)"):
+    with pytest.raises(Unreachable, match=r"nobody answers at https://uderia.test \(ConnectError: refused\)"):
         async with connected(server):
             pass
 
@@ -147,7 +147,7 @@ async def test_error_pages_are_refusals_not_crashes():
         with pytest.raises(Refused, match="create session: HTTP 500"):
             await uderia.create_session(None)
         server.trouble("/sessions", httpx.Response(201, json=["no", "object"]))
-        with pytest.raises(Refused, match="names no session_id"):
+        with pytest.raises(Refused, match="names no usable session_id"):
             await uderia.create_session(None)
 
 
@@ -182,6 +182,43 @@ async def test_an_ambiguous_tag_is_an_error():
     twins = [{"id": "a", "tag": "Optim"}, {"id": "b", "tag": "OPTIM"}]
     with pytest.raises(UnknownProfile, match="ambiguous"):
         directory.resolve("optim", directory.read({"profiles": twins}, []), server=URL)
+
+
+@pytest.mark.parametrize("named", ["../../auth/logout", "a/b", "x" * 129, "", "s?x=1", "é"])
+async def test_an_id_of_the_servers_is_never_a_path(named):
+    """What the server calls a session goes into our paths: anything but an id is refused."""
+    server = Scripted()
+    server.trouble("/sessions", httpx.Response(201, json={"session_id": named}))
+    async with connected(server) as uderia:
+        with pytest.raises(Refused, match="no usable session_id"):
+            await uderia.create_session(None)
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("http://localhost:5050", True),
+        ("http://127.0.0.1:5050", True),
+        ("http://[::1]:5050", True),
+        ("https://uderia.example", True),
+        ("http://uderia.example", False),
+        ("http://10.0.0.8:5050", False),
+        ("http://localhost.example", False),
+    ],
+)
+async def test_credentials_stay_off_plain_http(url, allowed):
+    """To another machine only over https, unless that is asked for; nothing is sent before."""
+    server = Scripted()
+    refused = True
+    try:
+        async with connect(url, ADMIN, transport=server.transport()):
+            refused = False
+    except NotSignedIn as error:
+        assert "--allow-plain-http" in str(error)  # noqa: PT017 - whether it is raised is the table's second column
+    assert refused is not allowed
+    assert bool(server.calls) is allowed
+    async with connect(url, ADMIN, transport=server.transport(), allow_plain_http=True):
+        assert server.count("POST", "/auth/login")
 
 
 def test_a_secret_shows_itself_to_nobody():

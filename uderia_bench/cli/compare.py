@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from uderia_bench.cli.options import OUTPUT, AsJson, LogFormat, Output, RunId, surroundings
+from uderia_bench.cli.options import OUTPUT, AsJson, LogFormat, Output, PlainHttp, RunId, surroundings
 
 if TYPE_CHECKING:
     from uderia_bench.experiment import Experiment
@@ -30,6 +30,7 @@ def command(
     run_id: RunId = None,
     as_json: AsJson = False,
     log_format: LogFormat = "text",
+    allow_plain_http: PlainHttp = False,
 ) -> None:
     """Compare two profiles on one query, one trial at a time.
 
@@ -40,7 +41,9 @@ def command(
 
     asked = experiment_of(tuple(query), (profile1, profile2), server=server, timeout=timeout, repeats=repeats, speed=speed)
     installed = plugins.load()
-    run = pipeline.start(asked, output=output, run_id=run_id, around=surroundings(log_format=log_format))
+    run = pipeline.start(
+        asked, output=output, run_id=run_id, around=surroundings(log_format=log_format, allow_plain_http=allow_plain_http)
+    )
     made = pipeline.conclude(run, installed)
     arms = (asked.arms[0].name, asked.arms[1].name)
     seed_comparison.write(run, installed, arms=arms, analysis=made.analysis, at=datetime.now(UTC))

@@ -21,10 +21,13 @@ Server = Annotated[
     str | None,
     typer.Option("--server", metavar="URL|sim", help="Where to ask: an address, or sim for the embedded Uderia."),
 ]
+PlainHttp = Annotated[
+    bool, typer.Option("--allow-plain-http", help="Sign in over plain http to another machine; anybody on the way can read it.")
+]
 OUTPUT = Path("output")
 
 
-def surroundings(*, log_format: str) -> Surroundings:
+def surroundings(*, log_format: str = "text", allow_plain_http: bool = False) -> Surroundings:
     """Return what a run takes from this process; progress goes to stderr, so that stdout is only the result."""
     from rich.console import Console
 
@@ -33,7 +36,12 @@ def surroundings(*, log_format: str) -> Surroundings:
 
     if log_format not in ("text", "json"):
         raise UsageError(f"--log-format {log_format}: use text or json")
-    return Surroundings(environ=os.environ, console=Console(stderr=True, soft_wrap=True), log_as_json=log_format == "json")
+    return Surroundings(
+        environ=os.environ,
+        console=Console(stderr=True, soft_wrap=True),
+        log_as_json=log_format == "json",
+        allow_plain_http=allow_plain_http,
+    )
 
 
 def colour() -> bool:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from uderia_bench.cli.options import AsJson
+from uderia_bench.cli.options import AsJson, PlainHttp, surroundings
 
 NAME = "profiles"
 NEEDS_ARGUMENTS = False
@@ -18,6 +18,7 @@ DEFAULT_SERVER = "http://localhost:5050"
 def command(
     server: Annotated[str | None, typer.Option("--server", metavar="URL|sim", help="Where to ask.")] = None,
     as_json: AsJson = False,
+    allow_plain_http: PlainHttp = False,
 ) -> None:
     """List the server's profiles with their type and the models they are configured with.
 
@@ -27,7 +28,9 @@ def command(
 
     from uderia_bench import pipeline
 
-    found = pipeline.profiles(server or os.environ.get("UDERIA_URL") or DEFAULT_SERVER, os.environ)
+    found = pipeline.profiles(
+        server or os.environ.get("UDERIA_URL") or DEFAULT_SERVER, surroundings(allow_plain_http=allow_plain_http)
+    )
     if as_json:
         typer.echo(json.dumps([asdict(profile) for profile in found], indent=2))
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from uderia_bench.cli.options import OUTPUT, AsJson, LogFormat, Output, RunId, Server, surroundings
+from uderia_bench.cli.options import OUTPUT, AsJson, LogFormat, Output, PlainHttp, RunId, Server, surroundings
 
 if TYPE_CHECKING:
     from uderia_bench.documents import Override
@@ -30,6 +30,7 @@ def command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, send nothing.")] = False,
     as_json: AsJson = False,
     log_format: LogFormat = "text",
+    allow_plain_http: PlainHttp = False,
 ) -> None:
     """Plan, run, derive, compare and report one experiment.
 
@@ -45,7 +46,9 @@ def command(
     if dry_run:
         show_plan(loaded, as_json=as_json)
         return
-    run = pipeline.start(loaded, output=output, run_id=run_id, around=surroundings(log_format=log_format))
+    run = pipeline.start(
+        loaded, output=output, run_id=run_id, around=surroundings(log_format=log_format, allow_plain_http=allow_plain_http)
+    )
     finish(run, as_json=as_json)
 
 

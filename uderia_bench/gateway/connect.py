@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 import httpx
 
+from uderia_bench.errors import NotSignedIn
 from uderia_bench.gateway.credentials import Credentials
 from uderia_bench.gateway.signin import SignIn
 from uderia_bench.gateway.uderia import Uderia
@@ -15,10 +18,28 @@ from uderia_bench.gateway.wire import Wire, fast_transport
 
 @asynccontextmanager
 async def connect(
-    base_url: str, credentials: Credentials, *, transport: httpx.AsyncBaseTransport | None = None
+    base_url: str,
+    credentials: Credentials,
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
+    allow_plain_http: bool = False,
 ) -> AsyncGenerator[Uderia]:
-    """Open ``base_url`` and sign in; raises ``Unreachable`` or ``NotSignedIn``. A test gives its own transport."""
+    """Open ``base_url`` and sign in; raises ``Unreachable`` or ``NotSignedIn``. A test gives its own transport.
+
+    Credentials do not go over plain http to another machine unless ``allow_plain_http``: everybody on the way could read them.
+    """
+    parts = urlsplit(base_url)
+    if parts.scheme == "http" and not allow_plain_http and not _is_loopback(parts.hostname or ""):
+        raise NotSignedIn(f"{base_url}: not signing in over plain http to another machine; use https, or --allow-plain-http")
     async with Wire(base_url, transport or fast_transport()) as wire:
         uderia = Uderia(wire, SignIn(wire, credentials))
         await uderia.sign_in()
         yield uderia
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether a name or address is this machine's own, without asking a resolver."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

@@ -6,6 +6,7 @@ where it surely never arrived; where that is unknown, ``NoAnswer.arrived`` says 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -24,6 +25,7 @@ LONGEST_WAIT_S = 5.0
 LONGEST_RETRY_AFTER_S = 60.0  # a server that wants a longer pause gets a settled trial instead of a held slot
 PASSING = frozenset({502, 503, 504})  # what a proxy or a restarting server answers
 TERMINAL = frozenset({"complete", "completed", "error", "failed", "cancelled"})  # protocol.md 5.2
+ID = re.compile(r"[A-Za-z0-9_-]{1,128}")  # the server's are UUIDs, with "task-" before a task's (protocol.md 3.1, 4)
 SUSPECT = frozenset({401, 403, 404})  # how an expired token shows itself (protocol.md 1.4)
 
 T = TypeVar("T")
@@ -94,10 +96,7 @@ class Uderia:
             lambda: self._call("POST", "/api/v1/sessions", "create session", body=body), repeatable=False
         )
         data = reply.json()
-        session_id = data.get("session_id") if isinstance(data, dict) else None
-        if not isinstance(session_id, str) or not session_id:
-            raise Refused("create session: the answer names no session_id", status=reply.status)
-        return session_id
+        return _named(data, "session_id", "create session", reply.status)
 
     async def submit(self, session_id: str, prompt: str, profile_id: str) -> Accepted:
         """Ask. ``sent_s`` is stamped right before the transport is awaited, ``accepted_s`` when the answer was read."""
@@ -105,9 +104,7 @@ class Uderia:
         path = f"/api/v1/sessions/{session_id}/query"
         reply = await self._patiently(lambda: self._call("POST", path, "query", body=body), repeatable=False)
         data = reply.json()
-        task_id = data.get("task_id") if isinstance(data, dict) else None
-        if not isinstance(task_id, str) or not task_id:
-            raise Refused("query: the answer names no task_id", status=reply.status)
+        task_id = _named(data, "task_id", "query", reply.status)
         return Accepted(task_id=task_id, sent_s=reply.sent_s, accepted_s=reply.read_s)
 
     async def task(self, task_id: str) -> TaskState:
@@ -171,6 +168,14 @@ class Uderia:
             with attempt:
                 return await call()
         raise AssertionError("the last attempt returns or raises")
+
+
+def _named(data: Any, key: str, what: str, status: int) -> str:
+    """Return an id of the server's, which goes into paths of ours: nothing but letters, digits and dashes gets through."""
+    value = data.get(key) if isinstance(data, dict) else None
+    if not isinstance(value, str) or not ID.fullmatch(value):
+        raise Refused(f"{what}: the answer names no usable {key}", status=status)
+    return value
 
 
 _backoff = tenacity.wait_random_exponential(multiplier=FIRST_WAIT_S, max=LONGEST_WAIT_S)
