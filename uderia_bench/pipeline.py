@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import polars as pl
 import structlog
 from rich.console import Console
 
 from uderia_bench import derive, embedded, gates, logs, manifest, plan, progress, store
 from uderia_bench.analysis import Analysis, analyse
+from uderia_bench.detectors import DEFAULTS, Thresholds
 from uderia_bench.errors import CallFailed, Interrupted
 from uderia_bench.experiment import SIM, Experiment
 from uderia_bench.gateway import directory
@@ -29,7 +31,8 @@ from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.ledger import Ledger
 from uderia_bench.plugins import Plugins
 from uderia_bench.report.as_json import to_json
-from uderia_bench.report.content import GateResult, Report
+from uderia_bench.report.content import GateResult, IssueSummary, Report
+from uderia_bench.report.issues import summarise
 from uderia_bench.report.markdown import to_markdown
 from uderia_bench.runner import Conditions, Runner, Stop
 from uderia_bench.store import RunDirectory
@@ -74,10 +77,16 @@ def resume(run: RunDirectory, around: Surroundings) -> RunDirectory:
     return run
 
 
-def conclude(run: RunDirectory, plugins: Plugins) -> Report:
+def conclude(run: RunDirectory, plugins: Plugins, thresholds: Thresholds = DEFAULTS) -> Report:
     """Derive a run's Parquet, compare its arms and write its reports; returns the report for printing and judging."""
-    expected = manifest.expected(run.manifest(), plugins.expectations)
-    derive.run(run, metrics=plugins.metrics, types=plugins.profile_types, expected=expected)
+    derive.run(
+        run,
+        metrics=plugins.metrics,
+        types=plugins.profile_types,
+        detectors=plugins.detectors,
+        thresholds=thresholds,
+        expected=manifest.expected(run.manifest(), plugins.expectations),
+    )
     run.write_manifest(manifest.derived(run.manifest(), plugins.metrics))
     made = judge(run, plugins)
     run.write("report.md", to_markdown(made))
@@ -113,8 +122,15 @@ def judge(run: RunDirectory, plugins: Plugins) -> Report:
         facts=manifest.facts(facts, outcomes, files=files),
         analysis=found,
         metrics=plugins.metrics,
+        issues=_issues(run, trials, plugins),
         gates=_gates(experiment, found, plugins),
     )
+
+
+def _issues(run: RunDirectory, trials: pl.DataFrame, plugins: Plugins) -> tuple[IssueSummary, ...]:
+    """Sum up what the detectors found; a run derived before there were detectors says nothing of issues."""
+    found, steps = run.derived("issues"), run.derived("steps")
+    return () if found is None or steps is None else summarise(found, trials, steps, plugins.detectors)
 
 
 def _gates(experiment: Experiment, found: Analysis, plugins: Plugins) -> tuple[GateResult, ...]:

@@ -1,8 +1,8 @@
 """The one reader of entry points: what other installed distributions add, after the built-in ones.
 
-A plug-in is a value (``Metric``, ``ProfileType``, ``ExpectationKind``) under the group ``uderia_bench.metrics``,
-``uderia_bench.profile_types`` or ``uderia_bench.expectations``; one that does not load, is of the wrong kind or takes a name
-already taken is an error that names its distribution.
+A plug-in is a value (``Metric``, ``ProfileType``, ``Detector``, ``ExpectationKind``) under the group ``uderia_bench.metrics``,
+``uderia_bench.profile_types``, ``uderia_bench.detectors`` or ``uderia_bench.expectations``; one that does not load, is of the
+wrong kind or takes a name already taken is an error that names its distribution.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import TypeVar
 
+from uderia_bench import detectors as detector_registry
 from uderia_bench import expectations as expectation_registry
 from uderia_bench import metrics as metric_registry
 from uderia_bench import profile_types as type_registry
+from uderia_bench.detectors import Detector
 from uderia_bench.errors import UsageError
 from uderia_bench.expectations import ExpectationKind
 from uderia_bench.metrics.metric import Metric
 from uderia_bench.profile_types import ProfileType
 
-T = TypeVar("T", Metric, ProfileType, ExpectationKind)
+T = TypeVar("T", Metric, ProfileType, Detector, ExpectationKind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,7 @@ class Plugins:
 
     metrics: tuple[Metric, ...]
     profile_types: tuple[ProfileType, ...]
+    detectors: tuple[Detector, ...]
     expectations: tuple[ExpectationKind, ...]
 
 
@@ -36,6 +39,7 @@ def load() -> Plugins:
     return Plugins(
         metrics=_with_added(metric_registry.BUILT_IN, "uderia_bench.metrics", Metric),
         profile_types=_with_added(type_registry.BUILT_IN, "uderia_bench.profile_types", ProfileType),
+        detectors=_with_added(detector_registry.BUILT_IN, "uderia_bench.detectors", Detector),
         expectations=_with_added(expectation_registry.BUILT_IN, "uderia_bench.expectations", ExpectationKind),
     )
 

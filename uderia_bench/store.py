@@ -25,6 +25,7 @@ from uderia_bench.errors import StoreError
 MANIFEST = "manifest.json"
 LEDGER = "ledger.sqlite"
 LOG = "log.jsonl"
+_PART = "part-0.parquet"
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # a directory name on every file system, never a path
 
 
@@ -77,6 +78,11 @@ class RunDirectory:
         """Read the run's derived trials."""
         return scan_trials(self.path).collect()
 
+    def derived(self, kind: str) -> pl.DataFrame | None:
+        """Read another derived table (``steps``, ``issues``, ``checks``); None where an older derivation wrote none."""
+        part = self.path / kind / _PART
+        return pl.read_parquet(part) if part.is_file() else None
+
     @contextmanager
     def table(self, kind: str, schema: pa.Schema) -> Iterator[Callable[[pl.DataFrame], None]]:
         """Write the Parquet of one kind (``trials``, ``steps``, ``issues``) frame by frame, over what was derived before.
@@ -85,7 +91,7 @@ class RunDirectory:
         was.
         """
         folder = self.path / kind
-        part, temporary = folder / "part-0.parquet", folder / "part-0.tmp"
+        part, temporary = folder / _PART, folder / "part-0.tmp"
         try:
             folder.mkdir(exist_ok=True)
             with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import typer
 
-from uderia_bench.cli.options import OUTPUT, Output, Run
+from uderia_bench.cli.options import OUTPUT, Output, Run, Threshold
 
 NAME = "derive"
 NEEDS_ARGUMENTS = True
 
 
-def command(run: Run, output: Output = OUTPUT) -> None:
+def command(run: Run, output: Output = OUTPUT, threshold: Threshold = None) -> None:
     """Recompute metrics, Parquet and reports from the raw records, offline.
 
     Example: uderia-bench derive latest
     """
     from uderia_bench import pipeline, plugins, store
+    from uderia_bench.detectors import thresholds
 
     found = store.find(run, output)
-    made = pipeline.conclude(found, plugins.load())
+    made = pipeline.conclude(found, plugins.load(), thresholds.changed(threshold or ()))
     trials = sum(sum(arm.outcomes.values()) for arm in made.analysis.arms)
     typer.echo(f"derived {trials} measured trials of {found.run_id} into {found.path / 'trials'}")

@@ -24,6 +24,10 @@ Server = Annotated[
 PlainHttp = Annotated[
     bool, typer.Option("--allow-plain-http", help="Sign in over plain http to another machine; anybody on the way can read it.")
 ]
+Threshold = Annotated[
+    list[str] | None,
+    typer.Option("--threshold", metavar="NAME=VALUE", help="Change what a detector compares with; may be repeated."),
+]
 OUTPUT = Path("output")
 
 

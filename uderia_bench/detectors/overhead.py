@@ -5,7 +5,7 @@ from __future__ import annotations
 from uderia_bench.detectors.detector import Detector, Finding, Severity
 from uderia_bench.detectors.evidence import numbered_calls, numbered_tools, of_llm_call, of_tool_call, of_turn
 from uderia_bench.detectors.thresholds import Thresholds
-from uderia_bench.metrics.tokens import class_tokens, tokens_per_llm_call, total_tokens, unattributed_tokens
+from uderia_bench.metrics.tokens import class_tokens, total_tokens, unattributed_tokens
 from uderia_bench.trace import CallClass, ToolStatus, Trace
 
 _CALLS_SHOWN = 3  # the largest: they make the mean
@@ -23,14 +23,18 @@ def self_correction(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]
 
 
 def large_calls(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]:
-    """Find turns whose LLM calls are larger on average than the threshold (seed: high token overhead)."""
-    mean = tokens_per_llm_call(trace)
-    if mean is None or mean <= thresholds.tokens_per_llm_call:
+    """Find turns whose logged LLM calls are larger on average than the threshold (seed: high token overhead).
+
+    The calls' own tokens, not the turn's: those of a call that is logged nowhere would make the others look larger.
+    """
+    sizes = {i: call.input_tokens + call.output_tokens for i, call in numbered_calls(trace)}
+    mean = sum(sizes.values()) / len(sizes) if sizes else 0.0
+    if mean <= thresholds.tokens_per_llm_call:
         return ()
-    largest = sorted(numbered_calls(trace), key=lambda item: -(item[1].input_tokens + item[1].output_tokens))[:_CALLS_SHOWN]
-    said = of_turn(f"{mean:,.0f} tokens an LLM call over {len(trace.llm_calls)} calls")
-    lost = round((mean - thresholds.tokens_per_llm_call) * len(trace.llm_calls))
-    evidence = (said, *(of_llm_call(i, call) for i, call in largest))
+    largest = sorted(sizes, key=lambda i: -sizes[i])[:_CALLS_SHOWN]
+    said = of_turn(f"{mean:,.0f} tokens an LLM call over {len(sizes)} calls")
+    lost = round((mean - thresholds.tokens_per_llm_call) * len(sizes))
+    evidence = (said, *(of_llm_call(i, trace.llm_calls[i - 1]) for i in largest))
     return (Finding(evidence=evidence, tokens_lost=lost, method="tokens above the threshold, over all calls"),)
 
 

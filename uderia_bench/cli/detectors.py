@@ -1,0 +1,44 @@
+"""``detectors``: the registry in force, plug-ins included, and the thresholds it compares with."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from dataclasses import fields
+
+import typer
+
+from uderia_bench.cli.options import AsJson
+
+NAME = "detectors"
+NEEDS_ARGUMENTS = False
+
+
+def command(as_json: AsJson = False) -> None:
+    """List every kind of issue that is looked for, with its severity and what to do, and the thresholds with their origin.
+
+    Example: uderia-bench detectors --json
+    """
+    from uderia_bench import plugins
+    from uderia_bench.detectors import Thresholds
+
+    found = plugins.load().detectors
+    thresholds = [{"name": one.name, "default": one.default, **one.metadata} for one in fields(Thresholds)]
+    if as_json:
+        rows = [
+            {"name": one.name, "severity": one.severity, "doc": one.doc, "recommendation": one.recommendation} for one in found
+        ]
+        typer.echo(json.dumps({"detectors": rows, "thresholds": thresholds}, indent=2))
+        return
+    for detector in found:
+        typer.echo(f"{detector.name} [{detector.severity}]")
+        typer.echo(_indented(detector.doc))
+        typer.echo(_indented(f"To do: {detector.recommendation}"))
+    typer.echo("\nthresholds (derive and inspect take --threshold NAME=VALUE)")
+    for threshold in thresholds:
+        typer.echo(f"{threshold['name']} = {threshold['default']}")
+        typer.echo(_indented(f"{threshold['doc']}; {threshold['origin']}"))
+
+
+def _indented(text: str) -> str:
+    return textwrap.fill(text, width=78, initial_indent="      ", subsequent_indent="      ")
