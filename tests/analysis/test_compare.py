@@ -161,7 +161,7 @@ def test_a_rate_that_changes_on_few_queries_is_bounded_and_not_bootstrapped():
         queries=40, repeats=2, column="fastpath_rate", value=lambda q, arm, _: q / 50 if arm == CANDIDATE else q % 7 / 7
     )
     methods = [judge(frame, ["fastpath_rate"])[0].effect.method for frame in (few, many)]
-    assert methods == ["Bonett-Price, two added", "bootstrap-t"]
+    assert methods == ["two observations added", "symmetric bootstrap-t"]
 
 
 def test_a_rate_of_nothing_against_everything_has_an_interval():

@@ -10,6 +10,7 @@ from uderia_bench.stats.bootstrap import (
     bootstrap_intervals,
     resample_counts,
     studentised_mean,
+    studentised_means,
     weighted_sums,
 )
 
@@ -63,6 +64,39 @@ def test_rare_events_are_not_trusted_to_a_bootstrap():
     assert not studentised_mean(rare, seed=1).trusted(0.95)
     assert studentised_mean(common, seed=1).trusted(0.95)
     assert not studentised_mean(np.ones(40), seed=1).trusted(0.95)
+
+
+def test_means_studied_together_are_those_studied_alone():
+    """A column each, with and without sizes, gives the same draws as one mean at a time."""
+    rng = np.random.default_rng(4)
+    values, sizes = rng.lognormal(size=(12, 3)), rng.integers(1, 5, (12, 3)).astype(float)
+    for given_sizes in (None, sizes):
+        together = studentised_means(values, sizes=given_sizes, seed=1, draws=300)
+        for column, studied in enumerate(together):
+            alone = studentised_mean(
+                values[:, column], sizes=None if given_sizes is None else sizes[:, column], seed=1, draws=300
+            )
+            assert studied.t_draws == pytest.approx(alone.t_draws)
+            assert (studied.value, studied.standard_error) == pytest.approx((alone.value, alone.standard_error))
+
+
+def test_the_symmetric_interval_is_symmetric():
+    """Of leaning data the equal-tailed interval leans and the symmetric one does not; both hold the mean."""
+    studied = studentised_mean(np.random.default_rng(5).lognormal(size=30), seed=1)
+    leaning, even = studied.interval(0.95), studied.symmetric(0.95)
+    assert leaning.hi - studied.value > 1.2 * (studied.value - leaning.lo)
+    assert even.hi - studied.value == pytest.approx(studied.value - even.lo)
+    assert even.method == "symmetric bootstrap-t"
+
+
+def test_one_unit_that_carries_all_the_spread_has_no_interval():
+    """A million among values between 0 and 1: resamples without it would bound the mean at 1e10."""
+    values = np.random.default_rng(6).random(30)
+    values[3] = 1e6
+    studied = studentised_mean(values, seed=1)
+    for interval in (studied.interval(0.95), studied.symmetric(0.95)):
+        assert (interval.lo, interval.hi) == (None, None)
+        assert "a few units carry all the spread" in interval.because
 
 
 @given(shift=st.floats(-1e3, 1e3), scale=st.floats(1e-3, 1e3))

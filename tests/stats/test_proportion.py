@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uderia_bench.stats.proportion import bounded_difference, mcnemar_p, newcombe_paired, newcombe_unpaired, wilson
+from uderia_bench.stats.proportion import mcnemar_p, newcombe_paired, newcombe_unpaired, wilson
 
 
 def table(both, only_first, only_other, neither):
@@ -61,18 +61,3 @@ def test_mcnemar_is_statsmodels():
 
     assert mcnemar_p(*table(30, 9, 2, 5)) == pytest.approx(mcnemar([[30, 9], [2, 5]], exact=True).pvalue)
     assert mcnemar_p(*table(30, 0, 0, 5)) == 1.0
-
-
-def test_no_difference_in_n_units_is_bounded_near_the_rule_of_three():
-    """Thirty units without any difference bound it near 3/30, and more units bound it tighter."""
-    interval = bounded_difference(np.zeros(30), level=0.95)
-    assert interval.lo == -interval.hi
-    assert interval.hi == pytest.approx(0.1, abs=0.02)
-    assert bounded_difference(np.zeros(300), level=0.95).hi < 0.011
-
-
-def test_the_largest_difference_is_an_end():
-    """All ones reach the end of the scale and not beyond."""
-    interval = bounded_difference(np.ones(20), level=0.95)
-    assert interval.hi == 1.0
-    assert 0.5 < interval.lo < 1.0

@@ -12,12 +12,12 @@ Counts = npt.NDArray[np.uint16]
 ROUNDING = 1e-12
 
 
-def modal_share(values: Floats) -> float:
-    """Return the share of values that equal the commonest one up to rounding; 0 of none."""
-    if values.size == 0:
-        return 0.0
+def mode(values: Floats) -> tuple[float, float]:
+    """Return the commonest of one or more values, equal up to rounding, and its share; of several the smallest."""
     scale = max(1.0, float(np.abs(values).max()))
-    return float(np.unique(np.round(values / scale / ROUNDING), return_counts=True)[1].max() / values.size)
+    _, first, counts = np.unique(np.round(values / scale / ROUNDING), return_index=True, return_counts=True)
+    commonest = int(counts.argmax())
+    return float(values[first[commonest]]), float(counts[commonest] / values.size)
 
 
 def is_flat(values: Floats) -> bool:

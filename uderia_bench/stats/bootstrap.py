@@ -5,8 +5,13 @@ resamples is one product, and several metrics over the same units share the draw
 means, which holds its level from 8 units on where percentile and BCa reject 11-12 % (statistics.md); percentile and BCa
 for statistics without a standard error (quantiles, ratios of totals).
 
+The studentised interval comes in two forms. The equal-tailed one leans the way the data lean and is for the mean of one arm.
+The symmetric one is for differences, which lean little and have heavy tails: there the equal-tailed one covers 88 to 93 % of
+the time where the symmetric one covers 95 to 98 % (``tests/calibration``).
+
 Sources: Efron & Tibshirani, *An Introduction to the Bootstrap* (1993), 12.5 (bootstrap-t), 14.3 (BCa, jackknife
-acceleration); Davison & Hinkley, *Bootstrap Methods* (1997), 3.8 (resampling clusters whole).
+acceleration); Hall, *J. R. Stat. Soc. B* 50 (1988) 35-45 (symmetric); Davison & Hinkley, *Bootstrap Methods* (1997), 3.8
+(resampling clusters whole).
 """
 
 from __future__ import annotations
@@ -18,7 +23,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from uderia_bench.stats.arrays import Counts, Floats, is_flat
+from uderia_bench.stats.arrays import ROUNDING, Counts, Floats, is_flat
 from uderia_bench.stats.estimate import Interval
 
 MEAN_DRAWS = 9_999  # statistics.md; odd by one so that quantiles of the draws fall on draws
@@ -29,6 +34,11 @@ BCA_FLOOR = 50  # units; below it BCa rejects 7 % and more of true nulls (statis
 # A resample in which all drawn units agree has no standard error. While such resamples are rarer than a tenth of the tail
 # they cannot move the quantile that bounds it; from there on the studentised interval is an artefact of the ties.
 FLAT_SHARE_OF_TAIL = 0.1
+
+# A resampled t beyond this many times Student's means that one unit carries the spread and resamples without it have next to
+# none: the end is an artefact of who was drawn. Simulated, 8 to 50 log-normal units whose logs have sd 1 stay below 27 times;
+# one large value among small ones reaches 10^8 times.
+WILD = 30.0
 
 _CHUNK = 1_024  # rows of counts turned to floats at a time: bounds the memory at 8 MB for 1,000 units
 
@@ -65,7 +75,7 @@ def weighted_sums(counts: Counts, columns: npt.NDArray[np.floating]) -> Floats:
 class StudentisedMean:
     """A mean over units, its standard error, and the bootstrap draws of its t statistic (sorted, may hold infinities).
 
-    ``flat_share`` is the share of resamples without any spread. ``interval`` answers at any level from the same draws.
+    ``flat_share`` is the share of resamples without any spread. Intervals of any level come from the same draws.
     """
 
     value: float
@@ -79,44 +89,72 @@ class StudentisedMean:
         return self.standard_error > 0 and self.flat_share <= FLAT_SHARE_OF_TAIL * (1 - level) / 2
 
     def interval(self, level: float) -> Interval:
-        """Return the bootstrap-t interval; ``trusted`` says whether to believe it."""
-        low_t, high_t = np.quantile(self.t_draws, [(1 - level) / 2, (1 + level) / 2])
+        """Return the equal-tailed interval; none where a few units carry all the spread. Ask ``trusted`` first."""
+        low_t, high_t = np.quantile(self.t_draws, [(1 - level) / 2, (1 + level) / 2]).tolist()
+        return self._around(high_t, low_t, level=level, method="bootstrap-t")
+
+    def symmetric(self, level: float) -> Interval:
+        """Return the symmetric interval; none where a few units carry all the spread. Ask ``trusted`` first."""
+        reach = float(np.quantile(np.abs(self.t_draws), level))
+        return self._around(reach, -reach, level=level, method="symmetric bootstrap-t")
+
+    def _around(self, high_t: float, low_t: float, *, level: float, method: str) -> Interval:
+        from scipy.special import stdtrit  # noqa: PLC0415 - scipy costs start-up time
+
+        if max(-low_t, high_t) > WILD * stdtrit(self.units - 1, (1 + level) / 2):
+            return Interval.none("a few units carry all the spread, so that the mean has no interval: look at them")
         return Interval(
-            lo=float(self.value - high_t * self.standard_error),
-            hi=float(self.value - low_t * self.standard_error),
-            method="bootstrap-t",
+            lo=self.value - high_t * self.standard_error, hi=self.value - low_t * self.standard_error, method=method
         )
 
 
 def studentised_mean(values: Floats, *, seed: int, sizes: Floats | None = None, draws: int = MEAN_DRAWS) -> StudentisedMean:
-    """Study the mean of one value a unit (shape ``(units,)``, at least 2), or of clusters given as sums and ``sizes``.
+    """Study the mean of one value a unit (shape ``(units,)``, at least 2), or of clusters given as sums and ``sizes``."""
+    (studied,) = studentised_means(values[:, None], sizes=None if sizes is None else sizes[:, None], seed=seed, draws=draws)
+    return studied
+
+
+def studentised_means(
+    values: Floats, *, seed: int, sizes: Floats | None = None, draws: int = MEAN_DRAWS
+) -> tuple[StudentisedMean, ...]:
+    """Study several means over the same units at once, a column each: shape ``(units, k)``, with ``sizes`` of that shape.
 
     With sizes the estimate is total / size, and its standard error the linearised one of a ratio of sums over clusters
     (Cochran, *Sampling Techniques*, 1977, 6.4); with all sizes equal both are those of a plain mean.
     """
     weights = np.ones_like(values) if sizes is None else sizes
-    units = values.size
-    centre = float(values.sum() / weights.sum())
+    units, k = values.shape
+    centres = values.sum(axis=0) / weights.sum(axis=0)
     # Around the centre the sums of squares lose no digits to a large common mean.
-    residuals = values - centre * weights
-    columns = np.column_stack([residuals, weights, residuals**2, residuals * weights, weights**2])
-    total, size, squares, mixed, size_squares = weighted_sums(resample_counts(units, draws, seed), columns).T
-    shift = total / size
+    residuals = values - centres * weights
+    plain = [residuals, residuals**2]
+    of_sizes = [] if sizes is None else [weights, residuals * weights, weights**2]
+    sums = weighted_sums(resample_counts(units, draws, seed), np.hstack(plain + of_sizes)).T.reshape(-1, k, draws)
+    total, squares = sums[:2]
+    if sizes is None:
+        size: Floats | float = float(units)
+        shift = total / size
+        spread = squares - shift * total
+    else:
+        size, mixed, size_squares = sums[2:]
+        shift = total / size
+        spread = squares - 2 * shift * mixed + shift**2 * size_squares
     correction = units / (units - 1)
-    variance = correction * np.clip(squares - 2 * shift * mixed + shift**2 * size_squares, 0, None) / size**2
-    standard_error = 0.0 if is_flat(residuals) else float(np.sqrt(correction * (residuals**2).sum()) / weights.sum())
-    flat = variance <= (1e-9 * standard_error) ** 2
+    errors = np.sqrt(correction * (residuals**2).sum(axis=0)) / weights.sum(axis=0)
+    errors = np.where([is_flat(column) for column in residuals.T], 0.0, errors)
+    flat = spread <= ROUNDING * squares
     with np.errstate(divide="ignore", invalid="ignore"):
         t_draws = np.where(
-            flat, np.where(np.abs(shift) <= 1e-9 * standard_error, 0.0, np.sign(shift) * np.inf), shift / np.sqrt(variance)
+            flat,
+            np.where(np.abs(shift) <= ROUNDING * errors[:, None], 0.0, np.sign(shift) * np.inf),
+            shift * size / np.sqrt(correction * np.where(flat, 1.0, spread)),
         )
-    t_draws.sort()
-    return StudentisedMean(
-        value=centre,
-        standard_error=standard_error,
-        units=units,
-        t_draws=t_draws,
-        flat_share=float(flat.mean()),
+    t_draws.sort(axis=1)
+    return tuple(
+        StudentisedMean(
+            value=float(centre), standard_error=float(error), units=units, t_draws=drawn, flat_share=float(without.mean())
+        )
+        for centre, error, drawn, without in zip(centres, errors, t_draws, flat, strict=True)
     )
 
 

@@ -40,11 +40,20 @@ class Effect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """Two ends and the name of the method that made them; None where the data cannot support an end at the level asked for."""
+    """Two ends and the name of the method that made them; None where the data cannot support an end at the level asked for.
+
+    ``because`` says, to a reader, why there are none.
+    """
 
     lo: float | None
     hi: float | None
     method: str
+    because: str = ""
+
+    @classmethod
+    def none(cls, because: str) -> Interval:
+        """Return the interval that does not exist, and why."""
+        return cls(lo=None, hi=None, method="none", because=because)
 
     def within(self, low: float, high: float) -> Interval:
         """Cut the interval off at the ends of the scale."""
@@ -52,4 +61,5 @@ class Interval:
             lo=None if self.lo is None else max(self.lo, low),
             hi=None if self.hi is None else min(self.hi, high),
             method=self.method,
+            because=self.because,
         )

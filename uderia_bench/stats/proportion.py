@@ -1,7 +1,6 @@
 """Proportions and their paired differences, with the ends of the scale as ordinary data: bounds, never NaN.
 
 Newcombe, *Stat. Med.* 17 (1998): 857-872 (one proportion), 873-890 (unpaired difference), 2635-2650 (paired difference).
-Bonett & Price, *J. Educ. Behav. Stat.* 37 (2012) 479-488 (paired difference with added observations).
 """
 
 from __future__ import annotations
@@ -90,19 +89,3 @@ def sign_test_p(one_way: int, other_way: int) -> float:
     if one_way + other_way == 0:
         return 1.0
     return float(binomtest(one_way, one_way + other_way).pvalue)
-
-
-def bounded_difference(differences: Floats, *, level: float) -> Interval:
-    """Bound the mean of paired differences that lie in -1..1, where too few units differ to estimate a spread.
-
-    Two observations are added, one at either end of the scale. For 0/1 data this is Bonett & Price's interval; with no
-    difference at all in n units it bounds the mean at about ±2.8 / n, close to the rule of three. Student's t in place of
-    z keeps small n honest.
-    """
-    from scipy.special import stdtrit  # noqa: PLC0415 - scipy costs start-up time
-
-    n = differences.size + 2
-    mean = float(differences.sum() / n)
-    variance = float((differences**2).sum() + 2) / n - mean**2
-    half = float(stdtrit(n - 1, (1 + level) / 2)) * sqrt(variance / n)
-    return Interval(lo=max(mean - half, -1.0), hi=min(mean + half, 1.0), method="Bonett-Price, two added")

@@ -1,0 +1,133 @@
+"""Means of which most units are alike: sane where a bootstrap is not, and refused where nothing can be said."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from uderia_bench.stats.difference import difference_interval
+from uderia_bench.stats.mean import cluster_mean
+from uderia_bench.stats.sparse import bounded_difference, is_sparse, sparse_mean, two_added
+
+
+def amounts(*others, units=30):
+    """Make units that are all 0 but for some."""
+    return np.array([*others, *[0.0] * (units - len(others))])
+
+
+def refuse():
+    """Stand in for a bootstrap that must not be asked."""
+    raise AssertionError
+
+
+def test_sparse_is_more_than_half_alike():
+    """Half is not sparse, more is."""
+    assert is_sparse(np.array([1.0, 1.0, 2.0]))
+    assert not is_sparse(np.array([1.0, 1.0, 2.0, 3.0]))
+
+
+def test_one_outlier_among_equal_units_has_no_interval():
+    """One query of 8,520 tokens among thirty of none: a bootstrap once said ± 4e8; now it is said that nothing can be."""
+    found = cluster_mean(amounts(8520.0), np.arange(30), bounded=False, level=0.95, seed=7)
+    assert (found.value, found.lo, found.hi) == (284.0, None, None)
+    assert found.warnings == ("only 1 of 30 units differ from the rest, all one way: an interval needs 6 of them",)
+
+
+def test_units_that_differ_both_ways_are_bounded():
+    """Three up and two down of thirty: Student with one observation of the largest size added on either side."""
+    found = sparse_mean(amounts(2.0, 1.0, 1.0, -1.0, -3.0), level=0.95)
+    values = amounts(2.0, 1.0, 1.0, -1.0, -3.0, 3.0, -3.0, units=32)
+    half = 2.0395134 * np.sqrt((values**2).mean() / 32)  # t of 31 degrees; the mean is 0
+    assert (found.lo, found.hi) == pytest.approx((-half, half))
+
+
+def test_the_common_value_need_not_be_0():
+    """Shifting every unit shifts the interval."""
+    values = amounts(2.0, 1.0, 1.0, -1.0, -3.0)
+    plain, moved = sparse_mean(values, level=0.9), sparse_mean(values + 100, level=0.9)
+    assert (moved.lo - 100, moved.hi - 100) == pytest.approx((plain.lo, plain.hi))
+
+
+def test_clusters_of_unequal_sizes_are_weighed():
+    """Six of twenty clusters have one event each; the biggest clusters have none."""
+    sizes = np.array([2] * 6 + [4] * 14)
+    units = np.repeat(np.arange(20), sizes)
+    values = np.zeros(sizes.sum())
+    values[:12:2] = 1.0
+    found = cluster_mean(values, units, bounded=False, level=0.95, seed=1)
+    assert found.value == pytest.approx(6 / sizes.sum())
+    assert found.method == "two observations added"
+    assert 0 < found.lo < found.value < found.hi < 0.2
+
+
+def test_what_was_never_negative_has_no_negative_end():
+    """Six of twenty units hold up to 9 events: the interval begins at 0."""
+    found = cluster_mean(amounts(1.0, 1.0, 1.0, 2.0, 2.0, 9.0, units=20), np.arange(20), bounded=False, level=0.95, seed=1)
+    assert (found.lo, found.value) == (0.0, 0.8)
+    assert found.hi > 0.8
+
+
+def test_a_sparse_rate_of_an_arm_is_wilsons():
+    """Two of thirty clusters failed one repeat of three: Wilson over clusters, which no bootstrap widens to .7."""
+    values = np.ones(90)
+    values[[0, 3]] = 0
+    found = cluster_mean(values, np.repeat(np.arange(30), 3), bounded=True, level=0.95, seed=1)
+    assert found.method == "Wilson"
+    assert 0.85 < found.lo < found.value < found.hi < 1
+
+
+@pytest.mark.parametrize(
+    ("differences", "bounded", "method"),
+    [
+        ([1.0], False, "none"),
+        ([2.0, 2.0, 2.0], False, "all differences equal"),
+        ([1.0, 2.0, 4.0], False, "t"),
+        (amounts(1.0, -1.0), False, "two observations added"),
+        (amounts(1.0), False, "none"),
+        (amounts(0.5), True, "two observations added"),
+        ([0.5, 0.0, 0.1], True, "two observations added"),
+    ],
+)
+def test_differences_that_are_few_or_alike_are_not_resampled(differences, bounded, method):
+    """The table of ``difference``, without its last line, asks no bootstrap."""
+    assert difference_interval(np.array(differences), bounded=bounded, studied=refuse)(0.95).method == method
+
+
+@given(st.lists(st.integers(-3, 3), min_size=2, max_size=20), st.integers(10, 40))
+def test_a_sparse_interval_is_finite_and_holds_the_mean(others, zeros):
+    """Whatever differs: either no interval with its reason, or finite ends around the mean, no wider than what was seen."""
+    values = np.array([*others, *[0] * (zeros + len(others))], dtype=float)
+    found = sparse_mean(values, level=0.95)
+    if found.lo is None:
+        assert found.hi is None
+        assert "differ from the rest" in found.because
+    else:
+        assert found.lo <= values.mean() + 1e-12
+        assert values.mean() - 1e-12 <= found.hi
+        assert found.hi - found.lo <= 2 * np.abs(values).max()
+
+
+def test_two_added_is_bonett_and_price_on_pair_tables():
+    """On differences of -1, 0 and 1 the estimate is (b - c) / (n + 2), as theirs; ours has Student's quantile for theirs."""
+    b, c, n = 4, 1, 40
+    values = np.array([1.0] * b + [-1.0] * c + [0.0] * (n - b - c))
+    found = two_added(values, reach=1.0, level=0.95)
+    p_b, p_c = (b + 1) / (n + 2), (c + 1) / (n + 2)
+    assert (found.lo + found.hi) / 2 == pytest.approx(p_b - p_c)
+    half = 2.0195410 * np.sqrt((p_b + p_c - (p_b - p_c) ** 2) / (n + 2))  # t of 41 degrees
+    assert (found.hi - found.lo) / 2 == pytest.approx(half)
+
+
+def test_no_difference_in_n_units_is_bounded_near_the_rule_of_three():
+    """Thirty units without any difference bound it near 3/30, and more units bound it tighter."""
+    interval = bounded_difference(np.zeros(30), level=0.95)
+    assert interval.lo == -interval.hi
+    assert interval.hi == pytest.approx(0.1, abs=0.02)
+    assert bounded_difference(np.zeros(300), level=0.95).hi < 0.011
+
+
+def test_the_largest_difference_is_an_end():
+    """All ones reach the end of the scale and not beyond."""
+    interval = bounded_difference(np.ones(20), level=0.95)
+    assert interval.hi == 1.0
+    assert 0.5 < interval.lo < 1.0
