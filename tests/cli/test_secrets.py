@@ -1,0 +1,59 @@
+"""No secret leaves the process: a canary token is in no file, log, report or traceback, of good runs or failing ones."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import httpx
+import pytest
+import zstandard
+
+
+@pytest.fixture
+def token(server) -> str:
+    """Return an access token the server accepts: the canary."""
+    signed_in = httpx.post(f"{server}/api/v1/auth/login", json={"username": "admin", "password": "admin"}).json()["token"]
+    made = httpx.post(f"{server}/api/v1/auth/tokens", json={"name": "canary"}, headers={"Authorization": f"Bearer {signed_in}"})
+    return made.json()["token"]
+
+
+def everything(folder) -> bytes:
+    """Return every byte under a folder, with the ledger's payloads unpacked."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            found.append(path.read_bytes())
+        if path.name == "ledger.sqlite":
+            with sqlite3.connect(path) as database:
+                frames = database.execute("SELECT frame FROM payloads").fetchall()
+            database.close()
+            found += [zstandard.ZstdDecompressor().decompress(frame) for (frame,) in frames]
+    return b"\n".join(found)
+
+
+def test_a_good_run_keeps_its_token_to_itself(command, server, token):
+    """Nowhere in the run directory, on stdout or on stderr, JSON logs included."""
+    env = {"UDERIA_TOKEN": token}
+    options = ["--server", server, "--set", "repeats=1", "--log-format", "json", "--debug"]
+    done = command("run", "experiment.yaml", *options, env=env)
+    assert done.returncode == 0, done.stderr
+    said = everything(command.cwd) + done.stdout.encode() + done.stderr.encode()
+    assert len(said) > 10_000
+    assert token.encode() not in said
+    assert b"Bearer" not in said
+
+
+@pytest.mark.parametrize("debug", [[], ["--debug"]])
+def test_failing_runs_keep_it_too(command, server, token, debug):
+    """An unknown profile, nobody there, and a refused token, with and without the traceback."""
+    command.write("wrong.yaml", (command.cwd / "experiment.yaml").read_text().replace("profile: OPTIM", "profile: NOBODY"))
+    refused = f"{token}x"
+    for name, where, secret in (
+        ("wrong.yaml", server, token),
+        ("experiment.yaml", "http://127.0.0.1:9", token),
+        ("experiment.yaml", server, refused),
+    ):
+        done = command("run", name, "--server", where, *debug, env={"UDERIA_TOKEN": secret})
+        assert done.returncode != 0
+        assert ("Traceback" in done.stderr) is bool(debug)
+        assert secret.encode() not in everything(command.cwd) + done.stdout.encode() + done.stderr.encode()
