@@ -112,6 +112,15 @@ def test_schema_metadata_reaches_the_file(tmp_path):
     assert pl.read_parquet_metadata(run.path / "trials" / "part-0.parquet")["made"] == "by a test"
 
 
+def test_a_run_is_worked_on_by_one_process(tmp_path):
+    """The second is refused while the first is at it, and let in afterwards."""
+    run = store.create(tmp_path, "a")
+    with run.claimed(), pytest.raises(StoreError, match="run a is being worked on by another process"), run.claimed():
+        pass
+    with run.claimed():
+        pass
+
+
 def test_a_broken_manifest_is_one_line(tmp_path):
     """Not JSON, or no object."""
     run = store.create(tmp_path, "a")

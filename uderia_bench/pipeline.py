@@ -241,7 +241,7 @@ async def _work(experiment: Experiment, run: RunDirectory, session: _Session, le
     """Ask what the ledger has left, and say in the manifest how far it came."""
     left = ledger.unsettled()
     stop = Stop((signal.SIGINT, signal.SIGTERM), say=lambda text: around.console.print(text, highlight=False))
-    with logs.into(run.log, as_json=around.log_as_json), progress.shown(len(left), around.console) as watch:
+    with run.claimed(), logs.into(run.log, as_json=around.log_as_json), progress.shown(len(left), around.console) as watch:
         log.info("run begins", run=run.run_id, trials=len(left))
         runner = Runner(
             servers=session.servers,

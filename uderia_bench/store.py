@@ -9,6 +9,7 @@ import glob
 import os
 import re
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from uderia_bench.errors import StoreError
 MANIFEST = "manifest.json"
 LEDGER = "ledger.sqlite"
 LOG = "log.jsonl"
+LOCK = ".lock"
 _PART = "part-0.parquet"
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # a directory name on every file system, never a path
 
@@ -68,6 +70,22 @@ class RunDirectory:
     def write(self, name: str, content: bytes | str) -> Path:
         """Write one file of the run, whole or not at all."""
         return write_file(self.path / name, content)
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Work on the run alone; raises ``StoreError`` where another process does.
+
+        The lock is SQLite's, since it is there on every system and goes with its process, however that ends.
+        """
+        lock = sqlite3.connect(self.path / LOCK, timeout=0, isolation_level=None)
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            raise StoreError(f"run {self.run_id} is being worked on by another process: wait for it, or stop it") from error
+        else:
+            yield
+        finally:
+            lock.close()
 
     def remove_if_unused(self) -> None:
         """Take the directory of a run away that never came to have a manifest."""
