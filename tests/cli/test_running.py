@@ -67,8 +67,7 @@ def test_two_mistakes_are_told_at_once(command):
     command.write("corpus.yaml", "version: 1\nqueries:\n  - {id: a, prompt: x}\n  - {id: a, promt: y}\n")
     done = command("run", "experiment.yaml")
     assert done.returncode == 2
-    assert [line.split(": ")[-1] for line in done.stderr.splitlines()]
-    assert "corpus.yaml:4" in done.stderr
+    assert [line.partition(": ")[0] for line in done.stderr.splitlines()] == ["corpus.yaml:4"] * 2
     assert "promt" in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -9,7 +9,7 @@ import typer
 
 from uderia_bench import __version__
 from uderia_bench.cli import check, compare, demo, derive, detectors, export, metrics, profiles, report, resume, run, sim
-from uderia_bench.errors import BenchError
+from uderia_bench.errors import BenchError, DocumentError
 
 INTERNAL = 3  # an error of ours is no usage error, no missed gate and nothing to resume: it could not run
 INTERRUPTED = 4
@@ -57,7 +57,8 @@ def main() -> None:
     except BenchError as error:
         if debug:
             raise
-        typer.echo(f"uderia-bench: {error}", err=True)
+        # A document's mistakes begin with file and line, as editors expect of every checker.
+        typer.echo(error if isinstance(error, DocumentError) else f"uderia-bench: {error}", err=True)
         sys.exit(error.exit_code)
     except Exception as error:
         if debug:
