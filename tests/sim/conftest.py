@@ -76,7 +76,7 @@ class Client:
 @contextlib.asynccontextmanager
 async def running(**settings: object):
     """Run a server in this process, fast and without sign-in limit unless told, and yield a signed-in client of it."""
-    app = create(Settings(**{"speed": 500.0, "login_limit": 0, **settings}))
+    app = create(Settings(**{"speed": 500.0, "login_limit": 0, "cold_start": False, **settings}))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://sim") as http:
         client = Client(http)
         await client.sign_in()

@@ -84,7 +84,7 @@ async def test_arms_one_after_the_other_do_not_contaminate(serve):
 
 
 async def test_bare_sessions_put_the_default_model_under_about_a_third_of_the_reports(serve):
-    """OPTIM alone, 24 trials overlapping, the default profile another: 17 of 48 on the real server, none with ``profile_id``."""
+    """OPTIM alone, 24 trials overlapping, another default profile: 17 of 48 on the real server, none with ``profile_id``."""
     speed = 20.0
     trials = 24
     for session_tag, least, most in ((None, 3, 16), ("OPTIM", 0, 0)):

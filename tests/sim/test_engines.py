@@ -214,7 +214,7 @@ async def test_a_date_range_is_run_day_by_day(serve):
 async def test_a_profile_that_cannot_start_refuses(serve, kinds, tag):
     """An error event, complete without a result, and no turn."""
     async with serve() as client:
-        task, session = await client.ask(tag, "what is a good training plan?")
+        task, session = await client.ask(tag, "what is a good training plan? #refused")
         assert (task["status"], task["result"], kinds(task)[-1]) == ("complete", None, "error")
         assert session["last_turn_data"]["workflow_history"] == []
 
@@ -311,7 +311,7 @@ async def test_the_two_providers_differ():
 async def test_a_mistake_in_an_engine_ends_its_task(serve, monkeypatch, caplog, when):
     """Status error with the exception's text, never a task that is processing for ever; the next task is served."""
 
-    async def broken(run, window):
+    async def broken(run):
         if when == "half way":
             run.step("Calling LLM for Planning", "system_message", {})
         if when == "with a result nobody can serialise":

@@ -5,7 +5,8 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from uderia_bench.sim.faults import KINDS, Fault, load
+from uderia_bench.sim.faults import KINDS, Fault
+from uderia_bench.sim.scenario import load
 
 pytestmark = pytest.mark.anyio
 
@@ -114,7 +115,7 @@ def test_a_file_is_read(tmp_path):
     path = tmp_path / "faults.yaml"
     lines = "\n".join(f"  - {{kind: {kind}, rate: 0.5, from: 1, until: 2.5, factor: 2}}" for kind in KINDS)
     path.write_text(f"faults:\n{lines}\n")
-    faults = load(path)
+    faults = load(path).faults
     assert [fault.kind for fault in faults] == list(KINDS)
     assert (faults[0].from_s, faults[0].until_s) == (1, 2.5)
 
@@ -122,7 +123,7 @@ def test_a_file_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("- x", "wants one key, 'faults'"),
+        ("- x", "wants 'faults', 'effects' or 'server'"),
         ("faults: [{kind: slow}]", "faults[0]: wants at least 'kind' and 'rate'"),
         ("faults: [{kind: nap, rate: 1}]", "unknown kind 'nap'; there are plan_failure"),
         ("faults: [{kind: slow, rate: 2}]", "the rate must be between 0 and 1"),

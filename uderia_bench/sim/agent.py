@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass
 from random import Random
 
+from uderia_bench.sim.effects import Factors
 from uderia_bench.sim.llms import Llm
 
 
@@ -50,6 +51,12 @@ CALLS = {
     "llm_task": Call(input=1000, output=180),
     "correct": Call(input=1800, output=80),
     "report": Call(input=2600, output=620),
+    "direct": Call(input=900, output=320),  # llm_only without an agent: no tools in the prompt
+    "synthesis": Call(input=1500, output=340),  # rag_focused: an answer from what was retrieved, which comes on top
+    "route": Call(input=900, output=60),  # a coordinator chooses its experts
+    "coordinate": Call(input=1100, output=380),  # ... and joins what they said
+    "classify_columns": Call(input=420, output=30),
+    "recover": Call(input=2200, output=160),
     "naming": Call(input=262, output=6),
 }
 OUTPUT_PER_PHASE = 45  # a plan's tokens for each phase past the second
@@ -80,8 +87,8 @@ CHANCES = {
         tool_fails_once=0.04,
         answer_wrong=0.02,
     ),
-    "rag_focused": Chances(),
-    "genie": Chances(),
+    "rag_focused": Chances(agent_fails=0.01, answer_wrong=0.03),
+    "genie": Chances(agent_fails=0.01),
 }
 
 
@@ -101,9 +108,11 @@ class Draw:
         profile_id: str,
         profile_type: str,
         prompt: str,
-        asked_before: int,
+        asked_before: object,
         planted: dict[str, bool] | None = None,
+        factors: Factors | None = None,
     ) -> None:
+        self.factors = factors or Factors()
         self.planted = planted or {}  # difficulties the prompt does not name
         self.chances = CHANCES[profile_type]
         query, profile = stream(seed, "query", prompt), stream(seed, "profile", profile_id, prompt)
@@ -122,12 +131,12 @@ class Draw:
         call = CALLS[kind]
         into = (call.input * self._size * math.exp(self._trial.gauss(0, SIZE.call)) + more_input) * llm.input_factor
         out = (call.output + more_output) * self._length * math.exp(self._trial.gauss(0, LENGTH.call)) * llm.verbosity
-        return round(into), max(1, round(out))
+        return round(into * self.factors.input_tokens), max(1, round(out * self.factors.output_tokens))
 
     def llm_noise(self) -> float:
         """Return what to multiply the seconds of one LLM call by."""
-        return self._pace * math.exp(self._trial.gauss(0, PACE.call))
+        return self._pace * math.exp(self._trial.gauss(0, PACE.call)) * self.factors.llm_s
 
     def tool_seconds(self, usual: float) -> float:
         """Return the seconds one tool call takes."""
-        return usual * self._pace * math.exp(self._trial.gauss(0, PACE.call))
+        return usual * self._pace * math.exp(self._trial.gauss(0, PACE.call)) * self.factors.tool_s

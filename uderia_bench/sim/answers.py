@@ -12,6 +12,7 @@ from uderia_bench.sim import tools
 NOTHING_FOUND = "I could not find data for your question."
 GREETING = "Hello! How can I help you today?"
 NO_TOOL = "I do not have that information at hand. I can look it up for you with the database tools if you like."
+NO_KNOWLEDGE = "I could not find anything about your question in the knowledge collections of this profile."
 AGENT_ERROR = "I encountered an error while processing your request: "
 _SHOWN = 8  # names a sentence lists
 

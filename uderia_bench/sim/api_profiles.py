@@ -8,10 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from uderia_bench.sim import responses
+from uderia_bench.sim import knowledge, responses
 from uderia_bench.sim.api_auth import signed_in, state_of, user_of
 from uderia_bench.sim.llms import FALLBACK_INPUT_USD, FALLBACK_OUTPUT_USD, LLMS
-from uderia_bench.sim.profiles import PROFILES
+from uderia_bench.sim.profiles import PROFILES, Profile
+from uderia_bench.sim.state import State
 
 _PRICED_AT = "2026-05-04T00:00:00+00:00"
 
@@ -22,10 +23,16 @@ async def _profiles(request: Request) -> Response:
     body = {
         "active_for_consumption_profile_ids": [] if default is None else [default.id],
         "default_profile_id": None if default is None else default.id,
-        "profiles": [profile.document for profile in PROFILES],
+        "profiles": [_document(profile, state_of(request)) for profile in PROFILES],
         "status": "success",
     }
     return responses.json(body)
+
+
+def _document(profile: Profile, state: State) -> dict[str, Any]:
+    if profile.tag not in state.settings.knowledge:
+        return profile.document
+    return {**profile.document, "knowledgeConfig": knowledge.configuration(profile), "useKnowledgeCollections": True}
 
 
 async def _llm_configurations(request: Request) -> Response:

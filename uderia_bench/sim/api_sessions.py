@@ -9,21 +9,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from uderia_bench.sim import responses
-from uderia_bench.sim.agent import stream
 from uderia_bench.sim.api_auth import signed_in, state_of, user_of
+from uderia_bench.sim.intake import open_session
 from uderia_bench.sim.profiles import BY_ID, SESSION_PRIMER, Profile
 from uderia_bench.sim.sessions import Session
-from uderia_bench.sim.state import State, new_id
 
-SWITCH_S = (0.04, 0.11)  # switching the profile context takes this long on an idle server (observed.md, Endpoints)
 _NO_DEFAULT = "No default profile configured for this user. Please configure and set a default profile first."
 _FAILED = "Failed to create session."
-
-
-def switch_seconds(state: State) -> float:
-    """Return how long one switch of the profile context takes."""
-    low, high = SWITCH_S
-    return low + (high - low) * stream(state.settings.seed, "switch", len(state.sessions), len(state.tasks)).random()
 
 
 def session_of(request: Request) -> Session | None:
@@ -49,12 +41,7 @@ async def _create(request: Request) -> Response:
     profile = profile or state.default
     if profile is None:
         return responses.error(400, _NO_DEFAULT)
-    # The switch comes first and the health check of its tools after it: a report written meanwhile, or until the next switch,
-    # is written by this profile's model (observed.md: 17 of 48 with bare sessions).
-    state.switch(profile)
-    await state.clock.sleep(switch_seconds(state))
-    session = Session(session_id=new_id(), user_uuid=user, profile=profile, now=state.clock.local_stamp())
-    state.sessions[session.id] = session
+    session = await open_session(state, user, profile)
     return responses.json({"session_id": session.id, "session_primer": SESSION_PRIMER}, 201)
 
 

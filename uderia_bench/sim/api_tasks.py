@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any
-
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from uderia_bench.sim import responses
 from uderia_bench.sim.api_auth import state_of, user_of
-from uderia_bench.sim.api_sessions import session_of, switch_seconds
-from uderia_bench.sim.execution import execute
-from uderia_bench.sim.faults import POLL_ERROR, SUBMIT_ERROR, SUBMIT_LOST
-from uderia_bench.sim.profiles import BY_ID, BY_TAG, OPTIM, Profile
-from uderia_bench.sim.run import Run
-from uderia_bench.sim.sessions import Session
-from uderia_bench.sim.state import State, new_id
+from uderia_bench.sim.api_sessions import session_of
+from uderia_bench.sim.capacity import READ_S
+from uderia_bench.sim.faults import POLL_ERROR
+from uderia_bench.sim.intake import coordinate, submit
+from uderia_bench.sim.profiles import BY_ID, BY_TAG
 from uderia_bench.sim.tasks import Task
-from uderia_bench.sim.truth import Ledger
 
 
 async def _submit(request: Request) -> Response:
@@ -36,50 +30,33 @@ async def _submit(request: Request) -> Response:
     session = session_of(request)
     if session is None:
         return responses.error(404, f"Session '{request.path_params['session_id']}' not found.")
-    task = await _start(state, session, body, arrived)
-    return (
-        responses.page(500)
-        if task is None
-        else responses.json({"status_url": f"/api/v1/tasks/{task.id}", "task_id": task.id}, 202)
-    )
+    return _accepted(await submit(state, session, body["prompt"], body.get("profile_id"), arrived=arrived))
 
 
-async def _start(state: State, session: Session, body: dict[str, Any], arrived: float) -> Task | None:
-    """Start the task of a query, on the default profile where it names none or an unknown one; None where a fault hides it."""
-    wanted = body.get("profile_id")
-    named = BY_ID.get(wanted) if isinstance(wanted, str) else None
-    profile: Profile = named or state.default or OPTIM
-    await state.clock.sleep(switch_seconds(state))
-    if named is not None or not wanted:
-        state.switch(profile)
-    if not wanted:
-        session.profile_id = profile.id
-        named = profile
-    draw, hit = state.draw(profile, str(body["prompt"]))
-    if SUBMIT_ERROR in hit.kinds:
-        return None
-    ledger = Ledger(
-        session_id=session.id,
-        task_id=f"task-{new_id()}",
-        profile_tag=profile.tag,
-        model=profile.llm.label,
-        prompt=body["prompt"],
-        submit_s=state.clock.seconds - arrived,
-    )
-    task = Task(
-        task_id=ledger.task_id,
-        user_uuid=session.user_uuid,
-        session_id=session.id,
-        profile_id_override=wanted,
-        ledger=ledger,
-        now=state.clock.stamp(),
-    )
-    state.tasks[task.id] = task
-    run = Run(
-        state=state, task=task, session=session, profile=profile, prompt=body["prompt"], draw=draw, hit=hit, arrived=arrived
-    )
-    task.job = asyncio.create_task(execute(run, named))
-    return None if SUBMIT_LOST in hit.kinds else task
+async def _coordinate(request: Request) -> Response:
+    """Ask a coordinator's session at its own endpoint, which knows only signed-in users and sessions made for it."""
+    state, user = state_of(request), user_of(request)
+    arrived = state.clock.seconds
+    if user is None:
+        return responses.error(401, "Authentication required")
+    try:
+        body = await responses.read_json(request)
+    except responses.MalformedJsonError:
+        return responses.page(400)
+    if not isinstance(body, dict) or not body.get("prompt"):
+        return responses.error(400, "The 'prompt' field is required.")
+    session = session_of(request)
+    if session is None:
+        return responses.error(404, f"Session '{request.path_params['session_id']}' not found.")
+    if BY_ID[session.profile_id].profile_type != "genie":
+        return responses.error(400, "This session was not created with a genie profile.")
+    return _accepted(await coordinate(state, session, body["prompt"], arrived=arrived))
+
+
+def _accepted(task: Task | None) -> Response:
+    if task is None:
+        return responses.page(500)
+    return responses.json({"status_url": f"/api/v1/tasks/{task.id}", "task_id": task.id}, 202)
 
 
 async def _read(request: Request) -> Response:
@@ -89,6 +66,7 @@ async def _read(request: Request) -> Response:
         return responses.error(404, f"Task '{request.path_params['task_id']}' not found.")
     if task.user_uuid != user_of(request):
         return responses.error(403, "Access denied to this task.")
+    await state.loop.work(READ_S)
     task.reads += 1
     if POLL_ERROR in state.faults(BY_TAG[task.ledger.profile_tag], task.ledger.prompt, task.reads).kinds:
         return responses.page(500)
@@ -112,6 +90,7 @@ async def _cancel(request: Request) -> Response:
 
 ROUTES = [
     Route("/api/v1/sessions/{session_id}/query", _submit, methods=["POST"]),
+    Route("/api/v1/sessions/{session_id}/genie-query", _coordinate, methods=["POST"]),
     Route("/api/v1/tasks/{task_id}", _read, methods=["GET"]),
     Route("/api/v1/tasks/{task_id}/cancel", _cancel, methods=["POST"]),
 ]

@@ -11,7 +11,7 @@ class Clock:
     """Monotonic seconds, wall-clock stamps made from them, and scaled sleeping."""
 
     def __init__(self, speed: float) -> None:
-        self._speed = speed
+        self.speed = speed
         self._wall_zero = time.time() - time.perf_counter()
 
     @property
@@ -34,4 +34,4 @@ class Clock:
 
     async def sleep(self, seconds: float) -> None:
         """Wait for what takes the agent ``seconds`` at speed 1."""
-        await asyncio.sleep(seconds / self._speed)
+        await asyncio.sleep(seconds / self.speed)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from uderia_bench.sim.capacity import MEASURED_TASKS_PER_S
+from uderia_bench.sim.effects import Effect
 from uderia_bench.sim.faults import Fault
+from uderia_bench.sim.profiles import BY_TAG
+from uderia_bench.sim.quotas import Quotas
 
 LOGINS_PER_MINUTE = 5  # the real server's default, per address (protocol.md §1.1)
 
@@ -13,9 +17,12 @@ LOGINS_PER_MINUTE = 5  # the real server's default, per address (protocol.md §1
 class Settings:
     """The settings of one server.
 
-    ``speed`` divides every wait of the agent; stamps stay real time. ``default_profile`` is the tag of the user's default
-    profile, None for a user without one. ``login_limit`` is sign-ins per minute and address, 0 for no limit. ``learning``:
-    successful plans are kept and found again, as the real server does; without it every query is cold. ``faults`` are planted.
+    ``speed`` divides every wait of the agent and all work of the server; stamps stay real time. ``default_profile`` is the tag
+    of the user's default profile, None for a user without one. ``login_limit`` is sign-ins per minute and address, 0 for no
+    limit. ``learning``: successful plans are kept and found again, as the real server does; without it every query is cold.
+    ``tasks_per_s`` is what the server sustains at speed 1, 0 for no limit. ``cold_start``: the first query after a start is
+    late. ``knowledge`` are the tags of profiles that look up knowledge before they answer. ``quotas`` limit the user; none by
+    default, where the real server has 1,000 calls an hour. ``faults`` and ``effects`` are planted.
     """
 
     seed: int = 7
@@ -23,10 +30,20 @@ class Settings:
     login_limit: int = LOGINS_PER_MINUTE
     default_profile: str | None = "OPTIM"
     learning: bool = True
+    tasks_per_s: float = MEASURED_TASKS_PER_S
+    cold_start: bool = True
+    knowledge: tuple[str, ...] = ()
+    quotas: Quotas = field(default_factory=Quotas)
     faults: tuple[Fault, ...] = ()
+    effects: tuple[Effect, ...] = ()
 
     def __post_init__(self) -> None:
         if self.speed <= 0:
             raise ValueError(f"speed must be above 0, not {self.speed}")
         if self.login_limit < 0:
             raise ValueError(f"login limit must not be negative, and is {self.login_limit}")
+        if self.tasks_per_s < 0:
+            raise ValueError(f"tasks_per_s must not be negative, and is {self.tasks_per_s}")
+        for tag in self.knowledge:
+            if tag not in BY_TAG:
+                raise ValueError(f"no profile has the tag {tag!r}; there are {', '.join(BY_TAG)}")

@@ -23,9 +23,8 @@ _UNRECOVERABLE = "Execution stopped due to an unrecoverable error."
 class _Turn:
     """One planning turn: what is known of it so far, whichever way it ends."""
 
-    def __init__(self, run: Run, window: dict[str, Any]) -> None:
+    def __init__(self, run: Run) -> None:
         self.run = run
-        self.window = window
         self.strategic_window: dict[str, Any] | None = None
         self.plan: Plan | None = None
         self.phases: Phases | None = None
@@ -34,36 +33,13 @@ class _Turn:
 
     # --- payloads
 
-    def base(self) -> dict[str, Any]:
-        """Return the keys of every lifecycle payload of this engine."""
-        run = self.run
-        return {
-            "model": run.llm.model,
-            "profile_tag": run.profile.tag,
-            "profile_type": "tool_enabled",
-            "provider": run.llm.provider,
-            "session_id": run.session.id,
-            "timestamp": run.clock.stamp(),
-            "turn_id": run.turn,
-        }
-
     def begin(self) -> None:
         """Announce the turn: who runs it, and what was asked."""
         run, session = self.run, self.run.session
         session.served_by(run.profile)
         session.last_updated = run.clock.local_stamp()
-        served = {
-            "dual_model_info": None,
-            "last_updated": session.last_updated,
-            "model": run.llm.model,
-            "models_used": session.models_used,
-            "name": session.name,
-            "profile_tags_used": session.profile_tags_used,
-            "provider": run.llm.provider,
-            "session_id": session.id,
-        }
-        run.notify("session_model_update", served)
-        run.notify("execution_start", {**self.base(), "has_context": True, "is_replay": False, "query": run.prompt})
+        run.notify("session_model_update", {**session.models(), "dual_model_info": None})
+        run.notify("execution_start", {**self.run.base(), "has_context": True, "is_replay": False, "query": run.prompt})
 
     def milliseconds(self) -> int:
         """Return how long the turn has taken."""
@@ -84,12 +60,7 @@ class _Turn:
         """Return what the turn cost so far. What the server calls phases are the calls in the trace."""
         run = self.run
         calls = sum(entry["action"]["tool_name"] != "TDA_SystemLog" for entry in run.trace)
-        return {
-            "cost_usd": run.cost(),
-            "phases_executed": calls,
-            "total_input_tokens": run.input_tokens,
-            "total_output_tokens": run.output_tokens,
-        }
+        return {**run.spent(), "phases_executed": calls}
 
     def build(self, **own: Any) -> dict[str, Any]:
         """Return the turn as it will be saved."""
@@ -98,7 +69,7 @@ class _Turn:
             run,
             {
                 "case_id": None if self.case is None else self.case.case_id,
-                "context_window_snapshot_event": self.window,
+                "context_window_snapshot_event": run.window,
                 "execution_trace": run.trace,
                 "knowledge_accessed": [],
                 "knowledge_retrieval_event": None,
@@ -114,9 +85,9 @@ class _Turn:
         )
 
 
-async def play(run: Run, window: dict[str, Any]) -> orjson.Fragment | None:
-    """Play the turn and save it; return the task's result, None where the turn failed. ``window`` as in ``engine_llm_only``."""
-    turn = _Turn(run, window)
+async def play(run: Run) -> orjson.Fragment | None:
+    """Play the turn and save it; return the task's result, None where the turn failed."""
+    turn = _Turn(run)
     shared_before = run.state.current
     try:
         return await _play(turn)
@@ -124,7 +95,8 @@ async def play(run: Run, window: dict[str, Any]) -> orjson.Fragment | None:
         _fail(turn, str(error))
         return None
     except asyncio.CancelledError:
-        _cancel(turn)
+        if not run.task.abandoned:
+            _cancel(turn)
         raise
     finally:
         run.state.current = shared_before  # the override puts back what it found, whoever set it since
@@ -133,7 +105,7 @@ async def play(run: Run, window: dict[str, Any]) -> orjson.Fragment | None:
 async def _play(turn: _Turn) -> orjson.Fragment:
     run = turn.run
     run.state.switch(run.profile)
-    await run.clock.sleep(_SET_UP_S)
+    await run.state.loop.work(_SET_UP_S)
     turn.started = run.clock.seconds
     turn.begin()
     run.require_text()
@@ -145,12 +117,11 @@ async def _play(turn: _Turn) -> orjson.Fragment:
     turn.phases = Phases(run, turn.plan, script)
     await turn.phases.carry_out()
     result, html = _result(turn, turn.phases)
-    run.answered()
+    run.answered(turn.phases.text)
     run.emit("final_answer", result)
-    done = {**turn.base(), **turn.totals(), "duration_ms": turn.milliseconds(), "success": True}
+    done = {**run.base(), **turn.totals(), "duration_ms": turn.milliseconds(), "success": True}
     run.notify("execution_complete", done)
-    naming_due = run.session.name in ("", "New Chat")
-    if naming_due:
+    if run.session.unnamed:
         await naming.name_session(run)
     run.session.reply(html, turn.phases.text, run.turn, run.profile.tag, _tool_context(run.trace))
     _keep(turn, turn.phases)
@@ -211,7 +182,7 @@ def _fail(turn: _Turn, details: str) -> None:
         "type": "error",
     }
     run.emit("error", event)
-    payload = {**turn.base(), **_partial(turn), "error_message": details, "error_stage": "ERROR"}
+    payload = {**run.base(), **_partial(turn), "error_message": details, "error_stage": "ERROR"}
     run.notify("execution_error", {**payload, "error_type": "system_error", "success": False})
     run.session.reply(f'<span class="error-tag">ERROR</span> {_UNRECOVERABLE}', _UNRECOVERABLE, run.turn, run.profile.tag)
     _save_partial(turn, status="error", error_details=details, error_message=_UNRECOVERABLE)
@@ -230,7 +201,7 @@ def _cancel(turn: _Turn) -> None:
         "type": "cancelled",
     }
     run.emit("cancelled", event)
-    run.notify("execution_cancelled", {**turn.base(), **_partial(turn), "cancellation_stage": "ERROR"})
+    run.notify("execution_cancelled", {**run.base(), **_partial(turn), "cancellation_stage": "ERROR"})
     message = "Execution stopped by user"
     run.session.reply(f'<span class="cancelled-tag">CANCELLED</span> {message}', message, run.turn, run.profile.tag)
     details = "The user cancelled the execution before completion."

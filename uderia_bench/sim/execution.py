@@ -5,22 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import orjson
 
-from uderia_bench.sim import engine_llm_only, engine_refusing, engine_tool_enabled, snapshots
+from uderia_bench.sim import engine_genie, engine_llm_only, engine_rag_focused, engine_tool_enabled, knowledge, snapshots
 from uderia_bench.sim.faults import AGENT_KINDS, LOST, STALL
 from uderia_bench.sim.profiles import Profile
+from uderia_bench.sim.quotas import QuotaExceededError
 from uderia_bench.sim.run import BadPromptError, Run
 
-Engine = Callable[[Run, dict[str, Any]], Awaitable[orjson.Fragment | None]]
+Engine = Callable[[Run], Awaitable[orjson.Fragment | None]]
 
 ENGINES: dict[str, Engine] = {
     "llm_only": engine_llm_only.play,
     "tool_enabled": engine_tool_enabled.play,
-    "rag_focused": engine_refusing.play,
-    "genie": engine_refusing.play,
+    "rag_focused": engine_rag_focused.play,
+    "genie": engine_genie.play,
 }
 _ASSEMBLY_S = 0.014  # putting the context window together
 _CANCELLING_S = 0.015  # between the cancelled event and the cancelled status
@@ -43,8 +43,8 @@ async def execute(run: Run, named: Profile | None) -> None:
         run.fault("cancelled")
         await clock.sleep(_CANCELLING_S)
         task.set_status("cancelled", clock.stamp(), {"message": "Task cancelled by user."})
-    except BadPromptError as error:
-        run.fault("bad_prompt")
+    except (BadPromptError, QuotaExceededError) as error:
+        run.fault("bad_prompt" if isinstance(error, BadPromptError) else "quota")
         run.emit("error", {"error": str(error)})
         task.set_status("error", clock.stamp(), {"error": str(error)})
     except Exception as error:
@@ -70,16 +70,28 @@ async def _execute(run: Run, named: Profile | None) -> orjson.Fragment | None:
     session.ask(run.prompt, run.turn, named, run.clock.local_stamp())
     if named is not None:
         run.notify("user_message_profile_tag", {"is_session_primer": False, "profile_tag": profile.tag})
-    await run.clock.sleep(_ASSEMBLY_S)
-    window = snapshots.window(
+    await run.state.loop.work(_ASSEMBLY_S + run.state.warm_up())
+    if STALL in run.hit.kinds:
+        await asyncio.Event().wait()
+    if profile.profile_type != "genie":  # a coordinator has no window of its own, and only its children are metered
+        run.state.meter.require()
+        await _assemble(run)
+    return await ENGINES[profile.profile_type](run)
+
+
+async def _assemble(run: Run) -> None:
+    """Put the context window together, with the knowledge of a profile that is set to look it up."""
+    profile = run.profile
+    if profile.tag in run.state.settings.knowledge and isinstance(run.prompt, str):
+        await run.state.loop.work(knowledge.SEARCH_S)
+        run.found = knowledge.search(run.prompt, knowledge.MOST_CHUNKS, round(1000 * knowledge.SEARCH_S))
+    run.window = snapshots.window(
         profile_type=profile.profile_type,
         profile_id=profile.id,
         provider=profile.llm.provider,
         prompt=str(run.prompt),
-        session_id=session.id,
+        session_id=run.session.id,
         turn=run.turn,
+        found=run.found,
     )
-    run.step("Context Window Assembly", "context_window_snapshot", snapshots.summary(window), payload=window)
-    if STALL in run.hit.kinds:
-        await asyncio.Event().wait()
-    return await ENGINES[profile.profile_type](run, window)
+    run.step("Context Window Assembly", "context_window_snapshot", snapshots.summary(run.window), payload=run.window)

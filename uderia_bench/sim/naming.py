@@ -15,8 +15,13 @@ def title(prompt: str) -> str:
     return " ".join(word.capitalize() for word in words) or "Conversation"
 
 
-async def name_session(run: Run) -> None:
-    """Name the session, with the events of it; the tokens count into the turn."""
+async def name_session(
+    run: Run, *, call_id: str = "session_name_generation", in_turn: bool = True, announced: bool = True
+) -> None:
+    """Name the session, with the events of it; the tokens count into the turn except ``in_turn`` says they do not.
+
+    ``announced``: a last event tells the new name, as every engine but the direct one does.
+    """
     session_id, started = run.session.id, run.clock.seconds
     begin = {
         "details": {"session_id": session_id, "summary": "Using LLM to generate descriptive session title"},
@@ -24,7 +29,7 @@ async def name_session(run: Run) -> None:
         "type": "session_name_generation_start",
     }
     run.emit("session_name_generation_start", begin)
-    completion = await run.ask_for_name()
+    completion = await run.ask_for_name(call_id, in_turn=in_turn)
     name = title(run.prompt)
     cost = completion.cost_usd
     summary = f"Generated name: '{name}' ({completion.input_tokens} in / {completion.output_tokens} out, ${cost:.6f})"
@@ -33,6 +38,7 @@ async def name_session(run: Run) -> None:
     run.emit("session_name_generation_complete", done)
     run.token_update(completion)
     run.session.name = name
-    run.emit("session_name_update", {"newName": name, "session_id": session_id})
+    if announced:
+        run.emit("session_name_update", {"newName": name, "session_id": session_id})
     run.system_events = [{"payload": event, "type": event["type"]} for event in (begin, done)]
     run.naming_s += run.clock.seconds - started

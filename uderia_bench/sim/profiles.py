@@ -11,6 +11,8 @@ from uderia_bench.sim.llms import FRIENDLI, GOOGLE, Llm
 MCP_SERVER_ID = "1763483266562-a6kulj4xc"
 CASES_COLLECTION = 1  # where successful plans are kept; every planning profile reads it
 KNOWLEDGE_COLLECTION = 13
+ACTION_COMPONENTS = ("chart", "canvas", "knowledge_graph", "scheduler")  # on unless switched off (protocol.md §2)
+_COMPONENTS_OFF = {name: {"enabled": False, "intensity": "none"} for name in ACTION_COMPONENTS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,13 @@ class Profile:
     profile_type: str
     llm: Llm
     document: dict[str, Any]
+
+    @property
+    def has_agent(self) -> bool:
+        """Whether an llm_only or rag_focused profile is played by the agent: with MCP tools or any action component on."""
+        components = self.document["componentConfig"]
+        active = any(components.get(name, {}).get("enabled", True) for name in ACTION_COMPONENTS)
+        return bool(self.document["useMcpTools"]) or active
 
 
 def _skills() -> dict[str, Any]:
@@ -102,6 +111,13 @@ def _optim(profile_id: str, tag: str, llm: Llm) -> Profile:
     )
 
 
+_KNOWLEDGE = {
+    "collections": [{"id": KNOWLEDGE_COLLECTION, "reranking": False}],
+    "enabled": True,
+    "maxDocs": 10,
+    "maxTokens": 2000,
+    "minRelevanceScore": 0.4,
+}
 IDEAT = _ideat("profile-default-chat", "IDEAT", GOOGLE)
 OPTIM = _optim("profile-1764006444002-z0hdduce9", "OPTIM", FRIENDLI)
 FOCUS = _profile(
@@ -114,13 +130,7 @@ FOCUS = _profile(
     colorSecondary="#93c5fd",
     description="Is an expert in fitness specific topics",
     dualModelConfig=None,
-    knowledgeConfig={
-        "collections": [{"id": KNOWLEDGE_COLLECTION, "reranking": False}],
-        "enabled": True,
-        "maxDocs": 10,
-        "maxTokens": 2000,
-        "minRelevanceScore": 0.4,
-    },
+    knowledgeConfig=_KNOWLEDGE,
     ragCollections=[CASES_COLLECTION, KNOWLEDGE_COLLECTION],
     typeName="Knowledge Focused (RAG)",
 )
@@ -143,7 +153,38 @@ COORD = _profile(
 IDEAT2 = _ideat("profile-default-chat-friendli", "IDEAT2", FRIENDLI)
 OPTIM2 = _optim("profile-1764006444002-google", "OPTIM2", GOOGLE)
 
-PROFILES = (IDEAT, OPTIM, FOCUS, COORD, IDEAT2, OPTIM2)
+# The two types that have a plain form, with every action component off: one direct LLM call, no agent.
+PLAIN = _profile(
+    "profile-default-plain",
+    "PLAIN",
+    "Plain Conversation",
+    "llm_only",
+    GOOGLE,
+    color="#94a3b8",
+    colorSecondary="#cbd5e1",
+    componentConfig=_COMPONENTS_OFF,
+    description="Answers from general knowledge, without tools",
+    dualModelConfig=None,
+    mcpServerId=None,
+    tools=[],
+)
+DIGEST = _profile(
+    "profile-default-digest",
+    "DIGEST",
+    "Digest of Fitness Documentation",
+    "rag_focused",
+    GOOGLE,
+    color="#0ea5e9",
+    colorSecondary="#7dd3fc",
+    componentConfig=_COMPONENTS_OFF,
+    description="Sums up what the documentation says",
+    dualModelConfig=None,
+    knowledgeConfig=_KNOWLEDGE,
+    ragCollections=[CASES_COLLECTION, KNOWLEDGE_COLLECTION],
+    typeName="Knowledge Focused (RAG)",
+)
+
+PROFILES = (IDEAT, OPTIM, FOCUS, COORD, IDEAT2, OPTIM2, PLAIN, DIGEST)
 BY_ID = {profile.id: profile for profile in PROFILES}
 BY_TAG = {profile.tag: profile for profile in PROFILES}
 

@@ -12,6 +12,7 @@ reads the marks and the plain words by which a prompt asks for trouble (``_WORDS
 - ``#multitool``: all tools in one phase, run by the dispatcher (tool_enabled).
 - ``#llmtask``, "business purpose", "in plain words": an LLM task after the data, with refinement (tool_enabled).
 - ``#chain``: the agent calls its first tool twice; ``#notool``: it calls none (llm_only).
+- ``#nohit``: the knowledge says nothing of it; ``#refused``: there is no knowledge, or no expert, to ask (rag_focused, genie).
 - ``#agentfails``: the model gives up (llm_only); ``#wrong``: the answer misreports a number.
 - ``#slow`` or ``#slow=3000``: every LLM call takes that many milliseconds longer, 6000 unless told.
 - "as JSON": the answer is the rows as JSON and nothing else.
@@ -59,6 +60,8 @@ class Difficulties:
     chat: bool = False
     agent_fails: bool = False
     wrong: bool = False
+    no_hit: bool = False
+    refused: bool = False
     as_json: bool = False
     slow_ms: int = 0
 
@@ -80,6 +83,8 @@ _WORDS = {
     "no_tool": r"#notool",
     "agent_fails": r"#agentfails",
     "wrong": r"#wrong",
+    "no_hit": r"#nohit",
+    "refused": r"#refused",
     "as_json": r"\bas json\b|json only",
     "chat": r"^\W*(hello|hi|hey|good (morning|evening)|thank you|thanks)\b[^?]{0,40}\W*$",
 }
@@ -192,6 +197,12 @@ _COVERS = {
 _PER_DATABASE = re.compile(
     r"tables\b.*(each|every) database|(each|every) database.*tables\b|tables per database|databases and their tables"
 )
+
+
+def understood(prompt: str) -> bool:
+    """Return whether any pattern knows what the prompt is about."""
+    text = _MARK.sub("", prompt).lower()
+    return any(pattern.words.search(text) for pattern in _PATTERNS)
 
 
 def needs(prompt: str) -> tuple[Need, ...]:

@@ -6,21 +6,22 @@ happened. A call waits, is counted, and only then returns.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-import orjson
-
 from uderia_bench.sim import tools
 from uderia_bench.sim.agent import INPUT_PER_TURN, Draw
+from uderia_bench.sim.capacity import LLM_CALL_S, TOOL_CALL_S
 from uderia_bench.sim.faults import Hit
+from uderia_bench.sim.knowledge import Found
 from uderia_bench.sim.llms import Llm
 from uderia_bench.sim.profiles import Profile
 from uderia_bench.sim.scripts import ATTEMPTS, Use
 from uderia_bench.sim.sessions import Session
 from uderia_bench.sim.state import State, new_id
-from uderia_bench.sim.tasks import SORTED, Task
+from uderia_bench.sim.tasks import Task
 
 DEPTH = {"execution_depth": 0}
 BYTES_PER_TOKEN = 4
@@ -46,11 +47,25 @@ class Completion:
         return {"cost_usd": self.cost_usd, "input_tokens": self.input_tokens, "output_tokens": self.output_tokens}
 
 
+# Asking another profile, in a session of its own; the number counts a coordinator's children.
+Consult = Callable[["Run", Profile, int], Awaitable[tuple[Session, Task]]]
+
+
 class Run:
     """The run of one task. ``trace`` is the execution trace of the planning engine, empty for the others."""
 
     def __init__(
-        self, *, state: State, task: Task, session: Session, profile: Profile, prompt: str, draw: Draw, hit: Hit, arrived: float
+        self,
+        *,
+        state: State,
+        task: Task,
+        session: Session,
+        profile: Profile,
+        prompt: str,
+        draw: Draw,
+        hit: Hit,
+        arrived: float,
+        consult: Consult,
     ) -> None:
         self.state = state
         self.clock = state.clock
@@ -67,6 +82,9 @@ class Run:
         self.naming_s = 0.0  # the part of naming that came before the answer
         self.slow_s = 0.0  # what the prompt asks every LLM call to take longer
         self.hit = hit
+        self.consult = consult
+        self.window: dict[str, Any] = {}  # the snapshot of the context window at the turn's start
+        self.found: Found | None = None  # the knowledge looked up for it
         self.system_events: list[dict[str, Any]] = []
         self._arrived = arrived
         self._held: list[tuple[str | None, Any]] | None = None
@@ -88,9 +106,9 @@ class Run:
         if self._held is not None:
             self._held.append((event_type, data))
             return
-        now = self.clock.stamp()
-        event = {"event_data": data, "event_type": event_type, "timestamp": now}
-        self.task.append(orjson.dumps(event, option=SORTED), now)
+        self.task.append(event_type, data, self.clock.stamp())
+        ids = {"session_id": self.session.id, "task_id": self.task.id}
+        self.state.notifications.task_event(self.session.user_uuid, ids, event_type, data)
 
     def hold(self) -> None:
         """Keep events back from here on."""
@@ -129,13 +147,14 @@ class Run:
         """Append a busy or idle mark for the ``llm`` or the ``db``."""
         self.emit("status_indicator_update", {"state": state, "target": target})
 
-    def token_update(self, completion: Completion, **extra: Any) -> None:
-        """Append the running token counts after a call."""
+    def token_update(self, completion: Completion, *, priced: bool = True, **extra: Any) -> None:
+        """Append the running token counts after a call; one kind of them carries no cost."""
+        cost = {"cost_usd": completion.cost_usd} if priced else {}
         self.emit(
             "token_update",
             {
                 "call_id": completion.call_id,
-                "cost_usd": completion.cost_usd,
+                **cost,
                 "statement_input": completion.input_tokens,
                 "statement_output": completion.output_tokens,
                 "total_input": self.session.input_tokens,
@@ -151,13 +170,34 @@ class Run:
         if name not in self.truth.faults:
             self.truth.faults.append(name)
 
-    def answered(self) -> None:
-        """Note in the truth that the answer is out."""
+    def base(self) -> dict[str, Any]:
+        """Return the keys of every lifecycle payload."""
+        return {
+            "model": self.llm.model,
+            "profile_tag": self.profile.tag,
+            "profile_type": self.profile.profile_type,
+            "provider": self.llm.provider,
+            "session_id": self.session.id,
+            "timestamp": self.clock.stamp(),
+            "turn_id": self.turn,
+        }
+
+    def answered(self, text: str) -> None:
+        """Note that the answer is out."""
+        self.task.answer = text
         self.truth.latency_s = self.clock.seconds - self._arrived - self.naming_s
 
     def ended(self) -> None:
         """Note in the truth that the task is over."""
         self.truth.task_s = self.clock.seconds - self._arrived
+
+    def spent(self) -> dict[str, Any]:
+        """Return what the turn cost so far, under the keys its last event uses."""
+        return {
+            "cost_usd": self.cost(),
+            "total_input_tokens": self.input_tokens,
+            "total_output_tokens": self.output_tokens,
+        }
 
     def cost(self) -> float:
         """USD of the turn as the server prices it: all tokens at the profile's own model."""
@@ -176,15 +216,20 @@ class Run:
         more_input += INPUT_PER_TURN * (self.turn - 1) + len(self.prompt) // BYTES_PER_TOKEN
         into, out = self.draw.tokens(kind, self.llm, more_input=more_input, more_output=more_output)
         completion = await self._complete(llm or self.llm, into, out, call_id or new_id())
+        self.input_tokens += into
+        self.output_tokens += out
         self.truth.llm_calls += 1
         self.truth.input_tokens += into
         self.truth.output_tokens += out
         return completion
 
-    async def ask_for_name(self) -> Completion:
-        """Make the LLM call that names the session: in the turn's tokens, not among the truth's calls."""
+    async def ask_for_name(self, call_id: str, *, in_turn: bool) -> Completion:
+        """Make the LLM call that names the session, in the turn's tokens or not; it is none of the truth's calls."""
         into, out = self.draw.tokens("naming", self.llm, more_input=len(self.prompt) // BYTES_PER_TOKEN)
-        completion = await self._complete(self.llm, into, out, "session_name_generation")
+        completion = await self._complete(self.llm, into, out, call_id)
+        if in_turn:
+            self.input_tokens += into
+            self.output_tokens += out
         self.truth.naming_tokens += into + out
         return completion
 
@@ -192,8 +237,8 @@ class Run:
         started = self.clock.seconds
         usual = (llm.first_token_s + out * llm.token_s) * self.draw.llm_noise()
         await self.clock.sleep(usual * self.hit.factor + self.slow_s)
-        self.input_tokens += into
-        self.output_tokens += out
+        await self.state.loop.work(LLM_CALL_S)
+        self.state.meter.count(into, out)
         self.session.spend(into, out)
         return Completion(
             call_id=call_id,
@@ -206,6 +251,7 @@ class Run:
     async def call_tool(self, use: Use, attempt: int) -> tuple[dict[str, Any], dict[str, Any]]:
         """Make one attempt (from 1) of a tool use; return its arguments and the tool's result."""
         await self.clock.sleep(self.draw.tool_seconds(tools.TOOL_SECONDS.get(use.tool, tools.USUAL_TOOL_SECONDS)))
+        await self.state.loop.work(TOOL_CALL_S)
         self.truth.tool_calls += 1
         if attempt > use.failures:
             return use.arguments, tools.answer(use.tool, use.arguments, self.today())

@@ -91,7 +91,7 @@ class PlanScript:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentScript:
-    """An llm_only turn through the conversation agent."""
+    """A turn without a plan: llm_only, or rag_focused, whose search may find nothing or be refused."""
 
     uses: tuple[Use, ...]
     chat: bool
@@ -99,6 +99,8 @@ class AgentScript:
     wrong_answer: bool
     as_json: bool
     slow_s: float
+    no_hit: bool = False
+    refused: bool = False
 
 
 def _use(need: questions.Need, trouble: questions.Difficulties, draw: Draw, chances: Chances) -> Use:
@@ -146,6 +148,13 @@ def agent_script(prompt: str, draw: Draw) -> AgentScript:
         as_json=trouble.as_json,
         slow_s=trouble.slow_ms / 1000,
     )
+
+
+def knowledge_script(prompt: str, draw: Draw) -> AgentScript:
+    """Write the script of a rag_focused turn: no data tools, only what the knowledge says."""
+    trouble = replace(questions.difficulties(prompt), **draw.planted)
+    script = agent_script(prompt, draw)
+    return replace(script, uses=(), chat=False, no_hit=trouble.no_hit, refused=trouble.refused)
 
 
 def plan_script(prompt: str, draw: Draw) -> PlanScript:

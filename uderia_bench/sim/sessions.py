@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -13,13 +14,23 @@ from uderia_bench.sim.tasks import SORTED
 UNNAMED = "New Chat"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parent:
+    """Whose child a session is: the coordinator's session, the profile asked, and which child it is, from 1."""
+
+    session_id: str
+    profile_id: str
+    number: int
+
+
 class Session:
     """One conversation of one user."""
 
-    def __init__(self, *, session_id: str, user_uuid: str, profile: Profile, now: str) -> None:
+    def __init__(self, *, session_id: str, user_uuid: str, profile: Profile, now: str, parent: Parent | None = None) -> None:
         self.id = session_id
         self.user_uuid = user_uuid
         self.name = UNNAMED
+        self.parent = parent
         self.created_at = now
         self.last_updated = now
         self.provider, self.model = profile.llm.provider, profile.llm.model
@@ -39,6 +50,11 @@ class Session:
         self._history: list[dict[str, Any]] = []
         self._chat: list[dict[str, Any]] = []
         self._turns: list[orjson.Fragment] = []
+
+    @property
+    def unnamed(self) -> bool:
+        """Whether nobody has named it yet."""
+        return self.name in ("", UNNAMED)
 
     @property
     def next_turn(self) -> int:
@@ -168,5 +184,39 @@ class Session:
             "user_uuid": self.user_uuid,
         }
 
+    def models(self) -> dict[str, Any]:
+        """Return what the server tells of a session whenever a model takes part."""
+        return {
+            "last_updated": self.last_updated,
+            "model": self.model,
+            "models_used": self.models_used,
+            "name": self.name,
+            "profile_tags_used": self.profile_tags_used,
+            "provider": self.provider,
+            "session_id": self.id,
+        }
+
+    def announcement(self, profile_type: str) -> dict[str, Any]:
+        """Return what the server tells of a new session."""
+        return {
+            "genie_metadata": self._genie_metadata(),
+            "id": self.id,
+            "is_temporary": False,
+            "last_updated": self.last_updated,
+            "models_used": self.models_used,
+            "name": self.name,
+            "profile_id": self.profile_id,
+            "profile_tag": self.profile_tag,
+            "profile_tags_used": self.profile_tags_used,
+            "profile_type": profile_type,
+            "temporary_purpose": None,
+        }
+
     def _genie_metadata(self) -> dict[str, Any]:
-        return {"is_genie_slave": False, "parent_session_id": None, "slave_profile_id": None, "slave_sequence_number": 0}
+        parent = self.parent
+        return {
+            "is_genie_slave": parent is not None,
+            "parent_session_id": parent and parent.session_id,
+            "slave_profile_id": parent and parent.profile_id,
+            "slave_sequence_number": parent.number if parent else 0,
+        }

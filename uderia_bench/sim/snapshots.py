@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from uderia_bench.sim.knowledge import Found
+
 _MODEL_LIMIT, _OUTPUT_RESERVE, _AVAILABLE = 128_000, 15_360, 112_640
 _SYSTEM_TOKENS, _COMPONENT_TOKENS, _TOOL_TOKENS = 714, 2308, 794
 _CHARACTERS_PER_TOKEN = 4
@@ -50,8 +52,10 @@ def _snapshot(name: str, used: int, modules: list[dict[str, Any]], resolution: d
     }
 
 
-def window(*, profile_type: str, profile_id: str, provider: str, prompt: str, session_id: str, turn: int) -> dict[str, Any]:
-    """Return the snapshot at the start of a turn."""
+def window(
+    *, profile_type: str, profile_id: str, provider: str, prompt: str, session_id: str, turn: int, found: Found | None
+) -> dict[str, Any]:
+    """Return the snapshot at the start of a turn; ``found`` is the knowledge looked up for it."""
     planning = profile_type == "tool_enabled"
     said = len(prompt) // _CHARACTERS_PER_TOKEN + 2
     system = {"char_count": 2858, "has_override": False, "profile_id": profile_id, "provider": provider}
@@ -65,8 +69,8 @@ def window(*, profile_type: str, profile_id: str, provider: str, prompt: str, se
             "Knowledge Documents",
             "knowledge",
             11264 if planning else 22086,
-            0,
-            {"docs_retrieved": 0, "reason": "knowledge_disabled"},
+            0 if found is None else found.tokens,
+            _knowledge(found),
         ),
         _module("document_context", "Uploaded Documents", "documents", 0, 0, {"doc_count": 0, "reason": "no_attachments"}),
         _module(
@@ -99,22 +103,34 @@ def window(*, profile_type: str, profile_id: str, provider: str, prompt: str, se
     return snapshot
 
 
+def _knowledge(found: Found | None) -> dict[str, Any]:
+    if found is None:
+        return {"docs_retrieved": 0, "reason": "knowledge_disabled"}
+    top = found.chunks[0].similarity_score if found.chunks else 0.0
+    return {"collections_searched": 1, "docs_retrieved": len(found.chunks), "top_score": top}
+
+
 def summary(snapshot: dict[str, Any]) -> str:
     """Return the one line the server writes about a snapshot at the start of a turn."""
     used = {module["module_id"]: module["used"] / 1000 for module in snapshot["contributions"]}
     tools = f" Tool:{used['tool_definitions']:.1f}K" if "tool_definitions" in used else ""
+    know = f" Know:{used['knowledge_context']:.1f}K" if used["knowledge_context"] else ""
     total, percent = snapshot["budget"]["used"] / 1000, snapshot["budget"]["utilization_pct"]
     return (
         f"Context: {total:.1f}K/113K ({percent}%) | Syst:{used['system_prompt']:.1f}K{tools}"
-        f" Conv:{used['conversation_history']:.1f}K Comp:{used['component_instructions']:.1f}K"
+        f" Conv:{used['conversation_history']:.1f}K{know} Comp:{used['component_instructions']:.1f}K"
     )
 
 
-def planning(stage: str, *, tools: int, hydration: int | None, history: int, session_id: str, turn: int) -> dict[str, Any]:
-    """Return the snapshot of one planning prompt; ``stage`` is ``strategic`` or ``tactical``."""
+def planning(
+    stage: str, *, tools: int, hydration: int | None, history: int, session_id: str, turn: int, knowledge: int | None = None
+) -> dict[str, Any]:
+    """Return the snapshot of one planning prompt; ``stage`` is ``strategic`` or ``tactical``, parts are in tokens."""
     parts = [("tool_definitions", "Tool Definitions", tools), ("workflow_history", "Workflow History", history)]
     if hydration is not None:
         parts.insert(1, ("plan_hydration", "Plan Hydration", hydration))
+    if knowledge is not None:
+        parts.append(("knowledge_context", "Knowledge Context", knowledge))
     modules = [_module(module_id, label, "content", used, used, {}) for module_id, label, used in parts]
     resolution = {"active_modules": len(modules), "profile_type": "tool_enabled", "skipped_modules": []}
     used = sum(module["used"] for module in modules)

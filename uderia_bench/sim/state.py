@@ -10,18 +10,23 @@ import uuid
 from collections import Counter
 from typing import Any
 
-from uderia_bench.sim import faults
+from uderia_bench.sim import effects, faults
 from uderia_bench.sim.accounts import Accounts
-from uderia_bench.sim.agent import Draw
+from uderia_bench.sim.agent import Draw, stream
+from uderia_bench.sim.capacity import Loop
 from uderia_bench.sim.cases import Cases
 from uderia_bench.sim.clock import Clock
 from uderia_bench.sim.config import Settings
 from uderia_bench.sim.faults import Hit
 from uderia_bench.sim.llms import Llm
+from uderia_bench.sim.notifications import Notifications
 from uderia_bench.sim.profiles import BY_TAG, OPTIM, Profile
+from uderia_bench.sim.quotas import Meter
 from uderia_bench.sim.sessions import Session
 from uderia_bench.sim.tasks import Task
 from uderia_bench.sim.truth import Ledger
+
+COLD_S = (2.0, 3.5)  # the first query after a server start takes this much longer (observed.md, Time)
 
 
 class State:
@@ -36,15 +41,23 @@ class State:
         self.sessions: dict[str, Session] = {}
         self.tasks: dict[str, Task] = {}
         self.cases = Cases()
+        self.loop = Loop(self.clock, settings.tasks_per_s)
+        self.meter = Meter(clock=self.clock, quotas=settings.quotas)
+        self.notifications = Notifications(self.clock)
         self.turns: list[dict[str, Any]] = []  # consumption rows, oldest first
         self.truth: list[Ledger] = []  # tasks that ended, in that order
         self._started = self.clock.seconds
-        self._asked: Counter[tuple[str, str]] = Counter()
+        self._asked: Counter[tuple[str, str, str]] = Counter()
+        self._cold = settings.cold_start
 
-    def draw(self, profile: Profile, prompt: str) -> tuple[Draw, Hit]:
-        """Return the luck of the next trial of this profile with this prompt, and the faults that hit it."""
-        asked_before = self._asked[profile.id, prompt]
-        self._asked[profile.id, prompt] += 1
+    def draw(self, profile: Profile, prompt: str, *, within: str = "") -> tuple[Draw, Hit]:
+        """Return the luck of the next trial of this profile with this prompt, and the faults that hit it.
+
+        ``within`` is the tag of a coordinator that asks: what it asks is counted apart, so that it moves no other trial.
+        """
+        nth = self._asked[within, profile.id, prompt]
+        self._asked[within, profile.id, prompt] += 1
+        asked_before = f"{within}/{nth}" if within else nth
         hit = self.faults(profile, prompt, asked_before)
         luck = Draw(
             seed=self.settings.seed,
@@ -53,6 +66,7 @@ class State:
             prompt=prompt,
             asked_before=asked_before,
             planted=hit.difficulties(),
+            factors=effects.factors(self.settings.effects, profile, self.clock.seconds - self._started),
         )
         return luck, hit
 
@@ -60,6 +74,22 @@ class State:
         """Return the planted faults that hit this trial or this request."""
         seconds = self.clock.seconds - self._started
         return faults.draw(self.settings.faults, seed=self.settings.seed, profile=profile, seconds=seconds, about=about)
+
+    def warm_up(self) -> float:
+        """Return the seconds of work the first query after a start pays for, 0 for every later one."""
+        if not self._cold:
+            return 0.0
+        self._cold = False
+        low, high = COLD_S
+        return low + (high - low) * stream(self.settings.seed, "cold").random()
+
+    def restart(self) -> None:
+        """Lose what lives in memory, the tasks above all; sessions, tokens, turns and kept plans are on disk."""
+        for task in self.tasks.values():
+            task.abandon()
+        self.tasks = {}
+        self.current = (self.default or OPTIM).llm
+        self._cold = self.settings.cold_start
 
     def switch(self, profile: Profile) -> None:
         """Make the profile's LLM the one everybody shares."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -10,31 +11,71 @@ import orjson
 from uderia_bench.sim.truth import Ledger
 
 SORTED = orjson.OPT_SORT_KEYS  # the server sorts the keys of everything it sends
+_RUNNING = ("pending", "processing", "cancelling")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """What a task looks like: the key of an event's data, what its last statuses are called, and keys of its own."""
+
+    data_key: str
+    statuses: dict[str, str] = field(default_factory=dict)
+    own: dict[str, Any] = field(default_factory=dict)
+
+
+QUERY = Form(data_key="event_data")
+# The genie-query endpoint's tasks (protocol.md §4).
+COORDINATION = Form(data_key="payload", statuses={"complete": "completed", "error": "failed"}, own={"query_type": "genie"})
 
 
 class Task:
     """One asynchronous job."""
 
     def __init__(
-        self, *, task_id: str, user_uuid: str, session_id: str, profile_id_override: Any, ledger: Ledger, now: str
+        self,
+        *,
+        task_id: str,
+        user_uuid: str,
+        session_id: str,
+        profile_id_override: Any,
+        ledger: Ledger,
+        now: str,
+        form: Form = QUERY,
     ) -> None:
         self.id = task_id
         self.user_uuid = user_uuid
         self.session_id = session_id
         self.ledger = ledger
+        self.form = form
         self.status = "processing"
         self.reads = 0
+        self.answer: str | None = None  # the answer's text, for whoever asked inside the server
         self.abandoned = False  # the server restarted under it: nothing of it is kept
         self.job: asyncio.Task[None] | None = None  # keeps the running coroutine alive, and cancellable
         self._override = profile_id_override
         self._events: list[bytes] = []
+        self._intermediate: list[dict[str, Any]] = []
         self._result: orjson.Fragment | None = None
         self._last_updated = now
         self._body: bytes | None = None
 
-    def append(self, event: bytes, now: str) -> None:
-        """Add one serialised event."""
-        self._events.append(event)
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self.status in _RUNNING
+
+    def abandon(self) -> None:
+        """Stop without a trace, as when the server process ends."""
+        self.abandoned = True
+        if self.job is not None:
+            self.job.cancel()
+
+    def append(self, event_type: str | None, data: Any, now: str) -> None:
+        """Add one event, serialised here; a named tool result is kept as intermediate data too (protocol.md §5.5)."""
+        event = {self.form.data_key: data, "event_type": event_type, "timestamp": now}
+        self._events.append(orjson.dumps(event, option=SORTED))
+        if event_type == "tool_result" and data["details"].get("status") == "success":
+            self._intermediate.append({"data": data["details"]["results"], "tool_name": data["tool_name"]})
         self._last_updated = now
         self._body = None
 
@@ -42,17 +83,18 @@ class Task:
         """Change the status, and the result with it where one is given; serialised here, so that no read can fail on it."""
         if result is not None:
             self._result = orjson.Fragment(orjson.dumps(result, option=SORTED))
-        self.status = status
+        self.status = self.form.statuses.get(status, status)
         self._last_updated = now
         self._body = None
 
     def body(self) -> bytes:
         """Return the task as GET /tasks/{id} sends it."""
         if self._body is None:
+            own = self.form.own and {**self.form.own, "profile_id": self._override}
             head, tail = orjson.dumps(
                 {
                     "events": [orjson.Fragment(b"%EVENTS%")],
-                    "intermediate_data": [],
+                    "intermediate_data": self._intermediate,
                     "last_updated": self._last_updated,
                     "profile_id_override": self._override,
                     "result": self._result,
@@ -60,10 +102,11 @@ class Task:
                     "status": self.status,
                     "task_id": self.id,
                     "user_uuid": self.user_uuid,
+                    **own,
                 },
                 option=SORTED,
             ).split(b"%EVENTS%", 1)
             self._body = b"".join((head, b",".join(self._events), tail))
-            if self.status in ("complete", "error", "cancelled"):
+            if not self.running:
                 self._events = []  # nothing is added any more: the body is the only copy
         return self._body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from uderia_bench.sim.run import Run
@@ -32,9 +33,10 @@ def build(run: Run, own: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def save(run: Run, turn: dict[str, Any]) -> None:
-    """Save a built turn, and the row it leaves in what the user consumed."""
-    run.session.save_turn(turn, run.clock.local_stamp())
+def save(run: Run, turn: dict[str, Any], *, without: Collection[str] = ()) -> None:
+    """Save a built turn, ``without`` the fields its engine does not have, and the row it leaves in what the user consumed."""
+    kept = {name: value for name, value in turn.items() if name not in without}
+    run.session.save_turn(kept, run.clock.local_stamp())
     run.state.turns.append(_consumption(run, turn))
 
 

@@ -1,0 +1,36 @@
+"""How much one server process can take: a single event loop whose work queues up (protocol.md §11; observed.md, Load).
+
+The real server has no queue and no limit; it has one loop, and all its code does on it waits for what is before it. On two
+cores it sustains 2 to 2.5 tasks a second, whatever the agents themselves wait for. Waits for an LLM or a tool are not work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from uderia_bench.sim.clock import Clock
+
+MEASURED_TASKS_PER_S = 2.5  # what the seconds of work written in the engines add up to, as measured
+LLM_CALL_S = 0.04  # work around one LLM call: assembling the prompt, counting, saving the session
+TOOL_CALL_S = 0.03  # ... around one tool call
+READ_S = 0.002  # ... of serialising one task
+_SHORTEST_WAIT_S = 0.001  # below it a timer costs more than it models
+
+
+class Loop:
+    """The server's one event loop. ``tasks_per_s`` 0: work takes its time, but never another's."""
+
+    def __init__(self, clock: Clock, tasks_per_s: float) -> None:
+        self._clock = clock
+        self._scale = MEASURED_TASKS_PER_S / tasks_per_s if tasks_per_s else None
+        self._free_at = 0.0
+
+    async def work(self, seconds: float) -> None:
+        """Do what takes the measured server ``seconds`` at speed 1, after everything queued before."""
+        if self._scale is None:
+            await self._clock.sleep(seconds)
+            return
+        now = self._clock.seconds
+        self._free_at = max(now, self._free_at) + seconds * self._scale / self._clock.speed
+        if self._free_at - now > _SHORTEST_WAIT_S:
+            await asyncio.sleep(self._free_at - now)

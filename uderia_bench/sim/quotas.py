@@ -1,0 +1,81 @@
+"""What a user may spend: LLM calls by the hour and the day, tokens by the month, checked inside a task (protocol.md §1.5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from uderia_bench.sim.clock import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quotas:
+    """The limits; None for none. The real server's default user has 1,000 calls an hour and 10,000 a day."""
+
+    calls_per_hour: int | None = None
+    calls_per_day: int | None = None
+    input_tokens_per_month: int | None = None
+    output_tokens_per_month: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            limit = getattr(self, name)
+            if limit is not None and limit < 0:
+                raise ValueError(f"{name} must not be negative, and is {limit}")
+
+
+class QuotaExceededError(Exception):
+    """The user has nothing left; the text is what the server says."""
+
+
+@dataclass(slots=True)
+class Meter:
+    """Counts against the limits, by UTC hour, day and month. An LLM call counts once, naming included."""
+
+    clock: Clock
+    quotas: Quotas
+    _counted: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def count(self, input_tokens: int, output_tokens: int) -> None:
+        """Count one LLM call."""
+        for what, period, amount in (
+            ("calls_per_hour", self._hour(), 1),
+            ("calls_per_day", self._day(), 1),
+            ("input_tokens_per_month", self._month(), input_tokens),
+            ("output_tokens_per_month", self._month(), output_tokens),
+        ):
+            self._counted[what, period] = self._counted.get((what, period), 0) + amount
+
+    def require(self) -> None:
+        """Raise ``QuotaExceededError`` where a limit is used up."""
+        quotas = self.quotas
+        for what, period, text in (
+            ("calls_per_hour", self._hour(), "Rate limit exceeded: Hourly limit exceeded ({} requests/hour)"),
+            ("calls_per_day", self._day(), "Rate limit exceeded: Daily limit exceeded ({} requests/day)"),
+            ("input_tokens_per_month", self._month(), "Token quota exceeded: Input token quota exceeded ({} tokens/month)"),
+            ("output_tokens_per_month", self._month(), "Token quota exceeded: Output token quota exceeded ({} tokens/month)"),
+        ):
+            limit = getattr(quotas, what)
+            if limit is not None and self._counted.get((what, period), 0) >= limit:
+                raise QuotaExceededError(text.format(limit))
+
+    def document(self) -> dict[str, Any]:
+        """Return the limits and what is used of them. The real server's own keys are not known."""
+        periods = {"calls_per_hour": self._hour(), "calls_per_day": self._day()}
+        return {
+            name: {"limit": getattr(self.quotas, name), "used": self._counted.get((name, periods.get(name, self._month())), 0)}
+            for name in Quotas.__slots__
+        }
+
+    def _now(self) -> str:
+        return datetime.fromtimestamp(self.clock.epoch, UTC).isoformat()
+
+    def _hour(self) -> str:
+        return self._now()[: len("2026-11-24T13")]
+
+    def _day(self) -> str:
+        return self._now()[: len("2026-11-24")]
+
+    def _month(self) -> str:
+        return self._now()[: len("2026-11")]
