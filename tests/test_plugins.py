@@ -7,18 +7,21 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from uderia_bench import metrics, plugins
+from uderia_bench import check, expectations, metrics, plugins
+from uderia_bench.corpus import Query
 from uderia_bench.errors import UsageError
+from uderia_bench.expectation import Expectation
 
 EXTRA = replace(metrics.BUILT_IN[0], name="extra")
 NOT_A_METRIC = "a string"
+POLITE = replace(expectations.BUILT_IN[0], name="polite")
 
 
 class Added:
     """Entry points as an installed distribution would register them."""
 
-    def __init__(self, *values: str) -> None:
-        self.points = [EntryPoint(name=value.rpartition(":")[2], value=value, group="uderia_bench.metrics") for value in values]
+    def __init__(self, *values: str, group: str) -> None:
+        self.points = [EntryPoint(name=value.rpartition(":")[2], value=value, group=group) for value in values]
 
     def __call__(self, group: str):
         """Return the points of a group."""
@@ -29,8 +32,8 @@ class Added:
 def added(monkeypatch):
     """Return a way to register values of this module."""
 
-    def register(*names: str) -> None:
-        monkeypatch.setattr(plugins, "entry_points", Added(*(f"plugin_values:{name}" for name in names)))
+    def register(*names: str, group: str = "uderia_bench.metrics") -> None:
+        monkeypatch.setattr(plugins, "entry_points", Added(*(f"plugin_values:{name}" for name in names), group=group))
         monkeypatch.setitem(__import__("sys").modules, "plugin_values", __import__("sys").modules[__name__])
 
     return register
@@ -64,3 +67,14 @@ def test_a_name_is_taken_once(added):
     added("EXTRA", "EXTRA")
     with pytest.raises(UsageError, match="has a 'extra' already"):
         plugins.load()
+
+
+def test_an_installed_expectation_can_be_used_by_a_corpus(added):
+    """A custom kind is refused where nobody brings it, with the nearest name, and taken where somebody does."""
+    query = Query(id="q", prompt="x", turns=("x",), expect=(Expectation.model_validate({"custom": {"kind": "polite"}}),))
+    added()
+    with pytest.raises(UsageError, match="query q expects 'polite', and no installed distribution brings that"):
+        check.expectations_have_judges([query], plugins.load())
+    added("POLITE", group="uderia_bench.expectations")
+    check.expectations_have_judges([query], plugins.load())
+    assert plugins.load().expectations == (*expectations.BUILT_IN, POLITE)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from uderia_bench import corpus, experiment, gates, plan
-from uderia_bench.documents import read
-from uderia_bench.errors import DocumentError
+from uderia_bench.documents import read, suggestion
+from uderia_bench.errors import DocumentError, UsageError
+from uderia_bench.expectations.judging import GROUPS
 from uderia_bench.plugins import Plugins
 from uderia_bench.trial import Stage
 
@@ -33,15 +35,28 @@ def names_are_known(checked: experiment.Experiment, plugins: Plugins) -> None:
         raise DocumentError(tuple(mistakes))
 
 
+def expectations_have_judges(queries: Iterable[corpus.Query], plugins: Plugins) -> None:
+    """Raise ``UsageError`` where a query expects what neither we nor an installed distribution can judge."""
+    known = {*(kind.name for kind in plugins.expectations), *GROUPS}
+    for query in queries:
+        for expectation in query.expect:
+            for _, kind, _ in expectation.named():
+                if kind not in known:
+                    raise UsageError(
+                        f"query {query.id} expects {kind!r}, and no installed distribution brings that{suggestion(kind, known)}"
+                    )
+
+
 def describe(path: Path, plugins: Plugins) -> str:
     """Return in a few words what a sound document holds; raises ``DocumentError`` with all its mistakes."""
     data = read(path).data
     if isinstance(data, dict) and "queries" not in data and ("arms" in data or "server" in data):
         return _experiment(experiment.load(path), plugins)
-    return _corpus(corpus.load(path))
+    return _corpus(corpus.load(path), plugins)
 
 
-def _corpus(loaded: corpus.Corpus) -> str:
+def _corpus(loaded: corpus.Corpus, plugins: Plugins) -> str:
+    expectations_have_judges(loaded.queries, plugins)
     kinds = Counter(query.complexity or "unlabelled" for query in loaded.queries)
     split = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items(), key=lambda item: -item[1]))
     return f"corpus of {len(loaded.queries)} queries ({split})"

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import orjson
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, field_validator
 
-from uderia_bench import corpus
+from uderia_bench import corpus, sampling
 from uderia_bench.corpus import Complexity, Corpus, Query
 from uderia_bench.documents import (
     Document,
@@ -130,6 +130,37 @@ class Filter(Written):
         return tagged and (not self.complexity or query.complexity in self.complexity)
 
 
+class Sample(Written):
+    """How many of the queries to ask, drawn by ``seed`` (else the experiment's); ``by``: in the proportions of the labels."""
+
+    n: Count
+    seed: Natural | None = None
+    by: Literal["complexity"] | None = None
+
+
+def _shard(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    index, slash, of = value.partition("/")
+    if not (slash and index.isascii() and index.isdigit() and of.isascii() and of.isdigit()):
+        raise wrong(((), f"should be a part of the queries such as 2/4, not {echo(value)}"))
+    return {"index": int(index), "of": int(of)}
+
+
+class Shard(Written):
+    """Which part of the queries this process asks, where several share them: written ``2/4``."""
+
+    index: Count
+    of: Count
+
+    @field_validator("of")
+    @classmethod
+    def _has_the_index(cls, of: int, info: ValidationInfo) -> int:
+        if info.data.get("index", 1) > of:
+            raise wrong(((), f"there is no part {info.data['index']} of {of}"))
+        return of
+
+
 class Price(Written):
     """What a model's tokens cost, in US dollars a million, by the server's own names."""
 
@@ -149,7 +180,7 @@ class Experiment(Written):
     effect worth acting on, a share; ``timeout`` is in seconds.
     """
 
-    reserved: ClassVar[frozenset[str]] = frozenset({"budget", "stop", "on_quota", "sample", "judge", "baseline", "grace"})
+    reserved: ClassVar[frozenset[str]] = frozenset({"budget", "stop", "on_quota", "judge", "baseline", "grace"})
 
     version: Literal[1]
     name: Label
@@ -157,6 +188,8 @@ class Experiment(Written):
     sim: Sim = Sim()
     corpus: Annotated[tuple[Text, ...], BeforeValidator(one_or_more)] = ()
     filter: Filter = Filter()
+    sample: Sample | None = None
+    shard: Annotated[Shard, BeforeValidator(_shard)] | None = None
     arms: Annotated[tuple[Arm, ...], Field(min_length=1)]
     contrasts: tuple[Contrast, ...] = Field(default_factory=_first_against_the_others)
     repeats: Count = 5
@@ -192,8 +225,13 @@ class Experiment(Written):
 
     @property
     def queries(self) -> tuple[Query, ...]:
-        """The queries to ask: those of all corpora that the filter keeps, in the order they are written."""
-        return tuple(query for each in self._corpora for query in each.queries if self.filter.keeps(query))
+        """The queries to ask: of all that the filter keeps the sample, of that the shard, in the order they are written."""
+        kept = tuple(query for each in self._corpora for query in each.queries if self.filter.keeps(query))
+        if (drawn := self.sample) is not None:
+            seed = self.seed if drawn.seed is None else drawn.seed
+            by = sampling.by_complexity if drawn.by == "complexity" else sampling.everything
+            kept = sampling.sample(kept, drawn.n, seed=seed, by=by)
+        return kept if self.shard is None else sampling.shard(kept, self.shard.index, self.shard.of)
 
     @property
     def trials_overlap(self) -> bool:

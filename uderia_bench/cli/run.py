@@ -27,6 +27,9 @@ def command(
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Set any field of the experiment.")
     ] = None,
+    shard: Annotated[
+        str | None, typer.Option("--shard", metavar="I/N", help="Ask the I-th of N parts of the queries only.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, send nothing.")] = False,
     as_json: AsJson = False,
     log_format: LogFormat = "text",
@@ -40,7 +43,7 @@ def command(
     from uderia_bench import experiment as experiments
     from uderia_bench.cli.finish import finish
 
-    flags = {"server": server, "repeats": repeats, "load.concurrency": concurrency}
+    flags = {"server": server, "repeats": repeats, "load.concurrency": concurrency, "shard": shard}
     loaded = experiments.load(experiment, [*(assignments or ()), *overrides(flags)], fallbacks=from_environment())
     check.names_are_known(loaded, plugins.load())
     if dry_run:

@@ -16,7 +16,8 @@ from uderia_bench.trial import Outcome
 
 Kinds = Mapping[str, ExpectationKind]
 
-_GROUPS: dict[str, Callable[[list[bool]], bool]] = {"any": any, "all": all}
+GROUPS: dict[str, Callable[[list[bool]], bool]] = {"any": any, "all": all}
+"""Kinds that hold others, and how the parts make the whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ def _judged(evidence: Evidence, expectation: Expectation, kinds: Kinds) -> Judge
     trace = evidence.trace
     if trace.outcome is not Outcome.ANSWERED:
         return Judged(passed=None, found=quoted(f"not judged: {trace.outcome.value}"))
-    if expectation.kind in _GROUPS:
+    if expectation.kind in GROUPS:
         return _group(evidence, expectation.kind, expectation.value, kinds)
     return _single(evidence, expectation.kind, expectation.value, kinds)
 
@@ -74,6 +75,6 @@ def _group(evidence: Evidence, name: str, parts: Sequence[Expectation], kinds: K
     known = [result.passed for _, result in judged if result.passed is not None]
     if not known:
         return Judged(passed=None, found=quoted("; ".join(f"{kind}: {result.found}" for kind, result in judged)))
-    passed = _GROUPS[name](known)
+    passed = GROUPS[name](known)
     decided = [f"{kind}: {result.found}" for kind, result in judged if result.passed is passed]
     return Judged(passed=passed, found=quoted("; ".join(decided)))
