@@ -146,7 +146,7 @@ def run(
             detectors=detectors,
             thresholds=thresholds,
             expected=expected,
-            others=_referenced(ledger, expected, types),
+            others=referenced(ledger, expected, types),
         )
         schemas = reading.schemas
         write = {name: stack.enter_context(directory.table(name, wanted)) for name, wanted in schemas.items()}
@@ -159,7 +159,7 @@ def run(
     return count
 
 
-def _referenced(ledger: Ledger, expected: Expected, types: tuple[ProfileType, ...]) -> Mapping[Round, Mapping[str, str]]:
+def referenced(ledger: Ledger, expected: Expected, types: tuple[ProfileType, ...]) -> Mapping[Round, Mapping[str, str]]:
     """Read the answers that other queries' answers are compared with."""
     wanted = expected.references
     records = ledger.records(wanted) if wanted else ()
