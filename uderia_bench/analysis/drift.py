@@ -33,11 +33,11 @@ def drift(trials: Trials, metric: Metric, arm: str) -> tuple[str, ...]:
 
 
 def _trend(trials: Trials, metric: Metric, arm: str, logs: Floats) -> tuple[str, ...]:
-    """Follow the order of sending, from 0 at the first trial to 1 at the last."""
+    """Follow the order of sending, from 0 at the arm's first trial to 1 at its last."""
     order = trials.order()
     if order is None:
         return ()
-    order = order[:, trials.arm(arm)]
+    order = _whole(order[:, trials.arm(arm)])
     found = within_slope(logs, order)
     if found is None:
         return ()
@@ -60,3 +60,12 @@ def _repeat_order(trials: Trials, metric: Metric, arm: str, logs: Floats) -> tup
     if found is None or found.p >= NOTE_BELOW:
         return ()
     return (f"{metric.name} on {arm} changes with the repeat: {expm1(found.slope):+.0%} each (p {found.p:.2g})",)
+
+
+def _whole(order: Floats) -> Floats:
+    """Stretch an arm's part of the order to 0..1: an arm that ran in the second half only drifts over its own time."""
+    if not np.isfinite(order).any():
+        return order
+    first, last = float(np.nanmin(order)), float(np.nanmax(order))
+    stretched: Floats = (order - first) / (last - first) if last > first else order
+    return stretched

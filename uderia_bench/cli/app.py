@@ -8,7 +8,22 @@ import sys
 import typer
 
 from uderia_bench import __version__
-from uderia_bench.cli import check, compare, demo, derive, detectors, export, metrics, profiles, report, resume, run, sim
+from uderia_bench.cli import (
+    check,
+    compare,
+    demo,
+    derive,
+    detectors,
+    diff,
+    export,
+    inspect,
+    metrics,
+    profiles,
+    report,
+    resume,
+    run,
+    sim,
+)
 from uderia_bench.errors import BenchError, DocumentError
 
 INTERNAL = 3  # an error of ours is no usage error, no missed gate and nothing to resume: it could not run
@@ -23,7 +38,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help costs half the start-up time of rich's
     pretty_exceptions_enable=False,
 )
-for _module in (demo, run, compare, resume, derive, report, export, profiles, check, metrics, detectors, sim):
+for _module in (demo, run, compare, resume, derive, report, diff, export, profiles, inspect, check, metrics, detectors, sim):
     app.command(name=_module.NAME, no_args_is_help=_module.NEEDS_ARGUMENTS)(_module.command)
 
 

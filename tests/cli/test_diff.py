@@ -1,0 +1,27 @@
+"""``diff`` through the real command: what it prints and how it leaves."""
+
+import json
+
+from frames import grid, noisy
+from runs import saved
+
+
+def test_the_gate_decides_the_exit_code(command):
+    """A slower run is 0 without the gate and 1 with it, as text and as JSON; a refused baseline is 2 in one line."""
+    output = command.cwd / "output"
+    saved(output, "first", grid(queries=12, repeats=2, value=noisy(noise=0.05)))
+    saved(output, "second", grid(queries=12, repeats=2, value=noisy(noise=0.05, ratio=2)))
+    saved(output, "third", grid(queries=12, repeats=3, value=noisy(noise=0.05, ratio=2)))
+    plain = command("diff", "first", "second")
+    assert plain.returncode == 0, plain.stderr
+    assert max(map(len, plain.stdout.splitlines())) <= 80
+    gated = command("diff", "first", "second", "--arm", "OPTIM", "--gate", "--json")
+    assert gated.returncode == 1
+    report = json.loads(gated.stdout)
+    assert report["gates"] == [
+        {"name": "nothing worse than the baseline", "passed": False, "detail": "worse: latency_s of OPTIM (run)"}
+    ]
+    refused = command("diff", "first", "third")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert len(refused.stderr.splitlines()) == 1
+    assert command("diff", "first", "third", "--force").returncode == 0

@@ -1,0 +1,40 @@
+"""Run directories made by hand, as derived runs leave them: a manifest and the Parquet of a frame of trials."""
+
+import json
+
+import polars as pl
+from experiments import built, queries
+
+from uderia_bench import manifest
+from uderia_bench.store import RunDirectory
+from uderia_bench.trial import Expected
+
+STARTED = "2026-11-24T10:00:00+00:00"
+
+
+def saved(output, run_id, frame, *, started=STARTED, asked=None, planned=None, models=(), state="complete", **fields):
+    """Save a frame of trials as a run of the experiment that ``fields`` describe; returns its directory.
+
+    ``planned`` is how many measured trials there should be, by default as many as there are; ``asked`` the corpus, by default
+    the queries of the frame.
+    """
+    arms = tuple(sorted(frame["arm"].unique()))
+    asked = queries(frame["query_id"].n_unique()) if asked is None else asked
+    experiment = built(asked, **{"arms": arms, "repeats": max(int(frame["repeat"].max()), 1), "name": "small", **fields})
+    serving = {
+        arm: Expected(server="sim", profile_id=arm, profile_tag=arm, profile_type="tool_enabled", models=models) for arm in arms
+    }
+    facts = manifest.begun(experiment, [], run_id=run_id, arms=serving, servers={}, started_at=_at(started))
+    facts["plan"]["measured"] = frame.height if planned is None else planned
+    run = RunDirectory(output / run_id)
+    (run.path / "trials").mkdir(parents=True)
+    stage = [] if "stage" in frame.columns else [pl.lit("measured").alias("stage")]
+    frame.with_columns(pl.lit(run_id).alias("run_id"), *stage).write_parquet(run.path / "trials" / "part-0.parquet")
+    run.write("manifest.json", json.dumps({**facts, "state": state, "ended_at": started}))
+    return run
+
+
+def _at(stamp):
+    from datetime import datetime
+
+    return datetime.fromisoformat(stamp)

@@ -1,0 +1,37 @@
+"""``diff``: one run against another."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from uderia_bench.cli.options import OUTPUT, AsJson, Output, Run
+
+NAME = "diff"
+NEEDS_ARGUMENTS = True
+
+
+def command(
+    baseline: Annotated[str, typer.Argument(metavar="BASELINE", help="The run to compare with: an id or a directory.")],
+    run: Run,
+    arm: Annotated[str | None, typer.Option("--arm", metavar="NAME", help="Compare this arm only.")] = None,
+    gate: Annotated[bool, typer.Option("--gate", help="Leave with 1 where a verdict over all queries is worse.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Compare runs that were not asked the same.")] = False,
+    output: Output = OUTPUT,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the arms of one name in two runs, paired by query.
+
+    Example: uderia-bench diff last-week latest --arm OPTIM --gate
+    """
+    from uderia_bench import diff, plugins, store
+    from uderia_bench.cli.finish import width
+    from uderia_bench.cli.options import colour
+    from uderia_bench.report import content
+    from uderia_bench.report.as_json import to_json
+    from uderia_bench.report.text import to_text
+
+    made = diff.judge(store.find(baseline, output), store.find(run, output), plugins.load(), arm=arm, force=force, gate=gate)
+    typer.echo(to_json(made) if as_json else to_text(made, width(), colour=colour()), nl=False)
+    raise typer.Exit(int(content.standing(made)))
