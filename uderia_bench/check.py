@@ -25,7 +25,7 @@ def names_are_known(checked: experiment.Experiment, plugins: Plugins) -> None:
         for name in checked.margins
         if name not in known
     ]
-    names = gates.names_of(checked, plugins.metrics)
+    names = gates.names_of(checked, plugins.metrics, [detector.name for detector in plugins.detectors])
     for index, text in enumerate(checked.gates):
         try:
             gates.parse(text, names)

@@ -19,7 +19,7 @@ import polars as pl
 import structlog
 from rich.console import Console
 
-from uderia_bench import derive, embedded, gates, logs, manifest, plan, progress, store
+from uderia_bench import derive, embedded, gates, logs, manifest, plan, progress, rendering, store
 from uderia_bench.analysis import Analysis, analyse
 from uderia_bench.detectors import DEFAULTS, Thresholds
 from uderia_bench.errors import CallFailed, Interrupted
@@ -30,10 +30,8 @@ from uderia_bench.gateway.credentials import from_environment
 from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.ledger import Ledger
 from uderia_bench.plugins import Plugins
-from uderia_bench.report.as_json import to_json
 from uderia_bench.report.content import GateResult, IssueSummary, Report
 from uderia_bench.report.issues import summarise
-from uderia_bench.report.markdown import to_markdown
 from uderia_bench.runner import Conditions, Runner, Stop
 from uderia_bench.store import RunDirectory
 from uderia_bench.trial import Expected, Outcome, Stage, Trial
@@ -89,8 +87,7 @@ def conclude(run: RunDirectory, plugins: Plugins, thresholds: Thresholds = DEFAU
     )
     run.write_manifest(manifest.derived(run.manifest(), plugins.metrics))
     made = judge(run, plugins)
-    run.write("report.md", to_markdown(made))
-    run.write("report.json", to_json(made))
+    rendering.leave(run, made)
     return made
 
 
@@ -117,13 +114,13 @@ def judge(run: RunDirectory, plugins: Plugins) -> Report:
         confidence=experiment.confidence,
         seed=experiment.seed,
     )
-    files = tuple(str(run.path / name) for name in ("report.md", "report.json", "trials"))
+    issues = _issues(run, trials, plugins)
     return Report(
-        facts=manifest.facts(facts, outcomes, files=files),
+        facts=manifest.facts(facts, outcomes, files=tuple(str(run.path / name) for name in (*rendering.LEFT, "trials"))),
         analysis=found,
         metrics=plugins.metrics,
-        issues=_issues(run, trials, plugins),
-        gates=_gates(experiment, found, plugins),
+        issues=issues,
+        gates=_gates(experiment, found, issues, plugins),
     )
 
 
@@ -133,13 +130,15 @@ def _issues(run: RunDirectory, trials: pl.DataFrame, plugins: Plugins) -> tuple[
     return () if found is None or steps is None else summarise(found, trials, steps, plugins.detectors)
 
 
-def _gates(experiment: Experiment, found: Analysis, plugins: Plugins) -> tuple[GateResult, ...]:
+def _gates(
+    experiment: Experiment, found: Analysis, issues: tuple[IssueSummary, ...], plugins: Plugins
+) -> tuple[GateResult, ...]:
     """Judge the experiment's gates; one that cannot be read any more (a plug-in that is gone) is missed, and says why."""
-    names = gates.names_of(experiment, plugins.metrics)
+    names = gates.names_of(experiment, plugins.metrics, [detector.name for detector in plugins.detectors])
     results: list[GateResult] = []
     for text in experiment.gates:
         try:
-            results += gates.judge([gates.parse(text, names)], found)
+            results += gates.judge([gates.parse(text, names)], found, issues)
         except gates.Misread as wrong:
             results.append(GateResult(name=text, passed=False, detail=wrong.message))
     return tuple(results)

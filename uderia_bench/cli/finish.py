@@ -26,7 +26,7 @@ def leave(run: RunDirectory, made: Report, *, as_json: bool) -> None:
     from uderia_bench.errors import Interrupted
     from uderia_bench.report import content
 
-    typer.echo(rendered(made, "json" if as_json else "text"))
+    typer.echo(rendered(made, "json" if as_json else "text", run))
     try:
         pipeline.settled_or_interrupted(run)
     except Interrupted as error:
@@ -35,24 +35,11 @@ def leave(run: RunDirectory, made: Report, *, as_json: bool) -> None:
     raise typer.Exit(int(content.standing(made)))
 
 
-def rendered(made: Report, form: str) -> str:
-    """Return a report as text; raises ``UsageError`` for a form there is none of."""
-    from uderia_bench.errors import UsageError
+def rendered(made: Report, form: str, run: RunDirectory | None = None) -> str:
+    """Return a report as the terminal takes it, without its last line break."""
+    from uderia_bench import rendering
 
-    match form:
-        case "text":
-            from uderia_bench.report.text import to_text
-
-            return to_text(made, width(), colour=colour()).rstrip("\n")
-        case "markdown":
-            from uderia_bench.report.markdown import to_markdown
-
-            return to_markdown(made).rstrip("\n")
-        case "json":
-            from uderia_bench.report.as_json import to_json
-
-            return to_json(made).rstrip("\n")
-    raise UsageError(f"--format {form}: use text, markdown or json")
+    return rendering.render(made, form, run, width=width(), colour=colour()).rstrip("\n")
 
 
 def width() -> int:

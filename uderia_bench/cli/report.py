@@ -15,7 +15,7 @@ NEEDS_ARGUMENTS = True
 
 def command(
     run: Run,
-    form: Annotated[str, typer.Option("--format", metavar="text|markdown|json", help="Which form.")] = "text",
+    form: Annotated[str, typer.Option("--format", metavar="text|markdown|json|html", help="Which form.")] = "text",
     file: Annotated[Path | None, typer.Option("-o", "--file", metavar="FILE", help="Write to a file, not stdout.")] = None,
     output: Output = OUTPUT,
     as_json: AsJson = False,
@@ -27,7 +27,8 @@ def command(
     from uderia_bench import pipeline, plugins, store
     from uderia_bench.cli.finish import rendered
 
-    text = rendered(pipeline.judge(store.find(run, output), plugins.load()), "json" if as_json else form)
+    found = store.find(run, output)
+    text = rendered(pipeline.judge(found, plugins.load()), "json" if as_json else form, found)
     if file is None:
         typer.echo(text)
     else:

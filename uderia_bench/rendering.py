@@ -1,0 +1,55 @@
+"""A run's report in any of its forms, from its report and its tables as they are: nothing is compared or derived again."""
+
+from __future__ import annotations
+
+from uderia_bench.errors import StoreError, UsageError
+from uderia_bench.ledger import Ledger
+from uderia_bench.report.as_json import to_json
+from uderia_bench.report.content import Report
+from uderia_bench.report.html import Kept, to_html
+from uderia_bench.report.markdown import to_markdown
+from uderia_bench.report.text import to_text
+from uderia_bench.store import RunDirectory
+
+FORMS = ("text", "markdown", "json", "html")
+LEFT = {"report.md": "markdown", "report.json": "json", "report.html": "html"}
+"""The files a run leaves, with the form of each."""
+
+
+def render(report: Report, form: str, run: RunDirectory | None, *, width: int = 80, colour: bool = False) -> str:
+    """Return a report in one of ``FORMS``; raises ``UsageError`` for any other.
+
+    The page shows the trials of its ``run``; a report of no single run has none. ``width`` and ``colour`` are for text.
+    """
+    match form:
+        case "text":
+            return to_text(report, width, colour=colour)
+        case "markdown":
+            return to_markdown(report)
+        case "json":
+            return to_json(report)
+        case "html" if run is not None:
+            return to_html(report, _kept(run))
+    raise UsageError(f"--format {form}: use {', '.join(FORMS[:-1])} or {FORMS[-1]}")
+
+
+def leave(run: RunDirectory, report: Report) -> None:
+    """Write the files of ``LEFT`` into the run directory."""
+    for name, form in LEFT.items():
+        run.write(name, render(report, form, run))
+
+
+def _kept(run: RunDirectory) -> Kept:
+    """Read what the page shows beside the report; the prompts only where the ledger is still there."""
+    try:
+        with Ledger.open(run.ledger) as ledger:
+            prompts = {trial.query_id: trial.prompt for trial in ledger.plan()}
+    except StoreError:
+        prompts = {}
+    return Kept(
+        trials=run.trials(),
+        manifest=run.manifest(),
+        steps=run.derived("steps"),
+        issues=run.derived("issues"),
+        prompts=prompts,
+    )

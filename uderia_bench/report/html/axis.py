@@ -1,0 +1,97 @@
+"""Axes: from a value to its place in percent of the plot, and the ticks a reader can count on. Numbers in, numbers out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+_PADDING = 0.03  # of the axis's length at either end, so that no mark is cut at the edge
+_MOST_TICKS = 6
+_STEPS = (1.0, 2.0, 3.0, 5.0)  # of a decade: what people count in
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """A stretch of numbers, logarithmic or linear; ``lo`` < ``hi``, both positive where logarithmic."""
+
+    lo: float
+    hi: float
+    log: bool = False
+    base: float = 10.0  # of a logarithmic axis's ticks: 2 for ratios, which people think of as doubled and halved
+
+    def at(self, value: float) -> float:
+        """Return the place of a value in percent from the low end, at most the ends themselves."""
+        lo, hi, here = (self._scaled(each) for each in (self.lo, self.hi, min(max(value, self.lo), self.hi)))
+        return 100 * (here - lo) / (hi - lo)
+
+    def ticks(self) -> tuple[float, ...]:
+        """Return at most a handful of round values inside the axis."""
+        if self.log and self.base == 2:
+            return tuple(_thinned([2.0**n for n in range(math.ceil(math.log2(self.lo)), math.floor(math.log2(self.hi)) + 1)]))
+        return tuple(_thinned(_log_ticks(self.lo, self.hi) if self.log else _linear_ticks(self.lo, self.hi)))
+
+    def _scaled(self, value: float) -> float:
+        return math.log10(value) if self.log else value
+
+
+def log_axis(values: Iterable[float]) -> Axis | None:
+    """Return a logarithmic axis that holds all positive values, None where there are none."""
+    known = [value for value in values if value > 0 and math.isfinite(value)]
+    if not known:
+        return None
+    lo, hi = min(known), max(known)
+    if hi / lo < 1.5:  # a single value still needs a stretch to stand on
+        lo, hi = lo / 1.25, hi * 1.25
+    grow = (hi / lo) ** _PADDING
+    return Axis(lo=lo / grow, hi=hi * grow, log=True)
+
+
+def linear_axis(values: Iterable[float]) -> Axis | None:
+    """Return a linear axis that holds all values, None where there are none."""
+    known = [value for value in values if math.isfinite(value)]
+    if not known:
+        return None
+    lo, hi = min(known), max(known)
+    grow = (hi - lo) * _PADDING or abs(hi) or 1.0
+    return Axis(lo=lo - grow, hi=hi + grow)
+
+
+def ratio_axis(values: Iterable[float], *, least: float) -> Axis:
+    """Return a logarithmic axis of ratios with 1 on it and at least the factor ``least`` to both sides; ticks double."""
+    ends = [value for value in values if value > 0 and math.isfinite(value)]
+    lo, hi = min([1 / least, *ends]), max([least, *ends])
+    grow = (hi / lo) ** _PADDING
+    return Axis(lo=lo / grow, hi=hi * grow, log=True, base=2.0)
+
+
+def difference_axis(values: Iterable[float], *, least: float) -> Axis:
+    """Return a linear axis of differences with 0 on it and at least ``least`` to both sides."""
+    ends = [value for value in values if math.isfinite(value)]
+    lo, hi = min([-least, *ends]), max([least, *ends])
+    grow = (hi - lo) * _PADDING
+    return Axis(lo=lo - grow, hi=hi + grow)
+
+
+def _log_ticks(lo: float, hi: float) -> list[float]:
+    decades = range(math.floor(math.log10(lo)), math.ceil(math.log10(hi)) + 1)
+    found: list[float] = []
+    for steps in ((1.0,), (1.0, 3.0), _STEPS):
+        found = [step * 10.0**decade for decade in decades for step in steps if lo <= step * 10.0**decade <= hi]
+        if len(found) > 2:
+            return found
+    return found if len(found) > 1 else _linear_ticks(lo, hi)
+
+
+def _linear_ticks(lo: float, hi: float) -> list[float]:
+    rough = (hi - lo) / (_MOST_TICKS - 1)
+    decade = 10.0 ** math.floor(math.log10(rough))
+    step = next((s * decade for s in (1.0, 2.0, 5.0) if s * decade >= rough), 10 * decade)
+    return [step * n for n in range(math.ceil(lo / step), math.floor(hi / step) + 1)]
+
+
+def _thinned(ticks: list[float]) -> list[float]:
+    return ticks[:: math.ceil(len(ticks) / _MOST_TICKS)] if len(ticks) > _MOST_TICKS else ticks
+
+
+Label = Callable[[float], str]

@@ -1,0 +1,46 @@
+"""What a run keeps beside its report, as the page reads it, and which trials it shows in full."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from uderia_bench.trial import Outcome, Stage
+
+IN_FULL = 300  # trials with every step: a thousand would be a megabyte, and nobody reads three hundred
+_SHARES = (("failed", IN_FULL // 3), ("slowest", IN_FULL // 3))  # at most; one a query and arm takes what is left
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """The run's derived tables and its manifest; a table that was not derived is None. ``prompts`` are by query."""
+
+    trials: pl.DataFrame
+    manifest: Mapping[str, Any]
+    steps: pl.DataFrame | None = None
+    issues: pl.DataFrame | None = None
+    prompts: Mapping[str, str] = field(default_factory=dict)
+
+
+def in_full(trials: pl.DataFrame, limit: int = IN_FULL) -> tuple[str, ...]:
+    """Choose the trials worth every step: those that did not answer, the slowest of each arm, one a query and arm."""
+    if trials.height <= limit:
+        return tuple(trials["trial_id"])
+    measured = trials.filter(pl.col("stage") == Stage.MEASURED).sort("seq")
+    answered = measured.filter(pl.col("outcome") == Outcome.ANSWERED)
+    slowness = pl.col("latency_s").rank("ordinal", descending=True).over("arm")
+    pools = {
+        "failed": measured.filter(pl.col("outcome") != Outcome.ANSWERED),
+        "slowest": answered.drop_nulls("latency_s").with_columns(slowness.alias("place")).sort("place", "arm"),
+    }
+    chosen: dict[str, None] = {}
+    for name, share in _SHARES:
+        chosen |= dict.fromkeys(pools[name]["trial_id"].head(share))
+    for trial_id in answered.unique(["query_id", "arm"], keep="first", maintain_order=True)["trial_id"]:
+        if len(chosen) >= limit:
+            break
+        chosen.setdefault(trial_id)
+    return tuple(chosen)
