@@ -138,5 +138,5 @@ class Scripted:
     def finish(self, task_id: str) -> None:
         """Write a task's turn into its session, once."""
         history = self.sessions[self.tasks[task_id]["session"]]["last_turn_data"]["workflow_history"]
-        if not history:
-            history.append({"turn": 1, "task_id": task_id, "status": "success"})
+        if all(turn["task_id"] != task_id for turn in history):
+            history.append({"turn": len(history) + 1, "task_id": task_id, "status": "success"})

@@ -23,7 +23,7 @@ def trial(seq: int = 0) -> Trial:
         block=seq,
         window=0,
         stage=Stage.MEASURED,
-        query_id="q",
+        query_id=f"q{seq}",
         prompt="how many?",
         complexity="simple",
         tags=("a", "b"),
@@ -108,6 +108,26 @@ def test_what_resume_asks_again(ledger, ending, again):
     ledger.settle(record(ending=ending))
     assert (trial(0) in ledger.unsettled()) is again
     assert trial(1) in ledger.unsettled()
+
+
+def test_a_conversation_is_left_whole(tmp_path):
+    """Where one turn of a conversation is left, resume gets all of them; another conversation's are not its business."""
+    turns = [replace(trial(seq), query_id="talk", turn=seq + 1) for seq in range(3)]
+    other = [replace(trial(seq + 3), query_id="done", turn=seq + 1) for seq in range(2)]
+    with Ledger.create(tmp_path / "l.sqlite", [*turns, *other], {"OPTIM": ARM}) as ledger:
+        for settled in (*turns[:2], *other):
+            ledger.settle(replace(record(), trial=settled))
+        assert ledger.unsettled() == tuple(turns)
+        ledger.settle(replace(record(), trial=turns[2]))
+        assert ledger.unsettled() == ()
+
+
+def test_records_of_some_queries_only(ledger):
+    """Those of the queries asked for, whatever their names are made of."""
+    for seq in (0, 1):
+        ledger.settle(record(seq))
+    assert [found.trial.query_id for found in ledger.records(["q1", "it's"])] == ["q1"]
+    assert list(ledger.records([])) == []
 
 
 def test_an_accepted_query_can_be_picked_up(ledger):

@@ -224,14 +224,29 @@ def test_ids_are_readable_and_apart_even_where_names_are_not():
 
 def test_a_trial_carries_what_its_query_says():
     """Prompt, complexity and tags go where the trial goes."""
-    (trial,) = planned((query("a", prompt="how many?", complexity="simple", tags=("t",)),), arms=("A",), repeats=1, warmup=0)
+    (trial,) = planned((query("a", turns=("how many?",), complexity="simple", tags=("t",)),), arms=("A",), repeats=1, warmup=0)
     assert (trial.prompt, trial.complexity, trial.tags, trial.query_id) == ("how many?", "simple", ("t",), "a")
 
 
+def test_a_conversation_is_a_trial_a_turn_in_a_row():
+    """One block, one window, places from 1; ids end in the turn, and a query of one turn has none."""
+    asked = (query("talk", turns=("hi", "and then?", "bye")), query("a"))
+    trials = [trial for trial in planned(asked, arms=("A", "B"), repeats=2, warmup=0) if trial.query_id == "talk"]
+    assert len(trials) == 12
+    for first in range(0, 12, 3):
+        talk = trials[first : first + 3]
+        assert [trial.seq - talk[0].seq for trial in talk] == [0, 1, 2]
+        assert [(trial.turn, trial.prompt, trial.trial_id[-3:]) for trial in talk] == [
+            (1, "hi", "-t1"),
+            (2, "and then?", "-t2"),
+            (3, "bye", "-t3"),
+        ]
+        assert len({(trial.block, trial.window, trial.conversation) for trial in talk}) == 1
+    assert len({trial.conversation for trial in trials}) == 4
+
+
 def test_what_cannot_be_planned_is_refused_by_name():
-    """Conversations, nothing to ask, and a plan nobody can have meant."""
-    with pytest.raises(UsageError, match=r"^talk: conversations come with a later release; filter them out$"):
-        planned((query("a"), query("talk", turns=("hi", "and then?"))))
+    """Nothing to ask, and a plan nobody can have meant."""
     with pytest.raises(UsageError, match=r"^there is no query to ask$"):
         plan.build(built(), ())
     with pytest.raises(UsageError, match=r"^2,000,002 trials are more than 1,000,000; lower repeats, or filter the queries$"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import anyio
@@ -43,6 +44,15 @@ def planned(n: int, *, arms=("IDEAT", "OPTIM"), window_of=lambda _block, _arm: 0
     ]
     ordered = sorted(trials, key=lambda trial: trial.window)
     return tuple(replace(trial, seq=seq) for seq, trial in enumerate(ordered))
+
+
+def talk(turns: int, *, arm="OPTIM", first=0) -> tuple[Trial, ...]:
+    """Return one conversation, its turns following on ``first``."""
+    (one,) = planned(1, arms=(arm,))
+    return tuple(
+        replace(one, trial_id=f"talk-{arm}-t{turn}", query_id="talk", seq=first + turn, turn=turn, prompt=f"turn {turn}")
+        for turn in range(1, turns + 1)
+    )
 
 
 class Bench:
@@ -299,3 +309,87 @@ async def test_what_was_in_flight_at_a_crash_is_picked_up_by_id(tmp_path):
     assert {record.ending for record in records} == {Ending.SETTLED}
     assert server.count("POST", "/query") == 2
     assert all("picked up" in record.notes[0] and record.seen_hi_s is None for record in records)
+
+
+# ---- conversations
+
+
+async def test_the_turns_of_a_conversation_share_a_session_and_follow_each_other(tmp_path):
+    """One session, each turn sent when the one before has ended; the conversation holds one slot."""
+    trials = (*talk(3, arm="OPTIM"), *talk(3, arm="IDEAT", first=10))
+    bench = Bench(tmp_path, Scripted(task_s=3.0), trials)
+    await bench.run()
+    records = bench.records()
+    assert {record.ending for record in records.values()} == {Ending.SETTLED}
+    for arm in ("OPTIM", "IDEAT"):
+        told = [records[f"talk-{arm}-t{turn}"] for turn in (1, 2, 3)]
+        assert len({record.session_id for record in told}) == 1
+        assert len({record.task_id for record in told}) == 3
+        assert all(later.sent_s >= earlier.sent_s + 3.0 for earlier, later in itertools.pairwise(told))
+    assert bench.server.most_in_flight == 2
+
+
+async def test_a_conversation_that_dies_ends_all_its_turns(tmp_path):
+    """What cannot follow is not asked, ends as the turn before did and says so; resume asks a timed-out one no more."""
+    bench = Bench(tmp_path, Scripted(task_s=1e6), talk(3), replace(CONDITIONS, timeout_s=30.0))
+    await bench.run()
+    records = bench.records()
+    assert [record.ending for record in records.values()] == [Ending.TIMED_OUT] * 3
+    assert records["talk-OPTIM-t3"].detail == "not asked: turn 2 of the conversation ended timed_out"
+    assert records["talk-OPTIM-t3"].sent_s is None
+    assert bench.server.count("POST", "/query") == 1
+    await bench.run(resume=True)
+    assert bench.server.count("POST", "/query") == 1
+
+
+async def test_a_conversation_stopped_in_the_middle_is_asked_again_from_its_first_turn(tmp_path):
+    """After a stop in turn 2 the third is not sent; resume begins anew in another session, and attempts count it."""
+    bench = Bench(tmp_path, Scripted(task_s=3.0), talk(3))
+
+    async def interrupt():
+        await anyio.sleep(5)
+        bench.stop.ask()
+
+    await bench.run(during=interrupt)
+    assert sorted(bench.records()) == ["talk-OPTIM-t1", "talk-OPTIM-t2"]
+    first_session = bench.records()["talk-OPTIM-t1"].session_id
+    bench.stop = Stop()
+    await bench.run(resume=True)
+    records = bench.records()
+    assert {record.ending for record in records.values()} == {Ending.SETTLED}
+    assert [records[f"talk-OPTIM-t{turn}"].attempts for turn in (1, 2, 3)] == [2, 2, 1]
+    assert {record.session_id for record in records.values()} == {"s-1"} != {first_session}
+    assert bench.server.count("POST", "/query") == 5
+
+
+async def test_what_a_crash_left_running_of_a_conversation_is_cancelled_and_asked_again(tmp_path):
+    """It cannot be picked up in the middle, and must not run on under other trials."""
+    server = Scripted(task_s=20.0)
+    bench = Bench(tmp_path, server, talk(2))
+    with anyio.move_on_after(25):  # the process dies in turn 2
+        await bench.run()
+    await bench.run(resume=True)
+    assert {record.ending for record in bench.records().values()} == {Ending.SETTLED}
+    assert server.tasks["task-1"]["cancelled"]
+    assert {record.session_id for record in bench.records().values()} == {"s-1"}
+
+
+async def test_a_broken_query_of_a_later_turn_is_looked_up_behind_the_earlier_ones(tmp_path):
+    """The turn before is in the session already, and is not taken for the one that broke."""
+    server = Scripted(task_s=3.0)
+    bench = Bench(tmp_path, server, talk(2))
+    real = server.start
+
+    def break_the_second(session_id, body):
+        task_id = real(session_id, body)
+        if body["prompt"] == "turn 2":
+            raise httpx.ReadError("reset")
+        return task_id
+
+    server.start = break_the_second
+    async with anyio.create_task_group() as group:
+        group.start_soon(bench.run)
+        await anyio.sleep(10)
+        server.finish("task-1")
+    record = bench.records()["talk-OPTIM-t2"]
+    assert (record.ending, record.task_id) == (Ending.SETTLED, "task-1")

@@ -62,19 +62,21 @@ class Asking:
     mark_asked: Callable[[TrialRecord], None]
     rng: random.Random
 
-    async def ask(self, trial: Trial, expected: Expected, *, attempts: int) -> TrialRecord:
-        """Ask one trial in a fresh session and follow it to its end."""
+    async def ask(self, trial: Trial, expected: Expected, *, attempts: int, session_id: str | None = None) -> TrialRecord:
+        """Ask one trial, in a fresh session or in that of the turn before, and follow it to its end."""
         record = TrialRecord(
             trial=trial,
             expected=expected,
             ending=Ending.CANCELLED,
             detail="stopped before it was sent",
             attempts=attempts,
+            session_id=session_id,
             due_s=self.clock.now_s(),
             due_at=_utc(),
         )
         async with _endings(record) as held:
-            await self._create_session(held)
+            if session_id is None:
+                await self._create_session(held)
             await self._submit(held)
             await self._follow(held)
         return held.record
@@ -127,11 +129,11 @@ class Asking:
             body = await self.uderia.session(held.record.session_id)
             session = _object(body)
             turns = _turns(session)
-            if turns:
+            if len(turns) >= held.record.trial.turn:
                 task_id = turns[-1].get("task_id")
                 held.set(task_id=task_id if isinstance(task_id, str) else None, session=body)
                 return
-            if not session.get("session_history") and anyio.current_time() - asked_s > LOOK_UP_S:
+            if _prompts(session) < held.record.trial.turn and anyio.current_time() - asked_s > LOOK_UP_S:
                 raise NoAnswer(f"{broken}; the session shows no trace of the query", arrived=False)
             await anyio.sleep(self._pause(anyio.current_time() - asked_s))
 
@@ -176,7 +178,7 @@ class Asking:
         """Read what the session kept of a task the server has forgotten (tasks live in memory, sessions on disk)."""
         assert held.record.session_id is not None, "a task belongs to a session"
         body = await self.uderia.session(held.record.session_id)
-        if _turns(_object(body)):
+        if len(_turns(_object(body))) >= held.record.trial.turn:
             held.set(ending=Ending.SETTLED, detail=None, session=body, done_at=_utc())
             held.note("the server forgot the task; read from the session alone")
         else:
@@ -257,6 +259,13 @@ def _turns(session: dict[str, Any]) -> list[dict[str, Any]]:
     last = session.get("last_turn_data")
     history = last.get("workflow_history") if isinstance(last, dict) else None
     return [turn for turn in history if isinstance(turn, dict)] if isinstance(history, list) else []
+
+
+def _prompts(session: dict[str, Any]) -> int:
+    """Return how many prompts the session has heard."""
+    history = session.get("session_history")
+    said = history if isinstance(history, list) else []
+    return sum(1 for message in said if isinstance(message, dict) and message.get("role") == "user")
 
 
 def _utc() -> datetime:

@@ -107,9 +107,14 @@ class Ledger:
         return tuple(_trial(text) for (text,) in self._db.execute("SELECT planned FROM trials ORDER BY seq"))
 
     def unsettled(self) -> tuple[Trial, ...]:
-        """Return what is still to be asked: never settled, or ended in a way that is asked again (contract: ``resume``)."""
+        """Return what is still to be asked: never settled, or ended in a way that is asked again (contract: ``resume``).
+
+        A conversation is asked whole: where one of its turns is left, all of them are.
+        """
         rows = self._db.execute("SELECT planned, state, ending FROM trials ORDER BY seq")
-        return tuple(_trial(text) for text, state, ending in rows if state != "settled" or ending in ASK_AGAIN)
+        trials = [(_trial(text), state != "settled" or ending in ASK_AGAIN) for text, state, ending in rows]
+        left = {trial.conversation for trial, is_left in trials if is_left}
+        return tuple(trial for trial, _ in trials if trial.conversation in left)
 
     def asked(self, trial_id: str) -> TrialRecord | None:
         """Return what is known of a trial whose query was accepted and whose end nobody saw; None for any other."""

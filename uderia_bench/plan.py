@@ -85,7 +85,8 @@ class Outline:
 def build(experiment: Experiment, queries: Iterable[Query]) -> tuple[Trial, ...]:
     """Plan every trial, in the order of sending: warm-ups, then each query on each arm, ``repeats`` times.
 
-    Raises ``UsageError`` for what cannot be planned: no query, conversations of several turns, more than ``MAX_TRIALS``.
+    A conversation of several turns is a trial a turn, one after the other. Raises ``UsageError`` for what cannot be planned: no
+    query, more than ``MAX_TRIALS``.
     """
     asked = tuple(queries)
     _refuse_what_cannot_be_planned(experiment, asked)
@@ -93,7 +94,8 @@ def build(experiment: Experiment, queries: Iterable[Query]) -> tuple[Trial, ...]
     measured = _measured_blocks(experiment, asked, first=len(warmups))
     lay = _in_turns if experiment.load.isolation == "arm" else _side_by_side
     placed = lay(experiment, (warmups, measured))
-    return tuple(_trial(seq, window, block, arm) for seq, (window, block, arm) in enumerate(placed))
+    turns = ((window, block, arm, turn) for window, block, arm in placed for turn in range(1, len(block.query.turns) + 1))
+    return tuple(_trial(seq, *turn) for seq, turn in enumerate(turns))
 
 
 def describe(plan: Sequence[Trial]) -> Outline:
@@ -116,9 +118,8 @@ def describe(plan: Sequence[Trial]) -> Outline:
 def _refuse_what_cannot_be_planned(experiment: Experiment, queries: tuple[Query, ...]) -> None:
     if not queries:
         raise UsageError("there is no query to ask")
-    if several := [query.id for query in queries if len(query.turns) > 1]:
-        raise UsageError(f"{', '.join(several)}: conversations come with a later release; filter them out")
-    size = len(experiment.arms) * (experiment.warmup + experiment.repeats * len(queries))
+    turns = sum(len(query.turns) for query in queries)
+    size = len(experiment.arms) * (experiment.warmup + experiment.repeats * turns)
     if size > MAX_TRIALS:
         raise UsageError(f"{size:,} trials are more than {MAX_TRIALS:,}; lower repeats, or filter the queries")
 
@@ -208,20 +209,22 @@ def _query_id(query: Query) -> str:
     return query.id
 
 
-def _trial(seq: int, window: int, block: _Block, arm: str) -> Trial:
+def _trial(seq: int, window: int, block: _Block, arm: str, turn: int) -> Trial:
     query = block.query
+    trial_id = _trial_id(query.id, arm, block.stage, block.repeat)
     return Trial(
-        trial_id=_trial_id(query.id, arm, block.stage, block.repeat),
+        trial_id=trial_id if len(query.turns) == 1 else f"{trial_id}-t{turn}",
         seq=seq,
         block=block.number,
         window=window,
         stage=block.stage,
         query_id=query.id,
-        prompt=query.prompt,
+        prompt=query.turns[turn - 1],
         complexity=query.complexity,
         tags=query.tags,
         arm=arm,
         repeat=block.repeat,
+        turn=turn,
     )
 
 

@@ -1,8 +1,8 @@
 """The run: plan in, records out, through slots, isolation and a stop that keeps what came back. It reads no answer.
 
-A lane a server, its windows one after the other, a slot a trial: with isolation ``arm`` a window holds one arm's trials, and
-the next begins when the last of them has ended on the server, because the server switches process-wide state per profile
-(observed.md).
+A lane a server, its windows one after the other, a slot a conversation (mostly of one turn): with isolation ``arm`` a window
+holds one arm's trials, and the next begins when the last of them has ended on the server, because the server switches
+process-wide state per profile (observed.md).
 """
 
 from __future__ import annotations
@@ -126,37 +126,84 @@ class Runner:
         caps = {arm: anyio.Semaphore(cap) for arm, cap in self.conditions.caps.items()}
         for _, window in groupby(planned, key=lambda trial: trial.window):
             async with anyio.create_task_group() as group:
-                for trial in window:
-                    held = [slots, *([caps[trial.arm]] if trial.arm in caps else [])]
+                for _, turns in groupby(window, key=lambda trial: trial.conversation):
+                    conversation = tuple(turns)
+                    arm = conversation[0].arm
+                    held = [slots, *([caps[arm]] if arm in caps else [])]
                     for slot in held:
                         await slot.acquire()
                     if self.stop.soft.is_set():
                         return
-                    self._start(group, asking, trial, held, flight)
+                    self._start(group, asking, conversation, held, flight)
 
-    def _start(self, group: TaskGroup, asking: Asking, trial: Trial, held: list[anyio.Semaphore], flight: _Flight) -> None:
+    def _start(
+        self, group: TaskGroup, asking: Asking, conversation: tuple[Trial, ...], held: list[anyio.Semaphore], flight: _Flight
+    ) -> None:
         async def one() -> None:
             try:
-                with flight.scope(trial.trial_id) as scope:
-                    record = await self._ask(asking, trial)
-                if scope.cancelled_caught:
-                    record = self._stopped(trial)
-                    with anyio.move_on_after(CANCEL_CALL_S, shield=True):
-                        await asking.give_up(record)
-                self.book.settle(record)
-                self.watch(record)
+                await self._converse(asking, conversation, flight)
             finally:
-                flight.landed(trial.trial_id)
                 for slot in held:
                     slot.release()
 
         group.start_soon(one)
 
-    async def _ask(self, asking: Asking, trial: Trial) -> TrialRecord:
-        earlier = self.book.asked(trial.trial_id)
+    async def _converse(self, asking: Asking, conversation: tuple[Trial, ...], flight: _Flight) -> None:
+        """Ask turn after turn in one session, each when the one before has ended.
+
+        An interrupted conversation of several turns cannot be picked up in the middle: what an earlier process left running is
+        cancelled, and all of it is asked again. A stop leaves the turns that were not sent to ``resume``.
+        """
+        if len(conversation) > 1:
+            for trial in conversation:
+                if (left := self.book.asked(trial.trial_id)) is not None:
+                    await asking.give_up(left)
+        before: TrialRecord | None = None
+        for trial in conversation:
+            if before is not None and self.stop.soft.is_set():
+                return
+            if before is None or before.ending is Ending.SETTLED:
+                picks_up = len(conversation) == 1
+                record = await self._fly(asking, trial, flight, before, picks_up=picks_up)
+            else:
+                record = self._unasked(trial, before)
+            self.book.settle(record)
+            self.watch(record)
+            before = record
+
+    async def _fly(
+        self, asking: Asking, trial: Trial, flight: _Flight, before: TrialRecord | None, *, picks_up: bool
+    ) -> TrialRecord:
+        """Ask one trial, or end it when the run is stopped for good."""
+        try:
+            with flight.scope(trial.trial_id) as scope:
+                record = await self._ask(asking, trial, before, picks_up=picks_up)
+            if scope.cancelled_caught:
+                record = self._stopped(trial)
+                with anyio.move_on_after(CANCEL_CALL_S, shield=True):
+                    await asking.give_up(record)
+        finally:
+            flight.landed(trial.trial_id)
+        return record
+
+    async def _ask(self, asking: Asking, trial: Trial, before: TrialRecord | None, *, picks_up: bool) -> TrialRecord:
+        earlier = self.book.asked(trial.trial_id) if picks_up else None
         if earlier is not None:
             return await asking.pick_up(earlier)
-        return await asking.ask(trial, self.arms[trial.arm], attempts=self.book.attempts(trial.trial_id) + 1)
+        session_id = None if before is None else before.session_id
+        attempts = self.book.attempts(trial.trial_id) + 1
+        return await asking.ask(trial, self.arms[trial.arm], attempts=attempts, session_id=session_id)
+
+    def _unasked(self, trial: Trial, before: TrialRecord) -> TrialRecord:
+        """Return the record of a turn that nothing can follow on: it ends as the turn before did, and says so."""
+        return TrialRecord(
+            trial=trial,
+            expected=self.arms[trial.arm],
+            ending=before.ending,
+            detail=f"not asked: turn {before.trial.turn} of the conversation ended {before.ending.value}",
+            attempts=self.book.attempts(trial.trial_id),
+            session_id=before.session_id,
+        )
 
     def _stopped(self, trial: Trial) -> TrialRecord:
         """Return the record of a trial we ended ourselves: what was committed at its acceptance, else the plan alone."""

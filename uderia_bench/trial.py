@@ -70,6 +70,11 @@ class Trial:
     repeat: int
     turn: int = 1
 
+    @property
+    def conversation(self) -> tuple[str, str, Stage, int]:
+        """What the turns of one conversation share, and no other trial of the plan."""
+        return self.query_id, self.arm, self.stage, self.repeat
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
