@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from uderia_bench.trace import LlmCall, Phase, StepKind, ToolCall, Trace
 
+_MODULES_SHOWN = 5  # of a prompt: the rest explains nothing
 _LONGEST = 160  # characters of one quotation: enough to recognise it, the ledger has the rest
 
 
@@ -45,6 +46,17 @@ def of_phase(index: int, phase: Phase, remark: str = "") -> Evidence:
     """Return an executed phase with its tools and path."""
     said = f"{quoted(phase.goal)} ({', '.join(phase.tools) or 'no tool planned'}), {phase.path}{remark and f'; {remark}'}"
     return Evidence(said=said, step=StepKind.PHASE, index=index)
+
+
+def of_context(trace: Trace) -> tuple[Evidence, ...]:
+    """Return what filled the turn's prompts, one piece an assembly, the largest modules first."""
+    assemblies = dict.fromkeys(module.assembly for module in trace.context)
+    return tuple(of_turn(f"{quoted(assembly)}: {_largest(assembly, trace)} tokens") for assembly in assemblies)
+
+
+def _largest(assembly: str, trace: Trace) -> str:
+    modules = sorted((module for module in trace.context if module.assembly == assembly), key=lambda module: -module.tokens)
+    return ", ".join(f"{quoted(module.label)} {module.tokens:,}" for module in modules[:_MODULES_SHOWN])
 
 
 def numbered_calls(trace: Trace) -> Iterable[tuple[int, LlmCall]]:

@@ -18,7 +18,7 @@ def self_correction(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]
         return ()
     calls = [of_llm_call(i, call) for i, call in numbered_calls(trace) if call.call_class is CallClass.CORRECTION]
     failed = [of_tool_call(i, call) for i, call in numbered_tools(trace) if call.status is ToolStatus.ERROR]
-    said = of_turn(f"{spent:,} of {total:,} tokens ({spent / total:.0%}) went into {len(calls)} calls for correction")
+    said = of_turn(f"{spent:,} of {total:,} tokens ({spent / total:.0%}) went into correction")
     return (Finding(evidence=(said, *calls, *failed), tokens_lost=spent, method="the tokens of the correction calls"),)
 
 

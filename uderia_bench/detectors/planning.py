@@ -7,11 +7,9 @@ from typing import Any
 
 from uderia_bench.detectors import wordings
 from uderia_bench.detectors.detector import Detector, Finding, Severity
-from uderia_bench.detectors.evidence import Evidence, numbered_calls, of_llm_call, of_phase, of_turn, quoted
+from uderia_bench.detectors.evidence import numbered_calls, of_context, of_llm_call, of_phase, of_turn
 from uderia_bench.detectors.thresholds import Thresholds
 from uderia_bench.trace import CallClass, Phase, PhasePath, PlannedPhase, ToolCall, Trace
-
-_MODULES_SHOWN = 5  # of a prompt, the largest first: the rest explains nothing
 
 
 def excessive(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]:
@@ -21,17 +19,8 @@ def excessive(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]:
     if spent <= thresholds.strategic_tokens:
         return ()
     over = round(spent - thresholds.strategic_tokens)
-    evidence = (*(of_llm_call(i, call) for i, call in calls), *_what_filled_the_prompts(trace))
+    evidence = (*(of_llm_call(i, call) for i, call in calls), *of_context(trace))
     return (Finding(evidence=evidence, tokens_lost=over, method="strategic tokens above the threshold"),)
-
-
-def _what_filled_the_prompts(trace: Trace) -> list[Evidence]:
-    evidence = []
-    for assembly in dict.fromkeys(module.assembly for module in trace.context):
-        modules = sorted((m for m in trace.context if m.assembly == assembly), key=lambda m: -m.tokens)
-        shown = ", ".join(f"{module.label} {module.tokens:,}" for module in modules[:_MODULES_SHOWN])
-        evidence.append(of_turn(f"{quoted(assembly)}: {shown} tokens"))
-    return evidence
 
 
 def missed_fast_path(trace: Trace, _: Thresholds) -> tuple[Finding, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from uderia_bench.detectors.evidence import quoted
+from uderia_bench.detectors.evidence import of_context, quoted
 from uderia_bench.metrics.latency import latency_s
 from uderia_bench.metrics.tokens import naming_tokens, total_tokens, unattributed_tokens
 from uderia_bench.report import timeline
@@ -29,6 +29,7 @@ def to_text(inspected: Inspected, width: int) -> str:
         (f"Plan ({_count(len(trace.plan or ()), 'phase')})", _laid_out(_plan(trace), width)),
         (f"Phases ({len(trace.phases)} begun)", _laid_out(_phases(trace), width)),
         ("Token ledger", [*_laid_out(_ledger(trace), width), *_adds_up(trace, width)]),
+        ("Context", _listed((evidence.said for evidence in of_context(trace)), width)),
         ("Tools", [*_laid_out(_tools(trace), width), *_said_by_tools(trace, width)]),
         ("Signals of the server", _listed((_signal(signal) for signal in trace.signals), width)),
         ("Issues", list(_issues(inspected, width))),
@@ -162,6 +163,8 @@ def _entry(index: int, call: LlmCall) -> tuple[str, ...]:
 
 
 def _adds_up(trace: Trace, width: int) -> list[str]:
+    if trace.profile_type is None and not trace.llm_calls:
+        return []  # nothing came back that could have a ledger
     total, rest, named = total_tokens(trace), unattributed_tokens(trace), naming_tokens(trace)
     logged = sum(call.input_tokens + call.output_tokens for call in trace.llm_calls)
     said = [f"{_count(len(trace.llm_calls), 'call')}, {logged:,} tokens."]
