@@ -11,7 +11,7 @@ import pytest
 from uderia_bench.sim.app import create
 from uderia_bench.sim.config import Settings
 
-TERMINAL = {"complete", "error", "cancelled"}
+TERMINAL = {"complete", "completed", "error", "failed", "cancelled"}
 
 
 @pytest.fixture

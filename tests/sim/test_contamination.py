@@ -5,6 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
+from uderia_bench.sim.effects import Effect
 from uderia_bench.sim.llms import FRIENDLI, GOOGLE
 
 pytestmark = pytest.mark.anyio
@@ -83,22 +84,26 @@ async def test_arms_one_after_the_other_do_not_contaminate(serve):
         assert not any("contaminated" in truth["faults"] for truth in await client.truth())
 
 
-async def test_bare_sessions_put_the_default_model_under_about_a_third_of_the_reports(serve):
-    """OPTIM alone, 24 trials overlapping, another default profile: 17 of 48 on the real server, none with ``profile_id``."""
-    speed = 20.0
-    trials = 24
-    for session_tag, least, most in ((None, 3, 16), ("OPTIM", 0, 0)):
-        async with serve(learning=False, default_profile="IDEAT", speed=speed) as client:
+# The agents of the measurement: an LLM that takes 150 ms, trials a second long, started 0.3 to 0.6 s apart.
+SCRIPTED = (Effect(on="llm_s", factor=0.08, provider="fast"), Effect(on="llm_s", factor=0.02, provider="slow"))
 
-            async def one(number: int, session_tag: str | None = session_tag, client=client) -> None:
-                session = await client.session(session_tag)
-                prompt = f"which version do we run? #multitool run {number}"
-                await client.follow(await client.submit(session, prompt, profile_id=client.profiles["OPTIM"]))
 
-            async with anyio.create_task_group() as group:
-                for number in range(trials):
-                    group.start_soon(one, number)
-                    await anyio.sleep(0.45 / speed)  # the real trials started 0.3 to 0.6 s apart
-            found = ["contaminated" in truth["faults"] for truth in await client.truth()]
-        assert len(found) == trials
-        assert least <= sum(found) <= most
+@pytest.mark.parametrize(("session_tag", "least", "most"), [(None, 3, 16), ("OPTIM", 0, 0)])
+async def test_bare_sessions_contaminate_as_measured(serve, session_tag, least, most):
+    """OPTIM alone, 24 trials overlapping, another default profile: 6 and 11 of 24 on the real server, 0 with ``profile_id``."""
+    speed, trials = 4.0, 24
+    tools = Effect(on="tool_s", factor=0.1)
+    async with serve(learning=False, default_profile="IDEAT", speed=speed, effects=(*SCRIPTED, tools)) as client:
+
+        async def one(number: int) -> None:
+            session = await client.session(session_tag)
+            prompt = f"which version do we run? #multitool run {number}"
+            await client.follow(await client.submit(session, prompt, profile_id=client.profiles["OPTIM"]))
+
+        async with anyio.create_task_group() as group:
+            for number in range(trials):
+                group.start_soon(one, number)
+                await anyio.sleep((0.3 + 0.3 * (number % 7) / 6) / speed)
+        found = ["contaminated" in truth["faults"] for truth in await client.truth()]
+    assert len(found) == trials
+    assert least <= sum(found) <= most

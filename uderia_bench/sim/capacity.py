@@ -11,7 +11,7 @@ import asyncio
 from uderia_bench.sim.clock import Clock
 
 MEASURED_TASKS_PER_S = 2.5  # what the seconds of work written in the engines add up to, as measured
-LLM_CALL_S = 0.04  # work around one LLM call: assembling the prompt, counting, saving the session
+LLM_CALL_S = 0.06  # work around one LLM call: assembling the prompt, counting, saving the session
 TOOL_CALL_S = 0.03  # ... around one tool call
 READ_S = 0.002  # ... of serialising one task
 _SHORTEST_WAIT_S = 0.001  # below it a timer costs more than it models

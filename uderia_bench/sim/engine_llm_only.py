@@ -14,7 +14,7 @@ from uderia_bench.sim.conversation import ALL_TOOLS, Conversation
 from uderia_bench.sim.run import Run
 from uderia_bench.sim.tasks import SORTED
 
-_SET_UP_S = 0.25  # loading the tools into the agent
+_LOADING_S, _SET_UP_S = 0.13, 0.12  # fetching the tools, then building the agent with them
 _PROFILE_TYPE = "conversation_with_tools"
 
 
@@ -28,6 +28,7 @@ async def play(run: Run) -> orjson.Fragment:
     if run.found is not None:
         run.notify("knowledge_retrieval_start", run.found.start(run.session.id, len(run.found.chunks)))
         run.notify("knowledge_retrieval_complete", run.found.complete())
+    await run.clock.sleep(_LOADING_S)
     await run.state.loop.work(_SET_UP_S)
     talk = Conversation(run, script, _PROFILE_TYPE, more_input=0 if run.found is None else run.found.tokens)
     talk.begin(ALL_TOOLS)

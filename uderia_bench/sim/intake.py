@@ -15,14 +15,19 @@ from uderia_bench.sim.state import State, new_id
 from uderia_bench.sim.tasks import COORDINATION, QUERY, Form, Task
 from uderia_bench.sim.truth import Ledger
 
-SWITCH_S = (0.04, 0.11)  # switching the profile context takes this long on an idle server (observed.md, Endpoints)
+# Switching the profile context takes 40 to 110 ms on an idle server (observed.md, Endpoints): most of it is the health check of
+# the tool server, during which the loop serves others.
+_HEALTH_CHECK_S = (0.01, 0.08)
+_SWITCH_WORK_S = 0.03
 _CHILD_POLL_S = 1.0  # how often a coordinator looks whether an expert is done (protocol.md §6.6)
 
 
-def _switch_seconds(state: State) -> float:
-    """Return how long one switch of the profile context takes."""
-    low, high = SWITCH_S
-    return low + (high - low) * stream(state.settings.seed, "switch", len(state.sessions), len(state.tasks)).random()
+async def _check_tools(state: State) -> None:
+    """Take the time that a switch of the profile context takes."""
+    low, high = _HEALTH_CHECK_S
+    drawn = stream(state.settings.seed, "switch", len(state.sessions), len(state.tasks)).random()
+    await state.clock.sleep(low + (high - low) * drawn)
+    await state.loop.work(_SWITCH_WORK_S)
 
 
 async def open_session(state: State, user: str, profile: Profile, parent: Parent | None = None) -> Session:
@@ -32,7 +37,7 @@ async def open_session(state: State, user: str, profile: Profile, parent: Parent
     written by this profile's model (observed.md: 17 of 48 with bare sessions).
     """
     state.switch(profile)
-    await state.loop.work(_switch_seconds(state))
+    await _check_tools(state)
     session = Session(session_id=new_id(), user_uuid=user, profile=profile, now=state.clock.local_stamp(), parent=parent)
     state.sessions[session.id] = session
     state.notifications.publish(user, "session_model_update", session.models())
@@ -46,7 +51,7 @@ async def submit(
     """Start the task of a query, on the default profile where it names none or an unknown one; None where a fault hides it."""
     named = BY_ID.get(wanted) if isinstance(wanted, str) else None
     profile: Profile = named or state.default or OPTIM
-    await state.loop.work(_switch_seconds(state))
+    await _check_tools(state)
     if named is not None or not wanted:
         state.switch(profile)
     if not wanted:
