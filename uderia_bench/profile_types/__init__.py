@@ -19,7 +19,7 @@ from uderia_bench.profile_types.tool_enabled import TOOL_ENABLED
 from uderia_bench.trace import Trace
 from uderia_bench.trial import TrialRecord
 
-__all__ = ["BUILT_IN", "Exchange", "ProfileType", "read"]
+__all__ = ["BUILT_IN", "Exchange", "Kind", "ProfileType", "assemble", "read"]
 
 # The first that recognises the events reads them: a coordinator's and a retriever's events may include an agent's or a
 # planner's.
