@@ -79,6 +79,7 @@ def test_a_run_is_derived_reported_and_exported_offline(command):
     assert pl.read_parquet(run / "trials" / "*.parquet").equals(before)
     assert command("report", "r").stdout.count("latency_s") > 0
     assert command("report", "r", "--format", "markdown").stdout.startswith("#")
+    assert command("report", "r", "--format", "html").stdout.startswith("<!doctype html>")
     assert json.loads(command("report", str(run), "--json").stdout)["schema"] == "uderia-bench/report/1"
     assert command("report", "r", "--format", "markdown", "-o", "out.md").stdout == ""
     assert (command.cwd / "out.md").read_text().startswith("#")

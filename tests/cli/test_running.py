@@ -18,7 +18,7 @@ def test_run_leaves_a_whole_run_directory(command):
     assert done.returncode == 0, done.stderr
     run = command.cwd / "output" / "first"
     names = {path.name for path in run.iterdir()}
-    assert names >= {"manifest.json", "ledger.sqlite", "trials", "report.md", "report.json", "log.jsonl"}
+    assert names >= {"manifest.json", "ledger.sqlite", "trials", "report.md", "report.json", "report.html", "log.jsonl"}
     trials = pl.read_parquet(run / "trials" / "*.parquet")
     assert trials.group_by("stage").len().sort("stage").rows() == [("measured", 16), ("warmup", 2)]
     assert "latency_s" in done.stdout

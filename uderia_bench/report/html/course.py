@@ -54,9 +54,7 @@ def course(report: Report, kept: Kept) -> Markup | None:
         kind="course",
         x_title="trial number; click a point to open its trial",
     )
-    lead = (
-        "A trend here is drift. Pale points are warm-ups, which count nowhere; trials without an answer lie at the bottom."
-    )
+    lead = "A trend here is drift. Pale points are warm-ups, which count nowhere; trials without an answer lie at the bottom."
     return listing.section("course", "Over the run", plot, lead=lead)
 
 

@@ -56,8 +56,9 @@ def _forest(report: Report, rows: Sequence[Comparison], title: str, axis: Axis, 
     head = tag(
         "tr",
         *(tag("th", name, scope="col") for name in ("metric", "queries")),
-        tag("th", drawing.scale(axis, label), scope="col", class_="strip", aria_label="change, drawn"),
-        *(tag("th", name, scope="col", class_="number") for name in ("change", "n")),
+        listing.drawn(drawing.scale(axis, label), "change, drawn"),
+        tag("th", "change", scope="col", class_="number"),
+        tag("th", "n", scope="col", class_="number aside"),
         tag("th", "verdict", scope="col"),
     )
     return listing.scrolling(
@@ -86,7 +87,7 @@ def _row(report: Report, c: Comparison, axis: Axis, centre: float, *, named: boo
         tag("td", stratum),
         tag("td", strip, class_="strip"),
         tag("td", figures.effect_forms(c.effect, metric)[0], class_="number short"),
-        tag("td", str(c.n_queries if c.n_queries > 1 else c.n_pairs), class_="number"),
+        tag("td", str(c.n_queries if c.n_queries > 1 else c.n_pairs), class_="number aside"),
         tag("td", word, class_=f"{tone} short", title="; ".join(c.warnings) or None),
         class_="first" if named else None,
     )

@@ -22,7 +22,12 @@ def table(found: Table) -> Markup:
 
 def scrolling(content: Markup, name: str) -> Markup:
     """Return content in a box of its own that scrolls sideways on a narrow screen, by keyboard too."""
-    return tag("div", content, class_="wide", tabindex="0", role="region", aria_label=name)
+    return tag("div", content, class_="wide", tabindex="0", role="region", aria_label=f"{name}, table")
+
+
+def drawn(axis: Markup, what: str) -> Markup:
+    """Return the heading of a column of pictures: the axis for the eye, what is drawn for the ear."""
+    return tag("th", axis, tag("span", what, class_="hidden"), scope="col", class_="strip")
 
 
 def items(texts: Iterable[str]) -> Markup:
@@ -50,7 +55,7 @@ def _cells(row: Sequence[Cell], columns: Sequence[Column], notes: Footnotes) -> 
     for at, (cell, column) in enumerate(zip(row, columns, strict=True)):
         marks = ",".join(map(str, notes.marks(cell.notes)))
         tone = cell.tone.value if cell.tone is not Tone.PLAIN else ""
-        style = " ".join(filter(None, (_side(column), tone, "" if column.wraps else "short"))) or None
+        style = " ".join(filter(None, (_side(column), tone, "wordy" if column.wraps else "short"))) or None
         kind = {"scope": "row"} if at == 0 and cell.forms[0] else {}
         yield tag("th" if kind else "td", cell.forms[0], tag("sup", marks) if marks else None, class_=style, **kind)
 

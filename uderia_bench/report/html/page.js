@@ -146,15 +146,14 @@
     if (query.prompt) body.append(make("p", query.prompt, {class: "prompt"}));
     say("outcome", data.outcomes[trials.outcome[t]]);
     say("time", seconds(trials.seconds[t])); say("tokens", whole(trials.tokens[t])); say("cost", dollars(trials.dollars[t]));
-    for (const [label, text] of Object.entries(full ? full.facts : {})) say(label.replace("_", " "), text);
+    for (const [label, text] of Object.entries(full ? full.facts : {})) say(label.replaceAll("_", " "), text);
+    if (full) say("issues", [...new Set(full.issues.map((issue) => issue.kind))].join(", "));
     say("trial", id);
     const line = make("dd"); line.append(make("code", `uderia-bench inspect ${data.run} ${id}`));
     facts.append(make("dt", full && full.steps.length ? "more" : "in full"), line);
     body.append(facts);
     if (full) {
       const of = (kind) => full.steps.filter((s) => s.kind === kind), n = "number";
-      if (full.issues.length) body.append(grid("Issues", [["issue", "short"], ["severity", ""], ["evidence", "break"], ["what to do", "break"]],
-        full.issues.map((i) => [i.kind, i.severity, (i.evidence || []).join("; "), i.recommendation])));
       if (of("phase").length) body.append(grid("Plan, as executed", [["phase", n], ["goal", ""], ["path", ""], ["status", ""], ["for", n]],
         of("phase").map((s) => [s.index, s.name, s.path, s.status, seconds(s.duration_s)])));
       const drawn = timeline(full.steps);
@@ -163,6 +162,11 @@
         of("llm_call").map((s) => [s.index, s.class, s.name, s.parent, whole(s.input_tokens), whole(s.output_tokens), dollars(s.cost_usd), seconds(s.duration_s)])));
       if (of("tool_call").length) body.append(grid("Tools", [["call", n], ["tool", ""], ["status", ""], ["phase", n], ["chosen by", ""], ["arguments", "break"], ["error", "break"], ["time", n]],
         of("tool_call").map((s) => [s.index, s.name, s.status, s.parent, s.path, s.arguments, s.error, seconds(s.duration_s)])));
+      for (const issue of full.issues) {
+        const evidence = make("ul");
+        (issue.evidence || []).forEach((piece) => evidence.append(make("li", piece, {class: "break"})));
+        body.append(make("h3", `${issue.severity}: ${issue.kind}`), make("p", issue.recommendation), evidence);
+      }
     }
     if (!dialog.open) dialog.showModal();
     dialog.scrollTop = 0;

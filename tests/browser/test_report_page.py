@@ -1,0 +1,122 @@
+"""The page in headless Chromium: it opens quietly and alone, filters, sorts, and a click reaches a trial."""
+
+import time
+
+import pytest
+from browser.webdriver import BROWSER, DRIVER, driven
+from report.html.pages import kept, page_report, trials
+
+from uderia_bench.report.html import to_html
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not (BROWSER and DRIVER), reason="needs chromium and chromedriver (Debian: chromium, chromium-driver)"),
+]
+ESCAPE = "\ue00c"  # the WebDriver code of the key
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Start one browser for this file."""
+    with driven() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """Write a page of 122 trials."""
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(to_html(page_report(), kept()), encoding="utf-8")
+    return path
+
+
+ROWS = "[...document.querySelectorAll('#trials-table tbody tr')]"
+
+
+def opened(browser, page, width=1280):
+    """Open the page anew at a width."""
+    browser.resize(width)
+    browser.open("about:blank")
+    browser.open(page)
+
+
+def choose(browser, name, text):
+    """Choose an option of a filter, as a user does."""
+    browser.run(
+        "const s = document.getElementById('filters').elements[arguments[0]];"
+        "s.selectedIndex = [...s.options].findIndex((option) => option.textContent === arguments[1]);"
+        "s.dispatchEvent(new Event('input', {bubbles: true}))",
+        name,
+        text,
+    )
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_it_opens_without_a_word_and_without_a_request(browser, page, width):
+    """Nothing on the console, nothing asked of any address but the file itself, nothing wider than the screen."""
+    opened(browser, page, width)
+    assert browser.console() == []
+    assert browser.requests() == [page.as_uri()]
+    assert browser.run("return document.documentElement.scrollWidth") <= width
+
+
+def test_a_click_on_a_query_leads_to_its_trials_and_a_click_on_a_trial_opens_it(browser, page):
+    """Query, list, trial: plan, timeline and token ledger are there; Escape closes it."""
+    opened(browser, page)
+    browser.click("#queries-table button.link")
+    query = browser.run("return document.querySelector('#queries-table button.link').textContent")
+    listed = browser.run(f"return {ROWS}.map((row) => row.children[2].textContent)")
+    assert query in listed
+    assert len(listed) < 122
+    choose(browser, "arm", "OPTIM")
+    browser.click("#trials-table tbody button")
+    body = browser.run("return document.getElementById('trial').open && document.getElementById('trial').innerText")
+    for words in ("Plan, as executed", "Timeline", "Token ledger", "base_databaseList", "uderia-bench inspect"):
+        assert words in body
+    browser.press(ESCAPE)
+    assert browser.run("return document.getElementById('trial').open") is False
+    assert browser.console() == []
+
+
+def test_a_filter_holds_for_trials_queries_and_plots(browser, page):
+    """Choosing an outcome leaves its trials alone and draws the curves of what is left."""
+    opened(browser, page)
+    before = browser.run("return document.querySelector('[data-curve=\"0\"]').getAttribute('d').length")
+    choose(browser, "outcome", "failed")
+    outcomes = browser.run(f"return [...new Set({ROWS}.map((row) => row.children[4].textContent))]")
+    assert outcomes == ["failed"]
+    assert browser.run("return document.querySelector('[data-curve=\"0\"]').getAttribute('d').length") < before
+
+
+def test_a_heading_sorts_the_queries_both_ways(browser, page):
+    """Names up, then down, and the heading says so to a screen reader."""
+    opened(browser, page)
+    names = "return [...document.querySelectorAll('#queries-table tbody tr')].map((row) => row.children[0].dataset.sort)"
+    browser.click("#queries-table button.sort")
+    up = browser.run(names)
+    assert up == sorted(up)
+    browser.click("#queries-table button.sort")
+    assert browser.run(names) == sorted(up, reverse=True)
+    assert browser.run("return document.querySelector('#queries-table th').getAttribute('aria-sort')") == "descending"
+
+
+def test_a_link_opens_its_trial(browser, page):
+    """An address with a trial in it opens that trial, so that it can be sent to somebody."""
+    opened(browser, page)
+    browser.open(f"{page.as_uri()}#trial=q0-OPTIM-m1-00003")
+    browser.run("location.reload()")
+    assert browser.run("return document.getElementById('dialog-title').textContent") == "q0 on OPTIM, repeat 1"
+
+
+def test_ten_thousand_trials_open_in_under_two_seconds(browser, tmp_path):
+    """From the request to the filled list of trials."""
+    page = tmp_path / "large.html"
+    page.write_text(to_html(page_report(), kept(trials(1000, 5))), encoding="utf-8")
+    browser.open("about:blank")
+    started = time.monotonic()
+    browser.open(page)
+    while browser.run(f"return {ROWS}.length") < 100 and time.monotonic() < started + 20:
+        time.sleep(0.02)  # the driver may answer while the page is still being read
+    took = time.monotonic() - started
+    assert browser.console() == []
+    assert took < 2, f"{took:.2f} s"

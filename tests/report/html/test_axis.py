@@ -1,0 +1,41 @@
+"""Places and ticks, as one would read them off a ruler."""
+
+import pytest
+
+from uderia_bench.report.html.axis import Axis, difference_axis, linear_axis, log_axis, ratio_axis
+
+
+def test_places_are_percent_from_the_low_end():
+    """Linear and logarithmic; a value outside lies at the end."""
+    assert Axis(lo=0.0, hi=10.0).at(2.5) == 25
+    assert Axis(lo=1.0, hi=100.0, log=True).at(10.0) == pytest.approx(50)
+    assert Axis(lo=0.0, hi=10.0).at(99.0) == 100
+
+
+def test_ticks_are_round_and_few():
+    """Decades where there are some, else steps of 1, 2, 3 and 5; doublings for ratios."""
+    assert Axis(lo=0.01, hi=2000.0, log=True).ticks() == pytest.approx((0.01, 0.1, 1.0, 10.0, 100.0, 1000.0))
+    assert Axis(lo=7000.0, hi=41_000.0, log=True).ticks() == pytest.approx((10_000.0, 20_000.0, 30_000.0))
+    assert Axis(lo=0.0, hi=1.0).ticks() == pytest.approx((0.0, 0.2, 0.4, 0.6, 0.8, 1.0))
+    assert ratio_axis([5.0], least=1.5).ticks() == (1.0, 2.0, 4.0)
+
+
+def test_an_axis_holds_its_values_and_what_they_are_measured_from():
+    """No value lies outside, and no difference is on the axis even where all values are on one side."""
+    ratios = ratio_axis([3.0, 6.0], least=1.5)
+    assert ratios.lo < 1 / 1.5
+    assert ratios.hi > 6
+    points = difference_axis([0.02], least=0.1)
+    assert points.lo < -0.1
+    assert points.hi > 0.1
+    assert log_axis([5.0]).lo < 5.0 < log_axis([5.0]).hi
+    assert log_axis([0.0, float("nan")]) is None
+    assert linear_axis([]) is None
+    assert linear_axis([0.0]).lo < 0 < linear_axis([0.0]).hi
+
+
+def test_no_axis_has_more_ticks_than_a_reader_counts():
+    """Whatever the stretch, between two and six."""
+    for hi in (1.5, 3.0, 8.0, 20.0, 500.0, 1e6, 1e9):
+        for made in (log_axis([1.0, hi]), linear_axis([0.0, hi]), ratio_axis([hi], least=1.5)):
+            assert 1 <= len(made.ticks()) <= 6, (hi, made)

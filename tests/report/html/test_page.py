@@ -1,0 +1,134 @@
+"""The page as text: what it holds, what it forbids itself, and that nobody's text becomes markup."""
+
+import base64
+import hashlib
+import json
+import re
+
+import polars as pl
+from report.html.pages import issues, kept, page_report, steps, trials
+
+from uderia_bench.report.content import GateResult, IssueSummary
+from uderia_bench.report.html import to_html
+from uderia_bench.report.html.kept import IN_FULL, in_full
+
+EVIL = "</script><script>alert(1)</script><img src=http://evil.example/x onerror=alert(2)>\x1b[2J\u202e"
+MEGABYTE = 1_000_000
+
+
+def embedded(text):
+    """Return the page's data."""
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)[1])
+
+
+def test_the_first_screen_says_what_to_do():
+    """The headline in cards, what to fix first, whether it is valid, before any figure."""
+    text = to_html(page_report(), kept())
+    first = text.split("<nav")[0]
+    assert "Simple queries" in first
+    assert "Use IDEAT for" in first
+    assert "Limit the tool&#x27;s retries." in first
+    assert "every planned comparison is valid" in first
+    assert "a simulation, not a real agent" in first
+
+
+def test_every_section_is_there_and_linked():
+    """The navigation leads to each section, and only to those there are."""
+    text = to_html(page_report(), kept())
+    linked = re.findall(r'href="#([a-z]+)"', text.split("<nav")[1].split("</nav>")[0])
+    assert linked == [
+        *("effects", "distributions", "queries", "tokens", "phases", "course", "outcomes", "issues", "trials", "details"),
+    ]
+    assert all(f'<section id="{name}"' in text for name in linked)
+
+
+def test_what_was_not_derived_is_left_out():
+    """Without steps and issues the page says nothing of phases and issues, and still opens."""
+    text = to_html(page_report(issues=()), kept(steps=None, issues=None))
+    assert 'id="phases"' not in text
+    assert 'id="issues"' not in text
+    assert embedded(text)["full"]
+
+
+def test_a_run_where_nothing_ended_has_a_page():
+    """An empty frame and no arms: the headline and the details."""
+    text = to_html(page_report(arms=(), comparisons=(), winners=(), issues=()), kept(trials().clear(), steps=None, issues=None))
+    assert "Nothing was measured" in text
+    assert 'id="details"' in text
+
+
+def test_the_page_needs_nothing_from_anywhere():
+    """No address is loaded, and the policy forbids everything but the page's own style and script."""
+    text = to_html(page_report(), kept())
+    assert not re.search(r'(?:src|href|action)="(?!#)', text)
+    assert "@import" not in text
+    assert "url(" not in text
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)[1].replace("&#x27;", "'")
+    assert policy.startswith("default-src 'none'")
+    (style,) = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
+    (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    for kind, held in (("style", style), ("script", script)):
+        digest = base64.b64encode(hashlib.sha256(held.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+
+
+def test_no_text_of_a_server_becomes_markup():
+    """Hostile names, prompts, evidence, details and gates stay text, in the markup and in the data."""
+    frame = trials(name="{}" + EVIL).with_columns(
+        pl.lit(EVIL).alias("outcome_detail"), pl.lit(EVIL).alias("model"), pl.Series("tags", [[EVIL]] * trials().height)
+    )
+    hostile = kept(
+        frame,
+        manifest={"run_id": EVIL},
+        prompts=dict.fromkeys(frame["query_id"], EVIL),
+        steps=steps(frame).with_columns(pl.lit(EVIL).alias("name"), pl.lit(EVIL).alias("arguments")),
+        issues=issues(frame).with_columns(pl.Series("evidence", [[EVIL]])),
+    )
+    made = page_report(
+        warnings=(EVIL,),
+        issues=(IssueSummary(kind=EVIL, severity=EVIL, count=1, share=0.1, recommendation=EVIL),),
+        gates=(GateResult(name=EVIL, passed=False, detail=EVIL),),
+    )
+    text = to_html(made, hostile)
+    assert text.count("<script") == 2  # the data and the page's own
+    assert "<img" not in text
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert embedded(text)["queries"][0]["prompt"] == EVIL
+
+
+def test_the_data_holds_every_trial():
+    """Columns of one length, references that resolve, None where there is no number."""
+    frame = trials()
+    data = embedded(to_html(page_report(), kept(frame)))
+    columns = data["trials"]
+    assert {len(column) for column in columns.values()} == {frame.height}
+    assert [data["arms"][code] for code in columns["arm"]] == frame["arm"].to_list()
+    assert [data["queries"][code]["id"] for code in columns["query"]] == frame["query_id"].to_list()
+    failed = [
+        value for value, code in zip(columns["seconds"], columns["outcome"], strict=True) if data["outcomes"][code] == "failed"
+    ]
+    assert set(failed) == {None}
+    optim = next(trial for trial in data["full"] if "OPTIM" in trial)
+    assert [step["kind"] for step in data["full"][optim]["steps"]] == ["phase", "llm_call", "tool_call"]
+
+
+def test_ten_thousand_trials_stay_under_four_megabytes():
+    """With 300 of them in full; the rest has the line to type."""
+    frame = trials(1000, 5, name="a-query-with-a-name-of-some-length-{}")
+    text = to_html(page_report(), kept(frame))
+    assert frame.height > 10_000
+    assert len(text.encode()) < 4 * MEGABYTE
+    assert len(embedded(text)["full"]) == IN_FULL
+
+
+def test_the_trials_in_full_are_the_ones_to_look_at():
+    """Failures, the slowest of both arms, then one a query and arm; never more than the limit."""
+    frame = trials(1000, 5)
+    chosen = in_full(frame)
+    assert len(chosen) == len(set(chosen)) == IN_FULL
+    shown = frame.filter(pl.col("trial_id").is_in(chosen))
+    assert shown.filter(pl.col("outcome") == "failed").height == IN_FULL // 3
+    slowest = frame.filter(pl.col("outcome") == "answered").sort("latency_s", descending=True)["trial_id"][0]
+    assert slowest in chosen
+    assert set(in_full(trials())) == set(trials()["trial_id"])
