@@ -7,7 +7,21 @@ import json
 import polars as pl
 import pytest
 
-COMMANDS = ["demo", "run", "compare", "resume", "derive", "report", "export", "profiles", "check", "metrics", "sim"]
+COMMANDS = [
+    "demo",
+    "run",
+    "compare",
+    "resume",
+    "derive",
+    "report",
+    "diff",
+    "power",
+    "export",
+    "profiles",
+    "check",
+    "metrics",
+    "sim",
+]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -8,8 +8,10 @@ from uderia_bench.stats.estimate import Interval
 from uderia_bench.stats.sample_size import (
     equivalence_power,
     repeats_instead,
+    smallest_effect,
     t_power,
     units_for_difference,
+    units_for_effect,
     units_for_equivalence,
 )
 from uderia_bench.stats.student import t_interval
@@ -68,3 +70,26 @@ def test_two_one_sided_tests_are_the_narrow_interval():
 def test_a_missing_end_is_not_inside():
     """An interval that does not exist shows nothing."""
     assert not lies_inside(Interval(lo=None, hi=None, method=""), -1, 1)
+
+
+@pytest.mark.parametrize(("queries", "repeats", "percent"), [(50, 1, 19.5), (50, 3, 12.1), (100, 3, 8.4), (300, 3, 4.8)])
+def test_the_smallest_effect_is_the_recipes(queries, repeats, percent):
+    """statistics.md, Planning: query x arm .15 and within .3 on either arm, 80 %, to the digit it prints."""
+    variance = (0.15**2 + 2 * 0.3**2 / repeats) / queries
+    assert 100 * np.expm1(smallest_effect(variance, alpha=0.05)) == pytest.approx(percent, abs=0.05)
+
+
+@pytest.mark.parametrize(("units", "too_small"), [(50, 0.02), (20, 0.05), (10, 0.11)])
+def test_normal_quantiles_are_a_little_optimistic(units, too_small):
+    """By as much as the docstring says, against the noncentral t."""
+    from statsmodels.stats.power import TTestPower
+
+    exact = TTestPower().solve_power(nobs=units, alpha=0.05, power=0.8)
+    assert smallest_effect(1 / units, alpha=0.05) / exact == pytest.approx(1 - too_small, abs=0.006)
+
+
+def test_units_for_an_effect_see_it_and_one_fewer_do_not():
+    """The number found is the smallest whose smallest effect is no larger."""
+    needed = units_for_effect(0.1, 0.09, alpha=0.05)
+    assert smallest_effect(0.09 / needed, alpha=0.05) <= 0.1 < smallest_effect(0.09 / (needed - 1), alpha=0.05)
+    assert units_for_effect(10.0, 0.09, alpha=0.05) == 1

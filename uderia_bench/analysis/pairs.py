@@ -14,6 +14,7 @@ import numpy as np
 from uderia_bench.analysis.trials import Mask, Trials
 from uderia_bench.metrics.metric import Assumption, Metric
 from uderia_bench.stats.arrays import Floats
+from uderia_bench.stats.components import Components, variance_components
 
 ONE_QUERY = "this query only: the unit is the repeat, so nothing is said about other queries"
 
@@ -24,9 +25,9 @@ class Pairs:
 
     ``baseline`` and ``candidate`` are each unit's means of observations; ``differences`` are candidate minus baseline, of
     mean logs where ``kind`` is ``ratio`` and of means where it is ``difference``. ``binary``: one observation of 0 or 1 a
-    cell, so the pair tables of McNemar and Newcombe apply. ``repeat_variance`` is the variance of one repeat, summed over
-    both arms, None without repeats. ``observed`` counts the observations of either side before
-    pairing, those that may not be judged included.
+    cell, so the pair tables of McNemar and Newcombe apply. ``components`` say where the variance of the differences comes
+    from, None below 2 units. ``observed`` counts the observations of either side before pairing, those that may not be
+    judged included.
     """
 
     kind: str
@@ -37,7 +38,7 @@ class Pairs:
     differences: Floats
     n_pairs: int
     repeats: float
-    repeat_variance: float | None
+    components: Components | None
     binary: bool
     observed: tuple[int, int]
     warnings: tuple[str, ...]
@@ -104,7 +105,7 @@ def pair(baseline: Side, candidate: Side, metric: Metric) -> Pairs:
         differences=_means(scaled_second) - _means(scaled_first),
         n_pairs=int(counts.min(axis=0).sum()),
         repeats=float(counts.mean()) if counts.size else 0.0,
-        repeat_variance=_repeat_variance(scaled_first, scaled_second),
+        components=variance_components(scaled_first, scaled_second),
         binary=metric.assumption is Assumption.RATE and bool(np.all(counts == 1)) and _is_binary(first) and _is_binary(second),
         observed=(int(np.isfinite(baseline.seen).sum()), int(np.isfinite(candidate.seen).sum())),
         warnings=tuple(warnings),
@@ -125,18 +126,6 @@ def _is_binary(side: Floats) -> bool:
 
 def _is_positive(side: Floats) -> bool:
     return bool(np.all(side[np.isfinite(side)] > 0))
-
-
-def _repeat_variance(first: Floats, second: Floats) -> float | None:
-    """Pool each arm's variance within units over its repeats, and add the two arms."""
-    total = 0.0
-    for side in (first, second):
-        present = np.isfinite(side)
-        freedom = int((present.sum(axis=1) - 1).clip(0).sum()) if side.size else 0
-        if freedom == 0:
-            return None
-        total += float((np.where(present, side - _means(side)[:, None], 0.0) ** 2).sum()) / freedom
-    return total
 
 
 def _left_out(unit: str, asked: Mask, present: Mask, names: tuple[str, str]) -> list[str]:

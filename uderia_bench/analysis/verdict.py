@@ -97,13 +97,14 @@ def _advice(measured: Measured, pairs: Pairs, *, limit: float, p_adjusted: float
         return f"no feasible number of {units} settles it: no effect is seen, and no margin says what counts as equivalent"
     more = max(ceil(needed) - pairs.n_units, 1)
     advice = f"about {_more(more, pairs)} would {goal}"
-    if pairs.unit == "query" and pairs.repeat_variance is not None and spread > 0:
+    repeat_variance = None if pairs.components is None else pairs.components.repeat_variance
+    if pairs.unit == "query" and repeat_variance is not None and spread > 0:
         repeats = repeats_instead(
             pairs.n_units,
             pairs.repeats,
             needed=pairs.n_units + more,
             variance=spread**2,
-            repeat_variance=pairs.repeat_variance,
+            repeat_variance=repeat_variance,
         )
         if repeats is not None and repeats <= FEASIBLE_REPEATS:
             advice += f", or {repeats} repeats instead of {pairs.repeats:.3g}"

@@ -11,6 +11,7 @@ from uderia_bench import __version__
 from uderia_bench.cli import (
     check,
     compare,
+    corpus,
     demo,
     derive,
     detectors,
@@ -18,6 +19,7 @@ from uderia_bench.cli import (
     export,
     inspect,
     metrics,
+    power,
     profiles,
     report,
     resume,
@@ -38,8 +40,26 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help costs half the start-up time of rich's
     pretty_exceptions_enable=False,
 )
-for _module in (demo, run, compare, resume, derive, report, diff, export, profiles, inspect, check, metrics, detectors, sim):
+for _module in (
+    demo,
+    run,
+    compare,
+    resume,
+    derive,
+    report,
+    diff,
+    power,
+    export,
+    profiles,
+    inspect,
+    check,
+    metrics,
+    detectors,
+    sim,
+):
     app.command(name=_module.NAME, no_args_is_help=_module.NEEDS_ARGUMENTS)(_module.command)
+
+app.add_typer(corpus.group)
 
 
 def _version(wanted: bool) -> None:

@@ -41,6 +41,25 @@ def units_for_equivalence(effect_size: float, margin: float, *, alpha: float, po
     return _smallest_n(lambda n: equivalence_power(effect_size, margin, n, alpha=alpha), power)
 
 
+def smallest_effect(variance: float, *, alpha: float, power: float = TARGET_POWER) -> float:
+    """Return the smallest mean difference a two-sided test sees, given the variance of the mean (statistics.md, Planning).
+
+    By normal quantiles: against the noncentral t 2 % too small at 50 units, 5 % at 20 and 11 % at 10.
+    """
+    return _distance(alpha, power) * sqrt(variance)
+
+
+def units_for_effect(effect: float, variance: float, *, alpha: float, power: float = TARGET_POWER) -> int:
+    """Return how many units make ``effect`` the smallest that is seen, given the variance of one unit; at least 1."""
+    return max(ceil(variance * (_distance(alpha, power) / effect) ** 2), 1)
+
+
+def _distance(alpha: float, power: float) -> float:
+    from scipy.special import ndtri  # noqa: PLC0415 - scipy costs start-up time
+
+    return float(ndtri(1 - alpha / 2) + ndtri(power))
+
+
 def _t_quantile(probability: float, freedom: float) -> float:
     from scipy.special import stdtrit  # noqa: PLC0415 - scipy costs start-up time
 

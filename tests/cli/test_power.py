@@ -1,0 +1,21 @@
+"""``power`` through the real command."""
+
+import json
+
+from frames import grid, noisy
+from runs import saved
+
+
+def test_power_reads_a_run_and_an_effect(command):
+    """Text by default, JSON on request, and a share that is none is refused in one line."""
+    saved(command.cwd / "output", "r", grid(queries=12, repeats=2, value=noisy()))
+    done = command("power", "r", "--metric", "latency_s", "--effect", "20%")
+    assert done.returncode == 0, done.stderr
+    assert "20.0%" in done.stdout
+    done = command("power", "r", "--metric", "latency_s", "--queries", "70", "--repeats", "2", "--json")
+    (contrast,) = json.loads(done.stdout)["contrasts"]
+    assert [(design["queries"], design["repeats"]) for design in contrast["designs"]] == [(70, 2)]
+    for wrong in ("5", "none", "0"):
+        refused = command("power", "r", "--effect", wrong)
+        assert refused.returncode == 2
+        assert refused.stderr.startswith("uderia-bench: --effect")

@@ -1,0 +1,214 @@
+"""What the next run could see: the smallest effect over queries x repeats, from the variance of this one, with its price.
+
+One metric at a time at the run's confidence, two-sided, 80 % power: a family that is corrected needs more. Price means what the
+run itself paid: a trial's tokens and dollars averaged by arm, minutes by how many trials were settled in the time it was busy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import expm1
+
+import polars as pl
+
+from uderia_bench.analysis.pairs import Pairs, pair, side
+from uderia_bench.analysis.trials import Trials, measured, near
+from uderia_bench.analysis.verdict import FEASIBLE, MIN_UNITS, bound
+from uderia_bench.errors import UsageError
+from uderia_bench.metrics.metric import Metric
+from uderia_bench.stats.components import Components
+from uderia_bench.stats.sample_size import TARGET_POWER, smallest_effect, units_for_effect
+
+_TOKENS = ("total_tokens", "naming_tokens")  # both are paid
+_COST = "cost_usd"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """How much is asked, and what that costs: both arms together, None where the run does not say."""
+
+    queries: int
+    repeats: int
+    prompts: int
+    tokens: float | None
+    cost_usd: float | None
+    minutes: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sensitivity:
+    """One metric: where its variance comes from, what each design would see, and what would see the effect asked for.
+
+    ``smallest`` belongs to the designs in order: the share by which a ratio exceeds 1, else a difference; None where a run
+    without repeats does not tell. ``target`` is on the same scale, None without a margin; ``designs`` see it, one for each
+    number of repeats, None where no feasible number of queries does.
+    """
+
+    metric: str
+    kind: str
+    n_queries: int
+    components: Components
+    smallest: tuple[float | None, ...]
+    target: float | None
+    designs: tuple[Design | None, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planning:
+    """What the next run of one contrast could see. ``left_out`` says why a metric is not among the sensitivities."""
+
+    baseline: str
+    candidate: str
+    confidence: float
+    power: float
+    queries: int
+    repeats: float
+    grid: tuple[Design, ...]
+    sensitivities: tuple[Sensitivity, ...]
+    left_out: tuple[str, ...]
+
+
+def plan(
+    frame: pl.DataFrame,
+    *,
+    baseline: str,
+    candidate: str,
+    metrics: Sequence[Metric],
+    effects: Mapping[str, float],
+    confidence: float,
+    queries: Sequence[int],
+    repeats: Sequence[int],
+) -> Planning:
+    """Plan the next run of a contrast from this one's trials.
+
+    ``effects`` are the smallest worth seeing by metric, as margins are written (0.10). The designs are ``queries`` by
+    ``repeats``. Raises ``UsageError`` where an arm or a metric's column is not there.
+    """
+    trials = measured(frame)
+    trials.arm(baseline), trials.arm(candidate)
+    rates = _Rates.of(trials, (baseline, candidate))
+    grid = tuple(rates.price(q, r) for q in queries for r in repeats)
+    found: list[Sensitivity] = []
+    left_out: list[str] = []
+    for metric in metrics:
+        if not trials.has(metric.name):
+            raise UsageError(f"the run has no metric {metric.name!r}; {near(metric.name, trials.frame.columns)}")
+        pairs = pair(
+            side(trials, metric, baseline, where=trials.asked), side(trials, metric, candidate, where=trials.asked), metric
+        )
+        why = _too_little(pairs)
+        if why is not None or pairs.components is None:
+            left_out.append(f"{metric.name}: {why}")
+            continue
+        found.append(_sensitivity(metric, pairs, pairs.components, grid, rates, repeats, confidence, effects.get(metric.name)))
+    return Planning(
+        baseline=baseline,
+        candidate=candidate,
+        confidence=confidence,
+        power=TARGET_POWER,
+        queries=len(trials.queries),
+        repeats=float(trials.asked[:, [trials.arm(baseline), trials.arm(candidate)]].sum(axis=2).mean()),
+        grid=grid,
+        sensitivities=tuple(found),
+        left_out=tuple(left_out),
+    )
+
+
+def _too_little(pairs: Pairs) -> str | None:
+    if pairs.unit == "repeat":
+        return "one query says nothing of how queries differ"
+    if pairs.n_units < MIN_UNITS:
+        return f"{pairs.n_units} queries have both arms, and a variance needs {MIN_UNITS}"
+    return None
+
+
+def _sensitivity(
+    metric: Metric,
+    pairs: Pairs,
+    components: Components,
+    grid: Sequence[Design],
+    rates: _Rates,
+    repeats: Sequence[int],
+    confidence: float,
+    effect: float | None,
+) -> Sensitivity:
+    alpha = 1 - confidence
+
+    def variance(asked: int) -> float | None:
+        return components.seen if asked == round(pairs.repeats) and components.within is None else components.at(asked)
+
+    def scaled(difference: float) -> float:
+        return expm1(difference) if pairs.kind == "ratio" else difference
+
+    def seen(design: Design) -> float | None:
+        per_query = variance(design.repeats)
+        return None if per_query is None else scaled(smallest_effect(per_query / design.queries, alpha=alpha))
+
+    def sees(asked: int) -> Design | None:
+        per_query = variance(asked)
+        if per_query is None or effect is None:
+            return None
+        needed = max(units_for_effect(bound(effect, pairs, metric), per_query, alpha=alpha), MIN_UNITS)
+        return rates.price(needed, asked) if needed <= FEASIBLE * pairs.n_units else None
+
+    return Sensitivity(
+        metric=metric.name,
+        kind=pairs.kind,
+        n_queries=pairs.n_units,
+        components=components,
+        smallest=tuple(seen(design) for design in grid),
+        target=None if effect is None else scaled(bound(effect, pairs, metric)),
+        designs=tuple(sees(asked) for asked in repeats),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rates:
+    """What one query on both arms costs, once."""
+
+    tokens: float | None
+    cost_usd: float | None
+    minutes: float | None
+
+    @classmethod
+    def of(cls, trials: Trials, arms: tuple[str, str]) -> _Rates:
+        tokens = [_of_arms(trials, name, arms) for name in _TOKENS]
+        minutes = _busy_minutes(trials.frame)
+        return cls(
+            tokens=None if tokens[0] is None else sum(part or 0.0 for part in tokens),
+            cost_usd=_of_arms(trials, _COST, arms),
+            minutes=None if minutes is None else minutes / trials.frame.height * len(arms),
+        )
+
+    def price(self, queries: int, repeats: int) -> Design:
+        times = queries * repeats
+        return Design(
+            queries=queries,
+            repeats=repeats,
+            prompts=2 * times,
+            tokens=None if self.tokens is None else self.tokens * times,
+            cost_usd=None if self.cost_usd is None else self.cost_usd * times,
+            minutes=None if self.minutes is None else self.minutes * times,
+        )
+
+
+def _of_arms(trials: Trials, name: str, arms: tuple[str, str]) -> float | None:
+    """Return the sum over both arms of a trial's mean; None where an arm has no such number."""
+    if name not in trials.frame.columns:
+        return None
+    means = [trials.frame.filter(pl.col("arm") == arm)[name].mean() for arm in arms]
+    return sum(float(mean) for mean in means if isinstance(mean, int | float)) if None not in means else None
+
+
+def _busy_minutes(frame: pl.DataFrame) -> float | None:
+    """Return how long at least one trial was in flight: a pause between two sittings of a run costs nobody anything."""
+    if not {"sent_at", "done_at"} <= set(frame.columns):
+        return None
+    flights = frame.select("sent_at", "done_at").drop_nulls().sort("sent_at")
+    if flights.is_empty():
+        return None
+    before = pl.col("done_at").cum_max().shift(1)
+    begins = pl.max_horizontal(pl.col("sent_at"), before)
+    busy = flights.select((pl.col("done_at") - begins).dt.total_microseconds().clip(lower_bound=0).sum()).item()
+    return float(busy) / 60e6

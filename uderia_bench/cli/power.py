@@ -1,0 +1,60 @@
+"""``power``: what the next run could see, and what it would cost."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from uderia_bench.cli.options import OUTPUT, AsJson, Output, Run
+
+NAME = "power"
+NEEDS_ARGUMENTS = True
+
+
+def command(
+    run: Run,
+    metrics: Annotated[
+        list[str] | None, typer.Option("--metric", metavar="NAME", help="Default: those with margins. May be repeated.")
+    ] = None,
+    effect: Annotated[
+        str | None, typer.Option("--effect", metavar="SHARE", help="What to see, as in 10%. Default: the margins.")
+    ] = None,
+    queries: Annotated[list[int] | None, typer.Option("--queries", metavar="N", min=2, help="May be repeated.")] = None,
+    repeats: Annotated[list[int] | None, typer.Option("--repeats", metavar="N", min=1, help="May be repeated.")] = None,
+    output: Output = OUTPUT,
+    as_json: AsJson = False,
+) -> None:
+    """Show which effects how many queries and repeats would see, and their price.
+
+    Example: uderia-bench power latest --effect 5% --queries 200 --repeats 3
+    """
+    import json
+
+    from uderia_bench import plugins, power, store
+    from uderia_bench.cli.finish import width
+    from uderia_bench.report.power import as_dict, to_text
+
+    installed, found = plugins.load(), store.find(run, output)
+    share = None if effect is None else share_of(effect)
+    plans = power.study(found, installed, metrics=metrics or (), effect=share, queries=queries or (), repeats=repeats or ())
+    if as_json:
+        typer.echo(json.dumps(as_dict(plans, run_id=found.run_id), indent=2))
+        return
+    typer.echo(to_text(plans, installed.metrics, run_id=found.run_id, remarks=power.remarks(found), width=width()), nl=False)
+
+
+def share_of(effect: str) -> float:
+    """Read ``--effect`` as experiments read margins."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from uderia_bench.documents.quantities import Share
+    from uderia_bench.errors import UsageError
+
+    try:
+        share: float = TypeAdapter(Share).validate_python(effect)
+    except ValidationError as error:
+        raise UsageError(f"--effect {effect}: should be a share such as 10% or 0.10, at most 100%") from error
+    if share == 0:
+        raise UsageError("--effect must be more than 0: nothing sees no effect")
+    return share
