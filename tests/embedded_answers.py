@@ -19,7 +19,9 @@ class NoLuck:
     """A draw in which nothing happens by chance."""
 
     chances = Chances()
-    planted: dict = {}
+
+    def __init__(self):
+        self.planted = {}
 
     def happens(self, _chance):
         """Nothing does."""

@@ -3,9 +3,11 @@
 from collections import Counter
 from pathlib import Path
 
+import embedded_answers
 import pytest
 
-from uderia_bench import corpus, experiment, plan
+from uderia_bench import corpus, corpus_counts, experiment, plan
+from uderia_bench.expectations import BUILT_IN, Evidence, judge, plain_text
 
 ROOT = Path(__file__).resolve().parents[1]
 CORPORA = sorted((ROOT / "corpora").glob("*.yaml"))
@@ -80,3 +82,86 @@ def test_the_real_comparison_and_the_provider_comparison_are_what_they_say():
     assert (real.server, [arm.name for arm in real.arms]) == ("http://localhost:5050", ["IDEAT", "OPTIM"])
     assert [arm.profile for arm in providers.arms] == ["OPTIM", "OPTIM2"]
     assert {query.complexity for query in providers.queries} == {"simple", "complex"}
+
+
+# ---- the corpora together
+
+BEYOND = "beyond-embedded"  # the tag of what a real agent may know and the embedded one must fail
+KINDS = {kind.name: kind for kind in BUILT_IN}
+ALL = corpus.load(ROOT / "corpora" / "nightly.yaml").queries
+
+
+def faultless(query):
+    """Return the checks of a query that the embedded planner passes and fails on a day without accidents."""
+    passed, failed = [], []
+    for turn, prompt in enumerate(query.turns, start=1):
+        expected = [each for each in query.expect if (each.turn or len(query.turns)) == turn]
+        trace = embedded_answers.optim(prompt)
+        evidence = Evidence(trace=trace, text=plain_text(trace.answer), others=PLAIN_ANSWERS)
+        for check in judge(evidence, expected, KINDS):
+            if check.passed is not None:
+                (passed if check.passed else failed).append(check)
+    return passed, failed
+
+
+PLAIN_ANSWERS = {
+    query.id: plain_text(trace.answer) for query in ALL for trace in (embedded_answers.optim(query.turns[-1]),) if trace.answer
+}
+
+
+def test_the_nightly_corpus_is_worth_a_night():
+    """At least 240 conversations that differ, 140 of them with expectations, all three complexities well filled."""
+    asked = Counter(query.turns for query in ALL)
+    assert len(asked) >= 240
+    assert [turns for turns, times in asked.items() if times > 1] == []
+    assert sum(bool(query.expect) for query in ALL) >= 140
+    assert min(Counter(query.complexity for query in ALL).values()) >= 60
+    assert {query.id for path in CORPORA for query in corpus.load(path).queries} == {query.id for query in ALL}
+
+
+@pytest.mark.parametrize("query", [query for query in ALL if query.expect and BEYOND not in query.tags], ids=lambda q: q.id)
+def test_the_embedded_server_can_satisfy_what_is_not_beyond_it(query):
+    """Whatever an unlucky trial does, a lucky one passes every check; a planner that cannot chat is not judged on it."""
+    _, failed = faultless(query)
+    assert [(check.kind, check.expected, check.found) for check in failed] == []
+
+
+@pytest.mark.parametrize("query", [query for query in ALL if BEYOND in query.tags], ids=lambda query: query.id)
+def test_the_embedded_server_must_fail_what_is_beyond_it(query):
+    """So that a run on it shows failures, on purpose."""
+    _, failed = faultless(query)
+    assert failed
+
+
+def test_enough_expectations_are_put_to_the_test_on_the_embedded_server():
+    """At least 80 queries that it satisfies or must fail."""
+    satisfied = [query.id for query in ALL if query.expect and BEYOND not in query.tags and faultless(query)[0]]
+    beyond = [query.id for query in ALL if BEYOND in query.tags]
+    assert len(satisfied) + len(beyond) >= 80
+    assert min(len(satisfied), len(beyond)) >= 30
+
+
+def test_every_kind_of_expectation_is_in_use():
+    """A kind that no corpus shows is one that nobody finds."""
+    used = {kind for query in ALL for expectation in query.expect for _, kind, _ in expectation.named()}
+    assert used == {*KINDS, "any", "all"}
+
+
+def test_the_nightly_and_the_smoke_experiment_are_what_they_say():
+    """Everything twice, and twenty queries with the mix of the whole."""
+    nightly, outline = shipped("nightly.yaml")
+    assert (len(nightly.queries), nightly.repeats) == (len(ALL), 2)
+    assert outline.trials == 2 * (2 * sum(len(query.turns) for query in ALL) + nightly.warmup)
+    smoke, _ = shipped("smoke.yaml")
+    assert len(smoke.queries) == 20
+    assert set(Counter(query.complexity for query in smoke.queries)) == {"simple", "complex", "edge"}
+
+
+def test_the_readme_counts_what_ships():
+    """The table between its markers is the one `uderia-bench corpus stats corpora/*.yaml` prints."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    _, found, rest = readme.partition("<!-- corpora -->")
+    if not found:
+        pytest.skip("README.md has no <!-- corpora --> markers")
+    made = corpus_counts.to_markdown(corpus_counts.table([corpus.load(path) for path in CORPORA]))
+    assert rest.partition("<!-- /corpora -->")[0].strip() == made

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from uderia_bench import corpus, experiment, gates, plan
+from uderia_bench import complexity, corpus, experiment, gates, plan
 from uderia_bench.documents import read, suggestion
 from uderia_bench.errors import DocumentError, UsageError
 from uderia_bench.expectations.judging import GROUPS
@@ -47,10 +47,22 @@ def expectations_have_judges(queries: Iterable[corpus.Query], plugins: Plugins) 
                     )
 
 
+def suggestions(path: Path) -> Iterator[str]:
+    """Give a line for every query of a corpus whose complexity is missing or is not what its words say."""
+    if not _is_experiment(path):
+        for query, proposal in complexity.differing(corpus.load(path).queries):
+            has = f"is {query.complexity}" if query.complexity else "has none"
+            yield f"{query.id} {has}, proposed {proposal.complexity}: {proposal.reason}"
+
+
+def _is_experiment(path: Path) -> bool:
+    data = read(path).data
+    return isinstance(data, dict) and "queries" not in data and ("arms" in data or "server" in data)
+
+
 def describe(path: Path, plugins: Plugins) -> str:
     """Return in a few words what a sound document holds; raises ``DocumentError`` with all its mistakes."""
-    data = read(path).data
-    if isinstance(data, dict) and "queries" not in data and ("arms" in data or "server" in data):
+    if _is_experiment(path):
         return _experiment(experiment.load(path), plugins)
     return _corpus(corpus.load(path), plugins)
 

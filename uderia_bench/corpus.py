@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 
 import orjson
 from pydantic import BeforeValidator, Field, model_validator
@@ -25,6 +25,7 @@ from uderia_bench.errors import DocumentError, Mistake
 from uderia_bench.expectation import Expectation
 
 Complexity: TypeAlias = Literal["simple", "complex", "edge"]
+COMPLEXITIES: tuple[str, ...] = get_args(Complexity)
 
 MAX_EXPANSION = 10_000  # queries one matrix may stand for; more is a mistake in the matrix, not a corpus
 

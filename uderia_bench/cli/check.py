@@ -16,6 +16,7 @@ NEEDS_ARGUMENTS = True
 
 def command(
     documents: Annotated[list[Path], typer.Argument(metavar="DOC…", help="Corpora and experiments (YAML).")],
+    suggest: Annotated[bool, typer.Option("--suggest", help="Propose a complexity where a query's words say another.")] = False,
 ) -> None:
     """Validate corpora and experiments; every mistake with its file, line and path.
 
@@ -29,6 +30,8 @@ def command(
     for path in documents:
         try:
             typer.echo(f"{path}: {check.describe(path, installed)}")
+            for line in check.suggestions(path) if suggest else ():
+                typer.echo(f"  {line}")
         except DocumentError as error:
             mistakes += error.mistakes
     if mistakes:
