@@ -3,12 +3,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint format bench clean requirements
+.PHONY: demo test fuzz lint format bench clean requirements
 demo: $(READY)
 	$(BIN)/uderia-bench demo
 test: $(READY)
 	$(BIN)/coverage erase
 	$(BIN)/pytest --cov --cov-report=term:skip-covered
+# 20,000 mutated exchanges through every reader, metric, detector and inspect; a test run has 1,000 examples over all laws.
+fuzz: $(READY)
+	UDERIA_BENCH_FUZZ=20000 $(BIN)/pytest tests/profile_types/test_anything.py --timeout 3600 -q
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -1,17 +1,42 @@
-"""Laws of reading: whatever the JSON, there is an outcome with a reason and every metric has a value of its type."""
+"""Laws of reading: whatever the JSON, there is an outcome with a reason, metrics have their types, and no detector raises.
+
+``UDERIA_BENCH_FUZZ`` sets the examples a law is tried on (``make fuzz``); otherwise there are 1,000 over all laws.
+"""
 
 from __future__ import annotations
 
-import copy
+import contextlib
+import os
+from pathlib import Path
 
 import exchanges
 import orjson
 import traces
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
-from uderia_bench import metrics, profile_types
+from uderia_bench import detectors, metrics, profile_types, steps
+from uderia_bench.report.inspected import Inspected, to_json
+from uderia_bench.report.trial_text import to_text
 from uderia_bench.trial import Ending, Outcome
+
+_WIDTH = 80
+_CAPTURES = Path(__file__).resolve().parents[3] / "shared/uderia/captures"
+_ASKED = int(os.environ.get("UDERIA_BENCH_FUZZ", "0"))
+
+
+def examples(usual):
+    """Return how many examples a law is tried on."""
+    return _ASKED or usual
+
+
+def _captured():
+    """Return the captured exchanges that lie beside the checkout, as JSON text; none where there are none."""
+    folders = sorted(path.parent for path in _CAPTURES.glob("*/session_details.json"))
+    names = ("task_final.json", "session_details.json")
+    return [orjson.dumps([orjson.loads((folder / name).read_bytes())["body"] for name in names]) for folder in folders]
+
 
 _LEAVES = (
     st.none()
@@ -41,48 +66,69 @@ def _paths(value, path=()):
         yield from _paths(inner, (*path, key))
 
 
-def _put(value, path, new):
-    for key in path[:-1]:
-        value = value[key]
-    value[path[-1]] = new
+_SOURCES = [orjson.dumps(bodies) for bodies in _RUNS] + _captured()
+_PLACES = [[path for path in _paths(orjson.loads(source)) if len(path) > 1] for source in _SOURCES]
 
 
 @st.composite
 def mutated_runs(draw):
-    """Return a run's task and session with up to four values replaced by anything, its lists shuffled or cut."""
-    bodies = copy.deepcopy(list(draw(st.sampled_from(_RUNS))))
+    """Return a run's task and session with up to four values replaced by anything, dropped, said twice or put elsewhere."""
+    which = draw(st.integers(0, len(_SOURCES) - 1))
+    bodies = orjson.loads(_SOURCES[which])
     for _ in range(draw(st.integers(1, 4))):
-        path = draw(st.sampled_from([path for path in _paths(bodies) if len(path) > 1]))
-        _put(bodies, path, draw(ANYTHING))
+        path = draw(st.sampled_from(_PLACES[which]))
+        with contextlib.suppress(KeyError, IndexError, TypeError):  # an earlier mutation took this place away
+            _mutate(draw, bodies, path)
     return bodies
 
 
-def check(trace):
-    """Hold a trace to what every trace promises."""
+def _mutate(draw, bodies, path):
+    place = bodies
+    for key in path[:-1]:
+        place = place[key]
+    kind = draw(st.sampled_from(["replace", "drop", "double", "reverse"]))
+    if kind == "replace":
+        place[path[-1]] = draw(ANYTHING)
+    elif kind == "drop":
+        del place[path[-1]]
+    elif kind == "double" and isinstance(place, list):
+        place.insert(path[-1], place[path[-1]])
+    elif kind == "reverse" and isinstance(place, list):
+        place.reverse()
+
+
+def check(record):
+    """Hold a record's trace to what every trace promises, and what is made of it."""
+    trace = profile_types.read(record)
     assert isinstance(trace.outcome, Outcome)
     assert trace.outcome is Outcome.ANSWERED or trace.outcome_detail
-    metrics.observe(trace)  # raises on a wrong type, NaN or infinity
+    observed = metrics.observe(trace)  # raises on a wrong type, NaN or infinity
+    found = detectors.detect(trace)
+    steps.rows("r", record.trial, trace)
+    shown = Inspected(record=record, planned=True, trace=trace, metrics=observed, issues=found)
+    orjson.loads(to_json(shown))
+    assert all(cell_len(line) <= _WIDTH for line in to_text(shown, _WIDTH).splitlines())
 
 
 @given(task=ANYTHING, session=ANYTHING)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_any_json_has_an_outcome(task, session):
     """Any JSON for task and session is a trial with an outcome and a reason."""
-    check(profile_types.read(traces.record(orjson.dumps(task, option=orjson.OPT_PASSTHROUGH_DATETIME), orjson.dumps(session))))
+    check(traces.record(orjson.dumps(task), orjson.dumps(session)))
 
 
 @given(bodies=mutated_runs())
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(600), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_mutated_run_has_an_outcome(bodies):
     """A real run with any of its values replaced by anything is still read."""
-    check(profile_types.read(traces.record(*bodies)))
+    check(traces.record(*bodies))
 
 
 @given(body=st.binary(max_size=64), ending=st.sampled_from(Ending))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_any_bytes_have_an_outcome(body, ending):
     """Bytes that are no JSON at all are read too, whatever the client saw."""
-    check(profile_types.read(traces.record(body, body, ending=ending, detail="why")))
+    check(traces.record(body, body, ending=ending, detail="why"))
 
 
 @given(order=st.permutations(range(len(_RUNS[1][0]["events"]))))

@@ -1,0 +1,110 @@
+"""``inspect`` and ``detectors`` through the real command: raw files, a trial of a run, and everything that is refused."""
+
+from __future__ import annotations
+
+import json
+
+import exchanges
+import pytest
+import traces
+
+from uderia_bench import detectors, metrics, store
+from uderia_bench.ledger import Ledger
+
+STRICT = "strategic_tokens=100"
+
+
+@pytest.fixture
+def files(command):
+    """Return the command where a task and a session lie, the task as a captured exchange."""
+    task, session = exchanges.one_tool_run(tactical=True)
+    command.write("task.json", json.dumps({"request": {}, "status": 200, "headers": {}, "body": task}))
+    command.write("session.json", json.dumps(session))
+    return command
+
+
+@pytest.fixture
+def run(command):
+    """Return the command where a run of two settled trials and one unsettled lies."""
+    made = store.create(command.cwd / "output", "r")
+    trials = [
+        traces.trial(trial_id=name, seq=seq, query_id=name[:2], complexity="simple")
+        for seq, name in enumerate(("q1-A-1", "q1-A-2", "q2-A-1"))
+    ]
+    with Ledger.create(made.ledger, trials, {"A": traces.expected(server="http://s")}) as ledger:
+        for trial in trials[:2]:
+            ledger.settle(traces.record(*exchanges.one_tool_run(), trial=trial, session_id="s-1"))
+    made.write_manifest({"run_id": "r", "started_at": "2026-01-01", "corpus": {}})
+    return command
+
+
+def test_raw_files_need_no_run(files):
+    """A task alone, or with its session; text for people, JSON with every metric for the rest."""
+    done = files("inspect", "--task", "task.json", "--session", "session.json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "tactical  no         completed" in done.stdout
+    shown = json.loads(files("inspect", "--task", "task.json", "--session", "session.json", "--json").stdout)
+    assert shown["outcome"] == "answered"
+    assert list(shown["metrics"]) == [metric.name for metric in metrics.BUILT_IN]
+    alone = json.loads(files("inspect", "--task", "task.json", "--json").stdout)
+    assert (alone["outcome"], alone["phases"]) == ("answered", [])
+
+
+def test_a_threshold_is_settable(files):
+    """What is no issue by default is one by a stricter measure."""
+    asked = ("inspect", "--task", "task.json", "--session", "session.json", "--json")
+    kinds = [issue["kind"] for issue in json.loads(files(*asked).stdout)["issues"]]
+    stricter = [issue["kind"] for issue in json.loads(files(*asked, "--threshold", STRICT).stdout)["issues"]]
+    assert [kind for kind in stricter if kind not in kinds] == ["excessive_planning"]
+
+
+def test_a_file_that_is_no_json_is_a_body_that_cannot_be_read(files):
+    """A truncated session costs what only it says; a task that is no JSON has an outcome and a reason."""
+    files.write("cut.json", '{"last_turn_data": {"workflow_hist')
+    shown = files("inspect", "--task", "task.json", "--session", "cut.json")
+    assert shown.returncode == 0
+    assert "- the session is not JSON" in shown.stdout
+    assert "failed: the task is not JSON" in files("inspect", "--task", "cut.json").stdout
+
+
+def test_a_trial_of_a_run_by_its_id_or_enough_of_it(run):
+    """The whole id, or a beginning that only it has."""
+    for wanted in ("q1-A-2", "q1-A-2"[:6]):
+        assert run("inspect", "r", wanted).stdout.startswith("trial           q1-A-2: query q1, arm A, repeat 1, measured")
+    assert json.loads(run("inspect", "latest", "q1-A-1", "--json").stdout)["served"]["server"] == "http://s"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("r", "q1"), "2 trials begin with 'q1': q1-A-1, q1-A-2"),
+        (("r", "q9"), "no trial 'q9' in this run (there are q1-A-1, q1-A-2, q2-A-1)"),
+        (("r", "q2"), "trial q2-A-1 has not ended: go on with 'uderia-bench resume"),
+        (("nowhere", "q1"), "no run 'nowhere'"),
+        (("r",), "name a run and a trial"),
+        (("--session", "s.json"), "name a run and a trial"),
+        (("r", "q1-A-1", "--task", "t.json"), "name a run and a trial"),
+        (("--task", "missing.json"), "missing.json: cannot read: No such file or directory"),
+        (
+            ("r", "q1-A-1", "--threshold", "speed=3"),
+            "threshold 'speed=3': there is none of that name, use one of strategic_tokens",
+        ),
+        (("r", "q1-A-1", "--threshold", "tool_repeats=often"), "threshold 'tool_repeats=often': the value must be a number"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused_in_one_line(run, arguments, said):
+    """Exit code 2 and what to do."""
+    done = run("inspect", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"uderia-bench: {said}")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_registry_of_detectors_is_printed(command):
+    """Every detector and threshold, for people and as JSON."""
+    text = command("detectors").stdout
+    shown = json.loads(command("detectors", "--json").stdout)
+    assert [row["name"] for row in shown["detectors"]] == [detector.name for detector in detectors.BUILT_IN]
+    assert all(f"{detector.name} [{detector.severity}]" in text for detector in detectors.BUILT_IN)
+    assert all(f"{row['name']} = {row['default']}" in text and row["origin"] for row in shown["thresholds"])
+    assert max(map(len, text.splitlines())) <= 80
