@@ -71,6 +71,8 @@ class Accounts:
     _created_at: str = ""
     _last_login_at: str | None = None
     _valid: dict[str, float] = field(default_factory=dict)  # token -> epoch second it ends
+    _access: dict[str, AccessToken] = field(default_factory=dict)  # by token id
+    _uses: dict[str, tuple[int, str | None]] = field(default_factory=dict)  # access token -> times used, and when last
     _secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     _buckets: dict[str, _Bucket] = field(default_factory=dict)
     _failures: _Failures = field(default_factory=_Failures)
@@ -82,8 +84,13 @@ class Accounts:
         """Return the user behind an Authorization header, None for nobody."""
         if authorization is None or not authorization.startswith("Bearer "):
             return None
-        ends = self._valid.get(authorization.removeprefix("Bearer "))
-        return self.user_uuid if ends is not None and self.clock.epoch < ends else None
+        token = authorization.removeprefix("Bearer ")
+        ends = self._valid.get(token)
+        if ends is None or self.clock.epoch >= ends:
+            return None
+        if token in self._uses:
+            self._uses[token] = (self._uses[token][0] + 1, self.clock.local_stamp())
+        return self.user_uuid
 
     def log_in(self, address: str, body: Any) -> Answer:
         """Answer a sign-in; ``body`` is the decoded JSON, None where there was none."""
@@ -132,13 +139,40 @@ class Accounts:
         ends = None if expires_in_days is None else now + timedelta(days=expires_in_days)
         token = f"tda_{secrets.token_urlsafe(32)}"
         self._valid[token] = float("inf") if ends is None else ends.timestamp()
-        return AccessToken(
+        made = AccessToken(
             token=token,
             token_id=str(uuid.uuid4()),
             name=name,
             created_at=now.isoformat(timespec="microseconds"),
             expires_at=None if ends is None else ends.isoformat(timespec="microseconds"),
         )
+        self._access[made.token_id] = made
+        self._uses[token] = (0, None)
+        return made
+
+    def access_tokens(self) -> list[dict[str, Any]]:
+        """List the access tokens that are good, without the tokens themselves."""
+        return [
+            {
+                "created_at": made.created_at,
+                "expires_at": made.expires_at,
+                "id": token_id,
+                "last_used_at": self._uses[made.token][1],
+                "name": made.name,
+                "token_prefix": prefix(made.token),
+                "use_count": self._uses[made.token][0],
+            }
+            for token_id, made in self._access.items()
+        ]
+
+    def revoke_access_token(self, token_id: str) -> bool:
+        """End an access token; return whether there was one."""
+        made = self._access.pop(token_id, None)
+        if made is None:
+            return False
+        self.revoke(made.token)
+        del self._uses[made.token]
+        return True
 
     def me(self) -> dict[str, Any]:
         """Return the signed-in user as GET /auth/me shows it."""

@@ -95,10 +95,27 @@ async def _create_token(request: Request) -> Response:
     return responses.json(body, 201)
 
 
+async def _list_tokens(request: Request) -> Response:
+    return responses.json({"status": "success", "tokens": state_of(request).accounts.access_tokens()})
+
+
+async def _delete_token(request: Request) -> Response:
+    if not state_of(request).accounts.revoke_access_token(request.path_params["token_id"]):
+        return responses.json({"message": "Token not found", "status": "error"}, 404)
+    return responses.json({"message": "Token revoked successfully", "status": "success"})
+
+
+async def _quota(request: Request) -> Response:
+    return responses.json({"quota": state_of(request).meter.document(), "status": "success"})
+
+
 ROUTES = [
     Route("/api/v1/auth/login", _log_in, methods=["POST"]),
     Route("/api/v1/auth/logout", signed_in(_log_out), methods=["POST"]),
     Route("/api/v1/auth/refresh", signed_in(_refresh), methods=["POST"]),
     Route("/api/v1/auth/me", signed_in(_me), methods=["GET"]),
     Route("/api/v1/auth/tokens", signed_in(_create_token), methods=["POST"]),
+    Route("/api/v1/auth/tokens", signed_in(_list_tokens), methods=["GET"]),
+    Route("/api/v1/auth/tokens/{token_id}", signed_in(_delete_token), methods=["DELETE"]),
+    Route("/api/v1/auth/user/quota-status", signed_in(_quota), methods=["GET"]),
 ]

@@ -75,6 +75,18 @@ async def _archive(request: Request) -> Response:
     return responses.json(body)
 
 
+async def _delete(request: Request) -> Response:
+    """Archive a session and its children: the real server deletes nothing either."""
+    state, session = state_of(request), session_of(request)
+    if session is None:
+        return responses.error(404, "Session not found")
+    children = [other for other in state.sessions.values() if other.parent and other.parent.session_id == session.id]
+    for archived in (session, *children):
+        archived.archive("deleted by user", state.clock.stamp())
+    body = {"deleted_children": len(children), "message": "Session archived successfully", "status": "success"}
+    return responses.json(body)
+
+
 async def _rename(request: Request) -> Response:
     session = session_of(request)
     if session is None:
@@ -112,6 +124,7 @@ ROUTES = [
     Route("/api/v1/sessions", _list, methods=["GET"]),
     Route("/api/v1/sessions/{session_id}/details", _details, methods=["GET"]),
     Route("/api/v1/sessions/{session_id}/archive", signed_in(_archive), methods=["PUT"]),
+    Route("/api/session/{session_id}", signed_in(_delete), methods=["DELETE"]),
     Route("/api/session/{session_id}/rename", signed_in(_rename), methods=["POST"]),
     Route("/api/v1/consumption/turns", _consumption, methods=["GET"]),
 ]

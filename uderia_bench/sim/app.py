@@ -6,16 +6,10 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
-from uderia_bench.sim import api_auth, api_profiles, api_sessions, api_tasks, responses
+from uderia_bench.sim import api_auth, api_notifications, api_profiles, api_sessions, api_sim, api_tasks, api_turns, responses
 from uderia_bench.sim.config import Settings
 from uderia_bench.sim.state import State
-
-
-async def _truth(request: Request) -> Response:
-    """Tell what really happened, a bare list, the tasks that ended in that order; for tests, so without sign-in."""
-    return responses.json([ledger.document() for ledger in api_auth.state_of(request).truth])
 
 
 async def _page(_: Request, failure: Exception) -> Response:
@@ -30,7 +24,9 @@ def create(settings: Settings) -> Starlette:
             *api_profiles.ROUTES,
             *api_sessions.ROUTES,
             *api_tasks.ROUTES,
-            Route("/sim/truth", _truth, methods=["GET"]),
+            *api_turns.ROUTES,
+            *api_notifications.ROUTES,
+            *api_sim.ROUTES,
         ],
         exception_handlers={404: _page, 405: _page, 500: _page},
     )

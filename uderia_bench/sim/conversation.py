@@ -78,7 +78,7 @@ class Conversation:
             "tools_used": self.tools_used(),
             "total_duration_ms": self.duration_ms,
         }
-        run.session.served_by(run.profile)
+        run.served()
         if self.script.agent_fails:
             self._note("conversation_agent_complete", {**done, "error": _AGENT_DOWN})
             run.input_tokens = run.output_tokens = 0  # the server loses what a failed agent used; the session's totals keep it

@@ -28,7 +28,7 @@ async def play(run: Run) -> orjson.Fragment:
     run.indicate("llm", "busy")
     text, spent = await _answer(run, script)
     run.indicate("llm", "idle")
-    run.session.served_by(run.profile)
+    run.served()
     html = answers.card(text)
     result = {
         "final_answer": html,

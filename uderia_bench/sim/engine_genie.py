@@ -80,7 +80,7 @@ class _Turn:
         else:
             said = await asyncio.gather(*(self._ask(number, expert) for number, expert in enumerate(experts, start=1)))
             text = await self._join(experts, said)
-        run.session.served_by(run.profile)
+        run.served()
         self._end(experts, text, failed=failed)
         html = answers.card(text)
         result = self._result(text, html)

@@ -106,7 +106,7 @@ class _Turn:
         run.indicate("llm", "busy")
         completion = await run.ask_llm("synthesis", more_input=self.found.tokens, call_id=call_id)
         run.indicate("llm", "idle")
-        run.session.served_by(run.profile)
+        run.served()
         run.token_update(completion)
         step = {
             **completion.tokens(),
@@ -126,7 +126,7 @@ class _Turn:
         empty["collection_names"] = empty.pop("collections")
         self._note("knowledge_retrieval_complete", empty)
         run.fault("no_knowledge")
-        run.session.served_by(run.profile)
+        run.served()
         update = Completion(call_id="rag_no_results", input_tokens=0, output_tokens=0, cost_usd=0.0, duration_ms=0)
         run.token_update(update, priced=False)
         totals = run.spent()

@@ -36,8 +36,8 @@ class _Turn:
     def begin(self) -> None:
         """Announce the turn: who runs it, and what was asked."""
         run, session = self.run, self.run.session
-        session.served_by(run.profile)
         session.last_updated = run.clock.local_stamp()
+        run.served()
         run.notify("session_model_update", {**session.models(), "dual_model_info": None})
         run.notify("execution_start", {**self.run.base(), "has_context": True, "is_replay": False, "query": run.prompt})
 

@@ -37,6 +37,8 @@ async def execute(run: Run, named: Profile | None) -> None:
             run.fault(kind)
         result = await _execute(run, named)
         task.set_status("complete", clock.stamp(), result)
+        if result is not None:
+            _tell(run, result)
     except asyncio.CancelledError:
         if task.abandoned:
             return
@@ -56,6 +58,23 @@ async def execute(run: Run, named: Profile | None) -> None:
     run.state.truth.append(run.truth)
     if LOST in run.hit.kinds:
         run.state.tasks.pop(task.id, None)
+
+
+def _tell(run: Run, result: orjson.Fragment) -> None:
+    """Tell the listeners that a task has a result; errors, cancels and empty results are never told."""
+    if not run.state.notifications.heard_by(run.session.user_uuid):
+        return
+    payload = {
+        "extension_specs": None,
+        "final_answer": orjson.loads(orjson.dumps(result))["final_answer"],
+        "profile_tag": run.session.profile_tag,
+        "session_id": run.session.id,
+        "skill_specs": None,
+        "task_id": run.task.id,
+        "turn_id": run.turn,
+        "user_input": run.prompt,
+    }
+    run.state.notifications.publish(run.session.user_uuid, "rest_task_complete", payload)
 
 
 async def _execute(run: Run, named: Profile | None) -> orjson.Fragment | None:

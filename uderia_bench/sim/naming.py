@@ -39,6 +39,8 @@ async def name_session(
     run.token_update(completion)
     run.session.name = name
     if announced:
-        run.emit("session_name_update", {"newName": name, "session_id": session_id})
+        update = {"newName": name, "session_id": session_id}
+        run.state.notifications.publish(run.session.user_uuid, "session_name_update", update)
+        run.emit("session_name_update", update)
     run.system_events = [{"payload": event, "type": event["type"]} for event in (begin, done)]
     run.naming_s += run.clock.seconds - started

@@ -43,6 +43,10 @@ class Notifications:
         finally:
             listeners.discard(queue)
 
+    def heard_by(self, user_uuid: str) -> bool:
+        """Return whether anybody listens for the user."""
+        return bool(self._listeners.get(user_uuid))
+
     def publish(self, user_uuid: str, kind: str, payload: dict[str, Any]) -> None:
         """Tell every listener of the user; the data line comes before the event line, as the server has it."""
         listeners = self._listeners.get(user_uuid)
@@ -53,10 +57,13 @@ class Notifications:
 
     def task_event(self, user_uuid: str, ids: dict[str, str], event_type: str | None, data: Any) -> None:
         """Pass on one event of a task; ``ids`` are its task_id and session_id."""
-        if not self._listeners.get(user_uuid):
+        if not self.heard_by(user_uuid):
             return
         if event_type in _OF_NO_TASK:
             self.publish(user_uuid, event_type, {**data, "type": event_type})
             return
         known = data if isinstance(data, dict) else orjson.loads(orjson.dumps(data))
+        if event_type == "final_answer":  # shown in the captured stream alone: the captured task bodies leave it out
+            spoken = {"direct_answer": known["final_answer_text"].replace("_", ""), "key_observations": "", "synthesis": ""}
+            known = {**known, "tts_payload": spoken}
         self.publish(user_uuid, "rest_task_update", {**ids, "event": {"type": event_type or "notification", **known}})

@@ -141,7 +141,7 @@ class Phases:
         seen = sum(size(result) for result in self.collected)
         run.indicate("llm", "busy")
         completion = await run.ask_llm("tactical", more_input=seen)
-        run.session.called(run.llm, "tactical", run.profile.tag)
+        run.called(run.llm, "tactical", run.profile.tag)
         window = snapshots.planning(
             "tactical", tools=10, hydration=1, history=seen + 600, session_id=run.session.id, turn=run.turn
         )
@@ -200,7 +200,7 @@ class Phases:
         run.show("Calling LLM for Argument Refinement", "system_message", asked)
         run.indicate("llm", "busy")
         refined = await run.ask_llm("refine", call_id=asked["call_id"])
-        run.session.called(run.llm, None, run.profile.tag)
+        run.called(run.llm, None, run.profile.tag)
         run.log("Calling LLM for Argument Refinement", "system_message", {**asked, **refined.tokens()})
         run.indicate("llm", "idle")
         run.token_update(refined)
@@ -230,7 +230,7 @@ class Phases:
             run.fault("contaminated")
         seen = sum(size(result) for result in self.collected)
         completion = await run.ask_llm(kind, llm=llm, more_input=seen, call_id=asked["call_id"])
-        run.session.called(llm, None, None)
+        run.called(llm, None, None)
         spent = {"call_id": completion.call_id, **completion.tokens(), "tool_name": tool}
         result = self._report_result(spent) if kind == "report" else self._task_result(spent)
         run.log(f"Calling LLM for {tool}", "system_message", {**asked, **completion.tokens()})

@@ -58,7 +58,7 @@ async def make_plan(run: Run, script: PlanScript, *, warm: bool) -> Plan:
     completion = await run.ask_llm(
         "plan_refusal" if refused else "plan", more_input=known, more_output=0 if refused else longer
     )
-    run.session.called(run.llm, "strategic", run.profile.tag)
+    run.called(run.llm, "strategic", run.profile.tag)
     run.indicate("llm", "idle")
     _announce(run, completion)
     if script.trouble is PlanTrouble.CHAT:
@@ -81,7 +81,7 @@ async def _retry(run: Run, script: PlanScript, more_input: int) -> None:
     run.indicate("llm", "busy")
     never = script.trouble is PlanTrouble.NEVER_PARSES
     await run.ask_llm("plan_refusal" if never else "plan_retry", more_input=more_input)
-    run.session.called(run.llm, None, run.profile.tag)
+    run.called(run.llm, None, run.profile.tag)
     run.indicate("llm", "idle")
     run.fault("plan_failure" if never else "plan_retry")
     if never:

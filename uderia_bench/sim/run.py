@@ -203,6 +203,19 @@ class Run:
         """USD of the turn as the server prices it: all tokens at the profile's own model."""
         return self.llm.cost(self.input_tokens, self.output_tokens)
 
+    def served(self) -> None:
+        """Note in the session that the profile and its model take part."""
+        self.session.served_by(self.profile)
+        self._tell_models()
+
+    def called(self, llm: Llm, role: str | None, tag: str | None) -> None:
+        """Note in the session one LLM call of the planning engine, as ``Session.called``."""
+        self.session.called(llm, role, tag)
+        self._tell_models()
+
+    def _tell_models(self) -> None:
+        self.state.notifications.publish(self.session.user_uuid, "session_model_update", self.session.models())
+
     # --- calling
 
     async def ask_llm(

@@ -19,7 +19,7 @@ async def correct(run: Run, use: Use, attempt: int, result: dict[str, Any]) -> N
     run.step("System Self-Correction", "workaround", {"details": result, "summary": summary})
     asked = {"call_id": new_id(), "summary": f"Generic self-correction for failed tool call: {use.tool}"}
     completion = await run.ask_llm("correct", call_id=asked["call_id"])
-    run.session.called(run.llm, None, run.profile.tag)
+    run.called(run.llm, None, run.profile.tag)
     run.truth.corrections += 1
     # The server announces the call only when it is over, once without and once with its tokens.
     run.step("Calling LLM for Self-Correction", "system_message", asked)

@@ -115,6 +115,14 @@ class Session:
         self._turns.append(orjson.Fragment(orjson.dumps(turn, option=SORTED)))
         self.last_updated = now
 
+    def turn(self, number: int) -> dict[str, Any] | None:
+        """Return a turn by its number in the list, from 1, with the session's totals of now; None where there is none."""
+        if not 1 <= number <= len(self._turns):
+            return None
+        turn: dict[str, Any] = orjson.loads(orjson.dumps(self._turns[number - 1]))
+        spent = {"session_input_tokens": self.input_tokens, "session_output_tokens": self.output_tokens}
+        return {"session_cost_usd": self.cost_usd, "turn_cost": None, **turn, **spent, "dual_model_info": None}
+
     def archive(self, reason: str | None, now: str) -> None:
         """Mark the session archived."""
         self.archived = {"archived": True, "archived_at": now, "archived_reason": reason, "is_archived": True}
