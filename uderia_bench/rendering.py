@@ -7,11 +7,12 @@ from uderia_bench.ledger import Ledger
 from uderia_bench.report.as_json import to_json
 from uderia_bench.report.content import Report
 from uderia_bench.report.html import Kept, to_html
+from uderia_bench.report.junit import to_junit
 from uderia_bench.report.markdown import to_markdown
 from uderia_bench.report.text import to_text
 from uderia_bench.store import RunDirectory
 
-FORMS = ("text", "markdown", "json", "html")
+FORMS = ("text", "markdown", "json", "html", "junit")
 LEFT = {"report.md": "markdown", "report.json": "json", "report.html": "html"}
 """The files a run leaves, with the form of each."""
 
@@ -30,6 +31,8 @@ def render(report: Report, form: str, run: RunDirectory | None, *, width: int = 
             return to_json(report)
         case "html" if run is not None:
             return to_html(report, _kept(run))
+        case "junit":
+            return to_junit(report)
     raise UsageError(f"--format {form}: use {', '.join(FORMS[:-1])} or {FORMS[-1]}")
 
 

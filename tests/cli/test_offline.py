@@ -20,6 +20,7 @@ COMMANDS = [
     "profiles",
     "check",
     "metrics",
+    "schema",
     "sim",
 ]
 

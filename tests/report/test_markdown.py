@@ -64,3 +64,15 @@ def test_markdown_escapes(text, expected):
 def test_plain_writes_out_what_a_terminal_would_obey(text, expected):
     """Control characters are shown, every other language is left alone."""
     assert plain(text) == expected
+
+
+def test_it_fits_into_a_comment():
+    """Under 60 KB whatever the corpus has in tags: what does not fit is left out and named, the decision and the end stay."""
+    warnings = tuple(f"warning {n}: {'ä' * 200}" for n in range(500))
+    made = seed_story(warnings=warnings)
+    text = to_markdown(made)
+    assert len(text.encode()) < 60_000
+    assert "_Left out for length: Warnings. report.html has them._" in text
+    assert text.startswith("## quickstart")
+    assert "</details>" in text
+    assert "Left out" not in to_markdown(seed_story())

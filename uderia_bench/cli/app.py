@@ -24,6 +24,7 @@ from uderia_bench.cli import (
     report,
     resume,
     run,
+    schema,
     sim,
 )
 from uderia_bench.errors import BenchError, DocumentError
@@ -55,6 +56,7 @@ for _module in (
     check,
     metrics,
     detectors,
+    schema,
     sim,
 ):
     app.command(name=_module.NAME, no_args_is_help=_module.NEEDS_ARGUMENTS)(_module.command)

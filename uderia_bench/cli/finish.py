@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from uderia_bench.cli import github
 from uderia_bench.cli.options import colour
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def leave(run: RunDirectory, made: Report, *, as_json: bool) -> None:
     from uderia_bench.report import content
 
     typer.echo(rendered(made, "json" if as_json else "text", run))
+    github.tell(made)
     try:
         pipeline.settled_or_interrupted(run)
     except Interrupted as error:

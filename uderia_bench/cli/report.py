@@ -15,7 +15,7 @@ NEEDS_ARGUMENTS = True
 
 def command(
     run: Run,
-    form: Annotated[str, typer.Option("--format", metavar="text|markdown|json|html", help="Which form.")] = "text",
+    form: Annotated[str, typer.Option("--format", metavar="text|markdown|json|html|junit", help="Which form.")] = "text",
     file: Annotated[Path | None, typer.Option("-o", "--file", metavar="FILE", help="Write to a file, not stdout.")] = None,
     output: Output = OUTPUT,
     as_json: AsJson = False,

@@ -12,36 +12,65 @@ from uderia_bench.report.headline import headline
 from uderia_bench.report.sections import lists, tables_of
 from uderia_bench.report.tables import Cell, Column, Footnotes, Table
 
+LONGEST = 60_000  # bytes: GitHub takes 65,536 characters as a comment
+_RESERVED = 1_000  # bytes of the line that names what was left out
+_NAMED = 5  # sections named in it
 _WIDTH = 120  # characters of a headline: GitHub wraps, so there is room for the fuller wording
 _STRONG = frozenset({Tone.GOOD, Tone.BAD, Tone.DOUBTFUL})
 
 
 def to_markdown(report: Report) -> str:
-    """Return the report in GitHub's Markdown; nothing that a server or a corpus said can format, link or ping."""
-    return "\n".join(_lines(report)) + "\n"
+    """Return the report in GitHub's Markdown; nothing that a server or a corpus said can format, link or ping.
+
+    It stays under ``LONGEST`` bytes: sections that do not fit are left out, and named.
+    """
+    parts, end = [_text(_opening(report))], _text(_ending(report))
+    room = LONGEST - _RESERVED - _size(parts[0]) - _size(end)
+    left_out = []
+    for title, lines in _sections(report):
+        part = _text(lines)
+        if _size(part) <= room:
+            parts.append(part)
+            room -= _size(part)
+        else:
+            left_out.append(title)
+    if left_out:
+        named = ", ".join(left_out[:_NAMED]) + (f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else "")
+        parts.append(_text(("", f"_Left out for length: {markdown(named)}. report.html has them._")))
+    return "".join((*parts, end))
 
 
-def _lines(report: Report) -> Iterator[str]:
+def _opening(report: Report) -> Iterator[str]:
     yield f"## {markdown(report.facts.experiment)}"
     yield ""
     for line in headline(report, width=_WIDTH):
         yield f"> **{markdown(line)}**  "
     yield ""
     yield from (f"- {label}: {markdown(text)}" for label, text in about(report))
+
+
+def _sections(report: Report) -> Iterator[tuple[str, Iterable[str]]]:
     for table in tables_of(report):
-        yield ""
-        yield from _table(table)
+        yield table.title, ("", *_table(table))
     for title, items in lists(report):
-        yield ""
-        yield f"### {title}"
-        yield ""
-        yield from _bullets(items)
+        yield title, ("", f"### {title}", "", *_bullets(items))
+
+
+def _ending(report: Report) -> Iterator[str]:
     yield ""
     yield from ("<details><summary>How to read this</summary>", "")
     yield from _bullets(method(report))
     yield from ("", "</details>")
     if last := closing(report):
         yield from ("", f"**{markdown(last)}**")
+
+
+def _text(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _size(text: str) -> int:
+    return len(text.encode())
 
 
 def _bullets(items: Iterable[str]) -> Iterator[str]:

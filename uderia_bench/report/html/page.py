@@ -66,10 +66,16 @@ def _sections(report: Report, kept: Kept) -> Iterator[tuple[str, str, Markup | N
     yield "phases", "Fast path", phases(kept)
     yield "course", "Over the run", course(report, kept)
     yield "outcomes", "Outcomes", outcomes(report)
-    found = _table(tables.issues(report))
-    yield "issues", "Issues", listing.section("issues", "Issues", found, lead="Found in the traces, the costliest first.")
+    yield "issues", "Issues", _issues(report)
     yield "trials", "Trials", trials.frame(report)
     yield "details", "Details", listing.section("details", "Details", *_details(report, kept))
+
+
+def _issues(report: Report) -> Markup | None:
+    """Return what was found, and behind each kind where and in which trials."""
+    found = _table(tables.issues(report))
+    evidence = (listing.folded(issue.kind, listing.items(issue.evidence)) for issue in report.issues if issue.evidence)
+    return listing.section("issues", "Issues", found, *evidence, lead="Found in the traces, errors first.") if found else None
 
 
 def _navigation(shown: Sequence[tuple[str, str, Markup]]) -> Markup:

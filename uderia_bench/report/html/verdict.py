@@ -9,10 +9,11 @@ from uderia_bench.report.closing import closing
 from uderia_bench.report.content import Report, Standing
 from uderia_bench.report.headline import headline
 from uderia_bench.report.html import listing
-from uderia_bench.report.html.markup import Markup, join, tag
+from uderia_bench.report.html.markup import Markup, tag
 
 _ROOM = 200  # characters of a headline: a card wraps, so it takes the fullest wording
 _KEY_NUMBERS = ("latency_s", "total_tokens", "cost_usd", "checks_passed_ratio")
+_NO_TROUBLE = "info"  # the severity of what is only worth knowing
 _STATE = {Standing.FINE: "good", Standing.GATE_MISSED: "bad", Standing.INVALID: "doubtful"}
 
 
@@ -63,15 +64,16 @@ def _card(text: str, at: int) -> Markup:
 
 
 def _fix_first(report: Report) -> Markup | None:
-    if not report.issues:
+    """Return the first thing to mend: the report's issues come errors first, then the most frequent; good news is none."""
+    worst = next((issue for issue in report.issues if issue.severity != _NO_TROUBLE), None)
+    if worst is None:
         return None
-    worst = report.issues[0]
-    share = "" if worst.share is None else f", {figures.percentage(worst.share)}"
+    where = worst.evidence[0] if worst.evidence else f"{worst.count} trials"
     return tag(
         "div",
         tag("h3", "Fix first"),
         tag("p", worst.recommendation),
-        tag("p", join(tag("a", worst.kind, href="#issues"), f" in {worst.count} trials{share}"), class_="small"),
+        tag("p", tag("a", worst.kind, href="#issues"), f", {where}", class_="small"),
         class_="card fix",
     )
 

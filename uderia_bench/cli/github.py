@@ -1,0 +1,39 @@
+"""What GitHub Actions is told beside the log: the report in the job's summary, a mark for every missed gate. No other CI."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from uderia_bench.report.content import Report
+
+_ESCAPES = {"%": "%25", "\r": "%0D", "\n": "%0A"}  # of a workflow command's text, the percent sign first
+
+
+def tell(report: Report) -> None:
+    """Append the report to the job's summary and annotate missed gates and invalid comparisons; nothing outside of Actions.
+
+    Commands go to stderr, which Actions reads as well, so that stdout stays the report.
+    """
+    from uderia_bench.report import content
+    from uderia_bench.report.escape import plain
+    from uderia_bench.report.markdown import to_markdown
+
+    if path := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(path).open("a", encoding="utf-8") as summary:
+            summary.write(to_markdown(report))
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return
+    missed = [(f"{gate.name}: {gate.detail}", "Gate missed") for gate in content.missed(report)]
+    for text, title in (*missed, *((reason, "Comparison not valid") for reason in content.invalid_reasons(report))):
+        typer.echo(f"::error title={title}::{_escaped(plain(text))}", err=True)
+
+
+def _escaped(text: str) -> str:
+    for character, code in _ESCAPES.items():
+        text = text.replace(character, code)
+    return text

@@ -1,0 +1,71 @@
+"""The report as JUnit XML, which CI systems show: one case a gate, one a planned comparison, the run as properties.
+
+A missed gate is a failure and an invalid comparison an error, as the exit code has them; an undecided comparison is skipped
+with what would settle it; a verdict by itself, even ``worse``, fails nothing (contract.md, exit codes).
+"""
+
+from __future__ import annotations
+
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from uderia_bench.analysis import Comparison, Verdict
+from uderia_bench.report import content, figures
+from uderia_bench.report.about import about
+from uderia_bench.report.content import GateResult, Report
+from uderia_bench.report.escape import plain
+from uderia_bench.report.headline import headline
+
+_ROOM = 1000  # columns: XML has no reason to get the shorter wording
+
+
+def to_junit(report: Report) -> str:
+    """Return the report as one ``testsuites`` document of two suites, ``gates`` and ``comparisons``."""
+    root = Element("testsuites", name=plain(report.facts.experiment))
+    _suite(root, report, "gates", [_gate(gate) for gate in report.gates])
+    planned = [c for c in report.analysis.comparisons if c.family == "primary" and c.stratum == content.OVERALL]
+    _suite(root, report, "comparisons", [_comparison(report, comparison) for comparison in planned])
+    indent(root)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{tostring(root, encoding="unicode")}\n'
+
+
+def _suite(root: Element, report: Report, name: str, cases: list[Element]) -> None:
+    counts = {
+        "tests": len(cases),
+        **{f"{kind}s": sum(case.find(kind) is not None for case in cases) for kind in ("failure", "error")},
+        "skipped": sum(case.find("skipped") is not None for case in cases),
+    }
+    suite = SubElement(root, "testsuite", {"name": name, **{key: str(count) for key, count in counts.items()}})
+    facts = report.facts
+    if facts.started_at is not None:
+        suite.set("timestamp", facts.started_at.isoformat())
+        if facts.ended_at is not None:
+            suite.set("time", f"{(facts.ended_at - facts.started_at).total_seconds():.3f}")
+    properties = SubElement(suite, "properties")
+    said = (*(("verdict", line) for line in headline(report, width=_ROOM)), *about(report))
+    for label, text in said:
+        SubElement(properties, "property", name=label, value=plain(text))
+    suite.extend(cases)
+
+
+def _gate(gate: GateResult) -> Element:
+    case = Element("testcase", classname="gates", name=plain(gate.name))
+    if not gate.passed:
+        SubElement(case, "failure", message=plain(gate.detail)).text = plain(f"{gate.name}: {gate.detail}")
+    else:
+        SubElement(case, "system-out").text = plain(gate.detail)
+    return case
+
+
+def _comparison(report: Report, found: Comparison) -> Element:
+    case = Element(
+        "testcase", classname=plain(f"{found.candidate} against {found.baseline}"), name=plain(found.metric)
+    )  # fmt: skip
+    effect = figures.effect_forms(found.effect, content.definition(report, found.metric))[0]
+    said = plain("; ".join((f"{found.verdict}: {effect}", *found.warnings)))
+    if found.verdict is Verdict.INVALID:
+        SubElement(case, "error", message=said)
+    elif found.verdict is Verdict.INCONCLUSIVE:
+        SubElement(case, "skipped", message=plain(f"undecided: {effect}; {found.advice or 'no advice'}"))
+    else:
+        SubElement(case, "system-out").text = said
+    return case
