@@ -125,3 +125,33 @@ def test_a_fast_wrong_arm_loses_complex_queries_to_a_slow_right_one():
 def frames_metrics():
     """Name the metrics the frame above has, and ``answered``, which follows from the outcome."""
     return {"latency_s", "checks_passed_ratio", "answered"}
+
+
+def check_rows(*rows):
+    """Return a checks table: (query, arm, repeat, passed) each, of one expectation."""
+    schema = pl.DataFrame(checks.SCHEMA.empty_table()).schema
+    return pl.DataFrame(
+        [
+            {
+                "run_id": "r", "trial_id": f"{query}-{arm}-{repeat}", "query_id": query, "turn": 1, "arm": arm,
+                "stage": "measured", "repeat": repeat, "place": 1, "kind": "contains", "expected": "3", "weight": 1.0,
+                "passed": passed, "found": "There are 4.",
+            }
+            for query, arm, repeat, passed in rows
+        ],
+        schema=schema,
+    )  # fmt: skip
+
+
+def test_failures_are_quoted_first_where_the_other_arm_is_right():
+    """A query both arms fail says less about them than one that only one of them fails."""
+    (found,) = checks.summary(
+        check_rows(
+            ("both", "A", 1, False), ("both", "A", 2, False), ("both", "B", 1, False), ("both", "B", 2, False),
+            ("one", "A", 1, True), ("one", "A", 2, True), ("one", "B", 1, False), ("one", "B", 2, None),
+        )
+    )  # fmt: skip
+    assert (found.kind, found.count, found.share) == (checks.FAILED, 5, 5 / 7)
+    assert found.evidence[0] == "one on B, 1 of 1: contains 3, found: There are 4."
+    assert [quote.split(":")[0] for quote in found.evidence[1:]] == ["both on A, 2 of 2", "both on B, 2 of 2"]
+    assert checks.summary(check_rows(("one", "A", 1, True), ("one", "B", 1, None))) == ()

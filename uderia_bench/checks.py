@@ -1,4 +1,4 @@
-"""What a run's corpus expected of each answer, judged: the trace with its share of passed checks, and one row a check.
+"""What a run's corpus expected of each answer, judged: the trace with its share of passed checks, one row a check, a summary.
 
 It reads no ledger and writes no file. The expectations come from the manifest, so that no corpus file is needed.
 """
@@ -9,11 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 
 from uderia_bench import identity
+from uderia_bench.detectors import Severity
 from uderia_bench.expectation import Expectation
 from uderia_bench.expectations import Check, Evidence, ExpectationKind, judge, passed_ratio, plain_text
+from uderia_bench.report.content import IssueSummary
 from uderia_bench.trace import Trace
 from uderia_bench.trial import Outcome, Stage, Trial
 
@@ -22,6 +25,11 @@ Asked = tuple[str, int]
 
 Round = tuple[str, Stage, int]
 """Arm, stage and repetition: within one, answers to different queries may be compared."""
+
+FAILED = "check_failed"
+"""The finding that an answer did not meet an expectation."""
+
+_QUOTED = 8  # failed checks that a report quotes; all are in checks/*.parquet
 
 SCHEMA = pa.schema(
     [
@@ -93,3 +101,43 @@ def rows(run_id: str, trial: Trial, checks: Sequence[Check]) -> list[dict[str, A
         }
         for place, check in enumerate(checks, start=1)
     ]
+
+
+def summary(checks: pl.DataFrame) -> tuple[IssueSummary, ...]:
+    """Return the finding that checks failed, with quotes: first what another arm passes, then what fails most often.
+
+    ``checks`` is a run's table of ``SCHEMA``; its share is of the measured trials that were judged.
+    """
+    judged = checks.filter((pl.col("stage") == Stage.MEASURED.value) & pl.col("passed").is_not_null())
+    failed = judged.filter(~pl.col("passed"))
+    if failed.is_empty():
+        return ()
+    by_arm = judged.group_by("query_id", "turn", "place", "kind", "expected", "arm").agg(
+        pl.col("passed").mean().alias("rate"),
+        pl.len().alias("of"),
+        (~pl.col("passed")).sum().alias("failed"),
+        pl.col("found").filter(~pl.col("passed")).first(),
+    )
+    gap = pl.col("rate").max().over("query_id", "turn", "place") - pl.col("rate")
+    worst = (
+        by_arm.with_columns(gap.alias("gap"))
+        .filter(pl.col("failed") > 0)
+        .sort("gap", "failed", "query_id", "place", "arm", descending=[True, True, False, False, False])
+    )
+    count, total = failed["trial_id"].n_unique(), judged["trial_id"].n_unique()
+    return (
+        IssueSummary(
+            kind=FAILED,
+            severity=Severity.WARNING,
+            count=count,
+            share=count / total,
+            recommendation="Read the answers: an arm that is quick and wrong is no winner. All checks are in checks/*.parquet.",
+            evidence=tuple(_quoted(row) for row in worst.head(_QUOTED).iter_rows(named=True)),
+        ),
+    )
+
+
+def _quoted(row: dict[str, Any]) -> str:
+    turn = f", turn {row['turn']}" if row["turn"] > 1 else ""
+    often = f"{row['failed']} of {row['of']}"
+    return f"{row['query_id']}{turn} on {row['arm']}, {often}: {row['kind']} {row['expected']}, found: {row['found']}"

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from uderia_bench import checks, issues, steps
+from uderia_bench import agreement, checks, issues, steps
 from uderia_bench import detectors as detector_registry
 from uderia_bench import metrics as metric_registry
 from uderia_bench import profile_types as type_registry
@@ -102,6 +102,7 @@ class Reading:
         return {
             "trials": schema(self.metrics),
             "checks": checks.SCHEMA,
+            "answers": agreement.SCHEMA,
             "steps": steps.SCHEMA,
             "issues": issues.schema(self.thresholds),
         }
@@ -118,6 +119,7 @@ class Reading:
         return {
             "trials": [{**_identity(record, self.run_id), **_served(record, trace), **_ended(record, trace), **observed}],
             "checks": checks.rows(self.run_id, trial, judged),
+            "answers": agreement.rows(self.run_id, trial, trace),
             "steps": steps.rows(self.run_id, trial, trace),
             "issues": issues.rows(self.run_id, trial, found),
         }
@@ -132,7 +134,7 @@ def run(
     thresholds: Thresholds = detector_registry.DEFAULTS,
     expected: Expected | None = None,
 ) -> int:
-    """Derive one run's Parquet (``trials``, ``checks``, ``steps``, ``issues``) from its ledger; returns the number of trials.
+    """Derive one run's Parquet from its ledger, a table a key of ``Reading.schemas``; returns the number of trials.
 
     Raises ``MetricFailed`` or ``DetectorFailed``, naming metric or detector and trial; what was derived before stays.
     """

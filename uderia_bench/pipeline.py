@@ -19,9 +19,22 @@ import polars as pl
 import structlog
 from rich.console import Console
 
-from uderia_bench import derive, embedded, gates, logs, manifest, plan, progress, rendering, store
+from uderia_bench import (
+    agreement,
+    checks,
+    complexity,
+    derive,
+    embedded,
+    gates,
+    logs,
+    manifest,
+    plan,
+    progress,
+    rendering,
+    store,
+)
 from uderia_bench.analysis import Analysis, analyse
-from uderia_bench.detectors import DEFAULTS, Thresholds
+from uderia_bench.detectors import DEFAULTS, Severity, Thresholds
 from uderia_bench.errors import CallFailed, Interrupted
 from uderia_bench.experiment import SIM, Experiment
 from uderia_bench.gateway import directory
@@ -104,10 +117,13 @@ def judge(run: RunDirectory, plugins: Plugins) -> Report:
         trials,
         metrics=plugins.metrics,
         contrasts=tuple(pair for pair in planned if present.issuperset(pair)),
-        warnings=tuple(
-            f"{candidate} against {baseline} is not compared: one of them has no measured trial (yet)"
-            for baseline, candidate in planned
-            if not present.issuperset((baseline, candidate))
+        warnings=(
+            *complexity.disagreements(trials),
+            *(
+                f"{candidate} against {baseline} is not compared: one of them has no measured trial (yet)"
+                for baseline, candidate in planned
+                if not present.issuperset((baseline, candidate))
+            ),
         ),
         margins=experiment.margins,
         correction=experiment.correction,
@@ -125,9 +141,15 @@ def judge(run: RunDirectory, plugins: Plugins) -> Report:
 
 
 def _issues(run: RunDirectory, trials: pl.DataFrame, plugins: Plugins) -> tuple[IssueSummary, ...]:
-    """Sum up what the detectors found; a run derived before there were detectors says nothing of issues."""
+    """Sum up what detectors, checks and repeats show; of what an older derivation wrote no table for, nothing is said."""
     found, steps = run.derived("issues"), run.derived("steps")
-    return () if found is None or steps is None else summarise(found, trials, steps, plugins.detectors)
+    judged, stated = run.derived("checks"), run.derived("answers")
+    summaries = (
+        *(() if found is None or steps is None else summarise(found, trials, steps, plugins.detectors)),
+        *(() if judged is None else checks.summary(judged)),
+        *(() if stated is None else agreement.summary(stated)),
+    )
+    return tuple(sorted(summaries, key=lambda issue: list(Severity).index(Severity(issue.severity)), reverse=True))
 
 
 def _gates(

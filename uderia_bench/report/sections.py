@@ -9,6 +9,9 @@ from uderia_bench.report import content, tables
 from uderia_bench.report.content import Report
 from uderia_bench.report.tables import Table
 
+QUOTED = frozenset({"check_failed", "answers_disagree"})
+"""Findings about answers: a reader wants to see the words, so every format quotes them."""
+
 
 def tables_of(report: Report) -> Iterator[Table]:
     """Yield the tables: how the trials ended, every contrast, percentiles, learning, what is only shown, issues, gates."""
@@ -22,13 +25,18 @@ def tables_of(report: Report) -> Iterator[Table]:
 
 
 def lists(report: Report) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield what is said in sentences, by title: winners with their reasons, warnings, files; nothing that is empty."""
+    """Yield what is said in sentences, by title, and nothing that is empty.
+
+    Winners with their reasons, what is wrong with answers, warnings, files.
+    """
     winners = (
         f"{winner.stratum} queries, {winner.candidate} against {winner.baseline}: {_won(winner)}"
         for winner in report.analysis.winners
     )
+    quotes = (f"{issue.kind}: {quote}" for issue in report.issues if issue.kind in QUOTED for quote in issue.evidence)
     parts = (
         ("Winners", tuple(winners)),
+        ("Answers", tuple(quotes)),
         ("Warnings", (*report.warnings, *report.analysis.warnings)),
         ("Files", report.facts.files),
     )
