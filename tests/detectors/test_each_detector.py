@@ -80,6 +80,12 @@ CASES = (
     ),
     Case("missed_fast_path", "a phrase of time is not concrete",
          tactical('{"d":"2026-11-23"}', '{"d":"2026-11-23"}'), tactical('{"d":"yesterday"}', '{"d":"yesterday"}')),
+    Case(
+        "missed_fast_path", "a result yet to come is not concrete",
+        tactical('{"a":{"b":1}}', '{"a":{"b":1}}'), tactical('{"a":{"source":"p1"}}', '{"a":{"source":"p1"}}'),
+    ),
+    Case("missed_fast_path", "a list of names is not concrete", tactical('{"a":[1]}', '{"a":[1]}'),
+         tactical('{"a":["x"]}', '{"a":["x"]}')),
     Case("missed_fast_path", "another tool was chosen", tactical(), tactical(name="base_readQuery")),
     Case("over_engineered_plan", "report and date are no work", work(3), work(2)),
     Case("over_engineered_plan", "only of a simple query", work(3), work(3, "complex")),

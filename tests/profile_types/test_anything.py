@@ -86,6 +86,8 @@ def _mutate(draw, bodies, path):
     place = bodies
     for key in path[:-1]:
         place = place[key]
+    if isinstance(place, dict) and not isinstance(path[-1], str):
+        return  # an earlier mutation put an object where the list was
     kind = draw(st.sampled_from(["replace", "drop", "double", "reverse"]))
     if kind == "replace":
         place[path[-1]] = draw(ANYTHING)

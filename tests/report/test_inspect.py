@@ -179,3 +179,10 @@ def test_a_captured_scenario_is_shown(name):
     """Every scenario of the captures, read line by line against its raw JSON when its golden was made."""
     task, session = (json.loads((CAPTURES / path).read_bytes())["body"] for path in SCENARIOS[name])
     assert_golden(f"inspect/{name}.txt", to_text(inspected(task, session), 80))
+
+
+def test_a_consulted_profile_is_a_tool_with_a_session_of_its_own():
+    """All tools have the same keys; only a consulted profile has a session."""
+    first, second = json.loads(to_json(inspected(*coordinator())))["tools"]
+    assert (first["name"], first["session_id"], second["session_id"]) == ("invoke_OPTIM", "s-1", None)
+    assert list(json.loads(to_json(inspected(*agent())))["tools"][0]) == list(first)

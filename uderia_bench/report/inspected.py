@@ -113,11 +113,12 @@ def _tool_call(call: ToolCall) -> dict[str, Any]:
         "error": call.error,
         "start_s": call.start_s,
         "duration_s": call.duration_s,
+        "session_id": None,
     }
 
 
 def _child(child: Child) -> dict[str, Any]:
-    """Return a consulted profile as the coordinator's tool that it is, under the server's name for it."""
+    """Return a consulted profile as the coordinator's tool that it is, under the server's name, with its own session."""
     return {
         "name": f"invoke_{child.profile_tag}",
         "arguments": None,
