@@ -23,6 +23,7 @@ from uderia_bench import (
     agreement,
     checks,
     complexity,
+    conversations,
     derive,
     embedded,
     gates,
@@ -136,6 +137,7 @@ def judge(run: RunDirectory, plugins: Plugins) -> Report:
         analysis=found,
         metrics=plugins.metrics,
         issues=issues,
+        conversations=conversations.carry_over(trials),
         gates=_gates(experiment, found, issues, plugins),
     )
 

@@ -99,6 +99,7 @@ class Report:
     issues: tuple[IssueSummary, ...] = ()
     gates: tuple[GateResult, ...] = ()
     warnings: tuple[str, ...] = ()
+    conversations: tuple[str, ...] = ()  # what later turns carry, in words; empty where no query has several turns
 
 
 def scope(report: Report) -> Scope:

@@ -1,0 +1,86 @@
+"""Corpora on the command line: imported, counted, judged, asked in parts and in conversations."""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+
+import uderia_bench as ub
+
+TALK = """
+version: 1
+queries:
+  - id: right
+    prompt: how many databases are on the system?
+    complexity: complex
+    expect: [number: 3, tools_called: base_databaseList]
+  - id: wrong
+    prompt: list the tables in sales_db
+    complexity: simple
+    expect: [contains: a table nobody has, {number: 2, weight: 3}]
+  - id: talk
+    turns: [which version do we run?, list the users of the system]
+    expect: [{turn: 1, contains: 20.00.00.01}, number: 5]
+"""
+
+
+def test_a_run_judges_answers_and_says_what_failed(command):
+    """Checks in Parquet, the share in the trials, quotes in every report; a conversation is a row a turn."""
+    command.write("corpus.yaml", TALK)
+    ran = command("run", "experiment.yaml", "--run-id", "r", "--json")
+    assert ran.returncode == 0, ran.stderr
+    checks = pl.read_parquet(command.cwd / "output" / "r" / "checks")
+    never = checks.filter((pl.col("query_id") == "wrong") & (pl.col("kind") == "contains"))["passed"].drop_nulls()
+    assert never.len() > 0
+    assert not never.any()
+    trials = ub.load("r", output=command.cwd / "output").filter(pl.col("stage") == "measured")
+    assert set(trials.filter(pl.col("query_id") == "wrong")["checks_passed_ratio"].drop_nulls()) <= {0.0, 0.75}
+    talk = trials.filter(pl.col("query_id") == "talk")
+    assert (
+        talk.group_by("arm", "repeat")
+        .agg(pl.col("turn").sort(), pl.col("session_id").n_unique())
+        .select("turn", "session_id")
+        .rows()
+        == [([1, 2], 1)] * 4
+    )
+    kinds = {issue["kind"]: issue for issue in json.loads(ran.stdout)["issues"]}
+    assert any("wrong on" in quote and "a table nobody has" in quote for quote in kinds["check_failed"]["evidence"])
+    text = command("report", "r").stdout
+    assert "a table nobody has" in " ".join(text.split())
+    assert "input tokens over the first turn" in " ".join(text.split())
+    before = checks.sort("trial_id", "place")
+    assert command("derive", "r").returncode == 0
+    assert pl.read_parquet(command.cwd / "output" / "r" / "checks").sort("trial_id", "place").equals(before)
+
+
+def test_two_shards_load_as_one_run(command):
+    """Their measured trials are those of the whole plan, each once, and compare takes them together."""
+    for index in (1, 2):
+        ran = command("run", "experiment.yaml", "--run-id", f"part-{index}", "--shard", f"{index}/2", "--json")
+        assert ran.returncode == 0, ran.stderr
+        assert json.loads(ran.stdout)["run"]["queries"] == 2
+    trials = ub.load("part-*", output=command.cwd / "output")
+    measured = trials.filter(pl.col("stage") == "measured")
+    assert measured.height == measured["trial_id"].n_unique() == 16
+    assert measured["query_id"].n_unique() == 4
+    (latency,) = ub.compare(trials, baseline="IDEAT", candidate="OPTIM", metrics=["latency_s"], margins={"latency_s": 0.1})
+    assert latency.n_queries == 4
+    refused = command("run", "experiment.yaml", "--shard", "3/2", "--dry-run")
+    assert (refused.returncode, "there is no part 3 of 2" in refused.stderr) == (2, True)
+
+
+def test_questions_become_a_corpus_that_checks_and_counts(command):
+    """From lines to a file that ``check`` takes and ``corpus stats`` counts; --suggest speaks of what differs."""
+    command.write("questions.txt", "how many databases?\nHow many databases\nCompare the two systems.\n")
+    made = command("corpus", "from-text", "questions.txt", "-o", "ours.yaml", "--name", "ours", "--tag", "ours", "--suggest")
+    assert made.returncode == 0, made.stderr
+    assert "2 queries of 3 questions" in made.stderr
+    assert "2 queries (1 simple, 1 complex)" in command("check", "ours.yaml").stdout
+    assert "| ours | 2 | 1 | 1 | 0 | 0 | 2 |" in command("corpus", "stats", "ours.yaml", "corpus.yaml").stdout
+    assert json.loads(command("corpus", "stats", "ours.yaml", "--json").stdout)[-1]["queries"] == 2
+    assert "users is complex, proposed simple" in command("check", "--suggest", "corpus.yaml").stdout
+    for wrong, said in (("nothing.txt", "no such file"), ("empty.txt", "no question found")):
+        command.write("empty.txt", "# nothing\n")
+        refused = command("corpus", "from-text", wrong)
+        assert (refused.returncode, said in refused.stderr.lower()) == (2, True)
