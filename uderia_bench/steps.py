@@ -114,6 +114,7 @@ def _child(child: Child) -> dict[str, Any]:
         "class": CHILD,
         "name": _bounded(f"invoke_{child.profile_tag}"),
         "status": child.status.value,
+        "start_s": child.start_s,
         "duration_s": child.duration_s,
         "error": _bounded(child.error),
     }

@@ -156,6 +156,7 @@ class Child:
     profile_tag: str
     session_id: str | None
     status: ToolStatus
+    start_s: float | None = None
     duration_s: float | None = None
     error: str | None = None
 

@@ -89,7 +89,9 @@ def test_a_coordinator_names_its_children_and_leaves_naming_out_of_its_tokens():
         ("OPTIM", None, ToolStatus.ERROR, None),
     ]
     assert (trace.tokens.input, trace.tokens.output, trace.tokens.naming_input) == (90, 3, 20)
-    assert trace.notes == ("the totals cover the coordinator only: the 2 consulted profiles' tokens are in their own sessions",)
+    assert trace.notes == (
+        "the totals cover the coordinator only: the tokens of 2 consulted profiles are in sessions of their own",
+    )
 
 
 def test_a_childs_apology_is_its_failure():

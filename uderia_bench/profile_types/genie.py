@@ -28,8 +28,8 @@ def _read(exchange: Exchange) -> Trace:
     agent_s = seconds(exchange.last("genie_coordination_complete").get("total_duration_ms"))
     if agent_s is None:
         agent_s = seconds(exchange.last("execution_complete").get("duration_ms"))
-    consulted = f"the {len(children)} consulted profiles'" if children else "any consulted profile's"
-    notes = (f"the totals cover the coordinator only: {consulted} tokens are in their own sessions",)
+    consulted = f"{len(children)} consulted profile{'' if len(children) == 1 else 's'}" if children else "any consulted profile"
+    notes = (f"the totals cover the coordinator only: the tokens of {consulted} are in sessions of their own",)
     kind = Kind(profile_type="genie", execution_path="coordinator", named_in_turn=False)
     trace = assemble(exchange, kind, conversation.llm_calls(exchange, "genie_llm_step"), agent_s=agent_s, notes=notes)
     return replace(trace, children=children)
@@ -37,7 +37,7 @@ def _read(exchange: Exchange) -> Trace:
 
 def _children(exchange: Exchange) -> tuple[Child, ...]:
     """Return the consulted profiles: those that completed, then those that were invoked and never did."""
-    completed = [_child(event) for event in exchange.all("genie_slave_completed")]
+    completed = [_child(exchange, event) for event in exchange.all("genie_slave_completed")]
     waiting = [text(event.body.get("profile_tag")) or "?" for event in exchange.all("genie_slave_invoked")]
     for child in completed:
         if child.profile_tag in waiting:
@@ -46,15 +46,17 @@ def _children(exchange: Exchange) -> tuple[Child, ...]:
     return (*completed, *lost)
 
 
-def _child(event: Event) -> Child:
+def _child(exchange: Exchange, event: Event) -> Child:
     body = event.body
+    ended, took = exchange.since_start(event.at), seconds(body.get("duration_ms"))
     said = text(body.get("result")) or text(body.get("result_preview")) or ""
     failed = body.get("success") is False or said.startswith(CHILD_FAILURES)
     return Child(
         profile_tag=text(body.get("profile_tag")) or "?",
         session_id=text(body.get("slave_session_id")),
         status=ToolStatus.ERROR if failed else ToolStatus.SUCCESS,
-        duration_s=seconds(body.get("duration_ms")),
+        start_s=None if ended is None or took is None else ended - took,
+        duration_s=took,
         error=(text(body.get("error")) or said or None) if failed else None,
     )
 

@@ -129,7 +129,7 @@ def _child(child: Child) -> dict[str, Any]:
         "attempt": 1,
         "iteration": None,
         "error": child.error,
-        "start_s": None,
+        "start_s": child.start_s,
         "duration_s": child.duration_s,
         "session_id": child.session_id,
     }

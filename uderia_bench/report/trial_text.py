@@ -201,7 +201,7 @@ def _tools(trace: Trace) -> Table:
             "LLM",
             _MISSING,
             child.status.value,
-            _MISSING,
+            _seconds(child.start_s),
             _seconds(child.duration_s),
         )
         for index, child in enumerate(trace.children, start=len(rows) + 1)
