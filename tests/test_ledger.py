@@ -178,3 +178,14 @@ def test_a_ledger_that_cannot_be_written_says_which_trial(ledger):
     ledger._db.execute("DROP TABLE payloads")
     with pytest.raises(StoreError, match="cannot write trial t0"):
         ledger.settle(record())
+
+
+def test_one_settled_trial_is_read_by_its_id(tmp_path):
+    """Who watches a run asks what has settled, and reads only what is new."""
+    with Ledger.create(tmp_path / "l.sqlite", [trial(0), trial(1)], {"OPTIM": ARM}) as ledger:
+        assert ledger.settled() == {}
+        ledger.settle(record(1))
+        assert ledger.settled() == {"t1": 2}
+        assert ledger.record("t1") == record(1)
+        with pytest.raises(StoreError, match="no settled trial 't0'"):
+            ledger.record("t0")

@@ -152,6 +152,18 @@ class Ledger:
             for row in cursor.execute(f"{_SELECT} WHERE {where} ORDER BY t.seq", wanted):
                 yield self._record(row)
 
+    def settled(self) -> dict[str, int]:
+        """Return how often each settled trial was asked, by id: cheap, for who looks at a run again and again."""
+        rows = self._db.execute("SELECT trial_id, attempts FROM trials WHERE state = 'settled' ORDER BY seq")
+        return dict(rows.fetchall())
+
+    def record(self, trial_id: str) -> TrialRecord:
+        """Return one settled trial; raises ``StoreError`` where there is none of that id."""
+        row = self._db.execute(f"{_SELECT} WHERE t.trial_id = ? AND t.state = 'settled'", (trial_id,)).fetchone()
+        if row is None:
+            raise StoreError(f"{self.path}: no settled trial {trial_id!r}")
+        return self._record(row)
+
     def sessions(self) -> tuple[str, ...]:
         """Return every session the run made, for archiving."""
         rows = self._db.execute("SELECT session_id FROM trials WHERE session_id IS NOT NULL ORDER BY seq")

@@ -22,6 +22,7 @@ COMMANDS = [
     "metrics",
     "schema",
     "sim",
+    "watch",
 ]
 
 

@@ -26,6 +26,7 @@ from uderia_bench.cli import (
     run,
     schema,
     sim,
+    watch,
 )
 from uderia_bench.errors import BenchError, DocumentError
 
@@ -48,6 +49,7 @@ for _module in (
     resume,
     derive,
     report,
+    watch,
     diff,
     power,
     export,
