@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 import traces
@@ -218,3 +219,15 @@ def test_every_kind_can_be_written_in_a_corpus_and_says_what_it_does(kind):
     """Grammar and family have the same names."""
     assert kind.name in Expectation.model_fields
     assert len(kind.doc) > 20
+
+
+def test_an_expectation_is_added_as_contributing_says():
+    """The code of CONTRIBUTING, used by a corpus as a custom kind."""
+    text = (Path(__file__).resolve().parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    section = text.split("## Add an expectation\n")[1].split("\n## ")[0]
+    module: dict = {}
+    exec(section.split("```python\n")[1].split("```")[0], module)
+    kinds = {"max_words": module["MAX_WORDS"]}
+    said = Expectation.model_validate({"custom": {"kind": "max_words", "value": 2}})
+    found = [judge(Evidence(trace=traces.trace(), text=text), [said], kinds)[0].passed for text in ("a b", "a b c")]
+    assert found == [True, False]
