@@ -173,7 +173,7 @@ async def test_a_coordinator_is_not_metered_but_its_experts_are(serve):
 
 async def test_a_server_under_load_serves_so_many_tasks_a_second(serve):
     """Thirty at once take as long as its rate says, where without a limit they take as long as one."""
-    speed, rate, trials, took = 20.0, 2.5, 30, {}
+    speed, rate, trials, took = 8.0, 2.5, 30, {}
     fast = Effect(on="llm_s", factor=0.02)
     for tasks_per_s in (rate, 0):
         async with serve(speed=speed, tasks_per_s=tasks_per_s, effects=(fast,), learning=False) as client:
@@ -183,7 +183,7 @@ async def test_a_server_under_load_serves_so_many_tasks_a_second(serve):
                     group.start_soon(client.ask, "OPTIM", f"{PROMPT} {number}")
             took[tasks_per_s] = (time.perf_counter() - began) * speed
     assert 0.6 * trials / rate < took[rate] < 2.5 * trials / rate
-    assert took[0] < took[rate] / 2
+    assert took[0] < 0.7 * took[rate]
 
 
 @pytest.mark.parametrize(

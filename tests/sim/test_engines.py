@@ -69,7 +69,7 @@ async def test_ideat_names_its_session_before_it_answers(serve, kinds):
         assert whole["statement_input"] == sum(update["statement_input"] for update in steps)
         assert naming["call_id"] == "session_name_generation"
         turn = turn_of(session)
-        assert turn["tools_used"] == ["base_databaseList"]
+        assert turn["tools_used"] == ["base_databaseList", "base_tableList"]
         assert session["name"] == "Chain How Many Databases"
 
 

@@ -111,10 +111,11 @@ class Draw:
         asked_before: object,
         planted: dict[str, bool] | None = None,
         factors: Factors | None = None,
+        chance: bool = True,
     ) -> None:
         self.factors = factors or Factors()
         self.planted = planted or {}  # difficulties the prompt does not name
-        self.chances = CHANCES[profile_type]
+        self.chances = CHANCES[profile_type] if chance else Chances()
         query, profile = stream(seed, "query", prompt), stream(seed, "profile", profile_id, prompt)
         self._trial = stream(seed, "trial", profile_id, prompt, asked_before)
         self._pace, self._length, self._size = (

@@ -21,7 +21,8 @@ class Settings:
     of the user's default profile, None for a user without one. ``login_limit`` is sign-ins per minute and address, 0 for no
     limit. ``learning``: successful plans are kept and found again, as the real server does; without it every query is cold.
     ``tasks_per_s`` is what the server sustains at speed 1, 0 for no limit. ``cold_start``: the first query after a start is
-    late. ``knowledge`` are the tags of profiles that look up knowledge before they answer. ``quotas`` limit the user; none by
+    late. ``chance``: trouble happens unasked, as often as agent.py says; without it only what prompts and faults ask for.
+    ``knowledge`` are the tags of profiles that look up knowledge before they answer. ``quotas`` limit the user; none by
     default, where the real server has 1,000 calls an hour. ``faults`` and ``effects`` are planted.
     """
 
@@ -32,6 +33,7 @@ class Settings:
     learning: bool = True
     tasks_per_s: float = MEASURED_TASKS_PER_S
     cold_start: bool = True
+    chance: bool = True
     knowledge: tuple[str, ...] = ()
     quotas: Quotas = field(default_factory=Quotas)
     faults: tuple[Fault, ...] = ()

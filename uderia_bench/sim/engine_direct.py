@@ -44,7 +44,7 @@ async def play(run: Run) -> orjson.Fragment:
     if text:
         run.answered(text)
     run.emit("final_answer", fragment)
-    run.session.reply(html, text, run.turn, run.profile.tag)
+    run.session.reply(html, text, run.turn)
     if run.session.unnamed:
         await naming.name_session(run, announced=False)
     run.notify("session_model_update", run.session.models())

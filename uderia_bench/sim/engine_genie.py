@@ -87,7 +87,7 @@ class _Turn:
         if not failed:
             run.answered(text)
         run.emit("final_answer", result)
-        run.session.reply(html, text, run.turn, run.profile.tag)
+        run.session.reply(html, text, run.turn)
         if run.session.unnamed:
             await naming.name_session(run, call_id="genie_session_name", in_turn=False)
             self.events += run.system_events

@@ -50,7 +50,7 @@ async def play(run: Run) -> orjson.Fragment:
     if not script.agent_fails:
         run.answered(text)
     run.emit("final_answer", fragment)
-    run.session.reply(html, text, run.turn, run.profile.tag)
+    run.session.reply(html, text, run.turn)
     _save(talk, text, html)
     return fragment
 

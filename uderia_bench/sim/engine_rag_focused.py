@@ -174,7 +174,7 @@ class _Turn:
         if not (self.script.agent_fails and run.profile.has_agent):
             run.answered(text)
         run.emit("final_answer", fragment)
-        run.session.reply(result["final_answer"], text, run.turn, run.profile.tag)
+        run.session.reply(result["final_answer"], text, run.turn)
         return fragment
 
     def _finish(self, totals: dict[str, Any], **own: Any) -> None:

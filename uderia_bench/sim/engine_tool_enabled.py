@@ -10,7 +10,7 @@ import orjson
 from uderia_bench.sim import answers, naming, scripts, tools, turns
 from uderia_bench.sim.cases import Case
 from uderia_bench.sim.phases import Phases
-from uderia_bench.sim.planner import Plan, PlanningError, assemble, find_case, make_plan
+from uderia_bench.sim.planner import Plan, PlanningError, assemble, find_case, make_plan, tell_knowledge
 from uderia_bench.sim.profiles import CASES_COLLECTION, MCP_SERVER_ID
 from uderia_bench.sim.run import DEPTH, Run
 from uderia_bench.sim.tasks import SORTED
@@ -29,6 +29,7 @@ class _Turn:
         self.plan: Plan | None = None
         self.phases: Phases | None = None
         self.case: Case | None = None
+        self.knowledge_accessed: list[dict[str, Any]] = []
         self.started = run.clock.seconds
 
     # --- payloads
@@ -71,8 +72,8 @@ class _Turn:
                 "case_id": None if self.case is None else self.case.case_id,
                 "context_window_snapshot_event": run.window,
                 "execution_trace": run.trace,
-                "knowledge_accessed": [],
-                "knowledge_retrieval_event": None,
+                "knowledge_accessed": self.knowledge_accessed,
+                "knowledge_retrieval_event": None if run.found is None else run.found.planned(),
                 "mcp_server_id": MCP_SERVER_ID,
                 "original_plan": None if plan is None else plan.entries,
                 "rag_source_collection_id": None if self.case is None else CASES_COLLECTION,
@@ -111,6 +112,7 @@ async def _play(turn: _Turn) -> orjson.Fragment:
     run.require_text()
     script = scripts.plan_script(run.prompt, run.draw)
     run.slow_s = script.slow_s
+    turn.knowledge_accessed = tell_knowledge(run)
     turn.case = await find_case(run)
     turn.strategic_window = assemble(run)
     turn.plan = await make_plan(run, script, warm=turn.case is not None)
@@ -123,7 +125,7 @@ async def _play(turn: _Turn) -> orjson.Fragment:
     run.notify("execution_complete", done)
     if run.session.unnamed:
         await naming.name_session(run)
-    run.session.reply(html, turn.phases.text, run.turn, run.profile.tag, _tool_context(run.trace))
+    run.session.reply(html, turn.phases.text, run.turn, _tool_context(run.trace))
     _keep(turn, turn.phases)
     return result
 
@@ -184,7 +186,7 @@ def _fail(turn: _Turn, details: str) -> None:
     run.emit("error", event)
     payload = {**run.base(), **_partial(turn), "error_message": details, "error_stage": "ERROR"}
     run.notify("execution_error", {**payload, "error_type": "system_error", "success": False})
-    run.session.reply(f'<span class="error-tag">ERROR</span> {_UNRECOVERABLE}', _UNRECOVERABLE, run.turn, run.profile.tag)
+    run.session.reply(f'<span class="error-tag">ERROR</span> {_UNRECOVERABLE}', _UNRECOVERABLE, run.turn)
     _save_partial(turn, status="error", error_details=details, error_message=_UNRECOVERABLE)
 
 
@@ -203,7 +205,7 @@ def _cancel(turn: _Turn) -> None:
     run.emit("cancelled", event)
     run.notify("execution_cancelled", {**run.base(), **_partial(turn), "cancellation_stage": "ERROR"})
     message = "Execution stopped by user"
-    run.session.reply(f'<span class="cancelled-tag">CANCELLED</span> {message}', message, run.turn, run.profile.tag)
+    run.session.reply(f'<span class="cancelled-tag">CANCELLED</span> {message}', message, run.turn)
     details = "The user cancelled the execution before completion."
     _save_partial(turn, status="cancelled", error_details=details, error_message=message)
 

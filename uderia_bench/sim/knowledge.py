@@ -82,6 +82,15 @@ class Found:
             "session_id": session_id,
         }
 
+    def planned(self) -> dict[str, Any]:
+        """Return the same as the planner tells it, chunks named by their collection."""
+        return {
+            "chunks": [chunk.document(collection_name=COLLECTION) for chunk in self.chunks],
+            "collections": [COLLECTION],
+            "document_count": len(self.chunks),
+            "summary": f"Retrieved {len(self.chunks)} relevant documents from 1 knowledge collection(s)",
+        }
+
     def complete(self) -> dict[str, Any]:
         """Return the payload that ends it, chunks named by their document."""
         return {

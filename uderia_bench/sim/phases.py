@@ -131,6 +131,9 @@ class Phases:
 
     async def _tactical(self, number: int, phase: PlannedPhase) -> None:
         completion = await self._decide(phase)
+        if not phase.uses:  # it chose to report at once
+            await self._report(number, prompt_name=None)
+            return
         self.collected.append(await self._tool(number, phase.uses[0], tactical=True))
         done = {"call_id": completion.call_id, "state": "processing_complete", "target": "context"}
         self.run.emit("context_state_update", done)
@@ -212,9 +215,11 @@ class Phases:
         done = {"call_id": decision.call_id, "state": "processing_complete", "target": "context"}
         run.emit("context_state_update", done)
 
-    async def _report(self, number: int) -> None:
+    async def _report(self, number: int, **extra: Any) -> None:
         self.text = answers.sentence(self.results(), wrong=self._script.wrong_answer, as_json=self._script.as_json)
-        call_id = await self.llm_tool(number, "TDA_FinalReport", "Synthesizing final user-facing report.", "report", {})
+        call_id = await self.llm_tool(
+            number, "TDA_FinalReport", "Synthesizing final user-facing report.", "report", {}, **extra
+        )
         self.run.emit("context_state_update", {"call_id": call_id, "state": "processing_complete", "target": "context"})
 
     async def llm_tool(self, number: int, tool: str, summary: str, kind: str, arguments: dict[str, Any], **extra: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from uderia_bench.sim import snapshots
+from uderia_bench.sim import knowledge, snapshots
 from uderia_bench.sim.agent import OUTPUT_PER_PHASE
 from uderia_bench.sim.cases import WARM_INPUT_TOKENS, Case
 from uderia_bench.sim.run import DEPTH, Completion, Run
@@ -40,10 +40,32 @@ async def find_case(run: Run) -> Case | None:
     return case
 
 
+def tell_knowledge(run: Run) -> list[dict[str, Any]]:
+    """Announce what was looked up, three times as the server does; return it as the turn lists it, which is twice."""
+    if run.found is None:
+        return []
+    told = run.found.planned()
+    stamps = [run.clock.stamp()]
+    run.emit("knowledge_retrieval", {"collections": told["collections"], "document_count": told["document_count"]})
+    run.show("Knowledge Retrieved", "knowledge_retrieval", told)
+    run.emit("knowledge_retrieval", told)
+    stamps.append(run.clock.stamp())
+    return [
+        {"collection_name": knowledge.COLLECTION, "document_count": told["document_count"], "timestamp": stamp}
+        for stamp in stamps
+    ]
+
+
 def assemble(run: Run) -> dict[str, Any]:
     """Put the planning prompt together; return its snapshot."""
     window = snapshots.planning(
-        "strategic", tools=_TOOL_TOKENS, hydration=None, history=7, session_id=run.session.id, turn=run.turn
+        "strategic",
+        tools=_TOOL_TOKENS,
+        hydration=None,
+        history=7,
+        session_id=run.session.id,
+        turn=run.turn,
+        knowledge=None if run.found is None else run.found.tokens,
     )
     run.emit(None, {"payload": window, "step": "Context Assembly (Strategic)", "type": "context_window_snapshot"})
     return window
@@ -53,7 +75,7 @@ async def make_plan(run: Run, script: PlanScript, *, warm: bool) -> Plan:
     """Plan the turn; raises ``PlanningError`` where no plan comes of it."""
     refused = script.trouble in (PlanTrouble.NEVER_PARSES, PlanTrouble.CHAT)
     longer = OUTPUT_PER_PHASE * max(0, len(script.phases) - 2)
-    known = WARM_INPUT_TOKENS if warm else 0
+    known = (WARM_INPUT_TOKENS if warm else 0) + (0 if run.found is None else run.found.tokens)
     run.indicate("llm", "busy")
     completion = await run.ask_llm(
         "plan_refusal" if refused else "plan", more_input=known, more_output=0 if refused else longer

@@ -9,9 +9,10 @@ reads the marks and the plain words by which a prompt asks for trouble (``_WORDS
 - ``#garbage``, "plan is broken", "cannot be planned": no valid plan after two attempts (tool_enabled).
 - ``#badjson``, "malformed plan": the first plan does not parse, the second does (tool_enabled).
 - ``#tactical``, "look at first", "decide which tool": the plan names no tool, a tactical call chooses (tool_enabled).
+- ``#earlyreport``: ... and chooses the report, so that two are written and neither has anything to say (tool_enabled).
 - ``#multitool``: all tools in one phase, run by the dispatcher (tool_enabled).
 - ``#llmtask``, "business purpose", "in plain words": an LLM task after the data, with refinement (tool_enabled).
-- ``#chain``: the agent calls its first tool twice; ``#notool``: it calls none (llm_only).
+- ``#chain``: the agent lists the tables too, again if it did already; ``#notool``: it calls none (llm_only).
 - ``#nohit``: the knowledge says nothing of it; ``#refused``: there is no knowledge, or no expert, to ask (rag_focused, genie).
 - ``#agentfails``: the model gives up (llm_only); ``#wrong``: the answer misreports a number.
 - ``#slow`` or ``#slow=3000``: every LLM call takes that many milliseconds longer, 6000 unless told.
@@ -53,6 +54,7 @@ class Difficulties:
     garbage: bool = False
     bad_json: bool = False
     tactical: bool = False
+    early_report: bool = False
     multi_tool: bool = False
     llm_task: bool = False
     chain: bool = False
@@ -77,6 +79,7 @@ _WORDS = {
     "garbage": r"#garbage|plan is broken|cannot be planned|unplannable",
     "bad_json": r"#badjson|malformed plan",
     "tactical": r"#tactical|look at first|decide which tool|choose the (right|best) tool",
+    "early_report": r"#earlyreport",
     "multi_tool": r"#multitool",
     "llm_task": r"#llmtask|business purpose|in plain words|for a (manager|newcomer)",
     "chain": r"#chain",

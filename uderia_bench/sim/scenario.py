@@ -45,6 +45,7 @@ _EFFECT: Mapping[str, type | tuple[type, ...]] = {
 _SERVER: Mapping[str, type | tuple[type, ...]] = {
     "tasks_per_s": _NUMBER,
     "cold_start": bool,
+    "chance": bool,
     "learning": bool,
     "login_limit": int,
     "knowledge": list,

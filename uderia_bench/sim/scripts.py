@@ -137,7 +137,8 @@ def agent_script(prompt: str, draw: Draw) -> AgentScript:
     if trouble.always_fail or trouble.fail_once:
         uses = uses[:1]
     if trouble.chain and uses:
-        uses = [uses[0], uses[0]]
+        database = uses[0].arguments.get("database_name", next(iter(tools.TABLES)))
+        uses = [uses[0], Use(tool="base_tableList", arguments={"database_name": database})]
     if trouble.no_tool or bare:
         uses = []
     return AgentScript(
@@ -200,6 +201,8 @@ def _phases(
         ]
     else:
         phases = [_phase(need, use, slow) for need, use, slow in zip(needs, uses, tactical, strict=False)]
+    if trouble.early_report:
+        phases = [PlannedPhase(goal="Decide which tool answers the question and run it.", path=Path.TACTICAL)]
     if trouble.llm_task:
         task = {"source_data": [f"result_of_phase_{len(phases)}"], "task_description": "Describe the data in plain words."}
         phases.append(

@@ -72,11 +72,12 @@ class Session:
         self._asked = True
         self.last_updated = now
 
-    def reply(self, html: str, text: str, turn: int, tag: str, tool_context: str | None = None) -> None:
+    def reply(self, html: str, text: str, turn: int, tool_context: str | None = None) -> None:
         """Record the agent's message, as shown and as it enters later prompts."""
-        self._history.append(
-            {"content": html, "isValid": True, "profile_tag": tag, "role": "assistant", "turn_number": turn},
-        )
+        shown: dict[str, Any] = {"content": html, "isValid": True, "role": "assistant", "turn_number": turn}
+        if self.profile_tag is not None:  # as the session has it at this moment, which a report leaves null
+            shown["profile_tag"] = self.profile_tag
+        self._history.append(shown)
         said: dict[str, Any] = {"content": text, "isValid": True, "role": "assistant", "turn_number": turn}
         if tool_context is not None:
             said["tool_context"] = tool_context

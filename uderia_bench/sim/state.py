@@ -66,6 +66,7 @@ class State:
             prompt=prompt,
             asked_before=asked_before,
             planted=hit.difficulties(),
+            chance=self.settings.chance,
             factors=effects.factors(self.settings.effects, profile, self.clock.seconds - self._started),
         )
         return luck, hit

@@ -1,0 +1,193 @@
+"""Comparing an exchange of the embedded server with the captured one of the real server: what differs, by kind.
+
+``exchanges`` reads a folder of captures, ``compare`` returns every difference of one, and ``EXPLAINED`` says which are meant
+and why. A difference no entry explains fails the tests, and so does an entry that explains nothing any more.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_LONGEST_LABEL = 30  # an id is longer
+CAPTURES = Path(__file__).resolve().parents[2] / "../shared/uderia/captures"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One difference: ``kind`` is what of the exchange it is in, ``at`` where, ``said`` both sides of it."""
+
+    folder: str
+    name: str
+    kind: str
+    at: str
+    said: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """Differences that are meant: those of a kind at places of a pattern, and why."""
+
+    kind: str
+    at: str
+    reason: str
+
+    def explains(self, difference: Difference) -> bool:
+        """Return whether the difference is one of these."""
+        return difference.kind == self.kind and re.fullmatch(self.at, difference.at) is not None
+
+
+EXPLAINED = (
+    Explained(
+        kind="type",
+        at=r".*\.case_id",
+        reason="the real server's worker writes a new case a moment after the turn: a capture shows it or not, by luck",
+    ),
+    Explained(
+        kind="key",
+        at=r"\.profiles\.\[profile-(1764006444002-google|default-(chat-friendli|digest|plain))\]",
+        reason="four profiles more: the first two types on the other provider, and the two plain forms no captured profile has",
+    ),
+    Explained(
+        kind="key",
+        at=r"\.configurations\.\[\d+-\w+\]",
+        reason="two LLM configurations are enough; the captured server lists seven, five of which no profile uses",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One captured request with its answer; a header the capture left out is None."""
+
+    folder: str
+    name: str
+    method: str
+    path: str
+    sent: Any
+    status: int
+    content_type: str | None
+    body: Any
+
+
+def exchanges(folder: str) -> dict[str, Exchange]:
+    """Return the captured exchanges of a folder by the name of their file, in the order of the names."""
+    found = {}
+    for file in sorted((CAPTURES / folder).glob("*.json")):
+        raw = json.loads(file.read_text())
+        request = raw.get("request") or {}
+        found[file.stem] = Exchange(
+            folder=folder,
+            name=file.stem,
+            method=request.get("method", "GET"),
+            path=request.get("path", ""),
+            sent=request.get("body"),
+            status=raw["status"],
+            content_type=(raw.get("headers") or {}).get("content-type"),
+            body=raw["body"],
+        )
+    return found
+
+
+def shape(value: Any, path: str = "") -> dict[str, set[str]]:
+    """Return the types found at every path, elements of a list by what they are, the same ones taken together."""
+    found = {path: {type(value).__name__}}
+    children: Any = ()
+    if isinstance(value, dict):
+        children = (("#" if name.isdigit() else name, child) for name, child in value.items())  # an id as a key
+    elif isinstance(value, list):
+        children = ((f"[{_label(item)}]", item) for item in value)
+    for name, child in children:
+        for at, types in shape(child, f"{path}.{name}").items():
+            found.setdefault(at, set()).update(types)
+    return found
+
+
+def _label(item: Any) -> str:
+    """Return what a list's element is: an event's kind, a trace entry's message or tool, a message's role, a module's id."""
+    if not isinstance(item, dict):
+        return ""
+    if "event_type" in item:
+        data = item["event_data"]
+        return str(data.get("step") or data.get("type")) if item["event_type"] in (None, "notification") else item["event_type"]
+    action = item.get("action")
+    if isinstance(action, dict):
+        return _numberless(action["arguments"].get("message", action["tool_name"]))
+    for name in ("role", "module_id", "type", "id", "tag"):
+        if isinstance(item.get(name), str) and len(item[name]) < _LONGEST_LABEL:
+            return item[name]
+    metadata = item.get("metadata")
+    return metadata["tool_name"] if isinstance(metadata, dict) and "tool_name" in metadata else ""
+
+
+def _numberless(message: str) -> str:
+    return re.sub(r"\d+", "n", message.split(": ", maxsplit=1)[0])
+
+
+def event_order(task: dict) -> list[tuple]:
+    """Return every event's name, inner type and step."""
+    named = [(event["event_type"], event["event_data"]) for event in task["events"]]
+    return [(name, data.get("type"), data.get("step") if name is None else None) for name, data in named]
+
+
+def trace_order(session: dict) -> list[list[str]]:
+    """Return every turn's trace as tool names and log messages, ids and figures left out."""
+    turns = session["last_turn_data"]["workflow_history"]
+    return [[_message(entry) for entry in turn.get("execution_trace") or ()] for turn in turns]
+
+
+def _message(entry: dict) -> str:
+    action = entry["action"]
+    return f"{action['tool_name']} {action['arguments'].get('message', '').split(': ')[0]}"  # goals are the planner's own words
+
+
+def compare(exchange: Exchange, status: int, content_type: str | None, body: Any) -> Iterator[Difference]:
+    """Yield what differs between a captured answer and ours."""
+
+    def differs(kind: str, at: str, theirs: Any, ours: Any) -> Difference:
+        said = f"{theirs} -> {ours}"
+        return Difference(folder=exchange.folder, name=exchange.name, kind=kind, at=at, said=said)
+
+    if status != exchange.status:
+        yield differs("status", "", exchange.status, status)
+    if exchange.content_type is not None and content_type != exchange.content_type:
+        yield differs("content_type", "", exchange.content_type, content_type)
+    left, right = shape(exchange.body), shape(body)
+    missing = ""
+    for at in sorted(left.keys() | right.keys()):
+        theirs, ours = left.get(at), right.get(at)
+        if missing and at.startswith(missing):
+            continue  # what is inside a missing key is missing with it
+        if theirs is None or ours is None:
+            missing = f"{at}."
+            yield differs("key", at, theirs, ours)
+        elif theirs != ours:
+            yield differs("type", at, theirs, ours)
+    if isinstance(exchange.body, dict) and isinstance(body, dict):
+        yield from _ordered(exchange, body, differs)
+
+
+def _ordered(exchange: Exchange, body: dict, differs: Any) -> Iterator[Difference]:
+    if "events" in exchange.body and "events" in body:
+        if body.get("status") != exchange.body.get("status"):
+            yield differs("task_status", "", exchange.body.get("status"), body.get("status"))
+        theirs, ours = event_order(exchange.body), event_order(body)
+        if theirs != ours:
+            yield differs("event_order", _first_apart(theirs, ours), theirs, ours)
+    if "last_turn_data" in exchange.body and "last_turn_data" in body:
+        theirs, ours = trace_order(exchange.body), trace_order(body)
+        if theirs != ours:
+            yield differs("trace_message", "", theirs, ours)
+
+
+def _first_apart(theirs: list[tuple], ours: list[tuple]) -> str:
+    """Return the kind of the first event that is not the same."""
+    for place in range(max(len(theirs), len(ours))):
+        if theirs[place : place + 1] != ours[place : place + 1]:
+            name, kind, step = (theirs[place : place + 1] or ours[place : place + 1])[0]
+            return str(step or (kind if name in (None, "notification") else name))
+    return ""
