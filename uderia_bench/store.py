@@ -21,6 +21,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from uderia_bench import baselines
 from uderia_bench.errors import StoreError
 
 MANIFEST = "manifest.json"
@@ -148,19 +149,23 @@ def create(output: Path, run_id: str) -> RunDirectory:
 
 
 def find(run: str, output: Path) -> RunDirectory:
-    """Find a run by id, by directory, or ``latest`` by the manifests' start times.
+    """Find a run by id, by directory, by a baseline's name, or ``latest`` by the manifests' start times.
 
     Raises ``StoreError`` where there is none, with what was looked for.
     """
     if run == "latest":
-        runs = sorted(_runs(output), key=lambda found: str(found.manifest().get("started_at", "")))
-        if not runs:
+        found = sorted(runs(output), key=lambda one: str(one.manifest().get("started_at", "")))
+        if not found:
             raise StoreError(f"no run in {output} yet: start one with 'uderia-bench run' or 'uderia-bench demo'")
-        return runs[-1]
+        return found[-1]
     for path in (Path(run), output / run):
         if (path / MANIFEST).is_file():
             return RunDirectory(path.resolve())
-    names = ", ".join(sorted(found.run_id for found in _runs(output))[-5:])
+    if (named := baselines.load().get(run)) is not None:
+        if (Path(named) / MANIFEST).is_file():
+            return RunDirectory(Path(named).resolve())
+        raise StoreError(f"baseline {run} points at {named}, where no run is: save it anew")
+    names = ", ".join(sorted(one.run_id for one in runs(output))[-5:])
     raise StoreError(
         f"no run {run!r}: neither a run directory nor an id in {output}" + (f" (there are {names})" if names else "")
     )
@@ -200,7 +205,8 @@ def _sync(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _runs(output: Path) -> Iterable[RunDirectory]:
+def runs(output: Path) -> Iterable[RunDirectory]:
+    """Return every run directory in ``output``, in no order."""
     return (RunDirectory(path.parent.resolve()) for path in output.glob(f"*/{MANIFEST}"))
 
 

@@ -21,6 +21,7 @@ COMMANDS = [
     "check",
     "metrics",
     "schema",
+    "history",
     "sim",
     "watch",
 ]

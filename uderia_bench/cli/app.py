@@ -9,6 +9,7 @@ import typer
 
 from uderia_bench import __version__
 from uderia_bench.cli import (
+    baseline,
     check,
     compare,
     corpus,
@@ -17,6 +18,7 @@ from uderia_bench.cli import (
     detectors,
     diff,
     export,
+    history,
     inspect,
     metrics,
     power,
@@ -51,6 +53,7 @@ for _module in (
     report,
     watch,
     diff,
+    history,
     power,
     export,
     profiles,
@@ -64,6 +67,7 @@ for _module in (
     app.command(name=_module.NAME, no_args_is_help=_module.NEEDS_ARGUMENTS)(_module.command)
 
 app.add_typer(corpus.group)
+app.add_typer(baseline.group)
 
 
 def _version(wanted: bool) -> None:

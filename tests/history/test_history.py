@@ -1,0 +1,111 @@
+"""A folder of runs told as a history, and the names of runs, through the real commands."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from history.nights import folder, frame
+from runs import saved
+
+from uderia_bench import baselines, history, store
+from uderia_bench.errors import StoreError
+from uderia_bench.history.changes import changes
+from uderia_bench.metrics import BUILT_IN
+
+
+def test_a_step_is_told_with_what_changed_that_night(tmp_path):
+    """The night, the size, the run, and that the model was another one."""
+    folder(tmp_path, 9, step_at=5)
+    told = history.in_full(history.gather(tmp_path, BUILT_IN, names=["latency_s"]), width=100)
+    assert told.splitlines()[0] == "small: 9 nights, 1 step:"
+    assert "OPTIM latency_s +2" in told
+    assert "worse since night 6 (2026-11-06, run night-05)" in told
+    assert "arms.OPTIM.models.0: Beta/one -> Beta/two" in told
+    assert all(len(line) <= 100 for line in told.splitlines())
+
+
+def test_a_quiet_folder_says_so(tmp_path):
+    """No step, every night with its level and its interval."""
+    folder(tmp_path, 6)
+    told = history.in_full(history.gather(tmp_path, BUILT_IN, names=["latency_s"]), width=80)
+    assert told.startswith("small: 6 nights, no step.")
+    assert told.count("2026-11-0") == 6
+    assert told.count("±") == 6
+
+
+def test_only_finished_runs_of_one_experiment_count(tmp_path):
+    """Another experiment and an interrupted run are no nights of this one."""
+    folder(tmp_path, 3)
+    saved(tmp_path, "other", frame(0, seed=1, queries=8), name="other", started="2026-10-01T00:00:00+00:00")
+    saved(tmp_path, "cut", frame(0, seed=1, queries=8), state="interrupted", started="2026-12-01T00:00:00+00:00")
+    found = history.gather(tmp_path, BUILT_IN)
+    assert [night.run_id for night in found.nights] == ["night-00", "night-01", "night-02"]
+    assert "too few" in history.in_full(found, width=80)
+    with pytest.raises(StoreError, match="there are runs of other, small"):
+        history.gather(tmp_path, BUILT_IN, experiment="nightly")
+
+
+def test_an_empty_folder_is_said(tmp_path):
+    """One line, what is missing."""
+    with pytest.raises(StoreError, match="no finished run"):
+        history.gather(tmp_path, BUILT_IN)
+
+
+def test_as_json_the_step_names_its_run(tmp_path):
+    """For a program: nights, levels with intervals, steps."""
+    folder(tmp_path, 9, step_at=5)
+    told = json.loads(json.dumps(history.as_dict(history.gather(tmp_path, BUILT_IN, names=["latency_s"]))))
+    (series,) = told["series"]
+    assert len(series["levels"]) == len(told["nights"]) == 9
+    (step,) = series["steps"]
+    assert step["run_id"] == "night-05"
+    assert step["change"] == pytest.approx(0.3, abs=0.1)
+
+
+def test_what_is_new_every_night_is_no_change():
+    """Run ids and times differ always; a version, a setting and a price are told."""
+    before = {
+        "run_id": "a",
+        "started_at": "1",
+        "versions": {"httpx": "1"},
+        "servers": {"sim": {"costs": [{"model": "m", "input": 1}]}},
+    }
+    after = {
+        "run_id": "b",
+        "started_at": "2",
+        "versions": {"httpx": "2"},
+        "servers": {"sim": {"costs": [{"model": "m", "input": 3}]}},
+    }
+    assert changes(before, before | {"run_id": "b"}) == ()
+    assert changes(before, after) == ("servers.sim.costs.m.input: 1 -> 3", "versions.httpx: 1 -> 2")
+
+
+def test_a_baseline_is_a_pointer(tmp_path, monkeypatch):
+    """A name is a line in a file; wherever a run is named the name will do, and a run of that very id goes first."""
+    monkeypatch.chdir(tmp_path)
+    folder(tmp_path / "output", 2)
+    text = baselines.with_name({}, "release", store.find("night-00", tmp_path / "output").path)
+    baselines.FILE.write_text(text)
+    assert store.find("release", tmp_path / "output").run_id == "night-00"
+    assert json.loads(text) == {"release": str(tmp_path / "output" / "night-00")}
+    baselines.FILE.write_text(baselines.with_name(baselines.load(), "night-01", tmp_path / "output" / "night-00"))
+    assert store.find("night-01", tmp_path / "output").run_id == "night-01"
+
+
+@pytest.mark.parametrize("name", ["latest", "", "a/b", "-x", "x" * 101])
+def test_a_baseline_has_a_name_like_a_run(name, tmp_path):
+    """Not a path, not 'latest', not empty."""
+    with pytest.raises(StoreError):
+        baselines.with_name({}, name, tmp_path)
+
+
+def test_a_baseline_that_points_nowhere_says_so(tmp_path, monkeypatch):
+    """The run was deleted: the name is not silently nothing."""
+    monkeypatch.chdir(tmp_path)
+    baselines.FILE.write_text('{"release": "gone"}')
+    with pytest.raises(StoreError, match="points at gone"):
+        store.find("release", tmp_path / "output")
+    baselines.FILE.write_text("[]")
+    with pytest.raises(StoreError, match="not a file of baselines"):
+        store.find("release", tmp_path / "output")

@@ -1,0 +1,48 @@
+"""Nights on one scale: what a night's level is, in numbers one can check in the head."""
+
+import math
+
+import polars as pl
+import pytest
+from frames import ANSWERED, LATENCY
+
+from uderia_bench.history.levels import levels
+
+
+def trials(*rows):
+    """Make trials of (night, query, latency)."""
+    return pl.DataFrame(
+        [{"night": n, "query_id": q, "latency_s": v, "outcome": "failed" if v is None else "answered"} for n, q, v in rows],
+        schema={"night": pl.Int64, "query_id": pl.String, "latency_s": pl.Float64, "outcome": pl.String},
+    )
+
+
+def test_a_night_twice_as_slow_is_twice_the_level():
+    """Every query doubles: the levels are a factor of 2 apart, in the metric's unit too."""
+    fitted = levels(trials((0, "a", 1.0), (0, "b", 10.0), (1, "a", 2.0), (1, "b", 20.0)), LATENCY, 2)
+    assert math.exp(fitted.values[1] - fitted.values[0]) == pytest.approx(2.0)
+    first, second = (fitted.estimate(night, confidence=0.95).value for night in (0, 1))
+    assert (first, second) == (pytest.approx(math.sqrt(10)), pytest.approx(2 * math.sqrt(10)))
+
+
+def test_a_query_that_comes_later_moves_no_level():
+    """A slow query added on the second night is no slower night."""
+    fitted = levels(trials((0, "a", 1.0), (0, "b", 2.0), (1, "a", 1.0), (1, "b", 2.0), (1, "c", 500.0)), LATENCY, 2)
+    assert fitted.values[1] - fitted.values[0] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_night_without_answers_has_no_level():
+    """None, not 0: and the others keep theirs."""
+    fitted = levels(trials((0, "a", 1.0), (0, "b", 2.0), (1, "a", None), (2, "a", 1.0), (2, "b", 2.0)), LATENCY, 3)
+    assert math.isnan(fitted.values[1])
+    assert fitted.estimate(1, confidence=0.95).value is None
+    assert fitted.estimate(2, confidence=0.95).value == pytest.approx(math.sqrt(2))
+
+
+def test_a_rate_is_fitted_as_it_is():
+    """The answer rate of a night is the share of its trials, failures counted."""
+    rows = trials((0, "a", 1.0), (0, "b", 1.0), (1, "a", None), (1, "b", 1.0)).with_columns(
+        (pl.col("outcome") == "answered").alias("answered")
+    )
+    fitted = levels(rows, ANSWERED, 2)
+    assert [fitted.estimate(night, confidence=0.95).value for night in (0, 1)] == [pytest.approx(1.0), pytest.approx(0.5)]
