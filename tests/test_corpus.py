@@ -8,7 +8,7 @@ from uderia_bench.errors import DocumentError
 
 KINDS = (
     "contains, not_contains, one_of, matches, number, json_path, table, tools_called, tools_not_called, phases_at_most, max_s,"
-    " max_tokens, same_as, custom, any, all"
+    " max_tokens, same_as, llm_judge, custom, any, all"
 )
 
 

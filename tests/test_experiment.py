@@ -69,6 +69,7 @@ def test_a_small_file_is_enough(write):
         "filter": {"tags": (), "complexity": ()},
         "sample": None,
         "shard": None,
+        "judge": None,
         "arms": (
             {"name": "IDEAT", "profile": "@IDEAT", "server": None, "concurrency": None},
             {"name": "OPTIM", "profile": "OPTIM", "server": None, "concurrency": None},
@@ -316,7 +317,9 @@ seed: 2
         ("shard: 3/2", "shard: there is no part 3 of 2"),
         ("shard: 0/2", "shard: must be at least 1, not 0"),
         ("shard: half", "shard: should be a part of the queries such as 2/4, not 'half'"),
-        ("judge: {}", "judge: is reserved for a later release; take it out"),
+        ("judge: {url: 'http://localhost:1/v1'}", "judge.model: is missing"),
+        ("judge: {url: sim, model: m}", "judge.url: should be an address; the embedded Uderia judges nothing"),
+        ("judge: {url: there, model: m}", "judge.url: should be an address such as http://localhost:5050, or sim"),
         ("baseline: x", "baseline: is reserved for a later release; take it out"),
         ("grace: 3s", "grace: is reserved for a later release; take it out"),
         ("load: {sweep: [1, 2, 4]}", "load.sweep: is reserved for a later release; take it out"),

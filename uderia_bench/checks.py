@@ -16,6 +16,7 @@ from uderia_bench import identity
 from uderia_bench.detectors import Severity
 from uderia_bench.expectation import Expectation
 from uderia_bench.expectations import Check, Evidence, ExpectationKind, judge, passed_ratio, plain_text
+from uderia_bench.judge import Case, Opinion, Score, Settings, opinion
 from uderia_bench.report.content import IssueSummary
 from uderia_bench.trace import Trace
 from uderia_bench.trial import Outcome, Stage, Trial
@@ -25,6 +26,9 @@ Asked = tuple[str, int]
 
 Round = tuple[str, Stage, int]
 """Arm, stage and repetition: within one, answers to different queries may be compared."""
+
+JUDGED = "llm_judge"
+"""The kind whose answers a judge has to score before they can be checked."""
 
 FAILED = "check_failed"
 """The finding that an answer did not meet an expectation."""
@@ -47,10 +51,12 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What is expected of a run's answers, and the kinds that judge it."""
+    """What is expected of a run's answers, the kinds that judge it, and the scores that a judge has given."""
 
     of: Mapping[Asked, tuple[Expectation, ...]] = field(default_factory=dict)
     kinds: Mapping[str, ExpectationKind] = field(default_factory=dict)
+    judge: Settings | None = None
+    scores: Mapping[str, Score] = field(default_factory=dict)
 
     @property
     def references(self) -> frozenset[str]:
@@ -68,9 +74,30 @@ class Expected:
         expectations = self.of.get((trial.query_id, trial.turn), ())
         if not expectations:
             return trace, ()
-        evidence = Evidence(trace=trace, text=plain_text(trace.answer), others=others.get(round_of(trial), {}))
+        text = plain_text(trace.answer)
+
+        def opinion_of(rubric: str) -> Opinion | None:
+            return opinion(Case(rubric=rubric, prompt=trial.prompt, answer=text), self.judge, self.scores)
+
+        evidence = Evidence(trace=trace, text=text, others=others.get(round_of(trial), {}), opinion_of=opinion_of)
         checks = judge(evidence, expectations, self.kinds)
         return replace(trace, checks_passed_ratio=passed_ratio(checks)), checks
+
+    def rubrics(self, trial: Trial) -> tuple[str, ...]:
+        """Return what a judge should look at in a trial's answer."""
+        return tuple(
+            value.rubric
+            for expectation in self.of.get((trial.query_id, trial.turn), ())
+            for _, kind, value in expectation.named()
+            if kind == JUDGED
+        )
+
+    def cases(self, trial: Trial, trace: Trace) -> tuple[Case, ...]:
+        """Return what a judge should score of a trial; nothing where it did not answer."""
+        if trace.outcome is not Outcome.ANSWERED:
+            return ()
+        text = plain_text(trace.answer)
+        return tuple(Case(rubric=rubric, prompt=trial.prompt, answer=text) for rubric in self.rubrics(trial))
 
 
 def round_of(trial: Trial) -> Round:

@@ -14,6 +14,7 @@ import orjson
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from uderia_bench.documents import Finding, Steps, Written, echo, wrong
+from uderia_bench.documents.quantities import Share
 from uderia_bench.documents.texts import Label, Text, Texts
 
 MOST_DESCENTS = 2
@@ -77,6 +78,13 @@ class Table(Written):
     more: bool = False
 
 
+class LlmJudge(Written):
+    """What a language model should find in the answer, and the share of its scale from which that counts as met."""
+
+    rubric: Text
+    at_least: Share = 0.7
+
+
 class Custom(Written):
     """An expectation kind of another distribution, and what it should make of ``value``."""
 
@@ -104,6 +112,7 @@ class Expectation(Written):
     max_s: Annotated[float, Field(gt=0)] | None = None
     max_tokens: Annotated[int, Field(gt=0)] | None = None
     same_as: Text | None = None
+    llm_judge: Annotated[LlmJudge, _under("rubric", str)] | None = None
     custom: Custom | None = None
     any: Annotated[tuple[Expectation, ...], Field(min_length=1)] | None = None
     all: Annotated[tuple[Expectation, ...], Field(min_length=1)] | None = None

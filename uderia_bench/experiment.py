@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 import orjson
-from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, ValidationInfo, field_validator
 
 from uderia_bench import corpus, sampling
 from uderia_bench.corpus import Complexity, Corpus, Query
@@ -168,6 +168,29 @@ class Price(Written):
     output_cost_per_million: Annotated[float, Field(ge=0)]
 
 
+def _judges(value: str) -> str:
+    if value == SIM:
+        raise wrong(((), "should be an address; the embedded Uderia judges nothing"))
+    return value
+
+
+class Judge(Written):
+    """A language model that scores answers by ``llm_judge`` rubrics, at an OpenAI-compatible endpoint; off without this.
+
+    ``url`` is what ``/chat/completions`` is appended to; ``rubric`` holds for every answer. Each answer is scored ``repeats``
+    times, and with ``swap`` as often with the scale turned round. ``price`` makes the judge's own cost.
+    """
+
+    url: Annotated[Server, AfterValidator(_judges)]
+    model: Text
+    rubric: Text | None = None
+    repeats: Annotated[Count, Field(le=20)] = 1
+    swap: bool = True
+    concurrency: Count = 4
+    timeout: Duration = 60.0
+    price: Price | None = None
+
+
 def _first_against_the_others(validated: dict[str, Any]) -> tuple[Contrast, ...]:
     first, *others = validated["arms"]
     return tuple(Contrast(baseline=first.name, candidate=other.name) for other in others)
@@ -180,7 +203,7 @@ class Experiment(Written):
     effect worth acting on, a share; ``timeout`` is in seconds.
     """
 
-    reserved: ClassVar[frozenset[str]] = frozenset({"budget", "stop", "on_quota", "judge", "baseline", "grace"})
+    reserved: ClassVar[frozenset[str]] = frozenset({"budget", "stop", "on_quota", "baseline", "grace"})
 
     version: Literal[1]
     name: Label
@@ -204,6 +227,7 @@ class Experiment(Written):
     confidence: Annotated[Share, Field(gt=0, lt=1)] = 0.95
     gates: tuple[Text, ...] = ()
     prices: dict[Text, Price] = Field(default_factory=dict)
+    judge: Judge | None = None
 
     _document: Document = PrivateAttr(default=Document(file="", data=None, places={}))
     _corpora: tuple[Corpus, ...] = PrivateAttr(default=())

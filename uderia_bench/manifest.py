@@ -17,6 +17,7 @@ from uderia_bench.corpus import Query, content_hash
 from uderia_bench.expectation import Expectation
 from uderia_bench.expectations import ExpectationKind
 from uderia_bench.experiment import SIM, Experiment
+from uderia_bench.judge import Score, Settings
 from uderia_bench.metrics.metric import Metric
 from uderia_bench.report.content import RunFacts
 from uderia_bench.trial import Expected as Serving
@@ -70,14 +71,22 @@ def _expectations(query: Query) -> list[dict[str, Any]]:
     ]
 
 
-def expected(manifest: dict[str, Any], kinds: Sequence[ExpectationKind]) -> Expected:
-    """Return what the run expected of each query's turns, to be judged by ``kinds``."""
+def expected(manifest: dict[str, Any], kinds: Sequence[ExpectationKind], scores: Mapping[str, Score] | None = None) -> Expected:
+    """Return what the run expected of each query's turns, to be judged by ``kinds`` and the scores its judge has given."""
     found: dict[Asked, list[Expectation]] = {}
     for query_id, entries in manifest["corpus"].get("expect", {}).items():
         for entry in entries:
             expectation = Expectation.model_validate(entry, strict=False)  # JSON has no tuples
             found.setdefault((query_id, entry["turn"]), []).append(expectation)
-    return Expected(of={asked: tuple(each) for asked, each in found.items()}, kinds={kind.name: kind for kind in kinds})
+    judge = experiment_of(manifest).judge if found else None
+    return Expected(
+        of={asked: tuple(each) for asked, each in found.items()},
+        kinds={kind.name: kind for kind in kinds},
+        judge=None
+        if judge is None
+        else Settings(model=judge.model, rubric=judge.rubric, repeats=judge.repeats, swap=judge.swap),
+        scores=scores or {},
+    )
 
 
 def _said(experiment: Experiment) -> dict[str, Any]:

@@ -27,6 +27,8 @@ from uderia_bench import (
     derive,
     embedded,
     gates,
+    judgements,
+    judging,
     logs,
     manifest,
     plan,
@@ -89,6 +91,14 @@ def resume(run: RunDirectory, around: Surroundings) -> RunDirectory:
     return run
 
 
+def ask_judge(run: RunDirectory, plugins: Plugins, around: Surroundings) -> None:
+    """Have the run's judge score what it has not scored yet; a run without a judge, or one that is not over, is left alone."""
+    facts = run.manifest()
+    if facts["state"] == "complete" and manifest.experiment_of(facts).judge is not None:
+        with logs.into(run.log, as_json=around.log_as_json):
+            anyio.run(judging.ask, run, plugins, around.environ)
+
+
 def conclude(run: RunDirectory, plugins: Plugins, thresholds: Thresholds = DEFAULTS) -> Report:
     """Derive a run's Parquet, compare its arms and write its reports; returns the report for printing and judging."""
     derive.run(
@@ -97,7 +107,7 @@ def conclude(run: RunDirectory, plugins: Plugins, thresholds: Thresholds = DEFAU
         types=plugins.profile_types,
         detectors=plugins.detectors,
         thresholds=thresholds,
-        expected=manifest.expected(run.manifest(), plugins.expectations),
+        expected=manifest.expected(run.manifest(), plugins.expectations, judgements.read(run.path).scores),
     )
     run.write_manifest(manifest.derived(run.manifest(), plugins.metrics))
     made = judge(run, plugins)
@@ -138,6 +148,7 @@ def judge(run: RunDirectory, plugins: Plugins) -> Report:
         metrics=plugins.metrics,
         issues=issues,
         conversations=conversations.carry_over(trials),
+        judge=judging.told(experiment.judge, judgements.read(run.path), run.derived("checks")),
         gates=_gates(experiment, found, issues, plugins),
     )
 

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
+import httpx
 import polars as pl
+from scripted_judge import ScriptedJudge
 
 import uderia_bench as ub
 
@@ -84,3 +90,52 @@ def test_questions_become_a_corpus_that_checks_and_counts(command):
         command.write("empty.txt", "# nothing\n")
         refused = command("corpus", "from-text", wrong)
         assert (refused.returncode, said in refused.stderr.lower()) == (2, True)
+
+
+@contextmanager
+def served(judge: ScriptedJudge) -> Iterator[str]:
+    """Serve a scripted judge on this machine, as a local model is."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["content-length"]))
+            reply = judge.reply(httpx.Request("POST", f"http://x{self.path}", content=body))
+            self.send_response(reply.status_code)
+            self.send_header("content-length", str(len(reply.content)))
+            self.end_headers()
+            self.wfile.write(reply.content)
+
+        def log_message(self, *_):
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/v1"
+        server.shutdown()
+
+
+JUDGED = """
+version: 1
+queries: [{id: db-count, prompt: how many databases are on the system?, expect: [llm_judge: names the number of databases]}]
+"""
+
+
+def test_a_judge_scores_once_and_a_run_ends_without_it(command):
+    """Agreement, swap bias and cost stand in the report; ``derive`` asks nobody; with the judge down the run says so."""
+    command.write("corpus.yaml", JUDGED)
+    judge = ScriptedJudge(score=lambda swapped, _answer: 9 - 2 * swapped)
+    with served(judge) as url:
+        ran = command("run", "experiment.yaml", "--run-id", "up", "--set", f"judge.url={url}", "--set", "judge.model=grader")
+        assert ran.returncode == 0, ran.stderr
+        said = " ".join(ran.stdout.split())
+        assert "grader scored" in said
+        assert "swap bias: -0.20 where the scale is turned round" in said
+        asked = len(judge.requests)
+        assert asked > 0
+        assert command("derive", "up").returncode == 0
+        assert len(judge.requests) == asked
+    down = command(
+        "run", "experiment.yaml", "--run-id", "down", "--set", "judge.url=http://127.0.0.1:9/v1", "--set", "judge.model=grader"
+    )
+    assert down.returncode == 0, down.stderr
+    assert "not judged: " in " ".join(down.stdout.split())

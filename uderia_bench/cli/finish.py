@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from uderia_bench.cli import github
-from uderia_bench.cli.options import colour
+from uderia_bench.cli.options import colour, surroundings
 
 if TYPE_CHECKING:
     from uderia_bench.report.content import Report
@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 
 def finish(run: RunDirectory, *, as_json: bool) -> None:
-    """Conclude a run, print its report and leave: 4 where trials are left, else 5, 1 or 0 by the report's standing."""
+    """Have a run judged, conclude it, print its report and leave: 4 where trials are left, else 5, 1 or 0 by its standing."""
     from uderia_bench import pipeline, plugins
 
-    leave(run, pipeline.conclude(run, plugins.load()), as_json=as_json)
+    installed = plugins.load()
+    pipeline.ask_judge(run, installed, surroundings(log_format="text"))
+    leave(run, pipeline.conclude(run, installed), as_json=as_json)
 
 
 def leave(run: RunDirectory, made: Report, *, as_json: bool) -> None:

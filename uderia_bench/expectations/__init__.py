@@ -10,6 +10,7 @@ from uderia_bench.expectations.contains import CONTAINS
 from uderia_bench.expectations.json_path import JSON_PATH
 from uderia_bench.expectations.judging import Check, judge, passed_ratio
 from uderia_bench.expectations.kind import Evidence, ExpectationKind, Judged
+from uderia_bench.expectations.llm_judge import LLM_JUDGE
 from uderia_bench.expectations.matches import MATCHES
 from uderia_bench.expectations.max_s import MAX_S
 from uderia_bench.expectations.max_tokens import MAX_TOKENS
@@ -37,6 +38,7 @@ BUILT_IN: tuple[ExpectationKind, ...] = (
     MAX_S,
     MAX_TOKENS,
     SAME_AS,
+    LLM_JUDGE,
 )
 
 __all__ = ["BUILT_IN", "Check", "Evidence", "ExpectationKind", "Judged", "judge", "passed_ratio", "plain_text"]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from uderia_bench.judge import Opinion
 from uderia_bench.trace import Trace
 
 MOST_TEXT = 200_000
@@ -18,16 +19,22 @@ MOST_TEXT = 200_000
 _MOST_QUOTED = 160  # characters of an answer that a report repeats to show why
 
 
+def _no_opinion(_: str) -> Opinion | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What a judgement may look at: the trace, the answer as plain text, and other queries' answers.
+    """What a judgement may look at: the trace, the answer as plain text, other queries' answers, a judge's opinions.
 
     ``others`` are plain answers by query id, of the same arm and repetition; a query that was not answered is not in it.
+    ``opinion_of`` returns what a judge said of this answer by a rubric, None where none was asked or answered.
     """
 
     trace: Trace
     text: str
     others: Mapping[str, str] = field(default_factory=dict)
+    opinion_of: Callable[[str], Opinion | None] = _no_opinion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ async def connect(
     Credentials do not go over plain http to another machine unless ``allow_plain_http``: everybody on the way could read them.
     """
     parts = urlsplit(base_url)
-    if parts.scheme == "http" and not allow_plain_http and not _is_loopback(parts.hostname or ""):
+    if parts.scheme == "http" and not allow_plain_http and not is_loopback(parts.hostname or ""):
         raise NotSignedIn(f"{base_url}: not signing in over plain http to another machine; use https, or --allow-plain-http")
     async with Wire(base_url, transport or fast_transport()) as wire:
         uderia = Uderia(wire, SignIn(wire, credentials))
@@ -37,7 +37,7 @@ async def connect(
         yield uderia
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     """Whether a name or address is this machine's own, without asking a resolver."""
     try:
         return ip_address(host).is_loopback

@@ -99,6 +99,7 @@ class Report:
     issues: tuple[IssueSummary, ...] = ()
     gates: tuple[GateResult, ...] = ()
     warnings: tuple[str, ...] = ()
+    judge: tuple[str, ...] = ()  # what a judge of answers did and how far it can be trusted; empty without one
     conversations: tuple[str, ...] = ()  # what later turns carry, in words; empty where no query has several turns
 
 

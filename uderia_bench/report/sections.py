@@ -27,7 +27,7 @@ def tables_of(report: Report) -> Iterator[Table]:
 def lists(report: Report) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield what is said in sentences, by title, and nothing that is empty.
 
-    Winners with their reasons, what is wrong with answers, conversations, warnings, files.
+    Winners with their reasons, what is wrong with answers, the judge, conversations, warnings, files.
     """
     winners = (
         f"{winner.stratum} queries, {winner.candidate} against {winner.baseline}: {_won(winner)}"
@@ -37,6 +37,7 @@ def lists(report: Report) -> Iterator[tuple[str, tuple[str, ...]]]:
     parts = (
         ("Winners", tuple(winners)),
         ("Answers", tuple(quotes)),
+        ("Judge", report.judge),
         ("Conversations", report.conversations),
         ("Warnings", (*report.warnings, *report.analysis.warnings)),
         ("Files", report.facts.files),

@@ -1,0 +1,136 @@
+"""The judge asked about a run's answers, when the run is over: what has a score already is not asked again.
+
+A judge that is down costs a run nothing but its scores: after a few failures in a row nobody waits for it any longer, and
+what was not judged is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from urllib.parse import urlsplit
+
+import anyio
+import httpx
+import polars as pl
+import structlog
+
+from uderia_bench import checks, judgements, manifest
+from uderia_bench import profile_types as type_registry
+from uderia_bench.errors import CallFailed
+from uderia_bench.experiment import Judge
+from uderia_bench.gateway.connect import is_loopback
+from uderia_bench.gateway.credentials import Secret
+from uderia_bench.gateway.judge import complete
+from uderia_bench.gateway.wire import Wire, fast_transport
+from uderia_bench.judge import Ask, asks, quality, read
+from uderia_bench.ledger import Ledger
+from uderia_bench.plugins import Plugins
+from uderia_bench.store import RunDirectory
+
+KEY = "UDERIA_JUDGE_KEY"
+"""The environment's name of the judge's key; an endpoint on this machine mostly needs none."""
+
+TOKENS_PRICED = 1_000_000  # a price is for this many
+
+GIVE_UP = 3  # failures in a row after which a judge counts as down: one may be chance, three cost three time limits
+log = structlog.get_logger(__name__)
+
+
+async def ask(
+    run: RunDirectory,
+    plugins: Plugins,
+    environ: Mapping[str, str],
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> None:
+    """Ask the run's judge for every score that is missing; without a judge, or without a rubric, nothing happens."""
+    judge = manifest.experiment_of(run.manifest()).judge
+    missing = list(_missing(run, plugins)) if judge is not None else []
+    if judge is None or not missing:
+        return
+    secret = environ.get(KEY)
+    parts = urlsplit(judge.url)
+    if secret and parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        judgements.note(run.path, f"judge {judge.url}: {KEY} does not go over plain http to another machine; use https")
+        return
+    async with Wire(judge.url, transport or fast_transport()) as wire:
+        await _Asking(run, judge, Secret(secret) if secret else None, wire).all(missing)
+
+
+def told(judge: Judge | None, kept: judgements.Kept, judged: pl.DataFrame | None) -> tuple[str, ...]:
+    """Say what the judge did and how far it can be trusted, for a report; ``judged`` is the run's checks."""
+    if judge is None:
+        return ()
+    found = quality(kept.scores.values())
+    spent = f"{found.input_tokens:,} tokens in, {found.output_tokens:,} out"
+    if judge.price is not None:
+        cost = (
+            found.input_tokens * judge.price.input_cost_per_million + found.output_tokens * judge.price.output_cost_per_million
+        )
+        spent += f", ${cost / TOKENS_PRICED:.4f}"
+    lines = [f"{judge.model} scored {found.cases} answers in {found.calls} calls: {spent}, in no arm's cost"]
+    if found.apart is not None:
+        lines.append(f"two of its scores of one answer differ by {found.apart:.2f} of 1 in the mean")
+    if found.swap_bias is not None:
+        lines.append(f"swap bias: {found.swap_bias:+.2f} where the scale is turned round")
+    if judged is not None:
+        asked = judged.filter((pl.col("kind") == checks.JUDGED) & ~pl.col("found").str.starts_with("not judged"))
+        if unscored := asked["passed"].null_count():
+            why = f" ({kept.trouble})" if kept.trouble else ""
+            lines.append(f"not judged: {unscored} of {asked.height} answers{why}")
+    return tuple(lines)
+
+
+def _missing(run: RunDirectory, plugins: Plugins) -> Iterator[Ask]:
+    expected = manifest.expected(run.manifest(), plugins.expectations)
+    known = set(judgements.read(run.path).scores)
+    with Ledger.open(run.ledger) as ledger:
+        for record in ledger.records():
+            if not expected.rubrics(record.trial):
+                continue
+            trace = type_registry.read(record, plugins.profile_types)
+            for case in expected.cases(record.trial, trace):
+                for each in asks(case, expected.judge) if expected.judge else ():
+                    if each.key not in known:
+                        known.add(each.key)
+                        yield each
+
+
+class _Asking:
+    """The calls of one run, some at a time, until they are done or the judge is down."""
+
+    def __init__(self, run: RunDirectory, judge: Judge, key: Secret | None, wire: Wire) -> None:
+        self._run, self._judge, self._key, self._wire = run, judge, key, wire
+        self._failures = 0  # in a row
+
+    async def all(self, missing: Iterable[Ask]) -> None:
+        """Make every call."""
+        slots = anyio.Semaphore(self._judge.concurrency)
+        async with anyio.create_task_group() as group:
+            for each in missing:
+                await slots.acquire()
+                if self._failures >= GIVE_UP:
+                    return
+                group.start_soon(self._one, each, slots)
+
+    async def _one(self, each: Ask, slots: anyio.Semaphore) -> None:
+        try:
+            with anyio.fail_after(self._judge.timeout):
+                score = read(each, await complete(self._wire, each, model=self._judge.model, key=self._key))
+        except (CallFailed, TimeoutError) as error:
+            self._failures += 1
+            said = (
+                str(error)
+                if isinstance(error, CallFailed)
+                else f"judge {self._judge.url}: no reply in {self._judge.timeout:g} s"
+            )
+            log.warning("the judge did not answer", error=said)
+            judgements.note(self._run.path, said)
+        else:
+            self._failures = 0
+            if score is not None:
+                judgements.keep(self._run.path, each.key, score)
+            else:
+                log.warning("the judge gave no score", case=each.case)
+        finally:
+            slots.release()
