@@ -15,6 +15,8 @@ from uderia_bench.analysis import analyse
 from uderia_bench.expectation import Expectation
 from uderia_bench.expectations import BUILT_IN
 from uderia_bench.ledger import Ledger
+from uderia_bench.report.content import Report, RunFacts
+from uderia_bench.report.text import to_text
 from uderia_bench.trial import Ending
 
 SAID = [
@@ -118,6 +120,12 @@ def test_a_fast_wrong_arm_loses_complex_queries_to_a_slow_right_one():
     )
     (winner,) = [each for each in found.winners if each.stratum == "complex"]
     assert winner.arm == "slow"
+    facts = RunFacts(
+        run_id="r", experiment="e", servers=("s",), embedded_speed=None, corpus="c", corpus_hash="0" * 64, queries=20, repeats=3,
+        seed=7, isolation="arm", concurrency=1, planned=120, settled={"answered": 120},
+    )  # fmt: skip
+    said = to_text(Report(facts=facts, analysis=found, metrics=metrics.BUILT_IN), 120, colour=False)
+    assert "Complex queries: use slow" in said.splitlines()[1]
     faster = next(c for c in found.comparisons if c.metric == "latency_s" and c.stratum == "all")
     assert faster.verdict == "better"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from uderia_bench import derive, manifest, metrics
+from uderia_bench import derive, judgements, manifest, metrics
 from uderia_bench import detectors as detector_registry
 from uderia_bench import profile_types as type_registry
 from uderia_bench.detectors import Thresholds
@@ -35,7 +35,7 @@ def of_run(run: RunDirectory, wanted: str, plugins: Plugins, thresholds: Thresho
             record = next((found for found in records if found.trial.trial_id == trial.trial_id), None)
         if record is None:
             raise UsageError(f"trial {trial.trial_id} has not ended: go on with 'uderia-bench resume {run.path}'")
-        expected = manifest.expected(run.manifest(), plugins.expectations)
+        expected = manifest.expected(run.manifest(), plugins.expectations, judgements.read(run.path).scores)
         others = derive.referenced(ledger, expected, plugins.profile_types)
     trace, _ = expected.judged(record.trial, type_registry.read(record, plugins.profile_types), others)
     return _inspected(record, trace, plugins, thresholds, planned=True)
