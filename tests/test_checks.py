@@ -121,8 +121,8 @@ def test_a_fast_wrong_arm_loses_complex_queries_to_a_slow_right_one():
     (winner,) = [each for each in found.winners if each.stratum == "complex"]
     assert winner.arm == "slow"
     facts = RunFacts(
-        run_id="r", experiment="e", servers=("s",), embedded_speed=None, corpus="c", corpus_hash="0" * 64, queries=20, repeats=3,
-        seed=7, isolation="arm", concurrency=1, planned=120, settled={"answered": 120},
+        run_id="r", experiment="e", servers=("s",), embedded_speed=None, corpus="c", corpus_hash="0" * 64, queries=20,
+        repeats=3, seed=7, isolation="arm", concurrency=1, planned=120, settled={"answered": 120},
     )  # fmt: skip
     said = to_text(Report(facts=facts, analysis=found, metrics=metrics.BUILT_IN), 120, colour=False)
     assert "Complex queries: use slow" in said.splitlines()[1]

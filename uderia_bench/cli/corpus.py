@@ -44,6 +44,27 @@ def stats(
     typer.echo(json.dumps([asdict(row) for row in rows], indent=2) if as_json else corpus_counts.to_markdown(rows))
 
 
+@group.command("kinds")
+def kinds(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List what a corpus may expect of an answer, plug-ins included.
+
+    Example: uderia-bench corpus kinds
+    """
+    import json
+    import textwrap
+
+    from uderia_bench import plugins
+
+    found = plugins.load().expectations
+    if as_json:
+        typer.echo(json.dumps([{"name": kind.name, "doc": kind.doc} for kind in found], indent=2))
+        return
+    for kind in found:
+        typer.echo(kind.name)
+        typer.echo(textwrap.fill(kind.doc, width=78, initial_indent="    ", subsequent_indent="    "))
+    typer.echo("any, all\n    Several of these: one of them holds, or every one does.")
+
+
 @group.command("from-text", no_args_is_help=True)
 def from_text(
     files: Sources, output: Target = None, name: Name = "imported", tags: Tags = None, suggest: Suggest = False
