@@ -24,6 +24,7 @@ from uderia_bench.detectors import Detector, Thresholds
 from uderia_bench.errors import DetectorFailed, MetricFailed
 from uderia_bench.ledger import Ledger
 from uderia_bench.metrics.metric import Metric
+from uderia_bench.pricing import PriceTable, priced
 from uderia_bench.profile_types import ProfileType
 from uderia_bench.store import RunDirectory
 from uderia_bench.trace import Trace
@@ -94,6 +95,7 @@ class Reading:
     detectors: tuple[Detector, ...] = detector_registry.BUILT_IN
     thresholds: Thresholds = detector_registry.DEFAULTS
     expected: Expected = field(default_factory=Expected)
+    prices: PriceTable = field(default_factory=PriceTable)
     others: Mapping[Round, Mapping[str, str]] = field(default_factory=dict)
 
     @property
@@ -110,7 +112,8 @@ class Reading:
     def rows(self, record: TrialRecord) -> Rows:
         """Return what one record adds to each table; raises what fails, naming the trial too."""
         trial = record.trial
-        trace, judged = self.expected.judged(trial, type_registry.read(record, self.types), self.others)
+        read = priced(type_registry.read(record, self.types), self.prices)
+        trace, judged = self.expected.judged(trial, read, self.others)
         try:
             observed = metric_registry.observe(trace, self.metrics)
             found = detector_registry.detect(trace, self.detectors, self.thresholds)
@@ -133,6 +136,7 @@ def run(
     detectors: tuple[Detector, ...] = detector_registry.BUILT_IN,
     thresholds: Thresholds = detector_registry.DEFAULTS,
     expected: Expected | None = None,
+    prices: PriceTable | None = None,
 ) -> int:
     """Derive one run's Parquet from its ledger, a table a key of ``Reading.schemas``; returns the number of trials.
 
@@ -148,6 +152,7 @@ def run(
             detectors=detectors,
             thresholds=thresholds,
             expected=expected,
+            prices=prices or PriceTable(),
             others=referenced(ledger, expected, types),
         )
         schemas = reading.schemas

@@ -46,9 +46,12 @@ from uderia_bench.gateway.credentials import from_environment
 from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.ledger import Ledger
 from uderia_bench.plugins import Plugins
+from uderia_bench.pricing import PriceTable
 from uderia_bench.report.content import GateResult, IssueSummary, Report
+from uderia_bench.report.costs import costs
 from uderia_bench.report.issues import summarise
-from uderia_bench.runner import Conditions, Runner, Stop
+from uderia_bench.runner import Conditions, Runner
+from uderia_bench.stop import Stop
 from uderia_bench.store import RunDirectory
 from uderia_bench.trial import Expected, Outcome, Stage, Trial
 
@@ -108,6 +111,7 @@ def conclude(run: RunDirectory, plugins: Plugins, thresholds: Thresholds = DEFAU
         detectors=plugins.detectors,
         thresholds=thresholds,
         expected=manifest.expected(run.manifest(), plugins.expectations, judgements.read(run.path).scores),
+        prices=PriceTable(own=manifest.experiment_of(run.manifest()).prices),
     )
     run.write_manifest(manifest.derived(run.manifest(), plugins.metrics))
     made = judge(run, plugins)
@@ -146,6 +150,7 @@ def judge(run: RunDirectory, plugins: Plugins) -> Report:
         facts=manifest.facts(facts, outcomes, files=tuple(str(run.path / name) for name in (*rendering.LEFT, "trials"))),
         analysis=found,
         metrics=plugins.metrics,
+        costs=costs(trials, tuple(summary.arm for summary in found.arms)),
         issues=issues,
         conversations=conversations.carry_over(trials),
         judge=judging.told(experiment.judge, judgements.read(run.path), run.derived("checks")),

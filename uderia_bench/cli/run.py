@@ -47,7 +47,7 @@ def command(
     loaded = experiments.load(experiment, [*(assignments or ()), *overrides(flags)], fallbacks=from_environment())
     check.names_are_known(loaded, plugins.load())
     if dry_run:
-        show_plan(loaded, as_json=as_json)
+        show_plan(loaded, output, as_json=as_json)
         return
     run = pipeline.start(
         loaded, output=output, run_id=run_id, around=surroundings(log_format=log_format, allow_plain_http=allow_plain_http)
@@ -76,18 +76,26 @@ def from_environment() -> list[Override]:
     return [Override(steps=("server",), value=url, origin="UDERIA_URL")] if url else []
 
 
-def show_plan(loaded: Experiment, *, as_json: bool) -> None:
-    """Print what would be asked."""
+def show_plan(loaded: Experiment, output: Path, *, as_json: bool) -> None:
+    """Print what would be asked, and what it is likely to cost by what the same arms did before."""
     import json
     from dataclasses import asdict
 
     from uderia_bench import plan
+    from uderia_bench.forecast import forecast
 
     outline = plan.describe(plan.build(loaded, loaded.queries))
+    expected = forecast(loaded, outline, output)
     if as_json:
-        typer.echo(json.dumps(asdict(outline), indent=2))
+        typer.echo(json.dumps({**asdict(outline), "forecast": [asdict(arm) for arm in expected]}, indent=2))
         return
     typer.echo(f"{loaded.name}: {outline.trials} trials of {outline.queries} queries in {outline.windows} windows")
     for share in outline.arms:
         where = loaded.server_of(share.arm)
         typer.echo(f"  {share.arm}: {share.measured} measured, {share.warmups} warm-up, in {share.windows} windows on {where}")
+    for arm in expected:
+        cost = "at an unknown cost" if arm.cost_usd is None else f"about ${arm.cost_usd:.2f}"
+        time = "" if arm.seconds is None else f", {arm.seconds / 60:.1f} min of answering time"
+        typer.echo(f"  {arm.arm}: {cost}{time} (by the mean of {arm.trials} trials of run {arm.run_id})")
+    if unknown := [share.arm for share in outline.arms if share.arm not in {arm.arm for arm in expected}]:
+        typer.echo(f"  cost unknown for {', '.join(unknown)}: no earlier run of it in {output}")

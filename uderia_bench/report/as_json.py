@@ -13,7 +13,7 @@ from typing import Any
 from uderia_bench.analysis import ArmSummary, Comparison, MetricSummary
 from uderia_bench.metrics.metric import Metric
 from uderia_bench.report import content, decision
-from uderia_bench.report.content import Report, RunFacts
+from uderia_bench.report.content import ArmCost, Report, RunFacts
 from uderia_bench.report.figures import finite
 from uderia_bench.report.headline import headline
 from uderia_bench.stats.estimate import Estimate
@@ -47,6 +47,7 @@ def as_dict(report: Report) -> dict[str, Any]:
             {"arm": one.arm, "warm": _estimate(one.warm), "effects": [_comparison(effect) for effect in one.effects]}
             for one in analysis.learning
         ],
+        "costs": [_cost(cost) for cost in report.costs],
         "issues": [
             {
                 "kind": issue.kind,
@@ -60,6 +61,17 @@ def as_dict(report: Report) -> dict[str, Any]:
         ],
         "gates": [{"name": gate.name, "passed": gate.passed, "detail": gate.detail} for gate in report.gates],
         "warnings": [*report.warnings, *analysis.warnings],
+    }
+
+
+def _cost(cost: ArmCost) -> dict[str, Any]:
+    return {
+        "arm": cost.arm,
+        "total_usd": cost.total_usd,
+        "unpriced": cost.unpriced,
+        "per_answer_usd": cost.per_answer_usd,
+        "per_right_answer_usd": cost.per_right_answer_usd,
+        "fallback": cost.fallback,
     }
 
 

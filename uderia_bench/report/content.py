@@ -81,6 +81,22 @@ class IssueSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ArmCost:
+    """What an arm's measured trials cost in US dollars, as the server reports it, failures included.
+
+    ``per_right_answer_usd`` is over the queries whose answers are checked; both are None where there is no such answer.
+    ``unpriced`` trials have no cost; ``fallback`` is the share (0..1) that the server priced by its default.
+    """
+
+    arm: str
+    total_usd: float
+    unpriced: int
+    per_answer_usd: float | None
+    per_right_answer_usd: float | None
+    fallback: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateResult:
     """One gate as written in the experiment, and whether the run passed it."""
 
@@ -96,6 +112,7 @@ class Report:
     facts: RunFacts
     analysis: Analysis
     metrics: tuple[Metric, ...]
+    costs: tuple[ArmCost, ...] = ()
     issues: tuple[IssueSummary, ...] = ()
     gates: tuple[GateResult, ...] = ()
     warnings: tuple[str, ...] = ()

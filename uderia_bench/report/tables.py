@@ -156,6 +156,25 @@ def learning(report: Report) -> Table | None:
     return _table("Repeats that reuse a kept plan (warm) against those that do not", columns, rows) if rows else None
 
 
+def costs(report: Report) -> Table | None:
+    """Return what every arm spent and what an answer came to, None where no trial has a cost."""
+    metric = content.definition(report, "cost_usd")
+    rows = []
+    for cost in report.costs:
+        notes = []
+        if cost.fallback:
+            share = figures.percentage(cost.fallback)
+            notes.append(f"the server priced {share} of {cost.arm}'s trials by its default: shown, not judged")
+        if cost.unpriced:
+            notes.append(f"{cost.unpriced} trials of {cost.arm} have no cost and are counted as free")
+        amounts = (cost.total_usd, cost.per_answer_usd, cost.per_right_answer_usd)
+        shown = (figures.amount(value, figures.scale_of(metric, value)) for value in amounts)
+        rows.append((Cell(forms=(cost.arm,), notes=tuple(notes)), *map(_text, shown)))
+    columns = (_left("arm"), Column(title="spent"), Column(title="an answer"), Column(title="a right answer"))
+    remark = "Failed trials are paid for; a right answer passed all its checks." if rows else None
+    return _table("Cost", columns, rows, remark) if rows else None
+
+
 def issues(report: Report) -> Table | None:
     """Return what the detectors found, the most frequent first as the report has it, None where they found nothing."""
     rows = [

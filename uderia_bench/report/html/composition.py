@@ -34,7 +34,9 @@ def tokens(report: Report) -> Markup | None:
         lambda size: figures.amount(size, figures.scale_of(metric, size)),
         alike=False,
     )
-    return listing.section("tokens", "Where the tokens go", drawn, lead="Session naming is not among them.") if kinds else None
+    cost = tables.costs(report)
+    shown = (drawn if kinds else None, listing.table(cost) if cost else None)
+    return listing.section("tokens", "Where the tokens go", *shown, lead="Session naming is not among them.")
 
 
 def outcomes(report: Report) -> Markup | None:

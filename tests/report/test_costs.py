@@ -1,0 +1,54 @@
+"""What an answer cost, failures paid for: sums one can check in the head."""
+
+import polars as pl
+import pytest
+from report.reports import report
+
+from uderia_bench.report import tables
+from uderia_bench.report.content import ArmCost
+from uderia_bench.report.costs import costs
+
+
+def trials(*rows):
+    """Make OPTIM's trials of (query, outcome, cost, share of checks passed)."""
+    names = ("query_id", "outcome", "cost_usd", "checks_passed_ratio")
+    kinds = {"query_id": pl.String, "outcome": pl.String, "cost_usd": pl.Float64, "checks_passed_ratio": pl.Float64}
+    frame = pl.DataFrame([dict(zip(names, row, strict=True)) for row in rows], schema=kinds)
+    return frame.with_columns(
+        pl.lit("OPTIM").alias("arm"), pl.lit("measured").alias("stage"), pl.lit(value=False).alias("price_fallback")
+    )
+
+
+def test_failures_are_paid_for():
+    """Three dollars for two answers are 1.50 an answer; two of them on checked queries for one right answer."""
+    (found,) = costs(trials(("a", "answered", 1.0, 1.0), ("a", "failed", 1.0, None), ("b", "answered", 1.0, None)), ["OPTIM"])
+    assert (found.total_usd, found.per_answer_usd, found.per_right_answer_usd) == (3.0, 1.5, 2.0)
+
+
+def test_half_right_is_not_right():
+    """An answer is right where it passes every check."""
+    (found,) = costs(trials(("a", "answered", 1.0, 0.5), ("a", "answered", 1.0, 1.0)), ["OPTIM"])
+    assert found.per_right_answer_usd == 2.0
+
+
+def test_no_answer_has_no_price():
+    """None, not infinity; trials without a cost are counted."""
+    (found,) = costs(trials(("a", "failed", 1.0, None), ("a", "failed", None, None)), ["OPTIM"])
+    assert (found.per_answer_usd, found.per_right_answer_usd, found.unpriced) == (None, None, 1)
+    assert costs(trials(("a", "answered", None, None)), ["OPTIM"]) == ()
+
+
+def test_the_default_price_is_flagged():
+    """Where the server fell back to its default the table says so beside the amounts."""
+    cost = ArmCost(arm="OPTIM", total_usd=3.0, unpriced=0, per_answer_usd=1.5, per_right_answer_usd=None, fallback=0.25)
+    table = tables.costs(report(costs=(cost,)))
+    assert [cell.forms[0] for cell in table.rows[0]] == ["OPTIM", "$3.00", "$1.50", "—"]
+    assert "by its default: shown, not judged" in table.rows[0][0].notes[0]
+    assert tables.costs(report()) is None
+
+
+@pytest.mark.parametrize("missing", ["cost_usd", "checks_passed_ratio", "price_fallback"])
+def test_an_older_run_lacks_columns(missing):
+    """What was not derived is left out, and nothing fails."""
+    frame = trials(("a", "answered", 1.0, 1.0)).drop(missing)
+    assert len(costs(frame, ["OPTIM"])) == (0 if missing == "cost_usd" else 1)

@@ -1,0 +1,43 @@
+"""What an arm spent, and what an answer and a right answer came to: failures are paid for too. Frames in, values out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from uderia_bench.report.content import ArmCost
+from uderia_bench.trial import Outcome, Stage
+
+_COST, _RIGHT = "cost_usd", "checks_passed_ratio"
+
+
+def costs(trials: pl.DataFrame, arms: Sequence[str]) -> tuple[ArmCost, ...]:
+    """Return the cost of every arm's measured trials that has one, as the server reports it."""
+    if _COST not in trials.columns:
+        return ()
+    measured = trials.filter(pl.col("stage") == Stage.MEASURED)
+    found = (_cost(arm, measured.filter(pl.col("arm") == arm)) for arm in arms)
+    return tuple(cost for cost in found if cost is not None)
+
+
+def _cost(arm: str, trials: pl.DataFrame) -> ArmCost | None:
+    known = trials.drop_nulls(_COST)
+    if not known.height:
+        return None
+    answers = trials.filter(pl.col("outcome") == Outcome.ANSWERED)
+    right, checked_usd = 0, None
+    if _RIGHT in trials.columns:
+        checked = trials.filter(pl.col("query_id").is_in(trials.drop_nulls(_RIGHT)["query_id"].unique().implode()))
+        right = checked.filter((pl.col("outcome") == Outcome.ANSWERED) & (pl.col(_RIGHT) == 1)).height
+        checked_usd = float(checked[_COST].sum())
+    fallback = trials["price_fallback"].fill_null(value=False).mean() if "price_fallback" in trials.columns else None
+    total = float(known[_COST].sum())
+    return ArmCost(
+        arm=arm,
+        total_usd=total,
+        unpriced=trials.height - known.height,
+        per_answer_usd=total / answers.height if answers.height else None,
+        per_right_answer_usd=checked_usd / right if right and checked_usd is not None else None,
+        fallback=float(fallback) if isinstance(fallback, float) else None,
+    )
