@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test fuzz lint format bench clean requirements
+.PHONY: demo test fuzz lint format bench calibrate clean requirements
 demo: $(READY)
 	$(BIN)/uderia-bench demo
 test: $(READY)
@@ -22,6 +22,8 @@ format: $(READY)
 	$(BIN)/ruff format .
 bench: $(READY)
 	$(BIN)/python tests/bench/bench.py
+calibrate: $(READY)
+	PYTHONPATH=tests $(BIN)/python -m calibration.calibrate
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.*
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from uderia_bench.stats.equivalence import equivalence_level, lies_inside, tost_p
+from uderia_bench.stats.equivalence import equivalence_level, lies_inside, tost_p, within_share
 from uderia_bench.stats.estimate import Interval
 from uderia_bench.stats.sample_size import (
     equivalence_power,
@@ -93,3 +93,15 @@ def test_units_for_an_effect_see_it_and_one_fewer_do_not():
     needed = units_for_effect(0.1, 0.09, alpha=0.05)
     assert smallest_effect(0.09 / needed, alpha=0.05) <= 0.1 < smallest_effect(0.09 / (needed - 1), alpha=0.05)
     assert units_for_effect(10.0, 0.09, alpha=0.05) == 1
+
+
+def test_a_margin_that_is_seen_is_tested_with_its_own_noise():
+    """Five units by hand: the ends are t intervals of candidate - 0.8 baseline and candidate - 1.2 baseline."""
+    from scipy.stats import ttest_1samp
+
+    baseline, candidate = np.array([1.0, 2.0, 3.0, 4.0, 5.0]), np.array([1.1, 1.9, 3.2, 3.9, 5.2])
+    below = ttest_1samp(candidate - 0.8 * baseline, 0, alternative="greater").pvalue
+    above = ttest_1samp(candidate - 1.2 * baseline, 0, alternative="less").pvalue
+    assert within_share(baseline, candidate, 0.2, confidence=0.95) == (max(below, above) < 0.05)
+    assert within_share(baseline, candidate, 0.5, confidence=0.95)
+    assert not within_share(baseline, candidate, 0.02, confidence=0.95)

@@ -131,3 +131,10 @@ def test_the_largest_difference_is_an_end():
     interval = bounded_difference(np.ones(20), level=0.95)
     assert interval.hi == 1.0
     assert 0.5 < interval.lo < 1.0
+
+
+def test_few_equal_differences_carry_a_warning():
+    """Eight equal differences say that a rarer one may be unseen; twenty do not."""
+    few, many = (difference_interval(np.zeros(n), bounded=False, studied=refuse)(0.95) for n in (8, 20))
+    assert few.because == "all 8 differences are equal: a rarer one may be unseen"
+    assert many.because == ""

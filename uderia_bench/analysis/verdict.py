@@ -9,7 +9,7 @@ from uderia_bench.analysis.effects import Measured
 from uderia_bench.analysis.pairs import Pairs
 from uderia_bench.analysis.values import Verdict
 from uderia_bench.metrics.metric import Assumption, Direction, Metric
-from uderia_bench.stats.equivalence import lies_inside
+from uderia_bench.stats.equivalence import lies_inside, within_share
 from uderia_bench.stats.sample_size import repeats_instead, units_for_difference, units_for_equivalence
 
 MIN_UNITS = 6  # statistics.md: no verdict below 6; no exact sign-flip p of fewer can be under .05 either
@@ -54,7 +54,7 @@ def decide(
         advice = f"at least {_more(MIN_UNITS - pairs.n_units, pairs)}: below {MIN_UNITS} there is no verdict"
         return Judged(verdict=Verdict.INCONCLUSIVE, advice=advice)
     limit = bound(margin, pairs, metric)
-    if margin is not None and lies_inside(measured.narrow, -limit, limit):
+    if margin is not None and _equivalent(measured, pairs, metric, margin=margin, limit=limit):
         return Judged(verdict=Verdict.EQUIVALENT)
     significant = p_adjusted < alpha
     if significant and abs(measured.centre) > limit:
@@ -71,6 +71,14 @@ def decide(
         warnings=warnings,
         advice=_advice(measured, pairs, limit=limit, p_adjusted=p_adjusted, alpha=alpha),
     )
+
+
+def _equivalent(measured: Measured, pairs: Pairs, metric: Metric, *, margin: float, limit: float) -> bool:
+    """Whether the difference surely lies inside the margin; that of an amount is itself a mean of these units."""
+    if not lies_inside(measured.narrow, -limit, limit):
+        return False
+    known = pairs.kind == "ratio" or metric.assumption is Assumption.RATE
+    return known or within_share(pairs.baseline, pairs.candidate, margin, confidence=measured.effect.level)
 
 
 def _advice(measured: Measured, pairs: Pairs, *, limit: float, p_adjusted: float, alpha: float) -> str:

@@ -10,6 +10,7 @@ from math import sqrt
 
 from uderia_bench.stats.arrays import Floats
 from uderia_bench.stats.estimate import Interval
+from uderia_bench.stats.student import t_interval
 
 
 def equivalence_level(confidence: float) -> float:
@@ -20,6 +21,18 @@ def equivalence_level(confidence: float) -> float:
 def lies_inside(interval: Interval, low: float, high: float) -> bool:
     """Whether the interval exists on both sides and lies strictly inside the margin."""
     return interval.lo is not None and interval.hi is not None and low < interval.lo and interval.hi < high
+
+
+def within_share(baseline: Floats, candidate: Floats, share: float, *, confidence: float) -> bool:
+    """Whether the candidate's mean surely lies within ± ``share`` of the baseline's, which is a mean of the same units.
+
+    A margin that is a share of what was seen is itself uncertain: so each end is tested on the differences from the scaled
+    baseline, unit by unit (Sasabuchi's test; Berger & Hsu, *Stat. Sci.* 11, 1996, 4.2). Taking the margin for known declares
+    6 to 7 % of true differences of that size equivalent (``tests/calibration``). At least 2 units.
+    """
+    ends = [t_interval(candidate - (1 + sign * share) * baseline, level=equivalence_level(confidence)) for sign in (-1, 1)]
+    low, high = ends[0].lo, ends[1].hi
+    return low is not None and high is not None and low > 0 > high
 
 
 def tost_p(values: Floats, *, low: float, high: float) -> float:

@@ -42,7 +42,7 @@ class Effect:
 class Interval:
     """Two ends and the name of the method that made them; None where the data cannot support an end at the level asked for.
 
-    ``because`` says, to a reader, why there are none.
+    ``because`` says, to a reader, why there are none, or why not to lean on them.
     """
 
     lo: float | None

@@ -107,18 +107,23 @@ class _Ordered:
     def _quantile(self, counts: Counts, ends: Floats, share: float) -> Floats:
         position = share * (ends[:, -1] - 1)
         rank = np.floor(position + _RANK_SLACK)
-        low = self._at_rank(counts, ends, rank)
-        high = self._at_rank(counts, ends, np.minimum(rank + 1, ends[:, -1] - 1))
+        low, high = self._at_rank(counts, ends, rank)
         interpolated: Floats = low + (position - rank).clip(0) * (high - low)
         return interpolated
 
-    def _at_rank(self, counts: Counts, ends: Floats, rank: Floats) -> Floats:
-        """Return the value at each resample's ``rank``, from 0."""
+    def _at_rank(self, counts: Counts, ends: Floats, rank: Floats) -> tuple[Floats, Floats]:
+        """Return the values at each resample's ``rank``, from 0, and at the next (the last again, where it is the last)."""
         rows = np.arange(rank.size)
         block = (ends > rank[:, None]).argmax(axis=1)
         before = np.where(block > 0, ends[rows, block - 1], 0.0)
         position = np.minimum(block[:, None] * _BLOCK + np.arange(_BLOCK), self._values.size - 1)
-        weights = counts[rows[:, None], self._units[position]].astype(np.float64).cumsum(axis=1)
-        inside = (weights > (rank - before)[:, None]).argmax(axis=1)
-        found: Floats = self._values[position[rows, inside]]
-        return found
+        weights = np.take_along_axis(counts, self._units[position], axis=1).cumsum(axis=1, dtype=np.int32)
+        wanted = (rank - before).astype(np.int32)[:, None]
+        low = self._values[position[rows, (weights > wanted).argmax(axis=1)]]
+        high = self._values[position[rows, (weights > wanted + 1).argmax(axis=1)]]
+        last = rank + 1 >= ends[:, -1]
+        high = np.where(last, low, high)
+        beyond = ~last & (rank + 1 >= ends[rows, block])
+        if beyond.any():  # the next rank is the first of a later block
+            high[beyond] = self._at_rank(counts[beyond], ends[beyond], rank[beyond] + 1)[0]
+        return low, high

@@ -19,13 +19,13 @@ _CHUNK = 1_024
 
 
 @lru_cache(maxsize=4)
-def _signs(units: int, seed: int) -> npt.NDArray[np.int8]:
+def _signs(units: int, seed: int, draws: int) -> npt.NDArray[np.int8]:
     """Return sign patterns, ``(patterns, units)`` of ±1: all of them, or drawn. Read-only, shared by metrics."""
     if units <= EXACT_UNITS:
         negative = (np.arange(2**units)[:, None] >> np.arange(units)) & 1 == 1
     else:
-        packed = np.random.default_rng([seed, units, DRAWS]).bytes(DRAWS * -(-units // 8))
-        bits = np.unpackbits(np.frombuffer(packed, dtype=np.uint8).reshape(DRAWS, -1), axis=1)
+        packed = np.random.default_rng([seed, units, draws]).bytes(draws * -(-units // 8))
+        bits = np.unpackbits(np.frombuffer(packed, dtype=np.uint8).reshape(draws, -1), axis=1)
         negative = bits[:, :units] == 1
     signs = np.where(negative, np.int8(-1), np.int8(1))
     signs.setflags(write=False)
@@ -34,14 +34,18 @@ def _signs(units: int, seed: int) -> npt.NDArray[np.int8]:
 
 def sign_flip_p(differences: Floats, *, seed: int) -> float:
     """Return the two-sided p of the mean difference (shape ``(units,)``, at least 1) against 0."""
-    units = differences.size
-    signs = _signs(units, seed)
-    observed = abs(differences.sum())
-    slack = ROUNDING * np.abs(differences).sum()  # an equal sum reached in another order of addition is equal
-    extreme = 0
+    return float(sign_flip_ps(differences[:, None], seed=seed)[0])
+
+
+def sign_flip_ps(differences: Floats, *, seed: int, draws: int = DRAWS) -> Floats:
+    """Return the two-sided p of several mean differences over the same units, a column each: shape ``(units, k)``."""
+    signs = _signs(differences.shape[0], seed, draws)
+    slack = ROUNDING * np.abs(differences).sum(axis=0)  # an equal sum reached in another order of addition is equal
+    observed = np.abs(differences.sum(axis=0)) - slack
+    extreme = np.zeros(differences.shape[1])
     for start in range(0, signs.shape[0], _CHUNK):
         flipped = signs[start : start + _CHUNK].astype(np.float64) @ differences
-        extreme += int(np.count_nonzero(np.abs(flipped) >= observed - slack))
-    if units <= EXACT_UNITS:
-        return float(extreme / signs.shape[0])
-    return float((extreme + 1) / (signs.shape[0] + 1))
+        extreme += np.count_nonzero(np.abs(flipped) >= observed, axis=0)
+    drawn = differences.shape[0] > EXACT_UNITS
+    p: Floats = (extreme + drawn) / (signs.shape[0] + drawn)
+    return p
