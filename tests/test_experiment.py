@@ -80,6 +80,10 @@ def test_a_small_file_is_enough(write):
         "seed": 7,
         "load": {"concurrency": 8, "isolation": "arm", "arrivals": "closed", "rate": None},
         "timeout": 600.0,
+        "grace": 30.0,
+        "outage": 120.0,
+        "on_quota": "pause",
+        "budget": {"usd": None, "tokens": None, "trials": None, "time": None},
         "sessions": "keep",
         "session_profile": "auto",
         "margins": {"latency_s": 0.10, "total_tokens": 0.05, "cost_usd": 0.05},
@@ -283,7 +287,7 @@ contrasts:
   - {baseline: IDEAT, candidate: IDEAT}
 repeats: 0
 load: {concurrency: 0, arrivals: poisson}
-budget: 3
+stop: 3
 gates: [""]
 seed: 1
 seed: 2
@@ -296,7 +300,7 @@ seed: 2
         "e.yaml:10: repeats: must be at least 1, not 0",
         "e.yaml:11: load.concurrency: must be at least 1, not 0",
         "e.yaml:11: load.rate: is missing; arrivals: poisson needs one, such as rate: 2/s",
-        "e.yaml:12: budget: is reserved for a later release; take it out",
+        "e.yaml:12: stop: is reserved for a later release; take it out",
         "e.yaml:13: gates.0: must not be empty",
         "e.yaml:15: seed: is given twice; the first is in line 14",
         "corpora/c.yaml:2: queries.0.promt: unknown key; did you mean prompt?",
@@ -311,7 +315,10 @@ seed: 2
         ("warmup: -1", "warmup: must be at least 0, not -1"),
         ("repeat: 3", "repeat: unknown key; did you mean repeats?"),
         ("stop: {}", "stop: is reserved for a later release; take it out"),
-        ("on_quota: wait", "on_quota: is reserved for a later release; take it out"),
+        ("on_quota: wait", "on_quota: should be pause, stop or continue, not 'wait'"),
+        ("budget: 3", "budget: should be a mapping (key: value), not 3"),
+        ("budget: {usd: 0}", "budget.usd: must be more than 0, not 0"),
+        ("budget: {dollars: 3}", "budget.dollars: unknown key; known: usd, tokens, trials, time"),
         ("sample: {n: 0}", "sample.n: must be at least 1, not 0"),
         ("sample: {n: 3, by: tags}", "sample.by: should be complexity, not 'tags'"),
         ("shard: 3/2", "shard: there is no part 3 of 2"),
@@ -321,7 +328,7 @@ seed: 2
         ("judge: {url: sim, model: m}", "judge.url: should be an address; the embedded Uderia judges nothing"),
         ("judge: {url: there, model: m}", "judge.url: should be an address such as http://localhost:5050, or sim"),
         ("baseline: x", "baseline: is reserved for a later release; take it out"),
-        ("grace: 3s", "grace: is reserved for a later release; take it out"),
+        ("grace: -3s", "grace: should be a time such as 600s, 10m or a number of seconds, not '-3s'"),
         ("load: {sweep: [1, 2, 4]}", "load.sweep: is reserved for a later release; take it out"),
         ("load: {ramp: 60s}", "load.ramp: is reserved for a later release; take it out"),
         ("load: {arrivals: sweep}", "load.arrivals: sweep is reserved for a later release; take it out"),

@@ -132,12 +132,12 @@ def test_records_of_some_queries_only(ledger):
 
 def test_an_accepted_query_can_be_picked_up(ledger):
     """Between acceptance and the end the task id is there; after the end it is no longer 'asked'."""
-    assert ledger.asked("t0") is None
+    assert ledger.pending("t0") is None
     ledger.mark_asked(record(task=None, session=None))
-    assert ledger.asked("t0").task_id == "task-1"
+    assert ledger.pending("t0").task_id == "task-1"
     assert list(ledger.records()) == []
     ledger.settle(record())
-    assert ledger.asked("t0") is None
+    assert ledger.pending("t0") is None
     assert ledger.attempts("t0") == 2
     assert ledger.counts() == {"settled": 1, "planned": 2}
 

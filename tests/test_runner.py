@@ -15,7 +15,8 @@ from uderia_bench.gateway import directory
 from uderia_bench.gateway.connect import connect
 from uderia_bench.gateway.credentials import Credentials, Secret
 from uderia_bench.ledger import Ledger
-from uderia_bench.runner import Conditions, Runner, Stop
+from uderia_bench.runner import Conditions, Runner
+from uderia_bench.stop import Stop
 from uderia_bench.trial import Ending, Stage, Trial
 
 pytestmark = pytest.mark.anyio
@@ -177,7 +178,7 @@ async def test_polls_grow_with_the_time_elapsed(tmp_path):
 
 
 async def test_troubles_become_endings(tmp_path):
-    """Refused, throttled and unreachable trials are records like any other, and the rest of the run goes on."""
+    """Refused and throttled trials are records like any other, what nobody answered is asked again, and the rest goes on."""
     server = Scripted()
     server.trouble(
         "/query",
@@ -185,10 +186,12 @@ async def test_troubles_become_endings(tmp_path):
         httpx.Response(429, json={"message": "enough", "retry_after": 3600}),
         *[httpx.ConnectError("refused")] * 5,
     )
-    bench = Bench(tmp_path, server, planned(6, arms=("OPTIM",)), replace(CONDITIONS, concurrency=1))
+    conditions = replace(CONDITIONS, concurrency=1, on_quota="continue")
+    bench = Bench(tmp_path, server, planned(6, arms=("OPTIM",)), conditions)
     await bench.run()
-    endings = [record.ending for record in bench.records().values()]
-    assert endings == [Ending.REFUSED, Ending.RATE_LIMITED, Ending.UNREACHABLE, *[Ending.SETTLED] * 3]
+    records = bench.records().values()
+    assert [record.ending for record in records] == [Ending.REFUSED, Ending.RATE_LIMITED, *[Ending.SETTLED] * 4]
+    assert [record.attempts for record in records] == [1, 1, 2, 1, 1, 1]
 
 
 async def test_a_broken_query_is_looked_up_not_sent_again(tmp_path):
@@ -212,15 +215,16 @@ async def test_a_broken_query_is_looked_up_not_sent_again(tmp_path):
     assert record.accepted_s is None
 
 
-async def test_a_broken_query_that_never_arrived_is_unreachable(tmp_path):
-    """Where the session shows no trace of the query it can be asked again, and the record says why."""
+@pytest.mark.parametrize(("broken", "ending", "attempts"), [(1, Ending.SETTLED, 2), (3, Ending.UNREACHABLE, 3)])
+async def test_a_broken_query_that_never_arrived_is_asked_again(tmp_path, broken, ending, attempts):
+    """Where the session shows no trace of the query it is sent again, counted, and not for ever; the record says why."""
     server = Scripted()
-    server.trouble("/query", httpx.ReadError("reset"))
+    server.trouble("/query", *[httpx.ReadError("reset")] * broken)
     bench = Bench(tmp_path, server, planned(1, arms=("OPTIM",)))
     await bench.run()
     (record,) = bench.records().values()
-    assert record.ending is Ending.UNREACHABLE
-    assert "no trace of the query" in record.detail
+    assert (record.ending, record.attempts) == (ending, attempts)
+    assert ending is Ending.SETTLED or "no trace of the query" in record.detail
 
 
 async def test_a_forgotten_task_is_read_from_its_session_or_lost(tmp_path):

@@ -1,6 +1,9 @@
 """One trial from its slot to its record: session, query, following, deadline. It schedules nothing and interprets no answer.
 
 Whatever the server does becomes an ending in the record; only programming errors and a lost sign-in get out.
+
+A trial is committed before its query is sent and again when it was accepted. Whatever dies in between, the next process knows
+where to look: by the task's id, else in the session, and only where that shows nothing is the query sent again.
 """
 
 from __future__ import annotations
@@ -13,10 +16,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import anyio
-import orjson
 import structlog
 
 from uderia_bench.errors import CallFailed, Gone, NoAnswer, Refused, Throttled
+from uderia_bench.gateway import session_file
 from uderia_bench.gateway.uderia import TaskState, Uderia
 from uderia_bench.trial import Ending, Expected, Trial, TrialRecord
 
@@ -28,7 +31,10 @@ LONGEST_POLL_S = 2.0  # the server answers every poll with the whole event list,
 CANCEL_WAIT_S = (
     10.0  # a cancelled task ends in under 0.4 s on an idle server (observed.md, Endpoints); a loaded one needs longer
 )
-LOOK_UP_S = 10.0  # how long a session is watched for a query whose POST broke: turns are written within a task's own time
+LOOK_UP_S = 10.0  # how long after its sending a query may still turn up in its session: a prompt is written as its task begins
+LATE_READS = 3  # a session file is whole before its task turns terminal (seed-vs-server.md D2); a late one gets this many looks
+LATE_WAIT_S = 0.5
+THROTTLED_WAIT_S = 5.0  # between polls, where the server asks for less of them and does not say when
 NO_DEFAULT = 400  # what a bare session is refused with where the user has no default profile (protocol.md 3.1)
 log = structlog.get_logger(__name__)
 
@@ -52,13 +58,15 @@ class Clock:
 class Asking:
     """How trials of one server are asked.
 
-    ``bare_sessions``: without ``profile_id``, as the seed document advises for one trial at a time.
+    ``bare_sessions``: without ``profile_id``, as the seed document advises for one trial at a time. ``mark_sending`` and
+    ``mark_asked`` commit a record before its query is sent and when it was accepted.
     """
 
     uderia: Uderia
     clock: Clock
     timeout_s: float
     bare_sessions: bool
+    mark_sending: Callable[[TrialRecord], None]
     mark_asked: Callable[[TrialRecord], None]
     rng: random.Random
 
@@ -81,10 +89,15 @@ class Asking:
             await self._follow(held)
         return held.record
 
-    async def pick_up(self, record: TrialRecord) -> TrialRecord:
-        """Follow a trial whose query an earlier process sent, without asking it again."""
+    async def pick_up(self, record: TrialRecord) -> TrialRecord | None:
+        """Follow a trial that was sent before, by its task or by its session; None where the server never had its query."""
         async with _endings(record, picked_up=True) as held:
-            held.note("picked up by its task id after an interruption")
+            if record.task_id is None:
+                held.note("looked up in its session after an interruption")
+                if not await self._look_up(held):
+                    return None
+            else:
+                held.note("picked up by its task id after an interruption")
             await self._follow(held)
         return held.record
 
@@ -103,14 +116,18 @@ class Asking:
         record = held.record
         assert record.session_id is not None, "a session is made before a query is sent"
         held.set(sent_s=self.clock.now_s(), sent_at=_utc(), detail="stopped while it was being sent")
+        self.mark_sending(held.record)
         try:
             accepted = await self.uderia.submit(record.session_id, record.trial.prompt, record.expected.profile_id)
         except NoAnswer as error:
             if not error.arrived:
+                held.set(sent_s=None, sent_at=None)
                 raise
             log.warning("query in an unknown state, looking it up", trial=record.trial.trial_id, error=str(error))
-            held.note("the query's connection broke; it was looked up in its session, not sent again")
-            await self._look_up(held, error)
+            held.note("nobody said whether the query was taken; it was looked up in its session, not sent again")
+            if not await self._look_up(held):
+                held.set(sent_s=None, sent_at=None)
+                raise NoAnswer(f"{error}; the session shows no trace of the query", arrived=False) from error
             return
         held.set(
             task_id=accepted.task_id,
@@ -121,27 +138,43 @@ class Asking:
         )
         self.mark_asked(held.record)
 
-    async def _look_up(self, held: _Held, broken: NoAnswer) -> None:
-        """Find a query's turn in its session; where the session shows nothing of it, it did not arrive."""
+    async def _look_up(self, held: _Held) -> bool:
+        """Watch a query's session until its turn is there; False where the session shows no trace of it.
+
+        Only the turn names the task, and it is written at the end: until then there is nothing to poll, or to cancel.
+        """
         assert held.record.session_id is not None, "a query is sent in a session"
-        asked_s = anyio.current_time()
-        while anyio.current_time() - asked_s < self.timeout_s:
-            body = await self.uderia.session(held.record.session_id)
-            session = _object(body)
-            turns = _turns(session)
-            if len(turns) >= held.record.trial.turn:
-                task_id = turns[-1].get("task_id")
+        number = held.record.trial.turn
+        begun_s = anyio.current_time()
+        while True:
+            try:
+                body = await self.uderia.session(held.record.session_id)
+            except Gone:
+                return False
+            except Refused as error:
+                raise NoAnswer(str(error), arrived=True) from error
+            if (turn := session_file.turn_of(body, None, number)) is not None:
+                task_id = turn.get("task_id")
                 held.set(task_id=task_id if isinstance(task_id, str) else None, session=body)
-                return
-            if _prompts(session) < held.record.trial.turn and anyio.current_time() - asked_s > LOOK_UP_S:
-                raise NoAnswer(f"{broken}; the session shows no trace of the query", arrived=False)
-            await anyio.sleep(self._pause(anyio.current_time() - asked_s))
+                return True
+            age_s = self._age_s(held)
+            if session_file.prompts(body) < number and age_s > LOOK_UP_S:
+                return False
+            if age_s > self.timeout_s:
+                detail = f"no end within {self.timeout_s:g} s; its task is not known, so it could not be cancelled"
+                held.set(ending=Ending.TIMED_OUT, detail=detail, session=body)
+                return True
+            await anyio.sleep(self._pause(anyio.current_time() - begun_s))
 
     async def _follow(self, held: _Held) -> None:
-        """Poll the task to its end or the deadline, then read the session once."""
+        """Poll the task to its end or the deadline, then read the session."""
+        if held.record.ending is Ending.TIMED_OUT:
+            return  # while it was looked up
         task_id = held.record.task_id
         if task_id is not None:
-            with anyio.move_on_after(self.timeout_s - self._age_s(held)) as deadline:
+            # One that was sent long ago may long have ended: it is looked at before its deadline counts.
+            least_s = LOOK_UP_S if held.picked_up else 0.0
+            with anyio.move_on_after(max(self.timeout_s - self._age_s(held), least_s)) as deadline:
                 await self._poll_to_the_end(held, task_id)
             if deadline.cancelled_caught:
                 held.set(ending=Ending.TIMED_OUT, detail=f"no end within {self.timeout_s:g} s; cancelled on the server")
@@ -160,6 +193,9 @@ class Asking:
             except Gone as error:
                 await self._recover(held, error)
                 return
+            except Throttled as error:
+                await anyio.sleep(error.retry_after_s or THROTTLED_WAIT_S)
+                continue
             if self._saw(held, state):
                 held.set(ending=Ending.SETTLED, detail=None)
                 return
@@ -176,28 +212,50 @@ class Asking:
 
     async def _recover(self, held: _Held, gone: Gone) -> None:
         """Read what the session kept of a task the server has forgotten (tasks live in memory, sessions on disk)."""
-        assert held.record.session_id is not None, "a task belongs to a session"
-        body = await self.uderia.session(held.record.session_id)
-        if len(_turns(_object(body))) >= held.record.trial.turn:
+        record = held.record
+        assert record.session_id is not None, "a task belongs to a session"
+        try:
+            body = await self.uderia.session(record.session_id)
+        except Gone:
+            held.set(ending=Ending.LOST, detail=f"{gone}; its session is gone too")
+            return
+        if session_file.turn_of(body, record.task_id, record.trial.turn) is not None:
             held.set(ending=Ending.SETTLED, detail=None, session=body, done_at=_utc())
             held.note("the server forgot the task; read from the session alone")
         else:
-            held.set(ending=Ending.LOST, detail=f"{gone}; its session has no turn", session=body)
+            held.set(ending=Ending.LOST, detail=f"{gone}; its session has no turn of it", session=body)
 
     async def _cancel(self, held: _Held, task_id: str) -> None:
         """Stop a task on the server and wait for it, so that it does not run on under the next arm's trials."""
         with anyio.move_on_after(CANCEL_WAIT_S):
-            await self.uderia.cancel(task_id)
-            while not self._saw(held, await self.uderia.task(task_id)):  # noqa: ASYNC110 - the event is on the server
-                await anyio.sleep(FIRST_POLL_S)
+            try:
+                await self.uderia.cancel(task_id)
+                while not self._saw(held, await self.uderia.task(task_id)):  # noqa: ASYNC110 - the event is on the server
+                    await anyio.sleep(FIRST_POLL_S)
+            except CallFailed as error:
+                held.note(f"not cancelled on the server: {error}")
             return
         held.note(f"the task did not stop within {CANCEL_WAIT_S:g} s of its cancellation")
 
     async def _read_session(self, held: _Held, session_id: str) -> None:
-        try:
-            held.set(session=await self.uderia.session(session_id))
-        except CallFailed as error:
-            held.note(f"no session file: {error}")
+        """Read the session's file, again where a task that came to its end is not in it yet; without it the task is enough."""
+        record = held.record
+        for look in range(LATE_READS):
+            if look:
+                await anyio.sleep(LATE_WAIT_S)
+            try:
+                body = await self.uderia.session(session_id)
+            except Gone as error:
+                missing = f"no session file: {error}"
+                continue
+            except CallFailed as error:
+                missing = f"no session file: {error}"
+                break
+            held.set(session=body)
+            if record.ending is not Ending.SETTLED or session_file.turn_of(body, record.task_id, record.trial.turn) is not None:
+                return
+            missing = "the session file has no turn of the task"
+        held.note(missing)
 
     async def give_up(self, record: TrialRecord) -> None:
         """Cancel on the server what a stopping run leaves behind; whether that works changes nothing in the record."""
@@ -208,11 +266,16 @@ class Asking:
                 log.warning("could not cancel on the server", trial=record.trial.trial_id, error=str(error))
 
     def _age_s(self, held: _Held) -> float:
-        """Return how long ago the query was sent: on our clock, or by UTC where another process sent it."""
+        """Return how long ago the query was sent: on our clock, or by UTC where another process sent it.
+
+        UTC may be set while nobody looks: a query from the future was sent when its picking up began.
+        """
         record = held.record
         if record.sent_s is None or record.sent_at is None:
             return 0.0
-        return (_utc() - record.sent_at).total_seconds() if held.picked_up else self.clock.now_s() - record.sent_s
+        if not held.picked_up:
+            return self.clock.now_s() - record.sent_s
+        return max((_utc() - record.sent_at).total_seconds(), anyio.current_time() - held.begun_s)
 
     def _pause(self, elapsed_s: float) -> float:
         """Return the wait before the next poll: a share of the time elapsed, in a random phase so that polls spread."""
@@ -225,6 +288,7 @@ class _Held:
     def __init__(self, record: TrialRecord, *, picked_up: bool = False) -> None:
         self.record = record
         self.picked_up = picked_up  # sent by another process: its monotonic clock is not ours
+        self.begun_s = anyio.current_time()
 
     def set(self, **changes: Any) -> None:
         """Replace fields of the record."""
@@ -242,30 +306,16 @@ async def _endings(record: TrialRecord, *, picked_up: bool = False) -> AsyncIter
     try:
         yield held
     except CallFailed as error:
-        ending = {Throttled: Ending.RATE_LIMITED, NoAnswer: Ending.UNREACHABLE}.get(type(error), Ending.REFUSED)
+        ending = _ending(error, accepted=held.record.task_id is not None)
         held.set(ending=ending, detail=str(error))
         log.warning("trial not answered", trial=record.trial.trial_id, ending=ending.value, error=str(error))
 
 
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        data = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    return data if isinstance(data, dict) else {}
-
-
-def _turns(session: dict[str, Any]) -> list[dict[str, Any]]:
-    last = session.get("last_turn_data")
-    history = last.get("workflow_history") if isinstance(last, dict) else None
-    return [turn for turn in history if isinstance(turn, dict)] if isinstance(history, list) else []
-
-
-def _prompts(session: dict[str, Any]) -> int:
-    """Return how many prompts the session has heard."""
-    history = session.get("session_history")
-    said = history if isinstance(history, list) else []
-    return sum(1 for message in said if isinstance(message, dict) and message.get("role") == "user")
+def _ending(error: CallFailed, *, accepted: bool) -> Ending:
+    """Say how a trial ended whose call failed. What the server took it no longer refuses: it is only out of sight."""
+    if accepted or isinstance(error, NoAnswer):
+        return Ending.UNREACHABLE
+    return Ending.RATE_LIMITED if isinstance(error, Throttled) else Ending.REFUSED
 
 
 def _utc() -> datetime:

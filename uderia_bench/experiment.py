@@ -35,7 +35,7 @@ from uderia_bench.documents import (
     validate,
     wrong,
 )
-from uderia_bench.documents.quantities import Duration, Rate, Share
+from uderia_bench.documents.quantities import Duration, Patience, Rate, Share
 from uderia_bench.documents.texts import Label, Text, one_or_more
 from uderia_bench.errors import DocumentError, Mistake
 
@@ -191,6 +191,15 @@ class Judge(Written):
     price: Price | None = None
 
 
+class Budget(Written):
+    """The most that one sitting of a run may spend: dollars, tokens, trials, time; it stops before any of them is exceeded."""
+
+    usd: Annotated[float, Field(gt=0)] | None = None
+    tokens: Count | None = None
+    trials: Count | None = None
+    time: Duration | None = None
+
+
 def _first_against_the_others(validated: dict[str, Any]) -> tuple[Contrast, ...]:
     first, *others = validated["arms"]
     return tuple(Contrast(baseline=first.name, candidate=other.name) for other in others)
@@ -200,10 +209,11 @@ class Experiment(Written):
     """One experiment, complete: every default is filled in.
 
     ``corpus`` and ``sim.faults`` lead from where we are, not from the file; ``margins`` map a metric's name to the smallest
-    effect worth acting on, a share; ``timeout`` is in seconds.
+    effect worth acting on, a share; ``timeout``, ``grace`` (what trials in flight get when the run is stopped) and ``outage``
+    (how long a server may be away) are in seconds.
     """
 
-    reserved: ClassVar[frozenset[str]] = frozenset({"budget", "stop", "on_quota", "baseline", "grace"})
+    reserved: ClassVar[frozenset[str]] = frozenset({"stop", "baseline"})
 
     version: Literal[1]
     name: Label
@@ -220,6 +230,10 @@ class Experiment(Written):
     seed: Natural = 7
     load: Load = Load()
     timeout: Duration = 600.0
+    grace: Patience = 30.0
+    outage: Patience = 120.0
+    on_quota: Literal["pause", "stop", "continue"] = "pause"
+    budget: Budget = Budget()
     sessions: Literal["keep", "archive"] = "keep"
     session_profile: Literal["auto", "arm", "default"] = "auto"
     margins: dict[Text, Share] = Field(default_factory=lambda: {"latency_s": 0.10, "total_tokens": 0.05, "cost_usd": 0.05})
@@ -269,8 +283,9 @@ class Experiment(Written):
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 of all that is said and of the queries to ask; where the files lie does not matter."""
-        said = self.model_dump(mode="json", exclude={"corpus": True, "sim": {"faults"}})
+        """SHA-256 of all that is said and of the queries to ask; where the files lie and what ends it early do not matter."""
+        ends = dict.fromkeys(("grace", "outage", "on_quota", "budget"), True)
+        said = self.model_dump(mode="json", exclude={"corpus": True, "sim": {"faults"}, **ends})
         said["queries"] = corpus.content_hash(self.queries)
         return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
 

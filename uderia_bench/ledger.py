@@ -3,14 +3,19 @@
 A trial is committed as it settles, so that a crash at trial 900 keeps 899; it interprets no payload. Task and session go into
 one zstd frame, since the trace stands in both (35 % smaller than two frames).
 
-States of a trial: ``planned``, ``asked`` (a query was accepted: session, task id and send times are known), ``settled``.
+States of a trial: ``planned``, ``sending`` (its session is known, and its query is on its way or was when the process died),
+``asked`` (the query was accepted: the task id is known), ``settled``.
+
+A commit is safe from a dying process at once, and from a power cut after the next ``sync``. A damaged file gives what can be
+read and names the rest.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Collection, Generator, Iterable, Mapping
-from contextlib import closing
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from datetime import datetime
 from pathlib import Path
@@ -37,6 +42,15 @@ CREATE TABLE trials (
 CREATE TABLE payloads (trial_id TEXT PRIMARY KEY, task_bytes INTEGER, session_bytes INTEGER, frame BLOB NOT NULL);
 CREATE INDEX trials_by_seq ON trials (seq);
 """
+OWNER_ONLY = 0o600  # answers may be confidential
+_UNREADABLE = (
+    sqlite3.DatabaseError,
+    zstandard.ZstdError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+)  # what damage raises
 _TIMES = tuple(field.name for field in fields(TrialRecord) if field.name.endswith(("_s", "_at")))
 
 
@@ -48,6 +62,8 @@ class Ledger:
         self._db = connection
         self._pack = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL)
         self._unpack = zstandard.ZstdDecompressor()
+        self._file = path.stat()
+        self._unsynced = False
 
     @classmethod
     def create(cls, path: Path, plan: Iterable[Trial], arms: Mapping[str, Expected]) -> Self:
@@ -55,6 +71,7 @@ class Ledger:
         if path.exists():
             raise StoreError(f"{path} exists: a ledger is never started twice")
         try:
+            path.touch(mode=OWNER_ONLY)
             connection = _connect(path)
             with connection:
                 connection.executescript(_TABLES)
@@ -66,7 +83,7 @@ class Ledger:
                     "INSERT INTO trials (trial_id, seq, planned, arm) VALUES (?, ?, ?, ?)",
                     [(trial.trial_id, trial.seq, _dump(asdict(trial)), trial.arm) for trial in plan],
                 )
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             raise StoreError(f"{path}: cannot start the ledger: {error}") from error
         return cls(path, connection)
 
@@ -99,32 +116,66 @@ class Ledger:
 
     def arms(self) -> dict[str, Expected]:
         """Return what each arm was configured with when the run began."""
-        rows = self._db.execute("SELECT name, expected FROM arms").fetchall()
-        return {name: _expected(text) for name, text in rows}
+        with self._readable():
+            rows = self._db.execute("SELECT name, expected FROM arms").fetchall()
+            return {name: _expected(text) for name, text in rows}
 
     def plan(self) -> tuple[Trial, ...]:
         """Return the whole plan in its order of sending."""
-        return tuple(_trial(text) for (text,) in self._db.execute("SELECT planned FROM trials ORDER BY seq"))
+        with self._readable():
+            return tuple(_trial(text) for (text,) in self._db.execute("SELECT planned FROM trials ORDER BY seq"))
 
     def unsettled(self) -> tuple[Trial, ...]:
         """Return what is still to be asked: never settled, or ended in a way that is asked again (contract: ``resume``).
 
         A conversation is asked whole: where one of its turns is left, all of them are.
         """
-        rows = self._db.execute("SELECT planned, state, ending FROM trials ORDER BY seq")
-        trials = [(_trial(text), state != "settled" or ending in ASK_AGAIN) for text, state, ending in rows]
+        with self._readable():
+            rows = self._db.execute("SELECT planned, state, ending FROM trials ORDER BY seq")
+            trials = [(_trial(text), state != "settled" or ending in ASK_AGAIN) for text, state, ending in rows]
         left = {trial.conversation for trial, is_left in trials if is_left}
         return tuple(trial for trial, _ in trials if trial.conversation in left)
 
-    def asked(self, trial_id: str) -> TrialRecord | None:
-        """Return what is known of a trial whose query was accepted and whose end nobody saw; None for any other."""
-        row = self._db.execute(f"{_SELECT} WHERE t.trial_id = ? AND t.state = 'asked'", (trial_id,)).fetchone()
-        return self._record(row) if row is not None else None
+    def pending(self, trial_id: str) -> TrialRecord | None:
+        """Return what is known of a trial whose query is, or may be, on the server, and whose end nobody saw; else None.
+
+        So is one that settled without an end: out of sight after its query was sent, or stopped before it was known whether it
+        was taken.
+        """
+        with self._readable():
+            row = self._db.execute(f"{_SELECT} WHERE t.trial_id = ?", (trial_id,)).fetchone()
+            state = self._db.execute("SELECT state FROM trials WHERE trial_id = ?", (trial_id,)).fetchone()
+            if row is None or state[0] == "planned":
+                return None
+            record = self._record(row)
+        if record.sent_at is None or record.session_id is None:
+            return None
+        out_of_sight = record.ending is Ending.UNREACHABLE or (record.ending is Ending.CANCELLED and record.task_id is None)
+        return record if state[0] in ("sending", "asked") or out_of_sight else None
+
+    def forget(self, arms: Collection[str]) -> int:
+        """Look for no query of some arms any more, for the server that had them is gone; returns how many trials that were.
+
+        What was asked of it stays counted.
+        """
+        with self._writing("cannot forget a server"):
+            done = self._db.execute(
+                "UPDATE trials SET state = CASE state WHEN 'settled' THEN state ELSE 'planned' END, session_id = NULL,"
+                " task_id = NULL WHERE (state IN ('sending', 'asked') OR (state = 'settled' AND ending IN (?, ?)))"
+                " AND arm IN (SELECT value FROM json_each(?))",
+                (Ending.UNREACHABLE.value, Ending.CANCELLED.value, _dump(sorted(arms))),
+            )
+        return done.rowcount
 
     def attempts(self, trial_id: str) -> int:
         """Return how often a trial has been asked so far."""
-        row = self._db.execute("SELECT attempts FROM trials WHERE trial_id = ?", (trial_id,)).fetchone()
+        with self._readable():
+            row = self._db.execute("SELECT attempts FROM trials WHERE trial_id = ?", (trial_id,)).fetchone()
         return int(row[0]) if row is not None else 0
+
+    def mark_sending(self, record: TrialRecord) -> None:
+        """Commit that a query is about to be sent: from now on it may be on the server, and is counted."""
+        self._write(record, state="sending")
 
     def mark_asked(self, record: TrialRecord) -> None:
         """Commit that a query was accepted, so that its task can be picked up by id after a crash."""
@@ -136,67 +187,142 @@ class Ledger:
 
     def counts(self) -> dict[str, int]:
         """Return the number of trials by ending, with ``planned`` and ``asked`` for those not settled."""
-        rows = self._db.execute(
-            "SELECT COALESCE(CASE state WHEN 'settled' THEN ending ELSE state END, state), COUNT(*) FROM trials GROUP BY 1"
-        )
-        return dict(rows.fetchall())
+        with self._readable():
+            rows = self._db.execute(
+                "SELECT COALESCE(CASE state WHEN 'settled' THEN ending ELSE state END, state), COUNT(*) FROM trials GROUP BY 1"
+            ).fetchall()
+        return dict(rows)
 
     def records(self, queries: Collection[str] | None = None) -> Generator[TrialRecord]:
-        """Yield every settled trial, or those of some queries, in the plan's order, one at a time: memory stays flat."""
-        where = "t.state = 'settled'"
+        """Yield every settled trial, or those of some queries, in the plan's order, one at a time: memory stays flat.
+
+        Of a damaged ledger those that can be read; ``damaged`` names the others.
+        """
+        for row_id in self._settled(queries):
+            try:
+                record = self._read(row_id)
+            except _UNREADABLE:
+                continue
+            if record is not None:
+                yield record
+
+    def damaged(self) -> tuple[str, ...]:
+        """Name what was settled and cannot be read: trials by id, or by their place in the plan where even that is lost."""
+        names: list[str] = []
+        for row_id in self._settled(None):
+            try:
+                self._read(row_id)
+            except _UNREADABLE:
+                names.append(self._name(row_id))
+        return tuple(names)
+
+    def _settled(self, queries: Collection[str] | None) -> list[int]:
+        """Return the rows of settled trials in the plan's order; of a file that cannot be searched, every row there may be."""
+        where = "state = 'settled'"
         wanted: tuple[str, ...] = ()
         if queries is not None:
-            where += " AND json_extract(t.planned, '$.query_id') IN (SELECT value FROM json_each(?))"
+            where += " AND json_extract(planned, '$.query_id') IN (SELECT value FROM json_each(?))"
             wanted = (_dump(sorted(queries)),)
-        with closing(self._db.cursor()) as cursor:
-            for row in cursor.execute(f"{_SELECT} WHERE {where} ORDER BY t.seq", wanted):
-                yield self._record(row)
+        try:
+            query = f"SELECT rowid FROM trials WHERE {where} ORDER BY seq"  # noqa: S608 - put together from constants
+            return [row for (row,) in self._db.execute(query, wanted)]
+        except sqlite3.DatabaseError:
+            with self._readable():
+                last = self._db.execute("SELECT MAX(rowid) FROM trials").fetchone()[0]
+            return list(range(1, (last or 0) + 1))
+
+    def _read(self, row_id: int) -> TrialRecord | None:
+        row = self._db.execute(f"{_SELECT} WHERE t.rowid = ? AND t.state = 'settled'", (row_id,)).fetchone()
+        return None if row is None else self._record(row)
+
+    def _name(self, row_id: int) -> str:
+        try:
+            return str(self._db.execute("SELECT trial_id FROM trials WHERE rowid = ?", (row_id,)).fetchone()[0])
+        except (sqlite3.DatabaseError, TypeError):
+            return f"number {row_id} of the plan"
+
+    def sync(self) -> None:
+        """Have on the disk what was committed, so that a power cut keeps it too. Another thread may call it.
+
+        Raises ``StoreError`` where the file is gone or another one: SQLite would go on writing into nothing.
+        """
+        try:
+            now = self.path.stat()
+            if (now.st_dev, now.st_ino) != (self._file.st_dev, self._file.st_ino):
+                raise StoreError(f"{self.path}: another file took the ledger's place")
+            if self._unsynced:
+                self._unsynced = False
+                with self.path.with_name(f"{self.path.name}-wal").open("rb") as log:
+                    os.fsync(log.fileno())
+        except FileNotFoundError as error:
+            raise StoreError(f"{self.path}: the ledger was removed while the run went on") from error
+        except OSError as error:
+            raise StoreError(f"{self.path}: cannot be synced: {error.strerror or error}") from error
 
     def settled(self) -> dict[str, int]:
         """Return how often each settled trial was asked, by id: cheap, for who looks at a run again and again."""
-        rows = self._db.execute("SELECT trial_id, attempts FROM trials WHERE state = 'settled' ORDER BY seq")
-        return dict(rows.fetchall())
+        with self._readable():
+            return dict(
+                self._db.execute("SELECT trial_id, attempts FROM trials WHERE state = 'settled' ORDER BY seq").fetchall()
+            )
 
     def record(self, trial_id: str) -> TrialRecord:
         """Return one settled trial; raises ``StoreError`` where there is none of that id."""
-        row = self._db.execute(f"{_SELECT} WHERE t.trial_id = ? AND t.state = 'settled'", (trial_id,)).fetchone()
-        if row is None:
-            raise StoreError(f"{self.path}: no settled trial {trial_id!r}")
-        return self._record(row)
+        with self._readable():
+            row = self._db.execute(f"{_SELECT} WHERE t.trial_id = ? AND t.state = 'settled'", (trial_id,)).fetchone()
+            if row is None:
+                raise StoreError(f"{self.path}: no settled trial {trial_id!r}")
+            return self._record(row)
 
     def sessions(self) -> tuple[str, ...]:
         """Return every session the run made, for archiving."""
-        rows = self._db.execute("SELECT session_id FROM trials WHERE session_id IS NOT NULL ORDER BY seq")
-        return tuple(row[0] for row in rows)
+        with self._readable():
+            rows = self._db.execute("SELECT session_id FROM trials WHERE session_id IS NOT NULL ORDER BY seq")
+            return tuple(row[0] for row in rows)
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Say in a line what makes a ledger unreadable, and what still can be done."""
+        try:
+            yield
+        except _UNREADABLE as error:
+            raise StoreError(f"{self.path}: damaged ({error}): 'uderia-bench derive' saves what can be read") from error
+
+    @contextmanager
+    def _writing(self, what: str) -> Iterator[None]:
+        """Commit all that is written inside, or nothing."""
+        try:
+            with self._db:
+                yield
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path}: {what}: {error}") from error
+        self._unsynced = True
 
     def _write(self, record: TrialRecord, *, state: str) -> None:
         times = {name: value for name in _TIMES if (value := getattr(record, name)) is not None}
-        try:
-            with self._db:
-                self._db.execute(
-                    "UPDATE trials SET state = ?, ending = ?, detail = ?, attempts = ?, polls = ?, session_id = ?, task_id = ?,"
-                    " times = ?, notes = ? WHERE trial_id = ?",
-                    (
-                        state,
-                        record.ending.value,
-                        record.detail,
-                        record.attempts,
-                        record.polls,
-                        record.session_id,
-                        record.task_id,
-                        _dump(times),
-                        _dump(record.notes),
-                        record.trial.trial_id,
-                    ),
-                )
-                if record.task is not None or record.session is not None:
-                    frame = self._pack.compress((record.task or b"") + (record.session or b""))
-                    sizes = (_size(record.task), _size(record.session))
-                    self._db.execute(
-                        "INSERT OR REPLACE INTO payloads VALUES (?, ?, ?, ?)", (record.trial.trial_id, *sizes, frame)
-                    )
-        except sqlite3.Error as error:
-            raise StoreError(f"{self.path}: cannot write trial {record.trial.trial_id}: {error}") from error
+        with self._writing(f"cannot write trial {record.trial.trial_id}"):
+            self._db.execute(
+                "UPDATE trials SET state = ?, ending = ?, detail = ?, attempts = ?, polls = ?, session_id = ?, task_id = ?,"
+                " times = ?, notes = ? WHERE trial_id = ?",
+                (
+                    state,
+                    record.ending.value,
+                    record.detail,
+                    record.attempts,
+                    record.polls,
+                    record.session_id,
+                    record.task_id,
+                    _dump(times),
+                    _dump(record.notes),
+                    record.trial.trial_id,
+                ),
+            )
+            # The bodies of an earlier attempt are not this one's.
+            self._db.execute("DELETE FROM payloads WHERE trial_id = ?", (record.trial.trial_id,))
+            if record.task is not None or record.session is not None:
+                frame = self._pack.compress((record.task or b"") + (record.session or b""))
+                sizes = (_size(record.task), _size(record.session))
+                self._db.execute("INSERT INTO payloads VALUES (?, ?, ?, ?)", (record.trial.trial_id, *sizes, frame))
 
     def _record(self, row: tuple[Any, ...]) -> TrialRecord:
         (

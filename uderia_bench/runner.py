@@ -1,4 +1,4 @@
-"""The run: plan in, records out, through slots, isolation and a stop that keeps what came back. It reads no answer.
+"""The run: plan in, records out, through slots, isolation, a budget and a stop that keeps what came back. It judges no answer.
 
 A lane a server, its windows one after the other, a slot a conversation (mostly of one turn): with isolation ``arm`` a window
 holds one arm's trials, and the next begins when the last of them has ended on the server, because the server switches
@@ -9,24 +9,26 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from itertools import groupby
-from signal import Signals
+from dataclasses import dataclass, field, replace
+from itertools import count, groupby
 from typing import Protocol
 
 import anyio
+import anyio.to_thread
 import structlog
 from anyio.abc import TaskGroup
 
+from uderia_bench import profile_types
 from uderia_bench.asking import Asking, Clock
+from uderia_bench.budget import Budget, Limits
 from uderia_bench.errors import BenchError
 from uderia_bench.gateway.uderia import Uderia
-from uderia_bench.trial import Ending, Expected, Trial, TrialRecord
+from uderia_bench.patience import ASKINGS_A_RUN, Patience
+from uderia_bench.stop import Stop
+from uderia_bench.trial import Ending, Expected, Outcome, Trial, TrialRecord
 
 CANCEL_CALL_S = 5.0  # a stopping run asks the server once to cancel and does not wait longer for the answer
-STOP_TEXT = "stopping: nothing new is sent, what is in flight may finish; once more to stop now"
-NOW_TEXT = "stopping now: what is in flight is cancelled"
-GRACE_S = 30.0  # what is in flight when a run is told to stop may still answer within an ordinary trial's time
+SYNC_EVERY_S = 1.0  # what a power cut may take: a sync of 4 ms at every trial would stall the clock of the others
 log = structlog.get_logger(__name__)
 
 
@@ -36,8 +38,11 @@ class Book(Protocol):
     def attempts(self, trial_id: str) -> int:
         """Return how often a trial was asked before."""
 
-    def asked(self, trial_id: str) -> TrialRecord | None:
-        """Return a trial that was sent and not seen to end."""
+    def pending(self, trial_id: str) -> TrialRecord | None:
+        """Return a trial whose query is or may be on the server, and whose end nobody saw."""
+
+    def mark_sending(self, record: TrialRecord) -> None:
+        """Commit that a query is about to be sent."""
 
     def mark_asked(self, record: TrialRecord) -> None:
         """Commit that a query was accepted."""
@@ -45,41 +50,26 @@ class Book(Protocol):
     def settle(self, record: TrialRecord) -> None:
         """Commit how a trial ended."""
 
+    def sync(self) -> None:
+        """Have on the disk what was committed; called from another thread."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
-    """Under what load trials run. ``concurrency`` is per server; ``caps`` bounds single arms below it."""
+    """Under what load trials run, and what ends them early. ``concurrency`` is per server; ``caps`` bounds arms below it.
+
+    ``grace_s`` is what trials in flight get when the run is told to stop, ``outage_s`` how long a server may be away.
+    """
 
     concurrency: int
     timeout_s: float
     bare_sessions: bool
     seed: int
     caps: Mapping[str, int] = field(default_factory=dict)
-    grace_s: float = GRACE_S
-
-
-class Stop:
-    """How a run is told to end: ``soft`` sends nothing new and lets trials finish, ``hard`` cancels them at once."""
-
-    def __init__(self, signals: tuple[Signals, ...] = (), *, say: Callable[[str], None] | None = None) -> None:
-        self.soft = anyio.Event()
-        self.hard = anyio.Event()
-        self._signals = signals
-        self._say = say
-
-    def ask(self) -> None:
-        """Ask once for a soft stop, again for a hard one."""
-        (self.hard if self.soft.is_set() else self.soft).set()
-
-    async def listen(self) -> None:
-        """Take the process's signals as asking, and tell people what that does."""
-        if not self._signals:
-            return
-        with anyio.open_signal_receiver(*self._signals) as received:
-            async for _ in received:
-                self.ask()
-                if self._say is not None:
-                    self._say(NOW_TEXT if self.hard.is_set() else STOP_TEXT)
+    grace_s: float = 30.0
+    outage_s: float = 120.0
+    on_quota: str = "pause"
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,20 +86,40 @@ class Runner:
     async def run(self, trials: Iterable[Trial]) -> None:
         """Ask every trial and commit every record; returns early, with nothing lost, when told to stop."""
         clock = Clock(anyio.current_time())
+        budget = Budget(self.conditions.limits, self.stop)
         lanes: dict[str, list[Trial]] = {}
         for trial in sorted(trials, key=lambda trial: trial.seq):
             lanes.setdefault(self.arms[trial.arm].server, []).append(trial)
         try:
             async with anyio.create_task_group() as group:
                 flight = _Flight(self.conditions.grace_s, self.stop)
-                group.start_soon(flight.guard)
-                group.start_soon(self.stop.listen)
+                for meanwhile in (flight.guard, self.stop.listen, budget.expire, self._keep):
+                    group.start_soon(meanwhile)
                 async with anyio.create_task_group() as running:
                     for server, planned in lanes.items():
-                        running.start_soon(self._lane, self._asking(server, clock), planned, flight)
+                        lane = _Lane(
+                            asking=self._asking(server, clock), patience=self._patience(server), budget=budget, flight=flight
+                        )
+                        running.start_soon(self._work_through, lane, planned)
                 group.cancel_scope.cancel()
         except BaseExceptionGroup as failures:
             raise _first(failures) from failures
+
+    async def _keep(self) -> None:
+        """Sync the book now and then, off the event loop."""
+        while True:
+            await anyio.sleep(SYNC_EVERY_S)
+            await anyio.to_thread.run_sync(self.book.sync)
+
+    def _patience(self, server: str) -> Patience:
+        conditions = self.conditions
+        return Patience(
+            self.servers[server],
+            self.stop,
+            on_quota=conditions.on_quota,
+            outage_s=conditions.outage_s,
+            slots=conditions.concurrency,
+        )
 
     def _asking(self, server: str, clock: Clock) -> Asking:
         return Asking(
@@ -117,11 +127,12 @@ class Runner:
             clock=clock,
             timeout_s=self.conditions.timeout_s,
             bare_sessions=self.conditions.bare_sessions,
+            mark_sending=self.book.mark_sending,
             mark_asked=self.book.mark_asked,
             rng=random.Random(self.conditions.seed),  # noqa: S311 - spreads polls in time, hides nothing
         )
 
-    async def _lane(self, asking: Asking, planned: list[Trial], flight: _Flight) -> None:
+    async def _work_through(self, lane: _Lane, planned: list[Trial]) -> None:
         slots = anyio.Semaphore(self.conditions.concurrency)
         caps = {arm: anyio.Semaphore(cap) for arm, cap in self.conditions.caps.items()}
         for _, window in groupby(planned, key=lambda trial: trial.window):
@@ -132,23 +143,22 @@ class Runner:
                     held = [slots, *([caps[arm]] if arm in caps else [])]
                     for slot in held:
                         await slot.acquire()
-                    if self.stop.soft.is_set():
+                    if not (await lane.patience.ready() and await lane.budget.admit(conversation)):
                         return
-                    self._start(group, asking, conversation, held, flight)
+                    self._start(group, lane, conversation, held)
 
-    def _start(
-        self, group: TaskGroup, asking: Asking, conversation: tuple[Trial, ...], held: list[anyio.Semaphore], flight: _Flight
-    ) -> None:
+    def _start(self, group: TaskGroup, lane: _Lane, conversation: tuple[Trial, ...], held: list[anyio.Semaphore]) -> None:
         async def one() -> None:
             try:
-                await self._converse(asking, conversation, flight)
+                await self._converse(lane, conversation)
             finally:
+                lane.budget.landed(conversation)
                 for slot in held:
                     slot.release()
 
         group.start_soon(one)
 
-    async def _converse(self, asking: Asking, conversation: tuple[Trial, ...], flight: _Flight) -> None:
+    async def _converse(self, lane: _Lane, conversation: tuple[Trial, ...]) -> None:
         """Ask turn after turn in one session, each when the one before has ended.
 
         An interrupted conversation of several turns cannot be picked up in the middle: what an earlier process left running is
@@ -156,40 +166,59 @@ class Runner:
         """
         if len(conversation) > 1:
             for trial in conversation:
-                if (left := self.book.asked(trial.trial_id)) is not None:
-                    await asking.give_up(left)
+                if (left := self.book.pending(trial.trial_id)) is not None:
+                    await lane.asking.give_up(left)
         before: TrialRecord | None = None
         for trial in conversation:
             if before is not None and self.stop.soft.is_set():
                 return
             if before is None or before.ending is Ending.SETTLED:
-                picks_up = len(conversation) == 1
-                record = await self._fly(asking, trial, flight, before, picks_up=picks_up)
+                record = await self._insist(lane, trial, before, alone=len(conversation) == 1)
             else:
                 record = self._unasked(trial, before)
-            self.book.settle(record)
+                self.book.settle(record)
             self.watch(record)
             before = record
 
-    async def _fly(
-        self, asking: Asking, trial: Trial, flight: _Flight, before: TrialRecord | None, *, picks_up: bool
-    ) -> TrialRecord:
+    async def _insist(self, lane: _Lane, trial: Trial, before: TrialRecord | None, *, alone: bool) -> TrialRecord:
+        """Ask one trial, and again where the server was away or its quota used up; every asking is committed.
+
+        Only a trial that is ``alone`` in its session is asked again here: a turn cannot be repeated behind itself.
+        """
+        for asking in count(1):
+            record = self._understood(lane, await self._fly(lane, trial, before, picks_up=alone))
+            self.book.settle(record)
+            again = await lane.patience.again(record)
+            if not again or not alone or asking == ASKINGS_A_RUN:
+                break
+        lane.patience.ended(record)
+        return record
+
+    def _understood(self, lane: _Lane, record: TrialRecord) -> TrialRecord:
+        """Count what an asking took; a limit met inside its task is the server's refusal and no word of the model's."""
+        trace = profile_types.read(record)
+        lane.budget.count(record.trial.arm, trace)
+        if record.ending is Ending.SETTLED and trace.outcome is Outcome.RATE_LIMITED:
+            return replace(record, ending=Ending.RATE_LIMITED, detail=trace.outcome_detail)
+        return record
+
+    async def _fly(self, lane: _Lane, trial: Trial, before: TrialRecord | None, *, picks_up: bool) -> TrialRecord:
         """Ask one trial, or end it when the run is stopped for good."""
         try:
-            with flight.scope(trial.trial_id) as scope:
-                record = await self._ask(asking, trial, before, picks_up=picks_up)
+            with lane.flight.scope(trial.trial_id) as scope:
+                record = await self._ask(lane.asking, trial, before, picks_up=picks_up)
             if scope.cancelled_caught:
                 record = self._stopped(trial)
                 with anyio.move_on_after(CANCEL_CALL_S, shield=True):
-                    await asking.give_up(record)
+                    await lane.asking.give_up(record)
         finally:
-            flight.landed(trial.trial_id)
+            lane.flight.landed(trial.trial_id)
         return record
 
     async def _ask(self, asking: Asking, trial: Trial, before: TrialRecord | None, *, picks_up: bool) -> TrialRecord:
-        earlier = self.book.asked(trial.trial_id) if picks_up else None
-        if earlier is not None:
-            return await asking.pick_up(earlier)
+        earlier = self.book.pending(trial.trial_id) if picks_up else None
+        if earlier is not None and (found := await asking.pick_up(earlier)) is not None:
+            return found
         session_id = None if before is None else before.session_id
         attempts = self.book.attempts(trial.trial_id) + 1
         return await asking.ask(trial, self.arms[trial.arm], attempts=attempts, session_id=session_id)
@@ -206,18 +235,28 @@ class Runner:
         )
 
     def _stopped(self, trial: Trial) -> TrialRecord:
-        """Return the record of a trial we ended ourselves: what was committed at its acceptance, else the plan alone."""
-        asked = self.book.asked(trial.trial_id)
-        if asked is not None:
-            return asked
+        """Return the record of a trial we ended ourselves: what was committed when it was sent, else the plan alone."""
+        sent = self.book.pending(trial.trial_id)
+        if sent is not None:
+            return replace(sent, ending=Ending.CANCELLED)
         attempts = self.book.attempts(trial.trial_id) + 1
         return TrialRecord(
             trial=trial,
             expected=self.arms[trial.arm],
             ending=Ending.CANCELLED,
-            detail="stopped before it was accepted",
+            detail="stopped before it was sent",
             attempts=attempts,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lane:
+    """What the trials of one server share; budget and flight are the whole run's."""
+
+    asking: Asking
+    patience: Patience
+    budget: Budget
+    flight: _Flight
 
 
 class _Flight:

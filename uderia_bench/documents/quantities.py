@@ -54,6 +54,9 @@ def _share(value: Any) -> float:
 Duration: TypeAlias = Annotated[float, BeforeValidator(_duration), Field(gt=0)]
 """Seconds, more than none."""
 
+Patience: TypeAlias = Annotated[float, BeforeValidator(_duration), Field(ge=0)]
+"""Seconds to wait, or not to."""
+
 Rate: TypeAlias = Annotated[float, BeforeValidator(_rate), Field(gt=0)]
 """Times a second, more than none."""
 

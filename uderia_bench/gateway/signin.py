@@ -12,14 +12,18 @@ import structlog
 
 from uderia_bench.errors import NoAnswer, NotSignedIn, Throttled, Unreachable
 from uderia_bench.gateway.credentials import Credentials
-from uderia_bench.gateway.wire import Wire, refuse, server_words
+from uderia_bench.gateway.wire import Reply, Wire, refuse, server_words
 
 LONGEST_WAIT_S = 90.0  # contract.md, Commands: a sign-in limit that says when is waited out up to this long
 log = structlog.get_logger(__name__)
 
 
 class SignIn:
-    """The bearer token of one server, and how to get it."""
+    """The bearer token of one server, and how to get it.
+
+    Raises ``NotSignedIn`` where the server refuses the credentials, and ``NoAnswer`` where it is away, which it may be at the
+    very moment a token expires.
+    """
 
     def __init__(self, wire: Wire, credentials: Credentials) -> None:
         self._wire = wire
@@ -57,10 +61,8 @@ class SignIn:
     async def _obtain(self) -> str:
         if self._credentials.token is not None:
             token = self._credentials.token.reveal()
-            try:
-                probe = await self._wire.exchange("GET", "/api/v1/auth/me", token=token)
-            except NoAnswer as error:
-                raise Unreachable(unreachable(self._wire.base_url, error)) from error
+            probe = await self._wire.exchange("GET", "/api/v1/auth/me", token=token)
+            _require_presence(probe)
             if probe.status != httpx.codes.OK:
                 raise NotSignedIn(f"{self._wire.base_url} does not accept UDERIA_TOKEN (HTTP {probe.status}): set a valid one")
             return token
@@ -80,11 +82,9 @@ class SignIn:
     async def _log_in(self) -> str:
         who, password = self._credentials.username, self._credentials.password
         assert password is not None, "credentials are a token or a username with a password"
-        try:
-            body = {"username": who, "password": password.reveal()}
-            reply = await self._wire.exchange("POST", "/api/v1/auth/login", body=body)
-        except NoAnswer as error:
-            raise Unreachable(unreachable(self._wire.base_url, error)) from error
+        body = {"username": who, "password": password.reveal()}
+        reply = await self._wire.exchange("POST", "/api/v1/auth/login", body=body)
+        _require_presence(reply)
         data = reply.json()
         if reply.status == httpx.codes.OK and isinstance(data, dict) and isinstance(data.get("token"), str):
             return str(data["token"])
@@ -94,8 +94,15 @@ class SignIn:
         raise NotSignedIn(f"{self._wire.base_url} refuses {who!r}: {said}; check UDERIA_USERNAME and UDERIA_PASSWORD")
 
 
-def unreachable(server: str, error: NoAnswer) -> str:
+def _require_presence(reply: Reply) -> None:
+    """Raise ``NoAnswer`` for what a proxy says in place of a server that is down: it is no word about the credentials."""
+    if reply.status >= httpx.codes.INTERNAL_SERVER_ERROR:
+        raise NoAnswer(f"sign-in: HTTP {reply.status}", arrived=True)
+
+
+def unreachable(server: str, error: NoAnswer) -> Unreachable:
     """Say in one line that nobody answers, and what to set."""
     cause = error.__cause__
-    reason = f" ({type(cause).__name__}: {cause})" if cause is not None and str(cause) else ""
-    return f"nobody answers at {server}{reason}: start the server, or name another with --server or UDERIA_URL"
+    reason = f"{type(cause).__name__}: {cause}" if cause is not None and str(cause) else ""
+    reason = f" ({reason or error})"
+    return Unreachable(f"nobody answers at {server}{reason}: start the server, or name another with --server or UDERIA_URL")

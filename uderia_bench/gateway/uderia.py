@@ -15,15 +15,15 @@ import anyio
 import httpx
 import tenacity
 
-from uderia_bench.errors import NoAnswer, Refused, Throttled
-from uderia_bench.gateway.signin import SignIn
+from uderia_bench.errors import CallFailed, NoAnswer, Refused, Throttled
+from uderia_bench.gateway.signin import SignIn, unreachable
 from uderia_bench.gateway.wire import Reply, Wire, refuse
 
 TRIES = 5  # with the waits below a server may be away for about ten seconds before a call is given up
 FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 5.0
 LONGEST_RETRY_AFTER_S = 60.0  # a server that wants a longer pause gets a settled trial instead of a held slot
-PASSING = frozenset({502, 503, 504})  # what a proxy or a restarting server answers
+PASSING = frozenset({408, 500, 502, 503, 504})  # what a proxy, a restarting or a stumbling server answers
 TERMINAL = frozenset({"complete", "completed", "error", "failed", "cancelled"})  # protocol.md 5.2
 ID = re.compile(r"[A-Za-z0-9_-]{1,128}")  # the server's are UUIDs, with "task-" before a task's (protocol.md 3.1, 4)
 SUSPECT = frozenset({401, 403, 404})  # how an expired token shows itself (protocol.md 1.4)
@@ -67,15 +67,26 @@ class Uderia:
 
     async def sign_in(self) -> None:
         """Make sure of the credentials before anything is planned; raises ``NotSignedIn`` or ``Unreachable``."""
-        await self._sign_in.token()
+        try:
+            await self._sign_in.token()
+        except NoAnswer as error:
+            raise unreachable(self.base_url, error) from error
+
+    async def answers(self) -> bool:
+        """Whether anybody is there: one try, without the token, so that asking often costs no sign-in."""
+        try:
+            reply = await self._wire.exchange("GET", "/api/v1/auth/me")
+        except CallFailed:
+            return False
+        return reply.status < httpx.codes.INTERNAL_SERVER_ERROR
 
     async def profiles(self) -> dict[str, Any]:
         """Return the body of the profile list: ``profiles`` and ``default_profile_id``."""
-        return await self._read_object("/api/v1/profiles", "profiles")
+        return (await self._read("/api/v1/profiles", "profiles"))[1]
 
     async def llm_configurations(self) -> list[Any]:
         """Return the LLM configurations; their credentials are left behind here, so that nothing can log or store them."""
-        found = (await self._read_object("/api/v1/llm/configurations", "LLM configurations")).get("configurations")
+        found = (await self._read("/api/v1/llm/configurations", "LLM configurations"))[1].get("configurations")
         if not isinstance(found, list):
             return []
         wanted = ("id", "name", "provider", "model")
@@ -84,7 +95,7 @@ class Uderia:
     async def costs(self) -> list[Any]:
         """Return the server's price table; empty where the user may not read it (admin tier, protocol.md 9)."""
         try:
-            found = (await self._read_object("/api/v1/costs/models?include_fallback=true", "price table")).get("costs")
+            found = (await self._read("/api/v1/costs/models?include_fallback=true", "price table"))[1].get("costs")
         except Refused:
             return []
         return found if isinstance(found, list) else []
@@ -99,19 +110,26 @@ class Uderia:
         return _named(data, "session_id", "create session", reply.status)
 
     async def submit(self, session_id: str, prompt: str, profile_id: str) -> Accepted:
-        """Ask. ``sent_s`` is stamped right before the transport is awaited, ``accepted_s`` when the answer was read."""
+        """Ask. ``sent_s`` is stamped right before the transport is awaited, ``accepted_s`` when the answer was read.
+
+        Raises ``NoAnswer`` with ``arrived`` also where the server stumbled or its answer cannot be read: it may have taken the
+        query all the same.
+        """
         body = {"prompt": prompt, "profile_id": profile_id}
         path = f"/api/v1/sessions/{session_id}/query"
-        reply = await self._patiently(lambda: self._call("POST", path, "query", body=body), repeatable=False)
-        data = reply.json()
-        task_id = _named(data, "task_id", "query", reply.status)
+        try:
+            reply = await self._patiently(lambda: self._call("POST", path, "query", body=body), repeatable=False)
+            task_id = _named(reply.json(), "task_id", "query", reply.status)
+        except Refused as error:
+            if error.status < httpx.codes.BAD_REQUEST or error.status in PASSING:
+                raise NoAnswer(str(error), arrived=True) from error
+            raise
         return Accepted(task_id=task_id, sent_s=reply.sent_s, accepted_s=reply.read_s)
 
     async def task(self, task_id: str) -> TaskState:
         """Read a task, events and all; the body is kept as it came."""
-        reply = await self._patiently(lambda: self._call("GET", f"/api/v1/tasks/{task_id}", "task"))
-        data = reply.json()
-        status = data.get("status") if isinstance(data, dict) else None
+        reply, data = await self._read(f"/api/v1/tasks/{task_id}", "task")
+        status = data.get("status")
         return TaskState(status=status if isinstance(status, str) else None, body=reply.body)
 
     async def cancel(self, task_id: str) -> None:
@@ -120,9 +138,8 @@ class Uderia:
 
     async def session(self, session_id: str) -> bytes:
         """Read a session's file: the server writes it before a task turns terminal (protocol.md 5.4)."""
-        return (
-            await self._patiently(lambda: self._call("GET", f"/api/v1/sessions/{session_id}/details", "session details"))
-        ).body
+        reply, _ = await self._read(f"/api/v1/sessions/{session_id}/details", "session details")
+        return reply.body
 
     async def archive(self, session_id: str) -> None:
         """Put a session away; one that is away already is no error."""
@@ -133,9 +150,17 @@ class Uderia:
             if error.status != httpx.codes.BAD_REQUEST:
                 raise
 
-    async def _read_object(self, path: str, what: str) -> dict[str, Any]:
-        data = (await self._patiently(lambda: self._call("GET", path, what))).json()
-        return data if isinstance(data, dict) else {}
+    async def _read(self, path: str, what: str) -> tuple[Reply, dict[str, Any]]:
+        """Read a JSON object; what is none (a proxy's page, half an answer) is as good as no answer, and read again."""
+
+        async def once() -> tuple[Reply, dict[str, Any]]:
+            reply = await self._call("GET", path, what)
+            data = reply.json()
+            if not isinstance(data, dict):
+                raise NoAnswer(f"{what}: {len(reply.body)} bytes that are no JSON object", arrived=True)
+            return reply, data
+
+        return await self._patiently(once)
 
     async def _call(self, method: str, path: str, what: str, *, body: Any = None) -> Reply:
         """Send once, and once more where the token turns out to have expired; an error status is an error of ours."""

@@ -3,12 +3,17 @@
 Why aiohttp under httpx: httpx's own connection pool costs time proportional to its connections (measured: 1.5 ms of CPU a
 request at 16 connections, 16 ms at 1,000), the same API over aiohttp's costs 0.25 to 0.45 ms at any of them. A slow client is a
 wrong clock.
+
+Why a transport of our own around it: httpx-aiohttp says "connect timeout" of every connection that broke, also of one that
+broke after the request went out. A query taken for never sent would be asked twice, so the cause is looked at.
 """
 
 from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,18 +25,27 @@ from uderia_bench.errors import Gone, NoAnswer, Refused, Throttled
 
 CONNECT_TIMEOUT_S = 10.0  # a loopback or LAN server answers in milliseconds; longer is an outage
 READ_TIMEOUT_S = 150.0  # session and query handlers run a 10 s MCP health check and may classify tools first (protocol.md 3.1)
+WHOLE_ANSWER_S = 180.0  # a server that sends a byte now and then never runs into the read timeout
+KEEP_ALIVE_S = 4.0  # servers close idle connections after 5 s or so; a query sent at that moment is in an unknown state
+LARGEST_BODY = (
+    128 * 2**20
+)  # bytes, unpacked; a task with big results has a few MB (observed.md, Endpoints), 50 MB must still pass
 ERROR_TEXT_LIMIT = 300  # characters of a server's error that go into ours: enough to recognise it, one line on a terminal
 NEVER_ARRIVED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """An answer of the server with its status. ``sent_s`` and ``read_s`` are anyio's clock around the transport."""
+    """An answer of the server with its status. ``sent_s`` and ``read_s`` are anyio's clock around the transport.
+
+    ``retry_after`` is the header of that name, as it came.
+    """
 
     status: int
     body: bytes
     sent_s: float
     read_s: float
+    retry_after: str | None = None
 
     def json(self) -> Any:
         """Decode the body; None where it is not JSON (the server sends HTML error pages)."""
@@ -49,10 +63,24 @@ def fast_transport() -> httpx.AsyncBaseTransport:
     context = ssl.create_default_context()
 
     def session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60.0, ssl=context)
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S, ssl=context)
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
-    return httpx_aiohttp.AiohttpTransport(client=session)
+    class Transport(httpx_aiohttp.AiohttpTransport):
+        """aiohttp's, with the errors of broken connections and of broken HTTP told apart from those of no connection."""
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            try:
+                return await super().handle_async_request(request)
+            except NEVER_ARRIVED as error:
+                cause = error.__cause__
+                if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL):
+                    raise
+                raise httpx.ReadError(str(cause) or type(cause).__name__, request=request) from cause
+            except aiohttp.ClientError as error:
+                raise httpx.RemoteProtocolError(f"{type(error).__name__} {error}", request=request) from error
+
+    return Transport(client=session)
 
 
 class Wire:
@@ -77,7 +105,8 @@ class Wire:
     async def exchange(self, method: str, path: str, *, token: str | None = None, body: Any = None) -> Reply:
         """Send one request and read its whole answer, whatever the status.
 
-        Raises ``NoAnswer`` where none came; its ``arrived`` says whether the request may have reached the server.
+        Raises ``NoAnswer`` where none came whole and in time; its ``arrived`` says whether the request may have reached the
+        server. Raises ``Refused`` for an answer too large to hold.
         """
         headers = {"Accept": "application/json"}
         if token is not None:
@@ -89,13 +118,41 @@ class Wire:
         request = self._client.build_request(method, path, content=content, headers=headers)
         sent_s = anyio.current_time()
         try:
-            response = await self._client.send(request)
-        except httpx.HTTPError as error:
+            with anyio.fail_after(WHOLE_ANSWER_S):
+                response = await self._client.send(request, stream=True)
+                try:
+                    received = await _body(response)
+                finally:
+                    await response.aclose()
+        except TimeoutError as error:
+            text = f"{method} {self.base_url}{path}: no whole answer within {WHOLE_ANSWER_S:g} s"
+            raise NoAnswer(text, arrived=True) from error
+        except (httpx.HTTPError, OSError) as error:
             text = f"{method} {self.base_url}{path}: {type(error).__name__} {error}".strip()
             raise NoAnswer(text, arrived=not isinstance(error, NEVER_ARRIVED)) from error
         except httpx.InvalidURL as error:
             raise NoAnswer(f"{self.base_url}{path} is no address: {error}", arrived=False) from error
-        return Reply(status=response.status_code, body=response.content, sent_s=sent_s, read_s=anyio.current_time())
+        return Reply(
+            status=response.status_code,
+            body=received,
+            sent_s=sent_s,
+            read_s=anyio.current_time(),
+            retry_after=response.headers.get("Retry-After"),
+        )
+
+
+async def _body(response: httpx.Response) -> bytes:
+    """Read an answer as it comes, and no further than ``LARGEST_BODY``: neither a long nor a well-packed one fills memory."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.aiter_bytes():
+        size += len(part)
+        if size > LARGEST_BODY:
+            raise Refused(
+                f"{response.url}: an answer larger than {LARGEST_BODY // 2**20} MB is not read", status=response.status_code
+            )
+        parts.append(part)
+    return b"".join(parts)
 
 
 def refuse(reply: Reply, what: str) -> Refused:
@@ -103,7 +160,7 @@ def refuse(reply: Reply, what: str) -> Refused:
     said = server_words(reply)
     text = f"{what}: HTTP {reply.status}" + (f", {said}" if said else "")
     if reply.status == httpx.codes.TOO_MANY_REQUESTS:
-        return Throttled(text, status=reply.status, retry_after_s=retry_after_s(reply.json()))
+        return Throttled(text, status=reply.status, retry_after_s=retry_after_s(reply))
     if reply.status == httpx.codes.NOT_FOUND:
         return Gone(text, status=reply.status)
     return Refused(text, status=reply.status)
@@ -118,12 +175,17 @@ def server_words(reply: Reply) -> str:
     return " ".join(str(said).split())[:ERROR_TEXT_LIMIT]
 
 
-def retry_after_s(data: Any) -> float | None:
-    """Read when to come back from a 429's body (the server sends no Retry-After header: observed.md, Endpoints)."""
-    if not isinstance(data, dict):
-        return None
+def retry_after_s(reply: Reply) -> float | None:
+    """Read when to come back: from the body (the server's own way: observed.md, Endpoints), else from a proxy's header."""
+    data = reply.json()
     for key in ("retry_after", "retry_after_seconds"):
-        value = data.get(key)
+        value = data.get(key) if isinstance(data, dict) else None
         if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
             return float(value)
-    return None
+    header = (reply.retry_after or "").strip()
+    if header.isascii() and header.isdigit():
+        return float(header)
+    try:
+        return max((parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds(), 0.0)
+    except (TypeError, ValueError):  # neither seconds nor a date with its zone
+        return None

@@ -1,0 +1,53 @@
+"""How a run is told to end, by a signal or for a reason of its own. It ends nothing itself: whoever works looks here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from signal import Signals
+
+import anyio
+
+STOP_TEXT = "stopping: nothing new is sent, what is in flight may finish; once more to stop now"
+NOW_TEXT = "stopping now: what is in flight is cancelled"
+
+
+class Stop:
+    """``soft`` sends nothing new and lets trials finish, ``hard`` cancels them at once; ``reason`` is the run's own, if any."""
+
+    def __init__(self, signals: tuple[Signals, ...] = (), *, say: Callable[[str], None] | None = None) -> None:
+        self.soft = anyio.Event()
+        self.hard = anyio.Event()
+        self.reason: str | None = None
+        self._signals = signals
+        self._say = say
+
+    def ask(self) -> None:
+        """Ask once for a soft stop, again for a hard one."""
+        (self.hard if self.soft.is_set() else self.soft).set()
+
+    def because(self, reason: str) -> None:
+        """Ask for a soft stop, and say why; the first reason stays."""
+        if not self.soft.is_set():
+            self.reason = reason
+            self.tell(f"stopping: {reason}")
+            self.soft.set()
+
+    def tell(self, text: str) -> None:
+        """Tell people what goes on."""
+        if self._say is not None:
+            self._say(text)
+
+    async def sleep(self, seconds: float) -> bool:
+        """Wait, but no longer than until a stop; True where nobody asked for one."""
+        with anyio.move_on_after(seconds):
+            await self.soft.wait()
+        return not self.soft.is_set()
+
+    async def listen(self) -> None:
+        """Take the process's signals as asking, and tell people what that does."""
+        if not self._signals:
+            return
+        with anyio.open_signal_receiver(*self._signals) as received:
+            async for _ in received:
+                self.ask()
+                self.tell(NOW_TEXT if self.hard.is_set() else STOP_TEXT)
