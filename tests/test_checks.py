@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import experiments
@@ -12,6 +13,7 @@ import traces
 
 from uderia_bench import checks, derive, manifest, metrics, profile_types, store
 from uderia_bench.analysis import analyse
+from uderia_bench.errors import ExpectationFailed
 from uderia_bench.expectation import Expectation
 from uderia_bench.expectations import BUILT_IN
 from uderia_bench.ledger import Ledger
@@ -85,6 +87,20 @@ def test_the_ratio_is_the_trials_and_none_where_nothing_is_expected(run):
     assert ratio == {"q-A-1": 1.0, "q-A-2": 1.0, "other-A-1": None, "q-B-1": None, "q-B-2": None, "other-B-1": None}
     assert set(found.filter(pl.col("arm") == "B")["found"]) == {"not judged: timed_out"}
     assert found.filter(pl.col("arm") == "B")["passed"].null_count() == 4
+
+
+def test_a_kind_that_raises_names_itself_and_the_trial(run):
+    """A plug-in's mistake stops derivation loudly, and what was derived before stays."""
+    _, before = derived(run)
+
+    def fail(_evidence, _value):
+        raise KeyError("no such thing")
+
+    broken = tuple(replace(kind, judge=fail) if kind.name == "contains" else kind for kind in BUILT_IN)
+    expected = manifest.expected(run.manifest(), broken)
+    with pytest.raises(ExpectationFailed, match="trial q-A-1: expectation contains raised KeyError"):
+        derive.run(run, metrics=metrics.BUILT_IN, types=profile_types.BUILT_IN, expected=expected)
+    assert pl.read_parquet(run.path / "checks").equals(before)
 
 
 def test_a_run_that_expects_nothing_has_an_empty_table_with_its_columns(run):

@@ -21,7 +21,7 @@ from uderia_bench import metrics as metric_registry
 from uderia_bench import profile_types as type_registry
 from uderia_bench.checks import Expected, Round
 from uderia_bench.detectors import Detector, Thresholds
-from uderia_bench.errors import DetectorFailed, MetricFailed
+from uderia_bench.errors import DetectorFailed, ExpectationFailed, MetricFailed
 from uderia_bench.ledger import Ledger
 from uderia_bench.metrics.metric import Metric
 from uderia_bench.pricing import PriceTable, priced
@@ -113,11 +113,11 @@ class Reading:
         """Return what one record adds to each table; raises what fails, naming the trial too."""
         trial = record.trial
         read = priced(type_registry.read(record, self.types), self.prices)
-        trace, judged = self.expected.judged(trial, read, self.others)
         try:
+            trace, judged = self.expected.judged(trial, read, self.others)
             observed = metric_registry.observe(trace, self.metrics)
             found = detector_registry.detect(trace, self.detectors, self.thresholds)
-        except (MetricFailed, DetectorFailed) as error:
+        except (ExpectationFailed, MetricFailed, DetectorFailed) as error:
             raise type(error)(f"trial {trial.trial_id}: {error}") from error
         return {
             "trials": [{**_identity(record, self.run_id), **_served(record, trace), **_ended(record, trace), **observed}],
@@ -140,7 +140,8 @@ def run(
 ) -> int:
     """Derive one run's Parquet from its ledger, a table a key of ``Reading.schemas``; returns the number of trials.
 
-    Raises ``MetricFailed`` or ``DetectorFailed``, naming metric or detector and trial; what was derived before stays.
+    Raises ``ExpectationFailed``, ``MetricFailed`` or ``DetectorFailed``, naming what failed and on which trial; what was
+    derived before stays.
     """
     expected = expected or Expected()
     with ExitStack() as stack:

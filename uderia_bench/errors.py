@@ -18,7 +18,8 @@
     ├── InvalidContrast       exit 5   a planned comparison is not valid
     └── StoreError            exit 2   a run directory cannot be read or written
         ├── MetricFailed               a metric raised while deriving: names the metric and the trial
-        └── DetectorFailed             a detector raised while deriving: names the detector and the trial
+        ├── DetectorFailed             a detector raised while deriving: names the detector and the trial
+        └── ExpectationFailed          an expectation's judgement raised while deriving: names the kind and the trial
 
 Every message is one line that says what, where and what to do; ``DocumentError`` joins one line a mistake.
 """
@@ -139,3 +140,7 @@ class MetricFailed(StoreError):
 
 class DetectorFailed(StoreError):
     """A detector raised while a run was derived; the raw records are untouched."""
+
+
+class ExpectationFailed(StoreError):
+    """The judgement of an expectation raised while a run was derived; the raw records are untouched."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
 import pytest
 import traces
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from uderia_bench.expectation import Expectation
 from uderia_bench.expectations import BUILT_IN, Evidence, judge, passed_ratio, plain_text
@@ -82,6 +85,7 @@ def tools(*names, **changes):
         ({"json_path": "$"}, "[]", True),
         ({"json_path": "$[0].DataBaseName"}, '```json\n[{"DataBaseName": "hr_db"}]\n```', True),
         ({"json_path": "$[1]"}, "[1]", False),
+        ({"json_path": {"path": "$", "equals": "[x"}}, '"[x"', True),
         ({"json_path": "$"}, "There are 3.", False),
         ({"json_path": {"path": "$..name", "equals": "hr_db"}}, '{"a": [{"name": "x"}, {"name": "hr_db"}]}', True),
         ({"json_path": {"path": "$..name", "equals": "hr"}}, '{"a": [{"name": "hr_db"}]}', False),
@@ -177,6 +181,25 @@ def test_hostile_html_and_numbers_end_soon():
         check({"table": [["a"]]}, answer)
         check({"same_as": "q"}, answer, others={"q": answer})
     assert time.monotonic() - begun < 30
+
+
+EVERY = [
+    {"contains": "3"}, {"not_contains": "a.b"}, {"one_of": ["x", "3"]}, {"matches": r"(\w+\s?)+$"},
+    {"number": {"value": 3, "unit": "%"}}, {"json_path": {"path": "$..a[*]", "equals": 3}}, {"table": [["a", 1]]},
+    {"same_as": "q"}, {"llm_judge": "is nice"}, {"any": [{"contains": "3"}, {"all": [{"number": 3}]}]},
+]  # fmt: skip
+
+
+@given(st.text(max_size=300) | st.recursive(st.none() | st.text(max_size=5), st.lists, max_leaves=20).map(json.dumps))
+@settings(deadline=None)
+def test_no_answer_makes_a_kind_raise(answer):
+    """Whatever a model writes, each check ends as passed, failed or open, with a quote of one short line."""
+    expected = [Expectation.model_validate(each, strict=False) for each in EVERY]
+    evidence = Evidence(trace=traces.trace(answer=answer), text=plain_text(answer), others={"q": plain_text(answer[::-1])})
+    for found in judge(evidence, expected, KINDS):
+        assert found.passed in (True, False, None)
+        assert len(found.found) <= 160
+        assert "\n" not in found.found
 
 
 def test_a_failure_quotes_what_was_found():

@@ -21,8 +21,9 @@ def _judge(evidence: Evidence, value: JsonPath) -> Judged:
         data = parsed(evidence.text)
     except ValueError:
         return Judged(passed=False, found=quoted(f"no JSON: {evidence.text}"))
+    document = json.dumps(data) if isinstance(data, str) else data  # the library reads a text as JSON once more
     try:
-        places = _ENVIRONMENT.finditer(value.path, data)
+        places = _ENVIRONMENT.finditer(value.path, document)
         found = [match.obj for match, _ in zip(places, range(_MOST_COMPARED), strict=False)]
     except (JSONPathError, RecursionError) as error:
         return Judged(passed=None, found=quoted(f"the path cannot be followed: {error}"))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from uderia_bench.errors import ExpectationFailed
 from uderia_bench.expectation import Expectation
 from uderia_bench.expectations.kind import Evidence, ExpectationKind, Judged, quoted
 from uderia_bench.trial import Outcome
@@ -32,7 +33,7 @@ class Check:
 
 
 def judge(evidence: Evidence, expected: Sequence[Expectation], kinds: Kinds) -> tuple[Check, ...]:
-    """Judge every expectation, in the order they are written."""
+    """Judge every expectation, in the order they are written; raises ``ExpectationFailed``, naming the kind that raises."""
     return tuple(
         Check(
             kind=expectation.kind,
@@ -66,7 +67,10 @@ def _single(evidence: Evidence, name: str, value: Any, kinds: Kinds) -> Judged:
     kind = kinds.get(name)
     if kind is None:
         return Judged(passed=None, found=f"no installed distribution brings the expectation {name!r}")
-    return kind.judge(evidence, value)
+    try:
+        return kind.judge(evidence, value)
+    except Exception as error:
+        raise ExpectationFailed(f"expectation {name} raised {type(error).__name__}: {error}") from error
 
 
 def _group(evidence: Evidence, name: str, parts: Sequence[Expectation], kinds: Kinds) -> Judged:
