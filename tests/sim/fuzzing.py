@@ -3,8 +3,8 @@
     python tests/sim/fuzzing.py 5000
 
 A request is drawn from (seed, number): an operation, ids that exist or do not, a token that is good, bad or missing, and a body
-that fits its schema, or has one thing wrong, or is no JSON. An answer must have a status and a content type the description names,
-and be JSON where it says so; the handler must not raise, and every task started must end, none by a mistake of the engines.
+that fits its schema, or has one thing wrong, or is no JSON. An answer must have a status and a content type the description
+names, and be JSON where it says so; no handler may raise, and every task started must end, none by a mistake of the engines.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ _PROMPTS = (
     "usage past 3 days",
     "😀",
 )
+_OFTEN = 8  # how much more often what starts something is asked
 _TYPES = ("application/json", "text/plain", "", "application/json; charset=utf-8", "multipart/form-data", "APPLICATION/JSON")
 
 

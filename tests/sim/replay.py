@@ -241,7 +241,10 @@ def folders() -> set[str]:
 
 
 LABELLED = CAPTURES.parent / "labelled"
-_LABELLED_MARKS = {"optim-what-should-i-look-at-first-tactical": " #earlyreport"}
+_LABELLED_MARKS = {
+    "ideat-chain-it-chain": " databases",  # it began with them, unasked
+    "optim-what-should-i-look-at-first-tactical": " #earlyreport",
+}
 
 
 def labelled_names() -> list[str]:

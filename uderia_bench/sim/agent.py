@@ -11,6 +11,7 @@ import hashlib
 import math
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 from uderia_bench.sim.effects import Factors
 from uderia_bench.sim.llms import Llm
@@ -109,7 +110,7 @@ class Draw:
         profile_type: str,
         prompt: str,
         asked_before: object,
-        planted: dict[str, bool] | None = None,
+        planted: dict[str, Any] | None = None,
         factors: Factors | None = None,
         chance: bool = True,
     ) -> None:

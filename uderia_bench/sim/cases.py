@@ -57,11 +57,17 @@ class Cases:
         }
 
 
+def tool_of(entry: dict[str, Any]) -> str | None:
+    """Return the tool of a trace entry; None for a recovery, whose action is no object."""
+    action = entry["action"]
+    return action["tool_name"] if isinstance(action, dict) else None
+
+
 def _steps(trace: list[dict[str, Any]]) -> dict[str, int]:
     """Count the trace entries that are no log lines, by phase; daily runs of a date range carry no phase."""
     steps: dict[str, int] = {}
     for entry in trace:
-        if entry["action"]["tool_name"] != "TDA_SystemLog":
+        if tool_of(entry) != "TDA_SystemLog":
             phase = str(entry["action"]["metadata"].get("phase_number", "N/A"))
             steps[phase] = steps.get(phase, 0) + 1
     return steps

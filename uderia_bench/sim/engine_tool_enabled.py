@@ -8,11 +8,12 @@ from typing import Any
 import orjson
 
 from uderia_bench.sim import answers, naming, scripts, tools, turns
-from uderia_bench.sim.cases import Case
+from uderia_bench.sim.cases import Case, tool_of
 from uderia_bench.sim.phases import Phases
 from uderia_bench.sim.planner import Plan, PlanningError, assemble, find_case, make_plan, tell_knowledge
 from uderia_bench.sim.profiles import CASES_COLLECTION, MCP_SERVER_ID
 from uderia_bench.sim.run import DEPTH, Run
+from uderia_bench.sim.scripts import CONTEXT_TOOL
 from uderia_bench.sim.tasks import SORTED
 
 _SET_UP_S = 0.07  # the override's MCP client
@@ -60,7 +61,7 @@ class _Turn:
     def totals(self) -> dict[str, Any]:
         """Return what the turn cost so far. What the server calls phases are the calls in the trace."""
         run = self.run
-        calls = sum(entry["action"]["tool_name"] != "TDA_SystemLog" for entry in run.trace)
+        calls = sum(tool_of(entry) != "TDA_SystemLog" for entry in run.trace)
         return {**run.spent(), "phases_executed": calls}
 
     def build(self, **own: Any) -> dict[str, Any]:
@@ -163,8 +164,9 @@ def _keep(turn: _Turn, phases: Phases) -> None:
         tool_enabled_events=turn.events(complete=True),
     )
     failed = any(isinstance(e["result"], dict) and e["result"].get("status") == "error" for e in run.trace)
-    if run.state.settings.learning and not failed and turn.plan is not None:
-        orchestrated = any(e["action"]["tool_name"] == "TDA_SystemOrchestration" for e in run.trace)
+    from_context = any(tool_of(e) == CONTEXT_TOOL for e in run.trace)
+    if run.state.settings.learning and not failed and not from_context and turn.plan is not None:
+        orchestrated = any(tool_of(e) == "TDA_SystemOrchestration" for e in run.trace)
         case = run.state.cases.keep(saved, turn.plan.entries, orchestrated=orchestrated)
         run.session.rag_cases.append(case)
         saved["case_id"] = case["case_id"]
@@ -228,7 +230,7 @@ def _tool_context(trace: list[dict[str, Any]]) -> str | None:
     lines = []
     for entry in trace:
         action, result = entry["action"], entry["result"]
-        if action["tool_name"] not in tools.DATA_TOOLS or result.get("status") != "success":
+        if tool_of(entry) not in tools.DATA_TOOLS or result.get("status") != "success":
             continue
         rows = result["results"]
         about = next((f": {value}" for value in action["arguments"].values() if isinstance(value, str)), "")

@@ -13,6 +13,7 @@ Whether a trial is hit is drawn from (seed, the fault's place in the file, profi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from uderia_bench.sim.agent import stream
 from uderia_bench.sim.profiles import BY_TAG, Profile
@@ -69,7 +70,7 @@ class Hit:
     kinds: frozenset[str] = frozenset()
     factor: float = 1.0
 
-    def difficulties(self) -> dict[str, bool]:
+    def difficulties(self) -> dict[str, Any]:
         """Return the agent's part, as a prompt that names them would have it."""
         return {AGENT_KINDS[kind]: True for kind in self.kinds if kind in AGENT_KINDS}
 

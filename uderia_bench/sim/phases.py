@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
-from uderia_bench.sim import answers, snapshots, tools
+from uderia_bench.sim import answers, columns, distillation, snapshots, tools
 from uderia_bench.sim.date_range import Group
 from uderia_bench.sim.planner import Plan
-from uderia_bench.sim.run import Completion, Run, size
+from uderia_bench.sim.recovery import exhaust_and_recover
+from uderia_bench.sim.run import Completion, Run
 from uderia_bench.sim.scripts import ATTEMPTS, Path, PlannedPhase, PlanScript, Use
 from uderia_bench.sim.self_correction import correct
 from uderia_bench.sim.state import new_id
+
+_CHARTED = 20  # rows a chart takes
+_SLOW_PATHS = (Path.TACTICAL, Path.LLM_TASK, Path.COLUMNS, Path.RECOVERY)  # those with a tactical call
 
 
 class Phases:
@@ -24,6 +30,17 @@ class Phases:
         self.observations: list[str] = []
         self.completed = 0
         self._script = script
+        self._paths: dict[Path, Callable[[int, PlannedPhase], Awaitable[None]]] = {
+            Path.TACTICAL: self._tactical,
+            Path.DISPATCHED: self._dispatched,
+            Path.LOOP: self._loop,
+            Path.LLM_TASK: self._llm_task,
+            Path.COLUMNS: self._columns,
+            Path.EXPANSION: partial(columns.expand, self),
+            Path.RECOVERY: partial(exhaust_and_recover, self),
+            Path.COMPONENT: self._component,
+            Path.CONTEXT: self._context,
+        }
 
     async def carry_out(self) -> None:
         """Carry out every phase."""
@@ -39,19 +56,13 @@ class Phases:
     async def _one(self, number: int, phase: PlannedPhase) -> None:
         if phase.path is Path.FAST:
             self.fast(number, phase.tools[0])
-            self.collected.append(await self._tool(number, phase.uses[0]))
+            self.collected.append(await self.tool(number, phase.uses[0]))
             self.run.emit("context_state_update", {"state": "processing_complete", "target": "context"})
-        elif phase.path is Path.TACTICAL:
-            await self._tactical(number, phase)
-        elif phase.path is Path.DISPATCHED:
-            await self._dispatched(number, phase)
-        elif phase.path is Path.LOOP:
-            await self._loop(number, phase)
-        elif phase.path is Path.LLM_TASK:
-            await self._llm_task(number, phase)
-        else:
+        elif phase.path is Path.REPORT:
             self.fast(number, phase.tools[0])
             await self._report(number)
+        else:
+            await self._paths[phase.path](number, phase)
 
     def results(self) -> list[dict[str, Any]]:
         """Return what was collected, each result once: the dispatcher and the orchestrator collect theirs twice."""
@@ -71,7 +82,7 @@ class Phases:
         }
         self.run.step(f"Starting Plan Phase {number}/{total}", "phase_start", details)
         self.run.truth.phases += 1
-        if self.plan.phases[number - 1].path not in (Path.TACTICAL, Path.LLM_TASK):
+        if self.plan.phases[number - 1].path not in _SLOW_PATHS:
             self.run.truth.fastpath_phases += 1
 
     def end(self, number: int) -> None:
@@ -88,7 +99,7 @@ class Phases:
 
     # --- tools
 
-    async def _tool(self, number: int, use: Use, *, tactical: bool = False) -> dict[str, Any]:
+    async def tool(self, number: int, use: Use, *, tactical: bool = False) -> dict[str, Any]:
         """Call one tool with its corrections; every attempt is a trace entry, and one that a tactical step chose says so."""
         named = {"prompt_name": None} if tactical else {}
         result: dict[str, Any] = {}
@@ -130,19 +141,20 @@ class Phases:
         await Group(self, phases).carry_out()
 
     async def _tactical(self, number: int, phase: PlannedPhase) -> None:
-        completion = await self._decide(phase)
+        completion = await self.decide(phase)
         if not phase.uses:  # it chose to report at once
             await self._report(number, prompt_name=None)
             return
-        self.collected.append(await self._tool(number, phase.uses[0], tactical=True))
+        self.collected.append(await self.tool(number, phase.uses[0], tactical=True))
         done = {"call_id": completion.call_id, "state": "processing_complete", "target": "context"}
         self.run.emit("context_state_update", done)
 
-    async def _decide(self, phase: PlannedPhase) -> Completion:
+    async def decide(self, phase: PlannedPhase) -> Completion:
         """Make the tactical call of a phase."""
         run = self.run
-        seen = sum(size(result) for result in self.collected)
+        seen = distillation.seen(self.collected)
         run.indicate("llm", "busy")
+        distillation.tell(run, self.results())
         completion = await run.ask_llm("tactical", more_input=seen)
         run.called(run.llm, "tactical", run.profile.tag)
         window = snapshots.planning(
@@ -160,11 +172,42 @@ class Phases:
         run.token_update(completion, planning_phase="tactical")
         return completion
 
+    async def _columns(self, number: int, phase: PlannedPhase) -> None:
+        completion = await self.decide(phase)
+        await columns.iterate(self, number, phase)
+        done = {"call_id": completion.call_id, "state": "processing_complete", "target": "context"}
+        self.run.emit("context_state_update", done)
+
+    async def _component(self, number: int, phase: PlannedPhase) -> None:
+        """Draw a chart without asking; what comes back has no status."""
+        run, tool = self.run, phase.tools[0]
+        summary = "Component Fast-Path (chart): bypassing tactical LLM, arguments are concrete."
+        details = {"correction_type": "deterministic_component", "phase_num": number, "summary": summary}
+        run.step("Plan Optimization", "plan_optimization", details)
+        stamp = run.clock.stamp()
+        self.intend(tool, phase.arguments)
+        spec = {"data": [row for result in self.results() for row in result.get("results", ())][:_CHARTED], "type": "bar"}
+        result = {"metadata": {"tool_name": tool}, "spec": spec, "type": "chart"}
+        run.emit(None, {"details": result, "step": "Tool Execution Result", "type": "tool_result"})
+        self.entry(tool, phase.arguments, {"execution_depth": 0, "phase_number": number, "timestamp": stamp}, result)
+        run.emit("context_state_update", {"state": "processing_complete", "target": "context"})
+
+    async def _context(self, number: int, phase: PlannedPhase) -> None:
+        """Answer from what the plan already says: no log of the fast path, no LLM call, no report."""
+        run, tool = self.run, phase.tools[0]
+        self.text = phase.arguments["answer_from_context"]
+        stamp = run.clock.stamp()
+        self.intend(tool, phase.arguments)
+        result = {"metadata": {"tool_name": tool}, "results": [{"response": self.text}], "status": "success"}
+        self.entry(tool, phase.arguments, {"execution_depth": 0, "phase_number": number, "timestamp": stamp}, result)
+        run.emit("tool_result", {"details": result, "step": "Tool Execution Result", "tool_name": tool})
+        self.collected.append(result)
+
     async def _dispatched(self, number: int, phase: PlannedPhase) -> None:
         """Run several tools in turn without asking; the server then adds their results once more, as a summary."""
         text = f"Multi-tool phase detected. Agent will dispatch {len(phase.uses)} tools based on scope."
         self.run.step("Scope-Aware Dispatcher Active", "workaround", text)
-        results = [await self._tool(number, use) for use in phase.uses]
+        results = [await self.tool(number, use) for use in phase.uses]
         self._summary(f"Multi-Tool Phase: {phase.goal}", results)
         self.collected += results + results
 
@@ -196,7 +239,7 @@ class Phases:
     async def _llm_task(self, number: int, phase: PlannedPhase) -> None:
         """Let the LLM work on what was found: a tactical call, a refinement of its arguments, then the task itself."""
         run, tool = self.run, phase.tools[0]
-        decision = await self._decide(phase)
+        decision = await self.decide(phase)
         summary = f"Detected an argument mismatch for tool '{tool}'. Agent is proactively correcting the arguments."
         run.show("System Correction", "workaround", {"correction_type": "argument_refinement", "summary": summary})
         asked = {"call_id": new_id(), "summary": f"Proactively refining arguments for '{tool}' to prevent tool failure."}
@@ -233,7 +276,8 @@ class Phases:
         llm = run.state.current
         if llm is not run.llm:
             run.fault("contaminated")
-        seen = sum(size(result) for result in self.collected)
+        distillation.tell(run, self.results())
+        seen = distillation.seen(self.collected)
         completion = await run.ask_llm(kind, llm=llm, more_input=seen, call_id=asked["call_id"])
         run.called(llm, None, None)
         spent = {"call_id": completion.call_id, **completion.tokens(), "tool_name": tool}
@@ -241,6 +285,9 @@ class Phases:
         run.log(f"Calling LLM for {tool}", "system_message", {**asked, **completion.tokens()})
         self.entry(tool, arguments, {"execution_depth": 0, "phase_number": number, "timestamp": stamp}, result, **extra)
         run.emit(None, _outcome(result))
+        if result.get("corrections"):
+            mended = {"corrections": result["corrections"], "summary": "The tool's JSON was mended.", "tool_name": tool}
+            run.step("System Auto-Correction", "auto_correction", mended)
         run.indicate("llm", "idle")
         run.token_update(completion)
         self.collected.append(result)
@@ -255,7 +302,8 @@ class Phases:
             "key_observations": [{"text": line} for line in self.observations],
             "synthesis": [],
         }
-        return {"corrections": [], "metadata": metadata, "results": [report], "status": "success"}
+        mended = ["Removed a trailing comma."] if self._script.repaired else []
+        return {"corrections": mended, "metadata": metadata, "results": [report], "status": "success"}
 
     def _task_result(self, metadata: dict[str, Any]) -> dict[str, Any]:
         response = "These tables hold customers, products, orders and service tickets of a fitness business."

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from uderia_bench.sim import knowledge, snapshots
+from uderia_bench.sim import knowledge, rewrites, snapshots
 from uderia_bench.sim.agent import OUTPUT_PER_PHASE
 from uderia_bench.sim.cases import WARM_INPUT_TOKENS, Case
 from uderia_bench.sim.run import DEPTH, Completion, Run
-from uderia_bench.sim.scripts import PlannedPhase, PlanScript, PlanTrouble
+from uderia_bench.sim.scripts import Path, PlannedPhase, PlanScript, PlanTrouble
 
 _LOOKING_S = 0.03  # searching the case collection, embeddings included
 _TOOL_TOKENS = 794
@@ -89,11 +89,25 @@ async def make_plan(run: Run, script: PlanScript, *, warm: bool) -> Plan:
         raise PlanningError("object of type 'NoneType' has no len()")
     if script.trouble is not PlanTrouble.NONE:
         await _retry(run, script, known + longer)
+    if script.replanned:
+        await _replan(run, script, known + longer)
     plan = Plan(script.phases)
-    if any(phase.injected for phase in script.phases):
+    if any(phase.path is Path.CURRENT_DATE for phase in script.phases):
         run.step("System Correction", "system_correction", _INJECTED)
+    await rewrites.apply(run, script.rewrites, plan.entries)
     run.step("Strategic Meta-Plan Generated", "plan_generated", plan.entries, metadata=DEPTH)
     return plan
+
+
+async def _replan(run: Run, script: PlanScript, more_input: int) -> None:
+    """Plan once more for efficiency: a second strategic call, announced with the plan it replaces."""
+    details = {"original_plan": Plan(script.phases).raw, "summary": "The initial plan was inefficient. Planning anew."}
+    run.step("Re-planning for Efficiency", "plan_optimization", details)
+    run.indicate("llm", "busy")
+    completion = await run.ask_llm("plan", more_input=more_input)
+    run.called(run.llm, "strategic", run.profile.tag)
+    run.indicate("llm", "idle")
+    _announce(run, completion)
 
 
 async def _retry(run: Run, script: PlanScript, more_input: int) -> None:

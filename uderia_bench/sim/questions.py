@@ -12,6 +12,14 @@ reads the marks and the plain words by which a prompt asks for trouble (``_WORDS
 - ``#earlyreport``: ... and chooses the report, so that two are written and neither has anything to say (tool_enabled).
 - ``#multitool``: all tools in one phase, run by the dispatcher (tool_enabled).
 - ``#llmtask``, "business purpose", "in plain words": an LLM task after the data, with refinement (tool_enabled).
+- ``#columns``, "every column": a tactical call chooses a tool of single columns, which is run for each (tool_enabled);
+  ``#expand``: the same as a fast loop.
+- ``#recover``: five tactical attempts fail, then a recovery is planned (tool_enabled).
+- ``#chart``, "chart", "plot", "draw": a charting phase after the data, by its own fast path (tool_enabled).
+- ``#context``: the plan answers from the context, with no report and no log of its fast path (tool_enabled).
+- ``#rewrite``, ``#rewrite=sql_consolidation``, ``#rewrite=all``: the plan is rewritten; ``#replan``: planned twice.
+- ``#repair``: the report's JSON is mended (tool_enabled).
+- "all rows", "whole table": so many rows that the planning engine distils them.
 - ``#chain``: the agent lists the tables too, again if it did already; ``#notool``: it calls none (llm_only).
 - ``#nohit``: the knowledge says nothing of it; ``#refused``: there is no knowledge, or no expert, to ask (rag_focused, genie).
 - ``#agentfails``: the model gives up (llm_only); ``#wrong``: the answer misreports a number.
@@ -31,6 +39,21 @@ from typing import Any
 from uderia_bench.sim import tools
 
 MOST_NEEDS = 3
+# The server's rewriting passes in their order (protocol.md §7.2); rewrites.py plays them.
+PASSES = (
+    "temporal_data_flow",
+    "sql_consolidation",
+    "llm_filter_deloop",
+    "multi_loop_synthesis",
+    "llm_task_optimization",
+    "date_range_wiring",
+    "plan_validation",
+    "chart_data_reuse",
+    "charting_cleanup",
+    "plan_hydration",
+    "context_report",
+    "final_report_guarantee",
+)
 USUAL_SLOWNESS_MS = 6000
 
 
@@ -62,6 +85,14 @@ class Difficulties:
     chat: bool = False
     agent_fails: bool = False
     wrong: bool = False
+    columns: bool = False
+    expand: bool = False
+    recover: bool = False
+    chart: bool = False
+    context: bool = False
+    replan: bool = False
+    repair: bool = False
+    rewrites: tuple[str, ...] = ()
     no_hit: bool = False
     refused: bool = False
     as_json: bool = False
@@ -86,6 +117,13 @@ _WORDS = {
     "no_tool": r"#notool",
     "agent_fails": r"#agentfails",
     "wrong": r"#wrong",
+    "columns": r"#columns|(each|every) column|all (the )?columns",
+    "expand": r"#expand",
+    "recover": r"#recover",
+    "chart": r"#chart|\b(chart|plot|draw)\b",
+    "context": r"#context",
+    "replan": r"#replan",
+    "repair": r"#repair",
     "no_hit": r"#nohit",
     "refused": r"#refused",
     "as_json": r"\bas json\b|json only",
@@ -93,7 +131,8 @@ _WORDS = {
 }
 _DIFFICULTIES = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in _WORDS.items()}
 _SLOW = re.compile(r"#slow(?:=(\d+))?", re.IGNORECASE)
-_MARK = re.compile(r"#\w+(=\d+)?")
+_REWRITE = re.compile(r"#rewrite(?:=(\w+))?", re.IGNORECASE)
+_MARK = re.compile(r"#\w+(=\w+)?")
 _DATE_PHRASE = re.compile(r"(?:past|last) (?:\d+ )?(?:hours?|days?|weeks?|24 hours)|yesterday|today", re.IGNORECASE)
 
 
@@ -101,9 +140,17 @@ def difficulties(prompt: str) -> Difficulties:
     """Return what the prompt asks for by mark or by name."""
     slow = _SLOW.search(prompt)
     return Difficulties(
+        rewrites=tuple(name for found in _REWRITE.findall(prompt) for name in _passes(found)),
         slow_ms=0 if slow is None else int(slow[1] or USUAL_SLOWNESS_MS),
         **{name: pattern.search(prompt) is not None for name, pattern in _DIFFICULTIES.items()},
     )
+
+
+def _passes(name: str) -> tuple[str, ...]:
+    """Return the rewriting passes a mark names: all, one, or the commonest where it names none there is."""
+    if name.lower() == "all":
+        return PASSES
+    return (name.lower(),) if name.lower() in PASSES else PASSES[-1:]
 
 
 def _database(text: str) -> str:
@@ -145,6 +192,11 @@ def _row(words: str, tool: str, goal: str, arguments: Callable[[str], dict[str, 
     return _Pattern(words=re.compile(words), tool=tool, goal=goal, arguments=arguments or _named("nothing"))
 
 
+def _all_sql(text: str) -> dict[str, Any]:
+    table = _table(text)
+    return {"sql": f"SELECT * FROM {tools.database_of(table)}.{table}"}  # noqa: S608 - nothing runs this SQL
+
+
 _RECENT_SQL = "SELECT TableName, DataBaseName FROM DBC.TablesV WHERE CreateTimeStamp >= DATE - 2"
 _PATTERNS = (
     _row(r"utili[sz]ation|resource usage|system usage|cpu|workload", "dba_resusageSummary", "Get the resource usage summary."),
@@ -155,6 +207,7 @@ _PATTERNS = (
         "Find the tables created lately.",
         lambda _: {"sql": _RECENT_SQL},
     ),
+    _row(r"all (the )?rows|whole table", "base_readQuery", "Read the table.", _all_sql),
     _row(r"databases\b", "base_databaseList", "List all databases on the system."),
     _row(
         r"rows?\b|records|how many (customers|products|orders|leads|deals|employees|service)",

@@ -9,11 +9,15 @@ from typing import Any
 from uderia_bench.sim import questions, tools
 from uderia_bench.sim.agent import Chances, Draw
 
+FROM_CONTEXT = "The conversation so far already says it: see above."
 ATTEMPTS = 3  # a tool call and its two corrections
 REPORT_TOOL = "TDA_FinalReport"
 REPORT_GOAL = "Generate the final report based on the data gathered."
 DATE_TOOL = "TDA_CurrentDate"
 LLM_TASK_TOOL = "TDA_LLMTask"
+COLUMN_TOOL = "qlty_columnSummary"
+CHART_TOOL = "TDA_Charting"
+CONTEXT_TOOL = "TDA_ContextReport"
 _SYNTAX = "[Error 3706] Syntax error: expected something between the word 'always_fail' and ';'."
 _COLUMN = "[Error 5628] Column 'bad_col' not found in {table}."
 _DEADLOCK = "[Error 2631] Transaction aborted due to deadlock."
@@ -29,6 +33,11 @@ class Path(StrEnum):
     DATE_RANGE = "date_range"
     CURRENT_DATE = "current_date"
     LLM_TASK = "llm_task"
+    COLUMNS = "columns"
+    EXPANSION = "expansion"
+    RECOVERY = "recovery"
+    COMPONENT = "component"
+    CONTEXT = "context"
     REPORT = "report"
 
 
@@ -84,6 +93,9 @@ class PlanScript:
 
     trouble: PlanTrouble
     phases: tuple[PlannedPhase, ...]
+    rewrites: tuple[str, ...]  # the passes that change the plan
+    replanned: bool  # it is planned twice, the second time for efficiency
+    repaired: bool  # the report's JSON is mended
     wrong_answer: bool
     as_json: bool
     slow_s: float
@@ -175,6 +187,9 @@ def plan_script(prompt: str, draw: Draw) -> PlanScript:
     return PlanScript(
         trouble=kind,
         phases=tuple(phases),
+        rewrites=trouble.rewrites,
+        replanned=trouble.replan,
+        repaired=trouble.repair,
         wrong_answer=wrong or trouble.wrong,
         as_json=trouble.as_json,
         slow_s=trouble.slow_ms / 1000,
@@ -203,6 +218,10 @@ def _phases(
         phases = [_phase(need, use, slow) for need, use, slow in zip(needs, uses, tactical, strict=False)]
     if trouble.early_report:
         phases = [PlannedPhase(goal="Decide which tool answers the question and run it.", path=Path.TACTICAL)]
+    phases = _special(needs, trouble) or phases
+    if trouble.chart:
+        chart = {"chart_type": "bar", "data": f"result_of_phase_{len(phases)}"}
+        phases.append(PlannedPhase(goal="Chart what was found.", path=Path.COMPONENT, tools=(CHART_TOOL,), arguments=chart))
     if trouble.llm_task:
         task = {"source_data": [f"result_of_phase_{len(phases)}"], "task_description": "Describe the data in plain words."}
         phases.append(
@@ -214,8 +233,34 @@ def _phases(
         )
         phases.sort(key=lambda phase: phase.path is not Path.DATE_RANGE)  # the range runs beside the date it needs
         phases.insert(0, today)
-    phases.append(PlannedPhase(goal=REPORT_GOAL, path=Path.REPORT, tools=(REPORT_TOOL,)))
+    if not trouble.context:
+        added = "final_report_guarantee" in trouble.rewrites
+        phases.append(PlannedPhase(goal=REPORT_GOAL, path=Path.REPORT, tools=(REPORT_TOOL,), injected=added))
     return phases
+
+
+def _special(needs: tuple[questions.Need, ...], trouble: questions.Difficulties) -> list[PlannedPhase]:
+    """Return the one phase of a plan that is about columns, recovers or answers from the context; none for any other."""
+    if trouble.columns or trouble.expand:
+        table = str(needs[0].arguments.get("table_name", next(iter(tools.COLUMNS))))
+        arguments = {"database_name": tools.database_of(table), "table_name": table}
+        return [
+            PlannedPhase(
+                goal=f"Summarise every column of '{table}'.",
+                path=Path.EXPANSION if trouble.expand else Path.COLUMNS,
+                tools=(COLUMN_TOOL,),
+                arguments=arguments,
+                uses=(Use(tool=COLUMN_TOOL, arguments=arguments),),
+            )
+        ]
+    if trouble.recover:
+        sql = {"sql": "SELECT always_fail FROM fitness_db.customers"}
+        use = Use(tool="base_readQuery", arguments=sql, failures=ATTEMPTS, bad_arguments=sql, error=_SYNTAX)
+        return [PlannedPhase(goal="Find out what was asked.", path=Path.RECOVERY, uses=(use,))]
+    if trouble.context:
+        answer = {"answer_from_context": FROM_CONTEXT}
+        return [PlannedPhase(goal="Answer from the context.", path=Path.CONTEXT, tools=(CONTEXT_TOOL,), arguments=answer)]
+    return []
 
 
 def _phase(need: questions.Need, use: Use, tactical: bool) -> PlannedPhase:  # noqa: FBT001 - zipped with its need

@@ -112,6 +112,9 @@ def _row_count(arguments: Arguments, _: date) -> list[Row]:
     found = re.search(r"FROM\s+(\w+)\.(\w+)", sql)
     if found is None:
         return [{"value": _level(sql, lo=1, hi=100)}]
+    if "*" in sql.split("FROM", maxsplit=1)[0].replace("COUNT(*)", ""):
+        names = COLUMNS.get(found[2], ())
+        return [{name: f"{name}-{row}" for name in names} for row in range(1, TABLES.get(found[1], {}).get(found[2], 0) + 1)]
     return [{"cnt": TABLES.get(found[1], {}).get(found[2], 0)}]
 
 
@@ -157,6 +160,12 @@ def _named(column: str, names: tuple[str, ...], figure: str) -> Callable[[Argume
     return rows
 
 
+def _column_summary(arguments: Arguments, _: date) -> list[Row]:
+    """Answer for one column; the server asks for each."""
+    column = str(arguments.get("column_name", "CustomerID"))
+    return [{"ColumnName": column, "DistinctValues": int(_level(column, _table(arguments), lo=1, hi=500))}]
+
+
 _ROWS: dict[str, Callable[[Arguments, date], list[Row]]] = {
     "base_columnDescription": _columns,
     "base_databaseList": _database_list,
@@ -166,7 +175,7 @@ _ROWS: dict[str, Callable[[Arguments, date], list[Row]]] = {
     "base_tableList": _table_list,
     "base_tablePreview": _preview,
     "base_tableUsage": _named("TableName", ("orders", "customers", "products"), "QueryCount"),
-    "qlty_columnSummary": _named("ColumnName", COLUMNS["customers"], "DistinctValues"),
+    "qlty_columnSummary": _column_summary,
     "qlty_distinctCategories": _named("Category", ("bikes", "rowers", "treadmills"), "Rows"),
     "qlty_missingValues": _named("ColumnName", ("Email", "JoinDate"), "NullCount"),
     "dba_databaseSpace": _space,
