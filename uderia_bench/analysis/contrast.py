@@ -14,6 +14,7 @@ import numpy as np
 from uderia_bench.analysis.censoring import with_timeouts
 from uderia_bench.analysis.drift import drift
 from uderia_bench.analysis.effects import Measured, measure
+from uderia_bench.analysis.looking import paid
 from uderia_bench.analysis.pairs import Pairs, pair, side
 from uderia_bench.analysis.settings import Settings
 from uderia_bench.analysis.strata import ALL, Stratum
@@ -84,6 +85,10 @@ def findings(
         structural = only_shown is not None or metric.across is Across.STRUCTURAL
         primary = stratum.name == ALL and (declared or metric.name in settings.margins)
         beside, censored = with_timeouts(trials, metric, baseline=baseline, candidate=candidate, where=stratum.where)
+        measured = measure(pairs, metric, confidence=settings.confidence, seed=settings.seed)
+        looked = settings.looked
+        if looked is not None and looked.metric == metric.name and stratum.name == ALL:
+            measured = paid(measured, pairs, looked)
         notes = [*pairs.warnings, *hidden]
         if only_shown is None:
             notes = [*_labels(metric), *notes, *(conditional if metric.needs_answer else ()), *censored]
@@ -97,7 +102,7 @@ def findings(
                 stratum=stratum.name,
                 family=STRUCTURAL if structural else PRIMARY if primary else EXPLORATORY,
                 pairs=pairs,
-                measured=measure(pairs, metric, confidence=settings.confidence, seed=settings.seed),
+                measured=measured,
                 only_shown=only_shown,
                 invalid=failed_checks(trials, metric, baseline=baseline, candidate=candidate, where=stratum.where),
                 beside=beside,

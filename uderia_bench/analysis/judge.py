@@ -11,6 +11,7 @@ import polars as pl
 from uderia_bench.analysis.contrast import OWN, Finding, findings
 from uderia_bench.analysis.families import judge
 from uderia_bench.analysis.learning import learned
+from uderia_bench.analysis.looking import Looked
 from uderia_bench.analysis.settings import DEFAULT_CONFIDENCE, Correction, Settings
 from uderia_bench.analysis.strata import ALL, Stratum, strata
 from uderia_bench.analysis.summary import summarise
@@ -34,14 +35,16 @@ def analyse(
     confidence: float = DEFAULT_CONFIDENCE,
     seed: int,
     warnings: tuple[str, ...] = (),
+    looked: Looked | None = None,
 ) -> Analysis:
     """Analyse a run's measured trials: every arm by itself, every contrast on every metric, the winners.
 
     ``contrasts`` are (baseline, candidate). A metric whose column the frame lacks (an older run) is left out and named in
-    the warnings; ``warnings`` are the caller's, and come first. The result depends on the trials and the seed, never on
+    the warnings; ``warnings`` are the caller's, and come first. ``looked`` says how far a run came that was looked at while it
+    went on: its metric then pays for the looks. The result depends on the trials and the seed, never on
     row order.
     """
-    settings = Settings(margins=dict(margins), correction=correction, confidence=confidence, seed=seed)
+    settings = Settings(margins=dict(margins), correction=correction, confidence=confidence, seed=seed, looked=looked)
     trials = measured(frame)
     known = tuple(metric for metric in metrics if trials.has(metric.name))
     absent = [metric.name for metric in metrics if not trials.has(metric.name)]

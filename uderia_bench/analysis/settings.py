@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from uderia_bench.analysis.looking import Looked
 from uderia_bench.errors import UsageError
 
 Correction = Literal["holm", "bh", "none"]
@@ -20,12 +21,14 @@ class Settings:
     """The declarations of one analysis; a wrong one raises UsageError.
 
     A margin of 0.10 is [1/1.1, 1.1] for a ratio, ten points for a rate, and a tenth of the baseline's mean for an amount.
+    ``looked`` is how far a run came that was looked at while it went on.
     """
 
     margins: Mapping[str, float]
     correction: Correction
     confidence: float
     seed: int
+    looked: Looked | None = None
 
     def __post_init__(self) -> None:
         if self.correction not in get_args(Correction):
