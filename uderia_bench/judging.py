@@ -7,21 +7,17 @@ what was not judged is said.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from urllib.parse import urlsplit
 
 import anyio
-import httpx
 import polars as pl
 import structlog
 
 from uderia_bench import checks, judgements, manifest
 from uderia_bench import profile_types as type_registry
-from uderia_bench.errors import CallFailed
+from uderia_bench.errors import CallFailed, NotSignedIn
 from uderia_bench.experiment import Judge
-from uderia_bench.gateway.connect import is_loopback
 from uderia_bench.gateway.credentials import Secret
-from uderia_bench.gateway.judge import complete
-from uderia_bench.gateway.wire import Wire, fast_transport
+from uderia_bench.gateway.judge import Endpoint, Transport, connect
 from uderia_bench.judge import Ask, asks, quality, read
 from uderia_bench.ledger import Ledger
 from uderia_bench.plugins import Plugins
@@ -36,25 +32,19 @@ GIVE_UP = 3  # failures in a row after which a judge counts as down: one may be 
 log = structlog.get_logger(__name__)
 
 
-async def ask(
-    run: RunDirectory,
-    plugins: Plugins,
-    environ: Mapping[str, str],
-    *,
-    transport: httpx.AsyncBaseTransport | None = None,
-) -> None:
+async def ask(run: RunDirectory, plugins: Plugins, environ: Mapping[str, str], *, transport: Transport | None = None) -> None:
     """Ask the run's judge for every score that is missing; without a judge, or without a rubric, nothing happens."""
     judge = manifest.experiment_of(run.manifest()).judge
     missing = list(_missing(run, plugins)) if judge is not None else []
     if judge is None or not missing:
         return
     secret = environ.get(KEY)
-    parts = urlsplit(judge.url)
-    if secret and parts.scheme == "http" and not is_loopback(parts.hostname or ""):
-        judgements.note(run.path, f"judge {judge.url}: {KEY} does not go over plain http to another machine; use https")
-        return
-    async with Wire(judge.url, transport or fast_transport()) as wire:
-        await _Asking(run, judge, Secret(secret) if secret else None, wire).all(missing)
+    key = Secret(secret) if secret else None
+    try:
+        async with connect(judge.url, model=judge.model, key=key, transport=transport) as endpoint:
+            await _Asking(run, judge, endpoint).all(missing)
+    except NotSignedIn as refused:
+        judgements.note(run.path, str(refused))
 
 
 def told(judge: Judge | None, kept: judgements.Kept, judged: pl.DataFrame | None) -> tuple[str, ...]:
@@ -99,8 +89,8 @@ def _missing(run: RunDirectory, plugins: Plugins) -> Iterator[Ask]:
 class _Asking:
     """The calls of one run, some at a time, until they are done or the judge is down."""
 
-    def __init__(self, run: RunDirectory, judge: Judge, key: Secret | None, wire: Wire) -> None:
-        self._run, self._judge, self._key, self._wire = run, judge, key, wire
+    def __init__(self, run: RunDirectory, judge: Judge, endpoint: Endpoint) -> None:
+        self._run, self._judge, self._endpoint = run, judge, endpoint
         self._failures = 0  # in a row
 
     async def all(self, missing: Iterable[Ask]) -> None:
@@ -116,7 +106,7 @@ class _Asking:
     async def _one(self, each: Ask, slots: anyio.Semaphore) -> None:
         try:
             with anyio.fail_after(self._judge.timeout):
-                score = read(each, await complete(self._wire, each, model=self._judge.model, key=self._key))
+                score = read(each, await self._endpoint.complete(each))
         except (CallFailed, TimeoutError) as error:
             self._failures += 1
             said = (

@@ -2,24 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
 
 import httpx
 
-from uderia_bench.errors import Refused
+from uderia_bench.errors import NotSignedIn, Refused
+from uderia_bench.gateway.connect import is_loopback
 from uderia_bench.gateway.credentials import Secret
-from uderia_bench.gateway.wire import Wire, refuse
+from uderia_bench.gateway.wire import Wire, fast_transport, refuse
 from uderia_bench.judge import Ask
+
+Transport: TypeAlias = httpx.AsyncBaseTransport
 
 _PATH = "/chat/completions"
 
 
-async def complete(wire: Wire, ask: Ask, *, model: str, key: Secret | None) -> Any:
-    """Ask the judge once; returns the decoded reply. Raises ``CallFailed`` where there is none."""
-    body = {"model": model, "messages": list(ask.messages), "temperature": 0}
-    reply = await wire.exchange("POST", _PATH, token=None if key is None else key.reveal(), body=body)
-    if reply.status != httpx.codes.OK:
-        raise refuse(reply, f"judge {wire.base_url}")
-    if (decoded := reply.json()) is None:
-        raise Refused(f"judge {wire.base_url}: the reply is no JSON", status=reply.status)
-    return decoded
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A judge that can be asked."""
+
+    wire: Wire
+    model: str
+    key: Secret | None
+
+    async def complete(self, ask: Ask) -> Any:
+        """Ask once; returns the decoded reply. Raises ``CallFailed`` where there is none."""
+        body = {"model": self.model, "messages": list(ask.messages), "temperature": 0}
+        token = None if self.key is None else self.key.reveal()
+        reply = await self.wire.exchange("POST", _PATH, token=token, body=body)
+        if reply.status != httpx.codes.OK:
+            raise refuse(reply, f"judge {self.wire.base_url}")
+        if (decoded := reply.json()) is None:
+            raise Refused(f"judge {self.wire.base_url}: the reply is no JSON", status=reply.status)
+        return decoded
+
+
+@asynccontextmanager
+async def connect(url: str, *, model: str, key: Secret | None, transport: Transport | None = None) -> AsyncGenerator[Endpoint]:
+    """Open a judge; a test gives its own transport.
+
+    Raises ``NotSignedIn`` where a key would go over plain http to another machine: everybody on the way could read it.
+    """
+    parts = urlsplit(url)
+    if key is not None and parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        raise NotSignedIn(f"judge {url}: its key does not go over plain http to another machine; use https")
+    async with Wire(url, transport or fast_transport()) as wire:
+        yield Endpoint(wire, model, key)
