@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 
 import numpy as np
 import polars as pl
 
+from uderia_bench.analysis.conditions import Conditions, failed_conditions, little_note
 from uderia_bench.analysis.contrast import OWN, Finding, findings
 from uderia_bench.analysis.families import judge
 from uderia_bench.analysis.learning import learned
@@ -36,24 +38,27 @@ def analyse(
     seed: int,
     warnings: tuple[str, ...] = (),
     looked: Looked | None = None,
+    conditions: Conditions | None = None,
 ) -> Analysis:
     """Analyse a run's measured trials: every arm by itself, every contrast on every metric, the winners.
 
     ``contrasts`` are (baseline, candidate). A metric whose column the frame lacks (an older run) is left out and named in
-    the warnings; ``warnings`` are the caller's, and come first. ``looked`` says how far a run came that was looked at while it
-    went on: its metric then pays for the looks. The result depends on the trials and the seed, never on
-    row order.
+    the warnings; ``warnings`` are the caller's, and come first. ``looked`` says how far a run came that was looked at while
+    it went on: its metric then pays for the looks. ``conditions`` are what the run noted of itself. The result depends on the
+    trials and the seed, never on row order.
     """
     settings = Settings(margins=dict(margins), correction=correction, confidence=confidence, seed=seed, looked=looked)
     trials = measured(frame)
     known = tuple(metric for metric in metrics if trials.has(metric.name))
     absent = [metric.name for metric in metrics if not trials.has(metric.name)]
+    broken = failed_conditions(conditions or Conditions())
     found: list[Finding] = []
     for baseline, candidate in contrasts:
         for stratum in strata(trials, baseline=baseline, candidate=candidate):
             chosen = known if stratum.name == ALL else _worth_splitting(known, settings)
             found.extend(findings(trials, chosen, stratum, baseline=baseline, candidate=candidate, settings=settings))
-    comparisons = judge([finding for finding in found if _says_something(finding, settings)], settings)
+    found = [replace(finding, invalid=(*finding.invalid, *broken)) for finding in found if _says_something(finding, settings)]
+    comparisons = judge(found, settings)
     return Analysis(
         arms=tuple(summarise(trials, arm, metrics=known, confidence=confidence, seed=seed) for arm in trials.arms),
         comparisons=comparisons,
@@ -63,6 +68,7 @@ def analyse(
             *warnings,
             *((f"not in these trials, so not analysed: {', '.join(absent)}",) if absent else ()),
             *misrouted_note(trials),
+            *little_note(trials),
             *(note for arm in trials.arms for note in inside_arm(trials, arm)),
         ),
         confidence=confidence,
