@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test fuzz lint format bench calibrate clean requirements
+.PHONY: demo test fuzz lint format bench recipes calibrate clean requirements
 demo: $(READY)
 	$(BIN)/uderia-bench demo
 test: $(READY)
@@ -24,6 +24,10 @@ bench: $(READY)
 	$(BIN)/python tests/bench/bench.py
 calibrate: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m calibration.calibrate
+recipes: $(READY)
+	$(PYTHON) -m venv .venv-airflow
+	.venv-airflow/bin/python -m pip install --quiet --disable-pip-version-check apache-airflow
+	PATH="$(CURDIR)/.venv-airflow/bin:$(PATH)" $(BIN)/pytest tests/recipes
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.*
 
