@@ -57,9 +57,8 @@ def cut_short(place):
     command = place / "bin" / "uderia-bench"
     real = command.with_name("real")
     command.rename(real)
-    command.write_text(
-        f'#!/bin/sh\n[ "$1" = run ] && exec timeout --preserve-status -s INT 5 "{real}" "$@" --set sim.speed=4\nexec "{real}" "$@"\n'
-    )
+    interrupted = f'exec timeout --preserve-status -s INT 5 "{real}" "$@" --set sim.speed=4'
+    command.write_text(f'#!/bin/sh\n[ "$1" = run ] && {interrupted}\nexec "{real}" "$@"\n')
     command.chmod(0o755)
 
 
