@@ -88,7 +88,10 @@ async def test_a_judge_that_is_down_costs_nothing_but_its_scores(tmp_path):
     assert len(server.requests) == judging.GIVE_UP
     checks, told = judged(run)
     assert checks["passed"].to_list() == [None] * 3
-    assert told[-1] == "not judged: 3 of 3 answers (judge http://judge.test/v1: HTTP 503, overloaded)"
+    assert (
+        told[-1]
+        == "not judged: 3 of 3 answers (judge http://judge.test/v1: HTTP 503, overloaded); uderia-bench resume asks again"
+    )
     server.down = False
     await ask(run, server)
     assert judged(run)[0]["passed"].to_list() == [True] * 3

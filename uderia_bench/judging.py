@@ -67,7 +67,7 @@ def told(judge: Judge | None, kept: judgements.Kept, judged: pl.DataFrame | None
         asked = judged.filter((pl.col("kind") == checks.JUDGED) & ~pl.col("found").str.starts_with("not judged"))
         if unscored := asked["passed"].null_count():
             why = f" ({kept.trouble})" if kept.trouble else ""
-            lines.append(f"not judged: {unscored} of {asked.height} answers{why}")
+            lines.append(f"not judged: {unscored} of {asked.height} answers{why}; uderia-bench resume asks again")
     return tuple(lines)
 
 

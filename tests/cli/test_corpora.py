@@ -142,3 +142,10 @@ def test_a_judge_scores_once_and_a_run_ends_without_it(command):
     )
     assert down.returncode == 0, down.stderr
     assert "not judged: " in " ".join(down.stdout.split())
+    with served(judge) as url:
+        manifest = command.cwd / "output" / "down" / "manifest.json"
+        manifest.write_text(manifest.read_text().replace("http://127.0.0.1:9/v1", url))
+        again = command("resume", "down")
+        assert again.returncode == 0, again.stderr
+        assert "grader scored" in " ".join(again.stdout.split())
+        assert "not judged" not in " ".join(again.stdout.split())
