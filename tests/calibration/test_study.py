@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from calibration import study
+from calibration import study, verdicts
 from calibration.designs import DESIGNS
 from frames import metric
 
@@ -103,3 +103,15 @@ def test_the_level_of_equivalence_is_the_analysis_own():
     values = np.random.default_rng(2).normal(size=20)
     studied = studentised_mean(values, seed=1)
     assert studied.symmetric(equivalence_level(0.95)) == studied.symmetric(0.90)
+
+
+@pytest.mark.parametrize("condition", verdicts.RIGHT)
+def test_a_planted_effect_of_the_agent_is_found(condition):
+    """One run of a hundred queries, of the hundred that the calibration counts."""
+    metric_name, verdict = verdicts.RIGHT[condition]
+    assert verdicts.verdicts(3, condition)[metric_name] == verdict
+
+
+def test_an_agent_like_itself_is_not_called_better_or_worse():
+    """The same model on both arms, another luck."""
+    assert not {"better", "worse"} & set(verdicts.verdicts(3, "none").values())
