@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import traces
 
-from uderia_bench.experiment import Price
+from uderia_bench.experiment_parts import Price
 from uderia_bench.pricing import PriceTable, priced
 from uderia_bench.trace import Tokens
 

@@ -11,14 +11,13 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
-from urllib.parse import urlsplit
+from typing import Annotated, Any, ClassVar, Literal
 
 import orjson
-from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, field_validator
 
 from uderia_bench import corpus, sampling
-from uderia_bench.corpus import Complexity, Corpus, Query
+from uderia_bench.corpus import Corpus, Query
 from uderia_bench.documents import (
     Document,
     Finding,
@@ -35,169 +34,27 @@ from uderia_bench.documents import (
     validate,
     wrong,
 )
-from uderia_bench.documents.quantities import Duration, Patience, Rate, Share
+from uderia_bench.documents.quantities import Duration, Patience, Share
 from uderia_bench.documents.texts import Label, Text, one_or_more
 from uderia_bench.errors import DocumentError, Mistake
+from uderia_bench.experiment_parts import (
+    SIM,
+    Arm,
+    Budget,
+    Contrast,
+    Count,
+    Filter,
+    Judge,
+    Load,
+    Natural,
+    Price,
+    Sample,
+    Server,
+    Sim,
+    WrittenShard,
+)
 
-SIM = "sim"
-"""The server's name that means the embedded Uderia."""
-
-
-def _address(value: Any) -> Any:
-    if value == SIM:
-        return value
-    if not isinstance(value, str):
-        raise wrong(((), f"should be an address such as http://localhost:5050, or {SIM}, not {echo(value)}"))
-    try:
-        parts = urlsplit(value)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number, half an IPv6 address
-        usable = False
-    if not usable:
-        raise wrong(((), f"should be an address such as http://localhost:5050, or {SIM}"))
-    if parts.username is not None or parts.password is not None:
-        raise wrong(((), "must not carry a password; set UDERIA_USERNAME and UDERIA_PASSWORD, or UDERIA_TOKEN"))
-    if parts.query or parts.fragment:
-        raise wrong(((), "should end with the path: no ? and no #"))
-    return value.rstrip("/")
-
-
-Server: TypeAlias = Annotated[str, BeforeValidator(_address)]
-Natural: TypeAlias = Annotated[int, Field(ge=0, le=10**18)]  # within 64 bits, as JSON readers and SQLite have them
-Count: TypeAlias = Annotated[Natural, Field(ge=1)]
-
-
-class Arm(Written):
-    """One profile as compared. ``profile`` is a tag, with or without @ and in any case, or a profile id."""
-
-    name: Label
-    profile: Text
-    server: Server | None = None
-    concurrency: Count | None = None
-
-
-class Contrast(Written):
-    """Two arms to compare, by name."""
-
-    baseline: Label
-    candidate: Label
-
-
-def _arrivals(value: Any) -> Any:
-    if value in ("ramp", "sweep"):
-        raise wrong(((), f"{value} is reserved for a later release; take it out"))
-    return value
-
-
-class Load(Written):
-    """How hard to ask. ``concurrency`` is per server; ``rate`` is trials a second and belongs to open arrivals."""
-
-    reserved: ClassVar[frozenset[str]] = frozenset({"ramp", "sweep"})
-
-    concurrency: Count = 8
-    isolation: Literal["arm", "none", "trial"] = "arm"
-    arrivals: Annotated[Literal["closed", "constant", "poisson"], BeforeValidator(_arrivals)] = "closed"
-    rate: Rate | None = Field(default=None, validate_default=True)
-
-    @field_validator("rate")
-    @classmethod
-    def _belongs_to_open_arrivals(cls, rate: float | None, info: ValidationInfo) -> float | None:
-        arrivals = info.data.get("arrivals")
-        if arrivals in {"constant", "poisson"} and rate is None:
-            raise wrong(((), f"is missing; arrivals: {arrivals} needs one, such as rate: 2/s"))
-        if arrivals == "closed" and rate is not None:
-            raise wrong(((), "needs arrivals: constant or poisson; a closed loop asks when an answer is in"))
-        return rate
-
-
-class Sim(Written):
-    """How the embedded Uderia is tuned. Without a ``seed`` it takes the experiment's."""
-
-    speed: Annotated[float, Field(gt=0)] = 1.0
-    seed: Natural | None = None
-    faults: Text | None = None
-
-
-class Filter(Written):
-    """Which queries of the corpora to ask: those with any of the tags and any of the complexities; empty means all."""
-
-    tags: Annotated[tuple[Text, ...], BeforeValidator(one_or_more)] = ()
-    complexity: Annotated[tuple[Complexity, ...], BeforeValidator(one_or_more)] = ()
-
-    def keeps(self, query: Query) -> bool:
-        """Whether a query is asked."""
-        tagged = not self.tags or not set(self.tags).isdisjoint(query.tags)
-        return tagged and (not self.complexity or query.complexity in self.complexity)
-
-
-class Sample(Written):
-    """How many of the queries to ask, drawn by ``seed`` (else the experiment's); ``by``: in the proportions of the labels."""
-
-    n: Count
-    seed: Natural | None = None
-    by: Literal["complexity"] | None = None
-
-
-def _shard(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    index, slash, of = value.partition("/")
-    if not (slash and index.isascii() and index.isdigit() and of.isascii() and of.isdigit()):
-        raise wrong(((), f"should be a part of the queries such as 2/4, not {echo(value)}"))
-    return {"index": int(index), "of": int(of)}
-
-
-class Shard(Written):
-    """Which part of the queries this process asks, where several share them: written ``2/4``."""
-
-    index: Count
-    of: Count
-
-    @field_validator("of")
-    @classmethod
-    def _has_the_index(cls, of: int, info: ValidationInfo) -> int:
-        if info.data.get("index", 1) > of:
-            raise wrong(((), f"there is no part {info.data['index']} of {of}"))
-        return of
-
-
-class Price(Written):
-    """What a model's tokens cost, in US dollars a million, by the server's own names."""
-
-    input_cost_per_million: Annotated[float, Field(ge=0)]
-    output_cost_per_million: Annotated[float, Field(ge=0)]
-
-
-def _judges(value: str) -> str:
-    if value == SIM:
-        raise wrong(((), "should be an address; the embedded Uderia judges nothing"))
-    return value
-
-
-class Judge(Written):
-    """A language model that scores answers by ``llm_judge`` rubrics, at an OpenAI-compatible endpoint; off without this.
-
-    ``url`` is what ``/chat/completions`` is appended to; ``rubric`` holds for every answer. Each answer is scored ``repeats``
-    times, and with ``swap`` as often with the scale turned round. ``price`` makes the judge's own cost.
-    """
-
-    url: Annotated[Server, AfterValidator(_judges)]
-    model: Text
-    rubric: Text | None = None
-    repeats: Annotated[Count, Field(le=20)] = 1
-    swap: bool = True
-    concurrency: Count = 4
-    timeout: Duration = 60.0
-    price: Price | None = None
-
-
-class Budget(Written):
-    """The most that one sitting of a run may spend: dollars, tokens, trials, time; it stops before any of them is exceeded."""
-
-    usd: Annotated[float, Field(gt=0)] | None = None
-    tokens: Count | None = None
-    trials: Count | None = None
-    time: Duration | None = None
+__all__ = ["SIM", "Experiment", "load", "parse"]
 
 
 def _first_against_the_others(validated: dict[str, Any]) -> tuple[Contrast, ...]:
@@ -222,7 +79,7 @@ class Experiment(Written):
     corpus: Annotated[tuple[Text, ...], BeforeValidator(one_or_more)] = ()
     filter: Filter = Filter()
     sample: Sample | None = None
-    shard: Annotated[Shard, BeforeValidator(_shard)] | None = None
+    shard: WrittenShard | None = None
     arms: Annotated[tuple[Arm, ...], Field(min_length=1)]
     contrasts: tuple[Contrast, ...] = Field(default_factory=_first_against_the_others)
     repeats: Count = 5

@@ -13,7 +13,8 @@ from typing import Any
 import polars as pl
 
 from uderia_bench import manifest, store
-from uderia_bench.experiment import Arm, Experiment
+from uderia_bench.experiment import Experiment
+from uderia_bench.experiment_parts import Arm
 from uderia_bench.plan import Outline
 from uderia_bench.store import RunDirectory
 

@@ -15,7 +15,7 @@ import structlog
 from uderia_bench import checks, judgements, manifest
 from uderia_bench import profile_types as type_registry
 from uderia_bench.errors import CallFailed, NotSignedIn
-from uderia_bench.experiment import Judge
+from uderia_bench.experiment_parts import Judge
 from uderia_bench.gateway.credentials import Secret
 from uderia_bench.gateway.judge import Endpoint, Transport, connect
 from uderia_bench.judge import Ask, asks, quality, read

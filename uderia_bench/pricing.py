@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 
-from uderia_bench.experiment import Price
+from uderia_bench.experiment_parts import Price
 from uderia_bench.trace import Trace
 
 _MILLION = 1_000_000
