@@ -30,13 +30,16 @@ def serve(*, seed: int, speed: float, faults: Path | None = None) -> Iterator[st
     if faults is not None:
         command += ["--faults", str(faults)]
     with tempfile.TemporaryFile() as errors:
-        child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [*command, "--exit-with-parent"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            start_new_session=True,  # Ctrl-C is for us: we decide when the server goes
-        )
+        try:
+            child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [*command, "--exit-with-parent"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                start_new_session=True,  # Ctrl-C is for us: we decide when the server goes
+            )
+        except OSError as error:  # out of processes, memory or file descriptors
+            raise CannotRun(f"the embedded Uderia did not start: {error.strerror or error}") from error
         try:
             yield _address(child, errors)
         finally:

@@ -6,15 +6,19 @@ Nothing secret reaches a log because nothing secret has a printable form (``gate
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 import orjson
 import structlog
 from structlog.typing import EventDict, WrappedLogger
+
+from uderia_bench.errors import StoreError
+from uderia_bench.store import OWNER_ONLY
 
 
 class _Fan:
@@ -23,17 +27,26 @@ class _Fan:
     def __init__(self, file: IO[bytes] | None, *, as_json: bool) -> None:
         self._file = file
         self._as_json = as_json
+        self._lost = False
 
     def msg(self, **event: Any) -> None:
         """Write one event."""
         line = orjson.dumps(event, default=str, option=orjson.OPT_PASSTHROUGH_DATACLASS) + b"\n"
         if self._file is not None:
-            self._file.write(line)
-            self._file.flush()
+            self._keep(self._file, line)
         if self._as_json:
             sys.stderr.write(line.decode())
         elif event.get("level") in ("warning", "error", "critical") and self._file is None:
             sys.stderr.write(f"{event['level']}: {event['event']}\n")
+
+    def _keep(self, file: IO[bytes], line: bytes) -> None:
+        """Write to the file; a log that cannot be written must not end what it tells of."""
+        try:
+            file.write(line)
+        except OSError as error:
+            if not self._lost:
+                self._lost = True
+                sys.stderr.write(f"warning: the log cannot be written ({error.strerror or error}); the run goes on without\n")
 
     debug = info = warning = error = critical = msg
 
@@ -42,10 +55,22 @@ def _as_keywords(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return event
 
 
+def _appending(path: Path) -> IO[bytes]:
+    """Open a log for its owner only, behind a whole line: a process that was killed may have left half of one."""
+    try:
+        path.touch(OWNER_ONLY)
+        file = path.open("ab+", buffering=0)
+        if file.tell() and os.pread(file.fileno(), 1, file.tell() - 1) != b"\n":
+            file.write(b"\n")
+    except OSError as error:
+        raise StoreError(f"{path}: cannot write: {error.strerror or error}") from error
+    return file
+
+
 @contextmanager
 def into(path: Path | None, *, as_json: bool) -> Iterator[None]:
-    """Log into ``path`` (none: to stderr only) for the time of the block."""
-    file = path.open("ab") if path is not None else None
+    """Log into ``path`` (none: to stderr only) for the time of the block; raises ``StoreError`` where it cannot be opened."""
+    file = None if path is None else _appending(path)
     try:
         structlog.configure(
             processors=[
@@ -63,4 +88,5 @@ def into(path: Path | None, *, as_json: bool) -> Iterator[None]:
     finally:
         structlog.reset_defaults()
         if file is not None:
-            file.close()
+            with suppress(OSError):
+                file.close()

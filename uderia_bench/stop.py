@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from signal import Signals
+from types import FrameType
 
 import anyio
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, *((signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()))
 STOP_TEXT = "stopping: nothing new is sent, what is in flight may finish; once more to stop now"
 NOW_TEXT = "stopping now: what is in flight is cancelled"
+
+
+def take_as_interrupt() -> None:
+    """Have every signal that ends a process raise ``KeyboardInterrupt`` where no run listens to it, as Ctrl-C does."""
+
+    def interrupt(_: int, __: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup means it
+            signal.signal(number, interrupt)
 
 
 class Stop:

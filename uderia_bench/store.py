@@ -11,7 +11,7 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ LEDGER = "ledger.sqlite"
 LOG = "log.jsonl"
 LOCK = ".lock"
 _PART = "part-0.parquet"
+OWNER_ONLY = 0o600  # answers may be confidential
+_ERROR_TEXT = 200  # characters of another library's error: enough to recognise it, one line
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # a directory name on every file system, never a path
 
 
@@ -52,6 +54,11 @@ class RunDirectory:
     def log(self) -> Path:
         """The structured log, one JSON object a line."""
         return self.path / LOG
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is a run to go on with: the manifest comes when all that needs is there."""
+        return (self.path / MANIFEST).exists()
 
     def manifest(self) -> dict[str, Any]:
         """Read the manifest; raises ``StoreError`` where it is missing or broken."""
@@ -78,10 +85,16 @@ class RunDirectory:
 
         The lock is SQLite's, since it is there on every system and goes with its process, however that ends.
         """
-        lock = sqlite3.connect(self.path / LOCK, timeout=0, isolation_level=None)
+        try:
+            (self.path / LOCK).touch(OWNER_ONLY)
+            lock = sqlite3.connect(self.path / LOCK, timeout=0, isolation_level=None)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"{self.path}: cannot be claimed: {_words(error)}") from error
         try:
             lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise StoreError(f"{self.path}: cannot be claimed: {error}") from error
             raise StoreError(f"run {self.run_id} is being worked on by another process: wait for it, or stop it") from error
         else:
             yield
@@ -90,17 +103,19 @@ class RunDirectory:
 
     def remove_if_unused(self) -> None:
         """Take the directory of a run away that never came to have a manifest."""
-        if not (self.path / MANIFEST).exists():
+        if not self.begun:
             shutil.rmtree(self.path, ignore_errors=True)
 
     def trials(self) -> pl.DataFrame:
         """Read the run's derived trials."""
-        return scan_trials(self.path).collect()
+        with _readable(f"run {self.run_id}"):
+            return scan_trials(self.path).collect()
 
     def derived(self, kind: str) -> pl.DataFrame | None:
         """Read another derived table (``steps``, ``issues``, ``checks``); None where an older derivation wrote none."""
         part = self.path / kind / _PART
-        return pl.read_parquet(part) if part.is_file() else None
+        with _readable(f"run {self.run_id}"):
+            return pl.read_parquet(part) if part.is_file() else None
 
     @contextmanager
     def table(self, kind: str, schema: pa.Schema) -> Iterator[Callable[[pl.DataFrame], None]]:
@@ -113,14 +128,15 @@ class RunDirectory:
         part, temporary = folder / _PART, folder / "part-0.tmp"
         try:
             folder.mkdir(exist_ok=True)
+            temporary.touch(OWNER_ONLY)
             with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
                 yield lambda frame: writer.write_table(frame.to_arrow().cast(schema))
-            _sync(temporary)
-            temporary.replace(part)
+            _put(temporary, part)
         except OSError as error:
             raise StoreError(f"{folder}: cannot write: {_words(error)}") from error
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 def create(output: Path, run_id: str) -> RunDirectory:
@@ -182,8 +198,9 @@ def scan_trials(runs: str | Path | Sequence[str | Path], output: Path = Path("ou
         raise StoreError(f"no trials in {runs!s}: derive the run first with 'uderia-bench derive'")
     schema: dict[str, pl.DataType] = {}
     for part in reversed(parts):
-        for name, kind in pl.read_parquet_schema(part).items():
-            schema.setdefault(name, kind)
+        with _readable(str(part)):
+            for name, kind in pl.read_parquet_schema(part).items():
+                schema.setdefault(name, kind)
     return pl.scan_parquet(parts, schema=schema, missing_columns="insert", extra_columns="ignore")
 
 
@@ -192,17 +209,39 @@ def write_file(path: Path, content: bytes | str) -> Path:
     data = content.encode() if isinstance(content, str) else content
     temporary = path.with_name(path.name + ".tmp")
     try:
+        temporary.touch(OWNER_ONLY)
         temporary.write_bytes(data)
-        _sync(temporary)
-        temporary.replace(path)
+        _put(temporary, path)
     except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise StoreError(f"{path}: cannot write: {_words(error)}") from error
     return path
 
 
+def _put(temporary: Path, path: Path) -> None:
+    """Let a written file take its place: synced first, the folder after, so that a power cut leaves the old one or the new."""
+    _sync(temporary)
+    temporary.replace(path)
+    _sync(path.parent)
+
+
 def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _readable(what: str) -> Iterator[None]:
+    """Say in a line what makes Parquet unreadable, and how it is made again."""
+    try:
+        yield
+    except (OSError, pl.exceptions.PolarsError) as error:
+        words = " ".join(_words(error).split())[:_ERROR_TEXT]
+        raise StoreError(f"{what}: its Parquet cannot be read ({words}): make it again with 'uderia-bench derive'") from error
 
 
 def runs(output: Path) -> Iterable[RunDirectory]:

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from uderia_bench import __version__
+from uderia_bench import __version__, stop
 from uderia_bench.cli import (
     baseline,
     check,
@@ -85,6 +85,7 @@ def _root(
 
 def main() -> None:
     """Run the command line; every refusal is its message on stderr and contract.md's exit code."""
+    stop.take_as_interrupt()
     debug = "--debug" in sys.argv[1:]
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from uderia_bench.cli.options import OUTPUT, AsJson, LogFormat, Output, PlainHttp, RunId, surroundings
+from uderia_bench.cli.options import OUTPUT, AsJson, Grace, LogFormat, Output, PlainHttp, RunId, surroundings
 
 if TYPE_CHECKING:
     from uderia_bench.experiment import Experiment
@@ -26,6 +26,7 @@ def command(
     timeout: Annotated[float, typer.Option("--timeout", metavar="S", help="Seconds a trial may take.")] = DEFAULT_TIMEOUT_S,
     repeats: Annotated[int, typer.Option("--repeats", metavar="N", help="How often each is asked.")] = 5,
     speed: Annotated[float, typer.Option(help="Of the embedded Uderia, with --server sim.")] = 1.0,
+    grace: Grace = None,
     output: Output = OUTPUT,
     run_id: RunId = None,
     as_json: AsJson = False,
@@ -37,23 +38,34 @@ def command(
     Example: uderia-bench compare --query "how many databases are on the system?" --profile1 IDEAT --profile2 OPTIM
     """
     from uderia_bench import pipeline, plugins, seed_comparison
-    from uderia_bench.cli.finish import leave
+    from uderia_bench.cli.finish import concluding, leave
 
-    asked = experiment_of(tuple(query), (profile1, profile2), server=server, timeout=timeout, repeats=repeats, speed=speed)
+    more = {} if grace is None else {"grace": grace}
+    asked = experiment_of(
+        tuple(query), (profile1, profile2), server=server, timeout=timeout, repeats=repeats, speed=speed, **more
+    )
     installed = plugins.load()
     run = pipeline.start(
         asked, output=output, run_id=run_id, around=surroundings(log_format=log_format, allow_plain_http=allow_plain_http)
     )
-    made = pipeline.conclude(run, installed)
-    arms = (asked.arms[0].name, asked.arms[1].name)
-    seed_comparison.write(run, installed, arms=arms, analysis=made.analysis, at=datetime.now(UTC))
+    with concluding(run):
+        made = pipeline.conclude(run, installed)
+        arms = (asked.arms[0].name, asked.arms[1].name)
+        seed_comparison.write(run, installed, arms=arms, analysis=made.analysis, at=datetime.now(UTC))
     leave(run, made, as_json=as_json)
 
 
 def experiment_of(
-    queries: tuple[str, ...], profiles: tuple[str, str], *, server: str | None, timeout: float, repeats: int, speed: float
+    queries: tuple[str, ...],
+    profiles: tuple[str, str],
+    *,
+    server: str | None,
+    timeout: float,
+    repeats: int,
+    speed: float,
+    **more: Any,
 ) -> Experiment:
-    """Return the experiment these options stand for; its mistakes name them."""
+    """Return the experiment these options stand for, with ``more`` of its fields; its mistakes name them."""
     import os
 
     from uderia_bench import experiment
@@ -76,5 +88,6 @@ def experiment_of(
         "repeats": repeats,
         "timeout": timeout,
         "load": {"concurrency": 1, "isolation": "trial"},
+        **more,
     }
     return experiment.parse(Document.of(data, file="compare"), corpora=(Corpus(name="compare", queries=asked),))

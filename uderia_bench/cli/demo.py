@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from uderia_bench.cli.options import OUTPUT, AsJson, LogFormat, Output, RunId, surroundings
+from uderia_bench.cli.options import OUTPUT, AsJson, Grace, LogFormat, Output, RunId, surroundings
 
 NAME = "demo"
 NEEDS_ARGUMENTS = False
@@ -18,6 +18,7 @@ def command(
     run_id: RunId = None,
     as_json: AsJson = False,
     log_format: LogFormat = "text",
+    grace: Grace = None,
     speed: Annotated[float, typer.Option(help="How many times faster than real agents the embedded ones are.")] = 20.0,
 ) -> None:
     """Run the shipped corpus on the embedded Uderia, IDEAT against OPTIM, and report.
@@ -26,8 +27,9 @@ def command(
     """
     from uderia_bench import experiment, pipeline
     from uderia_bench.cli.finish import finish
+    from uderia_bench.cli.run import overrides
 
-    quickstart = experiment.load(shipped("configs/quickstart.yaml"), [f"sim.speed={speed}"])
+    quickstart = experiment.load(shipped("configs/quickstart.yaml"), [f"sim.speed={speed}", *overrides({"grace": grace})])
     run = pipeline.start(quickstart, output=output, run_id=run_id, around=surroundings(log_format=log_format))
     finish(run, as_json=as_json)
 

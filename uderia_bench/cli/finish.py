@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import typer
@@ -19,8 +21,20 @@ def finish(run: RunDirectory, *, as_json: bool) -> None:
     from uderia_bench import pipeline, plugins
 
     installed = plugins.load()
-    pipeline.ask_judge(run, installed, surroundings(log_format="text"))
-    leave(run, pipeline.conclude(run, installed), as_json=as_json)
+    with concluding(run):
+        pipeline.ask_judge(run, installed, surroundings(log_format="text"))
+        made = pipeline.conclude(run, installed)
+    leave(run, made, as_json=as_json)
+
+
+@contextmanager
+def concluding(run: RunDirectory) -> Iterator[None]:
+    """Make what a run came to; a signal meanwhile leaves it to be gone on with."""
+    from uderia_bench import sitting, stop
+
+    stop.take_as_interrupt()  # the run that listened before has given the signals back to the system
+    with sitting.interruptible(run):
+        yield
 
 
 def leave(run: RunDirectory, made: Report, *, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from uderia_bench.pipeline import Surroundings
+    from uderia_bench.sitting import Surroundings
 
 Output = Annotated[Path, typer.Option("--output", metavar="DIR", help="Where run directories are kept.")]
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A run id, a run directory, or 'latest'.")]
@@ -24,6 +24,9 @@ Server = Annotated[
 PlainHttp = Annotated[
     bool, typer.Option("--allow-plain-http", help="Sign in over plain http to another machine; anybody on the way can read it.")
 ]
+Grace = Annotated[
+    str | None, typer.Option("--grace", metavar="TIME", help="What trials in flight get when the run is told to stop; 30s.")
+]
 Threshold = Annotated[
     list[str] | None,
     typer.Option("--threshold", metavar="NAME=VALUE", help="Change what a detector compares with; may be repeated."),
@@ -36,7 +39,7 @@ def surroundings(*, log_format: str = "text", allow_plain_http: bool = False) ->
     from rich.console import Console
 
     from uderia_bench.errors import UsageError
-    from uderia_bench.pipeline import Surroundings
+    from uderia_bench.sitting import Surroundings
 
     if log_format not in ("text", "json"):
         raise UsageError(f"--log-format {log_format}: use text or json")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uderia_bench.cli.options import OUTPUT, AsJson, LogFormat, Output, PlainHttp, Run, surroundings
+from uderia_bench.cli.options import OUTPUT, AsJson, Grace, LogFormat, Output, PlainHttp, Run, surroundings
 
 NAME = "resume"
 NEEDS_ARGUMENTS = True
@@ -11,6 +11,7 @@ NEEDS_ARGUMENTS = True
 def command(
     run: Run,
     output: Output = OUTPUT,
+    grace: Grace = None,
     as_json: AsJson = False,
     log_format: LogFormat = "text",
     allow_plain_http: PlainHttp = False,
@@ -21,8 +22,9 @@ def command(
     """
     from uderia_bench import pipeline, store
     from uderia_bench.cli.finish import finish
+    from uderia_bench.documents.quantities import seconds
 
-    finish(
-        pipeline.resume(store.find(run, output), surroundings(log_format=log_format, allow_plain_http=allow_plain_http)),
-        as_json=as_json,
-    )
+    found = store.find(run, output)
+    grace_s = None if grace is None else seconds(grace, "--grace")
+    pipeline.resume(found, surroundings(log_format=log_format, allow_plain_http=allow_plain_http), grace_s=grace_s)
+    finish(found, as_json=as_json)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from uderia_bench.cli.options import OUTPUT, AsJson, LogFormat, Output, PlainHttp, RunId, Server, surroundings
+from uderia_bench.cli.options import OUTPUT, AsJson, Grace, LogFormat, Output, PlainHttp, RunId, Server, surroundings
 
 if TYPE_CHECKING:
     from uderia_bench.documents import Override
@@ -27,6 +27,7 @@ def command(
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Set any field of the experiment.")
     ] = None,
+    grace: Grace = None,
     shard: Annotated[
         str | None, typer.Option("--shard", metavar="I/N", help="Ask the I-th of N parts of the queries only.")
     ] = None,
@@ -43,7 +44,7 @@ def command(
     from uderia_bench import experiment as experiments
     from uderia_bench.cli.finish import finish
 
-    flags = {"server": server, "repeats": repeats, "load.concurrency": concurrency, "shard": shard}
+    flags = {"server": server, "repeats": repeats, "load.concurrency": concurrency, "shard": shard, "grace": grace}
     loaded = experiments.load(experiment, [*(assignments or ()), *overrides(flags)], fallbacks=from_environment())
     check.names_are_known(loaded, plugins.load())
     if dry_run:
