@@ -13,7 +13,7 @@ from typing import Any
 from uderia_bench.analysis import ArmSummary, Comparison, MetricSummary
 from uderia_bench.metrics.metric import Metric
 from uderia_bench.report import content, decision
-from uderia_bench.report.content import ArmCost, Report, RunFacts
+from uderia_bench.report.content import ArmCost, Report, RunFacts, Saving
 from uderia_bench.report.figures import finite
 from uderia_bench.report.headline import headline
 from uderia_bench.stats.estimate import Estimate
@@ -48,6 +48,7 @@ def as_dict(report: Report) -> dict[str, Any]:
             for one in analysis.learning
         ],
         "costs": [_cost(cost) for cost in report.costs],
+        "savings": [_saving(saving) for saving in report.savings],
         "issues": [
             {
                 "kind": issue.kind,
@@ -61,6 +62,20 @@ def as_dict(report: Report) -> dict[str, Any]:
         ],
         "gates": [{"name": gate.name, "passed": gate.passed, "detail": gate.detail} for gate in report.gates],
         "warnings": [*report.warnings, *analysis.warnings],
+    }
+
+
+def _saving(saving: Saving) -> dict[str, Any]:
+    return {
+        "arm": saving.arm,
+        "kind": saving.kind,
+        "tokens": saving.tokens,
+        "share": finite(saving.share),
+        "count": saving.count,
+        "queries": list(saving.queries),
+        "examples": list(saving.examples),
+        "recommendation": saving.recommendation,
+        "method": saving.method,
     }
 
 

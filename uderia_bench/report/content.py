@@ -81,6 +81,24 @@ class IssueSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Saving:
+    """What one kind of issue costs an arm: an estimate of ``tokens`` by ``method``, a ``share`` (0..1) of all the arm spent.
+
+    ``queries`` and ``examples`` (trial ids) are those that lost most, the costliest first.
+    """
+
+    arm: str
+    kind: str
+    tokens: int
+    share: float | None
+    count: int
+    queries: tuple[str, ...]
+    examples: tuple[str, ...]
+    recommendation: str
+    method: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ArmCost:
     """What an arm's measured trials cost in US dollars, as the server reports it, failures included.
 
@@ -113,6 +131,7 @@ class Report:
     analysis: Analysis
     metrics: tuple[Metric, ...]
     costs: tuple[ArmCost, ...] = ()
+    savings: tuple[Saving, ...] = ()
     issues: tuple[IssueSummary, ...] = ()
     gates: tuple[GateResult, ...] = ()
     warnings: tuple[str, ...] = ()

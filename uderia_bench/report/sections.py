@@ -14,14 +14,14 @@ QUOTED = frozenset({"check_failed", "answers_disagree"})
 
 
 def tables_of(report: Report) -> Iterator[Table]:
-    """Yield the tables: how the trials ended, contrasts, percentiles, cost, learning, what is only shown, issues, gates."""
+    """Yield the tables: outcomes, contrasts, percentiles, cost, learning, what is only shown, issues, savings, gates."""
     yield tables.outcomes(report)
     for pair in content.contrasts(report.analysis):
         yield from tables.contrast(report, pair)
         yield from _present(tables.by_stratum(report, pair))
     yield from _present(tables.percentiles(report), tables.costs(report), tables.learning(report))
     yield from tables.shown_only(report)
-    yield from _present(tables.issues(report), tables.gates(report))
+    yield from _present(tables.issues(report), tables.savings(report), tables.gates(report))
 
 
 def lists(report: Report) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -175,6 +175,26 @@ def costs(report: Report) -> Table | None:
     return _table("Cost", columns, rows, remark) if rows else None
 
 
+def savings(report: Report) -> Table | None:
+    """Return what to change, by the tokens it could save, None where no issue has an estimate."""
+    metric = content.definition(report, "total_tokens")
+    rows = [
+        (
+            _text(saving.arm),
+            _text(saving.kind),
+            _text(figures.amount(float(saving.tokens), figures.scale_of(metric, float(saving.tokens)))),
+            _text(figures.MISSING if saving.share is None else figures.percentage(saving.share)),
+            _text(str(saving.count)),
+            _text(f"{saving.recommendation} Most on {', '.join(saving.queries)}; see {', '.join(saving.examples[:1])}."),
+        )
+        for saving in report.savings
+    ]
+    counts = (Column(title="tokens"), Column(title="share"), Column(title="trials"))
+    columns = (_left("arm"), _left("issue"), *counts, _left("what to change", wraps=True))
+    remark = "Estimated by the detectors; two issues may count the same tokens, so they rank and do not add up."
+    return _table("What to change, by the tokens it could save", columns, rows, remark) if rows else None
+
+
 def issues(report: Report) -> Table | None:
     """Return what the detectors found, the most frequent first as the report has it, None where they found nothing."""
     rows = [

@@ -219,6 +219,10 @@
   form.addEventListener("reset", () => setTimeout(filter));
   form.addEventListener("submit", (event) => event.preventDefault());
   filter();
-  const linked = location.hash.startsWith("#trial=") ? trials.id.indexOf(decodeURIComponent(location.hash.slice(7))) : -1;
-  if (linked >= 0) open(linked);
+  const follow = () => {
+    const linked = location.hash.startsWith("#trial=") ? trials.id.indexOf(decodeURIComponent(location.hash.slice(7))) : -1;
+    if (linked >= 0) open(linked);
+  };
+  addEventListener("hashchange", follow);
+  follow();
 })();

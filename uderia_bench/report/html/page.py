@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from importlib import resources
+from urllib.parse import quote
 
 from uderia_bench.report import content, sections, tables
 from uderia_bench.report.about import about, method
@@ -74,8 +75,17 @@ def _sections(report: Report, kept: Kept) -> Iterator[tuple[str, str, Markup | N
 def _issues(report: Report) -> Markup | None:
     """Return what was found, and behind each kind where and in which trials."""
     found = _table(tables.issues(report))
+    change = _table(tables.savings(report))
+    look = [
+        listing.folded(
+            f"Trials to look at for {saving.kind} on {saving.arm}",
+            tag("p", join(*(join(tag("a", name, href=f"#trial={quote(name)}"), " ") for name in saving.examples))),
+        )
+        for saving in report.savings
+    ]
     evidence = (listing.folded(issue.kind, listing.items(issue.evidence)) for issue in report.issues if issue.evidence)
-    return listing.section("issues", "Issues", found, *evidence, lead="Found in the traces, errors first.") if found else None
+    lead = "Found in the traces, errors first."
+    return listing.section("issues", "Issues", found, *evidence, change, *look, lead=lead) if found else None
 
 
 def _navigation(shown: Sequence[tuple[str, str, Markup]]) -> Markup:
