@@ -15,6 +15,12 @@ async def _truth(request: Request) -> Response:
     return responses.json([ledger.document() for ledger in state_of(request).truth])
 
 
+async def _faults(request: Request) -> Response:
+    """Count the faults of the wire by kind, and the requests by the call they were."""
+    state = state_of(request)
+    return responses.json({"planted": dict(state.planted), "calls": dict(state.calls)})
+
+
 async def _restart(request: Request) -> Response:
     """Forget the tasks, as a restart does; sessions and tokens stay."""
     state = state_of(request)
@@ -29,6 +35,7 @@ async def _describe(_: Request) -> Response:
 
 ROUTES = [
     Route("/sim/truth", _truth, methods=["GET"]),
+    Route("/sim/faults", _faults, methods=["GET"]),
     Route("/sim/restart", _restart, methods=["POST"]),
     Route("/sim/openapi.json", _describe, methods=["GET"]),
 ]

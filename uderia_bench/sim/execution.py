@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import orjson
 
 from uderia_bench.sim import engine_genie, engine_llm_only, engine_rag_focused, engine_tool_enabled, knowledge, snapshots
-from uderia_bench.sim.faults import AGENT_KINDS, LOST, STALL
+from uderia_bench.sim.faults import AGENT_KINDS, LOST, STALL, STUCK
 from uderia_bench.sim.profiles import Profile
 from uderia_bench.sim.quotas import QuotaExceededError
 from uderia_bench.sim.run import BadPromptError, Run
@@ -40,7 +40,7 @@ async def execute(run: Run, named: Profile | None) -> None:
         if result is not None:
             _tell(run, result)
     except asyncio.CancelledError:
-        if task.abandoned:
+        if task.abandoned or STUCK in run.hit.kinds:
             return
         run.fault("cancelled")
         await clock.sleep(_CANCELLING_S)

@@ -34,7 +34,14 @@ LOST = "lost"  # the task is forgotten when it ends; its turn is kept
 SUBMIT_ERROR = "submit_error"  # the query is answered with a server error, and nothing runs
 SUBMIT_LOST = "submit_lost"  # ... and the task runs all the same
 POLL_ERROR = "poll_error"  # a read of the task is answered with a server error; its rate is of reads
-KINDS = (*AGENT_KINDS, SLOW, STALL, LOST, SUBMIT_ERROR, SUBMIT_LOST, POLL_ERROR)
+STUCK = "stuck"  # a cancelled task stays ``cancelling``
+# Faults of the wire, and of the server as a whole: drawn for each request (wire_faults.py).
+WIRE_KINDS = (
+    *("http_429", "http_429_header", "http_429_body", "http_500", "http_502", "http_503", "html", "missing"),
+    *("reset", "reset_after", "cut_off", "stalled_body", "malformed", "huge", "token_expiry", "restart"),
+)
+CALLS = ("login", "session", "query", "task", "cancel", "details")
+KINDS = (*AGENT_KINDS, SLOW, STALL, LOST, SUBMIT_ERROR, SUBMIT_LOST, POLL_ERROR, STUCK, *WIRE_KINDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +52,7 @@ class Fault:
     rate: float
     profile: str | None = None
     provider: str | None = None
+    call: str | None = None
     from_s: float = 0.0
     until_s: float = float("inf")
     factor: float = 1.0
@@ -54,13 +62,19 @@ class Fault:
             raise ValueError(f"unknown kind {self.kind!r}; there are {', '.join(KINDS)}")
         if self.profile is not None and self.profile not in BY_TAG:
             raise ValueError(f"no profile has the tag {self.profile!r}; there are {', '.join(BY_TAG)}")
+        if self.call is not None and (self.call not in CALLS or self.kind not in WIRE_KINDS):
+            raise ValueError(f"a call is one of {', '.join(CALLS)}, for {', '.join(WIRE_KINDS)}; it is {self.call!r}")
         if not 0 <= self.rate <= 1 or self.factor <= 0:
             raise ValueError("the rate must be between 0 and 1, the factor above 0")
 
     def concerns(self, profile: Profile, seconds: float) -> bool:
         """Return whether the fault holds for this profile now."""
         mine = self.profile in (None, profile.tag) and self.provider in (None, profile.llm.provider)
-        return mine and self.from_s <= seconds < self.until_s
+        return mine and self.kind not in WIRE_KINDS and self.holds(seconds)
+
+    def holds(self, seconds: float) -> bool:
+        """Return whether it is the fault's time."""
+        return self.from_s <= seconds < self.until_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

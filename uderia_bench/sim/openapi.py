@@ -123,6 +123,7 @@ PATHS: dict[str, Json] = {
         )
     },
     "/sim/truth": {"get": _operation("What really happened", "200", open_=True)},
+    "/sim/faults": {"get": _operation("Faults of the wire, counted", "200", open_=True)},
     "/sim/restart": {"post": _operation("Forget the tasks", "200", open_=True)},
     "/sim/openapi.json": {"get": _operation("This description", "200", open_=True)},
 }

@@ -6,16 +6,14 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from uderia_bench.sim import answers, columns, distillation, snapshots, tools
+from uderia_bench.sim import answers, columns, distillation, llm_tools, shortcuts, snapshots
 from uderia_bench.sim.date_range import Group
 from uderia_bench.sim.planner import Plan
 from uderia_bench.sim.recovery import exhaust_and_recover
 from uderia_bench.sim.run import Completion, Run
 from uderia_bench.sim.scripts import ATTEMPTS, Path, PlannedPhase, PlanScript, Use
 from uderia_bench.sim.self_correction import correct
-from uderia_bench.sim.state import new_id
 
-_CHARTED = 20  # rows a chart takes
 _SLOW_PATHS = (Path.TACTICAL, Path.LLM_TASK, Path.COLUMNS, Path.RECOVERY)  # those with a tactical call
 
 
@@ -29,17 +27,17 @@ class Phases:
         self.text = answers.NOTHING_FOUND
         self.observations: list[str] = []
         self.completed = 0
-        self._script = script
+        self.script = script
         self._paths: dict[Path, Callable[[int, PlannedPhase], Awaitable[None]]] = {
             Path.TACTICAL: self._tactical,
             Path.DISPATCHED: self._dispatched,
             Path.LOOP: self._loop,
-            Path.LLM_TASK: self._llm_task,
+            Path.LLM_TASK: partial(llm_tools.task, self),
             Path.COLUMNS: self._columns,
             Path.EXPANSION: partial(columns.expand, self),
             Path.RECOVERY: partial(exhaust_and_recover, self),
-            Path.COMPONENT: self._component,
-            Path.CONTEXT: self._context,
+            Path.COMPONENT: partial(shortcuts.chart, self),
+            Path.CONTEXT: partial(shortcuts.answer_from_context, self),
         }
 
     async def carry_out(self) -> None:
@@ -60,7 +58,7 @@ class Phases:
             self.run.emit("context_state_update", {"state": "processing_complete", "target": "context"})
         elif phase.path is Path.REPORT:
             self.fast(number, phase.tools[0])
-            await self._report(number)
+            await llm_tools.report(self, number)
         else:
             await self._paths[phase.path](number, phase)
 
@@ -143,7 +141,7 @@ class Phases:
     async def _tactical(self, number: int, phase: PlannedPhase) -> None:
         completion = await self.decide(phase)
         if not phase.uses:  # it chose to report at once
-            await self._report(number, prompt_name=None)
+            await llm_tools.report(self, number, prompt_name=None)
             return
         self.collected.append(await self.tool(number, phase.uses[0], tactical=True))
         done = {"call_id": completion.call_id, "state": "processing_complete", "target": "context"}
@@ -178,31 +176,6 @@ class Phases:
         done = {"call_id": completion.call_id, "state": "processing_complete", "target": "context"}
         self.run.emit("context_state_update", done)
 
-    async def _component(self, number: int, phase: PlannedPhase) -> None:
-        """Draw a chart without asking; what comes back has no status."""
-        run, tool = self.run, phase.tools[0]
-        summary = "Component Fast-Path (chart): bypassing tactical LLM, arguments are concrete."
-        details = {"correction_type": "deterministic_component", "phase_num": number, "summary": summary}
-        run.step("Plan Optimization", "plan_optimization", details)
-        stamp = run.clock.stamp()
-        self.intend(tool, phase.arguments)
-        spec = {"data": [row for result in self.results() for row in result.get("results", ())][:_CHARTED], "type": "bar"}
-        result = {"metadata": {"tool_name": tool}, "spec": spec, "type": "chart"}
-        run.emit(None, {"details": result, "step": "Tool Execution Result", "type": "tool_result"})
-        self.entry(tool, phase.arguments, {"execution_depth": 0, "phase_number": number, "timestamp": stamp}, result)
-        run.emit("context_state_update", {"state": "processing_complete", "target": "context"})
-
-    async def _context(self, number: int, phase: PlannedPhase) -> None:
-        """Answer from what the plan already says: no log of the fast path, no LLM call, no report."""
-        run, tool = self.run, phase.tools[0]
-        self.text = phase.arguments["answer_from_context"]
-        stamp = run.clock.stamp()
-        self.intend(tool, phase.arguments)
-        result = {"metadata": {"tool_name": tool}, "results": [{"response": self.text}], "status": "success"}
-        self.entry(tool, phase.arguments, {"execution_depth": 0, "phase_number": number, "timestamp": stamp}, result)
-        run.emit("tool_result", {"details": result, "step": "Tool Execution Result", "tool_name": tool})
-        self.collected.append(result)
-
     async def _dispatched(self, number: int, phase: PlannedPhase) -> None:
         """Run several tools in turn without asking; the server then adds their results once more, as a summary."""
         text = f"Multi-tool phase detected. Agent will dispatch {len(phase.uses)} tools based on scope."
@@ -235,79 +208,6 @@ class Phases:
             self.entry(tool, use.arguments, stamp, found)
             self.collected.append(found)
         run.indicate("db", "idle")
-
-    async def _llm_task(self, number: int, phase: PlannedPhase) -> None:
-        """Let the LLM work on what was found: a tactical call, a refinement of its arguments, then the task itself."""
-        run, tool = self.run, phase.tools[0]
-        decision = await self.decide(phase)
-        summary = f"Detected an argument mismatch for tool '{tool}'. Agent is proactively correcting the arguments."
-        run.show("System Correction", "workaround", {"correction_type": "argument_refinement", "summary": summary})
-        asked = {"call_id": new_id(), "summary": f"Proactively refining arguments for '{tool}' to prevent tool failure."}
-        run.show("Calling LLM for Argument Refinement", "system_message", asked)
-        run.indicate("llm", "busy")
-        refined = await run.ask_llm("refine", call_id=asked["call_id"])
-        run.called(run.llm, None, run.profile.tag)
-        run.log("Calling LLM for Argument Refinement", "system_message", {**asked, **refined.tokens()})
-        run.indicate("llm", "idle")
-        run.token_update(refined)
-        arguments = {"database_name": next(iter(tools.TABLES))}
-        summary = f"Arguments for '{tool}' proactively corrected."
-        applied = {"correction_type": "argument_refinement_applied", "new_arguments": arguments, "summary": summary}
-        run.show("System Correction", "workaround", applied)
-        await self.llm_tool(number, tool, "Executing LLM-based task.", "llm_task", arguments, prompt_name=None)
-        done = {"call_id": decision.call_id, "state": "processing_complete", "target": "context"}
-        run.emit("context_state_update", done)
-
-    async def _report(self, number: int, **extra: Any) -> None:
-        self.text = answers.sentence(self.results(), wrong=self._script.wrong_answer, as_json=self._script.as_json)
-        call_id = await self.llm_tool(
-            number, "TDA_FinalReport", "Synthesizing final user-facing report.", "report", {}, **extra
-        )
-        self.run.emit("context_state_update", {"call_id": call_id, "state": "processing_complete", "target": "context"})
-
-    async def llm_tool(self, number: int, tool: str, summary: str, kind: str, arguments: dict[str, Any], **extra: Any) -> str:
-        """Run one of Uderia's own LLM tools, on whatever LLM the process shares at this moment; return the call's id."""
-        run = self.run
-        asked = {"call_id": new_id(), "summary": summary}
-        run.show(f"Calling LLM for {tool}", "system_message", asked)
-        run.indicate("llm", "busy")
-        stamp = run.clock.stamp()
-        self.intend(tool, arguments, **extra)
-        llm = run.state.current
-        if llm is not run.llm:
-            run.fault("contaminated")
-        distillation.tell(run, self.results())
-        seen = distillation.seen(self.collected)
-        completion = await run.ask_llm(kind, llm=llm, more_input=seen, call_id=asked["call_id"])
-        run.called(llm, None, None)
-        spent = {"call_id": completion.call_id, **completion.tokens(), "tool_name": tool}
-        result = self._report_result(spent) if kind == "report" else self._task_result(spent)
-        run.log(f"Calling LLM for {tool}", "system_message", {**asked, **completion.tokens()})
-        self.entry(tool, arguments, {"execution_depth": 0, "phase_number": number, "timestamp": stamp}, result, **extra)
-        run.emit(None, _outcome(result))
-        if result.get("corrections"):
-            mended = {"corrections": result["corrections"], "summary": "The tool's JSON was mended.", "tool_name": tool}
-            run.step("System Auto-Correction", "auto_correction", mended)
-        run.indicate("llm", "idle")
-        run.token_update(completion)
-        self.collected.append(result)
-        return completion.call_id
-
-    def _report_result(self, metadata: dict[str, Any]) -> dict[str, Any]:
-        rows = answers.count(self.results())
-        self.observations = ["Figures come from the embedded Uderia."]
-        report = {
-            "direct_answer": self.text,
-            "key_metric": {"label": "Count", "value": str(rows)} if rows else None,
-            "key_observations": [{"text": line} for line in self.observations],
-            "synthesis": [],
-        }
-        mended = ["Removed a trailing comma."] if self._script.repaired else []
-        return {"corrections": mended, "metadata": metadata, "results": [report], "status": "success"}
-
-    def _task_result(self, metadata: dict[str, Any]) -> dict[str, Any]:
-        response = "These tables hold customers, products, orders and service tickets of a fitness business."
-        return {"metadata": metadata, "results": [{"response": response}], "status": "success"}
 
 
 def _outcome(result: dict[str, Any]) -> dict[str, Any]:

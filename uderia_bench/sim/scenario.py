@@ -30,6 +30,7 @@ _FAULT: Mapping[str, type | tuple[type, ...]] = {
     "rate": _NUMBER,
     "profile": str,
     "provider": str,
+    "call": str,
     "from": _NUMBER,
     "until": _NUMBER,
     "factor": _NUMBER,

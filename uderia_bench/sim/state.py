@@ -46,6 +46,8 @@ class State:
         self.notifications = Notifications(self.clock)
         self.turns: list[dict[str, Any]] = []  # consumption rows, oldest first
         self.truth: list[Ledger] = []  # tasks that ended, in that order
+        self.calls: Counter[str] = Counter()  # requests by the call they are (wire_faults.py)
+        self.planted: Counter[str] = Counter()  # faults of the wire, by kind
         self._started = self.clock.seconds
         self._asked: Counter[tuple[str, str, str]] = Counter()
         self._cold = settings.cold_start
@@ -71,10 +73,14 @@ class State:
         )
         return luck, hit
 
+    @property
+    def seconds(self) -> float:
+        """Real seconds since the start."""
+        return self.clock.seconds - self._started
+
     def faults(self, profile: Profile, *about: object) -> Hit:
         """Return the planted faults that hit this trial or this request."""
-        seconds = self.clock.seconds - self._started
-        return faults.draw(self.settings.faults, seed=self.settings.seed, profile=profile, seconds=seconds, about=about)
+        return faults.draw(self.settings.faults, seed=self.settings.seed, profile=profile, seconds=self.seconds, about=about)
 
     def warm_up(self) -> float:
         """Return the seconds of work the first query after a start pays for, 0 for every later one."""

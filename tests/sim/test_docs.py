@@ -1,0 +1,34 @@
+"""The embedded server's own page says what is there: its examples load, and nothing is left out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from uderia_bench.sim import questions
+from uderia_bench.sim.effects import TARGETS
+from uderia_bench.sim.faults import KINDS
+from uderia_bench.sim.profiles import PROFILES
+from uderia_bench.sim.scenario import load
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "embedded-uderia.md").read_text()
+
+
+def test_its_scenario_can_be_served(tmp_path):
+    """The YAML of the page is a file the server starts with."""
+    (block,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    path = tmp_path / "scenario.yaml"
+    path.write_text(block)
+    settings = load(path)
+    assert (len(settings.faults), len(settings.effects), settings.quotas.calls_per_hour) == (2, 2, 1000)
+
+
+def test_it_names_every_profile_fault_effect_and_mark():
+    """And no mark that does nothing."""
+    for name in (*(profile.tag for profile in PROFILES), *(f"`{kind}`" for kind in KINDS), *(f"`{on}`" for on in TARGETS)):
+        assert name in PAGE, name
+    marks = set(re.findall(r"`(#\w+)", PAGE))
+    known = {mark for pattern in questions._WORDS.values() for mark in re.findall(r"#\w+", pattern)} | {"#slow", "#rewrite"}
+    assert marks == known
+    plain = questions.difficulties("which version?")
+    assert all(questions.difficulties(f"which version? {mark}") != plain for mark in marks)
