@@ -39,6 +39,20 @@ def test_every_command_shown_parses(line):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`uderia-bench ([a-z]+)", README))))
+def test_every_command_named_exists(name):
+    """Those in running text and tables, too."""
+    done = subprocess.run([sys.executable, "-m", "uderia_bench", name, "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_calibration_quoted_is_the_one_stored():
+    """What the README says of the statistics stands in the study's own table."""
+    quoted = README.partition("<!-- calibration -->")[2].partition("<!-- /calibration -->")[0].strip()
+    assert quoted
+    assert quoted in (ROOT / "tests" / "calibration" / "table.md").read_text(encoding="utf-8")
+
+
 def test_every_make_target_shown_exists():
     """What a newcomer types first."""
     targets = re.findall(r"^\$ make (\w+)", README, flags=re.MULTILINE)
