@@ -9,7 +9,6 @@ from starlette.routing import Route
 from uderia_bench.sim import responses
 from uderia_bench.sim.api_auth import state_of, user_of
 from uderia_bench.sim.api_sessions import session_of
-from uderia_bench.sim.capacity import READ_S
 from uderia_bench.sim.faults import POLL_ERROR
 from uderia_bench.sim.intake import coordinate, submit
 from uderia_bench.sim.profiles import BY_ID, BY_TAG
@@ -66,7 +65,7 @@ async def _read(request: Request) -> Response:
         return responses.error(404, f"Task '{request.path_params['task_id']}' not found.")
     if task.user_uuid != user_of(request):
         return responses.error(403, "Access denied to this task.")
-    await state.loop.work(READ_S)
+    await state.loop.read()
     task.reads += 1
     if POLL_ERROR in state.faults(BY_TAG[task.ledger.profile_tag], task.ledger.prompt, task.reads).kinds:
         return responses.page(500)

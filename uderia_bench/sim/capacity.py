@@ -13,7 +13,8 @@ from uderia_bench.sim.clock import Clock
 MEASURED_TASKS_PER_S = 2.5  # what the seconds of work written in the engines add up to, as measured
 LLM_CALL_S = 0.06  # work around one LLM call: assembling the prompt, counting, saving the session
 TOOL_CALL_S = 0.03  # ... around one tool call
-READ_S = 0.002  # ... of serialising one task
+_READ_S = 0.0005  # ... of reading one task, which is serialised once
+_LONGEST_READ_S = 3.0  # a read waits behind the work at hand, not behind all that is queued: 2.5 s at 60 tasks in flight
 _SHORTEST_WAIT_S = 0.001  # below it a timer costs more than it models
 
 
@@ -30,7 +31,20 @@ class Loop:
         if self._scale is None:
             await self._clock.sleep(seconds)
             return
+        wait = self._queue(seconds * self._scale)
+        if wait > _SHORTEST_WAIT_S:
+            await asyncio.sleep(wait)
+
+    async def read(self) -> None:
+        """Answer a read: it waits for the work before it, but never for long."""
+        if self._scale is None:
+            return
+        wait = min(self._queue(_READ_S * self._scale), _LONGEST_READ_S / self._clock.speed)
+        if wait > _SHORTEST_WAIT_S:
+            await asyncio.sleep(wait)
+
+    def _queue(self, seconds: float) -> float:
+        """Queue so much work and return how long it is until it is done, in real seconds."""
         now = self._clock.seconds
-        self._free_at = max(now, self._free_at) + seconds * self._scale / self._clock.speed
-        if self._free_at - now > _SHORTEST_WAIT_S:
-            await asyncio.sleep(self._free_at - now)
+        self._free_at = max(now, self._free_at) + seconds / self._clock.speed
+        return self._free_at - now
