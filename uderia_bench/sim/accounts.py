@@ -133,6 +133,10 @@ class Accounts:
         """End a token."""
         self._valid.pop(token, None)
 
+    def expire(self) -> None:
+        """End every sign-in, as time does; access tokens stay."""
+        self._valid = {token: ends for token, ends in self._valid.items() if token in self._uses}
+
     def create_access_token(self, name: str, expires_in_days: int | None) -> AccessToken:
         """Return a new ``tda_`` token."""
         now = datetime.fromtimestamp(self.clock.epoch, UTC)

@@ -16,9 +16,9 @@ async def _truth(request: Request) -> Response:
 
 
 async def _faults(request: Request) -> Response:
-    """Count the faults of the wire by kind, and the requests by the call they were."""
+    """Count the faults of the wire by kind, the requests by the call they were, and the queries that arrived."""
     state = state_of(request)
-    return responses.json({"planted": dict(state.planted), "calls": dict(state.calls)})
+    return responses.json({"asked": state.asked(), "calls": dict(state.calls), "planted": dict(state.planted)})
 
 
 async def _restart(request: Request) -> Response:

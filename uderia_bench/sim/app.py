@@ -10,7 +10,6 @@ from starlette.responses import Response
 from uderia_bench.sim import api_auth, api_notifications, api_profiles, api_sessions, api_sim, api_tasks, api_turns, responses
 from uderia_bench.sim.config import Settings
 from uderia_bench.sim.state import State
-from uderia_bench.sim.wire_faults import WireFaults
 
 
 async def _page(_: Request, failure: Exception) -> Response:
@@ -32,5 +31,4 @@ def create(settings: Settings) -> Starlette:
         exception_handlers={404: _page, 405: _page, 500: _page},
     )
     app.state.uderia = State(settings)
-    app.add_middleware(WireFaults, state=app.state.uderia)
     return app

@@ -15,6 +15,7 @@ import uvicorn
 
 from uderia_bench.sim import app
 from uderia_bench.sim.config import Settings
+from uderia_bench.sim.wire_faults import WireFaults
 
 _BACKLOG = 2048
 _CHUNK = 4096
@@ -41,8 +42,9 @@ def serve(settings: Settings, *, host: str = "127.0.0.1", port: int = 0, exit_wi
 
 
 async def _serve(settings: Settings, listener: socket.socket, host: str, *, exit_with_parent: bool) -> None:
+    served = app.create(settings)
     config = uvicorn.Config(
-        app.create(settings),
+        WireFaults(served, served.state.uderia),
         log_level="warning",
         access_log=False,
         lifespan="off",

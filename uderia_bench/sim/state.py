@@ -73,6 +73,15 @@ class State:
         )
         return luck, hit
 
+    def asked(self) -> list[dict[str, Any]]:
+        """List how often each profile was asked each prompt, whatever became of it."""
+        tags = {profile.id: profile.tag for profile in BY_TAG.values()}
+        return [
+            {"profile_tag": tags[profile_id], "prompt": prompt, "times": times}
+            for (within, profile_id, prompt), times in self._asked.items()
+            if not within
+        ]
+
     @property
     def seconds(self) -> float:
         """Real seconds since the start."""

@@ -1,7 +1,8 @@
-"""Faults between the server and its clients: answers that break, lie, stall or come too late. What the server does stays its own.
+"""Faults between the server and its clients: answers that break, lie, stall or never come. What the server does is its own.
 
 In the file they stand among the others (faults.py), with ``call`` for the requests they are for: ``login``, ``session``,
-``query``, ``task``, ``cancel`` or ``details``; all of them without it. Their rate is of requests, and one request has at most one::
+``query``, ``task``, ``cancel`` or ``details``; all of them without it. Their rate is of requests, and one request has one at
+most::
 
     faults:
       - {kind: reset_after, rate: 0.05, call: query}    # taken, and the connection reset before the answer
@@ -30,6 +31,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 RETRY_AFTER_S = 1
+_LEAVING_S = 0.01
 _CALLS = (
     ("login", "POST", re.compile(r"/api/v1/auth/login")),
     ("session", "POST", re.compile(r"/api/v1/sessions")),
@@ -74,7 +76,7 @@ class WireFaults:
         if fault.kind in _INSTEAD:
             await _INSTEAD[fault.kind](scope, receive, send)
         elif fault.kind == "reset":
-            _abort(send)
+            await _abort(send)
         elif fault.kind == "token_expiry":
             self._state.accounts.expire()
             await self._app(scope, receive, send)
@@ -102,12 +104,14 @@ def _call(method: str, path: str) -> str | None:
     return next((call for call, verb, pattern in _CALLS if verb == method and pattern.fullmatch(path)), None)
 
 
-def _abort(send: Send) -> None:
+async def _abort(send: Send) -> None:
     """Break the connection off as a dying process does; where there is none (in-process clients), fail."""
     transport = getattr(getattr(send, "__self__", None), "transport", None)
     if transport is None:
         raise ConnectionResetError("the connection is reset")
+    await asyncio.sleep(_LEAVING_S)  # or what was sent before would go with the connection
     transport.abort()
+    await asyncio.sleep(_LEAVING_S)  # until the server knows, which would answer in our place otherwise
 
 
 async def _begin(send: Send, status: int, length: int) -> None:
@@ -121,15 +125,14 @@ async def _whole(send: Send, status: int, body: bytes) -> None:
 
 
 async def _reset_after(_: int, __: bytes, ___: Fault, send: Send) -> None:
-    _abort(send)
+    await _abort(send)
 
 
 async def _cut_off(status: int, body: bytes, _: Fault, send: Send) -> None:
     """Send half of the answer and break the connection off."""
     await _begin(send, status, len(body))
     await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
-    await asyncio.sleep(0.01)  # or the half would go with the connection
-    _abort(send)
+    await _abort(send)
 
 
 async def _stalls(status: int, body: bytes, _: Fault, send: Send) -> None:
