@@ -109,3 +109,14 @@ def test_a_baseline_that_points_nowhere_says_so(tmp_path, monkeypatch):
     baselines.FILE.write_text("[]")
     with pytest.raises(StoreError, match="not a file of baselines"):
         store.find("release", tmp_path / "output")
+
+
+def test_as_a_page_it_needs_nothing_and_runs_nothing(tmp_path):
+    """The steps first, a strip a night, no script at all, and hostile names stay text."""
+    folder(tmp_path, 9, step_at=5, then=("<img src=x>",))
+    page = history.to_html(history.gather(tmp_path, BUILT_IN, names=["latency_s"]))
+    assert "worse since night 6" in page.split("<table")[0]
+    assert page.count("<tr") == 10
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "script-src &#x27;none&#x27;" in page

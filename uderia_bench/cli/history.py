@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,6 +19,8 @@ def command(
     metric: Annotated[
         list[str] | None, typer.Option("--metric", metavar="NAME", help="Default: those with a margin, and answered.")
     ] = None,
+    form: Annotated[str, typer.Option("--format", metavar="text|json|html", help="Which form.")] = "text",
+    file: Annotated[Path | None, typer.Option("-o", "--file", metavar="FILE", help="Write to a file, not stdout.")] = None,
     output: Output = OUTPUT,
     as_json: AsJson = False,
 ) -> None:
@@ -27,8 +30,21 @@ def command(
     """
     import json
 
-    from uderia_bench import history, plugins
+    from uderia_bench import history, plugins, store
     from uderia_bench.cli.finish import width
+    from uderia_bench.errors import UsageError
 
     found = history.gather(output, plugins.load().metrics, experiment=experiment, arm=arm, names=metric or ())
-    typer.echo(json.dumps(history.as_dict(found), indent=2) if as_json else history.in_full(found, width=width()))
+    match "json" if as_json else form:
+        case "json":
+            text = json.dumps(history.as_dict(found), indent=2)
+        case "text":
+            text = history.in_full(found, width=width())
+        case "html":
+            text = history.to_html(found).rstrip("\n")
+        case _:
+            raise UsageError(f"--format {form}: use text, json or html")
+    if file is None:
+        typer.echo(text)
+    else:
+        store.write_file(file, text + "\n")

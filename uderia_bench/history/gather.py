@@ -75,14 +75,15 @@ def gather(
     trials = _trials([run for _, run in nights])
     arms = [one.name for one in latest.arms if arm in (None, one.name)]
     before = [None, *(said for said, _ in nights[:-1])]
+    every = (
+        _series(trials.filter(pl.col("arm") == one), len(nights), one, metric, latest.margins.get(metric.name))
+        for metric in chosen
+        for one in arms
+    )
     return History(
         experiment=wanted,
         nights=tuple(_night(said, last) for (said, _), last in zip(nights, before, strict=True)),
-        series=tuple(
-            _series(trials.filter(pl.col("arm") == one), len(nights), one, metric, latest.margins.get(metric.name))
-            for metric in chosen
-            for one in arms
-        ),
+        series=tuple(series for series in every if any(night.size for night in series.levels.nights)),
         confidence=latest.confidence,
     )
 

@@ -20,12 +20,13 @@ _UNCHANGED = "nothing that the manifests know of changed that night"
 
 def in_full(history: History, *, width: int) -> str:
     """Return the history as text of at most ``width`` columns: the steps first, then every series."""
-    lines = [*wrapped(_summary(history), width)]
+    lines = [*wrapped(summary(history), width)]
     for series in history.series:
         for step in series.steps:
-            lines += wrapped(_step(history, series, step), width, first="  ", rest="    ")
-            changed = history.nights[step.at].changed or (_UNCHANGED,)
-            lines += [line for text in changed for line in wrapped(text, width, first="    - ", rest="      ")]
+            lines += wrapped(step_in_words(history, series, step), width, first="  ", rest="    ")
+            lines += [
+                line for text in changed_on(history, step) for line in wrapped(text, width, first="    - ", rest="      ")
+            ]
     for table in _tables(history):
         lines += ["", *wrapped(table.title, width), *lay_out(table, width, lambda text, _: text)]
     return "\n".join(lines)
@@ -59,7 +60,8 @@ def as_dict(history: History) -> dict[str, Any]:
     }
 
 
-def _summary(history: History) -> str:
+def summary(history: History) -> str:
+    """Say how many nights and how many steps there are."""
     nights = len(history.nights)
     count = sum(len(series.steps) for series in history.series)
     said = f"{plain(history.experiment)}: {nights} {'night' if nights == 1 else 'nights'}, "
@@ -68,12 +70,18 @@ def _summary(history: History) -> str:
     return said + ("no step." if not count else f"{count} {'step' if count == 1 else 'steps'}:")
 
 
-def _step(history: History, series: Series, step: Step) -> str:
+def step_in_words(history: History, series: Series, step: Step) -> str:
+    """Say what moved, by how much, since when, and how sure that is."""
     night = history.nights[step.at]
     better = {Direction.LOWER: step.size < 0, Direction.HIGHER: step.size > 0}.get(series.metric.direction)
     verdict = "" if better is None else ", better" if better else ", worse"
     since = f"since night {step.at + 1} ({night.started_at:%Y-%m-%d}, run {night.run_id})"
     return f"{plain(series.arm)} {series.metric.name} {_size(series, step)}{verdict} {since}, p {figures.p_value(step.p)}"
+
+
+def changed_on(history: History, step: Step) -> tuple[str, ...]:
+    """Return what the manifests say changed on the night a step began."""
+    return history.nights[step.at].changed or (_UNCHANGED,)
 
 
 def _change(series: Series, step: Step) -> float:

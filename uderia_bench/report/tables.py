@@ -171,7 +171,7 @@ def costs(report: Report) -> Table | None:
         shown = (figures.amount(value, figures.scale_of(metric, value)) for value in amounts)
         rows.append((Cell(forms=(cost.arm,), notes=tuple(notes)), *map(_text, shown)))
     columns = (_left("arm"), Column(title="spent"), Column(title="an answer"), Column(title="a right answer"))
-    remark = "Failed trials are paid for; a right answer passed all its checks." if rows else None
+    remark = "Failed trials are paid for. A right answer passed all its checks, over the queries that have any."
     return _table("Cost", columns, rows, remark) if rows else None
 
 

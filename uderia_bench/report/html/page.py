@@ -1,12 +1,9 @@
-"""The page: head with its policy, the sections in their order, data and script at the end. It decides no content."""
+"""The page of a run: its sections in the order of reading, data and script at the end. It decides no content."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from importlib import resources
 from urllib.parse import quote
 
 from uderia_bench.report import content, sections, tables
@@ -16,6 +13,7 @@ from uderia_bench.report.html import listing, trials
 from uderia_bench.report.html.composition import outcomes, phases, tokens
 from uderia_bench.report.html.course import course
 from uderia_bench.report.html.distributions import distributions
+from uderia_bench.report.html.document import SCRIPT, document
 from uderia_bench.report.html.effects import effects
 from uderia_bench.report.html.kept import Kept
 from uderia_bench.report.html.markup import Markup, data, join, tag
@@ -27,35 +25,20 @@ _DEFINITIONS = ("metrics",)  # left out of the manifest as shown: 'uderia-bench 
 
 def to_html(report: Report, kept: Kept) -> str:
     """Return the report as one self-contained page; numbers are the report's, rows are the run's own tables."""
-    style, script = Markup(_asset("page.css")), Markup(_asset("page.js"))
-    policy = (
-        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("title", f"{report.facts.experiment} - {report.facts.run_id}"),
-        tag("style", style),
-    )
     shown = [(identity, title, part) for identity, title, part in _sections(report, kept) if part]
     header = tag(
         "header",
         tag("p", f"uderia-bench report, run {report.facts.run_id}", class_="small"),
         tag("h1", report.facts.experiment),
     )
-    body = tag(
-        "body",
+    return document(
+        f"{report.facts.experiment} - {report.facts.run_id}",
         tag("a", "Skip to the verdict", href="#verdict", class_="skip"),
         header,
         tag("main", verdict(report), key_numbers(report), _navigation(shown), *(part for _, _, part in shown)),
         data("data", trials.payload(report, kept)),
-        tag("script", script),
+        script=SCRIPT,
     )
-    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 
 def _sections(report: Report, kept: Kept) -> Iterator[tuple[str, str, Markup | None]]:
@@ -110,11 +93,3 @@ def _details(report: Report, kept: Kept) -> Iterator[Markup | None]:
 
 def _table(found: tables.Table | None) -> Markup | None:
     return listing.table(found) if found else None
-
-
-def _asset(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
-
-
-def _digest(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
