@@ -54,7 +54,7 @@ FOOT = """
   {fixed:.1%}), saving {saved:.0%} of the trials.
 - At a true -10 %, 100 x 5: p < .05 in {ours:.1%} of runs; a Mann-Whitney test that pools all trials {pooled:.1%}.
 - {runs} runs of 100 x 5 drawn from the embedded agent's model, margin 5 %: a provider 15 % slower is called worse in
-  {slower:.0%}, twice the fast path better in {faster:.0%}; with no difference some verdict is better or worse in {invented:.0%}.
+  {slower:.0%}, twice the fast path better in {faster:.0%}; with no difference some metric is called either in {invented:.0%}.
 """
 
 
