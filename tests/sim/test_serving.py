@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
+import time
 import urllib.request
 
 import pytest
@@ -27,6 +29,23 @@ def test_it_says_where_it_listens_and_ends_on_a_signal(number):
             assert json.load(answer) == []
         process.send_signal(number)
         rest, errors = process.communicate(timeout=5)
+        assert (process.returncode, rest, errors) == (0, "", "")
+
+
+def test_it_ends_quietly_under_a_request():
+    """A request that the end cuts short leaves no traceback."""
+    with start("--speed", "0.001", "--login-limit", "0", stdin=subprocess.DEVNULL) as process:
+        host, port = json.loads(process.stdout.readline())["url"].removeprefix("http://").split(":")
+        body = b'{"username": "admin", "password": "admin"}'
+        request = urllib.request.Request(f"http://{host}:{port}/api/v1/auth/login", body, {"content-type": "application/json"})
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            token = json.load(answer)["token"]
+        with socket.create_connection((host, int(port)), timeout=5) as asking:
+            head = f"POST /api/v1/sessions HTTP/1.1\r\nhost: sim\r\nauthorization: Bearer {token}\r\ncontent-length: 0\r\n\r\n"
+            asking.sendall(head.encode())
+            time.sleep(0.3)
+            process.send_signal(signal.SIGTERM)
+            rest, errors = process.communicate(timeout=5)
         assert (process.returncode, rest, errors) == (0, "", "")
 
 

@@ -27,7 +27,7 @@ async def _check_tools(state: State) -> None:
     low, high = _HEALTH_CHECK_S
     drawn = stream(state.settings.seed, "switch", len(state.sessions), len(state.tasks)).random()
     await state.clock.sleep(low + (high - low) * drawn)
-    await state.loop.work(_SWITCH_WORK_S)
+    await state.loop.answer(_SWITCH_WORK_S)
 
 
 async def open_session(state: State, user: str, profile: Profile, parent: Parent | None = None) -> Session:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -64,6 +65,7 @@ async def _serve(settings: Settings, listener: socket.socket, host: str, *, exit
     sys.stdout.flush()
     stopping = asyncio.create_task(ended.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    logging.getLogger("uvicorn.error").disabled = True  # requests that the end cuts short are nobody's mistake
     serving.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await serving
