@@ -37,5 +37,5 @@ def test_an_invalid_comparison_weighs_more():
     """The line names both and the code is the invalid comparison's."""
     found = comparison("latency_s", ratio(1.0), "invalid", warnings=("invalid: 11 trials were misrouted",))
     made = report(comparisons=(found,), gates=(MISSED,))
-    assert closing(made) == ("Not valid (exit 5): 11 trials were misrouted; 1 of 1 gates missed: OPTIM.latency_s.p95 < 20s")
+    assert closing(made) == ("Not valid (exit 5): 11 trials were misrouted; gate missed: OPTIM.latency_s.p95 < 20s")
     assert int(content.standing(made)) == 5

@@ -11,12 +11,13 @@ def closing(report: Report) -> str | None:
     """Return the line, the missed gates named in it; None where nothing was planned that could be missed."""
     standing = content.standing(report)
     missed = content.missed(report)
-    gates = f"{len(missed)} of {len(report.gates)} gates missed: {'; '.join(plain(gate.name) for gate in missed)}"
+    count = f"{len(missed)} of {len(report.gates)} gates" if len(report.gates) > 1 else "gate"
+    gates = f"{count} missed: {'; '.join(plain(gate.name) for gate in missed)}"
     if standing is Standing.INVALID:
         reason = plain(content.invalid_reasons(report)[0]).rstrip(".")
         return f"Not valid (exit {int(standing)}): {reason}{f'; {gates}' if missed else ''}"
     if standing is Standing.GATE_MISSED:
-        return f"{gates} (exit {int(standing)})"
+        return f"{gates[:1].upper()}{gates[1:]} (exit {int(standing)})"
     if report.gates:
         return f"All {len(report.gates)} gates passed." if len(report.gates) > 1 else "The gate passed."
     return None
