@@ -75,7 +75,7 @@ class Scripted:
             return httpx.Response(status, json={"error": "Authentication required"})
         return await self._signed_in(request.method, path, body)
 
-    async def _signed_in(self, method: str, path: str, body: dict | None) -> httpx.Response:  # noqa: PLR0911 - a route each
+    async def _signed_in(self, method: str, path: str, body: dict | None) -> httpx.Response:  # noqa: C901, PLR0911 - a route each
         parts = path.removeprefix("/api/v1/").split("/")
         match method, parts:
             case "GET", ["auth", "me"]:
@@ -100,7 +100,10 @@ class Scripted:
             case "POST", ["tasks", task_id, "cancel"]:
                 self.tasks[task_id]["cancelled"] = True
                 return httpx.Response(200, json={"status": "success"})
-            case "GET", ["sessions", session_id, "details"]:
+            case "GET", ["sessions", session_id, "details"] if session_id in self.sessions:
+                for task_id, task in self.tasks.items():
+                    if task["session"] == session_id and not task["cancelled"] and self._over(task):
+                        self.finish(task_id)
                 return httpx.Response(200, json=self.sessions[session_id])
         return httpx.Response(404, json={"error": f"no {path}"})
 
@@ -111,6 +114,7 @@ class Scripted:
             "session": session_id,
             "end": anyio.current_time() + self.task_s,
             "profile": body["profile_id"],
+            "prompt": body["prompt"],
             "cancelled": False,
         }
         self.sessions[session_id]["session_history"].append({"role": "user", "content": body["prompt"]})

@@ -8,87 +8,14 @@ from dataclasses import replace
 import anyio
 import httpx
 import pytest
-from scripted import URL, Scripted
+from benches import CONDITIONS, Bench, planned, talk
+from scripted import Scripted
 
 from uderia_bench.errors import NotSignedIn
-from uderia_bench.gateway import directory
-from uderia_bench.gateway.connect import connect
-from uderia_bench.gateway.credentials import Credentials, Secret
-from uderia_bench.ledger import Ledger
-from uderia_bench.runner import Conditions, Runner
 from uderia_bench.stop import Stop
-from uderia_bench.trial import Ending, Stage, Trial
+from uderia_bench.trial import Ending
 
 pytestmark = pytest.mark.anyio
-ADMIN = Credentials(username="admin", password=Secret("x"))
-CONDITIONS = Conditions(concurrency=4, timeout_s=60.0, bare_sessions=False, seed=1)
-
-
-def planned(n: int, *, arms=("IDEAT", "OPTIM"), window_of=lambda _block, _arm: 0) -> tuple[Trial, ...]:
-    """Return n blocks over the arms; ``window_of(block, arm)`` numbers the windows."""
-    trials = [
-        Trial(
-            trial_id=f"q{block}-{arm}-r1",
-            seq=0,
-            block=block,
-            window=window_of(block, arm),
-            stage=Stage.MEASURED,
-            query_id=f"q{block}",
-            prompt=f"question {block}",
-            complexity=None,
-            tags=(),
-            arm=arm,
-            repeat=1,
-        )
-        for block in range(n)
-        for arm in arms
-    ]
-    ordered = sorted(trials, key=lambda trial: trial.window)
-    return tuple(replace(trial, seq=seq) for seq, trial in enumerate(ordered))
-
-
-def talk(turns: int, *, arm="OPTIM", first=0) -> tuple[Trial, ...]:
-    """Return one conversation, its turns following on ``first``."""
-    (one,) = planned(1, arms=(arm,))
-    return tuple(
-        replace(one, trial_id=f"talk-{arm}-t{turn}", query_id="talk", seq=first + turn, turn=turn, prompt=f"turn {turn}")
-        for turn in range(1, turns + 1)
-    )
-
-
-class Bench:
-    """A runner over a scripted server and a real ledger."""
-
-    def __init__(self, tmp_path, server: Scripted, trials, conditions: Conditions = CONDITIONS) -> None:
-        self.server, self.trials, self.conditions = server, trials, conditions
-        self.path = tmp_path / "ledger.sqlite"
-        self.seen, self.stop = [], Stop()
-
-    async def run(self, *, resume: bool = False, during=None) -> None:
-        """Run what is unsettled, with something happening meanwhile."""
-        async with connect(URL, ADMIN, transport=self.server.transport()) as uderia:
-            profiles = directory.read(await uderia.profiles(), await uderia.llm_configurations())
-            arms = {arm: directory.resolve(arm, profiles, server=URL) for arm in ("IDEAT", "OPTIM")}
-            ledger = Ledger.open(self.path) if resume else Ledger.create(self.path, self.trials, arms)
-            with ledger:
-                runner = Runner(
-                    servers={URL: uderia},
-                    arms=arms,
-                    conditions=self.conditions,
-                    book=ledger,
-                    watch=self.seen.append,
-                    stop=self.stop,
-                )
-                async with anyio.create_task_group() as group:
-                    if during is not None:
-                        group.start_soon(during)
-                    await runner.run(ledger.unsettled())
-                    group.cancel_scope.cancel()
-
-    def records(self):
-        """Return the settled records by trial id."""
-        with Ledger.open(self.path) as ledger:
-            return {record.trial.trial_id: record for record in ledger.records()}
 
 
 async def test_every_trial_is_settled_with_its_bodies(tmp_path):

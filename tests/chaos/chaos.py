@@ -1,0 +1,271 @@
+"""Run against seeded faults, kill at random, resume to the end, and compare what the run says with what the server knows.
+
+    python tests/chaos/chaos.py --rounds 100 --at-once 2
+
+prints a table of the faults, how often each was planted, and how the trials ended; it exits with 1 where anything was lost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from uderia_bench import embedded
+
+QUERIES = 12
+ARMS = ("IDEAT", "OPTIM")
+MOST_KILLS = 3
+MOST_SITTINGS = 8  # after the kills, until nothing is left
+LONGEST_SITTING_S = 120
+SPEED = 200.0
+SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+ADMIN = {"UDERIA_USERNAME": "admin", "UDERIA_PASSWORD": "admin"}
+# Each fault with the highest rate it is drawn with: what costs a whole time-out is rarer.
+WIRE = {
+    ("http_429", None): 0.03,
+    ("http_429_header", "session"): 0.10,
+    ("http_429_body", "query"): 0.10,
+    ("http_500", None): 0.04,
+    ("http_502", "task"): 0.10,
+    ("http_503", "query"): 0.10,
+    ("html", "task"): 0.05,
+    ("html", "query"): 0.10,
+    ("missing", "details"): 0.15,
+    ("missing", "task"): 0.01,
+    ("reset", None): 0.04,
+    ("reset_after", "query"): 0.15,
+    ("reset_after", None): 0.02,
+    ("cut_off", None): 0.04,
+    ("malformed", None): 0.04,
+    ("huge", "task"): 0.02,
+    ("token_expiry", None): 0.02,
+    ("restart", "task"): 0.01,
+}
+AGENT = {
+    "tool_failure": 0.1,
+    "plan_failure": 0.1,
+    "stall": 0.03,
+    "lost": 0.1,
+    "stuck": 0.03,
+    "submit_error": 0.1,
+    "submit_lost": 0.15,
+    "poll_error": 0.1,
+}
+
+
+@dataclass
+class Round:
+    """One run, from its first sitting to its last: what was done to it, how it ended, and what is wrong with that."""
+
+    seed: int
+    planted: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    signals: Counter[str] = field(default_factory=Counter)
+    sittings: int = 0
+    extra_askings: int = 0
+    last_exit: int = 0
+    wrong: list[str] = field(default_factory=list)
+    kept: dict[str, str] = field(default_factory=dict)  # trial to task, of what was answered before a kill
+
+
+def play(seed: int, folder: Path) -> Round:
+    """Play one round in an empty folder."""
+    rng = random.Random(seed)
+    played = Round(seed=seed)
+    _write_documents(folder, rng)
+    with embedded.serve(seed=seed, speed=SPEED, faults=folder / "faults.yaml") as server:
+        arguments = ["run", "experiment.yaml", "--server", server, "--run-id", "chaos"]
+        kills = rng.randint(1, MOST_KILLS)
+        for sitting in range(kills + MOST_SITTINGS):
+            delay_s = rng.uniform(0.0, 2.0) if sitting < kills else None
+            played.last_exit = _sit(folder, arguments, delay_s, rng, played)
+            _compare_with_before(folder, played)
+            if delay_s is None and played.last_exit != 4:
+                break
+            if (folder / "output/chaos/manifest.json").exists():
+                arguments = ["resume", "chaos"]
+            elif (folder / "output/chaos").exists():  # killed before there was a run: nothing was asked
+                arguments[-1] = "chaos"
+                _remove(folder / "output/chaos")
+        _judge(folder, server, played)
+    return played
+
+
+def _write_documents(folder: Path, rng: random.Random) -> None:
+    queries = "\n".join(f"  - {{id: q{n}, prompt: 'list the tables in sales_db, question {n}'}}" for n in range(QUERIES))
+    (folder / "corpus.yaml").write_text(f"version: 1\nname: chaos\nqueries:\n{queries}\n")
+    arms = "\n".join(f"  - {{name: {arm}, profile: {arm}}}" for arm in ARMS)
+    isolation = rng.choice(["arm", "arm", "trial"])
+    (folder / "experiment.yaml").write_text(
+        f"version: 1\nname: chaos\nserver: sim\ncorpus: corpus.yaml\narms:\n{arms}\nrepeats: 1\nwarmup: 0\n"
+        f"load: {{concurrency: {rng.randint(2, 6)}, isolation: {isolation}}}\ntimeout: 15s\ngrace: 1s\noutage: 10s\n"
+    )
+    lines = [
+        f"  - {{kind: {kind}, rate: {rng.uniform(0, rate):.4f}" + (f", call: {call}" if call else "") + ", factor: 4}"
+        for (kind, call), rate in rng.sample(sorted(WIRE.items(), key=str), k=rng.randint(2, 6))
+    ]
+    lines += [
+        f"  - {{kind: {kind}, rate: {rng.uniform(0, rate):.4f}}}"
+        for kind, rate in rng.sample(sorted(AGENT.items()), k=rng.randint(1, 4))
+    ]
+    (folder / "faults.yaml").write_text("server: {login_limit: 0}\nfaults:\n" + "\n".join(lines) + "\n")
+
+
+def _sit(folder: Path, arguments: list[str], delay_s: float | None, rng: random.Random, played: Round) -> int:
+    """Let one process work, and end it after a while where a delay is given; returns its exit code."""
+    played.sittings += 1
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("UDERIA_")}
+    with (folder / f"sitting-{played.sittings}.txt").open("w") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "uderia_bench", *arguments],
+            cwd=folder,
+            env={**clean, **ADMIN},
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            if delay_s is not None:
+                _wait_for_work(folder, process)
+                time.sleep(delay_s)
+                number = rng.choice(SIGNALS)
+                if process.poll() is None:
+                    process.send_signal(number)
+                    played.signals[number.name] += 1
+            return process.wait(LONGEST_SITTING_S)
+        except subprocess.TimeoutExpired:
+            played.wrong.append(f"sitting {played.sittings} did not end within {LONGEST_SITTING_S} s")
+            process.kill()
+            return process.wait()
+
+
+def _wait_for_work(folder: Path, process: subprocess.Popen[bytes]) -> None:
+    """Wait until a process has claimed the run: before that there is little to kill."""
+    log = folder / "output/chaos/log.jsonl"
+    before = log.stat().st_size if log.exists() else 0
+    deadline = time.monotonic() + 20
+    while process.poll() is None and time.monotonic() < deadline:
+        if log.exists() and log.stat().st_size > before:
+            return
+        time.sleep(0.01)
+
+
+def _ledger(folder: Path) -> list[tuple[str, str, str | None, str | None, int]]:
+    path = folder / "output/chaos/ledger.sqlite"
+    if not path.exists():
+        return []
+    database = sqlite3.connect(path)
+    try:
+        return database.execute("SELECT trial_id, state, ending, task_id, attempts FROM trials").fetchall()
+    except sqlite3.OperationalError:  # killed before it had tables
+        return []
+    finally:
+        database.close()
+
+
+def _compare_with_before(folder: Path, played: Round) -> None:
+    """Hold that what ended on the server once stays as it is."""
+    settled = {trial: task for trial, state, ending, task, _ in _ledger(folder) if state == "settled" and ending == "settled"}
+    for trial, task in played.kept.items():
+        if settled.get(trial) != task:
+            played.wrong.append(f"{trial} had ended as {task}, and is {settled.get(trial)} after sitting {played.sittings}")
+    played.kept = settled
+
+
+def _judge(folder: Path, server: str, played: Round) -> None:
+    """Compare what the run says with what was planned and with what the server knows."""
+    truth = {task["task_id"]: task for task in _read(f"{server}/sim/truth")}
+    sessions = {task["session_id"]: task for task in truth.values()}
+    known = _read(f"{server}/sim/faults")
+    played.planted.update(known["planted"])
+    for task in truth.values():
+        played.planted.update(fault for fault in task["faults"] if fault in AGENT)
+    try:
+        trials = pl.read_parquet(folder / "output/chaos/trials/*.parquet")
+    except (OSError, pl.exceptions.PolarsError) as error:
+        played.wrong.append(f"no trials: {error}")
+        return
+    played.outcomes.update(trials["outcome"].to_list())
+    planned = {row[0] for row in _ledger(folder)}
+    if len(planned) != QUERIES * len(ARMS) or sorted(trials["trial_id"]) != sorted(planned):
+        played.wrong.append(f"{trials.height} rows, {trials['trial_id'].n_unique()} of them unlike, {len(planned)} planned")
+    asked = {(row["profile_tag"], row["prompt"]): row["times"] for row in known["asked"]}
+    for row in trials.iter_rows(named=True):
+        number = row["query_id"].removeprefix("q")
+        times = asked.get((row["arm"], f"list the tables in sales_db, question {number}"), 0)
+        played.extra_askings += max(times - 1, 0)
+        if times > row["attempts"]:
+            played.wrong.append(f"{row['trial_id']} was asked {times} times and counts {row['attempts']}")
+        # A turn found in its session need not name its task.
+        known_as = truth.get(row["task_id"]) or sessions.get(row["session_id"], {})
+        if row["outcome"] == "answered" and known_as.get("latency_s") is None:
+            played.wrong.append(f"{row['trial_id']} is answered, and the server knows of no answer of {row['task_id']}")
+    if left := sorted(path.name for path in (folder / "output/chaos").rglob("*.tmp")):
+        played.wrong.append(f"half-written: {left}")
+    for said in folder.glob("sitting-*.txt"):
+        if "Traceback" in (text := said.read_text()) or "internal error" in text:
+            played.wrong.append(f"{said.name}: {text[-300:]}")
+
+
+def _read(url: str):
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return json.load(answer)
+
+
+def _remove(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+    folder.rmdir()
+
+
+def main() -> int:
+    """Play many rounds and print what came of them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--first", type=int, default=0, help="the first round's seed")
+    parser.add_argument("--at-once", type=int, default=3)
+    options = parser.parse_args()
+    began = time.monotonic()
+
+    def one(seed: int) -> Round:
+        with tempfile.TemporaryDirectory(prefix=f"chaos-{seed}-") as folder:
+            played = play(seed, Path(folder))
+            if played.wrong:
+                for text in played.wrong:
+                    print(f"round {seed}: {text}", flush=True)
+                for said in sorted(Path(folder).glob("sitting-*.txt")):
+                    print(f"--- round {seed}, {said.name}\n{said.read_text()[-1500:]}", flush=True)
+            return played
+
+    with ThreadPoolExecutor(options.at_once) as pool:
+        rounds = list(pool.map(one, range(options.first, options.first + options.rounds)))
+    signals = sum((played.signals for played in rounds), Counter())
+    print(f"{len(rounds)} rounds in {time.monotonic() - began:.0f} s: {sum(played.sittings for played in rounds)} sittings,")
+    print(f"signals {dict(signals)}, last exits {dict(Counter(played.last_exit for played in rounds))},")
+    print(f"{sum(played.extra_askings for played in rounds)} queries arrived more than once, each counted")
+    for title, counted in (("fault", [played.planted for played in rounds]), ("outcome", [p.outcomes for p in rounds])):
+        print(f"\n{title:<20}  times")
+        for name, times in sorted(sum(counted, Counter()).items()):
+            print(f"{name:<20} {times:>6}")
+    wrong = [played.seed for played in rounds if played.wrong]
+    print(f"\n{len(wrong)} rounds with something wrong{': seeds ' + ', '.join(map(str, wrong)) if wrong else ''}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
