@@ -84,6 +84,7 @@ def test_a_small_file_is_enough(write):
         "outage": 120.0,
         "on_quota": "pause",
         "budget": {"usd": None, "tokens": None, "trials": None, "time": None},
+        "stop": None,
         "sessions": "keep",
         "session_profile": "auto",
         "margins": {"latency_s": 0.10, "total_tokens": 0.05, "cost_usd": 0.05},
@@ -287,7 +288,7 @@ contrasts:
   - {baseline: IDEAT, candidate: IDEAT}
 repeats: 0
 load: {concurrency: 0, arrivals: poisson}
-stop: 3
+baseline: 3
 gates: [""]
 seed: 1
 seed: 2
@@ -300,7 +301,7 @@ seed: 2
         "e.yaml:10: repeats: must be at least 1, not 0",
         "e.yaml:11: load.concurrency: must be at least 1, not 0",
         "e.yaml:11: load.rate: is missing; arrivals: poisson needs one, such as rate: 2/s",
-        "e.yaml:12: stop: is reserved for a later release; take it out",
+        "e.yaml:12: baseline: is reserved for a later release; take it out",
         "e.yaml:13: gates.0: must not be empty",
         "e.yaml:15: seed: is given twice; the first is in line 14",
         "corpora/c.yaml:2: queries.0.promt: unknown key; did you mean prompt?",
@@ -314,7 +315,7 @@ seed: 2
         ("repeats: 2.5", "repeats: should be a whole number, not 2.5"),
         ("warmup: -1", "warmup: must be at least 0, not -1"),
         ("repeat: 3", "repeat: unknown key; did you mean repeats?"),
-        ("stop: {}", "stop: is reserved for a later release; take it out"),
+        ("stop: {looks: 1}", "stop.looks: must be at least 2, not 1"),
         ("on_quota: wait", "on_quota: should be pause, stop or continue, not 'wait'"),
         ("budget: 3", "budget: should be a mapping (key: value), not 3"),
         ("budget: {usd: 0}", "budget.usd: must be more than 0, not 0"),

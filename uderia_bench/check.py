@@ -10,6 +10,7 @@ from uderia_bench import complexity, corpus, experiment, gates, plan
 from uderia_bench.documents import read, suggestion
 from uderia_bench.errors import DocumentError, UsageError
 from uderia_bench.expectations.judging import GROUPS
+from uderia_bench.metrics import BUILT_IN
 from uderia_bench.plugins import Plugins
 from uderia_bench.trial import Stage
 
@@ -25,6 +26,8 @@ def names_are_known(checked: experiment.Experiment, plugins: Plugins) -> None:
         for name in checked.margins
         if name not in known
     ]
+    if checked.stop is not None and checked.stop.metric not in {metric.name for metric in BUILT_IN}:
+        mistakes.append(checked.mistake("stop.metric", f"no metric of ours is named {checked.stop.metric!r}"))
     names = gates.names_of(checked, plugins.metrics, [detector.name for detector in plugins.detectors])
     for index, text in enumerate(checked.gates):
         try:

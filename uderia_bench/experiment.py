@@ -43,6 +43,7 @@ from uderia_bench.experiment_parts import (
     Budget,
     Contrast,
     Count,
+    EarlyStop,
     Filter,
     Judge,
     Load,
@@ -70,7 +71,7 @@ class Experiment(Written):
     (how long a server may be away) are in seconds.
     """
 
-    reserved: ClassVar[frozenset[str]] = frozenset({"stop", "baseline"})
+    reserved: ClassVar[frozenset[str]] = frozenset({"baseline"})
 
     version: Literal[1]
     name: Label
@@ -91,6 +92,7 @@ class Experiment(Written):
     outage: Patience = 120.0
     on_quota: Literal["pause", "stop", "continue"] = "pause"
     budget: Budget = Budget()
+    stop: EarlyStop | None = None
     sessions: Literal["keep", "archive"] = "keep"
     session_profile: Literal["auto", "arm", "default"] = "auto"
     margins: dict[Text, Share] = Field(default_factory=lambda: {"latency_s": 0.10, "total_tokens": 0.05, "cost_usd": 0.05})

@@ -171,6 +171,13 @@ class Judge(Written):
     price: Price | None = None
 
 
+class EarlyStop(Written):
+    """Looks declared in advance: the run ends at the first where ``metric`` has decided every contrast (O'Brien-Fleming)."""
+
+    metric: Text = "latency_s"
+    looks: Annotated[Count, Field(ge=2, le=20)] = 5
+
+
 class Budget(Written):
     """The most that one sitting of a run may spend: dollars, tokens, trials, time; it stops before any of them is exceeded."""
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Any
 
+from uderia_bench.analysis.looking import Decided, Looked
 from uderia_bench.checks import Asked, Expected
 from uderia_bench.corpus import Query, content_hash
 from uderia_bench.expectation import Expectation
@@ -96,9 +97,20 @@ def _said(experiment: Experiment) -> dict[str, Any]:
     return said if said["corpus"] else {name: value for name, value in said.items() if name != "corpus"}
 
 
-def ended(manifest: dict[str, Any], *, complete: bool, ended_at: datetime) -> dict[str, Any]:
-    """Return the manifest of a run that has stopped, at its end or before."""
-    return {**manifest, "state": "complete" if complete else "interrupted", "ended_at": ended_at.isoformat()}
+def ended(manifest: dict[str, Any], *, complete: bool, ended_at: datetime, decided: Decided | None = None) -> dict[str, Any]:
+    """Return the manifest of a run that has stopped, at its end, before, or where a declared look ``decided``."""
+    state = "complete" if complete else "interrupted"
+    said = None if decided is None else {**asdict(decided), "reason": decided.reason}
+    return {**manifest, "state": state, "ended_at": ended_at.isoformat(), "decided": said}
+
+
+def looked(manifest: dict[str, Any]) -> Looked | None:
+    """Return how far a run with declared looks came; None without any."""
+    stop = experiment_of(manifest).stop
+    if stop is None:
+        return None
+    decided = manifest.get("decided")
+    return Looked(metric=stop.metric, look=decided["at"]["look"] if decided else stop.looks, looks=stop.looks)
 
 
 def derived(manifest: dict[str, Any], metrics: Sequence[Metric]) -> dict[str, Any]:
@@ -127,6 +139,7 @@ def facts(
 ) -> RunFacts:
     """Return what a report says of the run itself. ``outcomes`` counts its measured trials."""
     experiment = experiment_of(manifest)
+    decided = manifest.get("decided")
     embedded = any(arm["server"] == SIM for arm in manifest["arms"].values())
     return RunFacts(
         run_id=manifest["run_id"],
@@ -140,12 +153,12 @@ def facts(
         seed=experiment.seed,
         isolation=experiment.load.isolation,
         concurrency=experiment.load.concurrency,
-        planned=manifest["plan"]["measured"],
+        planned=sum(outcomes.values()) if decided else manifest["plan"]["measured"],
         settled={outcome.value: count for outcome, count in outcomes.items()},
         started_at=_stamp(manifest.get("started_at")),
         ended_at=_stamp(manifest.get("ended_at")),
         versions=dict(manifest["versions"]),
-        notes=notes,
+        notes=(decided["reason"], *notes) if decided else notes,
         files=files,
     )
 

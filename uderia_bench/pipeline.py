@@ -66,7 +66,12 @@ def start(experiment: Experiment, *, output: Path, run_id: str | None, around: S
 
 
 def resume(run: RunDirectory, around: Surroundings, *, grace_s: float | None = None) -> RunDirectory:
-    """Ask what an interrupted run left unasked; what was answered is not asked again. ``grace_s`` replaces the experiment's."""
+    """Ask what an interrupted run left unasked; what was answered is not asked again. ``grace_s`` replaces the experiment's.
+
+    A run that a declared look has decided has nothing left to ask.
+    """
+    if run.manifest().get("decided"):
+        return run
     experiment = manifest.experiment_of(run.manifest())
     if grace_s is not None:
         experiment = experiment.model_copy(update={"grace": grace_s})
@@ -124,6 +129,7 @@ def judge(run: RunDirectory, plugins: Plugins) -> Report:
         correction=experiment.correction,
         confidence=experiment.confidence,
         seed=experiment.seed,
+        looked=manifest.looked(facts),
     )
     issues = _issues(run, trials, plugins)
     return Report(
@@ -175,8 +181,9 @@ def settled_or_interrupted(run: RunDirectory) -> None:
     """Raise ``Interrupted``, with how to go on, where a run has trials left to ask."""
     with Ledger.open(run.ledger) as ledger:
         left = len(ledger.unsettled())
-    if left:
-        reason = run.manifest().get("stopped")
+    facts = run.manifest()
+    if left and not facts.get("decided"):
+        reason = facts.get("stopped")
         because = f"{reason}; " if reason else ""
         raise Interrupted(f"{because}{left} trials are left: {sitting.how_to_go_on(run)}")
 

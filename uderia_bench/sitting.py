@@ -17,7 +17,8 @@ import anyio
 import structlog
 from rich.console import Console
 
-from uderia_bench import embedded, logs, manifest, progress
+from uderia_bench import early, embedded, logs, manifest, progress
+from uderia_bench.analysis.looking import Decided
 from uderia_bench.budget import Limits
 from uderia_bench.errors import CallFailed, CannotRun, Interrupted, StoreError
 from uderia_bench.experiment import SIM, Experiment
@@ -29,7 +30,7 @@ from uderia_bench.ledger import Ledger
 from uderia_bench.runner import Conditions, Runner
 from uderia_bench.stop import SIGNALS, Stop
 from uderia_bench.store import RunDirectory
-from uderia_bench.trial import Expected, Trial
+from uderia_bench.trial import Expected, Trial, TrialRecord
 
 log = structlog.get_logger(__name__)
 
@@ -151,17 +152,26 @@ async def _ask(experiment: Experiment, run: RunDirectory, session: _Session, led
     stop = Stop(SIGNALS, say=lambda text: around.console.print(text, highlight=False, markup=False))
     with logs.into(run.log, as_json=around.log_as_json), progress.shown(len(left), around.console) as watch:
         log.info("run begins", run=run.run_id, trials=len(left))
+        asked_again = {trial.trial_id for trial in left}
+        before = (record for record in ledger.records() if record.trial.trial_id not in asked_again)
+        looks = early.of(experiment, plan=ledger.plan(), before=before, stop=stop)
+
+        def settled(record: TrialRecord) -> None:
+            watch(record)
+            if looks is not None:
+                looks(record)
+
         runner = Runner(
             servers=session.servers,
             arms=session.arms,
             conditions=_conditions(experiment),
             book=ledger,
-            watch=watch,
+            watch=settled,
             stop=stop,
         )
         try:
             await runner.run(left)
-            complete = _leave_word(run, ledger, stop)
+            complete = _leave_word(run, ledger, stop, None if looks is None else looks.decided)
         except StoreError as error:
             raise Interrupted(f"{error}; when that is mended, {how_to_go_on(run)}") from error
         except CannotRun as error:
@@ -171,11 +181,11 @@ async def _ask(experiment: Experiment, run: RunDirectory, session: _Session, led
             await _archive(session, ledger)
 
 
-def _leave_word(run: RunDirectory, ledger: Ledger, stop: Stop) -> bool:
-    """Say in the manifest how far the run came and why it stopped; returns whether it is complete."""
+def _leave_word(run: RunDirectory, ledger: Ledger, stop: Stop, decided: Decided | None = None) -> bool:
+    """Say in the manifest how far the run came and why it stopped; returns whether it is complete, as a decided one is."""
     ledger.sync()
-    complete = not ledger.unsettled()
-    facts = manifest.ended(run.manifest(), complete=complete, ended_at=datetime.now(UTC))
+    complete = decided is not None or not ledger.unsettled()
+    facts = manifest.ended(run.manifest(), complete=complete, ended_at=datetime.now(UTC), decided=decided)
     run.write_manifest({**facts, "stopped": None if complete else stop.reason})
     log.info("run ends", run=run.run_id, complete=complete, reason=stop.reason, **ledger.counts())
     return complete
