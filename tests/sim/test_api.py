@@ -237,3 +237,16 @@ async def test_prices_are_those_the_turns_are_priced_with(serve):
         into, out = turn["turn_input_tokens"], turn["turn_output_tokens"]
         expected = (into * row["input_cost_per_million"] + out * row["output_cost_per_million"]) / 1e6
         assert turn["turn_cost"] == pytest.approx(expected)
+
+
+async def test_a_model_without_a_price_costs_the_fallback(serve):
+    """It is not in the list, and its turns are priced all the same."""
+    async with serve(unpriced=("Google",)) as client:
+        costs = (await client.http.get("/api/v1/costs/models?include_fallback=true")).json()["costs"]
+        assert {row["provider"] for row in costs} == {"Friendli", "*"}
+        (fallback,) = [row for row in costs if row["is_fallback"]]
+        _, session = await client.ask("IDEAT", "how many databases?")
+        (turn,) = session["last_turn_data"]["workflow_history"]
+        into, out = turn["turn_input_tokens"], turn["turn_output_tokens"]
+        expected = (into * fallback["input_cost_per_million"] + out * fallback["output_cost_per_million"]) / 1e6
+        assert turn["turn_cost"] == pytest.approx(expected)

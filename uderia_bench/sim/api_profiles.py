@@ -65,6 +65,7 @@ async def _prices(request: Request) -> Response:
     costs = [
         _price(number, llm.provider, llm.model, (llm.input_usd, llm.output_usd), fallback=False)
         for number, llm in enumerate(LLMS, start=1)
+        if llm.provider not in state_of(request).settings.unpriced
     ]
     if request.query_params.get("include_fallback", "true").lower() == "true":
         fallback = (FALLBACK_INPUT_USD, FALLBACK_OUTPUT_USD)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from uderia_bench.sim.capacity import MEASURED_TASKS_PER_S
 from uderia_bench.sim.effects import Effect
 from uderia_bench.sim.faults import Fault
+from uderia_bench.sim.llms import LLMS
 from uderia_bench.sim.profiles import BY_TAG
 from uderia_bench.sim.quotas import Quotas
 
@@ -22,8 +23,9 @@ class Settings:
     limit. ``learning``: successful plans are kept and found again, as the real server does; without it every query is cold.
     ``tasks_per_s`` is what the server sustains at speed 1, 0 for no limit. ``cold_start``: the first query after a start is
     late. ``chance``: trouble happens unasked, as often as agent.py says; without it only what prompts and faults ask for.
-    ``knowledge`` are the tags of profiles that look up knowledge before they answer. ``quotas`` limit the user; none by
-    default, where the real server has 1,000 calls an hour. ``faults`` and ``effects`` are planted.
+    ``knowledge`` are the tags of profiles that look up knowledge before they answer. ``unpriced`` are providers whose models
+    the server prices by its fallback, without a word. ``quotas`` limit the user; none by default, where the real server has
+    1,000 calls an hour. ``faults`` and ``effects`` are planted.
     """
 
     seed: int = 7
@@ -35,6 +37,7 @@ class Settings:
     cold_start: bool = True
     chance: bool = True
     knowledge: tuple[str, ...] = ()
+    unpriced: tuple[str, ...] = ()
     quotas: Quotas = field(default_factory=Quotas)
     faults: tuple[Fault, ...] = ()
     effects: tuple[Effect, ...] = ()
@@ -49,3 +52,7 @@ class Settings:
         for tag in self.knowledge:
             if tag not in BY_TAG:
                 raise ValueError(f"no profile has the tag {tag!r}; there are {', '.join(BY_TAG)}")
+        known = [llm.provider for llm in LLMS]
+        for provider in self.unpriced:
+            if provider not in known:
+                raise ValueError(f"no provider is called {provider!r}; there are {', '.join(known)}")

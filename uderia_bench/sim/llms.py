@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _MILLION = 1_000_000
+FALLBACK_INPUT_USD, FALLBACK_OUTPUT_USD = 0.10, 0.40  # what the server assumes for a model it has no price for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +29,10 @@ class Llm:
         """The model as the server's session file names it."""
         return f"{self.provider}/{self.model}"
 
-    def cost(self, input_tokens: int, output_tokens: int) -> float:
-        """USD for one call."""
-        return (input_tokens * self.input_usd + output_tokens * self.output_usd) / _MILLION
+    def cost(self, input_tokens: int, output_tokens: int, *, priced: bool) -> float:
+        """USD for one call, by the fallback where the server has no price for the model and does not say so."""
+        into, out = (self.input_usd, self.output_usd) if priced else (FALLBACK_INPUT_USD, FALLBACK_OUTPUT_USD)
+        return (input_tokens * into + output_tokens * out) / _MILLION
 
     def document(self) -> dict[str, Any]:
         """Return the configuration as GET /llm/configurations lists it; this server keeps no credentials."""
@@ -69,4 +71,3 @@ FRIENDLI = Llm(
     output_usd=0.60,
 )
 LLMS = (GOOGLE, FRIENDLI)
-FALLBACK_INPUT_USD, FALLBACK_OUTPUT_USD = 0.10, 0.40  # what the server assumes for a model it has no price for

@@ -201,7 +201,7 @@ class Run:
 
     def cost(self) -> float:
         """USD of the turn as the server prices it: all tokens at the profile's own model."""
-        return self.llm.cost(self.input_tokens, self.output_tokens)
+        return self.llm.cost(self.input_tokens, self.output_tokens, priced=self._is_priced(self.llm))
 
     def served(self) -> None:
         """Note in the session that the profile and its model take part."""
@@ -215,6 +215,9 @@ class Run:
 
     def _tell_models(self) -> None:
         self.state.notifications.publish(self.session.user_uuid, "session_model_update", self.session.models())
+
+    def _is_priced(self, llm: Llm) -> bool:
+        return llm.provider not in self.state.settings.unpriced
 
     # --- calling
 
@@ -257,7 +260,7 @@ class Run:
             call_id=call_id,
             input_tokens=into,
             output_tokens=out,
-            cost_usd=llm.cost(into, out),
+            cost_usd=llm.cost(into, out, priced=self._is_priced(llm)),
             duration_ms=round((self.clock.seconds - started) * 1000),
         )
 

@@ -50,6 +50,7 @@ _SERVER: Mapping[str, type | tuple[type, ...]] = {
     "learning": bool,
     "login_limit": int,
     "knowledge": list,
+    "unpriced": list,
     "quotas": dict,
 }
 _QUOTAS: Mapping[str, type | tuple[type, ...]] = dict.fromkeys(Quotas.__slots__, int)
@@ -65,8 +66,7 @@ def load(path: Path, **options: Any) -> Settings:
     if "quotas" in server:
         where = f"{path}: server.quotas"
         server["quotas"] = _made(Quotas, _checked(server["quotas"], _QUOTAS, where), where)
-    if "knowledge" in server:
-        server["knowledge"] = tuple(server["knowledge"])
+    server |= {name: tuple(server[name]) for name in ("knowledge", "unpriced") if name in server}
     effects = document.get("effects", [])
     settings = {
         **server,
