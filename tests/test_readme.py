@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from uderia_bench import experiment
+from uderia_bench import check, experiment, plugins
 from uderia_bench.documents import read_text
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,10 +62,12 @@ def test_every_make_target_shown_exists():
 
 
 def test_the_experiment_shown_is_sound():
-    """It stands in configs/, beside the corpora it names."""
-    for text in blocks("yaml"):
-        loaded = experiment.parse(read_text(text, file=str(ROOT / "configs" / "readme.yaml")))
-        assert loaded.queries
+    """The pieces shown are one experiment, in configs/ beside the corpora it names; its margins and gates mean something."""
+    text = "".join(blocks("yaml"))
+    loaded = experiment.parse(read_text(text, file=str(ROOT / "configs" / "readme.yaml")))
+    assert loaded.queries
+    assert loaded.gates
+    check.names_are_known(loaded, plugins.load())
 
 
 def test_the_files_and_links_shown_exist():
