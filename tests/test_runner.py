@@ -167,6 +167,8 @@ async def test_a_forgotten_task_is_read_from_its_session_or_lost(tmp_path):
     await bench.run(during=restart)
     endings = {record.task_id: record.ending for record in bench.records().values()}
     assert endings == {"task-0": Ending.SETTLED, "task-1": Ending.LOST}
+    (saved,) = (record for record in bench.records().values() if record.ending is Ending.SETTLED)
+    assert saved.task is None  # a poll that saw it running would tell readers that it never ended
 
 
 async def test_a_lost_sign_in_ends_the_run_and_keeps_what_settled(tmp_path):

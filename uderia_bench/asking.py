@@ -220,7 +220,8 @@ class Asking:
             held.set(ending=Ending.LOST, detail=f"{gone}; its session is gone too")
             return
         if session_file.turn_of(body, record.task_id, record.trial.turn) is not None:
-            held.set(ending=Ending.SETTLED, detail=None, session=body, done_at=_utc())
+            # What the last poll saw is no end: kept, it would say that the task never ended.
+            held.set(ending=Ending.SETTLED, detail=None, task=None, session=body, done_at=_utc())
             held.note("the server forgot the task; read from the session alone")
         else:
             held.set(ending=Ending.LOST, detail=f"{gone}; its session has no turn of it", session=body)

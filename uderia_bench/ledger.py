@@ -206,6 +206,10 @@ class Ledger:
             if record is not None:
                 yield record
 
+    def settled_count(self) -> int:
+        """Return how many trials are settled, readable or not."""
+        return len(self._settled(None))
+
     def damaged(self) -> tuple[str, ...]:
         """Name what was settled and cannot be read: trials by id, or by their place in the plan where even that is lost."""
         names: list[str] = []

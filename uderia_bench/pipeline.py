@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import anyio
 import polars as pl
@@ -89,7 +90,7 @@ def ask_judge(run: RunDirectory, plugins: Plugins, around: Surroundings) -> None
 
 def conclude(run: RunDirectory, plugins: Plugins, thresholds: Thresholds = DEFAULTS) -> Report:
     """Derive a run's Parquet, compare its arms and write its reports; returns the report for printing and judging."""
-    derive.run(
+    derived = derive.run(
         run,
         metrics=plugins.metrics,
         types=plugins.profile_types,
@@ -98,10 +99,25 @@ def conclude(run: RunDirectory, plugins: Plugins, thresholds: Thresholds = DEFAU
         expected=manifest.expected(run.manifest(), plugins.expectations, judgements.read(run.path).scores),
         prices=PriceTable(own=manifest.experiment_of(run.manifest()).prices),
     )
-    run.write_manifest(manifest.derived(run.manifest(), plugins.metrics))
+    facts = manifest.derived(run.manifest(), plugins.metrics)
+    run.write_manifest({**facts, "damaged": _damaged(run, derived)})
     made = judge(run, plugins)
     rendering.leave(run, made)
     return made
+
+
+def damage(facts: dict[str, Any]) -> tuple[str, ...]:
+    """Say what of a run could not be read, from its manifest."""
+    names = facts.get("damaged") or ()
+    if not names:
+        return ()
+    return (f"{len(names)} settled trials cannot be read from the damaged ledger: {', '.join(names)}",)
+
+
+def _damaged(run: RunDirectory, derived: int) -> tuple[str, ...]:
+    """Name the settled trials that could not be derived, because the ledger is damaged."""
+    with Ledger.open(run.ledger) as ledger:
+        return ledger.damaged() if derived < ledger.settled_count() else ()
 
 
 def judge(run: RunDirectory, plugins: Plugins) -> Report:
@@ -133,7 +149,12 @@ def judge(run: RunDirectory, plugins: Plugins) -> Report:
     )
     issues = _issues(run, trials, plugins)
     return Report(
-        facts=manifest.facts(facts, outcomes, files=tuple(str(run.path / name) for name in (*rendering.LEFT, "trials"))),
+        facts=manifest.facts(
+            facts,
+            outcomes,
+            files=tuple(str(run.path / name) for name in (*rendering.LEFT, "trials")),
+            notes=damage(facts),
+        ),
         analysis=found,
         metrics=plugins.metrics,
         costs=costs(trials, tuple(summary.arm for summary in found.arms)),

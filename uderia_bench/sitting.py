@@ -28,7 +28,7 @@ from uderia_bench.gateway.credentials import from_environment
 from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.ledger import Ledger
 from uderia_bench.runner import Conditions, Runner
-from uderia_bench.stop import SIGNALS, Stop
+from uderia_bench.stop import Stop, listened_to
 from uderia_bench.store import RunDirectory
 from uderia_bench.trial import Expected, Trial, TrialRecord
 
@@ -149,7 +149,7 @@ async def _session(experiment: Experiment, addresses: Mapping[str, str], around:
 async def _ask(experiment: Experiment, run: RunDirectory, session: _Session, ledger: Ledger, around: Surroundings) -> None:
     """Ask what the ledger has left, and say in the manifest how far it came."""
     left = ledger.unsettled()
-    stop = Stop(SIGNALS, say=lambda text: around.console.print(text, highlight=False, markup=False))
+    stop = Stop(listened_to(), say=lambda text: around.console.print(text, highlight=False, markup=False))
     with logs.into(run.log, as_json=around.log_as_json), progress.shown(len(left), around.console) as watch:
         log.info("run begins", run=run.run_id, trials=len(left))
         asked_again = {trial.trial_id for trial in left}

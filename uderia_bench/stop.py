@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import signal
+import sys
+import threading
 from collections.abc import Callable
 from signal import Signals
 from types import FrameType
 
 import anyio
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, *((signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()))
 STOP_TEXT = "stopping: nothing new is sent, what is in flight may finish; once more to stop now"
+AGAIN_S = 0.05  # until a destructor that swallowed a signal is done
 NOW_TEXT = "stopping now: what is in flight is cancelled"
 
 
@@ -20,9 +22,22 @@ def take_as_interrupt() -> None:
     def interrupt(_: int, __: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    for number in SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup means it
-            signal.signal(number, interrupt)
+    def lost(unraisable: sys.UnraisableHookArgs) -> None:
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):  # in a destructor, where nothing can be raised: send it again
+            threading.Timer(AGAIN_S, signal.raise_signal, (signal.SIGINT,)).start()
+        else:
+            sys.__unraisablehook__(unraisable)
+
+    sys.unraisablehook = lost
+    for number in listened_to():
+        signal.signal(number, interrupt)
+
+
+def listened_to() -> tuple[Signals, ...]:
+    """Return the signals that end a run: the terminal's going away too, unless nohup has it ignored."""
+    hang_up = getattr(signal, "SIGHUP", None)
+    heard = hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN
+    return (signal.SIGINT, signal.SIGTERM, *((hang_up,) if heard else ()))
 
 
 class Stop:

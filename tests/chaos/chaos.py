@@ -67,6 +67,8 @@ AGENT = {
     "poll_error": 0.1,
 }
 
+HARMLESS = {"stuck", "lost", "submit_error", "submit_lost", "poll_error"}  # an answer that was given stays one
+
 
 @dataclass
 class Round:
@@ -190,7 +192,6 @@ def _compare_with_before(folder: Path, played: Round) -> None:
 def _judge(folder: Path, server: str, played: Round) -> None:
     """Compare what the run says with what was planned and with what the server knows."""
     truth = {task["task_id"]: task for task in _read(f"{server}/sim/truth")}
-    sessions = {task["session_id"]: task for task in truth.values()}
     known = _read(f"{server}/sim/faults")
     played.planted.update(known["planted"])
     for task in truth.values():
@@ -204,22 +205,32 @@ def _judge(folder: Path, server: str, played: Round) -> None:
     planned = {row[0] for row in _ledger(folder)}
     if len(planned) != QUERIES * len(ARMS) or sorted(trials["trial_id"]) != sorted(planned):
         played.wrong.append(f"{trials.height} rows, {trials['trial_id'].n_unique()} of them unlike, {len(planned)} planned")
-    asked = {(row["profile_tag"], row["prompt"]): row["times"] for row in known["asked"]}
-    for row in trials.iter_rows(named=True):
-        number = row["query_id"].removeprefix("q")
-        times = asked.get((row["arm"], f"list the tables in sales_db, question {number}"), 0)
-        played.extra_askings += max(times - 1, 0)
-        if times > row["attempts"]:
-            played.wrong.append(f"{row['trial_id']} was asked {times} times and counts {row['attempts']}")
-        # A turn found in its session need not name its task.
-        known_as = truth.get(row["task_id"]) or sessions.get(row["session_id"], {})
-        if row["outcome"] == "answered" and known_as.get("latency_s") is None:
-            played.wrong.append(f"{row['trial_id']} is answered, and the server knows of no answer of {row['task_id']}")
+    played.wrong += _untrue(trials, known, truth)
     if left := sorted(path.name for path in (folder / "output/chaos").rglob("*.tmp")):
         played.wrong.append(f"half-written: {left}")
     for said in folder.glob("sitting-*.txt"):
         if "Traceback" in (text := said.read_text()) or "internal error" in text:
             played.wrong.append(f"{said.name}: {text[-300:]}")
+    played.extra_askings = sum(max(row["times"] - 1, 0) for row in known["asked"])
+
+
+def _untrue(trials: pl.DataFrame, known: dict, truth: dict[str, dict]) -> list[str]:
+    """Say which trials count less askings than there were, or end otherwise than the server knows."""
+    wrong: list[str] = []
+    sessions = {task["session_id"]: task for task in truth.values()}
+    asked = {(row["profile_tag"], row["prompt"]): row["times"] for row in known["asked"]}
+    for row in trials.iter_rows(named=True):
+        number = row["query_id"].removeprefix("q")
+        times = asked.get((row["arm"], f"list the tables in sales_db, question {number}"), 0)
+        if times > row["attempts"]:
+            wrong.append(f"{row['trial_id']} was asked {times} times and counts {row['attempts']}")
+        # A turn found in its session need not name its task.
+        known_as = truth.get(row["task_id"]) or sessions.get(row["session_id"], {})
+        if row["outcome"] == "failed" and known_as.get("latency_s") is not None and HARMLESS.issuperset(known_as["faults"]):
+            wrong.append(f"{row['trial_id']} failed ({row['outcome_detail']}), and the server knows its answer")
+        if row["outcome"] == "answered" and known_as.get("latency_s") is None:
+            wrong.append(f"{row['trial_id']} is answered, and the server knows of no answer of {row['task_id']}")
+    return wrong
 
 
 def _read(url: str):

@@ -147,7 +147,7 @@ async def test_error_pages_are_refusals_not_crashes():
         with pytest.raises(Refused, match="create session: HTTP 500"):
             await uderia.create_session(None)
         server.trouble("/sessions", httpx.Response(201, json=["no", "object"]))
-        with pytest.raises(Refused, match="names no usable session_id"):
+        with pytest.raises(NoAnswer, match="names no usable session_id"):
             await uderia.create_session(None)
 
 
@@ -190,7 +190,7 @@ async def test_an_id_of_the_servers_is_never_a_path(named):
     server = Scripted()
     server.trouble("/sessions", httpx.Response(201, json={"session_id": named}))
     async with connected(server) as uderia:
-        with pytest.raises(Refused, match="no usable session_id"):
+        with pytest.raises(NoAnswer, match="no usable session_id"):
             await uderia.create_session(None)
 
 

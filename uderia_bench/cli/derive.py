@@ -20,5 +20,7 @@ def command(run: Run, output: Output = OUTPUT, threshold: Threshold = None) -> N
 
     found = store.find(run, output)
     made = pipeline.conclude(found, plugins.load(), thresholds.changed(threshold or ()))
+    for line in pipeline.damage(found.manifest()):
+        typer.echo(f"uderia-bench: {line}", err=True)
     trials = sum(sum(arm.outcomes.values()) for arm in made.analysis.arms)
     typer.echo(f"derived {trials} measured trials of {found.run_id} into {found.path / 'trials'}")

@@ -106,8 +106,10 @@ class Uderia:
         reply = await self._patiently(
             lambda: self._call("POST", "/api/v1/sessions", "create session", body=body), repeatable=False
         )
-        data = reply.json()
-        return _named(data, "session_id", "create session", reply.status)
+        try:
+            return _named(reply.json(), "session_id", "create session", reply.status)
+        except Refused as error:  # one more empty session does no harm
+            raise NoAnswer(str(error), arrived=True) from error
 
     async def submit(self, session_id: str, prompt: str, profile_id: str) -> Accepted:
         """Ask. ``sent_s`` is stamped right before the transport is awaited, ``accepted_s`` when the answer was read.

@@ -1,0 +1,293 @@
+"""The client's bad days, through the real command: signals, full disks, removed files, damage. One line, and a way on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import polars as pl
+import pytest
+
+from uderia_bench import embedded
+
+ADMIN = {"UDERIA_USERNAME": "admin", "UDERIA_PASSWORD": "admin"}
+LIMITED = """
+import resource, sys
+resource.setrlimit(getattr(resource, sys.argv[1]), (int(sys.argv[2]), int(sys.argv[2])))
+sys.argv = ["uderia-bench", *sys.argv[3:]]
+from uderia_bench.cli.app import main
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def server():
+    """Return the address of an embedded server of ordinary haste."""
+    with embedded.serve(seed=7, speed=10.0) as url:
+        yield url
+
+
+def wait_for(path, *, size=1, seconds=40.0):
+    """Wait until a file has something in it."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if path.exists() and path.stat().st_size >= size:
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"{path} never came")
+
+
+def last_line(text):
+    """Return the last line of what was said."""
+    return text.rstrip().splitlines()[-1]
+
+
+def slow(command, *options):
+    """Start a run that takes long, and wait until it is at it."""
+    process = command.start("run", "experiment.yaml", "--set", "sim.speed=10", "--repeats", "30", "--run-id", "r", *options)
+    wait_for(command.cwd / "output/r/log.jsonl")
+    time.sleep(1.5)
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_other_signals_end_a_run_as_ctrl_c_does(command, number):
+    """What is in flight gets its grace, exit 4, the way to go on is the last line, and it works."""
+    process = slow(command)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 4, err
+    assert last_line(err).endswith("trials are left: go on with 'uderia-bench resume output/r'")
+    trials = pl.read_parquet(command.cwd / "output/r/trials/*.parquet")
+    assert set(trials["outcome"]) <= {"answered", "failed"}
+    assert out
+
+
+def test_twice_stops_now_and_grace_may_be_none(command, server):
+    """A second signal, or --grace 0, cancels what is in flight at once; it is asked again on resume, to the letter."""
+    for options, signals in ((("--grace", "0"), 1), ((), 2)):
+        run_id = f"r{signals}"
+        process = command.start(
+            "run", "experiment.yaml", "--server", server, "--repeats", "4", "--run-id", run_id, *options, env=ADMIN
+        )
+        wait_for(command.cwd / f"output/{run_id}/log.jsonl")
+        time.sleep(1.0)
+        began = time.monotonic()
+        for _ in range(signals):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.3)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 4, err
+        assert time.monotonic() - began < 25
+        trials = pl.read_parquet(command.cwd / f"output/{run_id}/trials/*.parquet")
+        assert "cancelled" in set(trials["outcome"])
+    done = command("resume", "r1", "--grace", "5s", env=ADMIN)
+    assert done.returncode == 0, done.stderr
+    trials = pl.read_parquet(command.cwd / "output/r1/trials/*.parquet")
+    assert trials.height == 34 == trials["trial_id"].n_unique()
+    assert set(trials["outcome"]) <= {"answered", "failed"}
+
+
+def test_a_grace_that_is_no_time_is_a_usage_error(command):
+    """Exit 2, pointing at the option."""
+    done = command("run", "experiment.yaml", "--grace", "soon")
+    assert (done.returncode, "--grace soon" in done.stderr) == (2, True)
+    (command.cwd / "output/r").mkdir(parents=True)
+    (command.cwd / "output/r/manifest.json").write_text("{}")
+    done = command("resume", "r", "--grace", "soon")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
+def test_two_runners_on_one_run_are_one_too_many(command):
+    """The second is refused at once, exit 2, and the first does not notice."""
+    process = slow(command)
+    second = command("resume", "r")
+    assert second.returncode == 2
+    assert "run r is being worked on by another process" in second.stderr
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 4
+
+
+def limited(command, kind, limit, *arguments):
+    """Run the command in a process that may have so much and no more."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("UDERIA_")}
+    return subprocess.run(
+        [sys.executable, "-c", LIMITED, kind, str(limit), *arguments],
+        cwd=command.cwd,
+        env={**clean, **ADMIN},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+def test_a_disk_that_fills_up_leaves_a_run_to_go_on_with(command, server):
+    """One line that names the file, exit 4; with room again the run is finished and nothing settled is asked again."""
+    done = limited(command, "RLIMIT_FSIZE", 300_000, "run", "experiment.yaml", "--server", server, "--run-id", "full")
+    assert done.returncode == 4, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "ledger.sqlite: cannot write trial" in last_line(done.stderr)
+    assert "go on with 'uderia-bench resume" in last_line(done.stderr)
+    assert not list((command.cwd / "output").rglob("*.tmp"))
+    before = settled(command, "full")
+    assert 0 < len(before) < 18
+    done = command("resume", "full", env=ADMIN)
+    assert done.returncode == 0, done.stderr
+    after = settled(command, "full")
+    assert len(after) == 18
+    assert before.items() <= after.items()
+
+
+def settled(command, run_id):
+    """Return the tasks of settled trials, from the ledger."""
+    database = sqlite3.connect(command.cwd / "output" / run_id / "ledger.sqlite")
+    try:
+        return dict(database.execute("SELECT trial_id, task_id FROM trials WHERE state = 'settled'").fetchall())
+    finally:
+        database.close()
+
+
+@pytest.mark.parametrize("limit", [8, 16, 24, 32])
+def test_out_of_file_descriptors_is_one_line(command, server, limit):
+    """Wherever it strikes: no traceback, no hang, an exit code of the contract."""
+    done = limited(command, "RLIMIT_NOFILE", limit, "run", "experiment.yaml", "--server", server, "--set", "outage=1s")
+    assert done.returncode in {0, 2, 3, 4}, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "internal error" not in done.stderr or "open files" in done.stderr
+
+
+def test_a_log_that_cannot_be_written_does_not_end_the_run(command):
+    """The disk is full for the log alone: a warning, and the run goes on."""
+    (command.cwd / "output").mkdir()
+    run = command.cwd / "output/r"
+    process = command.start("run", "experiment.yaml", "--run-id", "r")
+    deadline = time.monotonic() + 30
+    while not run.exists() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    (run / "log.jsonl").symlink_to("/dev/full")
+    _, err = process.communicate(timeout=90)
+    assert process.returncode == 0, err
+    assert err.count("the log cannot be written (No space left on device)") == 1
+
+
+def test_a_removed_run_directory_ends_the_run(command):
+    """SQLite would go on writing into nothing: it is noticed, said in one line, and nothing is left behind."""
+    process = slow(command)
+    for path in sorted((command.cwd / "output/r").rglob("*"), reverse=True):
+        path.unlink()
+    (command.cwd / "output/r").rmdir()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 4, err
+    assert "the ledger was removed while the run went on" in last_line(err)
+    assert "Traceback" not in err
+
+
+@pytest.fixture
+def whole(command):
+    """Return the directory of a small run that is done."""
+    done = command("run", "experiment.yaml", "--run-id", "whole", "--set", "repeats=1")
+    assert done.returncode == 0, done.stderr
+    return command.cwd / "output/whole"
+
+
+def test_derive_saves_what_a_damaged_ledger_still_has(command, whole):
+    """Damaged frames: every other trial is derived, the damaged ones are named, and the exit code says that it worked."""
+    with sqlite3.connect(whole / "ledger.sqlite") as database:
+        database.execute("UPDATE payloads SET frame = x'00ff00ff' WHERE rowid IN (2, 5)")
+    database.close()
+    done = command("derive", "whole")
+    assert done.returncode == 0, done.stderr
+    assert pl.read_parquet(whole / "trials/*.parquet").height == 8
+    assert "2 settled trials cannot be read from the damaged ledger" in done.stderr
+    named = json.loads((whole / "manifest.json").read_text())["damaged"]
+    assert len(named) == 2
+    assert all(name in done.stderr for name in named)
+    report = command("report", "whole")
+    assert "2 settled trials cannot be read" in report.stdout
+
+
+def test_a_ledger_with_torn_pages_gives_what_is_whole(command, whole):
+    """Garbage in the middle of the file: derive reads around it or says why not; resume does not make it worse."""
+    path = whole / "ledger.sqlite"
+    body = bytearray(path.read_bytes())
+    middle = len(body) // 2 // 4096 * 4096
+    body[middle : middle + 8192] = os.urandom(8192)
+    path.write_bytes(body)
+    for arguments in (("derive", "whole"), ("resume", "whole"), ("report", "whole"), ("inspect", "whole", "x")):
+        done = command(*arguments)
+        assert "Traceback" not in done.stderr
+        assert "internal error" not in done.stderr, done.stderr
+    assert 0 < pl.read_parquet(whole / "trials/*.parquet").height <= 10
+
+
+def test_a_locked_ledger_is_named(command, whole):
+    """Another program has it: one line."""
+    database = sqlite3.connect(whole / "ledger.sqlite", isolation_level=None)
+    database.execute("UPDATE trials SET state = 'planned'")
+    database.execute("BEGIN EXCLUSIVE")
+    done = command("resume", "whole")
+    database.execute("ROLLBACK")
+    database.close()
+    assert done.returncode in {2, 4}
+    assert "ledger.sqlite" in last_line(done.stderr)
+    assert "locked" in last_line(done.stderr)
+
+
+@pytest.mark.parametrize("arguments", [("report",), ("export", "-o", "x.csv"), ("power",), ("diff", "whole")])
+def test_unreadable_parquet_is_one_line_that_says_how_to_make_it_again(command, whole, arguments):
+    """A part cut in half: exit 2, derive, and derive helps."""
+    part = next((whole / "trials").glob("*.parquet"))
+    part.write_bytes(part.read_bytes()[:1000])
+    verb, *options = arguments
+    done = command(verb, "whole", *options)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "make it again with 'uderia-bench derive'" in done.stderr
+    assert command("derive", "whole").returncode == 0
+    assert command(verb, "whole", *options).returncode == 0
+
+
+def test_everything_of_a_run_is_its_owners_alone(whole):
+    """Whatever the umask: no file and no directory of a run can be read by anybody else."""
+    others = {
+        str(path.relative_to(whole)): oct(path.stat().st_mode) for path in whole.rglob("*") if path.stat().st_mode & 0o077
+    }
+    assert {name: mode for name, mode in others.items() if (whole / name).is_file()} == {}
+    assert whole.stat().st_mode & 0o077 == 0
+
+
+def test_an_embedded_server_that_died_with_the_run_is_asked_anew(command):
+    """SIGKILL with trials in flight on a server that goes too: one resume finishes the run, and counts the second asking."""
+    process = slow(command)
+    process.kill()
+    process.communicate()
+    with sqlite3.connect(command.cwd / "output/r/ledger.sqlite") as database:
+        in_flight = database.execute("SELECT COUNT(*) FROM trials WHERE state IN ('sending', 'asked')").fetchone()[0]
+        database.execute("DELETE FROM trials WHERE state = 'planned'")  # a short rest, for the test's time
+    database.close()
+    assert in_flight > 0
+    done = command("resume", "r")
+    assert done.returncode in {0, 5}, done.stderr
+    trials = pl.read_parquet(command.cwd / "output/r/trials/*.parquet")
+    assert (trials["attempts"] == 2).sum() == in_flight
+    assert set(trials["outcome"]) <= {"answered", "failed"}
+
+
+def test_a_budget_ends_a_run_with_exit_4_and_the_reason(command):
+    """The reason and the way to go on are the last line; each resume has the budget again, until nothing is left."""
+    done = command("run", "experiment.yaml", "--set", "budget.trials=10", "--set", "repeats=2", "--run-id", "b")
+    assert done.returncode == 4
+    assert "the budget of 10 trials has no room for another trial" in last_line(done.stderr)
+    assert "8 trials are left: go on with 'uderia-bench resume" in last_line(done.stderr)
+    assert json.loads((command.cwd / "output/b/manifest.json").read_text())["state"] == "interrupted"
+    done = command("resume", "b")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((command.cwd / "output/b/manifest.json").read_text())["stopped"] is None
