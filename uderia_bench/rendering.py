@@ -17,14 +17,16 @@ LEFT = {"report.md": "markdown", "report.json": "json", "report.html": "html"}
 """The files a run leaves, with the form of each."""
 
 
-def render(report: Report, form: str, run: RunDirectory | None, *, width: int = 80, colour: bool = False) -> str:
+def render(
+    report: Report, form: str, run: RunDirectory | None, *, width: int = 80, colour: bool = False, brief: bool = False
+) -> str:
     """Return a report in one of ``FORMS``; raises ``UsageError`` for any other.
 
-    The page shows the trials of its ``run``; a report of no single run has none. ``width`` and ``colour`` are for text.
+    The page shows the trials of its ``run``; a report of no single run has none. The rest of the parameters is for text.
     """
     match form:
         case "text":
-            return to_text(report, width, colour=colour)
+            return to_text(report, width, colour=colour, brief=brief)
         case "markdown":
             return to_markdown(report)
         case "json":

@@ -153,3 +153,15 @@ def test_no_line_is_wider_than_eighty_columns(arms, metric_name, note):
 def test_the_width_is_kept(width):
     """A narrower terminal gets shorter forms, a wider one the fuller ones."""
     assert max(map(cell_len, to_text(seed_story(), width).splitlines())) <= width
+
+
+def test_the_brief_report_is_the_decision_and_what_it_rests_on():
+    """What a run prints: the same first lines and planned table, a fraction of the length, and where the rest is."""
+    made = seed_story()
+    brief, whole = to_text(made, brief=True), to_text(made)
+    assert brief.splitlines()[:3] == whole.splitlines()[:3]
+    assert "as planned" in brief
+    assert "exploratory" not in brief
+    assert f"uderia-bench report {made.facts.run_id}:" in brief
+    assert len(brief.splitlines()) < len(whole.splitlines()) / 2
+    assert max(map(len, brief.splitlines())) <= 80

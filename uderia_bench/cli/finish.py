@@ -43,7 +43,7 @@ def leave(run: RunDirectory, made: Report, *, as_json: bool) -> None:
     from uderia_bench.errors import Interrupted
     from uderia_bench.report import content
 
-    typer.echo(rendered(made, "json" if as_json else "text", run))
+    typer.echo(rendered(made, "json" if as_json else "text", run, brief=True))
     github.tell(made)
     try:
         pipeline.settled_or_interrupted(run)
@@ -53,11 +53,11 @@ def leave(run: RunDirectory, made: Report, *, as_json: bool) -> None:
     raise typer.Exit(int(content.standing(made)))
 
 
-def rendered(made: Report, form: str, run: RunDirectory | None = None) -> str:
+def rendered(made: Report, form: str, run: RunDirectory | None = None, *, brief: bool = False) -> str:
     """Return a report as the terminal takes it, without its last line break."""
     from uderia_bench import rendering
 
-    return rendering.render(made, form, run, width=width(), colour=colour()).rstrip("\n")
+    return rendering.render(made, form, run, width=width(), colour=colour(), brief=brief).rstrip("\n")
 
 
 def width() -> int:

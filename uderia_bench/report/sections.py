@@ -17,11 +17,18 @@ def tables_of(report: Report) -> Iterator[Table]:
     """Yield the tables: outcomes, contrasts, percentiles, cost, learning, what is only shown, issues, savings, gates."""
     yield tables.outcomes(report)
     for pair in content.contrasts(report.analysis):
-        yield from tables.contrast(report, pair)
-        yield from _present(tables.by_stratum(report, pair))
+        yield from _present(tables.planned(report, pair), tables.exploratory(report, pair), tables.by_stratum(report, pair))
     yield from _present(tables.percentiles(report), tables.costs(report), tables.learning(report))
     yield from tables.shown_only(report)
     yield from _present(tables.issues(report), tables.savings(report), tables.gates(report))
+
+
+def decisive_tables_of(report: Report) -> Iterator[Table]:
+    """Yield what a decision rests on, for a reader who can ask for the rest: outcomes, planned contrasts, gates."""
+    yield tables.outcomes(report)
+    for pair in content.contrasts(report.analysis):
+        yield from _present(tables.planned(report, pair) or tables.exploratory(report, pair))
+    yield from _present(tables.gates(report))
 
 
 def lists(report: Report) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -75,20 +75,20 @@ def outcomes(report: Report) -> Table:
     return _table("Outcomes", columns, rows)
 
 
-def contrast(report: Report, pair: tuple[str, str]) -> tuple[Table, ...]:
-    """One contrast over all queries: the metrics declared before the run, then the exploratory ones, where there are any."""
-    found = [c for c in content.comparisons(report.analysis, pair) if not content.structural(c)]
-    primary = [c for c in found if c.family == "primary"]
-    rest = [c for c in found if c.family != "primary"]
-    subject = f"{pair[1]} against {pair[0]}"
-    tables = []
-    if primary:
-        remark = f"p: adjusted for {len(primary)} planned metrics ({report.analysis.correction})" if len(primary) > 1 else ""
-        tables.append(_contrast_table(report, primary, f"{subject}, as planned ({content.scope(report)})", remark))
-    if rest:
-        remark = "Not planned: leads for the next run, not results; p adjusted among them."
-        tables.append(_contrast_table(report, rest, f"{subject}, exploratory ({content.scope(report)})", remark))
-    return tuple(tables)
+def planned(report: Report, pair: tuple[str, str]) -> Table | None:
+    """One contrast over all queries on the metrics declared before the run, None where none was."""
+    found = [c for c in _tested(report, pair) if c.family == "primary"]
+    remark = f"p: adjusted for {len(found)} planned metrics ({report.analysis.correction})" if len(found) > 1 else ""
+    title = f"{pair[1]} against {pair[0]}, as planned ({content.scope(report)})"
+    return _contrast_table(report, found, title, remark) if found else None
+
+
+def exploratory(report: Report, pair: tuple[str, str]) -> Table | None:
+    """One contrast over all queries on the other metrics, None where there are none."""
+    found = [c for c in _tested(report, pair) if c.family != "primary"]
+    title = f"{pair[1]} against {pair[0]}, exploratory ({content.scope(report)})"
+    remark = "Not planned: leads for the next run, not results; p adjusted among them."
+    return _contrast_table(report, found, title, remark) if found else None
 
 
 def by_stratum(report: Report, pair: tuple[str, str]) -> Table | None:
@@ -224,6 +224,10 @@ def gates(report: Report) -> Table | None:
     ]
     columns = (_left("result"), _left("gate"), _left("found", wraps=True))
     return _table("Gates", columns, rows) if rows else None
+
+
+def _tested(report: Report, pair: tuple[str, str]) -> list[Comparison]:
+    return [c for c in content.comparisons(report.analysis, pair) if not content.structural(c)]
 
 
 def _contrast_table(report: Report, found: list[Comparison], title: str, remark: str) -> Table:

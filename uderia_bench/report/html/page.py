@@ -82,7 +82,12 @@ def _details(report: Report, kept: Kept) -> Iterator[Markup | None]:
     for title, texts in sections.lists(report):
         yield listing.folded(title, listing.items(texts), open_=title == "Warnings")
     yield listing.folded("How to read this", listing.items(method(report)))
-    every = [found for pair in content.contrasts(report.analysis) for found in tables.contrast(report, pair)]
+    every = [
+        found
+        for pair in content.contrasts(report.analysis)
+        for found in (tables.planned(report, pair), tables.exploratory(report, pair))
+        if found is not None
+    ]
     by_class = [found for pair in content.contrasts(report.analysis) if (found := tables.by_stratum(report, pair))]
     rest = [*every, *by_class, *tables.shown_only(report), *filter(None, (tables.learning(report),))]
     yield listing.folded("Every number, as a table", *(listing.table(found) for found in rest))
