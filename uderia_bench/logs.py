@@ -71,6 +71,7 @@ def _appending(path: Path) -> IO[bytes]:
 def into(path: Path | None, *, as_json: bool) -> Iterator[None]:
     """Log into ``path`` (none: to stderr only) for the time of the block; raises ``StoreError`` where it cannot be opened."""
     file = None if path is None else _appending(path)
+    fan = _Fan(file, as_json=as_json)
     try:
         structlog.configure(
             processors=[
@@ -81,7 +82,7 @@ def into(path: Path | None, *, as_json: bool) -> Iterator[None]:
                 _as_keywords,
             ],
             wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-            logger_factory=lambda *_: _Fan(file, as_json=as_json),
+            logger_factory=lambda *_: fan,
             cache_logger_on_first_use=False,
         )
         yield
