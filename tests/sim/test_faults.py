@@ -60,7 +60,7 @@ async def test_a_slow_provider_is_slower_by_its_factor(serve):
     """The same trial takes about twice as long where its LLM calls do."""
     took = []
     for faults in ((), (Fault(kind="slow", rate=1, provider="Google", factor=2),)):
-        async with serve(faults=faults, speed=20.0) as client:
+        async with serve(faults=faults, speed=5.0) as client:
             await client.ask("IDEAT", PROMPT + " #chain")
             took.append((await client.truth())[0]["latency_s"])
     assert 1.3 < took[1] / took[0] < 2.1
