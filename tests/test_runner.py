@@ -11,6 +11,7 @@ import pytest
 from benches import CONDITIONS, Bench, planned, talk
 from scripted import Scripted
 
+from uderia_bench import pacing
 from uderia_bench.errors import NotSignedIn
 from uderia_bench.stop import Stop
 from uderia_bench.trial import Ending
@@ -43,6 +44,44 @@ async def test_an_arm_may_cap_its_own(tmp_path):
     bench = Bench(tmp_path, Scripted(), planned(8, arms=("OPTIM",)), replace(CONDITIONS, caps={"OPTIM": 2}))
     await bench.run()
     assert bench.server.most_in_flight == 2
+
+
+async def test_an_open_loop_sends_by_the_clock(tmp_path):
+    """At 2/s trials are sent half a second apart, however slow the server is and however many are in flight."""
+    paced = replace(CONDITIONS, pacer=pacing.constant(2.0))
+    bench = Bench(tmp_path, Scripted(task_s=30.0), planned(12, arms=("OPTIM",)), paced)
+    await bench.run()
+    records = sorted(bench.records().values(), key=lambda record: record.trial.seq)
+    assert [record.due_s for record in records] == pytest.approx([n / 2 for n in range(12)], abs=0.01)
+    assert all(record.due_s <= record.sent_s < record.due_s + 0.1 for record in records)
+    assert bench.server.most_in_flight == 12
+
+
+async def test_a_stalled_server_shows_as_waiting_not_as_a_later_schedule(tmp_path):
+    """What could not be sent in time was still due in time: the wait is between due and sent (coordinated omission)."""
+    server = Scripted(task_s=1.0)
+    paced = replace(CONDITIONS, pacer=pacing.constant(2.0))
+    bench = Bench(tmp_path, server, planned(4, arms=("OPTIM",)), paced)
+    server.trouble("/sessions", httpx.Response(429, json={"message": "busy", "retry_after": 10}))
+    await bench.run()
+    first, *others = sorted(bench.records().values(), key=lambda record: record.trial.seq)
+    assert first.sent_s - first.due_s == pytest.approx(10.0, abs=0.5)
+    assert all(record.sent_s - record.due_s < 0.1 for record in others)
+
+
+async def test_a_stop_does_not_wait_for_the_schedule(tmp_path):
+    """Between two arrivals an hour apart a stop is heard at once."""
+    bench = Bench(
+        tmp_path, Scripted(task_s=1.0), planned(3, arms=("OPTIM",)), replace(CONDITIONS, pacer=pacing.constant(1 / 3600))
+    )
+
+    async def interrupt():
+        await anyio.sleep(5)
+        bench.stop.ask()
+
+    await bench.run(during=interrupt)
+    assert anyio.current_time() < 60
+    assert len(bench.records()) == 1
 
 
 async def test_windows_keep_arms_apart(tmp_path):

@@ -70,8 +70,13 @@ class Asking:
     mark_asked: Callable[[TrialRecord], None]
     rng: random.Random
 
-    async def ask(self, trial: Trial, expected: Expected, *, attempts: int, session_id: str | None = None) -> TrialRecord:
-        """Ask one trial, in a fresh session or in that of the turn before, and follow it to its end."""
+    async def ask(
+        self, trial: Trial, expected: Expected, *, attempts: int, session_id: str | None = None, due_s: float | None = None
+    ) -> TrialRecord:
+        """Ask one trial, in a fresh session or in that of the turn before, and follow it to its end.
+
+        ``due_s`` is when a schedule wanted it sent, on the run's clock; without one it is due when it is asked.
+        """
         record = TrialRecord(
             trial=trial,
             expected=expected,
@@ -79,7 +84,7 @@ class Asking:
             detail="stopped before it was sent",
             attempts=attempts,
             session_id=session_id,
-            due_s=self.clock.now_s(),
+            due_s=self.clock.now_s() if due_s is None else due_s,
             due_at=_utc(),
         )
         async with _endings(record) as held:

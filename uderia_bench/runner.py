@@ -18,7 +18,7 @@ import anyio.to_thread
 import structlog
 from anyio.abc import TaskGroup
 
-from uderia_bench import profile_types
+from uderia_bench import pacing, profile_types
 from uderia_bench.asking import Asking, Clock
 from uderia_bench.budget import Budget, Limits
 from uderia_bench.errors import BenchError
@@ -58,6 +58,7 @@ class Book(Protocol):
 class Conditions:
     """Under what load trials run, and what ends them early. ``concurrency`` is per server; ``caps`` bounds arms below it.
 
+    ``pacer`` says when trial n of a window is due; an open loop has no slots, so that a slow server does not slow the asking.
     ``grace_s`` is what trials in flight get when the run is told to stop, ``outage_s`` how long a server may be away.
     """
 
@@ -65,6 +66,7 @@ class Conditions:
     timeout_s: float
     bare_sessions: bool
     seed: int
+    pacer: pacing.Pacer = pacing.closed
     caps: Mapping[str, int] = field(default_factory=dict)
     grace_s: float = 30.0
     outage_s: float = 120.0
@@ -136,13 +138,20 @@ class Runner:
         slots = anyio.Semaphore(self.conditions.concurrency)
         caps = {arm: anyio.Semaphore(cap) for arm, cap in self.conditions.caps.items()}
         for _, window in groupby(planned, key=lambda trial: trial.window):
+            opened_s = anyio.current_time()
             async with anyio.create_task_group() as group:
-                for _, turns in groupby(window, key=lambda trial: trial.conversation):
+                for number, (_, turns) in enumerate(groupby(window, key=lambda trial: trial.conversation)):
                     conversation = tuple(turns)
-                    arm = conversation[0].arm
-                    held = [slots, *([caps[arm]] if arm in caps else [])]
-                    for slot in held:
-                        await slot.acquire()
+                    arm, due_s = conversation[0].arm, self.conditions.pacer(number)
+                    if due_s is None:
+                        held = [slots, *([caps[arm]] if arm in caps else [])]
+                        for slot in held:
+                            await slot.acquire()
+                    else:  # an open loop sends when it is time, however many are in flight
+                        held = []
+                        lane.due_s[conversation[0].trial_id] = lane.asking.clock.since(opened_s + due_s)
+                        with anyio.CancelScope(deadline=opened_s + due_s):
+                            await self.stop.soft.wait()
                     if not (await lane.patience.ready() and await lane.budget.admit(conversation)):
                         return
                     self._start(group, lane, conversation, held)
@@ -206,7 +215,7 @@ class Runner:
         """Ask one trial, or end it when the run is stopped for good."""
         try:
             with lane.flight.scope(trial.trial_id) as scope:
-                record = await self._ask(lane.asking, trial, before, picks_up=picks_up)
+                record = await self._ask(lane, trial, before, picks_up=picks_up)
             if scope.cancelled_caught:
                 record = self._stopped(trial)
                 with anyio.move_on_after(CANCEL_CALL_S, shield=True):
@@ -215,13 +224,14 @@ class Runner:
             lane.flight.landed(trial.trial_id)
         return record
 
-    async def _ask(self, asking: Asking, trial: Trial, before: TrialRecord | None, *, picks_up: bool) -> TrialRecord:
+    async def _ask(self, lane: _Lane, trial: Trial, before: TrialRecord | None, *, picks_up: bool) -> TrialRecord:
         earlier = self.book.pending(trial.trial_id) if picks_up else None
-        if earlier is not None and (found := await asking.pick_up(earlier)) is not None:
+        if earlier is not None and (found := await lane.asking.pick_up(earlier)) is not None:
             return found
         session_id = None if before is None else before.session_id
         attempts = self.book.attempts(trial.trial_id) + 1
-        return await asking.ask(trial, self.arms[trial.arm], attempts=attempts, session_id=session_id)
+        due_s = lane.due_s.pop(trial.trial_id, None)
+        return await lane.asking.ask(trial, self.arms[trial.arm], attempts=attempts, session_id=session_id, due_s=due_s)
 
     def _unasked(self, trial: Trial, before: TrialRecord) -> TrialRecord:
         """Return the record of a turn that nothing can follow on: it ends as the turn before did, and says so."""
@@ -251,12 +261,16 @@ class Runner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Lane:
-    """What the trials of one server share; budget and flight are the whole run's."""
+    """What the trials of one server share; budget and flight are the whole run's.
+
+    ``due_s`` holds when a schedule wants those about to be sent, on the run's clock.
+    """
 
     asking: Asking
     patience: Patience
     budget: Budget
     flight: _Flight
+    due_s: dict[str, float] = field(default_factory=dict)
 
 
 class _Flight:

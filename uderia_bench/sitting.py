@@ -17,7 +17,7 @@ import anyio
 import structlog
 from rich.console import Console
 
-from uderia_bench import early, embedded, logs, manifest, progress
+from uderia_bench import early, embedded, logs, manifest, pacing, progress
 from uderia_bench.analysis.looking import Decided
 from uderia_bench.budget import Limits
 from uderia_bench.errors import CallFailed, CannotRun, Interrupted, StoreError
@@ -200,11 +200,19 @@ def _conditions(experiment: Experiment) -> Conditions:
         timeout_s=experiment.timeout,
         bare_sessions=not experiment.session_carries_profile,
         seed=experiment.seed,
+        pacer=_pacer(experiment),
         grace_s=experiment.grace,
         outage_s=experiment.outage,
         on_quota=experiment.on_quota,
         limits=Limits(trials=budget.trials, tokens=budget.tokens, usd=budget.usd, time_s=budget.time),
     )
+
+
+def _pacer(experiment: Experiment) -> pacing.Pacer:
+    load = experiment.load
+    if load.arrivals == "closed" or load.rate is None:
+        return pacing.closed
+    return pacing.constant(load.rate) if load.arrivals == "constant" else pacing.poisson(load.rate, experiment.seed)
 
 
 async def _archive(session: _Session, ledger: Ledger) -> None:
