@@ -42,15 +42,17 @@ CREATE TABLE trials (
 CREATE TABLE payloads (trial_id TEXT PRIMARY KEY, task_bytes INTEGER, session_bytes INTEGER, frame BLOB NOT NULL);
 CREATE INDEX trials_by_seq ON trials (seq);
 """
+LARGEST_FRAME = 2**28  # bytes unpacked: a task and a session, each at most what the gateway reads (wire.LARGEST_BODY)
 OWNER_ONLY = 0o600  # answers may be confidential
-_UNREADABLE = (
+_UNREADABLE = (  # what damage raises, of the file, of a frame, of a column's JSON
     sqlite3.DatabaseError,
     zstandard.ZstdError,
-    ValueError,
-    TypeError,
-    KeyError,
+    ArithmeticError,
     AttributeError,
-)  # what damage raises
+    LookupError,
+    TypeError,
+    ValueError,
+)
 _TIMES = tuple(field.name for field in fields(TrialRecord) if field.name.endswith(("_s", "_at")))
 
 
@@ -95,7 +97,7 @@ class Ledger:
         try:
             connection = _connect(path)
             version = connection.execute("PRAGMA user_version").fetchone()[0]
-        except sqlite3.Error as error:
+        except (OSError, *_UNREADABLE) as error:
             raise StoreError(f"{path}: not readable as a ledger: {error}") from error
         if version != FORMAT:
             connection.close()
@@ -171,7 +173,7 @@ class Ledger:
         """Return how often a trial has been asked so far."""
         with self._readable():
             row = self._db.execute("SELECT attempts FROM trials WHERE trial_id = ?", (trial_id,)).fetchone()
-        return int(row[0]) if row is not None else 0
+            return _whole(row[0]) if row is not None else 0
 
     def mark_sending(self, record: TrialRecord) -> None:
         """Commit that a query is about to be sent: from now on it may be on the server, and is counted."""
@@ -346,6 +348,8 @@ class Ledger:
         ) = row
         task = session = None
         if frame is not None:
+            if zstandard.get_frame_parameters(frame).content_size > LARGEST_FRAME:
+                raise ValueError("a frame larger than anything that was stored")
             body = self._unpack.decompress(frame)
             task = body[:task_size] if task_size is not None else None
             session = body[task_size or 0 :] if session_size is not None else None
@@ -353,11 +357,11 @@ class Ledger:
             trial=_trial(planned),
             expected=_expected(expected),
             ending=Ending(ending),
-            detail=detail,
-            attempts=attempts,
-            polls=polls,
-            session_id=session_id,
-            task_id=task_id,
+            detail=_text(detail),
+            attempts=_whole(attempts),
+            polls=_whole(polls),
+            session_id=_text(session_id),
+            task_id=_text(task_id),
             task=task,
             session=session,
             notes=tuple(orjson.loads(notes)),
@@ -386,6 +390,19 @@ def _dump(value: Any) -> str:
 
 def _size(body: bytes | None) -> int | None:
     return None if body is None else len(body)
+
+
+def _text(value: Any) -> str | None:
+    """Take a column for what was written; SQLite keeps any kind of value in any column, and damage makes use of that."""
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"text expected, found {type(value).__name__}")
+    return value
+
+
+def _whole(value: Any) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"a whole number expected, found {type(value).__name__}")
+    return value
 
 
 def _trial(text: str) -> Trial:

@@ -1,0 +1,151 @@
+"""What a server or a model says is hostile: it passes through every report, export and listing there is, and stays text."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+import xml.etree.ElementTree as ET
+
+import orjson
+import pytest
+import zstandard
+from browser.webdriver import BROWSER, DRIVER, driven
+
+SAID = (
+    (
+        "=cmd|' /C calc'!A0<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">]]>"
+        "\x1b[31m\x1b]0;owned\x07\u202e../../etc/passwd|--|\r\n@everyone `rm -rf` [x](javascript:alert(1)) \ud83d\udca5"
+    )
+    .encode("utf-16", "surrogatepass")
+    .decode("utf-16")
+)
+LONG = 1_000_000  # characters on one line
+POISONED = {
+    *("final_answer", "final_answer_text", "goal", "tool_name", "error", "error_message", "error_details", "name"),
+    *("response_text", "result_preview", "raw_llm_plan", "session_name", "description", "profile_tag"),
+}
+FORMS = ("text", "markdown", "json", "html", "junit")
+
+
+def poison(value, key=None):
+    """Return a body with what a model or a tool may have said replaced, and everything that steers the client kept."""
+    if isinstance(value, dict):
+        return {name: poison(inner, name) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [poison(inner, key) for inner in value]
+    return SAID + value[:20] if isinstance(value, str) and key in POISONED else value
+
+
+@pytest.fixture
+def run(command):
+    """Return a run whose server said such things, and whose documents are no better."""
+    arm = "=IDEAT|<script>document.title='owned'</script>"
+    text = (command.cwd / "experiment.yaml").read_text()
+    command.write("experiment.yaml", text.replace("name: IDEAT", f"name: {json.dumps(arm)}"))
+    query = "-q1|<img src=x onerror=document.title='owned'>"
+    command.write("corpus.yaml", (command.cwd / "corpus.yaml").read_text().replace("id: db-count", f"id: {json.dumps(query)}"))
+    done = command("run", "experiment.yaml", "--set", "repeats=1", "--run-id", "hostile")
+    assert done.returncode == 0, done.stderr
+    path = command.cwd / "output/hostile"
+    database = sqlite3.connect(path / "ledger.sqlite")
+    rows = database.execute("SELECT trial_id, task_bytes, frame FROM payloads").fetchall()
+    for number, (trial_id, size, frame) in enumerate(rows):
+        body = zstandard.ZstdDecompressor().decompress(frame)
+        task, session = (poison(orjson.loads(part)) for part in (body[:size], body[size:]))
+        if number == 0:
+            task["result"]["final_answer"] = SAID + "x" * LONG
+        packed = [orjson.dumps(part) for part in (task, session)]
+        database.execute(
+            "UPDATE payloads SET task_bytes = ?, session_bytes = ?, frame = ? WHERE trial_id = ?",
+            (len(packed[0]), len(packed[1]), zstandard.ZstdCompressor().compress(b"".join(packed)), trial_id),
+        )
+    database.execute("UPDATE trials SET detail = ?, notes = ?", (SAID, json.dumps([SAID])))
+    database.commit()
+    database.close()
+    assert command("derive", "hostile").returncode in {0, 5}
+    return path
+
+
+def inert(text: str) -> None:
+    """No character that a terminal obeys or that shows one thing and means another; nothing grows with a long line."""
+    assert not {"\x1b", "\x07", "\u202e", "\r"} & set(text)
+    assert len(text) < 2_000_000
+
+
+def test_terminal_markdown_and_xml_stay_what_they_are(command, run):
+    """No control sequences, no tags, no broken tables, and XML that parses."""
+    said = {form: command("report", "hostile", "--format", form) for form in FORMS}
+    assert {form: done.returncode for form, done in said.items()} == dict.fromkeys(FORMS, 0)
+    for form in ("text", "markdown", "junit"):
+        inert(said[form].stdout)
+    assert "<script" not in said["markdown"].stdout
+    assert "<img" not in said["markdown"].stdout
+    ET.fromstring(said["junit"].stdout.encode())
+    json.loads(said["json"].stdout)
+    assert "<script>document" not in said["html"].stdout
+    assert "<img src=x" not in said["html"].stdout
+    trial = json.loads((run / "manifest.json").read_text())  # the manifest is read back whole
+    assert trial["run_id"] == "hostile"
+
+
+def test_inspect_history_and_lists_are_inert_too(command, run):
+    """Every trial in full, and the other commands that print what was said."""
+    database = sqlite3.connect(run / "ledger.sqlite")
+    ids = [row[0] for row in database.execute("SELECT trial_id FROM trials ORDER BY seq LIMIT 4")]
+    database.close()
+    said = ""
+    for arguments in (*(("inspect", "hostile", name) for name in ids), ("power", "hostile"), ("diff", "hostile", "hostile")):
+        done = command(*arguments)
+        assert "internal error" not in done.stderr, done.stderr
+        said += done.stdout + done.stderr
+        inert(done.stdout + done.stderr)
+    assert r"\x1b[31m" in said  # it was there, and is shown for what it is
+
+
+@pytest.mark.usefixtures("run")
+def test_a_spreadsheet_runs_no_formula(command):
+    """No cell of the CSV begins as one, whatever column it is in."""
+    done = command("export", "hostile", "--format", "csv", "-o", "trials.csv")
+    assert done.returncode == 0, done.stderr
+    csv.field_size_limit(10**8)
+    with (command.cwd / "trials.csv").open(newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row if cell]
+    assert any(cell.startswith("'=IDEAT") for cell in cells)
+    assert not [cell for cell in cells if cell[0] in "=+-@\t\r" and not _is_number(cell)]
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def test_no_file_is_named_by_what_was_said(command, run):
+    """Names of files come from the run alone."""
+    known = {"manifest.json", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm", ".lock", "log.jsonl", "part-0.parquet"}
+    names = {path.name for path in run.rglob("*") if path.is_file()} - known
+    assert all(name.startswith("report.") or name.endswith(".jsonl") for name in names), names
+    assert {path.name for path in command.cwd.iterdir()} == {"corpus.yaml", "experiment.yaml", "output"}
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not (BROWSER and DRIVER), reason="needs chromium and chromedriver (Debian: chromium, chromium-driver)")
+def test_the_page_runs_nothing_it_was_told_to(run):
+    """In headless Chromium: the title is ours, nothing is asked of anybody, no element of theirs exists, trials open."""
+    page = run / "report.html"
+    assert page.stat().st_size < 10_000_000
+    with driven() as browser:
+        browser.open(page)
+        assert "owned" not in browser.run("return document.title")
+        assert browser.run("return document.querySelectorAll('img, iframe, object, embed').length") == 0
+        assert browser.run("return [...document.scripts].filter((s) => s.textContent.includes('owned') && !s.type).length") == 0
+        for row in range(3):
+            browser.run("document.querySelectorAll('#trials-table tbody button')[arguments[0]].click()", row)
+            assert browser.run("return document.getElementById('trial').innerText").strip()
+            assert browser.run("return document.querySelectorAll('#trial img, #trial script').length") == 0
+        assert "owned" not in browser.run("return document.title")
+        assert [entry for entry in browser.console() if "owned" in entry] == []
+        assert browser.requests() == [page.as_uri()]
