@@ -139,6 +139,7 @@ def facts(
 ) -> RunFacts:
     """Return what a report says of the run itself. ``outcomes`` counts its measured trials."""
     experiment = experiment_of(manifest)
+    load = experiment.load
     decided = manifest.get("decided")
     embedded = any(arm["server"] == SIM for arm in manifest["arms"].values())
     return RunFacts(
@@ -153,6 +154,7 @@ def facts(
         seed=experiment.seed,
         isolation=experiment.load.isolation,
         concurrency=experiment.load.concurrency,
+        arrivals=None if load.rate is None else f"{load.arrivals} at {load.rate:g}/s",
         planned=sum(outcomes.values()) if decided else manifest["plan"]["measured"],
         settled={outcome.value: count for outcome, count in outcomes.items()},
         started_at=_stamp(manifest.get("started_at")),

@@ -40,7 +40,8 @@ def _lines(facts: RunFacts, seed: int) -> Iterator[tuple[str, str]]:
     else:
         yield "server", ", ".join(facts.servers)
     yield "corpus", f"{facts.corpus} ({facts.corpus_hash[:_HASH_SHOWN]}), {_count(facts.queries, 'query', 'queries')}"
-    design = f"{_count(facts.repeats, 'repeat', 'repeats')}, isolation {facts.isolation}, concurrency {facts.concurrency}"
+    load = f"concurrency {facts.concurrency}" if facts.arrivals is None else f"arrivals {facts.arrivals}"
+    design = f"{_count(facts.repeats, 'repeat', 'repeats')}, isolation {facts.isolation}, {load}"
     yield "design", f"{design}, seed {facts.seed}" + (f", analysis seed {seed}" if seed != facts.seed else "")
     yield "trials", f"{sum(facts.settled.values())} of {facts.planned} done"
     if facts.started_at is not None:

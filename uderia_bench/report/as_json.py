@@ -103,6 +103,7 @@ def _run(facts: RunFacts) -> dict[str, Any]:
         "seed": facts.seed,
         "isolation": facts.isolation,
         "concurrency": facts.concurrency,
+        "arrivals": facts.arrivals,
         "planned": facts.planned,
         "settled": facts.settled,
         "started_at": _stamp(facts.started_at),

@@ -46,6 +46,7 @@ class RunFacts:
     """What was run, where and when. ``settled`` counts measured trials by outcome; ``planned`` is how many there should be.
 
     ``embedded_speed`` is None on a real server. ``files`` are the paths worth naming, as the reader should type them.
+    ``arrivals`` says at what rate an open loop asked, None for a closed one.
     """
 
     run_id: str
@@ -61,6 +62,7 @@ class RunFacts:
     concurrency: int
     planned: int
     settled: dict[str, int]
+    arrivals: str | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
     versions: dict[str, str] = field(default_factory=dict)
