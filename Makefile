@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test fuzz lint format bench recipes calibrate clean requirements
+.PHONY: demo test fuzz chaos audit lint format bench recipes calibrate clean requirements
 demo: $(READY)
 	$(BIN)/uderia-bench demo
 test: $(READY)
@@ -12,6 +12,13 @@ test: $(READY)
 # 20,000 mutated exchanges through every reader, metric, detector and inspect; a test run has 1,000 examples over all laws.
 fuzz: $(READY)
 	UDERIA_BENCH_FUZZ=20000 $(BIN)/pytest tests/profile_types/test_anything.py --timeout 3600 -q
+	UDERIA_BENCH_FUZZ=10000 $(BIN)/pytest tests/gateway/test_anything.py tests/test_ledger_anything.py --timeout 3600 -q
+# 100 runs against random faults, killed at random and resumed to their end: about 20 minutes. A test run has 5 of them.
+chaos: $(READY)
+	$(BIN)/python tests/chaos/chaos.py --rounds 100 --at-once 3
+# Known vulnerabilities (needs the network) and secrets in what is committed.
+audit: $(READY)
+	$(BIN)/python tests/audit/audit.py
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
