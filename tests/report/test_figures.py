@@ -112,6 +112,14 @@ def test_all_and_none_are_not_rounded_to(share, expected):
 numbers = st.one_of(st.none(), st.floats(-1e12, 1e12), st.sampled_from([math.nan, math.inf, -math.inf]))
 
 
+def test_a_wide_half_is_written_in_the_unit():
+    """Beyond ten times the value a percentage says nothing, and for a value next to nothing it has no end."""
+    for value in (0.001, 2.2e-309):
+        wide = figures.estimate_forms(Estimate(value=value, lo=0.0, hi=1.0, level=0.95, n=5), figures.scale_of(SECONDS, 1.0))
+        assert "±1" in wide[0]
+        assert "%" not in wide[0]
+
+
 @given(value=numbers, lo=numbers, hi=numbers, of=st.sampled_from([SECONDS, TOKENS, DOLLARS, SHARE, COUNT, None]))
 def test_no_number_is_ever_written_as_nan(value, lo, hi, of):
     """Whatever arrives, a number that does not exist is a dash."""

@@ -14,6 +14,7 @@ from uderia_bench.stats.estimate import Effect, Estimate
 MISSING = "\N{EM DASH}"
 NO_INTERVAL = "±" + MISSING
 
+_READABLE_RELATIVE = 10.0  # times the value: beyond ±1,000 % a half-width reads better in the unit itself
 _AS_MULTIPLE_FROM = 3.0  # "6.3x" reads better than "+530%"; below three times a percentage does
 _SMALLEST_SCALED = 0.1  # "0.067k" beside "20k" is harder to read than 67 beside 20,000
 _WHOLE = 9.0  # half-width that still writes whole numbers: "-30% (-54 to -6)" and not "-30% (-50 to -10)"
@@ -87,7 +88,7 @@ def estimate_forms(estimate: Estimate, scale: Scale) -> tuple[str, ...]:
     if scale.share and value in (0, 1) and half > 0:
         bound = f"≤{_short(100 * half)}%" if value == 0 else f"≥{_short(100 * (1 - half))}%"
         return (f"{short} {bound}", short)
-    if scale.relative and value != 0:
+    if scale.relative and half < _READABLE_RELATIVE * abs(value):
         return (f"{short} ±{_short(100 * half / abs(value))}%", short)
     return (f"{short} ±{_short(half * scale.factor)}", short)
 
