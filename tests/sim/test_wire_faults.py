@@ -1,0 +1,108 @@
+"""Planted faults of the wire, seen from a socket: what the client gets, what the server did all the same, and the counts."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from uderia_bench import embedded
+from uderia_bench.sim.faults import WIRE_KINDS, Fault
+
+PROMPT = "which version do we run?"
+STATUSES = {"http_429": 429, "http_429_header": 429, "http_429_body": 429, "http_500": 500, "http_502": 502, "http_503": 503}
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """Return the function that starts a server with faults, as the command line does."""
+
+    def start(*faults: str):
+        path = tmp_path / "faults.yaml"
+        path.write_text(
+            "server: {login_limit: 0, cold_start: false}\nfaults:\n" + "\n".join(f"  - {{{one}}}" for one in faults)
+        )
+        return embedded.serve(seed=7, speed=500.0, faults=path)
+
+    return start
+
+
+@contextmanager
+def signed_in(url: str):
+    """Yield a client with a token."""
+    with httpx.Client(base_url=url, timeout=5) as client:
+        token = client.post("/api/v1/auth/login", json={"username": "admin", "password": "admin"}).json()["token"]
+        client.headers["authorization"] = f"Bearer {token}"
+        yield client
+
+
+def counted(client: httpx.Client) -> dict:
+    """Return what the server says was planted."""
+    return client.get("/sim/faults").json()
+
+
+@pytest.mark.parametrize("kind", sorted(set(WIRE_KINDS) - {"token_expiry", "restart"}))
+def test_each_kind_spoils_its_call_and_no_other(serve, kind):
+    """Asked at rate 1 on session details: those are spoilt, sessions are made as ever, and the count is kept."""
+    with serve(f"kind: {kind}, rate: 1, call: details, factor: 3") as url, signed_in(url) as client:
+        session = client.post("/api/v1/sessions", json={}).json()["session_id"]
+        path = f"/api/v1/sessions/{session}/details"
+        if kind in {"reset", "reset_after", "cut_off"}:
+            with pytest.raises(httpx.TransportError):
+                client.get(path)
+        elif kind == "stalled_body":
+            with pytest.raises(httpx.ReadTimeout):
+                client.get(path, timeout=0.5)
+        else:
+            answer = client.get(path)
+            assert answer.status_code == STATUSES.get(kind, 404 if kind == "missing" else 200)
+            if kind in {"html", "malformed"}:
+                with pytest.raises(json.JSONDecodeError):
+                    answer.json()
+            if kind == "huge":
+                assert len(answer.content) > 3 * 2**20
+                assert answer.json()["id"] == session
+        assert counted(client)["planted"] == {kind: 1}
+        assert counted(client)["calls"]["details"] == 1
+
+
+def test_a_query_may_be_taken_and_its_answer_lost(serve):
+    """The connection is reset after the server took the query: it is asked, and answered in its session."""
+    with serve("kind: reset_after, rate: 1, call: query") as url, signed_in(url) as client:
+        session = client.post("/api/v1/sessions", json={}).json()["session_id"]
+        with pytest.raises(httpx.TransportError):
+            client.post(f"/api/v1/sessions/{session}/query", json={"prompt": PROMPT})
+        deadline = time.monotonic() + 10
+        while not (truth := client.get("/sim/truth").json()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert truth[0]["session_id"] == session
+        assert counted(client)["asked"] == [{"profile_tag": "OPTIM", "prompt": PROMPT, "times": 1}]
+
+
+def test_tokens_expire_and_tasks_are_forgotten_at_a_request(serve):
+    """After the request that drew it: every sign-in has ended; every task is gone."""
+    with serve("kind: token_expiry, rate: 1, call: details") as url, signed_in(url) as client:
+        session = client.post("/api/v1/sessions", json={}).json()["session_id"]
+        assert client.get(f"/api/v1/sessions/{session}/details").status_code == 404
+        assert client.get("/api/v1/auth/me").status_code == 401
+    with serve("kind: restart, rate: 1, call: details") as url, signed_in(url) as client:
+        session = client.post("/api/v1/sessions", json={}).json()["session_id"]
+        task = client.post(f"/api/v1/sessions/{session}/query", json={"prompt": PROMPT}).json()["task_id"]
+        client.get(f"/api/v1/sessions/{session}/details")
+        assert client.get(f"/api/v1/tasks/{task}").status_code == 404
+
+
+def test_a_fault_of_the_wire_has_its_time(serve):
+    """Before it begins nothing is spoilt."""
+    with serve("kind: http_503, rate: 1, from: 3600") as url, signed_in(url) as client:
+        assert client.post("/api/v1/sessions", json={}).status_code == 201
+
+
+@pytest.mark.parametrize(("kind", "call"), [("reset", "profiles"), ("slow", "task")])
+def test_a_call_is_one_there_is_and_only_of_the_wire(kind, call):
+    """The mistake names the calls."""
+    with pytest.raises(ValueError, match="a call is one of login, session, query"):
+        Fault(kind=kind, rate=1, call=call)
