@@ -39,9 +39,8 @@ def main() -> None:
         with Ledger.open(run / "ledger.sqlite") as ledger:
             *_, last = ledger.records()
         assert last.sent_at is not None
-        print(
-            f"resume of 10,000 settled trials: asks after {(last.sent_at - began).total_seconds():.2f} s, {whole_s:.1f} s with report"
-        )
+        asks_s = (last.sent_at - began).total_seconds()
+        print(f"resume of 10,000 settled trials: asks after {asks_s:.2f} s, {whole_s:.1f} s with report")
 
 
 def _interrupted(folder: Path, server: str) -> Path:
