@@ -39,6 +39,13 @@ def test_a_night_without_answers_has_no_level():
     assert fitted.estimate(2, confidence=0.95).value == pytest.approx(math.sqrt(2))
 
 
+def test_a_lone_night_has_no_interval():
+    """Nothing of one night is left to vary once every query's own level is out: no ±0 % is claimed."""
+    lone = levels(trials((0, "a", 1.0), (0, "b", 4.0)), LATENCY, 1).estimate(0, confidence=0.95)
+    assert lone.value == pytest.approx(2.0)
+    assert (lone.lo, lone.hi) == (None, None)
+
+
 def test_a_rate_is_fitted_as_it_is():
     """The answer rate of a night is the share of its trials, failures counted."""
     rows = trials((0, "a", 1.0), (0, "b", 1.0), (1, "a", None), (1, "b", 1.0)).with_columns(

@@ -49,11 +49,19 @@ class Levels:
         return np.array([standard_error(night) if night.size > 1 else np.nan for night in self.nights])
 
     def estimate(self, night: int, *, confidence: float) -> Estimate:
-        """Return a night's level in the metric's unit with Student's interval over its queries."""
+        """Return a night's level in the metric's unit with Student's interval over its queries.
+
+        A lone night has no interval: with every query's own level taken out, nothing of it is left to vary.
+        """
         values = self.nights[night] + self.usual
         if not values.size:
             return Estimate(value=None, lo=None, hi=None, level=confidence, n=0)
-        ends = t_interval(values, level=confidence) if values.size > 1 else Interval.none("one query has no spread")
+        if sum(bool(other.size) for other in self.nights) < 2:
+            ends = Interval.none("one night has no other to vary from")
+        elif values.size < 2:
+            ends = Interval.none("one query has no spread")
+        else:
+            ends = t_interval(values, level=confidence)
         shown = [self._in_unit(end) for end in (float(values.mean()), ends.lo, ends.hi)]
         return Estimate(value=shown[0], lo=shown[1], hi=shown[2], level=confidence, n=values.size, method="t")
 
