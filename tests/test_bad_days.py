@@ -144,6 +144,32 @@ async def test_a_token_that_expires_while_the_server_is_away_ends_nothing(tmp_pa
     assert server.count("POST", "/auth/login") == 2
 
 
+async def test_a_sign_in_limit_met_while_a_token_expires_ends_nothing(tmp_path):
+    """Said when or not, it is waited out, with few sign-ins; the trials wait with it."""
+    server = Scripted(task_s=3.0)
+    bench = Bench(tmp_path, server, optim(12), replace(CONDITIONS, timeout_s=600.0))
+
+    async def expire():
+        await anyio.sleep(5)
+        server.tokens.clear()
+        server.trouble("/auth/login", httpx.Response(429), httpx.Response(429), httpx.Response(429, json={"retry_after": 20}))
+
+    await bench.run(during=expire)
+    assert endings(bench) == {Ending.SETTLED}
+    assert server.count("POST", "/auth/login") == 5
+
+
+async def test_what_ended_while_polls_were_held_up_did_not_time_out(tmp_path):
+    """The task was done in three seconds; that nobody could look for a minute is not the agent's doing."""
+    server = Scripted(task_s=3.0)
+    server.trouble("task-0", httpx.Response(429, json={"retry_after": 59}))
+    bench = Bench(tmp_path, server, optim(1), replace(CONDITIONS, timeout_s=30.0))
+    await bench.run()
+    (record,) = bench.records().values()
+    assert record.ending is Ending.SETTLED
+    assert server.count("POST", "/cancel") == 0
+
+
 async def test_a_password_that_was_changed_ends_the_run(tmp_path):
     """That no waiting helps; what was settled stays."""
     server = Scripted(task_s=1.0)

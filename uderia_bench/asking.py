@@ -181,13 +181,25 @@ class Asking:
             least_s = LOOK_UP_S if held.picked_up else 0.0
             with anyio.move_on_after(max(self.timeout_s - self._age_s(held), least_s)) as deadline:
                 await self._poll_to_the_end(held, task_id)
-            if deadline.cancelled_caught:
+            if deadline.cancelled_caught and not await self._ended_unseen(held, task_id):
                 held.set(ending=Ending.TIMED_OUT, detail=f"no end within {self.timeout_s:g} s; cancelled on the server")
                 await self._cancel(held, task_id)
         else:
             held.set(ending=Ending.SETTLED, detail=None, done_at=_utc())
         if held.record.session_id is not None:
             await self._read_session(held, held.record.session_id)
+
+    async def _ended_unseen(self, held: _Held, task_id: str) -> bool:
+        """Look once more at the deadline: what ended while polls were held up, as by a sign-in, did not time out."""
+        with anyio.move_on_after(CANCEL_WAIT_S):
+            try:
+                state = await self.uderia.task(task_id)
+            except CallFailed:
+                return False
+            if self._saw(held, state):
+                held.set(ending=Ending.SETTLED, detail=None)
+                return True
+        return False
 
     async def _poll_to_the_end(self, held: _Held, task_id: str) -> None:
         begun_s = anyio.current_time()

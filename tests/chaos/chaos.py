@@ -226,8 +226,12 @@ def _untrue(trials: pl.DataFrame, known: dict, truth: dict[str, dict]) -> list[s
             wrong.append(f"{row['trial_id']} was asked {times} times and counts {row['attempts']}")
         # A turn found in its session need not name its task.
         known_as = truth.get(row["task_id"]) or sessions.get(row["session_id"], {})
-        if row["outcome"] == "failed" and known_as.get("latency_s") is not None and HARMLESS.issuperset(known_as["faults"]):
-            wrong.append(f"{row['trial_id']} failed ({row['outcome_detail']}), and the server knows its answer")
+        if (
+            row["outcome"] in ("failed", "timed_out")
+            and known_as.get("latency_s") is not None
+            and HARMLESS.issuperset(known_as["faults"])
+        ):
+            wrong.append(f"{row['trial_id']} {row['outcome']} ({row['outcome_detail']}), and the server knows its answer")
         if row["outcome"] == "answered" and known_as.get("latency_s") is None:
             wrong.append(f"{row['trial_id']} is answered, and the server knows of no answer of {row['task_id']}")
     return wrong

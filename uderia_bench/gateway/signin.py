@@ -15,14 +15,15 @@ from uderia_bench.gateway.credentials import Credentials
 from uderia_bench.gateway.wire import Reply, Wire, refuse, server_words
 
 LONGEST_WAIT_S = 90.0  # contract.md, Commands: a sign-in limit that says when is waited out up to this long
+UNKNOWN_WAIT_S = 15.0  # a limit that does not say when: the server's bucket fills at 5 a minute (protocol.md 1.1)
 log = structlog.get_logger(__name__)
 
 
 class SignIn:
     """The bearer token of one server, and how to get it.
 
-    Raises ``NotSignedIn`` where the server refuses the credentials, and ``NoAnswer`` where it is away, which it may be at the
-    very moment a token expires.
+    Raises ``NotSignedIn`` where the server refuses the credentials, ``NoAnswer`` where it is away and ``Throttled`` where it
+    has seen too many sign-ins: it may, at the very moment a token expires.
     """
 
     def __init__(self, wire: Wire, credentials: Credentials) -> None:
@@ -69,15 +70,12 @@ class SignIn:
         try:
             return await self._log_in()
         except Throttled as limit:
-            wait = limit.retry_after_s
-            if wait is None or wait > LONGEST_WAIT_S:
-                raise NotSignedIn(f"{limit}: too many sign-ins, try again later") from limit
+            wait = UNKNOWN_WAIT_S if limit.retry_after_s is None else limit.retry_after_s
+            if wait > LONGEST_WAIT_S:
+                raise
             log.warning("sign-in limit reached, waiting", seconds=wait, server=self._wire.base_url)
             await anyio.sleep(wait + 0.5)  # the server counts whole seconds
-        try:
-            return await self._log_in()
-        except Throttled as limit:
-            raise NotSignedIn(f"{limit}: too many sign-ins, try again later") from limit
+        return await self._log_in()
 
     async def _log_in(self) -> str:
         who, password = self._credentials.username, self._credentials.password

@@ -15,7 +15,7 @@ import anyio
 import httpx
 import tenacity
 
-from uderia_bench.errors import CallFailed, NoAnswer, Refused, Throttled
+from uderia_bench.errors import CallFailed, NoAnswer, NotSignedIn, Refused, Throttled
 from uderia_bench.gateway.signin import SignIn, unreachable
 from uderia_bench.gateway.wire import Reply, Wire, refuse
 
@@ -71,6 +71,8 @@ class Uderia:
             await self._sign_in.token()
         except NoAnswer as error:
             raise unreachable(self.base_url, error) from error
+        except Throttled as limit:
+            raise NotSignedIn(f"{limit}: too many sign-ins, try again later") from limit
 
     async def answers(self) -> bool:
         """Whether anybody is there: one try, without the token, so that asking often costs no sign-in."""
