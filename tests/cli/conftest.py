@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -34,6 +35,11 @@ load: {concurrency: 4}
 """
 
 
+def hear_hang_ups() -> None:
+    """Undo what nohup or a CI runner may have set and children inherit: a test that hangs up must be heard."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @dataclass(frozen=True)
 class Command:
     """``uderia-bench`` as a user runs it."""
@@ -51,6 +57,7 @@ class Command:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=hear_hang_ups,
         )
 
     def __call__(self, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
