@@ -57,7 +57,7 @@ class Command:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=hear_hang_ups,
+            preexec_fn=hear_hang_ups,  # noqa: PLW1509 - the tests start no threads
         )
 
     def __call__(self, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
