@@ -91,7 +91,7 @@ async def test_time_ends_a_sitting(tmp_path):
     await long.run()
     assert anyio.current_time() - began < 27
     assert {record.ending for record in long.records().values()} == {Ending.CANCELLED}
-    assert long.stop.reason == "the budget of 20 s is used up"
+    assert long.stop.reason == "the budget of 20 s is used up: 'resume --set budget.time=' raises it"
 
 
 async def test_a_conversation_is_paid_for_whole(tmp_path):

@@ -20,7 +20,7 @@ from anyio.abc import TaskGroup
 
 from uderia_bench import pacing, profile_types
 from uderia_bench.asking import Asking, Clock
-from uderia_bench.budget import Budget, Limits
+from uderia_bench.budget import Account, Budget, Limits
 from uderia_bench.errors import BenchError
 from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.patience import ASKINGS_A_RUN, Patience
@@ -76,7 +76,10 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runner:
-    """Everything a run needs besides its trials: signed-in servers by address, arms, where records go and who watches."""
+    """Everything a run needs besides its trials: signed-in servers by address, arms, where records go and who watches.
+
+    ``spent`` is what earlier sittings of the run did.
+    """
 
     servers: Mapping[str, Uderia]
     arms: Mapping[str, Expected]
@@ -84,11 +87,12 @@ class Runner:
     book: Book
     watch: Callable[[TrialRecord], None]
     stop: Stop
+    spent: Account = field(default_factory=Account)
 
     async def run(self, trials: Iterable[Trial]) -> None:
         """Ask every trial and commit every record; returns early, with nothing lost, when told to stop."""
         clock = Clock(anyio.current_time())
-        budget = Budget(self.conditions.limits, self.stop)
+        budget = Budget(self.conditions.limits, self.stop, self.spent)
         lanes: dict[str, list[Trial]] = {}
         for trial in sorted(trials, key=lambda trial: trial.seq):
             lanes.setdefault(self.arms[trial.arm].server, []).append(trial)
@@ -206,7 +210,7 @@ class Runner:
     def _understood(self, lane: _Lane, record: TrialRecord) -> TrialRecord:
         """Count what an asking took; a limit met inside its task is the server's refusal and no word of the model's."""
         trace = profile_types.read(record)
-        lane.budget.count(record.trial.arm, trace)
+        lane.budget.count(record, trace)
         if record.ending is Ending.SETTLED and trace.outcome is Outcome.RATE_LIMITED:
             return replace(record, ending=Ending.RATE_LIMITED, detail=trace.outcome_detail)
         return record
