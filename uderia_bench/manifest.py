@@ -134,9 +134,7 @@ def experiment_of(manifest: dict[str, Any]) -> Experiment:
     return Experiment.model_validate(manifest["experiment"], strict=False)  # JSON has no tuples
 
 
-def facts(
-    manifest: dict[str, Any], outcomes: Mapping[Outcome, int], *, files: tuple[str, ...] = (), notes: tuple[str, ...] = ()
-) -> RunFacts:
+def facts(manifest: dict[str, Any], outcomes: Mapping[Outcome, int], *, notes: tuple[str, ...] = ()) -> RunFacts:
     """Return what a report says of the run itself. ``outcomes`` counts its measured trials."""
     experiment = experiment_of(manifest)
     load = experiment.load
@@ -161,7 +159,6 @@ def facts(
         ended_at=_stamp(manifest.get("ended_at")),
         versions=dict(manifest["versions"]),
         notes=(decided["reason"], *notes) if decided else notes,
-        files=files,
     )
 
 

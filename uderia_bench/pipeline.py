@@ -27,6 +27,7 @@ from uderia_bench import (
     manifest,
     plan,
     rendering,
+    results,
     sitting,
     store,
 )
@@ -102,6 +103,7 @@ def conclude(run: RunDirectory, plugins: Plugins, thresholds: Thresholds = DEFAU
     facts = manifest.derived(run.manifest(), plugins.metrics)
     run.write_manifest({**facts, "damaged": _damaged(run, derived)})
     made = judge(run, plugins)
+    results.keep(run, made, plugins)
     rendering.leave(run, made)
     return made
 
@@ -149,12 +151,7 @@ def judge(run: RunDirectory, plugins: Plugins) -> Report:
     )
     issues = _issues(run, trials, plugins)
     return Report(
-        facts=manifest.facts(
-            facts,
-            outcomes,
-            files=tuple(str(run.path / name) for name in (*rendering.LEFT, "trials")),
-            notes=damage(facts),
-        ),
+        facts=manifest.facts(facts, outcomes, notes=damage(facts)),
         analysis=found,
         metrics=plugins.metrics,
         costs=costs(trials, tuple(summary.arm for summary in found.arms)),

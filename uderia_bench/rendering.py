@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.ledger import Ledger
 from uderia_bench.report.as_json import to_json
@@ -15,6 +17,7 @@ from uderia_bench.store import RunDirectory
 FORMS = ("text", "markdown", "json", "html", "junit")
 LEFT = {"report.md": "markdown", "report.json": "json", "report.html": "html"}
 """The files a run leaves, with the form of each."""
+_TABLES = "trials"  # worth naming beside them: what a notebook reads
 
 
 def render(
@@ -22,8 +25,12 @@ def render(
 ) -> str:
     """Return a report in one of ``FORMS``; raises ``UsageError`` for any other.
 
-    The page shows the trials of its ``run``; a report of no single run has none. The rest of the parameters is for text.
+    A report names the files of its ``run`` where they lie now, and the page shows its trials; a report of no single run has
+    neither. The rest of the parameters is for text.
     """
+    if run is not None:
+        files = tuple(str(run.path / name) for name in (*LEFT, _TABLES))
+        report = replace(report, facts=replace(report.facts, files=files))
     match form:
         case "text":
             return to_text(report, width, colour=colour, brief=brief)

@@ -7,6 +7,9 @@ import json
 import polars as pl
 import pytest
 
+from uderia_bench import pipeline, plugins, rendering, results
+from uderia_bench.store import RunDirectory
+
 COMMANDS = [
     "demo",
     "run",
@@ -84,9 +87,12 @@ def test_profiles_lists_what_there_is_to_compare(command):
 
 
 def test_a_run_is_derived_reported_and_exported_offline(command):
-    """From the ledger alone: the same Parquet again, each report form, each export form."""
+    """From the ledger alone: the same Parquet again, each report form, each export form; reports as if judged anew."""
     assert command("run", "experiment.yaml", "--run-id", "r", "--set", "repeats=1").returncode == 0
     run = command.cwd / "output" / "r"
+    kept, fresh = results.read(RunDirectory(run), installed := plugins.load()), pipeline.judge(RunDirectory(run), installed)
+    for form in rendering.FORMS:
+        assert rendering.render(kept, form, RunDirectory(run)) == rendering.render(fresh, form, RunDirectory(run))
     before = pl.read_parquet(run / "trials" / "*.parquet")
     for path in (run / "trials").iterdir():
         path.unlink()

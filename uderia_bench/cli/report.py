@@ -20,15 +20,25 @@ def command(
     output: Output = OUTPUT,
     as_json: AsJson = False,
 ) -> None:
-    """Print a run's report.
+    """Print a run's report, as the run was judged when it was over.
+
+    Where what it rests on has changed since, the run is judged again, and stderr says why.
 
     Example: uderia-bench report latest --format markdown -o report.md
     """
-    from uderia_bench import pipeline, plugins, store
+    from uderia_bench import plugins, results, store
     from uderia_bench.cli.finish import rendered
 
     found = store.find(run, output)
-    text = rendered(pipeline.judge(found, plugins.load()), "json" if as_json else form, found)
+    installed = plugins.load()
+    made = results.read(found, installed)
+    if isinstance(made, results.Stale):
+        from uderia_bench import pipeline  # not before it is needed: it brings all that a run takes
+
+        again = f"'uderia-bench derive {found.run_id}' keeps new ones"
+        typer.echo(f"uderia-bench: judged again, not read from the run's results: {made.reason}; {again}", err=True)
+        made = pipeline.judge(found, installed)
+    text = rendered(made, "json" if as_json else form, found)
     if file is None:
         typer.echo(text)
     else:
