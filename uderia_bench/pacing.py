@@ -1,7 +1,14 @@
-"""When trial n of an open loop is due, as a pure function of n; a closed loop asks when a slot is free and has no clock."""
+"""When trial n of an open loop is due and when slot n of a closed one opens, ramps included: pure functions of n.
+
+A ramp is linear, as vegeta's ``LinearPacer`` has it (``lib/pacer.go``): an open loop's rate grows from 0, so that after t
+seconds of a ramp to ``rate`` over T seconds ``rate * t**2 / (2 * T)`` trials are due; trial n is due where that is n. A closed
+loop's slots open one after the other at even distances, the first at once. A run has one ramp, begun by its first trial:
+warm-ups are inside it, since a server that is still cold is what both are for.
+"""
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from functools import cache
@@ -19,20 +26,37 @@ def closed(n: int) -> None:
     del n
 
 
-def constant(rate: float) -> Pacer:
-    """Ask at even distances, the first at once. ``rate`` is trials a second, above 0."""
-    return lambda n: n / rate
+def opens_s(slot: int, *, slots: int, ramp_s: float) -> float:
+    """Return when a closed loop's ``slot`` (from 0) of ``slots`` opens: the first at once, the last at the ramp's end."""
+    return ramp_s * slot / (slots - 1) if slots > 1 else 0.0
 
 
-def poisson(rate: float, seed: int) -> Pacer:
-    """Ask at random distances, exponential with mean 1 / ``rate``, the first at once: users who do not know of each other."""
+def constant(rate: float, ramp_s: float = 0.0) -> Pacer:
+    """Ask at even distances, the first at once. ``rate`` is trials a second, above 0, reached after ``ramp_s``."""
+    return lambda n: _due_s(n, rate, ramp_s)
 
-    def due_s(n: int) -> float:
-        stretch, within = divmod(n, _STRETCH)
-        start = sum(_arrivals(seed, earlier)[_STRETCH] for earlier in range(stretch))
-        return (start + _arrivals(seed, stretch)[within]) / rate
 
-    return due_s
+def poisson(rate: float, seed: int, ramp_s: float = 0.0) -> Pacer:
+    """Ask at random distances, exponential with mean 1 / ``rate``, the first at once: users who do not know of each other.
+
+    Inside a ramp it is the Poisson process of the growing rate, by inversion of the integrated rate (Cinlar, *Introduction to
+    Stochastic Processes*, 1975, 4.7).
+    """
+    return lambda n: _due_s(_arrival(seed, n), rate, ramp_s)
+
+
+def _due_s(arrival: float, rate: float, ramp_s: float) -> float:
+    """Return when the integrated rate comes to ``arrival``, which is a time at rate 1."""
+    if 2 * arrival >= rate * ramp_s:
+        return arrival / rate + ramp_s / 2
+    return math.sqrt(2 * arrival * ramp_s / rate)
+
+
+def _arrival(seed: int, n: int) -> float:
+    """Return when trial n arrives at rate 1."""
+    stretch, within = divmod(n, _STRETCH)
+    start = sum(_arrivals(seed, earlier)[_STRETCH] for earlier in range(stretch))
+    return start + _arrivals(seed, stretch)[within]
 
 
 @cache
