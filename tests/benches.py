@@ -7,6 +7,7 @@ from dataclasses import replace
 import anyio
 from scripted import URL, Scripted
 
+from uderia_bench.bookkeeping import Bookkeeper
 from uderia_bench.gateway import directory
 from uderia_bench.gateway.connect import connect
 from uderia_bench.gateway.credentials import Credentials, Secret
@@ -51,6 +52,21 @@ def talk(turns: int, *, arm="OPTIM", first=0) -> tuple[Trial, ...]:
     )
 
 
+class AtOnce:
+    """Commits on the event loop: a clock that jumps would not wait for a thread."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+
+    async def write(self, entry) -> None:
+        """Commit."""
+        self.ledger.write([entry])
+
+    async def keep(self) -> None:
+        """Have no trouble."""
+        await anyio.sleep_forever()
+
+
 class Bench:
     """A runner over a scripted server and a real ledger."""
 
@@ -70,7 +86,7 @@ class Bench:
                     servers={URL: uderia},
                     arms=arms,
                     conditions=self.conditions,
-                    book=ledger,
+                    book=Bookkeeper(ledger, AtOnce(ledger)),
                     watch=self.seen.append,
                     stop=self.stop,
                 )

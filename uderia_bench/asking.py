@@ -9,7 +9,7 @@ where to look: by the task's id, else in the session, and only where that shows 
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -66,8 +66,8 @@ class Asking:
     clock: Clock
     timeout_s: float
     bare_sessions: bool
-    mark_sending: Callable[[TrialRecord], None]
-    mark_asked: Callable[[TrialRecord], None]
+    mark_sending: Callable[[TrialRecord], Awaitable[None]]
+    mark_asked: Callable[[TrialRecord], Awaitable[None]]
     rng: random.Random
 
     async def ask(
@@ -121,7 +121,7 @@ class Asking:
         record = held.record
         assert record.session_id is not None, "a session is made before a query is sent"
         held.set(sent_s=self.clock.now_s(), sent_at=_utc(), detail="stopped while it was being sent")
-        self.mark_sending(held.record)
+        await self.mark_sending(held.record)
         try:
             accepted = await self.uderia.submit(record.session_id, record.trial.prompt, record.expected.profile_id)
         except NoAnswer as error:
@@ -141,7 +141,7 @@ class Asking:
             accepted_at=_utc(),
             detail="stopped while the agent was working",
         )
-        self.mark_asked(held.record)
+        await self.mark_asked(held.record)
 
     async def _look_up(self, held: _Held) -> bool:
         """Watch a query's session until its turn is there; False where the session shows no trace of it.

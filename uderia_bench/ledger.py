@@ -1,13 +1,7 @@
 """What was planned, sent and settled, in one SQLite file, with every raw payload: the run's only product until it is derived.
 
-A trial is committed as it settles, so that a crash at trial 900 keeps 899; it interprets no payload. Task and session go into
-one zstd frame, since the trace stands in both (35 % smaller than two frames).
-
-States of a trial: ``planned``, ``sending`` (its session is known, and its query is on its way or was when the process died),
-``asked`` (the query was accepted: the task id is known), ``settled``.
-
-A commit is safe from a dying process at once, and from a power cut after the next ``sync``. A damaged file gives what can be
-read and names the rest.
+A trial is committed as it settles, so that a crash at trial 900 keeps 899; it interprets no payload. A commit is safe from a
+dying process at once, and from a power cut after the next ``sync``. A damaged file gives what can be read and names the rest.
 """
 
 from __future__ import annotations
@@ -16,44 +10,30 @@ import os
 import sqlite3
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, fields
-from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-import orjson
 import zstandard
 
+from uderia_bench import ledger_rows
 from uderia_bench.errors import StoreError
-from uderia_bench.trial import Ending, Expected, Stage, Trial, TrialRecord
+from uderia_bench.ledger_rows import Entry, State
+from uderia_bench.trial import Ending, Expected, Trial, TrialRecord
 
 FORMAT = 1  # raised when the tables change; an older reader refuses a newer ledger instead of misreading it
-COMPRESSION_LEVEL = 3  # zstd's default: higher levels cost the client's clock more than they save on disk
 ASK_AGAIN = frozenset({Ending.CANCELLED, Ending.RATE_LIMITED, Ending.REFUSED, Ending.UNREACHABLE})
-
-_TABLES = """
-CREATE TABLE arms (name TEXT PRIMARY KEY, expected TEXT NOT NULL);
-CREATE TABLE trials (
-    trial_id TEXT PRIMARY KEY, seq INTEGER NOT NULL, planned TEXT NOT NULL, arm TEXT NOT NULL,
-    state TEXT NOT NULL DEFAULT 'planned', ending TEXT, detail TEXT, attempts INTEGER NOT NULL DEFAULT 0,
-    polls INTEGER NOT NULL DEFAULT 0, session_id TEXT, task_id TEXT, times TEXT, notes TEXT
-);
-CREATE TABLE payloads (trial_id TEXT PRIMARY KEY, task_bytes INTEGER, session_bytes INTEGER, frame BLOB NOT NULL);
-CREATE INDEX trials_by_seq ON trials (seq);
-"""
-LARGEST_FRAME = 2**28  # bytes unpacked: a task and a session, each at most what the gateway reads (wire.LARGEST_BODY)
 OWNER_ONLY = 0o600  # answers may be confidential
-_UNREADABLE = (  # what damage raises, of the file, of a frame, of a column's JSON
-    sqlite3.DatabaseError,
-    zstandard.ZstdError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    TypeError,
-    ValueError,
+_UNREADABLE = (sqlite3.DatabaseError, *ledger_rows.READ_ERRORS)
+_IN_DOUBT = (  # its query is, or may be, on the server, and nobody saw its end; ``is_out_of_sight`` says the second half
+    "(state IN ('sending', 'asked') OR"
+    " (state = 'settled' AND (ending = 'unreachable' OR (ending = 'cancelled' AND task_id IS NULL))))"
 )
-_TIMES = tuple(field.name for field in fields(TrialRecord) if field.name.endswith(("_s", "_at")))
+
+
+def is_out_of_sight(record: TrialRecord) -> bool:
+    """Say whether a trial settled without an end: left while it was sent, or stopped before it was known to be taken."""
+    return record.ending is Ending.UNREACHABLE or (record.ending is Ending.CANCELLED and record.task_id is None)
 
 
 class Ledger:
@@ -62,7 +42,7 @@ class Ledger:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._db = connection
-        self._pack = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL)
+        self._pack = ledger_rows.compressor()
         self._unpack = zstandard.ZstdDecompressor()
         self._file = path.stat()
         self._unsynced = False
@@ -76,14 +56,15 @@ class Ledger:
             path.touch(mode=OWNER_ONLY)
             connection = _connect(path)
             with connection:
-                connection.executescript(_TABLES)
+                connection.executescript(ledger_rows.TABLES)
                 connection.execute(f"PRAGMA user_version = {FORMAT}")
                 connection.executemany(
-                    "INSERT INTO arms VALUES (?, ?)", [(name, _dump(asdict(expected))) for name, expected in arms.items()]
+                    "INSERT INTO arms VALUES (?, ?)",
+                    [(name, ledger_rows.dump_values(expected)) for name, expected in arms.items()],
                 )
                 connection.executemany(
                     "INSERT INTO trials (trial_id, seq, planned, arm) VALUES (?, ?, ?, ?)",
-                    [(trial.trial_id, trial.seq, _dump(asdict(trial)), trial.arm) for trial in plan],
+                    [(trial.trial_id, trial.seq, ledger_rows.dump_values(trial), trial.arm) for trial in plan],
                 )
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"{path}: cannot start the ledger: {error}") from error
@@ -120,12 +101,12 @@ class Ledger:
         """Return what each arm was configured with when the run began."""
         with self._readable():
             rows = self._db.execute("SELECT name, expected FROM arms").fetchall()
-            return {name: _expected(text) for name, text in rows}
+            return {name: ledger_rows.expected(text) for name, text in rows}
 
     def plan(self) -> tuple[Trial, ...]:
         """Return the whole plan in its order of sending."""
         with self._readable():
-            return tuple(_trial(text) for (text,) in self._db.execute("SELECT planned FROM trials ORDER BY seq"))
+            return tuple(ledger_rows.trial(text) for (text,) in self._db.execute("SELECT planned FROM trials ORDER BY seq"))
 
     def unsettled(self) -> tuple[Trial, ...]:
         """Return what is still to be asked: never settled, or ended in a way that is asked again (contract: ``resume``).
@@ -134,7 +115,7 @@ class Ledger:
         """
         with self._readable():
             rows = self._db.execute("SELECT planned, state, ending FROM trials ORDER BY seq")
-            trials = [(_trial(text), state != "settled" or ending in ASK_AGAIN) for text, state, ending in rows]
+            trials = [(ledger_rows.trial(text), state != "settled" or ending in ASK_AGAIN) for text, state, ending in rows]
         left = {trial.conversation for trial, is_left in trials if is_left}
         return tuple(trial for trial, _ in trials if trial.conversation in left)
 
@@ -145,15 +126,12 @@ class Ledger:
         was taken.
         """
         with self._readable():
-            row = self._db.execute(f"{_SELECT} WHERE t.trial_id = ?", (trial_id,)).fetchone()
-            state = self._db.execute("SELECT state FROM trials WHERE trial_id = ?", (trial_id,)).fetchone()
-            if row is None or state[0] == "planned":
+            state = self._db.execute(f"SELECT state FROM trials WHERE trial_id = ? AND {_IN_DOUBT}", (trial_id,)).fetchone()  # noqa: S608 - a constant
+            if state is None:
                 return None
-            record = self._record(row)
-        if record.sent_at is None or record.session_id is None:
-            return None
-        out_of_sight = record.ending is Ending.UNREACHABLE or (record.ending is Ending.CANCELLED and record.task_id is None)
-        return record if state[0] in ("sending", "asked") or out_of_sight else None
+            row = self._db.execute(f"{ledger_rows.RECORD_COLUMNS} WHERE t.trial_id = ?", (trial_id,)).fetchone()
+            record = None if row is None else ledger_rows.record(row, self._unpack)
+        return None if record is None or record.sent_at is None or record.session_id is None else record
 
     def forget(self, arms: Collection[str]) -> int:
         """Look for no query of some arms any more, for the server that had them is gone; returns how many trials that were.
@@ -165,27 +143,39 @@ class Ledger:
                 "UPDATE trials SET state = CASE state WHEN 'settled' THEN state ELSE 'planned' END, session_id = NULL,"
                 " task_id = NULL WHERE (state IN ('sending', 'asked') OR (state = 'settled' AND ending IN (?, ?)))"
                 " AND arm IN (SELECT value FROM json_each(?))",
-                (Ending.UNREACHABLE.value, Ending.CANCELLED.value, _dump(sorted(arms))),
+                (Ending.UNREACHABLE.value, Ending.CANCELLED.value, ledger_rows.dump(sorted(arms))),
             )
         return done.rowcount
 
-    def attempts(self, trial_id: str) -> int:
-        """Return how often a trial has been asked so far."""
+    def attempts(self) -> dict[str, int]:
+        """Return how often each trial has been asked so far, without those that never were."""
         with self._readable():
-            row = self._db.execute("SELECT attempts FROM trials WHERE trial_id = ?", (trial_id,)).fetchone()
-            return _whole(row[0]) if row is not None else 0
+            rows = self._db.execute("SELECT trial_id, attempts FROM trials WHERE attempts != 0")
+            return {trial_id: ledger_rows.whole(attempts) for trial_id, attempts in rows}
 
-    def mark_sending(self, record: TrialRecord) -> None:
-        """Commit that a query is about to be sent: from now on it may be on the server, and is counted."""
-        self._write(record, state="sending")
+    def in_doubt(self) -> set[str]:
+        """Return the trials that ``pending`` may say something of."""
+        with self._readable():
+            return {trial_id for (trial_id,) in self._db.execute(f"SELECT trial_id FROM trials WHERE {_IN_DOUBT}")}  # noqa: S608 - a constant
+
+    def write(self, entries: Iterable[Entry]) -> None:
+        """Commit entries as one, or none of them; raises ``StoreError``.
+
+        A trial's later entry replaces its earlier one, bodies included: those of an earlier attempt are not this one's.
+        """
+        written = [(entry, entry.payload(self._pack)) for entry in entries]
+        with self._writing(f"cannot write trial {', '.join(entry.trial_id for entry, _ in written)}"):
+            self._db.executemany(ledger_rows.UPDATE_TRIAL, [entry.columns() for entry, _ in written])
+            self._db.executemany("DELETE FROM payloads WHERE trial_id = ?", [(entry.trial_id,) for entry, _ in written])
+            self._db.executemany("INSERT INTO payloads VALUES (?, ?, ?, ?)", [row for _, row in written if row is not None])
 
     def mark_asked(self, record: TrialRecord) -> None:
-        """Commit that a query was accepted, so that its task can be picked up by id after a crash."""
-        self._write(record, state="asked")
+        """Write that a query was accepted."""
+        self.write([Entry(state=State.ASKED, record=record)])
 
     def settle(self, record: TrialRecord) -> None:
-        """Commit how a trial ended, with its payloads."""
-        self._write(record, state="settled")
+        """Write how a trial ended, with its bodies."""
+        self.write([Entry(state=State.SETTLED, record=record)])
 
     def counts(self) -> dict[str, int]:
         """Return the number of trials by ending, with ``planned`` and ``asked`` for those not settled."""
@@ -228,7 +218,7 @@ class Ledger:
         wanted: tuple[str, ...] = ()
         if queries is not None:
             where += " AND json_extract(planned, '$.query_id') IN (SELECT value FROM json_each(?))"
-            wanted = (_dump(sorted(queries)),)
+            wanted = (ledger_rows.dump(sorted(queries)),)
         try:
             query = f"SELECT rowid FROM trials WHERE {where} ORDER BY seq"  # noqa: S608 - put together from constants
             return [row for (row,) in self._db.execute(query, wanted)]
@@ -238,8 +228,8 @@ class Ledger:
             return list(range(1, (last or 0) + 1))
 
     def _read(self, row_id: int) -> TrialRecord | None:
-        row = self._db.execute(f"{_SELECT} WHERE t.rowid = ? AND t.state = 'settled'", (row_id,)).fetchone()
-        return None if row is None else self._record(row)
+        row = self._db.execute(f"{ledger_rows.RECORD_COLUMNS} WHERE t.rowid = ? AND t.state = 'settled'", (row_id,)).fetchone()
+        return None if row is None else ledger_rows.record(row, self._unpack)
 
     def _name(self, row_id: int) -> str:
         try:
@@ -275,10 +265,12 @@ class Ledger:
     def record(self, trial_id: str) -> TrialRecord:
         """Return one settled trial; raises ``StoreError`` where there is none of that id."""
         with self._readable():
-            row = self._db.execute(f"{_SELECT} WHERE t.trial_id = ? AND t.state = 'settled'", (trial_id,)).fetchone()
+            row = self._db.execute(
+                f"{ledger_rows.RECORD_COLUMNS} WHERE t.trial_id = ? AND t.state = 'settled'", (trial_id,)
+            ).fetchone()
             if row is None:
                 raise StoreError(f"{self.path}: no settled trial {trial_id!r}")
-            return self._record(row)
+            return ledger_rows.record(row, self._unpack)
 
     def sessions(self) -> tuple[str, ...]:
         """Return every session the run made, for archiving."""
@@ -304,77 +296,6 @@ class Ledger:
             raise StoreError(f"{self.path}: {what}: {error}") from error
         self._unsynced = True
 
-    def _write(self, record: TrialRecord, *, state: str) -> None:
-        times = {name: value for name in _TIMES if (value := getattr(record, name)) is not None}
-        with self._writing(f"cannot write trial {record.trial.trial_id}"):
-            self._db.execute(
-                "UPDATE trials SET state = ?, ending = ?, detail = ?, attempts = ?, polls = ?, session_id = ?, task_id = ?,"
-                " times = ?, notes = ? WHERE trial_id = ?",
-                (
-                    state,
-                    record.ending.value,
-                    record.detail,
-                    record.attempts,
-                    record.polls,
-                    record.session_id,
-                    record.task_id,
-                    _dump(times),
-                    _dump(record.notes),
-                    record.trial.trial_id,
-                ),
-            )
-            # The bodies of an earlier attempt are not this one's.
-            self._db.execute("DELETE FROM payloads WHERE trial_id = ?", (record.trial.trial_id,))
-            if record.task is not None or record.session is not None:
-                frame = self._pack.compress((record.task or b"") + (record.session or b""))
-                sizes = (_size(record.task), _size(record.session))
-                self._db.execute("INSERT INTO payloads VALUES (?, ?, ?, ?)", (record.trial.trial_id, *sizes, frame))
-
-    def _record(self, row: tuple[Any, ...]) -> TrialRecord:
-        (
-            planned,
-            expected,
-            ending,
-            detail,
-            attempts,
-            polls,
-            session_id,
-            task_id,
-            times,
-            notes,
-            task_size,
-            session_size,
-            frame,
-        ) = row
-        task = session = None
-        if frame is not None:
-            if zstandard.get_frame_parameters(frame).content_size > LARGEST_FRAME:
-                raise ValueError("a frame larger than anything that was stored")
-            body = self._unpack.decompress(frame)
-            task = body[:task_size] if task_size is not None else None
-            session = body[task_size or 0 :] if session_size is not None else None
-        return TrialRecord(
-            trial=_trial(planned),
-            expected=_expected(expected),
-            ending=Ending(ending),
-            detail=_text(detail),
-            attempts=_whole(attempts),
-            polls=_whole(polls),
-            session_id=_text(session_id),
-            task_id=_text(task_id),
-            task=task,
-            session=session,
-            notes=tuple(orjson.loads(notes)),
-            **_times(times),
-        )
-
-
-_SELECT = (
-    "SELECT t.planned, a.expected, t.ending, t.detail, t.attempts, t.polls, t.session_id, t.task_id, t.times, t.notes,"
-    " p.task_bytes, p.session_bytes, p.frame"
-    " FROM trials t JOIN arms a ON a.name = t.arm LEFT JOIN payloads p ON p.trial_id = t.trial_id"
-)
-
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path)
@@ -382,40 +303,3 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     return connection
-
-
-def _dump(value: Any) -> str:
-    return orjson.dumps(value).decode()
-
-
-def _size(body: bytes | None) -> int | None:
-    return None if body is None else len(body)
-
-
-def _text(value: Any) -> str | None:
-    """Take a column for what was written; SQLite keeps any kind of value in any column, and damage makes use of that."""
-    if value is not None and not isinstance(value, str):
-        raise TypeError(f"text expected, found {type(value).__name__}")
-    return value
-
-
-def _whole(value: Any) -> int:
-    if not isinstance(value, int):
-        raise TypeError(f"a whole number expected, found {type(value).__name__}")
-    return value
-
-
-def _trial(text: str) -> Trial:
-    data = orjson.loads(text)
-    return Trial(**{**data, "stage": Stage(data["stage"]), "tags": tuple(data["tags"])})
-
-
-def _expected(text: str) -> Expected:
-    data = orjson.loads(text)
-    return Expected(**{**data, "models": tuple(data["models"])})
-
-
-def _times(text: str) -> dict[str, Any]:
-    return {
-        name: datetime.fromisoformat(value) if name.endswith("_at") else value for name, value in orjson.loads(text).items()
-    }

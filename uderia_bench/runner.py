@@ -14,7 +14,6 @@ from itertools import count, groupby
 from typing import Protocol
 
 import anyio
-import anyio.to_thread
 import structlog
 from anyio.abc import TaskGroup
 
@@ -28,12 +27,11 @@ from uderia_bench.stop import Stop
 from uderia_bench.trial import Ending, Expected, Outcome, Trial, TrialRecord
 
 CANCEL_CALL_S = 5.0  # a stopping run asks the server once to cancel and does not wait longer for the answer
-SYNC_EVERY_S = 1.0  # what a power cut may take: a sync of 4 ms at every trial would stall the clock of the others
 log = structlog.get_logger(__name__)
 
 
 class Book(Protocol):
-    """Where records are kept; ``ledger.Ledger`` is one."""
+    """Where records are kept; ``bookkeeping.Bookkeeper`` is one. What writes returns when it is committed, cancelled or not."""
 
     def attempts(self, trial_id: str) -> int:
         """Return how often a trial was asked before."""
@@ -41,17 +39,17 @@ class Book(Protocol):
     def pending(self, trial_id: str) -> TrialRecord | None:
         """Return a trial whose query is or may be on the server, and whose end nobody saw."""
 
-    def mark_sending(self, record: TrialRecord) -> None:
+    async def mark_sending(self, record: TrialRecord) -> None:
         """Commit that a query is about to be sent."""
 
-    def mark_asked(self, record: TrialRecord) -> None:
+    async def mark_asked(self, record: TrialRecord) -> None:
         """Commit that a query was accepted."""
 
-    def settle(self, record: TrialRecord) -> None:
+    async def settle(self, record: TrialRecord) -> None:
         """Commit how a trial ended."""
 
-    def sync(self) -> None:
-        """Have on the disk what was committed; called from another thread."""
+    async def keep(self) -> None:
+        """Wait for trouble with what was committed, and raise it as ``StoreError``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +97,7 @@ class Runner:
         try:
             async with anyio.create_task_group() as group:
                 flight = _Flight(self.conditions.grace_s, self.stop)
-                for meanwhile in (flight.guard, self.stop.listen, budget.expire, self._keep):
+                for meanwhile in (flight.guard, self.stop.listen, budget.expire, self.book.keep):
                     group.start_soon(meanwhile)
                 async with anyio.create_task_group() as running:
                     for server, planned in lanes.items():
@@ -110,12 +108,6 @@ class Runner:
                 group.cancel_scope.cancel()
         except BaseExceptionGroup as failures:
             raise _first(failures) from failures
-
-    async def _keep(self) -> None:
-        """Sync the book now and then, off the event loop."""
-        while True:
-            await anyio.sleep(SYNC_EVERY_S)
-            await anyio.to_thread.run_sync(self.book.sync)
 
     def _patience(self, server: str) -> Patience:
         conditions = self.conditions
@@ -189,7 +181,7 @@ class Runner:
                 record = await self._insist(lane, trial, before, alone=len(conversation) == 1)
             else:
                 record = self._unasked(trial, before)
-                self.book.settle(record)
+                await self.book.settle(record)
             self.watch(record)
             before = record
 
@@ -200,7 +192,7 @@ class Runner:
         """
         for asking in count(1):
             record = self._understood(lane, await self._fly(lane, trial, before, picks_up=alone))
-            self.book.settle(record)
+            await self.book.settle(record)
             again = await lane.patience.again(record)
             if not again or not alone or asking == ASKINGS_A_RUN:
                 break

@@ -17,7 +17,7 @@ import anyio
 import structlog
 from rich.console import Console
 
-from uderia_bench import early, embedded, logs, manifest, pacing, progress
+from uderia_bench import bookkeeping, early, embedded, logs, manifest, pacing, progress
 from uderia_bench.analysis.looking import Decided
 from uderia_bench.budget import Limits
 from uderia_bench.errors import CallFailed, CannotRun, Interrupted, StoreError
@@ -161,16 +161,17 @@ async def _ask(experiment: Experiment, run: RunDirectory, session: _Session, led
             if looks is not None:
                 looks(record)
 
-        runner = Runner(
-            servers=session.servers,
-            arms=session.arms,
-            conditions=_conditions(experiment),
-            book=ledger,
-            watch=settled,
-            stop=stop,
-        )
         try:
-            await runner.run(left)
+            async with bookkeeping.opened(ledger) as book:
+                runner = Runner(
+                    servers=session.servers,
+                    arms=session.arms,
+                    conditions=_conditions(experiment),
+                    book=book,
+                    watch=settled,
+                    stop=stop,
+                )
+                await runner.run(left)
             complete = _leave_word(run, ledger, stop, None if looks is None else looks.decided)
         except StoreError as error:
             raise Interrupted(f"{error}; when that is mended, {how_to_go_on(run)}") from error
@@ -183,7 +184,6 @@ async def _ask(experiment: Experiment, run: RunDirectory, session: _Session, led
 
 def _leave_word(run: RunDirectory, ledger: Ledger, stop: Stop, decided: Decided | None = None) -> bool:
     """Say in the manifest how far the run came and why it stopped; returns whether it is complete, as a decided one is."""
-    ledger.sync()
     complete = decided is not None or not ledger.unsettled()
     facts = manifest.ended(run.manifest(), complete=complete, ended_at=datetime.now(UTC), decided=decided)
     run.write_manifest({**facts, "stopped": None if complete else stop.reason})
