@@ -165,14 +165,15 @@ class Child:
 class Timing:
     """The clocks of one trial, in seconds.
 
-    ``queue_s``, ``submit_s`` and ``seen_*`` are the client's: the wait for a slot of ours, the query POST's round trip, and the
-    end as polling bracketed it (from the send). The others are the server's, from the first event: the answer, the terminal
-    status, session naming in total, the part of naming that comes before the answer, and what the agent itself reported (naming
-    out).
+    ``queue_s``, ``submit_s``, ``stall_s`` and ``seen_*`` are the client's: the wait from when the trial was due until its query
+    was sent, the query POST's round trip, the part of it in which our own event loop stood still, and the end as polling
+    bracketed it (from the send). The others are the server's, from the first event: the answer, the terminal status, session
+    naming in total, the part of naming that comes before the answer, and what the agent itself reported (naming out).
     """
 
     queue_s: float | None = None
     submit_s: float | None = None
+    stall_s: float | None = None
     seen_lo_s: float | None = None
     seen_hi_s: float | None = None
     answer_s: float | None = None

@@ -3,8 +3,9 @@
 The record holds the server's bodies as bytes, undecoded: they are stored before anybody interprets them, and whatever is
 wrong in them is found by the readers (``profile_types``), never by the runner.
 
-Two clocks, kept apart by name: ``*_s`` are seconds on the run's monotonic clock (0 at the run's start) and are for durations;
-``*_at`` are UTC and are for people. The server's own stamps are a third clock and live in the trace, as differences only.
+Two clocks, kept apart by name: ``*_s`` are seconds on the run's monotonic clock (0 at the sitting's start, where a field does
+not say otherwise) and are for durations; ``*_at`` are UTC and are for people. The server's own stamps are a third clock and
+live in the trace, as differences only.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Trial:
     ``seq`` is the order of sending (from 0), ``block`` the trials of one query and repetition on all arms, ``window`` the
     stretch of the plan in which one arm has the server to itself; ``repeat`` counts from 1, per stage. ``turn`` is the place
     in its query's conversation, from 1: the turns of a conversation are trials of one session, each asked when the one before
-    has ended.
+    has ended. ``level`` is the load it is asked at where a sweep has several: trials in flight, or trials a second.
     """
 
     trial_id: str
@@ -69,6 +70,7 @@ class Trial:
     arm: str
     repeat: int
     turn: int = 1
+    level: float | None = None
 
     @property
     def conversation(self) -> tuple[str, str, Stage, int]:
@@ -95,9 +97,11 @@ class Expected:
 class TrialRecord:
     """Everything a trial left behind, uninterpreted: times, the client's ending, and the two raw JSON bodies.
 
-    ``due_s`` is when the plan wanted it sent, ``sent_s`` the moment before the query POST was handed to the transport,
-    ``accepted_s`` when its 202 was read. ``seen_lo_s`` and ``seen_hi_s`` bracket the end as polling saw it: the last poll that
-    was not terminal and the first that was. Any of them is None where that moment never came. ``attempts`` counts askings of
+    ``due_s`` is when it should have been sent: in an open loop when the schedule says, in a closed loop when a slot was free,
+    a later turn when the one before had ended. ``sent_s`` is the moment before the query POST was handed to the transport,
+    ``accepted_s`` when its 202 was read, ``stall_s`` for how long our own event loop stood still between the two.
+    ``seen_lo_s`` and ``seen_hi_s`` bracket the end as polling saw it, in seconds from the send: the last poll that was not
+    terminal and the first that was. Any of them is None where that moment never came. ``attempts`` counts askings of
     the whole trial, ``polls`` the reads of its task.
     """
 
@@ -112,6 +116,7 @@ class TrialRecord:
     due_s: float | None = None
     sent_s: float | None = None
     accepted_s: float | None = None
+    stall_s: float | None = None
     seen_lo_s: float | None = None
     seen_hi_s: float | None = None
     due_at: datetime | None = None

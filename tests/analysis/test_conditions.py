@@ -2,11 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
+import polars as pl
 import pytest
 from frames import BASELINE, CANDIDATE, LATENCY, grid, noisy
 
 from uderia_bench.analysis import Verdict, analyse
-from uderia_bench.analysis.conditions import Conditions, failed_conditions, little
+from uderia_bench.analysis.conditions import Conditions, failed_conditions, little, read, typical_answer_s
+from uderia_bench.analysis.trials import measured
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -16,20 +18,26 @@ def study(frame, **options):
     return analyse(frame, metrics=(LATENCY,), contrasts=((BASELINE, CANDIDATE),), margins={"latency_s": 0.1}, seed=7, **options)
 
 
+QUICK = grid(queries=12, value=lambda *_: 2.0)  # a typical answer takes two seconds on both arms
+
+
 @pytest.mark.parametrize(
     ("conditions", "words"),
     [
-        ({"cpu_share": 0.97}, "used 97% of a core"),
-        ({"late_s": 0.8, "typical_s": 6.0}, "sent up to 0.8 s late"),
-        ({"asked_rate": 10.0, "achieved_rate": 8.0}, "8 requests a second arrived where 10 were asked for"),
+        ({"cpu_share": 0.97, "asking_s": 30.0}, "used 97% of a core"),
+        ({"lag_mean_s": 0.06}, "late by 60 ms on average, more than 2.5% of a typical answer (2 s); lower load.concurrency"),
+        ({"asked_rate": 10.0, "achieved_rate": 10.0, "trials": 100, "send_late_p99_s": 0.8}, "sent up to 800 ms late (p99)"),
+        ({"asked_rate": 10.0, "achieved_rate": 8.0}, "8 requests a second were sent where 10 were asked for"),
+        ({"in_flight": 10.0, "arrival_rate": 2.0, "flight_s": 3.5}, "Little's law is off by 30%: of 10 trials in flight 30%"),
         ({"versions": {"prod": ("1.2", "1.2", "1.3")}}, "prod changed its version during the run: 1.2, then 1.3"),
     ],
 )
 def test_a_load_that_was_not_what_it_claims_makes_the_run_invalid(conditions, words):
-    """Every comparison is invalid with the reason, whatever the data say."""
-    (reason,) = failed_conditions(Conditions(**conditions))
+    """Every comparison is invalid with the reason, whatever the data say, and so is the run that compares nothing."""
+    analysis = study(QUICK, conditions=Conditions(**conditions))
+    (reason,) = analysis.invalid
     assert words in reason
-    (found,) = study(grid(queries=12, value=noisy(ratio=3.0)), conditions=Conditions(**conditions)).comparisons
+    (found,) = analysis.comparisons
     assert found.verdict is Verdict.INVALID
     assert reason in found.warnings
 
@@ -38,15 +46,45 @@ def test_a_load_that_was_not_what_it_claims_makes_the_run_invalid(conditions, wo
     "conditions",
     [
         {},
-        {"cpu_share": 0.5, "late_s": 0.1, "typical_s": 6.0},
-        {"late_s": 3.0},
-        {"asked_rate": 10.0, "achieved_rate": 9.5},
+        {"cpu_share": 0.5, "asking_s": 30.0, "lag_mean_s": 0.04, "lag_p99_s": 0.5, "lag_max_s": 3.0},
+        {"cpu_share": 0.99, "asking_s": 2.0},  # start-up
+        {"trials": 500, "send_late_p99_s": 0.8},  # a closed loop has no schedule to be late on
+        {"asked_rate": 10.0, "achieved_rate": 9.5, "trials": 40, "send_late_p99_s": 0.8},  # the p99 of 40 is their largest
+        {"in_flight": 10.0, "arrival_rate": 2.0, "flight_s": 4.5},
+        {"in_flight": 0.0, "arrival_rate": 2.0, "flight_s": 4.5},
         {"versions": {"prod": ("1.2", "1.2"), "other": ("1.3",)}},
     ],
 )
 def test_an_ordinary_load_is_not_held_against_a_run(conditions):
     """Nothing known, and what is within the limits, is no reason."""
-    assert failed_conditions(Conditions(**conditions)) == ()
+    analysis = study(QUICK, conditions=Conditions(**conditions))
+    assert analysis.invalid == ()
+    assert analysis.comparisons[0].verdict is not Verdict.INVALID
+
+
+def test_a_typical_answer_is_that_of_the_arm_where_it_is_shortest():
+    """Two seconds on one arm and eight on the other: a late clock hurts the first; unanswered trials do not count."""
+    frame = grid(queries=12, value=lambda _q, arm, _r: 2.0 if arm == BASELINE else 8.0)
+    assert typical_answer_s(measured(frame)) == 2.0
+    nobody = frame.with_columns(outcome=pl.lit("failed"))
+    assert typical_answer_s(measured(nobody)) is None
+    assert failed_conditions(Conditions(lag_mean_s=9.0), typical_answer_s(measured(nobody))) == ()
+
+
+def test_of_several_sittings_the_worst_counts():
+    """Lateness by its largest, the rate by the sitting that kept least of it, Little's law by the one farthest off."""
+    calm = {"asking_s": 10.0, "trials": 50, "lag_mean_s": 0.001, "lag_max_s": 0.2, "longest_stalls": [[1.0, 0.2]], "stalls": 1}
+    calm |= {"asked_rate": 5.0, "achieved_rate": 5.0, "in_flight": 4.0, "arrival_rate": 1.0, "flight_s": 3.9}
+    late = {"asking_s": 5.0, "trials": 20, "lag_mean_s": 0.004, "lag_max_s": 0.1, "longest_stalls": [[9.0, 0.1]], "stalls": 2}
+    late |= {"asked_rate": 5.0, "achieved_rate": 4.0, "in_flight": 4.0, "arrival_rate": 1.0, "flight_s": 3.0, "of_tomorrow": 1}
+    found = read([calm, late])
+    assert (found.sittings, found.asking_s, found.trials, found.stalls) == (2, 15.0, 70, 3)
+    assert (found.lag_mean_s, found.lag_max_s, found.longest_stalls) == (0.004, 0.2, ((1.0, 0.2),))
+    assert found.kept_rate == pytest.approx(0.8)
+    assert found.little == pytest.approx(0.25)
+    assert found.cpu_share is None
+    assert read([calm]).sittings == 1
+    assert read([]) is None
 
 
 def test_littles_law_by_hand():

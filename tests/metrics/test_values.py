@@ -14,6 +14,7 @@ BY_NAME = {metric.name: metric for metric in metrics.BUILT_IN}
 _CLOCK = Timing(
     queue_s=0.25,
     submit_s=0.5,
+    stall_s=0.125,
     seen_hi_s=9.0,
     answer_s=4.0,
     terminal_s=6.0,
@@ -57,6 +58,18 @@ _CASES = [
     ("latency_s", traces.trace(timing=_POLLED), 9.0),  # no stamps: the poll that saw the end
     ("latency_s", traces.trace(timing=_POLLED, answer=None), None),
     ("latency_s", traces.trace(timing=Timing(answer_s=4.0)), None),  # nobody knows when it was sent
+    ("response_s", _LEDGER, 3.75),  # 0.25 + 3.5
+    ("response_s", traces.trace(timing=_POLLED), None),  # nobody knows when it was due
+    ("quantisation", _LEDGER, 0.0),
+    ("quantisation", traces.trace(timing=_POLLED), 1 / 9),  # between second 8 and 9
+    (
+        "quantisation",
+        traces.trace(timing=Timing(submit_s=0.5, seen_hi_s=2.0)),
+        0.75,
+    ),  # no poll before, but the answer to the POST
+    ("quantisation", traces.trace(timing=Timing(seen_hi_s=0.0)), 1.0),
+    ("quantisation", traces.trace(timing=_POLLED, answer=None), None),
+    ("stall_s", _LEDGER, 0.125),
     ("answer_wall_s", _LEDGER, 4.5),
     ("answer_wall_s", traces.trace(timing=_POLLED), 9.0),
     ("task_s", _LEDGER, 6.5),

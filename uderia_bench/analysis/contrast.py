@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from uderia_bench.analysis.censoring import with_timeouts
+from uderia_bench.analysis.clock import clock_notes, unresolved
 from uderia_bench.analysis.drift import drift
 from uderia_bench.analysis.effects import Measured, measure
 from uderia_bench.analysis.looking import paid
@@ -91,7 +92,8 @@ def findings(
             measured = paid(measured, pairs, looked)
         notes = [*pairs.warnings, *hidden]
         if only_shown is None:
-            notes = [*_labels(metric), *notes, *(conditional if metric.needs_answer else ()), *censored]
+            clock = clock_notes(trials, metric, (baseline, candidate), where=stratum.where)
+            notes = [*_labels(metric), *notes, *clock, *(conditional if metric.needs_answer else ()), *censored]
             if stratum.name == ALL:
                 notes.extend(note for arm in (baseline, candidate) for note in drift(trials, metric, arm))
         found.append(
@@ -104,7 +106,17 @@ def findings(
                 pairs=pairs,
                 measured=measured,
                 only_shown=only_shown,
-                invalid=failed_checks(trials, metric, baseline=baseline, candidate=candidate, where=stratum.where),
+                invalid=(
+                    *failed_checks(trials, metric, baseline=baseline, candidate=candidate, where=stratum.where),
+                    *unresolved(
+                        trials,
+                        metric,
+                        measured,
+                        arms=(baseline, candidate),
+                        where=stratum.where,
+                        margin=settings.margins.get(metric.name),
+                    ),
+                ),
                 beside=beside,
                 warnings=tuple(notes),
             )

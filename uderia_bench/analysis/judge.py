@@ -9,7 +9,7 @@ from difflib import get_close_matches
 import numpy as np
 import polars as pl
 
-from uderia_bench.analysis.conditions import Conditions, failed_conditions, little_note
+from uderia_bench.analysis.conditions import Conditions, failed_conditions, little_note, typical_answer_s
 from uderia_bench.analysis.contrast import OWN, Finding, findings
 from uderia_bench.analysis.families import judge
 from uderia_bench.analysis.learning import learned
@@ -24,7 +24,7 @@ from uderia_bench.analysis.variation import inside_arm
 from uderia_bench.analysis.winners import METRICS as WINNER_METRICS
 from uderia_bench.analysis.winners import winners
 from uderia_bench.errors import UsageError
-from uderia_bench.metrics.metric import Assumption, Direction, Metric
+from uderia_bench.metrics.metric import MEASUREMENT, Assumption, Direction, Metric
 
 
 def analyse(
@@ -51,11 +51,12 @@ def analyse(
     trials = measured(frame)
     known = tuple(metric for metric in metrics if trials.has(metric.name))
     absent = [metric.name for metric in metrics if not trials.has(metric.name)]
-    broken = failed_conditions(conditions or Conditions())
+    broken = failed_conditions(conditions or Conditions(), typical_answer_s(trials))
+    compared = tuple(metric for metric in known if metric.family != MEASUREMENT)
     found: list[Finding] = []
     for baseline, candidate in contrasts:
         for stratum in strata(trials, baseline=baseline, candidate=candidate):
-            chosen = known if stratum.name == ALL else _worth_splitting(known, settings)
+            chosen = compared if stratum.name == ALL else _worth_splitting(compared, settings)
             found.extend(findings(trials, chosen, stratum, baseline=baseline, candidate=candidate, settings=settings))
     found = [replace(finding, invalid=(*finding.invalid, *broken)) for finding in found if _says_something(finding, settings)]
     comparisons = judge(found, settings)
@@ -63,7 +64,7 @@ def analyse(
         arms=tuple(summarise(trials, arm, metrics=known, confidence=confidence, seed=seed) for arm in trials.arms),
         comparisons=comparisons,
         winners=winners(comparisons, contrasts),
-        learning=learned(trials, known, settings=settings),
+        learning=learned(trials, compared, settings=settings),
         warnings=(
             *warnings,
             *((f"not in these trials, so not analysed: {', '.join(absent)}",) if absent else ()),
@@ -74,6 +75,7 @@ def analyse(
         confidence=confidence,
         correction=correction,
         seed=seed,
+        invalid=broken,
     )
 
 

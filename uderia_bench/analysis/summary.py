@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from uderia_bench.analysis.clock import clock_notes
 from uderia_bench.analysis.drift import drift
 from uderia_bench.analysis.pairs import ONE_QUERY
 from uderia_bench.analysis.trials import Trials
@@ -38,7 +39,13 @@ def _summary(
     observed = values[present]
     missing = int(trials.asked[:, index].sum()) - observed.size
     one_query = np.count_nonzero(trials.asked[:, index].any(axis=1)) == 1
-    warnings = (*((ONE_QUERY,) if one_query else ()), *notes, *drift(trials, metric, trials.arms[index]))
+    arm = trials.arms[index]
+    warnings = (
+        *((ONE_QUERY,) if one_query else ()),
+        *notes,
+        *clock_notes(trials, metric, (arm,)),
+        *drift(trials, metric, arm),
+    )
     units = np.arange(observed.size) if one_query else np.unique(np.nonzero(present)[0], return_inverse=True)[1]
     return MetricSummary(
         metric=metric.name,

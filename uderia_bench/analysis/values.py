@@ -94,7 +94,7 @@ class Learning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
-    """All that is concluded from one run's measured trials."""
+    """All that is concluded from one run's measured trials; ``invalid`` says why nothing of it holds, whatever is compared."""
 
     arms: tuple[ArmSummary, ...]
     comparisons: tuple[Comparison, ...]
@@ -104,3 +104,4 @@ class Analysis:
     correction: str
     seed: int
     learning: tuple[Learning, ...] = ()
+    invalid: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from uderia_bench.errors import MetricFailed
-from uderia_bench.metrics import answer, calls, correction, cost, latency, learning, planning, tokens, tools
+from uderia_bench.metrics import answer, calls, correction, cost, latency, learning, measurement, planning, tokens, tools
 from uderia_bench.metrics.metric import Across, Assumption, Direction, Metric
 from uderia_bench.trace import Trace
 
@@ -26,6 +26,7 @@ BUILT_IN: tuple[Metric, ...] = (
     *correction.METRICS,
     *learning.METRICS,
     *answer.METRICS,
+    *measurement.METRICS,
 )
 
 

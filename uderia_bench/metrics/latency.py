@@ -1,4 +1,10 @@
-"""Time metrics: how long a trial took, on the server's stamps where there are any, session naming taken out."""
+"""Time metrics: how long a trial took, on the server's stamps where there are any, session naming taken out.
+
+Two names for two questions. ``latency_s`` is the service time: from when the query was really sent, what the agent takes.
+``response_s`` is the response time: from when the query was due, what somebody waits who did not know that the queue was long.
+An open loop that the server stalls shows the stall in the second alone (coordinated omission); in a closed loop a query is due
+when a slot is free, so the two differ by what we need ourselves: spacing, a session, a pause.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +20,12 @@ def latency_s(trace: Trace) -> float | None:
     if clock.submit_s is not None and clock.answer_s is not None:
         return max(0.0, clock.submit_s + clock.answer_s - clock.naming_before_answer_s)
     return clock.seen_hi_s if clock.answer_s is None and trace.answer else None
+
+
+def response_s(trace: Trace) -> float | None:
+    """Return the time to the answer from when the query was due, naming out as in ``latency_s``."""
+    latency, queue = latency_s(trace), trace.timing.queue_s
+    return None if latency is None or queue is None else queue + latency
 
 
 def answer_wall_s(trace: Trace) -> float | None:
@@ -58,12 +70,22 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="latency_s",
         family=_FAMILY,
-        doc="From handing the query to the transport to the answer, on server stamps, less session naming before the answer.",
+        doc="Service time: from handing the query to the transport to the answer, on server stamps, less naming before it.",
         unit="s",
         kind=float,
         direction=Direction.LOWER,
         assumption=Assumption.POSITIVE,
         read=latency_s,
+    ),
+    Metric(
+        name="response_s",
+        family=_FAMILY,
+        doc="Response time: from when the query was due to the answer, so queue_s and latency_s together.",
+        unit="s",
+        kind=float,
+        direction=Direction.LOWER,
+        assumption=Assumption.POSITIVE,
+        read=response_s,
     ),
     Metric(
         name="answer_wall_s",
@@ -98,7 +120,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="queue_s",
         family=_FAMILY,
-        doc="Wait for a slot of ours before the query was sent; it is in no other time.",
+        doc="Wait of ours from when the query was due until it was sent (schedule, spacing, session); in response_s only.",
         unit="s",
         kind=float,
         direction=Direction.NEUTRAL,

@@ -13,6 +13,9 @@ CALL_COUNT = "LLM call count: architecture difference"
 OVERHEAD = "Token overhead: expected to differ by design"
 PHASES = "Execution phases: different architectures"
 
+MEASUREMENT = "measurement"
+"""The family of what says how well a trial was measured: shown beside the arms' numbers, never compared."""
+
 
 class Direction(StrEnum):
     """Which way is better; a neutral metric is shown and never judged."""

@@ -17,8 +17,9 @@ def timing(exchange: Exchange, named: Naming, agent_s: float | None) -> Timing:
     return Timing(
         queue_s=_between(record.due_s, record.sent_s),
         submit_s=_between(record.sent_s, record.accepted_s),
-        seen_lo_s=_between(record.sent_s, record.seen_lo_s),
-        seen_hi_s=_between(record.sent_s, record.seen_hi_s),
+        stall_s=record.stall_s,
+        seen_lo_s=record.seen_lo_s,
+        seen_hi_s=record.seen_hi_s,
         answer_s=answer_s,
         terminal_s=terminal_s,
         naming_s=sum(end - start for start, end in named.intervals) if named.intervals else None,

@@ -1,0 +1,76 @@
+"""What polling and our own event loop leave of a time's verdict."""
+
+import pytest
+from frames import BASELINE, CANDIDATE, LATENCY, grid, metric, noisy
+
+from uderia_bench.analysis import Verdict, analyse
+from uderia_bench.metrics.metric import MEASUREMENT, Assumption, Direction
+
+SUBMIT, TOKENS = metric("submit_s"), metric("total_tokens")
+QUANTISATION = metric("quantisation", assumption=Assumption.AMOUNT, direction=Direction.NEUTRAL, family=MEASUREMENT)
+
+
+def study(frame, metrics=(LATENCY,), *, margin=0.1):
+    """Analyse the usual contrast."""
+    margins = {} if margin is None else {"latency_s": margin}
+    return analyse(frame, metrics=metrics, contrasts=((BASELINE, CANDIDATE),), margins=margins, seed=7)
+
+
+def polled(share, *, ratio=2.0, **columns):
+    """Make a frame where the candidate is slower by a ratio and polls leave a share of its times open."""
+    quantised = lambda _q, arm, _r: share if arm == CANDIDATE else 0.0  # noqa: E731 - a column
+    return grid(queries=12, value=noisy(ratio=ratio), quantisation=quantised, **columns)
+
+
+@pytest.mark.parametrize(("share", "margin", "verdict"), [(0.0, 0.1, "worse"), (0.09, 0.1, "worse"), (0.11, 0.1, "invalid")])
+def test_no_verdict_rests_on_a_poll_interval_wider_than_the_margin(share, margin, verdict):
+    """Without stamps a time is an interval; one arm is enough, and the reason says how wide it is."""
+    (found,) = study(polled(share), margin=margin).comparisons
+    assert found.verdict == verdict
+    assert any(warning.startswith("server stamps are missing") for warning in found.warnings) == (share > 0)
+    if found.verdict is Verdict.INVALID:
+        assert f"known to {share:.0%} of itself (polling), wider than the margin (10%)" in found.warnings[0]
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.2, "worse"), (0.9, "invalid")])
+def test_without_a_margin_the_interval_is_held_against_the_effect_seen(share, verdict):
+    """A difference larger than what is left open is none that polling feigns; a smaller one may be."""
+    (found,) = study(polled(share, ratio=1.4), margin=None).comparisons
+    assert found.verdict == verdict
+
+
+def test_a_few_trials_without_stamps_leave_the_verdict_alone():
+    """The median decides: what most trials rest on."""
+    frame = grid(queries=12, value=noisy(ratio=2.0), quantisation=lambda q, *_: 0.9 if q < 3 else 0.0)
+    assert study(frame).comparisons[0].verdict is Verdict.WORSE
+
+
+def test_polling_says_nothing_against_other_metrics_and_is_not_compared_itself():
+    """Tokens have no clock; the share of quantisation describes the measuring and no arm."""
+    frame = polled(0.9, total_tokens=lambda q, arm, _r: 100.0 + q + 50 * (arm == CANDIDATE))
+    tokens = study(frame, (TOKENS, QUANTISATION))
+    (found,) = tokens.comparisons
+    assert (found.metric, found.warnings) == ("total_tokens", ())
+    assert tokens.arms[1].metrics["quantisation"].mean.value == pytest.approx(0.9)
+
+
+def test_a_latency_table_says_where_it_rests_on_polls():
+    """The arm that has no stamps carries the warning, the other does not."""
+    warned = {arm.arm: arm.metrics["latency_s"].warnings for arm in study(polled(0.2)).arms}
+    assert warned[BASELINE] == ()
+    assert warned[CANDIDATE] == ("server stamps are missing: times are intervals between polls, 20% wide in the median",)
+
+
+def test_trials_that_our_own_event_loop_held_up_are_named_on_every_time_that_has_their_round_trip():
+    """How many and how long, on comparison and table; no word where nothing stood still."""
+    frame = grid(
+        queries=12, value=noisy(), stall_s=lambda q, arm, _r: 0.02 * q if arm == CANDIDATE and q < 3 else 0.0,
+        submit_s=lambda *_: 1.0, total_tokens=lambda *_: 1.0,
+    )  # fmt: skip
+    found = study(frame, (LATENCY, SUBMIT, TOKENS))
+    text = "our own event loop stood still inside the round trip of 2 of {} trials, for 40 ms at most and 0.06 s in all"
+    by_metric = {comparison.metric: comparison.warnings for comparison in found.comparisons}
+    assert text.format(24) in by_metric["latency_s"]
+    assert text.format(24) in by_metric["submit_s"]
+    assert not [warning for warning in by_metric["total_tokens"] if "stood still" in warning]
+    assert [arm.metrics["latency_s"].warnings for arm in found.arms] == [(), (text.format(12),)]

@@ -1,0 +1,77 @@
+"""How far the times of a comparison can be trusted: what polling leaves open, and where our own event loop stood still.
+
+A client time is an interval, from the last poll that was not done to the first that was; when that is wider than the margin, no
+verdict rests on it (statistics.md, Poll quantisation). Times on the server's stamps are not touched by polling at all.
+"""
+
+from __future__ import annotations
+
+from math import expm1
+
+import numpy as np
+
+from uderia_bench.analysis.censoring import WHOLE_ANSWER
+from uderia_bench.analysis.effects import Measured
+from uderia_bench.analysis.trials import Mask, Trials
+from uderia_bench.metrics.metric import Metric
+from uderia_bench.stats.arrays import Floats
+
+QUANTISATION, STALL = "quantisation", "stall_s"
+POLLED = (*WHOLE_ANSWER, "response_s")
+"""The times that end where a poll saw the end, when the server gives no stamps."""
+
+ROUND_TRIPS = (*POLLED, "submit_s")
+"""The times that hold the submit's round trip."""
+
+
+def quantisation(trials: Trials, arm: str, *, where: Mask | None = None) -> float | None:
+    """Return the share of a time that polling leaves open, the median of an arm's answered trials; None where it is unknown."""
+    if not trials.has(QUANTISATION):
+        return None
+    shares = _of(trials, QUANTISATION, arm, trials.answered if where is None else where & trials.answered)
+    return float(np.median(shares)) if shares.size else None
+
+
+def unresolved(
+    trials: Trials, metric: Metric, measured: Measured, *, arms: tuple[str, str], where: Mask, margin: float | None
+) -> tuple[str, ...]:
+    """Return why polling allows no verdict on a time: its intervals are wider than the margin, else than the effect seen."""
+    open_share = _widest(trials, metric, arms, where)
+    if open_share is None or measured.centre is None:
+        return ()
+    limit, of_what = (margin, "margin") if margin is not None else (expm1(abs(measured.centre)), "effect seen")
+    if open_share <= limit:
+        return ()
+    known = f"without the server's stamps a time is known to {open_share:.0%} of itself (polling)"
+    return (f"invalid: {known}, wider than the {of_what} ({limit:.0%})",)
+
+
+def clock_notes(trials: Trials, metric: Metric, arms: tuple[str, ...], *, where: Mask | None = None) -> tuple[str, ...]:
+    """Warn of a time that rests on polls, and of trials in whose round trip our own event loop stood still."""
+    notes = []
+    asked = trials.asked if where is None else where & trials.asked
+    open_share = _widest(trials, metric, arms, asked)
+    if open_share is not None:
+        notes.append(f"server stamps are missing: times are intervals between polls, {open_share:.0%} wide in the median")
+    if metric.name in ROUND_TRIPS and trials.has(STALL):
+        found = np.concatenate([_of(trials, STALL, arm, asked) for arm in arms])
+        stalls = found[found > 0]
+        if stalls.size:
+            inside = f"our own event loop stood still inside the round trip of {stalls.size} of {found.size} trials"
+            notes.append(f"{inside}, for {1000 * stalls.max():.0f} ms at most and {stalls.sum():.2g} s in all")
+    return tuple(notes)
+
+
+def _widest(trials: Trials, metric: Metric, arms: tuple[str, ...], where: Mask) -> float | None:
+    """Return the larger quantisation of the arms; None where a metric does not rest on polls."""
+    if metric.name not in POLLED:
+        return None
+    shares = [share for arm in arms if (share := quantisation(trials, arm, where=where))]
+    return max(shares, default=None)
+
+
+def _of(trials: Trials, column: str, arm: str, where: Mask) -> Floats:
+    index = trials.arm(arm)
+    values = trials.column(column)[:, index][where[:, index]]
+    found: Floats = values[np.isfinite(values)]
+    return found
