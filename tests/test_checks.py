@@ -176,6 +176,6 @@ def test_failures_are_quoted_first_where_the_other_arm_is_right():
         )
     )  # fmt: skip
     assert (found.kind, found.count, found.share) == (checks.FAILED, 5, 5 / 7)
-    assert found.evidence[0] == "one on B, 1 of 1: contains 3, found: There are 4."
+    assert found.evidence[0] == found.seen == "one on B, 1 of 1: contains 3, found: There are 4."
     assert [quote.split(":")[0] for quote in found.evidence[1:]] == ["both on A, 2 of 2", "both on B, 2 of 2"]
     assert checks.summary(check_rows(("one", "A", 1, True), ("one", "B", 1, None))) == ()

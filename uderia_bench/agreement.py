@@ -75,12 +75,14 @@ def summary(answers: pl.DataFrame) -> tuple[IssueSummary, ...]:
         measured(answers)
         .join(answers.select("trial_id", "facts"), on="trial_id")
         .drop_nulls("within")
+        .sort("trial_id")
         .group_by(*_ASKED, "arm")
-        .agg(pl.col("within").mean(), pl.len().alias("trials"), pl.col("facts"))
+        .agg(pl.col("within").mean(), pl.len().alias("trials"), pl.col("facts"), pl.col("trial_id").first())
     )
     apart = by_arm.filter(pl.col("within") < ENOUGH).sort("within", *_ASKED, "arm")
     if apart.is_empty():
         return ()
+    said = tuple(_said(row) for row in apart.head(_QUOTED).iter_rows(named=True))
     count, comparable = int(apart["trials"].sum()), int(by_arm["trials"].sum())
     return (
         IssueSummary(
@@ -89,7 +91,9 @@ def summary(answers: pl.DataFrame) -> tuple[IssueSummary, ...]:
             count=count,
             share=count / comparable,
             recommendation="Read two of the answers side by side: asked the same twice, the agent did not say the same.",
-            evidence=tuple(_said(row) for row in apart.head(_QUOTED).iter_rows(named=True)),
+            evidence=said,
+            seen=said[0],
+            trial=apart["trial_id"][0],
         ),
     )
 

@@ -143,14 +143,16 @@ def summary(checks: pl.DataFrame) -> tuple[IssueSummary, ...]:
         pl.col("passed").mean().alias("rate"),
         pl.len().alias("of"),
         (~pl.col("passed")).sum().alias("failed"),
-        pl.col("found").filter(~pl.col("passed")).first(),
+        pl.col("found", "trial_id").filter(~pl.col("passed")).first(),
     )
     gap = pl.col("rate").max().over("query_id", "turn", "place") - pl.col("rate")
     worst = (
         by_arm.with_columns(gap.alias("gap"))
         .filter(pl.col("failed") > 0)
         .sort("gap", "failed", "query_id", "place", "arm", descending=[True, True, False, False, False])
+        .head(_QUOTED)
     )
+    quotes = tuple(_quoted(row) for row in worst.iter_rows(named=True))
     count, total = failed["trial_id"].n_unique(), judged["trial_id"].n_unique()
     return (
         IssueSummary(
@@ -159,7 +161,9 @@ def summary(checks: pl.DataFrame) -> tuple[IssueSummary, ...]:
             count=count,
             share=count / total,
             recommendation="Read the answers: an arm that is quick and wrong is no winner. All checks are in checks/*.parquet.",
-            evidence=tuple(_quoted(row) for row in worst.head(_QUOTED).iter_rows(named=True)),
+            evidence=quotes,
+            seen=quotes[0],
+            trial=worst["trial_id"][0],
         ),
     )
 

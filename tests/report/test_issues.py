@@ -65,6 +65,7 @@ def test_how_often_on_which_queries_at_what_share_of_the_tokens():
         "OPTIM: 2 of 4 trials, queries q0 (1), q1 (1); about 300 tokens, 7.5% of the arm's",
         "for example trial OPTIM0: phase 1 of OPTIM0",
     )
+    assert (summary.trial, summary.seen) == ("OPTIM0", "phase 1 of OPTIM0")
     advice = {detector.name: detector.recommendation for detector in detectors.BUILT_IN}
     assert summary.recommendation == advice["missed_fast_path"]
 

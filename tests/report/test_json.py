@@ -104,6 +104,7 @@ def test_issues_and_gates_are_written():
             "share": 0.1,
             "recommendation": "limit it",
             "evidence": ["t-1"],
+            "trial": None,
         }
     ]
     assert data["gates"] == [{"name": "OPTIM.answered >= 99%", "passed": False, "detail": "97.5%"}]

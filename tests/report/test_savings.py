@@ -65,6 +65,6 @@ def test_the_table_names_what_to_change_and_where_to_look():
     )
     table = tables.savings(report(savings=(saving,)))
     assert [cell.forms[0] for cell in table.rows[0]] == [
-        *("OPTIM", "recursion", "23.8k", "2.0%", "6", "Limit the retries. Most on a, b; see t1."),
+        *("OPTIM", "recursion", "23.8k", "2.0%", "6", "Limit the retries.", "e.g. t1; most on a, b"),
     ]
     assert tables.savings(report()) is None

@@ -56,7 +56,7 @@ def test_one_query_reads_as_it_should():
 
 
 def test_issues_gates_and_many_outcomes_read_as_they_should():
-    """Long sentences wrap inside their table; a missed gate is seen without colour."""
+    """What to do and what was seen stand below their row, the latter in two lines; a missed gate is seen without colour."""
     ideat, _ = ideat_and_optim()
     bad = arm("OPTIM", answered=1, failed=3, misrouted=22, timed_out=40, rate_limited=7, refused=11, unreachable=9, lost=2)
     issues = (
@@ -66,6 +66,9 @@ def test_issues_gates_and_many_outcomes_read_as_they_should():
             count=31,
             share=0.258,
             recommendation="Add cycle detection, or limit how often a tool may be retried in one phase of the plan.",
+            seen="tool_call 3: base_readQuery, attempt 3, error: [Error 3706] something expected between the word 'a' and ';'; "
+            "retried with the same arguments",
+            trial="missing-table-OPTIM-r1-4f4c82dc",
         ),
     )
     gates = (

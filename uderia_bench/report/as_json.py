@@ -57,6 +57,7 @@ def as_dict(report: Report) -> dict[str, Any]:
                 "share": finite(issue.share),
                 "recommendation": issue.recommendation,
                 "evidence": list(issue.evidence),
+                "trial": issue.trial,
             }
             for issue in report.issues
         ],

@@ -72,7 +72,10 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssueSummary:
-    """One kind of finding over the whole run: in ``count`` trials, a ``share`` (0..1) of those it could have been found in."""
+    """One kind of finding over the whole run: in ``count`` trials, a ``share`` (0..1) of those it could have been found in.
+
+    ``seen`` is one occurrence in a line, in ``trial`` where it is one trial's; ``evidence`` says how often, where and what.
+    """
 
     kind: str
     severity: str
@@ -80,6 +83,8 @@ class IssueSummary:
     share: float | None
     recommendation: str
     evidence: tuple[str, ...] = ()
+    seen: str = ""
+    trial: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

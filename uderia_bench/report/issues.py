@@ -45,6 +45,7 @@ def _summary(kind: str, rows: pl.DataFrame, measured: pl.DataFrame, advice: str 
     on_its_arms = measured.filter(pl.col("arm").is_in(rows["arm"].unique().implode()))
     count = rows["trial_id"].n_unique()
     example = rows.row(0, named=True)
+    seen = "; ".join(example["evidence"])
     return IssueSummary(
         kind=kind,
         severity=next(severity for severity in _WORST_FIRST if severity in severities),
@@ -53,8 +54,10 @@ def _summary(kind: str, rows: pl.DataFrame, measured: pl.DataFrame, advice: str 
         recommendation=advice or example["recommendation"],
         evidence=(
             *(_on_arm(str(arm), of_arm, measured) for (arm,), of_arm in rows.group_by("arm", maintain_order=True)),
-            f"for example trial {example['trial_id']}: {'; '.join(example['evidence'])}",
+            f"for example trial {example['trial_id']}: {seen}",
         ),
+        seen=seen,
+        trial=example["trial_id"],
     )
 
 
@@ -86,16 +89,18 @@ def _saved(steps: pl.DataFrame, measured: pl.DataFrame) -> IssueSummary | None:
     means: dict[str, float] = dict(sizes.rows())
     on_its_arms = measured.filter(pl.col("arm").is_in(fast["arm"].unique().implode()))
     count = fast["trial_id"].n_unique()
+    evidence = tuple(
+        _estimate(str(arm), of_arm.height, means.get(str(arm)), measured)
+        for (arm,), of_arm in fast.group_by("arm", maintain_order=True)
+    )
     return IssueSummary(
         kind=SAVED,
         severity=Severity.INFO,
         count=count,
         share=count / on_its_arms.height if on_its_arms.height else None,
         recommendation="Nothing: data phases that ran without a tactical call, with an estimate of what that saved.",
-        evidence=tuple(
-            _estimate(str(arm), of_arm.height, means.get(str(arm)), measured)
-            for (arm,), of_arm in fast.group_by("arm", maintain_order=True)
-        ),
+        evidence=evidence,
+        seen=evidence[0],
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from rich.cells import cell_len, set_cell_size
 
@@ -12,6 +13,8 @@ from uderia_bench.report.escape import plain
 from uderia_bench.report.tables import Column, Footnotes, Table
 
 _GAP = 2
+_BELOW = "  "  # before a sentence that stands below its row
+_EXAMPLE_LINES = 2  # of a sentence that may be cut: a trial's name and enough of what was seen to recognise it
 _LEAST = 4  # a column narrower than this says nothing
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -43,16 +46,36 @@ def wrapped(text: str, width: int, *, first: str = "", rest: str = "") -> list[s
 def lay_out(table: Table, width: int, paint: Paint) -> list[str]:
     """Return the table's lines: headings, rows, numbered footnotes, remarks; none is wider than ``width``."""
     notes = Footnotes()
-    marks = [[notes.marks(cell.notes) for cell in row] for row in table.rows]
-    texts, widths = _fitted(table, marks, width)
-    lines = [_line([plain(column.title) for column in table.columns], table.columns, widths)]
-    for row, of_row in zip(table.rows, texts, strict=True):
-        lines += _row(of_row, [cell.tone for cell in row], table.columns, widths, paint)
+    grid, sentences = _split(table)
+    marks = [[notes.marks(cell.notes) for cell in row] for row in grid.rows]
+    texts, widths = _fitted(grid, marks, width)
+    lines = [_line([plain(column.title) for column in grid.columns], grid.columns, widths)]
+    for row, of_row, below in zip(grid.rows, texts, sentences, strict=True):
+        lines += _row(of_row, [cell.tone for cell in row], grid.columns, widths, paint)
+        for text, wraps in below:
+            lines += _paragraph(text, width, most=None if wraps else _EXAMPLE_LINES)
     for note, number in notes.numbers.items():
         lines += wrapped(note, width, first=f"  {superscript([number])} ", rest="    ")
     for remark in table.remarks:
         lines += wrapped(remark, width, first="  ", rest="  ")
     return lines
+
+
+def _paragraph(text: str, width: int, *, most: int | None) -> list[str]:
+    """Break a sentence that stands below its row into lines, the last of ``most`` with an ellipsis where more would follow."""
+    lines = wrapped(text, width, first=_BELOW, rest=_BELOW)
+    if most is None or len(lines) <= most:
+        return lines
+    return [*lines[: most - 1], cut(f"{lines[most - 1]} {lines[most].lstrip()}", width)]
+
+
+def _split(table: Table) -> tuple[Table, list[list[tuple[str, bool]]]]:
+    """Part a table into what stands side by side and, for each row, the sentences below it with whether they may wrap."""
+    beside = [at for at, column in enumerate(table.columns) if not column.below]
+    below = [at for at, column in enumerate(table.columns) if column.below]
+    rows = tuple(tuple(row[at] for at in beside) for row in table.rows)
+    sentences = [[(row[at].forms[0], table.columns[at].wraps) for at in below if row[at].forms[0]] for row in table.rows]
+    return replace(table, columns=tuple(table.columns[at] for at in beside), rows=rows), sentences
 
 
 def _fitted(table: Table, marks: list[list[tuple[int, ...]]], width: int) -> tuple[list[list[str]], list[int]]:

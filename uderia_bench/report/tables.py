@@ -12,6 +12,7 @@ from uderia_bench.stats.estimate import Estimate
 from uderia_bench.trial import Outcome
 
 _SHOWN_TOGETHER = 4  # arms side by side in one table: more do not fit a terminal
+_LONGEST_EXAMPLE = 240  # characters of what was seen: enough to recognise it, and inspect shows the rest
 _HEADLINE_METRICS = ("latency_s", "total_tokens", "cost_usd")  # whose percentiles are shown where no margin says which matter
 
 
@@ -30,13 +31,15 @@ class Column:
 
     Where room is short, the text of a column that ``wraps`` is broken over lines, a heading that ``is_name`` is cut (it stands
     in full elsewhere), and the cells of one ``group`` of columns change to shorter forms together; elsewhere each cell keeps
-    the fullest form that fits its column.
+    the fullest form that fits its column. On a terminal a column of sentences stands ``below`` its row, over the whole width:
+    whole where it ``wraps``, else the beginning of it.
     """
 
     title: str
     right: bool = True
     wraps: bool = False
     is_name: bool = False
+    below: bool = False
     group: str = ""
 
 
@@ -185,12 +188,13 @@ def savings(report: Report) -> Table | None:
             _text(figures.amount(float(saving.tokens), figures.scale_of(metric, float(saving.tokens)))),
             _text(figures.MISSING if saving.share is None else figures.percentage(saving.share)),
             _text(str(saving.count)),
-            _text(f"{saving.recommendation} Most on {', '.join(saving.queries)}; see {', '.join(saving.examples[:1])}."),
+            _text(saving.recommendation),
+            _text("; ".join((*(f"e.g. {trial}" for trial in saving.examples[:1]), f"most on {', '.join(saving.queries)}"))),
         )
         for saving in report.savings
     ]
     counts = (Column(title="tokens"), Column(title="share"), Column(title="trials"))
-    columns = (_left("arm"), _left("issue"), *counts, _left("what to change", wraps=True))
+    columns = (_left("arm"), _left("issue"), *counts, _below("what to change", wraps=True), _below("where"))
     remark = "Estimated by the detectors; two issues may count the same tokens, so they rank and do not add up."
     return _table("What to change, by the tokens it could save", columns, rows, remark) if rows else None
 
@@ -204,12 +208,20 @@ def issues(report: Report) -> Table | None:
             _text(str(issue.count)),
             _text(figures.MISSING if issue.share is None else figures.percentage(issue.share)),
             _text(issue.recommendation),
+            _text(_example(issue.seen, *filter(None, [issue.trial]))),
         )
         for issue in report.issues
     ]
     counts = (Column(title="trials"), Column(title="share"))
-    columns = (_left("issue"), _left("severity"), *counts, _left("what to do", wraps=True))
-    return _table("Issues", columns, rows) if rows else None
+    columns = (_left("issue"), _left("severity"), *counts, _below("what to do", wraps=True), _below("for example"))
+    look = f"One trial in full: uderia-bench inspect {report.facts.run_id} TRIAL"
+    return _table("Issues", columns, rows, look if any(issue.trial for issue in report.issues) else None) if rows else None
+
+
+def _example(seen: str, trial: str | None = None) -> str:
+    """Say what was seen, after the trial to look at: the name must stay whole, the rest may be cut."""
+    said = seen if len(seen) <= _LONGEST_EXAMPLE else f"{seen[: _LONGEST_EXAMPLE - 1]}…"
+    return f"e.g. {trial}: {said}" if trial else said
 
 
 def gates(report: Report) -> Table | None:
@@ -320,3 +332,7 @@ def _text(text: str) -> Cell:
 
 def _left(title: str, *, wraps: bool = False) -> Column:
     return Column(title=title, right=False, wraps=wraps)
+
+
+def _below(title: str, *, wraps: bool = False) -> Column:
+    return Column(title=title, right=False, wraps=wraps, below=True)
