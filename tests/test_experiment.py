@@ -1,6 +1,9 @@
 """Experiments: defaults that make a small file enough, overrides, and mistakes that name file, line and path."""
 
+import json
+
 import pytest
+from experiments import built
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +26,7 @@ queries:
   - {id: b, prompt: b, tags: [sql, slow], complexity: complex}
   - {id: c, prompt: c}
 """
+SLOTS_ARE_WHOLE = "should be how many trials are in flight, a whole number from 1 on (rates need open arrivals)"
 ONE_QUERY = (Corpus(name="one", queries=(Query(id="a", prompt="a", turns=("a",)),)),)
 
 
@@ -78,7 +82,14 @@ def test_a_small_file_is_enough(write):
         "repeats": 5,
         "warmup": 1,
         "seed": 7,
-        "load": {"concurrency": 8, "isolation": "arm", "arrivals": "closed", "rate": None},
+        "load": {
+            "concurrency": 8,
+            "isolation": "arm",
+            "arrivals": "closed",
+            "sweep": None,
+            "rate": None,
+            "ramp": 0.0,
+        },
         "timeout": 600.0,
         "grace": 30.0,
         "outage": 120.0,
@@ -330,9 +341,47 @@ seed: 2
         ("judge: {url: there, model: m}", "judge.url: should be an address such as http://localhost:5050, or sim"),
         ("baseline: x", "baseline: is reserved for a later release; take it out"),
         ("grace: -3s", "grace: should be a time such as 600s, 10m or a number of seconds, not '-3s'"),
-        ("load: {sweep: [1, 2, 4]}", "load.sweep: is reserved for a later release; take it out"),
-        ("load: {ramp: 60s}", "load.ramp: is reserved for a later release; take it out"),
-        ("load: {arrivals: sweep}", "load.arrivals: sweep is reserved for a later release; take it out"),
+        ("load: {sweep: []}", "load.sweep: needs two levels at least, as in sweep: [1, 2, 4, 8]"),
+        ("load: {sweep: [4]}", "load.sweep: needs two levels at least, as in sweep: [1, 2, 4, 8]"),
+        ("load: {sweep: 4}", "load.sweep: should be a list, not 4"),
+        ("load: {sweep: [1, 4, 4]}", "load.sweep.2: must be more than the level before it, 4"),
+        ("load: {sweep: [4, 2]}", "load.sweep.1: must be more than the level before it, 4"),
+        (
+            "load: {sweep: [0, 2]}",
+            f"load.sweep.0: {SLOTS_ARE_WHOLE}, not 0",
+        ),
+        (
+            "load: {sweep: [1, 2/s]}",
+            f"load.sweep.1: {SLOTS_ARE_WHOLE}, not '2/s'",
+        ),
+        ("load: {arrivals: constant, sweep: [0/s, 2/s]}", "load.sweep.0: must be more than 0, not '0/s'"),
+        (
+            "load: {arrivals: constant, sweep: [1/s, fast]}",
+            "load.sweep.1: should be a rate such as 2/s, 30/min or a number a second, not 'fast'",
+        ),
+        (
+            "load: {arrivals: constant, rate: 2/s, sweep: [1/s, 2/s]}",
+            "load.rate: is what the sweep changes; take one of the two out",
+        ),
+        (
+            "load: {isolation: trial, sweep: [1, 2]}",
+            "load.sweep: needs isolation: arm or none; isolation: trial has one trial in flight whatever the level",
+        ),
+        (
+            "load: {concurrency: 8, sweep: [1, 2]}",
+            "load.concurrency: is what load.sweep changes; take one of the two out",
+        ),
+        (
+            "load: {ramp: 30s, sweep: [1, 2]}",
+            "load.ramp: has no place in a sweep, which raises the load level by level; take one of the two out",
+        ),
+        ("load: {ramp: 30s, concurrency: 1}", "load.ramp: has nothing to raise: one trial is in flight at a time"),
+        ("load: {ramp: 30s, isolation: trial}", "load.ramp: has nothing to raise: one trial is in flight at a time"),
+        ("load: {ramp: slowly}", "load.ramp: should be a time such as 600s, 10m or a number of seconds, not 'slowly'"),
+        (
+            "load: {arrivals: sweep}",
+            "load.arrivals: should be closed, constant or poisson; sweep is a key of its own beside it",
+        ),
         ("load: {arrivals: open}", "load.arrivals: should be closed, constant or poisson, not 'open'"),
         ("load: {isolation: arms}", "load.isolation: should be arm, none or trial, not 'arms'"),
         ("load: {rate: 2/s}", "load.rate: needs arrivals: constant or poisson; a closed loop asks when an answer is in"),
@@ -469,3 +518,45 @@ def test_any_values_are_an_experiment_or_a_document_error(data):
     except DocumentError as error:
         mistakes = error.mistakes
     assert not any("Input should" in mistake.message for mistake in mistakes)
+
+
+# ---- sweeps and ramps
+
+
+def test_a_sweep_says_the_load_of_each_level():
+    """Of a closed loop levels are slots, of an open one rates; all else stays, and without a sweep there is one level."""
+    closed = parsed(f"{SMALL}load: {{sweep: [1, 2, 16], isolation: none}}\n").load
+    assert closed.levels == (1, 2, 16)
+    assert [closed.at(level).concurrency for level in closed.levels] == [1, 2, 16]
+    assert closed.at(2).isolation == "none"
+    opened = parsed(f"{SMALL}load: {{arrivals: poisson, sweep: [30/min, 2/s]}}\n").load
+    assert [opened.at(level).rate for level in opened.levels] == [0.5, 2]
+    plain = parsed(f"{SMALL}load: {{ramp: 30s}}\n").load
+    assert (plain.levels, plain.at(None), plain.ramp) == ((None,), plain, 30)
+
+
+def test_a_sweep_leaves_no_room_for_what_it_changes_or_would_miss(write):
+    """Caps of arms and an early stop are refused beside it; every mistake at once, a flag by its name."""
+    text = SMALL.replace("profile: OPTIM}", "profile: OPTIM, concurrency: 2}") + "load: {sweep: [1, 2]}\nstop: {looks: 2}\n"
+    assert [line.partition(": ")[2] for line in complaint(write(text))] == [
+        "arms.1.concurrency: would hold the arm below the levels of load.sweep; take one of the two out",
+        "stop: has no place beside load.sweep: a run that has decided early would leave levels out",
+    ]
+    flag = Override(steps=("load", "concurrency"), value=4, origin="--concurrency 4")
+    assert complaint(write(f"{SMALL}load: {{sweep: [1, 2]}}\n"), flag) == [
+        "--concurrency 4: load.concurrency: is what load.sweep changes; take one of the two out"
+    ]
+
+
+def test_a_sweep_that_comes_to_overlap_has_sessions_with_their_profile():
+    """The highest level counts, not the default of the concurrency that it replaces."""
+    with_sweep = parsed(f"{SMALL}load: {{sweep: [1, 2]}}\n")
+    assert with_sweep.session_carries_profile
+
+
+def test_an_experiment_with_a_sweep_can_be_read_back_from_its_own_words():
+    """As a manifest keeps it, with every default said."""
+    for load in ({"sweep": [1, 2]}, {"arrivals": "poisson", "sweep": ["1/s", "2/s"]}, {"ramp": "3s"}):
+        made = built(load=load)
+        again = experiment.Experiment.model_validate(json.loads(made.model_dump_json()) | {"corpus": ["c"]}, strict=False)
+        assert again.load == made.load

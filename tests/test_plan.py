@@ -40,8 +40,13 @@ EXPERIMENTS = st.fixed_dictionaries(
         "repeats": st.integers(1, 6),
         "warmup": st.integers(0, 3),
         "seed": st.integers(0, 100),
-        "load": st.fixed_dictionaries(
-            {"concurrency": st.integers(1, 20), "isolation": st.sampled_from(["arm", "none", "trial"])},
+        "load": st.one_of(
+            st.fixed_dictionaries(
+                {"concurrency": st.integers(1, 20), "isolation": st.sampled_from(["arm", "none", "trial"])},
+            ),
+            st.fixed_dictionaries(
+                {"sweep": st.sampled_from([[1, 2], [1, 4, 16]]), "isolation": st.sampled_from(["arm", "none"])},
+            ),
         ),
     }
 )
@@ -53,7 +58,8 @@ def test_every_trial_is_planned_once_in_order_with_an_id_of_its_own(fields):
     """Each query on each arm as often as asked, the warm-ups beside; sending order and windows rise; ids can be file names."""
     trials = planned(**fields)
     arms = [arm if isinstance(arm, str) else arm["name"] for arm in fields["arms"]]
-    expected = {(one.id, arm, repeat) for one in fields["asked"] for arm in arms for repeat in range(1, fields["repeats"] + 1)}
+    repeats = range(1, fields["repeats"] * len(fields["load"].get("sweep", [1])) + 1)
+    expected = {(one.id, arm, repeat) for one in fields["asked"] for arm in arms for repeat in repeats}
     assert Counter((trial.query_id, trial.arm, trial.repeat) for trial in measured(trials)) == Counter(expected)
     assert Counter(trial.arm for trial in trials if trial.stage is Stage.WARMUP) == Counter(
         {arm: fields["warmup"] for arm in arms if fields["warmup"]}
@@ -71,14 +77,17 @@ def test_a_block_is_one_query_and_repetition_on_every_arm(fields):
     for trial in planned(**fields):
         blocks[trial.block].append(trial)
     for block in blocks.values():
-        assert len({(trial.query_id, trial.repeat, trial.stage) for trial in block}) == 1
+        assert len({(trial.query_id, trial.repeat, trial.stage, trial.level) for trial in block}) == 1
         assert len({trial.arm for trial in block}) == len(block) == len(fields["arms"])
 
 
 @settings(max_examples=60)
 @given(EXPERIMENTS)
-def test_windows_of_a_server_rise_and_hold_one_arm_and_one_stage(fields):
-    """With isolation ``arm`` whoever reads windows in order, server by server, never has two arms in flight, nor two stages."""
+def test_windows_of_a_server_rise_and_hold_one_arm_one_stage_and_one_level(fields):
+    """With isolation ``arm`` whoever reads windows in order, server by server, never has two arms in flight.
+
+    Nor two stages or levels, whatever the isolation.
+    """
     experiment = built(**fields)
     lanes = defaultdict(list)
     for trial in plan.build(experiment, experiment.queries):
@@ -88,7 +97,7 @@ def test_windows_of_a_server_rise_and_hold_one_arm_and_one_stage(fields):
         assert windows == sorted(windows)
         for _, window in groupby(lane, key=lambda trial: trial.window):
             members = list(window)
-            assert len({trial.stage for trial in members}) == 1
+            assert len({(trial.stage, trial.level) for trial in members}) == 1
             if fields["load"]["isolation"] == "arm":
                 assert len({trial.arm for trial in members}) == 1
 
@@ -211,6 +220,51 @@ def test_a_trial_keeps_its_id_whatever_else_is_planned():
         assert {trial_id for trial_id in ids if "-r" in trial_id} <= later
 
 
+SWEEP = {"sweep": [1, 2, 8]}
+
+
+@pytest.mark.parametrize("isolation", ["arm", "none"])
+def test_a_sweep_asks_everything_at_each_level_from_the_lowest_on(isolation):
+    """Levels ascend, each has every query on every arm as often as ``repeats`` says, and repeats count on."""
+    trials = measured(planned(queries(5), repeats=2, warmup=2, load={**SWEEP, "isolation": isolation}))
+    assert [level for level, _ in groupby(trial.level for trial in trials)] == [1, 2, 8]
+    asked = Counter((trial.level, trial.query_id, trial.arm) for trial in trials)
+    assert asked == {(level, f"q{n}", arm): 2 for level in (1, 2, 8) for n in range(5) for arm in "AB"}
+    repeats = {level: {trial.repeat for trial in trials if trial.level == level} for level in (1, 2, 8)}
+    assert repeats == {1: {1, 2}, 2: {3, 4}, 8: {5, 6}}
+
+
+def test_warm_ups_of_a_sweep_are_asked_at_its_lowest_level():
+    """A server that is cold is not asked sixteen things at once."""
+    trials = planned(queries(5), warmup=2, load=SWEEP)
+    assert {trial.level for trial in trials if trial.stage is Stage.WARMUP} == {1}
+    assert {trial.level for trial in planned(queries(5), warmup=2)} == {None}
+
+
+def test_arms_alternate_inside_each_level_in_turns_cut_for_its_slots():
+    """Sixteen queries: a turn is a trial a slot at least, so that the level is reached; twice that where one arm goes on."""
+    trials = measured(planned(queries(16), repeats=1, load={"sweep": [1, 2, 4]}))
+    for level in (1, 2, 4):
+        of_level = [trial for trial in trials if trial.level == level]
+        assert {size for _, size in turns(of_level)} <= {level, 2 * level}
+        assert {arm for arm, _ in turns(of_level)} == {"A", "B"}
+        assert set(Counter(trial.block for trial in of_level).values()) == {2}
+
+
+def test_rates_can_be_swept_too():
+    """An open loop's levels are rates, and its turns are cut for the concurrency it would have."""
+    trials = planned(queries(4), repeats=1, load={"arrivals": "poisson", "sweep": ["0.5/s", "2/s"]})
+    assert {trial.level for trial in trials} == {0.5, 2}
+    assert plan.describe(trials).levels == (0.5, 2)
+
+
+def test_another_level_leaves_the_ids_that_were_there():
+    """The first level of a sweep is the plan without one, trial by trial."""
+    plain = planned(queries(3), repeats=2, load={"concurrency": 1})
+    swept = planned(queries(3), repeats=2, load=SWEEP)
+    assert [trial.trial_id for trial in plain] == [trial.trial_id for trial in swept[: len(plain)]]
+
+
 def test_ids_are_readable_and_apart_even_where_names_are_not():
     """Names of other alphabets, cases and lengths end in ids that stay short, plain and different."""
     names = ["tables-in[database=sales_db]", "Größe", "größe", "大きさ", "x" * 200, "x" * 201, "a/b", "a b"]
@@ -251,6 +305,8 @@ def test_what_cannot_be_planned_is_refused_by_name():
         plan.build(built(), ())
     with pytest.raises(UsageError, match=r"^2,000,002 trials are more than 1,000,000; lower repeats, or filter the queries$"):
         planned(queries(1), repeats=1_000_000)
+    with pytest.raises(UsageError, match=r"^1,000,002 trials are more"):
+        planned(queries(1), repeats=250_000, load={"sweep": [1, 2]})
 
 
 def test_a_plan_is_described_in_numbers():

@@ -52,7 +52,9 @@ def test_an_editor_sees_mistakes(kind, document):
     [
         {"timeout": "10m", "margins": {"latency_s": "10%"}, "corpus": ["a.yaml", "b.yaml"]},
         {"timeout": 600, "margins": {"latency_s": 0.1}, "server": {"sim": {"speed": 20}}, "filter": {"tags": "metadata"}},
-        {"load": {"arrivals": "poisson", "rate": "2/s"}, "server": "sim"},
+        {"load": {"arrivals": "poisson", "rate": "2/s", "ramp": "30s"}, "server": "sim"},
+        {"load": {"sweep": [1, 2, 4]}, "server": "sim"},
+        {"load": {"arrivals": "constant", "sweep": ["1/s", 2]}, "server": "sim"},
     ],
 )
 def test_the_short_forms_are_allowed(more):

@@ -47,6 +47,7 @@ IDENTITY = (
     ("arm", pa.string()),
     ("repeat", pa.int64()),
     ("turn", pa.int64()),
+    ("level", pa.float64()),
 )
 SERVED = (
     ("server", pa.string()),

@@ -184,7 +184,7 @@ def parse(document: Document, corpora: tuple[Corpus, ...] | None = None) -> Expe
     mistakes: list[Mistake] = []
     experiment: Experiment | None = None
     try:
-        experiment = validate(Experiment, document, _arms_are_unique, _contrasts_name_arms, _faults_are_there)
+        experiment = validate(Experiment, document, *_CHECKS)
     except DocumentError as error:
         mistakes.extend(error.mistakes)
     if corpora is None:
@@ -272,6 +272,28 @@ def _contrasts_name_arms(data: Any) -> Iterator[Finding]:
         seen.add((baseline, candidate))
 
 
+def _sweep_stands_alone(data: Any) -> Iterator[Finding]:
+    """Find what a sweep of concurrency leaves no room for; a manifest, which says every default, is not asked."""
+    load = data.get("load") if isinstance(data, dict) else None
+    if not isinstance(load, dict) or load.get("sweep") is None:
+        return
+    if data.get("stop") is not None:
+        yield ("stop",), "has no place beside load.sweep: a run that has decided early would leave levels out"
+    if load.get("arrivals", "closed") != "closed":
+        return
+    if "concurrency" in load:
+        yield ("load", "concurrency"), "is what load.sweep changes; take one of the two out"
+    for index, arm in entries(data, "arms"):
+        if arm.get("concurrency") is not None:
+            yield (
+                ("arms", index, "concurrency"),
+                "would hold the arm below the levels of load.sweep; take one of the two out",
+            )
+
+
+_CHECKS = (_arms_are_unique, _contrasts_name_arms, _faults_are_there, _sweep_stands_alone)
+
+
 def _filter_finds_nothing(only: Filter, corpora: tuple[Corpus, ...]) -> Iterator[Finding]:
     queries = [query for each in corpora for query in each.queries]
     known = sorted({tag for query in queries for tag in query.tags})
@@ -287,5 +309,6 @@ def _overlap(load: Load, arms: tuple[Arm, ...]) -> bool:
         return False
     if load.arrivals != "closed":
         return True
+    load = load.at(load.levels[-1])
     slots = [min(load.concurrency, arm.concurrency or load.concurrency) for arm in arms]
     return max(slots) > 1 or (load.isolation == "none" and load.concurrency > 1 and len(arms) > 1)

@@ -5,14 +5,15 @@ What they mean together is the experiment's business.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from itertools import pairwise
+from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from uderia_bench.corpus import Complexity, Query
 from uderia_bench.documents import Written, echo, wrong
-from uderia_bench.documents.quantities import Duration, Rate
+from uderia_bench.documents.quantities import Duration, Patience, Rate
 from uderia_bench.documents.texts import Label, Text, one_or_more
 
 SIM = "sim"
@@ -61,29 +62,87 @@ class Contrast(Written):
 
 def _arrivals(value: Any) -> Any:
     if value in ("ramp", "sweep"):
-        raise wrong(((), f"{value} is reserved for a later release; take it out"))
+        raise wrong(((), f"should be closed, constant or poisson; {value} is a key of its own beside it"))
     return value
 
 
 class Load(Written):
-    """How hard to ask. ``concurrency`` is per server; ``rate`` is trials a second and belongs to open arrivals."""
+    """How hard to ask. ``concurrency`` is per server; ``rate`` is trials a second and belongs to open arrivals.
 
-    reserved: ClassVar[frozenset[str]] = frozenset({"ramp", "sweep"})
+    ``sweep`` asks everything at one level after the other, of concurrency in a closed loop and of the rate in an open one.
+    ``ramp`` is the seconds in which the load grows to what it is; 0 for none.
+    """
 
     concurrency: Count = 8
     isolation: Literal["arm", "none", "trial"] = "arm"
     arrivals: Annotated[Literal["closed", "constant", "poisson"], BeforeValidator(_arrivals)] = "closed"
+    sweep: tuple[Rate, ...] | None = None
     rate: Rate | None = Field(default=None, validate_default=True)
+    ramp: Patience = 0.0
+
+    @field_validator("sweep", mode="before")
+    @classmethod
+    def _slots_are_whole(cls, levels: Any, info: ValidationInfo) -> Any:
+        if info.data.get("arrivals") == "closed" and isinstance(levels, list | tuple):
+            half = [(index, level) for index, level in enumerate(levels) if not _is_slots(level)]
+            if half:
+                words = "should be how many trials are in flight, a whole number from 1 on (rates need open arrivals)"
+                raise wrong(*(((index,), f"{words}, not {echo(level)}") for index, level in half))
+        return levels
+
+    @field_validator("sweep")
+    @classmethod
+    def _rises(cls, levels: tuple[float, ...] | None, info: ValidationInfo) -> tuple[float, ...] | None:
+        if levels is None:
+            return None
+        if len(levels) < 2:
+            raise wrong(((), "needs two levels at least, as in sweep: [1, 2, 4, 8]"))
+        falls = [(index, below) for index, (below, level) in enumerate(pairwise(levels), start=1) if level <= below]
+        if falls:
+            raise wrong(*(((index,), f"must be more than the level before it, {below:g}") for index, below in falls))
+        if info.data.get("isolation") == "trial":
+            raise wrong(((), "needs isolation: arm or none; isolation: trial has one trial in flight whatever the level"))
+        return levels
 
     @field_validator("rate")
     @classmethod
     def _belongs_to_open_arrivals(cls, rate: float | None, info: ValidationInfo) -> float | None:
-        arrivals = info.data.get("arrivals")
-        if arrivals in {"constant", "poisson"} and rate is None:
+        arrivals, sweep = info.data.get("arrivals"), info.data.get("sweep")
+        if arrivals in {"constant", "poisson"} and rate is None and info.data.get("sweep", ()) is None:
             raise wrong(((), f"is missing; arrivals: {arrivals} needs one, such as rate: 2/s"))
         if arrivals == "closed" and rate is not None:
             raise wrong(((), "needs arrivals: constant or poisson; a closed loop asks when an answer is in"))
+        if rate is not None and sweep is not None:
+            raise wrong(((), "is what the sweep changes; take one of the two out"))
         return rate
+
+    @field_validator("ramp")
+    @classmethod
+    def _has_something_to_raise(cls, ramp: float, info: ValidationInfo) -> float:
+        said = info.data
+        if ramp and said.get("sweep") is not None:
+            raise wrong(((), "has no place in a sweep, which raises the load level by level; take one of the two out"))
+        alone = said.get("concurrency") == 1 or said.get("isolation") == "trial"
+        if ramp and said.get("arrivals") == "closed" and alone:
+            raise wrong(((), "has nothing to raise: one trial is in flight at a time"))
+        return ramp
+
+    @property
+    def levels(self) -> tuple[float | None, ...]:
+        """The levels of the sweep, ascending; None alone where there is none."""
+        return self.sweep or (None,)
+
+    def at(self, level: float | None) -> Load:
+        """Return the load at one level of the sweep, itself where there is none."""
+        if level is None:
+            return self
+        own: dict[str, Any] = {"concurrency": int(level)} if self.arrivals == "closed" else {"rate": level}
+        return self.model_copy(update={**own, "sweep": None})
+
+
+def _is_slots(level: Any) -> bool:
+    """Whether a level counts trials in flight; a manifest has it as a float."""
+    return not isinstance(level, bool) and isinstance(level, int | float) and level >= 1 and level == int(level)
 
 
 class Sim(Written):

@@ -7,6 +7,10 @@ trial. So the measured blocks are cut into chunks, each chunk is asked once by e
 balanced: in every run of as many chunks as there are arms, each arm stands once in each place. Where an arm ends one chunk
 and begins the next, the two turns are one window.
 
+A sweep asks the corpus at every level of the load, ascending, each level a stretch of its own: its windows, its chunks cut for
+its concurrency, the arms taking turns inside it. ``repeat`` counts on from level to level, so that a query, an arm and a repeat
+still name one trial. Warm-ups are asked at the lowest level.
+
 How to read ``window``: numbers rise with ``seq`` on every server, and only trials of *one server* wait for each other: a
 trial may be sent when all trials of earlier windows on its server have ended. Arms on different servers never exclude each
 other; their trials are interleaved, so that the order of sending keeps a block together. Warm-ups have windows of their own,
@@ -24,7 +28,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, count, zip_longest
+from itertools import chain, count, islice, zip_longest
 from typing import TypeVar
 
 from uderia_bench.corpus import Query
@@ -59,6 +63,7 @@ class _Block:
     stage: Stage
     query: Query
     repeat: int
+    level: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,27 +78,29 @@ class ArmShare:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outline:
-    """A plan in numbers, for ``--dry-run`` and the manifest."""
+    """A plan in numbers, for ``--dry-run`` and the manifest; ``levels`` are those of a sweep."""
 
     trials: int
     queries: int
     blocks: int
     windows: int
     arms: tuple[ArmShare, ...]
+    levels: tuple[float, ...] = ()
 
 
 def build(experiment: Experiment, queries: Iterable[Query]) -> tuple[Trial, ...]:
-    """Plan every trial, in the order of sending: warm-ups, then each query on each arm, ``repeats`` times.
+    """Plan every trial, in the order of sending: warm-ups, then each query on each arm, ``repeats`` times at every level.
 
     A conversation of several turns is a trial a turn, one after the other. Raises ``UsageError`` for what cannot be planned: no
     query, more than ``MAX_TRIALS``.
     """
     asked = tuple(queries)
     _refuse_what_cannot_be_planned(experiment, asked)
-    warmups = _warmup_blocks(experiment, asked)
-    measured = _measured_blocks(experiment, asked, first=len(warmups))
+    numbers, repeats = count(), count(1)
+    warmups = _warmup_blocks(experiment, asked, numbers)
+    measured = (_measured_blocks(experiment, asked, level, numbers, repeats) for level in experiment.load.levels)
     lay = _in_turns if experiment.load.isolation == "arm" else _side_by_side
-    placed = lay(experiment, (warmups, measured))
+    placed = lay(experiment, (warmups, *measured))
     turns = ((window, block, arm, turn) for window, block, arm in placed for turn in range(1, len(block.query.turns) + 1))
     return tuple(_trial(seq, *turn) for seq, turn in enumerate(turns))
 
@@ -112,6 +119,7 @@ def describe(plan: Sequence[Trial]) -> Outline:
             ArmShare(arm=arm, measured=stages[arm, Stage.MEASURED], warmups=stages[arm, Stage.WARMUP], windows=turns[arm])
             for arm in sorted(turns)
         ),
+        levels=tuple(sorted({trial.level for trial in plan if trial.level is not None})),
     )
 
 
@@ -119,59 +127,71 @@ def _refuse_what_cannot_be_planned(experiment: Experiment, queries: tuple[Query,
     if not queries:
         raise UsageError("there is no query to ask")
     turns = sum(len(query.turns) for query in queries)
-    size = len(experiment.arms) * (experiment.warmup + experiment.repeats * turns)
+    levels = len(experiment.load.levels)
+    size = len(experiment.arms) * (experiment.warmup + levels * experiment.repeats * turns)
     if size > MAX_TRIALS:
         raise UsageError(f"{size:,} trials are more than {MAX_TRIALS:,}; lower repeats, or filter the queries")
 
 
-def _warmup_blocks(experiment: Experiment, queries: tuple[Query, ...]) -> list[_Block]:
+def _warmup_blocks(experiment: Experiment, queries: tuple[Query, ...], numbers: Iterator[int]) -> list[_Block]:
     drawn = _shuffled(queries, _query_id, experiment.seed, "warmup")
+    lowest = experiment.load.levels[0]
     return [
-        _Block(number=number, stage=Stage.WARMUP, query=drawn[number % len(drawn)], repeat=number // len(drawn) + 1)
-        for number in range(experiment.warmup)
+        _Block(
+            number=next(numbers),
+            stage=Stage.WARMUP,
+            query=drawn[place % len(drawn)],
+            repeat=place // len(drawn) + 1,
+            level=lowest,
+        )
+        for place in range(experiment.warmup)
     ]
 
 
-def _measured_blocks(experiment: Experiment, queries: tuple[Query, ...], *, first: int) -> list[_Block]:
+def _measured_blocks(
+    experiment: Experiment, queries: tuple[Query, ...], level: float | None, numbers: Iterator[int], repeats: Iterator[int]
+) -> list[_Block]:
     """Order repetition after repetition, each shuffled, with more than a third of the corpus between two repeats of a query.
 
     Neighbouring repeats would share the provider's mood and the server's caches, and count as less than two.
     """
-    numbers = count(first)
     third = len(queries) // 3
     recent: set[str] = set()
     blocks: list[_Block] = []
-    for repeat in range(1, experiment.repeats + 1):
+    for repeat in islice(repeats, experiment.repeats):
         shuffled = _shuffled(queries, _query_id, experiment.seed, "repeat", str(repeat))
         head = [query for query in shuffled if query.id not in recent][:third]
         ahead = {query.id for query in head}
         order = [*head, *(query for query in shuffled if query.id not in ahead)]
         recent = {query.id for query in order[len(order) - third :]}
-        blocks.extend(_Block(number=next(numbers), stage=Stage.MEASURED, query=query, repeat=repeat) for query in order)
+        blocks.extend(
+            _Block(number=next(numbers), stage=Stage.MEASURED, query=query, repeat=repeat, level=level) for query in order
+        )
     return blocks
 
 
 _Placed = tuple[int, _Block, str]  # window, block, arm
 
 
-def _side_by_side(experiment: Experiment, stages: Iterable[list[_Block]]) -> Iterator[_Placed]:
-    """Lay the trials of a block next to each other, arms in random order; each stage is one window."""
+def _side_by_side(experiment: Experiment, stretches: Iterable[list[_Block]]) -> Iterator[_Placed]:
+    """Lay the trials of a block next to each other, arms in random order; each stretch is one window."""
     names = [arm.name for arm in experiment.arms]
-    for window, blocks in enumerate(filter(None, stages)):
+    for window, blocks in enumerate(filter(None, stretches)):
         for block in blocks:
             for arm in _shuffled(names, str, experiment.seed, "arms", str(block.number)):
                 yield window, block, arm
 
 
-def _in_turns(experiment: Experiment, stages: Iterable[list[_Block]]) -> Iterator[_Placed]:
+def _in_turns(experiment: Experiment, stretches: Iterable[list[_Block]]) -> Iterator[_Placed]:
     """Lay chunk after chunk, in each the arms of a server one after the other."""
     lanes: dict[str, list[str]] = {}
     for name in (arm.name for arm in experiment.arms):
         lanes.setdefault(experiment.server_of(name), []).append(name)
     windows = count()
-    for blocks in stages:
+    for blocks in filter(None, stretches):
         open_windows: dict[str, tuple[str, int]] = {}  # server to the arm whose turn it is, and its window
-        for number, chunk in enumerate(_chunks(blocks, experiment.load.concurrency)):
+        slots = experiment.load.at(blocks[0].level).concurrency
+        for number, chunk in enumerate(_chunks(blocks, slots)):
             laid: list[list[_Placed]] = []
             for server, arms in lanes.items():
                 lane: list[_Placed] = []
@@ -225,6 +245,7 @@ def _trial(seq: int, window: int, block: _Block, arm: str, turn: int) -> Trial:
         arm=arm,
         repeat=block.repeat,
         turn=turn,
+        level=block.level,
     )
 
 
