@@ -28,6 +28,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from uderia_bench.printable import plain
+
 
 class BenchError(Exception):
     """Anything this package refuses to do, with the exit code of contract.md."""
@@ -55,7 +57,8 @@ class Mistake:
 
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"
-        return f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
+        said = f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
+        return plain(said)  # a key may be any text
 
 
 class DocumentError(UsageError):

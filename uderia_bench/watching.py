@@ -17,8 +17,8 @@ import numpy as np
 from uderia_bench import profile_types
 from uderia_bench.ledger import Ledger
 from uderia_bench.metrics import BUILT_IN, Metric, observe
+from uderia_bench.printable import plain
 from uderia_bench.report import figures
-from uderia_bench.report.escape import plain
 from uderia_bench.report.layout import lay_out, wrapped
 from uderia_bench.report.tables import Cell, Column, Table
 from uderia_bench.stats.estimate import Estimate

@@ -1,12 +1,12 @@
-"""Whatever a server answers, the gateway says it in its own errors: fuzzed replies to every call, and any session file."""
+"""Whatever a server answers, the gateway says it in its own errors and in little memory: any replies, any session file."""
 
 from __future__ import annotations
 
 import json
-import os
 
 import anyio
 import httpx
+from bounded import bounded, examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted import URL
@@ -16,7 +16,6 @@ from uderia_bench.gateway import directory, session_file
 from uderia_bench.gateway.connect import connect
 from uderia_bench.gateway.credentials import Credentials, Secret
 
-EXAMPLES = int(os.environ.get("UDERIA_BENCH_FUZZ", "500"))
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
 KEYS = st.sampled_from(
     [
@@ -31,11 +30,12 @@ BODIES = ANYTHING.map(lambda value: json.dumps(value).encode()) | st.binary(max_
 REPLIES = st.lists(st.tuples(STATUSES, BODIES, st.booleans()), min_size=1, max_size=8)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=examples(), deadline=None)
 @given(REPLIES)
 def test_any_replies_become_our_errors(replies):
     """Every call ends in a value or in one of our errors, with one line of text, and ends."""
-    anyio.run(_call_everything, replies, backend="trio", backend_options=_virtual_time())
+    with bounded():
+        anyio.run(_call_everything, replies, backend="trio", backend_options=_virtual_time())
 
 
 def _virtual_time():
@@ -86,10 +86,11 @@ async def _profiles(uderia):
     return directory.read(await uderia.profiles(), await uderia.llm_configurations())
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=examples(), deadline=None)
 @given(BODIES, st.none() | st.text(max_size=5), st.integers(1, 3))
 def test_any_session_file_is_read(body, task_id, number):
     """No shape of it raises."""
-    found = session_file.turn_of(body, task_id, number)
-    assert found is None or isinstance(found, dict)
-    assert session_file.prompts(body) >= 0
+    with bounded():
+        found = session_file.turn_of(body, task_id, number)
+        assert found is None or isinstance(found, dict)
+        assert session_file.prompts(body) >= 0

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 
 import exchanges
 import orjson
 import traces
+from bounded import bounded, examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
@@ -23,12 +23,6 @@ from uderia_bench.trial import Ending, Outcome
 
 _WIDTH = 80
 _CAPTURES = Path(__file__).resolve().parents[3] / "shared/uderia/captures"
-_ASKED = int(os.environ.get("UDERIA_BENCH_FUZZ", "0"))
-
-
-def examples(usual):
-    """Return how many examples a law is tried on."""
-    return _ASKED or usual
 
 
 def _captured():
@@ -101,15 +95,16 @@ def _mutate(draw, bodies, path):
 
 def check(record):
     """Hold a record's trace to what every trace promises, and what is made of it."""
-    trace = profile_types.read(record)
-    assert isinstance(trace.outcome, Outcome)
-    assert trace.outcome is Outcome.ANSWERED or trace.outcome_detail
-    observed = metrics.observe(trace)  # raises on a wrong type, NaN or infinity
-    found = detectors.detect(trace)
-    steps.rows("r", record.trial, trace)
-    shown = Inspected(record=record, planned=True, trace=trace, metrics=observed, issues=found)
-    orjson.loads(to_json(shown))
-    assert all(cell_len(line) <= _WIDTH for line in to_text(shown, _WIDTH).splitlines())
+    with bounded():
+        trace = profile_types.read(record)
+        assert isinstance(trace.outcome, Outcome)
+        assert trace.outcome is Outcome.ANSWERED or trace.outcome_detail
+        observed = metrics.observe(trace)  # raises on a wrong type, NaN or infinity
+        found = detectors.detect(trace)
+        steps.rows("r", record.trial, trace)
+        shown = Inspected(record=record, planned=True, trace=trace, metrics=observed, issues=found)
+        orjson.loads(to_json(shown))
+        assert all(cell_len(line) <= _WIDTH for line in to_text(shown, _WIDTH).splitlines())
 
 
 @given(task=ANYTHING, session=ANYTHING)

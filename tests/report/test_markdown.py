@@ -4,7 +4,8 @@ import pytest
 from report.golden import assert_golden
 from report.reports import arm, comparison, ratio, report, seed_story, summary
 
-from uderia_bench.report.escape import markdown, plain
+from uderia_bench.printable import plain
+from uderia_bench.report.escape import markdown
 from uderia_bench.report.headline import headline
 from uderia_bench.report.markdown import to_markdown
 

@@ -19,8 +19,8 @@ def tell(report: Report) -> None:
 
     Commands go to stderr, which Actions reads as well, so that stdout stays the report.
     """
+    from uderia_bench.printable import plain
     from uderia_bench.report import content
-    from uderia_bench.report.escape import plain
     from uderia_bench.report.markdown import to_markdown
 
     if path := os.environ.get("GITHUB_STEP_SUMMARY"):

@@ -9,8 +9,8 @@ from typing import Any
 from uderia_bench.history.gather import History, Series
 from uderia_bench.history.steps import FEWEST, Step
 from uderia_bench.metrics.metric import Direction
+from uderia_bench.printable import plain
 from uderia_bench.report import figures
-from uderia_bench.report.escape import plain
 from uderia_bench.report.layout import lay_out, wrapped
 from uderia_bench.report.tables import Cell, Column, Table
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from uderia_bench.printable import plain
 from uderia_bench.report import content
 from uderia_bench.report.content import Report, Standing
-from uderia_bench.report.escape import plain
 
 
 def closing(report: Report) -> str | None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from uderia_bench.analysis import ArmSummary, Comparison, Verdict
+from uderia_bench.printable import plain
 from uderia_bench.report import content, decision, figures
 from uderia_bench.report.content import Report, RunFacts, Scope, Standing
 from uderia_bench.report.decision import Decision, Finding
-from uderia_bench.report.escape import plain
 
 Wordings = tuple[str, ...]
 

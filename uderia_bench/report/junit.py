@@ -9,10 +9,10 @@ from __future__ import annotations
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from uderia_bench.analysis import Comparison, Verdict
+from uderia_bench.printable import plain
 from uderia_bench.report import content, figures
 from uderia_bench.report.about import about
 from uderia_bench.report.content import GateResult, Report
-from uderia_bench.report.escape import plain
 from uderia_bench.report.headline import headline
 
 _ROOM = 1000  # columns: XML has no reason to get the shorter wording

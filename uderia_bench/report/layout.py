@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from rich.cells import cell_len, set_cell_size
 
+from uderia_bench.printable import plain
 from uderia_bench.report.content import Tone
-from uderia_bench.report.escape import plain
 from uderia_bench.report.tables import Column, Footnotes, Table
 
 _GAP = 2

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from uderia_bench.printable import plain
 from uderia_bench.report.about import about, method
 from uderia_bench.report.closing import closing
 from uderia_bench.report.content import Report, Tone
-from uderia_bench.report.escape import plain
 from uderia_bench.report.headline import headline
 from uderia_bench.report.layout import lay_out, wrapped
 from uderia_bench.report.sections import decisive_tables_of, lists, tables_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from uderia_bench.report.escape import plain
+from uderia_bench.printable import plain
 from uderia_bench.report.layout import cut
 from uderia_bench.trace import Trace
 

@@ -6,7 +6,7 @@ import html
 import json
 from typing import Any
 
-from uderia_bench.report.escape import plain
+from uderia_bench.printable import plain
 
 Attribute = str | int | float | bool | None
 

@@ -1,0 +1,12 @@
+"""Text that came from a server, a document or a plug-in, made harmless for a terminal and for one line. It shortens nothing."""
+
+from __future__ import annotations
+
+
+def plain(text: str) -> str:
+    r"""Return the text with every character that is not printable written out, as in ``\x1b``.
+
+    That takes control characters (a terminal would obey them), line breaks (they would break a table), bidirectional and
+    zero-width marks (they show one thing and mean another) and lone surrogates (they cannot be encoded).
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
