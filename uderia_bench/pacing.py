@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
 from typing import TypeAlias
@@ -24,6 +25,14 @@ _STRETCH = 1024  # arrivals computed and kept at a time: trial n then costs its 
 def closed(n: int) -> None:
     """Ask when a slot is free, whatever ``n``."""
     del n
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """The load of one stretch of a plan: so many slots of a closed loop, or, of an open one, a pacer that leaves none free."""
+
+    slots: int
+    pacer: Pacer = closed
 
 
 def opens_s(slot: int, *, slots: int, ramp_s: float) -> float:
