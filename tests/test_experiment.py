@@ -101,6 +101,7 @@ def test_a_small_file_is_enough(write):
         "margins": {"latency_s": 0.10, "total_tokens": 0.05, "cost_usd": 0.05},
         "correction": "holm",
         "confidence": 0.95,
+        "baseline": None,
         "gates": (),
         "prices": {},
     }
@@ -285,7 +286,7 @@ def test_mistakes_in_overrides_point_at_them(write):
 
 
 def test_all_mistakes_in_all_files_come_at_once(write):
-    """Wrong fields, reserved ones, arms nobody has and a bad corpus: one complaint, each with its line."""
+    """Wrong fields, arms nobody has and a bad corpus: one complaint, each with its line."""
     write("queries:\n  - {id: a, promt: a}\n", "corpora/c.yaml")
     file = write("""\
 version: 1
@@ -299,7 +300,7 @@ contrasts:
   - {baseline: IDEAT, candidate: IDEAT}
 repeats: 0
 load: {concurrency: 0, arrivals: poisson}
-baseline: 3
+baseline: latest
 gates: [""]
 seed: 1
 seed: 2
@@ -312,7 +313,7 @@ seed: 2
         "e.yaml:10: repeats: must be at least 1, not 0",
         "e.yaml:11: load.concurrency: must be at least 1, not 0",
         "e.yaml:11: load.rate: is missing; arrivals: poisson needs one, such as rate: 2/s",
-        "e.yaml:12: baseline: is reserved for a later release; take it out",
+        "e.yaml:12: baseline: latest would be the run itself; name a run with 'uderia-bench baseline save NAME RUN'",
         "e.yaml:13: gates.0: must not be empty",
         "e.yaml:15: seed: is given twice; the first is in line 14",
         "corpora/c.yaml:2: queries.0.promt: unknown key; did you mean prompt?",
@@ -339,7 +340,7 @@ seed: 2
         ("judge: {url: 'http://localhost:1/v1'}", "judge.model: is missing"),
         ("judge: {url: sim, model: m}", "judge.url: should be an address; the embedded Uderia judges nothing"),
         ("judge: {url: there, model: m}", "judge.url: should be an address such as http://localhost:5050, or sim"),
-        ("baseline: x", "baseline: is reserved for a later release; take it out"),
+        ("baseline: ''", "baseline: must not be empty"),
         ("grace: -3s", "grace: should be a time such as 600s, 10m or a number of seconds, not '-3s'"),
         ("load: {sweep: []}", "load.sweep: needs two levels at least, as in sweep: [1, 2, 4, 8]"),
         ("load: {sweep: [4]}", "load.sweep: needs two levels at least, as in sweep: [1, 2, 4, 8]"),

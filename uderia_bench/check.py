@@ -29,11 +29,15 @@ def names_are_known(checked: experiment.Experiment, plugins: Plugins) -> None:
     if checked.stop is not None and checked.stop.metric not in {metric.name for metric in BUILT_IN}:
         mistakes.append(checked.mistake("stop.metric", f"no metric of ours is named {checked.stop.metric!r}"))
     names = gates.names_of(checked, plugins.metrics, [detector.name for detector in plugins.detectors])
+    read: list[gates.Gate] = []
     for index, text in enumerate(checked.gates):
         try:
-            gates.parse(text, names)
+            read.append(gates.parse(text, names))
         except gates.Misread as wrong:
             mistakes.append(checked.mistake(f"gates.{index}", str(wrong)))
+    idle = len(read) == len(checked.gates) and not any(isinstance(gate, gates.BaselineGate) for gate in read)
+    if checked.baseline is not None and idle:
+        mistakes.append(checked.mistake("baseline", "no gate compares with it; write one, such as vs baseline: nothing worse"))
     if mistakes:
         raise DocumentError(tuple(mistakes))
 

@@ -15,19 +15,20 @@ from typing import Any
 
 import polars as pl
 
-from uderia_bench import manifest
-from uderia_bench.analysis import Analysis, ArmSummary, Comparison, Verdict, analyse
-from uderia_bench.errors import UsageError
+from uderia_bench import gates, manifest
+from uderia_bench.analysis import Analysis, ArmSummary, Comparison, analyse
+from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.experiment import SIM, Experiment
+from uderia_bench.gates import Against
 from uderia_bench.plugins import Plugins
-from uderia_bench.report import content
-from uderia_bench.report.content import GateResult, Report
+from uderia_bench.report.content import Report
 from uderia_bench.store import RunDirectory
 from uderia_bench.trial import Outcome, Stage
 
 GATE = "nothing worse than the baseline"
 _HASH_SHOWN = 12  # characters, as in reports
 _ROLES = ("baseline", "run")  # what the sides are called, in the words of the command line
+_DIFFER = "the runs differ in"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,7 +50,7 @@ class _Side:
 
     def name(self, arm: str) -> str:
         """Return what an arm of this run is called beside its namesake."""
-        return f"{arm} ({self.role})"
+        return _called(arm, self.role)
 
     def asked(self, arm: str) -> frozenset[str]:
         """Return the queries an arm was asked."""
@@ -95,8 +96,25 @@ def judge(
         facts=manifest.facts(second.manifest, outcomes, notes=(_whence(first),)),
         analysis=found,
         metrics=plugins.metrics,
-        gates=(_gate(found),) if gate else (),
+        gates=(gates.nothing_worse(GATE, found, {second.name(arm) for arm in arms}),) if gate else (),
         warnings=tuple(_changed(first, second)),
+    )
+
+
+def against(baseline: RunDirectory, run: RunDirectory, plugins: Plugins) -> Against:
+    """Compare a run with its baseline for its gates; where they cannot be compared, the value says why."""
+    try:
+        made = judge(baseline, run, plugins)
+    except (UsageError, StoreError) as error:
+        return Against(why=str(error))
+    arms = [arm.name for arm in manifest.experiment_of(run.manifest()).arms]
+    compared = {comparison.candidate for comparison in made.analysis.comparisons}
+    served = (note for one in made.analysis.comparisons for note in one.warnings if note.startswith(_DIFFER))
+    return Against(
+        analysis=made.analysis,
+        arms={arm: (_called(arm, _ROLES[0]), _called(arm, _ROLES[1])) for arm in arms if _called(arm, _ROLES[1]) in compared},
+        whence=_whence(_side(_ROLES[0], baseline)),
+        notes=(*made.warnings, *dict.fromkeys(served)),
     )
 
 
@@ -108,6 +126,10 @@ def _side(role: str, run: RunDirectory) -> _Side:
         experiment=manifest.experiment_of(facts),
         measured=trials.filter(trials["stage"] == Stage.MEASURED.value),
     )
+
+
+def _called(arm: str, role: str) -> str:
+    return f"{arm} ({role})"
 
 
 def _common(first: _Side, second: _Side, wanted: str | None) -> tuple[str, ...]:
@@ -171,7 +193,7 @@ def _served_otherwise(first: _Side, second: _Side, arm: str) -> Iterator[str]:
     before, after = (side.manifest["arms"][arm] for side in (first, second))
     for fact in ("server", "profile_tag", "profile_type", "models"):
         if before.get(fact) != after.get(fact):
-            yield f"the runs differ in {fact} of {arm}: {_words(before.get(fact))}, now {_words(after.get(fact))}"
+            yield f"{_DIFFER} {fact} of {arm}: {_words(before.get(fact))}, now {_words(after.get(fact))}"
 
 
 def _changed(first: _Side, second: _Side) -> Iterator[str]:
@@ -190,7 +212,7 @@ def _changed(first: _Side, second: _Side) -> Iterator[str]:
         conditions.append(("speed of the embedded Uderia", before.sim.speed, after.sim.speed))
     for name, was, now in conditions:
         if was != now:
-            yield f"the runs differ in {name}: {_words(was)}, now {_words(now)}"
+            yield f"{_DIFFER} {name}: {_words(was)}, now {_words(now)}"
 
 
 def _apart(first: _Side, second: _Side) -> str:
@@ -209,12 +231,3 @@ def _words(value: object) -> str:
 
 def _whence(first: _Side) -> str:
     return f"baseline {first.run_id}, experiment {first.experiment.name}, of {first.started_at:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _gate(found: Analysis) -> GateResult:
-    worse = [
-        f"{comparison.metric} of {comparison.candidate}"
-        for comparison in found.comparisons
-        if comparison.stratum == content.OVERALL and comparison.verdict is Verdict.WORSE and not content.structural(comparison)
-    ]
-    return GateResult(name=GATE, passed=not worse, detail=f"worse: {', '.join(worse)}" if worse else "none is worse")

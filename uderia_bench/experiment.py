@@ -11,7 +11,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import orjson
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, field_validator
@@ -40,6 +40,7 @@ from uderia_bench.errors import DocumentError, Mistake
 from uderia_bench.experiment_parts import (
     SIM,
     Arm,
+    Baseline,
     Budget,
     Contrast,
     Count,
@@ -67,11 +68,9 @@ class Experiment(Written):
     """One experiment, complete: every default is filled in.
 
     ``corpus`` and ``sim.faults`` lead from where we are, not from the file; ``margins`` map a metric's name to the smallest
-    effect worth acting on, a share; ``timeout``, ``grace`` (what trials in flight get when the run is stopped) and ``outage``
-    (how long a server may be away) are in seconds.
+    effect worth acting on, a share; ``baseline`` names the run that gates ``vs baseline`` compare with; ``timeout``, ``grace``
+    (what trials in flight get when the run is stopped) and ``outage`` (how long a server may be away) are in seconds.
     """
-
-    reserved: ClassVar[frozenset[str]] = frozenset({"baseline"})
 
     version: Literal[1]
     name: Label
@@ -98,6 +97,7 @@ class Experiment(Written):
     margins: dict[Text, Share] = Field(default_factory=lambda: {"latency_s": 0.10, "total_tokens": 0.05, "cost_usd": 0.05})
     correction: Literal["holm", "bh", "none"] = "holm"
     confidence: Annotated[Share, Field(gt=0, lt=1)] = 0.95
+    baseline: Baseline | None = None
     gates: tuple[Text, ...] = ()
     prices: dict[Text, Price] = Field(default_factory=dict)
     judge: Judge | None = None

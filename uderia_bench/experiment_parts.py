@@ -53,6 +53,16 @@ class Arm(Written):
     concurrency: Count | None = None
 
 
+def _names_another_run(value: str) -> str:
+    if value == "latest":
+        raise wrong(((), "latest would be the run itself; name a run with 'uderia-bench baseline save NAME RUN'"))
+    return value
+
+
+Baseline: TypeAlias = Annotated[Label, AfterValidator(_names_another_run)]
+"""A run to compare with: a name saved with ``baseline save``, a run id or a directory."""
+
+
 class Contrast(Written):
     """Two arms to compare, by name."""
 

@@ -5,6 +5,7 @@ It prints nothing but progress and decides no exit code; the command line does b
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from uderia_bench import (
     complexity,
     conversations,
     derive,
+    diff,
     embedded,
     gates,
     judgements,
@@ -33,8 +35,9 @@ from uderia_bench import (
 )
 from uderia_bench.analysis import Analysis, analyse
 from uderia_bench.detectors import DEFAULTS, Severity, Thresholds
-from uderia_bench.errors import Interrupted
+from uderia_bench.errors import Interrupted, StoreError
 from uderia_bench.experiment import SIM, Experiment
+from uderia_bench.gates import Against
 from uderia_bench.gateway import directory
 from uderia_bench.gateway.connect import connect
 from uderia_bench.gateway.credentials import from_environment
@@ -101,11 +104,26 @@ def conclude(run: RunDirectory, plugins: Plugins, thresholds: Thresholds = DEFAU
         prices=PriceTable(own=manifest.experiment_of(run.manifest()).prices),
     )
     facts = manifest.derived(run.manifest(), plugins.metrics)
-    run.write_manifest({**facts, "damaged": _damaged(run, derived)})
+    run.write_manifest({**facts, "damaged": _damaged(run, derived), "baseline": pinned(run, facts)})
     made = judge(run, plugins)
     results.keep(run, made, plugins)
     rendering.leave(run, made)
     return made
+
+
+def pinned(run: RunDirectory, facts: dict[str, Any]) -> dict[str, str] | None:
+    """Return the run that the experiment's baseline names, for the manifest; None where it names none, or none that is there.
+
+    It is looked up once: wherever the name points later, the report of this run says what it was held against.
+    """
+    name, known = manifest.experiment_of(facts).baseline, facts.get("baseline")
+    if name is None or known is not None:
+        return known
+    try:
+        found = store.find(name, run.path.parent)
+    except StoreError:
+        return None
+    return {"run_id": found.run_id, "path": os.path.relpath(found.path, run.path.resolve())}
 
 
 def damage(facts: dict[str, Any]) -> tuple[str, ...]:
@@ -150,8 +168,9 @@ def judge(run: RunDirectory, plugins: Plugins) -> Report:
         looked=manifest.looked(facts),
     )
     issues = _issues(run, trials, plugins)
+    against = _against(run, facts, plugins)
     return Report(
-        facts=manifest.facts(facts, outcomes, notes=damage(facts)),
+        facts=manifest.facts(facts, outcomes, notes=(*damage(facts), *filter(None, [against.whence]))),
         analysis=found,
         metrics=plugins.metrics,
         costs=costs(trials, tuple(summary.arm for summary in found.arms)),
@@ -159,7 +178,8 @@ def judge(run: RunDirectory, plugins: Plugins) -> Report:
         issues=issues,
         conversations=conversations.carry_over(trials),
         judge=judging.told(experiment.judge, judgements.read(run.path), run.derived("checks")),
-        gates=_gates(experiment, found, issues, plugins),
+        gates=_gates(experiment, found, issues, plugins, against),
+        warnings=against.notes,
     )
 
 
@@ -182,17 +202,34 @@ def _issues(run: RunDirectory, trials: pl.DataFrame, plugins: Plugins) -> tuple[
 
 
 def _gates(
-    experiment: Experiment, found: Analysis, issues: tuple[IssueSummary, ...], plugins: Plugins
+    experiment: Experiment, found: Analysis, issues: tuple[IssueSummary, ...], plugins: Plugins, against: Against
 ) -> tuple[GateResult, ...]:
     """Judge the experiment's gates; one that cannot be read any more (a plug-in that is gone) is missed, and says why."""
     names = gates.names_of(experiment, plugins.metrics, [detector.name for detector in plugins.detectors])
     results: list[GateResult] = []
     for text in experiment.gates:
         try:
-            results += gates.judge([gates.parse(text, names)], found, issues)
+            results += gates.judge([gates.parse(text, names)], found, issues, against)
         except gates.Misread as wrong:
             results.append(GateResult(name=text, passed=False, detail=wrong.message))
     return tuple(results)
+
+
+def _against(run: RunDirectory, facts: dict[str, Any], plugins: Plugins) -> Against:
+    """Hold a run against the baseline its experiment names.
+
+    On the first night there is none yet, and what its gates say is how to have one. An experiment names one only where a
+    gate compares with it (``check``), so that no comparison is made for nothing.
+    """
+    named, pinned = manifest.experiment_of(facts).baseline, facts.get("baseline")
+    if named is None:
+        return Against(why="the experiment names no baseline")
+    if pinned is None:
+        return Against(why=f"no run is found as {named} yet; 'uderia-bench baseline save {named} {run.run_id}' names this one")
+    baseline = RunDirectory((run.path / pinned["path"]).resolve())
+    if not baseline.begun:
+        return Against(why=f"the baseline {named} was run {pinned['run_id']}, which is no longer in {baseline.path.parent}")
+    return diff.against(baseline, run, plugins)
 
 
 def settled_or_interrupted(run: RunDirectory) -> None:

@@ -1,10 +1,12 @@
 """What a gate says when it is right, and where it is pointed into when it is wrong."""
 
+from dataclasses import replace
+
 import pytest
 from report.reports import METRICS
 
 from uderia_bench.analysis import Verdict
-from uderia_bench.gates import ContrastGate, IssueGate, MetricGate, Misread, Names, OutcomeGate, parse
+from uderia_bench.gates import BaselineGate, ContrastGate, IssueGate, MetricGate, Misread, Names, OutcomeGate, parse
 from uderia_bench.trial import Outcome
 
 NAMES = Names(
@@ -12,6 +14,7 @@ NAMES = Names(
     contrasts=(("IDEAT", "OPTIM"),),
     metrics={metric.name: metric for metric in METRICS},
     issues=("recursion", "redundant_tool_calls"),
+    baseline="main-nightly",
 )
 
 
@@ -78,6 +81,38 @@ def test_a_contrast_may_be_asked_the_other_way_round():
     assert (gate.candidate, gate.baseline) == ("IDEAT", "OPTIM")
 
 
+@pytest.mark.parametrize(
+    ("text", "arm", "metric", "verdict", "negated", "surely"),
+    [
+        ("OPTIM vs baseline: latency_s not worse", "OPTIM", "latency_s", Verdict.WORSE, True, False),
+        ("vs baseline: latency_s not worse", None, "latency_s", Verdict.WORSE, True, False),
+        ("v1.2 fast vs baseline : total_tokens surely not worse", "v1.2 fast", "total_tokens", Verdict.WORSE, True, True),
+        ("IDEAT vs baseline: answered equivalent", "IDEAT", "answered", Verdict.EQUIVALENT, False, False),
+        ("vs baseline: nothing worse", None, None, Verdict.WORSE, True, False),
+        ("OPTIM vs baseline: nothing worse", "OPTIM", None, Verdict.WORSE, True, False),
+    ],
+)
+def test_an_arm_against_the_baseline(text, arm, metric, verdict, negated, surely):
+    """One arm or every arm, on one metric or on all that are tested."""
+    gate = parse(text, NAMES)
+    assert isinstance(gate, BaselineGate)
+    assert (gate.arm, gate.metric and gate.metric.name) == (arm, metric)
+    assert (gate.verdict, gate.negated, gate.surely, gate.text) == (verdict, negated, surely, text)
+
+
+def test_an_arm_that_is_called_baseline_is_the_arm():
+    """Names of arms come before words of the language."""
+    arms = replace(NAMES, arms=("baseline", "OPTIM"), contrasts=(("baseline", "OPTIM"),))
+    assert isinstance(parse("OPTIM vs baseline: latency_s better", arms), ContrastGate)
+
+
+def test_without_a_baseline_nothing_is_held_against_one():
+    """The message says which key is missing, and points at the word."""
+    with pytest.raises(Misread, match="names no baseline; write baseline: NAME") as caught:
+        parse("vs baseline: nothing worse", replace(NAMES, baseline=None))
+    assert caught.value.text[caught.value.start : caught.value.end] == "baseline"
+
+
 WRONG = [  # the gate, what in it is pointed at, what is said
     ("", " ", "is empty"),
     ("   ", " ", "is empty"),
@@ -122,7 +157,17 @@ WRONG = [  # the gate, what in it is pointed at, what is said
     ("OPTIM vs", " ", "name the arm that OPTIM is held against"),
     ("OPTIM vs IDEAT: latncy_s better", "latncy_s", "did you mean latency_s?"),
     ("OPTIM vs IDEAT: llm_calls not worse", "llm_calls", "does not say which way is better"),
-    ("OPTIM vs IDEAT: latency_s.p95 better", ".p95", "judges the metric itself"),
+    ("OPTIM vs IDEAT: latency_s.p95 better", ".p95", "on the metric itself"),
+    ("vs IDEAT: latency_s not worse", "IDEAT", "goes with baseline only"),
+    ("vs baselin: latency_s not worse", "baselin", "goes with baseline only"),
+    ("OPTIM vs baselin: latency_s not worse", "baselin", "no arm is named 'baselin'; did you mean baseline?"),
+    ("OPTMI vs baseline: latency_s not worse", "OPTMI", "no arm is named 'OPTMI'; did you mean OPTIM?"),
+    ("OPTIM vs baseline latency_s not worse", "latency_s", "a colon belongs here"),
+    ("OPTIM vs baseline: latncy_s not worse", "latncy_s", "did you mean latency_s?"),
+    ("vs baseline: latency_s", " ", "say what every arm must be"),
+    ("vs baseline: nothing better", "better", "nothing goes with worse only"),
+    ("vs baseline: nothing", " ", "nothing goes with worse"),
+    ("vs baseline: nothing worse today", "today", "nothing more belongs here"),
     ("OPTIM vs IDEAT: latency_s", " ", "say what OPTIM must be"),
     ("OPTIM vs IDEAT: latency_s faster", "faster", "is no verdict a gate may ask for"),
     ("OPTIM vs IDEAT: latency_s surely better", "better", "surely goes with not worse only"),

@@ -4,7 +4,7 @@ import pytest
 from gates.test_grammar import NAMES
 from report.reports import arm, comparison, difference, estimate, ratio, report, summary
 
-from uderia_bench.gates import judge, parse
+from uderia_bench.gates import Against, judge, parse
 from uderia_bench.report import content
 from uderia_bench.report.content import IssueSummary, Standing
 
@@ -132,3 +132,55 @@ def test_a_missed_gate_is_the_standing_of_the_run():
     for limit, standing in (("20s", Standing.FINE), ("19s", Standing.GATE_MISSED)):
         gates = judge([parse(f"OPTIM.latency_s.p95 < {limit}", NAMES)], report(arms=arms).analysis)
         assert content.standing(report(arms=arms, gates=gates)) is standing
+
+
+def held(text, *compared, arms=("IDEAT", "OPTIM"), **why):
+    """Judge one gate against a baseline in which arms compare as given: (arm, metric, effect, verdict)."""
+    made = report(
+        comparisons=[
+            comparison(metric, effect, verdict, pair=(f"{arm} (baseline)", f"{arm} (run)"))
+            for arm, metric, effect, verdict in compared
+        ]
+    )
+    names = {arm: (f"{arm} (baseline)", f"{arm} (run)") for arm in arms}
+    against = Against(why=why["why"]) if why else Against(analysis=made.analysis, arms=names)
+    (one,) = judge([parse(text, NAMES)], report().analysis, (), against)
+    return one
+
+
+SLOWER = ("OPTIM", "latency_s", ratio(1.15, 1.11, 1.19), "worse")
+SAME = ("IDEAT", "latency_s", ratio(1.0, 0.97, 1.03), "equivalent")
+
+
+def test_every_arm_is_held_against_its_namesake():
+    """One arm got slower: the gate on every arm and the one on that arm are missed, the one on the other is kept."""
+    missed = held("vs baseline: latency_s not worse", SAME, SLOWER)
+    assert not missed.passed
+    assert missed.detail == "IDEAT: 0% (-3 to +3), equivalent; OPTIM: +15% (+11 to +19), worse"
+    assert not held("OPTIM vs baseline: latency_s not worse", SAME, SLOWER).passed
+    assert held("IDEAT vs baseline: latency_s not worse", SAME, SLOWER).passed
+    assert held("IDEAT vs baseline: latency_s surely not worse", SAME, SLOWER).passed
+
+
+def test_nothing_may_be_worse():
+    """Any metric counts, and the message names what is worse on which arm; better is not worse."""
+    missed = held("vs baseline: nothing worse", SAME, SLOWER, ("OPTIM", "total_tokens", ratio(0.8, 0.7, 0.9), "better"))
+    assert (missed.passed, missed.detail) == (False, "worse: latency_s of OPTIM (run)")
+    assert held("IDEAT vs baseline: nothing worse", SAME, SLOWER).passed
+
+
+@pytest.mark.parametrize("text", ["vs baseline: nothing worse", "OPTIM vs baseline: latency_s not worse"])
+def test_without_a_baseline_a_gate_is_missed_and_says_why(text):
+    """The first night: a gate never passes for want of data."""
+    missed = held(text, why="no run is found as main-nightly yet")
+    assert (missed.passed, missed.detail) == (False, "no run is found as main-nightly yet")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["OPTIM vs baseline: nothing worse", "OPTIM vs baseline: latency_s not worse", "OPTIM vs baseline: cost_usd not worse"],
+)
+def test_an_arm_or_a_metric_that_the_baseline_has_not_misses_the_gate(text):
+    """OPTIM is new tonight, or nobody compared its cost."""
+    assert not held(text, SAME, arms=("IDEAT",)).passed
+    assert held("IDEAT vs baseline: cost_usd not worse", SAME).detail == "IDEAT: not compared: one of the arms has no value"

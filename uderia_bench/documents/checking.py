@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, ClassVar, TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -27,13 +27,9 @@ _LONGEST_ECHO = 40  # characters of a wrong value that a message repeats
 
 
 class Written(BaseModel):
-    """A model of something people write: immutable, no unknown keys, no guessing of types ("3" is not 3).
-
-    ``reserved`` are the keys that a later release will know: they are refused, but not called unknown.
-    """
+    """A model of something people write: immutable, no unknown keys, no guessing of types ("3" is not 3)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-    reserved: ClassVar[frozenset[str]] = frozenset()
 
 
 _Model = TypeVar("_Model", bound=Written)
@@ -117,8 +113,6 @@ def _unknown_key(model: type[Written], steps: Steps) -> str:
             for nested in _models(known.model_fields[str(step)].annotation)
         }
         models = found or models
-    if any(key in known.reserved for known in models):
-        return "is reserved for a later release; take it out"
     return f"unknown key{suggestion(key, dict.fromkeys(name for known in models for name in known.model_fields))}"
 
 

@@ -7,16 +7,31 @@
     OPTIM vs IDEAT: total_tokens not worse      the verdict of a planned contrast, over all queries
     OPTIM vs IDEAT: latency_s surely not worse  the whole interval inside the margin
     issues.recursion == 0                       how many trials a detector found something in
+    OPTIM vs baseline: latency_s not worse      an arm, or without one every arm, against its namesake in the baseline run
+    vs baseline: nothing worse                  no verdict over all queries on any metric
 
 ``grammar`` reads a gate and points into it where it is wrong; ``judging`` holds it against an analysis. Neither decides an exit
 code: the report's standing does.
 """
 
-from uderia_bench.gates.gate import ContrastGate, Gate, IssueGate, MetricGate, Misread, Names, OutcomeGate, names_of
+from uderia_bench.gates.gate import (
+    Against,
+    BaselineGate,
+    ContrastGate,
+    Gate,
+    IssueGate,
+    MetricGate,
+    Misread,
+    Names,
+    OutcomeGate,
+    names_of,
+)
 from uderia_bench.gates.grammar import parse
-from uderia_bench.gates.judging import judge
+from uderia_bench.gates.judging import judge, nothing_worse
 
 __all__ = [
+    "Against",
+    "BaselineGate",
     "ContrastGate",
     "Gate",
     "IssueGate",
@@ -26,5 +41,6 @@ __all__ = [
     "OutcomeGate",
     "judge",
     "names_of",
+    "nothing_worse",
     "parse",
 ]

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from rich.cells import cell_len
 
-from uderia_bench.analysis import Verdict
+from uderia_bench.analysis import Analysis, Verdict
 from uderia_bench.experiment import Experiment
 from uderia_bench.metrics.metric import Metric
 from uderia_bench.trial import Outcome
@@ -78,17 +78,48 @@ class ContrastGate:
     surely: bool = False
 
 
-Gate: TypeAlias = MetricGate | OutcomeGate | IssueGate | ContrastGate
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineGate:
+    """The verdict on an arm (None: every arm) against its namesake in the baseline run, as ``ContrastGate`` has it.
+
+    Without a metric: nothing that is tested may be worse.
+    """
+
+    text: str
+    arm: str | None
+    metric: Metric | None
+    verdict: Verdict
+    negated: bool
+    surely: bool = False
+
+
+Gate: TypeAlias = MetricGate | OutcomeGate | IssueGate | ContrastGate | BaselineGate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Against:
+    """What gates against a baseline are held against: the comparison of the run with it.
+
+    ``arms`` maps an arm to what it is called there, in the baseline and in the run; where there is nothing to compare with,
+    ``analysis`` is None and ``why`` says why. ``whence`` says what run the baseline is, ``notes`` what else a reader must know.
+    """
+
+    analysis: Analysis | None = None
+    arms: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    why: str = ""
+    whence: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """What a gate may speak of: the arms, the planned contrasts as (baseline, candidate), the metrics, the kinds of issue."""
+    """What a gate may speak of: arms, planned contrasts as (baseline, candidate), metrics, kinds of issue, the baseline run."""
 
     arms: tuple[str, ...]
     contrasts: tuple[tuple[str, str], ...]
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     issues: tuple[str, ...] = ()
+    baseline: str | None = None
 
 
 def names_of(experiment: Experiment, metrics: Sequence[Metric], issues: Sequence[str] = ()) -> Names:
@@ -98,6 +129,7 @@ def names_of(experiment: Experiment, metrics: Sequence[Metric], issues: Sequence
         contrasts=tuple((contrast.baseline, contrast.candidate) for contrast in experiment.contrasts),
         metrics={metric.name: metric for metric in metrics},
         issues=tuple(issues),
+        baseline=experiment.baseline,
     )
 
 

@@ -2,8 +2,10 @@
 
 ::
 
-    gate      = contrast | (quantity | outcome | issue) OPERATOR NUMBER [UNIT]
-    contrast  = ARM "vs" ARM ":" METRIC (["not"] VERDICT | "surely" "not" "worse")
+    gate      = contrast | baseline | (quantity | outcome | issue) OPERATOR NUMBER [UNIT]
+    contrast  = ARM "vs" ARM ":" METRIC judged
+    baseline  = [ARM] "vs" "baseline" ":" (METRIC judged | "nothing" "worse")
+    judged    = ["not"] VERDICT | "surely" "not" "worse"
     quantity  = [ARM "."] METRIC "." STATISTIC
     outcome   = [ARM "."] OUTCOME
     issue     = "issues" "." KIND
@@ -15,12 +17,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import TypedDict
 
 from uderia_bench.analysis import Verdict
 from uderia_bench.documents import suggestion
 from uderia_bench.gates.gate import (
     OPERATORS,
     STATISTICS,
+    BaselineGate,
     ContrastGate,
     Gate,
     IssueGate,
@@ -36,6 +40,8 @@ from uderia_bench.trial import Outcome
 
 _ISSUES = "issues"
 _VERSUS = "vs"
+_BASELINE = "baseline"
+_NOTHING = "nothing"
 _VERDICTS = (Verdict.BETTER, Verdict.WORSE, Verdict.EQUIVALENT)  # what a gate may ask for; the others are no result
 _OUTCOMES = tuple(outcome.value for outcome in Outcome)
 _EXAMPLE = "such as OPTIM.latency_s.p95 < 20s, OPTIM.answered >= 99% or OPTIM vs IDEAT: total_tokens not worse"
@@ -48,7 +54,12 @@ def parse(text: str, names: Names) -> Gate:
         raise reader.misread(f"is empty; write a gate {_EXAMPLE}")
     first = reader.one_of(names.arms, followed_by=(".", " "))
     if first is not None and reader.takes_word(_VERSUS):
-        return _contrast(reader, first, names)
+        return _baseline(reader, first.text, names) if _means_run(reader, names) else _contrast(reader, first, names)
+    if first is None and reader.takes_word(_VERSUS):
+        if not _means_run(reader, names):
+            said = f"{_VERSUS} without an arm before it goes with {_BASELINE} only, for every arm"
+            raise reader.misread(said, reader.word(said))
+        return _baseline(reader, None, names)
     if first is not None:
         reader.expect(".", f"after an arm comes a dot and a name, or {_VERSUS} and another arm")
         return _of_arm(reader, first.text, reader.word("name a metric or an outcome"), names)
@@ -122,7 +133,8 @@ def _contrast(reader: Reader, candidate: Word, names: Names) -> ContrastGate:
         other = reader.until_colon(f"name the arm that {candidate.text} is held against")
         if other.text in names.arms:
             raise reader.misread("a colon and a metric belong here, as in OPTIM vs IDEAT: latency_s not worse")
-        raise reader.misread(f"no arm is named {other.text!r}{suggestion(other.text, names.arms)}", other)
+        others = (*names.arms, *([_BASELINE] if names.baseline else []))
+        raise reader.misread(f"no arm is named {other.text!r}{suggestion(other.text, others)}", other)
     if baseline.text == candidate.text:
         raise reader.misread("an arm is not compared with itself", baseline)
     if not {(baseline.text, candidate.text), (candidate.text, baseline.text)} & set(names.contrasts):
@@ -132,23 +144,48 @@ def _contrast(reader: Reader, candidate: Word, names: Names) -> ContrastGate:
         )
     reader.expect(":", "")
     metric = _judged_metric(reader, names)
+    return ContrastGate(
+        text=reader.text, candidate=candidate.text, baseline=baseline.text, metric=metric, **_judged(reader, candidate.text)
+    )
+
+
+def _means_run(reader: Reader, names: Names) -> bool:
+    """Whether the baseline run is next, and not an arm of that name."""
+    return reader.sees_word(_BASELINE) and _BASELINE not in names.arms
+
+
+def _baseline(reader: Reader, arm: str | None, names: Names) -> BaselineGate:
+    word = reader.word("")
+    if names.baseline is None:
+        raise reader.misread("the experiment names no baseline; write baseline: NAME beside its gates", word)
+    reader.expect(":", f"a colon belongs here, as in {_VERSUS} {_BASELINE}: latency_s not worse")
+    if not reader.takes_word(_NOTHING):
+        metric = _judged_metric(reader, names)
+        return BaselineGate(text=reader.text, arm=arm, metric=metric, **_judged(reader, arm or "every arm"))
+    worse = reader.word(f"{_NOTHING} goes with {Verdict.WORSE}")
+    if worse.text != Verdict.WORSE:
+        raise reader.misread(f"{_NOTHING} goes with {Verdict.WORSE} only", worse)
+    reader.expect_end()
+    return BaselineGate(text=reader.text, arm=arm, metric=None, verdict=Verdict.WORSE, negated=True)
+
+
+class _Judged(TypedDict):
+    verdict: Verdict
+    negated: bool
+    surely: bool
+
+
+def _judged(reader: Reader, who: str) -> _Judged:
+    """Read what a verdict must be or must not be, to the end of the gate."""
     surely = reader.takes_word("surely")
     negated = reader.takes_word("not")
-    word = reader.word(f"say what {candidate.text} must be or must not be: {_listed(_VERDICTS)}")
+    word = reader.word(f"say what {who} must be or must not be: {_listed(_VERDICTS)}")
     if word.text not in _VERDICTS:
         raise reader.misread(f"{word.text!r} is no verdict a gate may ask for{suggestion(word.text, _VERDICTS)}", word)
     if surely and not (negated and word.text == Verdict.WORSE):
         raise reader.misread("surely goes with not worse only: better, worse and equivalent are sure by themselves", word)
     reader.expect_end()
-    return ContrastGate(
-        text=reader.text,
-        candidate=candidate.text,
-        baseline=baseline.text,
-        metric=metric,
-        verdict=Verdict(word.text),
-        negated=negated,
-        surely=surely,
-    )
+    return {"verdict": Verdict(word.text), "negated": negated, "surely": surely}
 
 
 def _judged_metric(reader: Reader, names: Names) -> Metric:
@@ -159,7 +196,7 @@ def _judged_metric(reader: Reader, names: Names) -> Metric:
     if metric.direction is Direction.NEUTRAL:
         raise reader.misread(f"{name.text} does not say which way is better, so it has no verdict", name)
     if reader.sees("."):
-        raise reader.misread("a contrast judges the metric itself, not its mean or a percentile: leave this out")
+        raise reader.misread("a verdict is on the metric itself, not its mean or a percentile: leave this out")
     return metric
 
 

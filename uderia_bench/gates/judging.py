@@ -1,15 +1,26 @@
 """Hold gates against what a run was found to be. One rule: what a gate needs and the run does not have is a gate missed.
 
 An absolute gate reads the point estimate, as k6 does: it asks what happened, not what is certain. A contrast's gate reads the
-verdict, which has its certainty inside: ``not worse`` is missed only where the candidate was shown to be worse.
+verdict, which has its certainty inside: ``not worse`` is missed only where the candidate was shown to be worse. A gate against
+the baseline run reads the verdict on an arm against its namesake there, by the same rules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from uderia_bench.analysis import Analysis, ArmSummary, Comparison, Verdict
-from uderia_bench.gates.gate import OPERATORS, STATISTICS, ContrastGate, Gate, IssueGate, MetricGate, OutcomeGate
+from uderia_bench.gates.gate import (
+    OPERATORS,
+    STATISTICS,
+    Against,
+    BaselineGate,
+    ContrastGate,
+    Gate,
+    IssueGate,
+    MetricGate,
+    OutcomeGate,
+)
 from uderia_bench.metrics.metric import Assumption, Direction, Metric
 from uderia_bench.report import content, decision, figures
 from uderia_bench.report.content import GateResult, IssueSummary
@@ -17,19 +28,37 @@ from uderia_bench.report.content import GateResult, IssueSummary
 _NO_VERDICT = (Verdict.INVALID, Verdict.STRUCTURAL)
 
 
-def judge(gates: Iterable[Gate], analysis: Analysis, issues: Sequence[IssueSummary] = ()) -> tuple[GateResult, ...]:
+def judge(
+    gates: Iterable[Gate], analysis: Analysis, issues: Sequence[IssueSummary] = (), against: Against | None = None
+) -> tuple[GateResult, ...]:
     """Return what became of every gate, in their order; ``detail`` says what was found, in a reader's words."""
-    return tuple(_judge(gate, analysis, issues) for gate in gates)
+    return tuple(_judge(gate, analysis, issues, against or Against(why="there is no baseline")) for gate in gates)
 
 
-def _judge(gate: Gate, analysis: Analysis, issues: Sequence[IssueSummary]) -> GateResult:
+def nothing_worse(text: str, analysis: Analysis, candidates: Collection[str]) -> GateResult:
+    """Judge that no verdict over all queries on any of the candidates is ``worse``, structural ones apart."""
+    worse = [
+        f"{found.metric} of {found.candidate}"
+        for found in analysis.comparisons
+        if found.candidate in candidates
+        and found.stratum == content.OVERALL
+        and found.verdict is Verdict.WORSE
+        and not content.structural(found)
+    ]
+    return GateResult(name=text, passed=not worse, detail=f"worse: {', '.join(worse)}" if worse else "none is worse")
+
+
+def _judge(gate: Gate, analysis: Analysis, issues: Sequence[IssueSummary], against: Against) -> GateResult:
     if isinstance(gate, MetricGate | OutcomeGate):
         return _on_arms(gate, analysis)
     if isinstance(gate, IssueGate):
         count = next((issue.count for issue in issues if issue.kind == gate.kind), 0)
         trials = "1 trial" if count == 1 else f"{count} trials"
         return GateResult(name=gate.text, passed=OPERATORS[gate.operator](count, gate.limit), detail=f"found in {trials}")
-    return _on_contrast(gate, analysis)
+    if isinstance(gate, BaselineGate):
+        return _on_baseline(gate, against)
+    passed, said = _verdict(gate, _comparison(gate, analysis), analysis)
+    return GateResult(name=gate.text, passed=passed, detail=said)
 
 
 def _on_arms(gate: MetricGate | OutcomeGate, analysis: Analysis) -> GateResult:
@@ -68,20 +97,37 @@ def _outcome(gate: OutcomeGate, arm: ArmSummary) -> tuple[bool, str]:
     return OPERATORS[gate.operator](share, gate.limit), f"{figures.percentage(share)} ({count} of {arm.trials})"
 
 
-def _on_contrast(gate: ContrastGate, analysis: Analysis) -> GateResult:
-    found = _comparison(gate, analysis)
-    if found is None or found.effect.value is None:
-        return GateResult(name=gate.text, passed=False, detail="not compared: one of the arms has no value")
-    said = f"{figures.effect_forms(found.effect, gate.metric)[0]}, {found.verdict}"
+def _on_baseline(gate: BaselineGate, against: Against) -> GateResult:
+    """Judge one arm against its namesake in the baseline, or every arm of the run that has one: then each must pass."""
+    if against.analysis is None:
+        return GateResult(name=gate.text, passed=False, detail=against.why)
+    arms = [arm for arm in against.arms if gate.arm in (None, arm)]
+    if not arms:
+        return GateResult(name=gate.text, passed=False, detail=f"{gate.arm or 'no arm'}: not in the baseline")
+    if gate.metric is None:
+        return nothing_worse(gate.text, against.analysis, {against.arms[arm][1] for arm in arms})
+    compared = {(c.metric, c.baseline, c.candidate): c for c in against.analysis.comparisons if c.stratum == content.OVERALL}
+    found = [_verdict(gate, compared.get((gate.metric.name, *against.arms[arm])), against.analysis) for arm in arms]
+    return GateResult(
+        name=gate.text,
+        passed=all(passed for passed, _ in found),
+        detail="; ".join(f"{arm}: {said}" for arm, (_, said) in zip(arms, found, strict=True)),
+    )
+
+
+def _verdict(gate: ContrastGate | BaselineGate, found: Comparison | None, analysis: Analysis) -> tuple[bool, str]:
+    """Hold what a gate asks of a verdict against the comparison it speaks of; returns whether it passed, and what was found."""
+    metric = gate.metric
+    if found is None or metric is None or found.effect.value is None:
+        return False, "not compared: one of the arms has no value"
+    said = f"{figures.effect_forms(found.effect, metric)[0]}, {found.verdict}"
     if found.verdict in _NO_VERDICT:
-        reason = "".join(f" ({warning})" for warning in found.warnings[:1])
-        return GateResult(name=gate.text, passed=False, detail=f"{said}{reason}")
+        return False, said + "".join(f" ({warning})" for warning in found.warnings[:1])
     if gate.surely:
-        baseline = content.metric_summary(analysis, gate.baseline, gate.metric.name)
-        sure = _surely_not_worse(found, gate.metric, None if baseline is None else baseline.mean.value)
-        inside = "inside" if sure else "not inside"
-        return GateResult(name=gate.text, passed=sure, detail=f"{said}; the interval is {inside} the margin")
-    return GateResult(name=gate.text, passed=(found.verdict is gate.verdict) != gate.negated, detail=said)
+        baseline = content.metric_summary(analysis, found.baseline, metric.name)
+        sure = _surely_not_worse(found, metric, None if baseline is None else baseline.mean.value)
+        return sure, f"{said}; the interval is {'inside' if sure else 'not inside'} the margin"
+    return (found.verdict is gate.verdict) != gate.negated, said
 
 
 def _comparison(gate: ContrastGate, analysis: Analysis) -> Comparison | None:
