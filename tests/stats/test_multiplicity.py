@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from statsmodels.stats.multitest import multipletests
 
 from uderia_bench.stats.multiplicity import benjamini_hochberg, holm
 
@@ -13,8 +14,6 @@ P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=20)
 @given(P_VALUES)
 def test_both_are_statsmodels(p_values):
     """Adjusted values agree with statsmodels' in the order given."""
-    from statsmodels.stats.multitest import multipletests
-
     assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1])
     assert benjamini_hochberg(p_values) == pytest.approx(multipletests(p_values, method="fdr_bh")[1])
 
