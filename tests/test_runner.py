@@ -134,13 +134,13 @@ async def test_a_deadline_cancels_on_the_server(tmp_path):
 
 
 async def test_polls_grow_with_the_time_elapsed(tmp_path):
-    """Intervals grow with the time elapsed, up to two seconds: a long trial is polled little more often than a short one."""
+    """Intervals grow with the time elapsed, up to five seconds: a long trial is polled little more often than a short one."""
     bench = Bench(tmp_path, Scripted(task_s=20.0), planned(1, arms=("OPTIM",)))
     await bench.run()
     (record,) = bench.records().values()
-    assert record.polls < 40
+    assert record.polls < 12
     assert record.seen_lo_s < 20.05 <= record.seen_hi_s
-    assert record.seen_hi_s - record.seen_lo_s < 2.5
+    assert record.seen_hi_s - record.seen_lo_s < 5.6
 
 
 async def test_troubles_become_endings(tmp_path):

@@ -1,6 +1,7 @@
-"""One trial from its slot to its record: session, query, following, deadline. It schedules nothing and interprets no answer.
+"""One trial from its slot to its record: session, query, deadline, session again. When to poll is ``following``'s.
 
-Whatever the server does becomes an ending in the record; only programming errors and a lost sign-in get out.
+No answer is interpreted. Whatever the server does becomes an ending in the record; only programming errors and a lost sign-in
+get out.
 
 A trial is committed before its query is sent and again when it was accepted. Whatever dies in between, the next process knows
 where to look: by the task's id, else in the session, and only where that shows nothing is the query sent again.
@@ -8,33 +9,30 @@ where to look: by the task's id, else in the session, and only where that shows 
 
 from __future__ import annotations
 
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import anyio
 import structlog
 
+from uderia_bench import poll_times
 from uderia_bench.errors import CallFailed, Gone, NoAnswer, Refused, Throttled
+from uderia_bench.following import Follower
 from uderia_bench.gateway import session_file
 from uderia_bench.gateway.uderia import TaskState, Uderia
 from uderia_bench.trial import Ending, Expected, Trial, TrialRecord
 
-FIRST_POLL_S = 0.05
-POLL_SHARE = (
-    0.25  # of the time elapsed: a trial of any length costs about log(length) polls and holds its slot 12 % too long on average
-)
-LONGEST_POLL_S = 2.0  # the server answers every poll with the whole event list, so it is left alone (protocol.md 5.1)
 CANCEL_WAIT_S = (
     10.0  # a cancelled task ends in under 0.4 s on an idle server (observed.md, Endpoints); a loaded one needs longer
 )
+CANCEL_LOOK_S = 0.05  # between looks at a task that was told to stop
 LOOK_UP_S = 10.0  # how long after its sending a query may still turn up in its session: a prompt is written as its task begins
 LATE_READS = 3  # a session file is whole before its task turns terminal (seed-vs-server.md D2); a late one gets this many looks
 LATE_WAIT_S = 0.5
-THROTTLED_WAIT_S = 5.0  # between polls, where the server asks for less of them and does not say when
 NO_DEFAULT = 400  # what a bare session is refused with where the user has no default profile (protocol.md 3.1)
 log = structlog.get_logger(__name__)
 
@@ -63,12 +61,12 @@ class Asking:
     """
 
     uderia: Uderia
+    follower: Follower
     clock: Clock
     timeout_s: float
     bare_sessions: bool
     mark_sending: Callable[[TrialRecord], Awaitable[None]]
     mark_asked: Callable[[TrialRecord], Awaitable[None]]
-    rng: random.Random
 
     async def ask(
         self, trial: Trial, expected: Expected, *, attempts: int, session_id: str | None = None, due_s: float | None = None
@@ -169,7 +167,7 @@ class Asking:
                 detail = f"no end within {self.timeout_s:g} s; its task is not known, so it could not be cancelled"
                 held.set(ending=Ending.TIMED_OUT, detail=detail, session=body)
                 return True
-            await anyio.sleep(self._pause(anyio.current_time() - begun_s))
+            await anyio.sleep(poll_times.growing(anyio.current_time() - begun_s, poll_times.SCOUT_FIRST_S))
 
     async def _follow(self, held: _Held) -> None:
         """Poll the task to its end or the deadline, then read the session."""
@@ -180,7 +178,13 @@ class Asking:
             # One that was sent long ago may long have ended: it is looked at before its deadline counts.
             least_s = LOOK_UP_S if held.picked_up else 0.0
             with anyio.move_on_after(max(self.timeout_s - self._age_s(held), least_s)) as deadline:
-                await self._poll_to_the_end(held, task_id)
+                try:
+                    arm = held.record.trial.arm
+                    await self.follower.follow(task_id, arm, partial(self._saw, held), at_once=held.picked_up)
+                except Gone as error:
+                    await self._recover(held, error)
+                else:
+                    held.set(ending=Ending.SETTLED, detail=None)
             if deadline.cancelled_caught and not await self._ended_unseen(held, task_id):
                 held.set(ending=Ending.TIMED_OUT, detail=f"no end within {self.timeout_s:g} s; cancelled on the server")
                 await self._cancel(held, task_id)
@@ -200,22 +204,6 @@ class Asking:
                 held.set(ending=Ending.SETTLED, detail=None)
                 return True
         return False
-
-    async def _poll_to_the_end(self, held: _Held, task_id: str) -> None:
-        begun_s = anyio.current_time()
-        while True:
-            await anyio.sleep(self._pause(anyio.current_time() - begun_s))
-            try:
-                state = await self.uderia.task(task_id)
-            except Gone as error:
-                await self._recover(held, error)
-                return
-            except Throttled as error:
-                await anyio.sleep(error.retry_after_s or THROTTLED_WAIT_S)
-                continue
-            if self._saw(held, state):
-                held.set(ending=Ending.SETTLED, detail=None)
-                return
 
     def _saw(self, held: _Held, state: TaskState) -> bool:
         """Take one poll into the record; True where the task is over."""
@@ -249,7 +237,7 @@ class Asking:
             try:
                 await self.uderia.cancel(task_id)
                 while not self._saw(held, await self.uderia.task(task_id)):  # noqa: ASYNC110 - the event is on the server
-                    await anyio.sleep(FIRST_POLL_S)
+                    await anyio.sleep(CANCEL_LOOK_S)
             except CallFailed as error:
                 held.note(f"not cancelled on the server: {error}")
             return
@@ -294,10 +282,6 @@ class Asking:
         if not held.picked_up:
             return self.clock.now_s() - record.sent_s
         return max((_utc() - record.sent_at).total_seconds(), anyio.current_time() - held.begun_s)
-
-    def _pause(self, elapsed_s: float) -> float:
-        """Return the wait before the next poll: a share of the time elapsed, in a random phase so that polls spread."""
-        return min(max(elapsed_s * POLL_SHARE, FIRST_POLL_S), LONGEST_POLL_S) * self.rng.uniform(0.8, 1.2)
 
 
 class _Held:

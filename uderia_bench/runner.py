@@ -21,6 +21,7 @@ from uderia_bench import pacing, profile_types
 from uderia_bench.asking import Asking, Clock
 from uderia_bench.budget import Account, Budget, Limits
 from uderia_bench.errors import BenchError
+from uderia_bench.following import Follower
 from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.patience import ASKINGS_A_RUN, Patience
 from uderia_bench.stop import Stop
@@ -104,6 +105,7 @@ class Runner:
                         lane = _Lane(
                             asking=self._asking(server, clock), patience=self._patience(server), budget=budget, flight=flight
                         )
+                        await group.start(lane.asking.follower.run)
                         running.start_soon(self._work_through, lane, planned)
                 group.cancel_scope.cancel()
         except BaseExceptionGroup as failures:
@@ -122,12 +124,16 @@ class Runner:
     def _asking(self, server: str, clock: Clock) -> Asking:
         return Asking(
             uderia=self.servers[server],
+            follower=Follower(
+                self.servers[server],
+                rng=random.Random(self.conditions.seed),  # noqa: S311 - spreads polls in time, hides nothing
+                late=lambda _: None,
+            ),
             clock=clock,
             timeout_s=self.conditions.timeout_s,
             bare_sessions=self.conditions.bare_sessions,
             mark_sending=self.book.mark_sending,
             mark_asked=self.book.mark_asked,
-            rng=random.Random(self.conditions.seed),  # noqa: S311 - spreads polls in time, hides nothing
         )
 
     async def _work_through(self, lane: _Lane, planned: list[Trial]) -> None:

@@ -16,6 +16,7 @@ import httpx
 import tenacity
 
 from uderia_bench.errors import CallFailed, NoAnswer, NotSignedIn, Refused, Throttled
+from uderia_bench.gateway import task_file
 from uderia_bench.gateway.signin import SignIn, unreachable
 from uderia_bench.gateway.wire import Reply, Wire, refuse
 
@@ -24,7 +25,6 @@ FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 5.0
 LONGEST_RETRY_AFTER_S = 60.0  # a server that wants a longer pause gets a settled trial instead of a held slot
 PASSING = frozenset({408, 500, 502, 503, 504})  # what a proxy, a restarting or a stumbling server answers
-TERMINAL = frozenset({"complete", "completed", "error", "failed", "cancelled"})  # protocol.md 5.2
 ID = re.compile(r"[A-Za-z0-9_-]{1,128}")  # the server's are UUIDs, with "task-" before a task's (protocol.md 3.1, 4)
 SUSPECT = frozenset({401, 403, 404})  # how an expired token shows itself (protocol.md 1.4)
 
@@ -42,15 +42,19 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskState:
-    """A task as one poll saw it. ``status`` is the server's word; unknown words count as running (protocol.md 5.2)."""
+    """A task as one poll saw it. ``status`` is the server's word; unknown words count as running (protocol.md 5.2).
+
+    ``took_s`` is how long an ended task took on the server's clock, where its stamps say.
+    """
 
     status: str | None
     body: bytes
+    took_s: float | None = None
 
     @property
     def terminal(self) -> bool:
         """Whether nothing more will come."""
-        return self.status in TERMINAL
+        return self.status in task_file.TERMINAL
 
 
 class Uderia:
@@ -131,10 +135,17 @@ class Uderia:
         return Accepted(task_id=task_id, sent_s=reply.sent_s, accepted_s=reply.read_s)
 
     async def task(self, task_id: str) -> TaskState:
-        """Read a task, events and all; the body is kept as it came."""
-        reply, data = await self._read(f"/api/v1/tasks/{task_id}", "task")
-        status = data.get("status")
-        return TaskState(status=status if isinstance(status, str) else None, body=reply.body)
+        """Read a task; the body is kept as it came, and decoded only where the task may have ended."""
+
+        async def once() -> TaskState:
+            reply = await self._call("GET", f"/api/v1/tasks/{task_id}", "task")
+            if (status := task_file.running(reply.body)) is not None:
+                return TaskState(status=status, body=reply.body)
+            data = _object(reply, "task")
+            status = data.get("status")
+            return TaskState(status=status if isinstance(status, str) else None, body=reply.body, took_s=task_file.took_s(data))
+
+        return await self._patiently(once)
 
     async def cancel(self, task_id: str) -> None:
         """Ask the server to stop a task; a task that is over is no error."""
@@ -155,14 +166,11 @@ class Uderia:
                 raise
 
     async def _read(self, path: str, what: str) -> tuple[Reply, dict[str, Any]]:
-        """Read a JSON object; what is none (a proxy's page, half an answer) is as good as no answer, and read again."""
+        """Read a JSON object, again where it is none."""
 
         async def once() -> tuple[Reply, dict[str, Any]]:
             reply = await self._call("GET", path, what)
-            data = reply.json()
-            if not isinstance(data, dict):
-                raise NoAnswer(f"{what}: {len(reply.body)} bytes that are no JSON object", arrived=True)
-            return reply, data
+            return reply, _object(reply, what)
 
         return await self._patiently(once)
 
@@ -197,6 +205,14 @@ class Uderia:
             with attempt:
                 return await call()
         raise AssertionError("the last attempt returns or raises")
+
+
+def _object(reply: Reply, what: str) -> dict[str, Any]:
+    """Decode a JSON object; what is none (a proxy's page, half an answer) is as good as no answer."""
+    data = reply.json()
+    if not isinstance(data, dict):
+        raise NoAnswer(f"{what}: {len(reply.body)} bytes that are no JSON object", arrived=True)
+    return data
 
 
 def _named(data: Any, key: str, what: str, status: int) -> str:

@@ -1,0 +1,244 @@
+"""What following promises: few looks, soon after the end, at the trial's own cost; and a busy process that asks less."""
+
+from __future__ import annotations
+
+import random
+import statistics
+
+import anyio
+import anyio.lowlevel
+import pytest
+import structlog
+import trio
+
+from uderia_bench import following, poll_times
+from uderia_bench.errors import Gone, Throttled
+from uderia_bench.following import Follower
+from uderia_bench.gateway.uderia import TaskState
+
+pytestmark = pytest.mark.anyio
+
+
+class Tasks:
+    """Tasks that end when they are told to, and troubles that are raised before anything is answered."""
+
+    base_url = "https://uderia.test"
+
+    def __init__(self, round_trip_s: float = 0.0) -> None:
+        self.ends: dict[str, float] = {}
+        self.took: dict[str, float] = {}
+        self.looks: list[tuple[str, float]] = []
+        self.troubles: list[Exception] = []
+        self.round_trip_s = round_trip_s
+
+    def begin(self, task_id: str, took_s: float) -> None:
+        """Start a task."""
+        self.ends[task_id], self.took[task_id] = anyio.current_time() + took_s, took_s
+
+    async def task(self, task_id: str) -> TaskState:
+        """Answer one look."""
+        self.looks.append((task_id, anyio.current_time()))
+        await anyio.sleep(self.round_trip_s)
+        if self.troubles:
+            raise self.troubles.pop(0)
+        if anyio.current_time() < self.ends[task_id]:
+            return TaskState(status="processing", body=b"")
+        return TaskState(status="complete", body=b"", took_s=self.took[task_id])
+
+
+class Run:
+    """A follower at work over tasks, with what it cost: looks a task, and seconds from a task's end to the look that saw it."""
+
+    def __init__(self, tasks: Tasks | None = None) -> None:
+        self.tasks = tasks or Tasks()
+        self.late: list[float] = []
+        self.follower = Follower(self.tasks, rng=random.Random(1), late=self.late.append)
+        self.looks: dict[str, int] = {}
+        self.overshoot_s: dict[str, float] = {}
+
+    async def __aenter__(self):
+        self._group = anyio.create_task_group()
+        await self._group.__aenter__()
+        await self._group.start(self.follower.run)
+        return self
+
+    async def __aexit__(self, *error) -> None:
+        self._group.cancel_scope.cancel()
+        await self._group.__aexit__(*error)
+
+    async def one(self, task_id: str, took_s: float, arm: str = "OPTIM") -> None:
+        """Run a task and follow it to its end."""
+        self.tasks.begin(task_id, took_s)
+        await self.follow(task_id, arm)
+        self.overshoot_s[task_id] = anyio.current_time() - self.tasks.ends[task_id]
+
+    async def follow(self, task_id: str, arm: str = "OPTIM", **how) -> None:
+        """Follow a task that runs."""
+        self.looks[task_id] = 0
+
+        def saw(state: TaskState) -> bool:
+            self.looks[task_id] += 1
+            return state.terminal
+
+        await self.follower.follow(task_id, arm, saw, **how)
+
+    async def many(self, durations, *, at_once: int, first: str = "t", arm: str = "OPTIM") -> list[str]:
+        """Run tasks in so many slots, and return their ids."""
+        numbered = iter(list(enumerate(durations)))
+
+        async def slot() -> None:
+            for number, took_s in numbered:
+                await self.one(f"{first}{number}", took_s, arm)
+
+        async with anyio.create_task_group() as group:
+            for _ in range(at_once):
+                group.start_soon(slot)
+        return [f"{first}{number}" for number in range(len(durations))]
+
+    def cost(self, ids) -> tuple[float, float]:
+        """Return looks a task and mean overshoot."""
+        return statistics.mean(self.looks[i] for i in ids), statistics.mean(self.overshoot_s[i] for i in ids)
+
+
+def spread(mean_s: float, n: int, seed: int = 3) -> list[float]:
+    """Return durations as an agent's are: skewed, most of them within half and twice the mean."""
+    rng = random.Random(seed)
+    return [mean_s * rng.lognormvariate(-0.08, 0.4) for _ in range(n)]
+
+
+@pytest.mark.parametrize("mean_s", [2.0, 6.0])
+async def test_five_looks_a_trial_are_enough_from_the_first_on(mean_s):
+    """Session, query, five looks and session again are eight requests: also in a burst of which nothing is known before."""
+    async with Run() as run:
+        looks, overshoot_s = run.cost(await run.many(spread(mean_s, 300), at_once=300))
+    assert looks <= 5.1
+    assert overshoot_s < 0.5 * mean_s
+
+
+@pytest.mark.parametrize("mean_s", [0.2, 2.0, 6.0, 60.0])
+async def test_what_was_seen_makes_looks_fewer_and_sooner(mean_s):
+    """In a running closed loop four looks a trial come within a sixth of the time, however long tasks take."""
+    async with Run() as run:
+        ids = await run.many(spread(mean_s, 600), at_once=32)
+    looks, overshoot_s = run.cost(ids[100:])
+    assert looks < 4.5
+    assert overshoot_s < mean_s / 6
+
+
+async def test_tasks_of_one_length_are_seen_at_the_first_look():
+    """Where nothing varies, nothing is asked in vain."""
+    async with Run() as run:
+        ids = await run.many([4.0] * 40, at_once=4)
+    looks, overshoot_s = run.cost(ids[12:])
+    assert looks == 1
+    assert overshoot_s < 0.5
+
+
+async def test_an_arm_learns_from_its_own_tasks_alone():
+    """A fast arm's history does not make a slow arm's trials look early, nor the other way round."""
+    async with Run() as run:
+        await run.many([0.3] * 20, at_once=2, first="a", arm="IDEAT")
+        ids = await run.many([8.0] * 40, at_once=2, first="b")
+    assert run.cost(ids[10:])[0] == 1
+
+
+async def test_a_change_of_load_is_learned():
+    """Tasks that become four times as short are not waited for as long as before, and longer ones are not asked for more."""
+    async with Run() as run:
+        await run.many([8.0] * 60, at_once=4, first="a")
+        shorter = await run.many([2.0] * 200, at_once=4, first="b")
+        longer = await run.many([12.0] * 300, at_once=4, first="c")
+    assert run.cost(shorter[100:])[1] < 0.5
+    assert run.cost(longer[:50])[0] < 4
+    assert run.cost(longer[200:])[0] <= 2
+
+
+async def test_polls_of_trials_sent_together_do_not_come_together():
+    """A random phase spreads them."""
+    async with Run() as run:
+        await run.many([3.0] * 50, at_once=50)
+    assert len({at_s for _, at_s in run.tasks.looks}) > 100
+
+
+async def test_the_phase_is_the_seeds():
+    """Two runs of one seed look at the same times."""
+    seen = []
+    for _ in range(2):
+        async with Run() as run:
+            begun_s = anyio.current_time()
+            await run.many(spread(3.0, 30), at_once=5)
+        seen.append([(task_id, round(at_s - begun_s, 6)) for task_id, at_s in run.tasks.looks])
+    assert seen[0] == seen[1]
+
+
+async def test_what_may_long_have_ended_is_looked_at_at_once():
+    """A trial picked up after a crash does not wait for its first look."""
+    async with Run() as run:
+        run.tasks.begin("t", 0.0)
+        begun_s = anyio.current_time()
+        await run.follow("t", at_once=True)
+        assert anyio.current_time() == begun_s
+
+
+async def test_trouble_is_raised_where_the_trial_waits_and_nowhere_else():
+    """One task that is gone ends one following; the others go on."""
+    async with Run(Tasks()) as run, anyio.create_task_group() as group:
+        run.tasks.troubles.append(Gone("task", status=404))
+        group.start_soon(run.one, "b", 5.0)
+        run.tasks.begin("a", 1.0)
+        with pytest.raises(Gone):
+            await run.follow("a", at_once=True)
+    assert run.overshoot_s.keys() == {"b"}
+
+
+@pytest.mark.parametrize(("asked_s", "waited_s"), [(None, following.THROTTLED_WAIT_S), (17.0, 17.0)])
+async def test_a_server_that_asks_for_less_gets_less(asked_s, waited_s):
+    """A throttled poll is repeated when the server said, or after a while."""
+    async with Run() as run:
+        run.tasks.begin("t", 0.0)
+        run.tasks.troubles.append(Throttled("poll", status=429, retry_after_s=asked_s))
+        await run.follow("t", at_once=True)
+    (_, first_s), (_, second_s) = run.tasks.looks
+    assert second_s - first_s == pytest.approx(waited_s)
+
+
+async def test_nobody_who_left_is_asked_for():
+    """A trial whose deadline passed takes the poll that is out and those to come with it."""
+    async with Run(Tasks(round_trip_s=100.0)) as run:
+        run.tasks.begin("t", 1e6)
+        with anyio.move_on_after(20):
+            await run.follow("t")
+        await anyio.sleep(1000)
+        assert len(run.tasks.looks) == 1
+        assert run.looks == {"t": 0}
+
+
+async def test_polls_on_time_are_not_late():
+    """Every poll is reported, and on a healthy loop none is late."""
+    async with Run() as run:
+        await run.many(spread(3.0, 30), at_once=5)
+    assert len(run.late) == len(run.tasks.looks)
+    assert max(run.late) < 0.01
+
+
+async def test_a_busy_process_looks_less_often_and_says_so_once():
+    """Where polls start half a second late, intervals widen up to four times; when it has caught up they are as before."""
+    async with Run() as run:
+        run.tasks.begin("t", 1e9)
+        clock = trio.lowlevel.current_clock()
+
+        async def stall(times: int) -> None:
+            for _ in range(times):
+                await anyio.lowlevel.checkpoint()
+                clock.jump(0.5)
+
+        with structlog.testing.capture_logs() as said, anyio.move_on_after(400):
+            async with anyio.create_task_group() as group:
+                group.start_soon(run.follow, "t")
+                for _ in range(100):  # the loop is blocked for as long as every poll is due
+                    await anyio.sleep(poll_times.LONGEST_S / 2)
+                    await stall(20)
+    assert max(run.late) > following.LATE_S
+    assert [entry["event"][:16] for entry in said] == ["polls start late"]
+    gaps = [b - a for (_, a), (_, b) in zip(run.tasks.looks, run.tasks.looks[1:], strict=False)]
+    assert max(gaps) > 2 * poll_times.LONGEST_S

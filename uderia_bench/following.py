@@ -1,0 +1,142 @@
+"""Following tasks to their end: one scheduler of polls for all trials of a server. It reads no answer and ends no trial.
+
+A heap of due times in one task; a due poll is started as a task of its own, and a trial waits on an event. When to look is
+``poll_times``'s; what a poll saw goes to the trial, what it raised is raised where the trial waits.
+
+A poll that starts late says that this process is busy. Then intervals widen, up to four times, until it has caught up: asking
+more than can be asked would make every clock here wrong.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import defaultdict
+from collections.abc import Callable
+from heapq import heappop, heappush
+from itertools import count
+
+import anyio
+import structlog
+from anyio.abc import TaskStatus
+
+from uderia_bench.errors import Throttled
+from uderia_bench.gateway.uderia import TaskState, Uderia
+from uderia_bench.poll_times import History
+
+SPREAD = (1.0, 1.1)  # of a wait: the polls of trials sent together spread, and none looks before the time it was worth
+THROTTLED_WAIT_S = 5.0  # between polls, where the server asks for less of them and does not say when
+LATE_S = 0.1  # mean lateness at which intervals widen: a tenth of this shows on a healthy loop with 1,000 trials in flight
+LATE_MEMORY = 0.05  # weight of the newest poll in the mean lateness: it forgets within some twenty polls
+WIDEST = 4.0  # times as long, at most: a trial's end must still be seen
+log = structlog.get_logger(__name__)
+
+
+class Follower:
+    """The polls of one server. ``late`` is told of every poll how many seconds after its due time it started."""
+
+    def __init__(self, uderia: Uderia, *, rng: random.Random, late: Callable[[float], None]) -> None:
+        self._uderia = uderia
+        self._rng = rng
+        self._late = late
+        self._late_s = 0.0
+        self._widened = False
+        self._due: list[tuple[float, int, _Followed]] = []
+        self._number = count()
+        self._woken = anyio.Event()
+        self._arms: defaultdict[str, History] = defaultdict(History)
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Start polls when they are due, until cancelled."""
+        async with anyio.create_task_group() as group:
+            task_status.started()
+            while True:
+                now_s = anyio.current_time()
+                while self._due and self._due[0][0] <= now_s:
+                    due_s, _, followed = heappop(self._due)
+                    if followed.due_s == due_s:  # or it was brought forward, or is followed no more
+                        followed.due_s = math.inf
+                        group.start_soon(self._poll, followed, due_s)
+                self._woken = anyio.Event()
+                with anyio.CancelScope(deadline=self._due[0][0] if self._due else math.inf):
+                    await self._woken.wait()
+
+    async def follow(self, task_id: str, arm: str, saw: Callable[[TaskState], bool], *, at_once: bool = False) -> None:
+        """Poll a task until ``saw`` says that it is over; raises what a poll raised, but for being asked to wait.
+
+        ``at_once``: it may long have ended, so the first look is now. Cancelling the caller ends the polls.
+        """
+        history = self._arms[arm]
+        followed = _Followed(task_id, history, saw)
+        try:
+            self._schedule(followed, 0.0 if at_once else self._pause_s(followed))
+            await followed.over.wait()
+        finally:
+            followed.due_s = math.nan
+            followed.asking.cancel()
+            history.running -= 1
+        if followed.error is not None:
+            raise followed.error
+
+    def _pause_s(self, followed: _Followed) -> float:
+        elapsed_s = anyio.current_time() - followed.begun_s
+        wider = min(max(self._late_s / LATE_S, 1.0), WIDEST)
+        return followed.history.wait_s(elapsed_s, followed.first_s) * self._rng.uniform(*SPREAD) * wider
+
+    def _schedule(self, followed: _Followed, pause_s: float) -> None:
+        followed.due_s = anyio.current_time() + pause_s
+        heappush(self._due, (followed.due_s, next(self._number), followed))
+        if self._due[0][2] is followed:
+            self._woken.set()
+
+    async def _poll(self, followed: _Followed, due_s: float) -> None:
+        self._note(anyio.current_time() - due_s)
+        with followed.asking:
+            try:
+                state = await self._uderia.task(followed.task_id)
+                over = followed.saw(state)
+            except Throttled as error:
+                self._again(followed, error.retry_after_s or THROTTLED_WAIT_S)
+            except Exception as error:  # noqa: BLE001 - raised where the trial waits
+                followed.error = error
+                followed.over.set()
+            else:
+                if not over:
+                    self._again(followed, self._pause_s(followed))
+                    return
+                if state.took_s is not None:
+                    followed.history.learn(state.took_s)
+                followed.over.set()
+
+    def _again(self, followed: _Followed, pause_s: float) -> None:
+        followed.asking = anyio.CancelScope()
+        self._schedule(followed, pause_s)
+
+    def _note(self, late_s: float) -> None:
+        """Pass a poll's lateness on and keep the mean; say once that intervals widen."""
+        self._late(late_s)
+        self._late_s += (late_s - self._late_s) * LATE_MEMORY
+        if self._late_s > LATE_S and not self._widened:
+            self._widened = True
+            log.warning(
+                "polls start late: this process is busy, intervals widen until it has caught up",
+                server=self._uderia.base_url,
+                late_ms=round(1000 * self._late_s),
+            )
+
+
+class _Followed:
+    """A task that somebody waits for. ``due_s`` is infinite while a poll is out, and no time when nobody waits any more."""
+
+    __slots__ = ("asking", "begun_s", "due_s", "error", "first_s", "history", "over", "saw", "task_id")
+
+    def __init__(self, task_id: str, history: History, saw: Callable[[TaskState], bool]) -> None:
+        self.task_id = task_id
+        self.history = history
+        self.saw = saw
+        self.begun_s = anyio.current_time()
+        self.first_s = history.begin()
+        self.due_s = math.inf
+        self.over = anyio.Event()
+        self.error: Exception | None = None
+        self.asking = anyio.CancelScope()
