@@ -37,15 +37,13 @@ def judge(
 
 def nothing_worse(text: str, analysis: Analysis, candidates: Collection[str]) -> GateResult:
     """Judge that no verdict over all queries on any of the candidates is ``worse``, structural ones apart."""
-    worse = [
-        f"{found.metric} of {found.candidate}"
-        for found in analysis.comparisons
-        if found.candidate in candidates
-        and found.stratum == content.OVERALL
-        and found.verdict is Verdict.WORSE
-        and not content.structural(found)
-    ]
-    return GateResult(name=text, passed=not worse, detail=f"worse: {', '.join(worse)}" if worse else "none is worse")
+    worse: dict[str, list[str]] = {}
+    for found in analysis.comparisons:
+        judged = found.stratum == content.OVERALL and not content.structural(found)
+        if judged and found.candidate in candidates and found.verdict is Verdict.WORSE:
+            worse.setdefault(found.candidate, []).append(found.metric)
+    named = "; ".join(f"{', '.join(metrics)} of {candidate}" for candidate, metrics in worse.items())
+    return GateResult(name=text, passed=not worse, detail=f"worse: {named}" if worse else "none is worse")
 
 
 def _judge(gate: Gate, analysis: Analysis, issues: Sequence[IssueSummary], against: Against) -> GateResult:
@@ -127,7 +125,8 @@ def _verdict(gate: ContrastGate | BaselineGate, found: Comparison | None, analys
         baseline = content.metric_summary(analysis, found.baseline, metric.name)
         sure = _surely_not_worse(found, metric, None if baseline is None else baseline.mean.value)
         return sure, f"{said}; the interval is {'inside' if sure else 'not inside'} the margin"
-    return (found.verdict is gate.verdict) != gate.negated, said
+    open_still = f" ({found.advice})" if found.verdict is Verdict.INCONCLUSIVE and found.advice else ""
+    return (found.verdict is gate.verdict) != gate.negated, f"{said}{open_still}"
 
 
 def _comparison(gate: ContrastGate, analysis: Analysis) -> Comparison | None:

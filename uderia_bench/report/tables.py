@@ -234,7 +234,7 @@ def gates(report: Report) -> Table | None:
         )
         for gate in report.gates
     ]
-    columns = (_left("result"), _left("gate"), _left("found", wraps=True))
+    columns = (_left("result"), _left("gate"), _below("found", wraps=True))
     return _table("Gates", columns, rows) if rows else None
 
 
