@@ -7,6 +7,7 @@ In a notebook::
     trials = ub.load("latest")  # a polars frame, one row a trial
     result = ub.compare(trials, baseline="IDEAT", candidate="OPTIM", metrics=["latency_s"], margins={"latency_s": 0.10})
     result[0].effect.value, result[0].effect.lo, result[0].effect.hi, result[0].p_adjusted, result[0].verdict
+    ub.percentiles(trials, ["latency_s", "total_tokens"])  # points by arm, quick at a million trials
 
 ``compare`` is ``uderia_bench.analysis.compare``, and ``ub.corpus.load(path).queries`` are the expanded queries of a corpus.
 Everything is imported when first used, so that ``import uderia_bench`` and ``uderia-bench --help`` stay quick.
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
 
     from uderia_bench import corpus
     from uderia_bench.analysis import compare
+    from uderia_bench.analysis.percentiles import percentiles
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "compare", "corpus", "load"]
+__all__ = ["__version__", "compare", "corpus", "load", "percentiles"]
 
 
 def load(runs: str | Path | Sequence[str | Path] = "latest", *, output: str | Path = "output") -> pl.DataFrame:
@@ -47,6 +49,10 @@ def __getattr__(name: str) -> object:
         from uderia_bench.analysis import compare  # noqa: PLC0415
 
         return compare
+    if name == "percentiles":
+        from uderia_bench.analysis.percentiles import percentiles  # noqa: PLC0415
+
+        return percentiles
     if name == "corpus":
         from importlib import import_module  # noqa: PLC0415
 

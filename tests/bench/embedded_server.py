@@ -3,21 +3,20 @@
 The client is this process, on another core, with sockets and no HTTP library: it must not be what is measured. There is no
 capacity limit here (``--tasks-per-s 0``): what is measured is the program, not the server it plays.
 
-    python tests/bench/embedded_server.py [trials]
+    python -m bench.embedded_server [trials]
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import resource
-import subprocess
 import sys
 import time
-from pathlib import Path
+
+from bench import machine, server
+from bench.server import Server
 
 POLL_S = 2.0  # how often a client that stands in for the gateway looks at each task
-TERMINAL = ("complete", "error", "cancelled")
 PROMPTS = (
     "how many databases are on the system?",
     "list the tables in sales_db",
@@ -48,20 +47,11 @@ class Connection:
         return json.loads(await reader.readexactly(length))
 
 
-def cpu_seconds(pid: int) -> float:
-    """Return the CPU seconds a process has used, on Linux."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / 100
-
-
-async def measure(port: int, pid: int, *, trials: int, concurrency: int, poll_s: float, at_most_s: float) -> str:
+async def measure(served: Server, *, trials: int, concurrency: int, poll_s: float, at_most_s: float) -> str:
     """Ask so many OPTIM questions, or as many as get an answer in ``at_most_s``, and say what the server took for them."""
-    first = Connection("127.0.0.1", port)
-    token = (await first.call("POST", "/api/v1/auth/login", {"username": "admin", "password": "admin"}))["token"]
-    first.token = token
-    listed = await first.call("GET", "/api/v1/profiles")
-    profile = next(found["id"] for found in listed["profiles"] if found["tag"] == "OPTIM")
-    began, used = time.monotonic(), cpu_seconds(pid)
+    token, profile = server.sign_in(served.url)
+    port = int(served.url.rsplit(":", 1)[1])
+    began, used = time.monotonic(), served.cpu_s()
     numbers, in_flight, most, done, late = iter(range(trials)), 0, 0, 0, 0.0
 
     async def client() -> None:
@@ -78,7 +68,7 @@ async def measure(port: int, pid: int, *, trials: int, concurrency: int, poll_s:
                 asked = time.monotonic()
                 task = await connection.call("GET", path)
                 late = max(late, time.monotonic() - asked)
-                if task["status"] in TERMINAL:
+                if task["status"] in server.TERMINAL:
                     break
                 await asyncio.sleep(poll_s)
             await connection.call("GET", f"/api/v1/sessions/{session}/details")
@@ -87,7 +77,7 @@ async def measure(port: int, pid: int, *, trials: int, concurrency: int, poll_s:
 
     clients = [asyncio.create_task(client()) for _ in range(concurrency)]
     await asyncio.wait(clients, timeout=at_most_s)
-    took, used = time.monotonic() - began, cpu_seconds(pid) - used
+    took, used = time.monotonic() - began, served.cpu_s() - used
     for running in clients:
         running.cancel()
     await asyncio.gather(*clients, return_exceptions=True)
@@ -99,18 +89,14 @@ async def measure(port: int, pid: int, *, trials: int, concurrency: int, poll_s:
 
 def serve_and_measure(speed: float, **how: float) -> None:
     """Measure on a server of its own."""
-    command = [sys.executable, "-m", "uderia_bench.sim", "--speed", str(speed), "--login-limit", "0", "--tasks-per-s", "0"]
-    with subprocess.Popen([*command, "--exit-with-parent"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
-        port = int(json.loads(server.stdout.readline())["url"].rsplit(":", 1)[1])
-        print(f"speed {speed:g}: {asyncio.run(measure(port, server.pid, **how))}")
-        server.stdin.close()
+    with server.serve(speed=speed) as served:
+        print(f"speed {speed:g}: {asyncio.run(measure(served, **how))}")
 
 
 def main() -> None:
     """Measure both."""
     trials = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 4096)), hard))
+    machine.take(machine.client_core())
     serve_and_measure(1.0, trials=trials, concurrency=trials, poll_s=POLL_S, at_most_s=30.0)
     serve_and_measure(50.0, trials=trials, concurrency=64, poll_s=0.05, at_most_s=120.0)
 

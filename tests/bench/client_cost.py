@@ -1,0 +1,113 @@
+"""What a trial costs the client: CPU from its session to its committed ledger row, beside what other clients pay for less.
+
+1,000 trials in flight. Every client has a process and a core of its own, the server another; rounds are interleaved, and ratios
+are taken inside a round. The others keep nothing of what they read. A client that is saturated (its core is busy throughout)
+answers later and polls less than it should, which flatters its cost; the conditions say so.
+
+``python -m bench.client_cost [--quick]``
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Mapping, Sequence
+
+from bench import clients, cpu_by_part, figures
+from bench.clients import Client, Measured
+from bench.figures import Figure
+
+LONG_S, SHORT_S = 6.0, 2.0  # L, the latency of an answer
+OURS, OURS_SHORT = "uderia-bench, L 6 s", "uderia-bench, L 2 s"
+ASKED_MS = 4.5  # a trial at 8 requests; of it 0.30 a request in HTTP, and 1 in what is neither HTTP nor ledger nor decoding
+ASKED_TIMES = {"httpx 1 s": 20, "Locust 25 ms, L 6 s": 20, "Locust 25 ms, L 2 s": 10}  # issue 7, Done when
+
+
+def contenders(*, quick: bool) -> dict[str, tuple[Client, float]]:
+    """Return the clients by name, each with L. Locust at 25 ms has few users, or its core would be full."""
+    many, threads = (60, 60) if quick else (1000, 500)
+    users, each = (4, 1) if quick else (8, 2)
+    return {
+        OURS: (clients.ours(many), LONG_S),
+        OURS_SHORT: (clients.ours(many), SHORT_S),
+        "httpx 1 s": (clients.stock_httpx(many, every_s=1.0), LONG_S),
+        "script 2 s": (clients.script(threads, every_s=2.0), LONG_S),
+        "Locust 1 s": (clients.locust(threads, trials_each=1, every_s=1.0), LONG_S),
+        "Locust 25 ms, L 6 s": (clients.locust(users, trials_each=each, every_s=0.025), LONG_S),
+        "Locust 25 ms, L 2 s": (clients.locust(users, trials_each=2 * each, every_s=0.025), SHORT_S),
+    }
+
+
+def main() -> None:
+    """Measure in interleaved rounds and tell medians and ratios, then where ours goes."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--quick", action="store_true")
+    options.add_argument("--rounds", type=int, default=3)
+    asked = options.parse_args()
+    wanted = contenders(quick=asked.quick)
+    runs: dict[str, list[Measured]] = {name: [] for name in wanted}
+    for _ in range(1 if asked.quick else asked.rounds):
+        for name, (client, latency_s) in wanted.items():
+            runs[name].append(clients.measure(client, latency_s=latency_s))
+    trials = len(runs[OURS][0].told["trials"])
+    parts = clients.measure(clients.ours(trials, by_part=True), latency_s=LONG_S)
+    figures.tell("client_cost", [*costs(runs), *ratios(runs), *by_part(parts)])
+
+
+def costs(runs: Mapping[str, Sequence[Measured]]) -> list[Figure]:
+    """Return what each client pays for a trial, and how wrong it is for that."""
+    found = []
+    for name, each in runs.items():
+        middle = sorted(each, key=lambda run: run.cpu_ms)[len(each) // 2]
+        answer, end = middle.answer_error_ms, middle.end_error_ms
+        conditions = (
+            f"{middle.conditions()}; error p50/p99 {answer[0]:.3g}/{answer[1]:.3g} ms to the answer, "
+            f"{end[0]:.3g}/{end[1]:.3g} to the end; runs {', '.join(f'{run.cpu_ms:.3g}' for run in each)}"
+        )
+        wanted = f"≤ {ASKED_MS} ms at 8 requests" if name == OURS else ""
+        found.append(Figure(name=f"CPU a trial, {name}", value=middle.cpu_ms, unit="ms", asked=wanted, conditions=conditions))
+    return found
+
+
+def ratios(runs: Mapping[str, Sequence[Measured]]) -> list[Figure]:
+    """Return how many times dearer the others are at the same L, in the median of the rounds."""
+    found = []
+    for name, each in runs.items():
+        if name in (OURS, OURS_SHORT):
+            continue
+        base = runs[OURS_SHORT if name.endswith("L 2 s") else OURS]
+        times = [theirs.cpu_ms / ours.cpu_ms for theirs, ours in zip(each, base, strict=True)]
+        found.append(
+            Figure(
+                name=f"{name} costs as much as so many of ours",
+                value=statistics.median(times),
+                unit="x",
+                asked=f"≥ {ASKED_TIMES[name]}" if name in ASKED_TIMES else "",
+                conditions=f"rounds {', '.join(f'{ratio:.3g}' for ratio in times)}",
+            )
+        )
+    return found
+
+
+def by_part(run: Measured) -> list[Figure]:
+    """Return where the CPU of one trial of ours goes; the ledger's thread is the ledger's."""
+    ms = {part: 1000 * seconds / run.trials for part, seconds in run.told["parts"].items()}
+    ms[cpu_by_part.LEDGER] = ms.get(cpu_by_part.LEDGER, 0.0) + ms.pop(cpu_by_part.OTHER_THREADS)
+    conditions = f"sampled in a run of its own; {run.conditions()}"
+    named = (cpu_by_part.HTTP, cpu_by_part.LEDGER, cpu_by_part.DECODE)
+    found = [
+        (f"of a trial of ours: {part}", spent, "") for part, spent in sorted(ms.items(), key=lambda item: item[1], reverse=True)
+    ]
+    found += [
+        ("of a trial of ours: HTTP, a request", ms[cpu_by_part.HTTP] / run.requests, "≤ 0.30 ms"),
+        (
+            "of a trial of ours: neither HTTP nor ledger nor decoding",
+            sum(ms.values()) - sum(ms.get(part, 0.0) for part in named),
+            "≤ 1 ms",
+        ),
+    ]
+    return [Figure(name=name, value=value, unit="ms", asked=asked, conditions=conditions) for name, value, asked in found]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""What benchmarks say: figures with the conditions they hold under, as a Markdown table and as JSON for ``bench.py``."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+FOLDER = "UDERIA_BENCH_FIGURES"  # the environment variable that names where the JSON goes; nowhere without it
+_HEAD = ("figure", "value", "asked", "conditions")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One figure. ``asked`` is what the project asks of it, in words, nothing where it is there for contrast."""
+
+    name: str
+    value: float
+    unit: str
+    conditions: str
+    asked: str = ""
+
+
+def tell(bench: str, figures: Sequence[Figure]) -> None:
+    """Print the figures of a benchmark, and leave them for ``bench.py`` where it runs it."""
+    print(markdown(figures))
+    if folder := os.environ.get(FOLDER):
+        (Path(folder) / f"{bench}.json").write_text(json.dumps([asdict(figure) for figure in figures], indent=1))
+
+
+def markdown(figures: Iterable[Figure]) -> str:
+    """Return a table, a line a figure."""
+    rows = [
+        _HEAD,
+        ("---", "---:", "---", "---"),
+        *((figure.name, shown(figure), figure.asked, figure.conditions) for figure in figures),
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def shown(figure: Figure) -> str:
+    """Return a value with three digits and its unit."""
+    digits = f"{figure.value:,.0f}" if abs(figure.value) >= 100 else f"{figure.value:.3g}"
+    return f"{digits} {figure.unit}".rstrip()
+
+
+def read(folder: Path, bench: str) -> tuple[Figure, ...]:
+    """Return what a benchmark left; nothing where it leaves none."""
+    path = folder / f"{bench}.json"
+    return tuple(Figure(**one) for one in json.loads(path.read_text())) if path.exists() else ()

@@ -1,0 +1,102 @@
+"""What the benchmarks compute from what they measured; the measuring itself is ``make bench``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from bench import bench, client_cost, clients, cpu_by_part, figures
+from bench.figures import Figure
+from hypothesis import given
+from hypothesis import strategies as st
+
+FIGURE = Figure(name="error, p99", value=12.345, unit="ms", conditions="500 in flight", asked="≤ 15 ms")
+
+
+def test_errors_are_absolute_and_the_tail_is_the_worse_rank():
+    """A clock that is early errs as much as one that is late; p99 of 100 is the largest but none."""
+    pairs = [(1.0 + n / 1000, 1.0) for n in range(50)] + [(1.0 - n / 1000, 1.0) for n in range(50)]
+    assert clients.errors_ms(pairs) == (pytest.approx(24.5), pytest.approx(49.0))
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 10)), max_size=30))
+def test_most_at_once_is_what_counting_every_moment_finds(spans):
+    """One that begins as another ends does not overlap it."""
+    intervals = [(start, start + length) for start, length in spans]
+    at_each = [sum(start <= moment < end for start, end in intervals) for moment in range(61)]
+    assert clients.most_at_once(intervals) == max(at_each)
+
+
+def test_a_trial_without_an_answer_is_counted_and_has_no_error():
+    """Cost is spread over all trials, errors are of the answered ones; what a client knows better than its polls is taken."""
+    told = {
+        "cpu_s": 0.03,
+        "wall_s": 1.5,
+        "trials": [
+            {"task_id": "a", "sent_s": 0.0, "seen_s": 2.0, "latency_s": 1.01, "task_s": 1.3},
+            {"task_id": "b", "sent_s": 1.0, "seen_s": 2.0},
+            {"task_id": "c", "sent_s": 1.0, "seen_s": None, "latency_s": None, "task_s": None},
+        ],
+    }
+    truth = {name: {"latency_s": 1.0, "task_s": 1.5} for name in "abc"} | {"c": {"latency_s": None, "task_s": None}}
+    run = clients.measured("one", told, truth, server_cpu_s=0.3, requests=24)
+    assert (run.trials, run.in_flight, run.requests, run.rate) == (3, 2, 8.0, 2.0)
+    assert run.cpu_ms == pytest.approx(10.0)
+    assert run.answer_error_ms == (pytest.approx(505.0), pytest.approx(1000.0))
+    assert run.end_error_ms == (pytest.approx(350.0), pytest.approx(500.0))
+    assert "2 in flight, L 1.0 s, 8.0 requests a trial, 2 trials/s" in run.conditions()
+
+
+def test_ratios_are_taken_inside_a_round():
+    """A machine that was slow for one round was slow for both."""
+    told = {"cpu_s": 1.0, "wall_s": 1.0, "trials": [{"task_id": "a", "sent_s": 0.0, "seen_s": 1.0}]}
+
+    def run(cpu_ms):
+        return clients.measured(
+            "one", {**told, "cpu_s": cpu_ms / 1000}, {"a": {"latency_s": 1.0, "task_s": 1.0}}, server_cpu_s=0.0, requests=8
+        )
+
+    runs = {client_cost.OURS: [run(1), run(10), run(2)], "httpx 1 s": [run(30), run(100), run(40)]}
+    assert client_cost.ratios(runs)[0].value == pytest.approx(20.0)
+
+
+def test_figures_survive_their_way_to_the_table(tmp_path, monkeypatch, capsys):
+    """What a benchmark tells is printed as a table and read back as it was."""
+    monkeypatch.setenv(figures.FOLDER, str(tmp_path))
+    figures.tell("one", [FIGURE])
+    assert "| error, p99 | 12.3 ms | ≤ 15 ms | 500 in flight |" in capsys.readouterr().out
+    assert figures.read(tmp_path, "one") == (FIGURE,)
+    assert figures.read(tmp_path, "two") == ()
+    around = {"cpu": "a CPU", "cores": 2, "system": "Linux 6", "python": "3.11", "load_before": 0.1, "quick": False}
+    assert bench.tables(around, {"one": (FIGURE,), "two": ()}).count("**") == 2
+
+
+@pytest.mark.parametrize(
+    ("stack", "part"),
+    [
+        (["/lib/asyncio/base_events.py"], cpu_by_part.LOOP),
+        (["/lib/asyncio/events.py", "/p/uderia_bench/asking.py", "/p/aiohttp/client.py"], cpu_by_part.HTTP),
+        (["/lib/asyncio/events.py", "/p/uderia_bench/asking.py", "/p/anyio/_core.py"], cpu_by_part.REST),
+        (["/p/uderia_bench/gateway/uderia.py", "/p/uderia_bench/gateway/task_file.py"], cpu_by_part.DECODE),
+        (["/p/uderia_bench/asking.py", "/p/uderia_bench/ledger_rows.py"], cpu_by_part.LEDGER),
+        (["/p/elsewhere.py"], cpu_by_part.REST),
+    ],
+)
+def test_cpu_goes_to_the_innermost_part(stack, part):
+    """A library's frame counts for whoever called it, unless the library is a part itself."""
+    space = {"getframe": sys._getframe}
+    code = compile("frame = getframe()", stack[-1], "exec")
+    for file in reversed(stack[:-1]):
+        space[file] = code
+        code = compile(f"exec(globals()[{file!r}], globals())", file, "exec")
+    exec(code, space)
+    assert cpu_by_part.part_of(space["frame"]) == part
+
+
+def test_every_benchmark_is_there():
+    """What is listed exists, and is told when it is to be quick only where it can be."""
+    here = Path(bench.HERE)
+    for name in bench.BENCHES:
+        assert (here / f"{name}.py").is_file(), name
+        assert ("--quick" in (here / f"{name}.py").read_text()) is (name in bench.QUICK), name
