@@ -12,8 +12,11 @@ from uderia_bench.analysis.values import (
     Analysis,
     ArmSummary,
     Comparison,
+    Knee,
     Learning,
+    LoadLevel,
     MetricSummary,
+    Sweep,
     Verdict,
     Winner,
 )
@@ -21,7 +24,20 @@ from uderia_bench.analysis.values import (
 if TYPE_CHECKING:
     from uderia_bench.analysis.judge import analyse, compare
 
-__all__ = ["Analysis", "ArmSummary", "Comparison", "Learning", "MetricSummary", "Verdict", "Winner", "analyse", "compare"]
+__all__ = [
+    "Analysis",
+    "ArmSummary",
+    "Comparison",
+    "Knee",
+    "Learning",
+    "LoadLevel",
+    "MetricSummary",
+    "Sweep",
+    "Verdict",
+    "Winner",
+    "analyse",
+    "compare",
+]
 
 
 def __getattr__(name: str) -> object:

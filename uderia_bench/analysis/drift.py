@@ -2,7 +2,8 @@
 
 All three compare repeats of the same query on the same arm with each other (a regression with a fixed effect per query;
 Wooldridge, *Econometric Analysis of Cross Section and Panel Data*, 2010, 10.5), so hard and easy queries do not pass for
-drift. Without repeats there is nothing to compare, and nothing is said.
+drift, nor do the levels of a sweep, whose repeats are compared with those of their own level. Without repeats there is nothing
+to compare, and nothing is said.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ def _trend(trials: Trials, metric: Metric, arm: str, logs: Floats) -> tuple[str,
     order = trials.order()
     if order is None:
         return ()
-    order = _whole(order[:, trials.arm(arm)])
-    found = within_slope(logs, order)
+    order = _by_level(trials, arm, _whole(order[:, trials.arm(arm)]))
+    found = within_slope(_by_level(trials, arm, logs), order)
     if found is None:
         return ()
     notes = []
@@ -56,10 +57,17 @@ def _trend(trials: Trials, metric: Metric, arm: str, logs: Floats) -> tuple[str,
 
 def _repeat_order(trials: Trials, metric: Metric, arm: str, logs: Floats) -> tuple[str, ...]:
     """Follow the number of the repeat: a server that learns, or caches, makes later repeats different."""
-    found = within_slope(logs, trials.column("repeat")[:, trials.arm(arm)])
+    repeat = trials.column("repeat")[:, trials.arm(arm)]
+    found = within_slope(_by_level(trials, arm, logs), _by_level(trials, arm, repeat))
     if found is None or found.p >= NOTE_BELOW:
         return ()
     return (f"{metric.name} on {arm} changes with the repeat: {expm1(found.slope):+.0%} each (p {found.p:.2g})",)
+
+
+def _by_level(trials: Trials, arm: str, values: Floats) -> Floats:
+    """Take the levels of a sweep apart: a row a query and level in place of a row a query."""
+    at = trials.at_levels(arm)
+    return values if at is None else np.concatenate([np.where(at == level, values, np.nan) for level in trials.levels])
 
 
 def _whole(order: Floats) -> Floats:

@@ -56,12 +56,16 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Side:
-    """One side of a comparison: arrays ``(query, slot)`` of what was asked, what was seen, and what of it may be judged."""
+    """One side of a comparison: arrays ``(query, slot)`` of what was asked, what was seen, and what of it may be judged.
+
+    ``level`` is the level of a sweep that each was asked at, None without one.
+    """
 
     name: str
     asked: Mask
     seen: Floats
     judged: Floats
+    level: Floats | None = None
 
 
 def side(trials: Trials, metric: Metric, arm: str, *, where: Mask, name: str | None = None) -> Side:
@@ -71,13 +75,14 @@ def side(trials: Trials, metric: Metric, arm: str, *, where: Mask, name: str | N
     judged = seen
     if metric.judged_unless is not None and trials.has(metric.judged_unless):
         judged = np.where(trials.column(metric.judged_unless)[:, index] == 1, np.nan, seen)
-    return Side(name=name or arm, asked=(where & trials.asked)[:, index], seen=seen, judged=judged)
+    asked = (where & trials.asked)[:, index]
+    return Side(name=name or arm, asked=asked, seen=seen, judged=judged, level=trials.at_levels(arm))
 
 
 def pair(baseline: Side, candidate: Side, metric: Metric) -> Pairs:
-    """Pair two sides of a metric by query, or by repeat where only one query was asked."""
+    """Pair two sides of a metric by query, or by repeat where only one query was asked; in a sweep inside each level."""
     sides = (baseline, candidate)
-    asked, first, second = np.stack([side.asked for side in sides]), baseline.judged, candidate.judged
+    asked, (first, second) = np.stack([side.asked for side in sides]), _at_common_levels(baseline, candidate)
     queries_asked = np.any(asked, axis=(0, 2))
     unit = "repeat" if np.count_nonzero(queries_asked) == 1 else "query"
     if unit == "repeat":
@@ -86,6 +91,10 @@ def pair(baseline: Side, candidate: Side, metric: Metric) -> Pairs:
     present = np.stack([np.any(np.isfinite(values), axis=1) for values in (first, second)])
     complete = np.all(present, axis=0)
     warnings = [ONE_QUERY] if unit == "repeat" else []
+    if alone := sum(int(np.isfinite(side.judged).sum()) for side in sides) - sum(
+        int(np.isfinite(values).sum()) for values in (first, second)
+    ):
+        warnings.append(f"{alone} trials are left out: at their level the other side has none of their query")
     if shown := sum(int(np.count_nonzero(np.isfinite(side.seen) & np.isnan(side.judged))) for side in sides):
         warnings.append(f"{shown} trials are shown and not judged: {metric.judged_unless}")
     warnings.extend(_left_out(unit, np.any(asked, axis=2), present, (baseline.name, candidate.name)))
@@ -110,6 +119,22 @@ def pair(baseline: Side, candidate: Side, metric: Metric) -> Pairs:
         observed=(int(np.isfinite(baseline.seen).sum()), int(np.isfinite(candidate.seen).sum())),
         warnings=tuple(warnings),
     )
+
+
+def _at_common_levels(baseline: Side, candidate: Side) -> tuple[Floats, Floats]:
+    """Leave out what of a query was seen at a level where the other side has nothing of it.
+
+    A side that times out where the load is high would otherwise be judged by its lighter levels, against all of the other's.
+    """
+    first, second = baseline.judged, candidate.judged
+    if baseline.level is None or candidate.level is None:
+        return first, second
+    for level in np.unique(baseline.level[np.isfinite(baseline.level)]):
+        here = baseline.level == level, candidate.level == level
+        seen = [np.any(np.isfinite(values) & at, axis=1) for values, at in zip((first, second), here, strict=True)]
+        alone = ~(seen[0] & seen[1])[:, None]
+        first, second = np.where(here[0] & alone, np.nan, first), np.where(here[1] & alone, np.nan, second)
+    return first, second
 
 
 def _means(side: Floats) -> Floats:

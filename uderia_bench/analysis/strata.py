@@ -1,4 +1,4 @@
-"""The parts of a run that are compared by themselves: by complexity, by tag, by what served them, cold and warm.
+"""The parts of a run that are compared by themselves: by complexity, level of load, tag, what served them, cold and warm.
 
 The name of a stratum is ``all`` or ``cut=value``; all strata of one cut are corrected together (``families``).
 """
@@ -27,7 +27,7 @@ class Stratum:
 
 
 def strata(trials: Trials, *, baseline: str, candidate: str) -> tuple[Stratum, ...]:
-    """Return everything, then each complexity and tag that occurs, then what varies inside an arm: model, provider, RAG."""
+    """Return everything, then each complexity, level and tag that occurs, then what varies inside an arm, RAG included."""
     found = [Stratum(name=ALL, where=trials.asked)]
     if "complexity" in trials.frame.columns:
         column = trials.frame["complexity"].cast(pl.String)
@@ -35,7 +35,15 @@ def strata(trials: Trials, *, baseline: str, candidate: str) -> tuple[Stratum, .
         found.extend(Stratum(name=f"complexity={name}", where=where) for name, where in selections if where.any())
     arms = (baseline, candidate)
     served = (stratum for column in ("model", "provider") for stratum in _by_served(trials, column, arms))
-    return (*found, *_by_tag(trials), *served, *_by_warmth(trials, arms))
+    return (*found, *_by_level(trials), *_by_tag(trials), *served, *_by_warmth(trials, arms))
+
+
+def _by_level(trials: Trials) -> tuple[Stratum, ...]:
+    """Split a sweep by level."""
+    if not trials.levels:
+        return ()
+    column = trials.column("level")
+    return tuple(Stratum(name=f"level={level:g}", where=column == level) for level in trials.levels)
 
 
 def _by_tag(trials: Trials) -> tuple[Stratum, ...]:

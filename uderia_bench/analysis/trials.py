@@ -44,6 +44,17 @@ class Trials:
             raise UsageError(f"arm {name!r} has no measured trials in the frame; {near(name, self.arms)}")
         return self.arms.index(name)
 
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The levels of a sweep that the trials were asked at, ascending; empty without one."""
+        if "level" not in self.frame.columns:
+            return ()
+        return tuple(float(level) for level in sorted(self.frame["level"].drop_nulls().unique()))
+
+    def at_levels(self, arm: str) -> Floats | None:
+        """Return the level each trial of an arm was asked at, ``(query, slot)``; None without a sweep."""
+        return self.column("level")[:, self.arm(arm)] if self.levels else None
+
     def has(self, column: str) -> bool:
         """Whether the frame has this column, or it follows from the outcome (``answered``)."""
         return column in self.frame.columns or column == ANSWERED_METRIC

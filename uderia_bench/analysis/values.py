@@ -93,6 +93,52 @@ class Learning:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoadLevel:
+    """One arm at one level of a sweep; ``level`` is what was asked for, in flight or a second.
+
+    ``busy_s`` is for how long any of the arm's trials was in flight and ``in_flight`` how many were, on average, in that time;
+    both are None where no trial says when it was. ``throughput`` is answers a second of it, ``latency`` maps 50 and 95 to
+    seconds, ``unanswered`` is the share (0..1) that ended otherwise.
+    """
+
+    level: float
+    trials: int
+    busy_s: float | None
+    in_flight: float | None
+    throughput: Estimate
+    latency: dict[int, Estimate]
+    unanswered: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knee:
+    """Where more in flight only waits longer, and why it is there or not.
+
+    ``in_flight`` is the fit's knee whether or not it was ``found`` within the levels asked, its value None where there is none
+    at any load; ``ceiling`` is the most answers a second. ``rate_of_one``, ``contention`` and ``coherency`` are of the law
+    fitted (``stats.scalability``); all of them are None where nothing was.
+    """
+
+    reason: str
+    found: bool = False
+    in_flight: Estimate | None = None
+    ceiling: float | None = None
+    rate_of_one: float | None = None
+    contention: float | None = None
+    coherency: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """One arm over the levels of a sweep, ascending."""
+
+    arm: str
+    levels: tuple[LoadLevel, ...]
+    knee: Knee
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
     """All that is concluded from one run's measured trials; ``invalid`` says why nothing of it holds, whatever is compared."""
 
@@ -105,3 +151,4 @@ class Analysis:
     seed: int
     learning: tuple[Learning, ...] = ()
     invalid: tuple[str, ...] = ()
+    sweeps: tuple[Sweep, ...] = ()
