@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+import zygote
 
 from uderia_bench import embedded
 
@@ -35,36 +35,22 @@ load: {concurrency: 4}
 """
 
 
-def hear_hang_ups() -> None:
-    """Undo what nohup or a CI runner may have set and children inherit: a test that hangs up must be heard."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-
-
 @dataclass(frozen=True)
 class Command:
     """``uderia-bench`` as a user runs it."""
 
     cwd: Path
 
-    def start(self, *arguments: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
-        """Start it and return the process."""
+    def start(self, *arguments: str, env: dict[str, str] | None = None, limits: dict[str, int] | None = None) -> zygote.Process:
+        """Start it and return the process; ``limits`` are resources and how much of each it may have."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith("UDERIA_")}
-        return subprocess.Popen(
-            [sys.executable, "-m", "uderia_bench", *arguments],
-            cwd=self.cwd,
-            env={**clean, **(env or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=hear_hang_ups,  # noqa: PLW1509 - the tests start no threads
-        )
+        return zygote.start(*arguments, cwd=self.cwd, env={**clean, **(env or {})}, limits=limits or {})
 
-    def __call__(self, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    def __call__(self, *arguments: str, **how: Any) -> subprocess.CompletedProcess[str]:
         """Run it to its end."""
-        process = self.start(*arguments, env=env)
+        process = self.start(*arguments, **how)
         out, err = process.communicate(timeout=100)
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
     def write(self, name: str, text: str) -> Path:
         """Write a file where it runs."""

@@ -6,8 +6,6 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 
 import polars as pl
@@ -16,13 +14,6 @@ import pytest
 from uderia_bench import embedded
 
 ADMIN = {"UDERIA_USERNAME": "admin", "UDERIA_PASSWORD": "admin"}
-LIMITED = """
-import resource, sys
-resource.setrlimit(getattr(resource, sys.argv[1]), (int(sys.argv[2]), int(sys.argv[2])))
-sys.argv = ["uderia-bench", *sys.argv[3:]]
-from uderia_bench.cli.app import main
-main()
-"""
 
 
 @pytest.fixture(scope="module")
@@ -114,24 +105,11 @@ def test_two_runners_on_one_run_are_one_too_many(command):
     assert process.returncode == 4
 
 
-def limited(command, kind, limit, *arguments):
-    """Run the command in a process that may have so much and no more."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("UDERIA_")}
-    return subprocess.run(
-        [sys.executable, "-c", LIMITED, kind, str(limit), *arguments],
-        cwd=command.cwd,
-        env={**clean, **ADMIN},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-
-
 def test_a_disk_that_fills_up_leaves_a_run_to_go_on_with(command, server):
     """One line that names the file, exit 4; with room again the run is finished and nothing settled is asked again."""
-    done = limited(command, "RLIMIT_FSIZE", 300_000, "run", "experiment.yaml", "--server", server, "--run-id", "full")
+    done = command(
+        "run", "experiment.yaml", "--server", server, "--run-id", "full", env=ADMIN, limits={"RLIMIT_FSIZE": 300_000}
+    )
     assert done.returncode == 4, done.stderr
     assert "Traceback" not in done.stderr
     assert "ledger.sqlite: cannot write trial" in last_line(done.stderr)
@@ -167,7 +145,8 @@ def asked(command, run_id):
 @pytest.mark.parametrize("limit", [8, 16, 24, 32])
 def test_out_of_file_descriptors_is_one_line(command, server, limit):
     """Wherever it strikes: no traceback, no hang, an exit code of the contract."""
-    done = limited(command, "RLIMIT_NOFILE", limit, "run", "experiment.yaml", "--server", server, "--set", "outage=1s")
+    options = ("--server", server, "--set", "outage=1s", "--set", "repeats=1")
+    done = command("run", "experiment.yaml", *options, env=ADMIN, limits={"RLIMIT_NOFILE": limit})
     assert done.returncode in {0, 2, 3, 4}, done.stderr
     assert "Traceback" not in done.stderr
     assert "internal error" not in done.stderr or "open files" in done.stderr

@@ -1,0 +1,194 @@
+"""``uderia-bench`` in a process of its own that need not import anything: forked from one that has imported everything.
+
+Imports are half of what a command costs, and the tests run hundreds. What is forked has its own arguments, directory,
+environment, limits, signals and output, and exits as an interpreter does; only start-up time cannot be told from it.
+
+The forking process runs no code of ours beyond imports, so that no lock is held and no pool of threads has begun when it forks.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+LAZY = (  # what our modules import where they use it
+    *("aiohttp", "duckdb", "polars", "pyarrow.dataset", "pyarrow.parquet", "scipy.optimize", "scipy.stats"),
+    *("anyio._backends._asyncio", "rich.live", "rich.progress", "pandas"),
+)
+HEAD = 8  # bytes that say how long a request is, or hold a number of an answer
+
+
+@dataclass
+class Process:
+    """A command that was started; as much of ``subprocess.Popen`` as the tests use."""
+
+    answers: socket.socket
+    said: tuple[IO[bytes], IO[bytes]]
+    pid: int = field(init=False)
+    returncode: int | None = None
+
+    def __post_init__(self) -> None:
+        """Learn its process id."""
+        self.pid = self._answer()
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit code once it has ended; negative where a signal ended it."""
+        if self.returncode is None:
+            self.answers.settimeout(timeout)
+            try:
+                self.returncode = self._answer()
+            except (BlockingIOError, TimeoutError) as error:
+                raise subprocess.TimeoutExpired("uderia-bench", timeout or 0.0) from error
+            self.answers.close()
+        return self.returncode
+
+    def poll(self) -> int | None:
+        """Return the exit code where it has ended."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.wait(0.0)
+        return None
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Return what it said on stdout and stderr, once it has ended; one that does not is killed."""
+        try:
+            self.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+        out, err = (file.seek(0) or file.read().decode() for file in self.said)
+        for file in self.said:
+            file.close()
+        return out, err
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, where it still runs."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.send_signal(signal.SIGKILL)
+
+    def _answer(self) -> int:
+        return int(_receive(self.answers, HEAD))
+
+
+def start(*arguments: str, cwd: Path, env: Mapping[str, str], limits: Mapping[str, int]) -> Process:
+    """Start a command; ``limits`` are resources by their name in ``resource``, and how much of each it may have."""
+    request = json.dumps({"arguments": arguments, "cwd": str(cwd), "env": dict(env), "limits": dict(limits)}).encode()
+    said = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - closed when they have been read
+    answers, theirs = socket.socketpair()
+    with theirs:
+        requests = _zygote()
+        socket.send_fds(requests, [b"%*d" % (HEAD, len(request))], [theirs.fileno(), *(file.fileno() for file in said)])
+        requests.sendall(request)
+    return Process(answers=answers, said=said)
+
+
+@functools.cache
+def _zygote() -> socket.socket:
+    """Start the process to fork from, once; return where it takes requests, until this process ends."""
+    requests, theirs = socket.socketpair()
+    with theirs:
+        command = [sys.executable, __file__, str(theirs.fileno())]
+        # One thread of OpenBLAS, in what is forked too: threads that began with an import do not live on in a fork.
+        env = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+        process = subprocess.Popen(command, env=env, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+
+    def end() -> None:
+        requests.close()
+        process.wait()
+
+    atexit.register(end)
+    return requests
+
+
+def _receive(channel: socket.socket, size: int) -> bytes:
+    """Return as many bytes; raises ``EOFError`` where the other side has gone."""
+    body = b""
+    while len(body) < size:
+        more = channel.recv(size - len(body))
+        if not more:
+            raise EOFError
+        body += more
+    return body
+
+
+def _import_everything() -> None:
+    package = importlib.import_module("uderia_bench")
+    for module in pkgutil.walk_packages(package.__path__, "uderia_bench."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    for name in LAZY:
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+
+
+def _fork_on_request(requests: socket.socket) -> dict[str, Any]:
+    """Fork for every request; returns in what was forked, as the command it is to be."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        head, fds, _, _ = socket.recv_fds(requests, HEAD, 3)
+        if not head:
+            sys.exit()
+        request = json.loads(_receive(requests, int(head)))
+        if os.fork() == 0:
+            requests.close()
+            _wait_for_command(*fds)
+            return request
+        for fd in fds:
+            os.close(fd)
+
+
+def _wait_for_command(answers: int, stdout: int, stderr: int) -> None:
+    """Fork once more: returns in the command; who waits for it tells its process id and how it ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    if (child := os.fork()) == 0:
+        os.dup2(stdout, 1)
+        os.dup2(stderr, 2)
+        for fd in (answers, stdout, stderr):
+            os.close(fd)
+        return
+    os.close(stdout)
+    os.close(stderr)
+    os.write(answers, b"%*d" % (HEAD, child))
+    _, status = os.waitpid(child, 0)
+    with contextlib.suppress(BrokenPipeError):
+        os.write(answers, b"%*d" % (HEAD, os.waitstatus_to_exitcode(status)))
+    os._exit(0)
+
+
+def _become(request: dict[str, Any]) -> None:
+    """Run the command as an interpreter that was started for it would."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup or a CI runner may have set it: a test that hangs up must be heard
+    os.chdir(request["cwd"])
+    os.environ.clear()
+    os.environ.update(request["env"])
+    for name, limit in request["limits"].items():
+        resource.setrlimit(getattr(resource, name), (limit, limit))
+    sys.argv = ["uderia-bench", *request["arguments"]]
+    importlib.import_module("uderia_bench.cli.app").main()
+
+
+if __name__ == "__main__":
+    _import_everything()
+    _become(_fork_on_request(socket.socket(fileno=int(sys.argv[1]))))
