@@ -8,6 +8,7 @@ import anyio
 from scripted import URL, Scripted
 
 from uderia_bench.bookkeeping import Bookkeeper
+from uderia_bench.budget import Account
 from uderia_bench.gateway import directory
 from uderia_bench.gateway.connect import connect
 from uderia_bench.gateway.credentials import Credentials, Secret
@@ -82,6 +83,7 @@ class Bench:
             arms = {arm: directory.resolve(arm, profiles, server=URL) for arm in ("IDEAT", "OPTIM")}
             ledger = Ledger.open(self.path) if resume else Ledger.create(self.path, self.trials, arms)
             with ledger:
+                left = ledger.unsettled()
                 runner = Runner(
                     servers={URL: uderia},
                     arms=arms,
@@ -89,11 +91,12 @@ class Bench:
                     book=Bookkeeper(ledger, AtOnce(ledger)),
                     watch=self.seen.append,
                     stop=self.stop,
+                    spent=Account.carried(ledger.account(), trials=len(self.trials) - len(left)),
                 )
                 async with anyio.create_task_group() as group:
                     if during is not None:
                         group.start_soon(during)
-                    await runner.run(ledger.unsettled())
+                    await runner.run(left)
                     group.cancel_scope.cancel()
 
     def records(self):

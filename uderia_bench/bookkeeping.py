@@ -58,16 +58,16 @@ class Bookkeeper:
         """Commit that a query was accepted, so that its task can be picked up by id after a crash."""
         await self._write(State.ASKED, record)
 
-    async def settle(self, record: TrialRecord) -> None:
-        """Commit how a trial ended, with its bodies."""
-        await self._write(State.SETTLED, record)
+    async def settle(self, record: TrialRecord, account: str | None = None) -> None:
+        """Commit how a trial ended, with its bodies and with what the run has spent by then."""
+        await self._write(State.SETTLED, record, account)
 
     async def keep(self) -> Never:
         """Wait for trouble with what was committed, and raise it as ``StoreError``."""
         await self._writes.keep()
 
-    async def _write(self, state: State, record: TrialRecord) -> None:
-        await self._writes.write(Entry(state=state, record=record))
+    async def _write(self, state: State, record: TrialRecord, account: str | None = None) -> None:
+        await self._writes.write(Entry(state=state, record=record, account=account))
         trial_id, settled = record.trial.trial_id, state is State.SETTLED
         # Of trials that are settled for good nothing is kept: memory stays flat.
         if not settled or record.ending in ASK_AGAIN:

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 import anyio
 import orjson
 
+from uderia_bench.errors import StoreError
 from uderia_bench.stop import Stop
 from uderia_bench.trace import Trace
 from uderia_bench.trial import Ending, Trial, TrialRecord
@@ -44,7 +45,10 @@ class Spent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """What was spent so far, and the largest trial of each arm in tokens, dollars and seconds."""
+    """What was spent so far, and the largest trial of each arm in tokens, dollars and seconds.
+
+    A trial that is asked again is one trial, and what each asking took.
+    """
 
     spent: Spent = field(default_factory=Spent)
     largest: Mapping[str, Spent] = field(default_factory=dict)
@@ -54,10 +58,19 @@ class Account:
         return orjson.dumps(asdict(self)).decode()
 
     @classmethod
-    def from_json(cls, text: str) -> Account:
-        """Read it back; raises ``ValueError`` or ``TypeError`` where it is none."""
-        said = orjson.loads(text)
-        return cls(spent=Spent(**said["spent"]), largest={arm: Spent(**most) for arm, most in said["largest"].items()})
+    def carried(cls, text: str | None, *, trials: int) -> Account:
+        """Return what earlier sittings spent, by what the ledger kept, if anything; ``trials`` are those not asked again.
+
+        Raises ``StoreError`` where what it kept is damaged.
+        """
+        if text is None:
+            return cls(spent=Spent(trials=trials))
+        try:
+            said = orjson.loads(text)
+            spent = replace(Spent(**said["spent"]), trials=trials)
+            return cls(spent=spent, largest={arm: Spent(**most) for arm, most in said["largest"].items()})
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise StoreError(f"what the run has spent cannot be read from its ledger: {error}") from error
 
 
 class Budget:
@@ -85,10 +98,10 @@ class Budget:
             if not (self._is_unknown(arm) and self._in_flight[arm]):
                 largest = self._largest.get(arm, Spent())
                 next_one = replace(self._foreseen(arm, turns), trials=turns, time_s=turns * largest.time_s)
-                if limit := self._exceeded(next_one):
+                in_flight = [self._foreseen(other, count) for other, count in self._in_flight.items() if count]
+                if (limit := self._exceeded(next_one)) and not in_flight:  # else a stop would cut short what is paid for
                     self._stop.because(limit)
                     return False
-                in_flight = [self._foreseen(other, count) for other, count in self._in_flight.items()]
                 if self._exceeded(_sum([next_one, *in_flight])) is None:
                     self._in_flight[arm] += turns
                     self._spent = _sum([self._spent, Spent(trials=turns)])

@@ -19,6 +19,7 @@ import zstandard
 from uderia_bench import ledger_rows
 from uderia_bench.errors import StoreError
 from uderia_bench.ledger_rows import Entry, State
+from uderia_bench.printable import plain
 from uderia_bench.trial import Ending, Expected, Trial, TrialRecord
 
 FORMAT = 1  # raised when the tables change; an older reader refuses a newer ledger instead of misreading it
@@ -67,7 +68,7 @@ class Ledger:
                     [(trial.trial_id, trial.seq, ledger_rows.dump_values(trial), trial.arm) for trial in plan],
                 )
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"{path}: cannot start the ledger: {error}") from error
+            raise StoreError(f"{path}: cannot start the ledger: {plain(str(error))}") from error
         return cls(path, connection)
 
     @classmethod
@@ -79,7 +80,7 @@ class Ledger:
             connection = _connect(path)
             version = connection.execute("PRAGMA user_version").fetchone()[0]
         except (OSError, *_UNREADABLE) as error:
-            raise StoreError(f"{path}: not readable as a ledger: {error}") from error
+            raise StoreError(f"{path}: not readable as a ledger: {plain(str(error))}") from error
         if version != FORMAT:
             connection.close()
             raise StoreError(f"{path}: ledger format {version}, this uderia-bench reads {FORMAT}")
@@ -168,6 +169,16 @@ class Ledger:
             self._db.executemany(ledger_rows.UPDATE_TRIAL, [entry.columns() for entry, _ in written])
             self._db.executemany("DELETE FROM payloads WHERE trial_id = ?", [(entry.trial_id,) for entry, _ in written])
             self._db.executemany("INSERT INTO payloads VALUES (?, ?, ?, ?)", [row for _, row in written if row is not None])
+            if accounts := [entry.account for entry, _ in written if entry.account is not None]:
+                self._db.execute(ledger_rows.ACCOUNT_TABLE)
+                self._db.execute(ledger_rows.KEEP_ACCOUNT, (accounts[-1],))
+
+    def account(self) -> str | None:
+        """Return what the run had spent when a trial settled last, as it was written; None where nothing was."""
+        with self._readable():
+            if self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'account'").fetchone() is None:
+                return None
+            return ledger_rows.text(self._db.execute("SELECT spent FROM account").fetchone()[0])
 
     def mark_asked(self, record: TrialRecord) -> None:
         """Write that a query was accepted."""
@@ -284,7 +295,9 @@ class Ledger:
         try:
             yield
         except _UNREADABLE as error:
-            raise StoreError(f"{self.path}: damaged ({error}): 'uderia-bench derive' saves what can be read") from error
+            raise StoreError(
+                f"{self.path}: damaged ({plain(str(error))}): 'uderia-bench derive' saves what can be read"
+            ) from error
 
     @contextmanager
     def _writing(self, what: str) -> Iterator[None]:
@@ -293,7 +306,7 @@ class Ledger:
             with self._db:
                 yield
         except sqlite3.Error as error:
-            raise StoreError(f"{self.path}: {what}: {error}") from error
+            raise StoreError(f"{self.path}: {what}: {plain(str(error))}") from error
         self._unsynced = True
 
 

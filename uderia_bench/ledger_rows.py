@@ -36,6 +36,8 @@ CREATE TABLE trials (
 CREATE TABLE payloads (trial_id TEXT PRIMARY KEY, task_bytes INTEGER, session_bytes INTEGER, frame BLOB NOT NULL);
 CREATE INDEX trials_by_seq ON trials (seq);
 """
+ACCOUNT_TABLE = "CREATE TABLE IF NOT EXISTS account (one INTEGER PRIMARY KEY, spent TEXT NOT NULL)"  # made with its first row
+KEEP_ACCOUNT = "INSERT OR REPLACE INTO account VALUES (1, ?)"
 RECORD_COLUMNS = (
     "SELECT t.planned, a.expected, t.ending, t.detail, t.attempts, t.polls, t.session_id, t.task_id, t.times, t.notes,"
     " p.task_bytes, p.session_bytes, p.frame"
@@ -59,10 +61,11 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What is written of a trial at once: how far it came, and all that is known of it by then."""
+    """What is written of a trial at once: how far it came, all that is known of it by then, and what the run has spent."""
 
     state: State
     record: TrialRecord
+    account: str | None = None
 
     @property
     def trial_id(self) -> str:
@@ -142,11 +145,11 @@ def record(row: tuple[Any, ...], unpack: zstandard.ZstdDecompressor) -> TrialRec
         trial=trial(planned),
         expected=expected(arm),
         ending=Ending(ending),
-        detail=_text(detail),
+        detail=text(detail),
         attempts=whole(attempts),
         polls=whole(polls),
-        session_id=_text(session_id),
-        task_id=_text(task_id),
+        session_id=text(session_id),
+        task_id=text(task_id),
         task=task,
         session=session,
         notes=tuple(orjson.loads(notes)),
@@ -158,7 +161,8 @@ def _size(body: bytes | None) -> int | None:
     return None if body is None else len(body)
 
 
-def _text(value: Any) -> str | None:
+def text(value: Any) -> str | None:
+    """Take a column for text, or for nothing."""
     if value is not None and not isinstance(value, str):
         raise TypeError(f"text expected, found {type(value).__name__}")
     return value

@@ -46,8 +46,8 @@ class Book(Protocol):
     async def mark_asked(self, record: TrialRecord) -> None:
         """Commit that a query was accepted."""
 
-    async def settle(self, record: TrialRecord) -> None:
-        """Commit how a trial ended."""
+    async def settle(self, record: TrialRecord, account: str | None = None) -> None:
+        """Commit how a trial ended, and what the run has spent by then."""
 
     async def keep(self) -> None:
         """Wait for trouble with what was committed, and raise it as ``StoreError``."""
@@ -198,7 +198,7 @@ class Runner:
         """
         for asking in count(1):
             record = self._understood(lane, await self._fly(lane, trial, before, picks_up=alone))
-            await self.book.settle(record)
+            await self.book.settle(record, lane.budget.account.to_json())
             again = await lane.patience.again(record)
             if not again or not alone or asking == ASKINGS_A_RUN:
                 break

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from uderia_bench import bookkeeping, early, embedded, logs, manifest, pacing, progress
 from uderia_bench.analysis.looking import Decided
-from uderia_bench.budget import Limits
+from uderia_bench.budget import Account, Limits
 from uderia_bench.errors import CallFailed, CannotRun, Interrupted, StoreError
 from uderia_bench.experiment import SIM, Experiment
 from uderia_bench.gateway import directory
@@ -170,6 +170,7 @@ async def _ask(experiment: Experiment, run: RunDirectory, session: _Session, led
                     book=book,
                     watch=settled,
                     stop=stop,
+                    spent=Account.carried(ledger.account(), trials=len(ledger.plan()) - len(left)),
                 )
                 await runner.run(left)
             complete = _leave_word(run, ledger, stop, None if looks is None else looks.decided)
