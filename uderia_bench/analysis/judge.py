@@ -17,8 +17,8 @@ from uderia_bench.analysis.looking import Looked
 from uderia_bench.analysis.settings import DEFAULT_CONFIDENCE, Correction, Settings
 from uderia_bench.analysis.strata import ALL, Stratum, strata
 from uderia_bench.analysis.summary import summarise
-from uderia_bench.analysis.trials import Trials, measured, near
 from uderia_bench.analysis.sweep import pooled, sweeps
+from uderia_bench.analysis.trials import Trials, measured, near
 from uderia_bench.analysis.validity import misrouted_note
 from uderia_bench.analysis.values import Analysis, Comparison
 from uderia_bench.analysis.variation import inside_arm
@@ -66,12 +66,12 @@ def analyse(
         comparisons=comparisons,
         winners=winners(comparisons, contrasts),
         learning=learned(trials, compared, settings=settings),
-        warnings=(
         sweeps=sweeps(trials, settings),
+        warnings=(
             *warnings,
             *((f"not in these trials, so not analysed: {', '.join(absent)}",) if absent else ()),
-            *misrouted_note(trials),
             *(pooled(trials) if comparisons else ()),
+            *misrouted_note(trials),
             *little_note(trials),
             *(note for arm in trials.arms for note in inside_arm(trials, arm)),
         ),

@@ -150,5 +150,5 @@ class Analysis:
     correction: str
     seed: int
     learning: tuple[Learning, ...] = ()
-    invalid: tuple[str, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
+    invalid: tuple[str, ...] = ()
