@@ -128,6 +128,68 @@ async def test_memory_is_bounded_by_what_is_read(monkeypatch, packed):
             await opened.exchange("GET", "/task")
 
 
+async def test_packed_answers_are_asked_for_and_unpacked():
+    """gzip, as a proxy may send it; what only says that it is packed is no answer."""
+    asked = []
+
+    def answer(request):
+        asked.append(request.headers["Accept-Encoding"])
+        return httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(gzip.compress(b"[1]")))
+
+    async with Wire("https://uderia.test", httpx.MockTransport(answer)) as opened:
+        assert (await opened.exchange("GET", "/task")).json() == [1]
+    assert asked == ["gzip"]
+
+    async def pretend(stream):
+        await stream.send(JSON + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}")
+
+    async with answering(pretend) as opened:
+        with pytest.raises(NoAnswer) as caught:
+            await opened.exchange("GET", "/task")
+    assert caught.value.arrived
+
+
+async def test_a_redirect_is_an_answer_and_nobody_follows_it():
+    """A token must not travel to where a server points."""
+    asked = []
+
+    def answer(request):
+        asked.append(request.url.path)
+        return httpx.Response(302, headers={"Location": "https://elsewhere.test/"})
+
+    async with Wire("https://uderia.test", httpx.MockTransport(answer)) as opened:
+        assert (await opened.exchange("GET", "/task", token="secret")).status == 302
+    assert asked == ["/task"]
+
+
+async def test_a_connection_serves_many_requests():
+    """Opening one costs more than a request."""
+    connections = 0
+
+    async def serve(stream):
+        nonlocal connections
+        connections += 1
+        while True:
+            await stream.send(JSON + b"Content-Length: 2\r\n\r\n{}")
+            try:
+                await stream.receive()
+            except anyio.EndOfStream:
+                return
+
+    async with answering(serve) as opened:
+        for _ in range(5):
+            assert (await opened.exchange("GET", "/task")).json() == {}
+    assert connections == 1
+
+
+async def test_what_is_no_address_is_said_before_anything_is_sent():
+    """A mistyped server is no answer that may have arrived."""
+    async with Wire("https://uderia.test:port", httpx.MockTransport(lambda _: httpx.Response(200))) as opened:
+        with pytest.raises(NoAnswer, match="is no address") as caught:
+            await opened.exchange("GET", "/task")
+    assert not caught.value.arrived
+
+
 async def test_fifty_megabytes_come_through():
     """A task with large results is read whole."""
 
