@@ -113,7 +113,7 @@ class Reading:
     def rows(self, record: TrialRecord) -> Rows:
         """Return what one record adds to each table; raises what fails, naming the trial too."""
         trial = record.trial
-        read = priced(type_registry.read(record, self.types), self.prices)
+        read = priced(type_registry.read(record, self.types), self.prices, server=record.expected.server)
         try:
             trace, judged = self.expected.judged(trial, read, self.others)
             observed = metric_registry.observe(trace, self.metrics)

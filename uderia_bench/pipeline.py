@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from uderia_bench import (
     logs,
     manifest,
     plan,
+    pricing,
     rendering,
     results,
     sitting,
@@ -44,8 +46,8 @@ from uderia_bench.gateway.credentials import from_environment
 from uderia_bench.ledger import Ledger
 from uderia_bench.plugins import Plugins
 from uderia_bench.pricing import PriceTable
-from uderia_bench.report.content import GateResult, IssueSummary, Report, Saving
-from uderia_bench.report.costs import costs
+from uderia_bench.report.content import GateResult, IssueSummary, PricedModel, Report, Saving
+from uderia_bench.report.costs import costs, priced_models
 from uderia_bench.report.issues import summarise
 from uderia_bench.report.savings import savings
 from uderia_bench.sitting import Surroundings
@@ -94,17 +96,23 @@ def ask_judge(run: RunDirectory, plugins: Plugins, around: Surroundings) -> None
 
 def conclude(run: RunDirectory, plugins: Plugins, thresholds: Thresholds = DEFAULTS) -> Report:
     """Derive a run's Parquet, compare its arms and write its reports; returns the report for printing and judging."""
+    facts = run.manifest()
+    prices = PriceTable(own=manifest.experiment_of(facts).prices, served=pricing.served(facts.get("servers", {})))
     derived = derive.run(
         run,
         metrics=plugins.metrics,
         types=plugins.profile_types,
         detectors=plugins.detectors,
         thresholds=thresholds,
-        expected=manifest.expected(run.manifest(), plugins.expectations, judgements.read(run.path).scores),
-        prices=PriceTable(own=manifest.experiment_of(run.manifest()).prices),
+        expected=manifest.expected(facts, plugins.expectations, judgements.read(run.path).scores),
+        prices=prices,
     )
-    facts = manifest.derived(run.manifest(), plugins.metrics)
-    run.write_manifest({**facts, "damaged": _damaged(run, derived), "baseline": pinned(run, facts)})
+    found = {
+        "damaged": _damaged(run, derived),
+        "baseline": pinned(run, facts),
+        "prices": [asdict(priced) for priced in priced_models(run.trials(), run.derived("steps"), prices)],
+    }
+    run.write_manifest({**manifest.derived(facts, plugins.metrics), **found})
     made = judge(run, plugins)
     results.keep(run, made, plugins)
     rendering.leave(run, made)
@@ -174,6 +182,7 @@ def judge(run: RunDirectory, plugins: Plugins) -> Report:
         analysis=found,
         metrics=plugins.metrics,
         costs=costs(trials, tuple(summary.arm for summary in found.arms)),
+        prices=tuple(PricedModel(**priced) for priced in facts.get("prices", ())),
         savings=_savings(run, trials),
         issues=issues,
         conversations=conversations.carry_over(trials),

@@ -4,9 +4,11 @@ import polars as pl
 import pytest
 from report.reports import report
 
+from uderia_bench.experiment_parts import Price
+from uderia_bench.pricing import PriceTable, served
 from uderia_bench.report import tables
-from uderia_bench.report.content import ArmCost
-from uderia_bench.report.costs import costs
+from uderia_bench.report.content import ArmCost, PricedModel
+from uderia_bench.report.costs import costs, priced_models
 
 
 def trials(*rows):
@@ -52,3 +54,30 @@ def test_an_older_run_lacks_columns(missing):
     """What was not derived is left out, and nothing fails."""
     frame = trials(("a", "answered", 1.0, 1.0)).drop(missing)
     assert len(costs(frame, ["OPTIM"])) == (0 if missing == "cost_usd" else 1)
+
+
+def test_every_model_that_took_part_says_who_priced_it():
+    """The turns' models, then those of single calls; one that nobody prices is there, too."""
+    turns = pl.DataFrame(
+        {"trial_id": ["1", "2"], "server": ["sim"] * 2, "provider": ["Beta"] * 2, "model": ["one", "two"]}
+    )  # fmt: skip
+    steps = pl.DataFrame({"trial_id": ["1", "1", "2"], "model": ["one", "three", None]})
+    free = Price(input_cost_per_million=0.0, output_cost_per_million=0.0)
+    entry = {"provider": "Beta", "model": "two", "input_cost_per_million": 1, "output_cost_per_million": 1}
+    table = PriceTable(own={"one": free}, listed=False, served=served({"sim": {"costs": [entry]}}))
+    found = priced_models(turns, steps, table)
+    assert {(each.provider, each.model): each.by for each in found} == {
+        ("Beta", "one"): "experiment", ("Beta", "two"): "server", (None, "three"): None,
+    }  # fmt: skip
+    assert len(priced_models(turns, None, table)) == 2
+
+
+def test_the_table_says_which_list_priced_what():
+    """In one sentence below the costs, by table."""
+    cost = ArmCost(arm="OPTIM", total_usd=3.0, unpriced=0, per_answer_usd=1.5, per_right_answer_usd=None, fallback=None)
+    of = [("one", "server"), ("two", "genai-prices 0.2"), ("three", None), ("four", "server")]
+    models = tuple(PricedModel(server="sim", provider="Beta", model=model, by=by) for model, by in of)
+    remark = tables.costs(report(costs=(cost,), prices=models)).remarks[-1]
+    assert remark == (
+        "list_cost_usd: one, four at the server's own prices; two at genai-prices 0.2; three at no price table."
+    )  # fmt: skip

@@ -30,7 +30,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="list_cost_usd",
         family="cost",
-        doc="The turn's tokens at the experiment's price table; None without one.",
+        doc="The turn's tokens at the experiment's prices, else a maintained list's, else the server's; None without any.",
         unit="usd",
         kind=float,
         direction=Direction.LOWER,

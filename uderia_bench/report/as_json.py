@@ -48,6 +48,10 @@ def as_dict(report: Report) -> dict[str, Any]:
             for one in analysis.learning
         ],
         "costs": [_cost(cost) for cost in report.costs],
+        "prices": [
+            {"server": priced.server, "provider": priced.provider, "model": priced.model, "by": priced.by}
+            for priced in report.prices
+        ],
         "savings": [_saving(saving) for saving in report.savings],
         "issues": [
             {

@@ -122,6 +122,16 @@ class ArmCost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PricedModel:
+    """What table ``list_cost_usd`` has a model's price from: ``experiment``, a list's name, ``server``; None: from none."""
+
+    server: str
+    provider: str | None
+    model: str
+    by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateResult:
     """One gate as written in the experiment, and whether the run passed it."""
 
@@ -138,6 +148,7 @@ class Report:
     analysis: Analysis
     metrics: tuple[Metric, ...]
     costs: tuple[ArmCost, ...] = ()
+    prices: tuple[PricedModel, ...] = ()
     savings: tuple[Saving, ...] = ()
     issues: tuple[IssueSummary, ...] = ()
     gates: tuple[GateResult, ...] = ()

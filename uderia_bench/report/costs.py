@@ -1,4 +1,7 @@
-"""What an arm spent, and what an answer and a right answer came to: failures are paid for too. Frames in, values out."""
+"""What an arm spent, what an answer and a right answer came to (failures are paid for too), and who priced what.
+
+Frames in, values out.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from uderia_bench.report.content import ArmCost
+from uderia_bench.pricing import PriceTable
+from uderia_bench.report.content import ArmCost, PricedModel
 from uderia_bench.trial import Outcome, Stage
 
 _COST, _RIGHT = "cost_usd", "checks_passed_ratio"
@@ -19,6 +23,24 @@ def costs(trials: pl.DataFrame, arms: Sequence[str]) -> tuple[ArmCost, ...]:
     measured = trials.filter(pl.col("stage") == Stage.MEASURED)
     found = (_cost(arm, measured.filter(pl.col("arm") == arm)) for arm in arms)
     return tuple(cost for cost in found if cost is not None)
+
+
+def priced_models(trials: pl.DataFrame, steps: pl.DataFrame | None, prices: PriceTable) -> tuple[PricedModel, ...]:
+    """Say what table prices each model that took part; a call of another model than its turn's has a provider nobody names."""
+    turns = trials.select("trial_id", "server", "provider", "model")
+    used = set(turns.select("server", "provider", "model").drop_nulls("model").unique().rows())
+    if steps is not None:
+        calls = steps.select("trial_id", call="model").drop_nulls().join(turns, on="trial_id")
+        used |= {
+            (server, None, call)
+            for server, model, call in calls.select("server", "model", "call").unique().rows()
+            if call != model
+        }
+    found = ((each, prices.find(*each)) for each in sorted(used, key=str))
+    return tuple(
+        PricedModel(server=server, provider=provider, model=model, by=None if price is None else price.by)
+        for (server, provider, model), price in found
+    )
 
 
 def _cost(arm: str, trials: pl.DataFrame) -> ArmCost | None:

@@ -175,7 +175,17 @@ def costs(report: Report) -> Table | None:
         rows.append((Cell(forms=(cost.arm,), notes=tuple(notes)), *map(_text, shown)))
     columns = (_left("arm"), Column(title="spent"), Column(title="an answer"), Column(title="a right answer"))
     remark = "Failed trials are paid for. A right answer passed all its checks, over the queries that have any."
-    return _table("Cost", columns, rows, remark) if rows else None
+    return _table("Cost", columns, rows, remark, _list_prices(report)) if rows else None
+
+
+def _list_prices(report: Report) -> str | None:
+    """Say which table priced which model in ``list_cost_usd``, None where no model is known."""
+    words = {"experiment": "at the experiment's prices", "server": "at the server's own prices", None: "at no price table"}
+    of_table: dict[str, dict[str, None]] = {}
+    for priced in report.prices:
+        of_table.setdefault(words.get(priced.by, f"at {priced.by}"), {})[priced.model] = None
+    said = "; ".join(f"{', '.join(models)} {where}" for where, models in of_table.items())
+    return f"list_cost_usd: {said}." if said else None
 
 
 def savings(report: Report) -> Table | None:
