@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import anyio
@@ -12,6 +13,7 @@ from uderia_bench.budget import Account
 from uderia_bench.gateway import directory
 from uderia_bench.gateway.connect import connect
 from uderia_bench.gateway.credentials import Credentials, Secret
+from uderia_bench.generator import Gauge
 from uderia_bench.ledger import Ledger
 from uderia_bench.runner import Conditions, Runner
 from uderia_bench.stop import Stop
@@ -75,6 +77,7 @@ class Bench:
         self.server, self.trials, self.conditions = server, trials, conditions
         self.path = tmp_path / "ledger.sqlite"
         self.seen, self.stop = [], Stop()
+        self.gauge = Gauge(beat_s=math.inf)  # a clock that jumps would only jump from beat to beat
 
     async def run(self, *, resume: bool = False, during=None) -> None:
         """Run what is unsettled, with something happening meanwhile."""
@@ -92,6 +95,7 @@ class Bench:
                     watch=self.seen.append,
                     stop=self.stop,
                     spent=Account.carried(ledger.account(), trials=len(self.trials) - len(left)),
+                    gauge=self.gauge,
                 )
                 async with anyio.create_task_group() as group:
                     if during is not None:

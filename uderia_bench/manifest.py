@@ -12,6 +12,8 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Any
 
+from uderia_bench.analysis import conditions
+from uderia_bench.analysis.conditions import Conditions
 from uderia_bench.analysis.looking import Decided, Looked
 from uderia_bench.checks import Asked, Expected
 from uderia_bench.corpus import Query, content_hash
@@ -104,6 +106,16 @@ def ended(manifest: dict[str, Any], *, complete: bool, ended_at: datetime, decid
     return {**manifest, "state": state, "ended_at": ended_at.isoformat(), "decided": said}
 
 
+def measured(manifest: dict[str, Any], sitting: Conditions) -> dict[str, Any]:
+    """Return the manifest with what one more sitting measured of its load generator: ``generator`` holds an entry a sitting."""
+    return {**manifest, "generator": [*manifest.get("generator", ()), asdict(sitting)]}
+
+
+def generator(manifest: dict[str, Any]) -> Conditions | None:
+    """Return what the run measured of its load generator, of several sittings the worst; None where it did not."""
+    return conditions.read(manifest.get("generator", ()))
+
+
 def looked(manifest: dict[str, Any]) -> Looked | None:
     """Return how far a run with declared looks came; None without any."""
     stop = experiment_of(manifest).stop
@@ -157,6 +169,7 @@ def facts(manifest: dict[str, Any], outcomes: Mapping[Outcome, int], *, notes: t
         settled={outcome.value: count for outcome, count in outcomes.items()},
         started_at=_stamp(manifest.get("started_at")),
         ended_at=_stamp(manifest.get("ended_at")),
+        generator=generator(manifest),
         versions=dict(manifest["versions"]),
         notes=(decided["reason"], *notes) if decided else notes,
     )

@@ -174,6 +174,7 @@ def judge(run: RunDirectory, plugins: Plugins) -> Report:
         confidence=experiment.confidence,
         seed=experiment.seed,
         looked=manifest.looked(facts),
+        conditions=manifest.generator(facts),
     )
     issues = _issues(run, trials, plugins)
     against = _against(run, facts, plugins)

@@ -18,12 +18,15 @@ import structlog
 from anyio.abc import TaskGroup
 
 from uderia_bench import pacing, profile_types
+from uderia_bench.arrivals import Arrivals
 from uderia_bench.asking import Asking, Clock
 from uderia_bench.budget import Account, Budget, Limits
 from uderia_bench.errors import BenchError
 from uderia_bench.following import Follower
 from uderia_bench.gateway.uderia import Uderia
+from uderia_bench.generator import Gauge
 from uderia_bench.patience import ASKINGS_A_RUN, Patience
+from uderia_bench.spacing import Spacing
 from uderia_bench.stop import Stop
 from uderia_bench.trial import Ending, Expected, Outcome, Trial, TrialRecord
 
@@ -57,7 +60,8 @@ class Book(Protocol):
 class Conditions:
     """Under what load trials run, and what ends them early. ``concurrency`` is per server; ``caps`` bounds arms below it.
 
-    ``pacer`` says when trial n of a window is due; an open loop has no slots, so that a slow server does not slow the asking.
+    ``pacer`` says when trial n is due; an open loop has no slots, so that a slow server does not slow the asking. The slots of a
+    closed one open over ``ramp_s``. ``levels`` are the loads of a sweep, which stand in for both.
     ``grace_s`` is what trials in flight get when the run is told to stop, ``outage_s`` how long a server may be away.
     """
 
@@ -66,18 +70,25 @@ class Conditions:
     bare_sessions: bool
     seed: int
     pacer: pacing.Pacer = pacing.closed
+    ramp_s: float = 0.0
+    levels: Mapping[float, pacing.Shape] = field(default_factory=dict)
     caps: Mapping[str, int] = field(default_factory=dict)
     grace_s: float = 30.0
     outage_s: float = 120.0
     on_quota: str = "pause"
     limits: Limits = field(default_factory=Limits)
+    notifications: bool = False
+
+    def shape(self, level: float | None) -> pacing.Shape:
+        """Return the load of a trial's level."""
+        return pacing.Shape(slots=self.concurrency, pacer=self.pacer) if level is None else self.levels[level]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runner:
     """Everything a run needs besides its trials: signed-in servers by address, arms, where records go and who watches.
 
-    ``spent`` is what earlier sittings of the run did.
+    ``spent`` is what earlier sittings of the run did; ``gauge`` measures this process while it asks.
     """
 
     servers: Mapping[str, Uderia]
@@ -87,26 +98,32 @@ class Runner:
     watch: Callable[[TrialRecord], None]
     stop: Stop
     spent: Account = field(default_factory=Account)
+    gauge: Gauge = field(default_factory=Gauge)
 
     async def run(self, trials: Iterable[Trial]) -> None:
         """Ask every trial and commit every record; returns early, with nothing lost, when told to stop."""
         clock = Clock(anyio.current_time())
         budget = Budget(self.conditions.limits, self.stop, self.spent)
+        starts = Spacing()
         lanes: dict[str, list[Trial]] = {}
         for trial in sorted(trials, key=lambda trial: trial.seq):
             lanes.setdefault(self.arms[trial.arm].server, []).append(trial)
         try:
             async with anyio.create_task_group() as group:
                 flight = _Flight(self.conditions.grace_s, self.stop)
-                for meanwhile in (flight.guard, self.stop.listen, budget.expire, self.book.keep):
+                for meanwhile in (flight.guard, self.stop.listen, budget.expire, self.book.keep, self.gauge.watch):
                     group.start_soon(meanwhile)
                 async with anyio.create_task_group() as running:
                     for server, planned in lanes.items():
                         lane = _Lane(
-                            asking=self._asking(server, clock), patience=self._patience(server), budget=budget, flight=flight
+                            asking=self._asking(server, clock),
+                            patience=self._patience(server),
+                            budget=budget,
+                            flight=flight,
+                            starts=starts,
                         )
                         await group.start(lane.asking.follower.run)
-                        running.start_soon(self._work_through, lane, planned)
+                        running.start_soon(self._work_through, lane, planned, group)
                 group.cancel_scope.cancel()
         except BaseExceptionGroup as failures:
             raise _first(failures) from failures
@@ -118,7 +135,7 @@ class Runner:
             self.stop,
             on_quota=conditions.on_quota,
             outage_s=conditions.outage_s,
-            slots=conditions.concurrency,
+            slots=max(shape.slots for shape in (conditions.shape(None), *conditions.levels.values())),
         )
 
     def _asking(self, server: str, clock: Clock) -> Asking:
@@ -127,7 +144,8 @@ class Runner:
             follower=Follower(
                 self.servers[server],
                 rng=random.Random(self.conditions.seed),  # noqa: S311 - spreads polls in time, hides nothing
-                late=lambda _: None,
+                late=self.gauge.poll_late,
+                notifications=self.conditions.notifications,
             ),
             clock=clock,
             timeout_s=self.conditions.timeout_s,
@@ -136,33 +154,52 @@ class Runner:
             mark_asked=self.book.mark_asked,
         )
 
-    async def _work_through(self, lane: _Lane, planned: list[Trial]) -> None:
-        slots = anyio.Semaphore(self.conditions.concurrency)
+    async def _work_through(self, lane: _Lane, planned: list[Trial], meanwhile: TaskGroup) -> None:
         caps = {arm: anyio.Semaphore(cap) for arm, cap in self.conditions.caps.items()}
-        for _, window in groupby(planned, key=lambda trial: trial.window):
-            opened_s = anyio.current_time()
+        levels: dict[float | None, Arrivals] = {}
+        for (level, _), window in groupby(planned, key=lambda trial: (trial.level, trial.window)):
+            if level not in levels:
+                levels[level] = Arrivals(self.conditions.shape(level), ramp_s=self.conditions.ramp_s)
+                meanwhile.start_soon(levels[level].ramp)
+            arrivals = levels[level]
+            arrivals.open_window()
+            conversations = [tuple(turns) for _, turns in groupby(window, key=lambda trial: trial.conversation)]
             async with anyio.create_task_group() as group:
-                for number, (_, turns) in enumerate(groupby(window, key=lambda trial: trial.conversation)):
-                    conversation = tuple(turns)
-                    arm, due_s = conversation[0].arm, self.conditions.pacer(number)
-                    if due_s is None:
-                        held = [slots, *([caps[arm]] if arm in caps else [])]
+                for number, conversation in enumerate(conversations):
+                    arm, scheduled_s = conversation[0].arm, arrivals.next_due_s()
+                    if scheduled_s is None:
+                        held = [arrivals.slots, *([caps[arm]] if arm in caps else [])]
                         for slot in held:
                             await slot.acquire()
+                        due_s = anyio.current_time()
+                        start_s = lane.starts.take(due_s)
+                        await anyio.sleep_until(start_s)
                     else:  # an open loop sends when it is time, however many are in flight
                         held = []
-                        lane.due_s[conversation[0].trial_id] = lane.asking.clock.since(opened_s + due_s)
-                        with anyio.CancelScope(deadline=opened_s + due_s):
+                        due_s = start_s = scheduled_s
+                        with anyio.CancelScope(deadline=due_s):
                             await self.stop.soft.wait()
+                    late_s = anyio.current_time() - start_s
                     if not (await lane.patience.ready() and await lane.budget.admit(conversation)):
+                        self.gauge.never_sent(arrivals.overdue(len(conversations) - number - 1))
                         return
-                    self._start(group, lane, conversation, held)
+                    if scheduled_s is not None:
+                        self.gauge.scheduled(lane.asking.uderia.base_url, number, due_s, late_s)
+                    lane.due_s[conversation[0].trial_id] = lane.asking.clock.since(due_s)
+                    self._start(group, lane, conversation, held, late_s)
 
-    def _start(self, group: TaskGroup, lane: _Lane, conversation: tuple[Trial, ...], held: list[anyio.Semaphore]) -> None:
+    def _start(
+        self, group: TaskGroup, lane: _Lane, conversation: tuple[Trial, ...], held: list[anyio.Semaphore], late_s: float
+    ) -> None:
+        """Start a conversation; ``late_s`` is how late that is already, for want of this process's time."""
+        spawned_s = anyio.current_time()
+
         async def one() -> None:
+            self.gauge.send_late(late_s + anyio.current_time() - spawned_s)
             try:
                 await self._converse(lane, conversation)
             finally:
+                lane.due_s.pop(conversation[0].trial_id, None)
                 lane.budget.landed(conversation)
                 for slot in held:
                     slot.release()
@@ -197,8 +234,11 @@ class Runner:
         Only a trial that is ``alone`` in its session is asked again here: a turn cannot be repeated behind itself.
         """
         for asking in count(1):
-            record = self._understood(lane, await self._fly(lane, trial, before, picks_up=alone))
-            await self.book.settle(record, lane.budget.account.to_json())
+            with self.gauge.flying() as flight:
+                record = await self._fly(lane, trial, before, picks_up=alone)
+                flight.over()
+                record = self._understood(lane, record)
+                await self.book.settle(record, lane.budget.account.to_json())
             again = await lane.patience.again(record)
             if not again or not alone or asking == ASKINGS_A_RUN:
                 break
@@ -232,8 +272,15 @@ class Runner:
             return found
         session_id = None if before is None else before.session_id
         attempts = self.book.attempts(trial.trial_id) + 1
-        due_s = lane.due_s.pop(trial.trial_id, None)
-        return await lane.asking.ask(trial, self.arms[trial.arm], attempts=attempts, session_id=session_id, due_s=due_s)
+        due_s = lane.due_s.get(trial.trial_id)
+        record = await lane.asking.ask(trial, self.arms[trial.arm], attempts=attempts, session_id=session_id, due_s=due_s)
+        return replace(record, stall_s=self._stalled_s(lane.asking.clock, record))
+
+    def _stalled_s(self, clock: Clock, record: TrialRecord) -> float | None:
+        """Return for how long our event loop stood still inside a round trip; by now the stall at its end has been noted."""
+        if record.sent_s is None or record.accepted_s is None:
+            return None
+        return self.gauge.stalled_s(clock.start_s + record.sent_s, clock.start_s + record.accepted_s)
 
     def _unasked(self, trial: Trial, before: TrialRecord) -> TrialRecord:
         """Return the record of a turn that nothing can follow on: it ends as the turn before did, and says so."""
@@ -265,13 +312,14 @@ class Runner:
 class _Lane:
     """What the trials of one server share; budget and flight are the whole run's.
 
-    ``due_s`` holds when a schedule wants those about to be sent, on the run's clock.
+    ``due_s`` holds when those in flight were due, on the run's clock; ``starts`` spaces what has no schedule.
     """
 
     asking: Asking
     patience: Patience
     budget: Budget
     flight: _Flight
+    starts: Spacing
     due_s: dict[str, float] = field(default_factory=dict)
 
 

@@ -17,15 +17,17 @@ import anyio
 import structlog
 from rich.console import Console
 
-from uderia_bench import bookkeeping, early, embedded, logs, manifest, pacing, progress
+from uderia_bench import bookkeeping, early, embedded, garbage, logs, manifest, pacing, progress
 from uderia_bench.analysis.looking import Decided
 from uderia_bench.budget import Account, Limits
 from uderia_bench.errors import CallFailed, CannotRun, Interrupted, StoreError
 from uderia_bench.experiment import SIM, Experiment
+from uderia_bench.experiment_parts import Load
 from uderia_bench.gateway import directory
 from uderia_bench.gateway.connect import connect
 from uderia_bench.gateway.credentials import from_environment
 from uderia_bench.gateway.uderia import Uderia
+from uderia_bench.generator import Gauge
 from uderia_bench.ledger import Ledger
 from uderia_bench.runner import Conditions, Runner
 from uderia_bench.stop import Stop, listened_to
@@ -70,11 +72,13 @@ def first(
     _sit(experiment, run, around, work)
 
 
-def again(experiment: Experiment, run: RunDirectory, around: Surroundings) -> None:
-    """Go on with a run; raises as ``first``."""
+def again(facts: dict[str, Any], run: RunDirectory, around: Surroundings) -> None:
+    """Go on with a run, by its manifest as it is to be from now on; raises as ``first``."""
+    experiment = manifest.experiment_of(facts)
 
     async def work(session: _Session) -> None:
         with Ledger.open(run.ledger) as ledger:
+            run.write_manifest({**run.manifest(), "experiment": facts["experiment"]})
             embedded_arms = [arm for arm, expected in session.arms.items() if expected.server == SIM]
             if forgotten := ledger.forget(embedded_arms):
                 # It was a child of the process that was interrupted: its sessions and tasks went with it.
@@ -150,7 +154,12 @@ async def _ask(experiment: Experiment, run: RunDirectory, session: _Session, led
     """Ask what the ledger has left, and say in the manifest how far it came."""
     left = ledger.unsettled()
     stop = Stop(listened_to(), say=lambda text: around.console.print(text, highlight=False, markup=False))
-    with logs.into(run.log, as_json=around.log_as_json), progress.shown(len(left), around.console) as watch:
+    with (
+        logs.into(run.log, as_json=around.log_as_json),
+        progress.shown(len(left), around.console) as watch,
+        garbage.held_back() as tidy,
+    ):
+        gauge = Gauge(tidy=tidy)
         log.info("run begins", run=run.run_id, trials=len(left))
         asked_again = {trial.trial_id for trial in left}
         before = (record for record in ledger.records() if record.trial.trial_id not in asked_again)
@@ -171,49 +180,59 @@ async def _ask(experiment: Experiment, run: RunDirectory, session: _Session, led
                     watch=settled,
                     stop=stop,
                     spent=Account.carried(ledger.account(), trials=len(ledger.plan()) - len(left)),
+                    gauge=gauge,
                 )
                 await runner.run(left)
-            complete = _leave_word(run, ledger, stop, None if looks is None else looks.decided)
+            complete = _leave_word(run, ledger, stop, gauge, None if looks is None else looks.decided)
         except StoreError as error:
             raise Interrupted(f"{error}; when that is mended, {how_to_go_on(run)}") from error
         except CannotRun as error:
-            _leave_word(run, ledger, stop)
+            _leave_word(run, ledger, stop, gauge)
             raise type(error)(f"{error}; then {how_to_go_on(run)}") from error
         if experiment.sessions == "archive" and complete:
             await _archive(session, ledger)
 
 
-def _leave_word(run: RunDirectory, ledger: Ledger, stop: Stop, decided: Decided | None = None) -> bool:
-    """Say in the manifest how far the run came and why it stopped; returns whether it is complete, as a decided one is."""
+def _leave_word(run: RunDirectory, ledger: Ledger, stop: Stop, gauge: Gauge, decided: Decided | None = None) -> bool:
+    """Say in the manifest how far the run came, why it stopped and what it measured of itself; returns whether it is complete.
+
+    One that a look has decided is.
+    """
     complete = decided is not None or not ledger.unsettled()
     facts = manifest.ended(run.manifest(), complete=complete, ended_at=datetime.now(UTC), decided=decided)
-    run.write_manifest({**facts, "stopped": None if complete else stop.reason})
+    measured = manifest.measured(facts, gauge.conditions())
+    run.write_manifest({**measured, "stopped": None if complete else stop.reason})
     log.info("run ends", run=run.run_id, complete=complete, reason=stop.reason, **ledger.counts())
     return complete
 
 
 def _conditions(experiment: Experiment) -> Conditions:
-    single = experiment.load.isolation == "trial"
-    budget = experiment.budget
+    load, budget = experiment.load, experiment.budget
     return Conditions(
-        concurrency=1 if single else experiment.load.concurrency,
+        concurrency=1 if load.isolation == "trial" else load.concurrency,
         caps={arm.name: arm.concurrency for arm in experiment.arms if arm.concurrency is not None},
         timeout_s=experiment.timeout,
         bare_sessions=not experiment.session_carries_profile,
         seed=experiment.seed,
-        pacer=_pacer(experiment),
+        pacer=_pacer(load, experiment.seed),
+        ramp_s=load.ramp,
+        levels={level: _shape(load.at(level), experiment.seed) for level in load.sweep or ()},
         grace_s=experiment.grace,
         outage_s=experiment.outage,
         on_quota=experiment.on_quota,
+        notifications=experiment.notifications == "on",
         limits=Limits(trials=budget.trials, tokens=budget.tokens, usd=budget.usd, time_s=budget.time),
     )
 
 
-def _pacer(experiment: Experiment) -> pacing.Pacer:
-    load = experiment.load
-    if load.arrivals == "closed" or load.rate is None:
+def _shape(load: Load, seed: int) -> pacing.Shape:
+    return pacing.Shape(slots=load.concurrency, pacer=_pacer(load, seed))
+
+
+def _pacer(load: Load, seed: int) -> pacing.Pacer:
+    if load.rate is None:
         return pacing.closed
-    return pacing.constant(load.rate) if load.arrivals == "constant" else pacing.poisson(load.rate, experiment.seed)
+    return pacing.constant(load.rate, load.ramp) if load.arrivals == "constant" else pacing.poisson(load.rate, seed, load.ramp)
 
 
 async def _archive(session: _Session, ledger: Ledger) -> None:

@@ -62,6 +62,11 @@ def clock_notes(trials: Trials, metric: Metric, arms: tuple[str, ...], *, where:
     return tuple(notes)
 
 
+def held_up(trials: Trials) -> int:
+    """Count the trials in whose round trip our own event loop stood still."""
+    return int(np.count_nonzero(trials.column(STALL) > 0)) if trials.has(STALL) else 0
+
+
 def _widest(trials: Trials, metric: Metric, arms: tuple[str, ...], where: Mask) -> float | None:
     """Return the larger quantisation of the arms; None where a metric does not rest on polls."""
     if metric.name not in POLLED:

@@ -23,8 +23,9 @@ CPU_LIMIT = 0.9
 CPU_FLOOR_S = 5.0
 
 # A submit's round trip is read late by the loop's lag, and so is every latency. The mean lag is what a mean latency is off by:
-# half of the smallest margin that the shipped experiments ask for (5 %).
-LAG_LIMIT = 0.025
+# the smallest margin that the shipped experiments ask for. Measured on two cores: the demo 0.2 %, beside eight busy processes
+# 2 %; a run that shared its core with three 29 % (tests/bench/starved.py).
+LAG_LIMIT = 0.05
 
 # What a request waits in the generator is in no latency. Up to a tenth of a typical answer it is less than the margins that
 # experiments ask for; beyond, the schedule was not kept and the load was another one.
@@ -53,9 +54,10 @@ class Conditions:
     ``asking_s`` is how long it asked, ``trials`` how many were in flight in that time, ``cpu_share`` the process's share of one
     core. ``lag_*`` is how late the event loop woke, ``stalls`` how often by more than ``generator.STALL_S``, ``stalled_s`` for
     how long in all, ``longest_stalls`` (begin, length) from the first send. ``send_late_p99_s`` is how late sends began against
-    schedule or spacing, ``poll_late_p99_s`` polls. The rates are arrivals a second, asked and achieved, of an open loop.
-    ``in_flight`` is L, ``arrival_rate`` lambda, ``flight_s`` W. ``sittings``: how many these are the worst of. ``versions`` are
-    those each server gave, in their order.
+    schedule or spacing, ``poll_late_p99_s`` polls. The rates are arrivals a second, asked and achieved, of an open loop;
+    ``sent_late`` of its trials were sent more than ``generator.SENT_LATE_S`` after their moment, ``never_sent`` were due and
+    not sent when the run was told to stop. ``in_flight`` is L, ``arrival_rate`` lambda, ``flight_s`` W. ``sittings``: how many
+    these are the worst of. ``versions`` are those each server gave, in their order.
     """
 
     asking_s: float | None = None
@@ -71,6 +73,8 @@ class Conditions:
     poll_late_p99_s: float | None = None
     asked_rate: float | None = None
     achieved_rate: float | None = None
+    sent_late: int | None = None
+    never_sent: int | None = None
     in_flight: float | None = None
     arrival_rate: float | None = None
     flight_s: float | None = None
@@ -96,7 +100,7 @@ def worst(sittings: Sequence[Conditions]) -> Conditions:
         return sittings[0]
     found: dict[str, Any] = {name: _most(sittings, name) for name in _LARGEST}
     found["longest_stalls"] = max(sittings, key=lambda each: each.lag_max_s or 0.0).longest_stalls
-    found |= {name: _total(sittings, name) for name in ("asking_s", "trials", "stalls", "stalled_s")}
+    found |= {name: _total(sittings, name) for name in _SUMMED}
     slowest = min(
         (each for each in sittings if each.kept_rate is not None), key=lambda each: each.kept_rate or 0.0, default=None
     )
@@ -139,7 +143,7 @@ def _saturation(conditions: Conditions, typical_s: float | None) -> tuple[str, .
         reasons.append(f"the load generator used {cpu:.0%} of a core, more than {CPU_LIMIT:.0%}: its clock is late")
     if lag is not None and typical_s is not None and lag > LAG_LIMIT * typical_s:
         stood = f"the load generator's event loop was late by {_s(lag)} on average"
-        reasons.append(f"{stood}, more than {LAG_LIMIT:.1%} of a typical answer ({_s(typical_s)})")
+        reasons.append(f"{stood}, more than {LAG_LIMIT:.0%} of a typical answer ({_s(typical_s)})")
     scheduled = conditions.asked_rate is not None and (conditions.trials or 0) >= LATENESS_FLOOR
     if scheduled and late is not None and typical_s is not None and late > LATENESS_LIMIT * typical_s:
         reasons.append(f"requests were sent up to {_s(late)} late (p99), more than {LATENESS_LIMIT:.0%} of a typical answer")
@@ -195,6 +199,7 @@ def little_note(trials: Trials) -> tuple[str, ...]:
     return (f"Little's law is off by {mismatch:.0%}: {views}; polling, or a client that stalls",)
 
 
+_SUMMED = ("asking_s", "trials", "stalls", "stalled_s", "sent_late", "never_sent")
 _LARGEST = ("cpu_share", "lag_mean_s", "lag_p99_s", "lag_max_s", "send_late_p99_s", "poll_late_p99_s")
 
 

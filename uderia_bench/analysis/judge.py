@@ -9,6 +9,7 @@ from difflib import get_close_matches
 import numpy as np
 import polars as pl
 
+from uderia_bench.analysis.clock import held_up
 from uderia_bench.analysis.conditions import Conditions, failed_conditions, little_note, typical_answer_s
 from uderia_bench.analysis.contrast import OWN, Finding, findings
 from uderia_bench.analysis.families import judge
@@ -79,6 +80,7 @@ def analyse(
         correction=correction,
         seed=seed,
         invalid=broken,
+        held_up=held_up(trials),
     )
 
 

@@ -140,7 +140,11 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
-    """All that is concluded from one run's measured trials; ``invalid`` says why nothing of it holds, whatever is compared."""
+    """All that is concluded from one run's measured trials.
+
+    ``invalid`` says why nothing of it holds, whatever is compared. ``held_up`` counts the trials in whose round trip our own
+    event loop stood still.
+    """
 
     arms: tuple[ArmSummary, ...]
     comparisons: tuple[Comparison, ...]
@@ -152,3 +156,4 @@ class Analysis:
     learning: tuple[Learning, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
     invalid: tuple[str, ...] = ()
+    held_up: int = 0

@@ -12,7 +12,7 @@ from typing import Any
 
 from uderia_bench.analysis import ArmSummary, Comparison, MetricSummary
 from uderia_bench.metrics.metric import Metric
-from uderia_bench.report import content, decision
+from uderia_bench.report import content, decision, measurement
 from uderia_bench.report.content import ArmCost, Report, RunFacts, Saving
 from uderia_bench.report.figures import finite
 from uderia_bench.report.headline import headline
@@ -67,6 +67,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         ],
         "gates": [{"name": gate.name, "passed": gate.passed, "detail": gate.detail} for gate in report.gates],
         "warnings": [*report.warnings, *analysis.warnings],
+        "measurement": measurement.as_mapping(report),
     }
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 
 from uderia_bench.analysis import Analysis, ArmSummary, Comparison, MetricSummary, Verdict
+from uderia_bench.analysis.conditions import Conditions
 from uderia_bench.errors import InvalidContrast
 from uderia_bench.metrics.metric import Metric
 from uderia_bench.trial import Outcome
@@ -46,7 +47,7 @@ class RunFacts:
     """What was run, where and when. ``settled`` counts measured trials by outcome; ``planned`` is how many there should be.
 
     ``embedded_speed`` is None on a real server. ``files`` are the paths worth naming, as the reader should type them.
-    ``arrivals`` says at what rate an open loop asked, None for a closed one.
+    ``arrivals`` says at what rate an open loop asked, None for a closed one. ``generator`` is what the run measured of itself.
     """
 
     run_id: str
@@ -63,6 +64,7 @@ class RunFacts:
     planned: int
     settled: dict[str, int]
     arrivals: str | None = None
+    generator: Conditions | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
     versions: dict[str, str] = field(default_factory=dict)
@@ -169,7 +171,8 @@ def embedded(speed: float) -> str:
 
 def standing(report: Report) -> Standing:
     """How the run stands: an invalid overall comparison weighs more than a missed gate (contract.md, exit codes)."""
-    if any(c.stratum == OVERALL and c.verdict is Verdict.INVALID for c in report.analysis.comparisons):
+    comparisons = (c for c in report.analysis.comparisons if c.stratum == OVERALL)
+    if report.analysis.invalid or any(c.verdict is Verdict.INVALID for c in comparisons):
         return Standing.INVALID
     return Standing.GATE_MISSED if missed(report) else Standing.FINE
 
@@ -247,8 +250,15 @@ def structural(comparison: Comparison) -> bool:
     return comparison.family == "structural"
 
 
+def without_mark(reason: str) -> str:
+    """Return a reason of the analysis as a sentence of its own."""
+    return reason.removeprefix(_INVALID)
+
+
 def invalid_reasons(report: Report) -> tuple[str, ...]:
-    """Return why overall comparisons are invalid, each reason once."""
+    """Return why the run or overall comparisons of it are invalid, each reason once."""
     invalid = [c for c in report.analysis.comparisons if c.stratum == OVERALL and c.verdict is Verdict.INVALID]
-    reasons = [w.removeprefix(_INVALID) for c in invalid for w in c.warnings if w.startswith(_INVALID)]
-    return tuple(dict.fromkeys(reasons)) or (("a validity check failed",) if invalid else ())
+    reasons = [w for c in invalid for w in c.warnings if w.startswith(_INVALID)]
+    return tuple(dict.fromkeys(map(without_mark, (*report.analysis.invalid, *reasons)))) or (
+        ("a validity check failed",) if invalid else ()
+    )

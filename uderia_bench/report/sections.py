@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from uderia_bench.analysis import Winner
-from uderia_bench.report import content, tables
+from uderia_bench.report import content, sweep, tables
 from uderia_bench.report.content import Report
+from uderia_bench.report.measurement import measurement
 from uderia_bench.report.tables import Table
 
 QUOTED = frozenset({"check_failed", "answers_disagree"})
@@ -14,8 +15,8 @@ QUOTED = frozenset({"check_failed", "answers_disagree"})
 
 
 def tables_of(report: Report) -> Iterator[Table]:
-    """Yield the tables: outcomes, contrasts, percentiles, cost, learning, what is only shown, issues, savings, gates."""
-    yield tables.outcomes(report)
+    """Yield the tables: outcomes, load, contrasts, percentiles, cost, learning, what is only shown, issues, savings, gates."""
+    yield from _present(tables.outcomes(report), sweep.table(report))
     for pair in content.contrasts(report.analysis):
         yield from _present(tables.planned(report, pair), tables.exploratory(report, pair), tables.by_stratum(report, pair))
     yield from _present(tables.percentiles(report), tables.costs(report), tables.learning(report))
@@ -24,8 +25,8 @@ def tables_of(report: Report) -> Iterator[Table]:
 
 
 def decisive_tables_of(report: Report) -> Iterator[Table]:
-    """Yield what a decision rests on, for a reader who can ask for the rest: outcomes, planned contrasts, gates."""
-    yield tables.outcomes(report)
+    """Yield what a decision rests on, for a reader who can ask for the rest: outcomes, load, planned contrasts, gates."""
+    yield from _present(tables.outcomes(report), sweep.table(report))
     for pair in content.contrasts(report.analysis):
         yield from _present(tables.planned(report, pair) or tables.exploratory(report, pair))
     yield from _present(tables.gates(report))
@@ -34,7 +35,7 @@ def decisive_tables_of(report: Report) -> Iterator[Table]:
 def lists(report: Report) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield what is said in sentences, by title, and nothing that is empty.
 
-    Winners with their reasons, what is wrong with answers, the judge, conversations, warnings, files.
+    Winners with their reasons, what is wrong with answers, the judge, conversations, warnings, the measurement, files.
     """
     winners = (
         f"{winner.stratum} queries, {winner.candidate} against {winner.baseline}: {_won(winner)}"
@@ -47,6 +48,7 @@ def lists(report: Report) -> Iterator[tuple[str, tuple[str, ...]]]:
         ("Judge", report.judge),
         ("Conversations", report.conversations),
         ("Warnings", (*report.warnings, *report.analysis.warnings)),
+        ("Measurement", measurement(report)),
         ("Files", report.facts.files),
     )
     return (part for part in parts if part[1])

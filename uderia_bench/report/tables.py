@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from uderia_bench.analysis import Comparison, MetricSummary, Verdict
 from uderia_bench.report import content, decision, figures
 from uderia_bench.report.content import OVERALL, Report, Tone
+from uderia_bench.report.measurement import open_share
 from uderia_bench.stats.estimate import Estimate
 from uderia_bench.trial import Outcome
 
@@ -97,17 +98,19 @@ def exploratory(report: Report, pair: tuple[str, str]) -> Table | None:
 def by_stratum(report: Report, pair: tuple[str, str]) -> Table | None:
     """Return the planned and the deciding metrics of one contrast per class of queries, None where there are none."""
     planned = {c.metric for c in report.analysis.comparisons if c.family == "primary"}
-    rows = []
+    rows, shown_names = [], set[str]()
     for stratum in content.strata(report.analysis, pair):
         label = stratum.removeprefix("complexity=")
         shown = planned.union(decision.DECIDING.get(label, ()))
         found = [c for c in content.comparisons(report.analysis, pair, stratum=stratum) if c.metric in shown]
         for at, comparison in enumerate(c for c in found if not content.structural(c)):
             head = (_text("" if at else label), _text(comparison.metric))
+            shown_names.add(comparison.metric)
             judged = _judgement(comparison, advised=label in decision.STRATA)
             rows.append((*head, _effect(report, comparison), *judged))
     columns = (_left("queries"), _left("metric"), Column(title="vs base"), *_JUDGEMENT)
-    return _table(f"{pair[1]} against {pair[0]} by class of query", columns, rows) if rows else None
+    clock = open_share(report, pair, tuple(shown_names))
+    return _table(f"{pair[1]} against {pair[0]} by class of query", columns, rows, clock) if rows else None
 
 
 def shown_only(report: Report) -> tuple[Table, ...]:
@@ -144,7 +147,8 @@ def percentiles(report: Report) -> Table | None:
             rows.append((*head, *(_estimate(summary.percentiles.get(rank), scale) for rank in ranks)))
     head_columns = (_left("metric"), _left("arm"), Column(title="trials"))
     columns = (*head_columns, *(Column(title=f"p{rank}") for rank in ranks))
-    return _table("Percentiles", columns, rows) if rows else None
+    clock = open_share(report, tuple(arm.arm for arm in report.analysis.arms), tuple(metric.name for metric in found))
+    return _table("Percentiles", columns, rows, clock) if rows else None
 
 
 def learning(report: Report) -> Table | None:
@@ -267,8 +271,9 @@ def _contrast_table(report: Report, found: list[Comparison], title: str, remark:
         Column(title="vs base"),
         *_JUDGEMENT,
     )
-    silent = _silent(report, (baseline, candidate), tuple(c.metric for c in found))
-    return _table(title, columns, rows, remark, silent)
+    names = tuple(c.metric for c in found)
+    silent, clock = (say(report, (baseline, candidate), names) for say in (_silent, open_share))
+    return _table(title, columns, rows, remark, silent, clock)
 
 
 def _judgement(comparison: Comparison, *, advised: bool) -> tuple[Cell, ...]:

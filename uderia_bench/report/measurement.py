@@ -1,0 +1,81 @@
+"""How well the run measured: its load generator's lateness and load in a few sentences, what polling leaves of times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from uderia_bench.analysis.clock import POLLED, QUANTISATION
+from uderia_bench.analysis.conditions import Conditions
+from uderia_bench.report import content, figures
+from uderia_bench.report.content import Report
+
+_MEDIAN = 50
+
+
+def measurement(report: Report) -> tuple[str, ...]:
+    """Return what the run measured of itself, in sentences; empty where it did not."""
+    found = report.facts.generator
+    return () if found is None else tuple(_sentences(report, found))
+
+
+def as_mapping(report: Report) -> dict[str, Any] | None:
+    """Return the same for a program, the derived figures beside the measured ones; None where there is none."""
+    found = report.facts.generator
+    if found is None:
+        return None
+    return {
+        **asdict(found),
+        "littles_law": found.little,
+        "held_up": report.analysis.held_up,
+        "invalid": [content.without_mark(reason) for reason in report.analysis.invalid],
+    }
+
+
+def open_share(report: Report, arms: Sequence[str], metrics: Sequence[str]) -> str | None:
+    """Say how much of a table's times polling leaves open, the median of each arm; None of a table without such times."""
+    if not set(metrics) & set(POLLED):
+        return None
+    shares = {arm: share for arm in arms if (share := _quantisation(report, arm)) is not None}
+    if not shares:
+        return None
+    if not any(shares.values()):
+        return "Times are on the server's stamps: polling leaves 0% of them open."
+    each = ", ".join(f"{figures.percentage(share)} on {arm}" for arm, share in shares.items())
+    return f"Polling leaves open of the times (median): {each}."
+
+
+def _sentences(report: Report, found: Conditions) -> Iterator[str]:
+    if found.sittings > 1:
+        yield f"Of {found.sittings} sittings the worst figures; times and counts are of all."
+    if found.lag_mean_s is not None:
+        lag = f"Event loop: late by {_ms(found.lag_mean_s)} on average, {_ms(found.lag_p99_s)} at p99"
+        yield f"{lag}, {_ms(found.lag_max_s)} at most; {found.stalls} stalls, {found.stalled_s or 0.0:.2g} s in all."
+    if found.send_late_p99_s is not None:
+        polls = "" if found.poll_late_p99_s is None else f", polls {_ms(found.poll_late_p99_s)}"
+        yield f"Lateness (p99): sends {_ms(found.send_late_p99_s)}{polls}.{_rate(found)}"
+    if found.cpu_share is not None and found.asking_s is not None:
+        yield f"CPU: {figures.percentage(found.cpu_share)} of a core over {found.asking_s:.3g} s."
+    if found.little is not None:
+        load = f"{found.in_flight:.3g} in flight, {found.arrival_rate:.3g}/s of {found.flight_s:.3g} s each"
+        yield f"Little's law: {load}: off by {figures.percentage(found.little)}."
+    trials = sum(arm.trials for arm in report.analysis.arms)
+    if report.analysis.held_up:
+        yield f"Held up by the event loop inside their round trip: {report.analysis.held_up} of {trials} measured trials."
+
+
+def _rate(found: Conditions) -> str:
+    if found.asked_rate is None or found.achieved_rate is None:
+        return ""
+    unsent = f", {found.never_sent} never sent" if found.never_sent else ""
+    return f" Arrivals: {found.achieved_rate:.3g}/s of {found.asked_rate:.3g}/s asked{unsent}."
+
+
+def _quantisation(report: Report, arm: str) -> float | None:
+    summary = content.metric_summary(report.analysis, arm, QUANTISATION)
+    return None if summary is None or _MEDIAN not in summary.percentiles else summary.percentiles[_MEDIAN].value
+
+
+def _ms(seconds: float | None) -> str:
+    return figures.MISSING if seconds is None else f"{1000 * seconds:.3g} ms"
