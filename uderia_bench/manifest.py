@@ -19,7 +19,8 @@ from uderia_bench.checks import Asked, Expected
 from uderia_bench.corpus import Query, content_hash
 from uderia_bench.expectation import Expectation
 from uderia_bench.expectations import ExpectationKind
-from uderia_bench.experiment import SIM, Experiment
+from uderia_bench.experiment import ENDS_IT, SIM, Experiment
+from uderia_bench.experiment_parts import Load
 from uderia_bench.judge import Score, Settings
 from uderia_bench.metrics.metric import Metric
 from uderia_bench.report.content import RunFacts
@@ -164,7 +165,9 @@ def facts(manifest: dict[str, Any], outcomes: Mapping[Outcome, int], *, notes: t
         seed=experiment.seed,
         isolation=experiment.load.isolation,
         concurrency=experiment.load.concurrency,
-        arrivals=None if load.rate is None else f"{load.arrivals} at {load.rate:g}/s",
+        arrivals=_arrivals(load),
+        levels=load.sweep or (),
+        ramp_s=load.ramp,
         planned=sum(outcomes.values()) if decided else manifest["plan"]["measured"],
         settled={outcome.value: count for outcome, count in outcomes.items()},
         started_at=_stamp(manifest.get("started_at")),
@@ -173,6 +176,12 @@ def facts(manifest: dict[str, Any], outcomes: Mapping[Outcome, int], *, notes: t
         versions=dict(manifest["versions"]),
         notes=(decided["reason"], *notes) if decided else notes,
     )
+
+
+def _arrivals(load: Load) -> str | None:
+    if load.arrivals == "closed":
+        return None
+    return load.arrivals if load.rate is None else f"{load.arrivals} at {load.rate:g}/s"
 
 
 def _stamp(text: str | None) -> datetime | None:

@@ -40,8 +40,7 @@ def _lines(facts: RunFacts, seed: int) -> Iterator[tuple[str, str]]:
     else:
         yield "server", ", ".join(facts.servers)
     yield "corpus", f"{facts.corpus} ({facts.corpus_hash[:_HASH_SHOWN]}), {_count(facts.queries, 'query', 'queries')}"
-    load = f"concurrency {facts.concurrency}" if facts.arrivals is None else f"arrivals {facts.arrivals}"
-    design = f"{_count(facts.repeats, 'repeat', 'repeats')}, isolation {facts.isolation}, {load}"
+    design = f"{_count(facts.repeats, 'repeat', 'repeats')}, isolation {facts.isolation}, {_load(facts)}"
     yield "design", f"{design}, seed {facts.seed}" + (f", analysis seed {seed}" if seed != facts.seed else "")
     yield "trials", f"{sum(facts.settled.values())} of {facts.planned} done"
     if facts.started_at is not None:
@@ -50,6 +49,15 @@ def _lines(facts: RunFacts, seed: int) -> Iterator[tuple[str, str]]:
         yield "versions", ", ".join(f"{name} {version}" for name, version in facts.versions.items())
     for note in facts.notes:
         yield "note", note
+
+
+def _load(facts: RunFacts) -> str:
+    """Say how hard was asked: so many in flight or a second, one after the other in a sweep."""
+    ramp = f" after a ramp of {facts.ramp_s:g} s" if facts.ramp_s else ""
+    levels = ", ".join(f"{level:g}" for level in facts.levels)
+    if facts.arrivals is None:
+        return f"concurrency {f'{levels} in turn' if levels else facts.concurrency}{ramp}"
+    return f"arrivals {facts.arrivals}{f' at {levels}/s in turn' if levels else ''}{ramp}"
 
 
 def _count(number: int, one: str, many: str) -> str:

@@ -10,7 +10,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from uderia_bench.analysis import ArmSummary, Comparison, MetricSummary
+from uderia_bench.analysis import ArmSummary, Comparison, MetricSummary, Sweep
 from uderia_bench.metrics.metric import Metric
 from uderia_bench.report import content, decision, measurement
 from uderia_bench.report.content import ArmCost, Report, RunFacts, Saving
@@ -47,6 +47,7 @@ def as_dict(report: Report) -> dict[str, Any]:
             {"arm": one.arm, "warm": _estimate(one.warm), "effects": [_comparison(effect) for effect in one.effects]}
             for one in analysis.learning
         ],
+        "sweeps": [_sweep(one) for one in analysis.sweeps],
         "costs": [_cost(cost) for cost in report.costs],
         "prices": [
             {"server": priced.server, "provider": priced.provider, "model": priced.model, "by": priced.by}
@@ -85,6 +86,35 @@ def _saving(saving: Saving) -> dict[str, Any]:
     }
 
 
+def _sweep(sweep: Sweep) -> dict[str, Any]:
+    knee = sweep.knee
+    return {
+        "arm": sweep.arm,
+        "levels": [
+            {
+                "level": level.level,
+                "trials": level.trials,
+                "busy_s": finite(level.busy_s),
+                "in_flight": finite(level.in_flight),
+                "throughput": _estimate(level.throughput),
+                "latency": {f"p{rank}": _estimate(estimate) for rank, estimate in sorted(level.latency.items())},
+                "unanswered": _estimate(level.unanswered),
+            }
+            for level in sweep.levels
+        ],
+        "knee": {
+            "found": knee.found,
+            "reason": knee.reason,
+            "in_flight": None if knee.in_flight is None else _estimate(knee.in_flight),
+            "ceiling": finite(knee.ceiling),
+            "rate_of_one": finite(knee.rate_of_one),
+            "contention": finite(knee.contention),
+            "coherency": finite(knee.coherency),
+        },
+        "warnings": list(sweep.warnings),
+    }
+
+
 def _cost(cost: ArmCost) -> dict[str, Any]:
     return {
         "arm": cost.arm,
@@ -110,6 +140,8 @@ def _run(facts: RunFacts) -> dict[str, Any]:
         "isolation": facts.isolation,
         "concurrency": facts.concurrency,
         "arrivals": facts.arrivals,
+        "levels": list(facts.levels),
+        "ramp_s": facts.ramp_s,
         "planned": facts.planned,
         "settled": facts.settled,
         "started_at": _stamp(facts.started_at),

@@ -47,7 +47,8 @@ class RunFacts:
     """What was run, where and when. ``settled`` counts measured trials by outcome; ``planned`` is how many there should be.
 
     ``embedded_speed`` is None on a real server. ``files`` are the paths worth naming, as the reader should type them.
-    ``arrivals`` says at what rate an open loop asked, None for a closed one. ``generator`` is what the run measured of itself.
+    ``arrivals`` says at what rate an open loop asked, None for a closed one; ``levels`` are a sweep's, of concurrency or of the
+    rate, and ``ramp_s`` is how long the load took to grow. ``generator`` is what the run measured of itself.
     """
 
     run_id: str
@@ -64,6 +65,8 @@ class RunFacts:
     planned: int
     settled: dict[str, int]
     arrivals: str | None = None
+    levels: tuple[float, ...] = ()
+    ramp_s: float = 0.0
     generator: Conditions | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None

@@ -18,6 +18,7 @@ from uderia_bench.report.html.effects import effects
 from uderia_bench.report.html.kept import Kept
 from uderia_bench.report.html.markup import Markup, data, join, tag
 from uderia_bench.report.html.queries import queries
+from uderia_bench.report.html.sweep import sweep
 from uderia_bench.report.html.verdict import key_numbers, verdict
 
 _DEFINITIONS = ("metrics",)  # left out of the manifest as shown: 'uderia-bench metrics' prints them
@@ -45,6 +46,7 @@ def _sections(report: Report, kept: Kept) -> Iterator[tuple[str, str, Markup | N
     """Yield (identity, title in the navigation, section) in the order of reading."""
     yield "effects", "Effects", effects(report)
     yield "distributions", "Distributions", distributions(report, kept)
+    yield "load", "Load", sweep(report)
     yield "queries", "Queries", queries(report, kept, trials.query_order(kept))
     yield "tokens", "Tokens", tokens(report)
     yield "phases", "Fast path", phases(kept)
