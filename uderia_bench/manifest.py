@@ -19,7 +19,7 @@ from uderia_bench.checks import Asked, Expected
 from uderia_bench.corpus import Query, content_hash
 from uderia_bench.expectation import Expectation
 from uderia_bench.expectations import ExpectationKind
-from uderia_bench.experiment import ENDS_IT, SIM, Experiment
+from uderia_bench.experiment import SIM, Experiment
 from uderia_bench.experiment_parts import Load
 from uderia_bench.judge import Score, Settings
 from uderia_bench.metrics.metric import Metric
