@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,13 +60,33 @@ class Command:
         return path
 
 
-@pytest.fixture
-def command(tmp_path) -> Command:
+def placed(folder: Path) -> Command:
     """Return the command in a directory with a small corpus and experiment."""
-    made = Command(tmp_path)
+    made = Command(folder)
     made.write("corpus.yaml", CORPUS)
     made.write("experiment.yaml", EXPERIMENT)
     return made
+
+
+@pytest.fixture
+def command(tmp_path) -> Command:
+    """Return the command in a directory of its own."""
+    return placed(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory) -> Path:
+    """Return the directory of a small run that was made once; to be read, and copied by who changes it."""
+    command = placed(tmp_path_factory.mktemp("once"))
+    done = command("run", "experiment.yaml", "--run-id", "whole", "--set", "repeats=1")
+    assert done.returncode == 0, done.stderr
+    return command.cwd / "output/whole"
+
+
+@pytest.fixture
+def whole(command, once) -> Path:
+    """Return the directory of a small run that is done, where the command finds it as ``whole``."""
+    return Path(shutil.copytree(once, command.cwd / "output/whole"))
 
 
 @pytest.fixture(scope="session")

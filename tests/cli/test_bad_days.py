@@ -7,6 +7,7 @@ import os
 import signal
 import sqlite3
 import time
+from contextlib import suppress
 
 import polars as pl
 import pytest
@@ -17,20 +18,10 @@ ADMIN = {"UDERIA_USERNAME": "admin", "UDERIA_PASSWORD": "admin"}
 
 
 @pytest.fixture(scope="module")
-def server():
-    """Return the address of an embedded server of ordinary haste."""
+def slow_server():
+    """Return the address of an embedded server whose answers can be interrupted."""
     with embedded.serve(seed=7, speed=10.0) as url:
         yield url
-
-
-def wait_for(path, *, size=1, seconds=40.0):
-    """Wait until a file has something in it."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if path.exists() and path.stat().st_size >= size:
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"{path} never came")
 
 
 def last_line(text):
@@ -41,9 +32,19 @@ def last_line(text):
 def slow(command, *options):
     """Start a run that takes long, and wait until it is at it."""
     process = command.start("run", "experiment.yaml", "--set", "sim.speed=10", "--repeats", "30", "--run-id", "r", *options)
-    wait_for(command.cwd / "output/r/log.jsonl")
-    time.sleep(1.5)
+    wait_for_trials(command, "r")
     return process
+
+
+def wait_for_trials(command, run_id, *, ended=1, in_flight=1, seconds=40.0):
+    """Wait until so many trials of a run have ended and so many are in flight."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with suppress(sqlite3.OperationalError):  # there is no ledger yet, or it has no tables
+            if len(settled(command, run_id)) >= ended and asked(command, run_id) >= in_flight:
+                return
+        time.sleep(0.02)
+    raise AssertionError(f"the trials of {run_id} never came")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -59,19 +60,18 @@ def test_other_signals_end_a_run_as_ctrl_c_does(command, number):
     assert out
 
 
-def test_twice_stops_now_and_grace_may_be_none(command, server):
+def test_twice_stops_now_and_grace_may_be_none(command, slow_server):
     """A second signal, or --grace 0, cancels what is in flight at once; it is asked again on resume, to the letter."""
     for options, signals in ((("--grace", "0"), 1), ((), 2)):
         run_id = f"r{signals}"
         process = command.start(
-            "run", "experiment.yaml", "--server", server, "--repeats", "4", "--run-id", run_id, *options, env=ADMIN
+            "run", "experiment.yaml", "--server", slow_server, "--repeats", "2", "--run-id", run_id, *options, env=ADMIN
         )
-        wait_for(command.cwd / f"output/{run_id}/log.jsonl")
-        time.sleep(1.0)
+        wait_for_trials(command, run_id, in_flight=4)
         began = time.monotonic()
         for _ in range(signals):
             process.send_signal(signal.SIGINT)
-            time.sleep(0.3)
+            time.sleep(0.1)
         _, err = process.communicate(timeout=60)
         assert process.returncode == 4, err
         assert time.monotonic() - began < 25
@@ -80,18 +80,17 @@ def test_twice_stops_now_and_grace_may_be_none(command, server):
     done = command("resume", "r1", "--grace", "5s", env=ADMIN)
     assert done.returncode == 0, done.stderr
     trials = pl.read_parquet(command.cwd / "output/r1/trials/*.parquet")
-    assert trials.height == 34 == trials["trial_id"].n_unique()
+    assert trials.height == 18 == trials["trial_id"].n_unique()
     assert set(trials["outcome"]) <= {"answered", "failed"}
 
 
+@pytest.mark.usefixtures("whole")
 def test_a_grace_that_is_no_time_is_a_usage_error(command):
     """Exit 2, pointing at the option."""
     done = command("run", "experiment.yaml", "--grace", "soon")
     assert (done.returncode, "--grace soon" in done.stderr) == (2, True)
-    (command.cwd / "output/r").mkdir(parents=True)
-    (command.cwd / "output/r/manifest.json").write_text("{}")
-    done = command("resume", "r", "--grace", "soon")
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    done = command("resume", "whole", "--grace", "soon")
+    assert (done.returncode, done.stderr.count("\n"), "--grace soon" in done.stderr) == (2, 1, True)
 
 
 def test_two_runners_on_one_run_are_one_too_many(command):
@@ -126,7 +125,7 @@ def test_a_disk_that_fills_up_leaves_a_run_to_go_on_with(command, server):
 
 def settled(command, run_id):
     """Return the tasks of settled trials, from the ledger."""
-    database = sqlite3.connect(command.cwd / "output" / run_id / "ledger.sqlite")
+    database = sqlite3.connect(f"file:{command.cwd}/output/{run_id}/ledger.sqlite?mode=ro", uri=True)  # or it would make one
     try:
         return dict(database.execute("SELECT trial_id, task_id FROM trials WHERE state = 'settled'").fetchall())
     finally:
@@ -135,7 +134,7 @@ def settled(command, run_id):
 
 def asked(command, run_id):
     """Return how many trials are in flight, by the ledger."""
-    database = sqlite3.connect(command.cwd / "output" / run_id / "ledger.sqlite")
+    database = sqlite3.connect(f"file:{command.cwd}/output/{run_id}/ledger.sqlite?mode=ro", uri=True)  # or it would make one
     try:
         return database.execute("SELECT COUNT(*) FROM trials WHERE state IN ('sending', 'asked')").fetchone()[0]
     finally:
@@ -176,14 +175,6 @@ def test_a_removed_run_directory_ends_the_run(command):
     assert process.returncode == 4, err
     assert "the ledger was removed while the run went on" in last_line(err)
     assert "Traceback" not in err
-
-
-@pytest.fixture
-def whole(command):
-    """Return the directory of a small run that is done."""
-    done = command("run", "experiment.yaml", "--run-id", "whole", "--set", "repeats=1")
-    assert done.returncode == 0, done.stderr
-    return command.cwd / "output/whole"
 
 
 def test_derive_saves_what_a_damaged_ledger_still_has(command, whole):
@@ -255,9 +246,6 @@ def test_everything_of_a_run_is_its_owners_alone(whole):
 def test_an_embedded_server_that_died_with_the_run_is_asked_anew(command):
     """SIGKILL with trials in flight on a server that goes too: one resume finishes the run, and counts the second asking."""
     process = slow(command)
-    deadline = time.monotonic() + 30
-    while not asked(command, "r") and time.monotonic() < deadline:
-        time.sleep(0.01)
     process.kill()
     process.communicate()
     in_flight = asked(command, "r")
@@ -273,12 +261,22 @@ def test_an_embedded_server_that_died_with_the_run_is_asked_anew(command):
 
 
 def test_a_budget_ends_a_run_with_exit_4_and_the_reason(command):
-    """The reason and the way to go on are the last line; each resume has the budget again, until nothing is left."""
+    """The reason and the way to go on are the last line; a resume asks nothing until the budget is raised, then the rest."""
     done = command("run", "experiment.yaml", "--set", "budget.trials=10", "--set", "repeats=2", "--run-id", "b")
     assert done.returncode == 4
     assert "the budget of 10 trials has no room for another trial" in last_line(done.stderr)
     assert "8 trials are left: go on with 'uderia-bench resume" in last_line(done.stderr)
     assert json.loads((command.cwd / "output/b/manifest.json").read_text())["state"] == "interrupted"
+    before = settled(command, "b")
     done = command("resume", "b")
+    assert done.returncode == 4
+    assert "(10 trials spent): 'resume --set budget.trials=' raises it; 8 trials are left" in last_line(done.stderr)
+    assert settled(command, "b") == before
+    done = command("resume", "b", "--set", "repeats=3")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "it may set grace, outage, on_quota, budget anew, not repeats" in done.stderr
+    done = command("resume", "b", "--set", "budget.trials=18")
     assert done.returncode == 0, done.stderr
-    assert json.loads((command.cwd / "output/b/manifest.json").read_text())["stopped"] is None
+    said = json.loads((command.cwd / "output/b/manifest.json").read_text())
+    assert (said["stopped"], said["experiment"]["budget"]["trials"]) == (None, 18)
+    assert before.items() <= settled(command, "b").items()

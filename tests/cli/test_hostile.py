@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import sqlite3
 import xml.etree.ElementTree as ET
 
@@ -11,6 +12,7 @@ import orjson
 import pytest
 import zstandard
 from browser.webdriver import BROWSER, DRIVER, driven
+from cli.conftest import placed
 
 SAID = (
     (
@@ -37,9 +39,10 @@ def poison(value, key=None):
     return SAID + value[:20] if isinstance(value, str) and key in POISONED else value
 
 
-@pytest.fixture
-def run(command):
-    """Return a run whose server said such things, and whose documents are no better."""
+@pytest.fixture(scope="module")
+def poisoned(tmp_path_factory):
+    """Return the directory of a run whose server said such things, and whose documents are no better."""
+    command = placed(tmp_path_factory.mktemp("poisoned"))
     arm = "=IDEAT|<script>document.title='owned'</script>"
     text = (command.cwd / "experiment.yaml").read_text()
     command.write("experiment.yaml", text.replace("name: IDEAT", f"name: {json.dumps(arm)}"))
@@ -64,7 +67,14 @@ def run(command):
     database.commit()
     database.close()
     assert command("derive", "hostile").returncode in {0, 5}
-    return path
+    return command.cwd
+
+
+@pytest.fixture
+def run(command, poisoned):
+    """Return the poisoned run, where the command finds it."""
+    shutil.copytree(poisoned, command.cwd, dirs_exist_ok=True)
+    return command.cwd / "output/hostile"
 
 
 def inert(text: str) -> None:

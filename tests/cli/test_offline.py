@@ -86,28 +86,26 @@ def test_profiles_lists_what_there_is_to_compare(command):
     )
 
 
-def test_a_run_is_derived_reported_and_exported_offline(command):
+def test_a_run_is_derived_reported_and_exported_offline(command, whole):
     """From the ledger alone: the same Parquet again, each report form, each export form; reports as if judged anew."""
-    assert command("run", "experiment.yaml", "--run-id", "r", "--set", "repeats=1").returncode == 0
-    run = command.cwd / "output" / "r"
-    kept, fresh = results.read(RunDirectory(run), installed := plugins.load()), pipeline.judge(RunDirectory(run), installed)
+    kept, fresh = results.read(RunDirectory(whole), installed := plugins.load()), pipeline.judge(RunDirectory(whole), installed)
     for form in rendering.FORMS:
-        assert rendering.render(kept, form, RunDirectory(run)) == rendering.render(fresh, form, RunDirectory(run))
-    before = pl.read_parquet(run / "trials" / "*.parquet")
-    for path in (run / "trials").iterdir():
+        assert rendering.render(kept, form, RunDirectory(whole)) == rendering.render(fresh, form, RunDirectory(whole))
+    before = pl.read_parquet(whole / "trials" / "*.parquet")
+    for path in (whole / "trials").iterdir():
         path.unlink()
     done = command("derive", "latest")
     assert done.returncode == 0, done.stderr
     assert "derived 8 measured trials" in done.stdout
-    assert pl.read_parquet(run / "trials" / "*.parquet").equals(before)
-    assert command("report", "r").stdout.count("latency_s") > 0
-    assert command("report", "r", "--format", "markdown").stdout.startswith("#")
-    assert command("report", "r", "--format", "html").stdout.startswith("<!doctype html>")
-    assert json.loads(command("report", str(run), "--json").stdout)["schema"] == "uderia-bench/report/1"
-    assert command("report", "r", "--format", "markdown", "-o", "out.md").stdout == ""
+    assert pl.read_parquet(whole / "trials" / "*.parquet").equals(before)
+    assert command("report", "whole").stdout.count("latency_s") > 0
+    assert command("report", "whole", "--format", "markdown").stdout.startswith("#")
+    assert command("report", "whole", "--format", "html").stdout.startswith("<!doctype html>")
+    assert json.loads(command("report", str(whole), "--json").stdout)["schema"] == "uderia-bench/report/1"
+    assert command("report", "whole", "--format", "markdown", "-o", "out.md").stdout == ""
     assert (command.cwd / "out.md").read_text().startswith("#")
     for form in ("csv", "parquet", "jsonl"):
-        done = command("export", "r", "--format", form, "-o", f"trials.{form}")
+        done = command("export", "whole", "--format", form, "-o", f"trials.{form}")
         assert done.returncode == 0, done.stderr
     assert pl.read_csv(command.cwd / "trials.csv").height == before.height
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import time
 
+import pytest
+
 
 def test_a_run_is_watched_while_it_goes_on(command):
     """Plain lines when piped, until it ends; then how it stands in full, and nothing of the run was disturbed."""
     command.write("experiment.yaml", (command.cwd / "experiment.yaml").read_text().replace("speed: 200", "speed: 20"))
-    run = command.start("run", "experiment.yaml", "--repeats", "6", "--run-id", "on")
+    run = command.start("run", "experiment.yaml", "--repeats", "3", "--run-id", "on")
     deadline = time.monotonic() + 30
     while not (command.cwd / "output/on/ledger.sqlite").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -19,14 +21,14 @@ def test_a_run_is_watched_while_it_goes_on(command):
     assert run.returncode == 0, err
     assert watched.returncode == 0, watched.stderr
     lines = watched.stdout.splitlines()
-    assert any("/50 trials" in line and "left" in line for line in lines)
-    assert any(line.startswith("50/50 trials") for line in lines)
+    assert any("/26 trials" in line and "left" in line for line in lines)
+    assert any(line.startswith("26/26 trials") for line in lines)
     assert "Looking is not deciding" in watched.stdout
 
 
+@pytest.mark.usefixtures("whole")
 def test_a_run_that_has_ended_is_shown_once(command):
     """Text and JSON; the interrupted and the complete alike do not wait."""
-    assert command("run", "experiment.yaml", "--set", "repeats=1", "--run-id", "r").returncode == 0
-    assert command("watch", "r").stdout.startswith("10/10 trials")
+    assert command("watch", "whole").stdout.startswith("10/10 trials")
     found = json.loads(command("watch", "latest", "--json").stdout)
     assert (found["trials"], found["left"]) == (10, 0)
