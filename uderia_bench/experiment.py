@@ -56,7 +56,10 @@ from uderia_bench.experiment_parts import (
     WrittenShard,
 )
 
-__all__ = ["SIM", "Experiment", "load", "parse"]
+__all__ = ["ENDS_IT", "SIM", "Experiment", "load", "parse"]
+
+ENDS_IT = ("grace", "outage", "on_quota", "budget")
+"""Keys that say what ends a run early: they change nothing of what is asked, so a ``resume`` may set them anew."""
 
 
 def _first_against_the_others(validated: dict[str, Any]) -> tuple[Contrast, ...]:
@@ -143,8 +146,7 @@ class Experiment(Written):
     @property
     def content_hash(self) -> str:
         """SHA-256 of all that is said and of the queries to ask; where the files lie and what ends it early do not matter."""
-        ends = dict.fromkeys(("grace", "outage", "on_quota", "budget"), True)
-        said = self.model_dump(mode="json", exclude={"corpus": True, "sim": {"faults"}, **ends})
+        said = self.model_dump(mode="json", exclude={"corpus": True, "sim": {"faults"}, **dict.fromkeys(ENDS_IT, True)})
         said["queries"] = corpus.content_hash(self.queries)
         return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
 

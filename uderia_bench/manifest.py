@@ -6,7 +6,7 @@ The manifest makes a run directory stand alone: ``derive`` and ``report`` need n
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from importlib.metadata import version
@@ -17,9 +17,11 @@ from uderia_bench.analysis.conditions import Conditions
 from uderia_bench.analysis.looking import Decided, Looked
 from uderia_bench.checks import Asked, Expected
 from uderia_bench.corpus import Query, content_hash
+from uderia_bench.documents import Document, Override, set_values, validate
+from uderia_bench.errors import UsageError
 from uderia_bench.expectation import Expectation
 from uderia_bench.expectations import ExpectationKind
-from uderia_bench.experiment import SIM, Experiment
+from uderia_bench.experiment import ENDS_IT, SIM, Experiment
 from uderia_bench.experiment_parts import Load
 from uderia_bench.judge import Score, Settings
 from uderia_bench.metrics.metric import Metric
@@ -145,6 +147,17 @@ def derived(manifest: dict[str, Any], metrics: Sequence[Metric]) -> dict[str, An
 def experiment_of(manifest: dict[str, Any]) -> Experiment:
     """Return the experiment as it was run, without its corpora."""
     return Experiment.model_validate(manifest["experiment"], strict=False)  # JSON has no tuples
+
+
+def amended(manifest: dict[str, Any], overrides: Iterable[str | Override]) -> dict[str, Any]:
+    """Return the manifest with what ends the run early set anew; raises ``UsageError`` for whatever else."""
+    before = Document.of(manifest["experiment"], file="manifest.json")
+    after = set_values(before, overrides)
+    experiment = validate(Experiment, after)
+    if changed := [key for key in after.data if key not in ENDS_IT and after.value((key,)) != before.value((key,))]:
+        raise UsageError(f"a resume asks what is left of the plan: it may set {', '.join(ENDS_IT)} anew, not {changed[0]}")
+    ends = experiment.model_dump(mode="json", include=set(ENDS_IT))
+    return {**manifest, "experiment": {**manifest["experiment"], **ends}}
 
 
 def facts(manifest: dict[str, Any], outcomes: Mapping[Outcome, int], *, notes: tuple[str, ...] = ()) -> RunFacts:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +38,7 @@ from uderia_bench import (
 )
 from uderia_bench.analysis import Analysis, analyse
 from uderia_bench.detectors import DEFAULTS, Severity, Thresholds
+from uderia_bench.documents import Override
 from uderia_bench.errors import Interrupted, StoreError
 from uderia_bench.experiment import SIM, Experiment
 from uderia_bench.gates import Against
@@ -72,17 +74,14 @@ def start(experiment: Experiment, *, output: Path, run_id: str | None, around: S
     return run
 
 
-def resume(run: RunDirectory, around: Surroundings, *, grace_s: float | None = None) -> RunDirectory:
-    """Ask what an interrupted run left unasked; what was answered is not asked again. ``grace_s`` replaces the experiment's.
+def resume(run: RunDirectory, around: Surroundings, overrides: Iterable[str | Override] = ()) -> RunDirectory:
+    """Ask what an interrupted run left unasked; what was answered is not asked again. ``overrides`` set what ends it early.
 
     A run that a declared look has decided has nothing left to ask.
     """
-    if run.manifest().get("decided"):
-        return run
-    experiment = manifest.experiment_of(run.manifest())
-    if grace_s is not None:
-        experiment = experiment.model_copy(update={"grace": grace_s})
-    sitting.again(experiment, run, around)
+    facts = manifest.amended(run.manifest(), overrides)
+    if not facts.get("decided"):
+        sitting.again(facts, run, around)
     return run
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from uderia_bench.cli.options import OUTPUT, AsJson, Grace, LogFormat, Output, PlainHttp, Run, surroundings
 
 NAME = "resume"
@@ -11,6 +15,9 @@ NEEDS_ARGUMENTS = True
 def command(
     run: Run,
     output: Output = OUTPUT,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Set anew what ends the run: budget, grace, …")
+    ] = None,
     grace: Grace = None,
     as_json: AsJson = False,
     log_format: LogFormat = "text",
@@ -18,13 +25,13 @@ def command(
 ) -> None:
     """Ask what an interrupted run left unasked; nothing answered is asked again.
 
-    Example: uderia-bench resume latest
+    Example: uderia-bench resume latest --set budget.usd=20
     """
     from uderia_bench import pipeline, store
     from uderia_bench.cli.finish import finish
-    from uderia_bench.documents.quantities import seconds
+    from uderia_bench.cli.run import overrides
 
     found = store.find(run, output)
-    grace_s = None if grace is None else seconds(grace, "--grace")
-    pipeline.resume(found, surroundings(log_format=log_format, allow_plain_http=allow_plain_http), grace_s=grace_s)
+    around = surroundings(log_format=log_format, allow_plain_http=allow_plain_http)
+    pipeline.resume(found, around, [*(assignments or ()), *overrides({"grace": grace})])
     finish(found, as_json=as_json)
