@@ -18,6 +18,7 @@ _READABLE_RELATIVE = 10.0  # times the value: beyond ±1,000 % a half-width read
 _AS_MULTIPLE_FROM = 3.0  # "6.3x" reads better than "+530%"; below three times a percentage does
 _SMALLEST_SCALED = 0.1  # "0.067k" beside "20k" is harder to read than 67 beside 20,000
 _WHOLE = 9.0  # half-width that still writes whole numbers: "-30% (-54 to -6)" and not "-30% (-50 to -10)"
+_TEN = 10.0  # from here on a multiple is written whole
 _SMALLEST_P = 0.001  # 9,999 permutations resolve 0.0001; below 0.001 nobody decides differently
 
 
@@ -140,6 +141,11 @@ def effect_words(effect: Effect, metric: Metric | None, noun: str, fewer: str) -
     words = f"{prefix}{size}{suffix} {fewer if down else 'more'} {noun}"
     interval = [end for end in ends if end is not None]
     return (f"{words} ({' to '.join(interval)})" if len(interval) == 2 else words), words
+
+
+def multiple(ratio: float) -> str:
+    """Return a ratio as the multiple it is, to two digits: ``0.15x``, ``6.7x``."""
+    return f"{ratio:.2g}x" if ratio < _TEN else f"{ratio:,.0f}x"
 
 
 def p_value(p: float | None) -> str:

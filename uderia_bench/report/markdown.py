@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from uderia_bench.report import content, mermaid
 from uderia_bench.report.about import about, method
 from uderia_bench.report.closing import closing
 from uderia_bench.report.content import Report, Tone
 from uderia_bench.report.escape import markdown
+from uderia_bench.report.forest import forest
 from uderia_bench.report.headline import headline
 from uderia_bench.report.sections import lists, tables_of
 from uderia_bench.report.tables import Cell, Column, Footnotes, Table
@@ -50,10 +52,22 @@ def _opening(report: Report) -> Iterator[str]:
 
 
 def _sections(report: Report) -> Iterator[tuple[str, Iterable[str]]]:
+    yield from _pictures(report)
     for table in tables_of(report):
         yield table.title, ("", *_table(table))
     for title, items in lists(report):
         yield title, ("", f"### {title}", "", *_bullets(items))
+
+
+def _pictures(report: Report) -> Iterator[tuple[str, Iterable[str]]]:
+    """Yield what is seen before it is read: every contrast's effects, then latencies and tokens; nothing without numbers."""
+    for pair in content.contrasts(report.analysis):
+        if lines := tuple(forest(report, pair)):
+            title = f"{pair[1]} against {pair[0]} at a glance"
+            yield title, ("", f"### {markdown(title)}", "", "```text", *(line.replace("`", "'") for line in lines), "```")
+    for title, chart in (("Latency", mermaid.latencies(report)), ("Tokens", mermaid.tokens(report))):
+        if lines := tuple(chart):
+            yield title, ("", *lines)
 
 
 def _ending(report: Report) -> Iterator[str]:
