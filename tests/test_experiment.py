@@ -98,6 +98,7 @@ def test_a_small_file_is_enough(write):
         "stop": None,
         "sessions": "keep",
         "session_profile": "auto",
+        "notifications": "off",
         "margins": {"latency_s": 0.10, "total_tokens": 0.05, "cost_usd": 0.05},
         "correction": "holm",
         "confidence": 0.95,
@@ -182,6 +183,12 @@ def test_the_first_arm_is_compared_with_each_other_unless_said_otherwise():
 def test_times_are_read_in_the_units_people_write(timeout, seconds):
     """Seconds unless a unit says otherwise."""
     assert parsed(f"{SMALL}timeout: {timeout}\n").timeout == seconds
+
+
+def test_notifications_are_turned_on_in_either_way_of_saying_so():
+    """As a word of YAML 1.2 or as a truth."""
+    said = {text: parsed(f"{SMALL}notifications: {text}\n").notifications for text in ("on", "off", "true", "false")}
+    assert said == {"on": "on", "off": "off", "true": "on", "false": "off"}
 
 
 @pytest.mark.parametrize(("rate", "a_second"), [("2/s", 2), ("30/min", 0.5), ("3600 / h", 1), ("1.5", 1.5)])
@@ -405,6 +412,7 @@ seed: 2
         ("confidence: 0", "confidence: must be more than 0, not 0"),
         ("correction: bonferroni", "correction: should be holm, bh or none, not 'bonferroni'"),
         ("sessions: drop", "sessions: should be keep or archive, not 'drop'"),
+        ("notifications: maybe", "notifications: should be off or on, not 'maybe'"),
         (
             "session_profile: default",
             "session_profile: default needs one trial at a time: write arm, load.isolation: trial or load.concurrency: 1",

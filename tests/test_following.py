@@ -12,7 +12,7 @@ import structlog
 import trio
 
 from uderia_bench import following, poll_times
-from uderia_bench.errors import Gone, Throttled
+from uderia_bench.errors import Gone, NoAnswer, Refused, Throttled
 from uderia_bench.following import Follower
 from uderia_bench.gateway.uderia import TaskState
 
@@ -24,7 +24,8 @@ class Tasks:
 
     base_url = "https://uderia.test"
 
-    def __init__(self, round_trip_s: float = 0.0) -> None:
+    def __init__(self, round_trip_s: float = 0.0, stream=None) -> None:
+        self.stream = stream  # called with the tasks, ``opened`` and ``told``
         self.ends: dict[str, float] = {}
         self.took: dict[str, float] = {}
         self.looks: list[tuple[str, float]] = []
@@ -34,6 +35,10 @@ class Tasks:
     def begin(self, task_id: str, took_s: float) -> None:
         """Start a task."""
         self.ends[task_id], self.took[task_id] = anyio.current_time() + took_s, took_s
+
+    async def listen(self, opened, told) -> None:
+        """Open the notification stream."""
+        await self.stream(self, opened, told)
 
     async def task(self, task_id: str) -> TaskState:
         """Answer one look."""
@@ -52,7 +57,9 @@ class Run:
     def __init__(self, tasks: Tasks | None = None) -> None:
         self.tasks = tasks or Tasks()
         self.late: list[float] = []
-        self.follower = Follower(self.tasks, rng=random.Random(1), late=self.late.append)
+        self.follower = Follower(
+            self.tasks, rng=random.Random(1), late=self.late.append, notifications=self.tasks.stream is not None
+        )
         self.looks: dict[str, int] = {}
         self.overshoot_s: dict[str, float] = {}
 
@@ -242,3 +249,130 @@ async def test_a_busy_process_looks_less_often_and_says_so_once():
     assert [entry["event"][:16] for entry in said] == ["polls start late"]
     gaps = [b - a for (_, a), (_, b) in zip(run.tasks.looks, run.tasks.looks[1:], strict=False)]
     assert max(gaps) > 2 * poll_times.LONGEST_S
+
+
+# ---- the notification stream
+
+
+async def truthful(tasks: Tasks, opened, told) -> None:
+    """Tell of every end, twenty milliseconds late."""
+    opened()
+    done = set()
+    while True:
+        await anyio.sleep(0.02)
+        for task_id, ends_s in tasks.ends.items():
+            if ends_s <= anyio.current_time() and task_id not in done:
+                done.add(task_id)
+                told(task_id)
+
+
+async def silent(_: Tasks, opened, __) -> None:
+    """Stay open and say nothing."""
+    opened()
+    await anyio.sleep_forever()
+
+
+async def lying(tasks: Tasks, opened, told) -> None:
+    """Tell of everything, all the time."""
+    opened()
+    while True:
+        await anyio.sleep(0.1)
+        for task_id in [*tasks.ends, "task-of-somebody", ""]:
+            told(task_id)
+
+
+async def ending(_: Tasks, opened, __) -> None:
+    """Open, and end at once."""
+    opened()
+
+
+async def never_opening(_: Tasks, __, ___) -> None:
+    """Take the subscription and answer nothing."""
+    await anyio.sleep_forever()
+
+
+async def breaking(_: Tasks, opened, __) -> None:
+    """Open, and break."""
+    opened()
+    raise NoAnswer("reset", arrived=True)
+
+
+async def refusing(_: Tasks, __, ___) -> None:
+    """Know no such thing."""
+    raise Refused("no such thing", status=404)
+
+
+async def stumbling(_: Tasks, __, ___) -> None:
+    """Be a proxy without a server."""
+    raise Refused("bad gateway", status=502)
+
+
+@pytest.mark.parametrize("mean_s", [2.0, 6.0])
+async def test_told_of_its_end_a_trial_costs_three_looks_at_most(mean_s):
+    """Six requests with session, query and session again, and the end is seen as it is told."""
+    async with Run(Tasks(stream=truthful)) as run:
+        looks, overshoot_s = run.cost(await run.many(spread(mean_s, 300), at_once=50))
+    assert looks < 2.5
+    assert overshoot_s < 0.1
+
+
+@pytest.mark.parametrize("stream", [silent, lying, ending, never_opening, breaking, refusing, stumbling])
+async def test_whatever_the_stream_does_every_end_is_seen(stream):
+    """Polls remain the authority: after a few ends that nobody told of, a trial costs what it costs without the stream."""
+    async with Run(Tasks(stream=stream)) as run:
+        ids = await run.many([3.0] * 60, at_once=4)
+    looks, overshoot_s = run.cost(ids[30:])
+    assert looks <= 1 + following.MOST_HINTS + 1
+    assert overshoot_s < 1.0
+    assert max(run.overshoot_s.values()) < following.SLOW_S[1]
+
+
+async def test_a_stream_that_is_not_there_is_said_once_and_asked_for_once():
+    """A server without it is polled, and hears no more of it; a passing trouble is tried again."""
+    opened = {}
+    for stream in (refusing, stumbling):
+        opened[stream] = 0
+
+        async def counted(tasks, is_open, told, stream=stream):
+            opened[stream] += 1
+            await stream(tasks, is_open, told)
+
+        with structlog.testing.capture_logs() as said:
+            async with Run(Tasks(stream=counted)):
+                await anyio.sleep(following.AGAIN_S * 3.5)
+        assert [entry["log_level"] for entry in said if entry["log_level"] == "warning"] == ["warning"] * (stream is refusing)
+    assert opened == {refusing: 1, stumbling: 4}
+
+
+async def test_an_end_told_before_its_trial_follows_it_is_not_forgotten():
+    """A short task may end before its submit has returned: it is looked at as soon as it is followed."""
+
+    async def early(_: Tasks, opened, told) -> None:
+        opened()
+        for number in range(following.KEPT_HINTS * 2):
+            told(f"other-{number}")
+        told("t")
+        await anyio.sleep_forever()
+
+    async with Run(Tasks(stream=early)) as run:
+        await anyio.sleep(1)
+        run.tasks.begin("t", 0.0)
+        begun_s = anyio.current_time()
+        await run.follow("t")
+        assert anyio.current_time() == begun_s
+
+
+async def test_an_end_told_while_a_poll_is_out_is_looked_at_again_at_once():
+    """The poll on its way may have been answered a moment too soon."""
+
+    async def meanwhile(_: Tasks, opened, told) -> None:
+        opened()
+        await anyio.sleep(6.5)
+        told("t")
+        await anyio.sleep_forever()
+
+    async with Run(Tasks(round_trip_s=2.0, stream=meanwhile)) as run:
+        run.tasks.begin("t", 8.0)
+        await run.follow("t")
+        (_, first_s), (_, second_s) = run.tasks.looks
+    assert second_s == pytest.approx(first_s + 2.0)

@@ -62,6 +62,11 @@ ENDS_IT = ("grace", "outage", "on_quota", "budget")
 """Keys that say what ends a run early: they change nothing of what is asked, so a ``resume`` may set them anew."""
 
 
+def _on_or_off(said: Any) -> Any:
+    """Read a truth as the word for it: YAML before 1.2 makes one of ``on``, and people write it."""
+    return ("off", "on")[said] if isinstance(said, bool) else said
+
+
 def _first_against_the_others(validated: dict[str, Any]) -> tuple[Contrast, ...]:
     first, *others = validated["arms"]
     return tuple(Contrast(baseline=first.name, candidate=other.name) for other in others)
@@ -73,6 +78,7 @@ class Experiment(Written):
     ``corpus`` and ``sim.faults`` lead from where we are, not from the file; ``margins`` map a metric's name to the smallest
     effect worth acting on, a share; ``baseline`` names the run that gates ``vs baseline`` compare with; ``timeout``, ``grace``
     (what trials in flight get when the run is stopped) and ``outage`` (how long a server may be away) are in seconds.
+    ``notifications`` listens to the server's stream of events: polls come sooner, and every event costs the server and us work.
     """
 
     version: Literal[1]
@@ -97,6 +103,7 @@ class Experiment(Written):
     stop: EarlyStop | None = None
     sessions: Literal["keep", "archive"] = "keep"
     session_profile: Literal["auto", "arm", "default"] = "auto"
+    notifications: Annotated[Literal["off", "on"], BeforeValidator(_on_or_off)] = "off"
     margins: dict[Text, Share] = Field(default_factory=lambda: {"latency_s": 0.10, "total_tokens": 0.05, "cost_usd": 0.05})
     correction: Literal["holm", "bh", "none"] = "holm"
     confidence: Annotated[Share, Field(gt=0, lt=1)] = 0.95

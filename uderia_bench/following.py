@@ -5,6 +5,9 @@ A heap of due times in one task; a due poll is started as a task of its own, and
 
 A poll that starts late says that this process is busy. Then intervals widen, up to four times, until it has caught up: asking
 more than can be asked would make every clock here wrong.
+
+Where the notification stream is listened to, what it says brings a poll forward and a slow poll remains the authority. The
+stream is believed while it is open and no ``UNTOLD`` ends in a row were found without it; failures are never told of.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ import anyio
 import structlog
 from anyio.abc import TaskStatus
 
-from uderia_bench.errors import Throttled
+from uderia_bench.errors import CallFailed, Refused, Throttled
 from uderia_bench.gateway.uderia import TaskState, Uderia
 from uderia_bench.poll_times import History
 
@@ -28,14 +31,26 @@ SPREAD = (1.0, 1.1)  # of a wait: the polls of trials sent together spread, and 
 THROTTLED_WAIT_S = 5.0  # between polls, where the server asks for less of them and does not say when
 LATE_S = 0.1  # mean lateness at which intervals widen: a tenth of this shows on a healthy loop with 1,000 trials in flight
 LATE_MEMORY = 0.05  # weight of the newest poll in the mean lateness: it forgets within some twenty polls
+SLOW_S = (5.0, 10.0)  # between polls of a task whose end we should be told of (protocol.md 10)
+UNTOLD = 3  # ends in a row that the stream did not tell of, before it is not relied on; one that it tells of puts that right
+MOST_HINTS = 2  # that are acted on for one task: a second for one that came a moment too soon, and no more for a liar
+KEPT_HINTS = 1000  # for tasks that nobody follows yet: a short one may end before its submit has returned
+SUBSCRIBE_S = 5.0  # what a subscription may take before trials are sent without it
+AGAIN_S = 5.0  # from a stream's end to its next opening
+HTTP_SERVER_ERROR = 500  # from here on a refusal may pass
 WIDEST = 4.0  # times as long, at most: a trial's end must still be seen
 log = structlog.get_logger(__name__)
 
 
 class Follower:
-    """The polls of one server. ``late`` is told of every poll how many seconds after its due time it started."""
+    """The polls of one server. ``late`` is told of every poll how many seconds after its due time it started.
 
-    def __init__(self, uderia: Uderia, *, rng: random.Random, late: Callable[[float], None]) -> None:
+    ``notifications``: listen to the server's stream and look when it says that a task has ended.
+    """
+
+    def __init__(
+        self, uderia: Uderia, *, rng: random.Random, late: Callable[[float], None], notifications: bool = False
+    ) -> None:
         self._uderia = uderia
         self._rng = rng
         self._late = late
@@ -45,10 +60,20 @@ class Follower:
         self._number = count()
         self._woken = anyio.Event()
         self._arms: defaultdict[str, History] = defaultdict(History)
+        self._followed: dict[str, _Followed] = {}
+        self._notifications = notifications
+        self._listening = False
+        self._untold = 0
+        self._hinted: dict[str, None] = {}  # tasks nobody follows yet, the newest last
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Start polls when they are due, until cancelled."""
         async with anyio.create_task_group() as group:
+            if self._notifications:
+                settled = anyio.Event()
+                group.start_soon(self._listen, settled)
+                with anyio.move_on_after(SUBSCRIBE_S):
+                    await settled.wait()
             task_status.started()
             while True:
                 now_s = anyio.current_time()
@@ -68,20 +93,28 @@ class Follower:
         """
         history = self._arms[arm]
         followed = _Followed(task_id, history, saw)
+        self._followed[task_id] = followed
+        followed.hinted = task_id in self._hinted
         try:
-            self._schedule(followed, 0.0 if at_once else self._pause_s(followed))
+            self._schedule(followed, 0.0 if at_once or followed.hinted else self._pause_s(followed))
             await followed.over.wait()
         finally:
             followed.due_s = math.nan
             followed.asking.cancel()
+            self._followed.pop(task_id, None)
             history.running -= 1
         if followed.error is not None:
             raise followed.error
 
     def _pause_s(self, followed: _Followed) -> float:
         elapsed_s = anyio.current_time() - followed.begun_s
+        if self._listening and self._untold < UNTOLD:
+            shortest_s, longest_s = SLOW_S
+            wait_s = min(max(elapsed_s, shortest_s), longest_s)
+        else:
+            wait_s = followed.history.wait_s(elapsed_s, followed.first_s)
         wider = min(max(self._late_s / LATE_S, 1.0), WIDEST)
-        return followed.history.wait_s(elapsed_s, followed.first_s) * self._rng.uniform(*SPREAD) * wider
+        return wait_s * self._rng.uniform(*SPREAD) * wider
 
     def _schedule(self, followed: _Followed, pause_s: float) -> None:
         followed.due_s = anyio.current_time() + pause_s
@@ -91,6 +124,7 @@ class Follower:
 
     async def _poll(self, followed: _Followed, due_s: float) -> None:
         self._note(anyio.current_time() - due_s)
+        told, followed.hinted = followed.hinted, False
         with followed.asking:
             try:
                 state = await self._uderia.task(followed.task_id)
@@ -102,11 +136,50 @@ class Follower:
                 followed.over.set()
             else:
                 if not over:
-                    self._again(followed, self._pause_s(followed))
+                    self._again(followed, 0.0 if followed.hinted else self._pause_s(followed))
                     return
+                self._untold = 0 if told or followed.hinted else self._untold + 1
                 if state.took_s is not None:
                     followed.history.learn(state.took_s)
                 followed.over.set()
+
+    async def _listen(self, settled: anyio.Event) -> None:
+        """Listen to the stream, opening it again when it ends, until the server says that it has none.
+
+        ``settled`` is set when it is open, or will not be.
+        """
+
+        def opened() -> None:
+            self._listening = True
+            settled.set()
+
+        while True:
+            try:
+                await self._uderia.listen(opened, self._hint)
+            except Refused as error:
+                if error.status < HTTP_SERVER_ERROR:
+                    log.warning("no notifications from this server: polling alone", reason=str(error))
+                    break
+            except CallFailed as error:
+                log.info("notifications broke off", reason=str(error))
+            finally:
+                self._listening = False
+            settled.set()
+            await anyio.sleep(AGAIN_S)
+        settled.set()
+
+    def _hint(self, task_id: str) -> None:
+        """Look now at a task that is said to have ended."""
+        followed = self._followed.get(task_id)
+        if followed is None:
+            self._hinted[task_id] = None
+            if len(self._hinted) > KEPT_HINTS:
+                del self._hinted[next(iter(self._hinted))]
+        elif followed.hints < MOST_HINTS:
+            followed.hints += 1
+            followed.hinted = True
+            if followed.due_s != math.inf:
+                self._schedule(followed, 0.0)
 
     def _again(self, followed: _Followed, pause_s: float) -> None:
         followed.asking = anyio.CancelScope()
@@ -126,9 +199,24 @@ class Follower:
 
 
 class _Followed:
-    """A task that somebody waits for. ``due_s`` is infinite while a poll is out, and no time when nobody waits any more."""
+    """A task that somebody waits for. ``due_s`` is infinite while a poll is out, and no time when nobody waits any more.
 
-    __slots__ = ("asking", "begun_s", "due_s", "error", "first_s", "history", "over", "saw", "task_id")
+    ``hinted``: its end was told of since the last poll began.
+    """
+
+    __slots__ = (
+        "asking",
+        "begun_s",
+        "due_s",
+        "error",
+        "first_s",
+        "hinted",
+        "hints",
+        "history",
+        "over",
+        "saw",
+        "task_id",
+    )
 
     def __init__(self, task_id: str, history: History, saw: Callable[[TaskState], bool]) -> None:
         self.task_id = task_id
@@ -139,4 +227,6 @@ class _Followed:
         self.due_s = math.inf
         self.over = anyio.Event()
         self.error: Exception | None = None
+        self.hints = 0
+        self.hinted = False
         self.asking = anyio.CancelScope()

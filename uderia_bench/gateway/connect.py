@@ -15,6 +15,8 @@ from uderia_bench.gateway.signin import SignIn
 from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.gateway.wire import Wire, fast_transport
 
+STREAM_BUFFER = 2**10  # bytes: one event of a notification stream pauses it until the next read (gateway/notifications.py)
+
 
 @asynccontextmanager
 async def connect(
@@ -31,8 +33,11 @@ async def connect(
     parts = urlsplit(base_url)
     if parts.scheme == "http" and not allow_plain_http and not is_loopback(parts.hostname or ""):
         raise NotSignedIn(f"{base_url}: not signing in over plain http to another machine; use https, or --allow-plain-http")
-    async with Wire(base_url, transport or fast_transport()) as wire:
-        uderia = Uderia(wire, SignIn(wire, credentials))
+    async with (
+        Wire(base_url, transport or fast_transport()) as wire,
+        Wire(base_url, transport or fast_transport(buffer=STREAM_BUFFER)) as stream,
+    ):
+        uderia = Uderia(wire, SignIn(wire, credentials), stream)
         await uderia.sign_in()
         yield uderia
 

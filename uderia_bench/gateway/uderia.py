@@ -16,7 +16,7 @@ import httpx
 import tenacity
 
 from uderia_bench.errors import CallFailed, NoAnswer, NotSignedIn, Refused, Throttled
-from uderia_bench.gateway import task_file
+from uderia_bench.gateway import notifications, task_file
 from uderia_bench.gateway.signin import SignIn, unreachable
 from uderia_bench.gateway.wire import Reply, Wire, refuse
 
@@ -60,8 +60,9 @@ class TaskState:
 class Uderia:
     """One server, signed in."""
 
-    def __init__(self, wire: Wire, sign_in: SignIn) -> None:
+    def __init__(self, wire: Wire, sign_in: SignIn, stream: Wire | None = None) -> None:
         self._wire = wire
+        self._stream = stream or wire
         self._sign_in = sign_in
 
     @property
@@ -105,6 +106,16 @@ class Uderia:
         except Refused:
             return []
         return found if isinstance(found, list) else []
+
+    async def listen(self, opened: Callable[[], None], told: Callable[[str], None]) -> None:
+        """Be told, until the stream ends, of tasks the server says have ended; it may lie. Raises ``CallFailed``.
+
+        ``opened`` is called when nothing is missed any more.
+        """
+        reply, data = await self._read("/api/v1/auth/me", "user")
+        user = data.get("user")
+        user_uuid = _named(user, "user_uuid", "user", reply.status)
+        await notifications.listen(self._stream, user_uuid, opened, told)
 
     async def create_session(self, profile_id: str | None) -> str:
         """Create a session, with the profile's state or with the server's default, and return its id."""

@@ -19,6 +19,8 @@ on a network never. The server itself packs nothing; a proxy before it may.
 from __future__ import annotations
 
 import ssl
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -34,6 +36,7 @@ from uderia_bench.errors import Gone, NoAnswer, Refused, Throttled
 CONNECT_TIMEOUT_S = 10.0  # a loopback or LAN server answers in milliseconds; longer is an outage
 READ_TIMEOUT_S = 150.0  # session and query handlers run a 10 s MCP health check and may classify tools first (protocol.md 3.1)
 WHOLE_ANSWER_S = 180.0  # a server that sends a byte now and then never runs into the read timeout
+SILENCE_S = 60.0  # without a byte of a stream that sends one every 20 s (protocol.md 10): it is dead
 KEEP_ALIVE_S = 4.0  # servers close idle connections after 5 s or so; a query sent at that moment is in an unknown state
 LARGEST_BODY = (
     128 * 2**20
@@ -70,8 +73,11 @@ class Reply:
             return None
 
 
-def fast_transport() -> httpx.AsyncBaseTransport:
-    """Build the transport for real runs: aiohttp's connections without a cap, since the runner's slots are the cap."""
+def fast_transport(*, buffer: int = 2**16) -> httpx.AsyncBaseTransport:
+    """Build the transport for real runs: aiohttp's connections without a cap, since the runner's slots are the cap.
+
+    Reading pauses where twice ``buffer`` bytes wait for us.
+    """
     import aiohttp  # noqa: PLC0415 - 0.2 s of start-up that only a run should pay
     import httpx_aiohttp  # noqa: PLC0415
 
@@ -79,7 +85,7 @@ def fast_transport() -> httpx.AsyncBaseTransport:
 
     def session() -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S, ssl=context)
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), read_bufsize=buffer)
 
     class Transport(httpx_aiohttp.AiohttpTransport):
         """aiohttp's, with the errors of broken connections and of broken HTTP told apart from those of no connection."""
@@ -144,6 +150,27 @@ class Wire:
             read_s=anyio.current_time(),
             retry_after=response.headers.get("Retry-After"),
         )
+
+    @asynccontextmanager
+    async def listen(self, path: str) -> AsyncGenerator[AsyncIterator[bytes]]:
+        """Open a stream of events without a sign-in, and yield its bytes as they come.
+
+        Raises ``NoAnswer`` where it does not come about, breaks or falls silent, ``Refused`` where the server has none.
+        """
+        timeouts = {**TIMEOUTS, "read": SILENCE_S}
+        headers = (("Accept", "text/event-stream"), ("Accept-Encoding", "identity"))
+        try:
+            request = httpx.Request("GET", self.base_url + path, headers=headers, extensions={"timeout": timeouts})
+            response = await self._transport.handle_async_request(request)
+            try:
+                if response.status_code != httpx.codes.OK:
+                    raise Refused(f"notifications: HTTP {response.status_code}", status=response.status_code)
+                assert isinstance(response.stream, httpx.AsyncByteStream), "an asynchronous transport answers with one"
+                yield aiter(response.stream)
+            finally:
+                await response.aclose()
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise NoAnswer(f"notifications: {type(error).__name__} {error}".strip(), arrived=True) from error
 
     def _request(self, method: str, path: str, token: str | None, body: Any) -> httpx.Request:
         headers = [*HEADERS]
