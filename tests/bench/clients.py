@@ -50,10 +50,12 @@ def together(trials: int) -> dict[str, Any]:
     return {"concurrency": trials, "ramp": f"{trials / server.RAMP_PER_S:g}s"}
 
 
-def stock_httpx(trials: int, *, every_s: float) -> Client:
-    """Return a stock ``httpx.AsyncClient`` with a connection a trial."""
+def stock_httpx(trials: int, *, every_s: float, per_s: float = server.RAMP_PER_S) -> Client:
+    """Return a stock ``httpx.AsyncClient`` with a connection a trial; it begins ``per_s`` trials a second."""
     return Client(
-        name=f"httpx.AsyncClient, polls every {every_s:g} s", module="stock_httpx", arguments=(str(trials), str(every_s))
+        name=f"httpx.AsyncClient, polls every {every_s:g} s",
+        module="stock_httpx",
+        arguments=(str(trials), str(every_s), str(per_s)),
     )
 
 

@@ -31,7 +31,7 @@ def main() -> None:
     runs: dict[bool | None, list[Measured]] = {False: [], True: [], None: []}
     for _ in range(rounds):
         for stream in STREAM:
-            client = clients.ours(trials, also={"notifications": stream})
+            client = clients.ours(trials, also={"notifications": "on" if stream else "off"})
             runs[stream].append(clients.measure(client, latency_s=LATENCY_S))
         runs[None].append(clients.measure(clients.script(trials), latency_s=LATENCY_S))
     told: list[Figure] = []

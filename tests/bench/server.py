@@ -22,6 +22,7 @@ PROMPT = "system usage for the past 4 days"  # a planner's task of 45 KB, the si
 PROFILE = "OPTIM"
 SPEED_1_LATENCY_S = 15.5  # median of PROMPT's latency at speed 1
 RAMP_PER_S = 250.0  # at which clients begin trials that are to be in flight together
+KEEP_ALIVE_S = 75  # as a proxy before a real server has it: a client that asks seldom keeps its connections
 TERMINAL = ("complete", "error", "cancelled")
 _COUNTED = ("session", "query", "task", "cancel", "details")  # calls of a trial; signing in is nobody's trial
 _LAST_WORD_S = 60.0
@@ -108,4 +109,5 @@ if __name__ == "__main__":
     serving.serve(
         Settings(speed=float(sys.argv[1]), login_limit=0, tasks_per_s=0, learning=False, cold_start=False, chance=False),
         exit_with_parent=True,
+        keep_alive_s=KEEP_ALIVE_S,
     )

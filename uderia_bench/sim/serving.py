@@ -19,6 +19,7 @@ from uderia_bench.sim.config import Settings
 from uderia_bench.sim.wire_faults import WireFaults
 
 _BACKLOG = 2048
+KEEP_ALIVE_S = 5  # an idle connection is closed after it, as the real server's Hypercorn does
 _CHUNK = 4096
 
 
@@ -31,7 +32,14 @@ class _Server(uvicorn.Server):
         yield
 
 
-def serve(settings: Settings, *, host: str = "127.0.0.1", port: int = 0, exit_with_parent: bool = False) -> None:
+def serve(
+    settings: Settings,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    exit_with_parent: bool = False,
+    keep_alive_s: int = KEEP_ALIVE_S,
+) -> None:
     """Serve until SIGTERM or SIGINT, or, with ``exit_with_parent``, until stdin ends. Raises OSError for a taken port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio switches Nagle's algorithm off only where the protocol is named; with it on, every answer comes 40 ms late.
@@ -39,10 +47,10 @@ def serve(settings: Settings, *, host: str = "127.0.0.1", port: int = 0, exit_wi
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(_BACKLOG)
-        asyncio.run(_serve(settings, listener, host, exit_with_parent=exit_with_parent))
+        asyncio.run(_serve(settings, listener, host, exit_with_parent=exit_with_parent, keep_alive_s=keep_alive_s))
 
 
-async def _serve(settings: Settings, listener: socket.socket, host: str, *, exit_with_parent: bool) -> None:
+async def _serve(settings: Settings, listener: socket.socket, host: str, *, exit_with_parent: bool, keep_alive_s: int) -> None:
     served = app.create(settings)
     config = uvicorn.Config(
         WireFaults(served, served.state.uderia),
@@ -51,6 +59,7 @@ async def _serve(settings: Settings, listener: socket.socket, host: str, *, exit
         lifespan="off",
         server_header=False,
         headers=[("server", "uderia-bench-sim")],
+        timeout_keep_alive=keep_alive_s,
         timeout_graceful_shutdown=1,
     )
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
