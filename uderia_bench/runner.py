@@ -77,6 +77,7 @@ class Conditions:
     outage_s: float = 120.0
     on_quota: str = "pause"
     limits: Limits = field(default_factory=Limits)
+    notifications: bool = False
 
     def shape(self, level: float | None) -> pacing.Shape:
         """Return the load of a trial's level."""
@@ -144,6 +145,7 @@ class Runner:
                 self.servers[server],
                 rng=random.Random(self.conditions.seed),  # noqa: S311 - spreads polls in time, hides nothing
                 late=self.gauge.poll_late,
+                notifications=self.conditions.notifications,
             ),
             clock=clock,
             timeout_s=self.conditions.timeout_s,

@@ -72,11 +72,13 @@ def first(
     _sit(experiment, run, around, work)
 
 
-def again(experiment: Experiment, run: RunDirectory, around: Surroundings) -> None:
-    """Go on with a run; raises as ``first``."""
+def again(facts: dict[str, Any], run: RunDirectory, around: Surroundings) -> None:
+    """Go on with a run, by its manifest as it is to be from now on; raises as ``first``."""
+    experiment = manifest.experiment_of(facts)
 
     async def work(session: _Session) -> None:
         with Ledger.open(run.ledger) as ledger:
+            run.write_manifest({**run.manifest(), "experiment": facts["experiment"]})
             embedded_arms = [arm for arm, expected in session.arms.items() if expected.server == SIM]
             if forgotten := ledger.forget(embedded_arms):
                 # It was a child of the process that was interrupted: its sessions and tasks went with it.
@@ -218,6 +220,7 @@ def _conditions(experiment: Experiment) -> Conditions:
         grace_s=experiment.grace,
         outage_s=experiment.outage,
         on_quota=experiment.on_quota,
+        notifications=experiment.notifications == "on",
         limits=Limits(trials=budget.trials, tokens=budget.tokens, usd=budget.usd, time_s=budget.time),
     )
 
