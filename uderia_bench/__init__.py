@@ -7,7 +7,7 @@ In a notebook::
     trials = ub.load("latest")  # a polars frame, one row a trial
     result = ub.compare(trials, baseline="IDEAT", candidate="OPTIM", metrics=["latency_s"], margins={"latency_s": 0.10})
     result[0].effect.value, result[0].effect.lo, result[0].effect.hi, result[0].p_adjusted, result[0].verdict
-    ub.percentiles(trials, ["latency_s", "total_tokens"])  # points by arm, quick at a million trials
+    ub.percentiles(trials, ["latency_s", "total_tokens"])  # by arm, of a million trials too
 
 ``compare`` is ``uderia_bench.analysis.compare``, and ``ub.corpus.load(path).queries`` are the expanded queries of a corpus.
 Everything is imported when first used, so that ``import uderia_bench`` and ``uderia-bench --help`` stay quick.

@@ -1,9 +1,10 @@
 """``make bench``: every benchmark beside this file, one after the other, each in a process of its own.
 
 Figures are ratios measured side by side in one run where there is something to compare with: machines are noisy, ratios less.
-What the benchmarks tell goes into ``output/bench.json``, and as the tables of the README into ``output/bench.md``.
+What the benchmarks tell goes into ``output/bench.json``. ``--publish`` makes that the project's own figures: ``results.json``
+and ``table.md`` beside this file, and what of it is asked for into the README.
 
-``python -m bench.bench [NAME ...] [--quick] [--json]``
+``python -m bench.bench [NAME ...] [--quick] [--json]``, then ``python -m bench.bench --publish``
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,10 @@ from bench import figures, machine
 from bench.figures import Figure
 
 HERE = Path(__file__).resolve().parent
-OUTPUT = HERE.parents[1] / "output"
+ROOT = HERE.parents[1]
+OUTPUT = ROOT / "output" / "bench.json"
+RESULTS, TABLE, README = HERE / "results.json", HERE / "table.md", ROOT / "README.md"
+MARKS = ("<!-- bench -->\n", "<!-- /bench -->")
 # In the order of the tables: what is asked of the client first. Those of QUICK take --quick.
 BENCHES = (
     "start_up",
@@ -48,7 +52,11 @@ def main() -> int:
     options.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}; all without")
     options.add_argument("--quick", action="store_true", help="small sizes: to see that it works, not how fast")
     options.add_argument("--json", action="store_true", help="print the JSON alone; what the benchmarks print goes to stderr")
+    options.add_argument("--publish", action="store_true", help="run nothing; make what was found the project's figures")
     asked = options.parse_args()
+    if asked.publish:
+        publish(OUTPUT.read_text())
+        return 0
     if unknown := set(asked.names).difference(BENCHES):
         options.error(f"no benchmark is called {', '.join(sorted(unknown))}")
     around = {**machine.describe(), "quick": asked.quick}
@@ -61,9 +69,8 @@ def main() -> int:
         failed += code != 0
         print(f"{name}: {time.perf_counter() - began:.0f} s" + (f", failed with {code}" if code else ""), file=sys.stderr)
     document = {"machine": around, "benches": {name: [asdict(one) for one in found] for name, found in told.items() if found}}
-    OUTPUT.mkdir(exist_ok=True)
-    (OUTPUT / "bench.json").write_text(json.dumps(document, indent=1) + "\n")
-    (OUTPUT / "bench.md").write_text(tables(around, told))
+    OUTPUT.parent.mkdir(exist_ok=True)
+    OUTPUT.write_text(json.dumps(document, indent=1) + "\n")
     if asked.json:
         print(json.dumps(document))
     return failed
@@ -77,13 +84,35 @@ def run(name: str, *, quick: bool, out: Any) -> tuple[int, tuple[Figure, ...]]:
         return code, figures.read(Path(folder), name)
 
 
-def tables(around: Mapping[str, Any], told: Mapping[str, Sequence[Figure]]) -> str:
-    """Return the README's tables: the machine, then a table a benchmark that leaves figures."""
-    first = f"{around['cpu']}, {around['cores']} cores, {around['system']}, Python {around['python']}"
-    note = " Small sizes: not for reading." if around["quick"] else ""
-    parts = [f"{first}; load {around['load_before']} before.{note}"]
-    parts += [f"**{name}**\n\n{figures.markdown(found)}" for name, found in told.items() if found]
+def publish(found: str) -> None:
+    """Write a run's figures where the project keeps its own; small sizes are none."""
+    document = json.loads(found)
+    if document["machine"]["quick"]:
+        sys.exit("figures of --quick are not for publishing")
+    RESULTS.write_text(found)
+    TABLE.write_text(tables(document))
+    before, begin, rest = README.read_text().partition(MARKS[0])
+    README.write_text(f"{before}{begin}{summary(document)}{MARKS[1]}{rest.partition(MARKS[1])[2]}")
+
+
+def summary(document: Mapping[str, Any]) -> str:
+    """Return the README's table: what is asked for and what stands beside it."""
+    every = (Figure(**one) for found in document["benches"].values() for one in found)
+    return f"{_machine(document['machine'])}\n\n{figures.markdown(figures.headline(every))}\n"
+
+
+def tables(document: Mapping[str, Any]) -> str:
+    """Return everything, a table a benchmark."""
+    parts = [_machine(document["machine"])]
+    parts += [f"## {name}\n\n{figures.markdown(Figure(**one) for one in found)}" for name, found in document["benches"].items()]
     return "\n\n".join(parts) + "\n"
+
+
+def _machine(around: Mapping[str, Any]) -> str:
+    return (
+        f"{around['cpu']}, {around['cores']} cores, {around['system']}, Python {around['python']}; "
+        f"load {around['load_before']} before."
+    )
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ def ratios(runs: Mapping[str, Sequence[Measured]]) -> list[Figure]:
                 value=statistics.median(times),
                 unit="x",
                 asked=f"≥ {ASKED_TIMES[name]}" if name in ASKED_TIMES else "",
-                conditions=f"rounds {', '.join(f'{ratio:.3g}' for ratio in times)}",
+                conditions=f"{each[-1].load()}; ours {base[-1].load()}; rounds {', '.join(f'{ratio:.3g}' for ratio in times)}",
             )
         )
     return found

@@ -96,12 +96,16 @@ class Measured:
     server_busy: float
     told: dict[str, Any]
 
-    def conditions(self) -> str:
-        """Return what the figures hold under, in words."""
+    def load(self) -> str:
+        """Return how much was asked, in words."""
         return (
             f"{self.in_flight:,} in flight, L {self.latency_s:.1f} s, {self.requests:.1f} requests a trial, "
-            f"{self.rate:.0f} trials/s, client {self.busy:.0%} and server {self.server_busy:.0%} of a core"
+            f"{self.rate:.0f} trials/s"
         )
+
+    def conditions(self) -> str:
+        """Return what the figures hold under, in words."""
+        return f"{self.load()}, client {self.busy:.0%} and server {self.server_busy:.0%} of a core"
 
 
 def measure(client: Client, *, latency_s: float) -> Measured:

@@ -50,7 +50,14 @@ def _errors(name: str, runs: Sequence[Measured], *, asked: bool) -> list[Figure]
         conditions = f"runs {', '.join(f'{error:.3g}' for error in each)}; {typical(runs).conditions()}"
         wanted = f"≤ {limit} ms" if asked else ""
         found.append(
-            Figure(name=f"{name}, {label}", value=statistics.median(each), unit="ms", asked=wanted, conditions=conditions)
+            Figure(
+                name=f"{name}, {label}",
+                value=statistics.median(each),
+                unit="ms",
+                asked=wanted,
+                conditions=conditions,
+                contrast=not asked,
+            )
         )
     return found
 

@@ -15,11 +15,13 @@ from contextlib import contextmanager
 from types import FrameType
 
 INTERVAL_S = 0.001  # a kernel may fire less often, which a sample's weight takes into account
-HTTP, LEDGER, DECODE, LOOP, REST, OTHER_THREADS = "HTTP", "ledger", "decoding", "event loop", "rest", "other threads"
+HTTP, LEDGER, DECODE, READING = "HTTP", "ledger", "decoding", "reading the trace"
+LOOP, REST, OTHER_THREADS = "event loop", "rest", "other threads"
 PACKAGE = "/uderia_bench/"
 # Where a file's code belongs, the first that holds; the client decodes in functions of these names beside its HTTP.
 PARTS = (
     (DECODE, (f"{PACKAGE}gateway/task_file", f"{PACKAGE}gateway/session_file")),
+    (READING, (f"{PACKAGE}profile_types/",)),
     (LEDGER, (f"{PACKAGE}ledger", f"{PACKAGE}bookkeeping", "/sqlite3/")),
     (
         HTTP,

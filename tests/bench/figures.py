@@ -14,13 +14,14 @@ _HEAD = ("figure", "value", "asked", "conditions")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One figure. ``asked`` is what the project asks of it, in words, nothing where it is there for contrast."""
+    """One figure. ``asked`` is what the project asks of it, in words; ``contrast``: it stands beside one that is asked for."""
 
     name: str
     value: float
     unit: str
     conditions: str
     asked: str = ""
+    contrast: bool = False
 
 
 def tell(bench: str, figures: Sequence[Figure]) -> None:
@@ -38,6 +39,11 @@ def markdown(figures: Iterable[Figure]) -> str:
         *((figure.name, shown(figure), figure.asked, figure.conditions) for figure in figures),
     ]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def headline(figures: Iterable[Figure]) -> tuple[Figure, ...]:
+    """Return what stands in the README: what is asked for, and what is there for contrast."""
+    return tuple(figure for figure in figures if figure.asked or figure.contrast)
 
 
 def shown(figure: Figure) -> str:

@@ -104,7 +104,7 @@ def _spread(name: str, values: Sequence[float], group: Sequence[Any], stall_s: f
         f"{RATE:g}/s asked, L {LATENCY_S:g} s, the server stopped for {stall_s:g} s; {len(values)} of {len(group)} trials"
     )
     return [
-        Figure(name=f"{name}, {label}", value=value, unit="s", conditions=conditions)
+        Figure(name=f"{name}, {label}", value=value, unit="s", conditions=conditions, contrast="in the stall" in name)
         for label, value in (("p50", clients.at_rank(values, 0.5)), ("p99", clients.at_rank(values, 0.99)))
     ]
 

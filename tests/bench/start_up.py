@@ -42,7 +42,14 @@ def main() -> None:
     asked = {OURS: f"≤ {1000 * ASKED_S:.0f} ms"}
     conditions = f"median of {rounds} interleaved starts"
     told = [
-        Figure(name=name, value=1000 * seconds, unit="ms", asked=asked.get(name, ""), conditions=conditions)
+        Figure(
+            name=name,
+            value=1000 * seconds,
+            unit="ms",
+            asked=asked.get(name, ""),
+            conditions=conditions,
+            contrast=name == LOCUST,
+        )
         for name, seconds in medians.items()
     ]
     share = statistics.median(ours / locust for ours, locust in zip(kept[OURS], kept[LOCUST], strict=True))

@@ -68,6 +68,7 @@ def main() -> None:
                 value=statistics.median(times),
                 unit="x",
                 asked="≤ 1" if name == "ours" else "",
+                contrast=name != "ours",
                 conditions=f"rounds {', '.join(f'{ratio:.2f}' for ratio in times)}",
             )
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -68,8 +70,30 @@ def test_figures_survive_their_way_to_the_table(tmp_path, monkeypatch, capsys):
     assert "| error, p99 | 12.3 ms | ≤ 15 ms | 500 in flight |" in capsys.readouterr().out
     assert figures.read(tmp_path, "one") == (FIGURE,)
     assert figures.read(tmp_path, "two") == ()
-    around = {"cpu": "a CPU", "cores": 2, "system": "Linux 6", "python": "3.11", "load_before": 0.1, "quick": False}
-    assert bench.tables(around, {"one": (FIGURE,), "two": ()}).count("**") == 2
+
+
+def test_what_is_published_stands_in_the_readme(tmp_path, monkeypatch):
+    """What is asked for and what is beside it goes between the marks, everything into the table."""
+    for name in ("RESULTS", "TABLE", "README"):
+        monkeypatch.setattr(bench, name, tmp_path / name)
+    bench.README.write_text(f"before\n{bench.MARKS[0]}old\n{bench.MARKS[1]}\nafter\n")
+    machine = {"cpu": "a CPU", "cores": 2, "system": "Linux 6", "python": "3.11", "load_before": 0.1, "quick": False}
+    told = [FIGURE, replace(FIGURE, name="aside", asked=""), replace(FIGURE, name="beside", asked="", contrast=True)]
+    bench.publish(json.dumps({"machine": machine, "benches": {"one": [asdict(one) for one in told]}}))
+    readme = bench.README.read_text()
+    assert readme.startswith("before\n<!-- bench -->\na CPU, 2 cores")
+    assert readme.endswith("| 500 in flight |\n<!-- /bench -->\nafter\n")
+    assert ("beside" in readme, "aside" in readme, "old" in readme) == (True, False, False)
+    assert "aside" in bench.TABLE.read_text()
+    with pytest.raises(SystemExit):
+        bench.publish(json.dumps({"machine": {**machine, "quick": True}, "benches": {}}))
+
+
+def test_the_readmes_figures_are_those_stored():
+    """Nobody edits them by hand; there are none before the first are published."""
+    quoted = bench.README.read_text().partition(bench.MARKS[0])[2].partition(bench.MARKS[1])[0]
+    stored = bench.summary(json.loads(bench.RESULTS.read_text())) if bench.RESULTS.exists() else ""
+    assert quoted == stored
 
 
 @pytest.mark.parametrize(
@@ -80,6 +104,10 @@ def test_figures_survive_their_way_to_the_table(tmp_path, monkeypatch, capsys):
         (["/lib/asyncio/events.py", "/p/uderia_bench/asking.py", "/p/anyio/_core.py"], cpu_by_part.REST),
         (["/p/uderia_bench/gateway/uderia.py", "/p/uderia_bench/gateway/task_file.py"], cpu_by_part.DECODE),
         (["/p/uderia_bench/asking.py", "/p/uderia_bench/ledger_rows.py"], cpu_by_part.LEDGER),
+        (
+            ["/p/uderia_bench/runner.py", "/p/uderia_bench/profile_types/exchange.py", "/lib/dataclasses.py"],
+            cpu_by_part.READING,
+        ),
         (["/p/elsewhere.py"], cpu_by_part.REST),
     ],
 )
