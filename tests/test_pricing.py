@@ -40,6 +40,23 @@ def test_the_maintained_list_knows_what_the_experiment_does_not():
     assert priced(turn("gemini-2.5-flash", provider="Nobody"), PriceTable()).list_cost_usd is None
 
 
+@pytest.mark.parametrize("name", [None, "one", "Beta/one"])
+def test_calls_of_the_turns_own_model_are_the_turn(name):
+    """However a trace names the model of a call; what no call is logged for is priced with the rest."""
+    call = replace(traces.trace(calls=1).llm_calls[0], model=name, input_tokens=1, output_tokens=1)
+    assert priced(turn("one", calls=[call]), OWN).list_cost_usd == 3.0
+
+
+def test_a_call_names_its_provider():
+    """``Gamma/two`` is Gamma's, whoever served the turn."""
+    table = replace(OWN, own={**OWN.own, "Gamma/two": Price(input_cost_per_million=4.0, output_cost_per_million=0.0)})
+    call = traces.trace(calls=1).llm_calls[0]
+    calls = [replace(call, model=model, input_tokens=1_000_000, output_tokens=0) for model in ("Beta/one", "Gamma/two")]
+    assert priced(turn("one", calls=calls), table).list_cost_usd == 6.0
+    calls = [replace(call, model=model, input_tokens=1_000_000, output_tokens=0) for model in ("Beta/one", "Delta/two")]
+    assert priced(turn("one", calls=calls), table).list_cost_usd is None
+
+
 def test_calls_of_several_models_are_priced_one_by_one():
     """A dual-model turn costs what its calls cost; one that nobody prices leaves the turn without."""
     table = replace(OWN, own={**OWN.own, "two": Price(input_cost_per_million=1.0, output_cost_per_million=1.0)})

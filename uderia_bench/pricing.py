@@ -31,6 +31,10 @@ Served: TypeAlias = Mapping[tuple[str, str], Price]
 """A server's own prices by provider and model, as it names them."""
 
 
+Named: TypeAlias = tuple[str | None, str | None]
+"""A provider and its model, as far as they are known."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """A price and the table it is from."""
@@ -67,6 +71,15 @@ def priced(trace: Trace, table: PriceTable, *, server: str | None = None) -> Tra
     return replace(trace, list_cost_usd=_cost(trace, table, server))
 
 
+def of_call(name: str | None, turn: Named) -> Named:
+    """Return the provider and the model of a call, named as traces do: ``Provider/model``, ``model``, or not at all."""
+    provider, model = turn
+    if name in (None, model, f"{provider}/{model}"):
+        return turn
+    before, slash, after = name.partition("/")
+    return (before, after) if slash else (None, name)
+
+
 def served(servers: Mapping[str, Any]) -> dict[str, Served]:
     """Read the price tables of a manifest's ``servers``, less what is no price and the default for unknown models."""
     return {name: dict(_entries(facts.get("costs"))) for name, facts in servers.items() if isinstance(facts, dict)}
@@ -95,13 +108,12 @@ def _cost(trace: Trace, table: PriceTable, server: str | None) -> float | None:
     tokens = trace.tokens
     if tokens.input is None or tokens.output is None:
         return None
-    if all(call.model in (None, trace.model) for call in trace.llm_calls):
-        spent = [(trace.model, tokens.input, tokens.output)]
-    else:
-        spent = [(call.model or trace.model, call.input_tokens, call.output_tokens) for call in trace.llm_calls]
+    own = (trace.provider, trace.model)
+    calls = [(of_call(call.model, own), call.input_tokens, call.output_tokens) for call in trace.llm_calls]
+    spent = [(own, tokens.input, tokens.output)] if all(whose == own for whose, _, _ in calls) else calls
     total = 0.0
-    for model, into, out in spent:
-        found = table.find(server, trace.provider if model == trace.model else None, model)
+    for whose, into, out in spent:
+        found = table.find(server, *whose)
         if found is None:
             return None
         total += (into * found.price.input_cost_per_million + out * found.price.output_cost_per_million) / _MILLION

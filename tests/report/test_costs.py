@@ -61,7 +61,7 @@ def test_every_model_that_took_part_says_who_priced_it():
     turns = pl.DataFrame(
         {"trial_id": ["1", "2"], "server": ["sim"] * 2, "provider": ["Beta"] * 2, "model": ["one", "two"]}
     )  # fmt: skip
-    steps = pl.DataFrame({"trial_id": ["1", "1", "2"], "model": ["one", "three", None]})
+    steps = pl.DataFrame({"trial_id": ["1", "1", "2"], "model": ["Beta/one", "three", None]})
     free = Price(input_cost_per_million=0.0, output_cost_per_million=0.0)
     entry = {"provider": "Beta", "model": "two", "input_cost_per_million": 1, "output_cost_per_million": 1}
     table = PriceTable(own={"one": free}, listed=False, served=served({"sim": {"costs": [entry]}}))

@@ -61,6 +61,16 @@ def test_an_inconclusive_run_says_what_would_settle_it():
     )
 
 
+def test_arms_that_look_the_same_are_not_said_to_differ_yet():
+    """No effect is seen and none is ruled out: that is what the line says, not a size of nothing."""
+    _, second, _ = of(
+        comparison("answered", difference(0.0, -0.29, 0.29), "inconclusive", stratum="complexity=complex"),
+        comparison("checks_passed_ratio", difference(0.0, -1.0, 1.0), "inconclusive", stratum="complexity=complex"),
+        winners=(winner("complex", None, "no winner"),),
+    )
+    assert second == "Complex queries: no difference seen in answers, checks passed; none ruled out."
+
+
 def test_equivalent_arms_are_said_to_be_interchangeable():
     """Equivalence is a result: either arm will do."""
     first, *_ = of(

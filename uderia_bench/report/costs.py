@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from uderia_bench.pricing import PriceTable
+from uderia_bench.pricing import PriceTable, of_call
 from uderia_bench.report.content import ArmCost, PricedModel
 from uderia_bench.trial import Outcome, Stage
 
@@ -26,16 +26,12 @@ def costs(trials: pl.DataFrame, arms: Sequence[str]) -> tuple[ArmCost, ...]:
 
 
 def priced_models(trials: pl.DataFrame, steps: pl.DataFrame | None, prices: PriceTable) -> tuple[PricedModel, ...]:
-    """Say what table prices each model that took part; a call of another model than its turn's has a provider nobody names."""
+    """Say what table prices each model that took part, those of single calls among them."""
     turns = trials.select("trial_id", "server", "provider", "model")
     used = set(turns.select("server", "provider", "model").drop_nulls("model").unique().rows())
     if steps is not None:
-        calls = steps.select("trial_id", call="model").drop_nulls().join(turns, on="trial_id")
-        used |= {
-            (server, None, call)
-            for server, model, call in calls.select("server", "model", "call").unique().rows()
-            if call != model
-        }
+        calls = steps.select("trial_id", call="model").drop_nulls().join(turns, on="trial_id").drop("trial_id").unique()
+        used |= {(row["server"], *of_call(row["call"], (row["provider"], row["model"]))) for row in calls.iter_rows(named=True)}
     found = ((each, prices.find(*each)) for each in sorted(used, key=str))
     return tuple(
         PricedModel(server=server, provider=provider, model=model, by=None if price is None else price.by)

@@ -137,6 +137,8 @@ def _no_verdict_yet(report: Report, candidate: str, seen: tuple[Comparison, ...]
         return ("no verdict: there is no number to compare.",)
     nouns = _listed(_noun(c.metric) for c in seen)
     effects = _effects(report, seen)
+    if all(effect == f"equal {_noun(c.metric)}" for c in seen for effect in _effect(report, c)[1:]):
+        return (f"no difference seen in {nouns}; none ruled out.", "no difference seen; none ruled out.")
     return (
         *(f"no verdict yet: {candidate} has {effect}." for effect in effects),
         f"no verdict yet on {nouns}.",
