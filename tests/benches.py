@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import anyio
 from scripted import URL, Scripted
@@ -77,6 +78,7 @@ class Bench:
         self.server, self.trials, self.conditions = server, trials, conditions
         self.path = tmp_path / "ledger.sqlite"
         self.seen, self.stop = [], Stop()
+        self.utc = lambda: datetime.now(UTC)
         self.gauge = Gauge(beat_s=math.inf)  # a clock that jumps would only jump from beat to beat
 
     async def run(self, *, resume: bool = False, during=None) -> None:
@@ -95,6 +97,7 @@ class Bench:
                     watch=self.seen.append,
                     stop=self.stop,
                     spent=Account.carried(ledger.account(), trials=len(self.trials) - len(left)),
+                    utc=self.utc,
                     gauge=self.gauge,
                 )
                 async with anyio.create_task_group() as group:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -39,9 +39,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The run's clock: monotonic seconds since its start, and UTC beside it for people."""
+    """The run's clock: monotonic seconds since its start, and ``utc`` beside it for people; that one may be set meanwhile."""
 
     start_s: float
+    utc: Callable[[], datetime]
 
     def now_s(self) -> float:
         """Return seconds since the run began, on anyio's clock."""
@@ -83,7 +84,7 @@ class Asking:
             attempts=attempts,
             session_id=session_id,
             due_s=self.clock.now_s() if due_s is None else due_s,
-            due_at=_utc(),
+            due_at=self.clock.utc(),
         )
         async with _endings(record) as held:
             if session_id is None:
@@ -118,7 +119,7 @@ class Asking:
     async def _submit(self, held: _Held) -> None:
         record = held.record
         assert record.session_id is not None, "a session is made before a query is sent"
-        held.set(sent_s=self.clock.now_s(), sent_at=_utc(), detail="stopped while it was being sent")
+        held.set(sent_s=self.clock.now_s(), sent_at=self.clock.utc(), detail="stopped while it was being sent")
         await self.mark_sending(held.record)
         try:
             accepted = await self.uderia.submit(record.session_id, record.trial.prompt, record.expected.profile_id)
@@ -136,7 +137,7 @@ class Asking:
             task_id=accepted.task_id,
             sent_s=self.clock.since(accepted.sent_s),
             accepted_s=self.clock.since(accepted.accepted_s),
-            accepted_at=_utc(),
+            accepted_at=self.clock.utc(),
             detail="stopped while the agent was working",
         )
         await self.mark_asked(held.record)
@@ -189,7 +190,7 @@ class Asking:
                 held.set(ending=Ending.TIMED_OUT, detail=f"no end within {self.timeout_s:g} s; cancelled on the server")
                 await self._cancel(held, task_id)
         else:
-            held.set(ending=Ending.SETTLED, detail=None, done_at=_utc())
+            held.set(ending=Ending.SETTLED, detail=None, done_at=self.clock.utc())
         if held.record.session_id is not None:
             await self._read_session(held, held.record.session_id)
 
@@ -212,7 +213,7 @@ class Asking:
         if not state.terminal:
             held.set(seen_lo_s=seen_s)
             return False
-        held.set(seen_hi_s=seen_s, done_at=_utc())
+        held.set(seen_hi_s=seen_s, done_at=self.clock.utc())
         return True
 
     async def _recover(self, held: _Held, gone: Gone) -> None:
@@ -226,7 +227,7 @@ class Asking:
             return
         if session_file.turn_of(body, record.task_id, record.trial.turn) is not None:
             # What the last poll saw is no end: kept, it would say that the task never ended.
-            held.set(ending=Ending.SETTLED, detail=None, task=None, session=body, done_at=_utc())
+            held.set(ending=Ending.SETTLED, detail=None, task=None, session=body, done_at=self.clock.utc())
             held.note("the server forgot the task; read from the session alone")
         else:
             held.set(ending=Ending.LOST, detail=f"{gone}; its session has no turn of it", session=body)
@@ -281,7 +282,7 @@ class Asking:
             return 0.0
         if not held.picked_up:
             return self.clock.now_s() - record.sent_s
-        return max((_utc() - record.sent_at).total_seconds(), anyio.current_time() - held.begun_s)
+        return max((self.clock.utc() - record.sent_at).total_seconds(), anyio.current_time() - held.begun_s)
 
 
 class _Held:
@@ -318,7 +319,3 @@ def _ending(error: CallFailed, *, accepted: bool) -> Ending:
     if accepted or isinstance(error, NoAnswer):
         return Ending.UNREACHABLE
     return Ending.RATE_LIMITED if isinstance(error, Throttled) else Ending.REFUSED
-
-
-def _utc() -> datetime:
-    return datetime.now(UTC)

@@ -7,7 +7,7 @@ use: when nobody answers for long, when a quota comes back next month, or when o
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import anyio
 import structlog
@@ -36,7 +36,7 @@ class Patience:
         on_quota: str,
         outage_s: float,
         slots: int,
-        utc: Callable[[], datetime] = lambda: datetime.now(UTC),
+        utc: Callable[[], datetime],
     ) -> None:
         self._uderia = uderia
         self._stop = stop

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from itertools import count, groupby
 from typing import Protocol
 
@@ -60,8 +61,8 @@ class Book(Protocol):
 class Conditions:
     """Under what load trials run, and what ends them early. ``concurrency`` is per server; ``caps`` bounds arms below it.
 
-    ``pacer`` says when trial n is due; an open loop has no slots, so that a slow server does not slow the asking. The slots of a
-    closed one open over ``ramp_s``. ``levels`` are the loads of a sweep, which stand in for both.
+    ``pacer`` says when trial n is due; an open loop has no slots, so that a slow server does not slow the asking. The slots
+    of a closed one open over ``ramp_s``. ``levels`` are the loads of a sweep, which stand in for both.
     ``grace_s`` is what trials in flight get when the run is told to stop, ``outage_s`` how long a server may be away.
     """
 
@@ -98,11 +99,12 @@ class Runner:
     watch: Callable[[TrialRecord], None]
     stop: Stop
     spent: Account = field(default_factory=Account)
+    utc: Callable[[], datetime] = lambda: datetime.now(UTC)
     gauge: Gauge = field(default_factory=Gauge)
 
     async def run(self, trials: Iterable[Trial]) -> None:
         """Ask every trial and commit every record; returns early, with nothing lost, when told to stop."""
-        clock = Clock(anyio.current_time())
+        clock = Clock(anyio.current_time(), self.utc)
         budget = Budget(self.conditions.limits, self.stop, self.spent)
         starts = Spacing()
         lanes: dict[str, list[Trial]] = {}
@@ -135,6 +137,7 @@ class Runner:
             self.stop,
             on_quota=conditions.on_quota,
             outage_s=conditions.outage_s,
+            utc=self.utc,
             slots=max(shape.slots for shape in (conditions.shape(None), *conditions.levels.values())),
         )
 

@@ -22,6 +22,7 @@ PROMPT = "which version do we run?"
         ("tool_failure", "OPTIM", "tool_failed"),
         ("agent_failure", "IDEAT", "agent_failure"),
         ("slow", "IDEAT", "slow"),
+        ("quota", "OPTIM", "quota"),
     ],
 )
 async def test_a_fault_of_the_agent_hits_every_trial_at_rate_one(serve, kind, tag, shows):

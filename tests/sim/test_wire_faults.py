@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import httpx
 import pytest
@@ -44,7 +44,7 @@ def counted(client: httpx.Client) -> dict:
     return client.get("/sim/faults").json()
 
 
-@pytest.mark.parametrize("kind", sorted(set(WIRE_KINDS) - {"token_expiry", "restart"}))
+@pytest.mark.parametrize("kind", sorted(set(WIRE_KINDS) - {"token_expiry", "restart", "away"}))
 def test_each_kind_spoils_its_call_and_no_other(serve, kind):
     """Asked at rate 1 on session details: those are spoilt, sessions are made as ever, and the count is kept."""
     with serve(f"kind: {kind}, rate: 1, call: details, factor: 3") as url, signed_in(url) as client:
@@ -55,7 +55,7 @@ def test_each_kind_spoils_its_call_and_no_other(serve, kind):
                 client.get(path)
         elif kind == "stalled_body":
             with pytest.raises(httpx.ReadTimeout):
-                client.get(path, timeout=0.5)
+                client.get(path, timeout=0.3)
         else:
             answer = client.get(path)
             assert answer.status_code == STATUSES.get(kind, 404 if kind == "missing" else 200)
@@ -93,6 +93,34 @@ def test_tokens_expire_and_tasks_are_forgotten_at_a_request(serve):
         task = client.post(f"/api/v1/sessions/{session}/query", json={"prompt": PROMPT}).json()["task_id"]
         client.get(f"/api/v1/sessions/{session}/details")
         assert client.get(f"/api/v1/tasks/{task}").status_code == 404
+
+
+def test_one_who_is_away_refuses_connections_and_comes_back_knowing_everything(serve):
+    """The request that drew it breaks off; nobody listens; then the same server does, with its sessions and tokens."""
+    with serve("kind: away, rate: 1, call: details, factor: 0.3") as url, signed_in(url) as client:
+        session = client.post("/api/v1/sessions", json={}).json()["session_id"]
+        with pytest.raises(httpx.TransportError):
+            client.get(f"/api/v1/sessions/{session}/details")
+        began = time.monotonic()
+        with pytest.raises(httpx.ConnectError):
+            client.get("/api/v1/auth/me")
+        while time.monotonic() - began < 5:
+            with suppress(httpx.ConnectError):
+                assert client.get("/api/v1/auth/me").status_code == 200
+                break
+            time.sleep(0.02)
+        assert 0.1 < time.monotonic() - began < 5
+        assert client.post(f"/api/v1/sessions/{session}/query", json={"prompt": PROMPT}).status_code == 202
+
+
+def test_a_stalled_body_breaks_off_in_the_end(serve):
+    """After its time, with half of the answer."""
+    with serve("kind: stalled_body, rate: 1, call: details, factor: 0.2") as url, signed_in(url) as client:
+        session = client.post("/api/v1/sessions", json={}).json()["session_id"]
+        began = time.monotonic()
+        with pytest.raises(httpx.TransportError):
+            client.get(f"/api/v1/sessions/{session}/details")
+        assert time.monotonic() - began > 0.15
 
 
 def test_a_fault_of_the_wire_has_its_time(serve):

@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 import orjson
 
 from uderia_bench.sim import engine_genie, engine_llm_only, engine_rag_focused, engine_tool_enabled, knowledge, snapshots
-from uderia_bench.sim.faults import AGENT_KINDS, LOST, STALL, STUCK
+from uderia_bench.sim.faults import AGENT_KINDS, LOST, QUOTA, STALL, STUCK
 from uderia_bench.sim.profiles import Profile
-from uderia_bench.sim.quotas import QuotaExceededError
+from uderia_bench.sim.quotas import CALLS_PER_HOUR, OVER_THE_HOUR, QuotaExceededError
 from uderia_bench.sim.run import BadPromptError, Run
 
 Engine = Callable[[Run], Awaitable[orjson.Fragment | None]]
@@ -92,6 +92,8 @@ async def _execute(run: Run, named: Profile | None) -> orjson.Fragment | None:
     await run.state.loop.work(_ASSEMBLY_S + run.state.warm_up())
     if STALL in run.hit.kinds:
         await asyncio.Event().wait()
+    if QUOTA in run.hit.kinds:
+        raise QuotaExceededError(OVER_THE_HOUR.format(CALLS_PER_HOUR))
     if profile.profile_type != "genie":  # a coordinator has no window of its own, and only its children are metered
         run.state.meter.require()
         await _assemble(run)

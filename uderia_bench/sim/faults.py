@@ -35,13 +35,14 @@ SUBMIT_ERROR = "submit_error"  # the query is answered with a server error, and 
 SUBMIT_LOST = "submit_lost"  # ... and the task runs all the same
 POLL_ERROR = "poll_error"  # a read of the task is answered with a server error; its rate is of reads
 STUCK = "stuck"  # a cancelled task stays ``cancelling``
+QUOTA = "quota"  # the task ends over the hourly limit, whatever was asked this hour
 # Faults of the wire, and of the server as a whole: drawn for each request (wire_faults.py).
 WIRE_KINDS = (
     *("http_429", "http_429_header", "http_429_body", "http_500", "http_502", "http_503", "html", "missing"),
-    *("reset", "reset_after", "cut_off", "stalled_body", "malformed", "huge", "token_expiry", "restart"),
+    *("reset", "reset_after", "cut_off", "stalled_body", "malformed", "huge", "token_expiry", "restart", "away"),
 )
 CALLS = ("login", "session", "query", "task", "cancel", "details")
-KINDS = (*AGENT_KINDS, SLOW, STALL, LOST, SUBMIT_ERROR, SUBMIT_LOST, POLL_ERROR, STUCK, *WIRE_KINDS)
+KINDS = (*AGENT_KINDS, SLOW, STALL, LOST, SUBMIT_ERROR, SUBMIT_LOST, POLL_ERROR, STUCK, QUOTA, *WIRE_KINDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,13 @@ from typing import Any
 
 from uderia_bench.sim.clock import Clock
 
+CALLS_PER_HOUR = 1000  # the real server's default user has this many, and 10,000 a day
+OVER_THE_HOUR = "Rate limit exceeded: Hourly limit exceeded ({} requests/hour)"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quotas:
-    """The limits; None for none. The real server's default user has 1,000 calls an hour and 10,000 a day."""
+    """The limits; None for none."""
 
     calls_per_hour: int | None = None
     calls_per_day: int | None = None
@@ -51,7 +54,7 @@ class Meter:
         """Raise ``QuotaExceededError`` where a limit is used up."""
         quotas = self.quotas
         for what, period, text in (
-            ("calls_per_hour", self._hour(), "Rate limit exceeded: Hourly limit exceeded ({} requests/hour)"),
+            ("calls_per_hour", self._hour(), OVER_THE_HOUR),
             ("calls_per_day", self._day(), "Rate limit exceeded: Daily limit exceeded ({} requests/day)"),
             ("input_tokens_per_month", self._month(), "Token quota exceeded: Input token quota exceeded ({} tokens/month)"),
             ("output_tokens_per_month", self._month(), "Token quota exceeded: Output token quota exceeded ({} tokens/month)"),

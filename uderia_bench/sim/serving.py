@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import orjson
 import uvicorn
@@ -24,12 +25,39 @@ _CHUNK = 4096
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, ending quietly: the signals are handled here, and nothing is waited for."""
+    """uvicorn, ending quietly: the signals are handled here, and nothing is waited for. It can be away for a while."""
 
     @contextlib.contextmanager
     def capture_signals(self):  # type: ignore[no-untyped-def]  # noqa: ANN202 - uvicorn's own signature changes between versions
         """Leave the signals alone."""
         yield
+
+    def leave(self, seconds: float) -> None:
+        """Refuse connections for some seconds, after breaking off those there are; whoever is away already stays so."""
+        for server in self.servers:
+            address, family = server.sockets[0].getsockname(), server.sockets[0].family
+            server.close()
+            asyncio.get_running_loop().call_later(seconds, self._return, family, address)
+        self.servers = []
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+
+    def _return(self, family: int, address: tuple[Any, ...]) -> None:
+        self._returning = asyncio.ensure_future(self.startup([listening(family, address)]))
+
+
+def listening(family: int, address: tuple[Any, ...]) -> socket.socket:
+    """Return a socket that listens at an address; raises OSError where it is taken."""
+    # asyncio switches Nagle's algorithm off only where the protocol is named; with it on, every answer comes 40 ms late.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 def serve(
@@ -42,11 +70,7 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT, or, with ``exit_with_parent``, until stdin ends. Raises OSError for a taken port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio switches Nagle's algorithm off only where the protocol is named; with it on, every answer comes 40 ms late.
-    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(_BACKLOG)
+    with listening(family, (host, port)) as listener:
         asyncio.run(_serve(settings, listener, host, exit_with_parent=exit_with_parent, keep_alive_s=keep_alive_s))
 
 
@@ -67,7 +91,9 @@ async def _serve(settings: Settings, listener: socket.socket, host: str, *, exit
         loop.add_signal_handler(number, ended.set)
     if exit_with_parent:
         _when_stdin_ends(loop, ended.set)
-    serving = asyncio.create_task(_Server(config).serve([listener]))
+    server = _Server(config)
+    served.state.uderia.leave = server.leave
+    serving = asyncio.create_task(server.serve([listener]))
     shown_host = f"[{host}]" if ":" in host else host
     line = {"url": f"http://{shown_host}:{listener.getsockname()[1]}", "seed": settings.seed, "speed": settings.speed}
     sys.stdout.write(orjson.dumps(line).decode() + "\n")

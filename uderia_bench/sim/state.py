@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from uderia_bench.sim import effects, faults
@@ -48,6 +49,7 @@ class State:
         self.truth: list[Ledger] = []  # tasks that ended, in that order
         self.calls: Counter[str] = Counter()  # requests by the call they are (wire_faults.py)
         self.planted: Counter[str] = Counter()  # faults of the wire, by kind
+        self.leave: Callable[[float], None] = lambda _: None  # stop listening for some seconds; serving.py knows how
         self._started = self.clock.seconds
         self._asked: Counter[tuple[str, str, str]] = Counter()
         self._cold = settings.cold_start

@@ -8,6 +8,9 @@ most::
       - {kind: reset_after, rate: 0.05, call: query}    # taken, and the connection reset before the answer
       - {kind: http_503, rate: 1, from: 30, until: 40}  # ten seconds of a proxy in place of the server
 
+``factor`` is how many megabytes a ``huge`` answer has more, and for how many seconds a ``stalled_body`` says nothing before it
+breaks off, or one who is ``away`` refuses connections.
+
 ``GET /sim/faults`` counts what was planted.
 """
 
@@ -77,6 +80,9 @@ class WireFaults:
             await _INSTEAD[fault.kind](scope, receive, send)
         elif fault.kind == "reset":
             await _abort(send)
+        elif fault.kind == "away":
+            self._state.leave(fault.factor)
+            await _abort(send)
         elif fault.kind == "token_expiry":
             self._state.accounts.expire()
             await self._app(scope, receive, send)
@@ -135,11 +141,12 @@ async def _cut_off(status: int, body: bytes, _: Fault, send: Send) -> None:
     await _abort(send)
 
 
-async def _stalls(status: int, body: bytes, _: Fault, send: Send) -> None:
-    """Send half of the answer and nothing more, until the client leaves."""
+async def _stalls(status: int, body: bytes, fault: Fault, send: Send) -> None:
+    """Send half of the answer and nothing more for ``factor`` seconds; then break the connection off."""
     await _begin(send, status, len(body))
     await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
-    await asyncio.Event().wait()
+    await asyncio.sleep(fault.factor)
+    await _abort(send)
 
 
 async def _malformed(status: int, body: bytes, _: Fault, send: Send) -> None:
