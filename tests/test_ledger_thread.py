@@ -164,6 +164,15 @@ async def test_a_ledger_that_was_removed_is_noticed_though_nothing_is_written(pa
         await thread.keep()
 
 
+async def test_nothing_is_written_after_the_end(path):
+    """Whoever comes too late is told, and not left waiting."""
+    thread = LedgerThread(path)
+    await thread.close()
+    with pytest.raises(StoreError, match="closed while the run went on"):
+        await thread.write(mark(0))
+    assert committed(path) == {}
+
+
 async def test_a_file_that_is_no_ledger_is_an_error_of_ours(tmp_path):
     """The thread opens it for itself."""
     thread = LedgerThread(tmp_path / "none.sqlite")

@@ -56,18 +56,19 @@ class LedgerThread:
 
     async def write(self, entry: Entry) -> None:
         """Return when the entry is committed, cancelled or not; raises ``StoreError`` where it is not, and nothing of it is."""
+        if self._ended.is_set():
+            raise self._trouble()
         waiting = _Waiting(entry=entry, done=anyio.Event())
-        if self._error is None:
-            self._inbox.put(waiting)
-            with anyio.CancelScope(shield=True):
-                await waiting.done.wait()
-        if (error := waiting.error or self._error) is not None:
-            raise error
+        self._inbox.put(waiting)
+        with anyio.CancelScope(shield=True):
+            await waiting.done.wait()
+        if waiting.error is not None:
+            raise waiting.error
 
     async def keep(self) -> Never:
         """Wait for trouble and raise it: a sync that fails has nobody else waiting for it."""
         await self._ended.wait()
-        raise self._error or StoreError(f"{self._path}: the ledger was closed while the run went on")
+        raise self._trouble()
 
     async def close(self) -> None:
         """Return when everything is committed and synced and the thread has ended; raises what it failed with."""
@@ -120,13 +121,17 @@ class LedgerThread:
         self._group.clear()
 
     def _end(self, error: BaseException | None) -> None:
-        """Let everybody go on. Runs on the event loop, and from here on nothing is queued."""
+        """Let everybody go on, none of whom is committed. Runs on the event loop, and from here on nothing is queued."""
         self._error = error
+        self._ended.set()
         left = [*self._group, *self._marks, *self._ends]
         while not self._inbox.empty():
             if (waiting := self._inbox.get()) is not None:
                 left.append(waiting)
         for waiting in left:
-            waiting.error = error
+            waiting.error = self._trouble()
             waiting.done.set()
-        self._ended.set()
+
+    def _trouble(self) -> BaseException:
+        """Return why nothing is written any more."""
+        return self._error or StoreError(f"{self._path}: the ledger was closed while the run went on")
