@@ -72,22 +72,22 @@ def test_memory_does_not_grow_with_the_stalls():
 
 
 def test_a_loop_that_is_blocked_is_called_invalid(tmp_path):
-    """An event loop that stands still for 50 ms again and again under its own trials: the run says so."""
+    """An event loop that stands still for 100 ms again and again under its own trials: the run says so."""
     bench = Bench(tmp_path, Scripted(task_s=0.2), planned(8, arms=("OPTIM",)), replace(CONDITIONS, concurrency=8))
     bench.gauge = Gauge()
 
     async def block():
-        for _ in range(4):
+        for _ in range(2):
             await anyio.sleep(2 * BEAT_S)
-            time.sleep(0.05)  # noqa: ASYNC251 - that is the point
+            time.sleep(0.1)  # noqa: ASYNC251 - that is the point
 
     async def ask():
         await bench.run(during=block)
 
     anyio.run(ask, backend="asyncio")
     measured = bench.gauge.conditions()
-    assert measured.stalls >= 3
-    assert measured.lag_max_s > 0.03
+    assert measured.stalls >= 1
+    assert measured.lag_max_s > 0.08
     reasons = failed_conditions(measured, QUICK_S)
     assert any("event loop was late" in reason for reason in reasons)
 

@@ -1,5 +1,6 @@
 """Whether the load was what it claims to be, from what a run noted of itself."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -51,6 +52,7 @@ def test_a_load_that_was_not_what_it_claims_makes_the_run_invalid(conditions, wo
         {"trials": 500, "send_late_p99_s": 0.8},  # a closed loop has no schedule to be late on
         {"asked_rate": 10.0, "achieved_rate": 9.5, "trials": 40, "send_late_p99_s": 0.8},  # the p99 of 40 is their largest
         {"in_flight": 10.0, "arrival_rate": 2.0, "flight_s": 4.5},
+        {"in_flight": 4.0, "arrival_rate": 100.0, "flight_s": 0.027},  # a third off, which is 13 ms
         {"in_flight": 0.0, "arrival_rate": 2.0, "flight_s": 4.5},
         {"versions": {"prod": ("1.2", "1.2"), "other": ("1.3",)}},
     ],
@@ -60,6 +62,13 @@ def test_an_ordinary_load_is_not_held_against_a_run(conditions):
     analysis = study(QUICK, conditions=Conditions(**conditions))
     assert analysis.invalid == ()
     assert analysis.comparisons[0].verdict is not Verdict.INVALID
+
+
+def test_what_is_late_by_milliseconds_is_no_reason_whatever_an_embedded_agent_takes():
+    """At two hundred times its speed an answer takes 25 ms: a scheduler's ordinary lateness is a large share of it."""
+    late = Conditions(lag_mean_s=0.006, send_late_p99_s=0.05, asked_rate=20.0, achieved_rate=20.0, trials=200)
+    assert failed_conditions(late, 0.025) == ()
+    assert len(failed_conditions(replace(late, lag_mean_s=0.02, send_late_p99_s=0.2), 0.025)) == 2
 
 
 def test_a_typical_answer_is_that_of_the_arm_where_it_is_shortest():

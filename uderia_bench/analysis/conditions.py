@@ -27,12 +27,20 @@ CPU_FLOOR_S = 5.0
 # 2 %; a run that shared its core with three 29 % (tests/bench/starved.py).
 LAG_LIMIT = 0.05
 
+# A fraction of the milliseconds that an embedded agent at 200 times its speed takes is what every operating system's scheduler
+# is late by. Below this, the error that issue 7 allows a latency at p99, nothing is held against a run.
+FLOOR_S = 0.015
+
 # What a request waits in the generator is in no latency. Up to a tenth of a typical answer it is less than the margins that
 # experiments ask for; beyond, the schedule was not kept and the load was another one.
 LATENESS_LIMIT = 0.1
 
+# A tenth of an answer that takes a second: below it, quick embedded agents would make a schedule look worse kept than it was. A
+# closed loop on two cores was late by 33 ms beside three busy processes and by 68 ms beside eight.
+LATENESS_FLOOR_S = 0.1
+
 # A p99 of fewer is their largest.
-LATENESS_FLOOR = 100
+LATENESS_TRIALS = 100
 
 # A rate that is missed by more than a tenth is another load than the one asked for.
 RATE_LIMIT = 0.1
@@ -141,11 +149,11 @@ def _saturation(conditions: Conditions, typical_s: float | None) -> tuple[str, .
     reasons = []
     if cpu is not None and cpu > CPU_LIMIT and (conditions.asking_s or 0.0) >= CPU_FLOOR_S:
         reasons.append(f"the load generator used {cpu:.0%} of a core, more than {CPU_LIMIT:.0%}: its clock is late")
-    if lag is not None and typical_s is not None and lag > LAG_LIMIT * typical_s:
+    if lag is not None and typical_s is not None and lag > max(LAG_LIMIT * typical_s, FLOOR_S):
         stood = f"the load generator's event loop was late by {_s(lag)} on average"
         reasons.append(f"{stood}, more than {LAG_LIMIT:.0%} of a typical answer ({_s(typical_s)})")
-    scheduled = conditions.asked_rate is not None and (conditions.trials or 0) >= LATENESS_FLOOR
-    if scheduled and late is not None and typical_s is not None and late > LATENESS_LIMIT * typical_s:
+    scheduled = conditions.asked_rate is not None and (conditions.trials or 0) >= LATENESS_TRIALS
+    if scheduled and late is not None and typical_s is not None and late > max(LATENESS_LIMIT * typical_s, LATENESS_FLOOR_S):
         reasons.append(f"requests were sent up to {_s(late)} late (p99), more than {LATENESS_LIMIT:.0%} of a typical answer")
     return tuple(f"invalid: {reason}; {WAY_OUT}" for reason in reasons)
 
@@ -162,6 +170,10 @@ def _law(conditions: Conditions) -> tuple[str, ...]:
     if mismatch is None or mismatch <= LITTLE_LIMIT:
         return ()
     assert conditions.in_flight is not None
+    assert conditions.arrival_rate is not None
+    assert conditions.flight_s is not None
+    if abs(conditions.in_flight / conditions.arrival_rate - conditions.flight_s) <= FLOOR_S:
+        return ()
     held = f"of {conditions.in_flight:.3g} trials in flight {mismatch:.0%} had their answer and waited for the load generator"
     return (f"invalid: Little's law is off by {mismatch:.0%}: {held}; {WAY_OUT}",)
 
