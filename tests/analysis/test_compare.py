@@ -123,8 +123,8 @@ def test_success_uses_every_trial_and_needs_no_column():
     frame = grid(queries=20, value=noisy(), outcome=lambda q, arm, _: "failed" if arm == CANDIDATE and q % 2 else "answered")
     (found,) = judge(frame, ["answered"])
     assert found.effect.value == pytest.approx(-0.5)
-    assert found.test == "McNemar exact"
-    assert found.p == pytest.approx(2 * 0.5**10)
+    assert (found.test, found.p) == ("McNemar mid-p", pytest.approx(0.5**10))
+    assert found.beside["exact_p"] == pytest.approx(2 * 0.5**10)
     assert found.verdict is Verdict.WORSE
 
 
@@ -152,16 +152,24 @@ def test_rates_at_the_ends_of_the_scale_have_bounds(level, repeats):
     assert found[1].effect.hi < found[0].effect.hi
 
 
-def test_a_rate_that_changes_on_few_queries_is_bounded_and_not_bootstrapped():
-    """Where most queries show the same difference two added observations make the interval; elsewhere the bootstrap does."""
-    few = grid(
-        queries=40, repeats=2, column="fastpath_rate", value=lambda q, arm, r: float(q < 8 and r == 1 and arm == CANDIDATE)
+@pytest.mark.parametrize(
+    ("differing", "verdict", "test", "method"),
+    [
+        (4, Verdict.INCONCLUSIVE, "paired sign-flip", "two observations added"),
+        (8, Verdict.BETTER, "paired sign-flip mid-p", "sign-flip inverted"),
+    ],
+)
+def test_a_rate_that_changes_on_few_queries_is_bounded_and_not_judged(differing, verdict, test, method):
+    """Four of forty queries that differ bound a rate and decide nothing, and the advice says so; eight decide."""
+    frame = grid(
+        queries=40,
+        repeats=2,
+        column="fastpath_rate",
+        value=lambda q, arm, r: float(q < differing and r == 1 and arm == CANDIDATE),
     )
-    many = grid(
-        queries=40, repeats=2, column="fastpath_rate", value=lambda q, arm, _: q / 50 if arm == CANDIDATE else q % 7 / 7
-    )
-    methods = [judge(frame, ["fastpath_rate"])[0].effect.method for frame in (few, many)]
-    assert methods == ["two observations added", "symmetric bootstrap-t"]
+    (found,) = judge(frame, ["fastpath_rate"], margins={"fastpath_rate": 0.01})
+    assert (found.verdict, found.test, found.effect.method) == (verdict, test, method)
+    assert (found.advice or "").startswith("about 10 more queries: 4 of 40 differ") == (verdict is Verdict.INCONCLUSIVE)
 
 
 def test_a_rate_of_nothing_against_everything_has_an_interval():
@@ -178,6 +186,13 @@ def test_identical_trials_are_equivalent_without_a_spread():
     (found,) = judge(grid(queries=12, value=lambda q, *_: 2.0 + q))
     assert (found.effect.value, found.effect.lo, found.effect.hi, found.p) == (1, 1, 1, 1)
     assert found.verdict is Verdict.EQUIVALENT
+
+
+def test_few_identical_amounts_decide_nothing():
+    """Tokens of corrections, spent on one query in ten, would go unseen among twelve."""
+    (found,) = judge(grid(queries=12, column="correction_tokens", value=lambda *_: 0), ["correction_tokens"])
+    assert (found.effect.value, found.effect.lo, found.verdict) == (0, None, Verdict.INCONCLUSIVE)
+    assert found.advice == "about 17 more queries: among 12 a rare difference may be unseen"
 
 
 def test_a_metric_only_one_arm_has_stands_alone():

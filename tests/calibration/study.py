@@ -14,45 +14,71 @@ from uderia_bench.stats.bootstrap import studentised_means
 from uderia_bench.stats.difference import difference_interval
 from uderia_bench.stats.equivalence import equivalence_level, lies_inside, within_share
 from uderia_bench.stats.multiplicity import holm
-from uderia_bench.stats.permutation import sign_flip_ps
+from uderia_bench.stats.permutation import DIFFERING_FLOOR, MID_P_FLOOR, differing, sign_flip_ps, subset_means
 from uderia_bench.stats.proportion import mcnemar_p, newcombe_paired
 from uderia_bench.stats.sequential import stops
+from uderia_bench.stats.sparse import TWO_ADDED
 from uderia_bench.stats.student import t_p
 
 CONFIDENCE = 0.95
 DRAWS = 1_999
 BATCH = 250  # replications that share their draws
+MOST = 8  # times the replications asked for, where fewer than half of those can be decided
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """Shares of replications; ``refused`` had no interval, which counts neither for nor against coverage."""
+    """Shares of ``drawn`` replications, or of those that say so.
 
-    rejected: float
-    covered: float
-    refused: float
+    ``undecidable``: too few queries differed for any test to decide; ``rejected``, of the ``decidable`` many others: p was low;
+    ``power``: p was low, of all. ``covered``: of the intervals, how many held the truth; ``bounded``: of the bounds given in
+    their place, which ``by_bound`` of all had; ``bare``: neither was given. None where there were none.
+    """
+
+    drawn: int
+    decidable: int
+    undecidable: float
+    rejected: float | None
+    covered: float | None
+    bounded: float | None
+    by_bound: float
+    bare: float
+    power: float
     equivalent: float
 
 
 def measure(design, rng, *, replications, queries, effect, truth, margin):
-    """Draw ``replications`` comparisons and return how often each thing happened.
+    """Draw ``replications`` comparisons, or more where few can be decided, and return how often each thing happened.
 
     ``truth`` is the difference of means that ``effect`` makes, ``margin`` bounds equivalence on the same scale (of an amount:
     as a share of the baseline's mean, as it is seen).
     """
-    counts = np.zeros(4)
-    for start in range(0, replications, BATCH):
-        size = min(BATCH, replications - start)
+    seen, drawn, decidable = [], 0, []
+    while drawn < replications or (len(decidable) < replications / 2 and drawn < MOST * replications):
+        size = min(BATCH, replications)
         first, second = design.draw(rng, size, queries, effect)
+        drawn += size
         for at in _of_equal_size(first, second):
-            counts += counted(design, first[at], second[at], truth, margin, seed=int(rng.integers(2**31)))
-    rejected, covered, refused, equivalent = counts
+            seen.extend(judged(design, first[at], second[at], truth, margin, seed=int(rng.integers(2**31))))
+        decidable = [one for one in seen if one.decidable]
     return Rates(
-        rejected=rejected / replications,
-        covered=covered / max(replications - refused, 1),
-        refused=refused / replications,
-        equivalent=equivalent / replications,
+        drawn=drawn,
+        decidable=len(decidable),
+        undecidable=1 - len(decidable) / drawn,
+        rejected=share(one.rejected for one in decidable),
+        covered=share(one.covered for one in seen if one.covered is not None and not one.bound),
+        bounded=share(one.covered for one in seen if one.bound),
+        by_bound=sum(one.bound for one in seen) / drawn,
+        bare=1 - sum(one.covered is not None for one in seen) / drawn,
+        power=sum(one.rejected for one in seen) / drawn,
+        equivalent=sum(one.equivalent for one in seen) / drawn,
     )
+
+
+def share(truths):
+    """Return the share that is true; None of none."""
+    truths = list(truths)
+    return sum(truths) / len(truths) if truths else None
 
 
 def means(side):
@@ -72,33 +98,52 @@ def _of_equal_size(first, second):
         yield np.flatnonzero(sizes == size)
 
 
-def counted(design, first, second, truth, margin, *, seed):
-    """Count rejections, intervals that cover, refusals and equivalence among replications of equally many queries."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replication:
+    """What one replication came to; ``covered`` is None where there was no interval, ``bound``: it was one for want of it."""
+
+    decidable: bool
+    rejected: bool
+    covered: bool | None
+    bound: bool
+    equivalent: bool
+
+
+def judged(design, first, second, truth, margin, *, seed):
+    """Yield what replications of equally many queries come to."""
     complete = _complete(first, second)
     sides = [side[complete].reshape(len(side), -1, side.shape[2]) for side in (first, second)]
     averages = [means(np.log(side) if design.kind == "ratio" else side) for side in sides]
     differences = np.ascontiguousarray((averages[1] - averages[0]).T)
     if design.kind == "binary":
-        p = [mcnemar_p(b, a) for a, b in zip(*averages, strict=True)]
+        p = [mcnemar_p(b, a, mid=True) for a, b in zip(*averages, strict=True)]
         bounds = [lambda level, a=a, b=b: newcombe_paired(b, a, level=level) for a, b in zip(*averages, strict=True)]
     else:
-        p = sign_flip_ps(differences, seed=seed, draws=DRAWS)
+        p = sign_flip_ps(differences, seed=seed, draws=DRAWS, mid=design.kind == "rate")
         studied = studentised_means(differences, seed=seed, draws=DRAWS)
         bounds = [
-            difference_interval(d, bounded=design.kind == "rate", studied=lambda one=one: one)
+            difference_interval(
+                d,
+                bounded=design.kind == "rate",
+                may_be_0=design.kind == "amount",
+                studied=lambda one=one: one,
+                flipped=lambda d=d: subset_means(d, seed=seed, draws=DRAWS),
+            )
             for d, one in zip(differences.T, studied, strict=True)
         ]
-    covered = refused = equivalent = 0
+    floor = MID_P_FLOOR if design.kind in {"rate", "binary"} else DIFFERING_FLOOR
     for at, bound in enumerate(bounds):
         interval = bound(CONFIDENCE)
-        refused += interval.lo is None
-        covered += interval.lo is not None and interval.lo <= truth <= interval.hi
         limit = margin * averages[0][at].mean() if design.kind == "amount" else margin
         inside = lies_inside(bound(equivalence_level(CONFIDENCE)), -limit, limit)
-        equivalent += inside and (
-            design.kind != "amount" or within_share(averages[0][at], averages[1][at], margin, confidence=CONFIDENCE)
+        yield Replication(
+            decidable=differing(differences[:, at]) >= floor,
+            rejected=bool(p[at] < 1 - CONFIDENCE),
+            covered=None if interval.lo is None else interval.lo <= truth <= interval.hi,
+            bound=interval.method == TWO_ADDED,
+            equivalent=inside
+            and (design.kind != "amount" or within_share(averages[0][at], averages[1][at], margin, confidence=CONFIDENCE)),
         )
-    return np.array([np.count_nonzero(np.asarray(p) < 1 - CONFIDENCE), covered, refused, equivalent])
 
 
 def family_wise(rng, *, replications, queries=100, metrics=15, repeats=5):

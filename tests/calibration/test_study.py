@@ -1,9 +1,13 @@
 """That the calibration measures what analyses do, on trials that are what their names say."""
 
+import json
+import sys
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
-from calibration import study, verdicts
+from calibration import arms, calibrate, study, table, verdicts
 from calibration.designs import DESIGNS
 from frames import metric
 
@@ -13,6 +17,19 @@ from uderia_bench.stats.bootstrap import studentised_mean
 from uderia_bench.stats.difference import difference_interval
 from uderia_bench.stats.equivalence import equivalence_level
 
+HERE = Path(__file__).parent
+RATES = {
+    "drawn": 4_000,
+    "decidable": 4_000,
+    "undecidable": 0.0,
+    "rejected": 0.05,
+    "covered": 0.95,
+    "bounded": None,
+    "by_bound": 0.0,
+    "bare": 0.0,
+    "power": 0.5,
+    "equivalent": 0.0,
+}
 BY_NAME = {design.name: design for design in DESIGNS}
 ASSUMPTIONS = {
     "ratio": Assumption.POSITIVE,
@@ -52,7 +69,7 @@ def test_the_methods_are_those_of_an_analysis(design, monkeypatch):
         return bound
 
     monkeypatch.setattr(study, "difference_interval", noted)
-    counts = study.counted(design, first, second, 0.0, 0.5, seed=7)
+    (one,) = study.judged(design, first, second, 0.0, 0.5, seed=7)
     definition = metric("measured", assumption=ASSUMPTIONS[design.kind], needs_answer=True)
     (found,) = compare(
         as_frame(first[0], second[0]),
@@ -63,8 +80,8 @@ def test_the_methods_are_those_of_an_analysis(design, monkeypatch):
         definitions=(definition,),
         seed=7,
     )
-    assert counts[0] == (found.p < 0.05)
-    assert counts[3] == (found.verdict == "equivalent")
+    assert one.rejected == (found.p < 0.05)
+    assert one.equivalent == (found.verdict == "equivalent")
     if "interval" in seen and seen["interval"].lo is not None:
         ends = np.array([seen["interval"].lo, seen["interval"].hi])
         assert (np.exp(ends) if design.kind == "ratio" else ends) == pytest.approx([found.effect.lo, found.effect.hi])
@@ -83,8 +100,8 @@ def test_what_is_planted_is_true(design):
         assert by_run.mean() == pytest.approx(truth, abs=4 * by_run.std() / np.sqrt(by_run.size))
 
 
-def test_a_rate_of_one_draw_is_counted():
-    """Shares add up: what had no interval is neither covered nor missed."""
+def test_shares_are_of_what_they_say():
+    """Nearly no eight rare amounts can be decided: more are drawn, and their intervals are counted apart from none at all."""
     rates = study.measure(
         BY_NAME["rare amounts (4 of 5 queries none)"],
         np.random.default_rng(1),
@@ -94,8 +111,73 @@ def test_a_rate_of_one_draw_is_counted():
         truth=0.0,
         margin=0.2,
     )
-    assert 0.2 < rates.refused < 0.8
-    assert rates.covered == 1.0
+    assert rates.drawn == 60 * study.MOST
+    assert rates.undecidable > 0.97
+    assert 0.8 < rates.bare < 0.99
+    assert (rates.bounded, rates.by_bound) == (None, 0.0)
+
+
+def test_bounds_are_counted_apart():
+    """A rate that changes on few of eight queries has a bound in place of an interval, which holds too much."""
+    rates = study.measure(
+        BY_NAME["rate around .95"],
+        np.random.default_rng(1),
+        replications=60,
+        queries=8,
+        effect=0.0,
+        truth=0.0,
+        margin=0.1,
+    )
+    assert rates.by_bound == pytest.approx(rates.undecidable, abs=0.05)
+    assert (rates.bounded, rates.bare) == (1.0, 0.0)
+
+
+def test_the_table_is_that_of_the_figures():
+    """The stored table says what the stored figures are, and of everything outside what is asked why."""
+    found = json.loads((HERE / "results.json").read_text(encoding="utf-8"))
+    text = (HERE / "table.md").read_text(encoding="utf-8")
+    assert table.as_markdown(found) == text
+    assert table.UNKNOWN not in text
+    assert len(found["cells"]) == len(DESIGNS) * len(calibrate.QUERIES)
+    assert found["replications"] == 4_000
+
+
+def test_a_cell_outside_what_is_asked_is_marked():
+    """Both sides count from 20 queries on, at 8 only what is not honest."""
+    assert [table.marked(share, "covered", 20) for share in (0.93, 0.95, 0.97, None)] == ["93.0 -", "95.0", "97.0 +", ""]
+    assert [table.marked(share, "covered", 8) for share in (0.93, 0.97)] == ["93.0 -", "97.0"]
+    assert [table.marked(share, "rejected", 8) for share in (0.01, 0.07)] == ["1.0", "7.0 +"]
+
+
+def test_attainable_levels_are_the_binomials():
+    """Six equal differences can all lean one way, at 2 / 64; of eight the mid-p allows one that does not, at 18 / 256."""
+    assert table.attainable_level(6, mid=False) == pytest.approx(2 / 64)
+    assert table.attainable_level(8, mid=True) == pytest.approx(18 / 256)
+    assert table.attainable_level(5, mid=False) == 0
+
+
+def test_only_what_is_named_is_measured_anew(tmp_path, monkeypatch):
+    """``--only`` leaves the other figures, and another number of replications is refused."""
+    monkeypatch.setattr(sys, "argv", ["calibrate", "--replications", "4000", "--output", str(tmp_path), "--only", "plain"])
+    monkeypatch.setattr(study, "measure", lambda *_, **__: study.Rates(**RATES))
+    found = json.loads((HERE / "results.json").read_text(encoding="utf-8"))
+    (tmp_path / "results.json").write_text(json.dumps(found))
+    calibrate.main()
+    after = json.loads((tmp_path / "results.json").read_text())
+    changed = {name for name, cell in after["cells"].items() if cell != found["cells"][name]}
+    assert changed == {f"plain, {queries} queries" for queries in calibrate.QUERIES}
+    monkeypatch.setattr(sys, "argv", ["calibrate", "--replications", "9", "--output", str(tmp_path), "--only", "plain"])
+    with pytest.raises(SystemExit):
+        calibrate.main()
+
+
+def test_arms_are_estimated_by_the_analysis_own(monkeypatch):
+    """Two hundred medians and means of twenty queries hold the truth as often as they should, to four standard errors."""
+    monkeypatch.setattr(arms, "RATES", {})
+    monkeypatch.setattr(arms, "TRUTHS", {name: arms.TRUTHS[name] for name in ("mean seconds", "geometric mean seconds")})
+    for cover in arms.measure(np.random.default_rng(1), replications=200, queries=20).values():
+        assert cover.covered == pytest.approx(0.95, abs=4 * np.sqrt(0.95 * 0.05 / 200))
+        assert cover.bare == 0
 
 
 def test_the_level_of_equivalence_is_the_analysis_own():

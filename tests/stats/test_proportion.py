@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from uderia_bench.stats.permutation import sign_flip_p
 from uderia_bench.stats.proportion import mcnemar_p, newcombe_paired, newcombe_unpaired, wilson
 
 
@@ -61,3 +62,17 @@ def test_mcnemar_is_statsmodels():
 
     assert mcnemar_p(*table(30, 9, 2, 5)) == pytest.approx(mcnemar([[30, 9], [2, 5]], exact=True).pvalue)
     assert mcnemar_p(*table(30, 0, 0, 5)) == 1.0
+
+
+def test_the_mid_p_is_the_sign_flips_and_published():
+    """On 0/1 pairs McNemar's mid-p is the sign-flip test's in closed form; Fagerland et al. 2013 have .039 for 1 and 7."""
+    for b, c in ((1, 7), (3, 3), (0, 5), (2, 9), (4, 4)):
+        first, other = table(3, b, c, 4)
+        assert mcnemar_p(first, other, mid=True) == pytest.approx(sign_flip_p(first - other, seed=0, mid=True))
+    assert mcnemar_p(*table(1, 1, 7, 12), mid=True) == pytest.approx(0.0390625)
+
+
+def test_four_votes_have_no_mid_p():
+    """Below five votes the exact p stays, which is never below 5 %; without votes it is 1."""
+    assert mcnemar_p(*table(9, 4, 0, 9), mid=True) == mcnemar_p(*table(9, 4, 0, 9)) == 0.125
+    assert mcnemar_p(*table(9, 0, 0, 9), mid=True) == 1.0

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from uderia_bench.stats.difference import difference_interval
 from uderia_bench.stats.mean import cluster_mean
-from uderia_bench.stats.sparse import bounded_difference, is_sparse, sparse_mean, two_added
+from uderia_bench.stats.permutation import subset_means
+from uderia_bench.stats.sparse import bounded_difference, is_sparse, sparse_mean, two_added, two_part
 
 
 def amounts(*others, units=30):
@@ -20,6 +21,11 @@ def refuse():
     raise AssertionError
 
 
+def interval_of(differences, *, bounded):
+    """Bound differences that need neither resampling nor flips, at 95 %."""
+    return difference_interval(differences, bounded=bounded, may_be_0=not bounded, studied=refuse, flipped=refuse)(0.95)
+
+
 def test_sparse_is_more_than_half_alike():
     """Half is not sparse, more is."""
     assert is_sparse(np.array([1.0, 1.0, 2.0]))
@@ -30,22 +36,30 @@ def test_one_outlier_among_equal_units_has_no_interval():
     """One query of 8,520 tokens among thirty of none: a bootstrap once said ± 4e8; now it is said that nothing can be."""
     found = cluster_mean(amounts(8520.0), np.arange(30), bounded=False, level=0.95, seed=7)
     assert (found.value, found.lo, found.hi) == (284.0, None, None)
-    assert found.warnings == ("only 1 of 30 units differ from the rest, all one way: an interval needs 6 of them",)
+    assert found.warnings == ("only 1 of 30 units differ from the rest: an interval needs 6 of them",)
 
 
 def test_units_that_differ_both_ways_are_bounded():
-    """Three up and two down of thirty: Student with one observation of the largest size added on either side."""
-    found = sparse_mean(amounts(2.0, 1.0, 1.0, -1.0, -3.0), level=0.95)
-    values = amounts(2.0, 1.0, 1.0, -1.0, -3.0, 3.0, -3.0, units=32)
+    """Three up and three down of thirty: Student with one observation of the largest size added on either side."""
+    found = sparse_mean(amounts(2.0, 1.0, 2.0, -1.0, -1.0, -3.0), level=0.95)
+    values = amounts(2.0, 1.0, 2.0, -1.0, -1.0, -3.0, 3.0, -3.0, units=32)
     half = 2.0395134 * np.sqrt((values**2).mean() / 32)  # t of 31 degrees; the mean is 0
     assert (found.lo, found.hi) == pytest.approx((-half, half))
 
 
 def test_the_common_value_need_not_be_0():
     """Shifting every unit shifts the interval."""
-    values = amounts(2.0, 1.0, 1.0, -1.0, -3.0)
-    plain, moved = sparse_mean(values, level=0.9), sparse_mean(values + 100, level=0.9)
-    assert (moved.lo - 100, moved.hi - 100) == pytest.approx((plain.lo, plain.hi))
+    values = amounts(2.0, 1.0, 2.0, -1.0, -1.0, -3.0)
+    for bounded in (sparse_mean, two_part):
+        plain, moved = bounded(values, level=0.9), bounded(values + 100, level=0.9)
+        assert (moved.lo - 100, moved.hi - 100) == pytest.approx((plain.lo, plain.hi))
+
+
+def test_two_parts_are_how_many_and_how_much():
+    """Six of twenty differ, by 3 on average with variance 3.2: the total varies by 6 x 3.2 and by the six of twenty."""
+    found = two_part(amounts(1.0, 2.0, 2.0, 3.0, 4.0, 6.0, units=20), level=0.95)
+    half = 1.9599640 * np.sqrt(6 * 3.2 + 6 * 0.7 * 3**2) / 20
+    assert (found.lo, found.hi) == pytest.approx((0.9 - half, 0.9 + half))
 
 
 def test_clusters_of_unequal_sizes_are_weighed():
@@ -80,17 +94,32 @@ def test_a_sparse_rate_of_an_arm_is_wilsons():
     ("differences", "bounded", "method"),
     [
         ([1.0], False, "none"),
-        ([2.0, 2.0, 2.0], False, "all differences equal"),
+        ([2.0] * 28, False, "none"),
+        ([2.0] * 29, False, "all differences equal"),
         ([1.0, 2.0, 4.0], False, "t"),
-        (amounts(1.0, -1.0), False, "two observations added"),
-        (amounts(1.0), False, "none"),
-        (amounts(0.5), True, "two observations added"),
+        (amounts(1.0, -1.0, 2.0, -2.0, 3.0), False, "none"),
+        (amounts(1.0, -1.0, 2.0, -2.0, 3.0, 4.0), False, "two-part"),
+        (amounts(0.5, 0.5, 0.5, 0.5), True, "two observations added"),
         ([0.5, 0.0, 0.1], True, "two observations added"),
+        ([1.0] * 20, True, "two observations added"),
     ],
 )
 def test_differences_that_are_few_or_alike_are_not_resampled(differences, bounded, method):
-    """The table of ``difference``, without its last line, asks no bootstrap."""
-    assert difference_interval(np.array(differences), bounded=bounded, studied=refuse)(0.95).method == method
+    """The table of ``difference``, but for what it inverts or resamples, asks neither."""
+    assert interval_of(np.array(differences), bounded=bounded).method == method
+
+
+def test_a_rate_that_changes_on_five_queries_is_tested_and_bounded_by_the_same_flips():
+    """Five of thirty, all one way: mid-p .031, and an interval that begins above 0; of four there is a bound around it."""
+    five, four = amounts(*[0.2] * 5), amounts(*[0.2] * 4)
+    found = difference_interval(five, bounded=True, may_be_0=False, studied=refuse, flipped=lambda: subset_means(five, seed=1))(
+        0.95
+    )
+    assert found.method == "sign-flip inverted"
+    assert found.lo > 0
+    bound = interval_of(four, bounded=True)
+    assert bound.lo < 0 < bound.hi
+    assert bound.because == "only 4 of 30 units differ: the interval is a bound, and no test decides"
 
 
 @given(st.lists(st.integers(-3, 3), min_size=2, max_size=20), st.integers(10, 40))
@@ -133,8 +162,15 @@ def test_the_largest_difference_is_an_end():
     assert 0.5 < interval.lo < 1.0
 
 
-def test_few_equal_differences_carry_a_warning():
-    """Eight equal differences say that a rarer one may be unseen; twenty do not."""
-    few, many = (difference_interval(np.zeros(n), bounded=False, studied=refuse)(0.95) for n in (8, 20))
-    assert few.because == "all 8 differences are equal: a rarer one may be unseen"
-    assert many.because == ""
+def test_few_equal_differences_bound_nothing():
+    """Eight equal amounts have no interval and say why; twenty-nine have one without width."""
+    few, many = (interval_of(np.zeros(n), bounded=False) for n in (8, 29))
+    assert few.because == "all 8 differences are equal: below 29 a rarer one may be unseen"
+    assert (few.lo, many.lo, many.hi, many.because) == (None, 0.0, 0.0, "")
+
+
+def test_times_that_are_equal_are_equal():
+    """What is never 0 is not rare: eight equal ratios are that ratio, with the same doubt."""
+    found = difference_interval(np.zeros(8), bounded=False, may_be_0=False, studied=refuse, flipped=refuse)(0.95)
+    assert (found.lo, found.hi) == (0.0, 0.0)
+    assert found.because == "all 8 differences are equal: below 29 a rarer one may be unseen"

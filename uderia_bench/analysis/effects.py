@@ -5,11 +5,12 @@ kind of metric        interval                                    p
 ====================  ==========================================  ================================
 positive              of the mean log-ratio                       sign-flip (Wilcoxon beside)
 amount (can be 0)     of the mean difference                      sign-flip (Wilcoxon beside)
-rate                  the same                                    sign-flip
-rate, 0/1, one trial  Newcombe's paired interval                  McNemar, exact
+rate                  the same                                    sign-flip, mid-p (exact beside)
+rate, 0/1, one trial  Newcombe's paired interval                  McNemar, mid-p (exact beside)
 ====================  ==========================================  ================================
 
 ``stats.difference`` says which interval a mean difference has; the symmetric bootstrap-t is the usual one.
+``stats.permutation`` says why rates have a mid-p, and why none where fewer than 5 units differ.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from uderia_bench.stats.bootstrap import (
 from uderia_bench.stats.difference import difference_interval
 from uderia_bench.stats.equivalence import equivalence_level
 from uderia_bench.stats.estimate import Effect, Interval
-from uderia_bench.stats.permutation import sign_flip_p
+from uderia_bench.stats.permutation import MID_P_FLOOR, differing, sign_flip_p, subset_means
 from uderia_bench.stats.proportion import mcnemar_p, newcombe_paired
 from uderia_bench.stats.rank import hodges_lehmann, wilcoxon_p
 from uderia_bench.stats.student import t_interval
@@ -66,13 +67,12 @@ def measure(pairs: Pairs, metric: Metric, *, confidence: float, seed: int) -> Me
         return Measured(effect=effect, centre=None, spread=None, narrow=nothing, test=None, p=None)
     interval_at = _interval(pairs, metric, seed=seed)
     interval = interval_at(confidence)
-    if pairs.binary:
-        test, p = "McNemar exact", mcnemar_p(pairs.candidate, pairs.baseline)
-    else:
-        test, p = "paired sign-flip", sign_flip_p(d, seed=seed)
+    test, p, exact = _test(pairs, metric, seed=seed)
     back: Callable[[float], float] = exp if pairs.kind == "ratio" else float
     centre = float(d.mean())
     beside, warnings = _beside(pairs, metric, p, confidence=confidence, seed=seed, back=back)
+    if exact is not None:
+        beside["exact_p"] = exact
     return Measured(
         effect=Effect(
             kind=pairs.kind,
@@ -92,6 +92,20 @@ def measure(pairs: Pairs, metric: Metric, *, confidence: float, seed: int) -> Me
     )
 
 
+def _test(pairs: Pairs, metric: Metric, *, seed: int) -> tuple[str, float, float | None]:
+    """Test the difference: the name of the test, its p, and the exact p where that is a mid-p."""
+    d = pairs.differences
+
+    def p(*, mid: bool) -> float:
+        return mcnemar_p(pairs.candidate, pairs.baseline, mid=mid) if pairs.binary else sign_flip_p(d, seed=seed, mid=mid)
+
+    name = "McNemar" if pairs.binary else "paired sign-flip"
+    exact = p(mid=False)
+    if metric.assumption is not Assumption.RATE or differing(d) < MID_P_FLOOR:
+        return f"{name} exact" if pairs.binary else name, exact, None
+    return f"{name} mid-p", p(mid=True), exact
+
+
 def _interval(pairs: Pairs, metric: Metric, *, seed: int) -> Callable[[float], Interval]:
     """Choose the interval for these pairs; the result answers at any level from the same draws."""
     if pairs.binary:
@@ -99,7 +113,9 @@ def _interval(pairs: Pairs, metric: Metric, *, seed: int) -> Callable[[float], I
     return difference_interval(
         pairs.differences,
         bounded=metric.assumption is Assumption.RATE,
+        may_be_0=metric.assumption is Assumption.AMOUNT,
         studied=lambda: studentised_mean(pairs.differences, seed=seed),
+        flipped=lambda: subset_means(pairs.differences, seed=seed),
     )
 
 

@@ -9,10 +9,12 @@ from uderia_bench.analysis.effects import Measured
 from uderia_bench.analysis.pairs import Pairs
 from uderia_bench.analysis.values import Verdict
 from uderia_bench.metrics.metric import Assumption, Direction, Metric
+from uderia_bench.stats.difference import EQUAL_FLOOR
 from uderia_bench.stats.equivalence import lies_inside, within_share
+from uderia_bench.stats.permutation import DIFFERING_FLOOR, MID_P_FLOOR, differing
 from uderia_bench.stats.sample_size import repeats_instead, units_for_difference, units_for_equivalence
 
-MIN_UNITS = 6  # statistics.md: no verdict below 6; no exact sign-flip p of fewer can be under .05 either
+MIN_UNITS = 6  # statistics.md: no verdict below 6
 
 # Beyond this many times the present number of queries, "more queries" is no advice anybody can follow.
 FEASIBLE = 100
@@ -45,17 +47,16 @@ def decide(
 ) -> Judged:
     """Judge one valid comparison.
 
-    ``better`` and ``worse`` need an adjusted p below ``alpha`` and a point estimate beyond the margin; ``equivalent``
-    needs the narrow interval inside it. Both need ``MIN_UNITS`` units.
+    ``better`` and ``worse`` need an adjusted p below ``alpha``, a point estimate beyond the margin, and units
+    enough that differ; ``equivalent`` needs the narrow interval inside the margin. Both need ``MIN_UNITS`` units.
     """
     if measured.centre is None or p_adjusted is None:
         return Judged(verdict=Verdict.INCONCLUSIVE, warnings=("no pair of trials has a value on both arms",))
-    if pairs.n_units < MIN_UNITS:
-        advice = f"at least {_more(MIN_UNITS - pairs.n_units, pairs)}: below {MIN_UNITS} there is no verdict"
-        return Judged(verdict=Verdict.INCONCLUSIVE, advice=advice)
     limit = bound(margin, pairs, metric)
     if margin is not None and _equivalent(measured, pairs, metric, margin=margin, limit=limit):
         return Judged(verdict=Verdict.EQUIVALENT)
+    if lacking := _lacking(measured.centre, pairs, metric, limit=limit):
+        return Judged(verdict=Verdict.INCONCLUSIVE, advice=lacking)
     significant = p_adjusted < alpha
     if significant and abs(measured.centre) > limit:
         if metric.direction is Direction.NEUTRAL:
@@ -75,10 +76,24 @@ def decide(
 
 def _equivalent(measured: Measured, pairs: Pairs, metric: Metric, *, margin: float, limit: float) -> bool:
     """Whether the difference surely lies inside the margin; that of an amount is itself a mean of these units."""
-    if not lies_inside(measured.narrow, -limit, limit):
+    if pairs.n_units < MIN_UNITS or not lies_inside(measured.narrow, -limit, limit):
         return False
     known = pairs.kind == "ratio" or metric.assumption is Assumption.RATE
     return known or within_share(pairs.baseline, pairs.candidate, margin, confidence=measured.effect.level)
+
+
+def _lacking(centre: float, pairs: Pairs, metric: Metric, *, limit: float) -> str | None:
+    """Say what is lacking for any verdict at all: units, units that differ, or units enough to trust that none does."""
+    n, seen = pairs.n_units, differing(pairs.differences)
+    if n < MIN_UNITS:
+        return f"at least {_more(MIN_UNITS - n, pairs)}: below {MIN_UNITS} there is no verdict"
+    if seen == 0 and n < EQUAL_FLOOR and metric.assumption is Assumption.AMOUNT:
+        return f"about {_more(EQUAL_FLOOR - n, pairs)}: among {n} a rare difference may be unseen"
+    floor = MID_P_FLOOR if metric.assumption is Assumption.RATE else DIFFERING_FLOOR
+    if 0 < seen < floor and abs(centre) > limit:
+        more = ceil(floor * n / seen) - n
+        return f"about {_more(more, pairs)}: {seen} of {n} differ, and below {floor} there is no verdict"
+    return None
 
 
 def _advice(measured: Measured, pairs: Pairs, *, limit: float, p_adjusted: float, alpha: float) -> str:

@@ -40,7 +40,9 @@ FLAT_SHARE_OF_TAIL = 0.1
 # one large value among small ones reaches 10^8 times.
 WILD = 30.0
 
-_CHUNK = 1_024  # rows of counts turned to floats at a time: bounds the memory at 8 MB for 1,000 units
+_CHUNK = (
+    256  # rows of counts turned to floats at a time: 1 MB for 500 units, which stays in the cache and is twice as fast as 4
+)
 
 
 @lru_cache(maxsize=4)
@@ -60,7 +62,7 @@ def resample_counts(units: int, draws: int, seed: int) -> Counts:
     return counts
 
 
-def weighted_sums(counts: Counts, columns: npt.NDArray[np.floating]) -> Floats:
+def weighted_sums(counts: Counts | npt.NDArray[np.bool_], columns: npt.NDArray[np.floating]) -> Floats:
     """Return ``counts @ columns``, ``(draws, units) @ (units, k)``, without ever holding all counts as floats.
 
     The product is made in the columns' own precision: whole numbers below 2^24 are exact, and twice as fast, in single.

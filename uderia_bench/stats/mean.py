@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from math import inf
+from dataclasses import replace
+from math import exp, inf
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +12,13 @@ from uderia_bench.stats.arrays import Floats, is_flat, mode
 from uderia_bench.stats.bootstrap import UNITS_FLOOR, studentised_mean
 from uderia_bench.stats.estimate import Estimate, Interval
 from uderia_bench.stats.proportion import wilson
-from uderia_bench.stats.sparse import is_sparse, sparse_mean
+from uderia_bench.stats.skew import lean_right
+from uderia_bench.stats.sparse import is_sparse, others, sparse_mean
 from uderia_bench.stats.student import t_interval
+
+# Simulated with rates of .6 to .99 on 8 to 200 clusters of 3 to 10 observations: from five on 94.2 to 99.7 % are covered, from
+# one on 91.9 to 97, counting one observation a cluster 97 to 100.
+EFFECTIVE_FLOOR = 5
 
 
 def cluster_mean(
@@ -21,21 +27,44 @@ def cluster_mean(
     """Estimate the mean of all ``values``; ``units`` (same shape) are their clusters, as codes from 0, none skipped.
 
     ``bounded`` values lie in 0..1: their interval stays there, and where a bootstrap cannot work (one 0 or 1 a cluster, most
-    equal, too few clusters) it is Wilson's over clusters. An amount that was never negative has no negative end.
+    equal, too few clusters) it is Wilson's. An amount that was never negative has no negative end.
     """
     if values.size == 0:
         return Estimate(value=None, lo=None, hi=None, level=level, n=0, missing=missing)
-    sums, sizes = np.bincount(units, weights=values).astype(np.float64), np.bincount(units).astype(np.float64)
-    value, n = float(values.mean()), sums.size
+    sums, sizes = _by_unit(values, units)
     if bounded:
         binary = bool(np.all(sizes == 1)) and bool(np.all((values == 0) | (values == 1)))
-        interval = wilson(value * n, n, level=level) if binary else _proportion(value, sums, sizes, level=level, seed=seed)
-    elif n == 1:
-        interval = Interval.none("one unit has no spread: an interval needs 2 or more")
+        value = float(values.mean())
+        interval = (
+            wilson(value * sums.size, sums.size, level=level)
+            if binary
+            else _proportion(value, sums, sizes, level=level, seed=seed)
+        )
     else:
-        interval = _amount(sums, sizes, level=level, seed=seed).within(0.0 if values.min() >= 0 else -inf, inf)
+        interval = _amount(sums, sizes, level=level, seed=seed, leans=True)
+        interval = interval.within(0.0 if values.min() >= 0 else -inf, inf)
+    return _estimate(values, interval, n=sums.size, level=level, missing=missing)
+
+
+def geometric_mean(values: Floats, units: npt.NDArray[np.intp], *, level: float, seed: int, missing: int = 0) -> Estimate:
+    """Estimate the geometric mean of positive ``values``, clusters as of ``cluster_mean``: the mean of the logs, and back."""
+    if values.size == 0:
+        return Estimate(value=None, lo=None, hi=None, level=level, n=0, missing=missing)
+    logs = np.log(values)
+    sums, sizes = _by_unit(logs, units)
+    interval = _amount(sums, sizes, level=level, seed=seed, leans=False)
+    found = _estimate(logs, interval, n=sums.size, level=level, missing=missing)
+    value, lo, hi = (None if end is None else exp(end) for end in (found.value, found.lo, found.hi))
+    return replace(found, value=value, lo=lo, hi=hi)
+
+
+def _by_unit(values: Floats, units: npt.NDArray[np.intp]) -> tuple[Floats, Floats]:
+    return np.bincount(units, weights=values).astype(np.float64), np.bincount(units).astype(np.float64)
+
+
+def _estimate(values: Floats, interval: Interval, *, n: int, level: float, missing: int) -> Estimate:
     return Estimate(
-        value=value,
+        value=float(values.mean()),
         lo=interval.lo,
         hi=interval.hi,
         level=level,
@@ -51,10 +80,26 @@ def _proportion(value: float, sums: Floats, sizes: Floats, *, level: float, seed
         studied = studentised_mean(sums, sizes=sizes, seed=seed)
         if studied.trusted(level) and (interval := studied.interval(level)).lo is not None:
             return interval.within(0.0, 1.0)
-    return wilson(value * sums.size, sums.size, level=level)
+    n = _effective(value, sums, sizes)
+    return wilson(value * n, n, level=level)
 
 
-def _amount(sums: Floats, sizes: Floats, *, level: float, seed: int) -> Interval:
+def _effective(value: float, sums: Floats, sizes: Floats) -> float:
+    """Return how many independent observations the clusters are worth: at least one each, at most all (Kish's design effect).
+
+    Wilson's interval of that number: Franco, Little, Louis & Slud, *J. Surv. Stat. Methodol.* 7 (2019) 334-364. With fewer than
+    ``EFFECTIVE_FLOOR`` clusters that differ from the rest their variance says nothing, and it is one each.
+    """
+    if others(sums / sizes) < EFFECTIVE_FLOOR:
+        return sums.size
+    variance = float((sums - value * sizes).var(ddof=1)) / sizes.mean() ** 2 / sums.size
+    return float(np.clip(value * (1 - value) / variance, sums.size, sizes.sum()))
+
+
+def _amount(sums: Floats, sizes: Floats, *, level: float, seed: int, leans: bool) -> Interval:
+    """Bound a mean of amounts; those that ``leans`` to the right have an upper end of their own (``skew``)."""
+    if sums.size == 1:
+        return Interval.none("one unit has no spread: an interval needs 2 or more")
     means = sums / sizes
     value = float(sums.sum() / sizes.sum())
     if is_flat(means):
@@ -65,7 +110,10 @@ def _amount(sums: Floats, sizes: Floats, *, level: float, seed: int) -> Interval
     if sums.size < UNITS_FLOOR:
         return _student(value, sums, sizes, level=level)
     studied = studentised_mean(sums, sizes=sizes, seed=seed)
-    return studied.interval(level) if studied.trusted(level) else _student(value, sums, sizes, level=level)
+    if not studied.trusted(level):
+        return _student(value, sums, sizes, level=level)
+    interval = studied.interval(level)
+    return lean_right(interval, studied, means, level=level, seed=seed) if leans else interval
 
 
 def _student(value: float, sums: Floats, sizes: Floats, *, level: float) -> Interval:

@@ -89,19 +89,25 @@ def _intervals(
 
 
 class _Ordered:
-    """Observations in ascending order, with the histogram that makes their resampled ranks a matrix product."""
+    """Observations in ascending order, with what makes their resampled ranks a matrix product.
+
+    ``_until`` says of each unit how many of its observations lie in each block or before: its product with resample counts is
+    where each block ends in each resample. The last block is filled up with its last observation.
+    """
 
     def __init__(self, values: Floats, units: npt.NDArray[np.intp], n_units: int) -> None:
         order = np.lexsort((units, values))
-        self._values = values[order]
-        self._units = units[order]
-        histogram = np.zeros((n_units, -(-values.size // _BLOCK)), dtype=np.float32)
-        np.add.at(histogram, (self._units, np.arange(values.size) // _BLOCK), 1.0)
-        self._histogram = histogram
+        places = np.arange(-(-values.size // _BLOCK) * _BLOCK).clip(max=values.size - 1)
+        self._values = values[order][places]
+        self._units = units[order][places].reshape(-1, _BLOCK)
+        blocks = self._units.shape[0]
+        cells = units[order] * blocks + np.arange(values.size) // _BLOCK
+        histogram = np.bincount(cells, minlength=n_units * blocks).reshape(n_units, blocks)
+        self._until = histogram.cumsum(axis=1).astype(np.float32)
 
     def quantiles(self, counts: Counts, shares: Floats) -> Floats:
         """Return the linearly interpolated quantiles of each resample: shape ``(draws, shares)``."""
-        ends = weighted_sums(counts, self._histogram).cumsum(axis=1)
+        ends = weighted_sums(counts, self._until)
         return np.column_stack([self._quantile(counts, ends, share) for share in shares.tolist()])
 
     def _quantile(self, counts: Counts, ends: Floats, share: float) -> Floats:
@@ -116,11 +122,11 @@ class _Ordered:
         rows = np.arange(rank.size)
         block = (ends > rank[:, None]).argmax(axis=1)
         before = np.where(block > 0, ends[rows, block - 1], 0.0)
-        position = np.minimum(block[:, None] * _BLOCK + np.arange(_BLOCK), self._values.size - 1)
-        weights = np.take_along_axis(counts, self._units[position], axis=1).cumsum(axis=1, dtype=np.int32)
+        drawn = counts.ravel().take(self._units[block] + (rows * counts.shape[1])[:, None])
+        weights = drawn.cumsum(axis=1, dtype=np.int32)
         wanted = (rank - before).astype(np.int32)[:, None]
-        low = self._values[position[rows, (weights > wanted).argmax(axis=1)]]
-        high = self._values[position[rows, (weights > wanted + 1).argmax(axis=1)]]
+        low = self._values[block * _BLOCK + (weights > wanted).argmax(axis=1)]
+        high = self._values[block * _BLOCK + (weights > wanted + 1).argmax(axis=1)]
         last = rank + 1 >= ends[:, -1]
         high = np.where(last, low, high)
         beyond = ~last & (rank + 1 >= ends[rows, block])

@@ -11,12 +11,14 @@ import numpy as np
 
 from uderia_bench.stats.arrays import Floats
 from uderia_bench.stats.estimate import Interval
+from uderia_bench.stats.permutation import MID_P_FLOOR
 
 
-def wilson(successes: float, n: int, *, level: float) -> Interval:
+def wilson(successes: float, n: float, *, level: float) -> Interval:
     """Return Wilson's score interval.
 
-    ``successes`` may be fractional: a mean of values in 0..1 varies no more than a proportion does.
+    Both may be fractional: a mean of values in 0..1 varies no more than a proportion does, and clustered observations count for
+    fewer independent ones.
     """
     from scipy.special import ndtri  # noqa: PLC0415 - scipy costs start-up time
 
@@ -77,15 +79,23 @@ def _square_and_add(
     )
 
 
-def mcnemar_p(first: Floats, other: Floats) -> float:
-    """Return McNemar's exact two-sided p for paired 0/1 values; 1 where no pair disagrees."""
-    return sign_test_p(int(np.sum((first == 1) & (other == 0))), int(np.sum((first == 0) & (other == 1))))
+def mcnemar_p(first: Floats, other: Floats, *, mid: bool = False) -> float:
+    """Return McNemar's two-sided p for paired 0/1 values, exact or ``mid``; 1 where no pair disagrees."""
+    return sign_test_p(int(np.sum((first == 1) & (other == 0))), int(np.sum((first == 0) & (other == 1))), mid=mid)
 
 
-def sign_test_p(one_way: int, other_way: int) -> float:
-    """Return the exact two-sided p of votes that are as likely either way; 1 without votes."""
-    from scipy.stats import binomtest  # noqa: PLC0415 - scipy costs start-up time
+def sign_test_p(one_way: int, other_way: int, *, mid: bool = False) -> float:
+    """Return the two-sided p of votes that are as likely either way; 1 without votes.
 
-    if one_way + other_way == 0:
+    ``mid`` asks for the mid-p, which is given from ``MID_P_FLOOR`` votes on: the sign-flip test's, in closed form
+    (``permutation`` says why there is one).
+    """
+    from scipy.stats import binom  # noqa: PLC0415 - scipy costs start-up time
+
+    votes, fewer = one_way + other_way, min(one_way, other_way)
+    if votes == 0:
         return 1.0
-    return float(binomtest(one_way, one_way + other_way).pvalue)
+    p = min(2 * float(binom.cdf(fewer, votes, 0.5)), 1.0)
+    if not mid or votes < MID_P_FLOOR:
+        return p
+    return p - float(binom.pmf(fewer, votes, 0.5)) if one_way != other_way else 1 - float(binom.pmf(fewer, votes, 0.5)) / 2

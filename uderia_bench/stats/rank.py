@@ -9,12 +9,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from uderia_bench.stats.arrays import Floats
+from uderia_bench.stats.arrays import DIGITS, Floats
 from uderia_bench.stats.estimate import Estimate
 from uderia_bench.stats.permutation import EXACT_UNITS, sign_flip_p
 
 _EXACT_UNITS = 50  # where the normal approximation of the signed-rank distribution is good to the rank (scipy's own limit)
-_DIGITS = 12  # of a difference relative to the largest; see ``arrays.ROUNDING``
 
 
 def wilcoxon_p(differences: Floats) -> float:
@@ -28,7 +27,7 @@ def wilcoxon_p(differences: Floats) -> float:
     if not np.any(differences):
         return 1.0
     # Differences that are equal but for rounding are ties.
-    scaled = np.round(differences / np.abs(differences).max(), _DIGITS)
+    scaled = np.round(differences / np.abs(differences).max(), DIGITS)
     nonzero = scaled[scaled != 0]
     if nonzero.size <= EXACT_UNITS:
         return sign_flip_p(np.copysign(rankdata(np.abs(nonzero)), nonzero), seed=0)  # exact: no draw depends on the seed

@@ -1,0 +1,176 @@
+"""The table of a calibration as Markdown: figures in, text out. A figure outside what is asked is marked, with its why."""
+
+from calibration.arms import TRUTHS
+from calibration.designs import DESIGNS
+from scipy.stats import binom
+
+from uderia_bench.stats.proportion import sign_test_p
+
+ASKED = {"rejected": (0.035, 0.065), "covered": (0.935, 0.965), "wrong": (0.0, 0.06)}
+HONEST = {"rejected": (0.0, 0.065), "covered": (0.935, 1.0), "wrong": (0.0, 0.06)}  # issue 5: at 8 queries honest or refused
+FEWEST_ASKED = 20  # queries
+FEWEST_SEEN = 100  # replications, of which a share has a standard error of two points
+TIED = (5, 6, 7, 8, 9, 10, 12, 15, 20)  # numbers of queries that differ by as much, whose attainable levels are shown
+
+# Why a figure is outside what is asked: by the beginning of a design's name, and the queries it holds for.
+REASONS = {
+    ("drift, one arm after the other", (8, 20, 50, 200)): "what a plan in blocks does, which this one is not.",
+    (
+        "skewed differences",
+        (8,),
+    ): "flipping signs supposes differences that lie evenly about their mean; few exponential ones do "
+    "not, and no test of so few finds out.",
+    (
+        "rare amounts",
+        (50,),
+    ): "the interval supposes normal totals, and ten queries in fifty carry all. 28,553 other replications: "
+    "95.7 without and 93.9 with the effect; Student's interval 95.7 and 93.6.",
+}
+
+UNKNOWN = "nobody has said why yet."
+
+HEAD = """{replications} replications a cell, seed {seed}; per cent. `-` below and `+` above what is asked: A/A rejection 3.5 to
+6.5, coverage 93.5 to 96.5, equivalence wrongly declared at most 6; at 8 queries only what is not honest is marked. A share of
+4,000 has a standard error of up to 0.4 points. The planted effect is as large as the margin: 10 % for ratios, 20 % for
+amounts, 10 points for rates.
+
+*Undecided*: too few queries differ at all (fewer than 6, of rates 5) for any p to be below .05, so that no test is made and no
+verdict given; *A/A rejects* is of the others. Where fewer than half could be decided, up to eight times as many were drawn.
+*Covers* is of the intervals given: of no effect, and of the planted one. Where few queries differ a rate has a *bound* in
+place of an interval, which is to hold too much, and an amount has *none*. *Power*, *equivalent* (without effect) and *wrongly*
+(equivalent, with it) are of all.
+
+| trials | queries | undecided | A/A rejects | covers 0 | covers effect | bound covers | none | power | equivalent | wrongly |
+|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
+"""
+ARMS_HEAD = """
+Coverage of what is said of one arm, by queries, five repeats each; times are log-normal, with statistics.md's spreads. Empty
+where no interval exists. Wilson's interval of one repeat a query falls short, or holds too much, at some sizes near 1 (Brown,
+Cai & DasGupta, *Stat. Sci.* 16, 2001); the percentile bootstrap of a median falls short below 20 queries.
+
+| estimate | {sizes} |
+|---|{rules}|
+"""
+FOOT = """
+- 15 correlated metrics under Holm, no effect: any false alarm in {family:.1%}.
+- Five O'Brien-Fleming looks at 100 x 5: no effect rejected in {alarm:.1%}; at a true -10 % in {crossed:.1%} (without looks
+  {fixed:.1%}), saving {saved:.0%} of the trials.
+- At a true -10 %, 100 x 5: p < .05 in {ours:.1%} of runs; a Mann-Whitney test that pools all trials {pooled:.1%}.
+- {runs} runs of 100 x 5 drawn from the embedded agent's model, margin 5 %: a provider 15 % slower is called worse in
+  {slower:.0%}, twice the fast path better in {faster:.0%}; with no difference some metric is called either in {invented:.0%}.
+"""
+LEVELS = """
+With k queries that differ, all by as much, a test can reject only at some levels; below 5 % the highest is, for k of {ks}:
+exact {exact}; mid-p {mid}. Amounts that all differ by amounts of their own come nearer: from 6 on 3.1 to 5.0.
+"""
+
+
+def as_markdown(found):
+    """Return the table, what stands beside it, and why figures are outside what is asked."""
+    cells = in_order(found["cells"])
+    text = HEAD.format(**found) + "".join(f"| {' | '.join(row(cell))} |\n" for cell in cells)
+    return text + footnotes(cells) + levels() + of_arms(found["arms"]) + beside(found["parts"])
+
+
+def in_order(cells):
+    """Sort cells as the designs are, then by queries, whatever the order they were measured in."""
+    names = [design.name for design in DESIGNS]
+    return sorted(cells.values(), key=lambda cell: (names.index(cell["design"]), cell["queries"]))
+
+
+def marked(share, target, queries):
+    """Write a share as per cent, with ``-`` or ``+`` where it lies below or above what is asked; nothing of None."""
+    if share is None:
+        return ""
+    low, high = (ASKED if queries >= FEWEST_ASKED else HONEST)[target]
+    return f"{100 * share:.1f}{' -' if share < low else ' +' if share > high else ''}"
+
+
+def row(cell):
+    """Return a cell's columns."""
+    none, some, queries = cell["none"], cell["some"], cell["queries"]
+    seen = none["decidable"] >= FEWEST_SEEN
+    intervals = [1 - part["bare"] - part["by_bound"] for part in (none, some)]
+    covers = [
+        marked(part["covered"] if share * part["drawn"] >= FEWEST_SEEN else None, "covered", queries)
+        for part, share in zip((none, some), intervals, strict=True)
+    ]
+    bounded = min((part["bounded"] for part in (none, some) if part["bounded"] is not None), default=None)
+    return (
+        cell["design"],
+        str(queries),
+        whole(none["undecidable"]),
+        marked(none["rejected"] if seen else None, "rejected", queries),
+        *covers,
+        "" if bounded is None else f"{100 * bounded:.1f}",
+        whole(none["bare"]),
+        f"{100 * some['power']:.0f}",
+        f"{100 * none['equivalent']:.0f}",
+        marked(some["equivalent"], "wrong", queries),
+    )
+
+
+def whole(share):
+    """Write a share without decimals, nothing of 0."""
+    return f"{100 * share:.0f}" if share else ""
+
+
+def outside(cell):
+    """Whether any figure of a cell is marked."""
+    return any(column.endswith((" -", " +")) for column in row(cell))
+
+
+def reason(cell):
+    """Return why a cell is outside what is asked."""
+    for (name, queries), words in REASONS.items():
+        if cell["design"].startswith(name) and cell["queries"] in queries:
+            return words
+    return UNKNOWN
+
+
+def footnotes(cells):
+    """Say of every marked cell why."""
+    notes = {}
+    for cell in filter(outside, cells):
+        notes.setdefault((cell["design"], reason(cell)), []).append(str(cell["queries"]))
+    return "\n" + "".join(f"- {name}, {', '.join(queries)} queries: {words}\n" for (name, words), queries in notes.items())
+
+
+def levels():
+    """Say what a test of few and equal differences can attain."""
+    exact, mid = (", ".join(f"{100 * attainable_level(k, mid=mid):.1f}" for k in TIED) for mid in (False, True))
+    return LEVELS.format(ks=", ".join(map(str, TIED)), exact=exact, mid=mid)
+
+
+def attainable_level(votes, *, mid):
+    """Return how often the sign test of so many votes has a p below .05 when they are as likely either way."""
+    ways = [n for n in range(votes + 1) if sign_test_p(n, votes - n, mid=mid) < 0.05]
+    return float(binom.pmf(ways, votes, 0.5).sum())
+
+
+def of_arms(found):
+    """Return the coverage of what is said of one arm, queries across."""
+    sizes = sorted(found, key=int)
+    lines = (
+        " | ".join((name, *(marked(found[size][name]["covered"], "covered", int(size)) for size in sizes))) for name in TRUTHS
+    )
+    head = ARMS_HEAD.format(sizes=" | ".join(sizes), rules="|".join("---:" for _ in sizes))
+    return head + "".join(f"| {line} |\n" for line in lines)
+
+
+def beside(parts):
+    """Say what was found of families, looks, power and verdicts."""
+    stopping = parts["early stopping"]
+    ours, pooled = parts["power"].values()
+    invented, slower, faster = (parts["verdicts"][name] for name in ("none", "provider 15 % slower", "twice the fast path"))
+    return FOOT.format(
+        family=parts["family-wise"],
+        alarm=stopping["none"]["crossed"],
+        **stopping["some"],
+        ours=ours,
+        pooled=pooled,
+        runs=parts["verdicts"]["runs"],
+        slower=slower,
+        faster=faster,
+        invented=invented,
+    )
