@@ -36,6 +36,7 @@ BENCHES = (
     "client_cost",
     "open_loop",
     "storage",
+    "starved",
     "wire",
     "ledger",
     "derive",

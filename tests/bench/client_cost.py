@@ -22,8 +22,9 @@ from bench.figures import Figure
 LONG_S, SHORT_S = 6.0, 2.0  # L, the latency of an answer
 OURS, OURS_SHORT = "uderia-bench, L 6 s", "uderia-bench, L 2 s"
 ASKED_MS = 4.5  # a trial at 8 requests; of it 0.30 a request in HTTP, and 1 in what is neither HTTP nor ledger nor decoding
-AT_ONCE = "httpx 1 s, begun at once"  # four minutes of a full core, so it is in the last round alone
-ASKED_TIMES = {"httpx 1 s": 20, AT_ONCE: 20, "Locust 25 ms, L 6 s": 20, "Locust 25 ms, L 2 s": 10}  # issue 7, Done when
+PACED, AT_ONCE = "httpx 1 s", "httpx 1 s, begun at once"
+LAST_ROUND_ONLY = frozenset({PACED, AT_ONCE})  # one and four minutes of a full core
+ASKED_TIMES = {PACED: 20, AT_ONCE: 20, "Locust 25 ms, L 6 s": 20, "Locust 25 ms, L 2 s": 10}  # issue 7, Done when
 
 
 def contenders(*, quick: bool) -> dict[str, tuple[Client, float]]:
@@ -33,7 +34,7 @@ def contenders(*, quick: bool) -> dict[str, tuple[Client, float]]:
     return {
         OURS: (clients.ours(many), LONG_S),
         OURS_SHORT: (clients.ours(many), SHORT_S),
-        "httpx 1 s": (clients.stock_httpx(many, every_s=1.0), LONG_S),
+        PACED: (clients.stock_httpx(many, every_s=1.0), LONG_S),
         AT_ONCE: (clients.stock_httpx(many, every_s=1.0, per_s=math.inf), LONG_S),
         "script 2 s": (clients.script(threads, every_s=2.0), LONG_S),
         "Locust 1 s": (clients.locust(threads, trials_each=1, every_s=1.0), LONG_S),
@@ -52,7 +53,7 @@ def main() -> None:
     runs: dict[str, list[Measured]] = {name: [] for name in wanted}
     for left in reversed(range(1 if asked.quick else asked.rounds)):
         for name, (client, latency_s) in wanted.items():
-            if name != AT_ONCE or left == 0:
+            if name not in LAST_ROUND_ONLY or left == 0:
                 runs[name].append(clients.measure(client, latency_s=latency_s))
     trials = len(runs[OURS][0].told["trials"])
     parts = clients.measure(clients.ours(trials, by_part=True), latency_s=LONG_S)
