@@ -1,9 +1,9 @@
-"""What the secret scan finds, that it finds nothing here, and that it does not repeat what it found."""
+"""What the secret scan finds, that it finds nothing here and repeats nothing; what is made of pip-audit's answer."""
 
 from __future__ import annotations
 
 import pytest
-from audit.audit import committed, secrets
+from audit.audit import COULD_NOT_RUN, FOUND, committed, exit_code, read, secrets
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,37 @@ def test_a_secret_is_found_and_not_repeated(tmp_path, text, kind):
 def test_nothing_here_looks_like_one():
     """Every file that is committed or about to be."""
     assert secrets(committed()) == []
+
+
+CLEAN = '{"dependencies": [{"name": "a", "version": "1", "vulns": []}]}'
+KNOWN = (
+    '{"dependencies": [{"name": "a", "version": "1", "vulns": [{"id": "CVE-1"}]}, {"name": "b", "skip_reason": "not found"}]}'
+)
+SKIPPED = '{"dependencies": [{"name": "a", "skip_reason": "not found"}, {"name": "b", "version": "2", "vulns": []}]}'
+
+
+@pytest.mark.parametrize(
+    ("said", "complained", "known", "not_audited", "code"),
+    [
+        (CLEAN, "", (), None, 0),
+        (KNOWN, "", ("a 1: CVE-1",), "knows nothing of 1 of 2 packages", FOUND),
+        (SKIPPED, "", (), "the database answers, and knows nothing of 1 of 2 packages", COULD_NOT_RUN),
+        (
+            "",
+            "HTTPSConnectionPool: Max retries exceeded",
+            (),
+            "the database of vulnerabilities cannot be reached",
+            COULD_NOT_RUN,
+        ),
+        ("", "Traceback\nValueError: odd", (), "pip-audit failed: ValueError: odd", COULD_NOT_RUN),
+        ("{}", "", (), "pip-audit failed: it said nothing", COULD_NOT_RUN),
+    ],
+)
+def test_what_could_not_be_looked_up_is_no_pass_and_no_find(said, complained, known, not_audited, code):
+    """Clean is 0, anything found is 1, anything not looked up is 3."""
+    audit = read(said, complained)
+    assert audit.known == known
+    assert (audit.not_audited is None) is (not_audited is None)
+    assert not_audited is None or not_audited in audit.not_audited
+    assert exit_code([], audit) == code
+    assert exit_code(["a secret"], audit) == FOUND

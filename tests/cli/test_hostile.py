@@ -45,7 +45,8 @@ def poisoned(tmp_path_factory):
     command = placed(tmp_path_factory.mktemp("poisoned"))
     arm = "=IDEAT|<script>document.title='owned'</script>"
     text = (command.cwd / "experiment.yaml").read_text()
-    command.write("experiment.yaml", text.replace("name: IDEAT", f"name: {json.dumps(arm)}"))
+    text = text.replace("name: IDEAT", f"name: {json.dumps(arm)}")
+    command.write("experiment.yaml", text.replace("load: {concurrency: 4}", "load: {sweep: [1, 4]}"))
     query = "-q1|<img src=x onerror=document.title='owned'>"
     command.write("corpus.yaml", (command.cwd / "corpus.yaml").read_text().replace("id: db-count", f"id: {json.dumps(query)}"))
     done = command("run", "experiment.yaml", "--set", "repeats=1", "--run-id", "hostile")
@@ -95,6 +96,10 @@ def test_terminal_markdown_and_xml_stay_what_they_are(command, run):
     json.loads(said["json"].stdout)
     assert "<script>document" not in said["html"].stdout
     assert "<img src=x" not in said["html"].stdout
+    assert not {"\x1b", "\x07", "\u202e"} & set(said["html"].stdout)
+    for form in ("text", "markdown", "html"):
+        for section in ("Event loop: late by", "level", "owned"):  # measurement, sweep, evidence with the server's words
+            assert section in said[form].stdout, (form, section)
     trial = json.loads((run / "manifest.json").read_text())  # the manifest is read back whole
     assert trial["run_id"] == "hostile"
 
