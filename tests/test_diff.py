@@ -107,6 +107,14 @@ def test_what_changed_between_the_runs_is_said(pair):
     assert time_of(report, CANDIDATE).margin == 0.2  # the run's own
 
 
+def test_another_load_is_said(pair):
+    """A sweep and a ramp change what latency means."""
+    report = pair(trials(), trials(), before_says={"load": {"ramp": "30s"}}, after_says={"load": {"sweep": [1, 2]}})
+    assert {"the runs differ in load.sweep: none, now 1, 2", "the runs differ in load.ramp: 30 s, now 0 s"} <= set(
+        report.warnings
+    )
+
+
 def test_a_gate_is_missed_by_what_is_worse(pair):
     """The gate names it and stands for exit code 1; a run that is better passes; without a gate nothing is missed."""
     worse = pair(trials(), trials(factor=1.5), gate=True)

@@ -86,4 +86,7 @@ def _experiment(loaded: experiment.Experiment, plugins: Plugins) -> str:
     trials = plan.build(loaded, loaded.queries)
     measured = sum(trial.stage is Stage.MEASURED for trial in trials)
     arms = ", ".join(arm.name for arm in loaded.arms)
-    return f"experiment of {measured} measured trials ({len(loaded.queries)} queries, arms {arms}, {loaded.repeats} repeats)"
+    asked = f"{len(loaded.queries)} queries, arms {arms}, {loaded.repeats} repeats"
+    if loaded.load.sweep is not None:
+        asked += f" at each of {len(loaded.load.sweep)} levels of the load"
+    return f"experiment of {measured} measured trials ({asked})"

@@ -204,6 +204,11 @@ def _changed(first: _Side, second: _Side) -> Iterator[str]:
     conditions = [
         ("concurrency", before.load.concurrency, after.load.concurrency),
         ("isolation", before.load.isolation, after.load.isolation),
+        (
+            "load.sweep",
+            *(", ".join(f"{level:g}" for level in load.sweep or ()) or "none" for load in (before.load, after.load)),
+        ),
+        ("load.ramp", f"{before.load.ramp:g} s", f"{after.load.ramp:g} s"),
         ("timeout", f"{before.timeout:g} s", f"{after.timeout:g} s"),
         ("margins", before.margins, after.margins),
         ("uderia-bench", first.manifest["versions"].get("uderia-bench"), second.manifest["versions"].get("uderia-bench")),

@@ -50,7 +50,7 @@ def _arm(
         name = _same(experiment, arm, said)
         if name is None or not any((run.path / "trials").glob("*.parquet")):
             continue
-        trials = run.trials().filter(pl.col("arm") == name)
+        trials = _at_the_lightest_load(run.trials().filter(pl.col("arm") == name))
         if trials.height:
             cost, seconds = (_mean(trials, column) for column in ("cost_usd", "latency_s"))
             return ArmForecast(
@@ -62,6 +62,13 @@ def _arm(
                 seconds=None if seconds is None else seconds * planned,
             )
     return None
+
+
+def _at_the_lightest_load(trials: pl.DataFrame) -> pl.DataFrame:
+    """Choose the lowest level of a sweep: higher ones wait for each other, and that is no time of one after the other."""
+    if "level" not in trials.columns or trials["level"].null_count() == trials.height:
+        return trials
+    return trials.filter(pl.col("level") == pl.col("level").min())
 
 
 def _same(experiment: Experiment, arm: Arm, said: Mapping[str, Any]) -> str | None:

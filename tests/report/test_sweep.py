@@ -75,6 +75,13 @@ def test_overlapping_arms_are_told_apart_from_what_loads_the_server(trials):
     assert "the others load the server too" not in " ".join(to_text(reported(trials)).split())
 
 
+def test_levels_that_were_never_come_to_are_named(trials):
+    """Of 24 trials a level 32 slots cannot be filled for long; of an open loop's rates nobody expects so many in flight."""
+    text = " ".join(to_text(reported(trials)).split())
+    assert re.search(r"IDEAT: of the levels asked 32 came to \d+\.\d in flight: more queries or repeats would fill them", text)
+    assert "came to" not in to_text(reported(trials, arrivals="constant"))
+
+
 def test_markdown_has_the_same_table(trials):
     """With every interval."""
     text = to_markdown(reported(trials))

@@ -91,6 +91,9 @@ def show_plan(loaded: Experiment, output: Path, *, as_json: bool) -> None:
         typer.echo(json.dumps({**asdict(outline), "forecast": [asdict(arm) for arm in expected]}, indent=2))
         return
     typer.echo(f"{loaded.name}: {outline.trials} trials of {outline.queries} queries in {outline.windows} windows")
+    if outline.levels:
+        counted = "in flight" if loaded.load.arrivals == "closed" else "a second"
+        typer.echo(f"  each at {', '.join(f'{level:g}' for level in outline.levels)} {counted}, from the lowest on")
     for share in outline.arms:
         where = loaded.server_of(share.arm)
         typer.echo(f"  {share.arm}: {share.measured} measured, {share.warmups} warm-up, in {share.windows} windows on {where}")

@@ -11,6 +11,7 @@ from uderia_bench.report.tables import Cell, Column, Table
 from uderia_bench.stats.estimate import Estimate
 
 LATENCY = "latency_s"
+REACHED = 0.5  # of a level: below, slots stood empty for most of the time, and its numbers are of another load
 RATE = figures.Scale(suffix="/s")
 _SHARE = figures.Scale(factor=100.0, suffix="%", share=True, relative=False)
 
@@ -68,11 +69,21 @@ def _remarks(report: Report) -> Iterator[str]:
     for sweep in report.analysis.sweeps:
         yield knee_words(sweep)
         noted = () if sweep.knee.in_flight is None else sweep.knee.in_flight.warnings
-        yield from (f"{sweep.arm}: {warning}." for warning in (*noted, *sweep.warnings))
+        yield from (f"{sweep.arm}: {warning}." for warning in (*noted, *sweep.warnings, *_unreached(report, sweep)))
     yield "In flight: on average while any of the arm's trials was; answers: a second of that time; lost: without an answer."
     yield "Knee: where the light load's straight line meets the ceiling of the Universal Scalability Law fitted to the levels."
     if report.facts.isolation == "none" and len(report.analysis.sweeps) > 1:
         yield "With isolation none the arms' trials overlap: in flight counts an arm's own, and the others load the server too."
+
+
+def _unreached(report: Report, sweep: Sweep) -> Iterator[str]:
+    """Say which levels of a closed loop were never come to: their turns ended before their slots were filled."""
+    if report.facts.arrivals is not None:
+        return
+    short = [level for level in sweep.levels if level.in_flight is not None and level.in_flight < REACHED * level.level]
+    if short:
+        came_to = ", ".join(f"{level.level:g} came to {level.in_flight:.1f}" for level in short)
+        yield f"of the levels asked {came_to} in flight: more queries or repeats would fill them"
 
 
 def _side(knee: Knee, level: LoadLevel) -> str:
