@@ -229,7 +229,7 @@ async def test_polls_on_time_are_not_late():
 
 
 async def test_a_busy_process_looks_less_often_and_says_so_once():
-    """Where polls start half a second late, intervals widen up to four times; when it has caught up they are as before."""
+    """Where polls start half a second late, intervals widen up to twice; when it has caught up they are as before."""
     async with Run() as run:
         run.tasks.begin("t", 1e9)
         clock = trio.lowlevel.current_clock()
@@ -248,7 +248,7 @@ async def test_a_busy_process_looks_less_often_and_says_so_once():
     assert max(run.late) > following.LATE_S
     assert [entry["event"][:16] for entry in said] == ["polls start late"]
     gaps = [b - a for (_, a), (_, b) in zip(run.tasks.looks, run.tasks.looks[1:], strict=False)]
-    assert max(gaps) > 2 * poll_times.LONGEST_S
+    assert max(gaps) > 1.8 * poll_times.LONGEST_S
 
 
 # ---- the notification stream

@@ -50,6 +50,20 @@ def test_without_history_waits_double_up_to_a_limit():
     assert [growing(elapsed_s) for elapsed_s in (0.0, 0.5, 1.0, 4.0, 100.0)] == [0.5, 0.5, 1.0, 4.0, 5.0]
 
 
+def test_a_clock_that_has_moved_does_not_bring_the_first_look_forward():
+    """Microseconds pass before anybody asks when to look: the first look stands at its time, not at twice almost nothing."""
+    assert growing(1e-5) == pytest.approx(0.5, abs=1e-4)
+    assert growing(0.2) == pytest.approx(0.3)
+
+
+def test_behind_the_last_look_waits_grow_slowly():
+    """What outlasts all that was seen is a little slower, most often: it is not left for as long again."""
+    history = History()
+    for _ in range(20):
+        history.learn(0.1)
+    assert history.wait_s(0.1, poll_times.FIRST_S) == pytest.approx(0.1 * poll_times.BEYOND)
+
+
 def test_few_durations_or_only_the_first_to_end_are_not_believed():
     """Those that end first are the short ones: with ten running, nine ends say nothing yet."""
     history = History()

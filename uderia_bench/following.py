@@ -3,7 +3,7 @@
 A heap of due times in one task; a due poll is started as a task of its own, and a trial waits on an event. When to look is
 ``poll_times``'s; what a poll saw goes to the trial, what it raised is raised where the trial waits.
 
-A poll that starts late says that this process is busy. Then intervals widen, up to four times, until it has caught up: asking
+A poll that starts late says that this process is busy. Then intervals widen, up to twice, until it has caught up: asking
 more than can be asked would make every clock here wrong.
 
 Where the notification stream is listened to, what it says brings a poll forward and a slow poll remains the authority. The
@@ -29,7 +29,7 @@ from uderia_bench.poll_times import History
 
 SPREAD = (1.0, 1.1)  # of a wait: the polls of trials sent together spread, and none looks before the time it was worth
 THROTTLED_WAIT_S = 5.0  # between polls, where the server asks for less of them and does not say when
-LATE_S = 0.1  # mean lateness at which intervals widen: a tenth of this shows on a healthy loop with 1,000 trials in flight
+LATE_S = 0.25  # mean lateness at which intervals widen: a look that late is half of what a first one waits
 LATE_MEMORY = 0.05  # weight of the newest poll in the mean lateness: it forgets within some twenty polls
 SLOW_S = (5.0, 10.0)  # between polls of a task whose end we should be told of (protocol.md 10)
 UNTOLD = 3  # ends in a row that the stream did not tell of, before it is not relied on; one that it tells of puts that right
@@ -38,7 +38,7 @@ KEPT_HINTS = 1000  # for tasks that nobody follows yet: a short one may end befo
 SUBSCRIBE_S = 5.0  # what a subscription may take before trials are sent without it
 AGAIN_S = 5.0  # from a stream's end to its next opening
 HTTP_SERVER_ERROR = 500  # from here on a refusal may pass
-WIDEST = 4.0  # times as long, at most: a trial's end must still be seen
+WIDEST = 2.0  # times as long, at most: a process that others starve must not hold its slots for ever
 log = structlog.get_logger(__name__)
 
 
