@@ -37,6 +37,7 @@ BENCHES = (
     "open_loop",
     "storage",
     "starved",
+    "soak",
     "wire",
     "ledger",
     "derive",
