@@ -37,6 +37,7 @@ from uderia_bench import (
     store,
 )
 from uderia_bench.analysis import Analysis, analyse
+from uderia_bench.analysis.ramp import ramp_note
 from uderia_bench.detectors import DEFAULTS, Severity, Thresholds
 from uderia_bench.documents import Override
 from uderia_bench.errors import Interrupted, StoreError
@@ -162,6 +163,7 @@ def judge(run: RunDirectory, plugins: Plugins) -> Report:
         contrasts=tuple(pair for pair in planned if present.issuperset(pair)),
         warnings=(
             *complexity.disagreements(trials),
+            *ramp_note(trials, experiment.load.ramp),
             *(
                 f"{candidate} against {baseline} is not compared: one of them has no measured trial (yet)"
                 for baseline, candidate in planned
