@@ -21,6 +21,7 @@ import urllib.request
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -52,10 +53,13 @@ WIRE = {
     ("reset_after", None): 0.02,
     ("cut_off", None): 0.04,
     ("malformed", None): 0.04,
+    ("stalled_body", None): 0.01,
     ("huge", "task"): 0.02,
     ("token_expiry", None): 0.02,
     ("restart", "task"): 0.01,
+    ("away", "task"): 0.005,
 }
+FACTOR = 3  # seconds of a stall or of an absence, megabytes of a huge answer
 AGENT = {
     "tool_failure": 0.1,
     "plan_failure": 0.1,
@@ -65,8 +69,10 @@ AGENT = {
     "submit_error": 0.1,
     "submit_lost": 0.15,
     "poll_error": 0.1,
+    "quota": 0.1,
 }
-
+CLOCK = "clock set between sittings"
+CLOCK_RATE, CLOCK_HOURS = 0.3, (-20, -3, 3, 20)
 HARMLESS = {"stuck", "lost", "submit_error", "submit_lost", "poll_error"}  # an answer that was given stays one
 
 
@@ -80,6 +86,7 @@ class Round:
     signals: Counter[str] = field(default_factory=Counter)
     sittings: int = 0
     extra_askings: int = 0
+    counted_askings: int = 0
     last_exit: int = 0
     wrong: list[str] = field(default_factory=list)
     kept: dict[str, str] = field(default_factory=dict)  # trial to task, of what was answered before a kill
@@ -101,6 +108,9 @@ def play(seed: int, folder: Path) -> Round:
                 break
             if (folder / "output/chaos/manifest.json").exists():
                 arguments = ["resume", "chaos"]
+                if rng.random() < CLOCK_RATE:
+                    _set_the_clock(folder, rng.choice(CLOCK_HOURS))
+                    played.planted[CLOCK] += 1
             elif (folder / "output/chaos").exists():  # killed before there was a run: nothing was asked
                 arguments[-1] = "chaos"
                 _remove(folder / "output/chaos")
@@ -116,9 +126,10 @@ def _write_documents(folder: Path, rng: random.Random) -> None:
     (folder / "experiment.yaml").write_text(
         f"version: 1\nname: chaos\nserver: sim\ncorpus: corpus.yaml\narms:\n{arms}\nrepeats: 1\nwarmup: 0\n"
         f"load: {{concurrency: {rng.randint(2, 6)}, isolation: {isolation}}}\ntimeout: 15s\ngrace: 1s\noutage: 10s\n"
+        "on_quota: continue\n"
     )
     lines = [
-        f"  - {{kind: {kind}, rate: {rng.uniform(0, rate):.4f}" + (f", call: {call}" if call else "") + ", factor: 4}"
+        f"  - {{kind: {kind}, rate: {rng.uniform(0, rate):.4f}" + (f", call: {call}" if call else "") + f", factor: {FACTOR}}}"
         for (kind, call), rate in rng.sample(sorted(WIRE.items(), key=str), k=rng.randint(2, 6))
     ]
     lines += [
@@ -180,6 +191,19 @@ def _ledger(folder: Path) -> list[tuple[str, str, str | None, str | None, int]]:
         database.close()
 
 
+def _set_the_clock(folder: Path, hours: int) -> None:
+    """Set the clock by some hours, as far as the next process can tell: the last one's stamps are older, or of the future."""
+    database = sqlite3.connect(folder / "output/chaos/ledger.sqlite")
+    with database:
+        for trial, text in database.execute("SELECT trial_id, times FROM trials WHERE times IS NOT NULL").fetchall():
+            times = {
+                name: (datetime.fromisoformat(value) - timedelta(hours=hours)).isoformat() if name.endswith("_at") else value
+                for name, value in json.loads(text).items()
+            }
+            database.execute("UPDATE trials SET times = ? WHERE trial_id = ?", (json.dumps(times), trial))
+    database.close()
+
+
 def _compare_with_before(folder: Path, played: Round) -> None:
     """Hold that what ended on the server once stays as it is."""
     settled = {trial: task for trial, state, ending, task, _ in _ledger(folder) if state == "settled" and ending == "settled"}
@@ -212,6 +236,7 @@ def _judge(folder: Path, server: str, played: Round) -> None:
         if "Traceback" in (text := said.read_text()) or "internal error" in text:
             played.wrong.append(f"{said.name}: {text[-300:]}")
     played.extra_askings = sum(max(row["times"] - 1, 0) for row in known["asked"])
+    played.counted_askings = int((trials["attempts"] - 1).clip(0).sum())
 
 
 def _untrue(trials: pl.DataFrame, known: dict, truth: dict[str, dict]) -> list[str]:
@@ -248,6 +273,27 @@ def _remove(folder: Path) -> None:
     folder.rmdir()
 
 
+def _table(rounds: list[Round], took_s: float) -> str:
+    """Return what was done and what came of it, as Markdown."""
+    trials = sum(played.outcomes.total() for played in rounds)
+    signals = sum((played.signals for played in rounds), Counter())
+    lines = [
+        f"{len(rounds)} rounds, {trials} trials, {sum(played.sittings for played in rounds)} sittings in {took_s:.0f} s;",
+        f"killed by {', '.join(f'{name} {times}x' for name, times in sorted(signals.items()))};",
+        f"last exits {dict(sorted(Counter(played.last_exit for played in rounds).items()))};",
+        f"{sum(played.extra_askings for played in rounds)} queries arrived more than once,",
+        f"{sum(played.counted_askings for played in rounds)} askings counted beyond the first.",
+    ]
+    planted = sum((played.planted for played in rounds), Counter())
+    hit = Counter(name for played in rounds for name in played.planted)
+    kinds = sorted({*(kind for kind, _ in WIRE), *AGENT, CLOCK, *planted})
+    lines += ["", "| fault | times | in rounds |", "|---|---:|---:|"]
+    lines += [f"| {name} | {planted[name]} | {hit[name]} |" for name in kinds]
+    lines += ["", "| outcome | trials |", "|---|---:|"]
+    lines += [f"| {name} | {times} |" for name, times in sorted(sum((p.outcomes for p in rounds), Counter()).items())]
+    return "\n".join(lines) + "\n"
+
+
 def main() -> int:
     """Play many rounds and print what came of them."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -269,16 +315,9 @@ def main() -> int:
 
     with ThreadPoolExecutor(options.at_once) as pool:
         rounds = list(pool.map(one, range(options.first, options.first + options.rounds)))
-    signals = sum((played.signals for played in rounds), Counter())
-    print(f"{len(rounds)} rounds in {time.monotonic() - began:.0f} s: {sum(played.sittings for played in rounds)} sittings,")
-    print(f"signals {dict(signals)}, last exits {dict(Counter(played.last_exit for played in rounds))},")
-    print(f"{sum(played.extra_askings for played in rounds)} queries arrived more than once, each counted")
-    for title, counted in (("fault", [played.planted for played in rounds]), ("outcome", [p.outcomes for p in rounds])):
-        print(f"\n{title:<20}  times")
-        for name, times in sorted(sum(counted, Counter()).items()):
-            print(f"{name:<20} {times:>6}")
+    print(_table(rounds, time.monotonic() - began))
     wrong = [played.seed for played in rounds if played.wrong]
-    print(f"\n{len(wrong)} rounds with something wrong{': seeds ' + ', '.join(map(str, wrong)) if wrong else ''}")
+    print(f"{len(wrong)} rounds with something wrong{': seeds ' + ', '.join(map(str, wrong)) if wrong else ''}")
     return 1 if wrong else 0
 
 
