@@ -51,9 +51,8 @@ def test_without_history_waits_double_up_to_a_limit():
 
 
 def test_a_clock_that_has_moved_does_not_bring_the_first_look_forward():
-    """Microseconds pass before anybody asks when to look: the first look stands at its time, not at twice almost nothing."""
-    assert growing(1e-5) == pytest.approx(0.5, abs=1e-4)
-    assert growing(0.2) == pytest.approx(0.3)
+    """Microseconds pass before anybody asks when to look: the first wait is the first wait, not as long again as nothing."""
+    assert growing(1e-5) == 0.5
 
 
 def test_behind_the_last_look_waits_grow_slowly():
@@ -85,8 +84,8 @@ def test_scouts_look_sooner():
 
 @given(st.lists(st.floats(1e-6, 1e6), max_size=700), st.floats(0, 1e6))
 def test_every_wait_is_ahead_and_history_costs_little(durations, elapsed_s):
-    """Whatever was seen, the next look comes after now."""
+    """Whatever was seen, the next look comes some time after now."""
     history = History()
     for took_s in durations:
         history.learn(took_s)
-    assert history.wait_s(elapsed_s, poll_times.FIRST_S) > 0
+    assert history.wait_s(elapsed_s, poll_times.FIRST_S) >= poll_times.SHORTEST_S

@@ -13,8 +13,8 @@ rule                                       L = 2 s      L = 6 s
 =========================================  ===========  ===========
 a quarter of the time elapsed, as before   14.3, 12 %   19.3, 12 %
 this one, 500 trials all at once           3.5, 28 %    4.7, 30 %
-this one, 2,000 trials, 500 in flight      4.0, 25 %    4.7, 20 %
-... behind the first 500 of them           4.2, 18 %    4.6, 15 %
+this one, 2,000 trials, 500 in flight      3.9, 25 %    4.7, 20 %
+... behind the first 500 of them           4.2, 19 %    4.7, 16 %
 this one, 400 trials, 4 in flight          4.4, 11 %    4.4, 11 %
 =========================================  ===========  ===========
 """
@@ -30,6 +30,7 @@ SCOUTS = 5  # an arm's first trials look sooner: where its tasks are short, wait
 SCOUT_FIRST_S = 0.1
 GROWTH = 1.0  # of the time elapsed: each look at twice the time of the one before
 BEYOND = 0.25  # of the time elapsed, behind the last look of a schedule
+SHORTEST_S = 0.001  # no interval is shorter: a look a hair before its time would be followed by another at it
 LONGEST_S = 5.0  # no interval is longer (protocol.md 10: a slow poll of 5 to 10 s is the authority)
 FEWEST = 5  # durations before they are believed
 LOOK_PRICE = 0.02  # what one look is worth, as a share of the mean duration: 0.03 gave a tenth fewer looks, up to a fifth later
@@ -38,8 +39,8 @@ GRID = 32  # quantiles of these that the schedule is made from: its cost is quad
 
 
 def growing(elapsed_s: float, first_s: float = FIRST_S) -> float:
-    """Return the wait before the next look where nothing is known: until ``first_s``, then as long as the task has run."""
-    return min(elapsed_s * GROWTH, LONGEST_S) if elapsed_s >= first_s else first_s - elapsed_s
+    """Return the wait before the next look where nothing is known: ``first_s``, then as long as the task has run."""
+    return min(max(elapsed_s * GROWTH, first_s), LONGEST_S)
 
 
 def schedule(durations_s: Iterable[float], look_s: float) -> tuple[float, ...]:
@@ -97,8 +98,8 @@ class History:
     def wait_s(self, elapsed_s: float, first_s: float) -> float:
         """Return the wait before the next look at a task that has run so long."""
         for look_s in self._looks:
-            if look_s > elapsed_s:
+            if look_s - elapsed_s > SHORTEST_S:
                 return look_s - elapsed_s
         if self._looks:  # slower than all of them, but known to be of their kind
-            return min(elapsed_s * BEYOND, LONGEST_S)
+            return min(max(elapsed_s * BEYOND, SHORTEST_S), LONGEST_S)
         return growing(elapsed_s, first_s)
