@@ -8,7 +8,7 @@ demo: $(READY)
 	$(BIN)/uderia-bench demo
 test: $(READY)
 	$(BIN)/coverage erase
-	$(BIN)/pytest --cov --cov-report=term:skip-covered
+	$(BIN)/pytest --numprocesses auto --dist loadfile --cov --cov-report=term:skip-covered
 # 20,000 mutated exchanges through every reader, metric, detector and inspect; a test run has 1,000 examples over all laws.
 fuzz: $(READY)
 	UDERIA_BENCH_FUZZ=20000 $(BIN)/pytest tests/profile_types/test_anything.py --timeout 3600 -q
