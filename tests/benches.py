@@ -94,7 +94,7 @@ class Bench:
                     arms=arms,
                     conditions=self.conditions,
                     book=Bookkeeper(ledger, AtOnce(ledger)),
-                    watch=self.seen.append,
+                    watch=lambda record, _: self.seen.append(record),
                     stop=self.stop,
                     spent=Account.carried(ledger.account(), trials=len(self.trials) - len(left)),
                     utc=self.utc,

@@ -8,7 +8,7 @@ import pytest
 import traces
 from rich.console import Console
 
-from uderia_bench import progress
+from uderia_bench import profile_types, progress
 
 ANSWERED = {"task_id": "t", "status": "complete", "events": [], "result": None}
 
@@ -22,7 +22,7 @@ def watched(total: int, *, terminal: bool, monkeypatch, seconds_each: float = 6.
     with progress.shown(total, console) as watch:
         for number in range(total):
             now[0] += seconds_each
-            watch(traces.record(ANSWERED if number % 2 else None))
+            watch(profile_types.read(traces.record(ANSWERED if number % 2 else None)))
     return screen.getvalue()
 
 

@@ -67,7 +67,7 @@ async def test_every_trial_is_truly_labelled_in_the_end(tmp_path, monkeypatch):
                             arms=arms,
                             conditions=replace(CONDITIONS, concurrency=8),
                             book=book,
-                            watch=lambda _: None,
+                            watch=lambda *_: None,
                             stop=Stop(say=said.append),
                             utc=lambda: BEFORE_THE_TURN,
                         )

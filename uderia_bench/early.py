@@ -1,6 +1,6 @@
 """Stopping a run early because it has decided: reads each settled trial's value and hands it to the declared looks.
 
-Only a metric of ours can be looked at: a sitting loads no plug-ins. What a look costs is the reading of one trial.
+Only a metric of ours can be looked at: a sitting loads no plug-ins.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from uderia_bench.experiment import Experiment
 from uderia_bench.metrics import BUILT_IN
 from uderia_bench.metrics.metric import Metric
 from uderia_bench.stop import Stop
+from uderia_bench.trace import Trace
 from uderia_bench.trial import Outcome, Trial, TrialRecord
 
 
 class Early:
-    """Called with every record; tells the run to stop at the look that decides, and then knows what decided."""
+    """Called with every trial and its trace; tells the run to stop at the look that decides, and then knows what decided."""
 
     def __init__(self, looks: Looks, metric: Metric, stop: Stop) -> None:
         self.decided: Decided | None = None
@@ -25,12 +26,11 @@ class Early:
         self._metric = metric
         self._stop = stop
 
-    def __call__(self, record: TrialRecord) -> None:
+    def __call__(self, trial: Trial, trace: Trace) -> None:
         """Take one settled trial."""
-        trace = profile_types.read(record)
         read = trace.outcome is Outcome.ANSWERED or not self._metric.needs_answer
         value = self._metric.read(trace) if read else None
-        decided = self._looks.settled(record.trial, None if value is None else float(value))
+        decided = self._looks.settled(trial, None if value is None else float(value))
         if decided is not None and self.decided is None:
             self.decided = decided
             self._stop.because(decided.reason)
@@ -50,5 +50,5 @@ def of(experiment: Experiment, *, plan: Sequence[Trial], before: Iterable[TrialR
     )
     early = Early(looks, metric, stop)
     for record in before:
-        early(record)
+        early(record.trial, profile_types.read(record))
     return early

@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from uderia_bench import profile_types
-from uderia_bench.trial import Outcome, TrialRecord
+from uderia_bench.trace import Trace
+from uderia_bench.trial import Outcome
 
 LINE_EVERY_S = 10.0  # a nightly log wants signs of life, not a line a trial
 
-Watch = Callable[[TrialRecord], None]
+Watch = Callable[[Trace], None]
 
 
 @contextmanager
@@ -40,8 +40,8 @@ def shown(total: int, console: Console) -> Iterator[Watch]:
             task = bar.add_task("running", total=total, rate="")
             started_s = time.monotonic()
 
-            def draw(record: TrialRecord) -> None:
-                counts[profile_types.read(record).outcome] += 1
+            def draw(trace: Trace) -> None:
+                counts[trace.outcome] += 1
                 rate = counts.total() / max(time.monotonic() - started_s, 0.001)
                 bar.update(task, advance=1, description=_tally(counts), rate=f"{rate:.1f}/s")
 
@@ -50,9 +50,9 @@ def shown(total: int, console: Console) -> Iterator[Watch]:
     last_s = time.monotonic()
     started_s = last_s
 
-    def write(record: TrialRecord) -> None:
+    def write(trace: Trace) -> None:
         nonlocal last_s
-        counts[profile_types.read(record).outcome] += 1
+        counts[trace.outcome] += 1
         now_s = time.monotonic()
         if now_s - last_s >= LINE_EVERY_S and counts.total() < total:
             last_s = now_s

@@ -29,6 +29,7 @@ from uderia_bench.generator import Gauge
 from uderia_bench.patience import ASKINGS_A_RUN, Patience
 from uderia_bench.spacing import Spacing
 from uderia_bench.stop import Stop
+from uderia_bench.trace import Trace
 from uderia_bench.trial import Ending, Expected, Outcome, Trial, TrialRecord
 
 CANCEL_CALL_S = 5.0  # a stopping run asks the server once to cancel and does not wait longer for the answer
@@ -96,7 +97,7 @@ class Runner:
     arms: Mapping[str, Expected]
     conditions: Conditions
     book: Book
-    watch: Callable[[TrialRecord], None]
+    watch: Callable[[TrialRecord, Trace], None]
     stop: Stop
     spent: Account = field(default_factory=Account)
     utc: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -224,14 +225,15 @@ class Runner:
             if before is not None and self.stop.soft.is_set():
                 return
             if before is None or before.ending is Ending.SETTLED:
-                record = await self._insist(lane, trial, before, alone=len(conversation) == 1)
+                record, trace = await self._insist(lane, trial, before, alone=len(conversation) == 1)
             else:
                 record = self._unasked(trial, before)
+                trace = profile_types.read(record)
                 await self.book.settle(record)
-            self.watch(record)
+            self.watch(record, trace)
             before = record
 
-    async def _insist(self, lane: _Lane, trial: Trial, before: TrialRecord | None, *, alone: bool) -> TrialRecord:
+    async def _insist(self, lane: _Lane, trial: Trial, before: TrialRecord | None, *, alone: bool) -> tuple[TrialRecord, Trace]:
         """Ask one trial, and again where the server was away or its quota used up; every asking is committed.
 
         Only a trial that is ``alone`` in its session is asked again here: a turn cannot be repeated behind itself.
@@ -240,21 +242,24 @@ class Runner:
             with self.gauge.flying() as flight:
                 record = await self._fly(lane, trial, before, picks_up=alone)
                 flight.over()
-                record = self._understood(lane, record)
+                record, trace = self._understood(lane, record)
                 await self.book.settle(record, lane.budget.account.to_json())
             again = await lane.patience.again(record)
             if not again or not alone or asking == ASKINGS_A_RUN:
                 break
         lane.patience.ended(record)
-        return record
+        return record, trace
 
-    def _understood(self, lane: _Lane, record: TrialRecord) -> TrialRecord:
-        """Count what an asking took; a limit met inside its task is the server's refusal and no word of the model's."""
+    def _understood(self, lane: _Lane, record: TrialRecord) -> tuple[TrialRecord, Trace]:
+        """Count what an asking took; a limit met inside its task is the server's refusal and no word of the model's.
+
+        Reading a record is most of what a trial costs beside its requests, so its trace is read once and handed on.
+        """
         trace = profile_types.read(record)
         lane.budget.count(record, trace)
         if record.ending is Ending.SETTLED and trace.outcome is Outcome.RATE_LIMITED:
-            return replace(record, ending=Ending.RATE_LIMITED, detail=trace.outcome_detail)
-        return record
+            return replace(record, ending=Ending.RATE_LIMITED, detail=trace.outcome_detail), trace
+        return record, trace
 
     async def _fly(self, lane: _Lane, trial: Trial, before: TrialRecord | None, *, picks_up: bool) -> TrialRecord:
         """Ask one trial, or end it when the run is stopped for good."""

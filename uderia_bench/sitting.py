@@ -32,6 +32,7 @@ from uderia_bench.ledger import Ledger
 from uderia_bench.runner import Conditions, Runner
 from uderia_bench.stop import Stop, listened_to
 from uderia_bench.store import RunDirectory
+from uderia_bench.trace import Trace
 from uderia_bench.trial import Expected, Trial, TrialRecord
 
 log = structlog.get_logger(__name__)
@@ -165,10 +166,10 @@ async def _ask(experiment: Experiment, run: RunDirectory, session: _Session, led
         before = (record for record in ledger.records() if record.trial.trial_id not in asked_again)
         looks = early.of(experiment, plan=ledger.plan(), before=before, stop=stop)
 
-        def settled(record: TrialRecord) -> None:
-            watch(record)
+        def settled(record: TrialRecord, trace: Trace) -> None:
+            watch(trace)
             if looks is not None:
-                looks(record)
+                looks(record.trial, trace)
 
         try:
             async with bookkeeping.opened(ledger) as book:
