@@ -44,10 +44,10 @@ def test_the_figures_stand_in_a_few_sentences():
 
 def test_an_open_loop_a_resumed_run_and_trials_held_up_have_their_words():
     """Asked and achieved arrivals, how many sittings these are the worst of, how many trials the event loop held up."""
-    found = replace(MEASURED, asked_rate=50.0, achieved_rate=49.5, never_sent=4, sittings=2)
+    found = replace(MEASURED, asked_rate=50.0, achieved_rate=49.5, sent_late=3, never_sent=4, sittings=2)
     said = measurement(measured(found, arms=(arm("IDEAT", answered=93), arm("OPTIM", answered=93)), held_up=12))
     assert said[0] == "Of 2 sittings the worst figures; times and counts are of all."
-    assert said[2].endswith("Arrivals: 49.5/s of 50/s asked, 4 never sent.")
+    assert said[2].endswith("Arrivals: 49.5/s of 50/s asked, 3 sent late, 4 never sent.")
     assert said[-1] == "Held up by the event loop inside their round trip: 12 of 186 measured trials."
 
 

@@ -68,8 +68,9 @@ def _sentences(report: Report, found: Conditions) -> Iterator[str]:
 def _rate(found: Conditions) -> str:
     if found.asked_rate is None or found.achieved_rate is None:
         return ""
-    unsent = f", {found.never_sent} never sent" if found.never_sent else ""
-    return f" Arrivals: {found.achieved_rate:.3g}/s of {found.asked_rate:.3g}/s asked{unsent}."
+    missed = ((found.sent_late, "sent late"), (found.never_sent, "never sent"))
+    counted = "".join(f", {count} {words}" for count, words in missed if count)
+    return f" Arrivals: {found.achieved_rate:.3g}/s of {found.asked_rate:.3g}/s asked{counted}."
 
 
 def _quantisation(report: Report, arm: str) -> float | None:
