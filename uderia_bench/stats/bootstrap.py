@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -40,9 +41,9 @@ FLAT_SHARE_OF_TAIL = 0.1
 # one large value among small ones reaches 10^8 times.
 WILD = 30.0
 
-_CHUNK = (
-    256  # rows of counts turned to floats at a time: 1 MB for 500 units, which stays in the cache and is twice as fast as 4
-)
+_Precision = TypeVar("_Precision", np.float32, np.float64)
+
+_CHUNK = 256  # rows of counts turned to floats at a time: 1 MB for 500 units stays in the cache, twice as fast as 4 MB
 
 
 @lru_cache(maxsize=4)
@@ -62,14 +63,14 @@ def resample_counts(units: int, draws: int, seed: int) -> Counts:
     return counts
 
 
-def weighted_sums(counts: Counts | npt.NDArray[np.bool_], columns: npt.NDArray[np.floating]) -> Floats:
+def weighted_sums(counts: Counts | npt.NDArray[np.bool_], columns: npt.NDArray[_Precision]) -> npt.NDArray[_Precision]:
     """Return ``counts @ columns``, ``(draws, units) @ (units, k)``, without ever holding all counts as floats.
 
-    The product is made in the columns' own precision: whole numbers below 2^24 are exact, and twice as fast, in single.
+    The product has the columns' own precision: whole numbers below 2^24 are exact, and twice as fast, in single.
     """
-    sums = np.empty((counts.shape[0], columns.shape[1]))
+    sums = np.empty((counts.shape[0], columns.shape[1]), dtype=columns.dtype)
     for start in range(0, counts.shape[0], _CHUNK):
-        sums[start : start + _CHUNK] = counts[start : start + _CHUNK].astype(columns.dtype) @ columns
+        np.matmul(counts[start : start + _CHUNK].astype(columns.dtype), columns, out=sums[start : start + _CHUNK])
     return sums
 
 
@@ -189,7 +190,9 @@ def bca_interval(draws: Floats, *, value: float, jackknife: Floats, level: float
 
 def jackknife_counts(units: int) -> Counts:
     """Return the multiplicities of the ``units`` samples that leave one unit out."""
-    return (1 - np.eye(units)).astype(np.uint16)
+    counts = np.ones((units, units), dtype=np.uint16)
+    np.fill_diagonal(counts, 0)
+    return counts
 
 
 def bootstrap_intervals(

@@ -43,7 +43,7 @@ def difference_interval(
 ) -> Callable[[float], Interval]:
     """Choose the interval for differences of one unit each (shape ``(units,)``, at least 1); the result answers at any level.
 
-    ``bounded`` differences lie in -1..1, as those of rates do; ``may_be_0``: of amounts that few units may have. ``studied`` and
+    ``bounded`` differences lie in -1..1, as those of rates do; ``may_be_0``: of amounts that few units have. ``studied`` and
     ``flipped`` are called where the bootstrap or the inverted test is wanted, once.
     """
     if differences.size == 1:

@@ -17,6 +17,7 @@ from uderia_bench.stats.estimate import Estimate, Interval
 
 PERCENTS = (50, 90, 95, 99)
 _BLOCK = 64  # observations looked at closely per resample
+_Ends = npt.NDArray[np.float32]  # whole numbers, exact below 2^24 observations
 _RANK_SLACK = 1e-9  # 0.9 x 10 is rank 9, whatever its last bit says
 
 
@@ -110,14 +111,14 @@ class _Ordered:
         ends = weighted_sums(counts, self._until)
         return np.column_stack([self._quantile(counts, ends, share) for share in shares.tolist()])
 
-    def _quantile(self, counts: Counts, ends: Floats, share: float) -> Floats:
-        position = share * (ends[:, -1] - 1)
+    def _quantile(self, counts: Counts, ends: _Ends, share: float) -> Floats:
+        position = share * (ends[:, -1].astype(np.float64) - 1)
         rank = np.floor(position + _RANK_SLACK)
         low, high = self._at_rank(counts, ends, rank)
         interpolated: Floats = low + (position - rank).clip(0) * (high - low)
         return interpolated
 
-    def _at_rank(self, counts: Counts, ends: Floats, rank: Floats) -> tuple[Floats, Floats]:
+    def _at_rank(self, counts: Counts, ends: _Ends, rank: Floats) -> tuple[Floats, Floats]:
         """Return the values at each resample's ``rank``, from 0, and at the next (the last again, where it is the last)."""
         rows = np.arange(rank.size)
         block = (ends > rank[:, None]).argmax(axis=1)
