@@ -22,8 +22,8 @@ import structlog
 from uderia_bench import poll_times
 from uderia_bench.errors import CallFailed, Gone, NoAnswer, Refused, Throttled
 from uderia_bench.following import Follower
-from uderia_bench.gateway import session_file
 from uderia_bench.gateway.uderia import TaskState, Uderia
+from uderia_bench.stop import Stop
 from uderia_bench.trial import Ending, Expected, Trial, TrialRecord
 
 CANCEL_WAIT_S = (
@@ -58,7 +58,8 @@ class Asking:
     """How trials of one server are asked.
 
     ``bare_sessions``: without ``profile_id``, as the seed document advises for one trial at a time. ``mark_sending`` and
-    ``mark_asked`` commit a record before its query is sent and when it was accepted.
+    ``mark_asked`` commit a record before its query is sent and when it was accepted. ``sent_late`` is told how many seconds
+    after its moment a scheduled query was handed over, for want of this process's time.
     """
 
     uderia: Uderia
@@ -68,13 +69,16 @@ class Asking:
     bare_sessions: bool
     mark_sending: Callable[[TrialRecord], Awaitable[None]]
     mark_asked: Callable[[TrialRecord], Awaitable[None]]
+    stop: Stop
+    sent_late: Callable[[float], None]
 
     async def ask(
         self, trial: Trial, expected: Expected, *, attempts: int, session_id: str | None = None, due_s: float | None = None
     ) -> TrialRecord:
         """Ask one trial, in a fresh session or in that of the turn before, and follow it to its end.
 
-        ``due_s`` is when a schedule wanted it sent, on the run's clock; without one it is due when it is asked.
+        ``due_s`` is when it should be sent, on the run's clock; without one it is due when it is asked. Where that is still to
+        come, all but the query is done before, so that the query is sent to the millisecond.
         """
         record = TrialRecord(
             trial=trial,
@@ -89,8 +93,11 @@ class Asking:
         async with _endings(record) as held:
             if session_id is None:
                 await self._create_session(held)
-            await self._submit(held)
-            await self._follow(held)
+            held.set(sent_s=self.clock.now_s(), sent_at=self.clock.utc(), detail="stopped while it was being sent")
+            await self.mark_sending(held.record)
+            if await self._due(held):
+                await self._submit(held)
+                await self._follow(held)
         return held.record
 
     async def pick_up(self, record: TrialRecord) -> TrialRecord | None:
@@ -116,11 +123,21 @@ class Asking:
             held.note("session made with the arm's profile: the user has no default profile")
         held.set(session_id=session_id)
 
+    async def _due(self, held: _Held) -> bool:
+        """Wait for a query's moment where it is still to come; False where the run is told to stop before."""
+        due_s = held.record.due_s
+        assert due_s is not None, "a trial is due when it is asked, or later"
+        if (early_s := due_s - self.clock.now_s()) > 0:
+            if not await self.stop.sleep(early_s):
+                held.set(sent_s=None, sent_at=None, detail="stopped before it was sent")
+                return False
+            self.sent_late(self.clock.now_s() - due_s)
+        held.set(sent_s=self.clock.now_s(), sent_at=self.clock.utc())
+        return True
+
     async def _submit(self, held: _Held) -> None:
         record = held.record
         assert record.session_id is not None, "a session is made before a query is sent"
-        held.set(sent_s=self.clock.now_s(), sent_at=self.clock.utc(), detail="stopped while it was being sent")
-        await self.mark_sending(held.record)
         try:
             accepted = await self.uderia.submit(record.session_id, record.trial.prompt, record.expected.profile_id)
         except NoAnswer as error:
@@ -152,21 +169,21 @@ class Asking:
         begun_s = anyio.current_time()
         while True:
             try:
-                body = await self.uderia.session(held.record.session_id)
+                file = await self.uderia.session(held.record.session_id)
             except Gone:
                 return False
             except Refused as error:
                 raise NoAnswer(str(error), arrived=True) from error
-            if (turn := session_file.turn_of(body, None, number)) is not None:
+            if (turn := file.turn_of(None, number)) is not None:
                 task_id = turn.get("task_id")
-                held.set(task_id=task_id if isinstance(task_id, str) else None, session=body)
+                held.set(task_id=task_id if isinstance(task_id, str) else None, session=file.body)
                 return True
             age_s = self._age_s(held)
-            if session_file.prompts(body) < number and age_s > LOOK_UP_S:
+            if file.prompts() < number and age_s > LOOK_UP_S:
                 return False
             if age_s > self.timeout_s:
                 detail = f"no end within {self.timeout_s:g} s; its task is not known, so it could not be cancelled"
-                held.set(ending=Ending.TIMED_OUT, detail=detail, session=body)
+                held.set(ending=Ending.TIMED_OUT, detail=detail, session=file.body)
                 return True
             await anyio.sleep(poll_times.growing(anyio.current_time() - begun_s, poll_times.SCOUT_FIRST_S))
 
@@ -221,16 +238,16 @@ class Asking:
         record = held.record
         assert record.session_id is not None, "a task belongs to a session"
         try:
-            body = await self.uderia.session(record.session_id)
+            file = await self.uderia.session(record.session_id)
         except Gone:
             held.set(ending=Ending.LOST, detail=f"{gone}; its session is gone too")
             return
-        if session_file.turn_of(body, record.task_id, record.trial.turn) is not None:
+        if file.turn_of(record.task_id, record.trial.turn) is not None:
             # What the last poll saw is no end: kept, it would say that the task never ended.
-            held.set(ending=Ending.SETTLED, detail=None, task=None, session=body, done_at=self.clock.utc())
+            held.set(ending=Ending.SETTLED, detail=None, task=None, session=file.body, done_at=self.clock.utc())
             held.note("the server forgot the task; read from the session alone")
         else:
-            held.set(ending=Ending.LOST, detail=f"{gone}; its session has no turn of it", session=body)
+            held.set(ending=Ending.LOST, detail=f"{gone}; its session has no turn of it", session=file.body)
 
     async def _cancel(self, held: _Held, task_id: str) -> None:
         """Stop a task on the server and wait for it, so that it does not run on under the next arm's trials."""
@@ -251,15 +268,15 @@ class Asking:
             if look:
                 await anyio.sleep(LATE_WAIT_S)
             try:
-                body = await self.uderia.session(session_id)
+                file = await self.uderia.session(session_id)
             except Gone as error:
                 missing = f"no session file: {error}"
                 continue
             except CallFailed as error:
                 missing = f"no session file: {error}"
                 break
-            held.set(session=body)
-            if record.ending is not Ending.SETTLED or session_file.turn_of(body, record.task_id, record.trial.turn) is not None:
+            held.set(session=file.body)
+            if record.ending is not Ending.SETTLED or file.turn_of(record.task_id, record.trial.turn) is not None:
                 return
             missing = "the session file has no turn of the task"
         held.note(missing)

@@ -17,6 +17,7 @@ import tenacity
 
 from uderia_bench.errors import CallFailed, NoAnswer, NotSignedIn, Refused, Throttled
 from uderia_bench.gateway import notifications, task_file
+from uderia_bench.gateway.session_file import SessionFile
 from uderia_bench.gateway.signin import SignIn, unreachable
 from uderia_bench.gateway.wire import Reply, Wire, refuse
 
@@ -162,10 +163,10 @@ class Uderia:
         """Ask the server to stop a task; a task that is over is no error."""
         await self._patiently(lambda: self._call("POST", f"/api/v1/tasks/{task_id}/cancel", "cancel"))
 
-    async def session(self, session_id: str) -> bytes:
+    async def session(self, session_id: str) -> SessionFile:
         """Read a session's file: the server writes it before a task turns terminal (protocol.md 5.4)."""
-        reply, _ = await self._read(f"/api/v1/sessions/{session_id}/details", "session details")
-        return reply.body
+        reply, data = await self._read(f"/api/v1/sessions/{session_id}/details", "session details")
+        return SessionFile(body=reply.body, data=data)
 
     async def archive(self, session_id: str) -> None:
         """Put a session away; one that is away already is no error."""
