@@ -1,5 +1,6 @@
 """``analyse``: arms, strata, families, winners, what varies unnamed."""
 
+import numpy as np
 import polars as pl
 import pytest
 from frames import ANSWERED, BASELINE, CANDIDATE, COST, FASTPATH, LATENCY, QUALITY, TOKENS, grid, metric, noisy
@@ -53,6 +54,10 @@ def test_an_arm_is_summarised_with_all_its_endings():
     assert summary.mean.value == pytest.approx(answered.mean())
     assert summary.percentiles[95].value == pytest.approx(answered.quantile(0.95, "linear"))
     assert summary.mean.lo < summary.mean.value < summary.mean.hi
+    assert summary.geometric_mean.value == pytest.approx(np.exp(answered.log().mean()))
+    assert summary.geometric_mean.lo < summary.geometric_mean.value < summary.geometric_mean.hi < summary.mean.hi
+    assert summary.total.value == pytest.approx(answered.sum())
+    assert candidate.metrics["answered"].total is candidate.metrics["answered"].geometric_mean is None
 
 
 def test_a_rate_of_one_has_a_bound_on_its_own():

@@ -1,7 +1,10 @@
 """Every row of the recipe's known answers that the statistics implement, from the literature or from R."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import statsmodels
 
 from uderia_bench.stats import bootstrap, percentile, student
 from uderia_bench.stats.estimate import Interval
@@ -93,7 +96,20 @@ def test_percentiles_have_their_floors():
     assert [percentile.floor(percent, 0.95) for percent in (50, 90, 95, 99)] == [6, 29, 59, 299]
 
 
-def test_the_clustered_standard_error_is_that_of_the_panel_literature():
+def test_the_clustered_standard_error_is_that_of_petersen():
+    """His 500 firms in 10 years: the slope is a ratio of sums over firms, and its clustered error the linearised one."""
+    table = np.loadtxt(Path(statsmodels.__file__).parent / "stats" / "tests" / "test_data.txt")
+    firm = np.unique(table[:, 0], return_inverse=True)[1]
+    x, y = (table[:, column] - table[:, column].mean() for column in (2, 3))
+    studied = bootstrap.studentised_mean(
+        np.bincount(firm, weights=x * y), sizes=np.bincount(firm, weights=x**2), seed=1, draws=9
+    )
+    assert studied.value == pytest.approx(1.03483, abs=5e-6)
+    of_two_parameters = np.sqrt(4_999 / 4_998)  # Stata's correction, by which the published error is larger
+    assert studied.standard_error * of_two_parameters == pytest.approx(0.05059573, abs=5e-9)
+
+
+def test_the_clustered_standard_error_of_a_mean_is_statsmodels():
     """Statsmodels' cluster-robust error of a mean is ours, on unequal clusters."""
     import statsmodels.api as sm
 

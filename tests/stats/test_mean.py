@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from uderia_bench.stats.mean import cluster_mean
+from uderia_bench.stats.mean import cluster_mean, total
+from uderia_bench.stats.proportion import wilson
 
 
 def estimate(values, units, *, bounded=False):
@@ -59,3 +60,24 @@ def test_equal_units_are_a_point():
     """No spread is no width, and never NaN."""
     found = estimate([3.0] * 8, np.arange(8))
     assert (found.lo, found.value, found.hi) == (3.0, 3.0, 3.0)
+
+
+def test_a_total_is_the_mean_of_so_many():
+    """Eight observations of a mean of 3, and of its ends; nothing of nothing."""
+    mean = estimate([2.0, 4.0, 2.0, 4.0, 1.0, 5.0, 3.0, 3.0], np.arange(8))
+    found = total(mean, 8)
+    assert (found.value, found.lo, found.hi) == pytest.approx((24, 8 * mean.lo, 8 * mean.hi))
+    assert total(estimate([], np.arange(0)), 0).value is None
+
+
+def test_a_rate_near_an_end_counts_what_its_repeats_are_worth():
+    """Of forty clusters five lost one repeat of five: worth more than forty observations; where four did, forty."""
+    rate = np.ones(200)
+    rate[[0, 5, 10, 15]] = 0
+    units = np.repeat(np.arange(40), 5)
+    four = estimate(rate, units, bounded=True)
+    rate[20] = 0
+    five = estimate(rate, units, bounded=True)
+    as_forty, as_all = wilson(0.975 * 40, 40, level=0.95), wilson(195, 200, level=0.95)
+    assert as_forty.lo < five.lo <= as_all.lo + 1e-12
+    assert four.lo == wilson(0.98 * 40, 40, level=0.95).lo

@@ -19,6 +19,15 @@ def test_small_samples_are_exact(differences):
     assert sign_flip_p(d, seed=0) == pytest.approx(np.mean(extreme))
 
 
+@given(st.lists(st.integers(-20, 20), min_size=1, max_size=7))
+def test_permuted_labels_have_uniform_p(differences):
+    """Over all ways to swap the arms of each query, a share of at most x has a p of at most x, and just x where x is a p."""
+    d = np.array(differences, dtype=float)
+    p = np.array([sign_flip_p(d * signs, seed=0) for signs in itertools.product((1, -1), repeat=d.size)])
+    for reached in np.unique(p):
+        assert (p <= reached + 1e-12).mean() == pytest.approx(reached)
+
+
 def test_a_drawn_p_is_never_zero_and_nears_the_t_test():
     """Monte Carlo keeps the +1, and agrees with Student's p on well-behaved data."""
     from scipy.stats import ttest_1samp

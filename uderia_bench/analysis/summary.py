@@ -11,7 +11,7 @@ from uderia_bench.analysis.trials import Trials
 from uderia_bench.analysis.values import ArmSummary, MetricSummary
 from uderia_bench.analysis.variation import inside_arm, profile_type
 from uderia_bench.metrics.metric import Assumption, Metric
-from uderia_bench.stats.mean import cluster_mean
+from uderia_bench.stats.mean import cluster_mean, geometric_mean, total
 from uderia_bench.stats.percentile import percentiles
 
 
@@ -47,13 +47,16 @@ def _summary(
         *drift(trials, metric, arm),
     )
     units = np.arange(observed.size) if one_query else np.unique(np.nonzero(present)[0], return_inverse=True)[1]
+    rate = metric.assumption is Assumption.RATE
+    mean = cluster_mean(observed, units, bounded=rate, level=confidence, seed=seed, missing=missing)
+    positive = not rate and observed.size > 0 and observed.min() > 0
     return MetricSummary(
         metric=metric.name,
         n=int(observed.size),
         missing=missing,
-        mean=cluster_mean(
-            observed, units, bounded=metric.assumption is Assumption.RATE, level=confidence, seed=seed, missing=missing
-        ),
+        mean=mean,
+        geometric_mean=geometric_mean(observed, units, level=confidence, seed=seed, missing=missing) if positive else None,
+        total=None if rate else total(mean, observed.size),
         percentiles=percentiles(observed, units, level=confidence, seed=seed, missing=missing),
         warnings=warnings,
     )

@@ -21,13 +21,18 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricSummary:
-    """One metric on one arm. ``percentiles`` maps 50, 90, 95 and 99 to their estimates."""
+    """One metric on one arm. ``percentiles`` maps 50, 90, 95 and 99 to their estimates.
+
+    A rate has no ``geometric_mean`` and no ``total`` (of what was observed); nor has what is not positive everywhere the first.
+    """
 
     metric: str
     n: int
     missing: int
     mean: Estimate
     percentiles: dict[int, Estimate]
+    geometric_mean: Estimate | None = None
+    total: Estimate | None = None
     warnings: tuple[str, ...] = ()
 
 

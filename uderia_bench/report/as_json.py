@@ -183,6 +183,11 @@ def _metric(summary: MetricSummary) -> dict[str, Any]:
         "n": summary.n,
         "missing": summary.missing,
         "mean": _estimate(summary.mean),
+        **{
+            name: _estimate(estimate)
+            for name, estimate in (("geometric_mean", summary.geometric_mean), ("total", summary.total))
+            if estimate is not None
+        },
         **{f"p{p}": _estimate(estimate) for p, estimate in sorted(summary.percentiles.items())},
         "warnings": list(summary.warnings),
     }

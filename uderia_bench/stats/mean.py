@@ -47,15 +47,19 @@ def cluster_mean(
 
 
 def geometric_mean(values: Floats, units: npt.NDArray[np.intp], *, level: float, seed: int, missing: int = 0) -> Estimate:
-    """Estimate the geometric mean of positive ``values``, clusters as of ``cluster_mean``: the mean of the logs, and back."""
-    if values.size == 0:
-        return Estimate(value=None, lo=None, hi=None, level=level, n=0, missing=missing)
+    """Estimate the geometric mean of positive ``values``, at least 1, clusters as of ``cluster_mean``."""
     logs = np.log(values)
     sums, sizes = _by_unit(logs, units)
     interval = _amount(sums, sizes, level=level, seed=seed, leans=False)
     found = _estimate(logs, interval, n=sums.size, level=level, missing=missing)
     value, lo, hi = (None if end is None else exp(end) for end in (found.value, found.lo, found.hi))
     return replace(found, value=value, lo=lo, hi=hi)
+
+
+def total(mean: Estimate, observations: int) -> Estimate:
+    """Turn the estimate of a mean into that of the total of so many observations."""
+    value, lo, hi = (None if end is None else end * observations for end in (mean.value, mean.lo, mean.hi))
+    return replace(mean, value=value, lo=lo, hi=hi)
 
 
 def _by_unit(values: Floats, units: npt.NDArray[np.intp]) -> tuple[Floats, Floats]:
