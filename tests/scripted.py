@@ -29,6 +29,7 @@ class Scripted:
 
     task_s: float = 3.0
     submit_s: float = 0.05
+    session_s: float = 0.0
     troubles: dict[str, deque] = field(default_factory=lambda: defaultdict(deque))
     calls: list[tuple[str, str]] = field(default_factory=list)
     bodies: list[tuple[str, dict]] = field(default_factory=list)
@@ -85,6 +86,7 @@ class Scripted:
             case "GET", ["llm", "configurations"]:
                 return httpx.Response(200, json={"configurations": CONFIGURATIONS})
             case "POST", ["sessions"]:
+                await anyio.sleep(self.session_s)
                 session_id = f"s-{len(self.sessions)}"
                 self.sessions[session_id] = {
                     "id": session_id,

@@ -12,7 +12,7 @@ from benches import CONDITIONS, Bench, planned
 from scripted import Scripted
 
 from uderia_bench import pacing
-from uderia_bench.arrivals import Arrivals
+from uderia_bench.arrivals import PREPARE_S, Arrivals
 from uderia_bench.pacing import Shape
 from uderia_bench.trial import Ending
 
@@ -115,7 +115,7 @@ async def test_what_was_due_and_never_sent_is_counted(tmp_path):
         await anyio.sleep(1.2)
         for call in ("/sessions", "/auth/me"):
             server.trouble(call, *[httpx.ConnectError("nobody there")] * 1000)
-        await anyio.sleep(4)
+        await anyio.sleep(PREPARE_S + 4)
         bench.stop.ask()
 
     await bench.run(during=interrupt)
@@ -128,9 +128,9 @@ async def test_the_clock_of_an_open_loop_counts_what_it_could_not_keep():
     """Of a schedule at 2/s that is held up after two trials, six more are overdue when 3.6 s have gone, of those there are."""
     arrivals = Arrivals(Shape(slots=1, pacer=pacing.constant(2.0)))
     arrivals.open_window()
-    begun_s = anyio.current_time()
+    begun_s = anyio.current_time() + PREPARE_S
     assert [arrivals.next_due_s() - begun_s for _ in range(2)] == [0, 0.5]
-    await anyio.sleep(3.6)
+    await anyio.sleep(PREPARE_S + 3.6)
     assert arrivals.next_due_s() - begun_s == 1.0
     assert arrivals.overdue(100) == 6  # due after 1, 1.5, … 3.5 s
     assert arrivals.overdue(2) == 3

@@ -12,6 +12,7 @@ from benches import CONDITIONS, Bench, planned, talk
 from scripted import Scripted
 
 from uderia_bench import pacing
+from uderia_bench.arrivals import PREPARE_S
 from uderia_bench.errors import NotSignedIn
 from uderia_bench.stop import Stop
 from uderia_bench.trial import Ending
@@ -47,13 +48,16 @@ async def test_an_arm_may_cap_its_own(tmp_path):
 
 
 async def test_an_open_loop_sends_by_the_clock(tmp_path):
-    """At 2/s trials are sent half a second apart, however slow the server is and however many are in flight."""
+    """At 2/s trials are sent half a second apart, however slow the server is and however many are in flight.
+
+    Sessions are made before: what that takes moves no query.
+    """
     paced = replace(CONDITIONS, pacer=pacing.constant(2.0))
-    bench = Bench(tmp_path, Scripted(task_s=30.0), planned(12, arms=("OPTIM",)), paced)
+    bench = Bench(tmp_path, Scripted(task_s=30.0, session_s=0.3), planned(12, arms=("OPTIM",)), paced)
     await bench.run()
     records = sorted(bench.records().values(), key=lambda record: record.trial.seq)
-    assert [record.due_s for record in records] == pytest.approx([n / 2 for n in range(12)], abs=0.01)
-    assert all(record.due_s <= record.sent_s < record.due_s + 0.1 for record in records)
+    assert [record.due_s for record in records] == pytest.approx([PREPARE_S + n / 2 for n in range(12)], abs=0.01)
+    assert all(record.due_s <= record.sent_s < record.due_s + 0.001 for record in records)
     assert bench.server.most_in_flight == 12
 
 
@@ -65,7 +69,7 @@ async def test_a_stalled_server_shows_as_waiting_not_as_a_later_schedule(tmp_pat
     server.trouble("/sessions", httpx.Response(429, json={"message": "busy", "retry_after": 10}))
     await bench.run()
     first, *others = sorted(bench.records().values(), key=lambda record: record.trial.seq)
-    assert first.sent_s - first.due_s == pytest.approx(10.0, abs=0.5)
+    assert first.sent_s - first.due_s == pytest.approx(10.0 - PREPARE_S, abs=0.5)
     assert all(record.sent_s - record.due_s < 0.1 for record in others)
 
 

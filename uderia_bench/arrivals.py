@@ -8,6 +8,8 @@ import anyio
 
 from uderia_bench import pacing
 
+PREPARE_S = 1.0  # before its moment an open loop makes a session: ten times what that and a commit take on an idle server
+
 
 class Arrivals:
     """The load of one level on one server.
@@ -31,8 +33,8 @@ class Arrivals:
             self.slots.release()
 
     def open_window(self) -> None:
-        """Let the schedule go on from now."""
-        self._opened_s = anyio.current_time() - (self._shape.pacer(self._number) or 0.0)
+        """Let the schedule go on, with the time its first trial takes to prepare."""
+        self._opened_s = anyio.current_time() + PREPARE_S - (self._shape.pacer(self._number) or 0.0)
 
     def next_due_s(self) -> float | None:
         """Return when the next conversation is due, on anyio's clock; None: as soon as it has a slot."""

@@ -121,15 +121,15 @@ class Gauge:
     def send_late(self, seconds: float) -> None:
         """Take how long after its moment the sending of a trial began: by the schedule, else by the spacing of starts."""
         self._sends.add(seconds)
+        self._sent_late += seconds > SENT_LATE_S
 
     def poll_late(self, seconds: float) -> None:
         """Take how long after its moment a poll was sent."""
         self._polls.add(seconds)
 
     def scheduled(self, lane: str, number: int, due_s: float, late_s: float) -> None:
-        """Take arrival ``number``, from 0, of a lane's window: when the schedule wanted it, and how late its sending began."""
+        """Take arrival ``number``, from 0, of a lane's window: when it was due, and how late it was begun (early: negative)."""
         self._scheduled.add(lane, number, due_s, due_s + late_s)
-        self._sent_late += late_s > SENT_LATE_S
 
     def never_sent(self, trials: int) -> None:
         """Take how many the schedule wanted sent when the run was told to stop: what held them back was no slot."""

@@ -19,7 +19,7 @@ import structlog
 from anyio.abc import TaskGroup
 
 from uderia_bench import pacing, profile_types
-from uderia_bench.arrivals import Arrivals
+from uderia_bench.arrivals import PREPARE_S, Arrivals
 from uderia_bench.asking import Asking, Clock
 from uderia_bench.budget import Account, Budget, Limits
 from uderia_bench.errors import BenchError
@@ -156,6 +156,8 @@ class Runner:
             bare_sessions=self.conditions.bare_sessions,
             mark_sending=self.book.mark_sending,
             mark_asked=self.book.mark_asked,
+            stop=self.stop,
+            sent_late=self.gauge.send_late,
         )
 
     async def _work_through(self, lane: _Lane, planned: list[Trial], meanwhile: TaskGroup) -> None:
@@ -176,14 +178,13 @@ class Runner:
                         for slot in held:
                             await slot.acquire()
                         due_s = anyio.current_time()
-                        start_s = lane.starts.take(due_s)
-                        await anyio.sleep_until(start_s)
+                        send_s = lane.starts.take(due_s)
+                        await anyio.sleep_until(send_s)
                     else:  # an open loop sends when it is time, however many are in flight
                         held = []
-                        due_s = start_s = scheduled_s
-                        with anyio.CancelScope(deadline=due_s):
-                            await self.stop.soft.wait()
-                    late_s = anyio.current_time() - start_s
+                        due_s = send_s = scheduled_s
+                        await self.stop.sleep(due_s - PREPARE_S - anyio.current_time())
+                    late_s = anyio.current_time() - send_s
                     if not (await lane.patience.ready() and await lane.budget.admit(conversation)):
                         self.gauge.never_sent(arrivals.overdue(len(conversations) - number - 1))
                         return
@@ -195,11 +196,15 @@ class Runner:
     def _start(
         self, group: TaskGroup, lane: _Lane, conversation: tuple[Trial, ...], held: list[anyio.Semaphore], late_s: float
     ) -> None:
-        """Start a conversation; ``late_s`` is how late that is already, for want of this process's time."""
+        """Start a conversation; ``late_s`` is how late that is already, for want of this process's time.
+
+        One that is still early is prepared, and its asking says how late it was sent in the end.
+        """
         spawned_s = anyio.current_time()
 
         async def one() -> None:
-            self.gauge.send_late(late_s + anyio.current_time() - spawned_s)
+            if (behind_s := late_s + anyio.current_time() - spawned_s) >= 0:
+                self.gauge.send_late(behind_s)
             try:
                 await self._converse(lane, conversation)
             finally:
