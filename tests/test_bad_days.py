@@ -144,6 +144,20 @@ async def test_a_token_that_expires_while_the_server_is_away_ends_nothing(tmp_pa
     assert server.count("POST", "/auth/login") == 2
 
 
+async def test_a_proxy_that_answers_a_sign_in_is_no_word_about_the_password(tmp_path):
+    """A page with status 502 in place of the new token: the server is away, and waited for."""
+    server = Scripted(task_s=3.0)
+    bench = Bench(tmp_path, server, optim(12))
+
+    async def expire():
+        await anyio.sleep(5)
+        server.tokens.clear()
+        server.trouble("/auth/login", *[httpx.Response(502, **PAGE)] * 8)
+
+    await bench.run(during=expire)
+    assert endings(bench) == {Ending.SETTLED}
+
+
 async def test_a_sign_in_limit_met_while_a_token_expires_ends_nothing(tmp_path):
     """Said when or not, it is waited out, with few sign-ins; the trials wait with it."""
     server = Scripted(task_s=3.0)

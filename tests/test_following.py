@@ -344,6 +344,22 @@ async def test_a_stream_that_is_not_there_is_said_once_and_asked_for_once():
     assert opened == {refusing: 1, stumbling: 4}
 
 
+async def test_a_stream_that_ended_is_not_relied_on():
+    """From its end on, and while it is not open again, looks are as close as without one."""
+
+    async def ends_and_hangs(_, opened, __):
+        if anyio.current_time() - began_s < 1.0:
+            opened()
+            return
+        await anyio.sleep_forever()
+
+    began_s = anyio.current_time()
+    async with Run(Tasks(stream=ends_and_hangs)) as run:
+        await anyio.sleep(2 * following.AGAIN_S)
+        await run.one("t", 3.2)
+    assert run.overshoot_s["t"] < 1.0  # slow polls are 5 s apart
+
+
 async def test_an_end_told_before_its_trial_follows_it_is_not_forgotten():
     """A short task may end before its submit has returned: it is looked at as soon as it is followed."""
 

@@ -33,6 +33,7 @@ ARMS = ("IDEAT", "OPTIM")
 MOST_KILLS = 3
 MOST_SITTINGS = 8  # after the kills, until nothing is left
 LONGEST_SITTING_S = 120
+TO_BE_RESUMED = (3, 4)  # nobody answered when it signed in; interrupted
 SPEED = 200.0
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 ADMIN = {"UDERIA_USERNAME": "admin", "UDERIA_PASSWORD": "admin"}
@@ -57,16 +58,16 @@ WIRE = {
     ("huge", "task"): 0.02,
     ("token_expiry", None): 0.02,
     ("restart", "task"): 0.01,
-    ("away", "task"): 0.005,
+    ("away", "task"): 0.02,
 }
-FACTOR = 3  # seconds of a stall or of an absence, megabytes of a huge answer
+FACTOR = 3  # seconds of a stall or of an absence, more megabytes of a huge answer
 AGENT = {
-    "tool_failure": 0.1,
+    "tool_failure": 0.2,
     "plan_failure": 0.1,
-    "stall": 0.03,
+    "stall": 0.05,
     "lost": 0.1,
     "stuck": 0.03,
-    "submit_error": 0.1,
+    "submit_error": 0.3,
     "submit_lost": 0.15,
     "poll_error": 0.1,
     "quota": 0.1,
@@ -104,7 +105,7 @@ def play(seed: int, folder: Path) -> Round:
             delay_s = rng.uniform(0.0, 2.0) if sitting < kills else None
             played.last_exit = _sit(folder, arguments, delay_s, rng, played)
             _compare_with_before(folder, played)
-            if delay_s is None and played.last_exit != 4:
+            if delay_s is None and played.last_exit not in TO_BE_RESUMED:
                 break
             if (folder / "output/chaos/manifest.json").exists():
                 arguments = ["resume", "chaos"]
