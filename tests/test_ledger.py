@@ -180,6 +180,16 @@ def test_a_ledger_that_cannot_be_written_says_which_trial(ledger):
         ledger.settle(record())
 
 
+def test_another_file_in_its_place_is_noticed(ledger, tmp_path):
+    """SQLite would go on writing into the one that has no name any more."""
+    other = tmp_path / "other"
+    other.write_bytes(ledger.path.read_bytes())
+    ledger.sync()
+    other.replace(ledger.path)
+    with pytest.raises(StoreError, match="another file took the ledger's place"):
+        ledger.sync()
+
+
 def test_one_settled_trial_is_read_by_its_id(tmp_path):
     """Who watches a run asks what has settled, and reads only what is new."""
     with Ledger.create(tmp_path / "l.sqlite", [trial(0), trial(1)], {"OPTIM": ARM}) as ledger:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
+from contextlib import contextmanager
 
 import polars as pl
 import pyarrow as pa
@@ -128,3 +130,47 @@ def test_a_broken_manifest_is_one_line(tmp_path):
         (run.path / "manifest.json").write_text(text)
         with pytest.raises(StoreError, match=r"manifest\.json"):
             run.manifest()
+
+
+@contextmanager
+def a_disk_with_room_for(size: int):
+    """Let no file of this process grow beyond some bytes; what is written then fails as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_file_that_does_not_fit_leaves_the_old_one_and_no_half(tmp_path):
+    """One line that names it; what stood there stands there still."""
+    path = store.write_file(tmp_path / "report.md", "old")
+    with a_disk_with_room_for(4096), pytest.raises(StoreError, match=r"report\.md: cannot write: File too large"):
+        store.write_file(path, "new" * 4096)
+    assert path.read_text() == "old"
+    assert [each.name for each in tmp_path.iterdir()] == ["report.md"]
+
+
+def test_a_table_that_does_not_fit_leaves_the_old_one_and_no_half(tmp_path):
+    """Parquet as well."""
+    run = run_with(tmp_path, "a", frame())
+    noise = pl.DataFrame({"run_id": [os.urandom(9).hex() for _ in range(9000)], "value": range(9000)})
+    with (
+        a_disk_with_room_for(4096),
+        pytest.raises(StoreError, match="trials: cannot write"),
+        run.table("trials", SCHEMA) as write,
+    ):
+        write(noise)
+    assert run.trials()["value"].to_list() == [1, 2]
+    assert [each.name for each in (run.path / "trials").iterdir()] == ["part-0.parquet"]
+
+
+def test_a_file_is_on_the_disk_before_it_takes_its_place_and_so_is_its_place(tmp_path, monkeypatch):
+    """A power cut leaves the old one or the new: the file is synced under its temporary name, its folder after the renaming."""
+    synced: list[tuple[int, bool]] = []
+    path = tmp_path / "manifest.json"
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: (synced.append((os.fstat(fd).st_ino, path.exists())), real(fd)))
+    store.write_file(path, "{}")
+    assert synced == [(path.stat().st_ino, False), (tmp_path.stat().st_ino, True)]
