@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 from contextlib import contextmanager
+from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
@@ -130,6 +131,32 @@ def test_a_broken_manifest_is_one_line(tmp_path):
         (run.path / "manifest.json").write_text(text)
         with pytest.raises(StoreError, match=r"manifest\.json"):
             run.manifest()
+
+
+@pytest.fixture
+def read_only(tmp_path):
+    """Return a directory that nothing can be made in; root may write everywhere but among the kernel's own files."""
+    if os.geteuid() == 0:
+        return Path("/proc/self")
+    (tmp_path / "read-only").mkdir(mode=0o500)
+    return tmp_path / "read-only"
+
+
+@pytest.mark.parametrize(
+    ("work", "says"),
+    [
+        (lambda folder: store.create(folder, "r"), "cannot write there"),
+        (lambda folder: store.create(folder / "new", "r"), "cannot write there"),
+        (lambda folder: store.write_file(folder / "report.md", "text"), "report.md: cannot write"),
+        (lambda folder: RunDirectory(folder).claimed().__enter__(), "cannot be claimed"),
+        (lambda folder: RunDirectory(folder).table("trials", SCHEMA).__enter__(), "trials: cannot write"),
+    ],
+)
+def test_a_directory_that_is_read_only_is_one_line(read_only, work, says):
+    """A new run, a file of an old one, going on with it, deriving it."""
+    with pytest.raises(StoreError, match=says) as error:
+        work(read_only)
+    assert str(error.value).isprintable()
 
 
 @contextmanager
