@@ -9,10 +9,11 @@ import pytest
 from hypothesis import settings
 from trio.testing import MockClock
 
-# A gate asks the same examples every time; new ones are looked for on people's own machines and by ``make fuzz``.
-settings.register_profile("ci", derandomize=True, print_blob=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+# No deadline: what an example takes beside another worker says nothing of the code; ``--timeout`` ends what hangs. A gate asks
+# the same examples every time; new ones are looked for on people's own machines and by ``make fuzz``.
+settings.register_profile("any", deadline=None)
+settings.register_profile("ci", derandomize=True, print_blob=True, deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") else "any")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from experiments import built
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from uderia_bench import experiment
@@ -517,6 +517,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first value of so many kinds may take a busy machine a second
 @given(st.dictionaries(st.sampled_from([*experiment.Experiment.model_fields, "budget", "x"]), VALUES))
 def test_any_values_are_an_experiment_or_a_document_error(data):
     """Whatever an experiment says, it ends in a model or in mistakes of our own words."""

@@ -57,8 +57,8 @@ class Mistake:
 
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"
-        said = f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
-        return plain(said)  # a key may be any text
+        where = plain(f"{place}: {self.path}" if self.path else place)  # a key may be any text
+        return f"{where}: " + "\n".join(map(plain, self.message.split("\n")))  # a message may point into its text, below it
 
 
 class DocumentError(UsageError):

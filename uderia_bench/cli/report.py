@@ -35,9 +35,9 @@ def command(
     if isinstance(made, results.Stale):
         from uderia_bench import pipeline  # not before it is needed: it brings all that a run takes
 
+        stale, made = made, pipeline.judge(found, installed)
         again = f"'uderia-bench derive {found.run_id}' keeps new ones"
-        typer.echo(f"uderia-bench: judged again, not read from the run's results: {made.reason}; {again}", err=True)
-        made = pipeline.judge(found, installed)
+        typer.echo(f"uderia-bench: judged again, not read from the run's results: {stale.reason}; {again}", err=True)
     text = rendered(made, "json" if as_json else form, found)
     if file is None:
         typer.echo(text)
