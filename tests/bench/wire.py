@@ -13,7 +13,7 @@ import anyio
 import httpx
 
 from uderia_bench import embedded
-from uderia_bench.gateway.wire import Wire, fast_transport
+from uderia_bench.gateway.wire import KEEP_ALIVE_S, Wire, fast_transport
 
 PATH = "/api/v1/auth/me"
 CONNECTIONS = (16, 256, 1000)
@@ -23,7 +23,9 @@ REQUESTS_EACH = 3
 
 def stock_transport(connections: int) -> httpx.AsyncBaseTransport:
     """Return httpx's own transport with room for all connections."""
-    return httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections))
+    return httpx.AsyncHTTPTransport(
+        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=KEEP_ALIVE_S)
+    )
 
 
 async def by_wire(url: str, transport: httpx.AsyncBaseTransport, connections: int) -> float:

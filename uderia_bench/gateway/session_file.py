@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionFile:
-    """A session's file as it came, and what it decodes to: decoded once, it is a tenth of a millisecond."""
+    """A session's file as it came, and what it decodes to: decoding 7 to 22 KB takes 30 to 100 µs, so once."""
 
     body: bytes
     data: dict[str, Any]

@@ -197,7 +197,10 @@ class Uderia:
         return reply
 
     async def _patiently(self, call: Callable[[], Awaitable[T]], *, repeatable: bool = True) -> T:
-        """Retry what may pass. Not ``repeatable``: only where the request surely did not take effect."""
+        """Retry what may pass. Not ``repeatable``: only where the request surely did not take effect.
+
+        tenacity is asked when the first try has failed: its machinery costs 20 µs, a tenth of a request.
+        """
 
         def may_pass(error: BaseException) -> bool:
             if isinstance(error, NoAnswer):
@@ -205,6 +208,11 @@ class Uderia:
             if isinstance(error, Throttled):
                 return error.retry_after_s is None or error.retry_after_s <= LONGEST_RETRY_AFTER_S
             return repeatable and isinstance(error, Refused) and error.status in PASSING
+
+        try:
+            return await call()
+        except CallFailed as error:
+            failed: CallFailed | None = error
 
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(may_pass),
@@ -215,6 +223,9 @@ class Uderia:
         )
         async for attempt in retrying:
             with attempt:
+                if failed is not None:  # the first of its tries is the one that was made
+                    first, failed = failed, None
+                    raise first
                 return await call()
         raise AssertionError("the last attempt returns or raises")
 
