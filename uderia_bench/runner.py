@@ -15,7 +15,6 @@ from itertools import count, groupby
 from typing import Protocol
 
 import anyio
-import structlog
 from anyio.abc import TaskGroup
 
 from uderia_bench import pacing, profile_types
@@ -26,6 +25,7 @@ from uderia_bench.errors import BenchError
 from uderia_bench.following import Follower
 from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.generator import Gauge
+from uderia_bench.in_flight import InFlight
 from uderia_bench.patience import ASKINGS_A_RUN, Patience
 from uderia_bench.spacing import Spacing
 from uderia_bench.stop import Stop
@@ -33,7 +33,6 @@ from uderia_bench.trace import Trace
 from uderia_bench.trial import Ending, Expected, Outcome, Trial, TrialRecord
 
 CANCEL_CALL_S = 5.0  # a stopping run asks the server once to cancel and does not wait longer for the answer
-log = structlog.get_logger(__name__)
 
 
 class Book(Protocol):
@@ -113,7 +112,7 @@ class Runner:
             lanes.setdefault(self.arms[trial.arm].server, []).append(trial)
         try:
             async with anyio.create_task_group() as group:
-                flight = _Flight(self.conditions.grace_s, self.stop)
+                flight = InFlight(self.conditions.grace_s, self.stop)
                 for meanwhile in (flight.guard, self.stop.listen, budget.expire, self.book.keep, self.gauge.watch):
                     group.start_soon(meanwhile)
                 async with anyio.create_task_group() as running:
@@ -331,36 +330,9 @@ class _Lane:
     asking: Asking
     patience: Patience
     budget: Budget
-    flight: _Flight
+    flight: InFlight
     starts: Spacing
     due_s: dict[str, float] = field(default_factory=dict)
-
-
-class _Flight:
-    """The trials in flight, so that a stop can wait for them and then end them."""
-
-    def __init__(self, grace_s: float, stop: Stop) -> None:
-        self._grace_s = grace_s
-        self._stop = stop
-        self._scopes: dict[str, anyio.CancelScope] = {}
-
-    def scope(self, trial_id: str) -> anyio.CancelScope:
-        """Return the scope a trial runs in."""
-        self._scopes[trial_id] = anyio.CancelScope()
-        return self._scopes[trial_id]
-
-    def landed(self, trial_id: str) -> None:
-        """Forget a trial that is over."""
-        self._scopes.pop(trial_id, None)
-
-    async def guard(self) -> None:
-        """Wait for a stop, give what is in flight its grace, then end it."""
-        await self._stop.soft.wait()
-        log.info("stopping: nothing new is sent", in_flight=len(self._scopes), grace_s=self._grace_s)
-        with anyio.move_on_after(self._grace_s):
-            await self._stop.hard.wait()
-        for scope in list(self._scopes.values()):
-            scope.cancel()
 
 
 def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
