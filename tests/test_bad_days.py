@@ -109,6 +109,16 @@ async def test_polls_survive_what_a_proxy_says(tmp_path):
     assert record.seen_hi_s > 90
 
 
+async def test_polls_survive_a_process_that_is_out_of_file_descriptors(tmp_path):
+    """No connection can be opened for a moment: that is no word of the server's."""
+    server = Scripted(task_s=3.0)
+    server.trouble("task-0", *[OSError(24, "Too many open files")] * 3)
+    server.trouble("task-1", *[OSError(24, "Too many open files")] * 3)
+    bench = Bench(tmp_path, server, optim(2))
+    await bench.run()
+    assert endings(bench) == {Ending.SETTLED}
+
+
 @pytest.mark.parametrize(
     "answer", [httpx.Response(500, **PAGE), httpx.Response(503, **PAGE), httpx.Response(202, content=b'{"task_i')]
 )

@@ -7,7 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+import zstandard
+from bounded import bounded
 
+from uderia_bench import ledger_rows
 from uderia_bench.errors import StoreError
 from uderia_bench.ledger import Ledger
 from uderia_bench.trial import Ending, Expected, Stage, Trial, TrialRecord
@@ -178,6 +181,21 @@ def test_a_ledger_that_cannot_be_written_says_which_trial(ledger):
     ledger._db.execute("DROP TABLE payloads")
     with pytest.raises(StoreError, match="cannot write trial t0"):
         ledger.settle(record())
+
+
+def test_a_frame_that_would_fill_memory_is_damage(ledger):
+    """256 MB of nothing in a few KB: named, not unpacked."""
+    ledger.settle(record())
+    size = ledger_rows.LARGEST_FRAME + 1
+    pack = zstandard.ZstdCompressor().compressobj(size=size)
+    frame = b"".join(pack.compress(bytes(2**20)) for _ in range(size >> 20)) + pack.compress(b"\0") + pack.flush()
+    assert len(frame) < 2**16
+    with sqlite3.connect(ledger.path) as database:
+        database.execute("UPDATE payloads SET frame = ?", (frame,))
+    database.close()
+    with bounded():
+        assert list(ledger.records()) == []
+        assert ledger.damaged() == ("t0",)
 
 
 def test_another_file_in_its_place_is_noticed(ledger, tmp_path):

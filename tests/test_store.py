@@ -133,6 +133,19 @@ def test_a_broken_manifest_is_one_line(tmp_path):
             run.manifest()
 
 
+@pytest.mark.parametrize("body", [b"", b"PAR1", b"nothing of the kind" * 99])
+def test_a_part_that_cannot_be_read_is_one_line_that_says_how_to_make_it_again(tmp_path, body):
+    """Empty, cut off or something else; of the trials, and of any other table."""
+    run = run_with(tmp_path, "a", frame())
+    (run.path / "trials/part-0.parquet").write_bytes(body)
+    (run.path / "steps").mkdir()
+    (run.path / "steps/part-0.parquet").write_bytes(body)
+    for read in (run.trials, lambda: run.derived("steps")):
+        with pytest.raises(StoreError, match=r"cannot be read .*make it again with 'uderia-bench derive'") as error:
+            read()
+        assert str(error.value).isprintable()
+
+
 @pytest.fixture
 def read_only(tmp_path):
     """Return a directory that nothing can be made in; root may write everywhere but among the kernel's own files."""

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -29,8 +29,9 @@ def serve(*, seed: int, speed: float, faults: Path | None = None) -> Iterator[st
     command = [sys.executable, "-m", "uderia_bench.sim", "--port", "0", "--seed", str(seed), "--speed", str(speed)]
     if faults is not None:
         command += ["--faults", str(faults)]
-    with tempfile.TemporaryFile() as errors:
+    with ExitStack() as stack:
         try:
+            errors = stack.enter_context(tempfile.TemporaryFile())
             child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [*command, "--exit-with-parent"],
                 stdin=subprocess.PIPE,
