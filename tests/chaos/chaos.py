@@ -34,6 +34,7 @@ MOST_KILLS = 3
 MOST_SITTINGS = 8  # after the kills, until nothing is left
 LONGEST_SITTING_S = 300  # every third query in an unknown state, one trial at a time: 10 s each until it is known
 TO_BE_RESUMED = (3, 4)  # nobody answered when it signed in; interrupted
+WELL_ENDED = (0, 5)  # done; done, and too little was answered for a comparison
 SPEED = 200.0
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 ADMIN = {"UDERIA_USERNAME": "admin", "UDERIA_PASSWORD": "admin"}
@@ -72,6 +73,7 @@ AGENT = {
     "poll_error": 0.1,
     "quota": 0.1,
 }
+COUNTED_AS_THEY_COME = ("submit_error", "poll_error")  # by the server; of the others the truth of a task tells
 CLOCK = "clock set between sittings"
 CLOCK_RATE, CLOCK_HOURS = 0.3, (-20, -3, 3, 20)
 HARMLESS = {"stuck", "lost", "submit_error", "submit_lost", "poll_error"}  # an answer that was given stays one
@@ -220,7 +222,7 @@ def _judge(folder: Path, server: str, played: Round) -> None:
     known = _read(f"{server}/sim/faults")
     played.planted.update(known["planted"])
     for task in truth.values():
-        played.planted.update(fault for fault in task["faults"] if fault in AGENT)
+        played.planted.update(fault for fault in task["faults"] if fault in AGENT and fault not in COUNTED_AS_THEY_COME)
     try:
         trials = pl.read_parquet(folder / "output/chaos/trials/*.parquet")
     except (OSError, pl.exceptions.PolarsError) as error:
@@ -230,6 +232,8 @@ def _judge(folder: Path, server: str, played: Round) -> None:
     planned = {row[0] for row in _ledger(folder)}
     if len(planned) != QUERIES * len(ARMS) or sorted(trials["trial_id"]) != sorted(planned):
         played.wrong.append(f"{trials.height} rows, {trials['trial_id'].n_unique()} of them unlike, {len(planned)} planned")
+    if played.last_exit not in WELL_ENDED:
+        played.wrong.append(f"the last sitting ended with {played.last_exit}")
     played.wrong += _untrue(trials, known, truth)
     if left := sorted(path.name for path in (folder / "output/chaos").rglob("*.tmp")):
         played.wrong.append(f"half-written: {left}")

@@ -68,6 +68,7 @@ async def _read(request: Request) -> Response:
     await state.loop.read()
     task.reads += 1
     if POLL_ERROR in state.faults(BY_TAG[task.ledger.profile_tag], task.ledger.prompt, task.reads).kinds:
+        state.planted[POLL_ERROR] += 1
         return responses.page(500)
     return responses.json(task.body())
 

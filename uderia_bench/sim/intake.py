@@ -59,6 +59,7 @@ async def submit(
         named = profile
     draw, hit = state.draw(profile, str(prompt), within=within)
     if SUBMIT_ERROR in hit.kinds:
+        state.planted[SUBMIT_ERROR] += 1
         return None
     ledger = Ledger(
         session_id=session.id,

@@ -48,7 +48,7 @@ class State:
         self.turns: list[dict[str, Any]] = []  # consumption rows, oldest first
         self.truth: list[Ledger] = []  # tasks that ended, in that order
         self.calls: Counter[str] = Counter()  # requests by the call they are (wire_faults.py)
-        self.planted: Counter[str] = Counter()  # faults of the wire, by kind
+        self.planted: Counter[str] = Counter()  # faults that are of no task: of the wire, of a submit, of a read
         self.leave: Callable[[float], None] = lambda _: None  # stop listening for some seconds; serving.py knows how
         self._started = self.clock.seconds
         self._asked: Counter[tuple[str, str, str]] = Counter()
