@@ -28,7 +28,7 @@ def test_it_listens_and_ends_with_the_block():
 def descriptors(left: int):
     """Leave this process so many file descriptors to open, and no more."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (1 + max(int(path.name) for path in OPEN.iterdir()), hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1 + left + max(int(path.name) for path in OPEN.iterdir()), hard))
     taken: list[int] = []
     try:
         with suppress(OSError):
