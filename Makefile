@@ -15,7 +15,7 @@ fuzz: $(READY)
 	UDERIA_BENCH_FUZZ=20000 $(BIN)/pytest --numprocesses auto tests/profile_types/test_anything.py --timeout 3600 -q
 	UDERIA_BENCH_FUZZ=10000 $(BIN)/pytest --numprocesses auto tests/test_loaders_anything.py tests/gateway/test_anything.py \
 		tests/test_ledger_anything.py --timeout 3600 -q
-# 100 runs against random faults, killed at random and resumed to their end: about 20 minutes. A test run has 5 of them.
+# 100 runs against random faults, killed at random and resumed to their end: about half an hour. A test run has 5 of them.
 chaos: $(READY)
 	$(BIN)/python tests/chaos/chaos.py --rounds 100 --at-once 3
 # Known vulnerabilities and secrets in what is committed; exits with 3 where the database of the former cannot be asked.

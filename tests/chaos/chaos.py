@@ -56,10 +56,10 @@ WIRE = {
     ("cut_off", None): 0.04,
     ("malformed", None): 0.04,
     ("stalled_body", None): 0.01,
-    ("huge", "task"): 0.02,
+    ("huge", "task"): 0.1,
     ("token_expiry", None): 0.02,
-    ("restart", "task"): 0.01,
-    ("away", "task"): 0.02,
+    ("restart", "task"): 0.03,
+    ("away", "task"): 0.1,
 }
 FACTOR = 3  # seconds of a stall or of an absence, more megabytes of a huge answer
 AGENT = {
@@ -73,7 +73,8 @@ AGENT = {
     "poll_error": 0.1,
     "quota": 0.1,
 }
-COUNTED_AS_THEY_COME = ("submit_error", "poll_error")  # by the server; of the others the truth of a task tells
+COUNTED_AS_THEY_COME = {"submit_error", "poll_error"}  # by the server; of the others the truth of a task tells
+SHOWN_AS = {"tool_failed": "tool_failure"}
 CLOCK = "clock set between sittings"
 CLOCK_RATE, CLOCK_HOURS = 0.3, (-20, -3, 3, 20)
 HARMLESS = {"stuck", "lost", "submit_error", "submit_lost", "poll_error"}  # an answer that was given stays one
@@ -222,7 +223,7 @@ def _judge(folder: Path, server: str, played: Round) -> None:
     known = _read(f"{server}/sim/faults")
     played.planted.update(known["planted"])
     for task in truth.values():
-        played.planted.update(fault for fault in task["faults"] if fault in AGENT and fault not in COUNTED_AS_THEY_COME)
+        played.planted.update({SHOWN_AS.get(fault, fault) for fault in task["faults"]} & set(AGENT) - COUNTED_AS_THEY_COME)
     try:
         trials = pl.read_parquet(folder / "output/chaos/trials/*.parquet")
     except (OSError, pl.exceptions.PolarsError) as error:
