@@ -10,7 +10,7 @@ from uderia_bench.analysis import LoadLevel, Sweep
 from uderia_bench.report import content, figures
 from uderia_bench.report.content import Report
 from uderia_bench.report.html import drawing, listing
-from uderia_bench.report.html.axis import Axis, linear_axis, log_axis
+from uderia_bench.report.html.axis import Axis, Label, linear_axis, log_axis
 from uderia_bench.report.html.drawing import PLOT, Curve
 from uderia_bench.report.html.markup import Markup
 from uderia_bench.report.sweep import LATENCY, RATE, knee_words, table
@@ -59,17 +59,14 @@ def _throughput(sweeps: Sequence[Sweep], x: Axis) -> Markup | None:
         curves.append(Curve(style=f"a{at} percentile", path=_dots(dots), dots=True))
         curves += _whiskers(one.levels, at, x, y)
         curves += _knee(one, at, x)
-    return drawing.plot(
+    return _plot(
         curves,
-        x=x,
-        y=y,
-        x_label=lambda load: f"{load:g}",
+        sweeps,
+        x,
+        y,
         y_label=lambda value: figures.amount(value, RATE, half=value or 1.0),
         name="throughput",
         title="Answers a second, against trials in flight",
-        legend=drawing.key([one.arm for one in sweeps]),
-        kind="sweep",
-        x_title="trials in flight on average, doubling",
     )
 
 
@@ -86,14 +83,29 @@ def _latency(report: Report, sweeps: Sequence[Sweep], x: Axis) -> Markup | None:
             curves.append(Curve(style=f"a{at}{style}", path=_line(places)))
             curves.append(Curve(style=f"a{at} percentile{style}", path=_dots(places), dots=True))
         curves += _knee(one, at, x)
+    return _plot(
+        curves,
+        sweeps,
+        x,
+        y,
+        y_label=lambda value: figures.amount(value, scale, half=value),
+        name=LATENCY,
+        title="Latency, p50 and the paler p95, against trials in flight",
+    )
+
+
+def _plot(
+    curves: Sequence[Curve], sweeps: Sequence[Sweep], x: Axis, y: Axis, *, y_label: Label, name: str, title: str
+) -> Markup:
+    """Draw curves against what is in flight."""
     return drawing.plot(
         curves,
         x=x,
         y=y,
         x_label=lambda load: f"{load:g}",
-        y_label=lambda value: figures.amount(value, scale, half=value),
-        name=LATENCY,
-        title="Latency, p50 and the paler p95, against trials in flight",
+        y_label=y_label,
+        name=name,
+        title=title,
         legend=drawing.key([one.arm for one in sweeps]),
         kind="sweep",
         x_title="trials in flight on average, doubling",
