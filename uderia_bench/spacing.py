@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from math import inf
 
-STARTS_A_SECOND = 250.0  # 500 sent at once are off by 130 ms (p99) in the client alone, at this rate by 2 to 3 ms (issue 7)
+STARTS_A_SECOND = 250.0  # 500 sent at once are off by 130 ms (p99) in the client alone, at this rate by 2 to 3
 
 
 class Spacing:

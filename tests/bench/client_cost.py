@@ -24,7 +24,7 @@ OURS, OURS_SHORT = "uderia-bench, L 6 s", "uderia-bench, L 2 s"
 ASKED_MS = 4.5  # a trial at 8 requests; of it 0.30 a request in HTTP, and 1 in what is neither HTTP nor ledger nor decoding
 PACED, AT_ONCE = "httpx 1 s", "httpx 1 s, begun at once"
 LAST_ROUND_ONLY = frozenset({PACED, AT_ONCE})  # one and four minutes of a full core
-ASKED_TIMES = {PACED: 20, AT_ONCE: 20, "Locust 25 ms, L 6 s": 20, "Locust 25 ms, L 2 s": 10}  # issue 7, Done when
+ASKED_TIMES = {PACED: 20, AT_ONCE: 20, "Locust 25 ms, L 6 s": 20, "Locust 25 ms, L 2 s": 10}  # the aim
 
 
 def contenders(*, quick: bool) -> dict[str, tuple[Client, float]]:

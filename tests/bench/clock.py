@@ -18,7 +18,7 @@ from bench.figures import Figure
 
 LATENCY_S = 6.0
 STREAM = {False: "polls alone", True: "with the notification stream"}
-ASKED_MS = (2, 15)  # p50 and p99 of the error (issue 7)
+ASKED_MS = (2, 15)  # the aim for p50 and p99 of the error
 ASKED_REQUESTS = {False: 8, True: 6}
 
 

@@ -117,7 +117,7 @@ def timed(call):
 
 
 def main():
-    """Measure, and tell with what issue 5 asks."""
+    """Measure, and tell beside what is aimed at."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--quick", action="store_true")
     queries = 50 if options.parse_args().quick else 500

@@ -25,7 +25,7 @@ RATE = 50.0
 LATENCY_S = 2.0
 STALL_S = 10.0
 BEFORE, AFTER = 0.25, 0.25  # shares of the queries before and after the stall, in a run twice as long as it
-ASKED_MS = 2  # p99 of the pacing error (issue 7)
+ASKED_MS = 2  # the aim for p99 of the pacing error
 _LOOKS_EVERY_S = 0.02
 
 

@@ -16,7 +16,7 @@ from bench import clients, figures
 from bench.figures import Figure
 
 OURS, LOCUST, BARE = "uderia-bench --help", "locust --help", "python -c pass"
-ASKED_S = 0.2  # issue 7, Done when; so is half of Locust's
+ASKED_S = 0.2  # the aim; so is half of Locust's
 CASES = {
     BARE: (sys.executable, "-c", "pass"),
     OURS: (str(Path(sys.executable).with_name("uderia-bench")), "--help"),

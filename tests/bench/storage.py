@@ -30,7 +30,7 @@ METRICS = 20
 PERCENTS = (50, 90, 95, 99)
 NULLABLE = 3  # of so many metric columns one has nulls
 MISSING = 0.3  # the share of its nulls
-ASKED_S, ASKED_MB = 1.0, 700.0  # issue 7, Done when
+ASKED_S, ASKED_MB = 1.0, 700.0  # the aim
 ENGINES = ("ours", "DuckDB", "plain polars")
 
 

@@ -7,7 +7,7 @@ from scipy.stats import binom
 from uderia_bench.stats.proportion import sign_test_p
 
 ASKED = {"rejected": (0.035, 0.065), "covered": (0.935, 0.965), "wrong": (0.0, 0.06)}
-HONEST = {"rejected": (0.0, 0.065), "covered": (0.935, 1.0), "wrong": (0.0, 0.06)}  # issue 5: at 8 queries honest or refused
+HONEST = {"rejected": (0.0, 0.065), "covered": (0.935, 1.0), "wrong": (0.0, 0.06)}  # at 8 queries honest or refused is enough
 FEWEST_ASKED = 20  # queries
 FEWEST_SEEN = 100  # replications, of which a share has a standard error of two points
 TIED = (5, 6, 7, 8, 9, 10, 12, 15, 20)  # numbers of queries that differ by as much, whose attainable levels are shown

@@ -20,7 +20,7 @@ from uderia_bench.metrics.metric import Metric
 from uderia_bench.stats.mean import cluster_mean
 
 MEMORY = "rag_used"
-WORTH = ("latency_s", "total_tokens", "answered")  # issue 5: time, tokens and success
+WORTH = ("latency_s", "total_tokens", "answered")  # time, tokens and success
 
 
 def learned(trials: Trials, metrics: tuple[Metric, ...], *, settings: Settings) -> tuple[Learning, ...]:
