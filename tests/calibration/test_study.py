@@ -100,17 +100,15 @@ def test_what_is_planted_is_true(design):
         assert by_run.mean() == pytest.approx(truth, abs=4 * by_run.std() / np.sqrt(by_run.size))
 
 
+def of_eight_queries(name, *, margin):
+    """Return the rates of 60 decided replications with no effect."""
+    trials, rng = BY_NAME[name], np.random.default_rng(1)
+    return study.measure(trials, rng, replications=60, queries=8, effect=0.0, truth=0.0, margin=margin)
+
+
 def test_shares_are_of_what_they_say():
     """Nearly no eight rare amounts can be decided: more are drawn, and their intervals are counted apart from none at all."""
-    rates = study.measure(
-        BY_NAME["rare amounts (4 of 5 queries none)"],
-        np.random.default_rng(1),
-        replications=60,
-        queries=8,
-        effect=0.0,
-        truth=0.0,
-        margin=0.2,
-    )
+    rates = of_eight_queries("rare amounts (4 of 5 queries none)", margin=0.2)
     assert rates.drawn == 60 * study.MOST
     assert rates.undecidable > 0.97
     assert 0.8 < rates.bare < 0.99
@@ -119,15 +117,7 @@ def test_shares_are_of_what_they_say():
 
 def test_bounds_are_counted_apart():
     """A rate that changes on few of eight queries has a bound in place of an interval, which holds too much."""
-    rates = study.measure(
-        BY_NAME["rate around .95"],
-        np.random.default_rng(1),
-        replications=60,
-        queries=8,
-        effect=0.0,
-        truth=0.0,
-        margin=0.1,
-    )
+    rates = of_eight_queries("rate around .95", margin=0.1)
     assert rates.by_bound == pytest.approx(rates.undecidable, abs=0.05)
     assert (rates.bounded, rates.bare) == (1.0, 0.0)
 
