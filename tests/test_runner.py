@@ -13,6 +13,7 @@ from scripted import Scripted
 
 from uderia_bench import pacing
 from uderia_bench.arrivals import PREPARE_S
+from uderia_bench.asking import LATE_WAIT_S
 from uderia_bench.errors import NotSignedIn
 from uderia_bench.stop import Stop
 from uderia_bench.trial import Ending
@@ -212,6 +213,38 @@ async def test_a_forgotten_task_is_read_from_its_session_or_lost(tmp_path):
     assert endings == {"task-0": Ending.SETTLED, "task-1": Ending.LOST}
     (saved,) = (record for record in bench.records().values() if record.ending is Ending.SETTLED)
     assert saved.task is None  # a poll that saw it running would tell readers that it never ended
+
+
+async def test_a_forgotten_task_may_still_be_writing_its_turn(tmp_path):
+    """A server forgets a task before its agent has saved the turn: the session is looked at again before the trial is lost."""
+    server = Scripted(task_s=1e6)
+
+    def forgotten():
+        server.tasks["task-0"]["end"] = anyio.current_time() + LATE_WAIT_S / 2
+        return httpx.Response(404, json={"error": "Task 'task-0' not found."})
+
+    server.trouble("/tasks/task-0", forgotten)
+    bench = Bench(tmp_path, server, planned(1, arms=("OPTIM",)))
+    await bench.run()
+    (record,) = bench.records().values()
+    assert (record.ending, record.task) == (Ending.SETTLED, None)
+    assert b"workflow_history" in record.session
+    assert b"task-0" in record.session
+
+
+async def test_looking_for_a_lost_turn_is_not_timing_out(tmp_path):
+    """A task forgotten just before its deadline is lost, not timed out: there is nothing left to cancel."""
+    server = Scripted(task_s=1e6)
+    bench = Bench(tmp_path, server, planned(1, arms=("OPTIM",)), replace(CONDITIONS, timeout_s=3.0))
+
+    async def restart():
+        await anyio.sleep(3.0 - LATE_WAIT_S)
+        server.tasks.clear()
+
+    await bench.run(during=restart)
+    (record,) = bench.records().values()
+    assert record.ending is Ending.LOST
+    assert server.count("POST", "/cancel") == 0
 
 
 async def test_a_lost_sign_in_ends_the_run_and_keeps_what_settled(tmp_path):

@@ -195,15 +195,17 @@ class Asking:
         if task_id is not None:
             # One that was sent long ago may long have ended: it is looked at before its deadline counts.
             least_s = LOOK_UP_S if held.picked_up else 0.0
-            with anyio.move_on_after(max(self.timeout_s - self._age_s(held), least_s)) as deadline:
-                try:
+            try:
+                with anyio.move_on_after(max(self.timeout_s - self._age_s(held), least_s)) as deadline:
                     arm = held.record.trial.arm
                     await self.follower.follow(task_id, arm, partial(self._saw, held), at_once=held.picked_up)
-                except Gone as error:
-                    await self._recover(held, error)
-                else:
-                    held.set(ending=Ending.SETTLED, detail=None)
-            if deadline.cancelled_caught and not await self._ended_unseen(held, task_id):
+                ended = not deadline.cancelled_caught or await self._ended_unseen(held, task_id)
+            except Gone as error:
+                await self._recover(held, error)
+                return  # with the session it went by
+            if ended:
+                held.set(ending=Ending.SETTLED, detail=None)
+            else:
                 held.set(ending=Ending.TIMED_OUT, detail=f"no end within {self.timeout_s:g} s; cancelled on the server")
                 await self._cancel(held, task_id)
         else:
@@ -216,11 +218,11 @@ class Asking:
         with anyio.move_on_after(CANCEL_WAIT_S):
             try:
                 state = await self.uderia.task(task_id)
+            except Gone:
+                raise
             except CallFailed:
                 return False
-            if self._saw(held, state):
-                held.set(ending=Ending.SETTLED, detail=None)
-                return True
+            return self._saw(held, state)
         return False
 
     def _saw(self, held: _Held, state: TaskState) -> bool:
@@ -237,16 +239,19 @@ class Asking:
         """Read what the session kept of a task the server has forgotten (tasks live in memory, sessions on disk)."""
         record = held.record
         assert record.session_id is not None, "a task belongs to a session"
-        try:
-            file = await self.uderia.session(record.session_id)
-        except Gone:
-            held.set(ending=Ending.LOST, detail=f"{gone}; its session is gone too")
-            return
-        if file.turn_of(record.task_id, record.trial.turn) is not None:
-            # What the last poll saw is no end: kept, it would say that the task never ended.
-            held.set(ending=Ending.SETTLED, detail=None, task=None, session=file.body, done_at=self.clock.utc())
-            held.note("the server forgot the task; read from the session alone")
-        else:
+        for look in range(LATE_READS):  # the agent may be writing its turn at this moment, forgotten or not
+            if look:
+                await anyio.sleep(LATE_WAIT_S)
+            try:
+                file = await self.uderia.session(record.session_id)
+            except Gone:
+                held.set(ending=Ending.LOST, detail=f"{gone}; its session is gone too")
+                return
+            if file.turn_of(record.task_id, record.trial.turn) is not None:
+                # What the last poll saw is no end: kept, it would say that the task never ended.
+                held.set(ending=Ending.SETTLED, detail=None, task=None, session=file.body, done_at=self.clock.utc())
+                held.note("the server forgot the task; read from the session alone")
+                return
             held.set(ending=Ending.LOST, detail=f"{gone}; its session has no turn of it", session=file.body)
 
     async def _cancel(self, held: _Held, task_id: str) -> None:
