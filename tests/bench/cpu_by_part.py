@@ -25,7 +25,7 @@ PARTS = (
     (LEDGER, (f"{PACKAGE}ledger", f"{PACKAGE}bookkeeping", "/sqlite3/")),
     (
         HTTP,
-        ("/aiohttp/", "/httpx/", "/httpx_aiohttp/", "/yarl/", "/multidict/", f"{PACKAGE}gateway/", "/asyncio/selector_events"),
+        ("/aiohttp/", "/httpx/", "/yarl/", "/multidict/", f"{PACKAGE}gateway/", "/asyncio/selector_events"),
     ),
     (REST, (PACKAGE,)),
     (LOOP, ("/asyncio/", "/selectors.py")),

@@ -13,7 +13,8 @@ import anyio
 import httpx
 
 from uderia_bench import embedded
-from uderia_bench.gateway.wire import KEEP_ALIVE_S, Wire, fast_transport
+from uderia_bench.gateway.transport import KEEP_ALIVE_S
+from uderia_bench.gateway.wire import Wire, fast_transport
 
 PATH = "/api/v1/auth/me"
 CONNECTIONS = (16, 256, 1000)

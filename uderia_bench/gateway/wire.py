@@ -1,16 +1,9 @@
 """One HTTP exchange, with foreign errors mapped to ours; no path, no token and no retry is decided here.
 
-Why aiohttp under httpx: httpx's own connection pool costs time proportional to its connections (measured: 1.5 ms of CPU a
-request at 16 connections, 16 ms at 1,000), the same API over aiohttp's costs 0.25 to 0.45 ms at any of them. A slow client is a
-wrong clock.
-
-Why a transport of our own around it: httpx-aiohttp says "connect timeout" of every connection that broke, also of one that
-broke after the request went out. A query taken for never sent would be asked twice, so the cause is looked at.
-
-Why no ``httpx.AsyncClient``: its layers (merging, hooks, redirects, authentication, cookies) cost 1.2 to 1.5 times as much over
-the same transport (``tests/bench/wire.py``, small answers on a busy machine: 0.24, 0.26 and 0.28 ms of CPU a request of ours at
-16, 256 and 1,000 in flight, 0.32, 0.35 and 0.37 through it). A redirect is an answer like any other and nobody follows it, no
-cookie is kept, and no proxy is taken from the environment.
+Why no ``httpx.AsyncClient``: its layers (merging, hooks, redirects, authentication, cookies) cost as much again as all the rest
+(``tests/bench/wire.py``, small answers: 0.13, 0.14 and 0.17 ms of CPU a request of ours at 16, 256 and 1,000 in flight, 0.25,
+0.30 and 0.33 through it). A redirect is an answer like any other and nobody follows it, no cookie is kept, and no proxy is
+taken from the environment.
 
 Why gzip is asked for: of 45 KB of task it leaves 5.5. Unpacking takes 35 µs, reading the rest from loopback 20 µs: here a tie,
 on a network never. The server itself packs nothing; a proxy before it may.
@@ -18,12 +11,12 @@ on a network never. The server itself packs nothing; a proxy before it may.
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
 
@@ -37,7 +30,7 @@ CONNECT_TIMEOUT_S = 10.0  # a loopback or LAN server answers in milliseconds; lo
 READ_TIMEOUT_S = 150.0  # session and query handlers run a 10 s MCP health check and may classify tools first (protocol.md 3.1)
 WHOLE_ANSWER_S = 180.0  # a server that sends a byte now and then never runs into the read timeout
 SILENCE_S = 60.0  # without a byte of a stream that sends one every 20 s (protocol.md 10): it is dead
-KEEP_ALIVE_S = 4.0  # servers close idle connections after 5 s or so; a query sent at that moment is in an unknown state
+URLS_KEPT = 4096  # more than trials in flight have tasks
 LARGEST_BODY = (
     128 * 2**20
 )  # bytes, unpacked; a task with big results has a few MB (observed.md, Endpoints), 50 MB must still pass
@@ -74,34 +67,10 @@ class Reply:
 
 
 def fast_transport(*, buffer: int = 2**16) -> httpx.AsyncBaseTransport:
-    """Build the transport for real runs: aiohttp's connections without a cap, since the runner's slots are the cap.
+    """Build the transport for real runs, on asyncio. Reading pauses where twice ``buffer`` bytes wait for us."""
+    from uderia_bench.gateway.transport import AiohttpTransport  # noqa: PLC0415 - 0.2 s of start-up that only a run should pay
 
-    Reading pauses where twice ``buffer`` bytes wait for us.
-    """
-    import aiohttp  # noqa: PLC0415 - 0.2 s of start-up that only a run should pay
-    import httpx_aiohttp  # noqa: PLC0415
-
-    context = ssl.create_default_context()
-
-    def session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S, ssl=context)
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), read_bufsize=buffer)
-
-    class Transport(httpx_aiohttp.AiohttpTransport):
-        """aiohttp's, with the errors of broken connections and of broken HTTP told apart from those of no connection."""
-
-        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-            try:
-                return await super().handle_async_request(request)
-            except NEVER_ARRIVED as error:
-                cause = error.__cause__
-                if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL):
-                    raise
-                raise httpx.ReadError(str(cause) or type(cause).__name__, request=request) from cause
-            except aiohttp.ClientError as error:
-                raise httpx.RemoteProtocolError(f"{type(error).__name__} {error}", request=request) from error
-
-    return Transport(client=session)
+    return AiohttpTransport(buffer=buffer)
 
 
 class Wire:
@@ -131,25 +100,23 @@ class Wire:
         request = self._request(method, path, token, body)
         sent_s = anyio.current_time()
         try:
-            with anyio.fail_after(WHOLE_ANSWER_S):
+            with anyio.CancelScope(deadline=sent_s + WHOLE_ANSWER_S):
                 response = await self._transport.handle_async_request(request)
                 try:
                     received = await _body(response, request.url)
                 finally:
                     await response.aclose()
-        except TimeoutError as error:
-            text = f"{method} {self.base_url}{path}: no whole answer within {WHOLE_ANSWER_S:g} s"
-            raise NoAnswer(text, arrived=True) from error
+                return Reply(
+                    status=response.status_code,
+                    body=received,
+                    sent_s=sent_s,
+                    read_s=anyio.current_time(),
+                    retry_after=response.headers.get("Retry-After"),
+                )
         except (httpx.HTTPError, OSError) as error:
             text = f"{method} {self.base_url}{path}: {type(error).__name__} {error}".strip()
             raise NoAnswer(text, arrived=not isinstance(error, NEVER_ARRIVED)) from error
-        return Reply(
-            status=response.status_code,
-            body=received,
-            sent_s=sent_s,
-            read_s=anyio.current_time(),
-            retry_after=response.headers.get("Retry-After"),
-        )
+        raise NoAnswer(f"{method} {self.base_url}{path}: no whole answer within {WHOLE_ANSWER_S:g} s", arrived=True)
 
     @asynccontextmanager
     async def listen(self, path: str) -> AsyncGenerator[AsyncIterator[bytes]]:
@@ -181,11 +148,16 @@ class Wire:
             content = orjson.dumps(body)
             headers.append(("Content-Type", "application/json"))
         try:
-            return httpx.Request(
-                method, self.base_url + path, headers=headers, content=content, extensions={"timeout": TIMEOUTS}
-            )
+            url = _url(self.base_url + path)
+            return httpx.Request(method, url, headers=headers, content=content, extensions={"timeout": TIMEOUTS})
         except httpx.InvalidURL as error:
             raise NoAnswer(f"{self.base_url}{path} is no address: {error}", arrived=False) from error
+
+
+@lru_cache(maxsize=URLS_KEPT)
+def _url(text: str) -> httpx.URL:
+    """Return an address read: that takes a tenth of a request, and a task is polled again and again."""
+    return httpx.URL(text)
 
 
 async def _body(response: httpx.Response, url: httpx.URL) -> bytes:
