@@ -89,7 +89,8 @@ class Conditions:
 class Runner:
     """Everything a run needs besides its trials: signed-in servers by address, arms, where records go and who watches.
 
-    ``spent`` is what earlier sittings of the run did; ``gauge`` measures this process while it asks.
+    ``spent`` is what earlier sittings of the run did; ``gauge`` measures this process while it asks. ``understand`` reads what
+    came of a trial, at least as far as its outcome and totals: for the budget, for limits met inside a task, and for ``watch``.
     """
 
     servers: Mapping[str, Uderia]
@@ -101,6 +102,7 @@ class Runner:
     spent: Account = field(default_factory=Account)
     utc: Callable[[], datetime] = lambda: datetime.now(UTC)
     gauge: Gauge = field(default_factory=Gauge)
+    understand: Callable[[TrialRecord], Trace] = profile_types.totals
 
     async def run(self, trials: Iterable[Trial]) -> None:
         """Ask every trial and commit every record; returns early, with nothing lost, when told to stop."""
@@ -232,7 +234,7 @@ class Runner:
                 record, trace = await self._insist(lane, trial, before, alone=len(conversation) == 1)
             else:
                 record = self._unasked(trial, before)
-                trace = profile_types.read(record)
+                trace = self.understand(record)
                 await self.book.settle(record)
             self.watch(record, trace)
             before = record
@@ -259,7 +261,7 @@ class Runner:
 
         Reading a record is most of what a trial costs beside its requests, so its trace is read once and handed on.
         """
-        trace = profile_types.read(record)
+        trace = self.understand(record)
         lane.budget.count(record, trace)
         if record.ending is Ending.SETTLED and trace.outcome is Outcome.RATE_LIMITED:
             return replace(record, ending=Ending.RATE_LIMITED, detail=trace.outcome_detail), trace

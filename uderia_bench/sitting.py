@@ -17,7 +17,7 @@ import anyio
 import structlog
 from rich.console import Console
 
-from uderia_bench import bookkeeping, early, embedded, garbage, logs, manifest, pacing, progress
+from uderia_bench import bookkeeping, early, embedded, garbage, logs, manifest, pacing, profile_types, progress
 from uderia_bench.analysis.looking import Decided
 from uderia_bench.budget import Account, Limits
 from uderia_bench.errors import CallFailed, CannotRun, Interrupted, StoreError
@@ -182,6 +182,7 @@ async def _ask(experiment: Experiment, run: RunDirectory, session: _Session, led
                     stop=stop,
                     spent=Account.carried(ledger.account(), trials=len(ledger.plan()) - len(left)),
                     gauge=gauge,
+                    understand=profile_types.totals if looks is None else profile_types.read,  # any metric may be looked at
                 )
                 await runner.run(left)
             complete = _leave_word(run, ledger, stop, gauge, None if looks is None else looks.decided)

@@ -99,12 +99,19 @@ def check(record):
         trace = profile_types.read(record)
         assert isinstance(trace.outcome, Outcome)
         assert trace.outcome is Outcome.ANSWERED or trace.outcome_detail
+        assert _counted(profile_types.totals(record)) == _counted(trace)
         observed = metrics.observe(trace)  # raises on a wrong type, NaN or infinity
         found = detectors.detect(trace)
         steps.rows("r", record.trial, trace)
         shown = Inspected(record=record, planned=True, trace=trace, metrics=observed, issues=found)
         orjson.loads(to_json(shown))
         assert all(cell_len(line) <= _WIDTH for line in to_text(shown, _WIDTH).splitlines())
+
+
+def _counted(trace):
+    """Return what is read alike with and without the steps."""
+    kind = (trace.profile_type, trace.execution_path, trace.provider, trace.model, trace.price_fallback)
+    return trace.outcome, trace.outcome_detail, trace.timing, trace.tokens, trace.answer, kind
 
 
 @given(task=ANYTHING, session=ANYTHING)

@@ -50,6 +50,14 @@ def test_a_labelled_trial_is_read_as_it_was(path):
     assert (observed["tool_calls"], observed["tool_errors"]) == (truth["mcp_calls"], truth["mcp_errors"])
     assert observed["corrections"] == kinds[CallClass.CORRECTION]
     assert trace.unclassified == 0
+    totals = profile_types.totals(record)
+    assert (totals.outcome, totals.outcome_detail, totals.timing, totals.tokens, totals.answer) == (
+        trace.outcome,
+        trace.outcome_detail,
+        trace.timing,
+        trace.tokens,
+        trace.answer,
+    )
     if trace.outcome is Outcome.ANSWERED:
         assert 0 < observed["latency_s"] <= observed["answer_wall_s"] <= truth["seen_s"] + 0.02  # a 20 ms poll saw the end
 

@@ -95,11 +95,20 @@ def tokens(
     )
 
 
+def need_calls(exchange: Exchange) -> bool:
+    """Say whether a turn's calls have a say in its totals: only where the turn itself gives none, or two models' prices."""
+    spent = _of_turn(exchange)
+    return spent is None or not (spent.input or spent.output) or exchange.session.get("is_dual_model_active") is True
+
+
+def _of_turn(exchange: Exchange) -> Spent | None:
+    return _spent(exchange.turn, "turn_input_tokens", "turn_output_tokens", exchange.turn.get("turn_cost"))
+
+
 def _sources(exchange: Exchange, out: Spent, calls: tuple[LlmCall, ...]) -> list[tuple[str, Spent]]:
     """Return what each source says the turn spent without naming, in order of precedence."""
     found: list[tuple[str, Spent]] = []
-    turn = exchange.turn
-    spent = _spent(turn, "turn_input_tokens", "turn_output_tokens", turn.get("turn_cost"))
+    spent = _of_turn(exchange)
     by_calls = Spent(sum(call.input_tokens for call in calls), sum(call.output_tokens for call in calls))
     if spent is not None and (
         spent.input or spent.output or not by_calls.input

@@ -14,10 +14,13 @@ class ProfileType:
     """A kind of Uderia profile and how its turns are read.
 
     ``recognises`` looks at the events (and the turn), never at what the profile is configured as. ``read`` returns the trace as
-    if the agent had answered: ``profile_types.read`` puts the outcome in. Neither may raise, whatever the exchange holds.
+    if the agent had answered: ``profile_types.read`` puts the outcome in. ``totals`` reads the same without the steps (plan,
+    phases, calls, signals), for a type of which they are most of the work; without it ``read`` does. None may raise, whatever
+    the exchange holds.
     """
 
     name: str
     doc: str
     recognises: Callable[[Exchange], bool]
     read: Callable[[Exchange], Trace]
+    totals: Callable[[Exchange], Trace] | None = None

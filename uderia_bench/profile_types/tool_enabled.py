@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 from uderia_bench.profile_types import planner_log, planner_phases, planner_steps
-from uderia_bench.profile_types.accounts import naming
+from uderia_bench.profile_types.accounts import naming, need_calls
 from uderia_bench.profile_types.assemble import Kind, assemble
 from uderia_bench.profile_types.exchange import Exchange
 from uderia_bench.profile_types.lenient import mapping, seconds, sequence, text
@@ -16,6 +16,7 @@ from uderia_bench.profile_types.profile_type import ProfileType
 from uderia_bench.profile_types.wordings import Meaning
 from uderia_bench.trace import PlannedPhase, Signal, SignalKind, Trace
 
+_KIND = Kind(profile_type="tool_enabled", execution_path="planner/executor")
 _PLANNER_KINDS = ("plan_generated", "phase_start", "phase_end", "tool_intent")
 _SIGNALS = {
     Meaning.REWRITE: SignalKind.REWRITE,
@@ -41,8 +42,7 @@ def _read(exchange: Exchange) -> Trace:
     plan = _plan(exchange, log)
     ledger = planner_phases.ledger(log.entries, plan)
     calls = planner_steps.llm_calls(exchange, log.entries, ledger)
-    kind = Kind(profile_type="tool_enabled", execution_path="planner/executor")
-    trace = assemble(exchange, kind, calls, agent_s=_agent_s(exchange), notes=log.notes)
+    trace = assemble(exchange, _KIND, calls, agent_s=_agent_s(exchange), notes=log.notes)
     signals = _signals(log, ledger)
     counts = Counter(signal.kind for signal in signals)
     return replace(
@@ -61,6 +61,10 @@ def _read(exchange: Exchange) -> Trace:
         orchestrations=_orchestrations(log),
         unclassified=trace.unclassified + log.unclassified,
     )
+
+
+def _totals(exchange: Exchange) -> Trace:
+    return _read(exchange) if need_calls(exchange) else assemble(exchange, _KIND, agent_s=_agent_s(exchange))
 
 
 def _plan(exchange: Exchange, log: PlannerLog) -> tuple[PlannedPhase, ...]:
@@ -117,4 +121,5 @@ TOOL_ENABLED = ProfileType(
     doc="A strategic plan of phases, each run with a tactical call or without (seed: OPTIM).",
     recognises=_recognises,
     read=_read,
+    totals=_totals,
 )
