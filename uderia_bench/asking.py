@@ -232,7 +232,7 @@ class Asking:
         if not state.terminal:
             held.set(seen_lo_s=seen_s)
             return False
-        held.set(seen_hi_s=seen_s, done_at=self.clock.utc())
+        held.set(seen_hi_s=seen_s, done_at=self.clock.utc(), decoded=((state.body, state.data),))
         return True
 
     async def _recover(self, held: _Held, gone: Gone) -> None:
@@ -280,7 +280,7 @@ class Asking:
             except CallFailed as error:
                 missing = f"no session file: {error}"
                 break
-            held.set(session=file.body)
+            held.set(session=file.body, decoded=(*held.record.decoded, (file.body, file.data)))
             if record.ending is not Ending.SETTLED or file.turn_of(record.task_id, record.trial.turn) is not None:
                 return
             missing = "the session file has no turn of the task"

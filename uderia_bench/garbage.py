@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-YOUNG = 700  # objects made before the youngest are looked through: CPython's own default, up to 3.11
+YOUNG = 10_000  # objects made before the youngest are looked through; CPython's 700 costs a trial's decoding a tenth of its CPU
 NEVER = 1_000_000_000  # collections of the middle generation before one of everything: more than any run has
-QUIET_AFTER = 10  # collections of the middle generation after which a quiet moment is used: CPython's default for any moment
-AT_LATEST_AFTER = 300  # 300 * 10 * 700 objects may be dead cycles then, some 200 MB at worst
+QUIET_AFTER = 1  # collections of the middle generation after which a quiet moment is used: 10 * 10,000 objects made
+AT_LATEST_AFTER = 20  # 20 * 10 * 10,000 objects may be dead cycles then, some 200 MB at worst
 
 
 class Tidy(Protocol):
@@ -32,7 +32,7 @@ def held_back() -> Iterator[Tidy]:
     """
     before = gc.get_threshold()
     gc.freeze()
-    gc.set_threshold(before[0] or YOUNG, before[1], NEVER)
+    gc.set_threshold(YOUNG, before[1], NEVER)
 
     def tidy(*, quiet: bool) -> None:
         if gc.get_count()[2] >= (QUIET_AFTER if quiet else AT_LATEST_AFTER):

@@ -10,9 +10,10 @@ live in the trace, as differences only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 
 class Stage(StrEnum):
@@ -102,7 +103,8 @@ class TrialRecord:
     ``accepted_s`` when its 202 was read, ``stall_s`` for how long our own event loop stood still between the two.
     ``seen_lo_s`` and ``seen_hi_s`` bracket the end as polling saw it, in seconds from the send: the last poll that was not
     terminal and the first that was. Any of them is None where that moment never came. ``attempts`` counts askings of
-    the whole trial, ``polls`` the reads of its task.
+    the whole trial, ``polls`` the reads of its task. ``decoded`` holds what bodies of it decode to, where that was found out on
+    the way: nobody needs it, and who reads a body need not decode it again.
     """
 
     trial: Trial
@@ -126,3 +128,4 @@ class TrialRecord:
     task: bytes | None = None
     session: bytes | None = None
     notes: tuple[str, ...] = ()
+    decoded: tuple[tuple[bytes, Any], ...] = field(default=(), compare=False, repr=False)

@@ -45,12 +45,14 @@ class Accepted:
 class TaskState:
     """A task as one poll saw it. ``status`` is the server's word; unknown words count as running (protocol.md 5.2).
 
-    ``took_s`` is how long an ended task took on the server's clock, where its stamps say.
+    ``took_s`` is how long an ended task took on the server's clock, where its stamps say. ``data`` is the body decoded, where
+    that was needed to see the status.
     """
 
     status: str | None
     body: bytes
     took_s: float | None = None
+    data: dict[str, Any] | None = None
 
     @property
     def terminal(self) -> bool:
@@ -155,7 +157,8 @@ class Uderia:
                 return TaskState(status=status, body=reply.body)
             data = _object(reply, "task")
             status = data.get("status")
-            return TaskState(status=status if isinstance(status, str) else None, body=reply.body, took_s=task_file.took_s(data))
+            word = status if isinstance(status, str) else None
+            return TaskState(status=word, body=reply.body, took_s=task_file.took_s(data), data=data)
 
         return await self._patiently(once)
 

@@ -83,8 +83,8 @@ class Exchange:
 def decode(record: TrialRecord) -> Exchange:
     """Return a record's bodies decoded; whatever is wrong with them is in the notes."""
     notes = list(record.notes)
-    task = _object(record.task, "task", notes)
-    session = _object(record.session, "session", notes)
+    task = _object(record, record.task, "task", notes)
+    session = _object(record, record.session, "session", notes)
     events = _events(sequence(task.get("events")), notes)
     result = mapping(task.get("result"))
     turn = _turn(record, task, session, events, result)
@@ -109,11 +109,12 @@ def decode(record: TrialRecord) -> Exchange:
     )
 
 
-def _object(body: bytes | None, name: str, notes: list[str]) -> dict[str, Any]:
+def _object(record: TrialRecord, body: bytes | None, name: str, notes: list[str]) -> dict[str, Any]:
     if body is None:
         return {}
     try:
-        value = orjson.loads(body)
+        known = [value for source, value in record.decoded if source is body]
+        value = known[0] if known else orjson.loads(body)
     except orjson.JSONDecodeError:
         notes.append(f"the {name} is not JSON")
         return {}
