@@ -47,12 +47,18 @@ def test_a_dear_look_is_taken_late_and_a_cheap_one_often():
 
 def test_without_history_waits_double_up_to_a_limit():
     """Each look is at twice the time of the one before, and at most five seconds after it."""
-    assert [growing(elapsed_s) for elapsed_s in (0.0, 0.5, 1.0, 4.0, 100.0)] == [0.5, 0.5, 1.0, 4.0, 5.0]
+    assert [growing(elapsed_s) for elapsed_s in (0.0, 0.5, 1.0, 4.0, 100.0)] == [
+        poll_times.FIRST_S,
+        poll_times.FIRST_S,
+        1.0,
+        4.0,
+        5.0,
+    ]
 
 
 def test_a_clock_that_has_moved_does_not_bring_the_first_look_forward():
     """Microseconds pass before anybody asks when to look: the first wait is the first wait, not as long again as nothing."""
-    assert growing(1e-5) == 0.5
+    assert growing(1e-5) == poll_times.FIRST_S
 
 
 def test_behind_the_last_look_waits_grow_slowly():

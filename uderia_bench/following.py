@@ -27,7 +27,7 @@ from uderia_bench.errors import CallFailed, Refused, Throttled
 from uderia_bench.gateway.uderia import TaskState, Uderia
 from uderia_bench.poll_times import History
 
-SPREAD = (1.0, 1.1)  # of a wait: the polls of trials sent together spread, and none looks before the time it was worth
+SPREAD = (1.0, 1.1)  # a trial's phase, times its waits: polls of trials sent together spread, none before it is worth a look
 THROTTLED_WAIT_S = 5.0  # between polls, where the server asks for less of them and does not say when
 GRID_S = 0.02  # polls start on a grid: those of a fiftieth of a second share a wake-up of the event loop, and warm code
 LATE_S = 0.25  # mean lateness at which intervals widen: a look that late is half of what a first one waits
@@ -96,7 +96,7 @@ class Follower:
         ``at_once``: it may long have ended, so the first look is now. Cancelling the caller ends the polls.
         """
         history = self._arms[arm]
-        followed = _Followed(task_id, history, saw)
+        followed = _Followed(task_id, history, saw, phase=self._rng.uniform(*SPREAD))
         self._followed[task_id] = followed
         followed.hinted = task_id in self._hinted
         try:
@@ -118,7 +118,7 @@ class Follower:
         else:
             wait_s = followed.history.wait_s(elapsed_s, followed.first_s)
         wider = min(max(self._late_s / LATE_S, 1.0), WIDEST)
-        return wait_s * self._rng.uniform(*SPREAD) * wider
+        return wait_s * followed.phase * wider
 
     def _schedule(self, followed: _Followed, pause_s: float) -> None:
         ticks = math.ceil((anyio.current_time() + pause_s - self._begun_s) / GRID_S)
@@ -219,11 +219,12 @@ class _Followed:
         "hints",
         "history",
         "over",
+        "phase",
         "saw",
         "task_id",
     )
 
-    def __init__(self, task_id: str, history: History, saw: Callable[[TaskState], bool]) -> None:
+    def __init__(self, task_id: str, history: History, saw: Callable[[TaskState], bool], *, phase: float) -> None:
         self.task_id = task_id
         self.history = history
         self.saw = saw
@@ -231,6 +232,7 @@ class _Followed:
         self.first_s = history.begin()
         self.due_s = math.inf
         self.over = anyio.Event()
+        self.phase = phase
         self.error: Exception | None = None
         self.hints = 0
         self.hinted = False

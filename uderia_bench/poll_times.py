@@ -5,17 +5,17 @@ sends the whole event list (protocol.md 5.1), and a late look costs the slot. Ho
 from the stamps of those that ended, and the looks that cost least in sum are an optimal inspection schedule over these
 durations (Barlow, Hunter and Proschan 1963), found here exactly by dynamic programming.
 
-Measured in virtual time on 100 durations of the embedded OPTIM arm scaled to a mean L (a twentieth of them below 0.4 L, a
-twentieth above 2 L): looks a trial, and the mean time from the end to the look that saw it as a share of L.
+Measured in virtual time on 100 durations of the embedded OPTIM arm scaled to a mean L (a twentieth of them below 0.35 L, a
+twentieth above 2.2 L): looks a trial, and the mean time from the end to the look that saw it as a share of L.
 
 =========================================  ===========  ===========
 rule                                       L = 2 s      L = 6 s
 =========================================  ===========  ===========
 a quarter of the time elapsed, as before   14.3, 12 %   19.3, 12 %
-this one, 500 trials all at once           3.5, 28 %    4.7, 30 %
-this one, 2,000 trials, 500 in flight      3.9, 25 %    4.7, 20 %
-... behind the first 500 of them           4.2, 19 %    4.7, 16 %
-this one, 400 trials, 4 in flight          4.4, 11 %    4.4, 11 %
+this one, 500 trials all at once           3.0, 39 %    4.4, 32 %
+this one, 2,000 trials, 500 in flight      3.9, 25 %    4.7, 18 %
+... behind the first 500 of them           4.7, 15 %    5.0, 12 %
+this one, 400 trials, 4 in flight          4.5, 13 %    4.1, 13 %
 =========================================  ===========  ===========
 """
 
@@ -25,7 +25,7 @@ from collections import deque
 from collections.abc import Iterable
 from itertools import accumulate
 
-FIRST_S = 0.5  # of an arm nothing is known of; at L = 6 s doubling from here makes five looks, eight requests a trial
+FIRST_S = 0.6  # of an arm nothing is known of; at L = 6 s doubling from here makes five looks, eight requests a trial
 SCOUTS = 5  # an arm's first trials look sooner: where its tasks are short, waiting FIRST_S for each would be most of the run
 SCOUT_FIRST_S = 0.1
 GROWTH = 1.0  # of the time elapsed: each look at twice the time of the one before
