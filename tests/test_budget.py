@@ -148,7 +148,7 @@ async def test_time_ends_a_sitting(tmp_path):
     made = bench(tmp_path, Limits(time_s=20.0))
     await made.run()
     assert anyio.current_time() <= 21
-    assert 16 <= len(made.records()) < 40
+    assert 12 <= len(made.records()) < 40  # four slots, trials of 3 s seen by looks that double: at least three rounds
     assert {record.ending for record in made.records().values()} == {Ending.SETTLED}
     long = bench(tmp_path / "long", Limits(time_s=20.0), timeout_s=1000.0)
     long.path.parent.mkdir()
