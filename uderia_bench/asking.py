@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import structlog
 
 from uderia_bench import poll_times
@@ -31,6 +32,7 @@ CANCEL_WAIT_S = (
 )
 CANCEL_LOOK_S = 0.05  # between looks at a task that was told to stop
 LOOK_UP_S = 10.0  # how long after its sending a query may still turn up in its session: a prompt is written as its task begins
+TIMER_S = 0.0015  # timers go by whole milliseconds and fire up to one late; some 0.3 ms pass until a task has waked
 LATE_READS = 3  # a session file is whole before its task turns terminal (seed-vs-server.md D2); a late one gets this many looks
 LATE_WAIT_S = 0.5
 NO_DEFAULT = 400  # what a bare session is refused with where the user has no default profile (protocol.md 3.1)
@@ -128,9 +130,10 @@ class Asking:
         due_s = held.record.due_s
         assert due_s is not None, "a trial is due when it is asked, or later"
         if (early_s := due_s - self.clock.now_s()) > 0:
-            if not await self.stop.sleep(early_s):
+            if not await self.stop.sleep(early_s - TIMER_S):
                 held.set(sent_s=None, sent_at=None, detail="stopped before it was sent")
                 return False
+            await _moment(self.clock.start_s + due_s)
             self.sent_late(self.clock.now_s() - due_s)
         held.set(sent_s=self.clock.now_s(), sent_at=self.clock.utc())
         return True
@@ -305,6 +308,14 @@ class Asking:
         if not held.picked_up:
             return self.clock.now_s() - record.sent_s
         return max((self.clock.utc() - record.sent_at).total_seconds(), anyio.current_time() - held.begun_s)
+
+
+async def _moment(at_s: float) -> None:
+    """Return at a moment of anyio's clock that is nearer than a timer can tell, letting everybody else run meanwhile."""
+    while (now_s := anyio.current_time()) < at_s:
+        await anyio.lowlevel.checkpoint()
+        if anyio.current_time() == now_s:  # virtual time passes only while nobody runs
+            await anyio.sleep_until(at_s)
 
 
 class _Held:
