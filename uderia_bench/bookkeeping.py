@@ -7,8 +7,8 @@ in the milliseconds since its last commit, and leaves it in doubt; the next sitt
 - before ``mark_asked`` is, the trial is ``sending``: its session is known, and names its task;
 - before ``settle`` is, the trial is ``asked``: its task, ended or not, is on the server under a known id.
 
-Why all three are waited for, and not ``mark_sending`` alone: the wait is about a millisecond, in which none of a trial's clocks
-runs; it bounds what is queued by what is in flight; and what a trial reads of itself is what it wrote.
+Why all three are waited for, and not ``mark_sending`` alone: the wait is a millisecond, or ten under load, in which none of a
+trial's clocks runs; it bounds what is queued by what is in flight; and what a trial reads of itself is what it wrote.
 """
 
 from __future__ import annotations

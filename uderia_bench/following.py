@@ -1,7 +1,8 @@
 """Following tasks to their end: one scheduler of polls for all trials of a server. It reads no answer and ends no trial.
 
-A heap of due times in one task; a due poll is started as a task of its own, and a trial waits on an event. When to look is
-``poll_times``'s; what a poll saw goes to the trial, what it raised is raised where the trial waits.
+A heap of due times in one task, on a grid, so that one wake-up of the event loop serves every poll of a tick; a due poll is
+started as a task of its own, and a trial waits on an event. When to look is ``poll_times``'s; what a poll saw goes to the
+trial, what it raised is raised where the trial waits.
 
 A poll that starts late says that this process is busy. Then intervals widen, up to twice, until it has caught up: asking
 more than can be asked would make every clock here wrong.
@@ -29,7 +30,7 @@ from uderia_bench.poll_times import History
 
 SPREAD = (1.0, 1.1)  # a trial's phase, times its waits: polls of trials sent together spread, none before it is worth a look
 THROTTLED_WAIT_S = 5.0  # between polls, where the server asks for less of them and does not say when
-GRID_S = 0.02  # polls start on a grid: those of a fiftieth of a second share a wake-up of the event loop, and warm code
+GRID_S = 0.02  # of 1,000 trials in flight some six polls share a tick; no trial's clock depends on when it is polled
 LATE_S = 0.25  # mean lateness at which intervals widen: a look that late is half of what a first one waits
 LATE_MEMORY = 0.05  # weight of the newest poll in the mean lateness: it forgets within some twenty polls
 SLOW_S = (5.0, 10.0)  # between polls of a task whose end we should be told of (protocol.md 10)

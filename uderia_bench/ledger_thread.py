@@ -26,7 +26,7 @@ from uderia_bench.errors import StoreError
 from uderia_bench.ledger import Ledger
 from uderia_bench.ledger_rows import Entry, State
 
-COMMIT_EVERY_S = 0.01  # at most: a commit and its telling cost 0.3 ms, whether of one entry or of five
+COMMIT_EVERY_S = 0.01  # at most: what comes meanwhile shares a commit and a wake-up of the event loop
 SYNC_EVERY_S = 1.0  # what a power cut may take; a sync takes 4 ms
 ENDS_A_COMMIT = 16  # bodies of 45 KB take about 0.4 ms each to compress and write
 
