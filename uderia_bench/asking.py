@@ -9,21 +9,19 @@ where to look: by the task's id, else in the session, and only where that shows 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 import anyio
-import anyio.lowlevel
 import structlog
 
 from uderia_bench import poll_times
-from uderia_bench.errors import CallFailed, Gone, NoAnswer, Refused, Throttled
+from uderia_bench.errors import CallFailed, Gone, NoAnswer, Refused
 from uderia_bench.following import Follower
 from uderia_bench.gateway.uderia import TaskState, Uderia
+from uderia_bench.held import Held, endings
 from uderia_bench.stop import Stop
 from uderia_bench.trial import Ending, Expected, Trial, TrialRecord
 
@@ -32,7 +30,6 @@ CANCEL_WAIT_S = (
 )
 CANCEL_LOOK_S = 0.05  # between looks at a task that was told to stop
 LOOK_UP_S = 10.0  # how long after its sending a query may still turn up in its session: a prompt is written as its task begins
-TIMER_S = 0.0015  # timers go by whole milliseconds and fire up to one late; some 0.3 ms pass until a task has waked
 LATE_READS = 3  # a session file is whole before its task turns terminal (seed-vs-server.md D2); a late one gets this many looks
 LATE_WAIT_S = 0.5
 NO_DEFAULT = 400  # what a bare session is refused with where the user has no default profile (protocol.md 3.1)
@@ -92,7 +89,7 @@ class Asking:
             due_s=self.clock.now_s() if due_s is None else due_s,
             due_at=self.clock.utc(),
         )
-        async with _endings(record) as held:
+        async with endings(record) as held:
             if session_id is None:
                 await self._create_session(held)
             held.set(sent_s=self.clock.now_s(), sent_at=self.clock.utc(), detail="stopped while it was being sent")
@@ -104,7 +101,7 @@ class Asking:
 
     async def pick_up(self, record: TrialRecord) -> TrialRecord | None:
         """Follow a trial that was sent before, by its task or by its session; None where the server never had its query."""
-        async with _endings(record, picked_up=True) as held:
+        async with endings(record, picked_up=True) as held:
             if record.task_id is None:
                 held.note("looked up in its session after an interruption")
                 if not await self._look_up(held):
@@ -114,7 +111,7 @@ class Asking:
             await self._follow(held)
         return held.record
 
-    async def _create_session(self, held: _Held) -> None:
+    async def _create_session(self, held: Held) -> None:
         profile_id = held.record.expected.profile_id
         try:
             session_id = await self.uderia.create_session(None if self.bare_sessions else profile_id)
@@ -125,20 +122,19 @@ class Asking:
             held.note("session made with the arm's profile: the user has no default profile")
         held.set(session_id=session_id)
 
-    async def _due(self, held: _Held) -> bool:
+    async def _due(self, held: Held) -> bool:
         """Wait for a query's moment where it is still to come; False where the run is told to stop before."""
         due_s = held.record.due_s
         assert due_s is not None, "a trial is due when it is asked, or later"
-        if (early_s := due_s - self.clock.now_s()) > 0:
-            if not await self.stop.sleep(early_s - TIMER_S):
+        if due_s > self.clock.now_s():
+            if not await self.stop.until(self.clock.start_s + due_s):
                 held.set(sent_s=None, sent_at=None, detail="stopped before it was sent")
                 return False
-            await _moment(self.clock.start_s + due_s)
             self.sent_late(self.clock.now_s() - due_s)
         held.set(sent_s=self.clock.now_s(), sent_at=self.clock.utc())
         return True
 
-    async def _submit(self, held: _Held) -> None:
+    async def _submit(self, held: Held) -> None:
         record = held.record
         assert record.session_id is not None, "a session is made before a query is sent"
         try:
@@ -162,7 +158,7 @@ class Asking:
         )
         await self.mark_asked(held.record)
 
-    async def _look_up(self, held: _Held) -> bool:
+    async def _look_up(self, held: Held) -> bool:
         """Watch a query's session until its turn is there; False where the session shows no trace of it.
 
         Only the turn names the task, and it is written at the end: until then there is nothing to poll, or to cancel.
@@ -190,7 +186,7 @@ class Asking:
                 return True
             await anyio.sleep(poll_times.growing(anyio.current_time() - begun_s, poll_times.SCOUT_FIRST_S))
 
-    async def _follow(self, held: _Held) -> None:
+    async def _follow(self, held: Held) -> None:
         """Poll the task to its end or the deadline, then read the session."""
         if held.record.ending is Ending.TIMED_OUT:
             return  # while it was looked up
@@ -216,7 +212,7 @@ class Asking:
         if held.record.session_id is not None:
             await self._read_session(held, held.record.session_id)
 
-    async def _ended_unseen(self, held: _Held, task_id: str) -> bool:
+    async def _ended_unseen(self, held: Held, task_id: str) -> bool:
         """Look once more at the deadline: what ended while polls were held up, as by a sign-in, did not time out."""
         with anyio.move_on_after(CANCEL_WAIT_S):
             try:
@@ -228,7 +224,7 @@ class Asking:
             return self._saw(held, state)
         return False
 
-    def _saw(self, held: _Held, state: TaskState) -> bool:
+    def _saw(self, held: Held, state: TaskState) -> bool:
         """Take one poll into the record; True where the task is over."""
         seen_s = None if held.picked_up or held.record.sent_s is None else self.clock.now_s() - held.record.sent_s
         held.set(polls=held.record.polls + 1, task=state.body)
@@ -238,7 +234,7 @@ class Asking:
         held.set(seen_hi_s=seen_s, done_at=self.clock.utc(), decoded=((state.body, state.data),))
         return True
 
-    async def _recover(self, held: _Held, gone: Gone) -> None:
+    async def _recover(self, held: Held, gone: Gone) -> None:
         """Read what the session kept of a task the server has forgotten (tasks live in memory, sessions on disk)."""
         record = held.record
         assert record.session_id is not None, "a task belongs to a session"
@@ -257,7 +253,7 @@ class Asking:
                 return
             held.set(ending=Ending.LOST, detail=f"{gone}; its session has no turn of it", session=file.body)
 
-    async def _cancel(self, held: _Held, task_id: str) -> None:
+    async def _cancel(self, held: Held, task_id: str) -> None:
         """Stop a task on the server and wait for it, so that it does not run on under the next arm's trials."""
         with anyio.move_on_after(CANCEL_WAIT_S):
             try:
@@ -269,7 +265,7 @@ class Asking:
             return
         held.note(f"the task did not stop within {CANCEL_WAIT_S:g} s of its cancellation")
 
-    async def _read_session(self, held: _Held, session_id: str) -> None:
+    async def _read_session(self, held: Held, session_id: str) -> None:
         """Read the session's file, again where a task that came to its end is not in it yet; without it the task is enough."""
         record = held.record
         for look in range(LATE_READS):
@@ -297,7 +293,7 @@ class Asking:
             except CallFailed as error:
                 log.warning("could not cancel on the server", trial=record.trial.trial_id, error=str(error))
 
-    def _age_s(self, held: _Held) -> float:
+    def _age_s(self, held: Held) -> float:
         """Return how long ago the query was sent: on our clock, or by UTC where another process sent it.
 
         UTC may be set while nobody looks: a query from the future was sent when its picking up began.
@@ -308,47 +304,3 @@ class Asking:
         if not held.picked_up:
             return self.clock.now_s() - record.sent_s
         return max((self.clock.utc() - record.sent_at).total_seconds(), anyio.current_time() - held.begun_s)
-
-
-async def _moment(at_s: float) -> None:
-    """Return at a moment of anyio's clock that is nearer than a timer can tell, letting everybody else run meanwhile."""
-    while (now_s := anyio.current_time()) < at_s:
-        await anyio.lowlevel.checkpoint()
-        if anyio.current_time() == now_s:  # virtual time passes only while nobody runs
-            await anyio.sleep_until(at_s)
-
-
-class _Held:
-    """The record of a trial in flight: replaced, never changed, so that what is committed can be trusted."""
-
-    def __init__(self, record: TrialRecord, *, picked_up: bool = False) -> None:
-        self.record = record
-        self.picked_up = picked_up  # sent by another process: its monotonic clock is not ours
-        self.begun_s = anyio.current_time()
-
-    def set(self, **changes: Any) -> None:
-        """Replace fields of the record."""
-        self.record = replace(self.record, **changes)
-
-    def note(self, text: str) -> None:
-        """Say something about the trial that a reader of its numbers should know."""
-        self.set(notes=(*self.record.notes, text))
-
-
-@asynccontextmanager
-async def _endings(record: TrialRecord, *, picked_up: bool = False) -> AsyncIterator[_Held]:
-    """Turn what the gateway raises into the trial's ending."""
-    held = _Held(record, picked_up=picked_up)
-    try:
-        yield held
-    except CallFailed as error:
-        ending = _ending(error, accepted=held.record.task_id is not None)
-        held.set(ending=ending, detail=str(error))
-        log.warning("trial not answered", trial=record.trial.trial_id, ending=ending.value, error=str(error))
-
-
-def _ending(error: CallFailed, *, accepted: bool) -> Ending:
-    """Say how a trial ended whose call failed. What the server took it no longer refuses: it is only out of sight."""
-    if accepted or isinstance(error, NoAnswer):
-        return Ending.UNREACHABLE
-    return Ending.RATE_LIMITED if isinstance(error, Throttled) else Ending.REFUSED

@@ -10,9 +10,11 @@ from signal import Signals
 from types import FrameType
 
 import anyio
+import anyio.lowlevel
 
 STOP_TEXT = "stopping: nothing new is sent, what is in flight may finish; once more to stop now"
 AGAIN_S = 0.05  # until a destructor that swallowed a signal is done
+TIMER_S = 0.0015  # timers go by whole milliseconds and fire up to one late; some 0.3 ms pass until a task has waked
 NOW_TEXT = "stopping now: what is in flight is cancelled"
 
 
@@ -70,6 +72,16 @@ class Stop:
         """Wait, but no longer than until a stop; True where nobody asked for one."""
         with anyio.move_on_after(seconds):
             await self.soft.wait()
+        return not self.soft.is_set()
+
+    async def until(self, at_s: float) -> bool:
+        """Wait for a moment of anyio's clock, nearer than a timer can tell; True where nobody asked for a stop before."""
+        if not await self.sleep(at_s - TIMER_S - anyio.current_time()):
+            return False
+        while (now_s := anyio.current_time()) < at_s:
+            await anyio.lowlevel.checkpoint()  # everybody else goes on meanwhile
+            if anyio.current_time() == now_s:  # virtual time passes only while nobody runs
+                await anyio.sleep_until(at_s)
         return not self.soft.is_set()
 
     async def listen(self) -> None:

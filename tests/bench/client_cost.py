@@ -67,8 +67,8 @@ def costs(runs: Mapping[str, Sequence[Measured]]) -> list[Figure]:
         middle = sorted(each, key=lambda run: run.cpu_ms)[len(each) // 2]
         answer, end = middle.answer_error_ms, middle.end_error_ms
         conditions = (
-            f"{middle.conditions()}; error p50/p99 {answer[0]:.3g}/{answer[1]:.3g} ms to the answer, "
-            f"{end[0]:.3g}/{end[1]:.3g} to the end; runs {', '.join(f'{run.cpu_ms:.3g}' for run in each)}"
+            f"{middle.conditions()}; error p50, p99 {figures.series(answer)} ms to the answer, "
+            f"{figures.series(end)} to the end; runs {figures.series(run.cpu_ms for run in each)}"
         )
         wanted = f"≤ {ASKED_MS} ms at 8 requests" if name == OURS else ""
         found.append(Figure(name=f"CPU a trial, {name}", value=middle.cpu_ms, unit="ms", asked=wanted, conditions=conditions))
@@ -89,7 +89,7 @@ def ratios(runs: Mapping[str, Sequence[Measured]]) -> list[Figure]:
                 value=statistics.median(times),
                 unit="x",
                 asked=f"≥ {ASKED_TIMES[name]}" if name in ASKED_TIMES else "",
-                conditions=f"{each[-1].load()}; ours {base[-1].load()}; rounds {', '.join(f'{ratio:.3g}' for ratio in times)}",
+                conditions=f"{each[-1].load()}; ours {base[-1].load()}; rounds {figures.series(times)}",
             )
         )
     return found

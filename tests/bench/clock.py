@@ -47,7 +47,7 @@ def _errors(name: str, runs: Sequence[Measured], *, asked: bool) -> list[Figure]
     found = []
     for number, (label, limit) in enumerate(zip(("p50", "p99"), ASKED_MS, strict=True)):
         each = [run.answer_error_ms[number] for run in runs]
-        conditions = f"runs {', '.join(f'{error:.3g}' for error in each)}; {typical(runs).conditions()}"
+        conditions = f"runs {figures.series(each)}; {typical(runs).conditions()}"
         wanted = f"≤ {limit} ms" if asked else ""
         found.append(
             Figure(

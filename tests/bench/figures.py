@@ -47,9 +47,18 @@ def headline(figures: Iterable[Figure]) -> tuple[Figure, ...]:
 
 
 def shown(figure: Figure) -> str:
-    """Return a value with three digits and its unit."""
-    digits = f"{figure.value:,.0f}" if abs(figure.value) >= 100 else f"{figure.value:.3g}"
-    return f"{digits} {figure.unit}".rstrip()
+    """Return a value with its unit."""
+    return f"{digits(figure.value)} {figure.unit}".rstrip()
+
+
+def digits(value: float) -> str:
+    """Return a number with three digits, and no fewer than its whole ones."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def series(values: Iterable[float]) -> str:
+    """Return numbers in a row."""
+    return ", ".join(map(digits, values))
 
 
 def read(folder: Path, bench: str) -> tuple[Figure, ...]:

@@ -50,7 +50,7 @@ def pacing(runs: Sequence[Measured]) -> list[Figure]:
             1000 * clients.at_rank(sorted(abs(trial["sent_s"] - trial["due_s"]) for trial in run.told["trials"]), share)
             for run in runs
         ]
-        conditions = f"{RATE:g}/s asked, runs {', '.join(f'{error:.3g}' for error in each)}; {runs[0].conditions()}"
+        conditions = f"{RATE:g}/s asked, runs {figures.series(each)}; {runs[0].conditions()}"
         found.append(
             Figure(name=f"pacing error, {label}", value=statistics.median(each), unit="ms", asked=asked, conditions=conditions)
         )
