@@ -227,11 +227,12 @@ class Asking:
     def _saw(self, held: Held, state: TaskState) -> bool:
         """Take one poll into the record; True where the task is over."""
         seen_s = None if held.picked_up or held.record.sent_s is None else self.clock.now_s() - held.record.sent_s
-        held.set(polls=held.record.polls + 1, task=state.body)
+        polls = held.record.polls + 1
         if not state.terminal:
-            held.set(seen_lo_s=seen_s)
+            held.set(polls=polls, task=state.body, seen_lo_s=seen_s)
             return False
-        held.set(seen_hi_s=seen_s, done_at=self.clock.utc(), decoded=((state.body, state.data),))
+        decoded = ((state.body, state.data),)
+        held.set(polls=polls, task=state.body, seen_hi_s=seen_s, done_at=self.clock.utc(), decoded=decoded)
         return True
 
     async def _recover(self, held: Held, gone: Gone) -> None:
