@@ -1,8 +1,8 @@
 """Following tasks to their end: one scheduler of polls for all trials of a server. It reads no answer and ends no trial.
 
-A heap of due times in one task, on a grid, so that one wake-up of the event loop serves every poll of a tick; a due poll is
-started as a task of its own, and a trial waits on an event. When to look is ``poll_times``'s; what a poll saw goes to the
-trial, what it raised is raised where the trial waits.
+A heap of due times in one task, on a grid, so that one wake-up of the event loop serves every poll of a tick. A trial waits for
+its turn and then polls in its own task, where it may be cancelled and where a poll's errors belong. When to look is
+``poll_times``'s; what a poll saw goes to the trial.
 
 A poll that starts late says that this process is busy. Then intervals widen, up to twice, until it has caught up: asking
 more than can be asked would make every clock here wrong.
@@ -85,7 +85,8 @@ class Follower:
                     due_s, _, followed = heappop(self._due)
                     if followed.due_s == due_s:  # or it was brought forward, or is followed no more
                         followed.due_s = math.inf
-                        group.start_soon(self._poll, followed, due_s)
+                        followed.turn_s = due_s
+                        followed.turn.set()
                 self._woken = anyio.Event()
                 self._wakes_s = self._due[0][0] if self._due else math.inf
                 with anyio.CancelScope(deadline=self._wakes_s):
@@ -94,22 +95,22 @@ class Follower:
     async def follow(self, task_id: str, arm: str, saw: Callable[[TaskState], bool], *, at_once: bool = False) -> None:
         """Poll a task until ``saw`` says that it is over; raises what a poll raised, but for being asked to wait.
 
-        ``at_once``: it may long have ended, so the first look is now. Cancelling the caller ends the polls.
+        ``at_once``: it may long have ended, so the first look is now.
         """
         history = self._arms[arm]
         followed = _Followed(task_id, history, saw, phase=self._rng.uniform(*SPREAD))
         self._followed[task_id] = followed
         followed.hinted = task_id in self._hinted
         try:
-            self._schedule(followed, 0.0 if at_once or followed.hinted else self._pause_s(followed))
-            await followed.over.wait()
+            pause_s: float | None = 0.0 if at_once or followed.hinted else self._pause_s(followed)
+            while pause_s is not None:
+                self._schedule(followed, pause_s)
+                await followed.turn.wait()
+                pause_s = await self._poll(followed)
         finally:
             followed.due_s = math.nan
-            followed.asking.cancel()
             self._followed.pop(task_id, None)
             history.running -= 1
-        if followed.error is not None:
-            raise followed.error
 
     def _pause_s(self, followed: _Followed) -> float:
         elapsed_s = anyio.current_time() - followed.begun_s
@@ -128,26 +129,21 @@ class Follower:
         if followed.due_s < self._wakes_s:
             self._woken.set()
 
-    async def _poll(self, followed: _Followed, due_s: float) -> None:
-        self._note(anyio.current_time() - due_s)
+    async def _poll(self, followed: _Followed) -> float | None:
+        """Look at a task; return how long to wait before the next look, None where it is over."""
+        self._note(anyio.current_time() - followed.turn_s)
+        followed.turn = anyio.Event()
         told, followed.hinted = followed.hinted, False
-        with followed.asking:
-            try:
-                state = await self._uderia.task(followed.task_id)
-                over = followed.saw(state)
-            except Throttled as error:
-                self._again(followed, error.retry_after_s or THROTTLED_WAIT_S)
-            except Exception as error:  # noqa: BLE001 - raised where the trial waits
-                followed.error = error
-                followed.over.set()
-            else:
-                if not over:
-                    self._again(followed, 0.0 if followed.hinted else self._pause_s(followed))
-                    return
-                self._untold = 0 if told or followed.hinted else self._untold + 1
-                if state.took_s is not None:
-                    followed.history.learn(state.took_s)
-                followed.over.set()
+        try:
+            state = await self._uderia.task(followed.task_id)
+        except Throttled as error:
+            return error.retry_after_s or THROTTLED_WAIT_S
+        if not followed.saw(state):
+            return 0.0 if followed.hinted else self._pause_s(followed)
+        self._untold = 0 if told or followed.hinted else self._untold + 1
+        if state.took_s is not None:
+            followed.history.learn(state.took_s)
+        return None
 
     async def _listen(self, settled: anyio.Event) -> None:
         """Listen to the stream, opening it again when it ends, until the server says that it has none.
@@ -187,10 +183,6 @@ class Follower:
             if followed.due_s != math.inf:
                 self._schedule(followed, 0.0)
 
-    def _again(self, followed: _Followed, pause_s: float) -> None:
-        followed.asking = anyio.CancelScope()
-        self._schedule(followed, pause_s)
-
     def _note(self, late_s: float) -> None:
         """Pass a poll's lateness on and keep the mean; say once that intervals widen."""
         self._late(late_s)
@@ -207,22 +199,22 @@ class Follower:
 class _Followed:
     """A task that somebody waits for. ``due_s`` is infinite while a poll is out, and no time when nobody waits any more.
 
+    ``turn`` is set when a poll is due, which was to be at ``turn_s``.
     ``hinted``: its end was told of since the last poll began.
     """
 
     __slots__ = (
-        "asking",
         "begun_s",
         "due_s",
-        "error",
         "first_s",
         "hinted",
         "hints",
         "history",
-        "over",
         "phase",
         "saw",
         "task_id",
+        "turn",
+        "turn_s",
     )
 
     def __init__(self, task_id: str, history: History, saw: Callable[[TaskState], bool], *, phase: float) -> None:
@@ -232,9 +224,8 @@ class _Followed:
         self.begun_s = anyio.current_time()
         self.first_s = history.begin()
         self.due_s = math.inf
-        self.over = anyio.Event()
+        self.turn = anyio.Event()
+        self.turn_s = math.nan
         self.phase = phase
-        self.error: Exception | None = None
         self.hints = 0
         self.hinted = False
-        self.asking = anyio.CancelScope()
