@@ -53,7 +53,8 @@ $(READY): requirements/dev.txt pyproject.toml
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	touch $@
 
-# Written without the registry's address, so that it installs from whichever index pip is set up for.
+# Written without the registry's address, so that it installs from whichever index pip is set up for; with extras, as pip takes
+# `coverage` pinned for no pin of `coverage[toml]` once a newer one is out.
 requirements: $(READY)
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --group dev pyproject.toml -o requirements/dev.txt
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --group bench -o requirements/bench.txt
+	$(BIN)/uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-header --no-annotate --no-emit-index-url --group dev pyproject.toml -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-header --no-annotate --no-emit-index-url --group bench -o requirements/bench.txt
