@@ -1,4 +1,4 @@
-"""Full collections while a run asks: held back, made up for, and as before afterwards."""
+"""Collections while a run asks: held back, made up for, and as before afterwards."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from uderia_bench import garbage
 
 
 @pytest.fixture
-def full_collections():
-    """Count the collections of everything."""
+def collections():
+    """Count the collections."""
     counted = []
 
     def note(phase, info):
-        if phase == "start" and info["generation"] == 2:
+        if phase == "start":
             counted.append(info)
 
     gc.callbacks.append(note)
@@ -23,45 +23,63 @@ def full_collections():
     gc.callbacks.remove(note)
 
 
-def age(times):
-    """Have the middle generation collected that often, as a run does in a while."""
-    for _ in range(times):
-        gc.collect(1)
+def pile_up(objects):
+    """Make so many objects that a collector counts, and keep them."""
+    return [[number] for number in range(objects)]
 
 
-def test_nothing_is_looked_through_while_trials_are_in_flight(full_collections):
-    """However often the young are collected, everything is not, and a busy moment is not used before it must be."""
+def test_nothing_is_looked_through_while_trials_are_in_flight(collections):
+    """However much is made, nothing is collected by itself, and a busy moment is not used before it must be."""
     with garbage.held_back() as tidy:
-        age(garbage.QUIET_AFTER)
-        kept = [[number] for number in range(200_000)]  # CPython would collect everything on the way
+        gc.collect()
+        collections.clear()
+        kept = pile_up(20 * garbage.QUIET_AFTER)  # CPython would collect 300 times on the way
         tidy(quiet=False)
-        assert (full_collections, len(kept)) == ([], 200_000)
+        assert (collections, len(kept)) == ([], 20 * garbage.QUIET_AFTER)
         tidy(quiet=True)
-        assert len(full_collections) == 1
+        assert [each["generation"] for each in collections] == [2]
         tidy(quiet=True)
-        assert len(full_collections) == 1
+        assert len(collections) == 1
 
 
-def test_memory_comes_first_in_the_end(full_collections):
+def test_memory_comes_first_in_the_end(collections):
     """Where no moment is ever quiet, a busy one has to do."""
     with garbage.held_back() as tidy:
-        age(garbage.AT_LATEST_AFTER - 1)
+        gc.collect()
+        collections.clear()
+        kept = pile_up(garbage.AT_LATEST_AFTER - 1_000)
         tidy(quiet=False)
-        assert not full_collections
-        age(1)
+        assert not collections
+        kept += pile_up(1_000)
         tidy(quiet=False)
-        assert len(full_collections) == 1
+        assert len(collections) == 1
 
 
-def test_the_collector_is_as_it_was_afterwards():
-    """Thresholds are restored and nothing stays frozen, whatever happened between."""
-    before = gc.get_threshold()
+def test_a_cycle_is_collected_at_a_quiet_moment():
+    """What a failing trial leaves behind is gone after the next quiet moment."""
+    with garbage.held_back() as tidy:
+        gc.collect()
+        for _ in range(garbage.QUIET_AFTER):
+            cycle = []
+            cycle.append(cycle)
+        before = len(gc.get_objects())
+        tidy(quiet=True)
+        assert before - len(gc.get_objects()) >= garbage.QUIET_AFTER - 1
+
+
+@pytest.mark.parametrize("worked", [True, False])
+def test_the_collector_is_as_it_was_afterwards(worked):
+    """It works again if it worked, and nothing stays frozen, whatever happened between."""
 
     def fail():
-        assert gc.get_threshold() != before
+        assert not gc.isenabled()
         assert gc.get_freeze_count() > 0
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError), garbage.held_back():
-        fail()
-    assert (gc.get_threshold(), gc.get_freeze_count()) == (before, 0)
+    (gc.enable if worked else gc.disable)()
+    try:
+        with pytest.raises(ZeroDivisionError), garbage.held_back():
+            fail()
+        assert (gc.isenabled(), gc.get_freeze_count()) == (worked, 0)
+    finally:
+        gc.enable()
