@@ -226,8 +226,9 @@ class Asking:
 
     def _saw(self, held: Held, state: TaskState) -> bool:
         """Take one poll into the record; True where the task is over."""
-        seen_s = None if held.picked_up or held.record.sent_s is None else self.clock.now_s() - held.record.sent_s
-        polls = held.record.polls + 1
+        sent_s = None if held.picked_up else held.get("sent_s")
+        seen_s = None if sent_s is None else self.clock.now_s() - sent_s
+        polls = held.get("polls") + 1
         if not state.terminal:
             held.set(polls=polls, task=state.body, seen_lo_s=seen_s)
             return False

@@ -17,20 +17,36 @@ log = structlog.get_logger(__name__)
 
 
 class Held:
-    """The record of a trial in flight: replaced, never changed, so that what is committed can be trusted."""
+    """The record of a trial in flight: replaced, never changed, so that what is committed can be trusted.
+
+    What is set is kept aside until the record is looked at: a record has two dozen fields, and one is made where several were.
+    """
 
     def __init__(self, record: TrialRecord, *, picked_up: bool = False) -> None:
-        self.record = record
+        self._record = record
+        self._news: dict[str, Any] = {}
         self.picked_up = picked_up  # sent by another process: its monotonic clock is not ours
         self.begun_s = anyio.current_time()
 
+    @property
+    def record(self) -> TrialRecord:
+        """The record as it is now."""
+        if self._news:
+            self._record = replace(self._record, **self._news)
+            self._news = {}
+        return self._record
+
     def set(self, **changes: Any) -> None:
         """Replace fields of the record."""
-        self.record = replace(self.record, **changes)
+        self._news.update(changes)
+
+    def get(self, field: str) -> Any:
+        """Return one field as it is now, for less than the record costs."""
+        return self._news[field] if field in self._news else getattr(self._record, field)
 
     def note(self, text: str) -> None:
         """Say something about the trial that a reader of its numbers should know."""
-        self.set(notes=(*self.record.notes, text))
+        self.set(notes=(*self.get("notes"), text))
 
 
 @asynccontextmanager
