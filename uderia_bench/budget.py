@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 
 import anyio
 import orjson
@@ -55,7 +55,7 @@ class Account:
 
     def to_json(self) -> str:
         """Return it as the ledger keeps it."""
-        return orjson.dumps(asdict(self)).decode()
+        return orjson.dumps(self).decode()
 
     @classmethod
     def carried(cls, text: str | None, *, trials: int) -> Account:
@@ -178,4 +178,9 @@ def _raised(key: str) -> str:
 
 
 def _sum(parts: Sequence[Spent]) -> Spent:
-    return Spent(**{field.name: sum(getattr(part, field.name) for part in parts) for field in fields(Spent)})
+    return Spent(
+        trials=sum(part.trials for part in parts),
+        tokens=sum(part.tokens for part in parts),
+        usd=sum(part.usd for part in parts),
+        time_s=sum(part.time_s for part in parts),
+    )

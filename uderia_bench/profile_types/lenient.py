@@ -9,7 +9,6 @@ from typing import Any
 import orjson
 
 LARGEST_COUNT = 2**53  # beyond it JSON numbers lose units, and no token count comes near
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TOO_DEEP = '"(nested too deeply to write)"'
 
 
@@ -62,7 +61,7 @@ def stamp(value: Any) -> float | None:
             moment = datetime.fromisoformat(value)
         except ValueError:
             return None
-        return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH).total_seconds()
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     return amount(value)
 
 
