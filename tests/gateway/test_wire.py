@@ -222,3 +222,25 @@ async def test_when_to_come_back_is_read_wherever_it_stands(headers, body, waits
         refused = refuse(await opened.exchange("GET", "/x"), "x")
     assert isinstance(refused, Throttled)
     assert refused.retry_after_s == waits
+
+
+async def test_a_read_that_is_sent_again_is_made_once_for_each_token():
+    """Polls of one task share their request; with a renewed token it is another, and what has a body is always made anew."""
+    seen = []
+
+    def answer(request):
+        seen.append(request)
+        return httpx.Response(200, json={})
+
+    async with Wire("http://uderia.test", httpx.MockTransport(answer)) as opened:
+        for method, token, body in [
+            ("GET", "old", None),
+            ("GET", "old", None),
+            ("GET", "new", None),
+            ("POST", "new", {"prompt": "1"}),
+            ("POST", "new", {"prompt": "2"}),
+        ]:
+            await opened.exchange(method, "/api/v1/tasks/t", token=token, body=body)
+    assert seen[0] is seen[1]
+    assert [request.headers["Authorization"] for request in seen] == ["Bearer old"] * 2 + ["Bearer new"] * 3
+    assert [request.content for request in seen] == [b"", b"", b"", b'{"prompt":"1"}', b'{"prompt":"2"}']

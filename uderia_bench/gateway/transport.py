@@ -17,6 +17,7 @@ from functools import lru_cache
 import aiohttp
 import httpx
 
+HEADER_ENCODING = "iso-8859-1"  # of HTTP (RFC 9110, 5.5); httpx tries others first, on every header of every answer
 KEEP_ALIVE_S = 4.0  # servers close idle connections after 5 s or so; a query sent at that moment is in an unknown state
 
 
@@ -37,7 +38,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         session = self._session or self._open()
         timeouts = request.extensions["timeout"]
         try:
-            response = await session.request(
+            answer = await session.request(
                 request.method,
                 str(request.url),
                 headers=request.headers.multi_items(),
@@ -47,7 +48,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             )
         except aiohttp.ClientError as error:
             raise _named(error, request) from error
-        return httpx.Response(response.status, headers=response.raw_headers, stream=_Body(response, request), request=request)
+        response = httpx.Response(answer.status, headers=answer.raw_headers, stream=_Body(answer, request), request=request)
+        response.headers.encoding = HEADER_ENCODING
+        return response
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -66,19 +69,25 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
 
 class _Body(httpx.AsyncByteStream):
-    """An answer's bytes as they come."""
+    """An answer's bytes as they come. No generator, as the event loop keeps track of each of those."""
 
     def __init__(self, response: aiohttp.ClientResponse, request: httpx.Request) -> None:
         self._response = response
         self._request = request
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield what has come, as soon as something has."""
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Return itself: there is one reader."""
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Return what has come, as soon as something has."""
         try:
-            while chunk := await self._response.content.readany():
-                yield chunk
+            chunk = await self._response.content.readany()
         except aiohttp.ClientError as error:
             raise _named(error, self._request) from error
+        if not chunk:
+            raise StopAsyncIteration
+        return chunk
 
     async def aclose(self) -> None:
         """Give the connection back, or close it where the answer was not read to its end."""
