@@ -262,7 +262,7 @@ class Runner:
         Reading a record is most of what a trial costs beside its requests, so its trace is read once and handed on.
         """
         trace = self.understand(record)
-        record = replace(record, decoded=())
+        record = replace(record, decoded=())  # nobody decodes it again in this run, and the ledger is waited for
         lane.budget.count(record, trace)
         if record.ending is Ending.SETTLED and trace.outcome is Outcome.RATE_LIMITED:
             return replace(record, ending=Ending.RATE_LIMITED, detail=trace.outcome_detail), trace

@@ -75,7 +75,7 @@ class Wire:
         self.base_url = base_url.rstrip("/")
         self._transport = transport
         # Making a request takes a fifth of sending it, and a task is polled again and again.
-        self._read_again = lru_cache(READS_KEPT)(lambda path, token: _request("GET", self.base_url + path, token, None))
+        self._read_again = lru_cache(READS_KEPT)(lambda path, token: _made("GET", self.base_url + path, token, None))
 
     async def __aenter__(self) -> Self:
         """Open the transport."""
@@ -140,12 +140,12 @@ class Wire:
         try:
             if method == "GET" and body is None:
                 return self._read_again(path, token)
-            return _request(method, self.base_url + path, token, body)
+            return _made(method, self.base_url + path, token, body)
         except httpx.InvalidURL as error:
             raise NoAnswer(f"{self.base_url}{path} is no address: {error}", arrived=False) from error
 
 
-def _request(method: str, url: str, token: str | None, body: Any) -> httpx.Request:
+def _made(method: str, url: str, token: str | None, body: Any) -> httpx.Request:
     headers = [*HEADERS]
     if token is not None:
         headers.append(("Authorization", f"Bearer {token}"))
