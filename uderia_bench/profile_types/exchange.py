@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -23,8 +23,7 @@ TERMINAL = frozenset({"complete", "completed", "error", "failed", "cancelled"}) 
 _TURN_EVENTS = ("system_events", "conversation_agent_events", "tool_enabled_events", "knowledge_events", "genie_events")
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One event: its resolved kind, its body (the payload where there is one), and its stamp in epoch seconds.
 
     ``named`` tells an event of that name (an ``error`` ends a run) from a planner message of that type (an error it went on
