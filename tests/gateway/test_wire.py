@@ -224,8 +224,8 @@ async def test_when_to_come_back_is_read_wherever_it_stands(headers, body, waits
     assert refused.retry_after_s == waits
 
 
-async def test_a_read_that_is_sent_again_is_made_once_for_each_token():
-    """Polls of one task share their request; with a renewed token it is another, and what has a body is always made anew."""
+async def test_what_is_sent_to_one_address_again_has_the_token_and_the_body_of_its_own_time():
+    """Addresses and headers are kept for the next request: a renewed token and another body are not to be missed for that."""
     seen = []
 
     def answer(request):
@@ -241,6 +241,7 @@ async def test_a_read_that_is_sent_again_is_made_once_for_each_token():
             ("POST", "new", {"prompt": "2"}),
         ]:
             await opened.exchange(method, "/api/v1/tasks/t", token=token, body=body)
-    assert seen[0] is seen[1]
     assert [request.headers["Authorization"] for request in seen] == ["Bearer old"] * 2 + ["Bearer new"] * 3
     assert [request.content for request in seen] == [b"", b"", b"", b'{"prompt":"1"}', b'{"prompt":"2"}']
+    assert [request.headers.get("Content-Type") for request in seen] == [None] * 3 + ["application/json"] * 2
+    assert {str(request.url) for request in seen} == {"http://uderia.test/api/v1/tasks/t"}

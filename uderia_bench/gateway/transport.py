@@ -42,7 +42,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 request.method,
                 str(request.url),
                 headers=request.headers.multi_items(),
-                data=request.content or None,
+                data=request.read() or None,
                 allow_redirects=False,
                 timeout=_timeout(timeouts["connect"], timeouts["read"]),
             )

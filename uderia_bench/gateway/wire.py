@@ -29,7 +29,7 @@ from uderia_bench.errors import Gone, NoAnswer, Refused, Throttled
 CONNECT_TIMEOUT_S = 10.0  # a loopback or LAN server answers in milliseconds; longer is an outage
 WHOLE_ANSWER_S = 180.0  # session and query handlers run a 10 s MCP health check and may classify tools first (protocol.md 3.1)
 SILENCE_S = 60.0  # without a byte of a stream that sends one every 20 s (protocol.md 10): it is dead
-READS_KEPT = 2048  # twice the trials that 1,000 slots have in flight: a task is polled again before as many others are read
+ADDRESSES_KEPT = 2048  # twice the trials that 1,000 slots have in flight: a task is polled again before as many others are read
 LARGEST_BODY = (
     128 * 2**20
 )  # bytes, unpacked; a task with big results has a few MB (observed.md, Endpoints), 50 MB must still pass
@@ -74,8 +74,8 @@ class Wire:
     def __init__(self, base_url: str, transport: httpx.AsyncBaseTransport) -> None:
         self.base_url = base_url.rstrip("/")
         self._transport = transport
-        # Making a request takes a fifth of sending it, and a task is polled again and again.
-        self._read_again = lru_cache(READS_KEPT)(lambda path, token: _made("GET", self.base_url + path, token, None))
+        # Reading an address takes an eighth of sending a request, and a task is polled again and again.
+        self._address = lru_cache(ADDRESSES_KEPT)(lambda path: httpx.URL(self.base_url + path))
 
     async def __aenter__(self) -> Self:
         """Open the transport."""
@@ -138,22 +138,24 @@ class Wire:
 
     def _request(self, method: str, path: str, token: str | None, body: Any) -> httpx.Request:
         try:
-            if method == "GET" and body is None:
-                return self._read_again(path, token)
-            return _made(method, self.base_url + path, token, body)
+            url = self._address(path)
         except httpx.InvalidURL as error:
             raise NoAnswer(f"{self.base_url}{path} is no address: {error}", arrived=False) from error
+        content = b"" if body is None else orjson.dumps(body)
+        # A stream and ready headers, as httpx works out what neither is told; host and length are the transport's to say.
+        headers = _headers(token, sends=body is not None)
+        return httpx.Request(method, url, headers=headers, stream=httpx.ByteStream(content), extensions={"timeout": TIMEOUTS})
 
 
-def _made(method: str, url: str, token: str | None, body: Any) -> httpx.Request:
+@lru_cache
+def _headers(token: str | None, *, sends: bool) -> httpx.Headers:
+    """Return the headers of requests of that kind; who makes a request copies them."""
     headers = [*HEADERS]
     if token is not None:
         headers.append(("Authorization", f"Bearer {token}"))
-    content = None
-    if body is not None:
-        content = orjson.dumps(body)
+    if sends:
         headers.append(("Content-Type", "application/json"))
-    return httpx.Request(method, url, headers=headers, content=content, extensions={"timeout": TIMEOUTS})
+    return httpx.Headers(headers)
 
 
 async def _body(response: httpx.Response, url: httpx.URL) -> bytes:
