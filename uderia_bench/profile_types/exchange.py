@@ -35,7 +35,14 @@ class Event(NamedTuple):
     body: dict[str, Any]
     data: dict[str, Any]
     at: float | None
-    depth: int
+
+    @property
+    def depth(self) -> int:
+        """How deep inside other runs the event happened; 0 for the trial's own."""
+        depth = count(mapping(self.data.get("metadata")).get("execution_depth"))
+        if depth is None:
+            depth = count(mapping(self.data.get("details")).get("execution_depth"))
+        return depth or 0
 
     @property
     def details(self) -> Any:
@@ -166,10 +173,7 @@ def _event(item: dict[str, Any], at: float | None) -> Event | None:
     if not isinstance(kind, str):
         return None
     payload = data.get("payload")
-    depth = count(mapping(data.get("metadata")).get("execution_depth"))
-    if depth is None:
-        depth = count(mapping(data.get("details")).get("execution_depth")) or 0
-    return Event(kind, named, payload if isinstance(payload, dict) else data, data, at, depth)
+    return Event(kind, named, payload if isinstance(payload, dict) else data, data, at)
 
 
 def _kept_by(turn: dict[str, Any]) -> list[Any]:
