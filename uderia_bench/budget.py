@@ -78,6 +78,7 @@ class Budget:
 
     def __init__(self, limits: Limits, stop: Stop, before: Account | None = None) -> None:
         self._limits = limits
+        self._limited = limits != Limits()  # most runs are not, and the sums below take a trial's time
         self._stop = stop
         self._begun_s = anyio.current_time()
         before = before or Account()
@@ -95,18 +96,12 @@ class Budget:
         """Reserve what a conversation may take; False, and the run is told to stop, where that would be too much."""
         arm, turns = conversation[0].arm, len(conversation)
         while not self._stop.soft.is_set():
-            if not (self._is_unknown(arm) and self._in_flight[arm]):
-                largest = self._largest.get(arm, Spent())
-                next_one = replace(self._foreseen(arm, turns), trials=turns, time_s=turns * largest.time_s)
-                in_flight = [self._foreseen(other, count) for other, count in self._in_flight.items() if count]
-                if (limit := self._exceeded(next_one)) and not in_flight:  # else a stop would cut short what is paid for
-                    self._stop.because(limit)
-                    return False
-                if self._exceeded(_sum([next_one, *in_flight])) is None:
-                    self._in_flight[arm] += turns
-                    self._spent = _sum([self._spent, Spent(trials=turns)])
-                    return True
-            await self._landed.wait()
+            if not self._limited or self._has_room(arm, turns):
+                self._in_flight[arm] += turns
+                self._spent = _sum([self._spent, Spent(trials=turns)])
+                return True
+            if not self._stop.soft.is_set():
+                await self._landed.wait()
         return False
 
     def count(self, record: TrialRecord, trace: Trace) -> None:
@@ -146,6 +141,18 @@ class Budget:
     def _elapsed_s(self) -> float:
         """Seconds of work in all sittings."""
         return self._spent.time_s + anyio.current_time() - self._begun_s
+
+    def _has_room(self, arm: str, turns: int) -> bool:
+        """Whether the limits allow a conversation now; the run is told to stop where they never will."""
+        if self._is_unknown(arm) and self._in_flight[arm]:
+            return False
+        largest = self._largest.get(arm, Spent())
+        next_one = replace(self._foreseen(arm, turns), trials=turns, time_s=turns * largest.time_s)
+        in_flight = [self._foreseen(other, count) for other, count in self._in_flight.items() if count]
+        if (limit := self._exceeded(next_one)) and not in_flight:  # else a stop would cut short what is paid for
+            self._stop.because(limit)
+            return False
+        return self._exceeded(_sum([next_one, *in_flight])) is None
 
     def _is_unknown(self, arm: str) -> bool:
         return arm not in self._largest and not (self._limits.tokens is None and self._limits.usd is None)
