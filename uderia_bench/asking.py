@@ -58,7 +58,8 @@ class Asking:
 
     ``bare_sessions``: without ``profile_id``, as the seed document advises for one trial at a time. ``mark_sending`` and
     ``mark_asked`` commit a record before its query is sent and when it was accepted. ``sent_late`` is told how many seconds
-    after its moment a scheduled query was handed over, for want of this process's time.
+    after its moment a scheduled query was handed over, for want of this process's time; ``stalled_s`` says for how long that
+    stood still between two moments of anyio's clock.
     """
 
     uderia: Uderia
@@ -70,6 +71,7 @@ class Asking:
     mark_asked: Callable[[TrialRecord], Awaitable[None]]
     stop: Stop
     sent_late: Callable[[float], None]
+    stalled_s: Callable[[float, float], float]
 
     async def ask(
         self, trial: Trial, expected: Expected, *, attempts: int, session_id: str | None = None, due_s: float | None = None
@@ -97,6 +99,7 @@ class Asking:
             if await self._due(held):
                 await self._submit(held)
                 await self._follow(held)
+        self._note_stall(held)
         return held.record
 
     async def pick_up(self, record: TrialRecord) -> TrialRecord | None:
@@ -135,15 +138,16 @@ class Asking:
         return True
 
     async def _submit(self, held: Held) -> None:
-        record = held.record
-        assert record.session_id is not None, "a session is made before a query is sent"
+        session_id = held.get("session_id")
+        assert session_id is not None, "a session is made before a query is sent"
+        trial, expected = held.get("trial"), held.get("expected")
         try:
-            accepted = await self.uderia.submit(record.session_id, record.trial.prompt, record.expected.profile_id)
+            accepted = await self.uderia.submit(session_id, trial.prompt, expected.profile_id)
         except NoAnswer as error:
             if not error.arrived:
                 held.set(sent_s=None, sent_at=None)
                 raise
-            log.warning("query in an unknown state, looking it up", trial=record.trial.trial_id, error=str(error))
+            log.warning("query in an unknown state, looking it up", trial=trial.trial_id, error=str(error))
             held.note("nobody said whether the query was taken; it was looked up in its session, not sent again")
             if not await self._look_up(held):
                 held.set(sent_s=None, sent_at=None)
@@ -209,8 +213,8 @@ class Asking:
                 await self._cancel(held, task_id)
         else:
             held.set(ending=Ending.SETTLED, detail=None, done_at=self.clock.utc())
-        if held.record.session_id is not None:
-            await self._read_session(held, held.record.session_id)
+        if (session_id := held.get("session_id")) is not None:
+            await self._read_session(held, session_id)
 
     async def _ended_unseen(self, held: Held, task_id: str) -> bool:
         """Look once more at the deadline: what ended while polls were held up, as by a sign-in, did not time out."""
@@ -269,7 +273,7 @@ class Asking:
 
     async def _read_session(self, held: Held, session_id: str) -> None:
         """Read the session's file, again where a task that came to its end is not in it yet; without it the task is enough."""
-        record = held.record
+        trial, task_id, settled = held.get("trial"), held.get("task_id"), held.get("ending") is Ending.SETTLED
         for look in range(LATE_READS):
             if look:
                 await anyio.sleep(LATE_WAIT_S)
@@ -281,8 +285,8 @@ class Asking:
             except CallFailed as error:
                 missing = f"no session file: {error}"
                 break
-            held.set(session=file.body, decoded=(*held.record.decoded, (file.body, file.data)))
-            if record.ending is not Ending.SETTLED or file.turn_of(record.task_id, record.trial.turn) is not None:
+            held.set(session=file.body, decoded=(*held.get("decoded"), (file.body, file.data)))
+            if not settled or file.turn_of(task_id, trial.turn) is not None:
                 return
             missing = "the session file has no turn of the task"
         held.note(missing)
@@ -294,6 +298,12 @@ class Asking:
                 await self.uderia.cancel(record.task_id)
             except CallFailed as error:
                 log.warning("could not cancel on the server", trial=record.trial.trial_id, error=str(error))
+
+    def _note_stall(self, held: Held) -> None:
+        """Note for how long our event loop stood still inside the round trip; by now a stall at its end is known of."""
+        sent_s, accepted_s = held.get("sent_s"), held.get("accepted_s")
+        if sent_s is not None and accepted_s is not None:
+            held.set(stall_s=self.stalled_s(self.clock.start_s + sent_s, self.clock.start_s + accepted_s))
 
     def _age_s(self, held: Held) -> float:
         """Return how long ago the query was sent: on our clock, or by UTC where another process sent it.

@@ -159,6 +159,7 @@ class Runner:
             mark_asked=self.book.mark_asked,
             stop=self.stop,
             sent_late=self.gauge.send_late,
+            stalled_s=self.gauge.stalled_s,
         )
 
     async def _work_through(self, lane: _Lane, planned: list[Trial], meanwhile: TaskGroup) -> None:
@@ -288,14 +289,7 @@ class Runner:
         session_id = None if before is None else before.session_id
         attempts = self.book.attempts(trial.trial_id) + 1
         due_s = lane.due_s.get(trial.trial_id)
-        record = await lane.asking.ask(trial, self.arms[trial.arm], attempts=attempts, session_id=session_id, due_s=due_s)
-        return replace(record, stall_s=self._stalled_s(lane.asking.clock, record))
-
-    def _stalled_s(self, clock: Clock, record: TrialRecord) -> float | None:
-        """Return for how long our event loop stood still inside a round trip; by now the stall at its end has been noted."""
-        if record.sent_s is None or record.accepted_s is None:
-            return None
-        return self.gauge.stalled_s(clock.start_s + record.sent_s, clock.start_s + record.accepted_s)
+        return await lane.asking.ask(trial, self.arms[trial.arm], attempts=attempts, session_id=session_id, due_s=due_s)
 
     def _unasked(self, trial: Trial, before: TrialRecord) -> TrialRecord:
         """Return the record of a turn that nothing can follow on: it ends as the turn before did, and says so."""
