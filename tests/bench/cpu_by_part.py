@@ -1,22 +1,29 @@
-"""Where a process's CPU goes, by part of the program: a sampler on the CPU clock, cheap enough to run beside a benchmark.
+"""Where a process's CPU goes, by part of the program: its main thread looked at at random moments of time.
 
-The timer fires on CPU time used, not on time passed. A sample gives what the main thread has used since the last one to the
-part of the program it is in: that of its innermost frame that belongs to one. C code counts where it is called from. Other
-threads are what the process used and the main thread did not: here the one that keeps the ledger.
+Why not a timer on CPU time: the kernel looks after those at its own ticks only, 4 ms apart, and what this project does by the
+clock, every 10 and 20 ms, keeps step with them. Which part was met was then the luck of a run. Exponential distances keep step
+with nothing (Wolff 1982, "Poisson arrivals see time averages").
+
+Out of ``select`` the thread runs, so a part's share of the moments is its share of time, and its CPU. How long ``select`` works
+and how long it sleeps no moment tells: it gets what is left of the thread's CPU. A moment gives to the innermost frame that
+belongs to a part; C code counts where it is called from. Other threads are what the process used and the main thread did not:
+here the one that keeps the ledger. What looking takes is left out.
 """
 
 from __future__ import annotations
 
+import random
 import signal
 import time
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
-INTERVAL_S = 0.001  # a kernel may fire less often, which a sample's weight takes into account
+APART_S = 0.003  # on average: a look takes 10 to 20 µs
 HTTP, LEDGER, DECODE, READING = "HTTP", "ledger", "decoding", "reading the trace"
 LOOP, REST, OTHER_THREADS = "event loop", "rest", "other threads"
+WAITING = "select"
 PACKAGE = "/uderia_bench/"
 # Where a file's code belongs, the first that holds; the client decodes in functions of these names beside its HTTP.
 PARTS = (
@@ -46,6 +53,14 @@ def part_of(frame: FrameType | None) -> str:
     return REST
 
 
+def cpu_s(moments: Mapping[str, int], *, wall_s: float, main_s: float) -> dict[str, float]:
+    """Return the main thread's CPU by part, from how often each was met in ``wall_s`` and what the thread used in all."""
+    each_s = wall_s / max(sum(moments.values()), 1)
+    spent = {part: each_s * count for part, count in moments.items() if part != WAITING}
+    spent[LOOP] = spent.get(LOOP, 0.0) + max(main_s - sum(spent.values()), 0.0)
+    return spent
+
+
 @contextmanager
 def sampled(*, on: bool = True) -> Iterator[dict[str, float]]:
     """Yield a table that holds CPU seconds by part when the block has ended; it stays empty unless ``on``."""
@@ -53,22 +68,24 @@ def sampled(*, on: bool = True) -> Iterator[dict[str, float]]:
     if not on:
         yield table
         return
-    spent: defaultdict[str, float] = defaultdict(float)
-    main_s, all_s = time.thread_time(), time.process_time()
-    last_s = main_s
+    moments: Counter[str] = Counter()
+    looking_s = 0.0
 
-    def sample(_: int, frame: FrameType | None) -> None:
-        nonlocal last_s
-        now_s = time.thread_time()
-        spent[part_of(frame)] += now_s - last_s
-        last_s = now_s
+    def look(_: int, frame: FrameType | None) -> None:
+        nonlocal looking_s
+        begun_s = time.thread_time()
+        moments[WAITING if frame is not None and frame.f_code.co_filename.endswith("/selectors.py") else part_of(frame)] += 1
+        signal.setitimer(signal.ITIMER_REAL, random.expovariate(1 / APART_S))
+        looking_s += time.thread_time() - begun_s
 
-    before = signal.signal(signal.SIGPROF, sample)
-    signal.setitimer(signal.ITIMER_PROF, INTERVAL_S, INTERVAL_S)
+    before = signal.signal(signal.SIGALRM, look)
+    wall_s, main_s, all_s = time.perf_counter(), time.thread_time(), time.process_time()
+    signal.setitimer(signal.ITIMER_REAL, APART_S)
     try:
         yield table
     finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
-        table |= spent
-        table[OTHER_THREADS] = (time.process_time() - all_s) - (time.thread_time() - main_s)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        wall_s, main_s, all_s = time.perf_counter() - wall_s, time.thread_time() - main_s, time.process_time() - all_s
+        signal.signal(signal.SIGALRM, before)
+        table |= cpu_s(moments, wall_s=wall_s, main_s=main_s - looking_s)
+        table[OTHER_THREADS] = all_s - main_s

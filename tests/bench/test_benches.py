@@ -122,6 +122,14 @@ def test_cpu_goes_to_the_innermost_part(stack, part):
     assert cpu_by_part.part_of(space["frame"]) == part
 
 
+def test_what_the_loop_works_in_select_is_what_no_moment_explains():
+    """A moment in ``select`` says nothing, as it may be sleep: 6 s of 10 are met elsewhere, and of 7 s of CPU one is left."""
+    moments = {cpu_by_part.HTTP: 30, cpu_by_part.LOOP: 10, cpu_by_part.REST: 20, cpu_by_part.WAITING: 40}
+    spent = cpu_by_part.cpu_s(moments, wall_s=10.0, main_s=7.0)
+    assert spent == pytest.approx({cpu_by_part.HTTP: 3.0, cpu_by_part.LOOP: 2.0, cpu_by_part.REST: 2.0})
+    assert cpu_by_part.cpu_s({}, wall_s=0.0, main_s=0.1) == {cpu_by_part.LOOP: 0.1}
+
+
 def test_every_benchmark_is_there():
     """What is listed exists, and is told when it is to be quick only where it can be."""
     here = Path(bench.HERE)
