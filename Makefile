@@ -29,7 +29,7 @@ lint: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-# Locust, which ours is measured beside, has an environment of its own. About 25 minutes; for figures, leave the machine alone.
+# Locust, which ours is measured beside, has an environment of its own. About 35 minutes; for figures, leave the machine alone.
 bench: $(READY) .venv-bench/.ready
 	PYTHONPATH=tests $(BIN)/python -m bench.bench $(BENCH)
 calibrate: $(READY)

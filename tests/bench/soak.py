@@ -16,6 +16,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench import figures
+from bench.figures import Figure
 from rich.console import Console
 
 from uderia_bench import embedded, experiment, plan, sitting, store
@@ -32,7 +34,7 @@ _MB = 2**20
 
 
 def main() -> int:
-    """Print what was seen; 1 where memory grew."""
+    """Tell what was seen; 1 where memory grew."""
     trials = int(sys.argv[1]) if len(sys.argv) > 1 else TRIALS
     with tempfile.TemporaryDirectory() as folder, embedded.serve(seed=7, speed=SPEED) as url:
         queries = tuple(Query(id=f"q{n:05}", prompt=f"question {n}", turns=(f"question {n}",)) for n in range(trials))
@@ -59,7 +61,17 @@ def main() -> int:
     for settled, mb, files in (early, *samples[:: max(len(samples) // 10, 1)], last):
         print(f"after {settled:6} trials {mb:7.1f} MB, {files:4} open files")
     grown_mb = last[1] - early[1]
-    print(f"{trials} trials in {took_s:.0f} s, {CONCURRENCY} in flight: {grown_mb:+.1f} MB since trial {early[0]}")
+    conditions = (
+        f"{trials:,} trials in {took_s:.0f} s, {CONCURRENCY} in flight; {last[1]:.1f} MB at the end, {last[2]} open files"
+    )
+    told = Figure(
+        name=f"memory, grown since trial {early[0]:,}",
+        value=grown_mb,
+        unit="MB",
+        asked=f"± {ALLOWED_MB:g} MB",
+        conditions=conditions,
+    )
+    figures.tell("soak", [told])
     return abs(grown_mb) > ALLOWED_MB
 
 

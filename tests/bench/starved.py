@@ -15,10 +15,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench import figures
+from bench.figures import Figure
+
 ROOT = Path(__file__).resolve().parents[2]
 BUSY = 12  # a fair share of the core is then a quarter of what the quiet run uses of it
 EXPERIMENT = ROOT / "configs/quickstart.yaml"
 LOAD = ("load.concurrency=64", "sim.speed=50", "repeats=5")
+VALID, INVALID = 0, 5  # exit codes
 SHOWN = (
     ("lag, mean", "lag_mean_s", 1000, "ms"),
     ("lag, p99", "lag_p99_s", 1000, "ms"),
@@ -76,7 +80,7 @@ def run(output: Path, name: str, cores: set[int]) -> tuple[int, dict[str, float 
 
 
 def main() -> int:
-    """Print both runs side by side; return 1 where either was judged wrongly."""
+    """Tell of both runs side by side; return 1 where either was judged wrongly."""
     if not hasattr(os, "sched_setaffinity"):
         print("needs Linux: a process is pinned to a core")
         return 0
@@ -89,8 +93,24 @@ def main() -> int:
     for label, key, factor, unit in SHOWN:
         texts = ("-" if (value := found[key]) is None else f"{factor * value:.3g}" for found in (quiet, starved))
         print(f"{label:<18}{''.join(f'{text:>12}' for text in texts)} {unit}")
-    print(f"{'exit code':<18}{quiet_code:>12}{starved_code:>12}")
-    return int((quiet_code, starved_code) != (0, 5))
+    told = [
+        _exit_code("quiet", quiet_code, VALID, quiet, f"{len(cores)} cores"),
+        _exit_code("starved", starved_code, INVALID, starved, f"one core shared with {BUSY} busy loops"),
+    ]
+    figures.tell("starved", told)
+    return int((quiet_code, starved_code) != (VALID, INVALID))
+
+
+def _exit_code(name: str, code: int, wanted: int, found: dict[str, float | None], where: str) -> Figure:
+    lag_s = found["lag_p99_s"]
+    lag = "not measured" if lag_s is None else f"{figures.digits(1000 * lag_s)} ms"
+    return Figure(
+        name=f"exit code of a {name} run",
+        value=code,
+        unit="",
+        asked=f"{wanted}",
+        conditions=f"{', '.join(LOAD)}; {where}; event-loop lag p99 {lag}",
+    )
 
 
 if __name__ == "__main__":
