@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from report.reports import difference, estimate, metric, ratio
 
@@ -121,6 +121,9 @@ def test_a_wide_half_is_written_in_the_unit():
 
 
 @given(value=numbers, lo=numbers, hi=numbers, of=st.sampled_from([SECONDS, TOKENS, DOLLARS, SHARE, COUNT, None]))
+@example(value=0.0, lo=5e-324, hi=1e-323, of=TOKENS)
+@example(value=1.0, lo=1.0, hi=1.0 + 5e-324, of=TOKENS)
+@example(value=5e-324, lo=0.0, hi=5e-324, of=TOKENS)
 def test_no_number_is_ever_written_as_nan(value, lo, hi, of):
     """Whatever arrives, a number that does not exist is a dash."""
     given_estimate = Estimate(value=value, lo=lo, hi=hi, level=0.95, n=5)

@@ -222,8 +222,7 @@ def _fixed(number: float, half: float | None, *, least: int = 2) -> str:
     places = 2 - first
     if half is not None and half > 0:
         at = math.floor(math.log10(half))
-        leading_one = half / 10**at < 2
-        places = min(max(leading_one - at, least - 1 - first), 3 - first)
+        places = min(max(_leads_with_one(half) - at, least - 1 - first), 3 - first)
     rounded = round(number, places)
     text = f"{rounded:,.{max(0, places)}f}"
     return "0" if not text.strip("-0.,") else text
@@ -236,5 +235,9 @@ def _short(half: float) -> str:
     if half >= 10:
         return f"{half:,.0f}"
     at = math.floor(math.log10(half))
-    places = (1 if half / 10**at < 2 else 0) - at
-    return f"{half:.{max(0, places)}f}"
+    return f"{half:.{max(0, _leads_with_one(half) - at)}f}"
+
+
+def _leads_with_one(number: float) -> bool:
+    """Whether the first digit is a 1; read off its writing, as the smallest numbers have no power of ten to divide by."""
+    return f"{number:e}".startswith("1")
