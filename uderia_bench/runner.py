@@ -1,4 +1,4 @@
-"""The run: plan in, records out, through slots, isolation, a budget and a stop that keeps what came back. It judges no answer.
+"""The run: plan in, records out, through slots, isolation, a budget and a stop that keeps what came back. It asks nobody.
 
 A lane a server, its windows one after the other, a slot a conversation (mostly of one turn): with isolation ``arm`` a window
 holds one arm's trials, and the next begins when the last of them has ended on the server, because the server switches
@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import count, groupby
-from typing import Protocol
+from itertools import groupby
 
 import anyio
 from anyio.abc import TaskGroup
@@ -26,35 +25,12 @@ from uderia_bench.following import Follower
 from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.generator import Gauge
 from uderia_bench.in_flight import InFlight
-from uderia_bench.patience import ASKINGS_A_RUN, Patience
+from uderia_bench.lane import Book, Lane
+from uderia_bench.patience import Patience
 from uderia_bench.spacing import Spacing
 from uderia_bench.stop import Stop
 from uderia_bench.trace import Trace
-from uderia_bench.trial import Ending, Expected, Outcome, Trial, TrialRecord
-
-CANCEL_CALL_S = 5.0  # a stopping run asks the server once to cancel and does not wait longer for the answer
-
-
-class Book(Protocol):
-    """Where records are kept; ``bookkeeping.Bookkeeper`` is one. What writes returns when it is committed, cancelled or not."""
-
-    def attempts(self, trial_id: str) -> int:
-        """Return how often a trial was asked before."""
-
-    def pending(self, trial_id: str) -> TrialRecord | None:
-        """Return a trial whose query is or may be on the server, and whose end nobody saw."""
-
-    async def mark_sending(self, record: TrialRecord) -> None:
-        """Commit that a query is about to be sent."""
-
-    async def mark_asked(self, record: TrialRecord) -> None:
-        """Commit that a query was accepted."""
-
-    async def settle(self, record: TrialRecord, account: str | None = None) -> None:
-        """Commit how a trial ended, and what the run has spent by then."""
-
-    async def keep(self) -> None:
-        """Wait for trouble with what was committed, and raise it as ``StoreError``."""
+from uderia_bench.trial import Expected, Trial, TrialRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,15 +95,20 @@ class Runner:
                     group.start_soon(meanwhile)
                 async with anyio.create_task_group() as running:
                     for server, planned in lanes.items():
-                        lane = _Lane(
+                        lane = Lane(
                             asking=self._asking(server, clock),
                             patience=self._patience(server),
+                            arms=self.arms,
+                            book=self.book,
                             budget=budget,
                             flight=flight,
-                            starts=starts,
+                            gauge=self.gauge,
+                            stop=self.stop,
+                            understand=self.understand,
+                            watch=self.watch,
                         )
                         await group.start(lane.asking.follower.run)
-                        running.start_soon(self._work_through, lane, planned, group)
+                        running.start_soon(self._work_through, lane, planned, starts, group)
                 group.cancel_scope.cancel()
         except BaseExceptionGroup as failures:
             raise _first(failures) from failures
@@ -162,7 +143,8 @@ class Runner:
             stalled_s=self.gauge.stalled_s,
         )
 
-    async def _work_through(self, lane: _Lane, planned: list[Trial], meanwhile: TaskGroup) -> None:
+    async def _work_through(self, lane: Lane, planned: list[Trial], starts: Spacing, meanwhile: TaskGroup) -> None:
+        """Start a server's conversations, window after window, each when it is due or, in a closed loop, has a slot."""
         caps = {arm: anyio.Semaphore(cap) for arm, cap in self.conditions.caps.items()}
         levels: dict[float | None, Arrivals] = {}
         for (level, _), window in groupby(planned, key=lambda trial: (trial.level, trial.window)):
@@ -180,7 +162,7 @@ class Runner:
                         for slot in held:
                             await slot.acquire()
                         due_s = anyio.current_time()
-                        send_s = lane.starts.take(due_s)
+                        send_s = starts.take(due_s)
                         await anyio.sleep_until(send_s)
                     else:  # an open loop sends when it is time, however many are in flight
                         held = []
@@ -192,144 +174,25 @@ class Runner:
                         return
                     if scheduled_s is not None:
                         self.gauge.scheduled(lane.asking.uderia.base_url, number, due_s, late_s)
-                    lane.due_s[conversation[0].trial_id] = lane.asking.clock.since(due_s)
-                    self._start(group, lane, conversation, held, late_s)
+                    ready_s = anyio.current_time() - late_s
+                    group.start_soon(self._converse, lane, conversation, due_s, ready_s, held)
 
-    def _start(
-        self, group: TaskGroup, lane: _Lane, conversation: tuple[Trial, ...], held: list[anyio.Semaphore], late_s: float
+    async def _converse(
+        self, lane: Lane, conversation: tuple[Trial, ...], due_s: float, ready_s: float, held: list[anyio.Semaphore]
     ) -> None:
-        """Start a conversation; ``late_s`` is how late that is already, for want of this process's time.
+        """Have a conversation and give back what it holds.
 
-        One that is still early is prepared, and its asking says how late it was sent in the end.
+        It was due at ``due_s`` and nothing but this process's time has kept it since ``ready_s``. One that is still early is
+        prepared, and its asking says how late it was sent in the end.
         """
-        spawned_s = anyio.current_time()
-
-        async def one() -> None:
-            if (behind_s := late_s + anyio.current_time() - spawned_s) >= 0:
-                self.gauge.send_late(behind_s)
-            try:
-                await self._converse(lane, conversation)
-            finally:
-                lane.due_s.pop(conversation[0].trial_id, None)
-                lane.budget.landed(conversation)
-                for slot in held:
-                    slot.release()
-
-        group.start_soon(one)
-
-    async def _converse(self, lane: _Lane, conversation: tuple[Trial, ...]) -> None:
-        """Ask turn after turn in one session, each when the one before has ended.
-
-        An interrupted conversation of several turns cannot be picked up in the middle: what an earlier process left running is
-        cancelled, and all of it is asked again. A stop leaves the turns that were not sent to ``resume``.
-        """
-        if len(conversation) > 1:
-            for trial in conversation:
-                if (left := self.book.pending(trial.trial_id)) is not None:
-                    await lane.asking.give_up(left)
-        before: TrialRecord | None = None
-        for trial in conversation:
-            if before is not None and self.stop.soft.is_set():
-                return
-            if before is None or before.ending is Ending.SETTLED:
-                record, trace = await self._insist(lane, trial, before, alone=len(conversation) == 1)
-            else:
-                record = self._unasked(trial, before)
-                trace = self.understand(record)
-                await self.book.settle(record)
-            self.watch(record, trace)
-            before = record
-
-    async def _insist(self, lane: _Lane, trial: Trial, before: TrialRecord | None, *, alone: bool) -> tuple[TrialRecord, Trace]:
-        """Ask one trial, and again where the server was away or its quota used up; every asking is committed.
-
-        Only a trial that is ``alone`` in its session is asked again here: a turn cannot be repeated behind itself.
-        """
-        for asking in count(1):
-            with self.gauge.flying() as flight:
-                record = await self._fly(lane, trial, before, picks_up=alone)
-                flight.over()
-                record, trace = self._understood(lane, record)
-                await self.book.settle(record, lane.budget.account.to_json())
-            again = await lane.patience.again(record)
-            if not again or not alone or asking == ASKINGS_A_RUN:
-                break
-        lane.patience.ended(record)
-        return record, trace
-
-    def _understood(self, lane: _Lane, record: TrialRecord) -> tuple[TrialRecord, Trace]:
-        """Count what an asking took; a limit met inside its task is the server's refusal and no word of the model's.
-
-        Reading a record is most of what a trial costs beside its requests, so its trace is read once and handed on.
-        """
-        trace = self.understand(record)
-        record = replace(record, decoded=())  # nobody decodes it again in this run, and the ledger is waited for
-        lane.budget.count(record, trace)
-        if record.ending is Ending.SETTLED and trace.outcome is Outcome.RATE_LIMITED:
-            return replace(record, ending=Ending.RATE_LIMITED, detail=trace.outcome_detail), trace
-        return record, trace
-
-    async def _fly(self, lane: _Lane, trial: Trial, before: TrialRecord | None, *, picks_up: bool) -> TrialRecord:
-        """Ask one trial, or end it when the run is stopped for good."""
+        if (late_s := anyio.current_time() - ready_s) >= 0:
+            self.gauge.send_late(late_s)
         try:
-            with lane.flight.scope(trial.trial_id) as scope:
-                record = await self._ask(lane, trial, before, picks_up=picks_up)
-            if scope.cancelled_caught:
-                record = self._stopped(trial)
-                with anyio.move_on_after(CANCEL_CALL_S, shield=True):
-                    await lane.asking.give_up(record)
+            await lane.converse(conversation, due_s=lane.asking.clock.since(due_s))
         finally:
-            lane.flight.landed(trial.trial_id)
-        return record
-
-    async def _ask(self, lane: _Lane, trial: Trial, before: TrialRecord | None, *, picks_up: bool) -> TrialRecord:
-        earlier = self.book.pending(trial.trial_id) if picks_up else None
-        if earlier is not None and (found := await lane.asking.pick_up(earlier)) is not None:
-            return found
-        session_id = None if before is None else before.session_id
-        attempts = self.book.attempts(trial.trial_id) + 1
-        due_s = lane.due_s.get(trial.trial_id)
-        return await lane.asking.ask(trial, self.arms[trial.arm], attempts=attempts, session_id=session_id, due_s=due_s)
-
-    def _unasked(self, trial: Trial, before: TrialRecord) -> TrialRecord:
-        """Return the record of a turn that nothing can follow on: it ends as the turn before did, and says so."""
-        return TrialRecord(
-            trial=trial,
-            expected=self.arms[trial.arm],
-            ending=before.ending,
-            detail=f"not asked: turn {before.trial.turn} of the conversation ended {before.ending.value}",
-            attempts=self.book.attempts(trial.trial_id),
-            session_id=before.session_id,
-        )
-
-    def _stopped(self, trial: Trial) -> TrialRecord:
-        """Return the record of a trial we ended ourselves: what was committed when it was sent, else the plan alone."""
-        sent = self.book.pending(trial.trial_id)
-        if sent is not None:
-            return replace(sent, ending=Ending.CANCELLED)
-        attempts = self.book.attempts(trial.trial_id) + 1
-        return TrialRecord(
-            trial=trial,
-            expected=self.arms[trial.arm],
-            ending=Ending.CANCELLED,
-            detail="stopped before it was sent",
-            attempts=attempts,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Lane:
-    """What the trials of one server share; budget and flight are the whole run's.
-
-    ``due_s`` holds when those in flight were due, on the run's clock; ``starts`` spaces what has no schedule.
-    """
-
-    asking: Asking
-    patience: Patience
-    budget: Budget
-    flight: InFlight
-    starts: Spacing
-    due_s: dict[str, float] = field(default_factory=dict)
+            lane.budget.landed(conversation)
+            for slot in held:
+                slot.release()
 
 
 def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
