@@ -19,7 +19,7 @@ from bench import figures
 from bench.figures import Figure
 
 ROOT = Path(__file__).resolve().parents[2]
-BUSY = 12  # a fair share of the core is then a quarter of what the quiet run uses of it
+BUSY = 48  # a fair share of the core is then a quarter of what the quiet run uses of it, 8 %
 EXPERIMENT = ROOT / "configs/quickstart.yaml"
 LOAD = ("load.concurrency=64", "sim.speed=50", "repeats=5")
 VALID, INVALID = 0, 5  # exit codes

@@ -24,7 +24,7 @@ CPU_FLOOR_S = 5.0
 
 # A submit's round trip is read late by the loop's lag, and so is every latency. The mean lag is what a mean latency is off by:
 # the smallest margin that the shipped experiments ask for. Measured on two cores: the demo 0.2 %, beside eight busy processes
-# 2 %; a run that shared its core with twelve 24 % (tests/bench/starved.py).
+# 2 %.
 LAG_LIMIT = 0.05
 
 # A fraction of the milliseconds that an embedded agent at 200 times its speed takes is what every operating system's scheduler
