@@ -11,7 +11,6 @@ import orjson
 
 from uderia_bench.sim import answers, naming, scripts, turns
 from uderia_bench.sim.run import Run
-from uderia_bench.sim.tasks import SORTED
 
 _SET_UP_S = 0.02
 _STEP = "Calling LLM for Execution"
@@ -29,22 +28,7 @@ async def play(run: Run) -> orjson.Fragment:
     text, spent = await _answer(run, script)
     run.indicate("llm", "idle")
     run.served()
-    html = answers.card(text)
-    result = {
-        "final_answer": html,
-        "final_answer_text": text,
-        **{name: spent[name] for name in ("input_tokens", "output_tokens")},
-        "is_session_primer": False,
-        "session_id": run.session.id,
-        "source": "rest",
-        "step": "Finished",
-        "turn_id": run.turn,
-    }
-    fragment = orjson.Fragment(orjson.dumps(result, option=SORTED))
-    if text:
-        run.answered(text)
-    run.emit("final_answer", fragment)
-    run.session.reply(html, text, run.turn)
+    fragment = run.answer(text, counts=bool(text), **{name: spent[name] for name in ("input_tokens", "output_tokens")})
     if run.session.unnamed:
         await naming.name_session(run, announced=False)
     run.notify("session_model_update", run.session.models())

@@ -12,7 +12,6 @@ import orjson
 from uderia_bench.sim import answers, engine_direct, naming, scripts, turns
 from uderia_bench.sim.conversation import ALL_TOOLS, Conversation
 from uderia_bench.sim.run import Run
-from uderia_bench.sim.tasks import SORTED
 
 _LOADING_S, _SET_UP_S = 0.13, 0.12  # fetching the tools, then building the agent with them
 _PROFILE_TYPE = "conversation_with_tools"
@@ -36,26 +35,12 @@ async def play(run: Run) -> orjson.Fragment:
     talk.complete()
     if run.turn == 1:
         await naming.name_session(run)
-    html = answers.card(text)
-    result = {
-        "final_answer": html,
-        "final_answer_text": text,
-        "is_session_primer": False,
-        "session_id": run.session.id,
-        "source": "rest",
-        "step": "Finished",
-        "turn_id": run.turn,
-    }
-    fragment = orjson.Fragment(orjson.dumps(result, option=SORTED))
-    if not script.agent_fails:
-        run.answered(text)
-    run.emit("final_answer", fragment)
-    run.session.reply(html, text, run.turn)
-    _save(talk, text, html)
+    fragment = run.answer(text, counts=not script.agent_fails)
+    _save(talk, text)
     return fragment
 
 
-def _save(talk: Conversation, text: str, html: str) -> None:
+def _save(talk: Conversation, text: str) -> None:
     run = talk.run
     known: dict[str, Any] = {} if run.found is None else run.found.complete()
     turn = turns.build(
@@ -65,7 +50,7 @@ def _save(talk: Conversation, text: str, html: str) -> None:
             "conversation_agent_events": talk.events,
             "duration_ms": talk.duration_ms,
             "execution_trace": [],
-            "final_summary_html": html,
+            "final_summary_html": answers.card(text),
             "final_summary_text": text,
             "kg_enrichment_event": None,
             "knowledge_accessed": known.get("collections", []),

@@ -15,7 +15,6 @@ from uderia_bench.sim.conversation import Conversation
 from uderia_bench.sim.knowledge import Found
 from uderia_bench.sim.profiles import KNOWLEDGE_COLLECTION
 from uderia_bench.sim.run import Completion, Run
-from uderia_bench.sim.tasks import SORTED
 from uderia_bench.sim.tools import COMPONENT_TOOLS
 
 _SET_UP_S = 0.05
@@ -87,11 +86,11 @@ class _Turn:
         sources = [
             {"collection_id": KNOWLEDGE_COLLECTION, "similarity_score": chunk.similarity_score} for chunk in found.chunks
         ]
-        result = self._result(text, {"knowledge_sources": sources})
+        failed = self.script.agent_fails and run.profile.has_agent
+        result = run.answer(text, counts=not failed, knowledge_sources=sources)
         self._finish(totals)
         if run.session.unnamed:
             await naming.name_session(run)
-        failed = self.script.agent_fails and run.profile.has_agent
         self._save(text, status="failed" if failed else "success", knowledge_chunks_ui=found.complete()["chunks"])
         return result
 
@@ -133,7 +132,8 @@ class _Turn:
         self._searches_done("no_results", totals)
         if run.session.unnamed:
             await naming.name_session(run)
-        result = self._result(nothing, {"no_knowledge_found": True})
+        failed = self.script.agent_fails and run.profile.has_agent
+        result = run.answer(nothing, counts=not failed, no_knowledge_found=True)
         self._finish(totals, no_knowledge_found=True)
         self._save(nothing, status="success", no_knowledge_found=True)
         return result
@@ -156,26 +156,6 @@ class _Turn:
 
     def _milliseconds_since(self, moment: float) -> int:
         return round((self.run.clock.seconds - moment) * 1000)
-
-    def _result(self, text: str, own: dict[str, Any]) -> orjson.Fragment:
-        """Send the answer; return it as the task's result."""
-        run = self.run
-        result = {
-            "final_answer": answers.card(text),
-            "final_answer_text": text,
-            "is_session_primer": False,
-            "session_id": run.session.id,
-            "source": "rest",
-            "step": "Finished",
-            "turn_id": run.turn,
-            **own,
-        }
-        fragment = orjson.Fragment(orjson.dumps(result, option=SORTED))
-        if not (self.script.agent_fails and run.profile.has_agent):
-            run.answered(text)
-        run.emit("final_answer", fragment)
-        run.session.reply(result["final_answer"], text, run.turn)
-        return fragment
 
     def _finish(self, totals: dict[str, Any], **own: Any) -> None:
         done = {

@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import orjson
+
 from uderia_bench.sim import tools
 from uderia_bench.sim.agent import INPUT_PER_TURN, Draw
+from uderia_bench.sim.answers import card
 from uderia_bench.sim.capacity import LLM_CALL_S, TOOL_CALL_S
 from uderia_bench.sim.faults import Hit
 from uderia_bench.sim.knowledge import Found
@@ -21,7 +24,7 @@ from uderia_bench.sim.profiles import Profile
 from uderia_bench.sim.scripts import ATTEMPTS, Use
 from uderia_bench.sim.sessions import Session
 from uderia_bench.sim.state import State, new_id
-from uderia_bench.sim.tasks import Task
+from uderia_bench.sim.tasks import SORTED, Task
 
 DEPTH = {"execution_depth": 0}
 BYTES_PER_TOKEN = 4
@@ -181,6 +184,29 @@ class Run:
             "timestamp": self.clock.stamp(),
             "turn_id": self.turn,
         }
+
+    def answer(self, text: str, *, counts: bool, **own: Any) -> orjson.Fragment:
+        """Send the answer and put it into the session; return it as the task's result, with what is the engine's ``own``.
+
+        ``counts``: it is one, and no apology of an agent that failed.
+        """
+        html = card(text)
+        result = {
+            "final_answer": html,
+            "final_answer_text": text,
+            "is_session_primer": False,
+            "session_id": self.session.id,
+            "source": "rest",
+            "step": "Finished",
+            "turn_id": self.turn,
+            **own,
+        }
+        fragment = orjson.Fragment(orjson.dumps(result, option=SORTED))
+        if counts:
+            self.answered(text)
+        self.emit("final_answer", fragment)
+        self.session.reply(html, text, self.turn)
+        return fragment
 
     def answered(self, text: str) -> None:
         """Note that the answer is out."""
