@@ -85,7 +85,7 @@ async def test_what_is_waited_for_is_committed(path):
         assert list(ledger.records()) == [record(seq) for seq in range(TRIALS)]
 
 
-async def test_what_has_queued_up_is_few_commits_and_marks_come_first(path, monkeypatch):
+async def test_what_has_queued_up_is_few_commits_and_marks_go_with_the_first(path, monkeypatch):
     """While one commit takes its time the others queue: a query about to be sent waits for no more than a few bodies."""
     held = Held(monkeypatch)
     thread = LedgerThread(path)
@@ -98,9 +98,39 @@ async def test_what_has_queued_up_is_few_commits_and_marks_come_first(path, monk
         await anyio.wait_all_tasks_blocked()
         held.go.set()
     await thread.close()
-    assert held.groups[0] == [State.ASKED]
-    assert [len(ends) for ends in held.groups[1:]] == [ENDS_A_COMMIT, ENDS_A_COMMIT, ENDS_A_COMMIT - 2]
+    assert held.groups[0] == [State.ASKED] + [State.SETTLED] * ENDS_A_COMMIT
+    assert [len(ends) for ends in held.groups[1:]] == [ENDS_A_COMMIT, ENDS_A_COMMIT - 2]
     assert {state for ends in held.groups[1:] for state in ends} == {State.SETTLED}
+
+
+async def test_an_end_waits_for_no_pause_between_marks(path, monkeypatch):
+    """Arrivals by the clock bring marks without end, and slots and memory are held until an end is committed."""
+    monkeypatch.setattr(ledger_thread, "COMMIT_EVERY_S", 0.001)
+    thread = LedgerThread(path)
+    settled, under_way = anyio.Event(), anyio.Event()
+    marks = 0
+
+    async def arrivals() -> None:
+        nonlocal marks
+        while not settled.is_set():
+            async with anyio.create_task_group() as two:  # so that one is always waiting
+                for _ in range(2):
+                    two.start_soon(thread.write, mark(marks % TRIALS))
+                    marks += 1
+            if marks >= TRIALS:
+                under_way.set()
+
+    async with anyio.create_task_group() as group:
+        for _ in range(4):
+            group.start_soon(arrivals)
+        await under_way.wait()
+        with anyio.fail_after(5):
+            begun = marks
+            await thread.write(end(0))
+            waited = marks - begun
+        settled.set()
+    await thread.close()
+    assert waited < 4 * TRIALS
 
 
 async def test_a_cancelled_writer_goes_on_after_its_commit(path, monkeypatch):

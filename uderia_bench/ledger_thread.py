@@ -3,8 +3,8 @@
 No writing, compressing or syncing runs on the event loop, where it would stall the clock of the trials in flight. Who writes
 waits for the commit of its own entry, which bounds the queue by what is in flight.
 
-Why marks go before ends: the sending of a query waits for its mark, the end of a trial for nothing. So a mark waits for
-``ENDS_A_COMMIT`` bodies at most, and ends cannot starve: a trial waits for each of its marks before it has another.
+Why a commit takes every mark and few ends: the sending of a query waits for its mark, which so waits for ``ENDS_A_COMMIT``
+bodies at most; and ends go with every commit, as arrivals by the clock may bring a mark for each.
 """
 
 from __future__ import annotations
@@ -101,8 +101,9 @@ class LedgerThread:
                     time.sleep(early_s)
                     closing = self._take_in(0.0)
                 commit_s = time.monotonic() + COMMIT_EVERY_S
-                queued, most = (self._marks, len(self._marks)) if self._marks else (self._ends, ENDS_A_COMMIT)
-                self._group.extend(queued.popleft() for _ in range(min(most, len(queued))))
+                self._group.extend(self._marks)
+                self._marks.clear()
+                self._group.extend(self._ends.popleft() for _ in range(min(ENDS_A_COMMIT, len(self._ends))))
                 ledger.write([waiting.entry for waiting in self._group])
                 from_thread.run_sync(self._tell, token=self._loop)
             if time.monotonic() >= sync_s:
