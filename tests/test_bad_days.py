@@ -50,6 +50,32 @@ class Away(Scripted):
         return await super()._answer(request)
 
 
+class Mute(Scripted):
+    """A server that breaks sessions off, and to who asks whether it is there says nothing for long."""
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/auth/me"):
+            await anyio.sleep(100)
+            return httpx.Response(200, json={})
+        if request.url.path.endswith("/sessions"):
+            raise httpx.ReadError("reset")
+        return await super()._answer(request)
+
+
+async def test_a_stop_ends_the_asking_whether_anybody_is_there(tmp_path):
+    """Nothing is sent after it, and the run does not wait for a server that says nothing."""
+    bench = Bench(tmp_path, Mute(), optim(1))
+
+    async def stopped() -> None:
+        await anyio.sleep(20)
+        bench.stop.ask()
+
+    begun_s = anyio.current_time()
+    await bench.run(during=stopped)
+    assert anyio.current_time() - begun_s == pytest.approx(20, abs=0.1)
+    assert bench.server.count("POST", "/query") == 0
+
+
 @pytest.mark.parametrize(
     "trouble", [lambda: httpx.ConnectError("refused"), lambda: httpx.ReadError("reset"), lambda: httpx.Response(502, **PAGE)]
 )

@@ -371,6 +371,31 @@ async def test_a_conversation_stopped_in_the_middle_is_asked_again_from_its_firs
     assert bench.server.count("POST", "/query") == 5
 
 
+async def test_a_stop_while_the_left_overs_of_a_conversation_are_cancelled_sends_nothing(tmp_path):
+    """The cancel call may take long; what the stop found unsent stays unsent."""
+    server = Scripted(task_s=300.0)
+    bench = Bench(tmp_path, server, talk(2))
+    with anyio.move_on_after(5):  # the process dies in turn 1
+        await bench.run()
+
+    async def interrupt():
+        await anyio.sleep(0.5)
+        bench.stop.ask()
+        bench.stop.ask()
+
+    async def slow(request):
+        if request.url.path.endswith("/cancel"):
+            await anyio.sleep(4)
+        return await answer(request)
+
+    answer = server._answer
+    server._answer = slow
+    begun_s = anyio.current_time()
+    await bench.run(resume=True, during=interrupt)
+    assert server.count("POST", "/query") == 1
+    assert anyio.current_time() - begun_s < 10
+
+
 async def test_what_a_crash_left_running_of_a_conversation_is_cancelled_and_asked_again(tmp_path):
     """It cannot be picked up in the middle, and must not run on under other trials."""
     server = Scripted(task_s=20.0)

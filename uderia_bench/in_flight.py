@@ -17,11 +17,14 @@ class InFlight:
         self._grace_s = grace_s
         self._stop = stop
         self._scopes: dict[str, anyio.CancelScope] = {}
+        self._ended = False
 
     def scope(self, trial_id: str) -> anyio.CancelScope:
-        """Return the scope a trial runs in."""
-        self._scopes[trial_id] = anyio.CancelScope()
-        return self._scopes[trial_id]
+        """Return the scope a trial runs in; one that comes when all have been ended is ended before it begins."""
+        scope = self._scopes[trial_id] = anyio.CancelScope()
+        if self._ended:
+            scope.cancel()
+        return scope
 
     def landed(self, trial_id: str) -> None:
         """Forget a trial that is over."""
@@ -33,5 +36,6 @@ class InFlight:
         log.info("stopping: nothing new is sent", in_flight=len(self._scopes), grace_s=self._grace_s)
         with anyio.move_on_after(self._grace_s):
             await self._stop.hard.wait()
+        self._ended = True
         for scope in list(self._scopes.values()):
             scope.cancel()

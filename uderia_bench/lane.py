@@ -83,7 +83,7 @@ class Lane:
                     await self.asking.give_up(left)
         before: TrialRecord | None = None
         for trial in conversation:
-            if before is not None and self.stop.soft.is_set():
+            if self.stop.soft.is_set():  # since it was admitted, or since the turn before
                 return
             if before is None or before.ending is Ending.SETTLED:
                 alone, first_s = len(conversation) == 1, due_s if before is None else None

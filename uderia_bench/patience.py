@@ -76,11 +76,11 @@ class Patience:
             self._stop.because(f"{words} ({record.detail})" if record.detail else words)
 
     async def _returns(self) -> bool:
-        """Wait until anybody answers; one of the waiting trials asks for all."""
+        """Wait until anybody answers; False where the run is to stop before that. One of the waiting trials asks for all."""
         async with self._probing:
             begun_s = anyio.current_time()
             while not self._stop.soft.is_set():
-                if await self._uderia.answers():
+                if await self._stop.unless(self._uderia.answers):
                     return True
                 away_s = anyio.current_time() - begun_s
                 if away_s >= self._outage_s:

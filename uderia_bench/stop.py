@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from signal import Signals
 from types import FrameType
 
@@ -73,6 +73,20 @@ class Stop:
         with anyio.move_on_after(seconds):
             await self.soft.wait()
         return not self.soft.is_set()
+
+    async def unless(self, ask: Callable[[], Awaitable[bool]]) -> bool:
+        """Ask something that may take long, and drop it at a stop: False then."""
+        answer = False
+        async with anyio.create_task_group() as group:
+
+            async def stopped() -> None:
+                await self.soft.wait()
+                group.cancel_scope.cancel()
+
+            group.start_soon(stopped)
+            answer = await ask()
+            group.cancel_scope.cancel()
+        return answer and not self.soft.is_set()
 
     async def until(self, at_s: float) -> bool:
         """Wait for a moment of anyio's clock, nearer than a timer can tell; True where nobody asked for a stop before."""
