@@ -265,6 +265,7 @@ async def test_a_quota_pauses_the_batch_and_is_no_failure_of_the_models(tmp_path
     records = bench.records().values()
     assert {record.ending for record in records} == {Ending.SETTLED}
     assert sorted(record.attempts for record in records) == [1] * 8 + [2] * 4
+    assert max(record.sent_s - record.due_s for record in records) < 1  # the pause is no wait for a slot of ours
     assert bench.stop.reason is None
 
 

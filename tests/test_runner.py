@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import anyio
 import httpx
@@ -55,10 +56,13 @@ async def test_an_open_loop_sends_by_the_clock(tmp_path):
     """
     paced = replace(CONDITIONS, pacer=pacing.constant(2.0))
     bench = Bench(tmp_path, Scripted(task_s=30.0, session_s=0.3), planned(12, arms=("OPTIM",)), paced)
+    bench.utc = lambda: datetime.fromtimestamp(anyio.current_time(), UTC)
     await bench.run()
     records = sorted(bench.records().values(), key=lambda record: record.trial.seq)
     assert [record.due_s for record in records] == pytest.approx([PREPARE_S + n / 2 for n in range(12)], abs=0.01)
     assert all(record.due_s <= record.sent_s < record.due_s + 0.001 for record in records)
+    waits = [(record.sent_at - record.due_at).total_seconds() for record in records]
+    assert waits == pytest.approx([record.sent_s - record.due_s for record in records], abs=1e-4)
     assert bench.server.most_in_flight == 12
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import anyio
@@ -81,6 +81,8 @@ class Asking:
         ``due_s`` is when it should be sent, on the run's clock; without one it is due when it is asked. Where that is still to
         come, all but the query is done before, so that the query is sent to the millisecond.
         """
+        now_s = self.clock.now_s()
+        due_s = now_s if due_s is None else due_s
         record = TrialRecord(
             trial=trial,
             expected=expected,
@@ -88,8 +90,8 @@ class Asking:
             detail="stopped before it was sent",
             attempts=attempts,
             session_id=session_id,
-            due_s=self.clock.now_s() if due_s is None else due_s,
-            due_at=self.clock.utc(),
+            due_s=due_s,
+            due_at=self.clock.utc() + timedelta(seconds=due_s - now_s),
         )
         async with endings(record) as held:
             if session_id is None:

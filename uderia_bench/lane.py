@@ -47,13 +47,15 @@ class Book(Protocol):
 class _Turn:
     """What is asked of one trial. ``before`` is the turn before it, whose session it is asked in; ``alone``: it has its own.
 
-    ``due_s`` is when it should be sent, on the run's clock; None: when it is asked.
+    ``due_s`` is when it should be sent, on the run's clock; None: when it is asked. Where it is not ``scheduled`` that holds
+    for the first asking alone: another one is due when it is asked.
     """
 
     trial: Trial
     alone: bool
     before: TrialRecord | None = None
     due_s: float | None = None
+    scheduled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +73,7 @@ class Lane:
     understand: Callable[[TrialRecord], Trace]
     watch: Callable[[TrialRecord, Trace], None]
 
-    async def converse(self, conversation: tuple[Trial, ...], *, due_s: float) -> None:
+    async def converse(self, conversation: tuple[Trial, ...], *, due_s: float, scheduled: bool) -> None:
         """Ask turn after turn in one session, the first when it is due, each other when the one before has ended.
 
         An interrupted conversation of several turns cannot be picked up in the middle: what an earlier process left running is
@@ -86,8 +88,14 @@ class Lane:
             if self.stop.soft.is_set():  # since it was admitted, or since the turn before
                 return
             if before is None or before.ending is Ending.SETTLED:
-                alone, first_s = len(conversation) == 1, due_s if before is None else None
-                record, trace = await self._insist(_Turn(trial=trial, alone=alone, before=before, due_s=first_s))
+                turn = _Turn(
+                    trial=trial,
+                    alone=len(conversation) == 1,
+                    before=before,
+                    due_s=due_s if before is None else None,
+                    scheduled=scheduled,
+                )
+                record, trace = await self._insist(turn)
             else:
                 record = self._unasked(trial, before)
                 trace = self.understand(record)
@@ -109,6 +117,8 @@ class Lane:
             again = await self.patience.again(record)
             if not again or not turn.alone or asking == ASKINGS_A_RUN:
                 break
+            if not turn.scheduled:
+                turn = replace(turn, due_s=None)
         self.patience.ended(record)
         return record, trace
 

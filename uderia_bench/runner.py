@@ -168,12 +168,15 @@ class Runner:
                         held = []
                         due_s = send_s = scheduled_s
                         await self.stop.sleep(due_s - PREPARE_S - anyio.current_time())
-                    late_s = anyio.current_time() - send_s
+                    free_s = anyio.current_time()
+                    late_s = free_s - send_s
                     if not (await lane.patience.ready() and await lane.budget.admit(conversation)):
                         self.gauge.never_sent(arrivals.overdue(len(conversations) - number - 1))
                         return
                     if scheduled_s is not None:
                         self.gauge.scheduled(lane.asking.uderia.base_url, number, due_s, late_s)
+                    else:  # a pause over a quota, or for a server that is away, is no wait for a slot
+                        due_s += anyio.current_time() - free_s
                     ready_s = anyio.current_time() - late_s
                     group.start_soon(self._converse, lane, conversation, due_s, ready_s, held)
 
@@ -188,7 +191,7 @@ class Runner:
         if (late_s := anyio.current_time() - ready_s) >= 0:
             self.gauge.send_late(late_s)
         try:
-            await lane.converse(conversation, due_s=lane.asking.clock.since(due_s))
+            await lane.converse(conversation, due_s=lane.asking.clock.since(due_s), scheduled=not held)
         finally:
             lane.budget.landed(conversation)
             for slot in held:

@@ -98,13 +98,14 @@ class Expected:
 class TrialRecord:
     """Everything a trial left behind, uninterpreted: times, the client's ending, and the two raw JSON bodies.
 
-    ``due_s`` is when it should have been sent: in an open loop when the schedule says, in a closed loop when a slot was free,
-    a later turn when the one before had ended. ``sent_s`` is the moment before the query POST was handed to the transport,
-    ``accepted_s`` when its 202 was read, ``stall_s`` for how long our own event loop stood still between the two.
-    ``seen_lo_s`` and ``seen_hi_s`` bracket the end as polling saw it, in seconds from the send: the last poll that was not
-    terminal and the first that was. Any of them is None where that moment never came. ``attempts`` counts askings of
-    the whole trial, ``polls`` the reads of its task. ``decoded`` holds what bodies of it decode to, where that was found out on
-    the way: nobody needs it, and who reads a body need not decode it again.
+    ``due_s``, and ``due_at`` by UTC, is when it should have been sent: in an open loop when the schedule says, in a closed
+    loop when a slot was free and nothing paused the run, a later turn when the one before had ended. ``sent_s`` is the
+    moment before the query POST was handed to the transport, ``accepted_s`` when its 202 was read, ``stall_s`` for how long
+    our own event loop stood still between the two. ``seen_lo_s`` and ``seen_hi_s`` bracket the end as polling saw it, in
+    seconds from the send: the last poll that was not terminal and the first that was. Any of them is None where that moment
+    never came. ``attempts`` counts askings of the whole trial, ``polls`` the reads of its task. ``decoded`` holds what
+    bodies of it decode to, where that was found out on the way: nobody needs it, and who reads a body need not decode it
+    again.
     """
 
     trial: Trial
