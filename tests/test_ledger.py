@@ -217,3 +217,11 @@ def test_one_settled_trial_is_read_by_its_id(tmp_path):
         assert ledger.record("t1") == record(1)
         with pytest.raises(StoreError, match="no settled trial 't0'"):
             ledger.record("t0")
+
+
+def test_the_sessions_of_a_run_are_told_once(tmp_path):
+    """Turns of a conversation share one, and a trial that was never asked has none."""
+    with Ledger.create(tmp_path / "ledger.sqlite", [trial(n) for n in range(4)], {"OPTIM": ARM}) as ledger:
+        for seq, session in ((0, "s-b"), (1, "s-a"), (2, "s-b")):
+            ledger.settle(replace(record(seq), session_id=session))
+        assert ledger.sessions() == (("OPTIM", "s-b"), ("OPTIM", "s-a"))

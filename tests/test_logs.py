@@ -34,3 +34,14 @@ def test_without_a_run_warnings_reach_people(capsys):
         structlog.get_logger("x").info("quiet")
         structlog.get_logger("x").warning("sign-in limit reached, waiting")
     assert capsys.readouterr().err == "warning: sign-in limit reached, waiting\n"
+
+
+def test_a_log_inside_another_gives_it_back(tmp_path, capsys):
+    """What is logged before a run has its directory, and after, goes to people too; nothing ever to stdout."""
+    with logs.into(None, as_json=False):
+        with logs.into(tmp_path / "log.jsonl", as_json=False):
+            structlog.get_logger("x").warning("inside")
+        structlog.get_logger("x").warning("outside")
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("", "warning: outside\n")
+    assert "inside" in (tmp_path / "log.jsonl").read_text()

@@ -283,11 +283,11 @@ class Ledger:
                 raise StoreError(f"{self.path}: no settled trial {trial_id!r}")
             return ledger_rows.record(row, self._unpack)
 
-    def sessions(self) -> tuple[str, ...]:
-        """Return every session the run made, for archiving."""
+    def sessions(self) -> tuple[tuple[str, str], ...]:
+        """Return every session that is known, once, with its arm: turns of a conversation share theirs."""
         with self._readable():
-            rows = self._db.execute("SELECT session_id FROM trials WHERE session_id IS NOT NULL ORDER BY seq")
-            return tuple(row[0] for row in rows)
+            made = "SELECT DISTINCT arm, session_id FROM trials WHERE session_id IS NOT NULL ORDER BY seq"
+            return tuple(self._db.execute(made).fetchall())
 
     @contextmanager
     def _readable(self) -> Iterator[None]:

@@ -69,7 +69,11 @@ def _appending(path: Path) -> IO[bytes]:
 
 @contextmanager
 def into(path: Path | None, *, as_json: bool) -> Iterator[None]:
-    """Log into ``path`` (none: to stderr only) for the time of the block; raises ``StoreError`` where it cannot be opened."""
+    """Log into ``path`` (none: to stderr only) for the time of the block; raises ``StoreError`` where it cannot be opened.
+
+    A block inside another stands in for it. Outside of all of them structlog would print on stdout, which is for results.
+    """
+    before = structlog.get_config() if structlog.is_configured() else None
     file = None if path is None else _appending(path)
     fan = _Fan(file, as_json=as_json)
     try:
@@ -88,6 +92,8 @@ def into(path: Path | None, *, as_json: bool) -> Iterator[None]:
         yield
     finally:
         structlog.reset_defaults()
+        if before is not None:
+            structlog.configure(**before)
         if file is not None:
             with suppress(OSError):
                 file.close()

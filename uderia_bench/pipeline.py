@@ -263,10 +263,11 @@ def profiles(server: str, around: Surroundings) -> tuple[directory.Profile, ...]
         ) as uderia:
             return directory.read(await uderia.profiles(), await uderia.llm_configurations())
 
-    if server != SIM:
-        return anyio.run(ask, server)
-    with embedded.serve(seed=0, speed=1.0) as address:
-        return anyio.run(ask, address)
+    with logs.into(None, as_json=around.log_as_json):
+        if server != SIM:
+            return anyio.run(ask, server)
+        with embedded.serve(seed=0, speed=1.0) as address:
+            return anyio.run(ask, address)
 
 
 def _slug(name: str) -> str:

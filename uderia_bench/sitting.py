@@ -68,17 +68,21 @@ def first(
         )
         with Ledger.create(run.ledger, trials, session.arms) as ledger:
             run.write_manifest(facts)  # after the ledger: from here on there is a run to go on with
-            await _ask(experiment, run, session, ledger, around)
+            with logs.into(run.log, as_json=around.log_as_json):
+                await _ask(experiment, run, session, ledger, around)
 
     _sit(experiment, run, around, work)
 
 
 def again(facts: dict[str, Any], run: RunDirectory, around: Surroundings) -> None:
-    """Go on with a run, by its manifest as it is to be from now on; raises as ``first``."""
+    """Go on with a run, by its manifest as it is to be from now on; raises as ``first``. One that is done is left alone."""
     experiment = manifest.experiment_of(facts)
+    with Ledger.open(run.ledger) as ledger:
+        if facts["state"] == "complete" and not ledger.unsettled():
+            return
 
     async def work(session: _Session) -> None:
-        with Ledger.open(run.ledger) as ledger:
+        with logs.into(run.log, as_json=around.log_as_json), Ledger.open(run.ledger) as ledger:
             run.write_manifest({**run.manifest(), "experiment": facts["experiment"]})
             embedded_arms = [arm for arm, expected in session.arms.items() if expected.server == SIM]
             if forgotten := ledger.forget(embedded_arms):
@@ -99,7 +103,13 @@ def _sit(experiment: Experiment, run: RunDirectory, around: Surroundings, work: 
         async with _session(experiment, addresses, around) as session:
             await work(session)
 
-    with interruptible(run), run.claimed(), _served(experiment) as addresses:
+    # Signing in is logged too, before there is a run to log into.
+    with (
+        interruptible(run),
+        run.claimed(),
+        logs.into(None, as_json=around.log_as_json),
+        _served(experiment) as addresses,
+    ):
         anyio.run(signed_in, addresses)
 
 
@@ -155,11 +165,7 @@ async def _ask(experiment: Experiment, run: RunDirectory, session: _Session, led
     """Ask what the ledger has left, and say in the manifest how far it came."""
     left = ledger.unsettled()
     stop = Stop(listened_to(), say=lambda text: around.console.print(text, highlight=False, markup=False))
-    with (
-        logs.into(run.log, as_json=around.log_as_json),
-        progress.shown(len(left), around.console) as watch,
-        garbage.held_back() as tidy,
-    ):
+    with progress.shown(len(left), around.console) as watch, garbage.held_back() as tidy:
         gauge = Gauge(tidy=tidy)
         log.info("run begins", run=run.run_id, trials=len(left))
         asked_again = {trial.trial_id for trial in left}
@@ -239,9 +245,8 @@ def _pacer(load: Load, seed: int) -> pacing.Pacer:
 
 async def _archive(session: _Session, ledger: Ledger) -> None:
     """Put the run's sessions away; old sessions slow a server down, and a failure here takes nothing from the run."""
-    for record in ledger.records():
-        if record.session_id is not None:
-            try:
-                await session.servers[record.expected.server].archive(record.session_id)
-            except CallFailed as error:
-                log.warning("session not archived", session=record.session_id, error=str(error))
+    for arm, session_id in ledger.sessions():
+        try:
+            await session.servers[session.arms[arm].server].archive(session_id)
+        except (CallFailed, CannotRun) as error:
+            log.warning("session not archived", session=session_id, error=str(error))

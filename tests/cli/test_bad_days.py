@@ -253,8 +253,14 @@ def test_an_embedded_server_that_died_with_the_run_is_asked_anew(command):
         database.execute("DELETE FROM trials WHERE state = 'planned'")  # a short rest, for the test's time
     database.close()
     assert in_flight > 0
-    done = command("resume", "r")
+    done = command("resume", "r", "--json")
     assert done.returncode in {0, 5}, done.stderr
+    assert json.loads(done.stdout)["run"]["run_id"] == "r"
+    assert "the embedded server is a new one" in (command.cwd / "output/r/log.jsonl").read_text()
+    facts, log = ((command.cwd / "output/r" / name).read_text() for name in ("manifest.json", "log.jsonl"))
+    assert command("resume", "r").returncode == done.returncode
+    assert (command.cwd / "output/r/manifest.json").read_text() == facts, "it was over, and took no longer since"
+    assert (command.cwd / "output/r/log.jsonl").read_text() == log
     trials = pl.read_parquet(command.cwd / "output/r/trials/*.parquet")
     assert (trials["attempts"] == 2).sum() == in_flight
     assert set(trials["outcome"]) <= {"answered", "failed"}
