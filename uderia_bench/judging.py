@@ -16,7 +16,7 @@ from uderia_bench import checks, judgements, manifest
 from uderia_bench import profile_types as type_registry
 from uderia_bench.errors import CallFailed, NotSignedIn
 from uderia_bench.experiment_parts import Judge
-from uderia_bench.gateway.credentials import Secret
+from uderia_bench.gateway.credentials import secret_of
 from uderia_bench.gateway.judge import Endpoint, Transport, connect
 from uderia_bench.judge import Ask, asks, quality, read
 from uderia_bench.ledger import Ledger
@@ -38,9 +38,8 @@ async def ask(run: RunDirectory, plugins: Plugins, environ: Mapping[str, str], *
     missing = list(_missing(run, plugins)) if judge is not None else []
     if judge is None or not missing:
         return
-    secret = environ.get(KEY)
-    key = Secret(secret) if secret else None
     try:
+        key = secret_of(environ, KEY)
         async with connect(judge.url, model=judge.model, key=key, transport=transport) as endpoint:
             await _Asking(run, judge, endpoint).all(missing)
     except NotSignedIn as refused:

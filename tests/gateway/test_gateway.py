@@ -231,3 +231,17 @@ def test_missing_credentials_say_what_to_set():
     """Without credentials the error names the variables."""
     with pytest.raises(NotSignedIn, match="set UDERIA_TOKEN, or UDERIA_USERNAME and UDERIA_PASSWORD"):
         from_environment({"UDERIA_USERNAME": "me"}, embedded=False)
+
+
+@pytest.mark.parametrize("token", ["tda_ü", "two words", "a\nb"])
+def test_a_token_that_no_header_can_hold_is_refused_by_name_and_not_shown(token):
+    """It would fail deep inside of the first request."""
+    with pytest.raises(NotSignedIn, match=r"UDERIA_TOKEN holds spaces, or characters that no token has") as refused:
+        from_environment({"UDERIA_TOKEN": token}, embedded=False)
+    assert token not in str(refused.value)
+
+
+def test_the_end_of_a_line_is_no_part_of_a_token():
+    """Files that tokens are kept in have one."""
+    credentials = from_environment({"UDERIA_TOKEN": "tda_x\r\n"}, embedded=False)
+    assert credentials.token == Secret("tda_x")

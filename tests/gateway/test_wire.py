@@ -245,3 +245,12 @@ async def test_what_is_sent_to_one_address_again_has_the_token_and_the_body_of_i
     assert [request.content for request in seen] == [b"", b"", b"", b'{"prompt":"1"}', b'{"prompt":"2"}']
     assert [request.headers.get("Content-Type") for request in seen] == [None] * 3 + ["application/json"] * 2
     assert {str(request.url) for request in seen} == {"http://uderia.test/api/v1/tasks/t"}
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 70])
+async def test_a_host_that_no_resolver_takes_is_nobody(host):
+    """It has no address to be asked at, and nothing was sent."""
+    async with Wire(f"https://{host}", fast_transport()) as opened:
+        with pytest.raises(NoAnswer, match=host) as unanswered:
+            await opened.exchange("GET", "/api/v1/auth/me")
+    assert not unanswered.value.arrived

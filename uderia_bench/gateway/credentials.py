@@ -33,6 +33,17 @@ class Credentials:
     password: Secret | None = None
 
 
+def secret_of(environ: Mapping[str, str], name: str) -> Secret | None:
+    """Read what goes into a header, less the end of the line of the file it came from; None where it is not set.
+
+    Raises ``NotSignedIn`` where no header can hold it.
+    """
+    text = environ.get(name, "").strip()
+    if not all("!" <= character <= "~" for character in text):
+        raise NotSignedIn(f"{name} holds spaces, or characters that no token has: set it anew")
+    return Secret(text) if text else None
+
+
 def from_environment(environ: Mapping[str, str], *, embedded: bool) -> Credentials:
     """Read ``UDERIA_TOKEN``, or ``UDERIA_USERNAME`` and ``UDERIA_PASSWORD``; the embedded server's are its own and known.
 
@@ -40,8 +51,8 @@ def from_environment(environ: Mapping[str, str], *, embedded: bool) -> Credentia
     """
     if embedded:
         return Credentials(username="admin", password=Secret("admin"))  # the embedded server's fixed account
-    if token := environ.get("UDERIA_TOKEN"):
-        return Credentials(token=Secret(token))
+    if token := secret_of(environ, "UDERIA_TOKEN"):
+        return Credentials(token=token)
     username, password = environ.get("UDERIA_USERNAME"), environ.get("UDERIA_PASSWORD")
     if username and password:
         return Credentials(username=username, password=Secret(password))

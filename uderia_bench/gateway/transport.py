@@ -48,6 +48,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             )
         except aiohttp.ClientError as error:
             raise _named(error, request) from error
+        except UnicodeError as error:  # of a host name that no resolver can be asked for
+            raise httpx.UnsupportedProtocol(f"{request.url.host}: {error}", request=request) from error
         response = httpx.Response(answer.status, headers=answer.raw_headers, stream=_Body(answer, request), request=request)
         response.headers.encoding = HEADER_ENCODING
         return response

@@ -30,6 +30,7 @@ CONNECT_TIMEOUT_S = 10.0  # a loopback or LAN server answers in milliseconds; lo
 WHOLE_ANSWER_S = 180.0  # session and query handlers run a 10 s MCP health check and may classify tools first (protocol.md 3.1)
 SILENCE_S = 60.0  # without a byte of a stream that sends one every 20 s (protocol.md 10): it is dead
 ADDRESSES_KEPT = 2048  # twice the trials that 1,000 slots have in flight: a task is polled again before as many others are read
+HEADERS_KEPT = 4  # with and without a body, for two tokens: one of them has just been renewed
 LARGEST_BODY = (
     128 * 2**20
 )  # bytes, unpacked; a task with big results has a few MB (observed.md, Endpoints), 50 MB must still pass
@@ -76,6 +77,7 @@ class Wire:
         self._transport = transport
         # Reading an address takes an eighth of sending a request, and a task is polled again and again.
         self._address = lru_cache(ADDRESSES_KEPT)(lambda path: httpx.URL(self.base_url + path))
+        self._headers = lru_cache(HEADERS_KEPT)(_headers)
 
     async def __aenter__(self) -> Self:
         """Open the transport."""
@@ -143,11 +145,10 @@ class Wire:
             raise NoAnswer(f"{self.base_url}{path} is no address: {error}", arrived=False) from error
         content = b"" if body is None else orjson.dumps(body)
         # A stream and ready headers, as httpx works out what neither is told; host and length are the transport's to say.
-        headers = _headers(token, sends=body is not None)
+        headers = self._headers(token, sends=body is not None)
         return httpx.Request(method, url, headers=headers, stream=httpx.ByteStream(content), extensions={"timeout": TIMEOUTS})
 
 
-@lru_cache
 def _headers(token: str | None, *, sends: bool) -> httpx.Headers:
     """Return the headers of requests of that kind; who makes a request copies them."""
     headers = [*HEADERS]
