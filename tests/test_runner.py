@@ -78,6 +78,17 @@ async def test_a_stalled_server_shows_as_waiting_not_as_a_later_schedule(tmp_pat
     assert all(record.sent_s - record.due_s < 0.1 for record in others)
 
 
+async def test_arrivals_that_a_server_slow_to_make_sessions_held_back_are_counted(tmp_path):
+    """The schedule was not kept, and that is no fault of this process: its own lateness is next to nothing."""
+    paced = replace(CONDITIONS, pacer=pacing.constant(1.0))
+    bench = Bench(tmp_path, Scripted(session_s=PREPARE_S + 2.0), planned(5, arms=("OPTIM",)), paced)
+    await bench.run()
+    measured = bench.gauge.conditions()
+    assert measured.sent_late == 5
+    assert (measured.send_late_p99_s or 0.0) < 0.001
+    assert [r.sent_s - r.due_s for r in bench.records().values()] == pytest.approx([2.0] * 5, abs=0.1)
+
+
 async def test_a_stop_does_not_wait_for_the_schedule(tmp_path):
     """Between two arrivals an hour apart a stop is heard at once."""
     bench = Bench(

@@ -58,8 +58,8 @@ class Asking:
 
     ``bare_sessions``: without ``profile_id``, as the seed document advises for one trial at a time. ``mark_sending`` and
     ``mark_asked`` commit a record before its query is sent and when it was accepted. ``sent_late`` is told how many seconds
-    after its moment a scheduled query was handed over, for want of this process's time; ``stalled_s`` says for how long that
-    stood still between two moments of anyio's clock.
+    after its moment a scheduled query was handed over, for want of this process's time, ``sent`` how many after it was due any
+    was, whatever kept it; ``stalled_s`` says for how long this process stood still between two moments of anyio's clock.
     """
 
     uderia: Uderia
@@ -71,6 +71,7 @@ class Asking:
     mark_asked: Callable[[TrialRecord], Awaitable[None]]
     stop: Stop
     sent_late: Callable[[float], None]
+    sent: Callable[[float], None]
     stalled_s: Callable[[float, float], float]
 
     async def ask(
@@ -136,7 +137,9 @@ class Asking:
                 held.set(sent_s=None, sent_at=None, detail="stopped before it was sent")
                 return False
             self.sent_late(self.clock.now_s() - due_s)
-        held.set(sent_s=self.clock.now_s(), sent_at=self.clock.utc())
+        now_s = self.clock.now_s()
+        self.sent(now_s - due_s)
+        held.set(sent_s=now_s, sent_at=self.clock.utc())
         return True
 
     async def _submit(self, held: Held) -> None:

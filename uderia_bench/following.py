@@ -31,7 +31,7 @@ from uderia_bench.poll_times import History
 SPREAD = (1.0, 1.1)  # a trial's phase, times its waits: polls of trials sent together spread, none before it is worth a look
 THROTTLED_WAIT_S = 5.0  # between polls, where the server asks for less of them and does not say when
 GRID_S = 0.02  # of 1,000 trials in flight some six polls share a tick; no trial's clock depends on when it is polled
-LATE_S = 0.25  # mean lateness at which intervals widen: a look that late is half of what a first one waits
+LATE_S = 0.25  # mean lateness at which intervals widen: a look that late is a quarter of what a first one waits
 LATE_MEMORY = 0.05  # weight of the newest poll in the mean lateness: it forgets within some twenty polls
 SLOW_S = (5.0, 10.0)  # between polls of a task whose end we should be told of (protocol.md 10)
 UNTOLD = 3  # ends in a row that the stream did not tell of, before it is not relied on; one that it tells of puts that right

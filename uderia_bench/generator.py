@@ -119,8 +119,11 @@ class Gauge:
             lag_s -= self._beat_s
 
     def send_late(self, seconds: float) -> None:
-        """Take how long after its moment the sending of a trial began: by the schedule, else by the spacing of starts."""
+        """Take how long this process was late to begin the sending of a trial, by the schedule or by the spacing of starts."""
         self._sends.add(seconds)
+
+    def sent(self, seconds: float) -> None:
+        """Take how long after it was due a query was sent, whoever kept it: this process, or a server slow to make sessions."""
         self._sent_late += seconds > SENT_LATE_S
 
     def poll_late(self, seconds: float) -> None:

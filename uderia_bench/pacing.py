@@ -2,8 +2,8 @@
 
 A ramp is linear, as vegeta's ``LinearPacer`` has it (``lib/pacer.go``): an open loop's rate grows from 0, so that after t
 seconds of a ramp to ``rate`` over T seconds ``rate * t**2 / (2 * T)`` trials are due; trial n is due where that is n. A closed
-loop's slots open one after the other at even distances, the first at once. A run has one ramp, begun by its first trial:
-warm-ups are inside it, since a server that is still cold is what both are for.
+loop's slots open one after the other at even distances, the first at once. A server has one ramp a sitting, begun by its first
+trial: warm-ups are inside it, since a server that is still cold is what both are for.
 """
 
 from __future__ import annotations

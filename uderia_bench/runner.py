@@ -140,6 +140,7 @@ class Runner:
             mark_asked=self.book.mark_asked,
             stop=self.stop,
             sent_late=self.gauge.send_late,
+            sent=self.gauge.sent,
             stalled_s=self.gauge.stalled_s,
         )
 
