@@ -61,6 +61,16 @@ def test_outcomes_rate_and_time_left(ledger):
     assert in_a_line(look) == "5/10 trials (4 answered, 1 lost), 1.0/s, about 5 s left"
 
 
+def test_a_run_that_was_stopped_promises_no_end(ledger):
+    """Nobody asks any more: it says how to go on, and not when it will be done."""
+    for seq in range(5):
+        ledger.settle(settled(seq))
+    look = Watcher(ledger, is_running=lambda: False).look()
+    assert in_a_line(look) == "5/10 trials (5 answered), 1.0/s, stopped: 'uderia-bench resume' goes on"
+    assert as_dict(look)["left_s"] is None
+    assert as_dict(look)["running"] is False
+
+
 def test_the_arms_so_far_leave_warm_ups_and_failures_out(ledger):
     """Three measured answers of four measured trials."""
     for seq in range(5):

@@ -7,7 +7,7 @@ run that is stopped when a look pleases has no error rate at all.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -46,9 +46,10 @@ class Seen:
 
 @dataclass(slots=True)
 class Watcher:
-    """Looks at one ledger again and again; every trial is read once."""
+    """Looks at one ledger again and again; every trial is read once. ``is_running`` says whether anybody still asks."""
 
     ledger: Ledger
+    is_running: Callable[[], bool] = lambda: True
     _plan: tuple[Trial, ...] = ()
     _seen: dict[str, Seen] = field(default_factory=dict)
 
@@ -60,7 +61,7 @@ class Watcher:
             if known is None or known.attempts != attempts:  # a resumed run asks some trials again
                 self._seen[trial_id] = self._read(trial_id)
         left = len(self.ledger.unsettled())
-        return Look(plan=self._plan, seen=tuple(self._seen.values()), left=left)
+        return Look(plan=self._plan, seen=tuple(self._seen.values()), left=left, running=self.is_running())
 
     def _read(self, trial_id: str) -> Seen:
         record = self.ledger.record(trial_id)
@@ -82,6 +83,7 @@ class Look:
     plan: tuple[Trial, ...]
     seen: tuple[Seen, ...]
     left: int
+    running: bool = True
 
     @property
     def counts(self) -> Counter[Outcome]:
@@ -97,8 +99,8 @@ class Look:
 
     @property
     def left_s(self) -> float | None:
-        """Seconds until the run is done at that rate; None where there is no rate."""
-        return None if self.per_second is None else self.left / self.per_second
+        """Seconds until the run is done at that rate; None where there is no rate, and of a run that was stopped."""
+        return self.left / self.per_second if self.running and self.per_second is not None else None
 
     @property
     def last_failures(self) -> tuple[Seen, ...]:
@@ -141,6 +143,7 @@ def as_dict(look: Look) -> dict[str, Any]:
         "outcomes": {outcome.value: count for outcome, count in look.counts.items()},
         "per_second": look.per_second,
         "left_s": look.left_s,
+        "running": look.running,
         "arms": [
             {"arm": arm, "metrics": {metric.name: _numbers(look.estimate(arm, metric)) for metric in _METRICS}}
             for arm in _arm_names(look.plan)
@@ -174,10 +177,10 @@ def _failure(each: Seen) -> str:
 
 
 def _pace(look: Look) -> str:
-    if look.per_second is None:
-        return ""
-    left = f", about {_duration(look.left / look.per_second)} left" if look.left else ""
-    return f", {look.per_second:.1f}/s{left}"
+    rate = "" if look.per_second is None else f", {look.per_second:.1f}/s"
+    if look.left and not look.running:
+        return f"{rate}, stopped: 'uderia-bench resume' goes on"
+    return rate if not look.left or look.left_s is None else f"{rate}, about {_duration(look.left_s)} left"
 
 
 def _duration(seconds: float) -> str:

@@ -39,10 +39,10 @@ def command(
     found = store.find(run, output)
 
     def over(look: Look) -> bool:
-        return not look.left or found.manifest().get("state") != "running"
+        return not (look.left and look.running)
 
     with Ledger.open(found.ledger) as ledger:
-        watcher = watching.Watcher(ledger)
+        watcher = watching.Watcher(ledger, is_running=lambda: found.manifest().get("state") == "running")
         if as_json:
             typer.echo(json.dumps(watching.as_dict(watcher.look()), indent=2))
             return
