@@ -10,6 +10,7 @@ import orjson
 import polars as pl
 import pytest
 import traces
+from ledgers import settle
 
 from uderia_bench import checks, derive, manifest, metrics, profile_types, store
 from uderia_bench.analysis import analyse
@@ -57,7 +58,7 @@ def run(tmp_path):
         for trial in trials:
             ended = Ending.SETTLED if trial.arm == "A" else Ending.TIMED_OUT
             body = task(answers[trial.query_id, trial.turn])
-            ledger.settle(traces.record(body, trial=trial, expected=arms[trial.arm], ending=ended))
+            settle(ledger, traces.record(body, trial=trial, expected=arms[trial.arm], ending=ended))
     return made
 
 

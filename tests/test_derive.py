@@ -9,6 +9,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 import traces
+from ledgers import settle
 
 from uderia_bench import derive, detectors, metrics, profile_types, store
 from uderia_bench.errors import DetectorFailed, MetricFailed
@@ -37,7 +38,7 @@ def run(tmp_path):
     with Ledger.create(made.ledger, trials, {"A": arm}) as ledger:
         for trial in trials:
             task = TASK if trial.seq else None
-            ledger.settle(traces.record(task, trial=trial, expected=arm, sent_s=1.0, accepted_s=1.5))
+            settle(ledger, traces.record(task, trial=trial, expected=arm, sent_s=1.0, accepted_s=1.5))
     made.write_manifest({"run_id": "r", "started_at": "2026-01-01"})
     return made
 
@@ -121,7 +122,7 @@ def test_steps_and_issues_are_written_in_the_same_pass(tmp_path):
     made = store.create(tmp_path, "r")
     trial = traces.trial()
     with Ledger.create(made.ledger, [trial], {"A": traces.expected()}) as ledger:
-        ledger.settle(traces.record(*exchanges.one_tool_run(tactical=True), trial=trial))
+        settle(ledger, traces.record(*exchanges.one_tool_run(tactical=True), trial=trial))
     derive.run(made, metrics=metrics.BUILT_IN, types=profile_types.BUILT_IN)
     steps = pl.read_parquet(made.path / "steps" / "part-0.parquet")
     assert steps.select("kind", "index", "parent", "class", "name", "path").rows() == [

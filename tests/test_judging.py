@@ -9,6 +9,7 @@ import experiments
 import polars as pl
 import pytest
 import traces
+from ledgers import settle
 from scripted_judge import ScriptedJudge
 
 from uderia_bench import derive, judge, judgements, judging, manifest, metrics, plugins, profile_types, store
@@ -36,7 +37,7 @@ def made(tmp_path, **said):
     with Ledger.create(run.ledger, trials, {"A": arm}) as ledger:
         for trial, answer in zip(trials, ANSWERS, strict=True):
             body = {"task_id": "t", "status": "complete", "events": [], "result": {"final_answer_text": answer}}
-            ledger.settle(traces.record(body, trial=trial, expected=arm))
+            settle(ledger, traces.record(body, trial=trial, expected=arm))
     return run
 
 

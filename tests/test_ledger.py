@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 import zstandard
 from bounded import bounded
+from ledgers import mark_asked, settle
 
 from uderia_bench import ledger_rows
 from uderia_bench.errors import StoreError
@@ -71,7 +72,7 @@ def ledger(tmp_path):
 
 def test_a_record_comes_back_as_it_went_in(ledger):
     """Every field, both bodies, both clocks."""
-    ledger.settle(record())
+    settle(ledger, record())
     assert list(ledger.records()) == [record()]
 
 
@@ -80,7 +81,7 @@ def test_a_record_comes_back_as_it_went_in(ledger):
 )
 def test_missing_and_empty_bodies_stay_apart(ledger, bodies):
     """None is missing, empty is empty."""
-    ledger.settle(record(**bodies))
+    settle(ledger, record(**bodies))
     (kept,) = ledger.records()
     assert (kept.task, kept.session) == (record(**bodies).task, record(**bodies).session)
 
@@ -108,7 +109,7 @@ def test_the_plan_and_the_arms_are_kept(tmp_path):
 )
 def test_what_resume_asks_again(ledger, ending, again):
     """Settled for good stays; what never reached an agent, or we stopped, is asked again."""
-    ledger.settle(record(ending=ending))
+    settle(ledger, record(ending=ending))
     assert (trial(0) in ledger.unsettled()) is again
     assert trial(1) in ledger.unsettled()
 
@@ -119,16 +120,16 @@ def test_a_conversation_is_left_whole(tmp_path):
     other = [replace(trial(seq + 3), query_id="done", turn=seq + 1) for seq in range(2)]
     with Ledger.create(tmp_path / "l.sqlite", [*turns, *other], {"OPTIM": ARM}) as ledger:
         for settled in (*turns[:2], *other):
-            ledger.settle(replace(record(), trial=settled))
+            settle(ledger, replace(record(), trial=settled))
         assert ledger.unsettled() == tuple(turns)
-        ledger.settle(replace(record(), trial=turns[2]))
+        settle(ledger, replace(record(), trial=turns[2]))
         assert ledger.unsettled() == ()
 
 
 def test_records_of_some_queries_only(ledger):
     """Those of the queries asked for, whatever their names are made of."""
     for seq in (0, 1):
-        ledger.settle(record(seq))
+        settle(ledger, record(seq))
     assert [found.trial.query_id for found in ledger.records(["q1", "it's"])] == ["q1"]
     assert list(ledger.records([])) == []
 
@@ -136,10 +137,10 @@ def test_records_of_some_queries_only(ledger):
 def test_an_accepted_query_can_be_picked_up(ledger):
     """Between acceptance and the end the task id is there; after the end it is no longer 'asked'."""
     assert ledger.pending("t0") is None
-    ledger.mark_asked(record(task=None, session=None))
+    mark_asked(ledger, record(task=None, session=None))
     assert ledger.pending("t0").task_id == "task-1"
     assert list(ledger.records()) == []
-    ledger.settle(record())
+    settle(ledger, record())
     assert ledger.pending("t0") is None
     assert ledger.attempts() == {"t0": 2}
     assert ledger.counts() == {"settled": 1, "planned": 2}
@@ -149,7 +150,7 @@ def test_committed_trials_survive_a_killed_writer(tmp_path):
     """A second process reads what was committed while the first still has the file open."""
     path = tmp_path / "ledger.sqlite"
     writer = Ledger.create(path, [trial(n) for n in range(3)], {"OPTIM": ARM})
-    writer.settle(record())
+    settle(writer, record())
     with Ledger.open(path) as reader:
         assert len(list(reader.records())) == 1
     writer.close()
@@ -180,12 +181,12 @@ def test_a_ledger_that_cannot_be_written_says_which_trial(ledger):
     """The trial that could not be kept is named."""
     ledger._db.execute("DROP TABLE payloads")
     with pytest.raises(StoreError, match="cannot write trial t0"):
-        ledger.settle(record())
+        settle(ledger, record())
 
 
 def test_a_frame_that_would_fill_memory_is_damage(ledger):
     """256 MB of nothing in a few KB: named, not unpacked."""
-    ledger.settle(record())
+    settle(ledger, record())
     size = ledger_rows.LARGEST_FRAME + 1
     pack = zstandard.ZstdCompressor().compressobj(size=size)
     frame = b"".join(pack.compress(bytes(2**20)) for _ in range(size >> 20)) + pack.compress(b"\0") + pack.flush()
@@ -212,7 +213,7 @@ def test_one_settled_trial_is_read_by_its_id(tmp_path):
     """Who watches a run asks what has settled, and reads only what is new."""
     with Ledger.create(tmp_path / "l.sqlite", [trial(0), trial(1)], {"OPTIM": ARM}) as ledger:
         assert ledger.settled() == {}
-        ledger.settle(record(1))
+        settle(ledger, record(1))
         assert ledger.settled() == {"t1": 2}
         assert ledger.record("t1") == record(1)
         with pytest.raises(StoreError, match="no settled trial 't0'"):
@@ -223,5 +224,5 @@ def test_the_sessions_of_a_run_are_told_once(tmp_path):
     """Turns of a conversation share one, and a trial that was never asked has none."""
     with Ledger.create(tmp_path / "ledger.sqlite", [trial(n) for n in range(4)], {"OPTIM": ARM}) as ledger:
         for seq, session in ((0, "s-b"), (1, "s-a"), (2, "s-b")):
-            ledger.settle(replace(record(seq), session_id=session))
+            settle(ledger, replace(record(seq), session_id=session))
         assert ledger.sessions() == (("OPTIM", "s-b"), ("OPTIM", "s-a"))

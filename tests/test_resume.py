@@ -10,6 +10,7 @@ import anyio
 import httpx
 import pytest
 from benches import CONDITIONS, Bench, planned
+from ledgers import mark_asked, settle
 from scripted import Scripted
 
 from uderia_bench.ledger import Ledger
@@ -143,7 +144,7 @@ async def test_bodies_of_an_earlier_attempt_are_not_the_later_ones(tmp_path):
     await bench.run()
     with Ledger.open(bench.path) as ledger:
         (record,) = ledger.records()
-        ledger.settle(replace(record, ending=Ending.UNREACHABLE, task=None, session=None))
+        settle(ledger, replace(record, ending=Ending.UNREACHABLE, task=None, session=None))
         (again,) = ledger.records()
     assert (again.task, again.session) == (None, None)
 
@@ -152,4 +153,4 @@ async def _backdate(bench: Bench, by: timedelta) -> None:
     """Move when the first trial was sent."""
     with Ledger.open(bench.path) as ledger:
         record = ledger.pending(bench.trials[0].trial_id)
-        ledger.mark_asked(replace(record, sent_at=record.sent_at - by))
+        mark_asked(ledger, replace(record, sent_at=record.sent_at - by))

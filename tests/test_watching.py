@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 from exchanges import event, final_answer, head, task
+from ledgers import settle
 from test_ledger import ARM, trial
 
 from uderia_bench.ledger import Ledger
@@ -54,7 +55,7 @@ def test_before_anything_settled(ledger):
 def test_outcomes_rate_and_time_left(ledger):
     """Five trials a second apart, five left: one a second, five seconds."""
     for seq in range(5):
-        ledger.settle(settled(seq) if seq != 3 else settled(seq, ending=Ending.LOST, detail="forgotten"))
+        settle(ledger, settled(seq) if seq != 3 else settled(seq, ending=Ending.LOST, detail="forgotten"))
     look = Watcher(ledger).look()
     assert look.per_second == 1.0
     assert look.left_s == 5.0
@@ -64,7 +65,7 @@ def test_outcomes_rate_and_time_left(ledger):
 def test_a_run_that_was_stopped_promises_no_end(ledger):
     """Nobody asks any more: it says how to go on, and not when it will be done."""
     for seq in range(5):
-        ledger.settle(settled(seq))
+        settle(ledger, settled(seq))
     look = Watcher(ledger, is_running=lambda: False).look()
     assert in_a_line(look) == "5/10 trials (5 answered), 1.0/s, stopped: 'uderia-bench resume' goes on"
     assert as_dict(look)["left_s"] is None
@@ -74,7 +75,7 @@ def test_a_run_that_was_stopped_promises_no_end(ledger):
 def test_the_arms_so_far_leave_warm_ups_and_failures_out(ledger):
     """Three measured answers of four measured trials."""
     for seq in range(5):
-        ledger.settle(settled(seq) if seq != 3 else settled(seq, ending=Ending.LOST, detail="forgotten\x1b[2J"))
+        settle(ledger, settled(seq) if seq != 3 else settled(seq, ending=Ending.LOST, detail="forgotten\x1b[2J"))
     text = in_full(Watcher(ledger).look(), width=80)
     row = next(line for line in text.splitlines() if line.startswith("OPTIM"))
     assert row.split()[:3] == ["OPTIM", "4/9", "75.0%"]
@@ -86,22 +87,22 @@ def test_the_arms_so_far_leave_warm_ups_and_failures_out(ledger):
 def test_only_what_is_new_is_read(ledger, monkeypatch):
     """A second look reads one record, and a trial that was asked again is read again."""
     watcher = Watcher(ledger)
-    ledger.settle(settled(1, ending=Ending.UNREACHABLE))
+    settle(ledger, settled(1, ending=Ending.UNREACHABLE))
     assert watcher.look().counts == {"unreachable": 1}
     reads = []
     monkeypatch.setattr(
         Ledger, "record", lambda self, trial_id, read=Ledger.record: (reads.append(trial_id), read(self, trial_id))[1]
     )
-    ledger.settle(settled(2))
+    settle(ledger, settled(2))
     watcher.look()
-    ledger.settle(settled(1, attempts=2))
+    settle(ledger, settled(1, attempts=2))
     assert watcher.look().counts == {"answered": 2}
     assert reads == ["t2", "t1"]
 
 
 def test_a_look_as_json(ledger):
     """The same numbers, and the same warning."""
-    ledger.settle(settled(1))
+    settle(ledger, settled(1))
     found = as_dict(Watcher(ledger).look())
     assert (found["trials"], found["left"], found["outcomes"]) == (10, 9, {"answered": 1})
     assert found["arms"][0]["metrics"]["latency_s"]["n"] == 1

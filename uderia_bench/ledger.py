@@ -18,7 +18,7 @@ import zstandard
 
 from uderia_bench import ledger_rows
 from uderia_bench.errors import StoreError
-from uderia_bench.ledger_rows import Entry, State
+from uderia_bench.ledger_rows import Entry
 from uderia_bench.printable import plain
 from uderia_bench.trial import Ending, Expected, Trial, TrialRecord
 
@@ -179,14 +179,6 @@ class Ledger:
             if self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'account'").fetchone() is None:
                 return None
             return ledger_rows.text(self._db.execute("SELECT spent FROM account").fetchone()[0])
-
-    def mark_asked(self, record: TrialRecord) -> None:
-        """Write that a query was accepted."""
-        self.write([Entry(state=State.ASKED, record=record)])
-
-    def settle(self, record: TrialRecord) -> None:
-        """Write how a trial ended, with its bodies."""
-        self.write([Entry(state=State.SETTLED, record=record)])
 
     def counts(self) -> dict[str, int]:
         """Return the number of trials by ending, with ``planned`` and ``asked`` for those not settled."""

@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import exchanges
 import traces
+from ledgers import settle
 
 from uderia_bench import derive, metrics, profile_types, store
 from uderia_bench.ledger import Ledger
@@ -84,7 +85,7 @@ def build(run: store.RunDirectory, trials: int) -> int:
         for trial in plan:
             task, session = (orjson.dumps(body) for body in (planner if trial.arm == "OPTIM" else agent)(trial.seq))
             total += len(task) + len(session)
-            ledger.settle(traces.record(task, session, trial=trial, sent_s=1.0, accepted_s=1.05))
+            settle(ledger, traces.record(task, session, trial=trial, sent_s=1.0, accepted_s=1.05))
     return total
 
 

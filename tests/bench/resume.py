@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
+from ledgers import settle
 
 from uderia_bench import embedded, experiment, plan
 from uderia_bench.corpus import Corpus, Query
@@ -71,7 +72,7 @@ def _interrupted(folder: Path, server: str) -> Path:
             task=BODY,
         )
         for trial in trials[:-1]:
-            ledger.settle(replace(record, trial=trial))
+            settle(ledger, replace(record, trial=trial))
     return folder / "big"
 
 

@@ -7,6 +7,7 @@ import json
 import exchanges
 import pytest
 import traces
+from ledgers import settle
 
 from uderia_bench import detectors, metrics, store
 from uderia_bench.ledger import Ledger
@@ -33,7 +34,7 @@ def run(command):
     ]
     with Ledger.create(made.ledger, trials, {"A": traces.expected(server="http://s")}) as ledger:
         for trial in trials[:2]:
-            ledger.settle(traces.record(*exchanges.one_tool_run(), trial=trial, session_id="s-1"))
+            settle(ledger, traces.record(*exchanges.one_tool_run(), trial=trial, session_id="s-1"))
     made.write_manifest({"run_id": "r", "started_at": "2026-01-01", "corpus": {}})
     return command
 
