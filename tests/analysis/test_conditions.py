@@ -96,6 +96,33 @@ def test_of_several_sittings_the_worst_counts():
     assert read([]) is None
 
 
+NIGHT = {"asking_s": 3600.0, "trials": 5000, "cpu_share": 0.1, "send_late_p99_s": 0.002}
+NIGHT |= {"asked_rate": 5.0, "achieved_rate": 5.0}
+
+
+@pytest.mark.parametrize(
+    "short",
+    [
+        {"asking_s": 0.3, "trials": 1, "cpu_share": 0.97, "send_late_p99_s": 0.4},
+        {"asking_s": 0.8, "trials": 3, "cpu_share": 0.97, "send_late_p99_s": 0.4, "asked_rate": 5.0, "achieved_rate": 5.0},
+    ],
+)
+def test_a_sitting_too_short_to_be_judged_is_judged_beside_no_other(short):
+    """A night at a tenth of a core, and the resume that asks its last trial: all imports, and the largest of one for a p99."""
+    found = read([NIGHT, short])
+    assert (found.cpu_share, found.send_late_p99_s) == (0.1, 0.002)
+    assert failed_conditions(found, 2.0) == failed_conditions(read([short]), 2.0) == ()
+
+
+def test_short_sittings_do_not_add_up_to_one_that_can_be_judged():
+    """Two times three seconds of start-up are no six seconds of load; what nobody judges is shown all the same."""
+    short = {"asking_s": 3.0, "trials": 60, "cpu_share": 0.97, "send_late_p99_s": 0.4}
+    short |= {"asked_rate": 20.0, "achieved_rate": 20.0}
+    assert failed_conditions(read([short, short]), 2.0) == ()
+    assert read([short | {"asking_s": 1.0}, short | {"asking_s": 1.0}]).cpu_share == 0.97
+    assert len(failed_conditions(read([short | {"asking_s": 30.0, "trials": 600}, short]), 2.0)) == 2
+
+
 def test_littles_law_by_hand():
     """Ten in flight, two a second, five seconds each belong together; four seconds each are a fifth off."""
     assert little(10, 2, 5) == 0

@@ -8,7 +8,7 @@ or one neighbour's burst decides on a small run, and lateness of sending only wh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -103,7 +103,11 @@ class Conditions:
 
 
 def worst(sittings: Sequence[Conditions]) -> Conditions:
-    """Return what counts of a run that was asked in several sittings: of everything the worst, of amounts the sum."""
+    """Return what counts of a run that was asked in several sittings: of everything the worst, of amounts the sum.
+
+    A sitting too short to be judged by itself on CPU or lateness has no say where others are judged: a resume that asks for one
+    last trial is all imports, and the night before it does not make these a load.
+    """
     if len(sittings) == 1:
         return sittings[0]
     found: dict[str, Any] = {name: _most(sittings, name) for name in _LARGEST}
@@ -117,7 +121,11 @@ def worst(sittings: Sequence[Conditions]) -> Conditions:
     oddest = max((each for each in sittings if each.little is not None), key=lambda each: each.little or 0.0, default=None)
     if oddest is not None:
         found |= {name: getattr(oddest, name) for name in ("in_flight", "arrival_rate", "flight_s")}
-    return Conditions(**found, sittings=len(sittings))
+    whole = Conditions(**found, sittings=len(sittings))
+    judged: dict[str, Any] = {
+        name: _most([each for each in sittings if tells(each)], name) for name, tells in _FLOORED.items() if tells(whole)
+    }
+    return replace(whole, **judged)
 
 
 def read(said: Sequence[Mapping[str, Any]]) -> Conditions | None:
@@ -147,15 +155,24 @@ def typical_answer_s(trials: Trials) -> float | None:
 def _saturation(conditions: Conditions, typical_s: float | None) -> tuple[str, ...]:
     cpu, lag, late = conditions.cpu_share, conditions.lag_mean_s, conditions.send_late_p99_s
     reasons = []
-    if cpu is not None and cpu > CPU_LIMIT and (conditions.asking_s or 0.0) >= CPU_FLOOR_S:
+    if cpu is not None and cpu > CPU_LIMIT and _tells_cpu(conditions):
         reasons.append(f"the load generator used {cpu:.0%} of a core, more than {CPU_LIMIT:.0%}: its clock is late")
     if lag is not None and typical_s is not None and lag > max(LAG_LIMIT * typical_s, FLOOR_S):
         stood = f"the load generator's event loop was late by {_s(lag)} on average"
         reasons.append(f"{stood}, more than {LAG_LIMIT:.0%} of a typical answer ({_s(typical_s)})")
-    scheduled = conditions.asked_rate is not None and (conditions.trials or 0) >= LATENESS_TRIALS
+    scheduled = _tells_lateness(conditions)
     if scheduled and late is not None and typical_s is not None and late > max(LATENESS_LIMIT * typical_s, LATENESS_FLOOR_S):
         reasons.append(f"requests were sent up to {_s(late)} late (p99), more than {LATENESS_LIMIT:.0%} of a typical answer")
     return tuple(f"invalid: {reason}; {WAY_OUT}" for reason in reasons)
+
+
+def _tells_cpu(conditions: Conditions) -> bool:
+    return (conditions.asking_s or 0.0) >= CPU_FLOOR_S
+
+
+def _tells_lateness(conditions: Conditions) -> bool:
+    """Whether there was a schedule to keep, and trials enough for a p99."""
+    return conditions.asked_rate is not None and (conditions.trials or 0) >= LATENESS_TRIALS
 
 
 def _rate(conditions: Conditions) -> tuple[str, ...]:
@@ -213,6 +230,8 @@ def little_note(trials: Trials) -> tuple[str, ...]:
 
 _SUMMED = ("asking_s", "trials", "stalls", "stalled_s", "sent_late", "never_sent")
 _LARGEST = ("cpu_share", "lag_mean_s", "lag_p99_s", "lag_max_s", "send_late_p99_s", "poll_late_p99_s")
+
+_FLOORED = {"cpu_share": _tells_cpu, "send_late_p99_s": _tells_lateness}  # what is judged of enough only
 
 
 def _most(sittings: Sequence[Conditions], name: str) -> float | None:
