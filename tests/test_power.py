@@ -81,6 +81,21 @@ def test_overlapping_trials_share_their_time(tmp_path):
     assert (design.tokens, design.cost_usd) == (None, None)
 
 
+def test_a_trial_picked_up_the_next_morning_costs_no_night(tmp_path):
+    """It took what the server says, whenever somebody came to look."""
+    late = {("IDEAT", 3): timedelta(hours=10)}
+    frame = grid(
+        queries=8,
+        value=noisy(),
+        task_s=20.0,
+        notes=lambda q, arm, _: ["picked up by its task id after an interruption"] if (arm, q) in late else [],
+        sent_at=lambda q, *_: NOON + timedelta(seconds=60 * q),
+        done_at=lambda q, arm, _: NOON + timedelta(seconds=60 * q + 20) + late.get((arm, q), timedelta()),
+    )
+    (design,) = study(saved(tmp_path, "r", frame), metrics=["latency_s"], queries=[8], repeats=[1]).grid
+    assert design.minutes == pytest.approx(8 * 20 / 60)
+
+
 def test_without_repeats_only_as_many_can_be_planned(tmp_path):
     """Nobody knows what repeats would do: the run's own number has its answer, the others none."""
     planning = study(saved(tmp_path, "r", grid(queries=20, value=noisy())), metrics=["latency_s"], queries=[50], repeats=[1, 3])

@@ -15,13 +15,14 @@ from scripted import Scripted
 
 from uderia_bench import derive, plan, sitting
 from uderia_bench.analysis import analyse
+from uderia_bench.analysis.flights import flights
 from uderia_bench.ledger import Ledger
 from uderia_bench.metrics import BUILT_IN
 from uderia_bench.profile_types import BUILT_IN as TYPES
 from uderia_bench.store import RunDirectory
 from uderia_bench.trial import Expected
 
-LATENCY = next(metric for metric in BUILT_IN if metric.name == "latency_s")
+LATENCY, TASK = (next(metric for metric in BUILT_IN if metric.name == name) for name in ("latency_s", "task_s"))
 BEGUN = datetime(2026, 11, 24, 10, tzinfo=UTC)
 
 
@@ -59,6 +60,23 @@ async def test_a_planted_knee_is_found_and_no_other(tmp_path, workers, found):
     if found:
         assert sweep.knee.in_flight.value == pytest.approx(workers, rel=0.3)
     assert [level.trials for level in sweep.levels] == [24] * 5
+
+
+@pytest.mark.anyio
+async def test_what_a_later_sitting_picked_up_is_known_by_its_notes(tmp_path):
+    """A process dies over four of eight trials, another looks ten hours later; without stamps they took who knows how long."""
+    experiment = built(queries(8), arms=("OPTIM",), repeats=1, warmup=0)
+    bench = Bench(tmp_path, Scripted(task_s=20.0), plan.build(experiment, experiment.queries))
+    bench.utc = lambda: BEGUN + timedelta(seconds=anyio.current_time())
+    with anyio.move_on_after(5):
+        await bench.run()
+    bench.utc = lambda: BEGUN + timedelta(hours=10, seconds=anyio.current_time())
+    await bench.run(resume=True)
+    derive.run(RunDirectory(tmp_path), metrics=(LATENCY, TASK), types=TYPES)
+    trials = pl.read_parquet(tmp_path / "trials" / "*.parquet")
+    took = (pl.col("done_at") - pl.col("sent_at")).dt.total_seconds()
+    assert sum(trials.select(took).to_series() > 35_000) == 4
+    assert flights(trials).select(took).to_series().to_list() == pytest.approx([20] * 4, abs=5)
 
 
 def test_ledgers_from_before_there_were_levels_are_read(tmp_path):

@@ -143,3 +143,16 @@ def test_a_client_that_sees_trials_end_late_is_warned_of(served, noted):
     assert bool(warned) == noted
     if noted:
         assert "off by 40%" in warned[0]
+
+
+def test_a_trial_that_was_picked_up_is_not_seen_to_end_late():
+    """Ten hours between two sittings are no polling."""
+    frame = grid(
+        queries=12,
+        value=noisy(),
+        sent_at=lambda q, *_: NOON + timedelta(seconds=5 * q),
+        done_at=lambda q, *_: NOON + timedelta(seconds=5 * q + 20, hours=10 * (q == 3)),
+        task_s=19.0,
+        notes=lambda q, *_: ["looked up in its session after an interruption"] * (q == 3),
+    )
+    assert not [warning for warning in study(frame).warnings if warning.startswith("Little")]

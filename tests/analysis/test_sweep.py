@@ -1,5 +1,7 @@
 """Sweeps: what each level came to, the knee that was planted and no other, and arms compared inside a level."""
 
+from datetime import timedelta
+
 import numpy as np
 import polars as pl
 import pytest
@@ -12,6 +14,7 @@ from uderia_bench.analysis import Verdict, analyse
 from uderia_bench.analysis.sweep import busy_s
 
 ARM = "OPTIM"
+PICKED_UP = "picked up by its task id after an interruption"
 
 
 def analysed(frame, contrasts=(), **given):
@@ -82,6 +85,31 @@ def test_trials_that_do_not_say_when_they_were_have_no_throughput():
     assert {level.throughput.value for level in sweep.levels} == {None}
     assert sweep.levels[0].latency[50].value is not None
     assert (sweep.knee.found, sweep.knee.reason[:22]) == (False, "no knee looked for: 0 ")
+
+
+def interrupted(**columns):
+    """Return a sweep, and the same where one trial was left to the next morning; ``columns`` say what is known of that."""
+    frame = swept({ARM: 4}).with_columns(
+        pl.lit([], dtype=pl.List(pl.String)).alias("notes"),
+        ((pl.col("done_at") - pl.col("sent_at")).dt.total_microseconds() / 1e6).alias("task_s"),
+    )
+    last = pl.int_range(pl.len()) == frame.height - 1
+    of_one = {"done_at": pl.col("done_at") + timedelta(hours=10), "notes": pl.lit([PICKED_UP])} | columns
+    return frame, frame.with_columns(
+        pl.when(last).then(said).otherwise(pl.col(name)).alias(name) for name, said in of_one.items()
+    )
+
+
+def test_a_trial_picked_up_the_next_morning_was_not_in_flight_all_night():
+    """It ended when the server says, and is left out where nobody says; the night is nobody's throughput."""
+    before, after = interrupted()
+    assert analysed(after).sweeps == analysed(before).sweeps
+    _, unknown = interrupted(task_s=pl.lit(None))
+    for frame in (unknown, after.drop("task_s")):
+        whole, found = (analysed(each).sweeps[0].levels[-1] for each in (before, frame))
+        assert found.trials == whole.trials
+        assert found.throughput.value == pytest.approx(whole.throughput.value, rel=0.1)
+        assert found.in_flight == pytest.approx(whole.in_flight, rel=0.1)
 
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.floats(0.01, 20)), min_size=1, max_size=30), st.randoms())

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from uderia_bench.analysis.flights import DONE, SENT, SERVED, flights
 from uderia_bench.analysis.trials import Trials
 
 # A slow client is a wrong clock: at 90 % of its core the event loop answers late to everything (design.md, What bites).
@@ -52,7 +53,7 @@ LITTLE_LIMIT = 0.2
 
 WAY_OUT = "lower load.concurrency or load.rate, or give the generator a core of its own"
 
-SENT, DONE, SERVED, LATENCY = "sent_at", "done_at", "task_s", "latency_s"
+LATENCY = "latency_s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,9 +214,10 @@ def little_note(trials: Trials) -> tuple[str, ...]:
 
     A warning and no more: a client that polls sees short trials end late, and is not at fault.
     """
-    if not {SENT, DONE, SERVED} <= set(trials.frame.columns):
+    timed = flights(trials.frame)
+    if timed is None or SERVED not in timed.columns:
         return ()
-    rows = trials.frame.select(SENT, DONE, SERVED).drop_nulls().filter(pl.col(DONE) > pl.col(SENT))
+    rows = timed.drop_nulls(SERVED).filter(pl.col(DONE) > pl.col(SENT))
     if rows.is_empty():
         return ()
     seen_s = float((rows[DONE] - rows[SENT]).dt.total_microseconds().mean() or 0.0) / 1e6  # type: ignore[arg-type]

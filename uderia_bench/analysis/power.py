@@ -12,6 +12,7 @@ from math import expm1
 
 import polars as pl
 
+from uderia_bench.analysis.flights import DONE, SENT, flights
 from uderia_bench.analysis.pairs import Pairs, pair, side
 from uderia_bench.analysis.trials import Trials, measured, near
 from uderia_bench.analysis.verdict import FEASIBLE, MIN_UNITS, bound
@@ -203,12 +204,10 @@ def _of_arms(trials: Trials, name: str, arms: tuple[str, str]) -> float | None:
 
 def _busy_minutes(frame: pl.DataFrame) -> float | None:
     """Return how long at least one trial was in flight: a pause between two sittings of a run costs nobody anything."""
-    if not {"sent_at", "done_at"} <= set(frame.columns):
+    timed = flights(frame)
+    if timed is None or timed.is_empty():
         return None
-    flights = frame.select("sent_at", "done_at").drop_nulls().sort("sent_at")
-    if flights.is_empty():
-        return None
-    before = pl.col("done_at").cum_max().shift(1)
-    begins = pl.max_horizontal(pl.col("sent_at"), before)
-    busy = flights.select((pl.col("done_at") - begins).dt.total_microseconds().clip(lower_bound=0).sum()).item()
+    before = pl.col(DONE).cum_max().shift(1)
+    begins = pl.max_horizontal(pl.col(SENT), before)
+    busy = timed.sort(SENT).select((pl.col(DONE) - begins).dt.total_microseconds().clip(lower_bound=0).sum()).item()
     return float(busy) / 60e6

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from uderia_bench.analysis.flights import DONE, SENT, flights
 from uderia_bench.analysis.settings import Settings
 from uderia_bench.analysis.trials import Trials
 from uderia_bench.analysis.values import Knee, LoadLevel, Sweep
@@ -126,12 +127,10 @@ def _codes(names: pl.Series) -> npt.NDArray[np.intp]:
 
 def _held(level: float, rows: pl.DataFrame, queries: tuple[str, ...]) -> _Held | None:
     """Return what was in flight at one level; None where no trial says when."""
-    if not {"sent_at", "done_at"} <= set(rows.columns):
+    timed = flights(rows)
+    if timed is None or (spans := timed.filter(pl.col(DONE) > pl.col(SENT))).is_empty():
         return None
-    spans = rows.drop_nulls(["sent_at", "done_at"]).filter(pl.col("done_at") > pl.col("sent_at"))
-    if spans.is_empty():
-        return None
-    begun, ended = (spans[name].dt.epoch("us").to_numpy() / 1e6 for name in ("sent_at", "done_at"))
+    begun, ended = (spans[name].dt.epoch("us").to_numpy() / 1e6 for name in (SENT, DONE))
     place = np.searchsorted(queries, spans["query_id"].to_numpy())
     was_answered = (spans["outcome"] == Outcome.ANSWERED).to_numpy().astype(np.float64)
     return _Held(

@@ -1,0 +1,35 @@
+"""When trials were in flight, by UTC: from the send to the end that was seen, and of one that nobody watched to its own end.
+
+A trial that an interrupted sitting left running is picked up by the next, hours later, when it has long ended. What lies
+between is a pause and nobody's flight.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+SENT, DONE, SERVED, NOTES = "sent_at", "done_at", "task_s", "notes"
+
+PICKED_UP = "after an interruption"
+"""How the note of a trial ends that was picked up, by its task or by its session."""
+
+
+def flights(frame: pl.DataFrame) -> pl.DataFrame | None:
+    """Return the trials that say when they were in flight, ``done_at`` being the end of that; None without these columns.
+
+    A trial that was picked up ended as long after its send as the server took, and is left out where nobody knows how long.
+    """
+    if not {SENT, DONE} <= set(frame.columns):
+        return None
+    timed = frame.drop_nulls([SENT, DONE])
+    if timed.schema.get(NOTES) != pl.List(pl.String):  # a table made by hand
+        return timed
+    picked_up = pl.col(NOTES).list.eval(pl.element().str.ends_with(PICKED_UP)).list.any().fill_null(value=False)
+    watched, others = timed.filter(~picked_up), timed.filter(picked_up)
+    if others.is_empty() or SERVED not in timed.columns:
+        return watched
+    took = pl.duration(microseconds=(pl.col(SERVED).cast(pl.Float64) * 1e6).round())
+    ended = others.drop_nulls(SERVED).with_columns(
+        pl.min_horizontal(DONE, pl.col(SENT) + took).cast(timed[DONE].dtype).alias(DONE)
+    )
+    return pl.concat([watched, ended])
