@@ -5,10 +5,10 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 import pytest
-from frames import ANSWERED, LATENCY, grid, noisy
+from frames import ANSWERED, LATENCY, grid, noisy, trial
 from hypothesis import given
 from hypothesis import strategies as st
-from sweeps import LEVELS, swept
+from sweeps import BEGUN, LEVELS, swept
 
 from uderia_bench.analysis import Verdict, analyse
 from uderia_bench.analysis.sweep import busy_s
@@ -160,6 +160,26 @@ def test_too_few_levels_or_queries_are_said():
     assert few.found
     assert (few.in_flight.lo, few.in_flight.hi) == (None, None)
     assert few.in_flight.warnings == ("the knee has no interval below 6 queries",)
+
+
+def test_a_knee_that_no_resample_has_is_not_put_down_to_too_few_queries():
+    """Twenty queries, all a little quicker at every level: no draw has a knee at any load, and nothing more is lacking."""
+    took = {level: 2.0 - 0.01 * place for place, level in enumerate((1, 2, 4, 5, 10, 20))}
+    frame = pl.DataFrame(
+        trial(
+            f"q{query:02}",
+            ARM,
+            level=float(level),
+            latency_s=seconds,
+            sent_at=BEGUN + timedelta(hours=level, seconds=query // level * seconds),
+            done_at=BEGUN + timedelta(hours=level, seconds=(query // level + 1) * seconds),
+        )
+        for level, seconds in took.items()
+        for query in range(20)
+    )
+    found = knee(frame)
+    assert (found.in_flight.value, found.in_flight.lo, found.in_flight.hi, found.in_flight.n) == (None, None, None, 20)
+    assert found.in_flight.warnings == ()
 
 
 def test_levels_without_an_answer_are_left_out_of_the_fit():

@@ -187,7 +187,7 @@ def _knee(held: list[_Held], queries: int, settings: Settings) -> Knee:
     if law is None:
         return Knee(reason="no knee within the levels asked: at all of them trials wait for each other; ask lower ones")
     lo, hi = (None, None) if queries < UNITS_FLOOR else _knee_ends(held, in_flight, queries, settings)
-    warnings = () if lo is not None or hi is not None else (f"the knee has no interval below {UNITS_FLOOR} queries",)
+    warnings = (f"the knee has no interval below {UNITS_FLOOR} queries",) if queries < UNITS_FLOOR else ()
     place = Estimate(
         value=law.knee if law.knee < inf else None,
         lo=lo,
