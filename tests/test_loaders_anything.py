@@ -14,7 +14,7 @@ from bounded import bounded, examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from uderia_bench import check, corpus, experiment, plugins
+from uderia_bench import check, corpus, plugins
 from uderia_bench.documents import read_text
 from uderia_bench.errors import BenchError, DocumentError
 
@@ -165,7 +165,7 @@ def say_what_they_mean(found):
 
 def load_checked(path):
     """Load an experiment as ``check`` does."""
-    check.names_are_known(experiment.load(path), PLUGINS)
+    check.names_are_known(check.load(path, PLUGINS), PLUGINS)
 
 
 def test_the_originals_are_sound(tmp_path):

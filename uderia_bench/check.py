@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import permutations
 from pathlib import Path
+from typing import Any, TypeGuard
 
 from uderia_bench import complexity, corpus, experiment, gates, plan
-from uderia_bench.documents import read, suggestion
+from uderia_bench.documents import Finding, Override, dotted, entries, read, suggestion
 from uderia_bench.errors import DocumentError, UsageError
 from uderia_bench.expectations.judging import GROUPS
 from uderia_bench.metrics import BUILT_IN
@@ -15,31 +19,90 @@ from uderia_bench.plugins import Plugins
 from uderia_bench.trial import Stage
 
 
+def load(
+    path: str | os.PathLike[str],
+    plugins: Plugins,
+    overrides: Iterable[str | Override] = (),
+    *,
+    fallbacks: Iterable[Override] = (),
+) -> experiment.Experiment:
+    """Read an experiment as ``experiment.load`` does; mistakes in the names it uses are among all the others."""
+    return experiment.load(path, overrides, fallbacks=fallbacks, checks=[partial(_names, plugins=plugins)])
+
+
 def names_are_known(checked: experiment.Experiment, plugins: Plugins) -> None:
     """Raise ``DocumentError`` with every margin that names no metric and every gate that cannot be read.
 
     Only the registries know the names; a gate's mistake points into the gate.
     """
+    found = [checked.mistake(dotted(steps), message) for steps, message in _names(checked.model_dump(), plugins)]
+    if found:
+        raise DocumentError(tuple(found))
+
+
+def _names(data: Any, plugins: Plugins) -> Iterator[Finding]:
+    """Find names that nothing has, in an experiment that may be wrong elsewhere."""
+    if not isinstance(data, dict):
+        return
     known = {metric.name for metric in plugins.metrics}
-    mistakes = [
-        checked.mistake(f"margins.{name}", f"no metric is named {name!r}; 'uderia-bench metrics' lists them")
-        for name in checked.margins
-        if name not in known
-    ]
-    if checked.stop is not None and checked.stop.metric not in {metric.name for metric in BUILT_IN}:
-        mistakes.append(checked.mistake("stop.metric", f"no metric of ours is named {checked.stop.metric!r}"))
-    names = gates.names_of(checked, plugins.metrics, [detector.name for detector in plugins.detectors])
+    for name in _mapping(data, "margins"):
+        if _says_something(name) and name not in known:
+            yield ("margins", name), f"no metric is named {name!r}; 'uderia-bench metrics' lists them"
+    stops_on = _mapping(data, "stop").get("metric")
+    if _says_something(stops_on) and stops_on not in {metric.name for metric in BUILT_IN}:
+        yield ("stop", "metric"), f"no metric of ours is named {stops_on!r}"
+    yield from _gates(data, plugins)
+
+
+def _gates(data: dict[str, Any], plugins: Plugins) -> Iterator[Finding]:
+    """Find gates that cannot be read; without the arms' names none can. What another mistake hides is taken to be there."""
+    arms, written, baseline = _arms(data), data.get("gates", ()), data.get("baseline")
+    if arms is None or not isinstance(written, tuple):
+        return
+    misspelt = not data.keys() <= experiment.Experiment.model_fields.keys()
+    names = gates.Names(
+        arms=arms,
+        contrasts=_contrasts(data, arms, misspelt=misspelt),
+        metrics={metric.name: metric for metric in plugins.metrics},
+        issues=tuple(detector.name for detector in plugins.detectors),
+        baseline="baseline" if baseline is not None or misspelt else None,
+    )
     read: list[gates.Gate] = []
-    for index, text in enumerate(checked.gates):
-        try:
-            read.append(gates.parse(text, names))
-        except gates.Misread as wrong:
-            mistakes.append(checked.mistake(f"gates.{index}", str(wrong)))
-    idle = len(read) == len(checked.gates) and not any(isinstance(gate, gates.BaselineGate) for gate in read)
-    if checked.baseline is not None and idle:
-        mistakes.append(checked.mistake("baseline", "no gate compares with it; write one, such as vs baseline: nothing worse"))
-    if mistakes:
-        raise DocumentError(tuple(mistakes))
+    for index, text in enumerate(written):
+        if _says_something(text):
+            try:
+                read.append(gates.parse(text, names))
+            except gates.Misread as wrong:
+                yield ("gates", index), str(wrong)
+    idle = len(read) == len(written) and not any(isinstance(gate, gates.BaselineGate) for gate in read)
+    if _says_something(baseline) and idle and not misspelt:
+        yield ("baseline",), "no gate compares with it; write one, such as vs baseline: nothing worse"
+
+
+def _arms(data: dict[str, Any]) -> tuple[str, ...] | None:
+    """Return the arms' names; None where they cannot all be read."""
+    listed = data.get("arms")
+    names = [name for _, arm in entries(data, "arms") if _says_something(name := arm.get("name"))]
+    return tuple(dict.fromkeys(names)) if names and isinstance(listed, tuple) and len(names) == len(listed) else None
+
+
+def _contrasts(data: dict[str, Any], arms: tuple[str, ...], *, misspelt: bool) -> tuple[tuple[str, str], ...]:
+    """Return the planned contrasts; where they cannot all be read, any may have been meant."""
+    if "contrasts" not in data and not misspelt:
+        return tuple((arms[0], other) for other in arms[1:])
+    listed = data.get("contrasts")
+    any_two = tuple(permutations(arms, 2))
+    said: list[Any] = [(each.get("baseline"), each.get("candidate")) for _, each in entries(data, "contrasts")]
+    sound = isinstance(listed, tuple) and len(said) == len(listed) and all(pair in any_two for pair in said)
+    return tuple(said) if sound else any_two
+
+
+def _mapping(data: dict[str, Any], key: str) -> dict[Any, Any]:
+    return found if isinstance(found := data.get(key), dict) else {}
+
+
+def _says_something(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and bool(value.strip())
 
 
 def expectations_have_judges(queries: Iterable[corpus.Query], plugins: Plugins) -> None:
@@ -70,7 +133,7 @@ def _is_experiment(path: Path) -> bool:
 def describe(path: Path, plugins: Plugins) -> str:
     """Return in a few words what a sound document holds; raises ``DocumentError`` with all its mistakes."""
     if _is_experiment(path):
-        return _experiment(experiment.load(path), plugins)
+        return _experiment(load(path, plugins))
     return _corpus(corpus.load(path), plugins)
 
 
@@ -81,8 +144,7 @@ def _corpus(loaded: corpus.Corpus, plugins: Plugins) -> str:
     return f"corpus of {len(loaded.queries)} queries ({split})"
 
 
-def _experiment(loaded: experiment.Experiment, plugins: Plugins) -> str:
-    names_are_known(loaded, plugins)
+def _experiment(loaded: experiment.Experiment) -> str:
     trials = plan.build(loaded, loaded.queries)
     measured = sum(trial.stage is Stage.MEASURED for trial in trials)
     arms = ", ".join(arm.name for arm in loaded.arms)

@@ -1,8 +1,8 @@
 """What an experiment may say: servers, arms, how much and how hard to ask, and what is worth acting on. It sends nothing.
 
 ``load`` reads the file, what stands above it (``--set``, flags, the environment) and its corpora, and reports all mistakes in
-all of them at once. Names that only a layer above knows (metrics in ``margins``, the grammar of ``gates``) are checked there;
-``Experiment.mistake`` makes them point at the right line.
+all of them at once. Names that only a layer above knows (metrics in ``margins``, the grammar of ``gates``) are checked there,
+by checks it passes in; ``Experiment.mistake`` makes what it finds later point at the right line.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, field_
 from uderia_bench import corpus, sampling
 from uderia_bench.corpus import Corpus, Query
 from uderia_bench.documents import (
+    Check,
     Document,
     Finding,
     Override,
@@ -175,25 +176,30 @@ class Experiment(Written):
 
 
 def load(
-    path: str | os.PathLike[str], overrides: Iterable[str | Override] = (), *, fallbacks: Iterable[Override] = ()
+    path: str | os.PathLike[str],
+    overrides: Iterable[str | Override] = (),
+    *,
+    fallbacks: Iterable[Override] = (),
+    checks: Iterable[Check] = (),
 ) -> Experiment:
     """Read an experiment and its corpora. Raises ``DocumentError`` with every mistake in any of them.
 
     ``overrides`` stand above the file (``"load.concurrency=4"`` as ``--set`` has it, or an ``Override`` with another origin),
     ``fallbacks`` below it: they fill in what nobody said. An override that leads nowhere is a ``UsageError``.
+    ``checks`` are those of a layer that knows more; what they find comes with the rest.
     """
     document = set_values(_one_form(read(path)), overrides)
-    return parse(set_values(document, [each for each in fallbacks if document.value(each.steps) is None]))
+    return parse(set_values(document, [each for each in fallbacks if document.value(each.steps) is None]), checks=checks)
 
 
-def parse(document: Document, corpora: tuple[Corpus, ...] | None = None) -> Experiment:
+def parse(document: Document, corpora: tuple[Corpus, ...] | None = None, *, checks: Iterable[Check] = ()) -> Experiment:
     """Make an experiment of a document, with ``corpora`` in place of the files it names; raises as ``load``."""
     document = _one_form(document)
     document = _from_here(document, *_corpus_steps(document), (SIM, "faults")) if corpora is None else document
     mistakes: list[Mistake] = []
     experiment: Experiment | None = None
     try:
-        experiment = validate(Experiment, document, *_CHECKS)
+        experiment = validate(Experiment, document, *_CHECKS, *checks)
     except DocumentError as error:
         mistakes.extend(error.mistakes)
     if corpora is None:

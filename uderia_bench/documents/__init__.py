@@ -7,12 +7,13 @@ business of ``corpus`` and ``experiment``.
 
 from __future__ import annotations
 
-from uderia_bench.documents.checking import Finding, Written, echo, entries, suggestion, validate, wrong
+from uderia_bench.documents.checking import Check, Finding, Written, echo, entries, suggestion, validate, wrong
 from uderia_bench.documents.document import Document, Override, Place, Steps, dotted, steps_of
 from uderia_bench.documents.overrides import set_values
 from uderia_bench.documents.reading import read, read_text
 
 __all__ = [
+    "Check",
     "Document",
     "Finding",
     "Override",
