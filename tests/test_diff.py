@@ -129,6 +129,13 @@ def test_a_better_run_passes_the_gate(pair):
     assert content.standing(better) is content.Standing.FINE
 
 
+def test_a_run_that_was_interrupted_does_not_make_the_comparison_so(pair):
+    """What was forced is compared as it is: ``diff`` itself was not interrupted, and leaves as its gate says."""
+    cut = {"planned": 100, "state": "interrupted"}
+    report = pair(trials(), trials(), after_says=cut, force=True, gate=True)
+    assert content.standing(report) is content.Standing.FINE
+
+
 def test_without_a_gate_a_verdict_is_no_exit_code(pair):
     """contract.md: a verdict alone never changes it."""
     assert content.standing(pair(trials(), trials(factor=1.5))) is content.Standing.FINE

@@ -92,8 +92,9 @@ def judge(
     )
     found = _noted(found, first, second, arms, forced=tuple(f"forced: {reason}" for reason in unlike))
     outcomes = Counter(Outcome(value) for value in second.measured["outcome"])
+    facts = manifest.facts(second.manifest, outcomes, notes=(_whence(first),))
     return Report(
-        facts=manifest.facts(second.manifest, outcomes, notes=(_whence(first),)),
+        facts=replace(facts, interrupted=False),  # a comparison is over, also where a run that was forced into it is not
         analysis=found,
         metrics=plugins.metrics,
         gates=(gates.nothing_worse(GATE, found, {second.name(arm) for arm in arms}),) if gate else (),

@@ -186,6 +186,7 @@ def facts(manifest: dict[str, Any], outcomes: Mapping[Outcome, int], *, notes: t
         started_at=_stamp(manifest.get("started_at")),
         ended_at=_stamp(manifest.get("ended_at")),
         generator=generator(manifest),
+        interrupted=manifest["state"] != "complete",
         versions=dict(manifest["versions"]),
         notes=(decided["reason"], *notes) if decided else notes,
     )

@@ -26,14 +26,14 @@ def render(
     """Return a report in one of ``FORMS``; raises ``UsageError`` for any other.
 
     A report names the files of its ``run`` where they lie now, and the page shows its trials; a report of no single run has
-    neither. The rest of the parameters is for text.
+    neither. The rest of the parameters is for text: ``brief`` is what the command that ran it prints, before it leaves.
     """
     if run is not None:
         files = tuple(str(run.path / name) for name in (*LEFT, _TABLES))
         report = replace(report, facts=replace(report.facts, files=files))
     match form:
         case "text":
-            return to_text(report, width, colour=colour, brief=brief)
+            return to_text(report, width, colour=colour, brief=brief, leaving=brief)
         case "markdown":
             return to_markdown(report)
         case "json":

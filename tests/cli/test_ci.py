@@ -18,7 +18,7 @@ def test_github_gets_a_summary_and_a_mark_for_the_missed_gate(command):
     assert "::error title=Gate missed::OPTIM.latency_s.p95 < 1ms: OPTIM: " in done.stderr
     text = summary.read_text()
     assert text.startswith("before\n## ")
-    assert text.splitlines()[-1] == "**Gate missed: OPTIM.latency_s.p95 &lt; 1ms (exit 1)**"
+    assert text.splitlines()[-1] == "**Gate missed: OPTIM.latency_s.p95 &lt; 1ms (the run's exit code: 1)**"
 
 
 def test_outside_of_github_nothing_is_added(command):

@@ -155,9 +155,12 @@ def test_an_interrupted_run_is_resumed_to_its_end(command):
         time.sleep(0.05)
     time.sleep(1)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 4, err
+    assert out.splitlines()[-1].startswith("Not finished (exit 4): ")
     assert "uderia-bench resume" in err
+    later = command("report", "cut")
+    assert (later.returncode, "Not finished (the run's exit code: 4): " in later.stdout) == (0, True)
     before = pl.read_parquet(command.cwd / "output/cut/trials/*.parquet")
     assert 0 < before.height < 34
     done = command("resume", "cut")

@@ -1,6 +1,6 @@
 """The last line, one test a standing: what is printed and what is returned are one rule."""
 
-from report.reports import comparison, ratio, report
+from report.reports import comparison, facts, ratio, report
 
 from uderia_bench.report import content
 from uderia_bench.report.closing import closing
@@ -27,15 +27,45 @@ def test_a_missed_gate_is_named_on_the_last_line_of_every_text():
     """With the exit code it stands for."""
     made = report(gates=(KEPT, MISSED))
     last = "1 of 2 gates missed: OPTIM.latency_s.p95 < 20s (exit 1)"
-    assert closing(made) == last
+    assert closing(made, leaving=True) == last
     assert int(content.standing(made)) == 1
-    assert to_text(made).splitlines()[-1] == last
-    assert to_markdown(made).splitlines()[-1] == "**1 of 2 gates missed: OPTIM.latency_s.p95 &lt; 20s (exit 1)**"
+    assert to_text(made, leaving=True).splitlines()[-1] == last
+
+
+def test_read_later_the_code_is_said_to_be_the_runs():
+    """``report`` itself leaves with 0, and so does who opens report.md."""
+    made = report(gates=(KEPT, MISSED))
+    assert to_text(made).splitlines()[-1] == "1 of 2 gates missed: OPTIM.latency_s.p95 < 20s (the run's exit code: 1)"
+    last = to_markdown(made).splitlines()[-1]
+    assert last == "**1 of 2 gates missed: OPTIM.latency_s.p95 &lt; 20s (the run's exit code: 1)**"
 
 
 def test_an_invalid_comparison_weighs_more():
     """The line names both and the code is the invalid comparison's."""
     found = comparison("latency_s", ratio(1.0), "invalid", warnings=("invalid: 11 trials were misrouted",))
     made = report(comparisons=(found,), gates=(MISSED,))
-    assert closing(made) == ("Not valid (exit 5): 11 trials were misrouted; gate missed: OPTIM.latency_s.p95 < 20s")
+    assert closing(made, leaving=True) == (
+        "Not valid (exit 5): 11 trials were misrouted; gate missed: OPTIM.latency_s.p95 < 20s"
+    )
     assert int(content.standing(made)) == 5
+
+
+def test_an_interrupted_run_says_so_before_all_else():
+    """What is missing may turn every gate and every comparison: the code is 4, what was seen is seen so far."""
+    cut = facts(settled={"answered": 32}, planned=112, interrupted=True)
+    found = comparison("latency_s", ratio(1.0), "invalid", warnings=("invalid: 11 trials were misrouted",))
+    made = report(facts=cut, gates=(KEPT, MISSED))
+    undone = "Not finished (exit 4): 80 of 112 trials are not done"
+    assert closing(report(facts=cut), leaving=True) == undone
+    assert closing(made, leaving=True) == f"{undone}; so far 1 of 2 gates missed: OPTIM.latency_s.p95 < 20s"
+    both = report(facts=cut, comparisons=(found,), gates=(MISSED,))
+    assert closing(both, leaving=True) == (
+        f"{undone}; not valid so far: 11 trials were misrouted; so far gate missed: OPTIM.latency_s.p95 < 20s"
+    )
+    assert {int(content.standing(one)) for one in (made, both)} == {4}
+
+
+def test_a_warm_up_that_is_left_is_not_counted_among_the_measured():
+    """Only warm-ups are left: no number of trials is named that the report does not have."""
+    made = report(facts=facts(interrupted=True))
+    assert closing(made, leaving=True) == "Not finished (exit 4): trials are left to ask"

@@ -33,5 +33,5 @@ def command(
     from uderia_bench.report.text import to_text
 
     made = diff.judge(store.find(baseline, output), store.find(run, output), plugins.load(), arm=arm, force=force, gate=gate)
-    typer.echo(to_json(made) if as_json else to_text(made, width(), colour=colour()), nl=False)
+    typer.echo(to_json(made) if as_json else to_text(made, width(), colour=colour(), leaving=True), nl=False)
     raise typer.Exit(int(content.standing(made)))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def finish(run: RunDirectory, *, as_json: bool) -> None:
-    """Have a run judged, conclude it, print its report and leave: 4 where trials are left, else 5, 1 or 0 by its standing."""
+    """Have a run judged, conclude it, print its report and leave: 4, 5, 1 or 0 by its standing."""
     from uderia_bench import pipeline, plugins
 
     installed = plugins.load()
@@ -49,7 +49,6 @@ def leave(run: RunDirectory, made: Report, *, as_json: bool) -> None:
         pipeline.settled_or_interrupted(run)
     except Interrupted as error:
         typer.echo(f"uderia-bench: {error}", err=True)
-        raise typer.Exit(error.exit_code) from error
     raise typer.Exit(int(content.standing(made)))
 
 

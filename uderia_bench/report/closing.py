@@ -7,17 +7,32 @@ from uderia_bench.report import content
 from uderia_bench.report.content import Report, Standing
 
 
-def closing(report: Report) -> str | None:
-    """Return the line, the missed gates named in it; None where nothing was planned that could be missed."""
+def closing(report: Report, *, leaving: bool = False) -> str | None:
+    """Return the line, the missed gates named in it; None where nothing was planned that could be missed.
+
+    ``leaving`` is for the command that leaves with the code. Elsewhere it is said to be the run's, as who reads a report later
+    leaves with 0.
+    """
     standing = content.standing(report)
-    missed = content.missed(report)
-    count = f"{len(missed)} of {len(report.gates)} gates" if len(report.gates) > 1 else "gate"
-    gates = f"{count} missed: {'; '.join(plain(gate.name) for gate in missed)}"
+    code = f"(exit {int(standing)})" if leaving else f"(the run's exit code: {int(standing)})"
+    gates = _missed(report)
+    invalid = [plain(reason).rstrip(".") for reason in content.invalid_reasons(report)[:1]]
+    if standing is Standing.INTERRUPTED:
+        left = content.unsettled(report.facts)
+        undone = f"{left} of {report.facts.planned} trials are not done" if left else "trials are left to ask"
+        so_far = "; ".join((*(f"not valid so far: {reason}" for reason in invalid), *(f"so far {said}" for said in gates)))
+        return f"Not finished {code}: {undone}{f'; {so_far}' if so_far else ''}"
     if standing is Standing.INVALID:
-        reason = plain(content.invalid_reasons(report)[0]).rstrip(".")
-        return f"Not valid (exit {int(standing)}): {reason}{f'; {gates}' if missed else ''}"
+        return f"Not valid {code}: {'; '.join((*invalid, *gates))}"
     if standing is Standing.GATE_MISSED:
-        return f"{gates[:1].upper()}{gates[1:]} (exit {int(standing)})"
+        return f"{gates[0][:1].upper()}{gates[0][1:]} {code}"
     if report.gates:
         return f"All {len(report.gates)} gates passed." if len(report.gates) > 1 else "The gate passed."
     return None
+
+
+def _missed(report: Report) -> tuple[str, ...]:
+    """Return what is said of the missed gates; () where none was."""
+    missed = content.missed(report)
+    count = f"{len(missed)} of {len(report.gates)} gates" if len(report.gates) > 1 else "gate"
+    return (f"{count} missed: {'; '.join(plain(gate.name) for gate in missed)}",) if missed else ()

@@ -8,7 +8,7 @@ from enum import IntEnum, StrEnum
 
 from uderia_bench.analysis import Analysis, ArmSummary, Comparison, MetricSummary, Verdict
 from uderia_bench.analysis.conditions import Conditions
-from uderia_bench.errors import InvalidContrast
+from uderia_bench.errors import Interrupted, InvalidContrast
 from uderia_bench.metrics.metric import Metric
 from uderia_bench.trial import Outcome
 
@@ -30,6 +30,7 @@ class Standing(IntEnum):
 
     FINE = 0
     GATE_MISSED = 1
+    INTERRUPTED = Interrupted.exit_code
     INVALID = InvalidContrast.exit_code
 
 
@@ -48,7 +49,8 @@ class RunFacts:
 
     ``embedded_speed`` is None on a real server. ``files`` are the paths worth naming, as the reader should type them.
     ``arrivals`` says at what rate an open loop asked, None for a closed one; ``levels`` are a sweep's, of concurrency or of the
-    rate, and ``ramp_s`` is how long the load took to grow. ``generator`` is what the run measured of itself.
+    rate, and ``ramp_s`` is how long the load took to grow. ``generator`` is what the run measured of itself. An ``interrupted``
+    run has trials left to ask, measured ones or warm-ups.
     """
 
     run_id: str
@@ -68,6 +70,7 @@ class RunFacts:
     levels: tuple[float, ...] = ()
     ramp_s: float = 0.0
     generator: Conditions | None = None
+    interrupted: bool = False
     started_at: datetime | None = None
     ended_at: datetime | None = None
     versions: dict[str, str] = field(default_factory=dict)
@@ -173,9 +176,13 @@ def embedded(speed: float) -> str:
 
 
 def standing(report: Report) -> Standing:
-    """How the run stands: an invalid overall comparison weighs more than a missed gate (contract.md, exit codes)."""
-    comparisons = (c for c in report.analysis.comparisons if c.stratum == OVERALL)
-    if report.analysis.invalid or any(c.verdict is Verdict.INVALID for c in comparisons):
+    """How the run stands: what is not over weighs more than an invalid overall comparison, and that more than a missed gate.
+
+    The order is that of the exit codes (contract.md).
+    """
+    if report.facts.interrupted:
+        return Standing.INTERRUPTED
+    if invalid_reasons(report):
         return Standing.INVALID
     return Standing.GATE_MISSED if missed(report) else Standing.FINE
 

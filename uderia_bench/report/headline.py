@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from uderia_bench.analysis import ArmSummary, Comparison, Verdict
 from uderia_bench.printable import plain
 from uderia_bench.report import content, decision, figures
-from uderia_bench.report.content import Report, RunFacts, Scope, Standing
+from uderia_bench.report.content import Report, RunFacts, Scope
 from uderia_bench.report.decision import Decision, Finding
 
 Wordings = tuple[str, ...]
@@ -164,7 +164,7 @@ def _unlabelled(report: Report) -> tuple[Wordings, ...]:
     subject = f"{plain(contrast[1])} against {plain(contrast[0])}: "
     seen = decision.overall(report, contrast)
     decided = [c for c in seen if c.verdict in _DECISIVE]
-    if content.standing(report) is Standing.INVALID:
+    if content.invalid_reasons(report):
         said: Wordings = ("no verdict, the comparison is not valid.",)
     elif decided:
         effects = _effects(report, decided)

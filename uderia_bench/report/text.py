@@ -20,15 +20,16 @@ _THE_REST = "uderia-bench report {run}: what to change, classes of query, percen
 _LABEL = 10  # columns of the labels of the run's facts
 
 
-def to_text(report: Report, width: int = 80, *, colour: bool = False, brief: bool = False) -> str:
+def to_text(report: Report, width: int = 80, *, colour: bool = False, brief: bool = False, leaving: bool = False) -> str:
     """Return the report in lines of at most ``width`` columns; colours only where asked for, no control character from data.
 
-    ``brief`` is what fits a screen or two: the decision and what it rests on, and where the rest is.
+    ``brief`` is what fits a screen or two: the decision and what it rests on, and where the rest is. ``leaving`` is for the
+    command that leaves with the code of the last line.
     """
-    return "\n".join(_lines(report, width, colour=colour, brief=brief)) + "\n"
+    return "\n".join(_lines(report, width, colour=colour, brief=brief, leaving=leaving)) + "\n"
 
 
-def _lines(report: Report, width: int, *, colour: bool, brief: bool) -> Iterator[str]:
+def _lines(report: Report, width: int, *, colour: bool, brief: bool, leaving: bool) -> Iterator[str]:
     for line in headline(report, width=width):
         yield from _bold(wrapped(line, width, rest="  "), on=colour)
     yield ""
@@ -45,7 +46,7 @@ def _lines(report: Report, width: int, *, colour: bool, brief: bool) -> Iterator
         yield from _bold([title], on=colour)
         for item in items:
             yield from wrapped(item, width, first="  ", rest="    ")
-    if last := closing(report):
+    if last := closing(report, leaving=leaving):
         yield ""
         yield from _bold(wrapped(last, width, rest="  "), on=colour)
 

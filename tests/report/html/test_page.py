@@ -7,6 +7,7 @@ import re
 
 import polars as pl
 from report.html.pages import issues, kept, page_report, steps, trials
+from report.reports import facts
 
 from uderia_bench.report.content import GateResult, IssueSummary
 from uderia_bench.report.html import to_html
@@ -30,6 +31,14 @@ def test_the_first_screen_says_what_to_do():
     assert "Limit the tool&#x27;s retries." in first
     assert "every planned comparison is valid" in first
     assert "a simulation, not a real agent" in first
+
+
+def test_a_run_that_is_not_over_says_so_once():
+    """The state of the run is one line, with how many trials are missing and the code the run left with."""
+    cut = facts(settled={"answered": 32}, planned=112, interrupted=True)
+    first = to_html(page_report(facts=cut), kept()).split("<nav")[0]
+    assert first.count("Not finished") == 1
+    assert "Not finished (the run&#x27;s exit code: 4): 80 of 112 trials are not done" in first
 
 
 def test_every_section_is_there_and_linked():

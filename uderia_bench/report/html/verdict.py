@@ -14,7 +14,7 @@ from uderia_bench.report.html.markup import Markup, tag
 _ROOM = 200  # characters of a headline: a card wraps, so it takes the fullest wording
 _KEY_NUMBERS = ("latency_s", "total_tokens", "cost_usd", "checks_passed_ratio")
 _NO_TROUBLE = "info"  # the severity of what is only worth knowing
-_STATE = {Standing.FINE: "good", Standing.GATE_MISSED: "bad", Standing.INVALID: "doubtful"}
+_STATE = {Standing.FINE: "good", Standing.GATE_MISSED: "bad", Standing.INTERRUPTED: "doubtful", Standing.INVALID: "doubtful"}
 
 
 def verdict(report: Report) -> Markup:
@@ -81,15 +81,16 @@ def _fix_first(report: Report) -> Markup | None:
 def _state(report: Report) -> Iterator[tuple[str, str, str]]:
     """Yield (label, text, tone) of what decides whether the numbers can be used at all."""
     if last := closing(report):
-        yield "Gates" if report.gates else "Validity", last, _STATE[content.standing(report)]
-    if content.standing(report) is not Standing.INVALID and content.contrasts(report.analysis):
+        label = "Run" if report.facts.interrupted else "Gates" if report.gates else "Validity"
+        yield label, last, _STATE[content.standing(report)]
+    if not content.invalid_reasons(report) and content.contrasts(report.analysis):
         yield "Validity", "every planned comparison is valid", "good"
     facts = report.facts
     answered = facts.settled.get("answered", 0)
     settled = sum(facts.settled.values())
     tone = "good" if answered == settled else "plain"
     yield "Trials", f"{answered:,} of {settled:,} answered, {facts.planned:,} planned", tone
-    if left := content.unsettled(facts):
+    if (left := content.unsettled(facts)) and not facts.interrupted:  # of what is interrupted, the first line says it
         yield "Not finished", f"{left:,} trials are left to ask", "doubtful"
     if facts.embedded_speed is not None:
         yield "Simulated", content.embedded(facts.embedded_speed), "doubtful"
