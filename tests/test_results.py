@@ -164,7 +164,7 @@ def test_a_stale_report_is_judged_again_and_the_command_says_so(run, tmp_path, c
     said = capsys.readouterr()
     assert json.loads(said.out)["run"]["run_id"] == "r"
     assert "judged again" in said.err
-    assert "uderia-bench derive r" in said.err
+    assert f"uderia-bench derive {copy.path}" in said.err
 
 
 def test_a_run_that_was_moved_names_its_files_where_they_are(run, tmp_path):

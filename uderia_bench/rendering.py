@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
+from pathlib import Path
 
 from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.ledger import Ledger
@@ -18,6 +20,7 @@ FORMS = ("text", "markdown", "json", "html", "junit")
 LEFT = {"report.md": "markdown", "report.json": "json", "report.html": "html"}
 """The files a run leaves, with the form of each."""
 _TABLES = "trials"  # worth naming beside them: what a notebook reads
+_OUTPUT = Path("output")  # where every command looks for a run's id unless it is told
 
 
 def render(
@@ -33,6 +36,8 @@ def render(
         report = replace(report, facts=replace(report.facts, files=files))
     match form:
         case "text":
+            if run is not None:
+                report = replace(report, facts=replace(report.facts, typed=typed(run)))
             return to_text(report, width, colour=colour, brief=brief, leaving=brief)
         case "markdown":
             return to_markdown(report)
@@ -43,6 +48,11 @@ def render(
         case "junit":
             return to_junit(report)
     raise UsageError(f"--format {form}: use {', '.join(FORMS[:-1])} or {FORMS[-1]}")
+
+
+def typed(run: RunDirectory) -> str:
+    """Return what a command finds a run by from here: its id, or its path where it lies elsewhere than the id is looked for."""
+    return run.run_id if (_OUTPUT / run.run_id).resolve() == run.path.resolve() else shlex.quote(str(run.path))
 
 
 def leave(run: RunDirectory, report: Report) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import signal
 import time
 
@@ -186,6 +188,20 @@ def test_demo_needs_nothing(command):
     arms = {arm["arm"]: arm["metrics"] for arm in report["arms"]}
     assert arms["OPTIM"]["fastpath_rate"]["mean"]["value"] > 0
     assert any("structural: no phases in IDEAT" in text for text in tested["fastpath_rate"]["warnings"])
+
+
+def test_the_commands_a_report_names_find_a_run_that_lies_elsewhere(command):
+    """Under ``--output`` an id is not enough: what is printed is the path, and what is kept is free of it."""
+    done = command("run", "experiment.yaml", "--output", "our runs", "--run-id", "r", "--set", "repeats=1")
+    assert done.returncode == 0, done.stderr
+    (named,) = re.findall(r"uderia-bench report (.*?):", done.stdout)
+    later = command("report", *shlex.split(named))
+    assert later.returncode == 0, later.stderr
+    (looked_at,) = re.findall(r"uderia-bench inspect (.*?) TRIAL", later.stdout.replace("\n ", ""))
+    trials = pl.read_parquet(command.cwd / "our runs/r/trials/*.parquet")
+    assert command("inspect", *shlex.split(looked_at), trials["trial_id"][0]).returncode == 0
+    kept = json.loads((command.cwd / "our runs/r/results.jsonl").read_text().splitlines()[1])
+    assert kept[0]["typed"] is None
 
 
 def test_compare_is_the_seeds_quick_start(command):

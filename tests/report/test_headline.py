@@ -249,3 +249,10 @@ def test_no_control_character_of_a_name_reaches_the_lines(name):
     ideat, _ = ideat_and_optim()
     lines = of(arms=(arm(name, *ideat.metrics.values()),))
     assert all(line.isprintable() for line in lines)
+
+
+def test_how_to_go_on_names_what_finds_the_run():
+    """A run that lies elsewhere is named by its path, as its id would not be found."""
+    cut = facts(settled={"answered": 32}, planned=112, interrupted=True, typed="/tmp/x/r")
+    third = headline(seed_story(facts=cut), width=120)[2]
+    assert third == "In the way: 80 of 112 trials are not done; `uderia-bench resume /tmp/x/r` goes on."

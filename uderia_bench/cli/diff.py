@@ -25,13 +25,17 @@ def command(
 
     Example: uderia-bench diff last-week latest --arm OPTIM --gate
     """
-    from uderia_bench import diff, plugins, store
+    from dataclasses import replace
+
+    from uderia_bench import diff, plugins, rendering, store
     from uderia_bench.cli.finish import width
     from uderia_bench.cli.options import colour
     from uderia_bench.report import content
     from uderia_bench.report.as_json import to_json
     from uderia_bench.report.text import to_text
 
-    made = diff.judge(store.find(baseline, output), store.find(run, output), plugins.load(), arm=arm, force=force, gate=gate)
-    typer.echo(to_json(made) if as_json else to_text(made, width(), colour=colour(), leaving=True), nl=False)
+    found = store.find(run, output)
+    made = diff.judge(store.find(baseline, output), found, plugins.load(), arm=arm, force=force, gate=gate)
+    shown = replace(made, facts=replace(made.facts, typed=rendering.typed(found)))
+    typer.echo(to_json(made) if as_json else to_text(shown, width(), colour=colour(), leaving=True), nl=False)
     raise typer.Exit(int(content.standing(made)))

@@ -26,7 +26,7 @@ def command(
 
     Example: uderia-bench report latest --format markdown -o report.md
     """
-    from uderia_bench import plugins, results, store
+    from uderia_bench import plugins, rendering, results, store
     from uderia_bench.cli.finish import rendered
 
     found = store.find(run, output)
@@ -36,7 +36,7 @@ def command(
         from uderia_bench import pipeline  # not before it is needed: it brings all that a run takes
 
         stale, made = made, pipeline.judge(found, installed)
-        again = f"'uderia-bench derive {found.run_id}' keeps new ones"
+        again = f"'uderia-bench derive {rendering.typed(found)}' keeps new ones"
         typer.echo(f"uderia-bench: judged again, not read from the run's results: {stale.reason}; {again}", err=True)
     text = rendered(made, "json" if as_json else form, found)
     if file is None:

@@ -186,7 +186,7 @@ def _how_sure(report: Report) -> Wordings:
         return (f"In the way: {plain(reasons[0]).rstrip('.')}.",)
     if left := content.unsettled(facts):
         undone = f"In the way: {left} of {facts.planned} trials are not done"
-        return (f"{undone}; `uderia-bench resume {plain(facts.run_id)}` goes on.", f"{undone}; resume the run.")
+        return (f"{undone}; `uderia-bench resume {plain(content.typed(facts))}` goes on.", f"{undone}; resume the run.")
     if missed := [plain(gate.name) for gate in content.missed(report)]:
         count = f"In the way: {len(missed)} of {len(report.gates)} gates missed"
         return (f"{count}: {_listed(missed)}.", f"{count}.")

@@ -228,7 +228,7 @@ def issues(report: Report) -> Table | None:
     ]
     counts = (Column(title="trials"), Column(title="share"))
     columns = (_left("issue"), _left("severity"), *counts, _below("what to do", wraps=True), _below("for example"))
-    look = f"One trial in full: uderia-bench inspect {report.facts.run_id} TRIAL"
+    look = f"One trial in full: uderia-bench inspect {content.typed(report.facts)} TRIAL"
     return _table("Issues", columns, rows, look if any(issue.trial for issue in report.issues) else None) if rows else None
 
 

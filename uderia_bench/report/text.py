@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from uderia_bench.printable import plain
+from uderia_bench.report import content
 from uderia_bench.report.about import about, method
 from uderia_bench.report.closing import closing
 from uderia_bench.report.content import Report, Tone
@@ -40,7 +41,7 @@ def _lines(report: Report, width: int, *, colour: bool, brief: bool, leaving: bo
         yield from _bold(wrapped(table.title, width), on=colour)
         yield from lay_out(table, width, _coloured if colour else _uncoloured)
     told = [(title, items) for title, items in lists(report) if not brief or title in _BRIEF_LISTS]
-    last_words = _THE_REST.format(run=plain(report.facts.run_id)) if brief else None
+    last_words = _THE_REST.format(run=plain(content.typed(report.facts))) if brief else None
     for title, items in (*told, ("The rest", (last_words,)) if last_words else ("How to read this", method(report))):
         yield ""
         yield from _bold([title], on=colour)
