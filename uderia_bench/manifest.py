@@ -187,6 +187,7 @@ def facts(manifest: dict[str, Any], outcomes: Mapping[Outcome, int], *, notes: t
         ended_at=_stamp(manifest.get("ended_at")),
         generator=generator(manifest),
         interrupted=manifest["state"] != "complete",
+        early=bool(decided) and sum(outcomes.values()) < manifest["plan"]["measured"],
         versions=dict(manifest["versions"]),
         notes=(decided["reason"], *notes) if decided else notes,
     )

@@ -256,3 +256,13 @@ def test_how_to_go_on_names_what_finds_the_run():
     cut = facts(settled={"answered": 32}, planned=112, interrupted=True, typed="/tmp/x/r")
     third = headline(seed_story(facts=cut), width=120)[2]
     assert third == "In the way: 80 of 112 trials are not done; `uderia-bench resume /tmp/x/r` goes on."
+
+
+def test_a_run_that_ended_early_rests_on_what_was_asked():
+    """The plan of 14 queries by 4 repeats was not carried out; without equal arms the line says from how many to how many."""
+    early = facts(queries=14, repeats=4, planned=32, settled={"answered": 32}, early=True)
+    for trials, said in ((16, "16 trials an arm"), (15, "15 to 16 trials an arm")):
+        arms = (arm("IDEAT", answered=16), arm("OPTIM", answered=trials))
+        made = report(arms=arms, comparisons=(comparison("latency_s", ratio(6.26, 5.9, 6.7), "worse"),), facts=early)
+        how_sure = f"How sure: 95% confidence for queries like these ({said}); none of {16 + trials} trials unanswered."
+        assert headline(made, width=120)[2] == how_sure

@@ -50,8 +50,8 @@ class RunFacts:
     ``embedded_speed`` is None on a real server. ``files`` are the paths worth naming, as the reader should type them.
     ``arrivals`` says at what rate an open loop asked, None for a closed one; ``levels`` are a sweep's, of concurrency or of the
     rate, and ``ramp_s`` is how long the load took to grow. ``generator`` is what the run measured of itself. An ``interrupted``
-    run has trials left to ask, measured ones or warm-ups. ``typed`` is what a command takes for the run where its id is not
-    enough: it is said where something is printed, and in no file.
+    run has trials left to ask, measured ones or warm-ups; an ``early`` one was ended by a look before all was asked. ``typed``
+    is what a command takes for the run where its id is not enough: it is said where something is printed, and in no file.
     """
 
     run_id: str
@@ -72,6 +72,7 @@ class RunFacts:
     ramp_s: float = 0.0
     generator: Conditions | None = None
     interrupted: bool = False
+    early: bool = False
     typed: str | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None

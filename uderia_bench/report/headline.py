@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from uderia_bench.analysis import ArmSummary, Comparison, Verdict
 from uderia_bench.printable import plain
 from uderia_bench.report import content, decision, figures
-from uderia_bench.report.content import Report, RunFacts, Scope
+from uderia_bench.report.content import Report, Scope
 from uderia_bench.report.decision import Decision, Finding
 
 Wordings = tuple[str, ...]
@@ -191,7 +191,7 @@ def _how_sure(report: Report) -> Wordings:
         count = f"In the way: {len(missed)} of {len(report.gates)} gates missed"
         return (f"{count}: {_listed(missed)}.", f"{count}.")
     sure = f"How sure: {100 * report.analysis.confidence:g}% confidence"
-    basis = f"{sure} for {content.scope(report)} ({_basis(facts)})"
+    basis = f"{sure} for {content.scope(report)} ({_basis(report)})"
     if advice := _advice(report):
         not_yet = tuple(f"Not sure yet: {said}." for said in advice)
         if not _settles_something(report):
@@ -217,7 +217,12 @@ def _settles_something(report: Report) -> bool:
     return any(c.stratum == content.OVERALL and c.verdict in _DECISIVE for c in report.analysis.comparisons)
 
 
-def _basis(facts: RunFacts) -> str:
+def _basis(report: Report) -> str:
+    """Say how much was asked: the design, or what a run that ended early came to of it."""
+    facts = report.facts
+    asked = sorted({arm.trials for arm in report.analysis.arms})
+    if facts.early and asked:
+        return f"{' to '.join(f'{trials}' for trials in dict.fromkeys((asked[0], asked[-1])))} trials an arm"
     return f"{facts.queries} x {facts.repeats}" if facts.queries > 1 else f"{facts.repeats} repeats"
 
 
