@@ -168,3 +168,16 @@ def test_the_brief_report_is_the_decision_and_what_it_rests_on():
     assert f"uderia-bench report {made.facts.run_id}:" in brief
     assert len(brief.splitlines()) < len(whole.splitlines()) / 2
     assert max(map(len, brief.splitlines())) <= 80
+
+
+def test_a_class_of_queries_says_at_what_level_it_is_judged():
+    """Its families are exploratory: a verdict at 0.10 stands beside an interval at 95% that includes no change."""
+    found = comparison(
+        "total_tokens", ratio(0.74, 0.32, 1.71), "better", stratum="complexity=edge", p=0.033, family="exploratory", n_queries=6
+    )
+    planned = comparison("total_tokens", ratio(0.9, 0.7, 1.2), "inconclusive", p=0.2)
+    whole = to_text(report(arms=ideat_and_optim(), comparisons=(planned, found)))
+    section = " ".join(whole.partition("by class of query")[2].partition("Percentiles")[0].split())
+    assert "leads for the next run, not results" in section
+    assert "significant below 0.10" in section
+    assert "p below 0.05 as planned, 0.10 elsewhere" in " ".join(whole.split())

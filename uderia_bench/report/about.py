@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from uderia_bench.analysis.settings import EXPLORATORY_RATE
 from uderia_bench.report import content
 from uderia_bench.report.content import Report, RunFacts
 
@@ -25,11 +26,13 @@ def method(report: Report) -> tuple[str, ...]:
     n = "n: queries; the repeats of a query are averaged first."
     if content.scope(report) is content.Scope.THIS_QUERY:
         n = "The repeats are the unit: the numbers say nothing about other queries."
+    found = f"p below {1 - report.analysis.confidence:.2g} as planned, {EXPLORATORY_RATE:.2f} elsewhere"
     return (
         arms,
         f"vs base: the typical query's change with its {level} interval; it can differ from the change of the means.",
         f"p: how often chance alone would show a difference this large. {n}",
-        "better, worse: significant and beyond the margin; equivalent (same): surely inside it; ~: no verdict from these data.",
+        f"better, worse: significant ({found}) and beyond the margin; equivalent (same): surely inside it; "
+        "~: no verdict from these data.",
     )
 
 

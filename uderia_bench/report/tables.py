@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from uderia_bench.analysis import Comparison, MetricSummary, Verdict
+from uderia_bench.analysis.settings import EXPLORATORY_RATE
 from uderia_bench.report import content, decision, figures
 from uderia_bench.report.content import OVERALL, Report, Tone
 from uderia_bench.report.measurement import open_share
@@ -54,6 +55,10 @@ class Table:
     remarks: tuple[str, ...] = ()
 
 
+_LEADS = (  # two lines of eighty columns: what a verdict of these is worth, and why it may seem to contradict its interval
+    f"Not planned: leads for the next run, not results; p adjusted among them, significant below {EXPLORATORY_RATE:.2f}, "
+    "so the interval of a verdict may include no change."
+)
 _JUDGEMENT = (Column(title="p"), Column(title="n"), Column(title="verdict", right=False))
 
 
@@ -91,8 +96,7 @@ def exploratory(report: Report, pair: tuple[str, str]) -> Table | None:
     """One contrast over all queries on the other metrics, None where there are none."""
     found = [c for c in _tested(report, pair) if c.family != "primary"]
     title = f"{pair[1]} against {pair[0]}, exploratory ({content.scope(report)})"
-    remark = "Not planned: leads for the next run, not results; p adjusted among them."
-    return _contrast_table(report, found, title, remark) if found else None
+    return _contrast_table(report, found, title, _LEADS) if found else None
 
 
 def by_stratum(report: Report, pair: tuple[str, str]) -> Table | None:
@@ -110,7 +114,7 @@ def by_stratum(report: Report, pair: tuple[str, str]) -> Table | None:
             rows.append((*head, _effect(report, comparison), *judged))
     columns = (_left("queries"), _left("metric"), Column(title="vs base"), *_JUDGEMENT)
     clock = open_share(report, pair, tuple(shown_names))
-    return _table(f"{pair[1]} against {pair[0]} by class of query", columns, rows, clock) if rows else None
+    return _table(f"{pair[1]} against {pair[0]} by class of query", columns, rows, _LEADS, clock) if rows else None
 
 
 def shown_only(report: Report) -> tuple[Table, ...]:
