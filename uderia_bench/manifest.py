@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from uderia_bench.analysis import conditions
@@ -53,6 +54,7 @@ def begun(
         "seed": experiment.seed,
         "experiment": _said(experiment),
         "experiment_hash": experiment.content_hash,
+        "experiment_file": str(Path(experiment.place("").file).absolute()),  # names of runs are kept beside it
         "corpus": {
             "names": [corpus.name for corpus in experiment.corpora],
             "hash": content_hash(experiment.queries),

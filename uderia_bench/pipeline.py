@@ -18,6 +18,7 @@ import polars as pl
 
 from uderia_bench import (
     agreement,
+    baselines,
     checks,
     complexity,
     conversations,
@@ -128,7 +129,7 @@ def pinned(run: RunDirectory, facts: dict[str, Any]) -> dict[str, str] | None:
     if name is None or known is not None:
         return known
     try:
-        found = store.find(name, run.path.parent)
+        found = store.find(name, run.path.parent, beside=baselines.folder_of(facts))
     except StoreError:
         return None
     return {"run_id": found.run_id, "path": os.path.relpath(found.path, run.path.resolve())}

@@ -164,10 +164,11 @@ def create(output: Path, run_id: str) -> RunDirectory:
     return RunDirectory(path)
 
 
-def find(run: str, output: Path) -> RunDirectory:
+def find(run: str, output: Path, *, beside: Path | None = None) -> RunDirectory:
     """Find a run by id, by directory, by a baseline's name, or ``latest`` by the manifests' start times.
 
-    Raises ``StoreError`` where there is none, with what was looked for.
+    A name is looked up in the directory ``beside``, an experiment's, then in the current one, then beside the experiments of
+    the runs in ``output``. Raises ``StoreError`` where there is none, with what was looked for.
     """
     if run == "latest":
         found = sorted(runs(output), key=lambda one: str(one.manifest().get("started_at", "")))
@@ -177,14 +178,48 @@ def find(run: str, output: Path) -> RunDirectory:
     for path in (Path(run), output / run):
         if (path / MANIFEST).is_file():
             return RunDirectory(path.resolve())
-    if (named := baselines.load().get(run)) is not None:
-        if (Path(named) / MANIFEST).is_file():
-            return RunDirectory(Path(named).resolve())
-        raise StoreError(f"baseline {run} points at {named}, where no run is: save it anew")
+    if (found_as := _named(run, output, beside)) is not None:
+        return found_as
     names = ", ".join(sorted(one.run_id for one in runs(output))[-5:])
     raise StoreError(
         f"no run {run!r}: neither a run directory nor an id in {output}" + (f" (there are {names})" if names else "")
     )
+
+
+def _named(name: str, output: Path, beside: Path | None) -> RunDirectory | None:
+    """Return the run that a baseline's name stands for, None where no file has the name.
+
+    Two experiments may each have a name of their own for it: which one is meant is then not for us to guess.
+    """
+    near = baselines.files([beside])
+    said = [(file, path) for file in near if (path := baselines.load(file).get(name)) is not None]
+    found = [run for file, path in said if (run := _at(file, path)) is not None]
+    if found:
+        return found[0]
+    if not said:
+        folders = baselines.files(experiment_folders(output))
+        said = [(file, path) for file in folders if (path := baselines.load(file).get(name)) is not None]
+        found = [run for file, path in said if (run := _at(file, path)) is not None]
+    if len({run.path for run in found}) > 1:
+        each = " and ".join(f"{path} in {file}" for file, path in said)
+        raise StoreError(f"baseline {name} is {each}: name the run itself")
+    if said and not found:
+        raise StoreError(f"baseline {name} points at {said[0][1]}, where no run is: save it anew")
+    return found[0] if found else None
+
+
+def _at(file: Path, path: str) -> RunDirectory | None:
+    """Return the run that a path in a file of baselines leads to, None where none is."""
+    return next((RunDirectory(at.resolve()) for at in baselines.leads_to(file, path) if (at / MANIFEST).is_file()), None)
+
+
+def experiment_folders(output: Path) -> list[Path]:
+    """Return the directories of the experiments of the runs in ``output``, as far as they are still there, in order."""
+    folders = set[Path | None]()
+    for run in runs(output):
+        with suppress(StoreError):  # a broken manifest is for who asks for that run
+            folders.add(baselines.folder_of(run.manifest()))
+    return sorted(folder for folder in folders if folder is not None)
 
 
 def scan_trials(runs: str | Path | Sequence[str | Path], output: Path = Path("output")) -> pl.LazyFrame:

@@ -33,3 +33,25 @@ def test_a_dry_run_forecasts_by_what_was_run_before(command):
     assert "(by the mean of 9 trials of run before)" in command("run", "experiment.yaml", "--dry-run").stdout
     other = command("run", "experiment.yaml", "--dry-run", "--set", "sim.speed=100")
     assert "cost unknown" in other.stdout  # another speed is another server
+
+
+def test_a_name_is_kept_beside_the_experiment_and_found_from_anywhere(command):
+    """A nightly job need not run where the name was saved: a path in the file leads from the file, and the file is beside."""
+    (command.cwd / "z").mkdir()
+    command.write("z/corpus.yaml", (command.cwd / "corpus.yaml").read_text())
+    gate = 'baseline: main\ngates: ["vs baseline: nothing worse"]\n'
+    command.write("z/e.yaml", (command.cwd / "experiment.yaml").read_text() + gate)
+    command.write("baselines.json", '{"main": "somewhere/else"}')
+    first = command("run", "z/e.yaml", "--output", "z/out", "--run-id", "n1")
+    assert (first.returncode, "no run is found as main yet" in first.stdout) == (1, True)
+    (command.cwd / "baselines.json").unlink()
+    saved = command("baseline", "save", "main", "n1", "--output", "z/out")
+    assert (saved.returncode, saved.stdout) == (0, "main is z/out/n1, in z/baselines.json\n")
+    assert json.loads((command.cwd / "z/baselines.json").read_text()) == {"main": "out/n1"}
+    command.write("baselines.json", '{"main": "z/out/n3"}')  # of another experiment, which is run here
+    second = command("run", "z/e.yaml", "--output", "z/out", "--run-id", "n2")
+    assert "no run is found" not in second.stdout
+    assert json.loads((command.cwd / "z/out/n2/manifest.json").read_text())["baseline"] == {"run_id": "n1", "path": "../n1"}
+    (command.cwd / "baselines.json").unlink()
+    assert json.loads(command("report", "main", "--output", "z/out", "--json").stdout)["run"]["run_id"] == "n1"
+    assert command("baseline", "list", "--output", "z/out").stdout == "main: z/out/n1 (in z/baselines.json)\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from history.nights import folder, frame
@@ -108,6 +109,39 @@ def test_a_baseline_that_points_nowhere_says_so(tmp_path, monkeypatch):
         store.find("release", tmp_path / "output")
     baselines.FILE.write_text("[]")
     with pytest.raises(StoreError, match="not a file of baselines"):
+        store.find("release", tmp_path / "output")
+
+
+def test_a_name_saved_before_leads_from_where_it_was_saved(tmp_path, monkeypatch):
+    """Paths of old files lead from the current directory: such a file is still read, and is first read from itself."""
+    folder(tmp_path / "output", 2)
+    (tmp_path / "configs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs" / baselines.FILE).write_text('{"release": "output/night-00"}')
+    found = store.find("release", tmp_path / "elsewhere", beside=tmp_path / "configs")
+    assert found.run_id == "night-00"
+    folder(tmp_path / "configs" / "output", 1)
+    assert store.find("release", tmp_path / "elsewhere", beside=tmp_path / "configs").path.parents[1].name == "configs"
+
+
+def test_a_path_in_the_file_leads_from_the_file(tmp_path):
+    """A neighbour's is relative, so that the file can be committed; of another tree's nothing is shared."""
+    assert baselines.path_from(tmp_path / "configs", tmp_path / "output" / "n1").as_posix() == "../output/n1"
+    assert baselines.path_from(tmp_path, Path("/nowhere/n1")) == Path("/nowhere/n1")
+
+
+def test_a_name_that_two_experiments_have_is_not_guessed(tmp_path, monkeypatch):
+    """From a third directory: each of the two is said, and neither is taken."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    folder(tmp_path / "output", 2)
+    for at in range(2):
+        run = store.find(f"night-0{at}", tmp_path / "output")
+        (tmp_path / f"of-{at}").mkdir()
+        (tmp_path / f"of-{at}" / "e.yaml").touch()
+        (tmp_path / f"of-{at}" / baselines.FILE).write_text(f'{{"release": "../output/{run.run_id}"}}')
+        run.write_manifest({**run.manifest(), "experiment_file": str(tmp_path / f"of-{at}" / "e.yaml")})
+    with pytest.raises(StoreError, match=r"night-00 in .*of-0/baselines.json and .*night-01 in .*: name the run itself"):
         store.find("release", tmp_path / "output")
 
 

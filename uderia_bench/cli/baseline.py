@@ -26,24 +26,40 @@ def save(
 ) -> None:
     """Point a name at a run; wherever a command takes RUN it takes the name.
 
+    It is kept in baselines.json beside the run's experiment, else in the current directory.
+
     Example: uderia-bench baseline save release latest
     """
     from uderia_bench import baselines, store
+    from uderia_bench.cli.demo import shipped
 
     found = store.find(run, output)
-    here = Path.cwd()
-    path = found.path.relative_to(here) if found.path.is_relative_to(here) else found.path
-    store.write_file(baselines.FILE, baselines.with_name(baselines.load(), name, path))
-    typer.echo(f"{name} is {path}, in {baselines.FILE}")
+    folder = baselines.folder_of(found.manifest())
+    if folder == shipped("configs/quickstart.yaml").parent:
+        folder = None  # that experiment is ours, and nobody looks for what is theirs beside it
+    files = baselines.files([folder])
+    file = next((file for file in files if name in baselines.load(file)), files[0])  # a name is moved where it is
+    path = baselines.path_from(file.parent, found.path)
+    store.write_file(file, baselines.with_name(baselines.load(file), name, path))
+    typer.echo(f"{name} is {_from_here(found.path)}, in {_from_here(file)}")
 
 
 @group.command("list")
-def show() -> None:
-    """List the names and where they point.
+def show(output: Output = OUTPUT) -> None:
+    """List the names and where they point: those kept here and beside the experiments of the runs in --output.
 
     Example: uderia-bench baseline list
     """
-    from uderia_bench import baselines
+    from uderia_bench import baselines, store
 
-    for name, path in baselines.load().items():
-        typer.echo(f"{name}: {path}")
+    for file in baselines.files([None, *store.experiment_folders(output)]):
+        where = "" if file == baselines.FILE else f" (in {_from_here(file)})"
+        for name, path in baselines.load(file).items():
+            ways = baselines.leads_to(file, path)
+            typer.echo(f"{name}: {_from_here(next((way for way in ways if way.exists()), ways[0]))}{where}")
+
+
+def _from_here(path: Path) -> Path:
+    """Return a path as one types it here: relative where it lies below the current directory, else whole."""
+    path, here = path.resolve(), Path.cwd().resolve()
+    return path.relative_to(here) if path.is_relative_to(here) else path

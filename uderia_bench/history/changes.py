@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_NEW_EVERY_NIGHT = ("run_id", "state", "started_at", "ended_at", "experiment_hash", "plan", "metrics", "baseline")
+_NEW_EVERY_NIGHT = (
+    "run_id",
+    "state",
+    "started_at",
+    "ended_at",
+    "experiment_hash",
+    "experiment_file",
+    "plan",
+    "metrics",
+    "baseline",
+)
 _LONGEST = 60  # characters of a value
 _MOST = 12  # differences said; more of them are a new experiment
 
