@@ -46,6 +46,13 @@ def test_a_run_id_is_never_a_path(tmp_path, name):
         store.create(tmp_path, name)
 
 
+def test_no_run_is_called_latest(tmp_path):
+    """Nobody could name it: the word means whichever is the newest."""
+    with pytest.raises(StoreError, match="run id latest: means the newest run wherever RUN is given; choose another --run-id"):
+        store.create(tmp_path, "latest")
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_output_that_cannot_be_is_one_line(tmp_path):
     """A file where the output directory should be."""
     (tmp_path / "file").write_text("")

@@ -18,7 +18,8 @@ FILE = Path("baselines.json")
 """What the file is called; from here it is the one of the directory that the command runs in."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # as a run id, since both are given for RUN
-_RESERVED = "latest"
+RESERVED = "latest"
+"""What means the newest run, wherever a run is given: no name of one."""
 
 
 def load(file: Path = FILE) -> dict[str, str]:
@@ -61,7 +62,7 @@ def path_from(folder: Path, run: Path) -> Path:
 
 def with_name(names: dict[str, str], name: str, run: Path) -> str:
     """Return the file's text with a name pointing at a run, in place of where it pointed before."""
-    if not _NAME.fullmatch(name) or name == _RESERVED:
+    if not _NAME.fullmatch(name) or name == RESERVED:
         raise StoreError(
             f"baseline {name!r}: use letters, digits, '.', '_' and '-', starting with a letter or digit, not 'latest'"
         )

@@ -149,6 +149,8 @@ def create(output: Path, run_id: str) -> RunDirectory:
         raise StoreError(
             f"run id {run_id!r}: use letters, digits, '.', '_' and '-', at most 100, starting with a letter or digit"
         )
+    if run_id == baselines.RESERVED:
+        raise StoreError(f"run id {run_id}: means the newest run wherever RUN is given; choose another --run-id")
     path = output / run_id
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -170,20 +172,24 @@ def find(run: str, output: Path, *, beside: Path | None = None) -> RunDirectory:
     A name is looked up in the directory ``beside``, an experiment's, then in the current one, then beside the experiments of
     the runs in ``output``. Raises ``StoreError`` where there is none, with what was looked for.
     """
-    if run == "latest":
+    if run == baselines.RESERVED:
         found = sorted(runs(output), key=lambda one: str(one.manifest().get("started_at", "")))
         if not found:
             raise StoreError(f"no run in {output} yet: start one with 'uderia-bench run' or 'uderia-bench demo'")
         return found[-1]
-    for path in (Path(run), output / run):
-        if (path / MANIFEST).is_file():
-            return RunDirectory(path.resolve())
+    if (itself := own(run, output)) is not None:
+        return itself
     if (found_as := _named(run, output, beside)) is not None:
         return found_as
     names = ", ".join(sorted(one.run_id for one in runs(output))[-5:])
     raise StoreError(
         f"no run {run!r}: neither a run directory nor an id in {output}" + (f" (there are {names})" if names else "")
     )
+
+
+def own(run: str, output: Path) -> RunDirectory | None:
+    """Return the run of that directory or id, which goes before a baseline's of that name; None where there is none."""
+    return next((RunDirectory(path.resolve()) for path in (Path(run), output / run) if (path / MANIFEST).is_file()), None)
 
 
 def _named(name: str, output: Path, beside: Path | None) -> RunDirectory | None:

@@ -35,6 +35,19 @@ def test_a_dry_run_forecasts_by_what_was_run_before(command):
     assert "cost unknown" in other.stdout  # another speed is another server
 
 
+def test_a_run_s_own_id_is_no_name_for_another(command, whole):
+    """The run of that id would go first wherever the name is given: the two would never be compared."""
+    command.write("baselines.json", json.dumps({"whole": "output/whole"}))
+    refused = command("baseline", "save", "whole", "latest")
+    assert (refused.returncode, refused.stderr) == (
+        2,
+        "uderia-bench: baseline whole: a run is called that, output/whole; choose another name\n",
+    )
+    reserved = command("run", "experiment.yaml", "--run-id", "latest")
+    assert (reserved.returncode, reserved.stderr.count("\n"), "latest" in reserved.stderr) == (2, 1, True)
+    assert [path.name for path in whole.parent.iterdir()] == ["whole"]
+
+
 def test_a_name_is_kept_beside_the_experiment_and_found_from_anywhere(command):
     """A nightly job need not run where the name was saved: a path in the file leads from the file, and the file is beside."""
     (command.cwd / "z").mkdir()

@@ -32,8 +32,11 @@ def save(
     """
     from uderia_bench import baselines, store
     from uderia_bench.cli.demo import shipped
+    from uderia_bench.errors import UsageError
 
     found = store.find(run, output)
+    if (itself := store.own(name, output)) is not None:
+        raise UsageError(f"baseline {name}: a run is called that, {_from_here(itself.path)}; choose another name")
     folder = baselines.folder_of(found.manifest())
     if folder == shipped("configs/quickstart.yaml").parent:
         folder = None  # that experiment is ours, and nobody looks for what is theirs beside it
