@@ -10,7 +10,7 @@ from history.nights import folder, frame
 from runs import saved
 
 from uderia_bench import baselines, history, store
-from uderia_bench.errors import StoreError
+from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.history.changes import changes
 from uderia_bench.metrics import BUILT_IN
 
@@ -45,6 +45,15 @@ def test_only_finished_runs_of_one_experiment_count(tmp_path):
     assert "too few" in history.in_full(found, width=80)
     with pytest.raises(StoreError, match="there are runs of other, small"):
         history.gather(tmp_path, BUILT_IN, experiment="nightly")
+
+
+def test_an_arm_or_a_metric_that_is_not_there_is_said(tmp_path):
+    """A name that nothing has is a slip of the hand, and no history without steps."""
+    folder(tmp_path, 2)
+    with pytest.raises(UsageError, match="no metric latency, nope: see 'uderia-bench metrics'"):
+        history.gather(tmp_path, BUILT_IN, names=["nope", "latency", "latency_s"])
+    with pytest.raises(UsageError, match="no arm 'NOPE' in the latest run of small: night-01 has OPTIM"):
+        history.gather(tmp_path, BUILT_IN, arm="NOPE")
 
 
 def test_an_empty_folder_is_said(tmp_path):

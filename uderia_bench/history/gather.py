@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from uderia_bench import manifest, store
-from uderia_bench.errors import StoreError
+from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.history.changes import changes
 from uderia_bench.history.levels import Levels, levels
 from uderia_bench.history.steps import Step, steps
@@ -59,8 +59,10 @@ def gather(
     """Return the history of the experiment of that name, by default the latest run's.
 
     Of every arm, or one; of the metrics with a margin in the latest run and the answer rate, or those named. Raises
-    ``StoreError`` where there is no finished run.
+    ``StoreError`` where there is no finished run, ``UsageError`` for a metric nobody knows and an arm the latest run has not.
     """
+    if unknown := sorted({*names} - {metric.name for metric in metrics}):
+        raise UsageError(f"no metric {', '.join(unknown)}: see 'uderia-bench metrics'")
     found = sorted(((run.manifest(), run) for run in store.runs(output)), key=lambda pair: str(pair[0].get("started_at")))
     complete = [(said, run) for said, run in found if said.get("state") == "complete"]
     if not complete:
@@ -74,6 +76,9 @@ def gather(
     chosen = [metric for metric in metrics if metric.name in (names or (*latest.margins, *_ALWAYS))]
     trials = _trials([run for _, run in nights])
     arms = [one.name for one in latest.arms if arm in (None, one.name)]
+    if not arms:
+        have = ", ".join(one.name for one in latest.arms)
+        raise UsageError(f"no arm {arm!r} in the latest run of {wanted}: {nights[-1][1].run_id} has {have}")
     before = [None, *(said for said, _ in nights[:-1])]
     every = (
         _series(trials.filter(pl.col("arm") == one), len(nights), one, metric, latest.margins.get(metric.name))
