@@ -53,3 +53,29 @@ def test_a_rate_is_fitted_as_it_is():
     )
     fitted = levels(rows, ANSWERED, 2)
     assert [fitted.estimate(night, confidence=0.95).value for night in (0, 1)] == [pytest.approx(1.0), pytest.approx(0.5)]
+
+
+def rates(*nights):
+    """Fit nights of a rate: each a text of a query's answers, 1 where there was one."""
+    rows = [(at, f"q{query}", float(one)) for at, night in enumerate(nights) for query, one in enumerate(night)]
+    frame = trials(*rows).with_columns((pl.col("latency_s") == 1).alias("answered"))
+    return levels(frame, ANSWERED, len(nights))
+
+
+def test_a_rate_at_its_end_is_bounded_by_how_many_say_so():
+    """All of 4, and none of 4, by Wilson (4/4 leaves .5101), whatever another night was; fewer queries say less."""
+    for fitted in (rates("1111", "1111"), rates("1111", "1101")):
+        sure = fitted.estimate(0, confidence=0.95)
+        assert (sure.value, sure.lo, sure.hi, sure.n) == (1.0, pytest.approx(0.5101, abs=1e-4), 1.0, 4)
+    never = rates("0000", "000").estimate(1, confidence=0.95)
+    assert (never.value, never.lo, never.hi, never.n) == (0.0, 0.0, pytest.approx(0.5615, abs=1e-4), 3)
+
+
+def test_a_rate_stays_on_its_scale():
+    """Student's interval of three of four is wider than what a share can be; equal halves are bounded too, not known."""
+    some = rates("1111", "1101").estimate(1, confidence=0.95)
+    assert some.value == pytest.approx(0.75)
+    assert some.hi == 1.0
+    fitted = rates("10", "10").estimate(0, confidence=0.95)
+    assert (fitted.value, fitted.n) == (pytest.approx(0.5), 2)
+    assert fitted.hi - fitted.lo > 0.5

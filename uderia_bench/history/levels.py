@@ -14,8 +14,9 @@ import numpy.typing as npt
 import polars as pl
 
 from uderia_bench.metrics.metric import Assumption, Metric
-from uderia_bench.stats.arrays import Floats
+from uderia_bench.stats.arrays import Floats, is_flat
 from uderia_bench.stats.estimate import Estimate, Interval
+from uderia_bench.stats.proportion import wilson
 from uderia_bench.stats.student import standard_error, t_interval
 from uderia_bench.trial import Outcome
 
@@ -31,12 +32,14 @@ class Levels:
     """A metric night by night; a night without a value has an empty array.
 
     ``nights`` hold every query's value of that night less the query's own level, on the scale the metric is judged on;
-    ``usual`` is the typical query's value over all nights on that scale; ``relative``: the scale is logarithmic.
+    ``usual`` is the typical query's value over all nights on that scale; ``relative``: the scale is logarithmic. ``shares`` are
+    a rate's values as they were observed, every query's of that night; None for what is no rate.
     """
 
     nights: tuple[Floats, ...]
     usual: float
     relative: bool
+    shares: tuple[Floats, ...] | None = None
 
     @property
     def values(self) -> Floats:
@@ -51,6 +54,7 @@ class Levels:
     def estimate(self, night: int, *, confidence: float) -> Estimate:
         """Return a night's level in the metric's unit with Student's interval over its queries.
 
+        A rate whose queries all agree has no spread for Student to count, and is not known the better for it: Wilson bounds it.
         A lone night has no interval: with every query's own level taken out, nothing of it is left to vary.
         """
         values = self.nights[night] + self.usual
@@ -60,14 +64,31 @@ class Levels:
             ends = Interval.none("one night has no other to vary from")
         elif values.size < 2:
             ends = Interval.none("one query has no spread")
+        elif (share := self._agreed(night)) is not None:
+            ends = wilson(share * values.size, values.size, level=confidence)
+            return Estimate(value=share, lo=ends.lo, hi=ends.hi, level=confidence, n=values.size, method=ends.method)
         else:
             ends = t_interval(values, level=confidence)
         shown = [self._in_unit(end) for end in (float(values.mean()), ends.lo, ends.hi)]
         return Estimate(value=shown[0], lo=shown[1], hi=shown[2], level=confidence, n=values.size, method="t")
 
+    def _agreed(self, night: int) -> float | None:
+        """Return the share that a rate had on every query of a night; None where they differ, and for what is no rate.
+
+        All 0 and all 1 are that also where another night differs; else they agree once every query's own level is out.
+        """
+        if self.shares is None:
+            return None
+        observed, values = self.shares[night], self.nights[night] + self.usual
+        if observed[0] in (0.0, 1.0) and is_flat(observed):
+            return float(observed[0])
+        return self._in_unit(float(values.mean())) if is_flat(values) else None
+
     def _in_unit(self, end: float | None) -> float | None:
         if end is None:
             return None
+        if self.shares is not None:
+            return min(max(end, 0.0), 1.0)
         return float(np.exp(end)) if self.relative else end
 
 
@@ -82,8 +103,15 @@ def levels(trials: pl.DataFrame, metric: Metric, nights: int) -> Levels:
     means = counted.group_by(_NIGHT, "query_id").agg(column.mean().alias("value")).sort(_NIGHT, "query_id")
     night = means[_NIGHT].to_numpy()
     query = np.unique(means["query_id"].to_numpy(), return_inverse=True)[1]
-    left, usual = _without_queries(means["value"].to_numpy(), night, query, nights)
-    return Levels(nights=tuple(left[night == at] for at in range(nights)), usual=usual, relative=relative)
+    values = means["value"].to_numpy()
+    left, usual = _without_queries(values, night, query, nights)
+    of_night = [night == at for at in range(nights)]
+    return Levels(
+        nights=tuple(left[at] for at in of_night),
+        usual=usual,
+        relative=relative,
+        shares=tuple(values[at] for at in of_night) if metric.assumption is Assumption.RATE else None,
+    )
 
 
 def _without_queries(values: Floats, night: Codes, query: Codes, nights: int) -> tuple[Floats, float]:
