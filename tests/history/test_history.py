@@ -91,6 +91,13 @@ def test_what_is_new_every_night_is_no_change():
     assert changes(before, after) == ("servers.sim.costs.m.input: 1 -> 3", "versions.httpx: 1 -> 2")
 
 
+def test_what_a_run_measured_of_itself_is_no_change():
+    """Of load generator and end nothing was configured: it would bury the model that changed."""
+    before = {"generator": [{"lag_max_s": 0.1}], "damaged": [], "decided": None, "stopped": None, "seed": 1}
+    after = {"generator": [{"lag_max_s": 0.2}], "damaged": ["t1"], "decided": {"look": 2}, "stopped": "signal", "seed": 2}
+    assert changes(before, after) == ("seed: 1 -> 2",)
+
+
 def test_a_baseline_is_a_pointer(tmp_path, monkeypatch):
     """A name is a line in a file; wherever a run is named the name will do, and a run of that very id goes first."""
     monkeypatch.chdir(tmp_path)

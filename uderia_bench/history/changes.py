@@ -1,4 +1,4 @@
-"""What two manifests disagree about: everything that could have moved a number, nothing that is new every night. Pure."""
+"""What two manifests disagree about: all that could have moved a number, nothing new every night or measured. Pure."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ _NEW_EVERY_NIGHT = (
     "plan",
     "metrics",
     "baseline",
+    "generator",
+    "damaged",
+    "decided",
+    "stopped",
 )
 _LONGEST = 60  # characters of a value
 _MOST = 12  # differences said; more of them are a new experiment
