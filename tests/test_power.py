@@ -116,6 +116,25 @@ def test_what_cannot_be_planned_is_said(run, tmp_path):
         study(saved(tmp_path, "one", grid(queries=8, value=noisy(), arms=("IDEAT",))))
 
 
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_a_metric_that_never_varied_promises_nothing(tmp_path, repeats):
+    """All answered, and tokens that are always the double: no variance is not certainty, and the reason has a bound."""
+    frame = grid(
+        queries=36, repeats=repeats, value=noisy(), total_tokens=lambda q, arm, _: (q + 1) * (7 if arm == "IDEAT" else 14)
+    )
+    planning = study(saved(tmp_path, "r", frame), metrics=["answered", "total_tokens"], effect=0.05)
+    alike = "all 36 queries are alike, which is no variance to plan with: at 95% confidence up to 8% of others may differ"
+    assert planning.left_out == (f"answered: {alike}", f"total_tokens: {alike}")
+    assert planning.sensitivities == ()
+
+
+def test_repeats_that_vary_are_a_variance_where_the_queries_means_do_not(tmp_path):
+    """Each query answered in two of three repeats on both arms."""
+    frame = grid(queries=36, repeats=3, value=noisy(), outcome=lambda *cell: "failed" if cell[2] == 2 else "answered")
+    (found,) = study(saved(tmp_path, "r", frame), metrics=["answered"], effect=0.05).sensitivities
+    assert min(found.smallest) > 0.01
+
+
 def test_it_is_printed_for_eighty_columns_and_as_json(run):
     """Every line fits, the simulation is called one, and JSON has every design and metric."""
     plans = power.study(run, plugins.load())
@@ -126,6 +145,7 @@ def test_it_is_printed_for_eighty_columns_and_as_json(run):
     said = json.loads(json.dumps(as_dict(plans, run_id="r")))
     assert said["schema"] == "uderia-bench/power/1"
     (contrast,) = said["contrasts"]
-    assert set(contrast["metrics"]) == {"latency_s", "total_tokens", "cost_usd"}
+    assert set(contrast["metrics"]) == {"latency_s", "total_tokens"}
+    assert contrast["left_out"][0].startswith("cost_usd: all 40 queries are alike")
     assert len(contrast["designs"]) == len(contrast["metrics"]["latency_s"]["smallest_effect"]) == 16
     assert contrast["metrics"]["latency_s"]["variance"]["within_baseline"] == pytest.approx(0.09, rel=0.5)

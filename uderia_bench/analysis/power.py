@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import expm1
+from math import expm1, sqrt
 
+import numpy as np
 import polars as pl
 
 from uderia_bench.analysis.flights import DONE, SENT, flights
@@ -18,6 +19,7 @@ from uderia_bench.analysis.trials import Trials, measured, near
 from uderia_bench.analysis.verdict import FEASIBLE, MIN_UNITS, bound
 from uderia_bench.errors import UsageError
 from uderia_bench.metrics.metric import Metric
+from uderia_bench.stats.arrays import ROUNDING, scale
 from uderia_bench.stats.components import Components
 from uderia_bench.stats.sample_size import TARGET_POWER, smallest_effect, units_for_effect
 
@@ -98,7 +100,7 @@ def plan(
         pairs = pair(
             side(trials, metric, baseline, where=trials.asked), side(trials, metric, candidate, where=trials.asked), metric
         )
-        why = _too_little(pairs)
+        why = _too_little(pairs, confidence)
         if why is not None or pairs.components is None:
             left_out.append(f"{metric.name}: {why}")
             continue
@@ -116,12 +118,24 @@ def plan(
     )
 
 
-def _too_little(pairs: Pairs) -> str | None:
+def _too_little(pairs: Pairs, confidence: float) -> str | None:
     if pairs.unit == "repeat":
         return "one query says nothing of how queries differ"
     if pairs.n_units < MIN_UNITS:
         return f"{pairs.n_units} queries have both arms, and a variance needs {MIN_UNITS}"
+    if _is_alike(pairs):
+        unseen = 1 - (1 - confidence) ** (1 / pairs.n_units)  # as many queries would show none of these
+        alike = f"all {pairs.n_units} queries are alike, which is no variance to plan with"
+        return f"{alike}: at {confidence:.0%} confidence up to {100 * unseen:.2g}% of others may differ"
     return None
+
+
+def _is_alike(pairs: Pairs) -> bool:
+    """Whether neither queries nor their repeats differ by more than rounding."""
+    assert pairs.components is not None, "there are units enough"
+    spread = sqrt(pairs.components.seen + (pairs.components.repeat_variance or 0.0))
+    reach = 1.0 if pairs.kind == "ratio" else scale(np.concatenate([pairs.baseline, pairs.candidate]))
+    return spread <= ROUNDING * reach
 
 
 def _sensitivity(
