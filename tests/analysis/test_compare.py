@@ -195,6 +195,30 @@ def test_few_identical_amounts_decide_nothing():
     assert found.advice == "about 17 more queries: among 12 a rare difference may be unseen"
 
 
+@pytest.mark.parametrize(
+    ("own", "footnote", "advice"),
+    [
+        (
+            lambda q: (q < 4) * (1 + q % 2),
+            "only 4 of 14 units differ from the rest: an interval needs 6 of them",
+            "about 7 more queries: 4 of 14 differ from the rest, and below 6 there is no interval",
+        ),
+        (
+            lambda _: 1,
+            "all 14 differences are equal: below 29 a rarer one may be unseen",
+            "about 15 more queries: among 14 a rare difference may be unseen",
+        ),
+    ],
+)
+def test_advice_on_an_effect_without_an_interval_is_what_its_footnote_lacks(own, footnote, advice):
+    """Tokens that differ on a few queries, or on all alike, by less than the margin: no spread promises equivalence."""
+    corrections = metric("corrections", assumption=Assumption.AMOUNT)
+    frame = grid(queries=14, column="corrections", value=lambda q, arm, _: 100 + q + (own(q) if arm == CANDIDATE else 0))
+    (found,) = judge(frame, ["corrections"], definitions=(corrections,), margins={"corrections": 0.05})
+    assert (found.verdict, found.effect.lo, found.advice) == (Verdict.INCONCLUSIVE, None, advice)
+    assert footnote in found.warnings
+
+
 def test_a_metric_only_one_arm_has_stands_alone():
     """No phases in IDEAT: structural, with the reason, and no test."""
     frame = grid(queries=12, column="fastpath_rate", value=lambda q, arm, _: q / 12 if arm == CANDIDATE else None)

@@ -13,6 +13,7 @@ from uderia_bench.stats.difference import EQUAL_FLOOR
 from uderia_bench.stats.equivalence import lies_inside, within_share
 from uderia_bench.stats.permutation import DIFFERING_FLOOR, MID_P_FLOOR, differing
 from uderia_bench.stats.sample_size import repeats_instead, units_for_difference, units_for_equivalence
+from uderia_bench.stats.sparse import others
 
 MIN_UNITS = 6  # statistics.md: no verdict below 6
 
@@ -70,7 +71,8 @@ def decide(
     return Judged(
         verdict=Verdict.INCONCLUSIVE,
         warnings=warnings,
-        advice=_advice(measured, pairs, limit=limit, p_adjusted=p_adjusted, alpha=alpha),
+        advice=_unbounded(measured, pairs, limit=limit)
+        or _advice(measured, pairs, limit=limit, p_adjusted=p_adjusted, alpha=alpha),
     )
 
 
@@ -94,6 +96,20 @@ def _lacking(centre: float, pairs: Pairs, metric: Metric, *, limit: float) -> st
         more = ceil(floor * n / seen) - n
         return f"about {_more(more, pairs)}: {seen} of {n} differ, and below {floor} there is no verdict"
     return None
+
+
+def _unbounded(measured: Measured, pairs: Pairs, *, limit: float) -> str | None:
+    """Say what an effect inside the margin lacks where it has no interval: units that differ, at the rate they come.
+
+    The spread of the few there are would promise an equivalence that cannot be shown before.
+    """
+    if measured.narrow.lo is not None or measured.centre is None or not abs(measured.centre) <= limit > 0:
+        return None
+    n, apart = pairs.n_units, others(pairs.differences)
+    if apart == 0:
+        return f"about {_more(EQUAL_FLOOR - n, pairs)}: among {n} a rare difference may be unseen"
+    more = _more(ceil(DIFFERING_FLOOR * n / apart) - n, pairs)
+    return f"about {more}: {apart} of {n} differ from the rest, and below {DIFFERING_FLOOR} there is no interval"
 
 
 def _advice(measured: Measured, pairs: Pairs, *, limit: float, p_adjusted: float, alpha: float) -> str:
