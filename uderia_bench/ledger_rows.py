@@ -51,9 +51,8 @@ _TIMES = tuple(field.name for field in fields(TrialRecord) if field.name.endswit
 
 
 class State(StrEnum):
-    """How far the ledger knows a trial to have come."""
+    """How far an entry says a trial has come; before its first the ledger has it as planned."""
 
-    PLANNED = "planned"
     SENDING = "sending"  # its session is known, and its query is on its way or was when the process died
     ASKED = "asked"  # the query was accepted: the task id is known
     SETTLED = "settled"

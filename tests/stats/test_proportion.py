@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uderia_bench.stats.permutation import sign_flip_p
-from uderia_bench.stats.proportion import mcnemar_p, newcombe_paired, newcombe_unpaired, wilson
+from uderia_bench.stats.proportion import mcnemar_p, newcombe_paired, wilson
 
 
 def table(both, only_first, only_other, neither):
@@ -27,22 +27,23 @@ def test_wilson_is_scipys(n, share):
     assert (ours.lo, ours.hi) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
 
 
-def test_unpaired_is_statsmodels():
-    """Newcombe's unpaired interval is statsmodels'."""
+@pytest.mark.parametrize(("counts", "successes"), [((25, 25, 25, 25), (50, 50)), ((12, 18, 28, 42), (30, 40))])
+def test_without_association_pairs_are_as_good_as_unpaired(counts, successes):
+    """Newcombe's paired interval is then statsmodels' of two independent proportions."""
     from statsmodels.stats.proportion import confint_proportions_2indep
 
-    ours = newcombe_unpaired(9, 30, 2, 25, level=0.95)
-    assert (ours.lo, ours.hi) == pytest.approx(confint_proportions_2indep(9, 30, 2, 25, method="newcomb"))
+    ours = newcombe_paired(*table(*counts), level=0.95)
+    first, other = successes
+    assert (ours.lo, ours.hi) == pytest.approx(confint_proportions_2indep(first, 100, other, 100, method="newcomb"))
 
 
 def test_paired_association_narrows_the_interval():
-    """Strongly associated pairs give a narrower interval than the same margins unpaired; no association gives the same."""
-    first, other = table(40, 8, 2, 50)
-    paired, unpaired = newcombe_paired(first, other, level=0.95), newcombe_unpaired(48, 100, 42, 100, level=0.95)
-    assert unpaired.lo < paired.lo < 0.06 < paired.hi < unpaired.hi
-    independent = newcombe_paired(*table(25, 25, 25, 25), level=0.95)
-    same_margins = newcombe_unpaired(50, 100, 50, 100, level=0.95)
-    assert (independent.lo, independent.hi) == pytest.approx((same_margins.lo, same_margins.hi))
+    """Strongly associated pairs give a narrower interval than the same margins unpaired."""
+    from statsmodels.stats.proportion import confint_proportions_2indep
+
+    paired = newcombe_paired(*table(40, 8, 2, 50), level=0.95)
+    lo, hi = confint_proportions_2indep(48, 100, 42, 100, method="newcomb")
+    assert lo < paired.lo < 0.06 < paired.hi < hi
 
 
 @given(st.lists(st.integers(0, 12), min_size=4, max_size=4).filter(any))

@@ -1,6 +1,6 @@
 """Proportions and their paired differences, with the ends of the scale as ordinary data: bounds, never NaN.
 
-Newcombe, *Stat. Med.* 17 (1998): 857-872 (one proportion), 873-890 (unpaired difference), 2635-2650 (paired difference).
+Newcombe, *Stat. Med.* 17 (1998): 857-872 (one proportion), 2635-2650 (paired difference).
 """
 
 from __future__ import annotations
@@ -31,12 +31,6 @@ def wilson(successes: float, n: float, *, level: float) -> Interval:
     return Interval(lo=lo, hi=hi, method="Wilson")
 
 
-def newcombe_unpaired(successes: int, n: int, other_successes: int, other_n: int, *, level: float) -> Interval:
-    """Bound the difference of two independent proportions, first - other (method 10: Wilson limits squared and added)."""
-    first, other = wilson(successes, n, level=level), wilson(other_successes, other_n, level=level)
-    return _square_and_add(successes / n, first, other_successes / other_n, other, correlation=0.0, method="Newcombe")
-
-
 def newcombe_paired(first: Floats, other: Floats, *, level: float) -> Interval:
     """Bound the difference of two paired proportions, first - other, from 0/1 values of equal shape (paired method 10)."""
     n = first.size
@@ -62,7 +56,7 @@ def newcombe_paired(first: Floats, other: Floats, *, level: float) -> Interval:
 def _square_and_add(
     first: float, first_ends: Interval, other: float, other_ends: Interval, *, correlation: float, method: str
 ) -> Interval:
-    """Combine two Wilson intervals into one for the difference."""
+    """Combine two Wilson intervals into one for the difference; without correlation that of independent proportions."""
     assert first_ends.lo is not None
     assert first_ends.hi is not None
     assert other_ends.lo is not None
