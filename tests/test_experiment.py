@@ -496,6 +496,16 @@ def test_an_experiment_that_is_not_there_is_one_line(tmp_path, monkeypatch):
     assert complaint("nothing.yaml") == ["nothing.yaml: no such file"]
 
 
+def test_a_path_longer_than_any_is_no_such_file(write):
+    """Of a corpus, of one it includes and of faults: what the system refuses to look for is not there."""
+    endless = "x" * 3000
+    file = write(f"version: 1\nserver: sim\nsim: {{faults: {endless}}}\ncorpus: {endless}\narms: [{{name: A, profile: A}}]\n")
+    assert complaint(file) == [f"e.yaml:3: sim.faults: no such file: {endless}", f"e.yaml:4: corpus: no such file: {endless}"]
+    write(f"include: [{endless}]\nqueries:\n  - {{id: a, prompt: a}}\n", "corpora/c.yaml")
+    file = write("version: 1\nserver: sim\ncorpus: corpora/c.yaml\narms: [{name: A, profile: A}]\n")
+    assert complaint(file) == [f"corpora/c.yaml:1: include.0: no such file: corpora/{endless}"]
+
+
 def test_a_number_nobody_can_mean_is_refused_wherever_it_comes_from(write):
     """Thirty zeros too many are a mistake, in the file, in an option, or from a flag that reads any number."""
     zeros = "0" * 30

@@ -248,8 +248,8 @@ def _corpora(document: Document) -> tuple[Corpus, ...]:
     if not said or None in said.values():
         raise DocumentError((document.mistake(("corpus",), "is missing"),))
     files = {steps: path for steps, path in said.items() if isinstance(path, str) and path.strip()}  # the model refuses others
-    missing = [document.mistake(steps, f"no such file: {path}") for steps, path in files.items() if not Path(path).exists()]
-    if missing:
+    there = os.path.exists  # Path.exists raises where no path can be so long
+    if missing := [document.mistake(steps, f"no such file: {path}") for steps, path in files.items() if not there(path)]:
         raise DocumentError(tuple(missing))
     return corpus.load_all(list(files.values()))
 
@@ -257,7 +257,8 @@ def _corpora(document: Document) -> tuple[Corpus, ...]:
 def _faults_are_there(data: Any) -> Iterator[Finding]:
     sim = data.get(SIM) if isinstance(data, dict) else None
     path = sim.get("faults") if isinstance(sim, dict) else None
-    if isinstance(path, str) and path.strip() and not Path(path).is_file():
+    there = os.path.isfile  # Path.is_file raises where no path can be so long
+    if isinstance(path, str) and path.strip() and not there(path):
         yield (SIM, "faults"), f"no such file: {path}"
 
 
