@@ -9,7 +9,7 @@ In a notebook::
     result[0].effect.value, result[0].effect.lo, result[0].effect.hi, result[0].p_adjusted, result[0].verdict
     ub.percentiles(trials, ["latency_s", "total_tokens"])  # by arm, of a million trials too
 
-``compare`` is ``uderia_bench.analysis.compare``, and ``ub.corpus.load(path).queries`` are the expanded queries of a corpus.
+``compare`` asks ``uderia_bench.analysis.compare``, and ``ub.corpus.load(path).queries`` are the expanded queries of a corpus.
 Everything is imported when first used, so that ``import uderia_bench`` and ``uderia-bench --help`` stay quick.
 """
 
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from uderia_bench import corpus
-    from uderia_bench.analysis import compare
-    from uderia_bench.analysis.percentiles import percentiles
+    from uderia_bench.notebook import compare, percentiles
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "compare", "corpus", "load", "percentiles"]
@@ -45,14 +44,10 @@ def load(runs: str | Path | Sequence[str | Path] = "latest", *, output: str | Pa
 
 
 def __getattr__(name: str) -> object:
-    if name == "compare":
-        from uderia_bench.analysis import compare  # noqa: PLC0415
+    if name in {"compare", "percentiles"}:
+        from uderia_bench import notebook  # noqa: PLC0415
 
-        return compare
-    if name == "percentiles":
-        from uderia_bench.analysis.percentiles import percentiles  # noqa: PLC0415
-
-        return percentiles
+        return getattr(notebook, name)
     if name == "corpus":
         from importlib import import_module  # noqa: PLC0415
 

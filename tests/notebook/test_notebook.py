@@ -11,7 +11,7 @@ import pytest
 from frames import BASELINE, CANDIDATE, grid, noisy
 
 import uderia_bench as ub
-from uderia_bench.errors import StoreError
+from uderia_bench.errors import StoreError, UsageError
 
 HERE = Path(__file__).parent
 QUICK_S = 0.1  # what importing us, or asking for help, may cost: polars alone costs 0.18, scipy 0.74 (design.md)
@@ -101,6 +101,29 @@ def test_warm_ups_are_loaded_and_not_compared(output):
     """The frame has them, for whoever wants to look; a comparison is of 12 queries with 2 repeats."""
     (found,) = ub.compare(ub.load("latest", output=output), baseline=BASELINE, candidate=CANDIDATE, metrics=["latency_s"])
     assert (found.n_queries, found.n_pairs) == (12, 24)
+
+
+def test_what_is_meant_is_taken(output):
+    """One name for a list of one, a margin as experiments write it, a lazy frame: the same values as spelt out."""
+    trials = ub.load("latest", output=output)
+    arms = {"baseline": BASELINE, "candidate": CANDIDATE}
+    spelt_out = ub.compare(trials, **arms, metrics=["latency_s"], margins={"latency_s": 0.1})
+    assert ub.compare(trials.lazy(), **arms, metrics="latency_s", margins={"latency_s": "10%"}) == spelt_out
+    assert spelt_out[0].margin == 0.1
+    assert ub.percentiles(trials.lazy(), "latency_s").equals(ub.percentiles(trials, ["latency_s"]))
+
+
+def test_what_cannot_be_meant_is_said(output):
+    """A list of dicts, a margin that is no share: one line of ours that says what is wanted."""
+    trials = ub.load("latest", output=output)
+    rows = trials.to_dicts()
+    arms = {"baseline": BASELINE, "candidate": CANDIDATE, "metrics": "latency_s"}
+    for asked in (lambda: ub.compare(rows, **arms), lambda: ub.percentiles(rows, "latency_s")):
+        with pytest.raises(UsageError, match=r"should be a polars frame .* not list; polars.DataFrame\(rows\) makes one"):
+            asked()
+    for wrong in ("ten", "150%", None, [0.1], True):
+        with pytest.raises(UsageError, match=r"margin .* of 'latency_s' should be a share such as '10%' or 0.10"):
+            ub.compare(trials, **arms, margins={"latency_s": wrong})
 
 
 def test_importing_is_quick_and_names_are_found():
