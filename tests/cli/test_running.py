@@ -136,6 +136,18 @@ def test_uderia_url_fills_in_only_where_no_server_is_named(command, server):
     assert "on sim" in sim.stdout
 
 
+def test_an_address_is_held_to_one_rule_wherever_it_stands(command):
+    """A flag's and the environment's as a document's: exit 2 with what is wanted, and nobody is asked."""
+    env = {**ADMIN, "UDERIA_URL": "nonsense"}
+    two = ("compare", "--query", "x", "--profile1", "a", "--profile2", "b")
+    said = "server: should be an address such as http://localhost:5050, or sim\n"
+    for arguments in (("profiles",), two):
+        done = command(*arguments, env=env)
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", f"UDERIA_URL: {said}")
+        done = command(*arguments, "--server", "ftp://x", env=env)
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", f"--server ftp://x: {said}")
+
+
 def test_overlapping_arms_are_found_out_and_judged_invalid(command):
     """With isolation none OPTIM reports come from IDEAT's model: misrouted trials, an invalid contrast, exit 5."""
     done = command("run", "experiment.yaml", "--set", "load.isolation=none", "--set", "repeats=4", "--run-id", "mixed")

@@ -7,14 +7,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from uderia_bench.cli.options import OUTPUT, AsJson, Grace, LogFormat, Output, PlainHttp, RunId, surroundings
+from uderia_bench.cli.options import (
+    DEFAULT_SERVER,
+    OUTPUT,
+    AsJson,
+    Grace,
+    LogFormat,
+    Output,
+    PlainHttp,
+    RunId,
+    address,
+    surroundings,
+)
 
 if TYPE_CHECKING:
     from uderia_bench.experiment import Experiment
 
 NAME = "compare"
 NEEDS_ARGUMENTS = True
-DEFAULT_SERVER = "http://localhost:5050"
 DEFAULT_TIMEOUT_S = 600.0  # the server allows minutes per plan (seed-vs-server.md F8)
 
 
@@ -42,7 +52,7 @@ def command(
 
     more = {} if grace is None else {"grace": grace}
     asked = experiment_of(
-        tuple(query), (profile1, profile2), server=server, timeout=timeout, repeats=repeats, speed=speed, **more
+        tuple(query), (profile1, profile2), server=address(server), timeout=timeout, repeats=repeats, speed=speed, **more
     )
     installed = plugins.load()
     run = pipeline.start(
@@ -59,15 +69,13 @@ def experiment_of(
     queries: tuple[str, ...],
     profiles: tuple[str, str],
     *,
-    server: str | None,
+    server: str,
     timeout: float,
     repeats: int,
     speed: float,
     **more: Any,
 ) -> Experiment:
     """Return the experiment these options stand for, with ``more`` of its fields; its mistakes name them."""
-    import os
-
     from uderia_bench import experiment
     from uderia_bench.corpus import Corpus, Query
     from uderia_bench.documents import Document
@@ -82,7 +90,7 @@ def experiment_of(
     data = {
         "version": 1,
         "name": "compare",
-        "server": server or os.environ.get("UDERIA_URL") or DEFAULT_SERVER,
+        "server": server,
         "sim": {"speed": speed},
         "arms": [{"name": name, "profile": profile} for name, profile in zip(names, profiles, strict=True)],
         "repeats": repeats,

@@ -32,6 +32,7 @@ Threshold = Annotated[
     typer.Option("--threshold", metavar="NAME=VALUE", help="Change what a detector compares with; may be repeated."),
 ]
 OUTPUT = Path("output")
+DEFAULT_SERVER = "http://localhost:5050"
 
 
 def surroundings(*, log_format: str = "text", allow_plain_http: bool = False) -> Surroundings:
@@ -49,6 +50,19 @@ def surroundings(*, log_format: str = "text", allow_plain_http: bool = False) ->
         log_as_json=log_format == "json",
         allow_plain_http=allow_plain_http,
     )
+
+
+def address(server: str | None) -> str:
+    """Return what ``--server`` says, or else UDERIA_URL, or the default; raises ``DocumentError`` where no document may."""
+    from uderia_bench.documents import Document, Place, Written, validate
+    from uderia_bench.experiment_parts import Server as Address
+
+    class Asked(Written):
+        server: Address
+
+    said = server or os.environ.get("UDERIA_URL") or DEFAULT_SERVER
+    origin = f"--server {server}" if server else "UDERIA_URL"
+    return validate(Asked, Document.of({}, file=origin).replaced(("server",), said, Place(origin, None))).server
 
 
 def colour() -> bool:

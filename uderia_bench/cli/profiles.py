@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Annotated
 
 import typer
 
-from uderia_bench.cli.options import AsJson, PlainHttp, surroundings
+from uderia_bench.cli.options import AsJson, PlainHttp, address, surroundings
 
 NAME = "profiles"
 NEEDS_ARGUMENTS = False
-DEFAULT_SERVER = "http://localhost:5050"
 
 
 def command(
@@ -28,9 +26,7 @@ def command(
 
     from uderia_bench import pipeline
 
-    found = pipeline.profiles(
-        server or os.environ.get("UDERIA_URL") or DEFAULT_SERVER, surroundings(allow_plain_http=allow_plain_http)
-    )
+    found = pipeline.profiles(address(server), surroundings(allow_plain_http=allow_plain_http))
     if as_json:
         typer.echo(json.dumps([asdict(profile) for profile in found], indent=2))
         return
