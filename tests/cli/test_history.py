@@ -65,6 +65,8 @@ def test_a_name_is_kept_beside_the_experiment_and_found_from_anywhere(command):
     second = command("run", "z/e.yaml", "--output", "z/out", "--run-id", "n2")
     assert "no run is found" not in second.stdout
     assert json.loads((command.cwd / "z/out/n2/manifest.json").read_text())["baseline"] == {"run_id": "n1", "path": "../n1"}
+    held = command("diff", "main", "n2", "--output", "z/out", "--json")
+    assert any(note.startswith("baseline n1,") for note in json.loads(held.stdout)["run"]["notes"]), held.stderr
     (command.cwd / "baselines.json").unlink()
     assert json.loads(command("report", "main", "--output", "z/out", "--json").stdout)["run"]["run_id"] == "n1"
     assert command("baseline", "list", "--output", "z/out").stdout == "main: z/out/n1 (in z/baselines.json)\n"

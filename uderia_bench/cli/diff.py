@@ -27,7 +27,7 @@ def command(
     """
     from dataclasses import replace
 
-    from uderia_bench import diff, plugins, rendering, store
+    from uderia_bench import baselines, diff, plugins, rendering, store
     from uderia_bench.cli.finish import width
     from uderia_bench.cli.options import colour
     from uderia_bench.report import content
@@ -35,7 +35,8 @@ def command(
     from uderia_bench.report.text import to_text
 
     found = store.find(run, output)
-    made = diff.judge(store.find(baseline, output), found, plugins.load(), arm=arm, force=force, gate=gate)
+    before = store.find(baseline, output, beside=baselines.folder_of(found.manifest()))  # as the run itself looked it up
+    made = diff.judge(before, found, plugins.load(), arm=arm, force=force, gate=gate)
     shown = replace(made, facts=replace(made.facts, typed=rendering.typed(found)))
     typer.echo(to_json(made) if as_json else to_text(shown, width(), colour=colour(), leaving=True), nl=False)
     raise typer.Exit(int(content.standing(made)))
