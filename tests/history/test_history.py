@@ -10,6 +10,8 @@ from history.nights import folder, frame
 from runs import saved
 
 from uderia_bench import baselines, history, store
+from uderia_bench.cli.baseline import save
+from uderia_bench.cli.demo import shipped
 from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.history.changes import changes
 from uderia_bench.metrics import BUILT_IN
@@ -144,6 +146,25 @@ def test_a_path_in_the_file_leads_from_the_file(tmp_path):
     """A neighbour's is relative, so that the file can be committed; of another tree's nothing is shared."""
     assert baselines.path_from(tmp_path / "configs", tmp_path / "output" / "n1").as_posix() == "../output/n1"
     assert baselines.path_from(tmp_path, Path("/nowhere/n1")) == Path("/nowhere/n1")
+
+
+@pytest.mark.parametrize("why", ["it is the demo's", "it cannot be written", "the name is kept here"])
+def test_a_name_is_kept_here_where_it_should_not_be_beside(tmp_path, monkeypatch, why):
+    """Nothing is put beside what we ship or into what is mounted to be read, and a name stays where it is."""
+    monkeypatch.chdir(tmp_path)
+    folder(tmp_path / "output", 1)
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "e.yaml").touch()
+    ours = shipped("configs/quickstart.yaml") if why == "it is the demo's" else tmp_path / "configs" / "e.yaml"
+    run = store.find("night-00", tmp_path / "output")
+    run.write_manifest({**run.manifest(), "experiment_file": str(ours)})
+    if why == "it cannot be written":
+        monkeypatch.setattr("os.access", lambda *_: False)
+    if why == "the name is kept here":
+        baselines.FILE.write_text('{"release": "output/before"}')
+    save("release", "night-00", Path("output"))
+    assert baselines.load() == {"release": "output/night-00"}
+    assert not (ours.parent / baselines.FILE).exists()
 
 
 def test_a_name_that_two_experiments_have_is_not_guessed(tmp_path, monkeypatch):

@@ -30,6 +30,8 @@ def save(
 
     Example: uderia-bench baseline save release latest
     """
+    import os
+
     from uderia_bench import baselines, store
     from uderia_bench.cli.demo import shipped
     from uderia_bench.errors import UsageError
@@ -40,6 +42,8 @@ def save(
     folder = baselines.folder_of(found.manifest())
     if folder == shipped("configs/quickstart.yaml").parent:
         folder = None  # that experiment is ours, and nobody looks for what is theirs beside it
+    elif folder is not None and not os.access(folder, os.W_OK):
+        folder = None  # a checkout that is mounted to be read: the current directory is looked in as well
     files = baselines.files([folder])
     file = next((file for file in files if name in baselines.load(file)), files[0])  # a name is moved where it is
     path = baselines.path_from(file.parent, found.path)
