@@ -78,6 +78,21 @@ def test_a_lopsided_interval_does_not_look_tighter_than_it_is():
 
 
 @pytest.mark.parametrize(
+    ("effect", "forms"),
+    [
+        (ratio(0.61, 0.01, 37.12), ("-39% (-99 to +3,612)", "-39% (-99..+3.6k)", "-99..+3.6k%", "-39%")),
+        (ratio(0.16, 0.03, 0.80), ("-84% (-97 to -20)", "-84% (-97..-20)", "-97..-20%", "-84%")),
+        (ratio(0.5, 1e-6, 36_001.0), ("-50% (-100 to +3,600,000)", "-50% (-100..+3.6M)", "-100..+3.6M%", "-50%")),
+        (ratio(3.2, 0.2, 40.0), ("3x (0.2 to 40)", "3x (0.2..40)", "0.2..40x", "3x")),
+        (ratio(2.0, 1.2, 2.95), ("+100% (+20 to +195)", "+100% ±95", "+100%")),
+    ],
+)
+def test_a_lopsided_ratio_never_seems_to_reach_below_nothing(effect, forms):
+    """-39% ±3,651 would be less than -100%: its interval is said in short instead."""
+    assert figures.effect_forms(effect, TOKENS) == forms
+
+
+@pytest.mark.parametrize(
     ("effect", "expected"),
     [
         (ratio(0.16, 0.13, 0.19), ("84% less time (81 to 87)", "84% less time")),

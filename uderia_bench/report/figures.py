@@ -18,6 +18,8 @@ _READABLE_RELATIVE = 10.0  # times the value: beyond ±1,000 % a half-width read
 _AS_MULTIPLE_FROM = 3.0  # "6.3x" reads better than "+530%"; below three times a percentage does
 _SMALLEST_SCALED = 0.1  # "0.067k" beside "20k" is harder to read than 67 beside 20,000
 _WHOLE = 9.0  # half-width that still writes whole numbers: "-30% (-54 to -6)" and not "-30% (-50 to -10)"
+_THOUSAND = 1000.0
+_THOUSANDS = ((1e6, "M"), (_THOUSAND, "k"))
 _TEN = 10.0  # from here on a multiple is written whole
 _SMALLEST_P = 0.001  # 9,999 permutations resolve 0.0001; below 0.001 nobody decides differently
 
@@ -98,7 +100,8 @@ def effect_forms(effect: Effect, metric: Metric | None) -> tuple[str, ...]:
     """Return a difference as ``-23% (-27 to -19)``, ``-23% ±4`` and ``-23%``.
 
     A ratio from three times on is a multiple (``6.3x``), below a percentage; the difference of a rate is in points; any other
-    difference is in the metric's unit.
+    difference is in the metric's unit. A ratio so lopsided that its ± would reach to nothing and below (less than -100%) has
+    its interval in short in place of that: ``-39% (-99..+3.6k)``, ``-99..+3.6k%``.
     """
     value = finite(effect.value)
     if value is None:
@@ -109,7 +112,7 @@ def effect_forms(effect: Effect, metric: Metric | None) -> tuple[str, ...]:
         suffix = "x" if multiple else "%"
         if not multiple:
             value, lo, hi = 100 * (value - 1), _change(lo), _change(hi)
-        return _signed_forms(value, lo, hi, "", suffix, signed=not multiple)
+        return _signed_forms(value, lo, hi, "", suffix, signed=not multiple, least=0.0 if multiple else -100.0)
     scale = scale_of(metric, value, lo, hi)
     suffix = " pts" if scale.share else scale.suffix
     value, lo, hi = value * scale.factor, _times(lo, scale.factor), _times(hi, scale.factor)
@@ -175,14 +178,15 @@ def percentage(share: float) -> str:
 
 
 def _signed_forms(
-    value: float, lo: float | None, hi: float | None, prefix: str, suffix: str, *, signed: bool
+    value: float, lo: float | None, hi: float | None, prefix: str, suffix: str, *, signed: bool, least: float = -math.inf
 ) -> tuple[str, ...]:
+    """Return a signed number with its interval; ``least`` is what such a number cannot be, nor its ± seem to be."""
     sides = [abs(end - value) for end in (lo, hi) if end is not None]
 
     digits = min(max(sides), _WHOLE) if sides else None
 
-    def write(end: float, prefix: str = "") -> str:
-        text = _fixed(end, digits, least=1)
+    def write(end: float, prefix: str = "", *, brief: bool = False) -> str:
+        text = _thousands(end) if brief and abs(end) >= _THOUSAND else _fixed(end, digits, least=1)
         sign = "-" if text.startswith("-") else "+" if signed and text != "0" else ""
         return sign + prefix + text.removeprefix("-")
 
@@ -191,7 +195,20 @@ def _signed_forms(
         return (f"{short} {NO_INTERVAL}", short)
     ends = " to ".join("?" if end is None else write(end) for end in (lo, hi))
     half = _half(value, lo, hi)
+    if half is not None and lo is not None and hi is not None and value - _read(_short(half)) <= least:
+        brief = f"{write(lo, brief=True)}..{write(hi, brief=True)}"
+        return (f"{short} ({ends})", f"{short} ({brief})", f"{brief}{suffix}", short)
     return (f"{short} ({ends})", f"{short} {NO_INTERVAL if half is None else f'±{_short(half)}'}", short)
+
+
+def _thousands(number: float) -> str:
+    """Write a number from a thousand on in as few characters as tell its size: ``3.6k``, ``36k``, ``3.6M``."""
+    size, suffix = next(step for step in _THOUSANDS if abs(number) >= step[0])
+    return f"{number / size:,.{0 if abs(number) >= _TEN * size else 1}f}{suffix}"
+
+
+def _read(written: str) -> float:
+    return float(written.replace(",", ""))
 
 
 def _change(ratio: float | None) -> float | None:
