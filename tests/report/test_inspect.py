@@ -101,6 +101,14 @@ def test_a_planned_trial_says_which_it_is():
     assert text.startswith("trial           t-1: query q, arm A, repeat 1, measured\nquestion        how many?\n")
 
 
+def test_the_times_are_the_metrics():
+    """Text and JSON of one trial give one answer and one task: from the send, the query's round trip included."""
+    timed = inspected(*planner(), planned=True, sent_s=1.0, accepted_s=1.05)
+    said = json.loads(to_json(timed))["metrics"]
+    assert (said["answer_wall_s"], said["task_s"]) == (5.05, 9.05)  # the server's own are 5 and 9
+    assert "answer 5.050 s, task 9.050 s" in to_text(timed, 80)
+
+
 def test_a_trial_of_which_nothing_came_back_is_shown():
     """There is an outcome and a reason, and no empty section."""
     assert to_text(inspected(), 80) == "outcome         failed: no task came back\n"

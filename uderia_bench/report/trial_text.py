@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from uderia_bench.detectors.evidence import of_context, quoted
-from uderia_bench.metrics.latency import latency_s
+from uderia_bench.metrics.latency import answer_wall_s, latency_s, task_s
 from uderia_bench.metrics.tokens import naming_tokens, total_tokens, unattributed_tokens
 from uderia_bench.report import timeline
 from uderia_bench.report.content import Tone
@@ -65,11 +65,13 @@ def _head(inspected: Inspected, width: int) -> list[str]:
 
 
 def _time(trace: Trace) -> str:
+    """Say the times, by the metrics; of a turn from files, which nobody sent, those since the server had it."""
     timing = trace.timing
+    answer, task = answer_wall_s(trace), task_s(trace)
     parts = (
         ("latency", latency_s(trace)),
-        ("answer", timing.answer_s),
-        ("task", timing.terminal_s),
+        ("answer", timing.answer_s if answer is None else answer),
+        ("task", timing.terminal_s if task is None else task),
         ("agent", timing.agent_s),
         ("submit", timing.submit_s),
         ("naming", timing.naming_s),
