@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+_IN_ADDRESS = re.compile(r"(?<=//)[^/\s@]*:[^/\s@]*(?=@)")
+
 
 def plain(text: str) -> str:
     r"""Return the text with every character that is not printable written out, as in ``\x1b``.
@@ -10,3 +14,8 @@ def plain(text: str) -> str:
     zero-width marks (they show one thing and mean another) and lone surrogates (they cannot be encoded).
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def without_passwords(text: str) -> str:
+    """Return the text with user and password before the host of an address masked: ours have none, but what was typed may."""
+    return _IN_ADDRESS.sub("***", text)

@@ -57,3 +57,14 @@ def test_failing_runs_keep_it_too(command, server, token, debug):
         assert done.returncode != 0
         assert ("Traceback" in done.stderr) is bool(debug)
         assert secret.encode() not in everything(command.cwd) + done.stdout.encode() + done.stderr.encode()
+
+
+def test_a_password_in_a_typed_address_is_not_said_again(command):
+    """It is refused, and a terminal's log is no place for it."""
+    address = "http://user:hunter2@localhost:1"
+    for arguments in (("profiles", "--server", address), ("run", "experiment.yaml", "--set", f"server={address}")):
+        refused = command(*arguments)
+        assert refused.returncode == 2
+        assert "must not carry a password" in refused.stderr
+        assert "http://***@localhost:1" in refused.stderr
+        assert "hunter2" not in refused.stderr + refused.stdout

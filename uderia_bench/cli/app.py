@@ -31,6 +31,7 @@ from uderia_bench.cli import (
     watch,
 )
 from uderia_bench.errors import BenchError, DocumentError
+from uderia_bench.printable import without_passwords
 
 INTERNAL = 3  # an error of ours is no usage error, no missed gate and nothing to resume: it could not run
 INTERRUPTED = 4
@@ -102,7 +103,8 @@ def main() -> None:
         if debug:
             raise
         # A document's mistakes begin with file and line, as editors expect of every checker.
-        typer.echo(error if isinstance(error, DocumentError) else f"uderia-bench: {error}", err=True)
+        told = without_passwords(str(error))
+        typer.echo(told if isinstance(error, DocumentError) else f"uderia-bench: {told}", err=True)
         sys.exit(error.exit_code)
     except Exception as error:
         if debug:

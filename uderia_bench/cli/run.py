@@ -41,12 +41,10 @@ def command(
     Example: uderia-bench run configs/quickstart.yaml --repeats 3 --set load.isolation=trial
     """
     from uderia_bench import check, pipeline, plugins
-    from uderia_bench import experiment as experiments
     from uderia_bench.cli.finish import finish
 
     flags = {"server": server, "repeats": repeats, "load.concurrency": concurrency, "shard": shard, "grace": grace}
-    loaded = experiments.load(experiment, [*(assignments or ()), *overrides(flags)], fallbacks=from_environment())
-    check.names_are_known(loaded, plugins.load())
+    loaded = check.load(experiment, plugins.load(), [*(assignments or ()), *overrides(flags)], fallbacks=from_environment())
     if dry_run:
         show_plan(loaded, output, as_json=as_json)
         return

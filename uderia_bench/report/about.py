@@ -9,6 +9,7 @@ from uderia_bench.analysis.settings import EXPLORATORY_RATE
 from uderia_bench.report import content
 from uderia_bench.report.content import Report, RunFacts
 
+_UNDECIDED = "~: no verdict from these data."
 _HASH_SHOWN = 12  # characters: enough to tell two corpora apart by eye; the manifest has the rest
 
 
@@ -31,8 +32,7 @@ def method(report: Report) -> tuple[str, ...]:
         arms,
         f"vs base: the typical query's change with its {level} interval; it can differ from the change of the means.",
         f"p: how often chance alone would show a difference this large. {n}",
-        f"better, worse: significant ({found}) and beyond the margin; equivalent (same): surely inside it; "
-        "~: no verdict from these data.",
+        f"better, worse: significant ({found}) and beyond the margin; equivalent (same): surely inside it; {_UNDECIDED}",
     )
 
 
