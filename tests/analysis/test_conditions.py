@@ -143,6 +143,8 @@ def test_a_client_that_sees_trials_end_late_is_warned_of(served, noted):
     assert bool(warned) == noted
     if noted:
         assert "off by 40%" in warned[0]
+    measured_itself = study(frame, conditions=Conditions(in_flight=4.0, arrival_rate=2.0, flight_s=2.0))
+    assert not [warning for warning in measured_itself.warnings if warning.startswith("Little")], "the generator knows better"
 
 
 def test_a_trial_that_was_picked_up_is_not_seen_to_end_late():

@@ -212,7 +212,8 @@ def little(in_flight: float, rate: float, response_s: float) -> float:
 def little_note(trials: Trials) -> tuple[str, ...]:
     """Warn where the client's view of the load (sent to done) and the server's own times do not belong together.
 
-    A warning and no more: a client that polls sees short trials end late, and is not at fault.
+    A warning and no more, and for runs whose generator was not measured: a client that polls sees short trials end late, and
+    is not at fault.
     """
     timed = flights(trials.frame)
     if timed is None or SERVED not in timed.columns:

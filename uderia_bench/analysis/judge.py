@@ -73,7 +73,7 @@ def analyse(
             *((f"not in these trials, so not analysed: {', '.join(absent)}",) if absent else ()),
             *(pooled(trials) if comparisons else ()),
             *misrouted_note(trials),
-            *little_note(trials),
+            *(little_note(trials) if conditions is None else ()),  # a generator that was measured is judged by what it found
             *(note for arm in trials.arms for note in inside_arm(trials, arm)),
         ),
         confidence=confidence,
