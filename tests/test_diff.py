@@ -51,6 +51,13 @@ def test_arms_of_one_name_are_compared_and_paired_by_query(pair):
     assert {c.baseline.partition(" ")[0] for c in report.analysis.comparisons} == {BASELINE, CANDIDATE}
 
 
+def test_the_columns_of_a_table_are_the_two_sides(pair):
+    """The arm's name is in the title: in both heads it took the room of the intervals, at 80 columns and with longer names."""
+    lines = to_text(pair(trials(), trials(factor=1.5)), 80).splitlines()
+    title = lines.index("OPTIM (run) against OPTIM (baseline), as planned (queries like these)")
+    assert lines[title + 1].split()[:5] == ["metric", "baseline", "run", "vs", "base"]
+
+
 def test_one_arm_can_be_asked_for(pair):
     """Only that arm is compared, described and counted."""
     report = pair(trials(), trials(factor=1.5, seed=1), arm=BASELINE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -270,14 +271,19 @@ def _contrast_table(report: Report, found: list[Comparison], title: str, remark:
         rows.append((_text(comparison.metric), *means, _effect(report, comparison), *judged))
     columns = (
         _left("metric"),
-        Column(title=baseline, is_name=True, group="arms"),
-        Column(title=candidate, is_name=True, group="arms"),
+        *(Column(title=head, is_name=True, group="arms") for head in _heads(baseline, candidate)),
         Column(title="vs base"),
         *_JUDGEMENT,
     )
     names = tuple(c.metric for c in found)
     silent, clock = (say(report, (baseline, candidate), names) for say in (_silent, open_share))
     return _table(title, columns, rows, remark, silent, clock)
+
+
+def _heads(baseline: str, candidate: str) -> tuple[str, str]:
+    """Return what stands over the two columns: of one arm's two sides, ``OPTIM (run)``, the side; the title has the arm."""
+    first, second = (re.fullmatch(r"(.+) \((\w+)\)", arm) for arm in (baseline, candidate))
+    return (first[2], second[2]) if first and second and first[1] == second[1] else (baseline, candidate)
 
 
 def _judgement(comparison: Comparison, *, advised: bool) -> tuple[Cell, ...]:
