@@ -1,4 +1,4 @@
-"""Whether the load was what it claims to be: the generator's own limits, the rate, Little's law, the server's version.
+"""Whether the load was what it claims to be: the generator's own limits, the rate, Little's law.
 
 What the run measured of itself is handed in as ``Conditions``; every reason found makes the run's comparisons invalid. What is
 judged is what reaches a number, relative to a typical answer: the mean lag of the event loop and not its p99, which one import
@@ -8,7 +8,7 @@ or one neighbour's burst decides on a small run, and lateness of sending only wh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,7 @@ class Conditions:
     schedule or spacing, ``poll_late_p99_s`` polls. The rates are arrivals a second, asked and achieved, of an open loop;
     ``sent_late`` of its trials were sent more than ``generator.SENT_LATE_S`` after their moment, ``never_sent`` were due and
     not sent when the run was told to stop. ``in_flight`` is L, ``arrival_rate`` lambda, ``flight_s`` W. ``sittings``: how many
-    these are the worst of. ``versions`` are those each server gave, in their order.
+    these are the worst of.
     """
 
     asking_s: float | None = None
@@ -88,7 +88,6 @@ class Conditions:
     arrival_rate: float | None = None
     flight_s: float | None = None
     sittings: int = 1
-    versions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def little(self) -> float | None:
@@ -141,7 +140,7 @@ def failed_conditions(conditions: Conditions, typical_s: float | None = None) ->
 
     ``typical_s`` is a typical answer of the fastest arm, None where nothing was answered.
     """
-    return (*_saturation(conditions, typical_s), *_rate(conditions), *_law(conditions), *_versions(conditions.versions))
+    return (*_saturation(conditions, typical_s), *_rate(conditions), *_law(conditions))
 
 
 def typical_answer_s(trials: Trials) -> float | None:
@@ -194,14 +193,6 @@ def _law(conditions: Conditions) -> tuple[str, ...]:
         return ()
     held = f"of {conditions.in_flight:.3g} trials in flight {mismatch:.0%} had their answer and waited for the load generator"
     return (f"invalid: Little's law is off by {mismatch:.0%}: {held}; {WAY_OUT}",)
-
-
-def _versions(versions: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    return tuple(
-        f"invalid: {server} changed its version during the run: {', then '.join(dict.fromkeys(seen))}"
-        for server, seen in versions.items()
-        if len(set(seen)) > 1
-    )
 
 
 def little(in_flight: float, rate: float, response_s: float) -> float:
