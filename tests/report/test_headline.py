@@ -36,6 +36,31 @@ def test_each_class_gets_its_arm_and_its_reason():
     )
 
 
+@pytest.mark.parametrize(("p", "said"), [(0.04, "95% confidence"), (0.08, "below 95%")])
+def test_a_class_that_is_decided_as_a_lead_is_not_called_surer_than_it_is(p, said):
+    """Classes of query are judged among the exploratory at 0.10: only what is below 0.05 bears the run's confidence."""
+    *_, last = of(
+        comparison("latency_s", ratio(0.5, 0.4, 0.6), "better", stratum=SIMPLE, p=p),
+        comparison("cost_usd", ratio(0.6, 0.5, 0.7), "better", stratum=SIMPLE, p=0.001),
+        winners=(winner("simple", "OPTIM", "better on both"),),
+    )
+    assert last.startswith(f"How sure: {said}")
+    assert len(last) <= 80
+
+
+def test_with_room_it_is_said_why_a_class_is_less_sure():
+    """A planned question keeps the run's confidence; classes of query allow more false verdicts."""
+    found = report(
+        arms=ideat_and_optim(),
+        comparisons=(
+            comparison("latency_s", ratio(0.5, 0.4, 0.6), "better", stratum=SIMPLE, p=0.08),
+            comparison("cost_usd", ratio(0.6, 0.5, 0.7), "better", stratum=SIMPLE),
+        ),
+        winners=(winner("simple", "OPTIM", "better on both"),),
+    )
+    assert headline(found, width=200)[2].startswith("How sure: below 95%, verdicts by class allow 10% false ones for")
+
+
 def test_a_trade_off_says_which_arm_for_what():
     """Better on one and worse on the other is no winner, but tells the reader what each arm is for."""
     first, *_ = of(

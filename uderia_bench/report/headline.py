@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from uderia_bench.analysis import ArmSummary, Comparison, Verdict
+from uderia_bench.analysis.settings import EXPLORATORY_RATE
 from uderia_bench.printable import plain
 from uderia_bench.report import content, decision, figures
 from uderia_bench.report.content import Report, Scope
@@ -190,14 +191,19 @@ def _how_sure(report: Report) -> Wordings:
     if missed := [plain(gate.name) for gate in content.missed(report)]:
         count = f"In the way: {len(missed)} of {len(report.gates)} gates missed"
         return (f"{count}: {_listed(missed)}.", f"{count}.")
-    sure = f"How sure: {100 * report.analysis.confidence:g}% confidence"
+    level = f"{100 * report.analysis.confidence:g}%"
+    brief = f"How sure: {level}"
+    sure = f"{brief} confidence"
+    if _rests_on_leads(report):
+        brief = f"How sure: below {level}"
+        sure = f"{brief}, verdicts by class allow {EXPLORATORY_RATE:.0%} false ones"
     basis = f"{sure} for {content.scope(report)} ({_basis(report)})"
     if advice := _advice(report):
         not_yet = tuple(f"Not sure yet: {said}." for said in advice)
         if not _settles_something(report):
             return not_yet
         return (
-            *(f"{start}; {said}." for said in advice for start in (basis, sure, sure.removesuffix(" confidence"))),
+            *(f"{start}; {said}." for said in advice for start in (basis, sure, brief)),
             f"{sure}.",
         )
     trials = sum(arm.trials for arm in report.analysis.arms)
@@ -207,6 +213,18 @@ def _how_sure(report: Report) -> Wordings:
         f"{basis}; {unanswered} trials unanswered.",
         f"{basis}; {unanswered} unanswered.",
         f"{sure}; {unanswered} unanswered.",
+        f"{brief}; {unanswered} unanswered.",
+    )
+
+
+def _rests_on_leads(report: Report) -> bool:
+    """Whether a class of queries is decided by a p that a planned question would not be decided by."""
+    return any(
+        c.p_adjusted is not None and c.p_adjusted > 1 - report.analysis.confidence
+        for stratum in decision.STRATA
+        for made in decision.decisions(report, stratum)
+        for c in made.rests_on
+        if c.verdict in _DECISIVE
     )
 
 
