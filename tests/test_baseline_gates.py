@@ -8,7 +8,7 @@ import pytest
 from frames import grid, noisy
 from runs import saved
 
-from uderia_bench import baselines, check, experiment, pipeline, plugins, results, store
+from uderia_bench import baselines, check, pipeline, plugins, results, store
 from uderia_bench.errors import DocumentError
 from uderia_bench.report import content
 from uderia_bench.report.closing import closing
@@ -94,6 +94,6 @@ def test_a_baseline_that_no_gate_reads_is_a_mistake(tmp_path):
     with pytest.raises(
         DocumentError, match="baseline: no gate compares with it; write one, such as vs baseline: nothing worse"
     ):
-        check.names_are_known(experiment.load(tmp_path / "e.yaml"), INSTALLED)
+        check.load(tmp_path / "e.yaml", INSTALLED)
     (tmp_path / "e.yaml").write_text(json.dumps({**document, "gates": ["vs baseline: nothing worse"]}))
-    check.names_are_known(experiment.load(tmp_path / "e.yaml"), INSTALLED)
+    check.load(tmp_path / "e.yaml", INSTALLED)

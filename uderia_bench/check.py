@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from uderia_bench import complexity, corpus, experiment, gates, plan
-from uderia_bench.documents import Finding, Override, dotted, entries, read, suggestion
-from uderia_bench.errors import DocumentError, UsageError
+from uderia_bench.documents import Check, Finding, Override, entries, read, suggestion
+from uderia_bench.errors import UsageError
 from uderia_bench.expectations.judging import GROUPS
 from uderia_bench.metrics import BUILT_IN
 from uderia_bench.plugins import Plugins
@@ -27,17 +27,12 @@ def load(
     fallbacks: Iterable[Override] = (),
 ) -> experiment.Experiment:
     """Read an experiment as ``experiment.load`` does; mistakes in the names it uses are among all the others."""
-    return experiment.load(path, overrides, fallbacks=fallbacks, checks=[partial(_names, plugins=plugins)])
+    return experiment.load(path, overrides, fallbacks=fallbacks, checks=[known_names(plugins)])
 
 
-def names_are_known(checked: experiment.Experiment, plugins: Plugins) -> None:
-    """Raise ``DocumentError`` with every margin that names no metric and every gate that cannot be read.
-
-    Only the registries know the names; a gate's mistake points into the gate.
-    """
-    found = [checked.mistake(dotted(steps), message) for steps, message in _names(checked.model_dump(), plugins)]
-    if found:
-        raise DocumentError(tuple(found))
+def known_names(plugins: Plugins) -> Check:
+    """Return the check that an experiment uses no name that nothing has: only the registries know the names."""
+    return partial(_names, plugins=plugins)
 
 
 def _names(data: Any, plugins: Plugins) -> Iterator[Finding]:

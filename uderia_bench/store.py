@@ -197,21 +197,21 @@ def _named(name: str, output: Path, beside: Path | None) -> RunDirectory | None:
 
     Two experiments may each have a name of their own for it: which one is meant is then not for us to guess.
     """
-    near = baselines.files([beside])
-    said = [(file, path) for file in near if (path := baselines.load(file).get(name)) is not None]
+    near = said = _entries(name, baselines.files([beside]))
+    if not near:
+        said = _entries(name, baselines.files(experiment_folders(output)))
     found = [run for file, path in said if (run := _at(file, path)) is not None]
-    if found:
-        return found[0]
-    if not said:
-        folders = baselines.files(experiment_folders(output))
-        said = [(file, path) for file in folders if (path := baselines.load(file).get(name)) is not None]
-        found = [run for file, path in said if (run := _at(file, path)) is not None]
-    if len({run.path for run in found}) > 1:
+    if not near and len({run.path for run in found}) > 1:
         each = " and ".join(f"{path} in {file}" for file, path in said)
         raise StoreError(f"baseline {name} is {each}: name the run itself")
     if said and not found:
         raise StoreError(f"baseline {name} points at {said[0][1]}, where no run is: save it anew")
     return found[0] if found else None
+
+
+def _entries(name: str, files: Iterable[Path]) -> list[tuple[Path, str]]:
+    """Return the files that have a name, each with the path it gives."""
+    return [(file, path) for file in files if (path := baselines.load(file).get(name)) is not None]
 
 
 def _at(file: Path, path: str) -> RunDirectory | None:

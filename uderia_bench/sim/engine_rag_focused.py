@@ -59,6 +59,7 @@ class _Turn:
         self.events: list[dict[str, Any]] = []
         self._started = started
         self._searched = run.clock.seconds
+        self._failed = script.agent_fails and run.profile.has_agent
 
     def _note(self, kind: str, payload: dict[str, Any]) -> None:
         self.events.append({"payload": payload, "type": kind})
@@ -86,12 +87,11 @@ class _Turn:
         sources = [
             {"collection_id": KNOWLEDGE_COLLECTION, "similarity_score": chunk.similarity_score} for chunk in found.chunks
         ]
-        failed = self.script.agent_fails and run.profile.has_agent
-        result = run.answer(text, counts=not failed, knowledge_sources=sources)
+        result = run.answer(text, counts=not self._failed, knowledge_sources=sources)
         self._finish(totals)
         if run.session.unnamed:
             await naming.name_session(run)
-        self._save(text, status="failed" if failed else "success", knowledge_chunks_ui=found.complete()["chunks"])
+        self._save(text, status="failed" if self._failed else "success", knowledge_chunks_ui=found.complete()["chunks"])
         return result
 
     def _text(self) -> str:
@@ -132,8 +132,7 @@ class _Turn:
         self._searches_done("no_results", totals)
         if run.session.unnamed:
             await naming.name_session(run)
-        failed = self.script.agent_fails and run.profile.has_agent
-        result = run.answer(nothing, counts=not failed, no_knowledge_found=True)
+        result = run.answer(nothing, counts=not self._failed, no_knowledge_found=True)
         self._finish(totals, no_knowledge_found=True)
         self._save(nothing, status="success", no_knowledge_found=True)
         return result
