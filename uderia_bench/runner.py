@@ -179,7 +179,7 @@ class Runner:
                     else:  # a pause over a quota, or for a server that is away, is no wait for a slot
                         due_s += anyio.current_time() - free_s
                     ready_s = anyio.current_time() - late_s
-                    group.start_soon(self._converse, lane, conversation, due_s, ready_s, held)
+                    group.start_soon(self._converse, lane, conversation, due_s, ready_s, held, name=conversation[0].trial_id)
 
     async def _converse(
         self, lane: Lane, conversation: tuple[Trial, ...], due_s: float, ready_s: float, held: list[anyio.Semaphore]
