@@ -28,14 +28,13 @@ class Tasks:
     def __init__(self, round_trip_s: float = 0.0, stream=None) -> None:
         self.stream = stream  # called with the tasks, ``opened`` and ``told``
         self.ends: dict[str, float] = {}
-        self.took: dict[str, float] = {}
         self.looks: list[tuple[str, float]] = []
         self.troubles: list[Exception] = []
         self.round_trip_s = round_trip_s
 
     def begin(self, task_id: str, took_s: float) -> None:
         """Start a task."""
-        self.ends[task_id], self.took[task_id] = anyio.current_time() + took_s, took_s
+        self.ends[task_id] = anyio.current_time() + took_s
 
     async def listen(self, opened, told) -> None:
         """Open the notification stream."""
@@ -49,7 +48,7 @@ class Tasks:
             raise self.troubles.pop(0)
         if anyio.current_time() < self.ends[task_id]:
             return TaskState(status="processing", body=b"")
-        return TaskState(status="complete", body=b"", took_s=self.took[task_id])
+        return TaskState(status="complete", body=b"")
 
 
 class Run:
@@ -78,6 +77,7 @@ class Run:
         """Run a task and follow it to its end."""
         self.tasks.begin(task_id, took_s)
         await self.follow(task_id, arm)
+        self.follower.learn(arm, took_s)
         self.overshoot_s[task_id] = anyio.current_time() - self.tasks.ends[task_id]
 
     async def follow(self, task_id: str, arm: str = "OPTIM", **how) -> None:

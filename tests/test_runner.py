@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -16,10 +17,12 @@ from uderia_bench import pacing
 from uderia_bench.arrivals import PREPARE_S
 from uderia_bench.asking import LATE_WAIT_S
 from uderia_bench.errors import NotSignedIn
+from uderia_bench.gateway.uderia import TRIES
 from uderia_bench.stop import Stop
 from uderia_bench.trial import Ending
 
 pytestmark = pytest.mark.anyio
+HALF = {"content": b'{"events": [{, "status": "complete"}'}  # its end can be read, and the whole cannot
 
 
 async def test_every_trial_is_settled_with_its_bodies(tmp_path):
@@ -245,6 +248,22 @@ async def test_a_forgotten_task_may_still_be_writing_its_turn(tmp_path):
     assert (record.ending, record.task) == (Ending.SETTLED, None)
     assert b"workflow_history" in record.session
     assert b"task-0" in record.session
+
+
+@pytest.mark.parametrize(
+    "after",
+    [(), (HALF,) * TRIES, ({"json": {"task_id": "task-0", "status": "processing"}},)],
+    ids=["whole", "broken", "running"],
+)
+async def test_an_end_is_only_believed_from_a_whole_body(tmp_path, after):
+    """A body may say at its end that the task is over and be no JSON: it is read until it is whole, whatever comes between."""
+    server = Scripted(task_s=0.01)
+    server.trouble("/tasks/task-0", *(httpx.Response(200, **answer) for answer in (HALF, *after)))
+    bench = Bench(tmp_path, server, planned(1, arms=("OPTIM",)))
+    await bench.run()
+    (record,) = bench.records().values()
+    assert record.ending is Ending.SETTLED
+    assert json.loads(record.task)["status"] == "complete"
 
 
 async def test_looking_for_a_lost_turn_is_not_timing_out(tmp_path):

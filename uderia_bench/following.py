@@ -112,6 +112,10 @@ class Follower:
             self._followed.pop(task_id, None)
             history.running -= 1
 
+    def learn(self, arm: str, took_s: float) -> None:
+        """Take in how long a task of an arm took on the server's clock."""
+        self._arms[arm].learn(took_s)
+
     def _pause_s(self, followed: _Followed) -> float:
         elapsed_s = anyio.current_time() - followed.begun_s
         if self._listening and self._untold < UNTOLD:
@@ -141,8 +145,6 @@ class Follower:
         if not followed.saw(state):
             return 0.0 if followed.hinted else self._pause_s(followed)
         self._untold = 0 if told or followed.hinted else self._untold + 1
-        if state.took_s is not None:
-            followed.history.learn(state.took_s)
         return None
 
     async def _listen(self, settled: anyio.Event) -> None:

@@ -45,14 +45,11 @@ class Accepted:
 class TaskState:
     """A task as one poll saw it. ``status`` is the server's word; unknown words count as running (protocol.md 5.2).
 
-    ``took_s`` is how long an ended task took on the server's clock, where its stamps say. ``data`` is the body decoded, where
-    that was needed to see the status.
+    A status is read from the end of the body where that says it, so whether the rest is JSON is still to be seen.
     """
 
     status: str | None
     body: bytes
-    took_s: float | None = None
-    data: dict[str, Any] | None = None
 
     @property
     def terminal(self) -> bool:
@@ -148,17 +145,16 @@ class Uderia:
             raise
         return Accepted(task_id=task_id, sent_s=reply.sent_s, accepted_s=reply.read_s)
 
-    async def task(self, task_id: str) -> TaskState:
-        """Read a task; the body is kept as it came, and decoded only where the task may have ended."""
+    async def task(self, task_id: str, *, whole: bool = False) -> TaskState:
+        """Read a task; ``whole``: again where not all of it is JSON."""
 
         async def once() -> TaskState:
             reply = await self._call("GET", f"/api/v1/tasks/{task_id}", "task")
-            if (status := task_file.running(reply.body)) is not None:
-                return TaskState(status=status, body=reply.body)
-            data = _object(reply, "task")
-            status = data.get("status")
-            word = status if isinstance(status, str) else None
-            return TaskState(status=word, body=reply.body, took_s=task_file.took_s(data), data=data)
+            status = None if whole else task_file.status(reply.body)
+            if status is None:
+                said = _object(reply, "task").get("status")
+                status = said if isinstance(said, str) else None
+            return TaskState(status=status, body=reply.body)
 
         return await self._patiently(once)
 
