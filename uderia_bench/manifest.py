@@ -104,11 +104,11 @@ def _said(experiment: Experiment) -> dict[str, Any]:
     return said if said["corpus"] else {name: value for name, value in said.items() if name != "corpus"}
 
 
-def ended(manifest: dict[str, Any], *, complete: bool, ended_at: datetime, decided: Decided | None = None) -> dict[str, Any]:
-    """Return the manifest of a run that has stopped, at its end, before, or where a declared look ``decided``."""
-    state = "complete" if complete else "interrupted"
+def ended(manifest: dict[str, Any], *, left: int, ended_at: datetime, decided: Decided | None = None) -> dict[str, Any]:
+    """Return the manifest of a run that has stopped, with so many trials left to ask, or where a declared look ``decided``."""
+    state = "interrupted" if left else "complete"
     said = None if decided is None else {**asdict(decided), "reason": decided.reason}
-    return {**manifest, "state": state, "ended_at": ended_at.isoformat(), "decided": said}
+    return {**manifest, "state": state, "left": left, "ended_at": ended_at.isoformat(), "decided": said}
 
 
 def measured(manifest: dict[str, Any], sitting: Conditions) -> dict[str, Any]:
@@ -189,6 +189,7 @@ def facts(manifest: dict[str, Any], outcomes: Mapping[Outcome, int], *, notes: t
         ended_at=_stamp(manifest.get("ended_at")),
         generator=generator(manifest),
         interrupted=manifest["state"] != "complete",
+        left=manifest.get("left"),
         early=bool(decided) and sum(outcomes.values()) < manifest["plan"]["measured"],
         versions=dict(manifest["versions"]),
         notes=(decided["reason"], *notes) if decided else notes,

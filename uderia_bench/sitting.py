@@ -206,12 +206,12 @@ def _leave_word(run: RunDirectory, ledger: Ledger, stop: Stop, gauge: Gauge, dec
 
     One that a look has decided is.
     """
-    complete = decided is not None or not ledger.unsettled()
-    facts = manifest.ended(run.manifest(), complete=complete, ended_at=datetime.now(UTC), decided=decided)
+    left = len(ledger.unsettled()) if decided is None else 0
+    facts = manifest.ended(run.manifest(), left=left, ended_at=datetime.now(UTC), decided=decided)
     measured = manifest.measured(facts, gauge.conditions())
-    run.write_manifest({**measured, "stopped": None if complete else stop.reason})
-    log.info("run ends", run=run.run_id, complete=complete, reason=stop.reason, **ledger.counts())
-    return complete
+    run.write_manifest({**measured, "stopped": stop.reason if left else None})
+    log.info("run ends", run=run.run_id, left=left, reason=stop.reason, **ledger.counts())
+    return not left
 
 
 def _conditions(experiment: Experiment) -> Conditions:

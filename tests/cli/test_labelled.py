@@ -50,4 +50,5 @@ def test_every_trial_is_truly_labelled(command):
     limited = trials.filter(pl.col("outcome") == "rate_limited").height
     assert done.returncode == 4
     assert f"{limited} trials are left" in done.stderr.splitlines()[-1]
+    assert f"Not finished (exit 4): {limited} trials left to ask" in done.stdout
     assert json.loads((command.cwd / "output/r/manifest.json").read_text())["state"] == "interrupted"

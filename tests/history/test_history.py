@@ -95,8 +95,15 @@ def test_what_is_new_every_night_is_no_change():
 
 def test_what_a_run_measured_of_itself_is_no_change():
     """Of load generator and end nothing was configured: it would bury the model that changed."""
-    before = {"generator": [{"lag_max_s": 0.1}], "damaged": [], "decided": None, "stopped": None, "seed": 1}
-    after = {"generator": [{"lag_max_s": 0.2}], "damaged": ["t1"], "decided": {"look": 2}, "stopped": "signal", "seed": 2}
+    before = {"generator": [{"lag_max_s": 0.1}], "damaged": [], "decided": None, "stopped": None, "left": 0, "seed": 1}
+    after = {
+        "generator": [{"lag_max_s": 0.2}],
+        "damaged": ["t"],
+        "decided": {"look": 2},
+        "stopped": "signal",
+        "left": 3,
+        "seed": 2,
+    }
     assert changes(before, after) == ("seed: 1 -> 2",)
 
 

@@ -55,7 +55,7 @@ def test_an_interrupted_run_says_so_before_all_else():
     cut = facts(settled={"answered": 32}, planned=112, interrupted=True)
     found = comparison("latency_s", ratio(1.0), "invalid", warnings=("invalid: 11 trials were misrouted",))
     made = report(facts=cut, gates=(KEPT, MISSED))
-    undone = "Not finished (exit 4): 80 of 112 trials are not done"
+    undone = "Not finished (exit 4): 80 trials left to ask"
     assert closing(report(facts=cut), leaving=True) == undone
     assert closing(made, leaving=True) == f"{undone}; so far 1 of 2 gates missed: OPTIM.latency_s.p95 < 20s"
     both = report(facts=cut, comparisons=(found,), gates=(MISSED,))

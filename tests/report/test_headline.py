@@ -235,8 +235,24 @@ def test_too_few_repeats_are_no_verdict_and_say_how_many_more():
 
 def test_an_unfinished_run_says_how_to_go_on():
     """Trials that are not done are in the way of every conclusion."""
-    *_, third = of(comparison("latency_s", ratio(0.5, 0.4, 0.6), "better"), facts=facts(settled={"answered": 100}))
-    assert third == "In the way: 140 of 240 trials are not done; resume the run."
+    found = comparison("latency_s", ratio(0.5, 0.4, 0.6), "better")
+    *_, third = of(found, facts=facts(settled={"answered": 100}, interrupted=True))
+    assert third == "In the way: 140 trials left to ask; resume the run."
+
+
+def test_what_a_server_refused_is_left_to_ask_whatever_its_outcome():
+    """The run knows what ``resume`` will ask: the report counts by that, warm-ups included, and not by what has no outcome."""
+    found = comparison("latency_s", ratio(0.5, 0.4, 0.6), "better")
+    for left, said in ((1, "1 trial left"), (1203, "1,203 trials left")):
+        *_, third = of(found, facts=facts(interrupted=True, left=left))
+        assert third == f"In the way: {said} to ask; resume the run."
+
+
+def test_a_damaged_ledger_is_in_the_way_and_nothing_is_left_to_resume():
+    """All was asked; what cannot be read any more is not asked again."""
+    found = comparison("latency_s", ratio(0.5, 0.4, 0.6), "better")
+    *_, third = of(found, facts=facts(settled={"answered": 238}, left=0))
+    assert third == "In the way: 2 of 240 trials cannot be read from the ledger."
 
 
 def test_a_missed_gate_is_in_the_way():
@@ -280,7 +296,7 @@ def test_how_to_go_on_names_what_finds_the_run():
     """A run that lies elsewhere is named by its path, as its id would not be found."""
     cut = facts(settled={"answered": 32}, planned=112, interrupted=True, typed="/tmp/x/r")
     third = headline(seed_story(facts=cut), width=120)[2]
-    assert third == "In the way: 80 of 112 trials are not done; `uderia-bench resume /tmp/x/r` goes on."
+    assert third == "In the way: 80 trials left to ask; `uderia-bench resume /tmp/x/r` goes on."
 
 
 def test_a_run_that_ended_early_rests_on_what_was_asked():

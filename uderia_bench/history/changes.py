@@ -19,6 +19,7 @@ _NEW_EVERY_NIGHT = (
     "damaged",
     "decided",
     "stopped",
+    "left",
 )
 _LONGEST = 60  # characters of a value
 _MOST = 12  # differences said; more of them are a new experiment

@@ -18,10 +18,8 @@ def closing(report: Report, *, leaving: bool = False) -> str | None:
     gates = _missed(report)
     invalid = [plain(reason).rstrip(".") for reason in content.invalid_reasons(report)[:1]]
     if standing is Standing.INTERRUPTED:
-        left = content.unsettled(report.facts)
-        undone = f"{left} of {report.facts.planned} trials are not done" if left else "trials are left to ask"
         so_far = "; ".join((*(f"not valid so far: {reason}" for reason in invalid), *(f"so far {said}" for said in gates)))
-        return f"Not finished {code}: {undone}{f'; {so_far}' if so_far else ''}"
+        return f"Not finished {code}: {content.undone(report.facts)}{f'; {so_far}' if so_far else ''}"
     if standing is Standing.INVALID:
         return f"Not valid {code}: {'; '.join((*invalid, *gates))}"
     if standing is Standing.GATE_MISSED:

@@ -50,8 +50,9 @@ class RunFacts:
     ``embedded_speed`` is None on a real server. ``files`` are the paths worth naming, as the reader should type them.
     ``arrivals`` says at what rate an open loop asked, None for a closed one; ``levels`` are a sweep's, of concurrency or of the
     rate, and ``ramp_s`` is how long the load took to grow. ``generator`` is what the run measured of itself. An ``interrupted``
-    run has trials left to ask, measured ones or warm-ups; an ``early`` one was ended by a look before all was asked. ``typed``
-    is what a command takes for the run where its id is not enough: it is said where something is printed, and in no file.
+    run has trials ``left`` to ask, measured ones, warm-ups, and those that ended in a way that is asked again; how many is None
+    while it runs. An ``early`` one was ended by a look before all was asked. ``typed`` is what a command takes for the run
+    where its id is not enough: it is said where something is printed, and in no file.
     """
 
     run_id: str
@@ -72,6 +73,7 @@ class RunFacts:
     ramp_s: float = 0.0
     generator: Conditions | None = None
     interrupted: bool = False
+    left: int | None = None
     early: bool = False
     typed: str | None = None
     started_at: datetime | None = None
@@ -200,8 +202,21 @@ def typed(facts: RunFacts) -> str:
     return facts.run_id if facts.typed is None else facts.typed
 
 
-def unsettled(facts: RunFacts) -> int:
-    """How many planned trials have no outcome yet."""
+def undone(facts: RunFacts) -> str | None:
+    """Say how many trials ``resume`` will ask of an interrupted run; None of one that is over."""
+    if not facts.interrupted:
+        return None
+    left = _unsettled(facts) if facts.left is None else facts.left
+    return f"{left:,} trial{'s' * (left != 1)} left to ask" if left else "trials are left to ask"
+
+
+def unread(facts: RunFacts) -> str | None:
+    """Say how many trials of a run that is over have no outcome, as its ledger is damaged; None where all have one."""
+    missing = 0 if facts.interrupted else _unsettled(facts)
+    return f"{missing:,} of {facts.planned:,} trials cannot be read from the ledger" if missing else None
+
+
+def _unsettled(facts: RunFacts) -> int:
     return max(0, facts.planned - sum(facts.settled.values()))
 
 

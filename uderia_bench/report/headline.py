@@ -181,16 +181,9 @@ def _unlabelled(report: Report) -> tuple[Wordings, ...]:
 
 
 def _how_sure(report: Report) -> Wordings:
-    """Say what is in the way, the worst first; where nothing is, how sure the lines above are."""
-    facts = report.facts
-    if reasons := content.invalid_reasons(report):
-        return (f"In the way: {plain(reasons[0]).rstrip('.')}.",)
-    if left := content.unsettled(facts):
-        undone = f"In the way: {left} of {facts.planned} trials are not done"
-        return (f"{undone}; `uderia-bench resume {plain(content.typed(facts))}` goes on.", f"{undone}; resume the run.")
-    if missed := [plain(gate.name) for gate in content.missed(report)]:
-        count = f"In the way: {len(missed)} of {len(report.gates)} gates missed"
-        return (f"{count}: {_listed(missed)}.", f"{count}.")
+    """Say what is in the way; where nothing is, how sure the lines above are."""
+    if in_the_way := _in_the_way(report):
+        return tuple(f"In the way: {said}" for said in in_the_way)
     level = f"{100 * report.analysis.confidence:g}%"
     brief = f"How sure: {level}"
     sure = f"{brief} confidence"
@@ -215,6 +208,20 @@ def _how_sure(report: Report) -> Wordings:
         f"{sure}; {unanswered} unanswered.",
         f"{brief}; {unanswered} unanswered.",
     )
+
+
+def _in_the_way(report: Report) -> Wordings:
+    """Say what is in the way of a conclusion, in the order of ``content.standing``; nothing where nothing is."""
+    if undone := content.undone(report.facts):
+        return (f"{undone}; `uderia-bench resume {plain(content.typed(report.facts))}` goes on.", f"{undone}; resume the run.")
+    if reasons := content.invalid_reasons(report):
+        return (f"{plain(reasons[0]).rstrip('.')}.",)
+    if unread := content.unread(report.facts):
+        return (f"{unread}.",)
+    if missed := [plain(gate.name) for gate in content.missed(report)]:
+        count = f"{len(missed)} of {len(report.gates)} gates missed"
+        return (f"{count}: {_listed(missed)}.", f"{count}.")
+    return ()
 
 
 def _rests_on_leads(report: Report) -> bool:

@@ -38,7 +38,7 @@ def test_a_run_that_is_not_over_says_so_once():
     cut = facts(settled={"answered": 32}, planned=112, interrupted=True)
     first = to_html(page_report(facts=cut), kept()).split("<nav")[0]
     assert first.count("Not finished") == 1
-    assert "Not finished (the run&#x27;s exit code: 4): 80 of 112 trials are not done" in first
+    assert "Not finished (the run&#x27;s exit code: 4): 80 trials left to ask" in first
 
 
 def test_every_section_is_there_and_linked():

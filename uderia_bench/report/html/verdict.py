@@ -90,8 +90,8 @@ def _state(report: Report) -> Iterator[tuple[str, str, str]]:
     settled = sum(facts.settled.values())
     tone = "good" if answered == settled else "plain"
     yield "Trials", f"{answered:,} of {settled:,} answered, {facts.planned:,} planned", tone
-    if (left := content.unsettled(facts)) and not facts.interrupted:  # of what is interrupted, the first line says it
-        yield "Not finished", f"{left:,} trials are left to ask", "doubtful"
+    if unread := content.unread(facts):
+        yield "Damaged", unread, "doubtful"
     if facts.embedded_speed is not None:
         yield "Simulated", content.embedded(facts.embedded_speed), "doubtful"
     if warnings := len(report.warnings) + len(report.analysis.warnings):
