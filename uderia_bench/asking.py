@@ -24,7 +24,7 @@ from uderia_bench.gateway import task_file
 from uderia_bench.gateway.uderia import TaskState, Uderia
 from uderia_bench.held import Held, endings
 from uderia_bench.stop import Stop
-from uderia_bench.trial import Ending, Expected, Trial, TrialRecord
+from uderia_bench.trial import PICKED_UP, Ending, Expected, Trial, TrialRecord
 
 CANCEL_WAIT_S = (
     10.0  # a cancelled task ends in under 0.4 s on an idle server (observed.md, Endpoints); a loaded one needs longer
@@ -110,11 +110,11 @@ class Asking:
         """Follow a trial that was sent before, by its task or by its session; None where the server never had its query."""
         async with endings(record, picked_up=True) as held:
             if record.task_id is None:
-                held.note("looked up in its session after an interruption")
+                held.note(f"looked up in its session {PICKED_UP}")
                 if not await self._look_up(held):
                     return None
             else:
-                held.note("picked up by its task id after an interruption")
+                held.note(f"picked up by its task id {PICKED_UP}")
             await self._follow(held)
         return held.record
 

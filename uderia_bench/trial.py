@@ -15,6 +15,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+PICKED_UP = "after an interruption"
+"""How the note of a trial ends that an earlier sitting had left running: its times are not those of one watched throughout."""
+
 
 class Stage(StrEnum):
     """Whether a trial counts: warm-ups are kept and never measured."""

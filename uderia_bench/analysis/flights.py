@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import polars as pl
 
-SENT, DONE, SERVED, NOTES = "sent_at", "done_at", "task_s", "notes"
+from uderia_bench.trial import PICKED_UP
 
-PICKED_UP = "after an interruption"
-"""How the note of a trial ends that was picked up, by its task or by its session."""
+SENT, DONE, SERVED, NOTES = "sent_at", "done_at", "task_s", "notes"
 
 
 def flights(frame: pl.DataFrame) -> pl.DataFrame | None:
