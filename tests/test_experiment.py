@@ -240,7 +240,6 @@ def test_places_are_known_for_layers_that_know_more(write):
     loaded = experiment.load(write(f"{SMALL}margins:\n  latency_s: 10%\n  latncy_s: 5%\n"), ["margins.cost=5%"])
     assert loaded.place("margins.latncy_s") == ("e.yaml", 9)
     assert loaded.place("margins.cost") == ("--set margins.cost=5%", None)
-    assert str(loaded.mistake("margins.latncy_s", "no such metric")) == "e.yaml:9: margins.latncy_s: no such metric"
 
 
 def test_the_hash_is_of_what_is_said_and_asked(write):

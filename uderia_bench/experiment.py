@@ -2,7 +2,7 @@
 
 ``load`` reads the file, what stands above it (``--set``, flags, the environment) and its corpora, and reports all mistakes in
 all of them at once. Names that only a layer above knows (metrics in ``margins``, the grammar of ``gates``) are checked there,
-by checks it passes in; ``Experiment.mistake`` makes what it finds later point at the right line.
+by checks it passes in.
 """
 
 from __future__ import annotations
@@ -169,10 +169,6 @@ class Experiment(Written):
     def place(self, path: str) -> Place:
         """Where a dotted path such as ``margins.latency_s`` is written: file and line."""
         return self._document.place(steps_of(path))
-
-    def mistake(self, path: str, message: str) -> Mistake:
-        """Say what is wrong at a dotted path, for a ``DocumentError`` raised by a layer that knows more."""
-        return self._document.mistake(steps_of(path), message)
 
 
 def load(
