@@ -98,7 +98,7 @@ class Budget:
         while not self._stop.soft.is_set():
             if not self._limited or self._has_room(arm, turns):
                 self._in_flight[arm] += turns
-                self._spent = _sum([self._spent, Spent(trials=turns)])
+                self._spent = replace(self._spent, trials=self._spent.trials + turns)
                 return True
             if not self._stop.soft.is_set():
                 await self._landed.wait()
@@ -127,8 +127,9 @@ class Budget:
     def landed(self, conversation: Sequence[Trial]) -> None:
         """Give back what was reserved."""
         self._in_flight[conversation[0].arm] -= len(conversation)
-        self._landed.set()
-        self._landed = anyio.Event()
+        if self._limited:  # else nobody waits for it
+            self._landed.set()
+            self._landed = anyio.Event()
 
     async def expire(self) -> None:
         """End the sitting when the run's time is over: what is in flight then is cancelled."""

@@ -50,8 +50,9 @@ class Patience:
 
     async def ready(self) -> bool:
         """Wait until the server may be asked; False where the run is to stop before that."""
-        async with self._probing:  # held for as long as the server is away
-            pass
+        if self._probing.locked():
+            async with self._probing:  # held for as long as the server is away
+                pass
         while (left_s := self._paused_until_s - anyio.current_time()) > 0:
             if not await self._stop.sleep(left_s):
                 return False

@@ -163,8 +163,8 @@ class Runner:
                         for slot in held:
                             await slot.acquire()
                         due_s = anyio.current_time()
-                        send_s = starts.take(due_s)
-                        await anyio.sleep_until(send_s)
+                        if (send_s := starts.take(due_s)) > due_s:
+                            await anyio.sleep_until(send_s)
                     else:  # an open loop sends when it is time, however many are in flight
                         held = []
                         due_s = send_s = scheduled_s
