@@ -41,6 +41,14 @@ def test_a_run_that_is_not_over_says_so_once():
     assert "Not finished (the run&#x27;s exit code: 4): 80 trials left to ask" in first
 
 
+def test_no_trial_at_all_is_nothing_good():
+    """That all trials were answered is shown as good where there were any."""
+    for settled, tone in (({"answered": 112}, "good"), ({"answered": 111, "failed": 1}, "plain"), ({}, "plain")):
+        first = to_html(page_report(facts=facts(settled=settled, planned=112, interrupted=True)), kept()).split("<nav")[0]
+        answered = settled.get("answered", 0)
+        assert f'<li class="{tone}"><b>Trials </b>{answered} of' in first
+
+
 def test_every_section_is_there_and_linked():
     """The navigation leads to each section, and only to those there are."""
     text = to_html(page_report(), kept())

@@ -88,7 +88,7 @@ def _state(report: Report) -> Iterator[tuple[str, str, str]]:
     facts = report.facts
     answered = facts.settled.get("answered", 0)
     settled = sum(facts.settled.values())
-    tone = "good" if answered == settled else "plain"
+    tone = "good" if 0 < settled == answered else "plain"
     yield "Trials", f"{answered:,} of {settled:,} answered, {facts.planned:,} planned", tone
     if unread := content.unread(facts):
         yield "Damaged", unread, "doubtful"
