@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,25 @@ def test_damaged_files_are_read_around_or_named(whole, damage, cut):
         path.write_bytes(body[:cut] if cut is not None else body)
         with bounded():
             read_everything(path)
+
+
+def test_a_damaged_row_number_is_not_counted_up_to(whole):
+    """Where the table cannot be searched, rows are looked for one by one: no more of them than the file has room for."""
+    leaf, page = 0x0D, 4096  # of a table's tree (sqlite.org/fileformat2.html, 1.6)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(shutil.copy(whole, folder))
+        database = sqlite3.connect(path)
+        with database:
+            database.execute("UPDATE trials SET rowid = ? WHERE rowid = ?", (2**40, TRIALS))
+        database.close()
+        body = path.read_bytes()
+        read = []
+        for start in range(page, len(body), page):
+            if body[start] == leaf:
+                path.write_bytes(body[:start] + b"\xff" + body[start + 1 :])
+                with bounded(), Ledger.open(path) as ledger, suppress(StoreError):
+                    read.append(len(list(ledger.records())))
+    assert any(0 < found < TRIALS - 1 for found in read)
 
 
 @settings(max_examples=examples(), deadline=None)

@@ -24,6 +24,7 @@ from uderia_bench.trial import Ending, Expected, Trial, TrialRecord
 
 FORMAT = 1  # raised when the tables change; an older reader refuses a newer ledger instead of misreading it
 ASK_AGAIN = frozenset({Ending.CANCELLED, Ending.RATE_LIMITED, Ending.REFUSED, Ending.UNREACHABLE})
+SMALLEST_ROW = 64  # bytes of a trial: what is planned of it alone is longer
 OWNER_ONLY = 0o600  # answers may be confidential
 _UNREADABLE = (sqlite3.DatabaseError, *ledger_rows.READ_ERRORS)
 _IN_DOUBT = (  # its query is, or may be, on the server, and nobody saw its end; ``is_out_of_sight`` says the second half
@@ -228,7 +229,10 @@ class Ledger:
         except sqlite3.DatabaseError:
             with self._readable():
                 last = self._db.execute("SELECT MAX(rowid) FROM trials").fetchone()[0]
-            return list(range(1, (last or 0) + 1))
+            # The last row's number may be damaged too: there are no more rows than the file, and its log, have room for.
+            files = (self.path, self.path.with_name(f"{self.path.name}-wal"))
+            room = sum(file.stat().st_size for file in files if file.exists())
+            return list(range(1, min(last or 0, room // SMALLEST_ROW) + 1))
 
     def _read(self, row_id: int) -> TrialRecord | None:
         row = self._db.execute(f"{ledger_rows.RECORD_COLUMNS} WHERE t.rowid = ? AND t.state = 'settled'", (row_id,)).fetchone()
