@@ -189,7 +189,7 @@ def facts(manifest: dict[str, Any], outcomes: Mapping[Outcome, int], *, notes: t
         ended_at=_stamp(manifest.get("ended_at")),
         generator=generator(manifest),
         interrupted=manifest["state"] != "complete",
-        left=manifest.get("left"),
+        left=manifest.get("left") if manifest["state"] == "interrupted" else None,  # of one resumed it is the last sitting's
         early=bool(decided) and sum(outcomes.values()) < manifest["plan"]["measured"],
         versions=dict(manifest["versions"]),
         notes=(decided["reason"], *notes) if decided else notes,
