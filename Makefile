@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test fuzz chaos audit lint format bench recipes calibrate clean requirements
+.PHONY: demo test fuzz chaos audit lint prose format bench recipes calibrate clean requirements
 demo: $(READY)
 	$(BIN)/uderia-bench demo
 test: $(READY)
@@ -26,6 +26,9 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+# Habits of wording that tests/prose/rules.toml names, in docs, docstrings, comments and messages.
+prose: $(READY)
+	$(BIN)/python tests/prose/prose.py $(PATHS)
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
