@@ -26,6 +26,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/codespell
 # Habits of wording that tests/prose/rules.toml names, in docs, docstrings, comments and messages.
 prose: $(READY)
 	$(BIN)/python tests/prose/prose.py $(PATHS)

@@ -1,24 +1,21 @@
-"""The page in headless Chromium: it opens quietly and alone, filters, sorts, and a click reaches a trial."""
+"""The report page in headless Chromium: it opens without requests, filters and sorts, and a click opens a trial."""
 
 import time
 
 import pytest
-from browser.webdriver import BROWSER, DRIVER, driven
+from browser.chromium import chromium, needs_chromium
 from report.html.pages import kept, page_report, trials
+from selenium.webdriver.common.keys import Keys
 
 from uderia_bench.report.html import to_html
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not (BROWSER and DRIVER), reason="needs chromium and chromedriver (Debian: chromium, chromium-driver)"),
-]
-ESCAPE = "\ue00c"  # the WebDriver code of the key
+pytestmark = [pytest.mark.browser, needs_chromium]
 
 
 @pytest.fixture(scope="module")
 def browser():
     """Start one browser for this file."""
-    with driven() as started:
+    with chromium() as started:
         yield started
 
 
@@ -42,7 +39,7 @@ def opened(browser, page, width=1280):
 
 def choose(browser, name, text):
     """Choose an option of a filter, as a user does."""
-    browser.run(
+    browser.execute_script(
         "const s = document.getElementById('filters').elements[arguments[0]];"
         "s.selectedIndex = [...s.options].findIndex((option) => option.textContent === arguments[1]);"
         "s.dispatchEvent(new Event('input', {bubbles: true}))",
@@ -52,60 +49,62 @@ def choose(browser, name, text):
 
 
 @pytest.mark.parametrize("width", [1280, 400])
-def test_it_opens_without_a_word_and_without_a_request(browser, page, width):
-    """Nothing on the console, nothing asked of any address but the file itself, nothing wider than the screen."""
+def test_it_opens_with_an_empty_console_and_without_requests(browser, page, width):
+    """The console stays empty, only the file itself is requested, and the page fits the width of the screen."""
     opened(browser, page, width)
     assert browser.console() == []
     assert browser.requests() == [page.as_uri()]
-    assert browser.run("return document.documentElement.scrollWidth") <= width
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
 
 
 def test_a_click_on_a_query_leads_to_its_trials_and_a_click_on_a_trial_opens_it(browser, page):
     """Query, list, trial: plan, timeline and token ledger are there; Escape closes it."""
     opened(browser, page)
-    browser.click("#queries-table button.link")
-    query = browser.run("return document.querySelector('#queries-table button.link').textContent")
-    listed = browser.run(f"return {ROWS}.map((row) => row.children[2].textContent)")
+    browser.find_element("css selector", "#queries-table button.link").click()
+    query = browser.execute_script("return document.querySelector('#queries-table button.link').textContent")
+    listed = browser.execute_script(f"return {ROWS}.map((row) => row.children[2].textContent)")
     assert query in listed
     assert len(listed) < 122
     choose(browser, "arm", "OPTIM")
-    browser.click("#trials-table tbody button")
-    body = browser.run("return document.getElementById('trial').open && document.getElementById('trial').innerText")
+    browser.find_element("css selector", "#trials-table tbody button").click()
+    body = browser.execute_script("return document.getElementById('trial').open && document.getElementById('trial').innerText")
     for words in ("Plan, as executed", "Timeline", "Token ledger", "base_databaseList", "uderia-bench inspect"):
         assert words in body
-    browser.press(ESCAPE)
-    assert browser.run("return document.getElementById('trial').open") is False
+    browser.switch_to.active_element.send_keys(Keys.ESCAPE)
+    assert browser.execute_script("return document.getElementById('trial').open") is False
     assert browser.console() == []
 
 
 def test_a_filter_holds_for_trials_queries_and_plots(browser, page):
     """Choosing an outcome leaves its trials alone and draws the curves of what is left."""
     opened(browser, page)
-    before = browser.run("return document.querySelector('[data-curve=\"0\"]').getAttribute('d').length")
+    before = browser.execute_script("return document.querySelector('[data-curve=\"0\"]').getAttribute('d').length")
     choose(browser, "outcome", "failed")
-    outcomes = browser.run(f"return [...new Set({ROWS}.map((row) => row.children[4].textContent))]")
+    outcomes = browser.execute_script(f"return [...new Set({ROWS}.map((row) => row.children[4].textContent))]")
     assert outcomes == ["failed"]
-    assert browser.run("return document.querySelector('[data-curve=\"0\"]').getAttribute('d').length") < before
+    assert browser.execute_script("return document.querySelector('[data-curve=\"0\"]').getAttribute('d').length") < before
 
 
 def test_a_heading_sorts_the_queries_both_ways(browser, page):
     """Names up, then down, and the heading says so to a screen reader."""
     opened(browser, page)
     names = "return [...document.querySelectorAll('#queries-table tbody tr')].map((row) => row.children[0].dataset.sort)"
-    browser.click("#queries-table button.sort")
-    up = browser.run(names)
+    browser.find_element("css selector", "#queries-table button.sort").click()
+    up = browser.execute_script(names)
     assert up == sorted(up)
-    browser.click("#queries-table button.sort")
-    assert browser.run(names) == sorted(up, reverse=True)
-    assert browser.run("return document.querySelector('#queries-table th').getAttribute('aria-sort')") == "descending"
+    browser.find_element("css selector", "#queries-table button.sort").click()
+    assert browser.execute_script(names) == sorted(up, reverse=True)
+    assert (
+        browser.execute_script("return document.querySelector('#queries-table th').getAttribute('aria-sort')") == "descending"
+    )
 
 
 def test_a_link_opens_its_trial(browser, page):
     """An address with a trial in it opens that trial, so that it can be sent to somebody."""
     opened(browser, page)
     browser.open(f"{page.as_uri()}#trial=q0-OPTIM-m1-00003")
-    browser.run("location.reload()")
-    assert browser.run("return document.getElementById('dialog-title').textContent") == "q0 on OPTIM, repeat 1"
+    browser.execute_script("location.reload()")
+    assert browser.execute_script("return document.getElementById('dialog-title').textContent") == "q0 on OPTIM, repeat 1"
 
 
 def test_ten_thousand_trials_open_in_under_two_seconds(browser, tmp_path):
@@ -115,7 +114,7 @@ def test_ten_thousand_trials_open_in_under_two_seconds(browser, tmp_path):
     browser.open("about:blank")
     started = time.monotonic()
     browser.open(page)
-    while browser.run(f"return {ROWS}.length") < 100 and time.monotonic() < started + 20:
+    while browser.execute_script(f"return {ROWS}.length") < 100 and time.monotonic() < started + 20:
         time.sleep(0.02)  # the driver may answer while the page is still being read
     took = time.monotonic() - started
     assert browser.console() == []

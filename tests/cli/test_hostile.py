@@ -11,7 +11,7 @@ import xml.etree.ElementTree as ET
 import orjson
 import pytest
 import zstandard
-from browser.webdriver import BROWSER, DRIVER, driven
+from browser.chromium import chromium, needs_chromium
 from cli.conftest import placed
 
 SAID = (
@@ -147,20 +147,25 @@ def test_no_file_is_named_by_what_was_said(command, run):
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(not (BROWSER and DRIVER), reason="needs chromium and chromedriver (Debian: chromium, chromium-driver)")
+@needs_chromium
 def test_the_page_runs_nothing_it_was_told_to(run):
     """In headless Chromium: the title is ours, nothing is asked of anybody, no element of theirs exists, trials open."""
     page = run / "report.html"
     assert page.stat().st_size < 10_000_000
-    with driven() as browser:
+    with chromium() as browser:
         browser.open(page)
-        assert "owned" not in browser.run("return document.title")
-        assert browser.run("return document.querySelectorAll('img, iframe, object, embed').length") == 0
-        assert browser.run("return [...document.scripts].filter((s) => s.textContent.includes('owned') && !s.type).length") == 0
+        assert "owned" not in browser.execute_script("return document.title")
+        assert browser.execute_script("return document.querySelectorAll('img, iframe, object, embed').length") == 0
+        assert (
+            browser.execute_script(
+                "return [...document.scripts].filter((s) => s.textContent.includes('owned') && !s.type).length"
+            )
+            == 0
+        )
         for row in range(3):
-            browser.run("document.querySelectorAll('#trials-table tbody button')[arguments[0]].click()", row)
-            assert browser.run("return document.getElementById('trial').innerText").strip()
-            assert browser.run("return document.querySelectorAll('#trial img, #trial script').length") == 0
-        assert "owned" not in browser.run("return document.title")
+            browser.execute_script("document.querySelectorAll('#trials-table tbody button')[arguments[0]].click()", row)
+            assert browser.execute_script("return document.getElementById('trial').innerText").strip()
+            assert browser.execute_script("return document.querySelectorAll('#trial img, #trial script').length") == 0
+        assert "owned" not in browser.execute_script("return document.title")
         assert [entry for entry in browser.console() if "owned" in entry] == []
         assert browser.requests() == [page.as_uri()]

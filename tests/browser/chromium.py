@@ -1,0 +1,56 @@
+"""Debian's headless Chromium, driven by Selenium with Debian's own driver. Selenium downloads nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from contextlib import contextmanager
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+
+BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+needs_chromium = pytest.mark.skipif(
+    not (BROWSER and DRIVER), reason="needs chromium and chromedriver (Debian: chromium, chromium-driver)"
+)
+
+
+class Chromium(webdriver.Chrome):
+    """A browser session that reads its own console and requests."""
+
+    def open(self, path) -> None:
+        """Open a file or an address, and forget what was logged before."""
+        self.console(), self.requests()
+        self.get(path if isinstance(path, str) else path.as_uri())
+
+    def console(self) -> list[str]:
+        """Return the console's messages since the last call."""
+        return [entry["message"] for entry in self.get_log("browser")]
+
+    def requests(self) -> list[str]:
+        """Return the addresses that the page requested since the last call."""
+        entries = (json.loads(entry["message"])["message"] for entry in self.get_log("performance"))
+        return [e["params"]["request"]["url"] for e in entries if e["method"] == "Network.requestWillBeSent"]
+
+    def resize(self, width: int, height: int = 900) -> None:
+        """Give the page the size it has on a device of this width."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+
+@contextmanager
+def chromium():
+    """Start a browser and yield it."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    browser = Chromium(options=options, service=Service(DRIVER))  # with a path, Selenium Manager does not run
+    try:
+        still = [{"name": "prefers-reduced-motion", "value": "reduce"}]  # a click could miss an element that still scrolls
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": still})
+        yield browser
+    finally:
+        browser.quit()
