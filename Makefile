@@ -1,9 +1,9 @@
-# Every target sets itself up: a virtual environment in .venv from the pinned requirements, made anew when they change.
+# Every target creates its virtual environment in .venv from the pinned requirements, and again when they change.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test fuzz chaos audit lint prose format bench recipes calibrate clean requirements
+.PHONY: demo test fuzz chaos audit lint prose hooks format bench recipes calibrate clean requirements
 demo: $(READY)
 	$(BIN)/uderia-bench demo
 test: $(READY)
@@ -30,6 +30,9 @@ lint: $(READY)
 # Habits of wording that tests/prose/rules.toml names, in docs, docstrings, comments and messages.
 prose: $(READY)
 	$(BIN)/python tests/prose/prose.py $(PATHS)
+# The checks of .pre-commit-config.yaml, from now on before every commit.
+hooks: $(READY)
+	$(BIN)/pre-commit install
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .

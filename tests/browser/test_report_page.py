@@ -31,7 +31,7 @@ ROWS = "[...document.querySelectorAll('#trials-table tbody tr')]"
 
 
 def opened(browser, page, width=1280):
-    """Open the page anew at a width."""
+    """Open the page again at a width."""
     browser.resize(width)
     browser.open("about:blank")
     browser.open(page)
