@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test fuzz chaos audit lint prose hooks format bench smoke recipes calibrate clean requirements
+.PHONY: demo test fuzz chaos audit lint docs prose hooks format bench recipes calibrate clean requirements
 demo: $(READY)
 	$(BIN)/uderia-bench demo
 test: $(READY)
@@ -21,12 +21,15 @@ chaos: $(READY)
 # Known vulnerabilities and secrets in what is committed; exits with 3 where the database of the former cannot be asked.
 audit: $(READY)
 	$(BIN)/python tests/audit/audit.py
-lint: $(READY)
+lint: docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
+# The documentation site, into docs/_build/html. A warning is an error, and links between pages are checked.
+docs: $(READY)
+	$(BIN)/sphinx-build --fresh-env --fail-on-warning --keep-going --quiet --jobs auto -b html docs docs/_build/html
 # Habits of wording that tests/prose/rules.toml names, in docs, docstrings, comments and messages.
 prose: $(READY)
 	$(BIN)/python tests/prose/prose.py $(PATHS)
@@ -36,12 +39,9 @@ hooks: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-# Compares with Locust, which has a separate environment. About 35 minutes; for figures, leave the machine alone.
+# Locust, which ours is measured beside, has an environment of its own. About 35 minutes; for figures, leave the machine alone.
 bench: $(READY) .venv-bench/.ready
 	PYTHONPATH=tests $(BIN)/python -m bench.bench $(BENCH)
-# Fails when derive or analyse takes 2.5 times its usual CPU time, as a ratio to a reference computation.
-smoke: $(READY)
-	OPENBLAS_NUM_THREADS=1 POLARS_MAX_THREADS=1 PYTHONPATH=tests $(BIN)/python -m bench.smoke
 calibrate: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m calibration.calibrate
 recipes: $(READY)
@@ -49,7 +49,7 @@ recipes: $(READY)
 	.venv-airflow/bin/python -m pip install --quiet --disable-pip-version-check apache-airflow
 	PATH="$(CURDIR)/.venv-airflow/bin:$(PATH)" $(BIN)/pytest tests/recipes
 clean:
-	rm -rf .venv .venv-bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.*
+	rm -rf .venv .venv-bench docs/_build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.*
 
 $(READY): requirements/dev.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("uderia-bench needs Python 3.11 or newer; set PYTHON=") if sys.version_info < (3, 11) else None'
@@ -66,5 +66,5 @@ $(READY): requirements/dev.txt pyproject.toml
 # Written without the registry's address, so that it installs from whichever index pip is set up for; with extras, as pip takes
 # `coverage` pinned for no pin of `coverage[toml]` once a newer one is out.
 requirements: $(READY)
-	$(BIN)/uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-header --no-annotate --no-emit-index-url --group dev pyproject.toml -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-header --no-annotate --no-emit-index-url --group dev --group docs pyproject.toml -o requirements/dev.txt
 	$(BIN)/uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-header --no-annotate --no-emit-index-url --group bench -o requirements/bench.txt

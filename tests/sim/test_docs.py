@@ -11,7 +11,7 @@ from uderia_bench.sim.faults import KINDS
 from uderia_bench.sim.profiles import PROFILES
 from uderia_bench.sim.scenario import load
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "embedded-uderia.md").read_text()
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "embedded-uderia.md").read_text()
 
 
 def test_its_scenario_can_be_served(tmp_path):
