@@ -169,7 +169,7 @@ def _default(field: Mapping[str, Any]) -> str:
     return "" if value is None or isinstance(value, dict) else f"`{json.dumps(value, ensure_ascii=False)}`"
 
 
-def _kind(field: Mapping[str, Any], titles: Mapping[str, str]) -> str:
+def _kind(field: Mapping[str, Any], titles: Mapping[str, str]) -> str:  # noqa: PLR0911 - one return per form of a schema
     match field:
         case {"$ref": reference}:
             title = titles.get(reference.rpartition("/")[2])
