@@ -1,80 +1,46 @@
-"""What the README shows works as written: its commands parse, its experiment is sound, its notebook lines run."""
+"""The README is short, and what it shows works as written. ``tests/docs`` checks its commands, YAML and links as well."""
 
 from __future__ import annotations
 
 import re
-import shlex
-import subprocess
-import sys
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
-import pytest
-
-from uderia_bench import check, experiment, plugins
-from uderia_bench.documents import read_text
+from docs import pages
 
 ROOT = Path(__file__).resolve().parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
-COMMANDS = [
-    line.removeprefix("$ ").split("  #")[0].strip()
-    for kind, text in BLOCKS
-    if kind == "console"
-    for line in text.splitlines()
-    if line.startswith("$ uderia-bench")
-]
+README = ROOT / "README.md"
+TEXT = README.read_text(encoding="utf-8")
 
 
-def blocks(kind: str) -> list[str]:
-    """Return the README's code of one kind."""
-    return [text for name, text in BLOCKS if name == kind]
-
-
-@pytest.mark.parametrize("line", COMMANDS)
-def test_every_command_shown_parses(line):
-    """With --help at its end a command with an unknown option or a missing argument would be refused."""
-    done = subprocess.run(
-        [sys.executable, "-m", "uderia_bench", *shlex.split(line)[1:], "--help"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize("name", sorted(set(re.findall(r"`uderia-bench ([a-z]+)", README))))
-def test_every_command_named_exists(name):
-    """Those in running text and tables, too."""
-    done = subprocess.run([sys.executable, "-m", "uderia_bench", name, "--help"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-def test_the_calibration_quoted_is_the_one_stored():
-    """What the README says of the statistics stands in the study's own table."""
-    quoted = README.partition("<!-- calibration -->")[2].partition("<!-- /calibration -->")[0].strip()
-    assert quoted
-    assert quoted in (ROOT / "tests" / "calibration" / "table.md").read_text(encoding="utf-8")
+def test_it_is_short():
+    """Everything else is in the documentation."""
+    assert len(TEXT.splitlines()) <= 150
 
 
 def test_every_make_target_shown_exists():
     """What a newcomer types first."""
-    targets = re.findall(r"^\$ make (\w+)", README, flags=re.MULTILINE)
+    targets = re.findall(r"^\$ make (\w+)", TEXT, flags=re.MULTILINE)
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert targets
     assert all(re.search(rf"^{target}:", makefile, flags=re.MULTILINE) for target in targets)
 
 
-def test_the_experiment_shown_is_sound():
-    """The pieces shown are one experiment, in configs/ beside the corpora it names; its margins and gates mean something."""
-    text = "".join(blocks("yaml"))
-    document = read_text(text, file=str(ROOT / "configs" / "readme.yaml"))
-    loaded = experiment.parse(document, checks=[check.known_names(plugins.load())])
-    assert loaded.queries
-    assert loaded.gates
+def test_the_files_named_in_commands_exist():
+    """Relative links are checked with those of the documentation."""
+    named = re.findall(r"\b(?:configs|corpora)/[\w-]+\.yaml", TEXT)
+    assert named
+    assert all((ROOT / name).is_file() for name in named)
 
 
-def test_the_files_and_links_shown_exist():
-    """Relative links and shipped files."""
-    for name in re.findall(r"\]\(([\w./-]+)\)|\b((?:configs|corpora)/[\w-]+\.yaml)", README):
-        path = next(part for part in name if part)
-        assert (ROOT / path).exists(), path
+def test_the_picture_is_of_a_report():
+    """It holds the decision and the effects, loads nothing, and is small."""
+    found = re.search(r"!\[[^]]+\]\(([^)]+)\)", TEXT)
+    picture = ROOT / found[1]
+    words = " ".join(ET.fromstring(picture.read_text(encoding="utf-8")).itertext())
+    assert all(expected in words for expected in ("quickstart", "SIMPLE QUERIES", "OPTIM against IDEAT", "latency_s"))
+    assert "href" not in picture.read_text(encoding="utf-8")
+    assert picture.stat().st_size < 30_000
 
 
 def test_the_notebook_lines_run(tmp_path, monkeypatch):
@@ -85,6 +51,6 @@ def test_the_notebook_lines_run(tmp_path, monkeypatch):
     pl.DataFrame({"trial_id": ["a", "b"]}).write_parquet(tmp_path / "output" / "r" / "trials" / "part-0.parquet")
     monkeypatch.chdir(tmp_path)
     names: dict = {}
-    for text in blocks("python"):
+    for text in pages.blocks(README, "python"):
         exec(compile(text, "README.md", "exec"), names)
     assert names["trials"].height == 2

@@ -2,7 +2,7 @@
 
 Figures are ratios measured side by side in one run where there is something to compare with: machines are noisy, ratios less.
 What the benchmarks tell goes into ``output/bench.json``. ``--publish`` makes that the project's own figures: ``results.json``
-and ``table.md`` beside this file, and what of it is asked for into the README.
+and ``table.md`` beside this file, and the figures with a limit into ``docs/explanation/benchmarks.md``.
 
 ``python -m bench.bench [NAME ...] [--quick] [--json]``, then ``python -m bench.bench --publish``
 """
@@ -27,7 +27,8 @@ from bench.figures import Figure
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 OUTPUT = ROOT / "output" / "bench.json"
-RESULTS, TABLE, README = HERE / "results.json", HERE / "table.md", ROOT / "README.md"
+RESULTS, TABLE = HERE / "results.json", HERE / "table.md"
+PAGE = ROOT / "docs" / "explanation" / "benchmarks.md"
 MARKS = ("<!-- bench -->\n", "<!-- /bench -->")
 # In the order of the tables: what is asked of the client first. Those of QUICK take --quick.
 BENCHES = (
@@ -93,12 +94,12 @@ def publish(found: str) -> None:
         sys.exit("figures of --quick are not for publishing")
     RESULTS.write_text(found)
     TABLE.write_text(tables(document))
-    before, begin, rest = README.read_text().partition(MARKS[0])
-    README.write_text(f"{before}{begin}{summary(document)}{MARKS[1]}{rest.partition(MARKS[1])[2]}")
+    before, begin, rest = PAGE.read_text().partition(MARKS[0])
+    PAGE.write_text(f"{before}{begin}{summary(document)}{MARKS[1]}{rest.partition(MARKS[1])[2]}")
 
 
 def summary(document: Mapping[str, Any]) -> str:
-    """Return the README's table: what is asked for and what stands beside it."""
+    """Return the table of the docs page: limits that were set, and figures of other tools."""
     every = (Figure(**one) for found in document["benches"].values() for one in found)
     return f"{_machine(document['machine'])}\n\n{figures.markdown(figures.headline(every))}\n"
 

@@ -42,7 +42,7 @@ def markdown(figures: Iterable[Figure]) -> str:
 
 
 def headline(figures: Iterable[Figure]) -> tuple[Figure, ...]:
-    """Return what stands in the README: what is asked for, and what is there for contrast."""
+    """Return the figures of the docs page: those with a limit, and those of other tools."""
     return tuple(figure for figure in figures if figure.asked or figure.contrast)
 
 

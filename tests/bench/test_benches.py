@@ -72,26 +72,26 @@ def test_figures_survive_their_way_to_the_table(tmp_path, monkeypatch, capsys):
     assert figures.read(tmp_path, "two") == ()
 
 
-def test_what_is_published_stands_in_the_readme(tmp_path, monkeypatch):
+def test_what_is_published_is_written_into_the_docs(tmp_path, monkeypatch):
     """What is asked for and what is beside it goes between the marks, everything into the table."""
-    for name in ("RESULTS", "TABLE", "README"):
+    for name in ("RESULTS", "TABLE", "PAGE"):
         monkeypatch.setattr(bench, name, tmp_path / name)
-    bench.README.write_text(f"before\n{bench.MARKS[0]}old\n{bench.MARKS[1]}\nafter\n")
+    bench.PAGE.write_text(f"before\n{bench.MARKS[0]}old\n{bench.MARKS[1]}\nafter\n")
     machine = {"cpu": "a CPU", "cores": 2, "system": "Linux 6", "python": "3.11", "load_before": 0.1, "quick": False}
     told = [FIGURE, replace(FIGURE, name="aside", asked=""), replace(FIGURE, name="beside", asked="", contrast=True)]
     bench.publish(json.dumps({"machine": machine, "benches": {"one": [asdict(one) for one in told]}}))
-    readme = bench.README.read_text()
-    assert readme.startswith("before\n<!-- bench -->\na CPU, 2 cores")
-    assert readme.endswith("| 500 in flight |\n<!-- /bench -->\nafter\n")
-    assert ("beside" in readme, "aside" in readme, "old" in readme) == (True, False, False)
+    page = bench.PAGE.read_text()
+    assert page.startswith("before\n<!-- bench -->\na CPU, 2 cores")
+    assert page.endswith("| 500 in flight |\n<!-- /bench -->\nafter\n")
+    assert ("beside" in page, "aside" in page, "old" in page) == (True, False, False)
     assert "aside" in bench.TABLE.read_text()
     with pytest.raises(SystemExit):
         bench.publish(json.dumps({"machine": {**machine, "quick": True}, "benches": {}}))
 
 
-def test_the_readmes_figures_are_those_stored():
+def test_the_figures_of_the_docs_are_those_stored():
     """Nobody edits them by hand; there are none before the first are published."""
-    quoted = bench.README.read_text().partition(bench.MARKS[0])[2].partition(bench.MARKS[1])[0]
+    quoted = bench.PAGE.read_text().partition(bench.MARKS[0])[2].partition(bench.MARKS[1])[0]
     stored = bench.summary(json.loads(bench.RESULTS.read_text())) if bench.RESULTS.exists() else ""
     assert quoted == stored
 

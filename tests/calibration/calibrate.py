@@ -1,4 +1,4 @@
-"""Calibrate the default methods and write the table that the README quotes. ``make calibrate``, or with ``--replications 200``.
+"""Calibrate the default methods and write the table that the docs show. ``make calibrate``, or with ``--replications 200``.
 
 Takes about ten minutes of one core at 4,000 replications; not part of the tests. Every part and every cell has draws of its
 own, so ``--only WORDS ...`` measures those whose names contain one of the words anew and leaves the rest of the table as it is.
