@@ -9,19 +9,19 @@ from datetime import UTC, datetime
 import anyio
 from scripted import URL, Scripted
 
-from uderia_bench.bookkeeping import Bookkeeper
-from uderia_bench.budget import Account
 from uderia_bench.gateway import directory
 from uderia_bench.gateway.connect import connect
 from uderia_bench.gateway.credentials import Credentials, Secret
-from uderia_bench.generator import Gauge
-from uderia_bench.ledger import Ledger
-from uderia_bench.runner import Conditions, Runner
-from uderia_bench.stop import Stop
+from uderia_bench.runner.bookkeeping import Bookkeeper
+from uderia_bench.runner.budget import Account
+from uderia_bench.runner.gauge import Gauge
+from uderia_bench.runner.runner import LoadPlan, Runner
+from uderia_bench.runner.stop import Stop
+from uderia_bench.runs.ledger import Ledger
 from uderia_bench.trial import Stage, Trial
 
 ADMIN = Credentials(username="admin", password=Secret("x"))
-CONDITIONS = Conditions(concurrency=4, timeout_s=60.0, bare_sessions=False, seed=1)
+CONDITIONS = LoadPlan(concurrency=4, timeout_s=60.0, bare_sessions=False, seed=1)
 
 
 def planned(n: int, *, arms=("IDEAT", "OPTIM"), window_of=lambda _block, _arm: 0) -> tuple[Trial, ...]:
@@ -74,7 +74,7 @@ class AtOnce:
 class Bench:
     """A runner over a scripted server and a real ledger."""
 
-    def __init__(self, tmp_path, server: Scripted, trials, conditions: Conditions = CONDITIONS) -> None:
+    def __init__(self, tmp_path, server: Scripted, trials, conditions: LoadPlan = CONDITIONS) -> None:
         self.server, self.trials, self.conditions = server, trials, conditions
         self.path = tmp_path / "ledger.sqlite"
         self.seen, self.stop = [], Stop()

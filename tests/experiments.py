@@ -1,8 +1,8 @@
 """Builders of queries and experiments, with defaults for whatever a test does not speak of."""
 
-from uderia_bench import experiment
-from uderia_bench.corpus import Corpus, Query
-from uderia_bench.documents import Document
+from uderia_bench.documents import experiment
+from uderia_bench.documents.corpus import Corpus, Query
+from uderia_bench.documents.yaml import Document
 
 
 def query(name="q0", **fields):

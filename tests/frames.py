@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from uderia_bench.metrics.metric import Across, Assumption, Direction, Metric
+from uderia_bench.reading.metrics.metric import Across, Assumption, Direction, Metric
 
 BASELINE, CANDIDATE = "IDEAT", "OPTIM"
 

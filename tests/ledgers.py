@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from uderia_bench.ledger import Ledger
-from uderia_bench.ledger_rows import Entry, State
+from uderia_bench.runs.ledger import Ledger
+from uderia_bench.runs.ledger_rows import Entry, State
 from uderia_bench.trial import TrialRecord
 
 

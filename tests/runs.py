@@ -5,9 +5,9 @@ import json
 import polars as pl
 from experiments import built, queries
 
-from uderia_bench import manifest
-from uderia_bench.store import RunDirectory
-from uderia_bench.trial import Expected
+from uderia_bench.runs import manifest
+from uderia_bench.runs.directory import RunDirectory
+from uderia_bench.trial import Serving
 
 STARTED = "2026-11-24T10:00:00+00:00"
 
@@ -22,7 +22,7 @@ def saved(output, run_id, frame, *, started=STARTED, asked=None, planned=None, m
     asked = queries(frame["query_id"].n_unique()) if asked is None else asked
     experiment = built(asked, **{"arms": arms, "repeats": max(int(frame["repeat"].max()), 1), "name": "small", **fields})
     serving = {
-        arm: Expected(server="sim", profile_id=arm, profile_tag=arm, profile_type="tool_enabled", models=models) for arm in arms
+        arm: Serving(server="sim", profile_id=arm, profile_tag=arm, profile_type="tool_enabled", models=models) for arm in arms
     }
     facts = manifest.begun(experiment, [], run_id=run_id, arms=serving, servers={}, started_at=_at(started))
     facts["plan"]["measured"] = frame.height if planned is None else planned

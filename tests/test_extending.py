@@ -70,7 +70,7 @@ def edit(path, *replacements):
 def test_a_metric_is_one_edit_of_one_file(copy, tmp_path):
     """The code of CONTRIBUTING in its family's file: in Parquet, the statistics, the report and ``metrics``."""
     start = "METRICS: tuple[Metric, ...] = (\n"
-    edit(copy / "uderia_bench/metrics/answer.py", (start, f"{code('Add a metric')}\n\n{start}    ANSWER_WORDS,\n"))
+    edit(copy / "uderia_bench/reading/metrics/answer.py", (start, f"{code('Add a metric')}\n\n{start}    ANSWER_WORDS,\n"))
     assert "answer_words" in [row["name"] for row in json.loads(run(tmp_path, copy, "metrics", "--json"))]
     (tmp_path / "corpus.yaml").write_text(CORPUS, encoding="utf-8")
     (tmp_path / "experiment.yaml").write_text(EXPERIMENT, encoding="utf-8")
@@ -83,7 +83,7 @@ def test_a_metric_is_one_edit_of_one_file(copy, tmp_path):
 def test_a_detector_is_one_edit_of_one_file(copy, tmp_path):
     """It is listed, and found in a trial that deserves it."""
     start = "DETECTORS: tuple[Detector, ...] = (\n"
-    edit(copy / "uderia_bench/detectors/overhead.py", (start, f"{code('Add a detector')}\n\n{start}    LONG_ANSWER,\n"))
+    edit(copy / "uderia_bench/reading/detectors/overhead.py", (start, f"{code('Add a detector')}\n\n{start}    LONG_ANSWER,\n"))
     assert "long_answer [info]" in run(tmp_path, copy, "detectors")
     task = exchanges.task([exchanges.final_answer(1.0, "word " * 201)])
     (tmp_path / "task.json").write_text(json.dumps(task), encoding="utf-8")
@@ -93,12 +93,12 @@ def test_a_detector_is_one_edit_of_one_file(copy, tmp_path):
 
 def test_a_profile_type_is_one_file_and_its_name(copy, tmp_path):
     """Its turns are read by it."""
-    (copy / "uderia_bench/profile_types/echo.py").write_text(code("Add a profile type"), encoding="utf-8")
-    exchange = "from uderia_bench.profile_types.exchange"
+    (copy / "uderia_bench/reading/profile_types/echo.py").write_text(code("Add a profile type"), encoding="utf-8")
+    exchange = "from uderia_bench.reading.profile_types.exchange"
     edit(
-        copy / "uderia_bench/profile_types/__init__.py",
+        copy / "uderia_bench/reading/profile_types/__init__.py",
         ("(GENIE, RAG_FOCUSED,", "(ECHO, GENIE, RAG_FOCUSED,"),
-        (exchange, f"from uderia_bench.profile_types.echo import ECHO\n{exchange}"),
+        (exchange, f"from uderia_bench.reading.profile_types.echo import ECHO\n{exchange}"),
     )
     assert echoed(tmp_path, copy)["served"]["profile_type"] == "echo"
 

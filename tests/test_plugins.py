@@ -7,10 +7,12 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from uderia_bench import check, expectations, metrics, plugins
-from uderia_bench.corpus import Query
+from uderia_bench import plugins
+from uderia_bench.commands import check
+from uderia_bench.documents.corpus import Query
+from uderia_bench.documents.expectation import Expectation
 from uderia_bench.errors import UsageError
-from uderia_bench.expectation import Expectation
+from uderia_bench.reading import expectations, metrics
 
 EXTRA = replace(metrics.BUILT_IN[0], name="extra")
 NOT_A_METRIC = "a string"

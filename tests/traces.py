@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from uderia_bench.trace import CallClass, LlmCall, Phase, PhasePath, PlannedPhase, Timing, Tokens, ToolCall, ToolStatus, Trace
-from uderia_bench.trial import Ending, Expected, Outcome, Stage, Trial, TrialRecord
+from uderia_bench.trial import Ending, Outcome, Serving, Stage, Trial, TrialRecord
 
 
 def trial(**changes: Any) -> Trial:
@@ -19,9 +19,9 @@ def trial(**changes: Any) -> Trial:
     return Trial(**{**values, **changes})
 
 
-def expected(**changes: Any) -> Expected:
+def expected(**changes: Any) -> Serving:
     """Return an expectation of nothing, unless the test names something."""
-    return Expected(**{"server": "", "profile_id": "", "profile_tag": "", "profile_type": "", **changes})
+    return Serving(**{"server": "", "profile_id": "", "profile_tag": "", "profile_type": "", **changes})
 
 
 def record(task: Any = None, session: Any = None, **changes: Any) -> TrialRecord:

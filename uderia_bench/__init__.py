@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from uderia_bench import corpus
-    from uderia_bench.notebook import compare, percentiles
+    from uderia_bench.analysis.notebook import compare, percentiles
+    from uderia_bench.documents import corpus
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "compare", "corpus", "load", "percentiles"]
@@ -38,20 +38,20 @@ def load(runs: str | Path | Sequence[str | Path] = "latest", *, output: str | Pa
     """
     from pathlib import Path  # noqa: PLC0415 - as all imports here: start-up time is everybody's time
 
-    from uderia_bench.store import scan_trials  # noqa: PLC0415
+    from uderia_bench.runs.find import scan_trials  # noqa: PLC0415
 
     return scan_trials(runs, Path(output)).collect()
 
 
 def __getattr__(name: str) -> object:
     if name in {"compare", "percentiles"}:
-        from uderia_bench import notebook  # noqa: PLC0415
+        from uderia_bench.analysis import notebook  # noqa: PLC0415
 
         return getattr(notebook, name)
     if name == "corpus":
         from importlib import import_module  # noqa: PLC0415
 
-        return import_module("uderia_bench.corpus")
+        return import_module("uderia_bench.documents.corpus")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

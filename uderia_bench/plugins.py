@@ -1,27 +1,71 @@
-"""The one reader of entry points: what other installed distributions add, after the built-in ones.
+"""Everything a plug-in author needs, and the reader of the plug-ins that are installed.
 
-A plug-in is a value (``Metric``, ``ProfileType``, ``Detector``, ``ExpectationKind``) under the group ``uderia_bench.metrics``,
-``uderia_bench.profile_types``, ``uderia_bench.detectors`` or ``uderia_bench.expectations``; one that does not load, is of the
-wrong kind or takes a name already taken is an error that names its distribution.
+A plug-in is a value (``Metric``, ``ProfileType``, ``Detector`` or ``ExpectationKind``) that another distribution lists as an
+entry point of the group ``uderia_bench.metrics``, ``uderia_bench.profile_types``, ``uderia_bench.detectors`` or
+``uderia_bench.expectations``. Import the names of ``__all__`` from here; the modules behind them may move.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from uderia_bench import detectors as detector_registry
-from uderia_bench import expectations as expectation_registry
-from uderia_bench import metrics as metric_registry
-from uderia_bench import profile_types as type_registry
-from uderia_bench.detectors import Detector
 from uderia_bench.errors import UsageError
-from uderia_bench.expectations import ExpectationKind
-from uderia_bench.metrics.metric import Metric
-from uderia_bench.profile_types import ProfileType
 
-T = TypeVar("T", Metric, ProfileType, Detector, ExpectationKind)
+if TYPE_CHECKING:
+    from uderia_bench.reading.detectors.detector import Detector, Finding, Severity
+    from uderia_bench.reading.detectors.evidence import Evidence, of_turn
+    from uderia_bench.reading.detectors.thresholds import Thresholds
+    from uderia_bench.reading.expectations.kind import Answer, ExpectationKind, Judged
+    from uderia_bench.reading.metrics.metric import Assumption, Direction, Metric
+    from uderia_bench.reading.profile_types.assemble import Kind, assemble
+    from uderia_bench.reading.profile_types.exchange import Exchange
+    from uderia_bench.reading.profile_types.profile_type import ProfileType
+    from uderia_bench.trace import Trace
+
+__all__ = [
+    "Answer",
+    "Assumption",
+    "Detector",
+    "Direction",
+    "Evidence",
+    "Exchange",
+    "ExpectationKind",
+    "Finding",
+    "Judged",
+    "Kind",
+    "Metric",
+    "ProfileType",
+    "Severity",
+    "Thresholds",
+    "Trace",
+    "assemble",
+    "of_turn",
+]
+
+_READING = "uderia_bench.reading"
+_HOME = {  # where each public name is defined
+    **dict.fromkeys(("Detector", "Finding", "Severity"), f"{_READING}.detectors.detector"),
+    **dict.fromkeys(("Evidence", "of_turn"), f"{_READING}.detectors.evidence"),
+    "Thresholds": f"{_READING}.detectors.thresholds",
+    **dict.fromkeys(("Answer", "ExpectationKind", "Judged"), f"{_READING}.expectations.kind"),
+    **dict.fromkeys(("Assumption", "Direction", "Metric"), f"{_READING}.metrics.metric"),
+    **dict.fromkeys(("Kind", "assemble"), f"{_READING}.profile_types.assemble"),
+    "Exchange": f"{_READING}.profile_types.exchange",
+    "ProfileType": f"{_READING}.profile_types.profile_type",
+    "Trace": "uderia_bench.trace",
+}
+
+T = TypeVar("T", "Metric", "ProfileType", "Detector", "ExpectationKind")
+
+
+def __getattr__(name: str) -> object:
+    # Imported on first use, so that a file inside ``reading`` may import from here too.
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +79,22 @@ class Plugins:
 
 
 def load() -> Plugins:
-    """Read the entry points; raises ``UsageError`` for the first plug-in that cannot be used."""
+    """Return the built-ins and what installed distributions add to them.
+
+    Raises ``UsageError``, which names the distribution, for a plug-in that does not load, is of the wrong kind, or has a name
+    that is taken.
+    """
+    from uderia_bench.reading import detectors, expectations, metrics, profile_types  # noqa: PLC0415 - as ``__getattr__``
+    from uderia_bench.reading.detectors import Detector  # noqa: PLC0415
+    from uderia_bench.reading.expectations import ExpectationKind  # noqa: PLC0415
+    from uderia_bench.reading.metrics import Metric  # noqa: PLC0415
+    from uderia_bench.reading.profile_types import ProfileType  # noqa: PLC0415
+
     return Plugins(
-        metrics=_with_added(metric_registry.BUILT_IN, "uderia_bench.metrics", Metric),
-        profile_types=_with_added(type_registry.BUILT_IN, "uderia_bench.profile_types", ProfileType),
-        detectors=_with_added(detector_registry.BUILT_IN, "uderia_bench.detectors", Detector),
-        expectations=_with_added(expectation_registry.BUILT_IN, "uderia_bench.expectations", ExpectationKind),
+        metrics=_with_added(metrics.BUILT_IN, "uderia_bench.metrics", Metric),
+        profile_types=_with_added(profile_types.BUILT_IN, "uderia_bench.profile_types", ProfileType),
+        detectors=_with_added(detectors.BUILT_IN, "uderia_bench.detectors", Detector),
+        expectations=_with_added(expectations.BUILT_IN, "uderia_bench.expectations", ExpectationKind),
     )
 
 

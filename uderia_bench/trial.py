@@ -83,7 +83,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Expected:
+class Serving:
     """What an arm's trials should be served by, as the server's own configuration had it when the run began.
 
     ``models`` are ``"Provider/model"`` in the server's spelling: the profile's base model first, then those of a dual-model
@@ -112,7 +112,7 @@ class TrialRecord:
     """
 
     trial: Trial
-    expected: Expected
+    expected: Serving
     ending: Ending
     detail: str | None
     attempts: int = 1

@@ -5,8 +5,9 @@ import polars as pl
 import pytest
 from frames import ANSWERED, BASELINE, CANDIDATE, COST, FASTPATH, LATENCY, QUALITY, TOKENS, grid, metric, noisy
 
-from uderia_bench.analysis import Verdict, analyse
-from uderia_bench.metrics.metric import Across, Assumption, Direction
+from uderia_bench.analysis import Verdict
+from uderia_bench.analysis.analyse import analyse
+from uderia_bench.reading.metrics.metric import Across, Assumption, Direction
 
 METRICS = (LATENCY, TOKENS, COST, ANSWERED, QUALITY, FASTPATH)
 TYPES = {BASELINE: "llm_only", CANDIDATE: "tool_enabled"}

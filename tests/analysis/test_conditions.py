@@ -7,9 +7,11 @@ import polars as pl
 import pytest
 from frames import BASELINE, CANDIDATE, LATENCY, grid, noisy
 
-from uderia_bench.analysis import Verdict, analyse
-from uderia_bench.analysis.conditions import Conditions, failed_conditions, little, read, typical_answer_s
+from uderia_bench.analysis import Verdict
+from uderia_bench.analysis.analyse import analyse
+from uderia_bench.analysis.conditions import failed_conditions, typical_answer_s
 from uderia_bench.analysis.trials import measured
+from uderia_bench.runs.generator import GeneratorRecord, little, read
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -34,7 +36,7 @@ QUICK = grid(queries=12, value=lambda *_: 2.0)  # a typical answer takes two sec
 )
 def test_a_load_that_was_not_what_it_claims_makes_the_run_invalid(conditions, words):
     """Every comparison is invalid with the reason, whatever the data say, and so is the run that compares nothing."""
-    analysis = study(QUICK, conditions=Conditions(**conditions))
+    analysis = study(QUICK, conditions=GeneratorRecord(**conditions))
     (reason,) = analysis.invalid
     assert words in reason
     (found,) = analysis.comparisons
@@ -57,14 +59,14 @@ def test_a_load_that_was_not_what_it_claims_makes_the_run_invalid(conditions, wo
 )
 def test_an_ordinary_load_is_not_held_against_a_run(conditions):
     """Nothing known, and what is within the limits, is no reason."""
-    analysis = study(QUICK, conditions=Conditions(**conditions))
+    analysis = study(QUICK, conditions=GeneratorRecord(**conditions))
     assert analysis.invalid == ()
     assert analysis.comparisons[0].verdict is not Verdict.INVALID
 
 
 def test_what_is_late_by_milliseconds_is_no_reason_whatever_an_embedded_agent_takes():
     """At two hundred times its speed an answer takes 25 ms: a scheduler's ordinary lateness is a large share of it."""
-    late = Conditions(lag_mean_s=0.006, send_late_p99_s=0.05, asked_rate=20.0, achieved_rate=20.0, trials=200)
+    late = GeneratorRecord(lag_mean_s=0.006, send_late_p99_s=0.05, asked_rate=20.0, achieved_rate=20.0, trials=200)
     assert failed_conditions(late, 0.025) == ()
     assert len(failed_conditions(replace(late, lag_mean_s=0.04, send_late_p99_s=0.2), 0.025)) == 2
 
@@ -75,7 +77,7 @@ def test_a_typical_answer_is_that_of_the_arm_where_it_is_shortest():
     assert typical_answer_s(measured(frame)) == 2.0
     nobody = frame.with_columns(outcome=pl.lit("failed"))
     assert typical_answer_s(measured(nobody)) is None
-    assert failed_conditions(Conditions(lag_mean_s=9.0), typical_answer_s(measured(nobody))) == ()
+    assert failed_conditions(GeneratorRecord(lag_mean_s=9.0), typical_answer_s(measured(nobody))) == ()
 
 
 def test_of_several_sittings_the_worst_counts():
@@ -141,7 +143,7 @@ def test_a_client_that_sees_trials_end_late_is_warned_of(served, noted):
     assert bool(warned) == noted
     if noted:
         assert "off by 40%" in warned[0]
-    measured_itself = study(frame, conditions=Conditions(in_flight=4.0, arrival_rate=2.0, flight_s=2.0))
+    measured_itself = study(frame, conditions=GeneratorRecord(in_flight=4.0, arrival_rate=2.0, flight_s=2.0))
     assert not [warning for warning in measured_itself.warnings if warning.startswith("Little")], "the generator knows better"
 
 

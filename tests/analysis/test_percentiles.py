@@ -12,7 +12,7 @@ from uderia_bench.analysis.percentiles import percentiles
 from uderia_bench.analysis.summary import summarise
 from uderia_bench.analysis.trials import measured
 from uderia_bench.errors import UsageError
-from uderia_bench.metrics import BUILT_IN
+from uderia_bench.reading.metrics import BUILT_IN
 from uderia_bench.stats.percentile import PERCENTS
 
 NUMBERS = st.none() | st.floats(-1e6, 1e6)

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sweeps import BEGUN, LEVELS, swept
 
-from uderia_bench.analysis import Verdict, analyse
+from uderia_bench.analysis import Verdict
+from uderia_bench.analysis.analyse import analyse
 from uderia_bench.analysis.sweep import busy_s
 
 ARM = "OPTIM"

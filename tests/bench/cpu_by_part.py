@@ -28,8 +28,8 @@ PACKAGE = "/uderia_bench/"
 # Where a file's code belongs, the first that holds; the client decodes in functions of these names beside its HTTP.
 PARTS = (
     (DECODE, (f"{PACKAGE}gateway/task_file", f"{PACKAGE}gateway/session_file")),
-    (READING, (f"{PACKAGE}profile_types/",)),
-    (LEDGER, (f"{PACKAGE}ledger", f"{PACKAGE}bookkeeping", "/sqlite3/")),
+    (READING, (f"{PACKAGE}reading/",)),
+    (LEDGER, (f"{PACKAGE}runs/ledger", f"{PACKAGE}runner/book", "/sqlite3/")),
     (
         HTTP,
         ("/aiohttp/", "/httpx/", "/yarl/", "/multidict/", f"{PACKAGE}gateway/", "/asyncio/selector_events"),

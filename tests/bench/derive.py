@@ -21,8 +21,9 @@ import exchanges
 import traces
 from ledgers import settle
 
-from uderia_bench import derive, metrics, profile_types, store
-from uderia_bench.ledger import Ledger
+from uderia_bench.reading import derive, metrics, profile_types
+from uderia_bench.runs import directory
+from uderia_bench.runs.ledger import Ledger
 
 SIZES = (1_000, 10_000)
 PLANNER_BYTES, AGENT_BYTES = 75_000, 24_000  # task and session together, as captured (observed.md)
@@ -74,7 +75,7 @@ def _grown(bodies: tuple[dict, dict], size: int) -> list[dict]:
     return [task, session]
 
 
-def build(run: store.RunDirectory, trials: int) -> int:
+def build(run: directory.RunDirectory, trials: int) -> int:
     """Write a ledger of this many trials; return the bytes of their bodies."""
     plan = [
         traces.trial(trial_id=f"t{n}", seq=n, block=n // 2, query_id=f"q{n // 20}", arm=("IDEAT", "OPTIM")[n % 2])
@@ -91,7 +92,7 @@ def build(run: store.RunDirectory, trials: int) -> int:
 
 def measure(path: Path) -> None:
     """Derive the run in this process and print what it took."""
-    run = store.RunDirectory(path)
+    run = directory.RunDirectory(path)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.process_time()
     trials = derive.run(run, metrics=metrics.BUILT_IN, types=profile_types.BUILT_IN)
@@ -107,7 +108,7 @@ def main() -> None:
     """Build and derive a run of each size."""
     with tempfile.TemporaryDirectory() as folder:
         for size in SIZES:
-            run = store.create(Path(folder), f"r{size}")
+            run = directory.create(Path(folder), f"r{size}")
             total = build(run, size)
             print(f"{size:>6} trials: {total / size / 1000:.0f} KB a trial, ledger {run.ledger.stat().st_size / 1e6:.0f} MB")
             subprocess.run([sys.executable, __file__, str(run.path)], check=True)

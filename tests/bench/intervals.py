@@ -20,8 +20,8 @@ from bench import figures
 from bench.figures import Figure
 from scipy.stats import bootstrap
 
-from uderia_bench.analysis import analyse
-from uderia_bench.metrics.metric import Across, Assumption, Direction, Metric
+from uderia_bench.analysis.analyse import analyse
+from uderia_bench.reading.metrics.metric import Across, Assumption, Direction, Metric
 from uderia_bench.stats.bootstrap import MEAN_DRAWS, QUANTILE_DRAWS, resample_counts
 from uderia_bench.stats.mean import cluster_mean
 from uderia_bench.stats.percentile import PERCENTS, percentiles

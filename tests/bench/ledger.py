@@ -23,16 +23,16 @@ import anyio
 import anyio.to_thread
 import orjson
 
-from uderia_bench import bookkeeping
-from uderia_bench.bookkeeping import Bookkeeper
-from uderia_bench.ledger import Ledger
-from uderia_bench.ledger_rows import Entry
-from uderia_bench.trial import Ending, Expected, Stage, Trial, TrialRecord
+from uderia_bench.runner import bookkeeping
+from uderia_bench.runner.bookkeeping import Bookkeeper
+from uderia_bench.runs.ledger import Ledger
+from uderia_bench.runs.ledger_rows import Entry
+from uderia_bench.trial import Ending, Serving, Stage, Trial, TrialRecord
 
 TRIALS = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
 RATE = 250.0  # a second: as many as the gateway sends without queueing on itself
 TICK_S = 0.001
-ARM = Expected(server="http://s", profile_id="p", profile_tag="OPTIM", profile_type="tool_enabled")
+ARM = Serving(server="http://s", profile_id="p", profile_tag="OPTIM", profile_type="tool_enabled")
 
 
 class Nowhere:

@@ -20,10 +20,13 @@ from typing import Any
 from bench import clients, cpu_by_part, machine, server
 from rich.console import Console
 
-from uderia_bench import experiment, metrics, plan, profile_types, sitting, store
-from uderia_bench.corpus import Corpus, Query
-from uderia_bench.documents import Document
-from uderia_bench.ledger import Ledger
+from uderia_bench.documents import experiment
+from uderia_bench.documents.corpus import Corpus, Query
+from uderia_bench.documents.yaml import Document
+from uderia_bench.reading import metrics, profile_types
+from uderia_bench.runner import plan, sitting
+from uderia_bench.runs import directory
+from uderia_bench.runs.ledger import Ledger
 from uderia_bench.trial import TrialRecord
 
 SURROUNDINGS = sitting.Surroundings(
@@ -56,7 +59,9 @@ def main() -> None:
     sys.stdout.write(json.dumps(told, default=str) + "\n")
 
 
-def _sit(output: Path, run_id: str, url: str, *, trials: int, load: dict[str, Any], also: dict[str, Any]) -> store.RunDirectory:
+def _sit(
+    output: Path, run_id: str, url: str, *, trials: int, load: dict[str, Any], also: dict[str, Any]
+) -> directory.RunDirectory:
     """Ask ``trials`` questions of one arm, each once."""
     said = {
         "version": 1,
@@ -70,7 +75,7 @@ def _sit(output: Path, run_id: str, url: str, *, trials: int, load: dict[str, An
     }
     queries = tuple(Query(id=f"q{number:05}", prompt=server.PROMPT, turns=(server.PROMPT,)) for number in range(trials))
     made = experiment.parse(Document.of(said, file=run_id), (Corpus(name="bench", queries=queries),))
-    run = store.create(output, run_id)
+    run = directory.create(output, run_id)
     sitting.first(made, plan.build(made, made.queries), run, SURROUNDINGS, datetime.now(UTC))
     return run
 

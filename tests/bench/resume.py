@@ -15,10 +15,12 @@ from pathlib import Path
 import orjson
 from ledgers import settle
 
-from uderia_bench import embedded, experiment, plan
-from uderia_bench.corpus import Corpus, Query
-from uderia_bench.documents import Document
-from uderia_bench.ledger import Ledger
+from uderia_bench.documents import experiment
+from uderia_bench.documents.corpus import Corpus, Query
+from uderia_bench.documents.yaml import Document
+from uderia_bench.gateway import embedded
+from uderia_bench.runner import plan
+from uderia_bench.runs.ledger import Ledger
 from uderia_bench.trial import Ending, TrialRecord
 
 QUERIES = 1_000

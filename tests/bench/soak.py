@@ -20,9 +20,12 @@ from bench import figures
 from bench.figures import Figure
 from rich.console import Console
 
-from uderia_bench import embedded, experiment, plan, sitting, store
-from uderia_bench.corpus import Corpus, Query
-from uderia_bench.documents import Document
+from uderia_bench.documents import experiment
+from uderia_bench.documents.corpus import Corpus, Query
+from uderia_bench.documents.yaml import Document
+from uderia_bench.gateway import embedded
+from uderia_bench.runner import plan, sitting
+from uderia_bench.runs import directory
 
 TRIALS = 20_000
 EARLY = 2_000  # trials after which everything that is made once has been made
@@ -41,7 +44,7 @@ def main() -> int:
         said = {"version": 1, "name": "soak", "server": url, "arms": [{"name": "IDEAT", "profile": "IDEAT"}], "warmup": 0}
         document = Document.of({**said, "repeats": 1, "load": {"concurrency": CONCURRENCY}}, file="soak")
         made = experiment.parse(document, (Corpus(name="soak", queries=queries),))
-        run = store.create(Path(folder), "soak")
+        run = directory.create(Path(folder), "soak")
         around = sitting.Surroundings(
             environ={"UDERIA_USERNAME": "admin", "UDERIA_PASSWORD": "admin"}, console=Console(file=io.StringIO())
         )

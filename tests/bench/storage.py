@@ -105,7 +105,7 @@ def _same(ours: list[list[Any]], theirs: list[list[Any]]) -> None:
 
 
 def _metrics() -> list[str]:
-    from uderia_bench import metrics
+    from uderia_bench.reading import metrics
 
     return [metric.name for metric in metrics.BUILT_IN if metric.kind is not bool and metric.needs_answer][:METRICS]
 
@@ -120,11 +120,12 @@ def _timed(work: Callable[[], Any]) -> dict[str, Any]:
 
 def write(folder: Path, rows: int) -> dict[str, Any]:
     """Write so many trials as ``derive`` does: frame by frame through the store."""
-    from uderia_bench import derive, metrics, store
+    from uderia_bench.reading import derive, metrics
+    from uderia_bench.runs import directory
 
     schema = derive.schema(metrics.BUILT_IN)
     frames = [_trials(schema, seed) for seed in range(10)]
-    run = store.create(folder, "million")
+    run = directory.create(folder, "million")
     run.write_manifest({"run_id": "million", "started_at": datetime.now(UTC).isoformat()})
 
     def through_the_store() -> None:
@@ -141,7 +142,7 @@ def _trials(schema: Any, seed: int) -> Any:
     import polars as pl
     import pyarrow as pa
 
-    from uderia_bench import derive
+    from uderia_bench.reading import derive
 
     rng, rows = np.random.default_rng(seed), derive.ROWS_A_GROUP
     fixed = {
@@ -175,11 +176,11 @@ def scan_ours(folder: Path, rows: int) -> dict[str, Any]:
     """Read the metrics and average them by arm, through the store's scan."""
     import polars as pl
 
-    from uderia_bench import store
+    from uderia_bench.runs import find
 
     columns = [pl.col(name).mean() for name in _metrics()]
     return _timed(
-        lambda: store.scan_trials("million", folder).group_by("arm").agg(pl.len(), *columns).collect()["len"].sum() == rows
+        lambda: find.scan_trials("million", folder).group_by("arm").agg(pl.len(), *columns).collect()["len"].sum() == rows
     )
 
 
@@ -194,12 +195,13 @@ def scan_duckdb(folder: Path, rows: int) -> dict[str, Any]:
 
 def percentiles_ours(folder: Path, _: int) -> dict[str, Any]:
     """Ask for the percentiles as a user would."""
-    from uderia_bench import percentiles, store
+    from uderia_bench import percentiles
+    from uderia_bench.runs import find
 
     names = _metrics()
 
     def ask() -> list[list[Any]]:
-        found = percentiles(store.scan_trials("million", folder), names, percents=PERCENTS).drop("n", "missing")
+        found = percentiles(find.scan_trials("million", folder), names, percents=PERCENTS).drop("n", "missing")
         return [list(row) for row in found.iter_rows()]
 
     return _timed(ask)
@@ -226,13 +228,13 @@ def percentiles_plain(folder: Path, _: int) -> dict[str, Any]:
     """Ask polars for the quantiles of the columns as they are, nulls and all."""
     import polars as pl
 
-    from uderia_bench import store
+    from uderia_bench.runs import find
 
     points = [
         pl.col(name).quantile(percent / 100, "linear").alias(f"{name} {percent}") for name in _metrics() for percent in PERCENTS
     ]
     answered = (pl.col("stage") == "measured") & (pl.col("outcome") == "answered")
-    return _timed(lambda: store.scan_trials("million", folder).filter(answered).group_by("arm").agg(points).collect().height)
+    return _timed(lambda: find.scan_trials("million", folder).filter(answered).group_by("arm").agg(points).collect().height)
 
 
 STEPS: dict[str, Callable[[Path, int], dict[str, Any]]] = {

@@ -100,12 +100,12 @@ def test_the_figures_of_the_docs_are_those_stored():
     ("stack", "part"),
     [
         (["/lib/asyncio/base_events.py"], cpu_by_part.LOOP),
-        (["/lib/asyncio/events.py", "/p/uderia_bench/asking.py", "/p/aiohttp/client.py"], cpu_by_part.HTTP),
-        (["/lib/asyncio/events.py", "/p/uderia_bench/asking.py", "/p/anyio/_core.py"], cpu_by_part.REST),
+        (["/lib/asyncio/events.py", "/p/uderia_bench/runner/asking.py", "/p/aiohttp/client.py"], cpu_by_part.HTTP),
+        (["/lib/asyncio/events.py", "/p/uderia_bench/runner/asking.py", "/p/anyio/_core.py"], cpu_by_part.REST),
         (["/p/uderia_bench/gateway/uderia.py", "/p/uderia_bench/gateway/task_file.py"], cpu_by_part.DECODE),
-        (["/p/uderia_bench/asking.py", "/p/uderia_bench/ledger_rows.py"], cpu_by_part.LEDGER),
+        (["/p/uderia_bench/runner/asking.py", "/p/uderia_bench/runs/ledger_rows.py"], cpu_by_part.LEDGER),
         (
-            ["/p/uderia_bench/runner.py", "/p/uderia_bench/profile_types/exchange.py", "/lib/dataclasses.py"],
+            ["/p/uderia_bench/runner/runner.py", "/p/uderia_bench/reading/profile_types/exchange.py", "/lib/dataclasses.py"],
             cpu_by_part.READING,
         ),
         (["/p/elsewhere.py"], cpu_by_part.REST),

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 import httpx
 
-from uderia_bench import embedded
+from uderia_bench.gateway import embedded
 from uderia_bench.gateway.transport import KEEP_ALIVE_S
 from uderia_bench.gateway.wire import Wire, fast_transport
 

@@ -7,7 +7,7 @@ from browser.chromium import chromium, needs_chromium
 from report.html.pages import kept, page_report, trials
 from selenium.webdriver.common.keys import Keys
 
-from uderia_bench.report.html import to_html
+from uderia_bench.report.formats.html import to_html
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 

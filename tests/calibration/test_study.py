@@ -11,8 +11,8 @@ from calibration import arms, calibrate, study, table, verdicts
 from calibration.designs import DESIGNS
 from frames import metric
 
-from uderia_bench.analysis import compare
-from uderia_bench.metrics.metric import Assumption
+from uderia_bench.analysis.analyse import compare
+from uderia_bench.reading.metrics.metric import Assumption
 from uderia_bench.stats.bootstrap import studentised_mean
 from uderia_bench.stats.difference import difference_interval
 from uderia_bench.stats.equivalence import equivalence_level

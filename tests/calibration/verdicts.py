@@ -7,11 +7,11 @@ a plan, a tactical call in each phase that takes no fast path, and a report, as 
 import numpy as np
 import polars as pl
 
-from uderia_bench.analysis import compare
-from uderia_bench.metrics import BUILT_IN
-from uderia_bench.sim.agent import Draw, stream
-from uderia_bench.sim.effects import Factors
-from uderia_bench.sim.llms import LLMS
+from uderia_bench.analysis.analyse import compare
+from uderia_bench.reading.metrics import BUILT_IN
+from uderia_bench.sim.agent.agent import Draw, stream
+from uderia_bench.sim.agent.llms import LLMS
+from uderia_bench.sim.trouble.effects import Factors
 
 QUERIES, REPEATS, MARGIN = 100, 5, 0.05
 METRICS = ("latency_s", "total_tokens", "fastpath_rate")

@@ -26,7 +26,7 @@ from pathlib import Path
 
 import polars as pl
 
-from uderia_bench import embedded
+from uderia_bench.gateway import embedded
 
 QUERIES = 12
 ARMS = ("IDEAT", "OPTIM")

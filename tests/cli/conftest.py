@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import zygote
 
-from uderia_bench import embedded
+from uderia_bench.gateway import embedded
 
 CORPUS = """
 version: 1

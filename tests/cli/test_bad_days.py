@@ -12,7 +12,7 @@ from contextlib import suppress
 import polars as pl
 import pytest
 
-from uderia_bench import embedded
+from uderia_bench.gateway import embedded
 
 ADMIN = {"UDERIA_USERNAME": "admin", "UDERIA_PASSWORD": "admin"}
 

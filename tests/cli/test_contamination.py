@@ -6,7 +6,7 @@ import httpx
 import polars as pl
 import pytest
 
-from uderia_bench import embedded
+from uderia_bench.gateway import embedded
 
 ADMIN = {"UDERIA_USERNAME": "admin", "UDERIA_PASSWORD": "admin"}
 

@@ -9,8 +9,9 @@ import pytest
 import traces
 from ledgers import settle
 
-from uderia_bench import detectors, metrics, store
-from uderia_bench.ledger import Ledger
+from uderia_bench.reading import detectors, metrics
+from uderia_bench.runs import directory
+from uderia_bench.runs.ledger import Ledger
 
 STRICT = "strategic_tokens=100"
 
@@ -27,7 +28,7 @@ def files(command):
 @pytest.fixture
 def run(command):
     """Return the command where a run of two settled trials and one unsettled lies."""
-    made = store.create(command.cwd / "output", "r")
+    made = directory.create(command.cwd / "output", "r")
     trials = [
         traces.trial(trial_id=name, seq=seq, query_id=name[:2], complexity="simple")
         for seq, name in enumerate(("q1-A-1", "q1-A-2", "q2-A-1"))

@@ -7,7 +7,7 @@ import json
 import httpx
 import polars as pl
 
-from uderia_bench import embedded
+from uderia_bench.gateway import embedded
 
 ADMIN = {"UDERIA_USERNAME": "admin", "UDERIA_PASSWORD": "admin"}
 FAULTS = """

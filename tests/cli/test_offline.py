@@ -7,8 +7,9 @@ import json
 import polars as pl
 import pytest
 
-from uderia_bench import pipeline, plugins, rendering, results
-from uderia_bench.store import RunDirectory
+from uderia_bench import plugins
+from uderia_bench.commands import conclude, report, results
+from uderia_bench.runs.directory import RunDirectory
 
 COMMANDS = [
     "demo",
@@ -88,9 +89,10 @@ def test_profiles_lists_what_there_is_to_compare(command):
 
 def test_a_run_is_derived_reported_and_exported_offline(command, whole):
     """From the ledger alone: the same Parquet again, each report form, each export form; reports as if judged anew."""
-    kept, fresh = results.read(RunDirectory(whole), installed := plugins.load()), pipeline.judge(RunDirectory(whole), installed)
-    for form in rendering.FORMS:
-        assert rendering.render(kept, form, RunDirectory(whole)) == rendering.render(fresh, form, RunDirectory(whole))
+    fresh = conclude.report_on(RunDirectory(whole), installed := plugins.load())
+    kept = results.read(RunDirectory(whole), installed)
+    for form in report.FORMS:
+        assert report.render(kept, form, RunDirectory(whole)) == report.render(fresh, form, RunDirectory(whole))
     before = pl.read_parquet(whole / "trials" / "*.parquet")
     for path in (whole / "trials").iterdir():
         path.unlink()

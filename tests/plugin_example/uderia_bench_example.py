@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from uderia_bench.detectors import Detector, Evidence, Finding, Severity, Thresholds
-from uderia_bench.metrics import Assumption, Direction, Metric
-from uderia_bench.profile_types import Exchange, Kind, ProfileType, assemble
-from uderia_bench.trace import Trace
+from uderia_bench.plugins import (
+    Assumption,
+    Detector,
+    Direction,
+    Evidence,
+    Exchange,
+    Finding,
+    Kind,
+    Metric,
+    ProfileType,
+    Severity,
+    Thresholds,
+    Trace,
+    assemble,
+)
 
 _LONG = 200  # words: longer than anybody reads in a terminal
 

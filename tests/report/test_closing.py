@@ -5,8 +5,8 @@ from report.reports import comparison, facts, ratio, report
 from uderia_bench.report import content
 from uderia_bench.report.closing import closing
 from uderia_bench.report.content import GateResult
-from uderia_bench.report.markdown import to_markdown
-from uderia_bench.report.text import to_text
+from uderia_bench.report.formats.markdown import to_markdown
+from uderia_bench.report.formats.text import to_text
 
 KEPT = GateResult(name="OPTIM.answered >= 99%", passed=True, detail="99.5%")
 MISSED = GateResult(name="OPTIM.latency_s.p95 < 20s", passed=False, detail="24.1s")

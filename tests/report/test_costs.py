@@ -4,8 +4,8 @@ import polars as pl
 import pytest
 from report.reports import report
 
-from uderia_bench.experiment_parts import Price
-from uderia_bench.pricing import PriceTable, served
+from uderia_bench.documents.experiment_parts import Price
+from uderia_bench.reading.pricing import PriceTable, served
 from uderia_bench.report import tables
 from uderia_bench.report.content import ArmCost, PricedModel
 from uderia_bench.report.costs import costs, priced_models

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from report.reports import difference, estimate, metric, ratio
 
-from uderia_bench.metrics.metric import Assumption
+from uderia_bench.reading.metrics.metric import Assumption
 from uderia_bench.report import figures
 from uderia_bench.stats.estimate import Effect, Estimate
 

@@ -11,9 +11,9 @@ import traces
 from report.golden import assert_golden
 from rich.cells import cell_len
 
-from uderia_bench import detectors, metrics, profile_types
-from uderia_bench.report.inspected import Inspected, to_json
-from uderia_bench.report.trial_text import to_text
+from uderia_bench.reading import detectors, metrics, profile_types
+from uderia_bench.report.trial.inspected import Inspected, to_json
+from uderia_bench.report.trial.text import to_text
 
 CAPTURES = Path(__file__).resolve().parents[3] / "shared/uderia/captures"
 # A scenario's folder holds its task and session under these names; these three captures are kept under their own.

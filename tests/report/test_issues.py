@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from uderia_bench import detectors
+from uderia_bench.reading import detectors
 from uderia_bench.report.issues import SAVED, summarise
 
 ISSUES = {

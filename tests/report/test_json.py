@@ -16,8 +16,8 @@ from report.reports import (
     winner,
 )
 
-from uderia_bench.report.as_json import to_json
 from uderia_bench.report.content import GateResult, IssueSummary
+from uderia_bench.report.formats.as_json import to_json
 
 CONTRACT = {  # contract.md, Comparing
     "top": {"run", "arms", "comparisons", "winners", "issues", "gates", "warnings"},

@@ -7,7 +7,7 @@ from report.golden import assert_golden
 from report.reports import comparison, ratio, report, seed_story
 
 from uderia_bench.report.content import GateResult
-from uderia_bench.report.junit import to_junit
+from uderia_bench.report.formats.junit import to_junit
 
 KEPT = GateResult(name="OPTIM.answered >= 99%", passed=True, detail="OPTIM: 99.5% (199 of 200)")
 MISSED = GateResult(name="OPTIM.latency_s.p95 < 20s", passed=False, detail="OPTIM: 24.1s ±6%")

@@ -5,9 +5,9 @@ from report.golden import assert_golden
 from report.reports import arm, comparison, ratio, report, seed_story, summary
 
 from uderia_bench.printable import plain
-from uderia_bench.report.escape import markdown
+from uderia_bench.report.formats.escape import markdown
+from uderia_bench.report.formats.markdown import to_markdown
 from uderia_bench.report.headline import headline
-from uderia_bench.report.markdown import to_markdown
 
 
 def test_the_seed_story_reads_as_it_should():

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 from report.reports import arm, comparison, estimate, ratio, report, summary
 
-from uderia_bench.analysis.conditions import Conditions
-from uderia_bench.report import as_json, markdown, text
 from uderia_bench.report.content import Standing, invalid_reasons, standing
+from uderia_bench.report.formats import as_json, markdown, text
 from uderia_bench.report.measurement import as_mapping, measurement, open_share
+from uderia_bench.runs.generator import GeneratorRecord
 
-MEASURED = Conditions(
+MEASURED = GeneratorRecord(
     asking_s=36.0, trials=190, cpu_share=0.07, lag_mean_s=0.0004, lag_p99_s=0.002, lag_max_s=0.005, stalls=3, stalled_s=0.06,
     send_late_p99_s=0.0014, poll_late_p99_s=0.0035, in_flight=4.5, arrival_rate=5.0, flight_s=0.88,
 )  # fmt: skip

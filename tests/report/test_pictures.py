@@ -6,9 +6,9 @@ import pytest
 from report.html.pages import page_report
 from report.reports import arm, comparison, estimate, ratio, report, seed_story, summary
 
-from uderia_bench.report import mermaid
-from uderia_bench.report.forest import forest
-from uderia_bench.report.markdown import to_markdown
+from uderia_bench.report.formats import mermaid
+from uderia_bench.report.formats.forest import forest
+from uderia_bench.report.formats.markdown import to_markdown
 
 PAIR = ("IDEAT", "OPTIM")
 CHART = re.compile(

@@ -7,8 +7,8 @@ import pytest
 from report.golden import assert_golden
 from report.reports import comparison, ratio, report
 
-from uderia_bench.report.seed_files import SeedComparison, SeedProfile, SeedTrial, representative, to_test_run
-from uderia_bench.report.seed_markdown import to_comparison_markdown
+from uderia_bench.report.seed.files import SeedComparison, SeedProfile, SeedTrial, representative, to_test_run
+from uderia_bench.report.seed.markdown import to_comparison_markdown
 
 IDEAT_TOOLS, OPTIM_TOOLS = ("base_databaseList",), ("base_databaseList", "TDA_FinalReport")
 

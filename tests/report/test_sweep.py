@@ -9,13 +9,13 @@ from frames import ANSWERED, LATENCY
 from report.reports import facts
 from sweeps import LEVELS, swept
 
-from uderia_bench import schemas
-from uderia_bench.analysis import analyse
-from uderia_bench.report.as_json import as_dict
+from uderia_bench.analysis.analyse import analyse
+from uderia_bench.commands import schema as schemas
 from uderia_bench.report.content import Report
-from uderia_bench.report.html import Kept, to_html
-from uderia_bench.report.markdown import to_markdown
-from uderia_bench.report.text import to_text
+from uderia_bench.report.formats.as_json import as_dict
+from uderia_bench.report.formats.html import Kept, to_html
+from uderia_bench.report.formats.markdown import to_markdown
+from uderia_bench.report.formats.text import to_text
 
 
 def frame(workers=None, **given):

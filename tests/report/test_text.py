@@ -22,9 +22,9 @@ from report.reports import (
 from rich.cells import cell_len
 
 from uderia_bench.analysis.values import Learning
-from uderia_bench.metrics.metric import Assumption
+from uderia_bench.reading.metrics.metric import Assumption
 from uderia_bench.report.content import GateResult, IssueSummary
-from uderia_bench.report.text import to_text
+from uderia_bench.report.formats.text import to_text
 
 names = st.text(min_size=1, max_size=20)
 

@@ -21,7 +21,7 @@ from urllib.parse import quote
 import anyio
 import httpx
 
-from uderia_bench.sim.openapi import PATHS
+from uderia_bench.sim.api.openapi import PATHS
 
 SEED = 7
 _ODD_TEXTS = (

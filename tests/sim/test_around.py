@@ -9,9 +9,9 @@ import time
 import anyio
 import pytest
 
-from uderia_bench.sim.effects import Effect
 from uderia_bench.sim.notifications import Notifications
 from uderia_bench.sim.quotas import Quotas
+from uderia_bench.sim.trouble.effects import Effect
 
 pytestmark = pytest.mark.anyio
 

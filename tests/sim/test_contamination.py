@@ -5,8 +5,8 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from uderia_bench.sim.effects import Effect
-from uderia_bench.sim.llms import FRIENDLI, GOOGLE
+from uderia_bench.sim.agent.llms import FRIENDLI, GOOGLE
+from uderia_bench.sim.trouble.effects import Effect
 
 pytestmark = pytest.mark.anyio
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from uderia_bench.sim import questions
-from uderia_bench.sim.effects import TARGETS
-from uderia_bench.sim.faults import KINDS
-from uderia_bench.sim.profiles import PROFILES
-from uderia_bench.sim.scenario import load
+from uderia_bench.sim.agent import questions
+from uderia_bench.sim.agent.profiles import PROFILES
+from uderia_bench.sim.trouble.effects import TARGETS
+from uderia_bench.sim.trouble.faults import KINDS
+from uderia_bench.sim.trouble.scenario import load
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "embedded-uderia.md").read_text()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from uderia_bench.sim import execution
-from uderia_bench.sim.llms import FRIENDLI, GOOGLE
+from uderia_bench.sim.agent.llms import FRIENDLI, GOOGLE
+from uderia_bench.sim.engines import execution
 
 pytestmark = pytest.mark.anyio
 

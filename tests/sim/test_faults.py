@@ -5,8 +5,8 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from uderia_bench.sim.faults import KINDS, Fault
-from uderia_bench.sim.scenario import load
+from uderia_bench.sim.trouble.faults import KINDS, Fault
+from uderia_bench.sim.trouble.scenario import load
 
 pytestmark = pytest.mark.anyio
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sim.fuzzing import fuzz
 
-from uderia_bench.sim.openapi import DOCUMENT, PATHS
+from uderia_bench.sim.api.openapi import DOCUMENT, PATHS
 
 pytestmark = pytest.mark.anyio
 

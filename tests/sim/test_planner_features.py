@@ -6,10 +6,10 @@ import pytest
 from sim.conftest import kinds
 from traces import expected, record
 
-from uderia_bench.metrics import observe
-from uderia_bench.profile_types import read
-from uderia_bench.sim.questions import PASSES
-from uderia_bench.sim.rewrites import REWRITES
+from uderia_bench.reading.metrics import observe
+from uderia_bench.reading.profile_types import read
+from uderia_bench.sim.agent.questions import PASSES
+from uderia_bench.sim.engines.rewrites import REWRITES
 
 pytestmark = pytest.mark.anyio
 

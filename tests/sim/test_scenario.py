@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from uderia_bench.sim.effects import Effect
-from uderia_bench.sim.llms import FRIENDLI, GOOGLE
-from uderia_bench.sim.profiles import OPTIM, OPTIM2
+from uderia_bench.sim.agent.llms import FRIENDLI, GOOGLE
+from uderia_bench.sim.agent.profiles import OPTIM, OPTIM2
 from uderia_bench.sim.quotas import Quotas
-from uderia_bench.sim.scenario import load
+from uderia_bench.sim.trouble.effects import Effect
+from uderia_bench.sim.trouble.scenario import load
 
 WHOLE = """
 faults:

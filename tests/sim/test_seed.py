@@ -8,10 +8,10 @@ import statistics
 import anyio
 import pytest
 
-from uderia_bench.sim import scripts
-from uderia_bench.sim.agent import CHANCES, Draw
-from uderia_bench.sim.llms import FRIENDLI, GOOGLE
-from uderia_bench.sim.questions import Difficulties, difficulties, needs
+from uderia_bench.sim.agent import scripts
+from uderia_bench.sim.agent.agent import CHANCES, Draw
+from uderia_bench.sim.agent.llms import FRIENDLI, GOOGLE
+from uderia_bench.sim.agent.questions import Difficulties, difficulties, needs
 
 pytestmark = pytest.mark.anyio
 

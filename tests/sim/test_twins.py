@@ -6,8 +6,8 @@ import pytest
 from sim import replay
 from traces import expected, record
 
-from uderia_bench.metrics import BUILT_IN, observe
-from uderia_bench.profile_types import read
+from uderia_bench.reading.metrics import BUILT_IN, observe
+from uderia_bench.reading.profile_types import read
 
 pytestmark = [pytest.mark.anyio, pytest.mark.shared]
 

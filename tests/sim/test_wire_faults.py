@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 import httpx
 import pytest
 
-from uderia_bench import embedded
-from uderia_bench.sim.faults import WIRE_KINDS, Fault
+from uderia_bench.gateway import embedded
+from uderia_bench.sim.trouble.faults import WIRE_KINDS, Fault
 
 PROMPT = "which version do we run?"
 STATUSES = {"http_429": 429, "http_429_header": 429, "http_429_body": 429, "http_500": 500, "http_502": 502, "http_503": 503}

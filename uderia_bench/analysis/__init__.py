@@ -1,12 +1,10 @@
-"""Frames, metrics, contrasts in; estimates per arm and comparisons with verdicts out. Asks no server, writes nothing.
+"""Frames, metrics and contrasts in; estimates per arm and comparisons with verdicts out.
 
-The values are imported at once; ``analyse`` and ``compare`` when first used, because reports read the values and need
-neither polars nor scipy for it.
+This module exports the values only: reports read them without importing polars or scipy. ``analyse`` and ``compare`` are in
+``analysis.analyse``.
 """
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from uderia_bench.analysis.values import (
     Analysis,
@@ -21,9 +19,6 @@ from uderia_bench.analysis.values import (
     Winner,
 )
 
-if TYPE_CHECKING:
-    from uderia_bench.analysis.judge import analyse, compare
-
 __all__ = [
     "Analysis",
     "ArmSummary",
@@ -35,14 +30,4 @@ __all__ = [
     "Sweep",
     "Verdict",
     "Winner",
-    "analyse",
-    "compare",
 ]
-
-
-def __getattr__(name: str) -> object:
-    if name in {"analyse", "compare"}:
-        from uderia_bench.analysis import judge  # noqa: PLC0415 - polars costs start-up time
-
-        return getattr(judge, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from uderia_bench.analysis.trials import Mask, Trials
-from uderia_bench.metrics.metric import Metric
+from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.stats.arrays import Floats
 from uderia_bench.stats.proportion import sign_test_p
 from uderia_bench.trial import Outcome

@@ -13,7 +13,7 @@ import numpy as np
 from uderia_bench.analysis.censoring import WHOLE_ANSWER
 from uderia_bench.analysis.effects import Measured
 from uderia_bench.analysis.trials import Mask, Trials
-from uderia_bench.metrics.metric import Metric
+from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.stats.arrays import Floats
 
 QUANTISATION, STALL = "quantisation", "stall_s"

@@ -15,14 +15,14 @@ from uderia_bench.analysis.censoring import with_timeouts
 from uderia_bench.analysis.clock import clock_notes, unresolved
 from uderia_bench.analysis.drift import drift
 from uderia_bench.analysis.effects import Measured, measure
-from uderia_bench.analysis.looking import paid
+from uderia_bench.analysis.interim import paid
 from uderia_bench.analysis.pairs import Pairs, pair, side
 from uderia_bench.analysis.settings import Settings
 from uderia_bench.analysis.strata import ALL, Stratum
 from uderia_bench.analysis.trials import ANSWERED_METRIC, Trials
 from uderia_bench.analysis.validity import failed_checks
 from uderia_bench.analysis.variation import between_arms, inside_arm, profile_type
-from uderia_bench.metrics.metric import Across, Assumption, Direction, Metric
+from uderia_bench.reading.metrics.metric import Across, Assumption, Direction, Metric
 
 PRIMARY, EXPLORATORY, STRUCTURAL = "primary", "exploratory", "structural"
 PHASES = "phases"  # the metric that is None exactly where an arm plans none
@@ -42,7 +42,7 @@ _SUCCESS = Metric(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Finding:
+class Measurement:
     """A comparison measured, before its family is adjusted.
 
     ``only_shown``: why it is not tested at all; ``invalid``: the validity checks it failed; ``beside``: further effect sizes.
@@ -70,7 +70,7 @@ def findings(
     candidate: str,
     settings: Settings,
     declared: bool = False,
-) -> list[Finding]:
+) -> list[Measurement]:
     """Measure one contrast in one stratum on every metric, in order. ``declared``: all of them are the primary family."""
     conditional = _conditional(trials, stratum, baseline=baseline, candidate=candidate, settings=settings)
     hidden = (
@@ -97,7 +97,7 @@ def findings(
             if stratum.name == ALL:
                 notes.extend(note for arm in (baseline, candidate) for note in drift(trials, metric, arm))
         found.append(
-            Finding(
+            Measurement(
                 metric=metric,
                 baseline=baseline,
                 candidate=candidate,

@@ -13,7 +13,7 @@ from math import expm1
 import numpy as np
 
 from uderia_bench.analysis.trials import Trials
-from uderia_bench.metrics.metric import Assumption, Metric
+from uderia_bench.reading.metrics.metric import Assumption, Metric
 from uderia_bench.stats.arrays import Floats
 from uderia_bench.stats.slope import serial_correlation, within_slope
 

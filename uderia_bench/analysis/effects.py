@@ -22,7 +22,7 @@ from math import exp, log
 import numpy as np
 
 from uderia_bench.analysis.pairs import Pairs
-from uderia_bench.metrics.metric import Assumption, Direction, Metric
+from uderia_bench.reading.metrics.metric import Assumption, Direction, Metric
 from uderia_bench.stats.arrays import Counts, Floats
 from uderia_bench.stats.bootstrap import (
     BCA_FLOOR,

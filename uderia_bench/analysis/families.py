@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from uderia_bench.analysis.contrast import EXPLORATORY, PRIMARY, STRUCTURAL, Finding
+from uderia_bench.analysis.contrast import EXPLORATORY, PRIMARY, STRUCTURAL, Measurement
 from uderia_bench.analysis.settings import EXPLORATORY_RATE, Settings
 from uderia_bench.analysis.values import Comparison, Verdict
 from uderia_bench.analysis.verdict import bound, decide
@@ -25,13 +25,13 @@ _METHODS: Mapping[str, Callable[[Sequence[float]], tuple[float, ...]]] = {
 }
 
 
-def judge(findings: Sequence[Finding], settings: Settings) -> tuple[Comparison, ...]:
+def verdicts(findings: Sequence[Measurement], settings: Settings) -> tuple[Comparison, ...]:
     """Adjust every p within its family and give each finding its verdict, in the order given."""
     adjusted = _adjusted(findings, settings)
     return tuple(_comparison(finding, p, settings) for finding, p in zip(findings, adjusted, strict=True))
 
 
-def _adjusted(findings: Sequence[Finding], settings: Settings) -> list[float | None]:
+def _adjusted(findings: Sequence[Measurement], settings: Settings) -> list[float | None]:
     """Return each finding's p adjusted within its family; structural ones stay as they are."""
     adjusted: list[float | None] = [None if finding.only_shown else finding.measured.p for finding in findings]
     families: dict[tuple[str, str], list[int]] = {}
@@ -45,7 +45,7 @@ def _adjusted(findings: Sequence[Finding], settings: Settings) -> list[float | N
     return adjusted
 
 
-def _comparison(finding: Finding, p_adjusted: float | None, settings: Settings) -> Comparison:
+def _comparison(finding: Measurement, p_adjusted: float | None, settings: Settings) -> Comparison:
     """Put a finding and its adjusted p into words."""
     margin = settings.margins.get(finding.metric.name)
     found, pairs = finding.measured, finding.pairs
@@ -89,7 +89,7 @@ def _comparison(finding: Finding, p_adjusted: float | None, settings: Settings) 
     )
 
 
-def _equivalence(finding: Finding, margin: float | None) -> dict[str, float | None]:
+def _equivalence(finding: Measurement, margin: float | None) -> dict[str, float | None]:
     """Put the p of two one-sided t tests beside a comparison with a margin, as the cross-check of ``equivalent``."""
     differences = finding.pairs.differences
     if margin is None or is_flat(differences):

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from uderia_bench.analysis.contrast import EXPLORATORY, Finding
+from uderia_bench.analysis.contrast import EXPLORATORY, Measurement
 from uderia_bench.analysis.effects import measure
-from uderia_bench.analysis.families import judge
+from uderia_bench.analysis.families import verdicts
 from uderia_bench.analysis.pairs import pair, side
 from uderia_bench.analysis.settings import Settings
 from uderia_bench.analysis.trials import Mask, Trials
 from uderia_bench.analysis.values import Learning
-from uderia_bench.metrics.metric import Metric
+from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.stats.mean import cluster_mean
 
 MEMORY = "rag_used"
@@ -46,7 +46,7 @@ def _learning(trials: Trials, metrics: tuple[Metric, ...], arm: str, warm: Mask,
         warm_side = side(trials, metric, arm, where=trials.asked & warm, name=f"{arm} warm")
         pairs = pair(cold_side, warm_side, metric)
         found.append(
-            Finding(
+            Measurement(
                 metric=metric,
                 baseline=cold_side.name,
                 candidate=warm_side.name,
@@ -70,5 +70,5 @@ def _learning(trials: Trials, metrics: tuple[Metric, ...], arm: str, warm: Mask,
             level=settings.confidence,
             seed=settings.seed,
         ),
-        effects=judge(found, settings),
+        effects=verdicts(found, settings),
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from uderia_bench.analysis.trials import Mask, Trials
-from uderia_bench.metrics.metric import Assumption, Metric
+from uderia_bench.reading.metrics.metric import Assumption, Metric
 from uderia_bench.stats.arrays import Floats
 from uderia_bench.stats.components import Components, variance_components
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from uderia_bench.analysis.trials import near
 from uderia_bench.errors import UsageError
-from uderia_bench.metrics import BUILT_IN
+from uderia_bench.reading.metrics import BUILT_IN
 from uderia_bench.stats.percentile import PERCENTS
 from uderia_bench.trial import Outcome, Stage
 
@@ -31,7 +31,7 @@ def percentiles(
 
     A percentile is numpy's default (linear interpolation) over the measured trials, over the answered ones where the metric
     needs an answer; ``n`` trials have a value, ``missing`` have none, and without any value a percentile is null. Rows are
-    sorted by group, metrics in the order given. A lazy frame (``store.scan_trials``) is read for these columns alone. Raises
+    sorted by group, metrics in the order given. A lazy frame (``find.scan_trials``) is read for these columns alone. Raises
     ``UsageError`` for no metric, a column that is not there or holds no numbers, and a percent outside 0 to 100.
     """
     if not metrics:

@@ -18,7 +18,7 @@ from uderia_bench.analysis.pairs import Pairs, pair, side
 from uderia_bench.analysis.trials import Trials, measured, near
 from uderia_bench.analysis.verdict import FEASIBLE, MIN_UNITS, bound
 from uderia_bench.errors import UsageError
-from uderia_bench.metrics.metric import Metric
+from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.stats.arrays import ROUNDING, scale
 from uderia_bench.stats.components import Components
 from uderia_bench.stats.sample_size import TARGET_POWER, smallest_effect, units_for_effect

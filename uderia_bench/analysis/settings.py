@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from uderia_bench.analysis.looking import Looked
 from uderia_bench.errors import UsageError
+from uderia_bench.runs.interim import Looked
 
 Correction = Literal["holm", "bh", "none"]
 

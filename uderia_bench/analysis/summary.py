@@ -10,7 +10,7 @@ from uderia_bench.analysis.pairs import ONE_QUERY
 from uderia_bench.analysis.trials import Trials
 from uderia_bench.analysis.values import ArmSummary, MetricSummary
 from uderia_bench.analysis.variation import inside_arm, profile_type
-from uderia_bench.metrics.metric import Assumption, Metric
+from uderia_bench.reading.metrics.metric import Assumption, Metric
 from uderia_bench.stats.mean import cluster_mean, geometric_mean, total
 from uderia_bench.stats.percentile import percentiles
 

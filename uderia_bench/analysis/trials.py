@@ -16,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from uderia_bench.errors import UsageError
-from uderia_bench.metrics.metric import Metric
+from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.stats.arrays import Floats
 from uderia_bench.trial import Outcome, Stage
 

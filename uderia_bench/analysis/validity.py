@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from uderia_bench.analysis.trials import Mask, Trials
-from uderia_bench.metrics.metric import Metric
+from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.trial import Outcome
 
 # Found contamination stands for contamination not found (a trial slowed by its neighbour's model leaves no trace).

@@ -8,7 +8,7 @@ from math import ceil, log1p
 from uderia_bench.analysis.effects import Measured
 from uderia_bench.analysis.pairs import Pairs
 from uderia_bench.analysis.values import Verdict
-from uderia_bench.metrics.metric import Assumption, Direction, Metric
+from uderia_bench.reading.metrics.metric import Assumption, Direction, Metric
 from uderia_bench.stats.difference import EQUAL_FLOOR
 from uderia_bench.stats.equivalence import lies_inside, within_share
 from uderia_bench.stats.permutation import DIFFERING_FLOOR, MID_P_FLOOR, differing

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from uderia_bench import __version__, stop
+from uderia_bench import __version__
 from uderia_bench.cli import (
     baseline,
     check,
@@ -32,6 +32,7 @@ from uderia_bench.cli import (
 )
 from uderia_bench.errors import BenchError, DocumentError
 from uderia_bench.printable import without_passwords
+from uderia_bench.runner import stop
 
 INTERNAL = 3  # an error of ours is no usage error, no missed gate and nothing to resume: it could not run
 INTERRUPTED = 4

@@ -32,12 +32,12 @@ def save(
     """
     import os
 
-    from uderia_bench import baselines, store
     from uderia_bench.cli.demo import shipped
     from uderia_bench.errors import UsageError
+    from uderia_bench.runs import baselines, directory, find
 
-    found = store.find(run, output)
-    if (itself := store.own(name, output)) is not None:
+    found = find.run(run, output)
+    if (itself := find.own(name, output)) is not None:
         raise UsageError(f"baseline {name}: a run is called that, {_from_here(itself.path)}; choose another name")
     folder = baselines.folder_of(found.manifest())
     if folder == shipped("configs/quickstart.yaml").parent:
@@ -47,7 +47,7 @@ def save(
     files = baselines.files([folder])
     file = next((file for file in files if name in baselines.load(file)), files[0])  # a name is moved where it is
     path = baselines.path_from(file.parent, found.path)
-    store.write_file(file, baselines.with_name(baselines.load(file), name, path))
+    directory.write_file(file, baselines.with_name(baselines.load(file), name, path))
     typer.echo(f"{name} is {_from_here(found.path)}, in {_from_here(file)}")
 
 
@@ -57,9 +57,9 @@ def show(output: Output = OUTPUT) -> None:
 
     Example: uderia-bench baseline list
     """
-    from uderia_bench import baselines, store
+    from uderia_bench.runs import baselines, find
 
-    for file in baselines.files([None, *store.experiment_folders(output)]):
+    for file in baselines.files([None, *find.experiment_folders(output)]):
         where = "" if file == baselines.FILE else f" (in {_from_here(file)})"
         for name, path in baselines.load(file).items():
             ways = baselines.leads_to(file, path)

@@ -22,7 +22,8 @@ def command(
 
     Example: uderia-bench check corpora/*.yaml configs/*.yaml
     """
-    from uderia_bench import check, plugins
+    from uderia_bench import plugins
+    from uderia_bench.commands import check
     from uderia_bench.errors import DocumentError
 
     installed = plugins.load()

@@ -21,7 +21,7 @@ from uderia_bench.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from uderia_bench.experiment import Experiment
+    from uderia_bench.documents.experiment import Experiment
 
 NAME = "compare"
 NEEDS_ARGUMENTS = True
@@ -47,21 +47,24 @@ def command(
 
     Example: uderia-bench compare --query "how many databases are on the system?" --profile1 IDEAT --profile2 OPTIM
     """
-    from uderia_bench import pipeline, plugins, seed_comparison
+    from uderia_bench import plugins
     from uderia_bench.cli.finish import concluding, leave
+    from uderia_bench.commands import compare
+    from uderia_bench.commands.conclude import conclude
+    from uderia_bench.commands.run import start
 
     more = {} if grace is None else {"grace": grace}
     asked = experiment_of(
         tuple(query), (profile1, profile2), server=address(server), timeout=timeout, repeats=repeats, speed=speed, **more
     )
     installed = plugins.load()
-    run = pipeline.start(
+    run = start(
         asked, output=output, run_id=run_id, around=surroundings(log_format=log_format, allow_plain_http=allow_plain_http)
     )
     with concluding(run):
-        made = pipeline.conclude(run, installed)
+        made = conclude(run, installed)
         arms = (asked.arms[0].name, asked.arms[1].name)
-        seed_comparison.write(run, installed, arms=arms, analysis=made.analysis, at=datetime.now(UTC))
+        compare.write(run, installed, arms=arms, analysis=made.analysis, at=datetime.now(UTC))
     leave(run, made, as_json=as_json)
 
 
@@ -76,9 +79,9 @@ def experiment_of(
     **more: Any,
 ) -> Experiment:
     """Return the experiment these options stand for, with ``more`` of its fields; its mistakes name them."""
-    from uderia_bench import experiment
-    from uderia_bench.corpus import Corpus, Query
-    from uderia_bench.documents import Document
+    from uderia_bench.documents import experiment
+    from uderia_bench.documents.corpus import Corpus, Query
+    from uderia_bench.documents.yaml import Document
     from uderia_bench.errors import UsageError
 
     if not all(text.strip() for text in queries):

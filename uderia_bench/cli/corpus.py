@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from uderia_bench.corpus_import import Question
+    from uderia_bench.documents.corpus_import import Question
 
 NAME = "corpus"
 group = typer.Typer(
@@ -38,7 +38,7 @@ def stats(
     import json
     from dataclasses import asdict
 
-    from uderia_bench import corpus, corpus_counts
+    from uderia_bench.documents import corpus, corpus_counts
 
     rows = corpus_counts.table([corpus.load(path) for path in corpora])
     typer.echo(json.dumps([asdict(row) for row in rows], indent=2) if as_json else corpus_counts.to_markdown(rows))
@@ -73,7 +73,7 @@ def from_text(
 
     Example: uderia-bench corpus from-text questions.txt -o corpora/ours.yaml --tag ours
     """
-    from uderia_bench import corpus_import
+    from uderia_bench.documents import corpus_import
 
     _write(
         (question for file in files for question in corpus_import.from_text(_text(file))),
@@ -97,7 +97,7 @@ def from_csv(
 
     Example: uderia-bench corpus from-csv log.csv --column question -o corpora/ours.yaml
     """
-    from uderia_bench import corpus_import
+    from uderia_bench.documents import corpus_import
 
     questions = (question for file in files for question in corpus_import.from_csv(_text(file), column=column))
     _write(questions, output, name=name, tags=tags, label=suggest)
@@ -116,7 +116,7 @@ def from_jsonl(
 
     Example: uderia-bench corpus from-jsonl log.jsonl --field text -o corpora/ours.yaml
     """
-    from uderia_bench import corpus_import
+    from uderia_bench.documents import corpus_import
 
     questions = (question for file in files for question in corpus_import.from_jsonl(_text(file), field=field))
     _write(questions, output, name=name, tags=tags, label=suggest)
@@ -135,7 +135,7 @@ def from_sessions(
 
     Example: uderia-bench corpus from-sessions tda_sessions/*/*.json -o corpora/ours.yaml
     """
-    from uderia_bench import corpus_import
+    from uderia_bench.documents import corpus_import
 
     questions = (question for file in files for question in corpus_import.from_session(_bytes(file), whole=whole))
     _write(questions, output, name=name, tags=tags, label=suggest)
@@ -160,8 +160,9 @@ def _text(file: Path) -> str:
 
 
 def _write(questions: Iterable[Question], output: Path | None, *, name: str, tags: list[str] | None, label: bool) -> None:
-    from uderia_bench import corpus_import, store
+    from uderia_bench.documents import corpus_import
     from uderia_bench.errors import UsageError
+    from uderia_bench.runs import directory
 
     found = list(questions)
     kept = corpus_import.folded(found)
@@ -171,5 +172,5 @@ def _write(questions: Iterable[Question], output: Path | None, *, name: str, tag
     if output is None:
         typer.echo(text, nl=False)
         return
-    store.write_file(output, text)
+    directory.write_file(output, text)
     typer.echo(f"{output}: {len(kept)} queries of {len(found)} questions", err=True)

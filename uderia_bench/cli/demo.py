@@ -25,12 +25,13 @@ def command(
 
     Example: uderia-bench demo --output /tmp/runs
     """
-    from uderia_bench import experiment, pipeline
     from uderia_bench.cli.finish import finish
     from uderia_bench.cli.run import overrides
+    from uderia_bench.commands.run import start
+    from uderia_bench.documents import experiment
 
     quickstart = experiment.load(shipped("configs/quickstart.yaml"), [f"sim.speed={speed}", *overrides({"grace": grace})])
-    run = pipeline.start(quickstart, output=output, run_id=run_id, around=surroundings(log_format=log_format))
+    run = start(quickstart, output=output, run_id=run_id, around=surroundings(log_format=log_format))
     finish(run, as_json=as_json)
 
 

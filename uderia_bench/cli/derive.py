@@ -15,12 +15,14 @@ def command(run: Run, output: Output = OUTPUT, threshold: Threshold = None) -> N
 
     Example: uderia-bench derive latest
     """
-    from uderia_bench import pipeline, plugins, store
-    from uderia_bench.detectors import thresholds
+    from uderia_bench import plugins
+    from uderia_bench.commands import conclude
+    from uderia_bench.reading.detectors import thresholds
+    from uderia_bench.runs import find
 
-    found = store.find(run, output)
-    made = pipeline.conclude(found, plugins.load(), thresholds.changed(threshold or ()))
-    for line in pipeline.damage(found.manifest()):
+    found = find.run(run, output)
+    made = conclude.conclude(found, plugins.load(), thresholds.changed(threshold or ()))
+    for line in conclude.damage(found.manifest()):
         typer.echo(f"uderia-bench: {line}", err=True)
     trials = sum(sum(arm.outcomes.values()) for arm in made.analysis.arms)
     typer.echo(f"derived {trials} measured trials of {found.run_id} into {found.path / 'trials'}")

@@ -20,7 +20,7 @@ def command(as_json: AsJson = False) -> None:
     Example: uderia-bench detectors --json
     """
     from uderia_bench import plugins
-    from uderia_bench.detectors import Thresholds
+    from uderia_bench.reading.detectors import Thresholds
 
     found = plugins.load().detectors
     thresholds = [{"name": one.name, "default": one.default, **one.metadata} for one in fields(Thresholds)]

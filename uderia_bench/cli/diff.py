@@ -27,16 +27,18 @@ def command(
     """
     from dataclasses import replace
 
-    from uderia_bench import baselines, diff, plugins, rendering, store
+    from uderia_bench import plugins
     from uderia_bench.cli.finish import width
     from uderia_bench.cli.options import colour
+    from uderia_bench.commands import diff, report
     from uderia_bench.report import content
-    from uderia_bench.report.as_json import to_json
-    from uderia_bench.report.text import to_text
+    from uderia_bench.report.formats.as_json import to_json
+    from uderia_bench.report.formats.text import to_text
+    from uderia_bench.runs import baselines, find
 
-    found = store.find(run, output)
-    before = store.find(baseline, output, beside=baselines.folder_of(found.manifest()))  # as the run itself looked it up
-    made = diff.judge(before, found, plugins.load(), arm=arm, force=force, gate=gate)
-    shown = replace(made, facts=replace(made.facts, typed=rendering.typed(found)))
+    found = find.run(run, output)
+    before = find.run(baseline, output, beside=baselines.folder_of(found.manifest()))  # as the run itself looked it up
+    made = diff.compare(before, found, plugins.load(), arm=arm, force=force, gate=gate)
+    shown = replace(made, facts=replace(made.facts, typed=report.typed(found)))
     typer.echo(to_json(made) if as_json else to_text(shown, width(), colour=colour(), leaving=True), nl=False)
     raise typer.Exit(int(content.standing(made)))

@@ -23,7 +23,8 @@ def command(
 
     Example: uderia-bench export latest --format csv -o trials.csv
     """
-    from uderia_bench import export, store
+    from uderia_bench.commands import export
+    from uderia_bench.runs import find
 
-    rows = export.write(store.find(run, output).trials(), file, form)
+    rows = export.write(find.run(run, output).trials(), file, form)
     typer.echo(f"wrote {rows} trials to {file}")

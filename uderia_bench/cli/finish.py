@@ -13,24 +13,25 @@ from uderia_bench.cli.options import colour, surroundings
 
 if TYPE_CHECKING:
     from uderia_bench.report.content import Report
-    from uderia_bench.store import RunDirectory
+    from uderia_bench.runs.directory import RunDirectory
 
 
 def finish(run: RunDirectory, *, as_json: bool) -> None:
     """Have a run judged, conclude it, print its report and leave: 4, 5, 1 or 0 by its standing."""
-    from uderia_bench import pipeline, plugins
+    from uderia_bench import plugins
+    from uderia_bench.commands import conclude
 
     installed = plugins.load()
     with concluding(run):
-        pipeline.ask_judge(run, installed, surroundings(log_format="text"))
-        made = pipeline.conclude(run, installed)
+        conclude.ask_judge(run, installed, surroundings(log_format="text"))
+        made = conclude.conclude(run, installed)
     leave(run, made, as_json=as_json)
 
 
 @contextmanager
 def concluding(run: RunDirectory) -> Iterator[None]:
     """Make what a run came to; a signal meanwhile leaves it to be gone on with."""
-    from uderia_bench import sitting, stop
+    from uderia_bench.runner import sitting, stop
 
     stop.take_as_interrupt()  # the run that listened before has given the signals back to the system
     with sitting.interruptible(run):
@@ -39,14 +40,14 @@ def concluding(run: RunDirectory) -> Iterator[None]:
 
 def leave(run: RunDirectory, made: Report, *, as_json: bool) -> None:
     """Print a report and raise typer's exit with the code it stands for."""
-    from uderia_bench import pipeline
+    from uderia_bench.commands.run import settled_or_interrupted
     from uderia_bench.errors import Interrupted
     from uderia_bench.report import content
 
     typer.echo(rendered(made, "json" if as_json else "text", run, brief=True))
     github.tell(made)
     try:
-        pipeline.settled_or_interrupted(run)
+        settled_or_interrupted(run)
     except Interrupted as error:
         typer.echo(f"uderia-bench: {error}", err=True)
     raise typer.Exit(int(content.standing(made)))
@@ -54,9 +55,9 @@ def leave(run: RunDirectory, made: Report, *, as_json: bool) -> None:
 
 def rendered(made: Report, form: str, run: RunDirectory | None = None, *, brief: bool = False) -> str:
     """Return a report as the terminal takes it, without its last line break."""
-    from uderia_bench import rendering
+    from uderia_bench.commands import report
 
-    return rendering.render(made, form, run, width=width(), colour=colour(), brief=brief).rstrip("\n")
+    return report.render(made, form, run, width=width(), colour=colour(), brief=brief).rstrip("\n")
 
 
 def width() -> int:

@@ -21,7 +21,7 @@ def tell(report: Report) -> None:
     """
     from uderia_bench.printable import plain
     from uderia_bench.report import content
-    from uderia_bench.report.markdown import to_markdown
+    from uderia_bench.report.formats.markdown import to_markdown
 
     if path := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(path).open("a", encoding="utf-8") as summary:

@@ -30,9 +30,11 @@ def command(
     """
     import json
 
-    from uderia_bench import history, plugins, store
+    from uderia_bench import plugins
     from uderia_bench.cli.finish import width
+    from uderia_bench.commands import history
     from uderia_bench.errors import UsageError
+    from uderia_bench.runs import directory
 
     found = history.gather(output, plugins.load().metrics, experiment=experiment, arm=arm, names=metric or ())
     match "json" if as_json else form:
@@ -47,4 +49,4 @@ def command(
     if file is None:
         typer.echo(text)
     else:
-        store.write_file(file, text + "\n")
+        directory.write_file(file, text + "\n")

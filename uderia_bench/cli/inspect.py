@@ -37,18 +37,20 @@ def command(
 
     Example: uderia-bench inspect --task task.json --session session.json
     """
-    from uderia_bench import inspection, plugins, store
+    from uderia_bench import plugins
     from uderia_bench.cli.finish import width
-    from uderia_bench.detectors import thresholds
+    from uderia_bench.commands import inspect
     from uderia_bench.errors import UsageError
-    from uderia_bench.report.inspected import to_json
-    from uderia_bench.report.trial_text import to_text
+    from uderia_bench.reading.detectors import thresholds
+    from uderia_bench.report.trial.inspected import to_json
+    from uderia_bench.report.trial.text import to_text
+    from uderia_bench.runs import find
 
     compared = thresholds.changed(threshold or ())
     if task is not None and run is None:
-        found = inspection.of_files(task, session, plugins.load(), compared)
+        found = inspect.of_files(task, session, plugins.load(), compared)
     elif run is not None and trial is not None and task is None and session is None:
-        found = inspection.of_run(store.find(run, output), trial, plugins.load(), compared)
+        found = inspect.of_run(find.run(run, output), trial, plugins.load(), compared)
     else:
         raise UsageError("name a run and a trial (inspect RUN TRIAL), or files (inspect --task FILE [--session FILE])")
     typer.echo(to_json(found) if as_json else to_text(found, width()).rstrip("\n"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from uderia_bench.sitting import Surroundings
+    from uderia_bench.runner.sitting import Surroundings
 
 Output = Annotated[Path, typer.Option("--output", metavar="DIR", help="Where run directories are kept.")]
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A run id, a run directory, or 'latest'.")]
@@ -40,7 +40,7 @@ def surroundings(*, log_format: str = "text", allow_plain_http: bool = False) ->
     from rich.console import Console
 
     from uderia_bench.errors import UsageError
-    from uderia_bench.sitting import Surroundings
+    from uderia_bench.runner.sitting import Surroundings
 
     if log_format not in ("text", "json"):
         raise UsageError(f"--log-format {log_format}: use text or json")
@@ -54,8 +54,8 @@ def surroundings(*, log_format: str = "text", allow_plain_http: bool = False) ->
 
 def address(server: str | None) -> str:
     """Return what ``--server`` says, or else UDERIA_URL, or the default; raises ``DocumentError`` where no document may."""
-    from uderia_bench.documents import Document, Place, Written, validate
-    from uderia_bench.experiment_parts import Server as Address
+    from uderia_bench.documents.experiment_parts import Server as Address
+    from uderia_bench.documents.yaml import Document, Place, Written, validate
 
     class Asked(Written):
         server: Address

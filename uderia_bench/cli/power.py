@@ -31,11 +31,13 @@ def command(
     """
     import json
 
-    from uderia_bench import plugins, power, store
+    from uderia_bench import plugins
     from uderia_bench.cli.finish import width
+    from uderia_bench.commands import power
     from uderia_bench.report.power import as_dict, to_text
+    from uderia_bench.runs import find
 
-    installed, found = plugins.load(), store.find(run, output)
+    installed, found = plugins.load(), find.run(run, output)
     share = None if effect is None else share_of(effect)
     plans = power.study(found, installed, metrics=metrics or (), effect=share, queries=queries or (), repeats=repeats or ())
     if as_json:
@@ -48,7 +50,7 @@ def share_of(effect: str) -> float:
     """Read ``--effect`` as experiments read margins."""
     from pydantic import TypeAdapter, ValidationError
 
-    from uderia_bench.documents.quantities import Share
+    from uderia_bench.documents.yaml.quantities import Share
     from uderia_bench.errors import UsageError
 
     try:

@@ -24,9 +24,9 @@ def command(
     """
     from dataclasses import asdict
 
-    from uderia_bench import pipeline
+    from uderia_bench.commands.profiles import profiles
 
-    found = pipeline.profiles(address(server), surroundings(allow_plain_http=allow_plain_http))
+    found = profiles(address(server), surroundings(allow_plain_http=allow_plain_http))
     if as_json:
         typer.echo(json.dumps([asdict(profile) for profile in found], indent=2))
         return

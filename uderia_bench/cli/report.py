@@ -26,20 +26,22 @@ def command(
 
     Example: uderia-bench report latest --format markdown -o report.md
     """
-    from uderia_bench import plugins, rendering, results, store
+    from uderia_bench import plugins
     from uderia_bench.cli.finish import rendered
+    from uderia_bench.commands import report, results
+    from uderia_bench.runs import directory, find
 
-    found = store.find(run, output)
+    found = find.run(run, output)
     installed = plugins.load()
     made = results.read(found, installed)
     if isinstance(made, results.Stale):
-        from uderia_bench import pipeline  # not before it is needed: it brings all that a run takes
+        from uderia_bench.commands.conclude import report_on  # not before it is needed: it brings all that a run takes
 
-        stale, made = made, pipeline.judge(found, installed)
-        again = f"'uderia-bench derive {rendering.typed(found)}' keeps new ones"
+        stale, made = made, report_on(found, installed)
+        again = f"'uderia-bench derive {report.typed(found)}' keeps new ones"
         typer.echo(f"uderia-bench: judged again, not read from the run's results: {stale.reason}; {again}", err=True)
     text = rendered(made, "json" if as_json else form, found)
     if file is None:
         typer.echo(text)
     else:
-        store.write_file(file, text + "\n")
+        directory.write_file(file, text + "\n")

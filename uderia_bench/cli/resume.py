@@ -27,11 +27,12 @@ def command(
 
     Example: uderia-bench resume latest --set budget.usd=20
     """
-    from uderia_bench import pipeline, store
     from uderia_bench.cli.finish import finish
     from uderia_bench.cli.run import overrides
+    from uderia_bench.commands.run import resume
+    from uderia_bench.runs import find
 
-    found = store.find(run, output)
+    found = find.run(run, output)
     around = surroundings(log_format=log_format, allow_plain_http=allow_plain_http)
-    pipeline.resume(found, around, [*(assignments or ()), *overrides({"grace": grace})])
+    resume(found, around, [*(assignments or ()), *overrides({"grace": grace})])
     finish(found, as_json=as_json)

@@ -10,8 +10,8 @@ import typer
 from uderia_bench.cli.options import OUTPUT, AsJson, Grace, LogFormat, Output, PlainHttp, RunId, Server, surroundings
 
 if TYPE_CHECKING:
-    from uderia_bench.documents import Override
-    from uderia_bench.experiment import Experiment
+    from uderia_bench.documents.experiment import Experiment
+    from uderia_bench.documents.yaml import Override
 
 NAME = "run"
 NEEDS_ARGUMENTS = True
@@ -40,15 +40,17 @@ def command(
 
     Example: uderia-bench run configs/quickstart.yaml --repeats 3 --set load.isolation=trial
     """
-    from uderia_bench import check, pipeline, plugins
+    from uderia_bench import plugins
     from uderia_bench.cli.finish import finish
+    from uderia_bench.commands import check
+    from uderia_bench.commands.run import start
 
     flags = {"server": server, "repeats": repeats, "load.concurrency": concurrency, "shard": shard, "grace": grace}
     loaded = check.load(experiment, plugins.load(), [*(assignments or ()), *overrides(flags)], fallbacks=from_environment())
     if dry_run:
         show_plan(loaded, output, as_json=as_json)
         return
-    run = pipeline.start(
+    run = start(
         loaded, output=output, run_id=run_id, around=surroundings(log_format=log_format, allow_plain_http=allow_plain_http)
     )
     finish(run, as_json=as_json)
@@ -56,7 +58,7 @@ def command(
 
 def overrides(flags: dict[str, Any]) -> list[Override]:
     """Return the flags that were given as values above the file's; their mistakes point at the flag."""
-    from uderia_bench.documents import Override, steps_of
+    from uderia_bench.documents.yaml import Override, steps_of
 
     return [
         Override(steps=steps_of(path), value=value, origin=f"--{path.rpartition('.')[2]} {value}")
@@ -69,7 +71,7 @@ def from_environment() -> list[Override]:
     """Return UDERIA_URL as a value below the file's: it fills in only where no server is named."""
     import os
 
-    from uderia_bench.documents import Override
+    from uderia_bench.documents.yaml import Override
 
     url = os.environ.get("UDERIA_URL")
     return [Override(steps=("server",), value=url, origin="UDERIA_URL")] if url else []
@@ -80,8 +82,8 @@ def show_plan(loaded: Experiment, output: Path, *, as_json: bool) -> None:
     import json
     from dataclasses import asdict
 
-    from uderia_bench import plan
-    from uderia_bench.forecast import forecast
+    from uderia_bench.commands.forecast import forecast
+    from uderia_bench.runner import plan
 
     outline = plan.describe(plan.build(loaded, loaded.queries))
     expected = forecast(loaded, outline, output)

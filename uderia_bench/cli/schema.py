@@ -21,9 +21,9 @@ def command(
     """
     import json
 
-    from uderia_bench import schemas
+    from uderia_bench.commands import schema
     from uderia_bench.errors import UsageError
 
-    if kind not in schemas.ALL:
-        raise UsageError(f"schema {kind}: there are {', '.join(schemas.ALL)}")
-    typer.echo(json.dumps(schemas.ALL[kind](), indent=2))
+    if kind not in schema.ALL:
+        raise UsageError(f"schema {kind}: there are {', '.join(schema.ALL)}")
+    typer.echo(json.dumps(schema.ALL[kind](), indent=2))

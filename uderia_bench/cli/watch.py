@@ -10,7 +10,8 @@ import typer
 from uderia_bench.cli.options import OUTPUT, AsJson, Output, Run
 
 if TYPE_CHECKING:
-    from uderia_bench.watching import Look, Watcher
+    from uderia_bench.commands.watch import Watcher
+    from uderia_bench.report.watch import Look
 
 NAME = "watch"
 NEEDS_ARGUMENTS = True
@@ -32,25 +33,27 @@ def command(
     import json
     import sys
 
-    from uderia_bench import store, watching
     from uderia_bench.cli.finish import width
-    from uderia_bench.ledger import Ledger
+    from uderia_bench.commands.watch import Watcher
+    from uderia_bench.report import watch as progress
+    from uderia_bench.runs import find
+    from uderia_bench.runs.ledger import Ledger
 
-    found = store.find(run, output)
+    found = find.run(run, output)
 
     def over(look: Look) -> bool:
         return not (look.left and look.running)
 
     with Ledger.open(found.ledger) as ledger:
-        watcher = watching.Watcher(ledger, is_running=lambda: found.manifest().get("state") == "running")
+        watcher = Watcher(ledger, is_running=lambda: found.manifest().get("state") == "running")
         if as_json:
-            typer.echo(json.dumps(watching.as_dict(watcher.look()), indent=2))
+            typer.echo(json.dumps(progress.as_dict(watcher.look()), indent=2))
             return
         if not once and sys.stdout.isatty():
             _live(watcher, over, every or ON_A_TERMINAL_S)
         elif not once:
             _lines(watcher, over, every or IN_A_LOG_S)
-        typer.echo(watching.in_full(watcher.look(), width=width()))
+        typer.echo(progress.in_full(watcher.look(), width=width()))
 
 
 def _live(watcher: Watcher, over: Callable[[Look], bool], every_s: float) -> None:
@@ -61,12 +64,12 @@ def _live(watcher: Watcher, over: Callable[[Look], bool], every_s: float) -> Non
     from rich.live import Live
     from rich.text import Text
 
-    from uderia_bench import watching
     from uderia_bench.cli.finish import width
+    from uderia_bench.report import watch as progress
 
     with Live(console=Console(), transient=True, auto_refresh=False) as screen:
         while not over(look := watcher.look()):
-            screen.update(Text(watching.in_full(look, width=width())), refresh=True)
+            screen.update(Text(progress.in_full(look, width=width())), refresh=True)
             time.sleep(every_s)
 
 
@@ -74,8 +77,8 @@ def _lines(watcher: Watcher, over: Callable[[Look], bool], every_s: float) -> No
     """Write a line a look, until the run is over."""
     import time
 
-    from uderia_bench import watching
+    from uderia_bench.report import watch as progress
 
     while not over(look := watcher.look()):
-        typer.echo(watching.in_a_line(look))
+        typer.echo(progress.in_a_line(look))
         time.sleep(every_s)

@@ -1,33 +1,4 @@
-"""Documents written by people: read strictly, changed by ``--set``, checked against a model, all mistakes at once.
+"""What people write: the corpus, the experiment and what is expected of an answer, as checked models.
 
-``read`` makes a ``Document`` of a YAML file (``reading``), ``set_values`` changes it (``document``), ``validate`` makes a
-model of it or raises a ``DocumentError`` with every mistake and its place (``checking``). What a document may say is the
-business of ``corpus`` and ``experiment``.
+``yaml/`` reads the files strictly and reports every mistake with its place.
 """
-
-from __future__ import annotations
-
-from uderia_bench.documents.checking import Check, Finding, Written, echo, entries, suggestion, validate, wrong
-from uderia_bench.documents.document import Document, Override, Place, Steps, dotted, steps_of
-from uderia_bench.documents.overrides import set_values
-from uderia_bench.documents.reading import read, read_text
-
-__all__ = [
-    "Check",
-    "Document",
-    "Finding",
-    "Override",
-    "Place",
-    "Steps",
-    "Written",
-    "dotted",
-    "echo",
-    "entries",
-    "read",
-    "read_text",
-    "set_values",
-    "steps_of",
-    "suggestion",
-    "validate",
-    "wrong",
-]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from uderia_bench.errors import UnknownProfile
-from uderia_bench.trial import Expected
+from uderia_bench.trial import Serving
 
 DEFAULT_TYPE = "tool_enabled"  # what the server runs where a profile names no type (protocol.md 2)
 
@@ -51,7 +51,7 @@ def read(profiles: dict[str, Any], configurations: list[Any]) -> tuple[Profile, 
     return tuple(found)
 
 
-def resolve(wanted: str, profiles: tuple[Profile, ...], *, server: str) -> Expected:
+def resolve(wanted: str, profiles: tuple[Profile, ...], *, server: str) -> Serving:
     """Find the one profile an arm names: by id, or by tag with or without ``@`` in any case.
 
     Raises ``UnknownProfile`` with the profiles there are and the nearest name, or where a tag is ambiguous.
@@ -64,7 +64,7 @@ def resolve(wanted: str, profiles: tuple[Profile, ...], *, server: str) -> Expec
     if not matches:
         raise UnknownProfile(_unknown(wanted, profiles, server))
     profile = matches[0]
-    return Expected(
+    return Serving(
         server=server,
         profile_id=profile.profile_id,
         profile_tag=profile.tag,

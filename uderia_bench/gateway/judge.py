@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -14,7 +14,6 @@ from uderia_bench.errors import NotSignedIn, Refused
 from uderia_bench.gateway.connect import is_loopback
 from uderia_bench.gateway.credentials import Secret
 from uderia_bench.gateway.wire import Wire, fast_transport, refuse
-from uderia_bench.judge import Ask
 
 Transport: TypeAlias = httpx.AsyncBaseTransport
 
@@ -29,9 +28,9 @@ class Endpoint:
     model: str
     key: Secret | None
 
-    async def complete(self, ask: Ask) -> Any:
+    async def complete(self, messages: Sequence[Mapping[str, str]]) -> Any:
         """Ask once; returns the decoded reply. Raises ``CallFailed`` where there is none."""
-        body = {"model": self.model, "messages": list(ask.messages), "temperature": 0}
+        body = {"model": self.model, "messages": list(messages), "temperature": 0}
         token = None if self.key is None else self.key.reveal()
         reply = await self.wire.exchange("POST", _PATH, token=token, body=body)
         if reply.status != httpx.codes.OK:

@@ -7,9 +7,9 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 
 from uderia_bench.analysis import Analysis, ArmSummary, Comparison, MetricSummary, Verdict
-from uderia_bench.analysis.conditions import Conditions
 from uderia_bench.errors import Interrupted, InvalidContrast
-from uderia_bench.metrics.metric import Metric
+from uderia_bench.reading.metrics.metric import Metric
+from uderia_bench.runs.generator import GeneratorRecord
 from uderia_bench.trial import Outcome
 
 _INVALID = "invalid: "  # how the analysis begins a reason that makes a comparison invalid
@@ -71,7 +71,7 @@ class RunFacts:
     arrivals: str | None = None
     levels: tuple[float, ...] = ()
     ramp_s: float = 0.0
-    generator: Conditions | None = None
+    generator: GeneratorRecord | None = None
     interrupted: bool = False
     left: int | None = None
     early: bool = False

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from uderia_bench.pricing import PriceTable, of_call
+from uderia_bench.reading.pricing import PriceTable, of_call
 from uderia_bench.report.content import ArmCost, PricedModel
 from uderia_bench.trial import Outcome, Stage
 

@@ -28,7 +28,7 @@ _STAND_IN = {"cost_usd": "total_tokens"}  # where no price is judged, tokens are
 _OPPOSED = frozenset({Verdict.BETTER, Verdict.WORSE})
 
 
-class Finding(StrEnum):
+class Result(StrEnum):
     """What a class of queries came to in one contrast."""
 
     WINNER = "winner"
@@ -45,7 +45,7 @@ class Decision:
     stratum: str
     baseline: str
     candidate: str
-    finding: Finding
+    finding: Result
     arm: str | None
     reason: str
     rests_on: tuple[Comparison, ...]
@@ -118,15 +118,15 @@ def _decide(report: Report, winner: Winner) -> Decision:
     )
 
 
-def _finding(winner: Winner, rests_on: tuple[Comparison, ...], everything: tuple[Comparison, ...]) -> Finding:
+def _finding(winner: Winner, rests_on: tuple[Comparison, ...], everything: tuple[Comparison, ...]) -> Result:
     verdicts = {c.verdict for c in rests_on}
     if winner.arm is not None:
-        return Finding.WINNER
+        return Result.WINNER
     if any(c.verdict is Verdict.INVALID for c in (*rests_on, *everything)):
-        return Finding.INVALID
+        return Result.INVALID
     if verdicts >= _OPPOSED:
-        return Finding.TRADE_OFF
-    return Finding.NO_DIFFERENCE if verdicts == {Verdict.EQUIVALENT} else Finding.INCONCLUSIVE
+        return Result.TRADE_OFF
+    return Result.NO_DIFFERENCE if verdicts == {Verdict.EQUIVALENT} else Result.INCONCLUSIVE
 
 
 def _pick(report: Report, contrast: tuple[str, str], stratum: str, names: tuple[str, ...]) -> tuple[Comparison, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from uderia_bench.metrics.metric import Assumption, Metric
+from uderia_bench.reading.metrics.metric import Assumption, Metric
 from uderia_bench.stats.estimate import Effect, Estimate
 
 MISSING = "\N{EM DASH}"

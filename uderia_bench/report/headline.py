@@ -13,7 +13,7 @@ from uderia_bench.analysis.settings import EXPLORATORY_RATE
 from uderia_bench.printable import plain
 from uderia_bench.report import content, decision, figures
 from uderia_bench.report.content import Report, Scope
-from uderia_bench.report.decision import Decision, Finding
+from uderia_bench.report.decision import Decision, Result
 
 Wordings = tuple[str, ...]
 
@@ -102,9 +102,9 @@ def _decided(report: Report, made: tuple[Decision, ...]) -> Wordings:
 
 def _one_contrast(report: Report, made: Decision) -> Wordings:
     baseline, candidate = plain(made.baseline), plain(made.candidate)
-    if made.finding is Finding.WINNER and made.arm is not None:
+    if made.finding is Result.WINNER and made.arm is not None:
         return _use(report, made.arm, [decision.from_view_of(c, made.arm) for c in made.rests_on], made.reason)
-    if made.finding is Finding.TRADE_OFF:
+    if made.finding is Result.TRADE_OFF:
         better = [c for c in made.rests_on if c.verdict is Verdict.BETTER]
         worse = [decision.from_view_of(c, made.baseline) for c in made.rests_on if c.verdict is Verdict.WORSE]
         sides = zip(_effects(report, worse), _effects(report, better), strict=True)
@@ -112,9 +112,9 @@ def _one_contrast(report: Report, made: Decision) -> Wordings:
             *(f"a trade-off: {baseline} has {theirs}, {candidate} {ours}." for theirs, ours in sides),
             "a trade-off: see the winners below.",
         )
-    if made.finding is Finding.NO_DIFFERENCE:
+    if made.finding is Result.NO_DIFFERENCE:
         return tuple(f"either arm will do: {same}." for same in _same(made.rests_on))
-    if made.finding is Finding.INVALID:
+    if made.finding is Result.INVALID:
         return ("no verdict: the comparison is not valid (see the third line).", "no verdict: not valid.")
     return _no_verdict_yet(report, candidate, made.rests_on)
 
@@ -257,7 +257,7 @@ def _advice(report: Report) -> Wordings:
         (f"{stratum} queries: ", made.rests_on)
         for stratum in decision.STRATA
         for made in decision.decisions(report, stratum)
-        if made.finding is Finding.INCONCLUSIVE
+        if made.finding is Result.INCONCLUSIVE
     ]
     if not report.analysis.winners:
         open_ones = [("", decision.overall(report, contrast)) for contrast in content.contrasts(report.analysis)]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from uderia_bench.detectors import Detector, Severity
+from uderia_bench.reading.detectors import Detector, Severity
 from uderia_bench.report.content import IssueSummary
 from uderia_bench.trace import CallClass, PhasePath, StepKind
 from uderia_bench.trial import Stage

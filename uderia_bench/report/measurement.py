@@ -7,9 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from uderia_bench.analysis.clock import POLLED, QUANTISATION
-from uderia_bench.analysis.conditions import Conditions
 from uderia_bench.report import content, figures
 from uderia_bench.report.content import Report
+from uderia_bench.runs.generator import GeneratorRecord
 
 _MEDIAN = 50
 
@@ -46,7 +46,7 @@ def open_share(report: Report, arms: Sequence[str], metrics: Sequence[str]) -> s
     return f"Polling leaves open of the times (median): {each}."
 
 
-def _sentences(report: Report, found: Conditions) -> Iterator[str]:
+def _sentences(report: Report, found: GeneratorRecord) -> Iterator[str]:
     if found.sittings > 1:
         yield f"Of {found.sittings} sittings the worst figures; times and counts are of all."
     if found.lag_mean_s is not None:
@@ -65,7 +65,7 @@ def _sentences(report: Report, found: Conditions) -> Iterator[str]:
         yield f"Held up by the event loop inside their round trip: {report.analysis.held_up} of {trials} measured trials."
 
 
-def _rate(found: Conditions) -> str:
+def _rate(found: GeneratorRecord) -> str:
     if found.asked_rate is None or found.achieved_rate is None:
         return ""
     missed = ((found.sent_late, "sent late"), (found.never_sent, "never sent"))

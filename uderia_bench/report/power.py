@@ -7,9 +7,9 @@ from math import exp, sqrt
 from typing import Any
 
 from uderia_bench.analysis.power import Design, Planning, Sensitivity
-from uderia_bench.metrics.metric import Metric
+from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.report import figures
-from uderia_bench.report.layout import lay_out, wrapped
+from uderia_bench.report.formats.layout import lay_out, wrapped
 from uderia_bench.report.tables import Cell, Column, Table
 
 SCHEMA = "uderia-bench/power/1"

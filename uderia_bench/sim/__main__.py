@@ -23,10 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--exit-with-parent", action="store_true", help="end when stdin ends")
     options = parser.parse_args(arguments)
 
-    from uderia_bench.sim import scenario  # noqa: PLC0415 - --help should not wait for the server's imports
+    from uderia_bench.sim.agent.profiles import BY_TAG  # noqa: PLC0415
     from uderia_bench.sim.config import Settings  # noqa: PLC0415
-    from uderia_bench.sim.profiles import BY_TAG  # noqa: PLC0415
     from uderia_bench.sim.serving import serve  # noqa: PLC0415
+    from uderia_bench.sim.trouble import scenario  # noqa: PLC0415 - --help should not wait for the server's imports
 
     default = None if options.default_profile.lower() == "none" else options.default_profile.lstrip("@").upper()
     if default is not None and default not in BY_TAG:

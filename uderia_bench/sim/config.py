@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from uderia_bench.sim.agent.llms import LLMS
+from uderia_bench.sim.agent.profiles import BY_TAG
 from uderia_bench.sim.capacity import MEASURED_TASKS_PER_S
-from uderia_bench.sim.effects import Effect
-from uderia_bench.sim.faults import Fault
-from uderia_bench.sim.llms import LLMS
-from uderia_bench.sim.profiles import BY_TAG
 from uderia_bench.sim.quotas import Quotas
+from uderia_bench.sim.trouble.effects import Effect
+from uderia_bench.sim.trouble.faults import Fault
 
 LOGINS_PER_MINUTE = 5  # the real server's default, per address (protocol.md §1.1)
 

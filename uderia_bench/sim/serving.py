@@ -17,7 +17,7 @@ import uvicorn
 
 from uderia_bench.sim import app
 from uderia_bench.sim.config import Settings
-from uderia_bench.sim.wire_faults import WireFaults
+from uderia_bench.sim.trouble.wire_faults import WireFaults
 
 _BACKLOG = 2048
 KEEP_ALIVE_S = 5  # an idle connection is closed after it, as the real server's Hypercorn does

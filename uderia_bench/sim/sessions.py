@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from uderia_bench.sim.llms import Llm
-from uderia_bench.sim.profiles import Profile
+from uderia_bench.sim.agent.llms import Llm
+from uderia_bench.sim.agent.profiles import Profile
 from uderia_bench.sim.tasks import SORTED
 
 UNNAMED = "New Chat"

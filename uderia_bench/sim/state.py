@@ -11,20 +11,20 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from uderia_bench.sim import effects, faults
 from uderia_bench.sim.accounts import Accounts
-from uderia_bench.sim.agent import Draw, stream
+from uderia_bench.sim.agent.agent import Draw, stream
+from uderia_bench.sim.agent.cases import Cases
+from uderia_bench.sim.agent.llms import Llm
+from uderia_bench.sim.agent.profiles import BY_TAG, OPTIM, Profile
 from uderia_bench.sim.capacity import Loop
-from uderia_bench.sim.cases import Cases
 from uderia_bench.sim.clock import Clock
 from uderia_bench.sim.config import Settings
-from uderia_bench.sim.faults import Hit
-from uderia_bench.sim.llms import Llm
 from uderia_bench.sim.notifications import Notifications
-from uderia_bench.sim.profiles import BY_TAG, OPTIM, Profile
 from uderia_bench.sim.quotas import Meter
 from uderia_bench.sim.sessions import Session
 from uderia_bench.sim.tasks import Task
+from uderia_bench.sim.trouble import effects, faults
+from uderia_bench.sim.trouble.faults import Hit
 from uderia_bench.sim.truth import Ledger
 
 COLD_S = (2.0, 3.5)  # the first query after a server start takes this much longer (observed.md, Time)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from uderia_bench.sim.run import Run
+from uderia_bench.sim.engines.run import Run
 
 
 def build(run: Run, own: dict[str, Any]) -> dict[str, Any]:

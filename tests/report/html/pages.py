@@ -4,7 +4,7 @@ import polars as pl
 from report.reports import arm, comparison, estimate, ratio, report, summary, winner
 
 from uderia_bench.report.content import IssueSummary
-from uderia_bench.report.html import Kept
+from uderia_bench.report.formats.html import Kept
 
 ARMS = ("IDEAT", "OPTIM")
 _TIMES = {"IDEAT": 3.0, "OPTIM": 18.0}

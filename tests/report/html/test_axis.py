@@ -2,7 +2,7 @@
 
 import pytest
 
-from uderia_bench.report.html.axis import Axis, difference_axis, linear_axis, log_axis, ratio_axis
+from uderia_bench.report.formats.html.axis import Axis, difference_axis, linear_axis, log_axis, ratio_axis
 
 
 def test_places_are_percent_from_the_low_end():

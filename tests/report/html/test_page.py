@@ -10,8 +10,8 @@ from report.html.pages import issues, kept, page_report, steps, trials
 from report.reports import facts
 
 from uderia_bench.report.content import GateResult, IssueSummary
-from uderia_bench.report.html import to_html
-from uderia_bench.report.html.kept import IN_FULL, in_full
+from uderia_bench.report.formats.html import to_html
+from uderia_bench.report.formats.html.kept import IN_FULL, in_full
 
 EVIL = "</script><script>alert(1)</script><img src=http://evil.example/x onerror=alert(2)>\x1b[2J\u202e"
 MEGABYTE = 1_000_000

@@ -1,0 +1,201 @@
+"""A folder of runs told as a history, and the names of runs, through the real commands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from commands.history.nights import folder, frame
+from runs import saved
+
+from uderia_bench.cli.baseline import save
+from uderia_bench.cli.demo import shipped
+from uderia_bench.commands import history
+from uderia_bench.commands.history.changes import changes
+from uderia_bench.errors import StoreError, UsageError
+from uderia_bench.reading.metrics import BUILT_IN
+from uderia_bench.runs import baselines, find
+
+
+def test_a_step_is_told_with_what_changed_that_night(tmp_path):
+    """The night, the size, the run, and that the model was another one."""
+    folder(tmp_path, 9, step_at=5)
+    told = history.in_full(history.gather(tmp_path, BUILT_IN, names=["latency_s"]), width=100)
+    assert told.splitlines()[0] == "small: 9 nights, 1 step:"
+    assert "OPTIM latency_s +2" in told
+    assert "worse since night 6 (2026-11-06, run night-05)" in told
+    assert "arms.OPTIM.models.0: Beta/one -> Beta/two" in told
+    assert all(len(line) <= 100 for line in told.splitlines())
+
+
+def test_a_quiet_folder_says_so(tmp_path):
+    """No step, every night with its level and its interval."""
+    folder(tmp_path, 6)
+    told = history.in_full(history.gather(tmp_path, BUILT_IN, names=["latency_s"]), width=80)
+    assert told.startswith("small: 6 nights, no step.")
+    assert told.count("2026-11-0") == 6
+    assert told.count("±") == 6
+
+
+def test_only_finished_runs_of_one_experiment_count(tmp_path):
+    """Another experiment and an interrupted run are no nights of this one."""
+    folder(tmp_path, 3)
+    saved(tmp_path, "other", frame(0, seed=1, queries=8), name="other", started="2026-10-01T00:00:00+00:00")
+    saved(tmp_path, "cut", frame(0, seed=1, queries=8), state="interrupted", started="2026-12-01T00:00:00+00:00")
+    found = history.gather(tmp_path, BUILT_IN)
+    assert [night.run_id for night in found.nights] == ["night-00", "night-01", "night-02"]
+    assert "too few" in history.in_full(found, width=80)
+    with pytest.raises(StoreError, match="there are runs of other, small"):
+        history.gather(tmp_path, BUILT_IN, experiment="nightly")
+
+
+def test_an_arm_or_a_metric_that_is_not_there_is_said(tmp_path):
+    """A name that nothing has is a slip of the hand, and no history without steps."""
+    folder(tmp_path, 2)
+    with pytest.raises(UsageError, match="no metric latency, nope: see 'uderia-bench metrics'"):
+        history.gather(tmp_path, BUILT_IN, names=["nope", "latency", "latency_s"])
+    with pytest.raises(UsageError, match="no arm 'NOPE' in the latest run of small: night-01 has OPTIM"):
+        history.gather(tmp_path, BUILT_IN, arm="NOPE")
+
+
+def test_an_empty_folder_is_said(tmp_path):
+    """One line, what is missing."""
+    with pytest.raises(StoreError, match="no finished run"):
+        history.gather(tmp_path, BUILT_IN)
+
+
+def test_as_json_the_step_names_its_run(tmp_path):
+    """For a program: nights, levels with intervals, steps."""
+    folder(tmp_path, 9, step_at=5)
+    told = json.loads(json.dumps(history.as_dict(history.gather(tmp_path, BUILT_IN, names=["latency_s"]))))
+    (series,) = told["series"]
+    assert len(series["levels"]) == len(told["nights"]) == 9
+    (step,) = series["steps"]
+    assert step["run_id"] == "night-05"
+    assert step["change"] == pytest.approx(0.3, abs=0.1)
+
+
+def test_what_is_new_every_night_is_no_change():
+    """Run ids and times differ always; a version, a setting and a price are told."""
+    before = {
+        "run_id": "a",
+        "started_at": "1",
+        "versions": {"httpx": "1"},
+        "servers": {"sim": {"costs": [{"model": "m", "input": 1}]}},
+    }
+    after = {
+        "run_id": "b",
+        "started_at": "2",
+        "versions": {"httpx": "2"},
+        "servers": {"sim": {"costs": [{"model": "m", "input": 3}]}},
+    }
+    assert changes(before, before | {"run_id": "b"}) == ()
+    assert changes(before, after) == ("servers.sim.costs.m.input: 1 -> 3", "versions.httpx: 1 -> 2")
+
+
+def test_what_a_run_measured_of_itself_is_no_change():
+    """Of load generator and end nothing was configured: it would bury the model that changed."""
+    before = {"generator": [{"lag_max_s": 0.1}], "damaged": [], "decided": None, "stopped": None, "left": 0, "seed": 1}
+    after = {
+        "generator": [{"lag_max_s": 0.2}],
+        "damaged": ["t"],
+        "decided": {"look": 2},
+        "stopped": "signal",
+        "left": 3,
+        "seed": 2,
+    }
+    assert changes(before, after) == ("seed: 1 -> 2",)
+
+
+def test_a_baseline_is_a_pointer(tmp_path, monkeypatch):
+    """A name is a line in a file; wherever a run is named the name will do, and a run of that very id goes first."""
+    monkeypatch.chdir(tmp_path)
+    folder(tmp_path / "output", 2)
+    text = baselines.with_name({}, "release", find.run("night-00", tmp_path / "output").path)
+    baselines.FILE.write_text(text)
+    assert find.run("release", tmp_path / "output").run_id == "night-00"
+    assert json.loads(text) == {"release": str(tmp_path / "output" / "night-00")}
+    baselines.FILE.write_text(baselines.with_name(baselines.load(), "night-01", tmp_path / "output" / "night-00"))
+    assert find.run("night-01", tmp_path / "output").run_id == "night-01"
+
+
+@pytest.mark.parametrize("name", ["latest", "", "a/b", "-x", "x" * 101])
+def test_a_baseline_has_a_name_like_a_run(name, tmp_path):
+    """Not a path, not 'latest', not empty."""
+    with pytest.raises(StoreError):
+        baselines.with_name({}, name, tmp_path)
+
+
+def test_a_baseline_that_points_nowhere_says_so(tmp_path, monkeypatch):
+    """The run was deleted: the name is not silently nothing."""
+    monkeypatch.chdir(tmp_path)
+    baselines.FILE.write_text('{"release": "gone"}')
+    with pytest.raises(StoreError, match="points at gone"):
+        find.run("release", tmp_path / "output")
+    baselines.FILE.write_text("[]")
+    with pytest.raises(StoreError, match="not a file of baselines"):
+        find.run("release", tmp_path / "output")
+
+
+def test_a_name_saved_before_leads_from_where_it_was_saved(tmp_path, monkeypatch):
+    """Paths of old files lead from the current directory: such a file is still read, and is first read from itself."""
+    folder(tmp_path / "output", 2)
+    (tmp_path / "configs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs" / baselines.FILE).write_text('{"release": "output/night-00"}')
+    found = find.run("release", tmp_path / "elsewhere", beside=tmp_path / "configs")
+    assert found.run_id == "night-00"
+    folder(tmp_path / "configs" / "output", 1)
+    assert find.run("release", tmp_path / "elsewhere", beside=tmp_path / "configs").path.parents[1].name == "configs"
+
+
+def test_a_path_in_the_file_leads_from_the_file(tmp_path):
+    """A neighbour's is relative, so that the file can be committed; of another tree's nothing is shared."""
+    assert baselines.path_from(tmp_path / "configs", tmp_path / "output" / "n1").as_posix() == "../output/n1"
+    assert baselines.path_from(tmp_path, Path("/nowhere/n1")) == Path("/nowhere/n1")
+
+
+@pytest.mark.parametrize("why", ["it is the demo's", "it cannot be written", "the name is kept here"])
+def test_a_name_is_kept_here_where_it_should_not_be_beside(tmp_path, monkeypatch, why):
+    """Nothing is put beside what we ship or into what is mounted to be read, and a name stays where it is."""
+    monkeypatch.chdir(tmp_path)
+    folder(tmp_path / "output", 1)
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "e.yaml").touch()
+    ours = shipped("configs/quickstart.yaml") if why == "it is the demo's" else tmp_path / "configs" / "e.yaml"
+    run = find.run("night-00", tmp_path / "output")
+    run.write_manifest({**run.manifest(), "experiment_file": str(ours)})
+    if why == "it cannot be written":
+        monkeypatch.setattr("os.access", lambda *_: False)
+    if why == "the name is kept here":
+        baselines.FILE.write_text('{"release": "output/before"}')
+    save("release", "night-00", Path("output"))
+    assert baselines.load() == {"release": "output/night-00"}
+    assert not (ours.parent / baselines.FILE).exists()
+
+
+def test_a_name_that_two_experiments_have_is_not_guessed(tmp_path, monkeypatch):
+    """From a third directory: each of the two is said, and neither is taken."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    folder(tmp_path / "output", 2)
+    for at in range(2):
+        run = find.run(f"night-0{at}", tmp_path / "output")
+        (tmp_path / f"of-{at}").mkdir()
+        (tmp_path / f"of-{at}" / "e.yaml").touch()
+        (tmp_path / f"of-{at}" / baselines.FILE).write_text(f'{{"release": "../output/{run.run_id}"}}')
+        run.write_manifest({**run.manifest(), "experiment_file": str(tmp_path / f"of-{at}" / "e.yaml")})
+    with pytest.raises(StoreError, match=r"night-00 in .*of-0/baselines.json and .*night-01 in .*: name the run itself"):
+        find.run("release", tmp_path / "output")
+
+
+def test_as_a_page_it_needs_nothing_and_runs_nothing(tmp_path):
+    """The steps first, a strip a night, no script at all, and hostile names stay text."""
+    folder(tmp_path, 9, step_at=5, then=("<img src=x>",))
+    page = history.to_html(history.gather(tmp_path, BUILT_IN, names=["latency_s"]))
+    assert "worse since night 6" in page.split("<table")[0]
+    assert page.count("<tr") == 10
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "script-src &#x27;none&#x27;" in page

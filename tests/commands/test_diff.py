@@ -1,0 +1,178 @@
+"""Two runs against each other: what is compared with what, what is refused, and what is said of every number."""
+
+import json
+
+import pytest
+from experiments import query
+from frames import BASELINE, CANDIDATE, grid, noisy
+from runs import saved
+
+from uderia_bench import plugins
+from uderia_bench.analysis import Verdict
+from uderia_bench.commands import diff
+from uderia_bench.errors import UsageError
+from uderia_bench.report import content
+from uderia_bench.report.formats.as_json import to_json
+from uderia_bench.report.formats.text import to_text
+
+
+def trials(*, factor=1.0, seed=0, queries=20, repeats=2, **columns):
+    """Make a run's trials: log-normal latencies by query, ``factor`` times as long on the candidate."""
+    return grid(queries=queries, repeats=repeats, value=noisy(ratio=factor, seed=seed, noise=0.05, interaction=0.02), **columns)
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """Return a function that saves a baseline and a run, an hour apart, and compares them."""
+
+    def judge(before, after, *, before_says=None, after_says=None, **options):
+        first = saved(tmp_path, "first", before, **(before_says or {}))
+        second = saved(tmp_path, "second", after, **{"started": "2026-11-24T13:00:00+00:00", **(after_says or {})})
+        return diff.compare(first, second, plugins.load(), **options)
+
+    return judge
+
+
+def time_of(report, arm):
+    """Return the comparison of latencies of an arm over all queries."""
+    (found,) = [
+        c for c in report.analysis.comparisons if (c.candidate, c.metric, c.stratum) == (f"{arm} (run)", "latency_s", "all")
+    ]
+    return found
+
+
+def test_arms_of_one_name_are_compared_and_paired_by_query(pair):
+    """The candidate is half again as slow as it was, the baseline arm as fast; queries differ tenfold and do not matter."""
+    report = pair(trials(), trials(factor=1.5))
+    slower, same = time_of(report, CANDIDATE), time_of(report, BASELINE)
+    assert (slower.baseline, slower.n_queries, slower.n_pairs) == ("OPTIM (baseline)", 20, 40)
+    assert slower.effect.value == pytest.approx(1.5)  # the noise is that of the same seed
+    assert slower.verdict is Verdict.WORSE
+    assert same.verdict is Verdict.EQUIVALENT
+    assert {c.baseline.partition(" ")[0] for c in report.analysis.comparisons} == {BASELINE, CANDIDATE}
+
+
+def test_the_columns_of_a_table_are_the_two_sides(pair):
+    """The arm's name is in the title: in both heads it took the room of the intervals, at 80 columns and with longer names."""
+    lines = to_text(pair(trials(), trials(factor=1.5)), 80).splitlines()
+    title = lines.index("OPTIM (run) against OPTIM (baseline), as planned (queries like these)")
+    assert lines[title + 1].split()[:5] == ["metric", "baseline", "run", "vs", "base"]
+
+
+def test_one_arm_can_be_asked_for(pair):
+    """Only that arm is compared, described and counted."""
+    report = pair(trials(), trials(factor=1.5, seed=1), arm=BASELINE)
+    assert {arm.arm for arm in report.analysis.arms} == {"IDEAT (baseline)", "IDEAT (run)"}
+    assert {c.candidate for c in report.analysis.comparisons} == {"IDEAT (run)"}
+
+
+@pytest.mark.parametrize(
+    ("after", "before_says", "after_says", "words"),
+    [
+        ({}, {}, {"asked": (query("q0", prompt="something else"),)}, "the corpora differ, c ("),
+        ({"repeats": 3}, {}, {}, "the repeats differ, 2 and 3"),
+        ({}, {"planned": 100}, {}, "first is incomplete, 80 of 100 trials"),
+        (
+            {"queries": 19},
+            {"asked": (query(),)},
+            {"asked": (query(),)},
+            "IDEAT was asked 20 and 19 queries, 19 of them in both",
+        ),
+    ],
+)
+def test_a_baseline_that_was_asked_other_things_is_refused_or_named(pair, tmp_path, after, before_says, after_says, words):
+    """Corpus, repeats and coverage must match; forced, every number of every arm and comparison says that they do not."""
+    with pytest.raises(UsageError, match="first is no baseline for second") as caught:
+        pair(trials(), trials(**after), before_says=before_says, after_says=after_says)
+    assert words in str(caught.value)
+    assert "--force" in str(caught.value)
+    runs = [diff.RunDirectory(tmp_path / name) for name in ("first", "second")]
+    report = diff.compare(*runs, plugins.load(), force=True)
+    numbers = [*report.analysis.comparisons, *(said for arm in report.analysis.arms for said in arm.metrics.values())]
+    assert len(numbers) > 2
+    assert all(any(note.startswith(f"forced: {words}") for note in number.warnings) for number in numbers)
+
+
+def test_what_changed_between_the_runs_is_said(pair):
+    """Time always; the model on every number of its arm; conditions once."""
+    report = pair(
+        trials(),
+        trials(),
+        before_says={"models": ("Google/a",), "load": {"concurrency": 8}, "margins": {"latency_s": "10%"}},
+        after_says={"models": ("Google/b",), "load": {"concurrency": 2}, "margins": {"latency_s": "20%"}, "sim": {"speed": 9}},
+    )
+    assert report.warnings == (
+        "unpaired in time: second began 3 hours after first; what changed meanwhile is in the numbers",
+        "the runs differ in concurrency: 8, now 2",
+        "the runs differ in margins: latency_s 0.1, now latency_s 0.2",
+        "the runs differ in speed of the embedded Uderia: 1.0, now 9.0",
+    )
+    assert all(
+        "the runs differ in models of OPTIM: Google/a, now Google/b" in c.warnings
+        for c in report.analysis.comparisons
+        if c.candidate == "OPTIM (run)"
+    )
+    assert time_of(report, CANDIDATE).margin == 0.2  # the run's own
+
+
+def test_another_load_is_said(pair):
+    """A sweep and a ramp change what latency means."""
+    report = pair(trials(), trials(), before_says={"load": {"ramp": "30s"}}, after_says={"load": {"sweep": [1, 2]}})
+    assert {"the runs differ in load.sweep: none, now 1, 2", "the runs differ in load.ramp: 30 s, now 0 s"} <= set(
+        report.warnings
+    )
+
+
+def test_a_gate_is_missed_by_what_is_worse(pair):
+    """The gate names it and stands for exit code 1; a run that is better passes; without a gate nothing is missed."""
+    worse = pair(trials(), trials(factor=1.5), gate=True)
+    assert content.standing(worse) is content.Standing.GATE_MISSED
+    assert worse.gates[0].detail == "worse: latency_s of OPTIM (run)"
+
+
+def test_a_better_run_passes_the_gate(pair):
+    """A third faster is no regression, and what is only worse without a gate leaves with 0."""
+    better = pair(trials(factor=1.5), trials(), gate=True)
+    assert [gate.passed for gate in better.gates] == [True]
+    assert content.standing(better) is content.Standing.FINE
+
+
+def test_a_run_that_was_interrupted_does_not_make_the_comparison_so(pair):
+    """What was forced is compared as it is: ``diff`` itself was not interrupted, and leaves as its gate says."""
+    cut = {"planned": 100, "state": "interrupted"}
+    report = pair(trials(), trials(), after_says=cut, force=True, gate=True)
+    assert content.standing(report) is content.Standing.FINE
+
+
+def test_without_a_gate_a_verdict_is_no_exit_code(pair):
+    """contract.md: a verdict alone never changes it."""
+    assert content.standing(pair(trials(), trials(factor=1.5))) is content.Standing.FINE
+
+
+def test_runs_without_a_common_arm_are_refused(pair, tmp_path):
+    """No arm of one name, or not the one asked for, is said with what there is; so is a run against itself."""
+    with pytest.raises(UsageError, match="no arm of one name in both runs: first has IDEAT, OPTIM; second has FOCUS"):
+        pair(trials(), grid(queries=20, repeats=2, value=noisy(), arms=("FOCUS",)))
+    first = diff.RunDirectory(tmp_path / "first")
+    with pytest.raises(UsageError, match="compared with itself"):
+        diff.compare(first, first, plugins.load())
+    with pytest.raises(UsageError, match="no arm 'COORD' in both runs"):
+        diff.compare(first, saved(tmp_path, "third", trials()), plugins.load(), arm="COORD")
+
+
+def test_a_slowdown_inside_the_second_run_is_not_stretched(pair):
+    """Drift is over an arm's own time: the run's 30 % are said as 30 %, though it fills half of both runs' time."""
+    slowing = trials(repeats=4, seq=lambda q, _, r: (r - 1) * 20 + q)
+    seconds = slowing["latency_s"] * (1.3 ** (slowing["seq"] / 79))
+    report = pair(trials(repeats=4, seq=lambda q, _, r: (r - 1) * 20 + q), slowing.with_columns(seconds))
+    (note,) = [note for note in time_of(report, BASELINE).warnings if "drifts on IDEAT (run)" in note]
+    assert 25 < int(note.split("+")[1].split("%")[0]) < 35
+
+
+def test_a_diff_is_reported_as_a_run_is(pair):
+    """As text within 80 columns with where the baseline is from, and as report.json's schema."""
+    report = pair(trials(), trials(factor=1.5))
+    text = to_text(report, 80)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "baseline first, experiment small, of 2026-11-24 10:00:00 UTC" in " ".join(text.split())
+    assert json.loads(to_json(report))["schema"] == "uderia-bench/report/1"

@@ -1,0 +1,47 @@
+"""What an export promises: the same rows in each form, whole or not at all, and no formula for a spreadsheet to run."""
+
+from __future__ import annotations
+
+import duckdb
+import polars as pl
+import pytest
+
+from uderia_bench.commands import export
+from uderia_bench.errors import StoreError, UsageError
+
+TRIALS = pl.DataFrame(
+    {"trial_id": ["a", "b"], "tags": [["x", "y"], []], "latency_s": [1.5, None], "outcome_detail": ["=cmd|' /C calc'!A0", None]}
+)
+
+
+def test_csv_has_the_rows_and_no_formula(tmp_path):
+    """A text that begins like a formula is made plain; missing is empty; a list is joined."""
+    assert export.write(TRIALS, tmp_path / "t.csv", "csv") == 2
+    back = pl.read_csv(tmp_path / "t.csv")
+    assert back["latency_s"].to_list() == [1.5, None]
+    assert back["tags"].to_list() == ["x;y", ""]
+    assert back["outcome_detail"][0].startswith("'=cmd")
+
+
+def test_parquet_and_jsonl_come_back_equal(tmp_path):
+    """Nothing is lost on the way."""
+    export.write(TRIALS, tmp_path / "t.parquet", "parquet")
+    export.write(TRIALS, tmp_path / "t.jsonl", "jsonl")
+    assert pl.read_parquet(tmp_path / "t.parquet").equals(TRIALS)
+    assert pl.read_ndjson(tmp_path / "t.jsonl")["tags"].to_list() == [["x", "y"], []]
+
+
+def test_duckdb_can_be_asked(tmp_path):
+    """The file is a database with a table of trials."""
+    export.write(TRIALS, tmp_path / "t.duckdb", "duckdb")
+    with duckdb.connect(str(tmp_path / "t.duckdb"), read_only=True) as database:
+        assert database.execute("SELECT count(*), max(latency_s) FROM trials").fetchone() == (2, 1.5)
+
+
+def test_what_cannot_be_written_is_one_line(tmp_path):
+    """An unknown form and a folder that is not there; nothing is left behind."""
+    with pytest.raises(UsageError, match="--format xml: use csv, parquet, jsonl, duckdb"):
+        export.write(TRIALS, tmp_path / "t.xml", "xml")
+    with pytest.raises(StoreError, match="cannot write"):
+        export.write(TRIALS, tmp_path / "none" / "t.csv", "csv")
+    assert list(tmp_path.iterdir()) == []

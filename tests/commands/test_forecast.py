@@ -1,0 +1,39 @@
+"""Forecasts: by the means of an earlier run, and of an earlier sweep by those of its lightest load."""
+
+import json
+
+import polars as pl
+import pytest
+from experiments import built, queries
+from frames import grid
+from runs import saved
+
+from uderia_bench.cli.run import show_plan
+from uderia_bench.commands.forecast import forecast
+from uderia_bench.runner import plan
+
+
+@pytest.mark.parametrize(("levels", "seconds"), [(None, 12.0), ((1.0, 4.0), 4.0)])
+def test_a_sweep_is_forecast_from_at_its_lowest_level(tmp_path, levels, seconds):
+    """Trials of 1 s alone and of 5 s in a crowd: one after the other, four take 4 s."""
+    frame = grid(queries=2, repeats=2, value=lambda _query, _arm, repeat: 1.0 if repeat == 1 else 5.0, cost_usd=lambda *_: 0.5)
+    if levels is not None:
+        frame = frame.with_columns(pl.when(pl.col("repeat") == 1).then(levels[0]).otherwise(levels[1]).alias("level"))
+    saved(tmp_path, "before", frame)
+    experiment = built(queries(2), arms=("IDEAT", "OPTIM"), repeats=2, warmup=0)
+    outline = plan.describe(plan.build(experiment, experiment.queries))
+    for arm in forecast(experiment, outline, tmp_path):
+        assert (arm.planned, arm.seconds, arm.cost_usd) == (4, seconds, 2.0)
+
+
+def test_a_dry_run_says_at_which_levels_it_would_ask(tmp_path, capsys):
+    """In a line of their own, in what they count, and as data."""
+    closed = built(queries(3), repeats=2, load={"sweep": [1, 2, 16]})
+    show_plan(closed, tmp_path, as_json=False)
+    assert "  each at 1, 2, 16 in flight, from the lowest on\n  A: 18 measured, 1 warm-up" in capsys.readouterr().out
+    show_plan(built(queries(3), load={"arrivals": "poisson", "sweep": ["30/min", "2/s"]}), tmp_path, as_json=False)
+    assert "  each at 0.5, 2 a second, from the lowest on\n" in capsys.readouterr().out
+    show_plan(closed, tmp_path, as_json=True)
+    assert json.loads(capsys.readouterr().out)["levels"] == [1, 2, 16]
+    show_plan(built(queries(3)), tmp_path, as_json=False)
+    assert "each at" not in capsys.readouterr().out

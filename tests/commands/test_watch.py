@@ -1,0 +1,110 @@
+"""A run as somebody sees it who looks while it goes on: made by hand, trial by trial."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import orjson
+import pytest
+from exchanges import event, final_answer, head, task
+from ledgers import settle
+from records import ARM, trial
+
+from uderia_bench.commands.watch import Watcher
+from uderia_bench.report.watch import NOT_DECIDING, as_dict, in_a_line, in_full
+from uderia_bench.runs.ledger import Ledger
+from uderia_bench.trial import Ending, Stage, TrialRecord
+
+ZERO = datetime(2026, 11, 24, 10, 0, 0, tzinfo=UTC)
+
+
+def settled(seq, *, ending=Ending.SETTLED, detail=None, attempts=1):
+    """Make a record that settled ``seq`` seconds after the start; an answer after two seconds where it settled by itself."""
+    body = orjson.dumps(task([*head("OPTIM"), final_answer(2.0), event("done", 2.5)])) if ending is Ending.SETTLED else None
+    return TrialRecord(
+        trial=trial(seq),
+        expected=ARM,
+        ending=ending,
+        detail=detail,
+        attempts=attempts,
+        task=body,
+        sent_s=0.0,
+        accepted_s=0.1,
+        seen_lo_s=2.0,
+        seen_hi_s=2.6,
+        done_at=ZERO + timedelta(seconds=seq),
+    )
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    """Plan ten trials, the first a warm-up."""
+    plan = [replace(trial(0), stage=Stage.WARMUP), *(trial(seq) for seq in range(1, 10))]
+    with Ledger.create(tmp_path / "l.sqlite", plan, {"OPTIM": ARM}) as made:
+        yield made
+
+
+def test_before_anything_settled(ledger):
+    """A look is possible at once, and promises no time."""
+    look = Watcher(ledger).look()
+    assert in_a_line(look) == "0/10 trials (none settled yet)"
+    assert look.left_s is None
+    assert NOT_DECIDING[:40] in in_full(look, width=80)
+
+
+def test_outcomes_rate_and_time_left(ledger):
+    """Five trials a second apart, five left: one a second, five seconds."""
+    for seq in range(5):
+        settle(ledger, settled(seq) if seq != 3 else settled(seq, ending=Ending.LOST, detail="forgotten"))
+    look = Watcher(ledger).look()
+    assert look.per_second == 1.0
+    assert look.left_s == 5.0
+    assert in_a_line(look) == "5/10 trials (4 answered, 1 lost), 1.0/s, about 5 s left"
+
+
+def test_a_run_that_was_stopped_promises_no_end(ledger):
+    """Nobody asks any more: it says how to go on, and not when it will be done."""
+    for seq in range(5):
+        settle(ledger, settled(seq))
+    look = Watcher(ledger, is_running=lambda: False).look()
+    assert in_a_line(look) == "5/10 trials (5 answered), 1.0/s, stopped: 'uderia-bench resume' goes on"
+    assert as_dict(look)["left_s"] is None
+    assert as_dict(look)["running"] is False
+
+
+def test_the_arms_so_far_leave_warm_ups_and_failures_out(ledger):
+    """Three measured answers of four measured trials."""
+    for seq in range(5):
+        settle(ledger, settled(seq) if seq != 3 else settled(seq, ending=Ending.LOST, detail="forgotten\x1b[2J"))
+    text = in_full(Watcher(ledger).look(), width=80)
+    row = next(line for line in text.splitlines() if line.startswith("OPTIM"))
+    assert row.split()[:3] == ["OPTIM", "4/9", "75.0%"]
+    assert "10:00:03 q3 on OPTIM, lost: forgotten" in text
+    assert "\x1b" not in text
+    assert all(len(line) <= 80 for line in text.splitlines())
+
+
+def test_only_what_is_new_is_read(ledger, monkeypatch):
+    """A second look reads one record, and a trial that was asked again is read again."""
+    watcher = Watcher(ledger)
+    settle(ledger, settled(1, ending=Ending.UNREACHABLE))
+    assert watcher.look().counts == {"unreachable": 1}
+    reads = []
+    monkeypatch.setattr(
+        Ledger, "record", lambda self, trial_id, read=Ledger.record: (reads.append(trial_id), read(self, trial_id))[1]
+    )
+    settle(ledger, settled(2))
+    watcher.look()
+    settle(ledger, settled(1, attempts=2))
+    assert watcher.look().counts == {"answered": 2}
+    assert reads == ["t2", "t1"]
+
+
+def test_a_look_as_json(ledger):
+    """The same numbers, and the same warning."""
+    settle(ledger, settled(1))
+    found = as_dict(Watcher(ledger).look())
+    assert (found["trials"], found["left"], found["outcomes"]) == (10, 9, {"answered": 1})
+    assert found["arms"][0]["metrics"]["latency_s"]["n"] == 1
+    assert found["warning"] == NOT_DECIDING

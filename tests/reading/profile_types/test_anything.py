@@ -1,0 +1,151 @@
+"""Laws of reading: whatever the JSON, there is an outcome with a reason, metrics have their types, and no detector raises.
+
+``UDERIA_BENCH_FUZZ`` sets the examples a law is tried on (``make fuzz``); otherwise there are 1,000 over all laws.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import exchanges
+import orjson
+import traces
+from bounded import bounded, examples
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from uderia_bench.reading import detectors, metrics, profile_types
+from uderia_bench.reading.tables import steps
+from uderia_bench.report.trial.inspected import Inspected, to_json
+from uderia_bench.report.trial.text import to_text
+from uderia_bench.trial import Ending, Outcome
+
+_WIDTH = 80
+_CAPTURES = Path(__file__).resolve().parents[4] / "shared/uderia/captures"
+
+
+def _captured():
+    """Return the captured exchanges that lie beside the checkout, as JSON text; none where there are none."""
+    folders = sorted(path.parent for path in _CAPTURES.glob("*/session_details.json"))
+    names = ("task_final.json", "session_details.json")
+    return [orjson.dumps([orjson.loads((folder / name).read_bytes())["body"] for name in names]) for folder in folders]
+
+
+_LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8)
+    | st.sampled_from(["success", "error", "complete", "FASTPATH initiated for 'x'.", "2026-11-24T10:00:00+00:00", "strategic"])
+)
+ANYTHING = st.recursive(
+    _LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4), max_leaves=12
+)
+
+_AGENT_STEPS = (exchanges.step(1.0, (100, 10)), *exchanges.agent_tool(1.5, "t", '{"status": "success"}'))
+_RUNS = (
+    exchanges.agent_run(*_AGENT_STEPS),
+    exchanges.one_tool_run(tactical=True),
+    exchanges.planner_run(*exchanges.REPORT, extra_events=(exchanges.token_update("c", 1.0, (1, 1), (1, 1)),)),
+)
+
+
+def _paths(value, path=()):
+    """Return the path to every value inside a JSON value."""
+    yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        yield from _paths(inner, (*path, key))
+
+
+_SOURCES = [orjson.dumps(bodies) for bodies in _RUNS] + _captured()
+_PLACES = [[path for path in _paths(orjson.loads(source)) if len(path) > 1] for source in _SOURCES]
+
+
+@st.composite
+def mutated_runs(draw):
+    """Return a run's task and session with up to four values replaced by anything, dropped, said twice or put elsewhere."""
+    which = draw(st.integers(0, len(_SOURCES) - 1))
+    bodies = orjson.loads(_SOURCES[which])
+    for _ in range(draw(st.integers(1, 4))):
+        path = draw(st.sampled_from(_PLACES[which]))
+        with contextlib.suppress(KeyError, IndexError, TypeError):  # an earlier mutation took this place away
+            _mutate(draw, bodies, path)
+    return bodies
+
+
+def _mutate(draw, bodies, path):
+    place = bodies
+    for key in path[:-1]:
+        place = place[key]
+    if isinstance(place, dict) and not isinstance(path[-1], str):
+        return  # an earlier mutation put an object where the list was
+    kind = draw(st.sampled_from(["replace", "drop", "double", "reverse"]))
+    if kind == "replace":
+        place[path[-1]] = draw(ANYTHING)
+    elif kind == "drop":
+        del place[path[-1]]
+    elif kind == "double" and isinstance(place, list):
+        place.insert(path[-1], place[path[-1]])
+    elif kind == "reverse" and isinstance(place, list):
+        place.reverse()
+
+
+def check(record):
+    """Hold a record's trace to what every trace promises, and what is made of it."""
+    with bounded():
+        trace = profile_types.read(record)
+        assert isinstance(trace.outcome, Outcome)
+        assert trace.outcome is Outcome.ANSWERED or trace.outcome_detail
+        assert _counted(profile_types.totals(record)) == _counted(trace)
+        observed = metrics.observe(trace)  # raises on a wrong type, NaN or infinity
+        found = detectors.detect(trace)
+        steps.rows("r", record.trial, trace)
+        shown = Inspected(record=record, planned=True, trace=trace, metrics=observed, issues=found)
+        orjson.loads(to_json(shown))
+        assert all(cell_len(line) <= _WIDTH for line in to_text(shown, _WIDTH).splitlines())
+
+
+def _counted(trace):
+    """Return what is read alike with and without the steps."""
+    kind = (trace.profile_type, trace.execution_path, trace.provider, trace.model, trace.price_fallback)
+    return trace.outcome, trace.outcome_detail, trace.timing, trace.tokens, trace.answer, kind
+
+
+@given(task=ANYTHING, session=ANYTHING)
+@settings(max_examples=examples(300), deadline=None)
+def test_any_json_has_an_outcome(task, session):
+    """Any JSON for task and session is a trial with an outcome and a reason."""
+    check(traces.record(orjson.dumps(task), orjson.dumps(session)))
+
+
+@given(bodies=mutated_runs())
+@settings(max_examples=examples(600), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_a_mutated_run_has_an_outcome(bodies):
+    """A real run with any of its values replaced by anything is still read."""
+    check(traces.record(*bodies))
+
+
+@given(body=st.binary(max_size=64), ending=st.sampled_from(Ending))
+@settings(max_examples=examples(100), deadline=None)
+def test_any_bytes_have_an_outcome(body, ending):
+    """Bytes that are no JSON at all are read too, whatever the client saw."""
+    check(traces.record(body, body, ending=ending, detail="why"))
+
+
+@given(order=st.permutations(range(len(_RUNS[1][0]["events"]))))
+@settings(max_examples=50, deadline=None)
+def test_the_order_of_events_does_not_matter(order):
+    """Stamps decide: shuffled events give the same trace, but for the note."""
+    task, session = _RUNS[1]
+    shuffled = {**task, "events": [task["events"][i] for i in order]}
+    straight, read = profile_types.read(traces.record(task, session)), profile_types.read(traces.record(shuffled, session))
+    assert (read.outcome, read.tokens, read.timing, read.llm_calls) == (
+        straight.outcome,
+        straight.tokens,
+        straight.timing,
+        straight.llm_calls,
+    )

@@ -1,0 +1,203 @@
+"""What a gate says when it is right, and where it is pointed into when it is wrong."""
+
+from dataclasses import replace
+
+import pytest
+from report.reports import METRICS
+
+from uderia_bench.analysis import Verdict
+from uderia_bench.report.gates import BaselineGate, ContrastGate, IssueGate, MetricGate, Misread, Names, OutcomeGate, parse
+from uderia_bench.trial import Outcome
+
+NAMES = Names(
+    arms=("IDEAT", "OPTIM", "v1.2 fast"),
+    contrasts=(("IDEAT", "OPTIM"),),
+    metrics={metric.name: metric for metric in METRICS},
+    issues=("recursion", "redundant_tool_calls"),
+    baseline="main-nightly",
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "arm", "metric", "statistic", "operator", "limit"),
+    [
+        ("OPTIM.latency_s.p95 < 20s", "OPTIM", "latency_s", "p95", "<", 20.0),
+        ("OPTIM.latency_s.p95 < 20", "OPTIM", "latency_s", "p95", "<", 20.0),
+        ("OPTIM.latency_s.p50<=1500ms", "OPTIM", "latency_s", "p50", "<=", 1.5),
+        ("latency_s.mean < 2 min", None, "latency_s", "mean", "<", 120.0),
+        ("total_tokens.p90 <= 20k", None, "total_tokens", "p90", "<=", 20_000.0),
+        ("IDEAT.cost_usd.mean < 0.05usd", "IDEAT", "cost_usd", "mean", "<", 0.05),
+        ("OPTIM.ms_per_token.p99 < 1s", "OPTIM", "ms_per_token", "p99", "<", 1000.0),
+        ("OPTIM.fastpath_rate.mean >= 40%", "OPTIM", "fastpath_rate", "mean", ">=", 0.4),
+        ("OPTIM.answered.mean >= 0.99", "OPTIM", "answered", "mean", ">=", 0.99),
+        ("v1.2 fast.latency_s.p95 != 0s", "v1.2 fast", "latency_s", "p95", "!=", 0.0),
+    ],
+)
+def test_a_number_of_a_metric(text, arm, metric, statistic, operator, limit):
+    """Arm or every arm, any statistic, the limit in the metric's own unit whatever it was written in."""
+    gate = parse(text, NAMES)
+    assert isinstance(gate, MetricGate)
+    assert (gate.arm, gate.metric.name, gate.statistic, gate.operator, gate.limit) == (arm, metric, statistic, operator, limit)
+    assert gate.text == text
+
+
+def test_a_share_of_the_outcomes_is_exact():
+    """99.9% is what 999 of 1,000 divide to, so that a run that keeps the gate to the trial passes it."""
+    gate = parse("OPTIM.answered >= 99.9%", NAMES)
+    assert isinstance(gate, OutcomeGate)
+    assert (gate.arm, gate.outcome, gate.limit) == ("OPTIM", Outcome.ANSWERED, 999 / 1000)
+    assert parse("misrouted == 0", NAMES) == OutcomeGate(
+        text="misrouted == 0", arm=None, outcome=Outcome.MISROUTED, operator="==", limit=0.0
+    )
+
+
+def test_a_count_of_issues():
+    """Over the whole run, by kind."""
+    assert parse("issues.recursion == 0", NAMES) == IssueGate(
+        text="issues.recursion == 0", kind="recursion", operator="==", limit=0.0
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict", "negated", "surely"),
+    [
+        ("OPTIM vs IDEAT: total_tokens not worse", Verdict.WORSE, True, False),
+        ("OPTIM vs IDEAT: total_tokens surely not worse", Verdict.WORSE, True, True),
+        ("OPTIM vs IDEAT : total_tokens better", Verdict.BETTER, False, False),
+        ("OPTIM  vs  IDEAT:total_tokens equivalent", Verdict.EQUIVALENT, False, False),
+    ],
+)
+def test_a_verdict_of_a_contrast(text, verdict, negated, surely):
+    """Candidate against baseline, on one metric."""
+    gate = parse(text, NAMES)
+    assert isinstance(gate, ContrastGate)
+    assert (gate.candidate, gate.baseline, gate.metric.name) == ("OPTIM", "IDEAT", "total_tokens")
+    assert (gate.verdict, gate.negated, gate.surely) == (verdict, negated, surely)
+
+
+def test_a_contrast_may_be_asked_the_other_way_round():
+    """What was planned as OPTIM against IDEAT can be held to IDEAT against OPTIM."""
+    gate = parse("IDEAT vs OPTIM: latency_s better", NAMES)
+    assert (gate.candidate, gate.baseline) == ("IDEAT", "OPTIM")
+
+
+@pytest.mark.parametrize(
+    ("text", "arm", "metric", "verdict", "negated", "surely"),
+    [
+        ("OPTIM vs baseline: latency_s not worse", "OPTIM", "latency_s", Verdict.WORSE, True, False),
+        ("vs baseline: latency_s not worse", None, "latency_s", Verdict.WORSE, True, False),
+        ("v1.2 fast vs baseline : total_tokens surely not worse", "v1.2 fast", "total_tokens", Verdict.WORSE, True, True),
+        ("IDEAT vs baseline: answered equivalent", "IDEAT", "answered", Verdict.EQUIVALENT, False, False),
+        ("vs baseline: nothing worse", None, None, Verdict.WORSE, True, False),
+        ("OPTIM vs baseline: nothing worse", "OPTIM", None, Verdict.WORSE, True, False),
+    ],
+)
+def test_an_arm_against_the_baseline(text, arm, metric, verdict, negated, surely):
+    """One arm or every arm, on one metric or on all that are tested."""
+    gate = parse(text, NAMES)
+    assert isinstance(gate, BaselineGate)
+    assert (gate.arm, gate.metric and gate.metric.name) == (arm, metric)
+    assert (gate.verdict, gate.negated, gate.surely, gate.text) == (verdict, negated, surely, text)
+
+
+def test_an_arm_that_is_called_baseline_is_the_arm():
+    """Names of arms come before words of the language."""
+    arms = replace(NAMES, arms=("baseline", "OPTIM"), contrasts=(("baseline", "OPTIM"),))
+    assert isinstance(parse("OPTIM vs baseline: latency_s better", arms), ContrastGate)
+
+
+def test_without_a_baseline_nothing_is_held_against_one():
+    """The message says which key is missing, and points at the word."""
+    with pytest.raises(Misread, match="names no baseline; write baseline: NAME") as caught:
+        parse("vs baseline: nothing worse", replace(NAMES, baseline=None))
+    assert caught.value.text[caught.value.start : caught.value.end] == "baseline"
+
+
+WRONG = [  # the gate, what in it is pointed at, what is said
+    ("", " ", "is empty"),
+    ("   ", " ", "is empty"),
+    ("OPTMI.latency_s.p95 < 20s", "OPTMI", "no arm is named 'OPTMI'; did you mean OPTIM?"),
+    ("OPTMI.answered >= 99%", "OPTMI", "no arm is named 'OPTMI'; did you mean OPTIM?"),
+    ("OPTIM.latncy_s.p95 < 20s", "latncy_s", "no metric and no outcome is named 'latncy_s'; did you mean latency_s?"),
+    ("OPTIM.p95 < 20s", "p95", "'uderia-bench metrics' lists them"),
+    ("latncy_s.p95 < 20s", "latncy_s", "no metric is named 'latncy_s'; did you mean latency_s?"),
+    ("OPTIM.latency_s < 20s", "latency_s", "say which number of latency_s: latency_s.mean, latency_s.p50"),
+    ("OPTIM.latency_s.p96 < 20s", "p96", "a metric has no 'p96'; did you mean p9"),
+    ("OPTIM.latency_s.max < 20s", "max", "a metric has no 'max'"),
+    ("OPTIM.latency_s. < 20s", "<", "name a number of latency_s"),
+    ("OPTIM.latency_s.p95 20s", "20s", "a comparison belongs here"),
+    ("OPTIM.latency_s.p95 = 20s", "=", "'=' is no comparison; write =="),
+    ("OPTIM.latency_s.p95 => 20s", "=>", "'=>' is no comparison; write >="),
+    ("OPTIM.latency_s.p95 ~ 20s", "~", "'~' is no comparison"),
+    ("OPTIM.latency_s.p95 <", " ", "a number belongs here"),
+    ("OPTIM.latency_s.p95 < fast", "fast", "a number belongs here"),
+    ("OPTIM.latency_s.p95 < 20%", "%", "latency_s is written in s or ms or min, not in '%'"),
+    ("OPTIM.latency_s.p95 < 20 tokens", "tokens", "not in 'tokens'"),
+    ("OPTIM.total_tokens.mean < 20s", "s", "total_tokens is written in k"),
+    ("OPTIM.latency_s.p95 < 20s and answered >= 99%", "and", "write a second gate"),
+    ("OPTIM.latency_s.p95 < 20s, IDEAT.latency_s.p95 < 20s", ",", "write a second gate"),
+    ("OPTIM.latency_s.p95 < 20s really", "really", "nothing more belongs here"),
+    ("OPTIM.answerd >= 99%", "answerd", "did you mean answered?"),
+    ("OPTIM.answered >= 99", "99", "write 99% or 0.99"),
+    ("OPTIM.failed <= 3 trials", "trials", "a share is written in %, not in 'trials'"),
+    ("OPTIM", " ", "after an arm comes a dot and a name"),
+    ("OPTIM latency_s.p95 < 20s", "latency_s.p95", "after an arm comes a dot and a name"),
+    ("OPTIM.", " ", "name a metric or an outcome"),
+    ("< 20s", "<", "a gate begins with an arm"),
+    ("fast please", "fast", "is no arm, no metric and no outcome"),
+    ("issues == 0", "==", "issues are counted by kind"),
+    ("issues.recursoin == 0", "recursoin", "did you mean recursion?"),
+    ("issues.recursion == 0%", "%", "a count has no unit"),
+    ("issues.recursion <= 0.5", "0.5", "write a whole number"),
+    ("OPTIM vs IDEA: latency_s better", "IDEA", "no arm is named 'IDEA'; did you mean IDEAT?"),
+    ("OPTMI vs IDEAT: latency_s better", "OPTMI", "no arm is named 'OPTMI'"),
+    ("OPTIM vs OPTIM: latency_s better", "OPTIM", "not compared with itself"),
+    ("OPTIM vs v1.2 fast: latency_s better", "OPTIM vs v1.2 fast", "not planned; planned: OPTIM vs IDEAT"),
+    ("OPTIM vs IDEAT latency_s better", "latency_s", "a colon and a metric belong here"),
+    ("OPTIM vs", " ", "name the arm that OPTIM is held against"),
+    ("OPTIM vs IDEAT: latncy_s better", "latncy_s", "did you mean latency_s?"),
+    ("OPTIM vs IDEAT: llm_calls not worse", "llm_calls", "does not say which way is better"),
+    ("OPTIM vs IDEAT: latency_s.p95 better", ".p95", "on the metric itself"),
+    ("vs IDEAT: latency_s not worse", "IDEAT", "goes with baseline only"),
+    ("vs baselin: latency_s not worse", "baselin", "goes with baseline only"),
+    ("OPTIM vs baselin: latency_s not worse", "baselin", "no arm is named 'baselin'; did you mean baseline?"),
+    ("OPTMI vs baseline: latency_s not worse", "OPTMI", "no arm is named 'OPTMI'; did you mean OPTIM?"),
+    ("OPTIM vs baseline latency_s not worse", "latency_s", "a colon belongs here"),
+    ("OPTIM vs baseline: latncy_s not worse", "latncy_s", "did you mean latency_s?"),
+    ("vs baseline: latency_s", " ", "say what every arm must be"),
+    ("vs baseline: nothing better", "better", "nothing goes with worse only"),
+    ("vs baseline: nothing", " ", "nothing goes with worse"),
+    ("vs baseline: nothing worse today", "today", "nothing more belongs here"),
+    ("OPTIM vs IDEAT: latency_s", " ", "say what OPTIM must be"),
+    ("OPTIM vs IDEAT: latency_s faster", "faster", "is no verdict a gate may ask for"),
+    ("OPTIM vs IDEAT: latency_s surely better", "better", "surely goes with not worse only"),
+    ("OPTIM vs IDEAT: latency_s not not worse", "not", "is no verdict"),
+    ("OPTIM.latency_s.p95 < 20s\x1b[2J", "?", "cannot be printed"),
+]
+
+
+@pytest.mark.parametrize(("text", "pointed", "said"), WRONG, ids=[text or "empty" for text, _, _ in WRONG])
+def test_a_wrong_gate_is_pointed_into(text, pointed, said):
+    """The message says what could stand there; the marks stand under what is wrong."""
+    with pytest.raises(Misread) as caught:
+        parse(text, NAMES)
+    message, shown, marks = str(caught.value).split("\n")
+    assert said in message
+    start = marks.index("^")
+    under = shown.ljust(len(marks))[start : start + marks.count("^")]
+    assert under.split(" ")[0] == pointed.strip() or under == pointed
+
+
+def test_there_are_thirty_wrong_gates():
+    """As many as the interface asks for, all different."""
+    assert len({text for text, _, _ in WRONG}) >= 30
+
+
+def test_marks_stand_under_wide_characters():
+    """A name that takes two columns a character does not push the marks aside."""
+    names = Names(arms=("速い",), contrasts=(), metrics=NAMES.metrics)
+    with pytest.raises(Misread) as caught:
+        parse("速い.latncy_s.p95 < 1s", names)
+    _, shown, marks = str(caught.value).split("\n")
+    assert marks == "    " + " " * 5 + "^" * len("latncy_s")
+    assert shown.strip() == "速い.latncy_s.p95 < 1s"

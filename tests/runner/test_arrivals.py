@@ -1,0 +1,137 @@
+"""Ramps, sweeps and schedules as a run keeps them, on a scripted server and a clock that jumps."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+
+import anyio
+import httpx
+import pytest
+from benches import CONDITIONS, Bench, planned
+from scripted import Scripted
+
+from uderia_bench.runner import pacing
+from uderia_bench.runner.arrivals import PREPARE_S, Arrivals
+from uderia_bench.runner.pacing import Shape
+from uderia_bench.trial import Ending
+
+pytestmark = pytest.mark.anyio
+
+
+def swept(count, levels, *, arms=("OPTIM",)):
+    """Return ``count`` blocks at each level, a window a level and arm, with repeats that count on."""
+    trials = []
+    for place, level in enumerate(levels):
+        for one in planned(count, arms=arms, window_of=lambda _, arm: arms.index(arm)):
+            window = place * len(arms) + one.window
+            named = {"trial_id": f"{one.trial_id[:-1]}{place + 1}", "repeat": place + 1, "level": level}
+            trials.append(replace(one, seq=len(trials), window=window, **named))
+    return tuple(trials)
+
+
+def in_flight(records):
+    """Return the most trials in flight at once by level, from the client's own times."""
+    spans = defaultdict(list)
+    for record in records.values():
+        spans[record.trial.level].append((record.sent_s, record.sent_s + record.seen_hi_s))
+    return {
+        level: max(sum(begun <= at < ended for begun, ended in of_level) for at, _ in of_level)
+        for level, of_level in spans.items()
+    }
+
+
+async def test_each_level_of_a_sweep_has_its_own_slots(tmp_path):
+    """As many in flight as the level says, no more and no fewer, and no level begins before the one below has ended."""
+    levels = {level: Shape(slots=level) for level in (1, 2, 6)}
+    bench = Bench(tmp_path, Scripted(), swept(12, levels), replace(CONDITIONS, levels=levels))
+    await bench.run()
+    records = bench.records()
+    assert in_flight(records) == {1: 1, 2: 2, 6: 6}
+    sent = sorted(records.values(), key=lambda record: record.sent_s)
+    assert [record.trial.level for record in sent] == [1] * 12 + [2] * 12 + [6] * 12
+    assert {record.ending for record in sent} == {Ending.SETTLED}
+
+
+async def test_arms_of_a_sweep_stay_apart(tmp_path):
+    """A window is one arm's at one level."""
+    levels = {level: Shape(slots=level) for level in (2, 4)}
+    trials = swept(6, levels, arms=("IDEAT", "OPTIM"))
+    bench = Bench(tmp_path, Scripted(), trials, replace(CONDITIONS, levels=levels))
+    await bench.run()
+    assert bench.server.overlaps == {frozenset({"p-ideat"}), frozenset({"p-optim"})}
+    assert in_flight(bench.records()) == {2: 2, 4: 4}
+
+
+async def test_rates_are_swept_by_the_clock(tmp_path):
+    """At each level trials are as far apart as its rate says, however long they take."""
+    levels = {rate: Shape(slots=8, pacer=pacing.constant(rate)) for rate in (1.0, 4.0)}
+    bench = Bench(tmp_path, Scripted(task_s=20.0), swept(8, levels), replace(CONDITIONS, levels=levels))
+    await bench.run()
+    for level in levels:
+        due = sorted(record.due_s for record in bench.records().values() if record.trial.level == level)
+        assert [moment - due[0] for moment in due] == pytest.approx([n / level for n in range(8)], abs=0.01)
+
+
+async def test_slots_open_over_a_ramp(tmp_path):
+    """Of five slots over eight seconds one opens every two; from then on all five are in use."""
+    ramped = replace(CONDITIONS, concurrency=5, ramp_s=8.0)
+    bench = Bench(tmp_path, Scripted(task_s=100.0), planned(10, arms=("OPTIM",)), replace(ramped, timeout_s=500.0))
+    await bench.run()
+    sent = sorted(record.sent_s for record in bench.records().values())
+    assert sent[:5] == pytest.approx([0, 2, 4, 6, 8], abs=0.1)
+    assert sent[5] > 100
+    assert bench.server.most_in_flight == 5
+
+
+async def test_a_run_of_less_than_its_ramp_ends_when_it_has_ended(tmp_path):
+    """Nobody waits for slots that nobody needs."""
+    bench = Bench(
+        tmp_path, Scripted(task_s=1.0), planned(2, arms=("OPTIM",)), replace(CONDITIONS, concurrency=50, ramp_s=3600.0)
+    )
+    await bench.run()
+    assert anyio.current_time() < 60
+
+
+async def test_a_schedule_goes_on_from_window_to_window(tmp_path):
+    """The ramp is the run's: the first trial of a window is due when it opens, and the pause before it does not count."""
+    ramped = replace(CONDITIONS, pacer=pacing.constant(4.0, ramp_s=8.0))  # due after 0, 2, 2.8, 3.5, 4, 4.5, 4.9, 5.3 s
+    trials = planned(8, arms=("OPTIM",), window_of=lambda block, _: block // 4)
+    bench = Bench(tmp_path, Scripted(task_s=30.0), trials, ramped)
+    await bench.run()
+    due = sorted(record.due_s for record in bench.records().values())
+    first, second = ([moment - window[0] for moment in window] for window in (due[:4], due[4:]))
+    assert first == pytest.approx([0, 2, 8**0.5, 12**0.5], abs=0.01)
+    assert second == pytest.approx([0, 20**0.5 - 4, 24**0.5 - 4, 28**0.5 - 4], abs=0.01)
+
+
+async def test_what_was_due_and_never_sent_is_counted(tmp_path, monkeypatch):
+    """A server that is away holds arrivals back: of eleven due when the run is stopped, those not begun are counted."""
+    monkeypatch.setattr("random.uniform", lambda low, high: (low + high) / 4)  # the length of retries decides how many
+    paced = replace(CONDITIONS, pacer=pacing.constant(2.0), grace_s=0.0)
+    server = Scripted(task_s=1.0)
+    bench = Bench(tmp_path, server, planned(60, arms=("OPTIM",)), paced)
+
+    async def interrupt():
+        await anyio.sleep(1.2)
+        for call in ("/sessions", "/auth/me"):
+            server.trouble(call, *[httpx.ConnectError("nobody there")] * 1000)
+        await anyio.sleep(PREPARE_S + 4)
+        bench.stop.ask()
+
+    await bench.run(during=interrupt)
+    measured = bench.gauge.conditions()
+    assert measured.never_sent >= 3
+    assert len(bench.records()) + measured.never_sent == 11  # due after 0, 0.5, … 5 s
+
+
+async def test_the_clock_of_an_open_loop_counts_what_it_could_not_keep():
+    """Of a schedule at 2/s that is held up after two trials, six more are overdue when 3.6 s have gone, of those there are."""
+    arrivals = Arrivals(Shape(slots=1, pacer=pacing.constant(2.0)))
+    arrivals.open_window()
+    begun_s = anyio.current_time() + PREPARE_S
+    assert [arrivals.next_due_s() - begun_s for _ in range(2)] == [0, 0.5]
+    await anyio.sleep(PREPARE_S + 3.6)
+    assert arrivals.next_due_s() - begun_s == 1.0
+    assert arrivals.overdue(100) == 6  # due after 1, 1.5, … 3.5 s
+    assert arrivals.overdue(2) == 3

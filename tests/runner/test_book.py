@@ -1,0 +1,210 @@
+"""What writing in a thread promises: who goes on finds its entry committed, and who meets an error finds nothing of it."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+
+import anyio
+import pytest
+from records import ARM, record, trial
+
+from uderia_bench.errors import StoreError
+from uderia_bench.runner import book
+from uderia_bench.runner.book import ENDS_A_COMMIT, LedgerThread
+from uderia_bench.runs.ledger import Ledger
+from uderia_bench.runs.ledger_rows import Entry, State
+
+pytestmark = pytest.mark.anyio
+TRIALS = 3 * ENDS_A_COMMIT
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request):
+    """Run on real clocks: one that jumps would not wait for a thread."""
+    return request.param
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Return the file of a ledger of planned trials."""
+    file = tmp_path / "ledger.sqlite"
+    Ledger.create(file, [trial(n) for n in range(TRIALS)], {"OPTIM": ARM}).close()
+    return file
+
+
+def end(seq: int) -> Entry:
+    """Return the entry of an answered trial."""
+    return Entry(state=State.SETTLED, record=record(seq))
+
+
+def mark(seq: int) -> Entry:
+    """Return the entry of an accepted query."""
+    return Entry(state=State.ASKED, record=record(seq, task=None, session=None))
+
+
+def committed(path) -> dict[str, str]:
+    """Return the state of every trial, as another process would read it."""
+    with sqlite3.connect(path) as database:
+        return dict(database.execute("SELECT trial_id, state FROM trials WHERE state != 'planned'"))
+
+
+class Held:
+    """Stands before ``Ledger.write``: lets the first commit wait for ``go``, and keeps what came after as groups."""
+
+    def __init__(self, monkeypatch) -> None:
+        self.groups, self.begun, self.go = [], threading.Event(), threading.Event()
+        real = Ledger.write
+
+        def write(ledger, entries):
+            if not self.begun.is_set():
+                self.begun.set()
+                assert self.go.wait(5)
+            else:
+                self.groups.append([entry.state for entry in entries])
+            real(ledger, entries)
+
+        monkeypatch.setattr(Ledger, "write", write)
+
+
+async def test_what_is_waited_for_is_committed(path):
+    """Whoever goes on finds its entry on the disk, through a connection of its own."""
+    thread = LedgerThread(path)
+    async with anyio.create_task_group() as group:
+
+        async def one(seq: int) -> None:
+            await thread.write(mark(seq))
+            assert committed(path)[f"t{seq}"] == "asked"
+            await thread.write(end(seq))
+            assert committed(path)[f"t{seq}"] == "settled"
+
+        for seq in range(TRIALS):
+            group.start_soon(one, seq)
+    await thread.close()
+    with Ledger.open(path) as ledger:
+        assert list(ledger.records()) == [record(seq) for seq in range(TRIALS)]
+
+
+async def test_what_has_queued_up_is_few_commits_and_marks_go_with_the_first(path, monkeypatch):
+    """While one commit takes its time the others queue: a query about to be sent waits for no more than a few bodies."""
+    held = Held(monkeypatch)
+    thread = LedgerThread(path)
+    async with anyio.create_task_group() as group:
+        group.start_soon(thread.write, mark(0))
+        await anyio.to_thread.run_sync(held.begun.wait)
+        for seq in range(1, TRIALS - 1):
+            group.start_soon(thread.write, end(seq))
+        group.start_soon(thread.write, mark(TRIALS - 1))
+        await anyio.wait_all_tasks_blocked()
+        held.go.set()
+    await thread.close()
+    assert held.groups[0] == [State.ASKED] + [State.SETTLED] * ENDS_A_COMMIT
+    assert [len(ends) for ends in held.groups[1:]] == [ENDS_A_COMMIT, ENDS_A_COMMIT - 2]
+    assert {state for ends in held.groups[1:] for state in ends} == {State.SETTLED}
+
+
+async def test_an_end_waits_for_no_pause_between_marks(path, monkeypatch):
+    """Arrivals by the clock bring marks without end, and slots and memory are held until an end is committed."""
+    monkeypatch.setattr(book, "COMMIT_EVERY_S", 0.001)
+    thread = LedgerThread(path)
+    settled, under_way = anyio.Event(), anyio.Event()
+    marks = 0
+
+    async def arrivals() -> None:
+        nonlocal marks
+        while not settled.is_set():
+            async with anyio.create_task_group() as two:  # so that one is always waiting
+                for _ in range(2):
+                    two.start_soon(thread.write, mark(marks % TRIALS))
+                    marks += 1
+            if marks >= TRIALS:
+                under_way.set()
+
+    async with anyio.create_task_group() as group:
+        for _ in range(4):
+            group.start_soon(arrivals)
+        await under_way.wait()
+        with anyio.fail_after(5):
+            begun = marks
+            await thread.write(end(0))
+            waited = marks - begun
+        settled.set()
+    await thread.close()
+    assert waited < 4 * TRIALS
+
+
+async def test_a_cancelled_writer_goes_on_after_its_commit(path, monkeypatch):
+    """What a stopped trial reads of itself is what it wrote."""
+    held = Held(monkeypatch)
+    thread = LedgerThread(path)
+
+    async def stopped() -> None:
+        with anyio.CancelScope() as scope:
+            group.start_soon(cancel, scope)
+            await thread.write(mark(0))
+            assert committed(path) == {"t0": "asked"}
+            await anyio.sleep(5)
+            raise AssertionError("nobody cancelled")
+
+    async def cancel(scope: anyio.CancelScope) -> None:
+        scope.cancel()
+        held.go.set()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(stopped)
+    await thread.close()
+
+
+async def test_an_error_reaches_everybody_and_leaves_nothing_half_written(path, monkeypatch):
+    """The disk is full: who waits, who comes later and who keeps watch all hear it, and of that commit there is nothing."""
+    held = Held(monkeypatch)
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TRIGGER full BEFORE INSERT ON payloads BEGIN SELECT RAISE(FAIL, 'disk is full'); END")
+    thread = LedgerThread(path)
+    heard = []
+
+    async def one(entry: Entry) -> None:
+        with pytest.raises(StoreError, match="disk is full") as error:
+            await thread.write(entry)
+        heard.append(error.value)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(thread.write, mark(0))
+        await anyio.to_thread.run_sync(held.begun.wait)
+        for seq in (1, 2):
+            group.start_soon(one, end(seq))
+        await anyio.wait_all_tasks_blocked()
+        held.go.set()
+    await one(mark(3))
+    with pytest.raises(StoreError, match="disk is full"):
+        await thread.keep()
+    with pytest.raises(StoreError, match="disk is full"):
+        await thread.close()
+    assert len(heard) == 3
+    assert committed(path) == {"t0": "asked"}
+
+
+async def test_a_ledger_that_was_removed_is_noticed_though_nothing_is_written(path, monkeypatch):
+    """SQLite would go on writing into nothing."""
+    monkeypatch.setattr(book, "SYNC_EVERY_S", 0.01)
+    thread = LedgerThread(path)
+    await thread.write(mark(0))
+    path.unlink()
+    with anyio.fail_after(5), pytest.raises(StoreError, match="removed while the run went on"):
+        await thread.keep()
+
+
+async def test_nothing_is_written_after_the_end(path):
+    """Whoever comes too late is told, and not left waiting."""
+    thread = LedgerThread(path)
+    await thread.close()
+    with pytest.raises(StoreError, match="closed while the run went on"):
+        await thread.write(mark(0))
+    assert committed(path) == {}
+
+
+async def test_a_file_that_is_no_ledger_is_an_error_of_ours(tmp_path):
+    """The thread opens it for itself."""
+    thread = LedgerThread(tmp_path / "none.sqlite")
+    with pytest.raises(StoreError, match="no ledger here"):
+        await thread.write(mark(0))

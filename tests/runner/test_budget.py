@@ -1,0 +1,175 @@
+"""What a budget promises: the run stops before it is exceeded, over all its sittings; raised, it can be gone on with."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields, replace
+
+import anyio
+import httpx
+import pytest
+from benches import CONDITIONS, Bench, planned, talk
+from scripted import Scripted
+
+from uderia_bench.errors import StoreError
+from uderia_bench.runner.budget import Account, Limits
+from uderia_bench.runner.stop import Stop
+from uderia_bench.runs.ledger import Ledger
+from uderia_bench.trial import Ending
+
+pytestmark = pytest.mark.anyio
+LIMITS = tuple(field.name for field in fields(Limits))
+
+
+class Killed(Exception):
+    """The process is gone, as far as the run can tell."""
+
+
+class Metered(Scripted):
+    """A server whose every task takes 1,000 tokens and 1 cent."""
+
+    def _task(self, task_id: str) -> httpx.Response:
+        answer = super()._task(task_id)
+        if answer.json().get("status") != "complete":
+            return answer
+        used = {"turn_input": 900, "turn_output": 100, "cost_usd": 0.01, "call_id": "c"}
+        event = {"event_type": "token_update", "event_data": used, "timestamp": "2026-11-24T10:00:00+00:00"}
+        return httpx.Response(200, json={**answer.json(), "events": [event]})
+
+    def finish(self, task_id: str) -> None:
+        """Write what it took into the turn too."""
+        super().finish(task_id)
+        turn = self.sessions[self.tasks[task_id]["session"]]["last_turn_data"]["workflow_history"][-1]
+        turn.update(turn_input_tokens=900, turn_output_tokens=100, turn_cost=0.01)
+
+
+def bench(tmp_path, limits: Limits, trials=None, **changes) -> Bench:
+    """Return forty trials of one arm on a metered server."""
+    trials = planned(40, arms=("OPTIM",)) if trials is None else trials
+    return Bench(tmp_path, Metered(), trials, replace(CONDITIONS, limits=limits, **changes))
+
+
+@pytest.mark.parametrize(
+    ("limits", "most", "says"),
+    [
+        (Limits(trials=7), 7, "the budget of 7 trials has no room for another trial (7 trials spent)"),
+        (Limits(tokens=5500), 5, "the budget of 5500 tokens has no room for another trial (5000 tokens spent)"),
+        (Limits(usd=0.095), 9, "the budget of 0.095 USD has no room for another trial (0.09 USD spent)"),
+        (Limits(tokens=5500, trials=3), 3, "the budget of 3 trials"),
+    ],
+)
+async def test_a_run_stops_before_its_budget_is_exceeded(tmp_path, limits, most, says):
+    """As much is asked as there is room for, and not one more; the reason names the limit."""
+    made = bench(tmp_path, limits)
+    await made.run()
+    assert len(made.records()) == len(made.server.tasks) == most
+    assert {record.ending for record in made.records().values()} == {Ending.SETTLED}
+    assert made.stop.reason.startswith(says)
+
+
+@pytest.mark.parametrize("limits", [Limits(trials=7), Limits(tokens=5500), Limits(usd=0.095), Limits(time_s=20.0)])
+async def test_a_resume_of_a_budget_that_is_used_up_sends_nothing_and_says_what_to_change(tmp_path, limits):
+    """The budget is the run's, whatever the number of sittings; raised, the run goes on to its new end."""
+    made = bench(tmp_path, limits)
+    await made.run()
+    asked = len(made.server.tasks)
+    for _ in range(3):
+        made.stop = Stop()
+        await made.run(resume=True)
+        assert len(made.server.tasks) == asked
+        assert "has no room for another trial" in made.stop.reason
+        assert re.search(r"'resume --set budget\.(trials|tokens|usd|time)=' raises it", made.stop.reason)
+    raised = {name: 2 * limit for name in LIMITS if (limit := getattr(limits, name)) is not None}
+    made.conditions, made.stop = replace(made.conditions, limits=Limits(**raised)), Stop()
+    await made.run(resume=True)
+    assert asked < len(made.server.tasks) <= 2 * asked + 1
+    assert len(made.records()) == len(made.server.tasks)
+
+
+async def test_what_a_killed_sitting_spent_counts(tmp_path):
+    """Written with every trial that settles: no clean end is needed."""
+    made = bench(tmp_path, Limits(tokens=9500))
+
+    async def die():
+        await anyio.sleep(7)
+        raise Killed
+
+    with pytest.RaisesGroup(Killed):
+        await made.run(during=die)
+    settled = len(made.records())
+    assert 0 < settled < 9
+    await made.run(resume=True)
+    assert len(made.records()) == 9  # at 1,000 tokens each
+
+
+async def test_a_trial_that_is_asked_again_is_one_trial_and_pays_for_each_asking(tmp_path):
+    """A stop that cancels four trials gives four back; what they took nobody says, so it counts as the largest."""
+    made = bench(tmp_path, Limits(trials=12), grace_s=0.0)
+
+    async def interrupt():
+        await anyio.sleep(8)
+        made.stop.ask()
+
+    await made.run(during=interrupt)
+    endings = [record.ending for record in made.records().values()]
+    assert endings.count(Ending.CANCELLED) == 4
+    with Ledger.open(made.path) as ledger:
+        spent = Account.carried(ledger.account(), trials=0).spent
+    assert spent.tokens == 1000 * len(endings)
+    made.stop = Stop()
+    await made.run(resume=True)
+    assert [record.ending for record in made.records().values()] == [Ending.SETTLED] * 12
+
+
+async def test_a_damaged_account_is_one_line():
+    """It is said, and nothing is asked on a guess."""
+    for text in ("", "[]", "{}", '{"spent": {"trials": 1, "x": 2}, "largest": {}}', '{"spent": 3, "largest": {}}'):
+        with pytest.raises(StoreError, match="what the run has spent cannot be read from its ledger"):
+            Account.carried(text, trials=0)
+
+
+async def test_the_first_of_an_arm_is_asked_alone(tmp_path):
+    """Nobody knows yet what it takes: four at once could be four times too much."""
+    made = bench(tmp_path, Limits(tokens=500))
+    await made.run()
+    assert len(made.server.tasks) == 1
+
+
+async def test_without_a_price_nothing_is_asked_alone(tmp_path):
+    """A budget of trials or time leaves the slots full from the start."""
+    made = bench(tmp_path, Limits(trials=40, time_s=1000))
+    await made.run()
+    assert made.server.most_in_flight == 4
+    assert made.stop.reason is None
+
+
+async def test_time_ends_a_sitting(tmp_path):
+    """Nothing is sent that would, by the longest seen, end too late; what is in flight at the end is cancelled."""
+    made = bench(tmp_path, Limits(time_s=20.0))
+    await made.run()
+    assert anyio.current_time() <= 21
+    assert 12 <= len(made.records()) < 40  # four slots, trials of 3 s seen by looks that double: at least three rounds
+    assert {record.ending for record in made.records().values()} == {Ending.SETTLED}
+    long = bench(tmp_path / "long", Limits(time_s=20.0), timeout_s=1000.0)
+    long.path.parent.mkdir()
+    long.server.task_s = 500.0
+    began = anyio.current_time()
+    await long.run()
+    assert anyio.current_time() - began < 27
+    assert {record.ending for record in long.records().values()} == {Ending.CANCELLED}
+    assert long.stop.reason == "the budget of 20 s is used up: 'resume --set budget.time=' raises it"
+
+
+async def test_what_is_in_flight_when_the_budget_is_used_up_ends_by_itself(tmp_path):
+    """No grace is counted against what is paid for: it has its own deadline."""
+    made = bench(tmp_path, Limits(trials=6), grace_s=1.0)
+    made.server.task_s = 50.0
+    await made.run()
+    assert [record.ending for record in made.records().values()] == [Ending.SETTLED] * 6
+
+
+async def test_a_conversation_is_paid_for_whole(tmp_path):
+    """It is not begun where its last turn would be too much."""
+    made = bench(tmp_path, Limits(trials=4), trials=(*talk(3), *talk(3, arm="IDEAT", first=10)), concurrency=1)
+    await made.run()
+    assert len(made.records()) == 3

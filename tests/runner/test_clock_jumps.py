@@ -1,0 +1,93 @@
+"""Somebody sets the clock while a run goes on, or between its sittings: only what is for people shows it."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
+from itertools import cycle
+
+import anyio
+import pytest
+from benches import CONDITIONS, Bench, planned
+from scripted import Scripted
+
+from uderia_bench.runner.stop import Stop
+from uderia_bench.trial import Ending, TrialRecord
+
+pytestmark = pytest.mark.anyio
+BEGAN = datetime(2026, 11, 24, 1, 30, tzinfo=UTC)
+MEASURED = tuple(field.name for field in fields(TrialRecord) if not field.name.endswith("_at"))
+HOURS = (-5, 5)
+
+
+class Wall:
+    """A wall clock that goes with the run's, and can be set."""
+
+    def __init__(self) -> None:
+        self.set_by = timedelta()
+
+    def __call__(self) -> datetime:
+        """Return what it shows."""
+        return BEGAN + timedelta(seconds=anyio.current_time()) + self.set_by
+
+
+class Killed(Exception):
+    """The process is gone, as far as the run can tell."""
+
+
+async def test_a_clock_that_is_set_while_a_run_goes_on_changes_the_stamps_alone(tmp_path):
+    """Set by hours, ahead and back, at every look: times, endings, polls and attempts are those of an undisturbed run."""
+    told = []
+    for name, hours in (("steady", [0]), ("set", [5, -3, 11, 0, -40])):
+        (tmp_path / name).mkdir()
+        made, by = Bench(tmp_path / name, Scripted(task_s=3.0), planned(12)), cycle(hours)
+        began_s = anyio.current_time()
+        made.utc = lambda by=by: BEGAN + timedelta(seconds=anyio.current_time(), hours=next(by))
+        await made.run()
+        told.append((anyio.current_time() - began_s, made.records()))
+    (steady_s, steady), (set_s, jumping) = told
+    assert set_s == pytest.approx(steady_s)
+    for trial_id, record in steady.items():
+        for field in MEASURED:
+            seen, expected = getattr(jumping[trial_id], field), getattr(record, field)
+            assert seen == (pytest.approx(expected) if isinstance(expected, float) else expected), field
+    assert len({record.sent_at.date() for record in jumping.values()}) > 1  # it was set
+
+
+async def killed(bench: Bench, after_s: float) -> None:
+    """Run until the process dies."""
+
+    async def die():
+        await anyio.sleep(after_s)
+        raise Killed
+
+    with pytest.RaisesGroup(Killed):
+        await bench.run(during=die)
+    bench.stop = Stop()
+
+
+@pytest.mark.parametrize("hours", HOURS)
+@pytest.mark.parametrize("away_s", [1.0, 30.0])
+async def test_a_clock_that_is_set_between_sittings_costs_no_answer(tmp_path, hours, away_s):
+    """Tasks that go on, or have ended meanwhile, are picked up by their ids; nothing is asked twice."""
+    bench = Bench(tmp_path, Scripted(task_s=12.0), planned(4, arms=("OPTIM",)))
+    bench.utc = Wall()
+    await killed(bench, 5.0)
+    await anyio.sleep(away_s)
+    bench.utc.set_by = timedelta(hours=hours)
+    await bench.run(resume=True)
+    assert [(record.ending, record.attempts) for record in bench.records().values()] == [(Ending.SETTLED, 1)] * 4
+    assert len(bench.server.tasks) == 4
+
+
+@pytest.mark.parametrize("hours", HOURS)
+async def test_a_task_that_never_ends_holds_a_resume_no_longer_than_its_timeout(tmp_path, hours):
+    """Whatever the clock says of its age: from its picking up it has one time-out at most."""
+    bench = Bench(tmp_path, Scripted(task_s=1e9), planned(4, arms=("OPTIM",)), replace(CONDITIONS, timeout_s=60.0))
+    bench.utc = Wall()
+    await killed(bench, 5.0)
+    bench.utc.set_by = timedelta(hours=hours)
+    began_s = anyio.current_time()
+    await bench.run(resume=True)
+    assert {record.ending for record in bench.records().values()} == {Ending.TIMED_OUT}
+    assert anyio.current_time() - began_s < 60 + 15

@@ -1,0 +1,131 @@
+"""The load generator's own clock: lateness by hand, stalls inside round trips, a loop that is blocked and one that is not."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import anyio
+import pytest
+from benches import CONDITIONS, Bench, planned
+from scripted import Scripted
+
+from uderia_bench.analysis.conditions import failed_conditions
+from uderia_bench.runner import pacing
+from uderia_bench.runner.gauge import BEAT_S, STALLS_KEPT, STALLS_NAMED, Gauge, Histogram
+
+QUICK_S = 0.1  # a typical answer of an agent at twenty times its speed, and faster than any real one
+
+
+@pytest.mark.parametrize(("share", "exact"), [(0.5, 0.050), (0.9, 0.090), (0.99, 0.099), (1.0, 0.1)])
+def test_a_quantile_is_at_most_five_percent_too_high(share, exact):
+    """Of 1 to 100 ms the median is 50 ms; memory is a bucket for every 5 %, whatever the number of values."""
+    lateness = Histogram()
+    for milliseconds in range(1, 101):
+        lateness.add(milliseconds / 1000)
+    assert exact <= lateness.quantile_s(share) <= exact * 1.05
+    assert (lateness.count, lateness.max_s) == (100, 0.1)
+    assert lateness.mean_s == pytest.approx(0.0505)
+
+
+def test_nothing_counted_has_no_quantile_and_early_is_not_late():
+    """None where there is nothing; what came too early was 0 late."""
+    lateness = Histogram()
+    assert (lateness.quantile_s(0.99), lateness.mean_s) == (None, None)
+    lateness.add(-1.0)
+    assert (lateness.quantile_s(0.99), lateness.mean_s, lateness.max_s) == (0.0, 0.0, 0.0)
+
+
+def test_the_lag_is_that_of_any_moment_and_not_that_of_the_beats_that_came():
+    """A loop that stood still for five of ten seconds made half of all moments late, by 2.5 s in the mean; one beat saw it."""
+    gauge, now_s = Gauge(), 0.0
+    while now_s < 5:
+        gauge.woke(now_s, now_s)
+        now_s += BEAT_S
+    gauge.woke(5.0, 10.0)
+    found = gauge.conditions()
+    assert found.lag_mean_s == pytest.approx(1.25, rel=0.01)
+    assert found.lag_p99_s == pytest.approx(4.9, rel=0.06)
+    assert (found.lag_max_s, found.stalls, found.stalled_s) == (5.0, 1, 5.0)
+
+
+def test_a_round_trip_holds_the_part_of_a_stall_that_lies_in_it():
+    """Stalls from 1 to 2 s and from 4 to 4.5 s: their overlap with an interval, nothing of what is before or after."""
+    gauge = Gauge()
+    gauge.woke(1.0, 2.0)
+    gauge.woke(3.0, 3.001)  # too short to be called a stall
+    gauge.woke(4.0, 4.5)
+    intervals = [(0.0, 1.0), (0.5, 1.25), (1.25, 1.5), (1.5, 5.0), (2.0, 4.0), (4.25, 9.0), (4.5, 9.0)]
+    assert [gauge.stalled_s(*interval) for interval in intervals] == [0, 0.25, 0.25, 1.0, 0, 0.25, 0]
+
+
+def test_memory_does_not_grow_with_the_stalls():
+    """Ten times as many stalls as are kept: the latest are known, the longest are named, all are counted."""
+    gauge, many = Gauge(), 10 * STALLS_KEPT
+    for second in range(many):
+        gauge.woke(float(second), second + (0.5 if second == 7 else 0.02))
+    found = gauge.conditions()
+    assert found.stalls == many
+    assert found.longest_stalls[0] == (7.0, 0.5)
+    assert len(found.longest_stalls) == STALLS_NAMED
+    assert gauge.stalled_s(0, many) == pytest.approx(0.02 * STALLS_KEPT)
+
+
+def test_a_loop_that_is_blocked_is_called_invalid():
+    """A real event loop that stands still for a fifth of a second under a trial: the run says so, and the trial."""
+    gauge = Gauge()
+
+    async def ask():
+        async with anyio.create_task_group() as group:
+            group.start_soon(gauge.watch)
+            with gauge.flying():
+                begun_s = anyio.current_time()
+                await anyio.sleep(2 * BEAT_S)
+                time.sleep(0.2)  # noqa: ASYNC251 - that is the point
+                await anyio.sleep(2 * BEAT_S)
+                stalled_s = gauge.stalled_s(begun_s, anyio.current_time())
+            group.cancel_scope.cancel()
+        return stalled_s
+
+    assert anyio.run(ask, backend="asyncio") > 0.15
+    measured = gauge.conditions()
+    assert measured.stalls >= 1
+    assert measured.lag_max_s > 0.15
+    (reason,) = failed_conditions(measured, QUICK_S)
+    assert "event loop was late" in reason
+
+
+@pytest.mark.anyio
+async def test_a_loop_that_keeps_time_is_not_held_against_a_run(tmp_path):
+    """In virtual time nothing is late: L is lambda W, no trial is flagged, nothing is invalid."""
+    bench = Bench(tmp_path, Scripted(task_s=3.0), planned(20, arms=("OPTIM",)))
+    bench.gauge = Gauge()
+    await bench.run()
+    measured = bench.gauge.conditions()
+    assert (measured.trials, measured.lag_max_s, measured.stalls) == (20, pytest.approx(0, abs=1e-9), 0)
+    assert measured.in_flight == pytest.approx(measured.arrival_rate * measured.flight_s)
+    assert 3.0 < measured.in_flight <= 4.0
+    assert failed_conditions(measured, QUICK_S) == ()
+    assert {record.stall_s for record in bench.records().values()} == {0.0}
+
+
+@pytest.mark.anyio
+async def test_an_open_loop_keeps_its_rate_and_says_so(tmp_path):
+    """Asked and achieved arrivals a second are the schedule's and the sends' own, without what is between windows."""
+    trials = planned(20, arms=("OPTIM",), window_of=lambda block, _: block // 10)
+    bench = Bench(tmp_path, Scripted(task_s=30.0), trials, replace(CONDITIONS, pacer=pacing.constant(4.0)))
+    await bench.run()
+    measured = bench.gauge.conditions()
+    assert measured.asked_rate == pytest.approx(4.0)
+    assert measured.achieved_rate == pytest.approx(4.0)
+    assert measured.send_late_p99_s == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.anyio
+async def test_a_trial_whose_round_trip_was_held_up_is_flagged_in_its_record(tmp_path):
+    """The stall inside the submit's round trip is stored with the trial it hit, and with no other."""
+    bench = Bench(tmp_path, Scripted(task_s=1.0, submit_s=0.5), planned(2, arms=("OPTIM",)), replace(CONDITIONS, concurrency=1))
+    begun_s = anyio.current_time()
+    bench.gauge.woke(begun_s + 0.1, begun_s + 0.3)
+    await bench.run()
+    assert [bench.records()[name].stall_s for name in ("q0-OPTIM-r1", "q1-OPTIM-r1")] == pytest.approx([0.2, 0.0])

@@ -1,0 +1,156 @@
+"""What ``resume`` promises, whenever the process dies: what ended is not asked again, and nothing is asked twice uncounted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+
+import anyio
+import httpx
+import pytest
+from benches import CONDITIONS, Bench, planned
+from ledgers import mark_asked, settle
+from scripted import Scripted
+
+from uderia_bench.runs.ledger import Ledger
+from uderia_bench.trial import Ending
+
+pytestmark = pytest.mark.anyio
+TRIALS = planned(3, arms=("OPTIM",))
+CALLS = 3 + 3 * 7  # sign-in and profiles, then session, query, some polls and details of each trial: more than a run has
+
+
+class Dying(Scripted):
+    """A server whose client dies at its ``nth`` call: before the server hears of it, or before the answer is heard."""
+
+    def __init__(self, nth: int, *, heard: bool, **state) -> None:
+        super().__init__(**state)
+        self.nth, self.heard, self.death = nth, heard, anyio.CancelScope()
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        self.nth -= 1
+        if self.nth == 0 and not self.heard:
+            self.death.cancel()
+            await anyio.sleep_forever()
+        answer = await super()._answer(request)
+        if self.nth == 0:
+            self.death.cancel()
+            await anyio.sleep_forever()
+        return answer
+
+
+@pytest.mark.parametrize("heard", [False, True])
+@pytest.mark.parametrize("nth", range(1, CALLS))
+async def test_a_death_at_any_call_loses_nothing(tmp_path, nth, heard):
+    """Every trial ends answered; a query arrives again only where it was counted; what had ended keeps its task."""
+    server = Dying(nth, heard=heard, task_s=2.0)
+    bench = Bench(tmp_path, server, TRIALS, replace(CONDITIONS, concurrency=2))
+    with server.death:
+        await bench.run()
+    before = bench.records() if bench.path.exists() else {}
+    await bench.run(resume=bench.path.exists())
+    records = bench.records()
+    assert {record.ending for record in records.values()} == {Ending.SETTLED}
+    assert len(records) == len(TRIALS)
+    arrived = Counter(body["prompt"] for path, body in server.bodies if path.endswith("/query"))
+    for trial_id, record in records.items():
+        assert arrived[record.trial.prompt] <= record.attempts
+        assert before.get(trial_id, record).task_id == record.task_id
+    taken = Counter(task["prompt"] for task in server.tasks.values())
+    assert set(taken.values()) == {1}  # whatever the instant, the agent was asked once
+
+
+async def test_a_query_that_arrived_as_the_process_died_is_found_in_its_session(tmp_path):
+    """Neither accepted nor refused: its session names its task once that has ended, and it is not sent again."""
+    server = Scripted(task_s=20.0)
+    real = server.start
+
+    def dies(session_id, body):
+        real(session_id, body)
+        death.cancel()
+
+    server.start = dies
+    bench = Bench(tmp_path, server, TRIALS[:1])
+    with anyio.CancelScope() as death:
+        await bench.run()
+    await bench.run(resume=True)
+    (record,) = bench.records().values()
+    assert (record.ending, record.task_id, record.attempts) == (Ending.SETTLED, "task-0", 1)
+    assert server.count("POST", "/query") == 1
+
+
+async def test_a_task_that_ended_long_ago_is_answered_and_not_timed_out(tmp_path):
+    """Picked up after the deadline has passed: it is looked at first. One that still runs then is cancelled."""
+    for task_s, ending in ((20.0, Ending.SETTLED), (1e6, Ending.TIMED_OUT)):
+        server = Scripted(task_s=task_s)
+        folder = tmp_path / ending.value
+        folder.mkdir()
+        bench = Bench(folder, server, TRIALS[:1], replace(CONDITIONS, timeout_s=60.0))
+        with anyio.move_on_after(5):
+            await bench.run()
+        await _backdate(bench, timedelta(hours=3))
+        await anyio.sleep(100)
+        await bench.run(resume=True)
+        (record,) = bench.records().values()
+        assert record.ending is ending
+        assert server.count("POST", "/query") == 1
+
+
+async def test_a_clock_that_was_set_back_keeps_the_deadline(tmp_path):
+    """A query sent in the future, by UTC, gets its time-out from when it was picked up, and no more."""
+    server = Scripted(task_s=1e6)
+    bench = Bench(tmp_path, server, TRIALS[:1], replace(CONDITIONS, timeout_s=60.0))
+    with anyio.move_on_after(5):
+        await bench.run()
+    await _backdate(bench, -timedelta(days=400))
+    began = anyio.current_time()
+    await bench.run(resume=True)
+    (record,) = bench.records().values()
+    assert record.ending is Ending.TIMED_OUT
+    assert anyio.current_time() - began < 75
+
+
+async def test_a_server_that_forgot_everything_makes_lost_trials(tmp_path):
+    """Task and session gone: the query was taken, nobody knows what became of it, and it is not asked again."""
+    server = Scripted(task_s=20.0)
+    bench = Bench(tmp_path, server, TRIALS[:1])
+    with anyio.move_on_after(5):
+        await bench.run()
+    server.tasks.clear()
+    server.sessions.clear()
+    await bench.run(resume=True)
+    (record,) = bench.records().values()
+    assert record.ending is Ending.LOST
+    assert "its session is gone too" in record.detail
+
+
+async def test_what_a_new_embedded_server_never_heard_is_asked_again_and_counted(tmp_path):
+    """The embedded server dies with the process that started it: nothing is looked for on the next."""
+    bench = Bench(tmp_path, Scripted(task_s=20.0), TRIALS)
+    with anyio.move_on_after(5):
+        await bench.run()
+    with Ledger.open(bench.path) as ledger:
+        assert ledger.forget(["OPTIM"]) == 3
+    bench.server = Scripted(task_s=1.0)
+    await bench.run(resume=True)
+    assert {(record.ending, record.attempts) for record in bench.records().values()} == {(Ending.SETTLED, 2)}
+    assert bench.server.count("GET", "/details") == 3
+
+
+async def test_bodies_of_an_earlier_attempt_are_not_the_later_ones(tmp_path):
+    """An attempt that left bodies, followed by one that left none: none."""
+    bench = Bench(tmp_path, Scripted(), TRIALS[:1])
+    await bench.run()
+    with Ledger.open(bench.path) as ledger:
+        (record,) = ledger.records()
+        settle(ledger, replace(record, ending=Ending.UNREACHABLE, task=None, session=None))
+        (again,) = ledger.records()
+    assert (again.task, again.session) == (None, None)
+
+
+async def _backdate(bench: Bench, by: timedelta) -> None:
+    """Move when the first trial was sent."""
+    with Ledger.open(bench.path) as ledger:
+        record = ledger.pending(bench.trials[0].trial_id)
+        mark_asked(ledger, replace(record, sent_at=record.sent_at - by))

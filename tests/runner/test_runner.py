@@ -1,0 +1,463 @@
+"""What a run promises: every trial ends in a record, slots and isolation hold, a deadline is kept, a stop loses nothing."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import anyio
+import httpx
+import pytest
+from benches import CONDITIONS, Bench, planned, talk
+from scripted import Scripted
+
+from uderia_bench.errors import NotSignedIn
+from uderia_bench.gateway.uderia import TRIES
+from uderia_bench.runner import pacing
+from uderia_bench.runner.arrivals import PREPARE_S
+from uderia_bench.runner.asking import LATE_WAIT_S
+from uderia_bench.runner.stop import Stop
+from uderia_bench.trial import Ending
+
+pytestmark = pytest.mark.anyio
+HALF = {"content": b'{"events": [{, "status": "complete"}'}  # its end can be read, and the whole cannot
+
+
+async def test_every_trial_is_settled_with_its_bodies(tmp_path):
+    """Each planned trial has one record with task and session as they came, in its own session."""
+    bench = Bench(tmp_path, Scripted(), planned(10))
+    await bench.run()
+    records = bench.records()
+    assert len(records) == len(bench.seen) == 20
+    assert {record.ending for record in records.values()} == {Ending.SETTLED}
+    assert all(b"complete" in record.task and b"workflow_history" in record.session for record in records.values())
+    assert len({record.session_id for record in records.values()}) == 20
+    asked = {body["profile_id"] for path, body in bench.server.bodies if path.endswith("/query")}
+    assert asked == {"p-ideat", "p-optim"}
+
+
+async def test_concurrency_is_the_most_in_flight(tmp_path):
+    """Slots bound what is in flight on a server, and are used."""
+    bench = Bench(tmp_path, Scripted(), planned(20))
+    await bench.run()
+    assert bench.server.most_in_flight == 4
+
+
+async def test_an_arm_may_cap_its_own(tmp_path):
+    """A cap bounds one arm below the server's slots."""
+    bench = Bench(tmp_path, Scripted(), planned(8, arms=("OPTIM",)), replace(CONDITIONS, caps={"OPTIM": 2}))
+    await bench.run()
+    assert bench.server.most_in_flight == 2
+
+
+async def test_an_open_loop_sends_by_the_clock(tmp_path):
+    """At 2/s trials are sent half a second apart, however slow the server is and however many are in flight.
+
+    Sessions are made before: what that takes moves no query.
+    """
+    paced = replace(CONDITIONS, pacer=pacing.constant(2.0))
+    bench = Bench(tmp_path, Scripted(task_s=30.0, session_s=0.3), planned(12, arms=("OPTIM",)), paced)
+    bench.utc = lambda: datetime.fromtimestamp(anyio.current_time(), UTC)
+    await bench.run()
+    records = sorted(bench.records().values(), key=lambda record: record.trial.seq)
+    assert [record.due_s for record in records] == pytest.approx([PREPARE_S + n / 2 for n in range(12)], abs=0.01)
+    assert all(record.due_s <= record.sent_s < record.due_s + 0.001 for record in records)
+    waits = [(record.sent_at - record.due_at).total_seconds() for record in records]
+    assert waits == pytest.approx([record.sent_s - record.due_s for record in records], abs=1e-4)
+    assert bench.server.most_in_flight == 12
+
+
+async def test_a_stalled_server_shows_as_waiting_not_as_a_later_schedule(tmp_path):
+    """What could not be sent in time was still due in time: the wait is between due and sent (coordinated omission)."""
+    server = Scripted(task_s=1.0)
+    paced = replace(CONDITIONS, pacer=pacing.constant(2.0))
+    bench = Bench(tmp_path, server, planned(4, arms=("OPTIM",)), paced)
+    server.trouble("/sessions", httpx.Response(429, json={"message": "busy", "retry_after": 10}))
+    await bench.run()
+    first, *others = sorted(bench.records().values(), key=lambda record: record.trial.seq)
+    assert first.sent_s - first.due_s == pytest.approx(10.0 - PREPARE_S, abs=0.5)
+    assert all(record.sent_s - record.due_s < 0.1 for record in others)
+
+
+async def test_arrivals_that_a_server_slow_to_make_sessions_held_back_are_counted(tmp_path):
+    """The schedule was not kept, and that is no fault of this process: its own lateness is next to nothing."""
+    paced = replace(CONDITIONS, pacer=pacing.constant(1.0))
+    bench = Bench(tmp_path, Scripted(session_s=PREPARE_S + 2.0), planned(5, arms=("OPTIM",)), paced)
+    await bench.run()
+    measured = bench.gauge.conditions()
+    assert measured.sent_late == 5
+    assert (measured.send_late_p99_s or 0.0) < 0.001
+    assert [r.sent_s - r.due_s for r in bench.records().values()] == pytest.approx([2.0] * 5, abs=0.1)
+
+
+async def test_a_stop_does_not_wait_for_the_schedule(tmp_path):
+    """Between two arrivals an hour apart a stop is heard at once."""
+    bench = Bench(
+        tmp_path, Scripted(task_s=1.0), planned(3, arms=("OPTIM",)), replace(CONDITIONS, pacer=pacing.constant(1 / 3600))
+    )
+
+    async def interrupt():
+        await anyio.sleep(5)
+        bench.stop.ask()
+
+    await bench.run(during=interrupt)
+    assert anyio.current_time() < 60
+    assert len(bench.records()) == 1
+
+
+async def test_windows_keep_arms_apart(tmp_path):
+    """No trial of a window is sent while one of the window before is still running on the server."""
+    windows = planned(6, window_of=lambda block, arm: 2 * (block // 3) + (arm == "OPTIM"))
+    bench = Bench(tmp_path, Scripted(), windows)
+    await bench.run()
+    assert bench.server.overlaps == {frozenset({"p-ideat"}), frozenset({"p-optim"})}
+
+
+async def test_without_windows_arms_overlap(tmp_path):
+    """The control: in one window both arms are in flight together."""
+    bench = Bench(tmp_path, Scripted(), planned(6))
+    await bench.run()
+    assert frozenset({"p-ideat", "p-optim"}) in bench.server.overlaps
+
+
+async def test_sessions_carry_the_arm_where_trials_overlap(tmp_path):
+    """Overlapping trials make their sessions with the arm's profile, single ones without (contract: session_profile)."""
+    bench = Bench(tmp_path, Scripted(), planned(1))
+    await bench.run()
+    assert all(
+        body == {"profile_id": body.get("profile_id")} for path, body in bench.server.bodies if path.endswith("/sessions")
+    )
+    bare = Bench(tmp_path / "bare", Scripted(), planned(1), replace(CONDITIONS, concurrency=1, bare_sessions=True))
+    bare.path.parent.mkdir()
+    await bare.run()
+    assert [body for path, body in bare.server.bodies if path.endswith("/sessions")] == [{}, {}]
+
+
+async def test_a_user_without_default_profile_gets_the_arms(tmp_path):
+    """A bare session that is refused is made with the arm's profile, and the trial says so."""
+    server = Scripted()
+    server.trouble("/sessions", httpx.Response(400, json={"error": "No default profile configured for this user."}))
+    bench = Bench(tmp_path, server, planned(1, arms=("OPTIM",)), replace(CONDITIONS, bare_sessions=True))
+    await bench.run()
+    (record,) = bench.records().values()
+    assert record.ending is Ending.SETTLED
+    assert any("no default profile" in note for note in record.notes)
+
+
+async def test_a_deadline_cancels_on_the_server(tmp_path):
+    """A trial that does not end in time is cancelled there and kept as timed out, with what it had done."""
+    bench = Bench(tmp_path, Scripted(task_s=1e6), planned(2, arms=("OPTIM",)), replace(CONDITIONS, timeout_s=30.0))
+    await bench.run()
+    records = bench.records().values()
+    assert {record.ending for record in records} == {Ending.TIMED_OUT}
+    assert bench.server.count("POST", "/cancel") == 2
+    assert all(b"cancelled" in record.task for record in records)
+
+
+async def test_polls_grow_with_the_time_elapsed(tmp_path):
+    """Intervals grow with the time elapsed, up to five seconds: a long trial is polled little more often than a short one."""
+    bench = Bench(tmp_path, Scripted(task_s=20.0), planned(1, arms=("OPTIM",)))
+    await bench.run()
+    (record,) = bench.records().values()
+    assert record.polls < 12
+    assert record.seen_lo_s < 20.05 <= record.seen_hi_s
+    assert record.seen_hi_s - record.seen_lo_s < 5.6
+
+
+async def test_troubles_become_endings(tmp_path):
+    """Refused and throttled trials are records like any other, what nobody answered is asked again, and the rest goes on."""
+    server = Scripted()
+    server.trouble(
+        "/query",
+        httpx.Response(400, json={"error": "The 'prompt' field is required."}),
+        httpx.Response(429, json={"message": "enough", "retry_after": 3600}),
+        *[httpx.ConnectError("refused")] * 5,
+    )
+    conditions = replace(CONDITIONS, concurrency=1, on_quota="continue")
+    bench = Bench(tmp_path, server, planned(6, arms=("OPTIM",)), conditions)
+    await bench.run()
+    records = bench.records().values()
+    assert [record.ending for record in records] == [Ending.REFUSED, Ending.RATE_LIMITED, *[Ending.SETTLED] * 4]
+    assert [record.attempts for record in records] == [1, 1, 2, 1, 1, 1]
+
+
+async def test_a_broken_query_is_looked_up_not_sent_again(tmp_path):
+    """Where the POST breaks after the server took it, the trial is found by its session; nothing is asked twice."""
+    server = Scripted()
+
+    def taken_then_broken():
+        server.start("s-0", {"prompt": "question 0", "profile_id": "p-optim"})
+        return httpx.ReadError("reset")
+
+    server.trouble("/query", taken_then_broken)
+    bench = Bench(tmp_path, server, planned(1, arms=("OPTIM",)))
+    async with anyio.create_task_group() as group:
+        group.start_soon(bench.run)
+        await anyio.sleep(5)
+        server.finish("task-0")
+    (record,) = bench.records().values()
+    assert record.ending is Ending.SETTLED
+    assert record.task_id == "task-0"
+    assert server.count("POST", "/query") == 1
+    assert record.accepted_s is None
+
+
+@pytest.mark.parametrize(("broken", "ending", "attempts"), [(1, Ending.SETTLED, 2), (3, Ending.UNREACHABLE, 3)])
+async def test_a_broken_query_that_never_arrived_is_asked_again(tmp_path, broken, ending, attempts):
+    """Where the session shows no trace of the query it is sent again, counted, and not for ever; the record says why."""
+    server = Scripted()
+    server.trouble("/query", *[httpx.ReadError("reset")] * broken)
+    bench = Bench(tmp_path, server, planned(1, arms=("OPTIM",)))
+    await bench.run()
+    (record,) = bench.records().values()
+    assert (record.ending, record.attempts) == (ending, attempts)
+    assert ending is Ending.SETTLED or "no trace of the query" in record.detail
+
+
+async def test_a_forgotten_task_is_read_from_its_session_or_lost(tmp_path):
+    """After a restart tasks are gone and sessions are not: what was saved counts, the rest is lost."""
+    server = Scripted(task_s=10.0)
+    bench = Bench(tmp_path, server, planned(2, arms=("OPTIM",)))
+
+    async def restart():
+        await anyio.sleep(5)
+        server.finish("task-0")
+        server.tasks.clear()
+
+    await bench.run(during=restart)
+    endings = {record.task_id: record.ending for record in bench.records().values()}
+    assert endings == {"task-0": Ending.SETTLED, "task-1": Ending.LOST}
+    (saved,) = (record for record in bench.records().values() if record.ending is Ending.SETTLED)
+    assert saved.task is None  # a poll that saw it running would tell readers that it never ended
+
+
+async def test_a_forgotten_task_may_still_be_writing_its_turn(tmp_path):
+    """A server forgets a task before its agent has saved the turn: the session is looked at again before the trial is lost."""
+    server = Scripted(task_s=1e6)
+
+    def forgotten():
+        server.tasks["task-0"]["end"] = anyio.current_time() + LATE_WAIT_S / 2
+        return httpx.Response(404, json={"error": "Task 'task-0' not found."})
+
+    server.trouble("/tasks/task-0", forgotten)
+    bench = Bench(tmp_path, server, planned(1, arms=("OPTIM",)))
+    await bench.run()
+    (record,) = bench.records().values()
+    assert (record.ending, record.task) == (Ending.SETTLED, None)
+    assert b"workflow_history" in record.session
+    assert b"task-0" in record.session
+
+
+@pytest.mark.parametrize(
+    "after",
+    [(), (HALF,) * TRIES, ({"json": {"task_id": "task-0", "status": "processing"}},)],
+    ids=["whole", "broken", "running"],
+)
+async def test_an_end_is_only_believed_from_a_whole_body(tmp_path, after):
+    """A body may say at its end that the task is over and be no JSON: it is read until it is whole, whatever comes between."""
+    server = Scripted(task_s=0.01)
+    server.trouble("/tasks/task-0", *(httpx.Response(200, **answer) for answer in (HALF, *after)))
+    bench = Bench(tmp_path, server, planned(1, arms=("OPTIM",)))
+    await bench.run()
+    (record,) = bench.records().values()
+    assert record.ending is Ending.SETTLED
+    assert json.loads(record.task)["status"] == "complete"
+
+
+async def test_looking_for_a_lost_turn_is_not_timing_out(tmp_path):
+    """A task forgotten just before its deadline is lost, not timed out: there is nothing left to cancel."""
+    server = Scripted(task_s=1e6)
+    bench = Bench(tmp_path, server, planned(1, arms=("OPTIM",)), replace(CONDITIONS, timeout_s=3.0))
+
+    async def restart():
+        await anyio.sleep(3.0 - LATE_WAIT_S)
+        server.tasks.clear()
+
+    await bench.run(during=restart)
+    (record,) = bench.records().values()
+    assert record.ending is Ending.LOST
+    assert server.count("POST", "/cancel") == 0
+
+
+async def test_a_lost_sign_in_ends_the_run_and_keeps_what_settled(tmp_path):
+    """When nobody can sign in any more the run ends with that reason; settled trials stay, the others can be resumed."""
+    server = Scripted(task_s=1.0)
+    bench = Bench(tmp_path, server, planned(40, arms=("OPTIM",)))
+
+    async def revoke():
+        await anyio.sleep(4)
+        server.tokens.clear()
+        server.trouble("/auth/login", *[httpx.Response(401, json={"message": "Account disabled"})] * 50)
+
+    with pytest.RaisesGroup(pytest.RaisesExc(NotSignedIn, match="Account disabled")):  # the group is this test's own
+        await bench.run(during=revoke)
+    assert 0 < len(bench.records()) < 40
+
+
+async def test_one_stop_sends_nothing_new_and_keeps_what_comes_back(tmp_path):
+    """After the first signal what is in flight still answers; nothing else is sent; the rest can be resumed."""
+    bench = Bench(tmp_path, Scripted(task_s=3.0), planned(40, arms=("OPTIM",)))
+
+    async def interrupt():
+        await anyio.sleep(4)
+        bench.stop.ask()
+
+    await bench.run(during=interrupt)
+    sent = bench.server.count("POST", "/query")
+    assert len(bench.records()) == sent < 40
+    assert {record.ending for record in bench.records().values()} == {Ending.SETTLED}
+    bench.stop = Stop()
+    await bench.run(resume=True)
+    assert len(bench.records()) == 40 == bench.server.count("POST", "/query")
+
+
+async def test_grace_ends_and_a_second_stop_ends_it_sooner(tmp_path):
+    """Long trials are cancelled on the server after the grace, or at once on a second signal, and asked again on resume."""
+    for second_stop, ended_by in ((False, 36.0), (True, 7.0)):
+        server = Scripted(task_s=500.0)
+        folder = tmp_path / str(second_stop)
+        folder.mkdir()
+        bench = Bench(folder, server, planned(10, arms=("OPTIM",)), replace(CONDITIONS, timeout_s=1000.0))
+
+        async def interrupt(bench=bench, second_stop=second_stop):
+            await anyio.sleep(5)
+            bench.stop.ask()
+            if second_stop:
+                await anyio.sleep(1)
+                bench.stop.ask()
+
+        began = anyio.current_time()
+        await bench.run(during=interrupt)
+        assert anyio.current_time() - began < ended_by
+        assert [record.ending for record in bench.records().values()] == [Ending.CANCELLED] * 4
+        assert server.count("POST", "/cancel") == 4
+        server.task_s, bench.stop = 1.0, Stop()
+        await bench.run(resume=True)
+        records = bench.records().values()
+        assert {record.ending for record in records} == {Ending.SETTLED}
+        assert sorted(record.attempts for record in records) == [1] * 6 + [2] * 4
+
+
+async def test_what_was_in_flight_at_a_crash_is_picked_up_by_id(tmp_path):
+    """A query accepted before a crash is followed, not asked again."""
+    server = Scripted(task_s=20.0)
+    bench = Bench(tmp_path, server, planned(2, arms=("OPTIM",)))
+    with anyio.move_on_after(5):  # the process dies: nothing is settled
+        await bench.run()
+    assert bench.records() == {}
+    await bench.run(resume=True)
+    records = bench.records().values()
+    assert {record.ending for record in records} == {Ending.SETTLED}
+    assert server.count("POST", "/query") == 2
+    assert all("picked up" in record.notes[0] and record.seen_hi_s is None for record in records)
+
+
+# ---- conversations
+
+
+async def test_the_turns_of_a_conversation_share_a_session_and_follow_each_other(tmp_path):
+    """One session, each turn sent when the one before has ended; the conversation holds one slot."""
+    trials = (*talk(3, arm="OPTIM"), *talk(3, arm="IDEAT", first=10))
+    bench = Bench(tmp_path, Scripted(task_s=3.0), trials)
+    await bench.run()
+    records = bench.records()
+    assert {record.ending for record in records.values()} == {Ending.SETTLED}
+    for arm in ("OPTIM", "IDEAT"):
+        told = [records[f"talk-{arm}-t{turn}"] for turn in (1, 2, 3)]
+        assert len({record.session_id for record in told}) == 1
+        assert len({record.task_id for record in told}) == 3
+        assert all(later.sent_s >= earlier.sent_s + 3.0 for earlier, later in itertools.pairwise(told))
+    assert bench.server.most_in_flight == 2
+
+
+async def test_a_conversation_that_dies_ends_all_its_turns(tmp_path):
+    """What cannot follow is not asked, ends as the turn before did and says so; resume asks a timed-out one no more."""
+    bench = Bench(tmp_path, Scripted(task_s=1e6), talk(3), replace(CONDITIONS, timeout_s=30.0))
+    await bench.run()
+    records = bench.records()
+    assert [record.ending for record in records.values()] == [Ending.TIMED_OUT] * 3
+    assert records["talk-OPTIM-t3"].detail == "not asked: turn 2 of the conversation ended timed_out"
+    assert records["talk-OPTIM-t3"].sent_s is None
+    assert bench.server.count("POST", "/query") == 1
+    await bench.run(resume=True)
+    assert bench.server.count("POST", "/query") == 1
+
+
+async def test_a_conversation_stopped_in_the_middle_is_asked_again_from_its_first_turn(tmp_path):
+    """After a stop in turn 2 the third is not sent; resume begins anew in another session, and attempts count it."""
+    bench = Bench(tmp_path, Scripted(task_s=3.0), talk(3))
+
+    async def interrupt():
+        await anyio.sleep(5)
+        bench.stop.ask()
+
+    await bench.run(during=interrupt)
+    assert sorted(bench.records()) == ["talk-OPTIM-t1", "talk-OPTIM-t2"]
+    first_session = bench.records()["talk-OPTIM-t1"].session_id
+    bench.stop = Stop()
+    await bench.run(resume=True)
+    records = bench.records()
+    assert {record.ending for record in records.values()} == {Ending.SETTLED}
+    assert [records[f"talk-OPTIM-t{turn}"].attempts for turn in (1, 2, 3)] == [2, 2, 1]
+    assert {record.session_id for record in records.values()} == {"s-1"} != {first_session}
+    assert bench.server.count("POST", "/query") == 5
+
+
+async def test_a_stop_while_the_left_overs_of_a_conversation_are_cancelled_sends_nothing(tmp_path):
+    """The cancel call may take long; what the stop found unsent stays unsent."""
+    server = Scripted(task_s=300.0)
+    bench = Bench(tmp_path, server, talk(2))
+    with anyio.move_on_after(5):  # the process dies in turn 1
+        await bench.run()
+
+    async def interrupt():
+        await anyio.sleep(0.5)
+        bench.stop.ask()
+        bench.stop.ask()
+
+    async def slow(request):
+        if request.url.path.endswith("/cancel"):
+            await anyio.sleep(4)
+        return await answer(request)
+
+    answer = server._answer
+    server._answer = slow
+    begun_s = anyio.current_time()
+    await bench.run(resume=True, during=interrupt)
+    assert server.count("POST", "/query") == 1
+    assert anyio.current_time() - begun_s < 10
+
+
+async def test_what_a_crash_left_running_of_a_conversation_is_cancelled_and_asked_again(tmp_path):
+    """It cannot be picked up in the middle, and must not run on under other trials."""
+    server = Scripted(task_s=20.0)
+    bench = Bench(tmp_path, server, talk(2))
+    with anyio.move_on_after(25):  # the process dies in turn 2
+        await bench.run()
+    await bench.run(resume=True)
+    assert {record.ending for record in bench.records().values()} == {Ending.SETTLED}
+    assert server.tasks["task-1"]["cancelled"]
+    assert {record.session_id for record in bench.records().values()} == {"s-1"}
+
+
+async def test_a_broken_query_of_a_later_turn_is_looked_up_behind_the_earlier_ones(tmp_path):
+    """The turn before is in the session already, and is not taken for the one that broke."""
+    server = Scripted(task_s=3.0)
+    bench = Bench(tmp_path, server, talk(2))
+    real = server.start
+
+    def break_the_second(session_id, body):
+        task_id = real(session_id, body)
+        if body["prompt"] == "turn 2":
+            raise httpx.ReadError("reset")
+        return task_id
+
+    server.start = break_the_second
+    async with anyio.create_task_group() as group:
+        group.start_soon(bench.run)
+        await anyio.sleep(10)
+        server.finish("task-1")
+    record = bench.records()["talk-OPTIM-t2"]
+    assert (record.ending, record.task_id) == (Ending.SETTLED, "task-1")

@@ -1,0 +1,223 @@
+"""What a run directory promises: made once, found by name, read across versions, never half written."""
+
+from __future__ import annotations
+
+import os
+import resource
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from uderia_bench.errors import StoreError
+from uderia_bench.runs import directory, find
+from uderia_bench.runs.directory import RunDirectory
+
+SCHEMA = pa.schema([("run_id", pa.string()), ("value", pa.int64())], metadata={"made": "by a test"})
+
+
+def run_with(output, run_id, frame, *, schema=SCHEMA, started="2026-01-01T00:00:00Z") -> RunDirectory:
+    """Return a run directory holding one table."""
+    run = directory.create(output, run_id)
+    run.write_manifest({"run_id": run_id, "started_at": started})
+    with run.table("trials", schema) as write:
+        write(frame)
+    return run
+
+
+def frame(run_id="a", values=(1, 2)) -> pl.DataFrame:
+    """Return a small table."""
+    return pl.DataFrame({"run_id": [run_id] * len(values), "value": list(values)})
+
+
+def test_a_run_is_made_once(tmp_path):
+    """A run id that exists is refused, with the way to go on."""
+    directory.create(tmp_path, "a")
+    with pytest.raises(StoreError, match=r"run a exists in .*: go on with 'uderia-bench resume"):
+        directory.create(tmp_path, "a")
+
+
+@pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden", "a" * 101, "x\ny"])
+def test_a_run_id_is_never_a_path(tmp_path, name):
+    """A run id names a directory and nothing else."""
+    with pytest.raises(StoreError, match="run id"):
+        directory.create(tmp_path, name)
+
+
+def test_no_run_is_called_latest(tmp_path):
+    """Nobody could name it: the word means whichever is the newest."""
+    with pytest.raises(StoreError, match="run id latest: means the newest run wherever RUN is given; choose another --run-id"):
+        directory.create(tmp_path, "latest")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_output_that_cannot_be_is_one_line(tmp_path):
+    """A file where the output directory should be."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="name another with --output"):
+        directory.create(tmp_path / "file", "a")
+
+
+def test_a_run_is_its_owners(tmp_path):
+    """Answers may be confidential."""
+    assert directory.create(tmp_path, "a").path.stat().st_mode & 0o077 == 0
+
+
+def test_a_run_is_found_by_id_directory_and_latest(tmp_path):
+    """``latest`` goes by the manifests' start, not by name or file time."""
+    run_with(tmp_path, "b", frame(), started="2026-01-02T00:00:00Z")
+    run_with(tmp_path, "a", frame(), started="2026-01-03T00:00:00Z")
+    os.utime(tmp_path / "b" / "manifest.json")
+    assert find.run("b", tmp_path).run_id == "b"
+    assert find.run(str(tmp_path / "b"), tmp_path / "elsewhere").run_id == "b"
+    assert find.run("latest", tmp_path).run_id == "a"
+
+
+def test_no_run_says_what_there_is(tmp_path):
+    """The error names the runs that exist, or how to make the first."""
+    with pytest.raises(StoreError, match=r"no run in .* yet: start one with"):
+        find.run("latest", tmp_path)
+    run_with(tmp_path, "b", frame())
+    with pytest.raises(StoreError, match=r"there are b\)"):
+        find.run("c", tmp_path)
+
+
+def test_runs_of_different_versions_read_as_one(tmp_path):
+    """A column that only one run has is null in the other."""
+    run_with(tmp_path, "a", frame())
+    wider = pa.schema([*SCHEMA, pa.field("extra", pa.float64())])
+    run_with(tmp_path, "b", frame("b").with_columns(extra=1.5), schema=wider)
+    for runs in (f"{tmp_path}/*", f"{tmp_path}/*/trials/*.parquet", ["a", "b"]):
+        rows = find.scan_trials(runs, tmp_path).sort("run_id").collect()
+        assert rows["extra"].to_list() == [None, None, 1.5, 1.5]
+
+
+def test_reading_nothing_says_to_derive(tmp_path):
+    """A run without Parquet is derived first."""
+    directory.create(tmp_path, "a").write_manifest({})
+    with pytest.raises(StoreError, match="derive the run first"):
+        find.scan_trials("a", tmp_path)
+
+
+def test_a_failed_derivation_leaves_the_old_table(tmp_path):
+    """Half a table never replaces a whole one."""
+    run = run_with(tmp_path, "a", frame())
+
+    def fail_halfway():
+        with run.table("trials", SCHEMA) as write:
+            write(frame(values=(7,)))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_halfway()
+    assert run.trials()["value"].to_list() == [1, 2]
+    assert [path.name for path in (run.path / "trials").iterdir()] == ["part-0.parquet"]
+
+
+def test_schema_metadata_reaches_the_file(tmp_path):
+    """Units and docs travel with the data."""
+    run = run_with(tmp_path, "a", frame())
+    assert pl.read_parquet_metadata(run.path / "trials" / "part-0.parquet")["made"] == "by a test"
+
+
+def test_a_run_is_worked_on_by_one_process(tmp_path):
+    """The second is refused while the first is at it, and let in afterwards."""
+    run = directory.create(tmp_path, "a")
+    with run.claimed(), pytest.raises(StoreError, match="run a is being worked on by another process"), run.claimed():
+        pass
+    with run.claimed():
+        pass
+
+
+def test_a_broken_manifest_is_one_line(tmp_path):
+    """Not JSON, or no object."""
+    run = directory.create(tmp_path, "a")
+    for text in ("{", "[]"):
+        (run.path / "manifest.json").write_text(text)
+        with pytest.raises(StoreError, match=r"manifest\.json"):
+            run.manifest()
+
+
+@pytest.mark.parametrize("body", [b"", b"PAR1", b"nothing of the kind" * 99])
+def test_a_part_that_cannot_be_read_is_one_line_that_says_how_to_make_it_again(tmp_path, body):
+    """Empty, cut off or something else; of the trials, and of any other table."""
+    run = run_with(tmp_path, "a", frame())
+    (run.path / "trials/part-0.parquet").write_bytes(body)
+    (run.path / "steps").mkdir()
+    (run.path / "steps/part-0.parquet").write_bytes(body)
+    for read in (run.trials, lambda: run.derived("steps")):
+        with pytest.raises(StoreError, match=r"cannot be read .*make it again with 'uderia-bench derive'") as error:
+            read()
+        assert str(error.value).isprintable()
+
+
+@pytest.fixture
+def read_only(tmp_path):
+    """Return a directory that nothing can be made in; root may write everywhere but among the kernel's own files."""
+    if os.geteuid() == 0:
+        return Path("/proc/self")
+    (tmp_path / "read-only").mkdir(mode=0o500)
+    return tmp_path / "read-only"
+
+
+@pytest.mark.parametrize(
+    ("work", "says"),
+    [
+        (lambda folder: directory.create(folder, "r"), "cannot write there"),
+        (lambda folder: directory.create(folder / "new", "r"), "cannot write there"),
+        (lambda folder: directory.write_file(folder / "report.md", "text"), "report.md: cannot write"),
+        (lambda folder: RunDirectory(folder).claimed().__enter__(), "cannot be claimed"),
+        (lambda folder: RunDirectory(folder).table("trials", SCHEMA).__enter__(), "trials: cannot write"),
+    ],
+)
+def test_a_directory_that_is_read_only_is_one_line(read_only, work, says):
+    """A new run, a file of an old one, going on with it, deriving it."""
+    with pytest.raises(StoreError, match=says) as error:
+        work(read_only)
+    assert str(error.value).isprintable()
+
+
+@contextmanager
+def a_disk_with_room_for(size: int):
+    """Let no file of this process grow beyond some bytes; what is written then fails as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_file_that_does_not_fit_leaves_the_old_one_and_no_half(tmp_path):
+    """One line that names it; what stood there stands there still."""
+    path = directory.write_file(tmp_path / "report.md", "old")
+    with a_disk_with_room_for(4096), pytest.raises(StoreError, match=r"report\.md: cannot write: File too large"):
+        directory.write_file(path, "new" * 4096)
+    assert path.read_text() == "old"
+    assert [each.name for each in tmp_path.iterdir()] == ["report.md"]
+
+
+def test_a_table_that_does_not_fit_leaves_the_old_one_and_no_half(tmp_path):
+    """Parquet as well."""
+    run = run_with(tmp_path, "a", frame())
+    noise = pl.DataFrame({"run_id": [os.urandom(9).hex() for _ in range(9000)], "value": range(9000)})
+    with (
+        a_disk_with_room_for(4096),
+        pytest.raises(StoreError, match="trials: cannot write"),
+        run.table("trials", SCHEMA) as write,
+    ):
+        write(noise)
+    assert run.trials()["value"].to_list() == [1, 2]
+    assert [each.name for each in (run.path / "trials").iterdir()] == ["part-0.parquet"]
+
+
+def test_a_file_is_on_the_disk_before_it_takes_its_place_and_so_is_its_place(tmp_path, monkeypatch):
+    """A power cut leaves the old one or the new: the file is synced under its temporary name, its folder after the renaming."""
+    synced: list[tuple[int, bool]] = []
+    path = tmp_path / "manifest.json"
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: (synced.append((os.fstat(fd).st_ino, path.exists())), real(fd)))
+    directory.write_file(path, "{}")
+    assert synced == [(path.stat().st_ino, False), (tmp_path.stat().st_ino, True)]

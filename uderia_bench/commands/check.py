@@ -1,0 +1,151 @@
+"""Whether a document is sound, and what it holds, without a server. It tells a corpus from an experiment by what it says."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import permutations
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from uderia_bench.documents import complexity, corpus, experiment
+from uderia_bench.documents.yaml import Complaint, Override, Rule, entries, read, suggestion
+from uderia_bench.errors import UsageError
+from uderia_bench.plugins import Plugins
+from uderia_bench.reading.expectations.check import GROUPS
+from uderia_bench.reading.metrics import BUILT_IN
+from uderia_bench.report import gates
+from uderia_bench.runner import plan
+from uderia_bench.trial import Stage
+
+
+def load(
+    path: str | os.PathLike[str],
+    plugins: Plugins,
+    overrides: Iterable[str | Override] = (),
+    *,
+    fallbacks: Iterable[Override] = (),
+) -> experiment.Experiment:
+    """Read an experiment as ``experiment.load`` does; mistakes in the names it uses are among all the others."""
+    return experiment.load(path, overrides, fallbacks=fallbacks, checks=[known_names(plugins)])
+
+
+def known_names(plugins: Plugins) -> Rule:
+    """Return the check that an experiment uses no name that nothing has: only the registries know the names."""
+    return partial(_names, plugins=plugins)
+
+
+def _names(data: Any, plugins: Plugins) -> Iterator[Complaint]:
+    """Find names that nothing has, in an experiment that may be wrong elsewhere."""
+    if not isinstance(data, dict):
+        return
+    known = {metric.name for metric in plugins.metrics}
+    for name in _mapping(data, "margins"):
+        if _says_something(name) and name not in known:
+            yield ("margins", name), f"no metric is named {name!r}; 'uderia-bench metrics' lists them"
+    stops_on = _mapping(data, "stop").get("metric")
+    if _says_something(stops_on) and stops_on not in {metric.name for metric in BUILT_IN}:
+        yield ("stop", "metric"), f"no metric of ours is named {stops_on!r}"
+    yield from _gates(data, plugins)
+
+
+def _gates(data: dict[str, Any], plugins: Plugins) -> Iterator[Complaint]:
+    """Find gates that cannot be read; without the arms' names none can. What another mistake hides is taken to be there."""
+    arms, written, baseline = _arms(data), data.get("gates", ()), data.get("baseline")
+    if arms is None or not isinstance(written, tuple):
+        return
+    misspelt = not data.keys() <= experiment.Experiment.model_fields.keys()
+    names = gates.Names(
+        arms=arms,
+        contrasts=_contrasts(data, arms, misspelt=misspelt),
+        metrics={metric.name: metric for metric in plugins.metrics},
+        issues=tuple(detector.name for detector in plugins.detectors),
+        baseline="baseline" if baseline is not None or misspelt else None,
+    )
+    read: list[gates.Gate] = []
+    for index, text in enumerate(written):
+        if _says_something(text):
+            try:
+                read.append(gates.parse(text, names))
+            except gates.Misread as wrong:
+                yield ("gates", index), str(wrong)
+    idle = len(read) == len(written) and not any(isinstance(gate, gates.BaselineGate) for gate in read)
+    if _says_something(baseline) and idle and not misspelt:
+        yield ("baseline",), "no gate compares with it; write one, such as vs baseline: nothing worse"
+
+
+def _arms(data: dict[str, Any]) -> tuple[str, ...] | None:
+    """Return the arms' names; None where they cannot all be read."""
+    listed = data.get("arms")
+    names = [name for _, arm in entries(data, "arms") if _says_something(name := arm.get("name"))]
+    return tuple(dict.fromkeys(names)) if names and isinstance(listed, tuple) and len(names) == len(listed) else None
+
+
+def _contrasts(data: dict[str, Any], arms: tuple[str, ...], *, misspelt: bool) -> tuple[tuple[str, str], ...]:
+    """Return the planned contrasts; where they cannot all be read, any may have been meant."""
+    if "contrasts" not in data and not misspelt:
+        return tuple((arms[0], other) for other in arms[1:])
+    listed = data.get("contrasts")
+    any_two = tuple(permutations(arms, 2))
+    said: list[Any] = [(each.get("baseline"), each.get("candidate")) for _, each in entries(data, "contrasts")]
+    sound = isinstance(listed, tuple) and len(said) == len(listed) and all(pair in any_two for pair in said)
+    return tuple(said) if sound else any_two
+
+
+def _mapping(data: dict[str, Any], key: str) -> dict[Any, Any]:
+    return found if isinstance(found := data.get(key), dict) else {}
+
+
+def _says_something(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def expectations_have_judges(queries: Iterable[corpus.Query], plugins: Plugins) -> None:
+    """Raise ``UsageError`` where a query expects what neither we nor an installed distribution can judge."""
+    known = {*(kind.name for kind in plugins.expectations), *GROUPS}
+    for query in queries:
+        for expectation in query.expect:
+            for _, kind, _ in expectation.named():
+                if kind not in known:
+                    raise UsageError(
+                        f"query {query.id} expects {kind!r}, and no installed distribution brings that{suggestion(kind, known)}"
+                    )
+
+
+def suggestions(path: Path) -> Iterator[str]:
+    """Give a line for every query of a corpus whose complexity is missing or is not what its words say."""
+    if not _is_experiment(path):
+        for query, proposal in complexity.differing(corpus.load(path).queries):
+            has = f"is {query.complexity}" if query.complexity else "has none"
+            yield f"{query.id} {has}, proposed {proposal.complexity}: {proposal.reason}"
+
+
+def _is_experiment(path: Path) -> bool:
+    data = read(path).data
+    return isinstance(data, dict) and "queries" not in data and ("arms" in data or "server" in data)
+
+
+def describe(path: Path, plugins: Plugins) -> str:
+    """Return in a few words what a sound document holds; raises ``DocumentError`` with all its mistakes."""
+    if _is_experiment(path):
+        return _experiment(load(path, plugins))
+    return _corpus(corpus.load(path), plugins)
+
+
+def _corpus(loaded: corpus.Corpus, plugins: Plugins) -> str:
+    expectations_have_judges(loaded.queries, plugins)
+    kinds = Counter(query.complexity or "unlabelled" for query in loaded.queries)
+    split = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items(), key=lambda item: -item[1]))
+    return f"corpus of {len(loaded.queries)} queries ({split})"
+
+
+def _experiment(loaded: experiment.Experiment) -> str:
+    trials = plan.build(loaded, loaded.queries)
+    measured = sum(trial.stage is Stage.MEASURED for trial in trials)
+    arms = ", ".join(arm.name for arm in loaded.arms)
+    asked = f"{len(loaded.queries)} queries, arms {arms}, {loaded.repeats} repeats"
+    if loaded.load.sweep is not None:
+        asked += f" at each of {len(loaded.load.sweep)} levels of the load"
+    return f"experiment of {measured} measured trials ({asked})"

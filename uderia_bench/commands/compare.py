@@ -1,0 +1,77 @@
+"""The seed document's two files for a run of its quick comparison, read from the run itself: one pair of files a query."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from uderia_bench.analysis import Analysis
+from uderia_bench.plugins import Plugins
+from uderia_bench.reading import profile_types as type_registry
+from uderia_bench.reading.metrics import observe
+from uderia_bench.report import facts
+from uderia_bench.report.seed.files import SeedComparison, SeedProfile, SeedTrial, to_test_run
+from uderia_bench.report.seed.markdown import to_comparison_markdown
+from uderia_bench.runs.directory import RunDirectory
+from uderia_bench.runs.ledger import Ledger
+from uderia_bench.trace import Trace
+from uderia_bench.trial import Stage, TrialRecord
+
+Read = tuple[TrialRecord, Trace]
+
+
+def write(run: RunDirectory, plugins: Plugins, *, arms: tuple[str, str], analysis: Analysis, at: datetime) -> tuple[str, ...]:
+    """Write ``test_run_<timestamp>.json`` and ``comparison_<timestamp>.md``; return the names, numbered from the second on."""
+    speed = facts.of(run.manifest(), {}).embedded_speed
+    by_query: dict[str, list[Read]] = {}
+    with Ledger.open(run.ledger) as ledger:
+        for record in ledger.records():
+            if record.trial.stage is Stage.MEASURED:
+                read = (record, type_registry.read(record, plugins.profile_types))
+                by_query.setdefault(record.trial.query_id, []).append(read)
+    written: list[str] = []
+    for number, reads in enumerate(by_query.values(), 1):
+        sides = [[read for read in reads if read[0].trial.arm == arm] for arm in arms]
+        if not all(sides):
+            continue  # an interrupted run: one profile was never asked this
+        comparison = SeedComparison(
+            query=reads[0][0].trial.prompt,
+            at=at,
+            profile1=_profile(sides[0], plugins),
+            profile2=_profile(sides[1], plugins),
+            embedded_speed=speed,
+            analysis=analysis if len(by_query) == 1 else None,
+        )
+        stamp = f"{at:%Y%m%d_%H%M%S}" + (f"_{number}" if number > 1 else "")
+        for name, text in (
+            (f"test_run_{stamp}.json", to_test_run(comparison)),
+            (f"comparison_{stamp}.md", to_comparison_markdown(comparison)),
+        ):
+            run.write(name, text)
+            written.append(name)
+    return tuple(written)
+
+
+def _profile(reads: list[Read], plugins: Plugins) -> SeedProfile:
+    record, trace = reads[0]
+    return SeedProfile(
+        arm=record.trial.arm,
+        profile_id=record.expected.profile_id,
+        profile_tag=trace.profile_tag or record.expected.profile_tag,
+        profile_type=trace.profile_type or record.expected.profile_type,
+        provider=trace.provider,
+        model=trace.model,
+        trials=tuple(_trial(*read, plugins) for read in sorted(reads, key=lambda read: read[0].trial.repeat)),
+    )
+
+
+def _trial(record: TrialRecord, trace: Trace, plugins: Plugins) -> SeedTrial:
+    return SeedTrial(
+        repeat=record.trial.repeat,
+        outcome=trace.outcome.value,
+        session_id=record.session_id,
+        task_id=record.task_id,
+        execution_path=trace.execution_path,
+        tools_used=tuple(dict.fromkeys(call.name for call in trace.tool_calls)),
+        llm_call_s=tuple(call.duration_s for call in trace.llm_calls if call.duration_s is not None),
+        metrics=observe(trace, plugins.metrics),
+    )

@@ -1,0 +1,194 @@
+"""What happens when a run is over: derive its tables, compare its arms, write its reports."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import asdict
+from typing import Any
+
+import anyio
+import polars as pl
+
+from uderia_bench.analysis import Analysis, conversations, labels
+from uderia_bench.analysis.analyse import analyse
+from uderia_bench.analysis.ramp import ramp_note
+from uderia_bench.commands import diff, report, results
+from uderia_bench.documents.experiment import Experiment
+from uderia_bench.errors import StoreError
+from uderia_bench.plugins import Plugins
+from uderia_bench.reading import definitions, derive, pricing
+from uderia_bench.reading import expected as expectations
+from uderia_bench.reading.detectors import DEFAULTS, Severity, Thresholds
+from uderia_bench.reading.judge import scores
+from uderia_bench.reading.pricing import PriceTable
+from uderia_bench.report import facts as run_facts
+from uderia_bench.report import findings, gates, judge
+from uderia_bench.report.content import GateResult, IssueSummary, PricedModel, Report, Saving
+from uderia_bench.report.costs import costs, priced_models
+from uderia_bench.report.gates import Against
+from uderia_bench.report.issues import summarise
+from uderia_bench.report.savings import savings
+from uderia_bench.runner import judging
+from uderia_bench.runner.sitting import Surroundings
+from uderia_bench.runs import baselines, find, log, manifest
+from uderia_bench.runs.directory import RunDirectory
+from uderia_bench.runs.ledger import Ledger
+from uderia_bench.trial import Outcome, Stage
+
+
+def ask_judge(run: RunDirectory, plugins: Plugins, around: Surroundings) -> None:
+    """Have the run's judge score what it has not scored yet; a run without a judge, or one that is not over, is left alone."""
+    facts = run.manifest()
+    if facts["state"] == "complete" and manifest.experiment_of(facts).judge is not None:
+        with log.into(run.log, as_json=around.log_as_json):
+            anyio.run(judging.ask, run, plugins, around.environ)
+
+
+def conclude(run: RunDirectory, plugins: Plugins, thresholds: Thresholds = DEFAULTS) -> Report:
+    """Derive a run's Parquet, compare its arms and write its reports; returns the report for printing and judging."""
+    facts = run.manifest()
+    prices = PriceTable(own=manifest.experiment_of(facts).prices, served=pricing.served(facts.get("servers", {})))
+    derived = derive.run(
+        run,
+        metrics=plugins.metrics,
+        types=plugins.profile_types,
+        detectors=plugins.detectors,
+        thresholds=thresholds,
+        expected=expectations.of(facts, plugins.expectations, scores.read(run.path).scores),
+        prices=prices,
+    )
+    found = {
+        "damaged": _damaged(run, derived),
+        "baseline": pinned(run, facts),
+        "prices": [asdict(priced) for priced in priced_models(run.trials(), run.derived("steps"), prices)],
+    }
+    run.write_manifest({**facts, "metrics": definitions.of(plugins.metrics), **found})
+    made = report_on(run, plugins)
+    results.keep(run, made, plugins)
+    report.leave(run, made)
+    return made
+
+
+def pinned(run: RunDirectory, facts: dict[str, Any]) -> dict[str, str] | None:
+    """Return the run that the experiment's baseline names, for the manifest; None where it names none, or none that is there.
+
+    It is looked up once: wherever the name points later, the report of this run says what it was held against.
+    """
+    name, known = manifest.experiment_of(facts).baseline, facts.get("baseline")
+    if name is None or known is not None:
+        return known
+    try:
+        found = find.run(name, run.path.parent, beside=baselines.folder_of(facts))
+    except StoreError:
+        return None
+    return {"run_id": found.run_id, "path": os.path.relpath(found.path, run.path.resolve())}
+
+
+def damage(facts: dict[str, Any]) -> tuple[str, ...]:
+    """Say what of a run could not be read, from its manifest."""
+    names = facts.get("damaged") or ()
+    if not names:
+        return ()
+    return (f"{len(names)} settled trials cannot be read from the damaged ledger: {', '.join(names)}",)
+
+
+def _damaged(run: RunDirectory, derived: int) -> tuple[str, ...]:
+    """Name the settled trials that could not be derived, because the ledger is damaged."""
+    with Ledger.open(run.ledger) as ledger:
+        return ledger.damaged() if derived < ledger.settled_count() else ()
+
+
+def report_on(run: RunDirectory, plugins: Plugins) -> Report:
+    """Compare the arms of a derived run as its experiment planned."""
+    facts = run.manifest()
+    experiment = manifest.experiment_of(facts)
+    trials = run.trials()
+    measured = trials.filter(trials["stage"] == Stage.MEASURED.value)
+    outcomes = Counter(Outcome(value) for value in measured["outcome"])
+    present = set(measured["arm"])
+    planned = [(contrast.baseline, contrast.candidate) for contrast in experiment.contrasts]
+    found = analyse(
+        trials,
+        metrics=plugins.metrics,
+        contrasts=tuple(pair for pair in planned if present.issuperset(pair)),
+        warnings=(
+            *labels.disagreements(trials),
+            *ramp_note(trials, experiment.load.ramp),
+            *(
+                f"{candidate} against {baseline} is not compared: one of them has no measured trial (yet)"
+                for baseline, candidate in planned
+                if not present.issuperset((baseline, candidate))
+            ),
+        ),
+        margins=experiment.margins,
+        correction=experiment.correction,
+        confidence=experiment.confidence,
+        seed=experiment.seed,
+        looked=manifest.looked(facts),
+        conditions=manifest.generator(facts),
+    )
+    issues = _issues(run, trials, plugins)
+    against = _against(run, facts, plugins)
+    return Report(
+        facts=run_facts.of(facts, outcomes, notes=(*damage(facts), *filter(None, [against.whence]))),
+        analysis=found,
+        metrics=plugins.metrics,
+        costs=costs(trials, tuple(summary.arm for summary in found.arms)),
+        prices=tuple(PricedModel(**priced) for priced in facts.get("prices", ())),
+        savings=_savings(run, trials),
+        issues=issues,
+        conversations=conversations.carry_over(trials),
+        judge=judge.told(experiment.judge, scores.read(run.path), run.derived("checks")),
+        gates=_gates(experiment, found, issues, plugins, against),
+        warnings=against.notes,
+    )
+
+
+def _savings(run: RunDirectory, trials: pl.DataFrame) -> tuple[Saving, ...]:
+    """Rank what could be saved; a run derived before there were detectors says nothing."""
+    found = run.derived("issues")
+    return () if found is None else savings(found, trials)
+
+
+def _issues(run: RunDirectory, trials: pl.DataFrame, plugins: Plugins) -> tuple[IssueSummary, ...]:
+    """Sum up what detectors, checks and repeats show; of what an older derivation wrote no table for, nothing is said."""
+    found, steps = run.derived("issues"), run.derived("steps")
+    judged, stated = run.derived("checks"), run.derived("answers")
+    summaries = (
+        *(() if found is None or steps is None else summarise(found, trials, steps, plugins.detectors)),
+        *(() if judged is None else findings.failed_checks(judged)),
+        *(() if stated is None else findings.disagreements(stated)),
+    )
+    return tuple(sorted(summaries, key=lambda issue: list(Severity).index(Severity(issue.severity)), reverse=True))
+
+
+def _gates(
+    experiment: Experiment, found: Analysis, issues: tuple[IssueSummary, ...], plugins: Plugins, against: Against
+) -> tuple[GateResult, ...]:
+    """Judge the experiment's gates; one that cannot be read any more (a plug-in that is gone) is missed, and says why."""
+    names = gates.names_of(experiment, plugins.metrics, [detector.name for detector in plugins.detectors])
+    results: list[GateResult] = []
+    for text in experiment.gates:
+        try:
+            results += gates.evaluate([gates.parse(text, names)], found, issues, against)
+        except gates.Misread as wrong:
+            results.append(GateResult(name=text, passed=False, detail=wrong.message))
+    return tuple(results)
+
+
+def _against(run: RunDirectory, facts: dict[str, Any], plugins: Plugins) -> Against:
+    """Hold a run against the baseline its experiment names.
+
+    On the first night there is none yet, and what its gates say is how to have one. An experiment names one only where a
+    gate compares with it (``check``), so that no comparison is made for nothing.
+    """
+    named, pinned = manifest.experiment_of(facts).baseline, facts.get("baseline")
+    if named is None:
+        return Against(why="the experiment names no baseline")
+    if pinned is None:
+        return Against(why=f"no run is found as {named} yet; 'uderia-bench baseline save {named} {run.run_id}' names this one")
+    baseline = RunDirectory((run.path / pinned["path"]).resolve())
+    if not baseline.begun:
+        return Against(why=f"the baseline {named} was run {pinned['run_id']}, which is no longer in {baseline.path.parent}")
+    return diff.against(baseline, run, plugins)

@@ -1,0 +1,242 @@
+"""Two runs compared, arm by arm of the same name: paired by query, unpaired in time. It reads run directories, writes nothing.
+
+Whatever happened between the runs (a new model, a busier provider, a longer history on the server) is in the numbers, so what
+is known to differ is said. A baseline that was asked other things (another corpus, other repeats, fewer queries) is refused,
+or, where the caller insists, named on every number.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from uderia_bench.analysis import Analysis, ArmSummary, Comparison
+from uderia_bench.analysis.analyse import analyse
+from uderia_bench.documents.experiment import SIM, Experiment
+from uderia_bench.errors import StoreError, UsageError
+from uderia_bench.plugins import Plugins
+from uderia_bench.report import facts as run_facts
+from uderia_bench.report import gates
+from uderia_bench.report.content import Report
+from uderia_bench.report.gates import Against
+from uderia_bench.runs import manifest
+from uderia_bench.runs.directory import RunDirectory
+from uderia_bench.trial import Outcome, Stage
+
+GATE = "nothing worse than the baseline"
+_HASH_SHOWN = 12  # characters, as in reports
+_ROLES = ("baseline", "run")  # what the sides are called, in the words of the command line
+_DIFFER = "the runs differ in"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Side:
+    """One of the two runs: what it was to do, what was done, its measured trials."""
+
+    role: str
+    manifest: dict[str, Any]
+    experiment: Experiment
+    measured: pl.DataFrame
+
+    @property
+    def run_id(self) -> str:
+        return str(self.manifest["run_id"])
+
+    @property
+    def started_at(self) -> datetime:
+        return datetime.fromisoformat(self.manifest["started_at"])
+
+    def name(self, arm: str) -> str:
+        """Return what an arm of this run is called beside its namesake."""
+        return _called(arm, self.role)
+
+    def asked(self, arm: str) -> frozenset[str]:
+        """Return the queries an arm was asked."""
+        return frozenset(self.measured.filter(pl.col("arm") == arm)["query_id"])
+
+
+def compare(
+    baseline: RunDirectory,
+    run: RunDirectory,
+    plugins: Plugins,
+    *,
+    arm: str | None = None,
+    force: bool = False,
+    gate: bool = False,
+) -> Report:
+    """Compare every arm that both runs have, or one, with the margins and the correction of ``run``'s experiment.
+
+    Raises ``UsageError`` where the runs have no arm in common, or were not asked the same and ``force`` does not say to go on.
+    With ``gate`` the report carries one: no verdict over all queries is ``worse``, structural ones apart.
+    """
+    if baseline.path == run.path:
+        raise UsageError(f"{run.run_id} is compared with itself: name two runs")
+    sides = tuple(_side(role, directory) for role, directory in zip(_ROLES, (baseline, run), strict=True))
+    first, second = sides
+    arms = _common(first, second, arm)
+    unlike = tuple(_unlike(first, second, arms))
+    if unlike and not force:
+        raise UsageError(
+            f"{first.run_id} is no baseline for {second.run_id}: {'; '.join(unlike)} (--force compares them anyway)"
+        )
+    found = analyse(
+        pl.concat([_renamed(side, arms) for side in sides], how="diagonal_relaxed"),
+        metrics=plugins.metrics,
+        contrasts=tuple((first.name(arm), second.name(arm)) for arm in arms),
+        margins=second.experiment.margins,
+        correction=second.experiment.correction,
+        confidence=second.experiment.confidence,
+        seed=second.experiment.seed,
+    )
+    found = _noted(found, first, second, arms, forced=tuple(f"forced: {reason}" for reason in unlike))
+    outcomes = Counter(Outcome(value) for value in second.measured["outcome"])
+    facts = run_facts.of(second.manifest, outcomes, notes=(_whence(first),))
+    return Report(
+        facts=replace(facts, interrupted=False),  # a comparison is over, also where a run that was forced into it is not
+        analysis=found,
+        metrics=plugins.metrics,
+        gates=(gates.nothing_worse(GATE, found, {second.name(arm) for arm in arms}),) if gate else (),
+        warnings=tuple(_changed(first, second)),
+    )
+
+
+def against(baseline: RunDirectory, run: RunDirectory, plugins: Plugins) -> Against:
+    """Compare a run with its baseline for its gates; where they cannot be compared, the value says why."""
+    try:
+        made = compare(baseline, run, plugins)
+    except (UsageError, StoreError) as error:
+        return Against(why=str(error))
+    arms = [arm.name for arm in manifest.experiment_of(run.manifest()).arms]
+    compared = {comparison.candidate for comparison in made.analysis.comparisons}
+    served = (note for one in made.analysis.comparisons for note in one.warnings if note.startswith(_DIFFER))
+    return Against(
+        analysis=made.analysis,
+        arms={arm: (_called(arm, _ROLES[0]), _called(arm, _ROLES[1])) for arm in arms if _called(arm, _ROLES[1]) in compared},
+        whence=_whence(_side(_ROLES[0], baseline)),
+        notes=(*made.warnings, *dict.fromkeys(served)),
+    )
+
+
+def _side(role: str, run: RunDirectory) -> _Side:
+    facts, trials = run.manifest(), run.trials()
+    return _Side(
+        role=role,
+        manifest=facts,
+        experiment=manifest.experiment_of(facts),
+        measured=trials.filter(trials["stage"] == Stage.MEASURED.value),
+    )
+
+
+def _called(arm: str, role: str) -> str:
+    return f"{arm} ({role})"
+
+
+def _common(first: _Side, second: _Side, wanted: str | None) -> tuple[str, ...]:
+    """Return the arms to compare, in the order of the run."""
+    names = tuple(tuple(arm.name for arm in side.experiment.arms if side.asked(arm.name)) for side in (first, second))
+    common = tuple(name for name in names[1] if name in names[0])
+    if not common or (wanted is not None and wanted not in common):
+        have = "; ".join(
+            f"{side.run_id} has {', '.join(known) or 'none'}" for side, known in zip((first, second), names, strict=True)
+        )
+        raise UsageError(f"no arm {wanted!r} in both runs: {have}" if wanted else f"no arm of one name in both runs: {have}")
+    return common if wanted is None else (wanted,)
+
+
+def _unlike(first: _Side, second: _Side, arms: tuple[str, ...]) -> Iterator[str]:
+    """Say in what the two runs were not asked the same."""
+    corpora = [side.manifest["corpus"] for side in (first, second)]
+    if corpora[0]["hash"] != corpora[1]["hash"]:
+        named = [f"{', '.join(corpus['names'])} ({corpus['hash'][:_HASH_SHOWN]})" for corpus in corpora]
+        yield f"the corpora differ, {named[0]} and {named[1]}"
+    repeats = [side.experiment.repeats for side in (first, second)]
+    if repeats[0] != repeats[1]:
+        yield f"the repeats differ, {repeats[0]} and {repeats[1]}"
+    for side in (first, second):
+        planned = side.manifest["plan"]["measured"]
+        if side.measured.height < planned:
+            yield f"{side.run_id} is incomplete, {side.measured.height} of {planned} trials"
+    for arm in arms:
+        queries = [side.asked(arm) for side in (first, second)]
+        if queries[0] != queries[1]:
+            both = len(queries[0] & queries[1])
+            yield f"{arm} was asked {len(queries[0])} and {len(queries[1])} queries, {both} of them in both runs"
+
+
+def _renamed(side: _Side, arms: tuple[str, ...]) -> pl.DataFrame:
+    names = {arm: side.name(arm) for arm in arms}
+    return side.measured.filter(pl.col("arm").is_in(arms)).with_columns(pl.col("arm").replace(names))
+
+
+def _noted(found: Analysis, first: _Side, second: _Side, arms: tuple[str, ...], *, forced: tuple[str, ...]) -> Analysis:
+    """Put what must be said of an arm's numbers on each of them."""
+    notes = {second.name(arm): (*forced, *_served_otherwise(first, second, arm)) for arm in arms}
+
+    def summary(one: ArmSummary) -> ArmSummary:
+        metrics = {name: replace(said, warnings=(*forced, *said.warnings)) for name, said in one.metrics.items()}
+        return replace(one, metrics=metrics)
+
+    def comparison(one: Comparison) -> Comparison:
+        return replace(one, warnings=(*notes.get(one.candidate, forced), *one.warnings))
+
+    return replace(
+        found,
+        arms=tuple(summary(one) for one in found.arms),
+        comparisons=tuple(comparison(one) for one in found.comparisons),
+        learning=tuple(replace(one, effects=tuple(comparison(effect) for effect in one.effects)) for one in found.learning),
+    )
+
+
+def _served_otherwise(first: _Side, second: _Side, arm: str) -> Iterator[str]:
+    """Say in what an arm was configured otherwise: the effect is of that, too."""
+    before, after = (side.manifest["arms"][arm] for side in (first, second))
+    for fact in ("server", "profile_tag", "profile_type", "models"):
+        if before.get(fact) != after.get(fact):
+            yield f"{_DIFFER} {fact} of {arm}: {_words(before.get(fact))}, now {_words(after.get(fact))}"
+
+
+def _changed(first: _Side, second: _Side) -> Iterator[str]:
+    """Say what is known to have changed between the runs, time first."""
+    began = f"{second.run_id} began {_apart(first, second)} {first.run_id}"
+    yield f"unpaired in time: {began}; what changed meanwhile is in the numbers"
+    before, after = first.experiment, second.experiment
+    conditions = [
+        ("concurrency", before.load.concurrency, after.load.concurrency),
+        ("isolation", before.load.isolation, after.load.isolation),
+        (
+            "load.sweep",
+            *(", ".join(f"{level:g}" for level in load.sweep or ()) or "none" for load in (before.load, after.load)),
+        ),
+        ("load.ramp", f"{before.load.ramp:g} s", f"{after.load.ramp:g} s"),
+        ("timeout", f"{before.timeout:g} s", f"{after.timeout:g} s"),
+        ("margins", before.margins, after.margins),
+        ("uderia-bench", first.manifest["versions"].get("uderia-bench"), second.manifest["versions"].get("uderia-bench")),
+    ]
+    if all(any(arm["server"] == SIM for arm in side.manifest["arms"].values()) for side in (first, second)):
+        conditions.append(("speed of the embedded Uderia", before.sim.speed, after.sim.speed))
+    for name, was, now in conditions:
+        if was != now:
+            yield f"{_DIFFER} {name}: {_words(was)}, now {_words(now)}"
+
+
+def _apart(first: _Side, second: _Side) -> str:
+    seconds = (second.started_at - first.started_at).total_seconds()
+    minutes = round(abs(seconds) / 60)
+    units = ((24 * 60, "days"), (60, "hours"), (1, "minutes"))
+    length, unit = next(((minutes / size, name) for size, name in units if minutes >= 2 * size), (minutes, "minutes"))
+    return f"{length:.0f} {unit} {'after' if seconds >= 0 else 'before'}"
+
+
+def _words(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {share:g}" for name, share in value.items()) or "none"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _whence(first: _Side) -> str:
+    return f"baseline {first.run_id}, experiment {first.experiment.name}, of {first.started_at:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,91 @@
+"""What a planned run is likely to cost and how long it takes, from the last run of each arm that is still in the output folder.
+
+An estimate by means, without an interval: other queries cost other amounts, and the forecast says whose means it took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from uderia_bench.documents.experiment import Experiment
+from uderia_bench.documents.experiment_parts import Arm
+from uderia_bench.runner.plan import Outline
+from uderia_bench.runs import find, manifest
+from uderia_bench.runs.directory import RunDirectory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmForecast:
+    """One arm's trials at the means of an earlier run of the same profile on the same server; None where that knows nothing.
+
+    ``seconds`` is the time of all trials one after the other, ``trials`` how many the means are of.
+    """
+
+    arm: str
+    planned: int
+    run_id: str
+    trials: int
+    cost_usd: float | None
+    seconds: float | None
+
+
+def forecast(experiment: Experiment, outline: Outline, output: Path) -> tuple[ArmForecast, ...]:
+    """Return a forecast for every arm that was run before."""
+    earlier = [(run.manifest(), run) for run in find.runs(output)] if output.is_dir() else []
+    earlier.sort(key=lambda pair: str(pair[0].get("started_at")), reverse=True)
+    found = (_arm(experiment, arm, outline, earlier) for arm in experiment.arms)
+    return tuple(one for one in found if one is not None)
+
+
+def _arm(
+    experiment: Experiment, arm: Arm, outline: Outline, earlier: list[tuple[dict[str, Any], RunDirectory]]
+) -> ArmForecast | None:
+    planned = next((share.measured + share.warmups for share in outline.arms if share.arm == arm.name), 0)
+    for said, run in earlier:
+        name = _same(experiment, arm, said)
+        if name is None or not any((run.path / "trials").glob("*.parquet")):
+            continue
+        trials = _at_the_lightest_load(run.trials().filter(pl.col("arm") == name))
+        if trials.height:
+            cost, seconds = (_mean(trials, column) for column in ("cost_usd", "latency_s"))
+            return ArmForecast(
+                arm=arm.name,
+                planned=planned,
+                run_id=run.run_id,
+                trials=trials.height,
+                cost_usd=None if cost is None else cost * planned,
+                seconds=None if seconds is None else seconds * planned,
+            )
+    return None
+
+
+def _at_the_lightest_load(trials: pl.DataFrame) -> pl.DataFrame:
+    """Choose the lowest level of a sweep: higher ones wait for each other, and that is no time of one after the other."""
+    if "level" not in trials.columns or trials["level"].null_count() == trials.height:
+        return trials
+    return trials.filter(pl.col("level") == pl.col("level").min())
+
+
+def _same(experiment: Experiment, arm: Arm, said: Mapping[str, Any]) -> str | None:
+    """Return what an earlier run called the arm: the same profile on the same server, as fast where it is embedded."""
+    before = manifest.experiment_of(dict(said))
+    server = experiment.server_of(arm.name)
+    for other in before.arms:
+        same = _tag(other.profile) == _tag(arm.profile) and before.server_of(other.name) == server
+        if same and before.sim.speed == experiment.sim.speed:
+            return other.name
+    return None
+
+
+def _tag(profile: str) -> str:
+    return profile.lstrip("@").upper()
+
+
+def _mean(trials: pl.DataFrame, column: str) -> float | None:
+    mean = trials[column].mean() if column in trials.columns else None
+    return float(mean) if isinstance(mean, int | float) else None

@@ -1,0 +1,131 @@
+"""Read a folder of runs as the nights of one experiment. It reads Parquet and manifests, and writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from math import log1p
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from uderia_bench.commands.history.changes import changes
+from uderia_bench.commands.history.levels import Levels, levels
+from uderia_bench.commands.history.shifts import Step, steps
+from uderia_bench.errors import StoreError, UsageError
+from uderia_bench.reading.metrics.metric import Assumption, Metric
+from uderia_bench.runs import find, manifest
+from uderia_bench.runs.directory import RunDirectory
+from uderia_bench.trial import Stage
+
+_ALWAYS = ("answered",)  # beside the metrics with a margin: a provider that stops answering has no latency to step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Night:
+    """One run of the history, with what its manifest says otherwise than the night before."""
+
+    run_id: str
+    started_at: datetime
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Series:
+    """One metric of one arm over the nights; ``margin`` is the least step worth saying."""
+
+    arm: str
+    metric: Metric
+    levels: Levels
+    steps: tuple[Step, ...]
+    margin: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class History:
+    """The nights of one experiment, oldest first, and every series in them."""
+
+    experiment: str
+    nights: tuple[Night, ...]
+    series: tuple[Series, ...]
+    confidence: float
+
+
+def gather(
+    output: Path, metrics: Sequence[Metric], *, experiment: str | None = None, arm: str | None = None, names: Sequence[str] = ()
+) -> History:
+    """Return the history of the experiment of that name, by default the latest run's.
+
+    Of every arm, or one; of the metrics with a margin in the latest run and the answer rate, or those named. Raises
+    ``StoreError`` where there is no finished run, ``UsageError`` for a metric nobody knows and an arm the latest run has not.
+    """
+    if unknown := sorted({*names} - {metric.name for metric in metrics}):
+        raise UsageError(f"no metric {', '.join(unknown)}: see 'uderia-bench metrics'")
+    found = sorted(((run.manifest(), run) for run in find.runs(output)), key=lambda pair: str(pair[0].get("started_at")))
+    complete = [(said, run) for said, run in found if said.get("state") == "complete"]
+    if not complete:
+        raise StoreError(f"no finished run in {output} yet: a history begins with the second")
+    wanted = experiment or _name(complete[-1][0])
+    nights = [(said, run) for said, run in complete if _name(said) == wanted]
+    if not nights:
+        known = ", ".join(sorted({_name(said) for said, _ in complete}))
+        raise StoreError(f"no finished run of experiment {wanted!r} in {output}; there are runs of {known}")
+    latest = manifest.experiment_of(nights[-1][0])
+    chosen = [metric for metric in metrics if metric.name in (names or (*latest.margins, *_ALWAYS))]
+    trials = _trials([run for _, run in nights])
+    arms = [one.name for one in latest.arms if arm in (None, one.name)]
+    if not arms:
+        have = ", ".join(one.name for one in latest.arms)
+        raise UsageError(f"no arm {arm!r} in the latest run of {wanted}: {nights[-1][1].run_id} has {have}")
+    before = [None, *(said for said, _ in nights[:-1])]
+    every = (
+        _series(trials.filter(pl.col("arm") == one), len(nights), one, metric, latest.margins.get(metric.name))
+        for metric in chosen
+        for one in arms
+    )
+    return History(
+        experiment=wanted,
+        nights=tuple(_night(said, last) for (said, _), last in zip(nights, before, strict=True)),
+        series=tuple(series for series in every if any(night.size for night in series.levels.nights)),
+        confidence=latest.confidence,
+    )
+
+
+def _trials(runs: Sequence[RunDirectory]) -> pl.DataFrame:
+    """Read the measured trials of every night, oldest first, with the night's number."""
+    of_night = [
+        run.trials().filter(pl.col("stage") == Stage.MEASURED).with_columns(pl.lit(at).alias("night"))
+        for at, run in enumerate(runs)
+    ]
+    return pl.concat(of_night, how="diagonal")
+
+
+def _series(trials: pl.DataFrame, nights: int, arm: str, metric: Metric, margin: float | None) -> Series:
+    if metric.name not in trials.columns:
+        trials = trials.with_columns(pl.lit(None, dtype=pl.Float64).alias(metric.name))
+    found = levels(trials, metric, nights)
+    least = _least(metric, margin, found)
+    return Series(arm=arm, metric=metric, levels=found, steps=steps(found.values, found.errors, least=least), margin=margin)
+
+
+def _least(metric: Metric, margin: float | None, found: Levels) -> float:
+    """Return the margin on the scale of the levels: its logarithm for a ratio, points for a rate, a share of an amount."""
+    if margin is None:
+        return 0.0
+    if found.relative:
+        return log1p(margin)
+    return margin if metric.assumption is Assumption.RATE else margin * abs(found.usual)
+
+
+def _name(said: dict[str, Any]) -> str:
+    return str(said["experiment"]["name"])
+
+
+def _night(said: dict[str, Any], before: dict[str, Any] | None) -> Night:
+    return Night(
+        run_id=said["run_id"],
+        started_at=datetime.fromisoformat(said["started_at"]),
+        changed=() if before is None else changes(before, said),
+    )

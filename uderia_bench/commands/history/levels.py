@@ -1,0 +1,135 @@
+"""Nights on one scale: a metric's level each night, from what every query did on the nights it was asked.
+
+Queries differ far more than nights do, so a night's level is what is left when every query's own level is taken out (the
+two-way additive model, fitted by alternating means): a query that is new, or was not answered one night, moves no level.
+Positive metrics are fitted as logarithms, so that a level reads as times the usual; others as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from uderia_bench.reading.metrics.metric import Assumption, Metric
+from uderia_bench.stats.arrays import Floats, is_flat
+from uderia_bench.stats.estimate import Estimate, Interval
+from uderia_bench.stats.proportion import wilson
+from uderia_bench.stats.student import standard_error, t_interval
+from uderia_bench.trial import Outcome
+
+Codes = npt.NDArray[np.intp]
+
+_ROUNDS = 200  # of alternating means, at most; few are needed where nights share their queries
+_SETTLED = 1e-12
+_NIGHT = "night"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Levels:
+    """A metric night by night; a night without a value has an empty array.
+
+    ``nights`` hold every query's value of that night less the query's own level, on the scale the metric is judged on;
+    ``usual`` is the typical query's value over all nights on that scale; ``relative``: the scale is logarithmic. ``shares`` are
+    a rate's values as they were observed, every query's of that night; None for what is no rate.
+    """
+
+    nights: tuple[Floats, ...]
+    usual: float
+    relative: bool
+    shares: tuple[Floats, ...] | None = None
+
+    @property
+    def values(self) -> Floats:
+        """The level of every night, 0 being the usual; NaN where a night has no value."""
+        return np.array([night.mean() if night.size else np.nan for night in self.nights])
+
+    @property
+    def errors(self) -> Floats:
+        """The standard error of every night's level, over its queries; NaN where a night has fewer than 2."""
+        return np.array([standard_error(night) if night.size > 1 else np.nan for night in self.nights])
+
+    def estimate(self, night: int, *, confidence: float) -> Estimate:
+        """Return a night's level in the metric's unit with Student's interval over its queries.
+
+        A rate whose queries all agree has no spread for Student to count, and is not known the better for it: Wilson bounds it.
+        A lone night has no interval: with every query's own level taken out, nothing of it is left to vary.
+        """
+        values = self.nights[night] + self.usual
+        if not values.size:
+            return Estimate(value=None, lo=None, hi=None, level=confidence, n=0)
+        if sum(bool(other.size) for other in self.nights) < 2:
+            ends = Interval.none("one night has no other to vary from")
+        elif values.size < 2:
+            ends = Interval.none("one query has no spread")
+        elif (share := self._agreed(night)) is not None:
+            ends = wilson(share * values.size, values.size, level=confidence)
+            return Estimate(value=share, lo=ends.lo, hi=ends.hi, level=confidence, n=values.size, method=ends.method)
+        else:
+            ends = t_interval(values, level=confidence)
+        shown = [self._in_unit(end) for end in (float(values.mean()), ends.lo, ends.hi)]
+        return Estimate(value=shown[0], lo=shown[1], hi=shown[2], level=confidence, n=values.size, method="t")
+
+    def _agreed(self, night: int) -> float | None:
+        """Return the share that a rate had on every query of a night; None where they differ, and for what is no rate.
+
+        All 0 and all 1 are that also where another night differs; else they agree once every query's own level is out.
+        """
+        if self.shares is None:
+            return None
+        observed, values = self.shares[night], self.nights[night] + self.usual
+        if observed[0] in (0.0, 1.0) and is_flat(observed):
+            return float(observed[0])
+        return self._in_unit(float(values.mean())) if is_flat(values) else None
+
+    def _in_unit(self, end: float | None) -> float | None:
+        if end is None:
+            return None
+        if self.shares is not None:
+            return min(max(end, 0.0), 1.0)
+        return float(np.exp(end)) if self.relative else end
+
+
+def levels(trials: pl.DataFrame, metric: Metric, nights: int) -> Levels:
+    """Fit one arm's measured trials of several nights; the column ``night`` counts from 0."""
+    relative = metric.assumption is Assumption.POSITIVE
+    column = pl.col(metric.name).cast(pl.Float64)
+    counted = trials.filter(pl.col("outcome") == Outcome.ANSWERED) if metric.needs_answer else trials
+    counted = counted.drop_nulls(metric.name)
+    if relative:
+        counted, column = counted.filter(column > 0), column.log()
+    means = counted.group_by(_NIGHT, "query_id").agg(column.mean().alias("value")).sort(_NIGHT, "query_id")
+    night = means[_NIGHT].to_numpy()
+    query = np.unique(means["query_id"].to_numpy(), return_inverse=True)[1]
+    values = means["value"].to_numpy()
+    left, usual = _without_queries(values, night, query, nights)
+    of_night = [night == at for at in range(nights)]
+    return Levels(
+        nights=tuple(left[at] for at in of_night),
+        usual=usual,
+        relative=relative,
+        shares=tuple(values[at] for at in of_night) if metric.assumption is Assumption.RATE else None,
+    )
+
+
+def _without_queries(values: Floats, night: Codes, query: Codes, nights: int) -> tuple[Floats, float]:
+    """Return the values less their query's level, so that all nights average 0, and what was taken out on average."""
+    if not values.size:
+        return values, 0.0
+    asked = np.bincount(query)
+    there = np.bincount(night, minlength=nights)
+    level = np.zeros(nights)
+    own = np.zeros(asked.size)
+    for _ in range(_ROUNDS):
+        own = np.bincount(query, weights=values - level[night]) / asked
+        new = np.divide(
+            np.bincount(night, weights=values - own[query], minlength=nights), there, where=there > 0, out=np.zeros(nights)
+        )
+        new -= new[there > 0].mean()
+        moved = float(np.abs(new - level).max())
+        level = new
+        if moved < _SETTLED:
+            break
+    return values - own[query], float(own.mean())

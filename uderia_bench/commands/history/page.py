@@ -1,0 +1,75 @@
+"""A history as one HTML page: the steps in words, then every series with a strip a night. No script, so nothing to filter."""
+
+from __future__ import annotations
+
+from uderia_bench.commands.history.gather import History, Series
+from uderia_bench.commands.history.telling import changed_on, step_in_words, summary
+from uderia_bench.report import figures
+from uderia_bench.report.formats.html import drawing, listing
+from uderia_bench.report.formats.html.axis import Axis, linear_axis, log_axis
+from uderia_bench.report.formats.html.document import document
+from uderia_bench.report.formats.html.markup import Markup, join, tag
+from uderia_bench.stats.estimate import Estimate
+
+
+def to_html(history: History) -> str:
+    """Return the history as a self-contained page."""
+    steps = [(series, step) for series in history.series for step in series.steps]
+    told = [
+        tag(
+            "div",
+            tag("h3", "Step"),
+            tag("p", step_in_words(history, series, step)),
+            listing.items(changed_on(history, step)),
+            class_="card",
+        )
+        for series, step in steps
+    ]
+    header = tag("header", tag("p", "uderia-bench history", class_="small"), tag("h1", history.experiment))
+    main = tag(
+        "main",
+        tag("section", tag("p", summary(history).rstrip(":")), tag("div", *told, class_="cards") if told else None),
+        *(_series(history, series) for series in history.series),
+    )
+    return document(f"{history.experiment} - history", header, main)
+
+
+def _series(history: History, series: Series) -> Markup | None:
+    estimates = [series.levels.estimate(at, confidence=history.confidence) for at in range(len(history.nights))]
+    ends = [end for e in estimates for end in (e.value, e.lo, e.hi) if end is not None]
+    axis = log_axis(ends) if series.levels.relative else linear_axis(ends)
+    if axis is None:
+        return None
+    scale = figures.scale_of(series.metric, axis.lo, axis.hi)
+    starts = {step.at for step in series.steps}
+    usual = next(e.value for e in estimates if e.value is not None)
+    rows = []
+    for at, (night, estimate) in enumerate(zip(history.nights, estimates, strict=True)):
+        rows.append(
+            tag(
+                "tr",
+                tag("th", f"{night.started_at:%Y-%m-%d}", scope="row", class_="short"),
+                tag("td", night.run_id, class_="short"),
+                tag("td", _strip(axis, estimate, usual, moved=at in starts), class_="strip"),
+                tag("td", figures.estimate_forms(estimate, scale)[0], class_="number short"),
+                tag("td", join(tag("b", "step; ") if at in starts else None, "; ".join(night.changed)), class_="wordy"),
+            )
+        )
+    head = tag(
+        "tr",
+        *(tag("th", name, scope="col") for name in ("night", "run")),
+        listing.drawn(drawing.scale(axis, lambda value: figures.amount(value, scale, half=value)), "level, drawn"),
+        tag("th", "level", scope="col", class_="number"),
+        tag("th", "changed", scope="col"),
+    )
+    name = f"{series.arm}, {series.metric.name}"
+    grid = tag("table", tag("caption", "Every night's level with its interval"), tag("thead", head), tag("tbody", *rows))
+    return listing.section(f"{series.arm}-{series.metric.name}".replace(" ", "-"), name, listing.scrolling(grid, name))
+
+
+def _strip(axis: Axis, estimate: Estimate, usual: float, *, moved: bool) -> Markup | None:
+    if estimate.value is None:
+        return None
+    return drawing.interval(
+        axis, estimate.value, estimate.lo, estimate.hi, centre=usual, margin=None, style="doubtful" if moved else "plain"
+    )

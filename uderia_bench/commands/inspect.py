@@ -1,0 +1,108 @@
+"""One trial read in full, from a run's ledger or from raw bodies: found, read, measured, looked through. It prints nothing."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from uderia_bench.errors import UsageError
+from uderia_bench.plugins import Plugins
+from uderia_bench.reading import derive, metrics
+from uderia_bench.reading import detectors as detector_registry
+from uderia_bench.reading import expected as expectations
+from uderia_bench.reading import profile_types as type_registry
+from uderia_bench.reading.detectors import Thresholds
+from uderia_bench.reading.judge import scores
+from uderia_bench.report.trial.inspected import Inspected
+from uderia_bench.runs.directory import RunDirectory
+from uderia_bench.runs.ledger import Ledger
+from uderia_bench.trace import Trace
+from uderia_bench.trial import Ending, Serving, Stage, Trial, TrialRecord
+
+_CAPTURE = frozenset({"request", "status", "body"})  # an exchange written down whole, with the body inside
+_CANDIDATES = 5
+
+
+def of_run(run: RunDirectory, wanted: str, plugins: Plugins, thresholds: Thresholds) -> Inspected:
+    """Return a settled trial of a run by its id or the beginning of it, judged as ``derive`` judges it.
+
+    Raises ``UsageError`` where no trial or more than one is meant, or the trial has not ended yet.
+    """
+    with Ledger.open(run.ledger) as ledger:
+        trial = _meant(wanted, ledger.plan())
+        with closing(ledger.records({trial.query_id})) as records:
+            record = next((found for found in records if found.trial.trial_id == trial.trial_id), None)
+        if record is None:
+            raise UsageError(f"trial {trial.trial_id} has not ended: go on with 'uderia-bench resume {run.path}'")
+        expected = expectations.of(run.manifest(), plugins.expectations, scores.read(run.path).scores)
+        others = derive.referenced(ledger, expected, plugins.profile_types)
+    trace, _ = expected.judged(record.trial, type_registry.read(record, plugins.profile_types), others)
+    return _inspected(record, trace, plugins, thresholds, planned=True)
+
+
+def of_files(task: Path, session: Path | None, plugins: Plugins, thresholds: Thresholds) -> Inspected:
+    """Return what raw bodies as the REST API returns them say; the body of a captured exchange is taken out of it.
+
+    A file that is no JSON is a body that cannot be read, which the outcome says; raises ``UsageError`` where there is no file.
+    """
+    record = TrialRecord(
+        trial=_UNPLANNED,
+        expected=Serving(server="", profile_id="", profile_tag="", profile_type=""),
+        ending=Ending.SETTLED,
+        detail=None,
+        task=_body(task),
+        session=None if session is None else _body(session),
+    )
+    return _inspected(record, type_registry.read(record, plugins.profile_types), plugins, thresholds, planned=False)
+
+
+_UNPLANNED = Trial(
+    trial_id="",
+    seq=0,
+    block=0,
+    window=0,
+    stage=Stage.MEASURED,
+    query_id="",
+    prompt="",
+    complexity=None,
+    tags=(),
+    arm="",
+    repeat=1,
+)
+
+
+def _inspected(record: TrialRecord, trace: Trace, plugins: Plugins, thresholds: Thresholds, *, planned: bool) -> Inspected:
+    return Inspected(
+        record=record,
+        planned=planned,
+        trace=trace,
+        metrics=metrics.observe(trace, plugins.metrics),
+        issues=detector_registry.detect(trace, plugins.detectors, thresholds),
+    )
+
+
+def _meant(wanted: str, plan: tuple[Trial, ...]) -> Trial:
+    found = [trial for trial in plan if trial.trial_id.startswith(wanted)]
+    found = [trial for trial in found if trial.trial_id == wanted] or found
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        known = ", ".join(trial.trial_id for trial in plan[:_CANDIDATES])
+        raise UsageError(f"no trial {wanted!r} in this run (there are {known}{', …' if len(plan) > _CANDIDATES else ''})")
+    shown = ", ".join(trial.trial_id for trial in found[:_CANDIDATES])
+    raise UsageError(f"{len(found)} trials begin with {wanted!r}: {shown}{', …' if len(found) > _CANDIDATES else ''}")
+
+
+def _body(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot read: {error.strerror or error}") from error
+    try:
+        value: Any = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return content
+    return orjson.dumps(value["body"]) if isinstance(value, dict) and _CAPTURE.issubset(value) else content

@@ -1,0 +1,108 @@
+"""What a concluded run came to, kept beside its Parquet, so that every form of its report renders without judging again.
+
+``results.jsonl`` has two lines: of what the report was made (versions, definitions, digests of the files it rests on), and the
+report itself, whole. A report whose grounds have changed is not given out: ``read`` says what changed, and the caller judges
+anew. Metrics are kept by name and looked up in what is installed, since their functions cannot be written down.
+
+Why not report.json: that is a public schema of what a reader needs, without infinities, levels and what only pages show.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any, get_type_hints
+
+import orjson
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from uderia_bench import __version__
+from uderia_bench.plugins import Plugins
+from uderia_bench.reading.detectors import Detector
+from uderia_bench.reading.judge import scores as judgements
+from uderia_bench.reading.metrics.metric import Metric
+from uderia_bench.report.content import Report
+from uderia_bench.runs.directory import MANIFEST, RunDirectory
+
+NAME = "results.jsonl"
+
+_BY_NAME = "metrics"  # the one part of a report that is looked up, not kept
+_CHANGED = {  # what a report rests on: what is said where that is not what it was
+    "version": "they are of another uderia-bench",
+    "metrics": "other metrics are installed now",
+    "detectors": "other detectors are installed now",
+    "manifest": "the manifest has changed since",
+    "tables": "the Parquet has been derived again since",
+    "judgements": "answers have been judged since",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """There is no report to render, and why."""
+
+    reason: str
+
+
+def keep(run: RunDirectory, report: Report, plugins: Plugins) -> None:
+    """Write the report of a run whose tables and manifest are written; raises ``StoreError`` where that cannot be done."""
+    parts = tuple(getattr(report, name) for name in _parts())
+    run.write(NAME, orjson.dumps(_grounds(run, plugins)) + b"\n" + _adapter().dump_json(parts) + b"\n")
+
+
+def read(run: RunDirectory, plugins: Plugins) -> Report | Stale:
+    """Return the report that ``keep`` wrote, or why it does not hold (any more)."""
+    try:
+        grounds, _, body = (run.path / NAME).read_bytes().partition(b"\n")
+        before = orjson.loads(grounds)
+        if not isinstance(before, dict):
+            return Stale("they cannot be read")
+        now = _grounds(run, plugins)
+        if changed := [said for ground, said in _CHANGED.items() if before.get(ground) != now[ground]]:
+            return Stale("; ".join(changed))
+        parts = _adapter().validate_json(body, strict=True)
+    except FileNotFoundError:
+        return Stale("there are none yet")
+    except (OSError, orjson.JSONDecodeError, ValidationError):
+        return Stale("they cannot be read")
+    return Report(**dict(zip(_parts(), parts, strict=True)), metrics=plugins.metrics)
+
+
+@cache
+def _parts() -> tuple[str, ...]:
+    return tuple(each.name for each in fields(Report) if each.name != _BY_NAME)
+
+
+@cache
+def _adapter() -> TypeAdapter[tuple[Any, ...]]:
+    """Make the reader and writer of a report's parts from their types; an end of an interval may be infinite."""
+    kinds = get_type_hints(Report)
+    whole: Any = tuple[tuple(kinds[name] for name in _parts())]  # type: ignore[misc]
+    return TypeAdapter(whole, config=ConfigDict(ser_json_inf_nan="constants"))
+
+
+def _grounds(run: RunDirectory, plugins: Plugins) -> dict[str, str]:
+    """Say what a report made now would rest on."""
+    return {
+        "version": __version__,
+        "metrics": _digest(_definition(metric) for metric in plugins.metrics),
+        "detectors": _digest(_definition(detector) for detector in plugins.detectors),
+        "manifest": _digest([(run.path / MANIFEST).read_bytes()]),
+        "tables": _digest(part.read_bytes() for part in sorted(run.path.glob("*/*.parquet"))),
+        "judgements": _digest([scores.read_bytes()] if (scores := run.path / judgements.NAME).is_file() else []),
+    }
+
+
+def _definition(value: Metric | Detector) -> bytes:
+    """Return what a plug-in says of itself; what its function does shows in the tables only."""
+    said = {each.name: getattr(value, each.name) for each in fields(value)}
+    return repr({name: part for name, part in said.items() if isinstance(part, type) or not callable(part)}).encode()
+
+
+def _digest(pieces: Iterable[bytes]) -> str:
+    whole = hashlib.sha256()
+    for piece in pieces:
+        whole.update(hashlib.sha256(piece).digest())
+    return whole.hexdigest()

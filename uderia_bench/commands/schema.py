@@ -1,0 +1,74 @@
+"""JSON Schemas of what people write and of what a run's report says, for editors and for readers of ``report.json``.
+
+Those of documents come from the models that check them, in the forms a document may be written in; a schema is milder than the
+check, which also knows what belongs together.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from importlib import resources
+from types import MappingProxyType
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+from uderia_bench import report
+from uderia_bench.documents.corpus import CorpusFile
+from uderia_bench.documents.experiment import Experiment
+from uderia_bench.documents.yaml import Written
+
+_DIALECT = GenerateJsonSchema.schema_dialect
+
+
+class _AsWritten(GenerateJsonSchema):
+    """Allows the short forms: a number as text with its unit, a list as its only entry, a mapping as its one value."""
+
+    def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> JsonSchemaValue:
+        """Return the schema of a value that a validator brings into its long form first."""
+        full = super().function_before_schema(schema)
+        match full:
+            case {"enum": _}:
+                return full
+            case {"type": "number" | "integer"}:
+                return {"anyOf": [full, {"type": "string"}]}
+            case {"type": "array", "items": entry}:
+                return {"anyOf": [full, entry]}
+            case {"type": "string"}:
+                return {"anyOf": [full, {"type": ["number", "boolean"]}]}
+        return {"anyOf": [full, {"type": ["string", "number", "array"]}]}
+
+
+def corpus() -> dict[str, Any]:
+    """Return the schema of a corpus file."""
+    return _document(CorpusFile, "uderia-bench corpus")
+
+
+def experiment() -> dict[str, Any]:
+    """Return the schema of an experiment file: the embedded server may be tuned under ``server``, a name may be left out."""
+    schema = _document(Experiment, "uderia-bench experiment")
+    tuned = {"sim": schema["properties"]["sim"]}
+    sim = {"type": "object", "properties": tuned, "required": ["sim"], "additionalProperties": False}
+    schema["properties"]["server"] = {"anyOf": [schema["properties"]["server"], sim]}
+    schema["required"] = [name for name in schema["required"] if name not in ("name", "server")]
+    return schema
+
+
+def report_json() -> dict[str, Any]:
+    """Return the schema of ``report.json``."""
+    text = resources.files(report).joinpath("report.schema.json").read_text(encoding="utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    return schema
+
+
+ALL: Mapping[str, Callable[[], dict[str, Any]]] = MappingProxyType(
+    {"corpus": corpus, "experiment": experiment, "report": report_json}
+)
+"""Every schema by the name it is asked for."""
+
+
+def _document(model: type[Written], title: str) -> dict[str, Any]:
+    schema = model.model_json_schema(schema_generator=_AsWritten, mode="validation")
+    return {"$schema": _DIALECT, **schema, "title": title}

@@ -1,0 +1,48 @@
+"""A run in progress, seen from its ledger alone: how far it is, how the trials end, what the numbers look like so far.
+
+It asks no server and writes nothing. Its numbers are means of what has settled, without a test: looking is not deciding, and a
+run that is stopped when a look pleases has no error rate at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from uderia_bench.reading import profile_types
+from uderia_bench.reading.metrics import observe
+from uderia_bench.report.watch import METRICS, Look, Seen
+from uderia_bench.runs.ledger import Ledger
+from uderia_bench.trial import Trial
+
+
+@dataclass(slots=True)
+class Watcher:
+    """Looks at one ledger again and again; every trial is read once. ``is_running`` says whether anybody still asks."""
+
+    ledger: Ledger
+    is_running: Callable[[], bool] = lambda: True
+    _plan: tuple[Trial, ...] = ()
+    _seen: dict[str, Seen] = field(default_factory=dict)
+
+    def look(self) -> Look:
+        """Return how the run stands now."""
+        self._plan = self._plan or self.ledger.plan()
+        for trial_id, attempts in self.ledger.settled().items():
+            known = self._seen.get(trial_id)
+            if known is None or known.attempts != attempts:  # a resumed run asks some trials again
+                self._seen[trial_id] = self._read(trial_id)
+        left = len(self.ledger.unsettled())
+        return Look(plan=self._plan, seen=tuple(self._seen.values()), left=left, running=self.is_running())
+
+    def _read(self, trial_id: str) -> Seen:
+        record = self.ledger.record(trial_id)
+        trace = profile_types.read(record)
+        return Seen(
+            trial=record.trial,
+            attempts=record.attempts,
+            outcome=trace.outcome,
+            detail=trace.outcome_detail,
+            done_at=record.done_at,
+            values=observe(trace, METRICS),
+        )

@@ -1,0 +1,68 @@
+"""How many queries corpora hold, by theme, complexity and expectation, as the README shows them. It judges none.
+
+A theme is a file: the queries a corpus brings itself, without those it includes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from uderia_bench.documents.corpus import COMPLEXITIES, Corpus, Query
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """One row: a corpus and what its queries are. ``trials`` counts the turns of conversations singly."""
+
+    name: str
+    queries: int
+    complexity: dict[str, int]
+    expecting: int
+    expectations: dict[str, int]
+    trials: int
+
+
+def count(name: str, queries: Sequence[Query]) -> Counts:
+    """Count queries; the same prompt twice is counted twice."""
+    return Counts(
+        name=name,
+        queries=len(queries),
+        complexity=dict(Counter(query.complexity or "unlabelled" for query in queries)),
+        expecting=sum(bool(query.expect) for query in queries),
+        expectations=dict(Counter(expectation.kind for query in queries for expectation in query.expect)),
+        trials=sum(len(query.turns) for query in queries),
+    )
+
+
+def table(corpora: Sequence[Corpus]) -> tuple[Counts, ...]:
+    """Return a row a corpus, in the order given, and one for all.
+
+    A query that several corpora have (by ``include``) is counted in the smallest of them, which is the one that brings it.
+    """
+    home: dict[str, str] = {}
+    for corpus in sorted(corpora, key=lambda each: len(each.queries)):
+        for query in corpus.queries:
+            home.setdefault(query.id, corpus.name)
+    rows = [
+        count(corpus.name, own)
+        for corpus in corpora
+        if (own := [query for query in corpus.queries if home[query.id] == corpus.name])
+    ]
+    together = {query.id: query for corpus in corpora for query in corpus.queries}
+    return (*rows, count("all", tuple(together.values())))
+
+
+def to_markdown(rows: Sequence[Counts]) -> str:
+    """Return two tables: queries by theme and complexity, expectations by kind."""
+    lines = [
+        "| theme | queries | " + " | ".join(COMPLEXITIES) + " | with expectations | turns |",
+        "|---|" + "---:|" * (len(COMPLEXITIES) + 3),
+    ]
+    for row in rows:
+        kinds = " | ".join(str(row.complexity.get(kind, 0)) for kind in COMPLEXITIES)
+        lines.append(f"| {row.name} | {row.queries} | {kinds} | {row.expecting} | {row.trials} |")
+    kinds_said = sorted(rows[-1].expectations.items(), key=lambda item: (-item[1], item[0]))
+    lines += ["", "Expectations by kind: " + ", ".join(f"`{kind}` {number}" for kind, number in kinds_said) + "."]
+    return "\n".join(lines)

@@ -1,0 +1,190 @@
+"""What a corpus may expect of an answer: the grammar, checked for sense; ``expectations`` does the judging.
+
+One entry says one thing: ``contains: "3"``, ``number: {value: 3, tolerance: 0.5}``, ``any: [...]`` of several. ``weight`` and
+``turn`` stand beside it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, Self, TypeAlias
+
+import orjson
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from uderia_bench.documents.yaml import Complaint, Steps, Written, echo, wrong
+from uderia_bench.documents.yaml.quantities import Share
+from uderia_bench.documents.yaml.texts import Label, Text, Texts
+
+MOST_DESCENTS = 2
+"""``..`` in one JSONPath: each multiplies the places to visit by the size of the answer."""
+
+MOST_NESTED = 4
+"""Levels of ``any`` and ``all``; a reader of the corpus is lost before."""
+
+
+def _pattern(value: str) -> str:
+    import regex  # noqa: PLC0415 - only a corpus with patterns pays for the import
+
+    try:
+        regex.compile(value)
+    except (regex.error, OverflowError, RecursionError, ValueError) as error:
+        raise wrong(((), f"is no regular expression: {error}")) from None
+    return value
+
+
+def _path(value: str) -> str:
+    import jsonpath  # noqa: PLC0415 - only a corpus with paths pays for the import
+
+    if not value.startswith("$"):
+        raise wrong(((), f"should begin with $, as in $.rows[0].name, not {echo(value)}"))
+    if value.count("..") > MOST_DESCENTS or re.search(r"\b(match|search)\s*\(", value):
+        raise wrong(((), f"may descend (..) {MOST_DESCENTS} times and search no patterns; use matches"))
+    try:
+        jsonpath.JSONPathEnvironment(strict=True).compile(value)
+    except (jsonpath.JSONPathError, RecursionError) as error:
+        raise wrong(((), f"is no JSONPath (RFC 9535): {str(error).splitlines()[0]}")) from None
+    return value
+
+
+def _under(key: str, *kinds: type) -> BeforeValidator:
+    """Take the short form of a mapping: what is of these kinds is the value of ``key``."""
+    return BeforeValidator(lambda value: {key: value} if isinstance(value, kinds) and not isinstance(value, bool) else value)
+
+
+class Number(Written):
+    """A number, how far from it still counts, in the number's own unit, and what has to stand beside it."""
+
+    value: float
+    tolerance: Annotated[float, Field(ge=0)] = 0.0
+    unit: Text | None = None
+
+
+class JsonPath(Written):
+    """A place in the answer's JSON, and what should stand there; without ``equals`` it only has to be there."""
+
+    path: Annotated[Text, AfterValidator(_path)]
+    equals: str | int | float | bool | None = None
+
+
+Cell: TypeAlias = str | int | float | bool
+
+
+class Table(Written):
+    """Rows that should be in a table of the answer, in any order; ``more``: others may be there too."""
+
+    rows: Annotated[tuple[Annotated[tuple[Cell, ...], Field(min_length=1)], ...], Field(min_length=1)]
+    more: bool = False
+
+
+class LlmJudge(Written):
+    """What a language model should find in the answer, and the share of its scale from which that counts as met."""
+
+    rubric: Text
+    at_least: Share = 0.7
+
+
+class Custom(Written):
+    """An expectation kind of another distribution, and what it should make of ``value``."""
+
+    kind: Label
+    value: Any = None
+
+
+class Expectation(Written):
+    """One thing that makes an answer right: exactly one of the kinds is set.
+
+    ``weight`` is its share among the query's expectations. ``turn`` says which turn of a conversation it speaks of, from 1;
+    without it, the last.
+    """
+
+    contains: Text | None = None
+    not_contains: Text | None = None
+    one_of: Texts | None = None
+    matches: Annotated[Text, AfterValidator(_pattern)] | None = None
+    number: Annotated[Number, _under("value", int, float)] | None = None
+    json_path: Annotated[JsonPath, _under("path", str)] | None = None
+    table: Annotated[Table, _under("rows", tuple, list)] | None = None
+    tools_called: Texts | None = None
+    tools_not_called: Texts | None = None
+    phases_at_most: Annotated[int, Field(ge=0)] | None = None
+    max_s: Annotated[float, Field(gt=0)] | None = None
+    max_tokens: Annotated[int, Field(gt=0)] | None = None
+    same_as: Text | None = None
+    llm_judge: Annotated[LlmJudge, _under("rubric", str)] | None = None
+    custom: Custom | None = None
+    any: Annotated[tuple[Expectation, ...], Field(min_length=1)] | None = None
+    all: Annotated[tuple[Expectation, ...], Field(min_length=1)] | None = None
+    weight: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    turn: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        said = self.model_fields_set - _BESIDE
+        if len(said) != 1 or getattr(self, next(iter(said))) is None:
+            kinds = ", ".join(name for name in type(self).model_fields if name not in _BESIDE)
+            raise wrong(((), f"should say one of {kinds}; begin each with its own dash"))
+        if findings := [*self._misplaced(), *self._too_deep()]:
+            raise wrong(*findings)
+        return self
+
+    def _misplaced(self) -> Iterator[Complaint]:
+        for step, part in self._parts():
+            for name in sorted(part.model_fields_set & _BESIDE):
+                yield (*step, name), f"belongs beside {self.kind}, not inside it"
+
+    def _too_deep(self) -> Iterator[Complaint]:
+        if self.depth > MOST_NESTED:
+            yield (), f"is nested more than {MOST_NESTED} levels deep"
+
+    def _parts(self) -> Iterator[tuple[Steps, Expectation]]:
+        for name, parts in (("any", self.any), ("all", self.all)):
+            for index, part in enumerate(parts or ()):
+                yield (name, index), part
+
+    @property
+    def depth(self) -> int:
+        """Levels of ``any`` and ``all``, this one included."""
+        return 1 + max((part.depth for _, part in self._parts()), default=0)
+
+    @property
+    def kind(self) -> str:
+        """The kind that is set; a custom one by its own name."""
+        return self.custom.kind if self.custom is not None else self._set()
+
+    @property
+    def value(self) -> Any:
+        """What is expected, as the kind's judgement takes it."""
+        return self.custom.value if self.custom is not None else getattr(self, self._set())
+
+    @property
+    def said(self) -> str:
+        """What is expected, as the corpus says it: a text as it is, anything else as JSON."""
+        said = _shortened(self.model_dump(mode="json", exclude_unset=True)[self._set()])
+        return said if isinstance(said, str) else orjson.dumps(said).decode()
+
+    def named(self) -> Iterator[tuple[Steps, str, Any]]:
+        """Give this and all parts of it: the steps to it, its kind and its value."""
+        yield (), self.kind, self.value
+        for steps, part in self._parts():
+            yield from ((steps + below, kind, value) for below, kind, value in part.named())
+
+    def _set(self) -> str:
+        (name,) = self.model_fields_set - _BESIDE
+        return name
+
+
+_BESIDE = frozenset({"weight", "turn"})
+
+
+def _shortened(said: Any) -> Any:
+    """Write whole numbers without a fraction, as their writer most likely did."""
+    match said:
+        case float() if said.is_integer():
+            return int(said)
+        case dict():
+            return {key: _shortened(value) for key, value in said.items()}
+        case list():
+            return [_shortened(value) for value in said]
+    return said

@@ -1,0 +1,326 @@
+"""What an experiment may say: servers, arms, how much and how hard to ask, and what is worth acting on. It sends nothing.
+
+``load`` reads the file, what stands above it (``--set``, flags, the environment) and its corpora, and reports all mistakes in
+all of them at once. Names that only a layer above knows (metrics in ``margins``, the grammar of ``gates``) are checked there,
+by checks it passes in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, field_validator
+
+from uderia_bench.documents import corpus, sampling
+from uderia_bench.documents.corpus import Corpus, Query
+from uderia_bench.documents.experiment_parts import (
+    SIM,
+    Arm,
+    Baseline,
+    Budget,
+    Contrast,
+    Count,
+    Filter,
+    InterimLooks,
+    Judge,
+    Load,
+    Natural,
+    Price,
+    Sample,
+    Server,
+    Sim,
+    WrittenShard,
+)
+from uderia_bench.documents.yaml import (
+    Complaint,
+    Document,
+    Override,
+    Place,
+    Rule,
+    Steps,
+    Written,
+    echo,
+    entries,
+    read,
+    set_values,
+    steps_of,
+    suggestion,
+    validate,
+    wrong,
+)
+from uderia_bench.documents.yaml.quantities import Duration, Patience, Share
+from uderia_bench.documents.yaml.texts import Label, Text, one_or_more
+from uderia_bench.errors import DocumentError, Mistake
+
+__all__ = ["ENDS_IT", "SIM", "Experiment", "load", "parse"]
+
+ENDS_IT = ("grace", "outage", "on_quota", "budget")
+"""Keys that say what ends a run early: they change nothing of what is asked, so a ``resume`` may set them anew."""
+
+
+def _on_or_off(said: Any) -> Any:
+    """Read a truth as the word for it: YAML before 1.2 makes one of ``on``, and people write it."""
+    return ("off", "on")[said] if isinstance(said, bool) else said
+
+
+def _first_against_the_others(validated: dict[str, Any]) -> tuple[Contrast, ...]:
+    first, *others = validated["arms"]
+    return tuple(Contrast(baseline=first.name, candidate=other.name) for other in others)
+
+
+class Experiment(Written):
+    """One experiment, complete: every default is filled in.
+
+    ``corpus`` and ``sim.faults`` lead from where we are, not from the file; ``margins`` map a metric's name to the smallest
+    effect worth acting on, a share; ``baseline`` names the run that gates ``vs baseline`` compare with; ``timeout``, ``grace``
+    (what trials in flight get when the run is stopped) and ``outage`` (how long a server may be away) are in seconds.
+    ``notifications`` listens to the server's stream of events: polls come sooner, and every event costs the server and us work.
+    """
+
+    version: Literal[1]
+    name: Label
+    server: Server
+    sim: Sim = Sim()
+    corpus: Annotated[tuple[Text, ...], BeforeValidator(one_or_more)] = ()
+    filter: Filter = Filter()
+    sample: Sample | None = None
+    shard: WrittenShard | None = None
+    arms: Annotated[tuple[Arm, ...], Field(min_length=1)]
+    contrasts: tuple[Contrast, ...] = Field(default_factory=_first_against_the_others)
+    repeats: Count = 5
+    warmup: Natural = 1
+    seed: Natural = 7
+    load: Load = Load()
+    timeout: Duration = 600.0
+    grace: Patience = 30.0
+    outage: Patience = 120.0
+    on_quota: Literal["pause", "stop", "continue"] = "pause"
+    budget: Budget = Budget()
+    stop: InterimLooks | None = None
+    sessions: Literal["keep", "archive"] = "keep"
+    session_profile: Literal["auto", "arm", "default"] = "auto"
+    notifications: Annotated[Literal["off", "on"], BeforeValidator(_on_or_off)] = "off"
+    margins: dict[Text, Share] = Field(default_factory=lambda: {"latency_s": 0.10, "total_tokens": 0.05, "cost_usd": 0.05})
+    correction: Literal["holm", "bh", "none"] = "holm"
+    confidence: Annotated[Share, Field(gt=0, lt=1)] = 0.95
+    baseline: Baseline | None = None
+    gates: tuple[Text, ...] = ()
+    prices: dict[Text, Price] = Field(default_factory=dict)
+    judge: Judge | None = None
+
+    _document: Document = PrivateAttr(default=Document(file="", data=None, places={}))
+    _corpora: tuple[Corpus, ...] = PrivateAttr(default=())
+
+    @field_validator("session_profile")
+    @classmethod
+    def _sessions_do_not_switch_profiles_under_trials(cls, value: str, info: ValidationInfo) -> str:
+        # Creating a session without a profile switches the server's state under the trials in flight: 17 of 48 reports came
+        # from the wrong model, 0 of 48 with the arm's profile on the session (observed.md).
+        load, arms = info.data.get("load"), info.data.get("arms")
+        if value == "default" and load and arms and _overlap(load, arms):
+            raise wrong(((), "default needs one trial at a time: write arm, load.isolation: trial or load.concurrency: 1"))
+        return value
+
+    @property
+    def corpora(self) -> tuple[Corpus, ...]:
+        """The corpora as they were read, before the filter."""
+        return self._corpora
+
+    @property
+    def queries(self) -> tuple[Query, ...]:
+        """The queries to ask: of all that the filter keeps the sample, of that the shard, in the order they are written."""
+        kept = tuple(query for each in self._corpora for query in each.queries if self.filter.keeps(query))
+        if (drawn := self.sample) is not None:
+            seed = self.seed if drawn.seed is None else drawn.seed
+            by = sampling.by_complexity if drawn.by == "complexity" else sampling.everything
+            kept = sampling.sample(kept, drawn.n, seed=seed, by=by)
+        return kept if self.shard is None else sampling.shard(kept, self.shard.index, self.shard.of)
+
+    @property
+    def trials_overlap(self) -> bool:
+        """Whether two trials may be in flight on one server at a time."""
+        return _overlap(self.load, self.arms)
+
+    @property
+    def session_carries_profile(self) -> bool:
+        """Whether a session is created with the arm's profile (``session_profile``, ``auto`` resolved)."""
+        return self.trials_overlap if self.session_profile == "auto" else self.session_profile == "arm"
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of all that is said and of the queries to ask; where the files lie and what ends it early do not matter."""
+        said = self.model_dump(mode="json", exclude={"corpus": True, "sim": {"faults"}, **dict.fromkeys(ENDS_IT, True)})
+        said["queries"] = corpus.content_hash(self.queries)
+        return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+    def arm(self, name: str) -> Arm:
+        """Return the arm of that name; raises ``KeyError`` where there is none."""
+        return {arm.name: arm for arm in self.arms}[name]
+
+    def server_of(self, arm: str) -> str:
+        """Where an arm is asked: its own server, or else the experiment's."""
+        return self.arm(arm).server or self.server
+
+    def place(self, path: str) -> Place:
+        """Where a dotted path such as ``margins.latency_s`` is written: file and line."""
+        return self._document.place(steps_of(path))
+
+
+def load(
+    path: str | os.PathLike[str],
+    overrides: Iterable[str | Override] = (),
+    *,
+    fallbacks: Iterable[Override] = (),
+    checks: Iterable[Rule] = (),
+) -> Experiment:
+    """Read an experiment and its corpora. Raises ``DocumentError`` with every mistake in any of them.
+
+    ``overrides`` stand above the file (``"load.concurrency=4"`` as ``--set`` has it, or an ``Override`` with another origin),
+    ``fallbacks`` below it: they fill in what nobody said. An override that leads nowhere is a ``UsageError``.
+    ``checks`` are those of a layer that knows more; what they find comes with the rest.
+    """
+    document = set_values(_one_form(read(path)), overrides)
+    return parse(set_values(document, [each for each in fallbacks if document.value(each.steps) is None]), checks=checks)
+
+
+def parse(document: Document, corpora: tuple[Corpus, ...] | None = None, *, checks: Iterable[Rule] = ()) -> Experiment:
+    """Make an experiment of a document, with ``corpora`` in place of the files it names; raises as ``load``."""
+    document = _one_form(document)
+    document = _from_here(document, *_corpus_steps(document), (SIM, "faults")) if corpora is None else document
+    mistakes: list[Mistake] = []
+    experiment: Experiment | None = None
+    try:
+        experiment = validate(Experiment, document, *_CHECKS, *checks)
+    except DocumentError as error:
+        mistakes.extend(error.mistakes)
+    if corpora is None:
+        try:
+            corpora = _corpora(document)
+        except DocumentError as error:
+            mistakes.extend(error.mistakes)
+    if experiment is None or corpora is None:
+        raise DocumentError(tuple(mistakes))
+    if findings := tuple(_filter_finds_nothing(experiment.filter, corpora)):
+        raise DocumentError(tuple(document.mistake(*finding) for finding in findings))
+    experiment._document, experiment._corpora = document, corpora  # noqa: SLF001  # the module's own model
+    return experiment
+
+
+def _one_form(document: Document) -> Document:
+    """Bring what can be written in several ways into one: no name, the embedded server tuned in or beside ``server``."""
+    if not isinstance(document.data, dict):
+        return document
+    if "name" not in document.data:
+        document = document.replaced(("name",), Path(document.file).stem, Place(document.file, None))
+    server = document.value(("server",))
+    if isinstance(server, dict) and set(server) == {SIM} and SIM not in document.data:
+        document = document.copied(("server", SIM), (SIM,)).replaced(("server",), SIM, document.place(("server",)))
+    elif "server" not in document.data and SIM in document.data:
+        document = document.replaced(("server",), SIM, document.place((SIM,)))
+    return document
+
+
+def _from_here(document: Document, *paths: Steps) -> Document:
+    """Turn paths that are relative to the document's file into paths from where we are."""
+    folder = Path(document.file).parent
+    for steps in paths:
+        if isinstance(path := document.value(steps), str) and path.strip():
+            document = document.replaced(steps, os.path.normpath(folder / path), document.place(steps))
+    return document
+
+
+def _corpus_steps(document: Document) -> list[Steps]:
+    listed = document.value(("corpus",))
+    return [("corpus", index) for index in range(len(listed))] if isinstance(listed, tuple) else [("corpus",)]
+
+
+def _corpora(document: Document) -> tuple[Corpus, ...]:
+    said = {steps: document.value(steps) for steps in _corpus_steps(document)}
+    if not said or None in said.values():
+        raise DocumentError((document.mistake(("corpus",), "is missing"),))
+    files = {steps: path for steps, path in said.items() if isinstance(path, str) and path.strip()}  # the model refuses others
+    there = os.path.exists  # Path.exists raises where no path can be so long
+    if missing := [document.mistake(steps, f"no such file: {path}") for steps, path in files.items() if not there(path)]:
+        raise DocumentError(tuple(missing))
+    return corpus.load_all(list(files.values()))
+
+
+def _faults_are_there(data: Any) -> Iterator[Complaint]:
+    sim = data.get(SIM) if isinstance(data, dict) else None
+    path = sim.get("faults") if isinstance(sim, dict) else None
+    there = os.path.isfile  # Path.is_file raises where no path can be so long
+    if isinstance(path, str) and path.strip() and not there(path):
+        yield (SIM, "faults"), f"no such file: {path}"
+
+
+def _arms_are_unique(data: Any) -> Iterator[Complaint]:
+    first: dict[str, int] = {}
+    for index, arm in entries(data, "arms"):
+        name = arm.get("name")
+        if isinstance(name, str) and first.setdefault(name, index) != index:
+            yield ("arms", index, "name"), f"{echo(name)} is taken by arms.{first[name]}"
+
+
+def _contrasts_name_arms(data: Any) -> Iterator[Complaint]:
+    names = [arm["name"] for _, arm in entries(data, "arms") if isinstance(arm.get("name"), str)]
+    seen = set[tuple[str, str]]()
+    for index, contrast in entries(data, "contrasts"):
+        sides = [(side, contrast.get(side)) for side in ("baseline", "candidate")]
+        for side, name in sides:
+            if isinstance(name, str) and name not in names:
+                yield ("contrasts", index, side), f"no arm is named {echo(name)}{suggestion(name, names)}"
+        baseline, candidate = (name for _, name in sides)
+        if not isinstance(baseline, str) or not isinstance(candidate, str):
+            continue
+        if baseline == candidate:
+            yield ("contrasts", index), f"compares {baseline} with itself"
+        elif (baseline, candidate) in seen:
+            yield ("contrasts", index), f"is given twice: {baseline} against {candidate}"
+        seen.add((baseline, candidate))
+
+
+def _sweep_stands_alone(data: Any) -> Iterator[Complaint]:
+    """Find what a sweep of concurrency leaves no room for; a manifest, which says every default, is not asked."""
+    load = data.get("load") if isinstance(data, dict) else None
+    if not isinstance(load, dict) or load.get("sweep") is None:
+        return
+    if data.get("stop") is not None:
+        yield ("stop",), "has no place beside load.sweep: a run that has decided early would leave levels out"
+    if load.get("arrivals", "closed") != "closed":
+        return
+    if "concurrency" in load:
+        yield ("load", "concurrency"), "is what load.sweep changes; take one of the two out"
+    for index, arm in entries(data, "arms"):
+        if arm.get("concurrency") is not None:
+            yield (
+                ("arms", index, "concurrency"),
+                "would hold the arm below the levels of load.sweep; take one of the two out",
+            )
+
+
+_CHECKS = (_arms_are_unique, _contrasts_name_arms, _faults_are_there, _sweep_stands_alone)
+
+
+def _filter_finds_nothing(only: Filter, corpora: tuple[Corpus, ...]) -> Iterator[Complaint]:
+    queries = [query for each in corpora for query in each.queries]
+    known = sorted({tag for query in queries for tag in query.tags})
+    unknown = [(index, tag) for index, tag in enumerate(only.tags) if tag not in known]
+    for index, tag in unknown:
+        yield ("filter", "tags", index), f"no query is tagged {echo(tag)}{suggestion(tag, known)}"
+    if not unknown and not any(only.keeps(query) for query in queries):
+        yield ("filter",), "leaves no query to ask"
+
+
+def _overlap(load: Load, arms: tuple[Arm, ...]) -> bool:
+    if load.isolation == "trial":
+        return False
+    if load.arrivals != "closed":
+        return True
+    load = load.at(load.levels[-1])
+    slots = [min(load.concurrency, arm.concurrency or load.concurrency) for arm in arms]
+    return max(slots) > 1 or (load.isolation == "none" and load.concurrency > 1 and len(arms) > 1)

@@ -1,0 +1,256 @@
+"""The parts of an experiment, each what may stand under one of its keys: arms, load, filter, sample, judge and their like.
+
+What they mean together is the experiment's business.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated, Any, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+
+from uderia_bench.documents.corpus import Complexity, Query
+from uderia_bench.documents.yaml import Written, echo, wrong
+from uderia_bench.documents.yaml.quantities import Duration, Patience, Rate
+from uderia_bench.documents.yaml.texts import Label, Text, one_or_more
+
+SIM = "sim"
+"""The server's name that means the embedded Uderia."""
+
+
+def _address(value: Any) -> Any:
+    if value == SIM:
+        return value
+    if not isinstance(value, str):
+        raise wrong(((), f"should be an address such as http://localhost:5050, or {SIM}, not {echo(value)}"))
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, half an IPv6 address
+        usable = False
+    if not usable:
+        raise wrong(((), f"should be an address such as http://localhost:5050, or {SIM}"))
+    if parts.username is not None or parts.password is not None:
+        raise wrong(((), "must not carry a password; set UDERIA_USERNAME and UDERIA_PASSWORD, or UDERIA_TOKEN"))
+    if parts.query or parts.fragment:
+        raise wrong(((), "should end with the path: no ? and no #"))
+    return value.rstrip("/")
+
+
+Server: TypeAlias = Annotated[str, BeforeValidator(_address)]
+Natural: TypeAlias = Annotated[int, Field(ge=0, le=10**18)]  # within 64 bits, as JSON readers and SQLite have them
+Count: TypeAlias = Annotated[Natural, Field(ge=1)]
+
+
+class Arm(Written):
+    """One profile as compared. ``profile`` is a tag, with or without @ and in any case, or a profile id."""
+
+    name: Label
+    profile: Text
+    server: Server | None = None
+    concurrency: Count | None = None
+
+
+def _names_another_run(value: str) -> str:
+    if value == "latest":
+        raise wrong(((), "latest would be the run itself; name a run with 'uderia-bench baseline save NAME RUN'"))
+    return value
+
+
+Baseline: TypeAlias = Annotated[Label, AfterValidator(_names_another_run)]
+"""A run to compare with: a name saved with ``baseline save``, a run id or a directory."""
+
+
+class Contrast(Written):
+    """Two arms to compare, by name."""
+
+    baseline: Label
+    candidate: Label
+
+
+def _arrivals(value: Any) -> Any:
+    if value in ("ramp", "sweep"):
+        raise wrong(((), f"should be closed, constant or poisson; {value} is a key of its own beside it"))
+    return value
+
+
+class Load(Written):
+    """How hard to ask. ``concurrency`` is per server; ``rate`` is trials a second and belongs to open arrivals.
+
+    ``sweep`` asks everything at one level after the other, of concurrency in a closed loop and of the rate in an open one.
+    ``ramp`` is the seconds in which the load grows to what it is; 0 for none.
+    """
+
+    concurrency: Count = 8
+    isolation: Literal["arm", "none", "trial"] = "arm"
+    arrivals: Annotated[Literal["closed", "constant", "poisson"], BeforeValidator(_arrivals)] = "closed"
+    sweep: tuple[Rate, ...] | None = None
+    rate: Rate | None = Field(default=None, validate_default=True)
+    ramp: Patience = 0.0
+
+    @field_validator("sweep", mode="before")
+    @classmethod
+    def _slots_are_whole(cls, levels: Any, info: ValidationInfo) -> Any:
+        if info.data.get("arrivals") == "closed" and isinstance(levels, list | tuple):
+            half = [(index, level) for index, level in enumerate(levels) if not _is_slots(level)]
+            if half:
+                words = "should be how many trials are in flight, a whole number from 1 on (rates need open arrivals)"
+                raise wrong(*(((index,), f"{words}, not {echo(level)}") for index, level in half))
+        return levels
+
+    @field_validator("sweep")
+    @classmethod
+    def _rises(cls, levels: tuple[float, ...] | None, info: ValidationInfo) -> tuple[float, ...] | None:
+        if levels is None:
+            return None
+        if len(levels) < 2:
+            raise wrong(((), "needs two levels at least, as in sweep: [1, 2, 4, 8]"))
+        falls = [(index, below) for index, (below, level) in enumerate(pairwise(levels), start=1) if level <= below]
+        if falls:
+            raise wrong(*(((index,), f"must be more than the level before it, {below:g}") for index, below in falls))
+        if info.data.get("isolation") == "trial":
+            raise wrong(((), "needs isolation: arm or none; isolation: trial has one trial in flight whatever the level"))
+        return levels
+
+    @field_validator("rate")
+    @classmethod
+    def _belongs_to_open_arrivals(cls, rate: float | None, info: ValidationInfo) -> float | None:
+        arrivals, sweep = info.data.get("arrivals"), info.data.get("sweep")
+        if arrivals in {"constant", "poisson"} and rate is None and info.data.get("sweep", ()) is None:
+            raise wrong(((), f"is missing; arrivals: {arrivals} needs one, such as rate: 2/s"))
+        if arrivals == "closed" and rate is not None:
+            raise wrong(((), "needs arrivals: constant or poisson; a closed loop asks when an answer is in"))
+        if rate is not None and sweep is not None:
+            raise wrong(((), "is what the sweep changes; take one of the two out"))
+        return rate
+
+    @field_validator("ramp")
+    @classmethod
+    def _has_something_to_raise(cls, ramp: float, info: ValidationInfo) -> float:
+        said = info.data
+        if ramp and said.get("sweep") is not None:
+            raise wrong(((), "has no place in a sweep, which raises the load level by level; take one of the two out"))
+        alone = said.get("concurrency") == 1 or said.get("isolation") == "trial"
+        if ramp and said.get("arrivals") == "closed" and alone:
+            raise wrong(((), "has nothing to raise: one trial is in flight at a time"))
+        return ramp
+
+    @property
+    def levels(self) -> tuple[float | None, ...]:
+        """The levels of the sweep, ascending; None alone where there is none."""
+        return self.sweep or (None,)
+
+    def at(self, level: float | None) -> Load:
+        """Return the load at one level of the sweep, itself where there is none."""
+        if level is None:
+            return self
+        own: dict[str, Any] = {"concurrency": int(level)} if self.arrivals == "closed" else {"rate": level}
+        return self.model_copy(update={**own, "sweep": None})
+
+
+def _is_slots(level: Any) -> bool:
+    """Whether a level counts trials in flight; a manifest has it as a float."""
+    return not isinstance(level, bool) and isinstance(level, int | float) and level >= 1 and level == int(level)
+
+
+class Sim(Written):
+    """How the embedded Uderia is tuned. Without a ``seed`` it takes the experiment's."""
+
+    speed: Annotated[float, Field(gt=0)] = 1.0
+    seed: Natural | None = None
+    faults: Text | None = None
+
+
+class Filter(Written):
+    """Which queries of the corpora to ask: those with any of the tags and any of the complexities; empty means all."""
+
+    tags: Annotated[tuple[Text, ...], BeforeValidator(one_or_more)] = ()
+    complexity: Annotated[tuple[Complexity, ...], BeforeValidator(one_or_more)] = ()
+
+    def keeps(self, query: Query) -> bool:
+        """Whether a query is asked."""
+        tagged = not self.tags or not set(self.tags).isdisjoint(query.tags)
+        return tagged and (not self.complexity or query.complexity in self.complexity)
+
+
+class Sample(Written):
+    """How many of the queries to ask, drawn by ``seed`` (else the experiment's); ``by``: in the proportions of the labels."""
+
+    n: Count
+    seed: Natural | None = None
+    by: Literal["complexity"] | None = None
+
+
+def _shard(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    index, slash, of = value.partition("/")
+    if not (slash and index.isascii() and index.isdigit() and of.isascii() and of.isdigit()):
+        raise wrong(((), f"should be a part of the queries such as 2/4, not {echo(value)}"))
+    return {"index": int(index), "of": int(of)}
+
+
+class Shard(Written):
+    """Which part of the queries this process asks, where several share them: written ``2/4``."""
+
+    index: Count
+    of: Count
+
+    @field_validator("of")
+    @classmethod
+    def _has_the_index(cls, of: int, info: ValidationInfo) -> int:
+        if info.data.get("index", 1) > of:
+            raise wrong(((), f"there is no part {info.data['index']} of {of}"))
+        return of
+
+
+WrittenShard: TypeAlias = Annotated[Shard, BeforeValidator(_shard)]
+"""A shard as people write it: ``2/4``."""
+
+
+class Price(Written):
+    """What a model's tokens cost, in US dollars a million, by the server's own names."""
+
+    input_cost_per_million: Annotated[float, Field(ge=0)]
+    output_cost_per_million: Annotated[float, Field(ge=0)]
+
+
+def _judges(value: str) -> str:
+    if value == SIM:
+        raise wrong(((), "should be an address; the embedded Uderia judges nothing"))
+    return value
+
+
+class Judge(Written):
+    """A language model that scores answers by ``llm_judge`` rubrics, at an OpenAI-compatible endpoint; off without this.
+
+    ``url`` is what ``/chat/completions`` is appended to; ``rubric`` holds for every answer. Each answer is scored ``repeats``
+    times, and with ``swap`` as often with the scale turned round. ``price`` makes the judge's own cost.
+    """
+
+    url: Annotated[Server, AfterValidator(_judges)]
+    model: Text
+    rubric: Text | None = None
+    repeats: Annotated[Count, Field(le=20)] = 1
+    swap: bool = True
+    concurrency: Count = 4
+    timeout: Duration = 60.0
+    price: Price | None = None
+
+
+class InterimLooks(Written):
+    """Looks declared in advance: the run ends at the first where ``metric`` has decided every contrast (O'Brien-Fleming)."""
+
+    metric: Text = "latency_s"
+    looks: Annotated[Count, Field(ge=2, le=20)] = 5
+
+
+class Budget(Written):
+    """The most that one sitting of a run may spend: dollars, tokens, trials, time; it stops before any of them is exceeded."""
+
+    usd: Annotated[float, Field(gt=0)] | None = None
+    tokens: Count | None = None
+    trials: Count | None = None
+    time: Duration | None = None

@@ -1,0 +1,65 @@
+"""A part of the queries: a sample drawn by seed, or one shard of several. Pure, and the same on every machine.
+
+Both go by a hash of seed, purpose and id, as the plan does: one query more or less in a corpus moves few others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+
+from uderia_bench.documents.corpus import Query
+
+Stratum = Callable[[Query], str]
+
+
+def everything(_: Query) -> str:
+    """Put all queries into one stratum."""
+    return ""
+
+
+def by_complexity(query: Query) -> str:
+    """Put queries of one complexity into one stratum; those without a label are one too."""
+    return query.complexity or ""
+
+
+def sample(queries: Sequence[Query], n: int, *, seed: int, by: Stratum = everything) -> tuple[Query, ...]:
+    """Return ``n`` queries, each stratum as large in the sample as among all of them, in the order they are written.
+
+    Shares are rounded by largest remainder, so they add up to ``n``; with ``n`` at least as large as the number of strata,
+    none comes out empty. All queries where there are no more than ``n``.
+    """
+    if n >= len(queries):
+        return tuple(queries)
+    strata: dict[str, list[Query]] = {}
+    for query in queries:
+        strata.setdefault(by(query), []).append(query)
+    shares = _shares({name: len(members) for name, members in strata.items()}, n)
+    chosen = {query.id for name, members in strata.items() for query in _ordered(members, seed, "sample")[: shares[name]]}
+    return tuple(query for query in queries if query.id in chosen)
+
+
+def shard(queries: Sequence[Query], index: int, of: int) -> tuple[Query, ...]:
+    """Return the ``index``-th of ``of`` shards, from 1: disjoint, together all queries, equal in size up to one query."""
+    ordered = _ordered(queries, 0, "shard")
+    mine = {query.id for query in ordered[index - 1 :: of]}
+    return tuple(query for query in queries if query.id in mine)
+
+
+def _shares(sizes: dict[str, int], n: int) -> dict[str, int]:
+    """Divide ``n`` in proportion to the sizes, at least one each where that is possible."""
+    total = sum(sizes.values())
+    exact = {name: n * size / total for name, size in sizes.items()}
+    least = 1 if n >= len(sizes) else 0
+    shares = {name: max(math.floor(share), least) for name, share in exact.items()}
+    while (left := n - sum(shares.values())) != 0:
+        step = 1 if left > 0 else -1
+        open_to_it = sorted(name for name, share in shares.items() if least <= share + step <= sizes[name])
+        name = max(open_to_it, key=lambda each: step * (exact[each] - shares[each]))
+        shares[name] += step
+    return shares
+
+
+def _ordered(queries: Sequence[Query], seed: int, purpose: str) -> list[Query]:
+    return sorted(queries, key=lambda query: hashlib.sha256(f"{seed}\0{purpose}\0{query.id}".encode()).hexdigest())

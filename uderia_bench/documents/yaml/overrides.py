@@ -1,0 +1,49 @@
+"""Values that stand above what a file says: ``--set path=value`` and the flags that are short for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from uderia_bench.documents.yaml.document import Document, Override, Place, Steps, dotted, steps_of
+from uderia_bench.documents.yaml.reading import read_text
+from uderia_bench.errors import DocumentError, UsageError
+
+
+def set_values(document: Document, assignments: Iterable[str | Override]) -> Document:
+    """Return the document with values set, later ones winning; mistakes in them then point at the option and not at the file.
+
+    A string is ``path=value``: the path dotted with list indices from 0 (one past the end appends), the value YAML. Raises
+    ``UsageError`` where it is not of that form or leads through something that has no parts. A key that no model knows is
+    found by ``validate``.
+    """
+    for assignment in assignments:
+        override = _assignment(assignment) if isinstance(assignment, str) else assignment
+        try:
+            document = document.replaced(override.steps, override.value, Place(override.origin, None))
+        except LookupError as error:
+            (walked,) = error.args
+            raise UsageError(f"{override.origin}: {_no_way(document, walked, override.steps)}") from None
+    return document
+
+
+def _assignment(text: str) -> Override:
+    path, equals, value = text.partition("=")
+    origin = f"--set {text}"
+    steps = steps_of(path.strip())
+    if not equals or "" in steps:
+        raise UsageError(f"{origin}: write it as path=value, as in --set load.concurrency=4")
+    try:
+        return Override(steps=steps, value=read_text(value, file=origin).data, origin=origin)
+    except DocumentError as error:
+        raise DocumentError(tuple(replace(mistake, line=None) for mistake in error.mistakes)) from None
+
+
+def _no_way(document: Document, walked: Steps, steps: Steps) -> str:
+    found = document.value(walked)
+    where = dotted(walked) or "the document"
+    if isinstance(found, tuple):
+        return f"{where} has {len(found)} entries, so {dotted(steps)} is not one; count from 0"
+    if isinstance(found, dict):
+        return f"{where} has keys, not numbered entries"
+    return f"{where} has no parts, so there is no {dotted(steps)}"

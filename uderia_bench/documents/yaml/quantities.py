@@ -1,0 +1,73 @@
+"""Amounts as people write them: times (``600s``, ``10m``), rates (``2/s``), shares (``10%``); plain numbers work too."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import BeforeValidator, Field
+
+from uderia_bench.documents.yaml.checking import echo, wrong
+from uderia_bench.errors import UsageError
+
+_SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_QUANTITY = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*(?P<unit>%|[a-z]*|/\s*[a-z]+)")
+
+
+_MOST = 10**18  # beyond it a whole number is a slip of the hand, and no float
+
+
+def _quantity(value: Any) -> tuple[float, str] | None:
+    """Take a number, or text that is a number and a unit, apart; None where it is neither."""
+    if isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < _MOST):
+        return float(value), ""
+    if isinstance(value, str) and (match := _QUANTITY.fullmatch(value.strip())):
+        return float(match["number"]), match["unit"].replace(" ", "")
+    return None
+
+
+def _duration(value: Any) -> float:
+    quantity = _quantity(value)
+    if quantity is None or quantity[1] not in _SECONDS:
+        raise wrong(((), f"should be a time such as 600s, 10m or a number of seconds, not {echo(value)}"))
+    return quantity[0] * _SECONDS[quantity[1]]
+
+
+def seconds(text: str, origin: str) -> float:
+    """Read a time that an option gives, 0 included; raises ``UsageError`` naming the option."""
+    quantity = _quantity(text)
+    if quantity is None or quantity[1] not in _SECONDS:
+        raise UsageError(f"{origin} {text}: should be a time such as 30s, 2m or a number of seconds")
+    return quantity[0] * _SECONDS[quantity[1]]
+
+
+def _rate(value: Any) -> float:
+    quantity = _quantity(value)
+    unit = quantity[1].removeprefix("/") if quantity else ""
+    if quantity is None or (quantity[1] and not quantity[1].startswith("/")) or unit not in _SECONDS:
+        raise wrong(((), f"should be a rate such as 2/s, 30/min or a number a second, not {echo(value)}"))
+    return quantity[0] / _SECONDS[unit]
+
+
+def _share(value: Any) -> float:
+    quantity = _quantity(value)
+    if quantity is None or quantity[1] not in {"", "%"}:
+        raise wrong(((), f"should be a share such as 10% or 0.10, not {echo(value)}"))
+    share = quantity[0] / 100 if quantity[1] == "%" else quantity[0]
+    if not 0 <= share <= 1:
+        hint = f"; did you mean {echo(value)}%?" if not quantity[1] and 1 < share <= 100 else ""
+        raise wrong(((), f"must be between 0 and 1 (100%), not {echo(value)}{hint}"))
+    return share
+
+
+Duration: TypeAlias = Annotated[float, BeforeValidator(_duration), Field(gt=0)]
+"""Seconds, more than none."""
+
+Patience: TypeAlias = Annotated[float, BeforeValidator(_duration), Field(ge=0)]
+"""Seconds to wait, or not to."""
+
+Rate: TypeAlias = Annotated[float, BeforeValidator(_rate), Field(gt=0)]
+"""Times a second, more than none."""
+
+Share: TypeAlias = Annotated[float, BeforeValidator(_share)]
+"""A part of a whole, 0 to 1."""

@@ -1,0 +1,222 @@
+"""From raw records to Parquet: every trial read, measured and written, again whenever the readers change. It asks no server.
+
+Why batches: the ledger yields one trial at a time and Parquet takes one row group at a time, so memory does not grow with the
+run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from uderia_bench.errors import DetectorFailed, ExpectationFailed, MetricFailed
+from uderia_bench.reading import detectors as detector_registry
+from uderia_bench.reading import metrics as metric_registry
+from uderia_bench.reading import profile_types as type_registry
+from uderia_bench.reading.detectors import Detector, Thresholds
+from uderia_bench.reading.expected import Expected, Round, plain_answers
+from uderia_bench.reading.metrics.metric import Metric
+from uderia_bench.reading.pricing import PriceTable, priced
+from uderia_bench.reading.profile_types import ProfileType
+from uderia_bench.reading.tables import agreement, checks, issues, steps
+from uderia_bench.runs.directory import RunDirectory
+from uderia_bench.runs.ledger import Ledger
+from uderia_bench.trace import Trace
+from uderia_bench.trial import TrialRecord
+
+ROWS_A_GROUP = 2_000  # trials whose rows are held at once: small enough to hold and large enough to compress
+Rows = dict[str, list[dict[str, Any]]]
+"""What one trial adds to each table."""
+
+_UTC = pa.timestamp("us", tz="UTC")
+IDENTITY = (
+    ("run_id", pa.string()),
+    ("trial_id", pa.string()),
+    ("seq", pa.int64()),
+    ("block", pa.int64()),
+    ("stage", pa.string()),
+    ("query_id", pa.string()),
+    ("complexity", pa.string()),
+    ("tags", pa.list_(pa.string())),
+    ("arm", pa.string()),
+    ("repeat", pa.int64()),
+    ("turn", pa.int64()),
+    ("level", pa.float64()),
+)
+SERVED = (
+    ("server", pa.string()),
+    ("profile_id", pa.string()),
+    ("profile_tag", pa.string()),
+    ("profile_type", pa.string()),
+    ("execution_path", pa.string()),
+    ("provider", pa.string()),
+    ("model", pa.string()),
+    ("models_used", pa.list_(pa.string())),
+    ("session_id", pa.string()),
+    ("task_id", pa.string()),
+)
+ENDED = (
+    ("outcome", pa.string()),
+    ("outcome_detail", pa.string()),
+    ("attempts", pa.int64()),
+    ("polls", pa.int64()),
+    ("notes", pa.list_(pa.string())),
+    ("unclassified", pa.int64()),
+)
+WHEN = (("due_at", _UTC), ("sent_at", _UTC), ("accepted_at", _UTC), ("done_at", _UTC))
+FIXED = (*IDENTITY, *SERVED, *ENDED, *WHEN)
+_ARROW = {bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
+
+
+def schema(metrics: tuple[Metric, ...]) -> pa.Schema:
+    """Return the Arrow schema of the trials: the fixed columns of contract.md, then one a metric with its unit and doc."""
+    fixed = [pa.field(name, kind) for name, kind in FIXED]
+    measured = [
+        pa.field(
+            metric.name, _ARROW[metric.kind], metadata={"unit": metric.unit, "doc": metric.doc, "direction": metric.direction}
+        )
+        for metric in metrics
+    ]
+    return pa.schema([*fixed, *measured], metadata={"schema": "uderia-bench/trials/1"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How a record becomes rows: what is measured and looked for, who reads it, what was expected of its answer."""
+
+    run_id: str
+    metrics: tuple[Metric, ...]
+    types: tuple[ProfileType, ...]
+    detectors: tuple[Detector, ...] = detector_registry.BUILT_IN
+    thresholds: Thresholds = detector_registry.DEFAULTS
+    expected: Expected = field(default_factory=Expected)
+    prices: PriceTable = field(default_factory=PriceTable)
+    others: Mapping[Round, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def schemas(self) -> dict[str, pa.Schema]:
+        """The tables, by name, with their columns."""
+        return {
+            "trials": schema(self.metrics),
+            "checks": checks.SCHEMA,
+            "answers": agreement.SCHEMA,
+            "steps": steps.SCHEMA,
+            "issues": issues.schema(self.thresholds),
+        }
+
+    def rows(self, record: TrialRecord) -> Rows:
+        """Return what one record adds to each table; raises what fails, naming the trial too."""
+        trial = record.trial
+        read = priced(type_registry.read(record, self.types), self.prices, server=record.expected.server)
+        try:
+            trace, judged = self.expected.judged(trial, read, self.others)
+            observed = metric_registry.observe(trace, self.metrics)
+            found = detector_registry.detect(trace, self.detectors, self.thresholds)
+        except (ExpectationFailed, MetricFailed, DetectorFailed) as error:
+            raise type(error)(f"trial {trial.trial_id}: {error}") from error
+        return {
+            "trials": [{**_identity(record, self.run_id), **_served(record, trace), **_ended(record, trace), **observed}],
+            "checks": checks.rows(self.run_id, trial, judged),
+            "answers": agreement.rows(self.run_id, trial, trace),
+            "steps": steps.rows(self.run_id, trial, trace),
+            "issues": issues.rows(self.run_id, trial, found),
+        }
+
+
+def run(
+    directory: RunDirectory,
+    *,
+    metrics: tuple[Metric, ...],
+    types: tuple[ProfileType, ...],
+    detectors: tuple[Detector, ...] = detector_registry.BUILT_IN,
+    thresholds: Thresholds = detector_registry.DEFAULTS,
+    expected: Expected | None = None,
+    prices: PriceTable | None = None,
+) -> int:
+    """Derive one run's Parquet from its ledger, a table a key of ``Reading.schemas``; returns the number of trials.
+
+    Raises ``ExpectationFailed``, ``MetricFailed`` or ``DetectorFailed``, naming what failed and on which trial; what was
+    derived before stays.
+    """
+    expected = expected or Expected()
+    with ExitStack() as stack:
+        ledger = stack.enter_context(Ledger.open(directory.ledger))
+        reading = Reading(
+            run_id=directory.run_id,
+            metrics=metrics,
+            types=types,
+            detectors=detectors,
+            thresholds=thresholds,
+            expected=expected,
+            prices=prices or PriceTable(),
+            others=referenced(ledger, expected, types),
+        )
+        schemas = reading.schemas
+        write = {name: stack.enter_context(directory.table(name, wanted)) for name, wanted in schemas.items()}
+        records = stack.enter_context(closing(ledger.records()))  # before the ledger, also where a metric fails
+        count = 0
+        for batch in _batches(map(reading.rows, records)):
+            for name, wanted in schemas.items():
+                write[name](_frame([row for rows in batch for row in rows[name]], wanted))
+            count += len(batch)
+    return count
+
+
+def referenced(ledger: Ledger, expected: Expected, types: tuple[ProfileType, ...]) -> Mapping[Round, Mapping[str, str]]:
+    """Read the answers that other queries' answers are compared with."""
+    wanted = expected.references
+    records = ledger.records(wanted) if wanted else ()
+    return plain_answers((record.trial, type_registry.read(record, types)) for record in records)
+
+
+def _batches(read: Iterable[Rows]) -> Iterator[list[Rows]]:
+    """Yield trials' rows in lists of at most ``ROWS_A_GROUP``; at least one list, so that an empty run has its columns too."""
+    source = iter(read)
+    yield list(islice(source, ROWS_A_GROUP))
+    while batch := list(islice(source, ROWS_A_GROUP)):
+        yield batch
+
+
+def _frame(rows: list[dict[str, Any]], wanted: pa.Schema) -> pl.DataFrame:
+    columns: dict[str, Any] = dict(pl.DataFrame(wanted.empty_table()).schema)
+    return pl.DataFrame({name: [row[name] for row in rows] for name in columns}, schema=columns, strict=True)
+
+
+def _identity(record: TrialRecord, run_id: str) -> dict[str, Any]:
+    trial = record.trial
+    own = {name: getattr(trial, name) for name, _ in IDENTITY if name not in ("run_id", "stage", "tags")}
+    return {"run_id": run_id, "stage": trial.stage.value, "tags": list(trial.tags), **own}
+
+
+def _served(record: TrialRecord, trace: Trace) -> dict[str, Any]:
+    """Who answered. Tag, type and models are the turn's own; where no turn says, the arm's configuration stands in."""
+    return {
+        "server": record.expected.server,
+        "profile_id": record.expected.profile_id,
+        "profile_tag": trace.profile_tag or record.expected.profile_tag,
+        "profile_type": trace.profile_type or record.expected.profile_type,
+        "execution_path": trace.execution_path,
+        "provider": trace.provider,
+        "model": trace.model,
+        "models_used": list(trace.models_used),
+        "session_id": record.session_id,
+        "task_id": record.task_id,
+    }
+
+
+def _ended(record: TrialRecord, trace: Trace) -> dict[str, Any]:
+    return {
+        "outcome": trace.outcome.value,
+        "outcome_detail": trace.outcome_detail,
+        "attempts": record.attempts,
+        "polls": record.polls,
+        "notes": list(trace.notes),
+        "unclassified": trace.unclassified,
+        **{name: getattr(record, name) for name, _ in WHEN},
+    }

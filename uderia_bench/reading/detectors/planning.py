@@ -1,0 +1,118 @@
+"""Issues of planning: too much of it, and tactical calls or phases that the question did not need."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from uderia_bench.reading.detectors import wordings
+from uderia_bench.reading.detectors.detector import Detector, Finding, Severity
+from uderia_bench.reading.detectors.evidence import numbered_calls, of_context, of_llm_call, of_phase, of_turn
+from uderia_bench.reading.detectors.thresholds import Thresholds
+from uderia_bench.trace import CallClass, Phase, PhasePath, PlannedPhase, ToolCall, Trace
+
+
+def excessive(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]:
+    """Find strategic planning over the threshold; the context-window snapshots say what filled its prompt."""
+    calls = [(i, call) for i, call in numbered_calls(trace) if call.call_class is CallClass.STRATEGIC]
+    spent = sum(call.input_tokens + call.output_tokens for _, call in calls)
+    if spent <= thresholds.strategic_tokens:
+        return ()
+    over = round(spent - thresholds.strategic_tokens)
+    evidence = (*(of_llm_call(i, call) for i, call in calls), *of_context(trace))
+    return (Finding(evidence=evidence, tokens_lost=over, method="strategic tokens above the threshold"),)
+
+
+def missed_fast_path(trace: Trace, _: Thresholds) -> tuple[Finding, ...]:
+    """Find phases whose tactical call decided nothing: one tool, concrete arguments, and just that was called.
+
+    The server's own conditions (protocol.md §7.4) ask for the tool's schema, which no trace has; that the call made is the one
+    the plan already named says the same: nothing required was missing.
+    """
+    plan = {phase.number: phase for phase in trace.plan or ()}
+    missed = [
+        (index, phase)
+        for index, phase in enumerate(trace.phases, start=1)
+        if phase.path is PhasePath.TACTICAL and not phase.looped and _was_decided(plan.get(phase.number), phase, trace)
+    ]
+    if not missed:
+        return ()
+    numbers = {phase.number for _, phase in missed}
+    tactical = [
+        (i, call) for i, call in numbered_calls(trace) if call.call_class is CallClass.TACTICAL and call.phase in numbers
+    ]
+    evidence = (*(of_phase(i, phase) for i, phase in missed), *(of_llm_call(i, call) for i, call in tactical))
+    lost = sum(call.input_tokens + call.output_tokens for _, call in tactical)
+    return (Finding(evidence=evidence, tokens_lost=lost, method="the tactical calls of those phases"),)
+
+
+def _was_decided(planned: PlannedPhase | None, phase: Phase, trace: Trace) -> bool:
+    if planned is None or len(planned.tools) != 1:
+        return False
+    arguments = _object(planned.arguments)
+    calls = [call for call in trace.tool_calls if call.phase == phase.number and call.attempt == 1]
+    return all(map(_concrete, arguments.values())) and len(calls) == 1 and _as_planned(calls[0], planned.tools[0], arguments)
+
+
+def _as_planned(call: ToolCall, tool: str, arguments: dict[str, Any]) -> bool:
+    return call.name == tool and all(arguments.get(name) == value for name, value in _object(call.arguments).items())
+
+
+def _concrete(value: Any) -> bool:
+    """Say whether a planned argument is a value: not empty, no placeholder, no list of names, no phrase of time."""
+    if isinstance(value, dict):
+        return bool(value) and not wordings.PLACEHOLDER_KEYS.issuperset(value)
+    if isinstance(value, list):
+        return bool(value) and not all(isinstance(item, str) for item in value)
+    if isinstance(value, str):
+        return bool(value) and not wordings.PLACEHOLDER.search(value) and not wordings.TEMPORAL.search(value)
+    return value is not None
+
+
+def _object(canonical: str) -> dict[str, Any]:
+    value = json.loads(canonical)
+    return value if isinstance(value, dict) else {}
+
+
+def over_engineered(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]:
+    """Find plans of a simple query with more phases than such a query takes; reports and date look-ups are no work."""
+    if trace.complexity != "simple" or trace.plan is None:
+        return ()
+    work = [phase for phase in trace.plan if not wordings.NO_WORK.issuperset(phase.tools) or not phase.tools]
+    if len(work) <= thresholds.simple_phases:
+        return ()
+    surplus = {phase.number for phase in work[int(thresholds.simple_phases) :]}
+    lost = sum(call.input_tokens + call.output_tokens for call in trace.llm_calls if call.phase in surplus)
+    planned = ", ".join(f"{phase.number} {'+'.join(phase.tools) or 'no tool'}" for phase in work)
+    evidence = (
+        of_turn(f"{len(work)} phases of work planned for a query labelled simple: {planned}"),
+        *(of_phase(i, phase) for i, phase in enumerate(trace.phases, start=1) if phase.number in surplus),
+    )
+    method = f"the LLM calls of the phases of work after number {thresholds.simple_phases:g}"
+    return (Finding(evidence=evidence, tokens_lost=lost or None, method=method if lost else None),)
+
+
+DETECTORS: tuple[Detector, ...] = (
+    Detector(
+        name="excessive_planning",
+        doc="Strategic planning took more tokens than the threshold; the context window says what filled its prompt.",
+        severity=Severity.WARNING,
+        recommendation="Give the planner less to read: fewer tools in the profile, condensed tool definitions after the first "
+        "turn, context distillation.",
+        find=excessive,
+    ),
+    Detector(
+        name="missed_fast_path",
+        doc="A tactical call was made where one tool with concrete arguments was planned, and chose just that.",
+        severity=Severity.WARNING,
+        recommendation="Let the fast path take such phases: look at relevant_tools and the tool's required arguments.",
+        find=missed_fast_path,
+    ),
+    Detector(
+        name="over_engineered_plan",
+        doc="A query labelled simple got more phases of work than such a query takes; the trailing report is none.",
+        severity=Severity.WARNING,
+        recommendation="Route simple questions to a profile without a planner, or give the planner an example of a short plan.",
+        find=over_engineered,
+    ),
+)

@@ -1,0 +1,94 @@
+"""Issues of repetition: a call made again in vain. Loops, per-day and per-column runs and useful retries are none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from uderia_bench.reading.detectors.detector import Detector, Finding, Severity
+from uderia_bench.reading.detectors.evidence import Evidence, of_tool_call, of_turn, quoted
+from uderia_bench.reading.detectors.thresholds import Thresholds
+from uderia_bench.reading.metrics.tools import redundant, repeated
+from uderia_bench.trace import CallClass, SignalKind, ToolCall, ToolStatus, Trace
+
+_CHOOSING = frozenset({CallClass.TACTICAL, CallClass.CORRECTION})
+_METHOD = "each call at the mean of the LLM calls that chose calls there"
+
+
+def recursion(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]:
+    """Find the same call over and over in one phase, retries that change nothing, and the server's own stops."""
+    findings = []
+    for places in repeated(trace).values():
+        if len(places) > thresholds.tool_repeats:
+            said = f"called {len(places)} times with the same arguments"
+            evidence = (_of(trace, places[0], said), *(_of(trace, place) for place in places[1:]))
+            findings.append(_finding(trace, evidence, places[1:]))
+    unchanged = _unchanged_retries(trace)
+    if unchanged:
+        evidence = tuple(_of(trace, place, "retried with the same arguments") for place in unchanged)
+        findings.append(_finding(trace, evidence, unchanged))
+    stops = [signal for signal in trace.signals if signal.kind is SignalKind.RECURSION_GUARD]
+    if stops:
+        evidence = tuple(of_turn(f"the server stopped it: {quoted(signal.said)}") for signal in stops)
+        findings.append(Finding(evidence=evidence))
+    return tuple(findings)
+
+
+def _unchanged_retries(trace: Trace) -> list[int]:
+    """Return the positions of retries that failed again with the arguments that had failed in their phase before."""
+    failed: dict[tuple[int | None, str, str], bool] = {}
+    unchanged = []
+    for position, call in enumerate(trace.tool_calls):
+        if call.status is ToolStatus.ERROR:
+            key = (call.phase, call.name, call.arguments)
+            if call.attempt > 1 and key in failed:
+                unchanged.append(position)
+            failed[key] = True
+    return unchanged
+
+
+def redundant_calls(trace: Trace, _: Thresholds) -> tuple[Finding, ...]:
+    """Find successful calls whose result an earlier phase, or an agent's earlier step, already had."""
+    found = redundant(trace)
+    if not found:
+        return ()
+    evidence = tuple(_of(trace, place, f"the same as tool_call {first + 1}") for place, first in found.items())
+    return (_finding(trace, evidence, found),)
+
+
+def _of(trace: Trace, position: int, remark: str = "") -> Evidence:
+    return of_tool_call(position + 1, trace.tool_calls[position], remark)
+
+
+def _finding(trace: Trace, evidence: tuple[Evidence, ...], positions: Iterable[int]) -> Finding:
+    lost = round(sum(_cost_of_choosing(trace, trace.tool_calls[position]) for position in positions))
+    return Finding(evidence=evidence, tokens_lost=lost or None, method=_METHOD if lost else None)
+
+
+def _cost_of_choosing(trace: Trace, call: ToolCall) -> float:
+    """Return the tokens that choosing one call took, on average: 0 where plan or dispatcher chose it."""
+    if not call.llm_chosen:
+        return 0.0
+    chose = [
+        llm.input_tokens + llm.output_tokens
+        for llm in trace.llm_calls
+        if call.phase is None or (llm.phase == call.phase and llm.call_class in _CHOOSING)
+    ]
+    return sum(chose) / len(chose) if chose else 0.0
+
+
+DETECTORS: tuple[Detector, ...] = (
+    Detector(
+        name="recursion",
+        doc="The same call again and again in one phase, a retry that changed nothing, or a repetition the server stopped.",
+        severity=Severity.ERROR,
+        recommendation="Limit the tool's retries, let the correction see what failed, and look for a plan that calls itself.",
+        find=recursion,
+    ),
+    Detector(
+        name="redundant_tool_calls",
+        doc="A successful call with the same arguments in two phases, or in two steps of an agent.",
+        severity=Severity.WARNING,
+        recommendation="Pass the earlier phase's result on instead of asking again.",
+        find=redundant_calls,
+    ),
+)

@@ -1,0 +1,108 @@
+"""What a corpus expects of each answer, and the checks of one trial against it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from uderia_bench.documents.expectation import Expectation
+from uderia_bench.reading.expectations import Answer, Check, ExpectationKind, check, passed_ratio, plain_text
+from uderia_bench.reading.judge.asks import Case, Opinion, Score, Settings, opinion
+from uderia_bench.runs.manifest import experiment_of
+from uderia_bench.trace import Trace
+from uderia_bench.trial import Outcome, Stage, Trial
+
+Asked = tuple[str, int]
+"""A query's id and the place of the turn in its conversation, from 1."""
+
+
+Round = tuple[str, Stage, int]
+"""Arm, stage and repetition: within one, answers to different queries may be compared."""
+
+
+JUDGED = "llm_judge"
+"""The kind whose answers a judge has to score before they can be checked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What is expected of a run's answers, the kinds that judge it, and the scores that a judge has given."""
+
+    of: Mapping[Asked, tuple[Expectation, ...]] = field(default_factory=dict)
+    kinds: Mapping[str, ExpectationKind] = field(default_factory=dict)
+    judge: Settings | None = None
+    scores: Mapping[str, Score] = field(default_factory=dict)
+
+    @property
+    def references(self) -> frozenset[str]:
+        """The queries whose answers others are compared with (``same_as``): they have to be read first."""
+        return frozenset(
+            value
+            for expectations in self.of.values()
+            for expectation in expectations
+            for _, kind, value in expectation.named()
+            if kind == "same_as"
+        )
+
+    def judged(self, trial: Trial, trace: Trace, others: Mapping[Round, Mapping[str, str]]) -> tuple[Trace, tuple[Check, ...]]:
+        """Return the trace with ``checks_passed_ratio``, and its checks; ``others`` are plain answers by round and query."""
+        expectations = self.of.get((trial.query_id, trial.turn), ())
+        if not expectations:
+            return trace, ()
+        text = plain_text(trace.answer)
+
+        def opinion_of(rubric: str) -> Opinion | None:
+            return opinion(Case(rubric=rubric, prompt=trial.prompt, answer=text), self.judge, self.scores)
+
+        answer = Answer(trace=trace, text=text, others=others.get(round_of(trial), {}), opinion_of=opinion_of)
+        checks = check(answer, expectations, self.kinds)
+        return replace(trace, checks_passed_ratio=passed_ratio(checks)), checks
+
+    def rubrics(self, trial: Trial) -> tuple[str, ...]:
+        """Return what a judge should look at in a trial's answer."""
+        return tuple(
+            value.rubric
+            for expectation in self.of.get((trial.query_id, trial.turn), ())
+            for _, kind, value in expectation.named()
+            if kind == JUDGED
+        )
+
+    def cases(self, trial: Trial, trace: Trace) -> tuple[Case, ...]:
+        """Return what a judge should score of a trial; nothing where it did not answer."""
+        if trace.outcome is not Outcome.ANSWERED:
+            return ()
+        text = plain_text(trace.answer)
+        return tuple(Case(rubric=rubric, prompt=trial.prompt, answer=text) for rubric in self.rubrics(trial))
+
+
+def round_of(trial: Trial) -> Round:
+    """Return the round a trial belongs to."""
+    return trial.arm, trial.stage, trial.repeat
+
+
+def plain_answers(read: Iterable[tuple[Trial, Trace]]) -> dict[Round, dict[str, str]]:
+    """Return the plain answers of trials by round and query; of a conversation the last turn's, unanswered ones left out."""
+    answers: dict[Round, dict[str, str]] = {}
+    for trial, trace in sorted(read, key=lambda pair: pair[0].turn):
+        if trace.outcome is Outcome.ANSWERED and trace.answer:
+            answers.setdefault(round_of(trial), {})[trial.query_id] = plain_text(trace.answer)
+    return answers
+
+
+def of(manifest: dict[str, Any], kinds: Sequence[ExpectationKind], scores: Mapping[str, Score] | None = None) -> Expected:
+    """Return what the run expected of each query's turns, to be judged by ``kinds`` and the scores its judge has given."""
+    found: dict[Asked, list[Expectation]] = {}
+    for query_id, entries in manifest["corpus"].get("expect", {}).items():
+        for entry in entries:
+            expectation = Expectation.model_validate(entry, strict=False)  # JSON has no tuples
+            found.setdefault((query_id, entry["turn"]), []).append(expectation)
+    judge = experiment_of(manifest).judge if found else None
+    return Expected(
+        of={asked: tuple(each) for asked, each in found.items()},
+        kinds={kind.name: kind for kind in kinds},
+        judge=None
+        if judge is None
+        else Settings(model=judge.model, rubric=judge.rubric, repeats=judge.repeats, swap=judge.swap),
+        scores=scores or {},
+    )

@@ -1,0 +1,48 @@
+"""Call metrics: LLM calls, in all and by what they were made for; session naming is not among them."""
+
+from __future__ import annotations
+
+from uderia_bench.reading.metrics.metric import CALL_COUNT, Across, Assumption, Direction, Metric
+from uderia_bench.trace import CallClass, Trace
+
+
+def llm_calls(trace: Trace) -> int | None:
+    """Return the LLM calls; None where nothing of the turn came back to count in."""
+    return len(trace.llm_calls) if trace.profile_type is not None else None
+
+
+def _of_class(call_class: CallClass) -> Metric:
+    def read(trace: Trace) -> int | None:
+        if llm_calls(trace) is None:
+            return None
+        return sum(1 for call in trace.llm_calls if call.call_class is call_class)
+
+    return Metric(
+        name=f"{call_class.value}_calls",
+        family="calls",
+        doc=f"LLM calls of class {call_class.value}.",
+        unit="1",
+        kind=int,
+        direction=Direction.LOWER,
+        assumption=Assumption.AMOUNT,
+        read=read,
+        across=Across.SHOWN,
+        across_reason=CALL_COUNT,
+    )
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        name="llm_calls",
+        family="calls",
+        doc="LLM calls that the server accounts for, session naming excluded; a parse retry is in no log and not counted.",
+        unit="1",
+        kind=int,
+        direction=Direction.LOWER,
+        assumption=Assumption.AMOUNT,
+        read=llm_calls,
+        across=Across.SHOWN,
+        across_reason=CALL_COUNT,
+    ),
+    *(_of_class(call_class) for call_class in CallClass),
+)

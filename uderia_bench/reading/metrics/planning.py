@@ -1,0 +1,183 @@
+"""Planning metrics: phases, how many of them skipped tactical planning, and what that may have saved.
+
+A fast path here is a phase that really ran without a tactical LLM call. The server's announcements are counted apart, because
+dispatched and orchestrated phases skip without announcing.
+"""
+
+from __future__ import annotations
+
+from uderia_bench.reading.metrics.metric import PHASES, Across, Assumption, Direction, Metric
+from uderia_bench.trace import CallClass, Phase, PhasePath, Trace
+
+_FAMILY = "planning"
+_WITHOUT_TACTICAL = frozenset({PhasePath.FAST, PhasePath.DISPATCHED, PhasePath.ORCHESTRATED})
+
+
+def executed(trace: Trace) -> list[Phase]:
+    """Return the phases that ran: skipped ones did not."""
+    return [phase for phase in trace.phases if phase.path is not PhasePath.SKIPPED]
+
+
+def skipped_tactical(trace: Trace) -> list[Phase]:
+    """Return the phases that ran without a tactical call."""
+    return [phase for phase in trace.phases if phase.path in _WITHOUT_TACTICAL]
+
+
+def _data_numbers(trace: Trace) -> set[int]:
+    return {call.phase for call in trace.tool_calls if not call.system and call.phase is not None}
+
+
+def phases(trace: Trace) -> int | None:
+    """Return the executed phases; None for types without phases."""
+    return None if trace.plan is None else len(executed(trace))
+
+
+def fastpath_phases(trace: Trace) -> int | None:
+    """Return the phases that ran without a tactical call; None for types without phases."""
+    return None if trace.plan is None else len(skipped_tactical(trace))
+
+
+def fastpath_logged(trace: Trace) -> int | None:
+    """Return the phases that the server announced as FASTPATH; None for types without phases."""
+    return None if trace.plan is None else sum(1 for phase in trace.phases if phase.fastpath_logged)
+
+
+def fastpath_rate(trace: Trace) -> float | None:
+    """Return phases without a tactical call / phases executed (seed: FASTPATH effectiveness)."""
+    ran = len(executed(trace))
+    return len(skipped_tactical(trace)) / ran if ran else None
+
+
+def data_fastpath_rate(trace: Trace) -> float | None:
+    """Return the same over the phases that called a data tool: a report phase always skips."""
+    numbers = _data_numbers(trace)
+    ran = [phase for phase in executed(trace) if phase.number in numbers]
+    return sum(1 for phase in ran if phase.path in _WITHOUT_TACTICAL) / len(ran) if ran else None
+
+
+def direct_tool_rate(trace: Trace) -> float | None:
+    """Return data-tool calls that no tactical, correction or agent step chose / data-tool calls."""
+    data = [call for call in trace.tool_calls if not call.system]
+    return sum(1 for call in data if not call.llm_chosen) / len(data) if data else None
+
+
+def fastpath_tokens_saved(trace: Trace) -> float | None:
+    """Return an estimate: data phases without a tactical call x this trial's mean tactical call; None without one."""
+    tactical = [call.input_tokens + call.output_tokens for call in trace.llm_calls if call.call_class is CallClass.TACTICAL]
+    if not tactical:
+        return None
+    numbers = _data_numbers(trace)
+    saved = sum(1 for phase in skipped_tactical(trace) if phase.number in numbers)
+    return saved * sum(tactical) / len(tactical)
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        name="phases_planned",
+        family=_FAMILY,
+        doc="Phases of the plan after the server's rewrites; None for types without a plan, 0 where planning failed.",
+        unit="1",
+        kind=int,
+        direction=Direction.NEUTRAL,
+        assumption=Assumption.AMOUNT,
+        read=lambda trace: None if trace.plan is None else len(trace.plan),
+        across=Across.SHOWN,
+        across_reason=PHASES,
+    ),
+    Metric(
+        name="phases",
+        family=_FAMILY,
+        doc="Phases executed; skipped ones are not.",
+        unit="1",
+        kind=int,
+        direction=Direction.NEUTRAL,
+        assumption=Assumption.AMOUNT,
+        read=phases,
+        across=Across.SHOWN,
+        across_reason=PHASES,
+    ),
+    Metric(
+        name="fastpath_phases",
+        family=_FAMILY,
+        doc="Phases executed with no tactical LLM call attributable to them.",
+        unit="1",
+        kind=int,
+        direction=Direction.HIGHER,
+        assumption=Assumption.AMOUNT,
+        read=fastpath_phases,
+        across=Across.SHOWN,
+        across_reason=PHASES,
+    ),
+    Metric(
+        name="fastpath_rate",
+        family=_FAMILY,
+        doc="Phases that skipped tactical planning / phases executed; None for types without phases.",
+        unit="1",
+        kind=float,
+        direction=Direction.HIGHER,
+        assumption=Assumption.RATE,
+        read=fastpath_rate,
+        across=Across.SHOWN,
+        across_reason=PHASES,
+    ),
+    Metric(
+        name="fastpath_logged",
+        family=_FAMILY,
+        doc="Phases the server announced as FASTPATH; dispatched and orchestrated phases skip without announcing.",
+        unit="1",
+        kind=int,
+        direction=Direction.NEUTRAL,
+        assumption=Assumption.AMOUNT,
+        read=fastpath_logged,
+        across=Across.SHOWN,
+        across_reason=PHASES,
+    ),
+    Metric(
+        name="data_fastpath_rate",
+        family=_FAMILY,
+        doc="Fast paths among the phases that called a data tool.",
+        unit="1",
+        kind=float,
+        direction=Direction.HIGHER,
+        assumption=Assumption.RATE,
+        read=data_fastpath_rate,
+        across=Across.SHOWN,
+        across_reason=PHASES,
+    ),
+    Metric(
+        name="direct_tool_rate",
+        family=_FAMILY,
+        doc="Data-tool calls that no tactical, correction or agent LLM step chose / data-tool calls; for every profile type.",
+        unit="1",
+        kind=float,
+        direction=Direction.HIGHER,
+        assumption=Assumption.RATE,
+        read=direct_tool_rate,
+        across=Across.STRUCTURAL,
+        across_reason="it restates architecture: an agent's LLM chooses every tool call, a plan chooses most of them",
+    ),
+    Metric(
+        name="fastpath_tokens_saved",
+        family=_FAMILY,
+        doc="Estimate: data phases without a tactical call x the mean tactical call of the same trial; None without one.",
+        unit="tokens",
+        kind=float,
+        direction=Direction.HIGHER,
+        assumption=Assumption.AMOUNT,
+        read=fastpath_tokens_saved,
+        across=Across.SHOWN,
+        across_reason=PHASES,
+    ),
+    Metric(
+        name="plan_rewrites",
+        family=_FAMILY,
+        doc="Passes of the server that changed the LLM's plan before it ran; None for types without a plan.",
+        unit="1",
+        kind=int,
+        direction=Direction.LOWER,
+        assumption=Assumption.AMOUNT,
+        read=lambda trace: None if trace.plan is None else trace.plan_rewrites,
+        across=Across.SHOWN,
+        across_reason=PHASES,
+    ),
+)

@@ -1,0 +1,169 @@
+"""Token metrics: the turn's exact totals without session naming, and where they went.
+
+The classes of call and the unattributed rest add up to the total; a call that the server logs nowhere (a parse retry) is the
+rest.
+"""
+
+from __future__ import annotations
+
+from uderia_bench.reading.metrics.latency import latency_s
+from uderia_bench.reading.metrics.metric import CALL_COUNT, OVERHEAD, Across, Assumption, Direction, Metric
+from uderia_bench.trace import CallClass, Trace
+
+_FAMILY = "tokens"
+_CLASS_DOCS = {
+    CallClass.STRATEGIC: "strategic planning, re-planning included",
+    CallClass.TACTICAL: "tactical planning",
+    CallClass.REPORT: "writing the final report",
+    CallClass.CORRECTION: "self-correction and recovery",
+    CallClass.OTHER: "argument refinement, LLM tools and an agent's own steps",
+}
+
+
+def total_tokens(trace: Trace) -> int | None:
+    """Return input and output tokens together."""
+    spent = trace.tokens
+    return None if spent.input is None or spent.output is None else spent.input + spent.output
+
+
+def naming_tokens(trace: Trace) -> int | None:
+    """Return what session naming spent, 0 where there was none."""
+    spent = trace.tokens
+    return None if spent.naming_input is None or spent.naming_output is None else spent.naming_input + spent.naming_output
+
+
+def class_tokens(trace: Trace, call_class: CallClass) -> int | None:
+    """Return the tokens of the calls of one class; None where the turn's total is unknown."""
+    if total_tokens(trace) is None:
+        return None
+    return sum(call.input_tokens + call.output_tokens for call in trace.llm_calls if call.call_class is call_class)
+
+
+def unattributed_tokens(trace: Trace) -> int | None:
+    """Return the total less all calls; negative where the calls claim more than the turn."""
+    total = total_tokens(trace)
+    return None if total is None else total - sum(call.input_tokens + call.output_tokens for call in trace.llm_calls)
+
+
+def tokens_per_llm_call(trace: Trace) -> float | None:
+    """Return total tokens / LLM calls (seed: Token Efficiency)."""
+    total = total_tokens(trace)
+    return total / len(trace.llm_calls) if total is not None and trace.llm_calls else None
+
+
+def ms_per_token(trace: Trace) -> float | None:
+    """Return latency in milliseconds / total tokens (seed: Execution Speed)."""
+    total, latency = total_tokens(trace), latency_s(trace)
+    return 1000 * latency / total if total and latency is not None else None
+
+
+def overhead_ratio(trace: Trace) -> float | None:
+    """Return strategic / total tokens (seed: Token Efficiency); None for types that make no strategic plan."""
+    total, strategic = total_tokens(trace), class_tokens(trace, CallClass.STRATEGIC)
+    return strategic / total if trace.plan is not None and total and strategic is not None else None
+
+
+def _of_class(call_class: CallClass) -> Metric:
+    return Metric(
+        name=f"{call_class.value}_tokens",
+        family=_FAMILY,
+        doc=f"Tokens of {_CLASS_DOCS[call_class]}.",
+        unit="tokens",
+        kind=int,
+        direction=Direction.LOWER,
+        assumption=Assumption.AMOUNT,
+        read=lambda trace: class_tokens(trace, call_class),
+        across=Across.SHOWN,
+        across_reason=OVERHEAD,
+    )
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        name="input_tokens",
+        family=_FAMILY,
+        doc="Input tokens of the turn, session naming excluded.",
+        unit="tokens",
+        kind=int,
+        direction=Direction.LOWER,
+        assumption=Assumption.POSITIVE,
+        read=lambda trace: trace.tokens.input,
+    ),
+    Metric(
+        name="output_tokens",
+        family=_FAMILY,
+        doc="Output tokens of the turn, session naming excluded.",
+        unit="tokens",
+        kind=int,
+        direction=Direction.LOWER,
+        assumption=Assumption.POSITIVE,
+        read=lambda trace: trace.tokens.output,
+    ),
+    Metric(
+        name="total_tokens",
+        family=_FAMILY,
+        doc="Input and output tokens of the turn, session naming excluded.",
+        unit="tokens",
+        kind=int,
+        direction=Direction.LOWER,
+        assumption=Assumption.POSITIVE,
+        read=total_tokens,
+    ),
+    Metric(
+        name="naming_tokens",
+        family=_FAMILY,
+        doc="Tokens of naming the session, which the server adds to a first turn; in no other token metric.",
+        unit="tokens",
+        kind=int,
+        direction=Direction.NEUTRAL,
+        assumption=Assumption.AMOUNT,
+        read=naming_tokens,
+    ),
+    *(_of_class(call_class) for call_class in CallClass),
+    Metric(
+        name="unattributed_tokens",
+        family=_FAMILY,
+        doc="Tokens of the turn that no logged call accounts for, such as a parse retry; negative where the calls claim more.",
+        unit="tokens",
+        kind=int,
+        direction=Direction.LOWER,
+        assumption=Assumption.AMOUNT,
+        read=unattributed_tokens,
+        across=Across.SHOWN,
+        across_reason=OVERHEAD,
+    ),
+    Metric(
+        name="tokens_per_llm_call",
+        family=_FAMILY,
+        doc="Total tokens / LLM calls.",
+        unit="tokens",
+        kind=float,
+        direction=Direction.LOWER,
+        assumption=Assumption.POSITIVE,
+        read=tokens_per_llm_call,
+        across=Across.SHOWN,
+        across_reason=CALL_COUNT,
+    ),
+    Metric(
+        name="ms_per_token",
+        family=_FAMILY,
+        doc="Latency / total tokens, in milliseconds.",
+        unit="ms",
+        kind=float,
+        direction=Direction.LOWER,
+        assumption=Assumption.POSITIVE,
+        read=ms_per_token,
+    ),
+    Metric(
+        name="overhead_ratio",
+        family=_FAMILY,
+        doc="Strategic planning tokens / total tokens; None for types without a plan.",
+        unit="1",
+        kind=float,
+        direction=Direction.LOWER,
+        assumption=Assumption.RATE,
+        read=overhead_ratio,
+        across=Across.SHOWN,
+        across_reason=OVERHEAD,
+    ),
+)

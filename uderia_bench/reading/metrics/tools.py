@@ -1,0 +1,132 @@
+"""Tool metrics: calls that reached a data tool, how they ended, and which of them repeat each other."""
+
+from __future__ import annotations
+
+from uderia_bench.reading.metrics.metric import PHASES, Across, Assumption, Direction, Metric
+from uderia_bench.trace import ToolCall, ToolStatus, Trace
+
+_FAMILY = "tools"
+
+
+def data_calls(trace: Trace) -> list[ToolCall]:
+    """Return the calls that reached a data tool: Uderia's own ``TDA_*`` are none."""
+    return [call for call in trace.tool_calls if not call.system]
+
+
+def tool_calls(trace: Trace) -> int | None:
+    """Return the data-tool calls; None where nothing of the turn came back to count in."""
+    return len(data_calls(trace)) if trace.profile_type is not None else None
+
+
+def system_tool_calls(trace: Trace) -> int | None:
+    """Return the calls of Uderia's own tools."""
+    return sum(1 for call in trace.tool_calls if call.system) if trace.profile_type is not None else None
+
+
+def tool_errors(trace: Trace) -> int | None:
+    """Return the data-tool calls that ended in an error, each attempt counted."""
+    return sum(1 for call in data_calls(trace) if call.status is ToolStatus.ERROR) if trace.profile_type is not None else None
+
+
+def tool_success_rate(trace: Trace) -> float | None:
+    """Return successful / all data-tool calls (seed: Quality Indicators); None without calls."""
+    data = data_calls(trace)
+    return sum(1 for call in data if call.status is ToolStatus.SUCCESS) / len(data) if data else None
+
+
+def redundant(trace: Trace) -> dict[int, int]:
+    """Return the successful data-tool calls that an earlier phase, or an agent's earlier step, had made the same way.
+
+    Positions in ``trace.tool_calls``, each with that of the first such call. Expanded calls (loops, days, columns) are none.
+    """
+    places: dict[tuple[str, str], dict[tuple[str, int], int]] = {}
+    for position, call in enumerate(trace.tool_calls):
+        if not call.system and call.status is ToolStatus.SUCCESS and call.iteration is None:
+            place = ("phase", call.phase) if call.phase is not None else ("call", position)
+            places.setdefault((call.name, call.arguments), {}).setdefault(place, position)
+    return {position: first for found in places.values() for first, *rest in [found.values()] for position in rest}
+
+
+def repeated(trace: Trace) -> dict[tuple[int | None, str, str], list[int]]:
+    """Return the positions of the data-tool calls by phase, tool and arguments; expanded calls and retries are left out."""
+    asked: dict[tuple[int | None, str, str], list[int]] = {}
+    for position, call in enumerate(trace.tool_calls):
+        if not call.system and call.iteration is None and call.attempt == 1:
+            asked.setdefault((call.phase, call.name, call.arguments), []).append(position)
+    return asked
+
+
+def redundant_tool_calls(trace: Trace) -> int | None:
+    """Return the number of redundant calls."""
+    return len(redundant(trace)) if trace.profile_type is not None else None
+
+
+def max_tool_repeats(trace: Trace) -> int | None:
+    """Return the most calls of one tool with the same arguments in one phase."""
+    return max(map(len, repeated(trace).values()), default=0) if trace.profile_type is not None else None
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        name="tool_calls",
+        family=_FAMILY,
+        doc="Calls that reached a data tool; the consolidated entry of a date range and a placeholder are none.",
+        unit="1",
+        kind=int,
+        direction=Direction.NEUTRAL,
+        assumption=Assumption.AMOUNT,
+        read=tool_calls,
+    ),
+    Metric(
+        name="system_tool_calls",
+        family=_FAMILY,
+        doc="Calls of Uderia's own tools (TDA_*), the final report among them.",
+        unit="1",
+        kind=int,
+        direction=Direction.NEUTRAL,
+        assumption=Assumption.AMOUNT,
+        read=system_tool_calls,
+        across=Across.SHOWN,
+        across_reason=PHASES,
+    ),
+    Metric(
+        name="tool_errors",
+        family=_FAMILY,
+        doc="Data-tool calls that ended in an error by the tool's own word, each attempt counted.",
+        unit="1",
+        kind=int,
+        direction=Direction.LOWER,
+        assumption=Assumption.AMOUNT,
+        read=tool_errors,
+    ),
+    Metric(
+        name="tool_success_rate",
+        family=_FAMILY,
+        doc="Successful / all data-tool calls; None without calls.",
+        unit="1",
+        kind=float,
+        direction=Direction.HIGHER,
+        assumption=Assumption.RATE,
+        read=tool_success_rate,
+    ),
+    Metric(
+        name="redundant_tool_calls",
+        family=_FAMILY,
+        doc="Successful data-tool calls that repeat an earlier phase's, or an agent's earlier, with the same arguments.",
+        unit="1",
+        kind=int,
+        direction=Direction.LOWER,
+        assumption=Assumption.AMOUNT,
+        read=redundant_tool_calls,
+    ),
+    Metric(
+        name="max_tool_repeats",
+        family=_FAMILY,
+        doc="Most calls of one data tool with the same arguments in one phase; loops, expansions and retries told apart.",
+        unit="1",
+        kind=int,
+        direction=Direction.LOWER,
+        assumption=Assumption.AMOUNT,
+        read=max_tool_repeats,
+    ),
+)

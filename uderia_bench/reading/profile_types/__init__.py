@@ -1,0 +1,58 @@
+"""From a trial's raw record to its trace: one file a profile type, the type found from the events.
+
+The outcome is judged alike for every type. ``read`` never raises on anything a server may send: a trial that cannot be
+understood has an outcome and a reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from uderia_bench.reading.profile_types.assemble import Kind, assemble
+from uderia_bench.reading.profile_types.exchange import Exchange, decode
+from uderia_bench.reading.profile_types.genie import GENIE
+from uderia_bench.reading.profile_types.llm_only import LLM_ONLY
+from uderia_bench.reading.profile_types.outcome import outcome_of
+from uderia_bench.reading.profile_types.profile_type import ProfileType
+from uderia_bench.reading.profile_types.rag_focused import RAG_FOCUSED
+from uderia_bench.reading.profile_types.tool_enabled import TOOL_ENABLED
+from uderia_bench.trace import Trace
+from uderia_bench.trial import TrialRecord
+
+__all__ = ["BUILT_IN", "Exchange", "Kind", "ProfileType", "assemble", "read", "totals"]
+
+# The first that recognises the events reads them: a coordinator's and a retriever's events may include an agent's or a
+# planner's.
+BUILT_IN: tuple[ProfileType, ...] = (GENIE, RAG_FOCUSED, TOOL_ENABLED, LLM_ONLY)
+_UNKNOWN = ProfileType(
+    name="unknown",
+    doc="Whatever no type recognises: what is read alike for all of them.",
+    recognises=lambda _: True,
+    read=partial(assemble, kind=Kind(profile_type=None, execution_path=None)),
+)
+
+
+def read(record: TrialRecord, types: tuple[ProfileType, ...] = BUILT_IN) -> Trace:
+    """Return the trace of a trial, with its outcome and the reason for it; the bodies are decoded once."""
+    exchange = decode(record)
+    return _judged(exchange, _type_of(exchange, types).read(exchange))
+
+
+def totals(record: TrialRecord) -> Trace:
+    """Return a trial's trace without the steps of its type: outcome, clocks, tokens and answer are as ``read`` has them.
+
+    Half the work of ``read``, for who has to do it while the clocks of other trials run.
+    """
+    exchange = decode(record)
+    found = _type_of(exchange, BUILT_IN)
+    return _judged(exchange, (found.totals or found.read)(exchange))
+
+
+def _type_of(exchange: Exchange, types: tuple[ProfileType, ...]) -> ProfileType:
+    return next((kind for kind in types if kind.recognises(exchange)), _UNKNOWN)
+
+
+def _judged(exchange: Exchange, trace: Trace) -> Trace:
+    outcome, detail = outcome_of(exchange, trace)
+    return replace(trace, outcome=outcome, outcome_detail=detail)

@@ -1,0 +1,175 @@
+"""What a turn cost in tokens and money, session naming taken out; where the sources disagree it says so.
+
+Precedence (seed-vs-server.md F7): the turn, then the final events, then token updates, then the result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from uderia_bench.reading.profile_types.exchange import Exchange
+from uderia_bench.reading.profile_types.lenient import amount, count, mapping, text
+from uderia_bench.reading.profile_types.wordings import FALLBACK_PRICE, NAMING_CALL_IDS, PRICED_LIKE_FALLBACK
+from uderia_bench.trace import LlmCall, Tokens
+
+_PRICE_ROUNDING = 1e-9  # costs are sums of floats; a real price differs in the sixth decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Input and output tokens with what they cost; a cost may be unknown."""
+
+    input: int
+    output: int
+    cost_usd: float | None = None
+
+    def less(self, other: Spent) -> Spent:
+        """Return the rest when ``other`` was part of this."""
+        cost = None if self.cost_usd is None else max(0.0, self.cost_usd - (other.cost_usd or 0.0))
+        return Spent(max(0, self.input - other.input), max(0, self.output - other.output), cost)
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """What session naming spent, and its intervals as (start, end) in seconds from the first event."""
+
+    spent: Spent
+    intervals: tuple[tuple[float, float], ...]
+
+
+def naming(exchange: Exchange) -> Naming:
+    """Return what naming the session spent and when (protocol.md §6.7); all zero where there was none."""
+    tokens_in = tokens_out = 0
+    cost = 0.0
+    completes = exchange.all("session_name_generation_complete")
+    for event in completes:
+        details = mapping(event.details)
+        tokens_in += count(details.get("input_tokens")) or 0
+        tokens_out += count(details.get("output_tokens")) or 0
+        cost += amount(details.get("cost_usd")) or 0.0
+    if not completes:  # the event was lost, its update was not
+        for event in exchange.all("token_update"):
+            if text(event.body.get("call_id")) in NAMING_CALL_IDS:
+                tokens_in += count(event.body.get("statement_input")) or 0
+                tokens_out += count(event.body.get("statement_output")) or 0
+                cost += amount(event.body.get("cost_usd")) or 0.0
+    starts = [exchange.since_start(event.at) for event in exchange.all("session_name_generation_start")]
+    ends = [exchange.since_start(event.at) for event in completes]
+    pairs = zip(starts, ends, strict=False)
+    intervals = tuple((a, b) for a, b in pairs if a is not None and b is not None and a <= b)
+    return Naming(Spent(tokens_in, tokens_out, cost), intervals)
+
+
+def tokens(
+    exchange: Exchange, named: Naming, calls: tuple[LlmCall, ...], notes: list[str], *, named_in_turn: bool = True
+) -> Tokens:
+    """Return the turn's totals less naming; disagreements between sources go to ``notes``.
+
+    ``named_in_turn`` is False for genie, whose turn leaves naming out. The cost of a dual-model turn is the sum of its calls,
+    because the turn is priced at the base model (protocol.md §9).
+    """
+    out = named.spent if named_in_turn else Spent(0, 0, 0.0)
+    sources = _sources(exchange, out, calls)
+    if not sources:
+        readable = bool(exchange.events or exchange.turn)
+        return Tokens(
+            naming_input=named.spent.input if readable else None,
+            naming_output=named.spent.output if readable else None,
+            naming_cost_usd=named.spent.cost_usd if readable else None,
+        )
+    first_name, spent = sources[0]
+    for name, other in sources[1:]:
+        if (other.input, other.output) != (spent.input, spent.output):
+            notes.append(f"{first_name} says {spent.input}/{spent.output} tokens, {name} says {other.input}/{other.output}")
+    cost = next((source.cost_usd for _, source in sources if source.cost_usd is not None), None)
+    if exchange.session.get("is_dual_model_active") is True and calls:
+        known = [call.cost_usd for call in calls if call.cost_usd is not None]
+        cost = sum(known) if len(known) == len(calls) else cost
+    return Tokens(
+        input=spent.input,
+        output=spent.output,
+        naming_input=named.spent.input,
+        naming_output=named.spent.output,
+        cost_usd=cost,
+        naming_cost_usd=named.spent.cost_usd,
+    )
+
+
+def need_calls(exchange: Exchange) -> bool:
+    """Say whether a turn's calls have a say in its totals: only where the turn itself gives none, or two models' prices."""
+    spent = _of_turn(exchange)
+    return spent is None or not (spent.input or spent.output) or exchange.session.get("is_dual_model_active") is True
+
+
+def _of_turn(exchange: Exchange) -> Spent | None:
+    return _spent(exchange.turn, "turn_input_tokens", "turn_output_tokens", exchange.turn.get("turn_cost"))
+
+
+def _sources(exchange: Exchange, out: Spent, calls: tuple[LlmCall, ...]) -> list[tuple[str, Spent]]:
+    """Return what each source says the turn spent without naming, in order of precedence."""
+    found: list[tuple[str, Spent]] = []
+    spent = _of_turn(exchange)
+    by_calls = Spent(sum(call.input_tokens for call in calls), sum(call.output_tokens for call in calls))
+    if spent is not None and (
+        spent.input or spent.output or not by_calls.input
+    ):  # a failed agent's turn says 0 (protocol.md §6.1)
+        found.append(("the turn", spent.less(out)))
+    found.extend(_final_events(exchange, out))
+    updates = exchange.all("token_update")
+    if updates:
+        body = updates[-1].body
+        spent = _spent(body, "turn_input", "turn_output") or _spent(body, "total_input", "total_output")
+        if spent is not None:
+            said_name = any(text(event.body.get("call_id")) in NAMING_CALL_IDS for event in updates)
+            found.append(("the last token update", spent.less(out) if said_name else spent))
+    result = exchange.result
+    spent = _spent(result, "turn_input_tokens", "turn_output_tokens")
+    if spent is not None:
+        found.append(("the result", spent))
+    if not found and calls:
+        found.append(("the sum of the calls", by_calls))
+    return found
+
+
+def _final_events(exchange: Exchange, out: Spent) -> list[tuple[str, Spent]]:
+    found: list[tuple[str, Spent]] = []
+    for kind, keys in (
+        ("conversation_agent_complete", ("input_tokens", "output_tokens")),
+        ("genie_coordination_complete", ("input_tokens", "output_tokens")),
+        ("execution_complete", ("total_input_tokens", "total_output_tokens")),
+        ("execution_error", ("partial_input_tokens", "partial_output_tokens")),
+        ("execution_cancelled", ("partial_input_tokens", "partial_output_tokens")),
+    ):
+        body = exchange.last(kind)
+        spent = _spent(body, *keys, body.get("cost_usd"))
+        if spent is None or (kind == "conversation_agent_complete" and "rag_llm_step" in exchange.by_kind):
+            continue
+        if kind == "execution_complete" and _naming_came_before(exchange, kind):
+            spent = spent.less(out)
+        found.append((kind, spent))
+    return found
+
+
+def _naming_came_before(exchange: Exchange, kind: str) -> bool:
+    """Say whether a final event was sent after naming, and so includes it (llm_only without tools, protocol.md §6.7)."""
+    for event in reversed(exchange.events):
+        if event.kind == "session_name_generation_complete":
+            return False
+        if event.kind == kind:
+            break
+    return "session_name_generation_complete" in exchange.by_kind
+
+
+def _spent(values: dict[str, object], in_key: str, out_key: str, cost: object = None) -> Spent | None:
+    tokens_in, tokens_out = count(values.get(in_key)), count(values.get(out_key))
+    return None if tokens_in is None or tokens_out is None else Spent(tokens_in, tokens_out, amount(cost))
+
+
+def priced_by_fallback(spent: Tokens, model: str | None) -> bool | None:
+    """Say whether the turn's cost is exactly the server's price for models it does not know; None where that cannot be told."""
+    if spent.cost_usd is None or spent.input is None or spent.output is None or not (spent.input or spent.output):
+        return None
+    if any(name in (model or "") for name in PRICED_LIKE_FALLBACK):
+        return False
+    per_input, per_output = FALLBACK_PRICE
+    return abs(spent.cost_usd - (spent.input * per_input + spent.output * per_output) / 1e6) < _PRICE_ROUNDING

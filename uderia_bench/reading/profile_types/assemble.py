@@ -1,0 +1,78 @@
+"""Puts together what is read alike for every profile type; a type adds its own steps and its own clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from uderia_bench.reading.profile_types import accounts, clocks, context
+from uderia_bench.reading.profile_types.exchange import Exchange
+from uderia_bench.reading.profile_types.lenient import text
+from uderia_bench.reading.profile_types.serving import served
+from uderia_bench.reading.profile_types.wordings import EVENT_FAMILIES, EVENT_KINDS
+from uderia_bench.trace import LlmCall, Trace
+from uderia_bench.trial import Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What a profile type says of itself: its name, the path its turns took, and whether the turn's tokens include naming."""
+
+    profile_type: str | None
+    execution_path: str | None
+    named_in_turn: bool = True
+
+
+def assemble(
+    exchange: Exchange,
+    kind: Kind,
+    calls: tuple[LlmCall, ...] = (),
+    *,
+    agent_s: float | None = None,
+    notes: tuple[str, ...] = (),
+) -> Trace:
+    """Return the trace of a turn with everything that does not depend on the profile type; use ``replace`` for the rest."""
+    who = served(exchange)
+    named = accounts.naming(exchange)
+    all_notes = [*exchange.notes, *notes]
+    spent = accounts.tokens(exchange, named, calls, all_notes, named_in_turn=kind.named_in_turn)
+    return Trace(
+        outcome=Outcome.ANSWERED,
+        outcome_detail=None,
+        profile_type=kind.profile_type,
+        execution_path=kind.execution_path,
+        question=_question(exchange),
+        complexity=exchange.record.trial.complexity,
+        profile_tag=who.profile_tag,
+        provider=who.provider,
+        model=who.model,
+        models_used=who.models_used,
+        timing=clocks.timing(exchange, named, agent_s),
+        tokens=spent,
+        llm_calls=calls,
+        context=context.modules(exchange),
+        answer=_answer(exchange),
+        price_fallback=accounts.priced_by_fallback(spent, who.model),
+        unclassified=sum(1 for event in exchange.events if not _known(event.kind)),
+        notes=tuple(all_notes),
+    )
+
+
+def _question(exchange: Exchange) -> str | None:
+    """Return what was asked; a planner's turn keeps it with documents put before it, so the trial comes first."""
+    asked = exchange.record.trial.prompt or text(exchange.turn.get("user_query"))
+    return asked or text(exchange.first("execution_start", "conversation_agent_start", "genie_coordination_start").get("query"))
+
+
+def _answer(exchange: Exchange) -> str | None:
+    """Return the answer as text. A genie's turn keeps 500 characters of it, so the result comes first (protocol.md §3.5)."""
+    turn = exchange.turn
+    return (
+        text(exchange.result.get("final_answer_text"))
+        or text(turn.get("final_summary_text"))
+        or text(turn.get("final_summary"))
+        or text(turn.get("final_response"))
+    )
+
+
+def _known(kind: str) -> bool:
+    return kind in EVENT_KINDS or kind.startswith(EVENT_FAMILIES)

@@ -1,0 +1,129 @@
+"""Reads the steps of Uderia's conversation agent: one LLM call a step, one tool call an invocation (protocol.md §6.4).
+
+Used by llm_only and by rag_focused with component tools. The agent repeats its last call in ``conversation_llm_complete`` and
+its whole turn in one more token update: neither is a step.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator
+
+from uderia_bench.reading.profile_types.exchange import Event, Exchange
+from uderia_bench.reading.profile_types.lenient import amount, canonical, count, seconds, text
+from uderia_bench.trace import CallClass, LlmCall, ToolCall, ToolStatus
+
+# How a tool's message begins and may end, printed as LangChain prints it, with the tool's own JSON inside.
+_CONTENT = re.compile(r"content=(?:\[\{'type': 'text', 'text': )?['\"]")
+_MESSAGE_STATUS = re.compile(r"tool_call_id='[^']*' status='error'")
+_TOKENS = re.compile(r'[{}\[\]:,]|"(?:[^"\\]|\\.)*"', re.DOTALL)
+_NEVER_ENDED = "it never completed"
+
+
+def llm_calls(exchange: Exchange, kind: str = "conversation_llm_step") -> tuple[LlmCall, ...]:
+    """Return the LLM calls that events of this kind stand for; rag_focused and genie have kinds of the same shape."""
+    return tuple(_llm_call(exchange, event) for event in exchange.all(kind))
+
+
+def _llm_call(exchange: Exchange, event: Event) -> LlmCall:
+    body = event.body
+    duration = seconds(body.get("duration_ms"))
+    end = exchange.since_start(event.at)
+    provider, model = text(body.get("provider")) or text(exchange.turn.get("provider")), text(body.get("model"))
+    return LlmCall(
+        call_class=CallClass.OTHER,
+        label=text(body.get("step_name")) or event.kind,
+        input_tokens=count(body.get("input_tokens")) or 0,
+        output_tokens=count(body.get("output_tokens")) or 0,
+        model=f"{provider}/{model}" if provider and model else model,
+        cost_usd=amount(body.get("cost_usd")),
+        start_s=None if end is None else end - (duration or 0.0),
+        duration_s=duration,
+    )
+
+
+def tool_calls(exchange: Exchange) -> tuple[ToolCall, ...]:
+    """Return the tool calls in order of invocation; completions are matched by name, first in first out."""
+    waiting: dict[str, deque[int]] = {}
+    calls: list[ToolCall] = []
+    for event in exchange.events:
+        if event.kind == "conversation_tool_invoked":
+            name = text(event.body.get("tool_name")) or "?"
+            waiting.setdefault(name, deque()).append(len(calls))
+            calls.append(_call(exchange, name, event, None))
+        elif event.kind == "conversation_tool_completed":
+            name = text(event.body.get("tool_name")) or "?"
+            queue = waiting.get(name)
+            invoked = calls[queue.popleft()] if queue else None
+            completed = _call(exchange, name, event, invoked)
+            if invoked is None:
+                calls.append(completed)
+            else:
+                calls[next(i for i, call in enumerate(calls) if call is invoked)] = completed
+    return tuple(calls)
+
+
+def _call(exchange: Exchange, name: str, event: Event, invoked: ToolCall | None) -> ToolCall:
+    body = event.body
+    started = event.kind == "conversation_tool_invoked"
+    status, error = (ToolStatus.ERROR, _NEVER_ENDED) if started else _status(body)
+    at = exchange.since_start(event.at)
+    duration = None if started else seconds(body.get("duration_ms"))
+    began = at if at is None else at - (duration or 0.0)
+    return ToolCall(
+        name=name,
+        arguments=invoked.arguments if invoked else canonical(body.get("arguments", {})),
+        system=name.startswith("TDA_"),
+        status=status,
+        llm_chosen=True,
+        error=error,
+        start_s=invoked.start_s if invoked else began,
+        duration_s=duration,
+    )
+
+
+def _status(body: dict[str, object]) -> tuple[ToolStatus, str | None]:
+    """Return how a tool call ended: the event says success even of an error, so the tool's own word counts too."""
+    preview = text(body.get("result_preview")) or ""
+    if body.get("success") is False:
+        return ToolStatus.ERROR, text(body.get("error")) or preview[:200] or None
+    own = own_status(preview)
+    if own == "error" or _MESSAGE_STATUS.search(preview):
+        return ToolStatus.ERROR, own_value(preview, "error") or own_value(preview, "error_message")
+    return (ToolStatus.SKIPPED if own == "skipped" else ToolStatus.SUCCESS), None
+
+
+def own_status(preview: str) -> str | None:
+    """Return the ``status`` of the JSON object in a preview, not of one of its rows; the preview may be cut off."""
+    return own_value(preview, "status")
+
+
+def own_value(preview: str, key: str) -> str | None:
+    """Return a string value that stands at the top level of the first JSON object in a preview."""
+    opening = _CONTENT.search(preview)
+    if opening:  # printed by Python: one level of its escapes stands around the tool's JSON
+        preview = preview[opening.end() :].replace("\\\\", "\\").replace("\\'", "'")
+    if not preview.lstrip().startswith("{"):
+        return None
+    before = piece = ""
+    for following in _own_tokens(preview):
+        if before == f'"{key}"' and piece == ":" and following.startswith('"'):
+            return following[1:-1]
+        before, piece = piece, following
+    return None
+
+
+def _own_tokens(preview: str) -> Iterator[str]:
+    """Yield the tokens of the first object's own level; what is nested in it shows as its opening bracket alone."""
+    depth = 0
+    for match in _TOKENS.finditer(preview):
+        piece = match.group()
+        if piece in "}]":
+            depth -= 1
+            if depth == 0:
+                return
+        elif depth == 1:
+            yield piece
+        if piece in "{[":
+            depth += 1

@@ -1,0 +1,201 @@
+"""Decodes what came back of one trial, once, into events and the turn; it interprets neither.
+
+Event kinds (protocol.md §6.0): planner events and notifications carry their kind inside, named events in ``event_type``. Events
+that came twice are dropped, events out of order are sorted, and both are noted. Where the task is gone, the events that the
+turn itself keeps stand in for it. Never raises, whatever the bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import orjson
+
+from uderia_bench.reading.profile_types.lenient import count, mapping, sequence, stamp, text
+from uderia_bench.trial import TrialRecord
+
+_STAMP_DIGITS = 6  # the server stamps microseconds
+TERMINAL = frozenset({"complete", "completed", "error", "failed", "cancelled"})  # protocol.md §5.2
+# Naming first: the copies of execution_complete that a turn keeps include it (protocol.md §7.6).
+_TURN_EVENTS = ("system_events", "conversation_agent_events", "tool_enabled_events", "knowledge_events", "genie_events")
+
+
+class Event(NamedTuple):
+    """One event: its resolved kind, its body (the payload where there is one), and its stamp in epoch seconds.
+
+    ``named`` tells an event of that name (an ``error`` ends a run) from a planner message of that type (an error it went on
+    from).
+    """
+
+    kind: str
+    named: bool
+    body: dict[str, Any]
+    data: dict[str, Any]
+    at: float | None
+
+    @property
+    def depth(self) -> int:
+        """How deep inside other runs the event happened; 0 for the trial's own."""
+        depth = count(mapping(self.data.get("metadata")).get("execution_depth"))
+        if depth is None:
+            depth = count(mapping(self.data.get("details")).get("execution_depth"))
+        return depth or 0
+
+    @property
+    def details(self) -> Any:
+        """The ``details`` of a planner event: object, list or string."""
+        return self.data.get("details", self.body.get("details"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """A trial's decoded bodies; ``turn`` (this trial's in the session) and ``result`` are empty where there is none."""
+
+    record: TrialRecord
+    task: dict[str, Any]
+    session: dict[str, Any]
+    turn: dict[str, Any]
+    result: dict[str, Any]
+    events: tuple[Event, ...]
+    by_kind: dict[str, tuple[Event, ...]]
+    start: float | None
+    notes: tuple[str, ...]
+
+    def all(self, kind: str) -> tuple[Event, ...]:
+        """Return the events of a kind, in order."""
+        return self.by_kind.get(kind, ())
+
+    def first(self, *kinds: str) -> dict[str, Any]:
+        """Return the body of the first event of the first kind that occurred, or an empty one."""
+        return next((self.by_kind[kind][0].body for kind in kinds if kind in self.by_kind), {})
+
+    def last(self, *kinds: str) -> dict[str, Any]:
+        """Return the body of the last event of the first kind that occurred, or an empty one."""
+        return next((self.by_kind[kind][-1].body for kind in kinds if kind in self.by_kind), {})
+
+    def since_start(self, at: float | None) -> float | None:
+        """Return an epoch stamp relative to the task's first event."""
+        return None if at is None or self.start is None else round(at - self.start, _STAMP_DIGITS)
+
+    @property
+    def status(self) -> str | None:
+        """The task's own status, where it says one."""
+        return text(self.task.get("status"))
+
+
+def decode(record: TrialRecord) -> Exchange:
+    """Return a record's bodies decoded; whatever is wrong with them is in the notes."""
+    notes = list(record.notes)
+    task = _object(record, record.task, "task", notes)
+    session = _object(record, record.session, "session", notes)
+    events = _events(sequence(task.get("events")), notes)
+    result = mapping(task.get("result"))
+    turn = _turn(record, task, session, events, result)
+    if not events:
+        events = _events(_kept_by(turn), notes)
+    by_kind: dict[str, list[Event]] = {}
+    for event in events:
+        by_kind.setdefault(event.kind, []).append(event)
+    index = {kind: tuple(found) for kind, found in by_kind.items()}
+    if not result and "final_answer" in index:
+        result = index["final_answer"][-1].body
+    return Exchange(
+        record=record,
+        task=task,
+        session=session,
+        turn=turn,
+        result=result,
+        events=tuple(events),
+        by_kind=index,
+        start=next((event.at for event in events if event.at is not None), None),
+        notes=tuple(notes),
+    )
+
+
+def _object(record: TrialRecord, body: bytes | None, name: str, notes: list[str]) -> dict[str, Any]:
+    if body is None:
+        return {}
+    try:
+        known = [value for source, value in record.decoded if source is body]
+        value = known[0] if known else orjson.loads(body)
+    except orjson.JSONDecodeError:
+        notes.append(f"the {name} is not JSON")
+        return {}
+    if not isinstance(value, dict):
+        notes.append(f"the {name} is {type(value).__name__}, not an object")
+        return {}
+    return value
+
+
+def _events(raw: Iterable[Any], notes: list[str]) -> list[Event]:
+    events: list[Event] = []
+    seen: dict[str, list[dict[str, Any]]] = {}
+    unreadable = twice = 0
+    for item in raw:
+        if not isinstance(item, dict):
+            unreadable += 1
+            continue
+        stamped = item.get("timestamp")
+        if isinstance(stamped, str):  # without a stamp nothing tells a repetition from a second event
+            same = seen.setdefault(stamped, [])
+            if item in same:
+                twice += 1
+                continue
+            same.append(item)
+        event = _event(item, stamp(stamped))
+        if event is None:
+            unreadable += 1
+        else:
+            events.append(event)
+    if unreadable:
+        notes.append(f"{unreadable} events could not be read")
+    if twice:
+        notes.append(f"{twice} events came twice")
+    stamps = [event.at for event in events if event.at is not None]
+    if len(stamps) == len(events) and any(a > b for a, b in pairwise(stamps)):
+        notes.append("events were out of order")
+        events.sort(key=lambda event: event.at or 0.0)
+    return events
+
+
+def _event(item: dict[str, Any], at: float | None) -> Event | None:
+    name = item.get("event_type")
+    data = item.get("event_data")
+    if data is None and "type" in item:  # the form that sessions keep: {type, payload, timestamp}
+        name, data = item["type"], item
+    if not isinstance(data, dict):
+        return None
+    named = name not in (None, "notification")
+    kind = name if named else data.get("type")
+    if not isinstance(kind, str):
+        return None
+    payload = data.get("payload")
+    return Event(kind, named, payload if isinstance(payload, dict) else data, data, at)
+
+
+def _kept_by(turn: dict[str, Any]) -> list[Any]:
+    return [event for name in _TURN_EVENTS for event in sequence(turn.get(name))]
+
+
+def _turn(
+    record: TrialRecord, task: dict[str, Any], session: dict[str, Any], events: list[Event], result: dict[str, Any]
+) -> dict[str, Any]:
+    """Return this trial's turn: by task id, else by turn number, else the last one if nothing says it is another's."""
+    history = sequence(mapping(session.get("last_turn_data")).get("workflow_history"))
+    turns = [turn for turn in history if isinstance(turn, dict)]
+    if not turns:
+        return {}
+    task_id = text(task.get("task_id")) or record.task_id
+    ours = [turn for turn in turns if task_id and turn.get("task_id") == task_id]
+    if ours:
+        return ours[-1]
+    others = [turn for turn in turns if not (task_id and text(turn.get("task_id")))]
+    number = count(result.get("turn_id"))
+    if number is None:
+        number = next((found for event in events if (found := count(event.body.get("turn_id"))) is not None), None)
+    if number is not None:
+        return next((turn for turn in reversed(others) if turn.get("turn") == number), {})
+    return others[-1] if others else {}

@@ -1,0 +1,134 @@
+"""How a trial ended, by the rules that hold for every profile type, with the reason in words (contract.md, protocol.md §12).
+
+The first that holds: misrouted, timed out, cancelled, over a limit, failed, answered. ``status: complete`` proves nothing: plan
+failures, swallowed provider errors and agents that apologise all end so.
+"""
+
+from __future__ import annotations
+
+from uderia_bench.reading.profile_types.exchange import TERMINAL, Event, Exchange
+from uderia_bench.reading.profile_types.lenient import mapping, text
+from uderia_bench.reading.profile_types.serving import misrouting
+from uderia_bench.reading.profile_types.wordings import APOLOGIES, LIMITS
+from uderia_bench.trace import Trace
+from uderia_bench.trial import Ending, Outcome
+
+LONGEST_DETAIL = 500  # characters: a reason is one line, a stack dump or a page of HTML is not
+
+_BEFORE_THE_TASK = {
+    Ending.RATE_LIMITED: Outcome.RATE_LIMITED,
+    Ending.REFUSED: Outcome.REFUSED,
+    Ending.UNREACHABLE: Outcome.UNREACHABLE,
+    Ending.LOST: Outcome.LOST,
+}
+
+
+def outcome_of(exchange: Exchange, trace: Trace) -> tuple[Outcome, str | None]:
+    """Return the outcome and its reason; an answered trial needs none."""
+    outcome, detail = _judge(exchange, trace)
+    return outcome, detail if detail is None else " ".join(detail.split())[:LONGEST_DETAIL]
+
+
+def _judge(exchange: Exchange, trace: Trace) -> tuple[Outcome, str | None]:
+    record = exchange.record
+    if record.ending in _BEFORE_THE_TASK and not (record.ending is Ending.LOST and exchange.turn):
+        return _BEFORE_THE_TASK[record.ending], record.detail
+    misrouted = misrouting(exchange)
+    if misrouted:
+        return Outcome.MISROUTED, misrouted
+    if record.ending is Ending.TIMED_OUT:
+        return Outcome.TIMED_OUT, record.detail or "the deadline passed before the task ended"
+    cancelled = _cancelled(exchange)
+    if cancelled:
+        return Outcome.CANCELLED, cancelled
+    reason = failure(exchange, trace)
+    if reason is None:
+        return Outcome.ANSWERED, None
+    return (Outcome.RATE_LIMITED if reason.startswith(LIMITS) else Outcome.FAILED), reason
+
+
+def failure(exchange: Exchange, trace: Trace) -> str | None:
+    """Say why a trial that ended did not answer, or None where it did: the success predicate of protocol.md §12."""
+    return (
+        _error(exchange)
+        or _not_over(exchange)
+        or _agent_failed(exchange, trace)
+        or _no_answer(exchange, trace)
+        or _apology(trace.answer)
+    )
+
+
+def _cancelled(exchange: Exchange) -> str | None:
+    if exchange.record.ending is Ending.CANCELLED:
+        return exchange.record.detail or "we cancelled it"
+    if exchange.status == "cancelled":
+        return text(exchange.result.get("message")) or "the task was cancelled"
+    if exchange.turn.get("status") == "cancelled" or "cancelled" in exchange.by_kind:
+        return text(exchange.turn.get("error_details")) or "the run was cancelled on the server"
+    return None
+
+
+def _error(exchange: Exchange) -> str | None:
+    """Return the root cause that the server named: an error event of the turn itself, the result, or the turn's own error."""
+    causes = [cause for event in exchange.all("error") if event.named and event.depth == 0 and (cause := _cause(event))]
+    if causes:
+        return causes[-1]
+    for kind in ("execution_error", "genie_coordination_complete"):
+        body = exchange.last(kind)
+        said = text(body.get("error_message")) or text(body.get("error"))
+        if body and (kind == "execution_error" or body.get("success") is False):
+            return said or f"{kind} without a reason"
+    for said in (
+        exchange.result.get("error"),
+        *(exchange.turn.get(key) for key in ("error_details", "error_message", "error")),
+    ):
+        if text(said):
+            return text(said)
+    return None
+
+
+def _cause(event: Event) -> str | None:
+    """Return what an error event says: the detail is the root cause, the error itself is often only a headline."""
+    details = event.details
+    inner = text(details) or text(mapping(details).get("summary"))
+    return inner or text(event.body.get("error")) or text(event.body.get("step")) or "an error event without a reason"
+
+
+def _not_over(exchange: Exchange) -> str | None:
+    status = exchange.status
+    if status in ("error", "failed"):
+        return f"the task ended with status {status}"
+    if exchange.turn.get("status") in ("error", "failed"):
+        return f"the turn ended with status {exchange.turn['status']}"
+    if status is None and not exchange.turn:
+        return next(iter(exchange.notes), "no task came back")
+    if status is not None and status not in TERMINAL:
+        return f"the task never ended (status {status})"
+    return None
+
+
+def _agent_failed(exchange: Exchange, trace: Trace) -> str | None:
+    body = exchange.last("conversation_agent_complete")
+    if body.get("success") is False:
+        return text(body.get("error")) or "the agent failed"
+    for event in exchange.all("tool_result"):
+        if event.body.get("step") == "Unrecoverable Error":  # protocol.md §12, 13
+            return text(event.details) or "a tool failed for good"
+    if exchange.result.get("no_knowledge_found") is True or exchange.turn.get("no_knowledge_found") is True:
+        return "no knowledge was found"
+    if (trace.tokens.input, trace.tokens.output) == (0, 0):
+        return "no token was spent: the provider's error was swallowed"
+    return None
+
+
+def _no_answer(exchange: Exchange, trace: Trace) -> str | None:
+    if trace.answer:
+        return None
+    return "no result" if not exchange.result else "the answer is empty"
+
+
+def _apology(answer: str | None) -> str | None:
+    for opening, meaning in APOLOGIES:
+        if answer and answer.startswith(opening):
+            return f"{meaning}: {answer}"
+    return None

@@ -1,0 +1,63 @@
+"""Whether answers agree with each other where nobody knows the right one: the same query across repeats and arms. Pure.
+
+Compared are the facts two answers state (numbers, names of things), by the share of all facts that both have (Jaccard). It
+says nothing of right and wrong: answers may agree and all be wrong, or differ in what they find worth telling.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from uderia_bench.reading.expectations import plain_text
+from uderia_bench.reading.expectations.facts import facts
+from uderia_bench.reading.tables import identity
+from uderia_bench.trace import Trace
+from uderia_bench.trial import Outcome, Stage, Trial
+
+SCHEMA = pa.schema([*identity.COLUMNS, ("facts", pa.list_(pa.string()))], metadata={"schema": "uderia-bench/answers/1"})
+
+
+MOST_COMPARED = 50
+"""Answers of one query on one arm that are compared with each other; the work grows with their square."""
+
+_ASKED = ("query_id", "turn")
+
+
+def rows(run_id: str, trial: Trial, trace: Trace) -> list[dict[str, Any]]:
+    """Return what a measured, answered trial states, as a row of ``SCHEMA``; none for any other."""
+    if trial.stage is not Stage.MEASURED or trace.outcome is not Outcome.ANSWERED:
+        return []
+    return [{**identity.of(run_id, trial), "facts": sorted(facts(plain_text(trace.answer)))}]
+
+
+def measured(answers: pl.DataFrame) -> pl.DataFrame:
+    """Return each answer's mean agreement with its query's other answers: ``within`` its arm and ``across`` arms.
+
+    Null where there is no other answer, or none of them states a fact. ``answers`` is a run's table of ``SCHEMA``.
+    """
+    stated = (
+        answers.filter(pl.col("facts").list.len() > 0)
+        .with_columns(pl.col("facts").list.len().alias("count"))
+        .filter(pl.int_range(pl.len()).over(*_ASKED, "arm") < MOST_COMPARED)
+    )
+    one = stated.select(*_ASKED, "trial_id", "arm", "count")
+    pairs = one.join(one, on=_ASKED, suffix="_other").filter(pl.col("trial_id") != pl.col("trial_id_other"))
+    single = stated.select(*_ASKED, "trial_id", fact="facts").explode("fact")
+    common = (
+        single.join(single, on=[*_ASKED, "fact"], suffix="_other")
+        .group_by("trial_id", "trial_id_other")
+        .agg(pl.len().alias("common"))
+    )
+    compared = pairs.join(common, on=["trial_id", "trial_id_other"], how="left").with_columns(pl.col("common").fill_null(0))
+    compared = compared.with_columns(
+        (pl.col("common") / (pl.col("count") + pl.col("count_other") - pl.col("common"))).alias("agreement"),
+        (pl.col("arm") == pl.col("arm_other")).alias("same_arm"),
+    )
+    means = compared.group_by("trial_id").agg(
+        pl.col("agreement").filter(pl.col("same_arm")).mean().alias("within"),
+        pl.col("agreement").filter(~pl.col("same_arm")).mean().alias("across"),
+    )
+    return answers.select(name for name, _ in identity.COLUMNS).join(means, on="trial_id", how="left", maintain_order="left")

@@ -1,0 +1,124 @@
+"""A trace as rows, one a step: phases, LLM calls and tool calls with what they took. It reads a trace and computes nothing.
+
+Steps of one kind are counted from 1 (``index``); (``trial_id``, ``kind``, ``index``) is a key, which the issues' evidence uses
+too. ``parent`` is the index of the phase that a call belongs to.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from uderia_bench.reading.tables import identity
+from uderia_bench.trace import Child, LlmCall, Phase, StepKind, ToolCall, Trace
+from uderia_bench.trial import Trial
+
+LONGEST_TEXT = 2_000  # characters of arguments, errors and goals: what is longer stands in the ledger
+CHILD = "child"  # the class of a consulted profile, called as a tool by a coordinator
+_CUT = "…"
+
+SCHEMA = pa.schema(
+    [
+        *identity.COLUMNS,
+        ("kind", pa.string()),
+        ("index", pa.int64()),
+        ("parent", pa.int64()),
+        ("class", pa.string()),  # strategic … other; data, system or child for tools
+        ("name", pa.string()),  # the server's wording, the tool, the phase's goal
+        ("status", pa.string()),
+        ("path", pa.string()),
+        ("iteration", pa.string()),
+        ("attempt", pa.int64()),
+        ("depth", pa.int64()),
+        ("start_s", pa.float64()),
+        ("duration_s", pa.float64()),
+        ("input_tokens", pa.int64()),
+        ("output_tokens", pa.int64()),
+        ("cost_usd", pa.float64()),
+        ("model", pa.string()),
+        ("arguments", pa.string()),  # canonical JSON
+        ("error", pa.string()),
+    ],
+    metadata={"schema": "uderia-bench/steps/1"},
+)
+_NOTHING: dict[str, Any] = dict.fromkeys(name for name in SCHEMA.names[len(identity.COLUMNS) :])
+
+
+def rows(run_id: str, trial: Trial, trace: Trace) -> list[dict[str, Any]]:
+    """Return a trial's steps as rows of ``SCHEMA``: phases, LLM calls, then tool calls, each in the order of the trace."""
+    known = {**identity.of(run_id, trial), **_NOTHING}
+    place = phase_places(trace)
+    tools = (*(_tool(call, place) for call in trace.tool_calls), *map(_child, trace.children))
+    kinds = (
+        (StepKind.PHASE, map(_phase, trace.phases)),
+        (StepKind.LLM_CALL, (_llm(call, place) for call in trace.llm_calls)),
+        (StepKind.TOOL_CALL, tools),
+    )
+    return [
+        {**known, "kind": kind.value, "index": index, **own}
+        for kind, found in kinds
+        for index, own in enumerate(found, start=1)
+    ]
+
+
+def phase_places(trace: Trace) -> dict[int | None, int]:
+    """Return the index of every phase by its number; where a re-plan used a number again, the last phase of that number."""
+    return {phase.number: index for index, phase in enumerate(trace.phases, start=1)}
+
+
+def _phase(phase: Phase) -> dict[str, Any]:
+    return {
+        "name": _bounded(phase.goal),
+        "status": phase.status,
+        "path": phase.path.value,
+        "iteration": "loop" if phase.looped else None,
+        "start_s": phase.start_s,
+        "duration_s": phase.duration_s,
+    }
+
+
+def _llm(call: LlmCall, place: dict[int | None, int]) -> dict[str, Any]:
+    return {
+        "parent": place.get(call.phase),
+        "class": call.call_class.value,
+        "name": _bounded(call.label),
+        "depth": call.depth,
+        "start_s": call.start_s,
+        "duration_s": call.duration_s,
+        "input_tokens": call.input_tokens,
+        "output_tokens": call.output_tokens,
+        "cost_usd": call.cost_usd,
+        "model": call.model,
+    }
+
+
+def _tool(call: ToolCall, place: dict[int | None, int]) -> dict[str, Any]:
+    return {
+        "parent": place.get(call.phase),
+        "class": "system" if call.system else "data",
+        "name": _bounded(call.name),
+        "status": call.status.value,
+        "path": "llm" if call.llm_chosen else "plan",
+        "iteration": call.iteration,
+        "attempt": call.attempt,
+        "start_s": call.start_s,
+        "duration_s": call.duration_s,
+        "arguments": _bounded(call.arguments),
+        "error": _bounded(call.error),
+    }
+
+
+def _child(child: Child) -> dict[str, Any]:
+    return {
+        "class": CHILD,
+        "name": _bounded(f"invoke_{child.profile_tag}"),
+        "status": child.status.value,
+        "start_s": child.start_s,
+        "duration_s": child.duration_s,
+        "error": _bounded(child.error),
+    }
+
+
+def _bounded(text: str | None) -> str | None:
+    return text if text is None or len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + _CUT

@@ -1,0 +1,80 @@
+"""How long answers take and how many tokens they cost, every trial of every arm: steps that rise to all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from uderia_bench.report import content, figures, tables
+from uderia_bench.report.content import Report
+from uderia_bench.report.formats.html import drawing, listing
+from uderia_bench.report.formats.html.axis import Axis, log_axis
+from uderia_bench.report.formats.html.drawing import PLOT, Curve
+from uderia_bench.report.formats.html.kept import Kept
+from uderia_bench.report.formats.html.markup import Markup
+from uderia_bench.trial import Outcome, Stage
+
+SHOWN = ("latency_s", "total_tokens")
+_POINTS = 400  # of one curve: a step a pixel is all a screen shows
+_SHARES = Axis(lo=0.0, hi=1.0)
+_MARKED = (0.5, 0.9, 0.95, 0.99)  # the percentiles every report has
+_TITLES = {"latency_s": "Time to the answer", "total_tokens": "Tokens of an answer"}
+
+
+def distributions(report: Report, kept: Kept) -> Markup | None:
+    """Return one plot a metric and the table of percentiles."""
+    arms = [arm.arm for arm in report.analysis.arms]
+    found = tables.percentiles(report)
+    plots = [_ecdf(report, kept.trials, name, arms) for name in SHOWN if name in kept.trials.columns]
+    lead = "Read across from 50% to find what half of the answered trials stay under. Points mark p50, p90, p95 and p99."
+    return listing.section("distributions", "Distributions", *plots, listing.table(found) if found else None, lead=lead)
+
+
+def answered(trials: pl.DataFrame, arm: str, metric: str) -> pl.DataFrame:
+    """Return an arm's measured and answered trials that have a positive value, as a logarithmic axis can show."""
+    ours = (pl.col("arm") == arm) & (pl.col("stage") == Stage.MEASURED) & (pl.col("outcome") == Outcome.ANSWERED)
+    return trials.filter(ours & (pl.col(metric) > 0)).drop_nulls(metric)
+
+
+def _ecdf(report: Report, trials: pl.DataFrame, metric: str, arms: Sequence[str]) -> Markup | None:
+    values = {arm: answered(trials, arm, metric)[metric].cast(pl.Float64).sort().to_numpy() for arm in arms}
+    axis = log_axis(end for found in values.values() if found.size for end in (float(found[0]), float(found[-1])))
+    if axis is None:
+        return None
+    scale = figures.scale_of(content.definition(report, metric), axis.lo, axis.hi)
+    curves = [
+        Curve(style=f"a{at}", path=_steps(found, axis), name=str(at))
+        for at, found in enumerate(values.values())
+        if found.size
+    ]  # fmt: skip
+    for at, found in enumerate(values.values()):
+        ranks = {rank: float(np.quantile(found, rank)) for rank in _MARKED} if found.size else {}
+        dots = "".join(f"M{PLOT * axis.at(value) / 100:.1f} {PLOT * (1 - rank):.1f}h0" for rank, value in ranks.items())
+        curves.append(Curve(style=f"a{at} percentile", path=dots, dots=True))
+    return drawing.plot(
+        curves,
+        x=axis,
+        y=_SHARES,
+        x_label=lambda value: figures.amount(value, scale, half=value),
+        y_label=lambda share: f"{100 * share:.0f}%",
+        name=metric,
+        title=f"{_TITLES[metric]} ({metric}): share of answered trials at or below",
+        legend=drawing.key(arms),
+        kind="ecdf",
+        x_title=f"{metric}, logarithmic",
+    )
+
+
+def _steps(values: np.ndarray[tuple[int], np.dtype[np.float64]], axis: Axis) -> str:
+    """Return the path of an empirical distribution, thinned to what a screen can show."""
+    count = values.size
+    ranks = np.unique(np.linspace(0, count - 1, min(count, _POINTS)).round().astype(int))
+    path: list[str] = []
+    before = 0.0
+    for rank in ranks:
+        x, share = PLOT * axis.at(float(values[rank])) / 100, (int(rank) + 1) / count
+        path.append(f"{'L' if path else 'M'}{x:.1f} {PLOT * (1 - before):.1f}V{PLOT * (1 - share):.1f}")
+        before = share
+    return "".join(path) + f"H{PLOT}"

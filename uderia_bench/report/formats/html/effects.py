@@ -1,0 +1,122 @@
+"""Effects with their intervals against the margins: one row a metric and class of queries, the strip beside its number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from uderia_bench.analysis import Comparison
+from uderia_bench.reading.metrics.metric import Assumption, Metric
+from uderia_bench.report import content, decision, figures
+from uderia_bench.report.content import OVERALL, Report
+from uderia_bench.report.formats.html import drawing, listing
+from uderia_bench.report.formats.html.axis import Axis, Label, difference_axis, ratio_axis
+from uderia_bench.report.formats.html.markup import Markup, tag
+
+_LEAST_FACTOR = 1.5  # a ratio's axis reaches at least this far, so that a tiny effect looks tiny
+_LEAST_POINTS = 0.10
+_FARTHEST_FACTOR = 64.0  # beyond, a wide interval would press everything else into the middle
+
+
+def effects(report: Report) -> Markup | None:
+    """Return a forest a contrast: ratios on one axis, differences of shares on another."""
+    parts = []
+    for pair in content.contrasts(report.analysis):
+        rows = _rows(report, pair)
+        title = f"{pair[1]} against {pair[0]}"
+        ratios = [c for c in rows if c.effect.kind == "ratio"]
+        shares = [c for c in rows if c.effect.kind == "difference" and _is_share(content.definition(report, c.metric))]
+        if ratios:
+            parts.append(_forest(report, ratios, f"{title}: how many times as much", _ratio_axis(ratios), _times, centre=1.0))
+        if shares:
+            parts.append(_forest(report, shares, f"{title}: points more or less", _share_axis(shares), _points, centre=0.0))
+    lead = (
+        "Each row is one comparison: the point is the typical query's change, the line its interval, the shaded band the "
+        "margin inside which a difference is not worth acting on. A line that crosses the middle decides nothing."
+    )
+    return listing.section("effects", "Effects", *parts, lead=lead)
+
+
+def _rows(report: Report, pair: tuple[str, str]) -> list[Comparison]:
+    """Return what decides: planned metrics over all queries and by complexity, and what winners rest on; with a number."""
+    planned = {c.metric for c in report.analysis.comparisons if c.family == "primary"}
+    chosen = []
+    for stratum in (OVERALL, *(f"complexity={name}" for name in decision.STRATA)):
+        wanted = planned.union(decision.DECIDING.get(stratum.removeprefix("complexity="), ()))
+        found = content.comparisons(report.analysis, pair, stratum=stratum)
+        chosen += [c for c in found if c.metric in wanted and c.effect.value is not None and not content.structural(c)]
+    order = {name: at for at, name in enumerate(dict.fromkeys(c.metric for c in chosen))}
+    return sorted(chosen, key=lambda c: order[c.metric])
+
+
+def _forest(report: Report, rows: Sequence[Comparison], title: str, axis: Axis, label: Label, *, centre: float) -> Markup:
+    body, before = [], None
+    for c in rows:
+        body.append(_row(report, c, axis, centre, named=c.metric != before))
+        before = c.metric
+    head = tag(
+        "tr",
+        *(tag("th", name, scope="col") for name in ("metric", "queries")),
+        listing.drawn(drawing.scale(axis, label), "change, drawn"),
+        tag("th", "change", scope="col", class_="number"),
+        tag("th", "n", scope="col", class_="number aside"),
+        tag("th", "verdict", scope="col"),
+    )
+    return listing.scrolling(
+        tag("table", tag("caption", title), tag("thead", head), tag("tbody", *body), class_="forest"), title
+    )
+
+
+def _row(report: Report, c: Comparison, axis: Axis, centre: float, *, named: bool) -> Markup:
+    assert c.effect.value is not None
+    metric = content.definition(report, c.metric)
+    tone = content.verdict_tone(c).value
+    strip = drawing.interval(
+        axis,
+        c.effect.value,
+        figures.finite(c.effect.lo),
+        figures.finite(c.effect.hi),
+        centre=centre,
+        margin=_margin(c),
+        style=tone,
+    )
+    stratum = "all" if c.stratum == OVERALL else c.stratum.removeprefix("complexity=")
+    word = content.verdict_words(c)[0].replace("~", "undecided")
+    return tag(
+        "tr",
+        tag("th", c.metric, scope="row") if named else tag("td"),
+        tag("td", stratum),
+        tag("td", strip, class_="strip"),
+        tag("td", figures.effect_forms(c.effect, metric)[0], class_="number short"),
+        tag("td", str(c.n_queries if c.n_queries > 1 else c.n_pairs), class_="number aside"),
+        tag("td", word, class_=f"{tone} short", title="; ".join(c.warnings) or None),
+        class_="first" if named else None,
+    )
+
+
+def _margin(c: Comparison) -> tuple[float, float] | None:
+    if c.margin is None:
+        return None
+    return (1 / (1 + c.margin), 1 + c.margin) if c.effect.kind == "ratio" else (-c.margin, c.margin)
+
+
+def _is_share(metric: Metric | None) -> bool:
+    return metric is not None and (metric.assumption is Assumption.RATE or metric.kind is bool)
+
+
+def _ratio_axis(rows: Sequence[Comparison]) -> Axis:
+    ends = [end for c in rows for end in (c.effect.value, c.effect.lo, c.effect.hi) if end is not None]
+    near = [end for end in ends if 1 / _FARTHEST_FACTOR <= end <= _FARTHEST_FACTOR]
+    return ratio_axis(near, least=_LEAST_FACTOR)
+
+
+def _share_axis(rows: Sequence[Comparison]) -> Axis:
+    ends = [end for c in rows for end in (c.effect.value, c.effect.lo, c.effect.hi) if end is not None]
+    return difference_axis(ends, least=_LEAST_POINTS)
+
+
+def _times(value: float) -> str:
+    return f"{value:g}x" if value >= 1 else f"{value:.2g}x"
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:+.0f}" if value else "0"

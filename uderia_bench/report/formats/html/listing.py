@@ -1,0 +1,64 @@
+"""The report's neutral tables and lists as HTML: the same cells, footnotes and remarks as in every other format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from uderia_bench.report.content import Tone
+from uderia_bench.report.formats.html.markup import Markup, join, tag
+from uderia_bench.report.tables import Cell, Column, Footnotes, Table
+
+
+def table(found: Table) -> Markup:
+    """Return a table with its caption, its footnotes and its remarks below it."""
+    notes = Footnotes()
+    head = tag("tr", *(tag("th", column.title, scope="col", class_=_side(column)) for column in found.columns))
+    rows = [tag("tr", *_cells(row, found.columns, notes)) for row in found.rows]
+    grid = tag("table", tag("caption", found.title), tag("thead", head), tag("tbody", *rows))
+    remarks = [tag("li", tag("sup", str(number)), f" {note}") for note, number in notes.numbers.items()]
+    remarks += [tag("li", remark) for remark in found.remarks]
+    return join(scrolling(grid, found.title), tag("ul", *remarks, class_="remarks") if remarks else None)
+
+
+def scrolling(content: Markup, name: str) -> Markup:
+    """Return content in a box of its own that scrolls sideways on a narrow screen, by keyboard too."""
+    return tag("div", content, class_="wide", tabindex="0", role="region", aria_label=f"{name}, table")
+
+
+def drawn(axis: Markup, what: str) -> Markup:
+    """Return the heading of a column of pictures: the axis for the eye, what is drawn for the ear."""
+    return tag("th", axis, tag("span", what, class_="hidden"), scope="col", class_="strip")
+
+
+def items(texts: Iterable[str]) -> Markup:
+    """Return a list of sentences."""
+    return tag("ul", *(tag("li", text) for text in texts))
+
+
+def folded(title: str, *content: str | None, open_: bool = False) -> Markup:
+    """Return content behind its title, opened by a click or a key."""
+    return tag("details", tag("summary", title), *content, open=open_)
+
+
+def section(identity: str, title: str, *content: Markup | None, lead: str | None = None) -> Markup | None:
+    """Return a section with its heading, None where nothing is in it."""
+    held = [part for part in content if part]
+    if not held:
+        return None
+    intro = tag("p", lead, class_="lead") if lead else None
+    return tag(
+        "section", tag("h2", title, id=f"{identity}-title"), intro, *held, id=identity, aria_labelledby=f"{identity}-title"
+    )
+
+
+def _cells(row: Sequence[Cell], columns: Sequence[Column], notes: Footnotes) -> Iterable[Markup]:
+    for at, (cell, column) in enumerate(zip(row, columns, strict=True)):
+        marks = ",".join(map(str, notes.marks(cell.notes)))
+        tone = cell.tone.value if cell.tone is not Tone.PLAIN else ""
+        style = " ".join(filter(None, (_side(column), tone, "wordy" if column.wraps else "short"))) or None
+        kind = {"scope": "row"} if at == 0 and cell.forms[0] else {}
+        yield tag("th" if kind else "td", cell.forms[0], tag("sup", marks) if marks else None, class_=style, **kind)
+
+
+def _side(column: Column) -> str | None:
+    return "number" if column.right else None

@@ -1,0 +1,102 @@
+"""The page of a run: its sections in the order of reading, data and script at the end. It decides no content."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from urllib.parse import quote
+
+from uderia_bench.report import content, sections, tables
+from uderia_bench.report.about import about, method
+from uderia_bench.report.content import Report
+from uderia_bench.report.formats.html import listing, trials
+from uderia_bench.report.formats.html.composition import outcomes, phases, tokens
+from uderia_bench.report.formats.html.course import course
+from uderia_bench.report.formats.html.distributions import distributions
+from uderia_bench.report.formats.html.document import SCRIPT, document
+from uderia_bench.report.formats.html.effects import effects
+from uderia_bench.report.formats.html.kept import Kept
+from uderia_bench.report.formats.html.markup import Markup, data, join, tag
+from uderia_bench.report.formats.html.queries import queries
+from uderia_bench.report.formats.html.sweep import sweep
+from uderia_bench.report.formats.html.verdict import key_numbers, verdict
+
+_DEFINITIONS = ("metrics",)  # left out of the manifest as shown: 'uderia-bench metrics' prints them
+
+
+def to_html(report: Report, kept: Kept) -> str:
+    """Return the report as one self-contained page; numbers are the report's, rows are the run's own tables."""
+    shown = [(identity, title, part) for identity, title, part in _sections(report, kept) if part]
+    header = tag(
+        "header",
+        tag("p", f"uderia-bench report, run {report.facts.run_id}", class_="small"),
+        tag("h1", report.facts.experiment),
+    )
+    return document(
+        f"{report.facts.experiment} - {report.facts.run_id}",
+        tag("a", "Skip to the verdict", href="#verdict", class_="skip"),
+        header,
+        tag("main", verdict(report), key_numbers(report), _navigation(shown), *(part for _, _, part in shown)),
+        data("data", trials.payload(report, kept)),
+        script=SCRIPT,
+    )
+
+
+def _sections(report: Report, kept: Kept) -> Iterator[tuple[str, str, Markup | None]]:
+    """Yield (identity, title in the navigation, section) in the order of reading."""
+    yield "effects", "Effects", effects(report)
+    yield "distributions", "Distributions", distributions(report, kept)
+    yield "load", "Load", sweep(report)
+    yield "queries", "Queries", queries(report, kept, trials.query_order(kept))
+    yield "tokens", "Tokens", tokens(report)
+    yield "phases", "Fast path", phases(kept)
+    yield "course", "Over the run", course(report, kept)
+    yield "outcomes", "Outcomes", outcomes(report)
+    yield "issues", "Issues", _issues(report)
+    yield "trials", "Trials", trials.frame(report)
+    yield "details", "Details", listing.section("details", "Details", *_details(report, kept))
+
+
+def _issues(report: Report) -> Markup | None:
+    """Return what was found, and behind each kind where and in which trials."""
+    found = _table(tables.issues(report))
+    change = _table(tables.savings(report))
+    look = [
+        listing.folded(
+            f"Trials to look at for {saving.kind} on {saving.arm}",
+            tag("p", join(*(join(tag("a", name, href=f"#trial={quote(name)}"), " ") for name in saving.examples))),
+        )
+        for saving in report.savings
+    ]
+    evidence = (listing.folded(issue.kind, listing.items(issue.evidence)) for issue in report.issues if issue.evidence)
+    lead = "Found in the traces, errors first."
+    return listing.section("issues", "Issues", found, *evidence, change, *look, lead=lead) if found else None
+
+
+def _navigation(shown: Sequence[tuple[str, str, Markup]]) -> Markup:
+    return tag("nav", *(tag("a", title, href=f"#{identity}") for identity, title, _ in shown), aria_label="Sections")
+
+
+def _details(report: Report, kept: Kept) -> Iterator[Markup | None]:
+    facts = join(*(join(tag("dt", label), tag("dd", text)) for label, text in about(report)))
+    yield tag("dl", facts)
+    yield _table(tables.gates(report))
+    for title, texts in sections.lists(report):
+        yield listing.folded(title, listing.items(texts), open_=title == "Warnings")
+    yield listing.folded("How to read this", listing.items(method(report)))
+    every = [
+        found
+        for pair in content.contrasts(report.analysis)
+        for found in (tables.planned(report, pair), tables.exploratory(report, pair))
+        if found is not None
+    ]
+    by_class = [found for pair in content.contrasts(report.analysis) if (found := tables.by_stratum(report, pair))]
+    rest = [*every, *by_class, *tables.shown_only(report), *filter(None, (tables.learning(report),))]
+    yield listing.folded("Every number, as a table", *(listing.table(found) for found in rest))
+    manifest = {name: value for name, value in kept.manifest.items() if name not in _DEFINITIONS}
+    lines = (join(line, Markup("\n")) for line in json.dumps(manifest, indent=1).splitlines())
+    yield listing.folded("The run's manifest", listing.scrolling(tag("pre", *lines), "Manifest"))
+
+
+def _table(found: tables.Table | None) -> Markup | None:
+    return listing.table(found) if found else None

@@ -1,0 +1,149 @@
+"""Latency and throughput against what is in flight, every level of a sweep, with each arm's knee and the law fitted to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from uderia_bench.analysis import LoadLevel, Sweep
+from uderia_bench.report import content, figures
+from uderia_bench.report.content import Report
+from uderia_bench.report.formats.html import drawing, listing
+from uderia_bench.report.formats.html.axis import Axis, Label, linear_axis, log_axis
+from uderia_bench.report.formats.html.drawing import PLOT, Curve
+from uderia_bench.report.formats.html.markup import Markup
+from uderia_bench.report.sweep import LATENCY, RATE, knee_words, table
+from uderia_bench.stats.scalability import ScalabilityLaw
+
+_POINTS = 60  # of a fitted curve
+_MEDIAN, _MOST = 50, 95
+
+
+def sweep(report: Report) -> Markup | None:
+    """Return the two plots with the table of levels; None without a sweep."""
+    sweeps = report.analysis.sweeps
+    found = table(report)
+    x = _loads(sweeps)
+    if found is None or x is None:
+        return None
+    plots = (_throughput(sweeps, x), _latency(report, sweeps, x))
+    lead = (
+        "More in flight helps until the server is busy; from there on it only waits longer. A vertical line marks that knee "
+        "where the levels asked show it; the thin curve is the law it was found by."
+    )
+    knees = listing.items(knee_words(one) for one in sweeps)
+    return listing.section("load", "Load", knees, *plots, listing.table(found), lead=lead)
+
+
+def _loads(sweeps: Sequence[Sweep]) -> Axis | None:
+    """Return the axis of what is in flight, doubling from tick to tick."""
+    axis = log_axis(level.in_flight for sweep in sweeps for level in sweep.levels if level.in_flight)
+    return None if axis is None else Axis(lo=axis.lo, hi=axis.hi, log=True, base=2.0)
+
+
+def _throughput(sweeps: Sequence[Sweep], x: Axis) -> Markup | None:
+    tops = [end for sweep in sweeps for level in sweep.levels for end in (level.throughput.hi, level.throughput.value) if end]
+    y = linear_axis([0.0, *tops])
+    if y is None or not tops:
+        return None
+    y = Axis(lo=0.0, hi=y.hi)
+    curves: list[Curve] = []
+    for at, one in enumerate(sweeps):
+        if (law := _law(one)) is not None:
+            loads = np.geomspace(max(x.lo, 1.0), x.hi, _POINTS)
+            fitted = [_at(x, load, y, law.throughput(load)) for load in loads.tolist()]
+            curves.append(Curve(style=f"a{at} law", path=_line(fitted)))
+        points = [(level.in_flight, level.throughput.value) for level in one.levels if level.in_flight]
+        dots = [_at(x, load, y, value) for load, value in points if load and value is not None]
+        curves.append(Curve(style=f"a{at} percentile", path=_dots(dots), dots=True))
+        curves += _whiskers(one.levels, at, x, y)
+        curves += _knee(one, at, x)
+    return _plot(
+        curves,
+        sweeps,
+        x,
+        y,
+        y_label=lambda value: figures.amount(value, RATE, half=value or 1.0),
+        name="throughput",
+        title="Answers a second, against trials in flight",
+    )
+
+
+def _latency(report: Report, sweeps: Sequence[Sweep], x: Axis) -> Markup | None:
+    y = log_axis(value for sweep in sweeps for level in sweep.levels for e in level.latency.values() if (value := e.value))
+    if y is None:
+        return None
+    scale = figures.scale_of(content.definition(report, LATENCY), y.lo, y.hi)
+    curves: list[Curve] = []
+    for at, one in enumerate(sweeps):
+        for rank, style in ((_MEDIAN, ""), (_MOST, " most")):
+            points = [(level.in_flight, level.latency[rank].value) for level in one.levels if rank in level.latency]
+            places = [_at(x, load, y, value) for load, value in points if load and value]
+            curves.append(Curve(style=f"a{at}{style}", path=_line(places)))
+            curves.append(Curve(style=f"a{at} percentile{style}", path=_dots(places), dots=True))
+        curves += _knee(one, at, x)
+    return _plot(
+        curves,
+        sweeps,
+        x,
+        y,
+        y_label=lambda value: figures.amount(value, scale, half=value),
+        name=LATENCY,
+        title="Latency, p50 and the paler p95, against trials in flight",
+    )
+
+
+def _plot(
+    curves: Sequence[Curve], sweeps: Sequence[Sweep], x: Axis, y: Axis, *, y_label: Label, name: str, title: str
+) -> Markup:
+    """Draw curves against what is in flight."""
+    return drawing.plot(
+        curves,
+        x=x,
+        y=y,
+        x_label=lambda load: f"{load:g}",
+        y_label=y_label,
+        name=name,
+        title=title,
+        legend=drawing.key([one.arm for one in sweeps]),
+        kind="sweep",
+        x_title="trials in flight on average, doubling",
+    )
+
+
+def _law(one: Sweep) -> ScalabilityLaw | None:
+    knee = one.knee
+    if knee.rate_of_one is None or knee.contention is None or knee.coherency is None:
+        return None
+    return ScalabilityLaw(rate_of_one=knee.rate_of_one, contention=knee.contention, coherency=knee.coherency)
+
+
+def _knee(one: Sweep, at: int, x: Axis) -> list[Curve]:
+    place = one.knee.in_flight
+    if not one.knee.found or place is None or place.value is None:
+        return []
+    return [Curve(style=f"a{at} knee", path=f"M{PLOT * x.at(place.value) / 100:.1f} 0V{PLOT}")]
+
+
+def _whiskers(levels: Iterable[LoadLevel], at: int, x: Axis, y: Axis) -> list[Curve]:
+    """Return the intervals of throughput as one path of upright strokes."""
+    strokes = []
+    for level in levels:
+        lo, hi = level.throughput.lo, level.throughput.hi
+        if level.in_flight and lo is not None and hi is not None:
+            (place, low), (_, high) = _at(x, level.in_flight, y, lo), _at(x, level.in_flight, y, hi)
+            strokes.append(f"M{place:.1f} {low:.1f}V{high:.1f}")
+    return [Curve(style=f"a{at} whiskers", path="".join(strokes))] if strokes else []
+
+
+def _at(x: Axis, load: float, y: Axis, value: float) -> tuple[float, float]:
+    return PLOT * x.at(load) / 100, PLOT * (1 - y.at(value) / 100)
+
+
+def _line(places: Sequence[tuple[float, float]]) -> str:
+    return "".join(f"{'L' if at else 'M'}{x:.1f} {y:.1f}" for at, (x, y) in enumerate(places))
+
+
+def _dots(places: Iterable[tuple[float, float]]) -> str:
+    return "".join(f"M{x:.1f} {y:.1f}h0" for x, y in places)

@@ -1,0 +1,106 @@
+"""The first screen: what to use, how sure that is, what to fix, whether the run is valid; then the arms' own numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from uderia_bench.report import content, figures
+from uderia_bench.report.closing import closing
+from uderia_bench.report.content import Report, Standing
+from uderia_bench.report.formats.html import listing
+from uderia_bench.report.formats.html.markup import Markup, tag
+from uderia_bench.report.headline import headline
+
+_ROOM = 200  # characters of a headline: a card wraps, so it takes the fullest wording
+_KEY_NUMBERS = ("latency_s", "total_tokens", "cost_usd", "checks_passed_ratio")
+_NO_TROUBLE = "info"  # the severity of what is only worth knowing
+_STATE = {Standing.FINE: "good", Standing.GATE_MISSED: "bad", Standing.INTERRUPTED: "doubtful", Standing.INVALID: "doubtful"}
+
+
+def verdict(report: Report) -> Markup:
+    """Return the decision in cards, one a line of the headline, with what to fix first and the state of the run."""
+    cards = [_card(line, at) for at, line in enumerate(headline(report, width=_ROOM))]
+    return tag(
+        "section",
+        tag("h2", "The verdict", id="verdict-title", class_="hidden"),
+        tag("div", *cards, _fix_first(report), class_="cards"),
+        tag(
+            "ul", *(tag("li", tag("b", f"{label} "), text, class_=tone) for label, text, tone in _state(report)), class_="state"
+        ),
+        id="verdict",
+        aria_labelledby="verdict-title",
+    )
+
+
+def key_numbers(report: Report) -> Markup | None:
+    """Return the arms side by side on what most readers ask first: means with intervals, and how long half and most take."""
+    arms = report.analysis.arms
+    rows = [
+        tag("tr", tag("th", "answered", scope="row"), *(_number(_answered(arm.trials, content.answered(arm))) for arm in arms))
+    ]
+    for name in _KEY_NUMBERS:
+        found = [content.metric_summary(report.analysis, arm.arm, name) for arm in arms]
+        metric = content.definition(report, name)
+        if not any(s is not None and s.mean.value is not None for s in found):
+            continue
+        scale = figures.scale_of(metric, *(s.mean.value for s in found if s is not None))
+        means = (figures.MISSING if s is None else figures.estimate_forms(s.mean, scale)[0] for s in found)
+        rows.append(tag("tr", tag("th", f"{name}, mean", scope="row"), *map(_number, means)))
+        for rank in (50, 95) if name == "latency_s" else ():
+            values = [None if s is None else s.percentiles[rank].value if rank in s.percentiles else None for s in found]
+            shown = (figures.amount(value, figures.scale_of(metric, *values)) for value in values)
+            rows.append(tag("tr", tag("th", f"{name}, p{rank}", scope="row"), *map(_number, shown)))
+    head = tag("tr", tag("td"), *(tag("th", arm.arm, scope="col", class_="number") for arm in arms))
+    grid = tag("table", tag("caption", "The arms in numbers"), tag("thead", head), tag("tbody", *rows))
+    return listing.scrolling(grid, "The arms in numbers") if arms else None
+
+
+def _card(text: str, at: int) -> Markup:
+    label, colon, said = text.partition(": ")
+    if not colon or at > 2:
+        label, said = "Result", text
+    said = said[:1].upper() + said[1:]
+    return tag("div", tag("h3", label), tag("p", said), class_="card sure" if at == 2 else "card")
+
+
+def _fix_first(report: Report) -> Markup | None:
+    """Return the first thing to mend: the report's issues come errors first, then the most frequent; good news is none."""
+    worst = next((issue for issue in report.issues if issue.severity != _NO_TROUBLE), None)
+    if worst is None:
+        return None
+    where = worst.evidence[0] if worst.evidence else f"{worst.count} trials"
+    return tag(
+        "div",
+        tag("h3", "Fix first"),
+        tag("p", worst.recommendation),
+        tag("p", tag("a", worst.kind, href="#issues"), f", {where}", class_="small"),
+        class_="card fix",
+    )
+
+
+def _state(report: Report) -> Iterator[tuple[str, str, str]]:
+    """Yield (label, text, tone) of what decides whether the numbers can be used at all."""
+    if last := closing(report):
+        label = "Run" if report.facts.interrupted else "Gates" if report.gates else "Validity"
+        yield label, last, _STATE[content.standing(report)]
+    if not content.invalid_reasons(report) and content.contrasts(report.analysis):
+        yield "Validity", "every planned comparison is valid", "good"
+    facts = report.facts
+    answered = facts.settled.get("answered", 0)
+    settled = sum(facts.settled.values())
+    tone = "good" if 0 < settled == answered else "plain"
+    yield "Trials", f"{answered:,} of {settled:,} answered, {facts.planned:,} planned", tone
+    if unread := content.unread(facts):
+        yield "Damaged", unread, "doubtful"
+    if facts.embedded_speed is not None:
+        yield "Simulated", content.embedded(facts.embedded_speed), "doubtful"
+    if warnings := len(report.warnings) + len(report.analysis.warnings):
+        yield "Warnings", f"{warnings}, listed under Details", "plain"
+
+
+def _answered(trials: int, answered: int) -> str:
+    return f"{figures.percentage(answered / trials)} of {trials:,}" if trials else figures.MISSING
+
+
+def _number(text: str) -> Markup:
+    return tag("td", text, class_="number")

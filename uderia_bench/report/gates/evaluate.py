@@ -1,0 +1,157 @@
+"""Hold gates against what a run was found to be. One rule: what a gate needs and the run does not have is a gate missed.
+
+An absolute gate reads the point estimate, as k6 does: it asks what happened, not what is certain. A contrast's gate reads the
+verdict, which has its certainty inside: ``not worse`` is missed only where the candidate was shown to be worse. A gate against
+the baseline run reads the verdict on an arm against its namesake there, by the same rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+from uderia_bench.analysis import Analysis, ArmSummary, Comparison, Verdict
+from uderia_bench.reading.metrics.metric import Assumption, Direction, Metric
+from uderia_bench.report import content, decision, figures
+from uderia_bench.report.content import GateResult, IssueSummary
+from uderia_bench.report.gates.gate import (
+    OPERATORS,
+    STATISTICS,
+    Against,
+    BaselineGate,
+    ContrastGate,
+    Gate,
+    IssueGate,
+    MetricGate,
+    OutcomeGate,
+)
+
+_NO_VERDICT = (Verdict.INVALID, Verdict.STRUCTURAL)
+
+
+def evaluate(
+    gates: Iterable[Gate], analysis: Analysis, issues: Sequence[IssueSummary] = (), against: Against | None = None
+) -> tuple[GateResult, ...]:
+    """Return what became of every gate, in their order; ``detail`` says what was found, in a reader's words."""
+    return tuple(_judge(gate, analysis, issues, against or Against(why="there is no baseline")) for gate in gates)
+
+
+def nothing_worse(text: str, analysis: Analysis, candidates: Collection[str]) -> GateResult:
+    """Judge that no verdict over all queries on any of the candidates is ``worse``, structural ones apart."""
+    worse: dict[str, list[str]] = {}
+    for found in analysis.comparisons:
+        judged = found.stratum == content.OVERALL and not content.structural(found)
+        if judged and found.candidate in candidates and found.verdict is Verdict.WORSE:
+            worse.setdefault(found.candidate, []).append(found.metric)
+    named = "; ".join(f"{', '.join(metrics)} of {candidate}" for candidate, metrics in worse.items())
+    return GateResult(name=text, passed=not worse, detail=f"worse: {named}" if worse else "none is worse")
+
+
+def _judge(gate: Gate, analysis: Analysis, issues: Sequence[IssueSummary], against: Against) -> GateResult:
+    if isinstance(gate, MetricGate | OutcomeGate):
+        return _on_arms(gate, analysis)
+    if isinstance(gate, IssueGate):
+        count = next((issue.count for issue in issues if issue.kind == gate.kind), 0)
+        trials = "1 trial" if count == 1 else f"{count} trials"
+        return GateResult(name=gate.text, passed=OPERATORS[gate.operator](count, gate.limit), detail=f"found in {trials}")
+    if isinstance(gate, BaselineGate):
+        return _on_baseline(gate, against)
+    passed, said = _verdict(gate, _comparison(gate, analysis), analysis)
+    return GateResult(name=gate.text, passed=passed, detail=said)
+
+
+def _on_arms(gate: MetricGate | OutcomeGate, analysis: Analysis) -> GateResult:
+    """Judge one number on the gate's arm, or on every arm: then each must pass."""
+    arms = [arm for arm in analysis.arms if gate.arm in (None, arm.arm)]
+    if not arms:
+        return GateResult(name=gate.text, passed=False, detail=f"{gate.arm or 'no arm'}: no measured trial")
+    found = [_metric(gate, arm) if isinstance(gate, MetricGate) else _outcome(gate, arm) for arm in arms]
+    return GateResult(
+        name=gate.text,
+        passed=all(passed for passed, _ in found),
+        detail=", ".join(f"{arm.arm}: {said}" for arm, (_, said) in zip(arms, found, strict=True)),
+    )
+
+
+def _metric(gate: MetricGate, arm: ArmSummary) -> tuple[bool, str]:
+    summary = arm.metrics.get(gate.metric.name)
+    percentile = STATISTICS[gate.statistic]
+    estimate = None if summary is None else summary.mean if percentile is None else summary.percentiles.get(percentile)
+    value = None if estimate is None else figures.finite(estimate.value)
+    if estimate is None or value is None:
+        return False, "no value"
+    said = figures.estimate_forms(estimate, figures.scale_of(gate.metric, value))[0].removesuffix(f" {figures.NO_INTERVAL}")
+    unless = None if gate.metric.judged_unless is None else arm.metrics.get(gate.metric.judged_unless)
+    if unless is not None and unless.mean.value:
+        share = figures.percentage(unless.mean.value)
+        return False, f"{said}, not judged: {gate.metric.judged_unless} in {share} of the trials"
+    return OPERATORS[gate.operator](value, gate.limit), said
+
+
+def _outcome(gate: OutcomeGate, arm: ArmSummary) -> tuple[bool, str]:
+    if not arm.trials:
+        return False, "no measured trial"
+    count = arm.outcomes.get(gate.outcome, 0)
+    share = count / arm.trials
+    return OPERATORS[gate.operator](share, gate.limit), f"{figures.percentage(share)} ({count} of {arm.trials})"
+
+
+def _on_baseline(gate: BaselineGate, against: Against) -> GateResult:
+    """Judge one arm against its namesake in the baseline, or every arm of the run that has one: then each must pass."""
+    if against.analysis is None:
+        return GateResult(name=gate.text, passed=False, detail=against.why)
+    arms = [arm for arm in against.arms if gate.arm in (None, arm)]
+    if not arms:
+        return GateResult(name=gate.text, passed=False, detail=f"{gate.arm or 'no arm'}: not in the baseline")
+    if gate.metric is None:
+        return nothing_worse(gate.text, against.analysis, {against.arms[arm][1] for arm in arms})
+    compared = {(c.metric, c.baseline, c.candidate): c for c in against.analysis.comparisons if c.stratum == content.OVERALL}
+    found = [_verdict(gate, compared.get((gate.metric.name, *against.arms[arm])), against.analysis) for arm in arms]
+    return GateResult(
+        name=gate.text,
+        passed=all(passed for passed, _ in found),
+        detail="; ".join(f"{arm}: {said}" for arm, (_, said) in zip(arms, found, strict=True)),
+    )
+
+
+def _verdict(gate: ContrastGate | BaselineGate, found: Comparison | None, analysis: Analysis) -> tuple[bool, str]:
+    """Hold what a gate asks of a verdict against the comparison it speaks of; returns whether it passed, and what was found."""
+    metric = gate.metric
+    if found is None or metric is None or found.effect.value is None:
+        return False, "not compared: one of the arms has no value"
+    said = f"{figures.effect_forms(found.effect, metric)[0]}, {found.verdict}"
+    if found.verdict in _NO_VERDICT:
+        return False, said + "".join(f" ({warning})" for warning in found.warnings[:1])
+    if gate.surely:
+        baseline = content.metric_summary(analysis, found.baseline, metric.name)
+        sure = _surely_not_worse(found, metric, None if baseline is None else baseline.mean.value)
+        return sure, f"{said}; the interval is {'inside' if sure else 'not inside'} the margin"
+    open_still = f" ({found.advice})" if found.verdict is Verdict.INCONCLUSIVE and found.advice else ""
+    return (found.verdict is gate.verdict) != gate.negated, f"{said}{open_still}"
+
+
+def _comparison(gate: ContrastGate, analysis: Analysis) -> Comparison | None:
+    """Return the planned comparison over all queries as seen by the gate's candidate, whichever way round it was planned."""
+    sides = {gate.baseline, gate.candidate}
+    for found in analysis.comparisons:
+        if found.metric == gate.metric.name and found.stratum == content.OVERALL and {found.baseline, found.candidate} == sides:
+            return decision.from_view_of(found, gate.candidate)
+    return None
+
+
+def _surely_not_worse(found: Comparison, metric: Metric, baseline: float | None) -> bool:
+    """Whether the bad end of the interval lies inside the margin (no margin: no loss at all).
+
+    The margin m allows 1 + m, or 1 / (1 + m) where more is better, for a ratio; m points for a rate; the share m of the
+    baseline's mean for an amount (contract.md, Documents).
+    """
+    lower = metric.direction is Direction.LOWER
+    end = figures.finite(found.effect.hi if lower else found.effect.lo)
+    margin = found.margin or 0.0
+    if end is None:
+        return False
+    if found.effect.kind == "ratio":
+        return end <= 1 + margin if lower else end >= 1 / (1 + margin)
+    allowed = margin
+    if metric.assumption is not Assumption.RATE:
+        allowed = 0.0 if baseline is None else margin * abs(baseline)
+    return end <= allowed if lower else end >= -allowed

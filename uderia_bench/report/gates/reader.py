@@ -1,0 +1,139 @@
+"""A gate's text from left to right, with the place of every word: what a grammar asks of it, and errors that point."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from uderia_bench.report.gates.gate import OPERATORS, Misread
+
+_WORD = re.compile(r"[^\s.:<>=!]+")
+_OPERATOR = re.compile(r"[<>=!~]+")
+_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+_UNIT = re.compile(r"[^\W\d_]+|%|\$")
+_JOINS = ("and", "or", "&&", "||", ",", ";")
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A piece of the text with its place, end exclusive."""
+
+    text: str
+    start: int
+    end: int
+
+
+class Reader:
+    """Reads one gate; spaces between words mean nothing. Every ``misread`` points at a word, or at where reading stopped."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._at = 0
+        if (odd := next((at for at, character in enumerate(text) if not character.isprintable()), None)) is not None:
+            raise Misread("holds a character that cannot be printed", text, odd, odd + 1)
+        self._skip()
+
+    @property
+    def at_end(self) -> bool:
+        """Whether nothing is left."""
+        return self._at == len(self.text)
+
+    def rest(self) -> str:
+        """Return what is left."""
+        return self.text[self._at :]
+
+    def misread(self, message: str, at: Word | None = None) -> Misread:
+        """Make the error that points at a word, or at the next one where none is given."""
+        if at is not None:
+            return Misread(message, self.text, at.start, at.end)
+        following = re.compile(r"\S+").match(self.text, self._at)
+        return Misread(message, self.text, self._at, following.end() if following else self._at + 1)
+
+    def one_of(self, names: Iterable[str], *, followed_by: tuple[str, ...]) -> Word | None:
+        """Take the longest of the names that stands here and is followed by one of the marks; None where none is."""
+        for name in sorted(names, key=len, reverse=True):
+            after = self._at + len(name)
+            if self.text.startswith(name, self._at) and self.text.startswith(followed_by, after):
+                return self._took(name, after)
+        return None
+
+    def word(self, wanted: str) -> Word:
+        """Take one word; ``wanted`` says what belongs here where there is none."""
+        found = _WORD.match(self.text, self._at)
+        if not found:
+            raise self.misread(wanted)
+        return self._took(found[0], found.end())
+
+    def until_colon(self, wanted: str) -> Word:
+        """Take everything before the next colon, or one word where there is none."""
+        end = self.text.find(":", self._at)
+        name = self.text[self._at : end].rstrip() if end >= 0 else ""
+        return self._took(name, self._at + len(name)) if name else self.word(wanted)
+
+    def takes_word(self, word: str) -> bool:
+        """Take this very word where it is next."""
+        if self.sees_word(word):
+            self._took(word, self._at + len(word))
+            return True
+        return False
+
+    def sees_word(self, word: str) -> bool:
+        """Whether this very word is next."""
+        found = _WORD.match(self.text, self._at)
+        return found is not None and found[0] == word
+
+    def sees(self, mark: str) -> bool:
+        """Whether this mark is next."""
+        return self.text.startswith(mark, self._at)
+
+    def expect(self, mark: str, wanted: str) -> None:
+        """Take a mark; ``wanted`` says what belongs here where it is not."""
+        if not self.sees(mark):
+            raise self.misread(wanted)
+        self._took(mark, self._at + len(mark))
+
+    def sees_operator(self) -> bool:
+        """Whether a comparison, right or wrong, is next."""
+        return _OPERATOR.match(self.text, self._at) is not None
+
+    def operator(self) -> Word:
+        """Take what stands where a comparison belongs."""
+        found = _OPERATOR.match(self.text, self._at)
+        if not found:
+            raise self.misread(f"a comparison belongs here: {', '.join(OPERATORS)}")
+        return self._took(found[0], found.end())
+
+    def number(self) -> Word:
+        """Take a number."""
+        found = _NUMBER.match(self.text, self._at)
+        if not found:
+            raise self.misread("a number belongs here")
+        return self._took(found[0], found.end())
+
+    def sees_unit(self) -> bool:
+        """Whether a unit is next; a word that joins two gates is none."""
+        found = _UNIT.match(self.text, self._at)
+        return found is not None and found[0] not in _JOINS
+
+    def unit(self) -> Word:
+        """Take a unit that ``sees_unit`` has seen."""
+        found = _UNIT.match(self.text, self._at)
+        assert found is not None
+        return self._took(found[0], found.end())
+
+    def expect_end(self) -> None:
+        """Refuse anything that is left."""
+        if not self.at_end:
+            joins = self.rest().startswith(_JOINS)
+            raise self.misread("a gate says one thing: write a second gate" if joins else "nothing more belongs here")
+
+    def _took(self, text: str, end: int) -> Word:
+        start = self._at
+        self._at = end
+        self._skip()
+        return Word(text, start, end)
+
+    def _skip(self) -> None:
+        while self._at < len(self.text) and self.text[self._at] == " ":
+            self._at += 1

@@ -1,0 +1,292 @@
+"""One trial as text for a terminal: plan, phases, a token ledger that adds up, tools, signals, issues, timeline.
+
+Everything the server says is made harmless before it is printed (``escape.plain``) and cut where it is long; JSON has it whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from uderia_bench.reading.detectors.evidence import of_context, quoted
+from uderia_bench.reading.metrics.latency import answer_wall_s, latency_s, task_s
+from uderia_bench.reading.metrics.tokens import naming_tokens, total_tokens, unattributed_tokens
+from uderia_bench.report.content import Tone
+from uderia_bench.report.formats.layout import lay_out, wrapped
+from uderia_bench.report.tables import Cell, Column, Table
+from uderia_bench.report.trial import timeline
+from uderia_bench.report.trial.inspected import Inspected, served
+from uderia_bench.trace import LlmCall, Signal, Trace
+
+ROWS = 100  # of one table: a loop over a thousand items shows its first hundred
+_MISSING = "-"
+
+
+def to_text(inspected: Inspected, width: int) -> str:
+    """Return the trial in at most ``width`` columns."""
+    trace = inspected.trace
+    parts: list[tuple[str, list[str]]] = [
+        ("", _head(inspected, width)),
+        (f"Plan ({_count(len(trace.plan or ()), 'phase')})", _laid_out(_plan(trace), width)),
+        (f"Phases ({len(trace.phases)} begun)", _laid_out(_phases(trace), width)),
+        ("Token ledger", [*_laid_out(_ledger(trace), width), *_adds_up(trace, width)]),
+        ("Context", _listed((evidence.said for evidence in of_context(trace)), width)),
+        ("Tools", [*_laid_out(_tools(trace), width), *_said_by_tools(trace, width)]),
+        ("Signals of the server", _listed((_signal(signal) for signal in trace.signals), width)),
+        ("Issues", list(_issues(inspected, width))),
+        ("Timeline", timeline.draw(trace, width)),
+        ("Notes", _listed(_notes(trace), width)),
+    ]
+    return "\n\n".join("\n".join([title, *lines] if title else lines) for title, lines in parts if lines) + "\n"
+
+
+def _head(inspected: Inspected, width: int) -> list[str]:
+    trial, trace = inspected.record.trial, inspected.trace
+    who = served(inspected)
+    model = " ".join(text for text in (who["provider"], who["model"]) if text)
+    others = [name for name in trace.models_used if name != f"{trace.provider}/{trace.model}"]
+    rows = [
+        ("trial", f"{trial.trial_id}: query {trial.query_id}, arm {trial.arm}, repeat {trial.repeat}, {trial.stage}")
+        if inspected.planned
+        else ("trial", None),
+        ("question", quoted(trace.question or "") or None),
+        ("outcome", f"{trace.outcome}{f': {trace.outcome_detail}' if trace.outcome_detail else ''}"),
+        (
+            "served by",
+            ", ".join(text for text in (who["profile_tag"], who["profile_type"], who["execution_path"], model) if text),
+        ),
+        ("also took part", ", ".join(others)),
+        ("answer", quoted(trace.answer or "") or None),
+        ("time", _time(trace)),
+        ("tokens", _tokens(trace)),
+        ("memory", "a stored case of an earlier run was used (warm)" if trace.rag_used else None),
+    ]
+    wide = max(len(name) for name, _ in rows) + 2
+    return [line for name, said in rows if said for line in wrapped(said, width, first=f"{name:<{wide}}", rest=" " * wide)]
+
+
+def _time(trace: Trace) -> str:
+    """Say the times, by the metrics; of a turn from files, which nobody sent, those since the server had it."""
+    timing = trace.timing
+    answer, task = answer_wall_s(trace), task_s(trace)
+    parts = (
+        ("latency", latency_s(trace)),
+        ("answer", timing.answer_s if answer is None else answer),
+        ("task", timing.terminal_s if task is None else task),
+        ("agent", timing.agent_s),
+        ("submit", timing.submit_s),
+        ("naming", timing.naming_s),
+    )
+    return ", ".join(f"{name} {_seconds(value)}" for name, value in parts if value is not None)
+
+
+def _tokens(trace: Trace) -> str | None:
+    total = total_tokens(trace)
+    if total is None:
+        return None
+    cost = "" if trace.tokens.cost_usd is None else f", {trace.tokens.cost_usd:.6f} USD"
+    fallback = " at the server's price for models it does not know" if trace.price_fallback else ""
+    return f"{trace.tokens.input:,} in + {trace.tokens.output:,} out = {total:,}{cost}{fallback}"
+
+
+def _plan(trace: Trace) -> Table:
+    rows = [
+        (str(phase.number), quoted(phase.goal), ", ".join(phase.tools) or _MISSING, _arguments(phase.arguments, phase.looped))
+        for phase in trace.plan or ()
+    ]
+    columns = (Column(title="#"), _wrapping("goal"), _wrapping("tools"), _wrapping("arguments"))
+    return _table(columns, rows)
+
+
+def _arguments(canonical: str, looped: bool) -> str:  # noqa: FBT001 - the two facts of one cell
+    shown = _MISSING if canonical == "{}" else quoted(canonical)
+    return f"loop: {shown}" if looped else shown
+
+
+def _phases(trace: Trace) -> Table:
+    calls = {number: sum(1 for call in trace.llm_calls if call.phase == number) for number in _numbers(trace)}
+    tools = {number: sum(1 for call in trace.tool_calls if call.phase == number) for number in _numbers(trace)}
+    rows = [
+        (
+            str(phase.number),
+            quoted(phase.goal),
+            " ".join(
+                word
+                for word in (phase.path.value, "looped" if phase.looped else "", "parallel" if phase.parallel else "")
+                if word
+            ),
+            "yes" if phase.fastpath_logged else "no",
+            phase.status,
+            str(calls[phase.number]),
+            str(tools[phase.number]),
+            _seconds(phase.start_s),
+            _seconds(phase.duration_s),
+        )
+        for phase in trace.phases
+    ]
+    columns = (
+        Column(title="#"),
+        _wrapping("goal"),
+        _wrapping("path"),
+        Column(title="announced", right=False),
+        _wrapping("status"),
+        *(Column(title=title) for title in ("LLM", "tools", "start", "took")),
+    )
+    return _table(columns, rows)
+
+
+def _numbers(trace: Trace) -> set[int]:
+    return {phase.number for phase in trace.phases}
+
+
+def _ledger(trace: Trace) -> Table:
+    rows = [_entry(index, call) for index, call in enumerate(trace.llm_calls, start=1)]
+    columns = (
+        Column(title="#"),
+        _wrapping("call"),
+        Column(title="class", right=False),
+        *(Column(title=title) for title in ("phase", "in", "out", "USD", "start", "took")),
+    )
+    return _table(columns, rows)
+
+
+def _entry(index: int, call: LlmCall) -> tuple[str, ...]:
+    nested = f" (depth {call.depth})" if call.depth else ""
+    return (
+        str(index),
+        quoted(call.label) + nested,
+        call.call_class.value,
+        _MISSING if call.phase is None else str(call.phase),
+        f"{call.input_tokens:,}",
+        f"{call.output_tokens:,}",
+        _MISSING if call.cost_usd is None else f"{call.cost_usd:.6f}",
+        _seconds(call.start_s),
+        _seconds(call.duration_s),
+    )
+
+
+def _adds_up(trace: Trace, width: int) -> list[str]:
+    if trace.profile_type is None and not trace.llm_calls:
+        return []  # nothing came back that could have a ledger
+    total, rest, named = total_tokens(trace), unattributed_tokens(trace), naming_tokens(trace)
+    logged = sum(call.input_tokens + call.output_tokens for call in trace.llm_calls)
+    said = [f"{_count(len(trace.llm_calls), 'call')}, {logged:,} tokens."]
+    if total is None or rest is None:
+        said.append("The turn does not say what it spent.")
+    elif rest == 0:
+        said.append(f"The turn says {total:,}: they add up.")
+    else:
+        said.append(f"The turn says {total:,}: {abs(rest):,} {'are in no logged call' if rest > 0 else 'too many are logged'}.")
+    if named:
+        said.append(f"Naming the session took {named:,} more, which are in neither.")
+    return wrapped(" ".join(said), width, first="  ", rest="  ")
+
+
+def _tools(trace: Trace) -> Table:
+    rows = [
+        (
+            str(index),
+            call.name,
+            _MISSING if call.phase is None else str(call.phase),
+            "LLM" if call.llm_chosen else "plan",
+            call.iteration or (f"attempt {call.attempt}" if call.attempt > 1 else _MISSING),
+            call.status.value,
+            _seconds(call.start_s),
+            _seconds(call.duration_s),
+        )
+        for index, call in enumerate(trace.tool_calls, start=1)
+    ]
+    rows += [
+        (
+            str(index),
+            f"invoke_{child.profile_tag}",
+            _MISSING,
+            "LLM",
+            _MISSING,
+            child.status.value,
+            _seconds(child.start_s),
+            _seconds(child.duration_s),
+        )
+        for index, child in enumerate(trace.children, start=len(rows) + 1)
+    ]
+    columns = (
+        Column(title="#"),
+        _wrapping("tool"),
+        Column(title="phase"),
+        Column(title="by", right=False),
+        _wrapping("again"),
+        Column(title="status", right=False),
+        Column(title="start"),
+        Column(title="took"),
+    )
+    return _table(columns, rows)
+
+
+def _said_by_tools(trace: Trace, width: int) -> list[str]:
+    """Say what the tools were given and why they failed, where there is anything to say."""
+    said = [
+        (index, "" if call.arguments == "{}" else call.arguments, call.error)
+        for index, call in enumerate(trace.tool_calls[:ROWS], start=1)
+    ]
+    said += [
+        (index, "" if child.session_id is None else f"session {child.session_id}", child.error)
+        for index, child in enumerate(trace.children[:ROWS], start=len(trace.tool_calls) + 1)
+    ]
+    return [
+        line
+        for index, given, error in said
+        if given or error
+        for line in wrapped(quoted(f"{given}{f' → {error}' if error else ''}"), width, first=f"  {index}  ", rest="     ")
+    ]
+
+
+def _signal(signal: Signal) -> str:
+    where = "" if signal.phase is None else f" in phase {signal.phase}"
+    when = "" if signal.at_s is None else f" at {_seconds(signal.at_s)}"
+    return f"{signal.kind.value}{where}{when}: {quoted(signal.said)}"
+
+
+def _issues(inspected: Inspected, width: int) -> Iterator[str]:
+    for issue in inspected.issues:
+        yield from wrapped(f"{issue.severity}: {issue.kind}", width)
+        for evidence in issue.evidence:
+            yield from wrapped(str(evidence), width, first="  - ", rest="    ")
+        if issue.tokens_lost is not None:
+            yield from wrapped(f"about {issue.tokens_lost:,} tokens: {issue.method}", width, first="  = ", rest="    ")
+        yield from wrapped(issue.recommendation, width, first="  → ", rest="    ")
+
+
+def _notes(trace: Trace) -> Iterable[str]:
+    yield from trace.notes
+    if trace.unclassified:
+        yield f"{trace.unclassified} events or log messages are of no kind known here"
+
+
+def _listed(said: Iterable[str], width: int) -> list[str]:
+    return [line for text in said for line in wrapped(text, width, first="- ", rest="  ")]
+
+
+def _wrapping(title: str) -> Column:
+    return Column(title=title, right=False, wraps=True)
+
+
+def _table(columns: tuple[Column, ...], rows: Sequence[tuple[str, ...]]) -> Table:
+    more = (f"… and {len(rows) - ROWS} more, in --json",) if len(rows) > ROWS else ()
+    return Table(
+        title="", columns=columns, rows=tuple(tuple(Cell(forms=(text,)) for text in row) for row in rows[:ROWS]), remarks=more
+    )
+
+
+def _laid_out(table: Table, width: int) -> list[str]:
+    return lay_out(table, width, _unpainted) if table.rows else []
+
+
+def _unpainted(text: str, _: Tone) -> str:
+    return text
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _seconds(value: float | None) -> str:
+    return _MISSING if value is None else f"{value:.3f} s"

@@ -1,0 +1,174 @@
+"""A run in progress as text and as JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from uderia_bench.printable import plain
+from uderia_bench.reading.metrics import BUILT_IN, Metric
+from uderia_bench.report import figures
+from uderia_bench.report.formats.layout import lay_out, wrapped
+from uderia_bench.report.tables import Cell, Column, Table
+from uderia_bench.stats.estimate import Estimate
+from uderia_bench.stats.mean import cluster_mean
+from uderia_bench.trial import Outcome, Stage, Trial
+
+NOT_DECIDING = "Looking is not deciding: these numbers move until the run ends, and its report judges them as planned."
+
+
+METRICS = tuple(metric for metric in BUILT_IN if metric.name in ("latency_s", "total_tokens", "cost_usd"))
+
+
+_LEVEL = 0.95
+
+
+_LAST = 5  # failures shown: the newest say what goes wrong now
+
+
+_RECENT = 50  # trials the rate is taken from: a server slows down, and the whole run's mean would not say so
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What one settled trial came to, without its payloads."""
+
+    trial: Trial
+    attempts: int
+    outcome: Outcome
+    detail: str | None
+    done_at: datetime | None
+    values: dict[str, float | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """A run at one moment; ``left`` counts what is still to be asked, or asked again."""
+
+    plan: tuple[Trial, ...]
+    seen: tuple[Seen, ...]
+    left: int
+    running: bool = True
+
+    @property
+    def counts(self) -> Counter[Outcome]:
+        """How the settled trials ended, warm-ups included."""
+        return Counter(each.outcome for each in self.seen)
+
+    @property
+    def per_second(self) -> float | None:
+        """Trials settled a second over the last ``_RECENT``; None before two have."""
+        times = sorted(each.done_at for each in self.seen if each.done_at is not None)[-_RECENT:]
+        took = (times[-1] - times[0]).total_seconds() if len(times) > 1 else 0.0
+        return (len(times) - 1) / took if took > 0 else None
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds until the run is done at that rate; None where there is no rate, and of a run that was stopped."""
+        return self.left / self.per_second if self.running and self.per_second is not None else None
+
+    @property
+    def last_failures(self) -> tuple[Seen, ...]:
+        """The newest trials that did not answer, the newest first."""
+        failed = [each for each in self.seen if each.outcome is not Outcome.ANSWERED]
+        earliest = datetime.min.replace(tzinfo=UTC)
+        return tuple(sorted(failed, key=lambda each: each.done_at or earliest, reverse=True)[:_LAST])
+
+    def estimate(self, arm: str, metric: Metric) -> Estimate:
+        """Return the mean of a metric over an arm's measured answers so far."""
+        known = [(e.trial.query_id, e.values[metric.name]) for e in self.seen if _counts(e, arm)]
+        pairs = [(query, float(value)) for query, value in known if value is not None]
+        units = np.unique([query for query, _ in pairs], return_inverse=True)[1]
+        values = np.array([value for _, value in pairs], dtype=np.float64)
+        return cluster_mean(values, units, bounded=False, level=_LEVEL, seed=0, missing=len(known) - len(pairs))
+
+
+def in_a_line(look: Look) -> str:
+    """Return a look as one line, for a log."""
+    done = len(look.plan) - look.left
+    ends = ", ".join(f"{count} {outcome.value.replace('_', ' ')}" for outcome, count in look.counts.most_common())
+    return f"{done}/{len(look.plan)} trials ({ends or 'none settled yet'}){_pace(look)}"
+
+
+def in_full(look: Look, *, width: int) -> str:
+    """Return a look as text of at most ``width`` columns: how far, the arms so far, the last failures, the warning."""
+    lines = [*wrapped(in_a_line(look), width, rest="  "), "", *lay_out(_arms(look), width, lambda text, _: text)]
+    failures = [_failure(each) for each in look.last_failures]
+    if failures:
+        lines += ["", "Last without an answer"]
+        lines += [line for text in failures for line in wrapped(text, width, first="  ", rest="    ")]
+    return "\n".join([*lines, "", *wrapped(NOT_DECIDING, width, rest="  ")])
+
+
+def as_dict(look: Look) -> dict[str, Any]:
+    """Return a look in the types of JSON."""
+    return {
+        "trials": len(look.plan),
+        "left": look.left,
+        "outcomes": {outcome.value: count for outcome, count in look.counts.items()},
+        "per_second": look.per_second,
+        "left_s": look.left_s,
+        "running": look.running,
+        "arms": [
+            {"arm": arm, "metrics": {metric.name: _numbers(look.estimate(arm, metric)) for metric in METRICS}}
+            for arm in _arm_names(look.plan)
+        ],
+        "last_failures": [
+            {"trial": each.trial.trial_id, "outcome": each.outcome.value, "detail": each.detail} for each in look.last_failures
+        ],
+        "warning": NOT_DECIDING,
+    }
+
+
+def _arms(look: Look) -> Table:
+    rows = []
+    for arm in _arm_names(look.plan):
+        planned = sum(trial.arm == arm and trial.stage is Stage.MEASURED for trial in look.plan)
+        ours = [each for each in look.seen if each.trial.arm == arm and each.trial.stage is Stage.MEASURED]
+        answers = sum(each.outcome is Outcome.ANSWERED for each in ours)
+        share = figures.percentage(answers / len(ours)) if ours else figures.MISSING
+        estimates = [look.estimate(arm, metric) for metric in METRICS]
+        shown = (figures.estimate_forms(e, figures.scale_of(m, e.value)) for e, m in zip(estimates, METRICS, strict=True))
+        rows.append((_cell(arm), _cell(f"{len(ours)}/{planned}"), _cell(share), *(Cell(forms=forms) for forms in shown)))
+    heads = (Column(title="arm", right=False), Column(title="done"), Column(title="answered"))
+    columns = (*heads, *(Column(title=metric.name) for metric in METRICS))
+    return Table(title="", columns=columns, rows=tuple(rows))
+
+
+def _failure(each: Seen) -> str:
+    at = f"{each.done_at:%H:%M:%S} " if each.done_at is not None else ""
+    detail = f": {plain(each.detail)}" if each.detail else ""
+    return f"{at}{plain(each.trial.query_id)} on {plain(each.trial.arm)}, {each.outcome.value}{detail}"
+
+
+def _pace(look: Look) -> str:
+    rate = "" if look.per_second is None else f", {look.per_second:.1f}/s"
+    if look.left and not look.running:
+        return f"{rate}, stopped: 'uderia-bench resume' goes on"
+    return rate if not look.left or look.left_s is None else f"{rate}, about {_duration(look.left_s)} left"
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{round(seconds)} s" if seconds < 120 else f"{minutes} min" if minutes < 120 else f"{seconds / 3600:.1f} h"
+
+
+def _counts(each: Seen, arm: str) -> bool:
+    return each.trial.arm == arm and each.trial.stage is Stage.MEASURED and each.outcome is Outcome.ANSWERED
+
+
+def _arm_names(plan: Sequence[Trial]) -> tuple[str, ...]:
+    return tuple(sorted({trial.arm for trial in plan}))
+
+
+def _numbers(estimate: Estimate) -> dict[str, float | int | None]:
+    return {"value": estimate.value, "lo": estimate.lo, "hi": estimate.hi, "n": estimate.n}
+
+
+def _cell(text: str) -> Cell:
+    return Cell(forms=(text,))

@@ -1,0 +1,255 @@
+"""One sitting of a run: servers reached and signed in to, a ledger opened, asked from until it is done or told to stop.
+
+However a sitting ends, what it leaves can be gone on with: the run is claimed from before its ledger exists, its manifest comes
+after the ledger, and what makes it end early (a signal, a full disk, a server that stays away) is said with the way to go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import anyio
+import structlog
+from rich.console import Console
+
+from uderia_bench.documents.experiment import SIM, Experiment
+from uderia_bench.documents.experiment_parts import Load
+from uderia_bench.errors import CallFailed, CannotRun, Interrupted, StoreError
+from uderia_bench.gateway import directory, embedded
+from uderia_bench.gateway.connect import connect
+from uderia_bench.gateway.credentials import from_environment
+from uderia_bench.gateway.uderia import Uderia
+from uderia_bench.reading import profile_types
+from uderia_bench.runner import bookkeeping, garbage, interim, pacing, progress
+from uderia_bench.runner.budget import Account, Limits
+from uderia_bench.runner.gauge import Gauge
+from uderia_bench.runner.runner import LoadPlan, Runner
+from uderia_bench.runner.stop import Stop, listened_to
+from uderia_bench.runs import log as logs
+from uderia_bench.runs import manifest
+from uderia_bench.runs.directory import RunDirectory
+from uderia_bench.runs.interim import Decided
+from uderia_bench.runs.ledger import Ledger
+from uderia_bench.trace import Trace
+from uderia_bench.trial import Serving, Trial, TrialRecord
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a run takes from the process around it: environment (for credentials only), terminal, how to log and to sign in."""
+
+    environ: Mapping[str, str]
+    console: Console
+    log_as_json: bool = False
+    allow_plain_http: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Session:
+    """Signed-in servers by the experiment's names for them, what each arm is configured with, and facts for the manifest."""
+
+    servers: Mapping[str, Uderia]
+    arms: Mapping[str, Serving]
+    facts: Mapping[str, Any]
+
+
+def first(
+    experiment: Experiment, trials: Sequence[Trial], run: RunDirectory, around: Surroundings, started_at: datetime
+) -> None:
+    """Begin a run and ask what there is time for; raises ``Interrupted`` where what happens leaves it to be gone on with."""
+
+    async def work(session: _Session) -> None:
+        facts = manifest.begun(
+            experiment, trials, run_id=run.run_id, arms=session.arms, servers=session.facts, started_at=started_at
+        )
+        with Ledger.create(run.ledger, trials, session.arms) as ledger:
+            run.write_manifest(facts)  # after the ledger: from here on there is a run to go on with
+            with logs.into(run.log, as_json=around.log_as_json):
+                await _ask(experiment, run, session, ledger, around)
+
+    _sit(experiment, run, around, work)
+
+
+def again(facts: dict[str, Any], run: RunDirectory, around: Surroundings) -> None:
+    """Go on with a run, by its manifest as it is to be from now on; raises as ``first``. One that is done is left alone."""
+    experiment = manifest.experiment_of(facts)
+    with Ledger.open(run.ledger) as ledger:
+        if facts["state"] == "complete" and not ledger.unsettled():
+            return
+
+    async def work(session: _Session) -> None:
+        with logs.into(run.log, as_json=around.log_as_json), Ledger.open(run.ledger) as ledger:
+            run.write_manifest({**run.manifest(), "experiment": facts["experiment"]})
+            embedded_arms = [arm for arm, expected in session.arms.items() if expected.server == SIM]
+            if forgotten := ledger.forget(embedded_arms):
+                # It was a child of the process that was interrupted: its sessions and tasks went with it.
+                log.warning("the embedded server is a new one: asking again", trials=forgotten)
+            await _ask(experiment, run, session, ledger, around)
+
+    _sit(experiment, run, around, work)
+
+
+def how_to_go_on(run: RunDirectory) -> str:
+    """Return what an interrupted run's last line ends with."""
+    return f"go on with 'uderia-bench resume {run.path}'"
+
+
+def _sit(experiment: Experiment, run: RunDirectory, around: Surroundings, work: Callable[[_Session], Awaitable[None]]) -> None:
+    async def signed_in(addresses: Mapping[str, str]) -> None:
+        async with _session(experiment, addresses, around) as session:
+            await work(session)
+
+    # Signing in is logged too, before there is a run to log into.
+    with (
+        interruptible(run),
+        run.claimed(),
+        logs.into(None, as_json=around.log_as_json),
+        _served(experiment) as addresses,
+    ):
+        anyio.run(signed_in, addresses)
+
+
+@contextmanager
+def interruptible(run: RunDirectory) -> Iterator[None]:
+    """Turn a signal that nobody took into ``Interrupted``, with the way to go on where there is a run to go on with."""
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        if not run.begun:
+            raise
+        raise Interrupted(f"interrupted: {how_to_go_on(run)}") from stopped
+
+
+@contextmanager
+def _served(experiment: Experiment) -> Iterator[dict[str, str]]:
+    """Yield the address of every server by name, with the embedded one started where an arm wants it."""
+    names = dict.fromkeys(experiment.server_of(arm.name) for arm in experiment.arms)
+    addresses = {name: name for name in names if name != SIM}
+    with ExitStack() as stack:
+        if SIM in names:
+            sim = experiment.sim
+            seed = experiment.seed if sim.seed is None else sim.seed
+            faults = None if sim.faults is None else Path(sim.faults)
+            addresses[SIM] = stack.enter_context(embedded.serve(seed=seed, speed=sim.speed, faults=faults))
+        yield addresses
+
+
+@asynccontextmanager
+async def _session(experiment: Experiment, addresses: Mapping[str, str], around: Surroundings) -> AsyncGenerator[_Session]:
+    """Sign in everywhere and find every arm's profile before anything is written."""
+    async with AsyncExitStack() as stack:
+        servers: dict[str, Uderia] = {}
+        listed: dict[str, tuple[directory.Profile, ...]] = {}
+        facts: dict[str, Any] = {}
+        for name, address in addresses.items():
+            credentials = from_environment(around.environ, embedded=name == SIM)
+            servers[name] = await stack.enter_async_context(
+                connect(address, credentials, allow_plain_http=around.allow_plain_http)
+            )
+            configurations = await servers[name].llm_configurations()
+            listed[name] = directory.read(await servers[name].profiles(), configurations)
+            facts[name] = {"llm_configurations": configurations, "costs": await servers[name].costs()}
+        arms = {
+            arm.name: directory.resolve(arm.profile, listed[server], server=server)
+            for arm in experiment.arms
+            for server in (experiment.server_of(arm.name),)
+        }
+        yield _Session(servers=servers, arms=arms, facts=facts)
+
+
+async def _ask(experiment: Experiment, run: RunDirectory, session: _Session, ledger: Ledger, around: Surroundings) -> None:
+    """Ask what the ledger has left, and say in the manifest how far it came."""
+    left = ledger.unsettled()
+    stop = Stop(listened_to(), say=lambda text: around.console.print(text, highlight=False, markup=False))
+    with progress.shown(len(left), around.console) as watch, garbage.held_back() as tidy:
+        gauge = Gauge(tidy=tidy)
+        log.info("run begins", run=run.run_id, trials=len(left))
+        asked_again = {trial.trial_id for trial in left}
+        before = (record for record in ledger.records() if record.trial.trial_id not in asked_again)
+        looks = interim.of(experiment, plan=ledger.plan(), before=before, stop=stop)
+
+        def settled(record: TrialRecord, trace: Trace) -> None:
+            watch(trace)
+            if looks is not None:
+                looks(record.trial, trace)
+
+        try:
+            async with bookkeeping.opened(ledger) as book:
+                runner = Runner(
+                    servers=session.servers,
+                    arms=session.arms,
+                    conditions=_conditions(experiment),
+                    book=book,
+                    watch=settled,
+                    stop=stop,
+                    spent=Account.carried(ledger.account(), trials=len(ledger.plan()) - len(left)),
+                    gauge=gauge,
+                    understand=profile_types.totals if looks is None else profile_types.read,  # any metric may be looked at
+                )
+                await runner.run(left)
+            complete = _leave_word(run, ledger, stop, gauge, None if looks is None else looks.decided)
+        except StoreError as error:
+            raise Interrupted(f"{error}; when that is mended, {how_to_go_on(run)}") from error
+        except CannotRun as error:
+            _leave_word(run, ledger, stop, gauge)
+            raise type(error)(f"{error}; then {how_to_go_on(run)}") from error
+        if experiment.sessions == "archive" and complete:
+            await _archive(session, ledger)
+
+
+def _leave_word(run: RunDirectory, ledger: Ledger, stop: Stop, gauge: Gauge, decided: Decided | None = None) -> bool:
+    """Say in the manifest how far the run came, why it stopped and what it measured of itself; returns whether it is complete.
+
+    One that a look has decided is.
+    """
+    left = len(ledger.unsettled()) if decided is None else 0
+    facts = manifest.ended(run.manifest(), left=left, ended_at=datetime.now(UTC), decided=decided)
+    measured = manifest.measured(facts, gauge.conditions())
+    run.write_manifest({**measured, "stopped": stop.reason if left else None})
+    log.info("run ends", run=run.run_id, left=left, reason=stop.reason, **ledger.counts())
+    return not left
+
+
+def _conditions(experiment: Experiment) -> LoadPlan:
+    load, budget = experiment.load, experiment.budget
+    return LoadPlan(
+        concurrency=1 if load.isolation == "trial" else load.concurrency,
+        caps={arm.name: arm.concurrency for arm in experiment.arms if arm.concurrency is not None},
+        timeout_s=experiment.timeout,
+        bare_sessions=not experiment.session_carries_profile,
+        seed=experiment.seed,
+        pacer=_pacer(load, experiment.seed),
+        ramp_s=load.ramp,
+        levels={level: _shape(load.at(level), experiment.seed) for level in load.sweep or ()},
+        grace_s=experiment.grace,
+        outage_s=experiment.outage,
+        on_quota=experiment.on_quota,
+        notifications=experiment.notifications == "on",
+        limits=Limits(trials=budget.trials, tokens=budget.tokens, usd=budget.usd, time_s=budget.time),
+    )
+
+
+def _shape(load: Load, seed: int) -> pacing.Shape:
+    return pacing.Shape(slots=load.concurrency, pacer=_pacer(load, seed))
+
+
+def _pacer(load: Load, seed: int) -> pacing.Pacer:
+    if load.rate is None:
+        return pacing.closed
+    return pacing.constant(load.rate, load.ramp) if load.arrivals == "constant" else pacing.poisson(load.rate, seed, load.ramp)
+
+
+async def _archive(session: _Session, ledger: Ledger) -> None:
+    """Put the run's sessions away; old sessions slow a server down, and a failure here takes nothing from the run."""
+    for arm, session_id in ledger.sessions():
+        try:
+            await session.servers[session.arms[arm].server].archive(session_id)
+        except (CallFailed, CannotRun) as error:
+            log.warning("session not archived", session=session_id, error=str(error))

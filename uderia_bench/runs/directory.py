@@ -1,0 +1,228 @@
+"""A run directory: where its files are, its manifest, its Parquet parts, and how a run is found. Nothing is computed here.
+
+Files are written under a temporary name, synced and renamed, so that a reader never meets half of one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from uderia_bench.errors import StoreError
+from uderia_bench.runs import baselines
+
+MANIFEST = "manifest.json"
+LEDGER = "ledger.sqlite"
+LOG = "log.jsonl"
+LOCK = ".lock"
+_PART = "part-0.parquet"
+OWNER_ONLY = 0o600  # answers may be confidential
+_ERROR_TEXT = 200  # characters of another library's error: enough to recognise it, one line
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # a directory name on every file system, never a path
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """The files of one run, by name."""
+
+    path: Path
+
+    @property
+    def run_id(self) -> str:
+        """The run's name, which is its directory's."""
+        return self.path.name
+
+    @property
+    def ledger(self) -> Path:
+        """The SQLite ledger."""
+        return self.path / LEDGER
+
+    @property
+    def log(self) -> Path:
+        """The structured log, one JSON object a line."""
+        return self.path / LOG
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is a run to go on with: the manifest comes when all that needs is there."""
+        return (self.path / MANIFEST).exists()
+
+    def manifest(self) -> dict[str, Any]:
+        """Read the manifest; raises ``StoreError`` where it is missing or broken."""
+        path = self.path / MANIFEST
+        try:
+            data = orjson.loads(path.read_bytes())
+        except (OSError, orjson.JSONDecodeError) as error:
+            raise StoreError(f"{path}: {_words(error)}; is {self.path} a run directory?") from error
+        if not isinstance(data, dict):
+            raise StoreError(f"{path}: not a manifest")
+        return data
+
+    def write_manifest(self, facts: dict[str, Any]) -> None:
+        """Write the manifest whole."""
+        self.write(MANIFEST, orjson.dumps(facts, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS))
+
+    def write(self, name: str, content: bytes | str) -> Path:
+        """Write one file of the run, whole or not at all."""
+        return write_file(self.path / name, content)
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Work on the run alone; raises ``StoreError`` where another process does.
+
+        The lock is SQLite's, since it is there on every system and goes with its process, however that ends.
+        """
+        try:
+            (self.path / LOCK).touch(OWNER_ONLY)
+            lock = sqlite3.connect(self.path / LOCK, timeout=0, isolation_level=None)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"{self.path}: cannot be claimed: {_words(error)}") from error
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise StoreError(f"{self.path}: cannot be claimed: {error}") from error
+            raise StoreError(f"run {self.run_id} is being worked on by another process: wait for it, or stop it") from error
+        else:
+            yield
+        finally:
+            lock.close()
+
+    def remove_if_unused(self) -> None:
+        """Take the directory of a run away that never came to have a manifest."""
+        if not self.begun:
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    def trials(self) -> pl.DataFrame:
+        """Read the run's derived trials."""
+        with _readable(f"run {self.run_id}"):
+            return scan(self.parts(), what=self.run_id).collect()
+
+    def parts(self) -> list[Path]:
+        """Return the Parquet files of the run's trials, sorted; empty before the run was derived."""
+        return sorted(self.path.glob("trials/*.parquet"))
+
+    def derived(self, kind: str) -> pl.DataFrame | None:
+        """Read another derived table (``steps``, ``issues``, ``checks``); None where an older derivation wrote none."""
+        part = self.path / kind / _PART
+        with _readable(f"run {self.run_id}"):
+            return pl.read_parquet(part) if part.is_file() else None
+
+    @contextmanager
+    def table(self, kind: str, schema: pa.Schema) -> Iterator[Callable[[pl.DataFrame], None]]:
+        """Write the Parquet of one kind (``trials``, ``steps``, ``issues``) frame by frame, over what was derived before.
+
+        The frames' columns are cast to ``schema``, whose metadata goes into the file; an error inside leaves the old part as it
+        was.
+        """
+        folder = self.path / kind
+        part, temporary = folder / _PART, folder / "part-0.tmp"
+        try:
+            folder.mkdir(exist_ok=True)
+            temporary.touch(OWNER_ONLY)
+            with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+                yield lambda frame: writer.write_table(frame.to_arrow().cast(schema))
+            _put(temporary, part)
+        except OSError as error:
+            raise StoreError(f"{folder}: cannot write: {_words(error)}") from error
+        finally:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def create(output: Path, run_id: str) -> RunDirectory:
+    """Make the directory of a new run.
+
+    Raises ``StoreError`` where the name is no run id, the run exists (``resume`` goes on with it) or ``output`` cannot be
+    written.
+    """
+    if not RUN_ID.fullmatch(run_id):
+        raise StoreError(
+            f"run id {run_id!r}: use letters, digits, '.', '_' and '-', at most 100, starting with a letter or digit"
+        )
+    if run_id == baselines.RESERVED:
+        raise StoreError(f"run id {run_id}: means the newest run wherever RUN is given; choose another --run-id")
+    path = output / run_id
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700)  # answers may be confidential: for the owner only
+    except FileExistsError as error:
+        if path.is_dir():
+            raise StoreError(
+                f"run {run_id} exists in {output}: go on with 'uderia-bench resume {path}', or choose another --run-id"
+            ) from error
+        raise StoreError(f"{output}: not a directory; name another with --output") from error
+    except OSError as error:
+        raise StoreError(f"{output}: cannot write there: {_words(error)}; name another with --output") from error
+    return RunDirectory(path)
+
+
+def write_file(path: Path, content: bytes | str) -> Path:
+    """Write one file under a temporary name, sync it and rename it; raises ``StoreError`` where that cannot be done."""
+    data = content.encode() if isinstance(content, str) else content
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        temporary.touch(OWNER_ONLY)
+        temporary.write_bytes(data)
+        _put(temporary, path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise StoreError(f"{path}: cannot write: {_words(error)}") from error
+    return path
+
+
+def _put(temporary: Path, path: Path) -> None:
+    """Let a written file take its place: synced first, the folder after, so that a power cut leaves the old one or the new."""
+    _sync(temporary)
+    temporary.replace(path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def scan(parts: list[Path], *, what: str) -> pl.LazyFrame:
+    """Scan Parquet files of trials into one frame; raises ``StoreError``, which names ``what``, if there is none.
+
+    ``scan_parquet`` inserts missing columns only for a schema, which is the union of the parts'.
+    """
+    if not parts:
+        raise StoreError(f"no trials in {what}: derive the run first with 'uderia-bench derive'")
+    schema: dict[str, pl.DataType] = {}
+    for part in reversed(parts):  # the newest first
+        with _readable(str(part)):
+            for name, kind in pl.read_parquet_schema(part).items():
+                schema.setdefault(name, kind)
+    return pl.scan_parquet(parts, schema=schema, missing_columns="insert", extra_columns="ignore")
+
+
+@contextmanager
+def _readable(what: str) -> Iterator[None]:
+    """Say in a line what makes Parquet unreadable, and how it is made again."""
+    try:
+        yield
+    except (OSError, pl.exceptions.PolarsError) as error:
+        words = " ".join(_words(error).split())[:_ERROR_TEXT]
+        raise StoreError(f"{what}: its Parquet cannot be read ({words}): make it again with 'uderia-bench derive'") from error
+
+
+def _words(error: Exception) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)

@@ -1,0 +1,106 @@
+"""Find a run by its id, directory, baseline name or ``latest``, and scan the trials of several runs."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import polars as pl
+
+from uderia_bench.errors import StoreError
+from uderia_bench.runs import baselines
+from uderia_bench.runs.directory import MANIFEST, RunDirectory, scan
+
+
+def run(name: str, output: Path, *, beside: Path | None = None) -> RunDirectory:
+    """Return the run of an id, a directory, a baseline's name, or ``latest`` (the one that started last).
+
+    A baseline's name is looked up in the directory ``beside`` (an experiment's), then in the current
+    directory, then beside the experiments of the runs in ``output``. Raises ``StoreError``, which lists
+    where it looked, if there is no such run.
+    """
+    if name == baselines.RESERVED:
+        found = sorted(runs(output), key=lambda each: str(each.manifest().get("started_at", "")))
+        if not found:
+            raise StoreError(f"no run in {output} yet: start one with 'uderia-bench run' or 'uderia-bench demo'")
+        return found[-1]
+    if (itself := own(name, output)) is not None:
+        return itself
+    if (pinned := _pinned(name, output, beside)) is not None:
+        return pinned
+    newest = ", ".join(sorted(each.run_id for each in runs(output))[-5:])
+    raise StoreError(
+        f"no run {name!r}: neither a run directory nor an id in {output}" + (f" (there are {newest})" if newest else "")
+    )
+
+
+def own(name: str, output: Path) -> RunDirectory | None:
+    """Return the run with that directory or id; it takes precedence over a baseline of the same name."""
+    return next((RunDirectory(path.resolve()) for path in (Path(name), output / name) if (path / MANIFEST).is_file()), None)
+
+
+def _pinned(name: str, output: Path, beside: Path | None) -> RunDirectory | None:
+    """Return the run that a baseline's name points at, None where no file has the name.
+
+    Raises ``StoreError`` if the files of two experiments give the name to different runs.
+    """
+    near = entries = _entries(name, baselines.files([beside]))
+    if not near:
+        entries = _entries(name, baselines.files(experiment_folders(output)))
+    found = [each for file, path in entries if (each := _at(file, path)) is not None]
+    if not near and len({each.path for each in found}) > 1:
+        places = " and ".join(f"{path} in {file}" for file, path in entries)
+        raise StoreError(f"baseline {name} is {places}: name the run itself")
+    if entries and not found:
+        raise StoreError(f"baseline {name} points at {entries[0][1]}, where no run is: save it anew")
+    return found[0] if found else None
+
+
+def _entries(name: str, files: Iterable[Path]) -> list[tuple[Path, str]]:
+    """Return the files that have a name, each with the path it gives."""
+    return [(file, path) for file in files if (path := baselines.load(file).get(name)) is not None]
+
+
+def _at(file: Path, path: str) -> RunDirectory | None:
+    """Return the run that a path in a file of baselines leads to, None where there is none."""
+    return next((RunDirectory(at.resolve()) for at in baselines.leads_to(file, path) if (at / MANIFEST).is_file()), None)
+
+
+def experiment_folders(output: Path) -> list[Path]:
+    """Return the directories of the experiments of the runs in ``output`` that still exist, sorted."""
+    folders = set[Path | None]()
+    for each in runs(output):
+        with suppress(StoreError):  # a broken manifest is an error only for the command that asks for that run
+            folders.add(baselines.folder_of(each.manifest()))
+    return sorted(folder for folder in folders if folder is not None)
+
+
+def scan_trials(names: str | Path | Sequence[str | Path], output: Path = Path("output")) -> pl.LazyFrame:
+    """Scan the trials of one run, several runs, or a glob, also across runs of different versions.
+
+    A column that only some of the runs have is null in the others.
+    """
+    each = [str(names)] if isinstance(names, str | Path) else [str(name) for name in names]
+    return scan([part for name in each for part in _parts(name, output)], what=str(names))
+
+
+def runs(output: Path) -> Iterable[RunDirectory]:
+    """Return every run directory in ``output``, in no particular order."""
+    return (RunDirectory(path.parent.resolve()) for path in output.glob(f"*/{MANIFEST}"))
+
+
+def _parts(name: str, output: Path) -> list[Path]:
+    if glob.has_magic(name):
+        return _matching(name) or _matching(str(output / name))
+    if name.endswith(".parquet") and Path(name).is_file():
+        return [Path(name)]
+    return run(name, output).parts()
+
+
+def _matching(pattern: str) -> list[Path]:
+    """Return the Parquet parts that a glob of Parquet files or run directories matches."""
+    found = [Path(match) for match in sorted(glob.glob(pattern))]  # noqa: PTH207 - the pattern may be absolute
+    files = [path for path in found if path.suffix == ".parquet"]
+    return files + [part for path in found if path.is_dir() for part in RunDirectory(path).parts()]

@@ -1,0 +1,314 @@
+"""What was planned, sent and settled, in one SQLite file, with every raw payload: the run's only product until it is derived.
+
+A trial is committed as it settles, so that a crash at trial 900 keeps 899; it interprets no payload. A commit is safe from a
+dying process at once, and from a power cut after the next ``sync``. A damaged file gives what can be read and names the rest.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import zstandard
+
+from uderia_bench.errors import StoreError
+from uderia_bench.printable import plain
+from uderia_bench.runs import ledger_rows
+from uderia_bench.runs.ledger_rows import Entry
+from uderia_bench.trial import Ending, Serving, Trial, TrialRecord
+
+FORMAT = 1  # raised when the tables change; an older reader refuses a newer ledger instead of misreading it
+ASK_AGAIN = frozenset({Ending.CANCELLED, Ending.RATE_LIMITED, Ending.REFUSED, Ending.UNREACHABLE})
+SMALLEST_ROW = 64  # bytes of a trial: what is planned of it alone is longer
+OWNER_ONLY = 0o600  # answers may be confidential
+_UNREADABLE = (sqlite3.DatabaseError, *ledger_rows.READ_ERRORS)
+_IN_DOUBT = (  # its query is, or may be, on the server, and nobody saw its end; ``is_out_of_sight`` says the second half
+    "(state IN ('sending', 'asked') OR"
+    " (state = 'settled' AND (ending = 'unreachable' OR (ending = 'cancelled' AND task_id IS NULL))))"
+)
+
+
+def is_out_of_sight(record: TrialRecord) -> bool:
+    """Say whether a trial settled without an end: left while it was sent, or stopped before it was known to be taken."""
+    return record.ending is Ending.UNREACHABLE or (record.ending is Ending.CANCELLED and record.task_id is None)
+
+
+class Ledger:
+    """One run's ledger, open. Use it as a context manager; one writer at a time."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._db = connection
+        self._pack = ledger_rows.compressor()
+        self._unpack = zstandard.ZstdDecompressor()
+        self._file = path.stat()
+        self._unsynced = False
+
+    @classmethod
+    def create(cls, path: Path, plan: Iterable[Trial], arms: Mapping[str, Serving]) -> Self:
+        """Start a ledger with its whole plan; raises ``StoreError`` where the file exists or cannot be written."""
+        if path.exists():
+            raise StoreError(f"{path} exists: a ledger is never started twice")
+        try:
+            path.touch(mode=OWNER_ONLY)
+            connection = _connect(path)
+            with connection:
+                connection.executescript(ledger_rows.TABLES)
+                connection.execute(f"PRAGMA user_version = {FORMAT}")
+                connection.executemany(
+                    "INSERT INTO arms VALUES (?, ?)",
+                    [(name, ledger_rows.dump_values(expected)) for name, expected in arms.items()],
+                )
+                connection.executemany(
+                    "INSERT INTO trials (trial_id, seq, planned, arm) VALUES (?, ?, ?, ?)",
+                    [(trial.trial_id, trial.seq, ledger_rows.dump_values(trial), trial.arm) for trial in plan],
+                )
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"{path}: cannot start the ledger: {plain(str(error))}") from error
+        return cls(path, connection)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open an existing ledger; raises ``StoreError`` where there is none or it is no ledger of ours."""
+        if not path.is_file():
+            raise StoreError(f"{path}: no ledger here; is this a run directory?")
+        try:
+            connection = _connect(path)
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+        except (OSError, *_UNREADABLE) as error:
+            raise StoreError(f"{path}: not readable as a ledger: {plain(str(error))}") from error
+        if version != FORMAT:
+            connection.close()
+            raise StoreError(f"{path}: ledger format {version}, this uderia-bench reads {FORMAT}")
+        return cls(path, connection)
+
+    def __enter__(self) -> Self:
+        """Return itself; it is open already."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Close the file."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; what was committed stays."""
+        self._db.close()
+
+    def arms(self) -> dict[str, Serving]:
+        """Return what each arm was configured with when the run began."""
+        with self._readable():
+            rows = self._db.execute("SELECT name, expected FROM arms").fetchall()
+            return {name: ledger_rows.expected(text) for name, text in rows}
+
+    def plan(self) -> tuple[Trial, ...]:
+        """Return the whole plan in its order of sending."""
+        with self._readable():
+            return tuple(ledger_rows.trial(text) for (text,) in self._db.execute("SELECT planned FROM trials ORDER BY seq"))
+
+    def unsettled(self) -> tuple[Trial, ...]:
+        """Return what is still to be asked: never settled, or ended in a way that is asked again (contract: ``resume``).
+
+        A conversation is asked whole: where one of its turns is left, all of them are.
+        """
+        with self._readable():
+            rows = self._db.execute("SELECT planned, state, ending FROM trials ORDER BY seq")
+            trials = [(ledger_rows.trial(text), state != "settled" or ending in ASK_AGAIN) for text, state, ending in rows]
+        left = {trial.conversation for trial, is_left in trials if is_left}
+        return tuple(trial for trial, _ in trials if trial.conversation in left)
+
+    def pending(self, trial_id: str) -> TrialRecord | None:
+        """Return what is known of a trial whose query is, or may be, on the server, and whose end nobody saw; else None.
+
+        So is one that settled without an end: out of sight after its query was sent, or stopped before it was known whether it
+        was taken.
+        """
+        with self._readable():
+            state = self._db.execute(f"SELECT state FROM trials WHERE trial_id = ? AND {_IN_DOUBT}", (trial_id,)).fetchone()  # noqa: S608 - a constant
+            if state is None:
+                return None
+            row = self._db.execute(f"{ledger_rows.RECORD_COLUMNS} WHERE t.trial_id = ?", (trial_id,)).fetchone()
+            record = None if row is None else ledger_rows.record(row, self._unpack)
+        return None if record is None or record.sent_at is None or record.session_id is None else record
+
+    def forget(self, arms: Collection[str]) -> int:
+        """Look for no query of some arms any more, for the server that had them is gone; returns how many trials that were.
+
+        What was asked of it stays counted.
+        """
+        with self._writing("cannot forget a server"):
+            done = self._db.execute(
+                "UPDATE trials SET state = CASE state WHEN 'settled' THEN state ELSE 'planned' END, session_id = NULL,"
+                " task_id = NULL WHERE (state IN ('sending', 'asked') OR (state = 'settled' AND ending IN (?, ?)))"
+                " AND arm IN (SELECT value FROM json_each(?))",
+                (Ending.UNREACHABLE.value, Ending.CANCELLED.value, ledger_rows.dump(sorted(arms))),
+            )
+        return done.rowcount
+
+    def attempts(self) -> dict[str, int]:
+        """Return how often each trial has been asked so far, without those that never were."""
+        with self._readable():
+            rows = self._db.execute("SELECT trial_id, attempts FROM trials WHERE attempts != 0")
+            return {trial_id: ledger_rows.whole(attempts) for trial_id, attempts in rows}
+
+    def in_doubt(self) -> set[str]:
+        """Return the trials that ``pending`` may say something of."""
+        with self._readable():
+            return {trial_id for (trial_id,) in self._db.execute(f"SELECT trial_id FROM trials WHERE {_IN_DOUBT}")}  # noqa: S608 - a constant
+
+    def write(self, entries: Iterable[Entry]) -> None:
+        """Commit entries as one, or none of them; raises ``StoreError``.
+
+        A trial's later entry replaces its earlier one, bodies included: those of an earlier attempt are not this one's.
+        """
+        written = [(entry, entry.payload(self._pack)) for entry in entries]
+        with self._writing(f"cannot write trial {', '.join(entry.trial_id for entry, _ in written)}"):
+            self._db.executemany(ledger_rows.UPDATE_TRIAL, [entry.columns() for entry, _ in written])
+            self._db.executemany("DELETE FROM payloads WHERE trial_id = ?", [(entry.trial_id,) for entry, _ in written])
+            self._db.executemany("INSERT INTO payloads VALUES (?, ?, ?, ?)", [row for _, row in written if row is not None])
+            if accounts := [entry.account for entry, _ in written if entry.account is not None]:
+                self._db.execute(ledger_rows.ACCOUNT_TABLE)
+                self._db.execute(ledger_rows.KEEP_ACCOUNT, (accounts[-1],))
+
+    def account(self) -> str | None:
+        """Return what the run had spent when a trial settled last, as it was written; None where nothing was."""
+        with self._readable():
+            if self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'account'").fetchone() is None:
+                return None
+            return ledger_rows.text(self._db.execute("SELECT spent FROM account").fetchone()[0])
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of trials by ending, with ``planned`` and ``asked`` for those not settled."""
+        with self._readable():
+            rows = self._db.execute(
+                "SELECT COALESCE(CASE state WHEN 'settled' THEN ending ELSE state END, state), COUNT(*) FROM trials GROUP BY 1"
+            ).fetchall()
+        return dict(rows)
+
+    def records(self, queries: Collection[str] | None = None) -> Generator[TrialRecord]:
+        """Yield every settled trial, or those of some queries, in the plan's order, one at a time: memory stays flat.
+
+        Of a damaged ledger those that can be read; ``damaged`` names the others.
+        """
+        for row_id in self._settled(queries):
+            try:
+                record = self._read(row_id)
+            except _UNREADABLE:
+                continue
+            if record is not None:
+                yield record
+
+    def settled_count(self) -> int:
+        """Return how many trials are settled, readable or not."""
+        return len(self._settled(None))
+
+    def damaged(self) -> tuple[str, ...]:
+        """Name what was settled and cannot be read: trials by id, or by their place in the plan where even that is lost."""
+        names: list[str] = []
+        for row_id in self._settled(None):
+            try:
+                self._read(row_id)
+            except _UNREADABLE:
+                names.append(self._name(row_id))
+        return tuple(names)
+
+    def _settled(self, queries: Collection[str] | None) -> list[int]:
+        """Return the rows of settled trials in the plan's order; of a file that cannot be searched, every row there may be."""
+        where = "state = 'settled'"
+        wanted: tuple[str, ...] = ()
+        if queries is not None:
+            where += " AND json_extract(planned, '$.query_id') IN (SELECT value FROM json_each(?))"
+            wanted = (ledger_rows.dump(sorted(queries)),)
+        try:
+            query = f"SELECT rowid FROM trials WHERE {where} ORDER BY seq"  # noqa: S608 - put together from constants
+            return [row for (row,) in self._db.execute(query, wanted)]
+        except sqlite3.DatabaseError:
+            with self._readable():
+                last = self._db.execute("SELECT MAX(rowid) FROM trials").fetchone()[0]
+            # The last row's number may be damaged too: there are no more rows than the file, and its log, have room for.
+            files = (self.path, self.path.with_name(f"{self.path.name}-wal"))
+            room = sum(file.stat().st_size for file in files if file.exists())
+            return list(range(1, min(last or 0, room // SMALLEST_ROW) + 1))
+
+    def _read(self, row_id: int) -> TrialRecord | None:
+        row = self._db.execute(f"{ledger_rows.RECORD_COLUMNS} WHERE t.rowid = ? AND t.state = 'settled'", (row_id,)).fetchone()
+        return None if row is None else ledger_rows.record(row, self._unpack)
+
+    def _name(self, row_id: int) -> str:
+        try:
+            return str(self._db.execute("SELECT trial_id FROM trials WHERE rowid = ?", (row_id,)).fetchone()[0])
+        except (sqlite3.DatabaseError, TypeError):
+            return f"number {row_id} of the plan"
+
+    def sync(self) -> None:
+        """Have on the disk what was committed, so that a power cut keeps it too. Another thread may call it.
+
+        Raises ``StoreError`` where the file is gone or another one: SQLite would go on writing into nothing.
+        """
+        try:
+            now = self.path.stat()
+            if (now.st_dev, now.st_ino) != (self._file.st_dev, self._file.st_ino):
+                raise StoreError(f"{self.path}: another file took the ledger's place")
+            if self._unsynced:
+                self._unsynced = False
+                with self.path.with_name(f"{self.path.name}-wal").open("rb") as log:
+                    os.fsync(log.fileno())
+        except FileNotFoundError as error:
+            raise StoreError(f"{self.path}: the ledger was removed while the run went on") from error
+        except OSError as error:
+            raise StoreError(f"{self.path}: cannot be synced: {error.strerror or error}") from error
+
+    def settled(self) -> dict[str, int]:
+        """Return how often each settled trial was asked, by id: cheap, for who looks at a run again and again."""
+        with self._readable():
+            return dict(
+                self._db.execute("SELECT trial_id, attempts FROM trials WHERE state = 'settled' ORDER BY seq").fetchall()
+            )
+
+    def record(self, trial_id: str) -> TrialRecord:
+        """Return one settled trial; raises ``StoreError`` where there is none of that id."""
+        with self._readable():
+            row = self._db.execute(
+                f"{ledger_rows.RECORD_COLUMNS} WHERE t.trial_id = ? AND t.state = 'settled'", (trial_id,)
+            ).fetchone()
+            if row is None:
+                raise StoreError(f"{self.path}: no settled trial {trial_id!r}")
+            return ledger_rows.record(row, self._unpack)
+
+    def sessions(self) -> tuple[tuple[str, str], ...]:
+        """Return every session that is known, once, with its arm: turns of a conversation share theirs."""
+        with self._readable():
+            made = "SELECT DISTINCT arm, session_id FROM trials WHERE session_id IS NOT NULL ORDER BY seq"
+            return tuple(self._db.execute(made).fetchall())
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Say in a line what makes a ledger unreadable, and what still can be done."""
+        try:
+            yield
+        except _UNREADABLE as error:
+            raise StoreError(
+                f"{self.path}: damaged ({plain(str(error))}): 'uderia-bench derive' saves what can be read"
+            ) from error
+
+    @contextmanager
+    def _writing(self, what: str) -> Iterator[None]:
+        """Commit all that is written inside, or nothing."""
+        try:
+            with self._db:
+                yield
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path}: {what}: {plain(str(error))}") from error
+        self._unsynced = True
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path)
+    # With a write-ahead log a killed process loses nothing committed, and readers (watch, derive) do not stop the writer.
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    return connection

@@ -1,0 +1,173 @@
+"""What a ledger's rows hold: trials, arms and records as columns and frames, and back. It opens no file.
+
+Task and session go into one zstd frame, since the trace stands in both (35 % smaller than two frames). SQLite keeps any kind of
+value in any column, and damage makes use of that: what is read back is checked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import orjson
+import zstandard
+
+from uderia_bench.trial import Ending, Serving, Stage, Trial, TrialRecord
+
+COMPRESSION_LEVEL = 3  # zstd's default: higher levels cost the client's clock more than they save on disk
+LARGEST_FRAME = 2**28  # bytes unpacked: a task and a session, each at most what the gateway reads (wire.LARGEST_BODY)
+READ_ERRORS = (  # what damage raises, of a frame or of a column's JSON
+    zstandard.ZstdError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+TABLES = """
+CREATE TABLE arms (name TEXT PRIMARY KEY, expected TEXT NOT NULL);
+CREATE TABLE trials (
+    trial_id TEXT PRIMARY KEY, seq INTEGER NOT NULL, planned TEXT NOT NULL, arm TEXT NOT NULL,
+    state TEXT NOT NULL DEFAULT 'planned', ending TEXT, detail TEXT, attempts INTEGER NOT NULL DEFAULT 0,
+    polls INTEGER NOT NULL DEFAULT 0, session_id TEXT, task_id TEXT, times TEXT, notes TEXT
+);
+CREATE TABLE payloads (trial_id TEXT PRIMARY KEY, task_bytes INTEGER, session_bytes INTEGER, frame BLOB NOT NULL);
+CREATE INDEX trials_by_seq ON trials (seq);
+"""
+ACCOUNT_TABLE = "CREATE TABLE IF NOT EXISTS account (one INTEGER PRIMARY KEY, spent TEXT NOT NULL)"  # made with its first row
+KEEP_ACCOUNT = "INSERT OR REPLACE INTO account VALUES (1, ?)"
+RECORD_COLUMNS = (
+    "SELECT t.planned, a.expected, t.ending, t.detail, t.attempts, t.polls, t.session_id, t.task_id, t.times, t.notes,"
+    " p.task_bytes, p.session_bytes, p.frame"
+    " FROM trials t JOIN arms a ON a.name = t.arm LEFT JOIN payloads p ON p.trial_id = t.trial_id"
+)
+UPDATE_TRIAL = (
+    "UPDATE trials SET state = ?, ending = ?, detail = ?, attempts = ?, polls = ?, session_id = ?, task_id = ?,"
+    " times = ?, notes = ? WHERE trial_id = ?"
+)
+_TIMES = tuple(field.name for field in fields(TrialRecord) if field.name.endswith(("_s", "_at")))
+
+
+class State(StrEnum):
+    """How far an entry says a trial has come; before its first the ledger has it as planned."""
+
+    SENDING = "sending"  # its session is known, and its query is on its way or was when the process died
+    ASKED = "asked"  # the query was accepted: the task id is known
+    SETTLED = "settled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What is written of a trial at once: how far it came, all that is known of it by then, and what the run has spent."""
+
+    state: State
+    record: TrialRecord
+    account: str | None = None
+
+    @property
+    def trial_id(self) -> str:
+        """The trial it is about."""
+        return self.record.trial.trial_id
+
+    def columns(self) -> tuple[Any, ...]:
+        """Return the parameters of ``UPDATE_TRIAL``."""
+        record = self.record
+        times = {name: value for name in _TIMES if (value := getattr(record, name)) is not None}
+        return (
+            self.state.value,
+            record.ending.value,
+            record.detail,
+            record.attempts,
+            record.polls,
+            record.session_id,
+            record.task_id,
+            dump(times),
+            dump(record.notes),
+            self.trial_id,
+        )
+
+    def payload(self, pack: zstandard.ZstdCompressor) -> tuple[Any, ...] | None:
+        """Return a row of ``payloads``; None for a record without bodies."""
+        task, session = self.record.task, self.record.session
+        if task is None and session is None:
+            return None
+        return self.trial_id, _size(task), _size(session), pack.compress((task or b"") + (session or b""))
+
+
+def compressor() -> zstandard.ZstdCompressor:
+    """Return what packs bodies; one a thread."""
+    return zstandard.ZstdCompressor(level=COMPRESSION_LEVEL)
+
+
+def dump(value: Any) -> str:
+    """Return a value as JSON text."""
+    return orjson.dumps(value).decode()
+
+
+def dump_values(value: Trial | Serving) -> str:
+    """Return a planned trial or an arm's configuration as JSON text."""
+    return dump(asdict(value))
+
+
+def trial(text: Any) -> Trial:
+    """Read a planned trial; raises one of ``READ_ERRORS``, as all that reads here."""
+    data = orjson.loads(text)
+    return Trial(**{**data, "stage": Stage(data["stage"]), "tags": tuple(data["tags"])})
+
+
+def expected(text: Any) -> Serving:
+    """Read what an arm was configured with."""
+    data = orjson.loads(text)
+    return Serving(**{**data, "models": tuple(data["models"])})
+
+
+def whole(value: Any) -> int:
+    """Take a column for a whole number."""
+    if not isinstance(value, int):
+        raise TypeError(f"a whole number expected, found {type(value).__name__}")
+    return value
+
+
+def record(row: tuple[Any, ...], unpack: zstandard.ZstdDecompressor) -> TrialRecord:
+    """Read a row of ``RECORD_COLUMNS``."""
+    planned, arm, ending, detail, attempts, polls, session_id, task_id, times, notes, task_size, session_size, frame = row
+    task = session = None
+    if frame is not None:
+        if zstandard.get_frame_parameters(frame).content_size > LARGEST_FRAME:
+            raise ValueError("a frame larger than anything that was stored")
+        body = unpack.decompress(frame)
+        task = body[:task_size] if task_size is not None else None
+        session = body[task_size or 0 :] if session_size is not None else None
+    return TrialRecord(
+        trial=trial(planned),
+        expected=expected(arm),
+        ending=Ending(ending),
+        detail=text(detail),
+        attempts=whole(attempts),
+        polls=whole(polls),
+        session_id=text(session_id),
+        task_id=text(task_id),
+        task=task,
+        session=session,
+        notes=tuple(orjson.loads(notes)),
+        **_times(times),
+    )
+
+
+def _size(body: bytes | None) -> int | None:
+    return None if body is None else len(body)
+
+
+def text(value: Any) -> str | None:
+    """Take a column for text, or for nothing."""
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"text expected, found {type(value).__name__}")
+    return value
+
+
+def _times(text: str) -> dict[str, Any]:
+    return {
+        name: datetime.fromisoformat(value) if name.endswith("_at") else value for name, value in orjson.loads(text).items()
+    }

@@ -1,0 +1,1 @@
+"""The simulated agent: profiles, language models, tools, knowledge and the scripts of its answers."""

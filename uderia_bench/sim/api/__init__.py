@@ -1,0 +1,1 @@
+"""The REST routes of the embedded Uderia: one module a group of routes."""

@@ -1,0 +1,130 @@
+"""Sessions: create, list, read, rename, archive, and what their turns consumed (protocol.md §3, §9)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from uderia_bench.sim.agent.profiles import BY_ID, SESSION_PRIMER, Profile
+from uderia_bench.sim.api import responses
+from uderia_bench.sim.api.auth import signed_in, state_of, user_of
+from uderia_bench.sim.engines.intake import open_session
+from uderia_bench.sim.sessions import Session
+
+_NO_DEFAULT = "No default profile configured for this user. Please configure and set a default profile first."
+_FAILED = "Failed to create session."
+
+
+def session_of(request: Request) -> Session | None:
+    """Return the session of the path, None where it is unknown or somebody else's."""
+    session = state_of(request).sessions.get(request.path_params["session_id"])
+    return session if session is not None and session.user_uuid == user_of(request) else None
+
+
+async def _create(request: Request) -> Response:
+    state, user = state_of(request), user_of(request)
+    if user is None:
+        return responses.error(401, "Authentication required")
+    try:
+        body = await responses.read_json(request)
+    except responses.MalformedJsonError:
+        return responses.error(500, _FAILED)
+    if body is not None and not isinstance(body, dict):
+        return responses.error(500, _FAILED)
+    wanted = (body or {}).get("profile_id")
+    profile: Profile | None = BY_ID.get(wanted) if isinstance(wanted, str) and wanted else None
+    if wanted and profile is None:
+        return responses.error(400, "Profile not found. Please configure a profile first.")
+    profile = profile or state.default
+    if profile is None:
+        return responses.error(400, _NO_DEFAULT)
+    session = await open_session(state, user, profile)
+    return responses.json({"session_id": session.id, "session_primer": SESSION_PRIMER}, 201)
+
+
+async def _list(request: Request) -> Response:
+    state, user = state_of(request), user_of(request)
+    limit, offset = responses.number(request, "limit", 100), responses.number(request, "offset", 0)
+    mine = [session for session in reversed(state.sessions.values()) if session.user_uuid == user]
+    shown = [session.listing() for session in mine[offset : offset + limit]]
+    return responses.json({"limit": limit, "offset": offset, "sessions": shown, "total": len(mine)})
+
+
+async def _details(request: Request) -> Response:
+    session = session_of(request)
+    return responses.error(404, "Session not found") if session is None else responses.json(session.details())
+
+
+async def _archive(request: Request) -> Response:
+    session = session_of(request)
+    if session is None:
+        return responses.error(404, "Session not found")
+    if session.archived is not None:
+        return responses.error(400, "Session is already archived")
+    reason = _text(await _lenient(request), "archived_reason")
+    session.archive(reason, state_of(request).clock.stamp())
+    body = {
+        "archived_reason": reason,
+        "message": "Session archived successfully",
+        "session_id": session.id,
+        "status": "success",
+    }
+    return responses.json(body)
+
+
+async def _delete(request: Request) -> Response:
+    """Archive a session and its children: the real server deletes nothing either."""
+    state, session = state_of(request), session_of(request)
+    if session is None:
+        return responses.error(404, "Session not found")
+    children = [other for other in state.sessions.values() if other.parent and other.parent.session_id == session.id]
+    for archived in (session, *children):
+        archived.archive("deleted by user", state.clock.stamp())
+    body = {"deleted_children": len(children), "message": "Session archived successfully", "status": "success"}
+    return responses.json(body)
+
+
+async def _rename(request: Request) -> Response:
+    session = session_of(request)
+    if session is None:
+        return responses.error(404, "Session not found")
+    name = _text(await _lenient(request), "newName")
+    if not name:
+        return responses.json({"message": "New name is required.", "status": "error"}, 400)
+    session.name = name
+    return responses.json({"message": "Session renamed successfully.", "status": "success"})
+
+
+async def _consumption(request: Request) -> Response:
+    state, user = state_of(request), user_of(request)
+    limit, offset = responses.number(request, "limit", 50), responses.number(request, "offset", 0)
+    wanted = request.query_params.get("session_id")
+    rows = [row for row in reversed(state.turns) if row["user_id"] == user and wanted in (None, row["session_id"])]
+    return responses.json({"limit": limit, "offset": offset, "total_count": len(rows), "turns": rows[offset : offset + limit]})
+
+
+async def _lenient(request: Request) -> Any:
+    """Return the JSON of a request whose body may be missing or broken."""
+    try:
+        return await responses.read_json(request)
+    except responses.MalformedJsonError:
+        return None
+
+
+def _text(body: Any, key: str) -> str | None:
+    value = body.get(key) if isinstance(body, dict) else None
+    return value if isinstance(value, str) else None
+
+
+ROUTES = [
+    Route("/api/v1/sessions", _create, methods=["POST"]),
+    Route("/api/v1/sessions", _list, methods=["GET"]),
+    Route("/api/v1/sessions/{session_id}/details", _details, methods=["GET"]),
+    Route("/api/v1/sessions/{session_id}/archive", signed_in(_archive), methods=["PUT"]),
+    Route("/api/session/{session_id}", signed_in(_delete), methods=["DELETE"]),
+    Route("/api/session/{session_id}/rename", signed_in(_rename), methods=["POST"]),
+    Route("/api/v1/consumption/turns", _consumption, methods=["GET"]),
+]

@@ -1,0 +1,96 @@
+"""Asking, following and cancelling: a query makes a task, a task is polled whole, and may be stopped (protocol.md §4, §5)."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from uderia_bench.sim.agent.profiles import BY_ID, BY_TAG
+from uderia_bench.sim.api import responses
+from uderia_bench.sim.api.auth import state_of, user_of
+from uderia_bench.sim.api.sessions import session_of
+from uderia_bench.sim.engines.intake import coordinate, submit
+from uderia_bench.sim.tasks import Task
+from uderia_bench.sim.trouble.faults import POLL_ERROR
+
+
+async def _submit(request: Request) -> Response:
+    state = state_of(request)
+    arrived = state.clock.seconds
+    try:
+        body = await responses.read_json(request)
+    except responses.MalformedJsonError:
+        return responses.page(400)
+    if not isinstance(body, dict):
+        return responses.page(500)
+    if not body.get("prompt"):
+        return responses.error(400, "The 'prompt' field is required.")
+    session = session_of(request)
+    if session is None:
+        return responses.error(404, f"Session '{request.path_params['session_id']}' not found.")
+    return _accepted(await submit(state, session, body["prompt"], body.get("profile_id"), arrived=arrived))
+
+
+async def _coordinate(request: Request) -> Response:
+    """Ask a coordinator's session at its own endpoint, which knows only signed-in users and sessions made for it."""
+    state, user = state_of(request), user_of(request)
+    arrived = state.clock.seconds
+    if user is None:
+        return responses.error(401, "Authentication required")
+    try:
+        body = await responses.read_json(request)
+    except responses.MalformedJsonError:
+        return responses.page(400)
+    if not isinstance(body, dict) or not body.get("prompt"):
+        return responses.error(400, "The 'prompt' field is required.")
+    session = session_of(request)
+    if session is None:
+        return responses.error(404, f"Session '{request.path_params['session_id']}' not found.")
+    if BY_ID[session.profile_id].profile_type != "genie":
+        return responses.error(400, "This session was not created with a genie profile.")
+    return _accepted(await coordinate(state, session, body["prompt"], arrived=arrived))
+
+
+def _accepted(task: Task | None) -> Response:
+    if task is None:
+        return responses.page(500)
+    return responses.json({"status_url": f"/api/v1/tasks/{task.id}", "task_id": task.id}, 202)
+
+
+async def _read(request: Request) -> Response:
+    state = state_of(request)
+    task = state.tasks.get(request.path_params["task_id"])
+    if task is None:
+        return responses.error(404, f"Task '{request.path_params['task_id']}' not found.")
+    if task.user_uuid != user_of(request):
+        return responses.error(403, "Access denied to this task.")
+    await state.loop.read()
+    task.reads += 1
+    if POLL_ERROR in state.faults(BY_TAG[task.ledger.profile_tag], task.ledger.prompt, task.reads).kinds:
+        state.planted[POLL_ERROR] += 1
+        return responses.page(500)
+    return responses.json(task.body())
+
+
+async def _cancel(request: Request) -> Response:
+    state = state_of(request)
+    task = state.tasks.get(request.path_params["task_id"])
+    if task is None:
+        return responses.error(404, f"Task '{request.path_params['task_id']}' not found.")
+    if task.user_uuid != user_of(request):
+        return responses.error(403, "Access denied: You cannot cancel a task you did not start.")
+    if task.status == "processing" and task.job is not None:
+        task.set_status("cancelling", state.clock.stamp())
+        task.job.cancel()
+    if task.status == "cancelling":
+        return responses.json({"message": "Cancellation request sent.", "status": "success"})
+    return responses.json({"message": f"Task already finished ({task.status}).", "status": "success"})
+
+
+ROUTES = [
+    Route("/api/v1/sessions/{session_id}/query", _submit, methods=["POST"]),
+    Route("/api/v1/sessions/{session_id}/genie-query", _coordinate, methods=["POST"]),
+    Route("/api/v1/tasks/{task_id}", _read, methods=["GET"]),
+    Route("/api/v1/tasks/{task_id}/cancel", _cancel, methods=["POST"]),
+]

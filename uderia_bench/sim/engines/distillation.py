@@ -1,0 +1,39 @@
+"""Results too large for a prompt: the planning engine shows the LLM their outline instead (protocol.md §7.3)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from uderia_bench.sim.agent import tools
+from uderia_bench.sim.engines.run import Run, size
+
+MOST_ROWS, MOST_CHARACTERS = 500, 10_000
+_OUTLINE_TOKENS = 400
+
+
+def _is_large(result: dict[str, Any]) -> bool:
+    rows = result.get("results", ())
+    if result.get("metadata", {}).get("tool_name") not in tools.DATA_TOOLS:
+        return False
+    return len(rows) > MOST_ROWS or (len(rows) > 1 and len(json.dumps(rows)) > MOST_CHARACTERS)
+
+
+def seen(results: list[dict[str, Any]]) -> int:
+    """Return about how many tokens the results take in a prompt, large ones by their outline."""
+    return sum(_OUTLINE_TOKENS if _is_large(result) else size(result) for result in results)
+
+
+def tell(run: Run, results: list[dict[str, Any]]) -> None:
+    """Log every result that is distilled for the prompt about to be sent; the same one each time again."""
+    for result in results:
+        if _is_large(result):
+            rows = result["results"]
+            details = {
+                "char_count": len(json.dumps(rows)),
+                "columns": list(rows[0]),
+                "row_count": len(rows),
+                "subtype": "context_distillation",
+                "summary": f"Distilled {len(rows)} rows to their outline.",
+            }
+            run.step("Context Optimization", "context_optimization", details)

@@ -1,0 +1,119 @@
+"""Executing a task from its first event to its terminal status, whichever engine plays it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+import orjson
+
+from uderia_bench.sim.agent import knowledge
+from uderia_bench.sim.agent.profiles import Profile
+from uderia_bench.sim.engines import genie, llm_only, rag_focused, snapshots, tool_enabled
+from uderia_bench.sim.engines.run import BadPromptError, Run
+from uderia_bench.sim.quotas import CALLS_PER_HOUR, OVER_THE_HOUR, QuotaExceededError
+from uderia_bench.sim.trouble.faults import AGENT_KINDS, LOST, QUOTA, STALL, STUCK
+
+Engine = Callable[[Run], Awaitable[orjson.Fragment | None]]
+
+ENGINES: dict[str, Engine] = {
+    "llm_only": llm_only.play,
+    "tool_enabled": tool_enabled.play,
+    "rag_focused": rag_focused.play,
+    "genie": genie.play,
+}
+_ASSEMBLY_S = 0.014  # putting the context window together
+_CANCELLING_S = 0.015  # between the cancelled event and the cancelled status
+
+
+async def execute(run: Run, named: Profile | None) -> None:
+    """Execute the task. ``named`` is the profile the query asked for, None where it asked for one nobody knows.
+
+    Whatever happens in an engine, the task ends: a mistake of ours in one ends it as the real server ends a task that raised.
+    """
+    task, clock = run.task, run.clock
+    try:
+        for kind in sorted(run.hit.kinds - AGENT_KINDS.keys()):
+            run.fault(kind)
+        result = await _execute(run, named)
+        task.set_status("complete", clock.stamp(), result)
+        if result is not None:
+            _tell(run, result)
+    except asyncio.CancelledError:
+        if task.abandoned or STUCK in run.hit.kinds:
+            return
+        run.fault("cancelled")
+        await clock.sleep(_CANCELLING_S)
+        task.set_status("cancelled", clock.stamp(), {"message": "Task cancelled by user."})
+    except (BadPromptError, QuotaExceededError) as error:
+        run.fault("bad_prompt" if isinstance(error, BadPromptError) else "quota")
+        run.emit("error", {"error": str(error)})
+        task.set_status("error", clock.stamp(), {"error": str(error)})
+    except Exception as error:
+        # A mistake of ours, in no script: stderr says where it was made.
+        logging.getLogger(__name__).exception("task %s failed", task.id)
+        run.fault("internal_error")
+        task.set_status("error", clock.stamp(), {"error": str(error) or type(error).__name__})
+    run.ended()
+    run.state.truth.append(run.truth)
+    if LOST in run.hit.kinds:
+        run.state.tasks.pop(task.id, None)
+
+
+def _tell(run: Run, result: orjson.Fragment) -> None:
+    """Tell the listeners that a task has a result; errors, cancels and empty results are never told."""
+    if not run.state.notifications.heard_by(run.session.user_uuid):
+        return
+    payload = {
+        "extension_specs": None,
+        "final_answer": orjson.loads(orjson.dumps(result))["final_answer"],
+        "profile_tag": run.session.profile_tag,
+        "session_id": run.session.id,
+        "skill_specs": None,
+        "task_id": run.task.id,
+        "turn_id": run.turn,
+        "user_input": run.prompt,
+    }
+    run.state.notifications.publish(run.session.user_uuid, "rest_task_complete", payload)
+
+
+async def _execute(run: Run, named: Profile | None) -> orjson.Fragment | None:
+    session, profile = run.session, run.profile
+    updated = {
+        "last_updated": session.last_updated,
+        "models_used": session.models_used,
+        "profile_tags_used": session.profile_tags_used,
+        "session_id": session.id,
+    }
+    run.emit("session_model_update", updated)
+    session.ask(run.prompt, run.turn, named, run.clock.local_stamp())
+    if named is not None:
+        run.notify("user_message_profile_tag", {"is_session_primer": False, "profile_tag": profile.tag})
+    await run.state.loop.work(_ASSEMBLY_S + run.state.warm_up())
+    if STALL in run.hit.kinds:
+        await asyncio.Event().wait()
+    if QUOTA in run.hit.kinds:
+        raise QuotaExceededError(OVER_THE_HOUR.format(CALLS_PER_HOUR))
+    if profile.profile_type != "genie":  # a coordinator has no window of its own, and only its children are metered
+        run.state.meter.require()
+        await _assemble(run)
+    return await ENGINES[profile.profile_type](run)
+
+
+async def _assemble(run: Run) -> None:
+    """Put the context window together, with the knowledge of a profile that is set to look it up."""
+    profile = run.profile
+    if profile.tag in run.state.settings.knowledge and isinstance(run.prompt, str):
+        await run.state.loop.work(knowledge.SEARCH_S)
+        run.found = knowledge.search(run.prompt, knowledge.MOST_CHUNKS, round(1000 * knowledge.SEARCH_S))
+    run.window = snapshots.window(
+        profile_type=profile.profile_type,
+        profile_id=profile.id,
+        provider=profile.llm.provider,
+        prompt=str(run.prompt),
+        session_id=run.session.id,
+        turn=run.turn,
+        found=run.found,
+    )
+    run.step("Context Window Assembly", "context_window_snapshot", snapshots.summary(run.window), payload=run.window)

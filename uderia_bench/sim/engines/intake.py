@@ -1,0 +1,112 @@
+"""Taking a session and a query in: what the REST does for a client, and what a coordinator does for its experts."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uderia_bench.sim.agent.agent import stream
+from uderia_bench.sim.agent.profiles import BY_ID, OPTIM, Profile
+from uderia_bench.sim.engines.execution import execute
+from uderia_bench.sim.engines.run import Run
+from uderia_bench.sim.sessions import Parent, Session
+from uderia_bench.sim.state import State, new_id
+from uderia_bench.sim.tasks import COORDINATION, QUERY, Form, Task
+from uderia_bench.sim.trouble.faults import SUBMIT_ERROR, SUBMIT_LOST
+from uderia_bench.sim.truth import Ledger
+
+# Switching the profile context takes 40 to 110 ms on an idle server (observed.md, Endpoints): most of it is the health check of
+# the tool server, during which the loop serves others.
+_HEALTH_CHECK_S = (0.01, 0.08)
+_SWITCH_WORK_S = 0.03
+_CHILD_POLL_S = 1.0  # how often a coordinator looks whether an expert is done (protocol.md §6.6)
+
+
+async def _check_tools(state: State) -> None:
+    """Take the time that a switch of the profile context takes."""
+    low, high = _HEALTH_CHECK_S
+    drawn = stream(state.settings.seed, "switch", len(state.sessions), len(state.tasks)).random()
+    await state.clock.sleep(low + (high - low) * drawn)
+    await state.loop.answer(_SWITCH_WORK_S)
+
+
+async def open_session(state: State, user: str, profile: Profile, parent: Parent | None = None) -> Session:
+    """Create a session of the profile.
+
+    The switch comes first and the health check of its tools after it: a report written meanwhile, or until the next switch, is
+    written by this profile's model (observed.md: 17 of 48 with bare sessions).
+    """
+    state.switch(profile)
+    await _check_tools(state)
+    session = Session(session_id=new_id(), user_uuid=user, profile=profile, now=state.clock.local_stamp(), parent=parent)
+    state.sessions[session.id] = session
+    state.notifications.publish(user, "session_model_update", session.models())
+    state.notifications.publish(user, "new_session_created", session.announcement(profile.profile_type))
+    return session
+
+
+async def submit(
+    state: State, session: Session, prompt: Any, wanted: Any, *, arrived: float, form: Form = QUERY, within: str = ""
+) -> Task | None:
+    """Start the task of a query, on the default profile where it names none or an unknown one; None where a fault hides it."""
+    named = BY_ID.get(wanted) if isinstance(wanted, str) else None
+    profile: Profile = named or state.default or OPTIM
+    await _check_tools(state)
+    if named is not None or not wanted:
+        state.switch(profile)
+    if not wanted:
+        session.profile_id = profile.id
+        named = profile
+    draw, hit = state.draw(profile, str(prompt), within=within)
+    if SUBMIT_ERROR in hit.kinds:
+        state.planted[SUBMIT_ERROR] += 1
+        return None
+    ledger = Ledger(
+        session_id=session.id,
+        task_id=f"task-{new_id()}",
+        profile_tag=profile.tag,
+        model=profile.llm.label,
+        prompt=prompt,
+        submit_s=state.clock.seconds - arrived,
+    )
+    task = Task(
+        task_id=ledger.task_id,
+        user_uuid=session.user_uuid,
+        session_id=session.id,
+        profile_id_override=wanted,
+        ledger=ledger,
+        now=state.clock.stamp(),
+        form=form,
+    )
+    state.tasks[task.id] = task
+    run = Run(
+        state=state,
+        task=task,
+        session=session,
+        profile=profile,
+        prompt=prompt,
+        draw=draw,
+        hit=hit,
+        arrived=arrived,
+        consult=_consult,
+    )
+    task.job = asyncio.create_task(execute(run, named))
+    return None if SUBMIT_LOST in hit.kinds else task
+
+
+async def _consult(run: Run, expert: Profile, number: int) -> tuple[Session, Task]:
+    """Ask an expert in a session of its own and look once a second whether it is done; cancelling the run leaves it running."""
+    state, arrived = run.state, run.clock.seconds
+    parent = Parent(session_id=run.session.id, profile_id=expert.id, number=number)
+    session = await open_session(state, run.session.user_uuid, expert, parent)
+    task = await submit(state, session, run.prompt, expert.id, arrived=arrived, within=run.profile.tag)
+    if task is None:
+        raise ConnectionError(f"Error from @{expert.tag}: the query was not accepted.")
+    while task.running:
+        await run.clock.sleep(_CHILD_POLL_S)
+    return session, task
+
+
+async def coordinate(state: State, session: Session, prompt: Any, *, arrived: float) -> Task | None:
+    """Start the task of the coordinator's own endpoint, whose tasks look otherwise."""
+    return await submit(state, session, prompt, session.profile_id, arrived=arrived, form=COORDINATION)

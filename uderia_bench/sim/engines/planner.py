@@ -1,0 +1,138 @@
+"""Strategic planning of a tool_enabled turn: finding a kept plan, the planning call, and the ways it goes wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from uderia_bench.sim.agent import knowledge
+from uderia_bench.sim.agent.agent import OUTPUT_PER_PHASE
+from uderia_bench.sim.agent.cases import WARM_INPUT_TOKENS, Case
+from uderia_bench.sim.agent.scripts import Path, PlannedPhase, PlanScript, PlanTrouble
+from uderia_bench.sim.engines import rewrites, snapshots
+from uderia_bench.sim.engines.run import DEPTH, Completion, Run
+
+_LOOKING_S = 0.03  # searching the case collection, embeddings included
+_TOOL_TOKENS = 794
+_REFUSAL = "I am sorry, I cannot produce a plan for this."
+_CHAT = "Hello! How can I help you with your Teradata system today?"
+_INJECTED = "Temporal preprocessing injected TDA_CurrentDate phase to establish date context for temporal query."
+
+
+class PlanningError(Exception):
+    """The turn ends without a plan; the text is what the server shows."""
+
+
+class Plan:
+    """The plan in force: the phases as they will be played, and as the two lists the turn keeps."""
+
+    def __init__(self, phases: tuple[PlannedPhase, ...]) -> None:
+        self.phases = phases
+        self.entries = [phase.entry(number) for number, phase in enumerate(phases, start=1)]
+        own = [phase for phase in phases if not phase.injected]
+        self.raw = [phase.entry(number) for number, phase in enumerate(own, start=1)]
+
+
+async def find_case(run: Run) -> Case | None:
+    """Look for a kept plan of this very prompt, and announce it."""
+    await run.clock.sleep(_LOOKING_S)
+    case = run.state.cases.find(run.prompt) if run.state.settings.learning else None
+    if case is not None:
+        run.emit("rag_retrieval", case.event)
+    return case
+
+
+def tell_knowledge(run: Run) -> list[dict[str, Any]]:
+    """Announce what was looked up, three times as the server does; return it as the turn lists it, which is twice."""
+    if run.found is None:
+        return []
+    told = run.found.planned()
+    stamps = [run.clock.stamp()]
+    run.emit("knowledge_retrieval", {"collections": told["collections"], "document_count": told["document_count"]})
+    run.show("Knowledge Retrieved", "knowledge_retrieval", told)
+    run.emit("knowledge_retrieval", told)
+    stamps.append(run.clock.stamp())
+    return [
+        {"collection_name": knowledge.COLLECTION, "document_count": told["document_count"], "timestamp": stamp}
+        for stamp in stamps
+    ]
+
+
+def assemble(run: Run) -> dict[str, Any]:
+    """Put the planning prompt together; return its snapshot."""
+    window = snapshots.planning(
+        "strategic",
+        tools=_TOOL_TOKENS,
+        hydration=None,
+        history=7,
+        session_id=run.session.id,
+        turn=run.turn,
+        knowledge=None if run.found is None else run.found.tokens,
+    )
+    run.emit(None, {"payload": window, "step": "Context Assembly (Strategic)", "type": "context_window_snapshot"})
+    return window
+
+
+async def make_plan(run: Run, script: PlanScript, *, warm: bool) -> Plan:
+    """Plan the turn; raises ``PlanningError`` where no plan comes of it."""
+    refused = script.trouble in (PlanTrouble.NEVER_PARSES, PlanTrouble.CHAT)
+    longer = OUTPUT_PER_PHASE * max(0, len(script.phases) - 2)
+    known = (WARM_INPUT_TOKENS if warm else 0) + (0 if run.found is None else run.found.tokens)
+    run.indicate("llm", "busy")
+    completion = await run.ask_llm(
+        "plan_refusal" if refused else "plan", more_input=known, more_output=0 if refused else longer
+    )
+    run.called(run.llm, "strategic", run.profile.tag)
+    run.indicate("llm", "idle")
+    _announce(run, completion)
+    if script.trouble is PlanTrouble.CHAT:
+        run.step("Conversational Response Identified", "system_message", _CHAT)
+        run.fault("chat")
+        raise PlanningError("object of type 'NoneType' has no len()")
+    if script.trouble is not PlanTrouble.NONE:
+        await _retry(run, script, known + longer)
+    if script.replanned:
+        await _replan(run, script, known + longer)
+    plan = Plan(script.phases)
+    if any(phase.path is Path.CURRENT_DATE for phase in script.phases):
+        run.step("System Correction", "system_correction", _INJECTED)
+    await rewrites.apply(run, script.rewrites, plan.entries)
+    run.step("Strategic Meta-Plan Generated", "plan_generated", plan.entries, metadata=DEPTH)
+    return plan
+
+
+async def _replan(run: Run, script: PlanScript, more_input: int) -> None:
+    """Plan once more for efficiency: a second strategic call, announced with the plan it replaces."""
+    details = {"original_plan": Plan(script.phases).raw, "summary": "The initial plan was inefficient. Planning anew."}
+    run.step("Re-planning for Efficiency", "plan_optimization", details)
+    run.indicate("llm", "busy")
+    completion = await run.ask_llm("plan", more_input=more_input)
+    run.called(run.llm, "strategic", run.profile.tag)
+    run.indicate("llm", "idle")
+    _announce(run, completion)
+
+
+async def _retry(run: Run, script: PlanScript, more_input: int) -> None:
+    """Ask once more after a plan that is no JSON: tokens that no event and no trace entry shows."""
+    text = "Strategic plan response was not valid JSON. Retrying with error context."
+    run.show("System Correction", "workaround", text)
+    run.indicate("llm", "busy")
+    never = script.trouble is PlanTrouble.NEVER_PARSES
+    await run.ask_llm("plan_refusal" if never else "plan_retry", more_input=more_input)
+    run.called(run.llm, None, run.profile.tag)
+    run.indicate("llm", "idle")
+    run.fault("plan_failure" if never else "plan_retry")
+    if never:
+        raise PlanningError(f"Failed to generate a valid meta-plan after 2 attempts. Last response: {_REFUSAL}")
+
+
+def _announce(run: Run, completion: Completion) -> None:
+    details = {
+        **completion.tokens(),
+        **DEPTH,
+        "call_id": completion.call_id,
+        "full_text": run.prompt,
+        "planning_phase": "strategic",
+        "summary": "Generating a strategic meta-plan for the goal",
+    }
+    run.step("Calling LLM for Planning", "system_message", details)
+    run.token_update(completion, model=run.llm.model, planning_phase="strategic", provider=run.llm.provider)

@@ -1,0 +1,137 @@
+"""Context-window snapshots: what the server says filled a prompt. Numbers follow the prompt, the rest is fixed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from uderia_bench.sim.agent.knowledge import Found
+
+_MODEL_LIMIT, _OUTPUT_RESERVE, _AVAILABLE = 128_000, 15_360, 112_640
+_SYSTEM_TOKENS, _COMPONENT_TOKENS, _TOOL_TOKENS = 714, 2308, 794
+_CHARACTERS_PER_TOKEN = 4
+
+
+def _percent(used: int, of: int) -> float:
+    return round(100 * used / of, 1) if of else 0
+
+
+def _module(module_id: str, label: str, category: str, allocated: int, used: int, metadata: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "active": True,
+        "allocated": allocated,
+        "category": category,
+        "condensed": False,
+        "label": label,
+        "metadata": metadata,
+        "module_id": module_id,
+        "used": used,
+        "utilization_pct": _percent(used, allocated) if allocated else 0,
+    }
+
+
+def _snapshot(name: str, used: int, modules: list[dict[str, Any]], resolution: dict[str, Any], **own: Any) -> dict[str, Any]:
+    return {
+        "budget": {
+            "available": _AVAILABLE,
+            "context_limit_override": None,
+            "model_limit": _MODEL_LIMIT,
+            "output_reserve": _OUTPUT_RESERVE,
+            "session_context_limit_override": None,
+            "used": used,
+            "utilization_pct": _percent(used, _AVAILABLE),
+        },
+        "condensations": [],
+        "context_window_type": {"id": "cwt-default-balanced", "name": name},
+        "contributions": modules,
+        "distillation_events": [],
+        "dynamic_adjustments": [],
+        "reallocation_events": [],
+        "resolution": resolution,
+        "type": "context_window_snapshot",
+        **own,
+    }
+
+
+def window(
+    *, profile_type: str, profile_id: str, provider: str, prompt: str, session_id: str, turn: int, found: Found | None
+) -> dict[str, Any]:
+    """Return the snapshot at the start of a turn; ``found`` is the knowledge looked up for it."""
+    planning = profile_type == "tool_enabled"
+    said = len(prompt) // _CHARACTERS_PER_TOKEN + 2
+    system = {"char_count": 2858, "has_override": False, "profile_id": profile_id, "provider": provider}
+    first = {"reason": "first_turn"}
+    history = {"invalid_filtered": 0, "mode": "full", "total_messages_available": 2 * turn - 1, "turn_count": turn}
+    modules = [
+        _module("system_prompt", "System Prompt", "system", 11264 if planning else 16896, _SYSTEM_TOKENS, system),
+        _module("conversation_history", "Conversation History", "history", 30412 if planning else 59632, said, history),
+        _module(
+            "knowledge_context",
+            "Knowledge Documents",
+            "knowledge",
+            11264 if planning else 22086,
+            0 if found is None else found.tokens,
+            _knowledge(found),
+        ),
+        _module("document_context", "Uploaded Documents", "documents", 0, 0, {"doc_count": 0, "reason": "no_attachments"}),
+        _module(
+            "component_instructions",
+            "Component Instructions",
+            "system",
+            4505 if planning else 8834,
+            _COMPONENT_TOKENS,
+            {"char_count": 9235, "component_count": 2},
+        ),
+    ]
+    skipped = ["tool_definitions", "rag_context", "plan_hydration", "workflow_history"]
+    if planning:
+        skipped = []
+        counted = {"category_count": 3, "mode": "full", "tool_count": 16}
+        no_cases = {"cases_retrieved": 0, "reason": "no_collections"}
+        modules.insert(1, _module("tool_definitions", "Tool Definitions", "tools", 45056, _TOOL_TOKENS, counted))
+        modules.insert(3, _module("rag_context", "RAG Cases", "knowledge", 16896, 0, no_cases))
+        modules.insert(5, _module("plan_hydration", "Plan Hydration", "optimization", 9011, 0, {"hydrated": False, **first}))
+        modules.append(_module("workflow_history", "Workflow History", "history", 4505, 0, {"turn_count": turn - 1, **first}))
+    snapshot = _snapshot(
+        "Balanced",
+        sum(module["used"] for module in modules),
+        modules,
+        {"active_modules": len(modules), "profile_type": profile_type, "skipped_modules": skipped},
+        session_id=session_id,
+        turn_number=turn,
+    )
+    snapshot["dynamic_adjustments"] = ["first_turn", "no_documents_attached"] if turn == 1 else ["no_documents_attached"]
+    return snapshot
+
+
+def _knowledge(found: Found | None) -> dict[str, Any]:
+    if found is None:
+        return {"docs_retrieved": 0, "reason": "knowledge_disabled"}
+    top = found.chunks[0].similarity_score if found.chunks else 0.0
+    return {"collections_searched": 1, "docs_retrieved": len(found.chunks), "top_score": top}
+
+
+def summary(snapshot: dict[str, Any]) -> str:
+    """Return the one line the server writes about a snapshot at the start of a turn."""
+    used = {module["module_id"]: module["used"] / 1000 for module in snapshot["contributions"]}
+    tools = f" Tool:{used['tool_definitions']:.1f}K" if "tool_definitions" in used else ""
+    know = f" Know:{used['knowledge_context']:.1f}K" if used["knowledge_context"] else ""
+    total, percent = snapshot["budget"]["used"] / 1000, snapshot["budget"]["utilization_pct"]
+    return (
+        f"Context: {total:.1f}K/113K ({percent}%) | Syst:{used['system_prompt']:.1f}K{tools}"
+        f" Conv:{used['conversation_history']:.1f}K{know} Comp:{used['component_instructions']:.1f}K"
+    )
+
+
+def planning(
+    stage: str, *, tools: int, hydration: int | None, history: int, session_id: str, turn: int, knowledge: int | None = None
+) -> dict[str, Any]:
+    """Return the snapshot of one planning prompt; ``stage`` is ``strategic`` or ``tactical``, parts are in tokens."""
+    parts = [("tool_definitions", "Tool Definitions", tools), ("workflow_history", "Workflow History", history)]
+    if hydration is not None:
+        parts.insert(1, ("plan_hydration", "Plan Hydration", hydration))
+    if knowledge is not None:
+        parts.append(("knowledge_context", "Knowledge Context", knowledge))
+    modules = [_module(module_id, label, "content", used, used, {}) for module_id, label, used in parts]
+    resolution = {"active_modules": len(modules), "profile_type": "tool_enabled", "skipped_modules": []}
+    used = sum(module["used"] for module in modules)
+    return _snapshot(f"Balanced ({stage})", used, modules, resolution, session_id=session_id, turn_number=turn)

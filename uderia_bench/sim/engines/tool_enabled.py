@@ -1,0 +1,242 @@
+"""tool_enabled: plan, carry out the phases, report, then name the session; and the ways a turn of it ends otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+
+from uderia_bench.sim import turns
+from uderia_bench.sim.agent import answers, scripts, tools
+from uderia_bench.sim.agent.cases import Case, tool_of
+from uderia_bench.sim.agent.profiles import CASES_COLLECTION, MCP_SERVER_ID
+from uderia_bench.sim.agent.scripts import CONTEXT_TOOL
+from uderia_bench.sim.engines import naming
+from uderia_bench.sim.engines.phases import Phases
+from uderia_bench.sim.engines.planner import Plan, PlanningError, assemble, find_case, make_plan, tell_knowledge
+from uderia_bench.sim.engines.run import DEPTH, Run
+from uderia_bench.sim.tasks import SORTED
+
+_SET_UP_S = 0.07  # the override's MCP client
+_STOPPED = "The process was stopped by the user."
+_UNRECOVERABLE = "Execution stopped due to an unrecoverable error."
+
+
+class _Turn:
+    """One planning turn: what is known of it so far, whichever way it ends."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.strategic_window: dict[str, Any] | None = None
+        self.plan: Plan | None = None
+        self.phases: Phases | None = None
+        self.case: Case | None = None
+        self.knowledge_accessed: list[dict[str, Any]] = []
+        self.started = run.clock.seconds
+
+    # --- payloads
+
+    def begin(self) -> None:
+        """Announce the turn: who runs it, and what was asked."""
+        run, session = self.run, self.run.session
+        session.last_updated = run.clock.local_stamp()
+        run.served()
+        run.notify("session_model_update", {**session.models(), "dual_model_info": None})
+        run.notify("execution_start", {**self.run.base(), "has_context": True, "is_replay": False, "query": run.prompt})
+
+    def milliseconds(self) -> int:
+        """Return how long the turn has taken."""
+        return round((self.run.clock.seconds - self.started) * 1000)
+
+    def events(self, *, complete: bool) -> list[dict[str, Any]]:
+        """Return the lifecycle events the turn keeps; the complete one counts naming in, unlike the event sent."""
+        run = self.run
+        who = {"profile_tag": run.profile.tag, "profile_type": "tool_enabled"}
+        kept = [{"metadata": DEPTH, "payload": {**who, "has_context": True, "is_replay": False, "query": run.prompt}}]
+        kept[0]["type"] = "execution_start"
+        if complete:
+            done = {**who, **self.totals(), "duration_ms": self.milliseconds(), "success": True}
+            kept.append({"metadata": DEPTH, "payload": done, "type": "execution_complete"})
+        return kept
+
+    def totals(self) -> dict[str, Any]:
+        """Return what the turn cost so far. What the server calls phases are the calls in the trace."""
+        run = self.run
+        calls = sum(tool_of(entry) != "TDA_SystemLog" for entry in run.trace)
+        return {**run.spent(), "phases_executed": calls}
+
+    def build(self, **own: Any) -> dict[str, Any]:
+        """Return the turn as it will be saved."""
+        run, plan = self.run, self.plan
+        return turns.build(
+            run,
+            {
+                "case_id": None if self.case is None else self.case.case_id,
+                "context_window_snapshot_event": run.window,
+                "execution_trace": run.trace,
+                "knowledge_accessed": self.knowledge_accessed,
+                "knowledge_retrieval_event": None if run.found is None else run.found.planned(),
+                "mcp_server_id": MCP_SERVER_ID,
+                "original_plan": None if plan is None else plan.entries,
+                "rag_source_collection_id": None if self.case is None else CASES_COLLECTION,
+                "raw_llm_plan": None if plan is None else plan.raw,
+                "strategic_context_snapshot_event": self.strategic_window,
+                "task_id": run.task.id,
+                "user_uuid": run.session.user_uuid,
+                **own,
+            },
+        )
+
+
+async def play(run: Run) -> orjson.Fragment | None:
+    """Play the turn and save it; return the task's result, None where the turn failed."""
+    turn = _Turn(run)
+    shared_before = run.state.current
+    try:
+        return await _play(turn)
+    except PlanningError as error:
+        _fail(turn, str(error))
+        return None
+    except asyncio.CancelledError:
+        if not run.task.abandoned:
+            _cancel(turn)
+        raise
+    finally:
+        run.state.current = shared_before  # the override puts back what it found, whoever set it since
+
+
+async def _play(turn: _Turn) -> orjson.Fragment:
+    run = turn.run
+    run.state.switch(run.profile)
+    await run.state.loop.work(_SET_UP_S)
+    turn.started = run.clock.seconds
+    turn.begin()
+    run.require_text()
+    script = scripts.plan_script(run.prompt, run.draw)
+    run.slow_s = script.slow_s
+    turn.knowledge_accessed = tell_knowledge(run)
+    turn.case = await find_case(run)
+    turn.strategic_window = assemble(run)
+    turn.plan = await make_plan(run, script, warm=turn.case is not None)
+    turn.phases = Phases(run, turn.plan, script)
+    await turn.phases.carry_out()
+    result, html = _result(turn, turn.phases)
+    run.answered(turn.phases.text)
+    run.emit("final_answer", result)
+    done = {**run.base(), **turn.totals(), "duration_ms": turn.milliseconds(), "success": True}
+    run.notify("execution_complete", done)
+    if run.session.unnamed:
+        await naming.name_session(run)
+    run.session.reply(html, turn.phases.text, run.turn, _tool_context(run.trace))
+    _keep(turn, turn.phases)
+    return result
+
+
+def _result(turn: _Turn, phases: Phases) -> tuple[orjson.Fragment, str]:
+    """Return the task's result, serialised once for the event, the task and no more, and the answer as shown."""
+    run = turn.run
+    rows = answers.count(phases.results())
+    html = answers.report(phases.text, rows or None, phases.observations, phases.results())
+    result = {
+        "collected_data": {"Plan Results: Ad-hoc": phases.collected},
+        "execution_trace": run.trace,
+        "final_answer": html,
+        "final_answer_text": phases.text,
+        "is_session_primer": False,
+        "session_id": run.session.id,
+        "source": "rest",
+        "turn_id": run.turn,
+        "turn_input_tokens": run.input_tokens,
+        "turn_output_tokens": run.output_tokens,
+    }
+    return orjson.Fragment(orjson.dumps(result, option=SORTED)), html
+
+
+def _keep(turn: _Turn, phases: Phases) -> None:
+    """Save the turn, and the plan with it where every tool worked."""
+    run = turn.run
+    saved = turn.build(
+        duration_ms=turn.milliseconds(),
+        final_summary=phases.text,
+        is_partial=False,
+        kg_enrichment_event=None,
+        status="success",
+        system_events=run.system_events,
+        tool_enabled_events=turn.events(complete=True),
+    )
+    failed = any(isinstance(e["result"], dict) and e["result"].get("status") == "error" for e in run.trace)
+    from_context = any(tool_of(e) == CONTEXT_TOOL for e in run.trace)
+    if run.state.settings.learning and not failed and not from_context and turn.plan is not None:
+        orchestrated = any(tool_of(e) == "TDA_SystemOrchestration" for e in run.trace)
+        case = run.state.cases.keep(saved, turn.plan.entries, orchestrated=orchestrated)
+        run.session.rag_cases.append(case)
+        saved["case_id"] = case["case_id"]
+    turns.save(run, saved)
+
+
+def _fail(turn: _Turn, details: str) -> None:
+    """End the turn with an error; its task still ends complete."""
+    run = turn.run
+    run.log("Unrecoverable Error", "error", details, status="error")
+    event = {
+        "details": details,
+        "error": _UNRECOVERABLE,
+        "session_id": run.session.id,
+        "step": "Unrecoverable Error",
+        "turn_id": run.turn,
+        "type": "error",
+    }
+    run.emit("error", event)
+    payload = {**run.base(), **_partial(turn), "error_message": details, "error_stage": "ERROR"}
+    run.notify("execution_error", {**payload, "error_type": "system_error", "success": False})
+    run.session.reply(f'<span class="error-tag">ERROR</span> {_UNRECOVERABLE}', _UNRECOVERABLE, run.turn)
+    _save_partial(turn, status="error", error_details=details, error_message=_UNRECOVERABLE)
+
+
+def _cancel(turn: _Turn) -> None:
+    """End a cancelled turn; what was done so far is saved."""
+    run = turn.run
+    run.release(flush=False)
+    run.log("Execution Stopped", "cancelled", _STOPPED, status="cancelled")
+    event = {
+        "details": _STOPPED,
+        "session_id": run.session.id,
+        "step": "Execution Stopped",
+        "turn_id": run.turn,
+        "type": "cancelled",
+    }
+    run.emit("cancelled", event)
+    run.notify("execution_cancelled", {**run.base(), **_partial(turn), "cancellation_stage": "ERROR"})
+    message = "Execution stopped by user"
+    run.session.reply(f'<span class="cancelled-tag">CANCELLED</span> {message}', message, run.turn)
+    details = "The user cancelled the execution before completion."
+    _save_partial(turn, status="cancelled", error_details=details, error_message=message)
+
+
+def _partial(turn: _Turn) -> dict[str, Any]:
+    return {
+        "partial_input_tokens": turn.run.input_tokens,
+        "partial_output_tokens": turn.run.output_tokens,
+        "phases_completed": 0 if turn.phases is None else turn.phases.completed,
+    }
+
+
+def _save_partial(turn: _Turn, **how: Any) -> None:
+    saved = turn.build(final_summary=None, is_partial=True, tool_enabled_events=turn.events(complete=False), **how)
+    turns.save(turn.run, saved)
+
+
+def _tool_context(trace: list[dict[str, Any]]) -> str | None:
+    """Return the summary of tool calls that later prompts of the session see, None where no data tool worked."""
+    lines = []
+    for entry in trace:
+        action, result = entry["action"], entry["result"]
+        if tool_of(entry) not in tools.DATA_TOOLS or result.get("status") != "success":
+            continue
+        rows = result["results"]
+        about = next((f": {value}" for value in action["arguments"].values() if isinstance(value, str)), "")
+        columns, sample = (list(rows[0]), rows[0]) if rows else ([], {})
+        number = f"{len(rows)} row" + ("" if len(rows) == 1 else "s")
+        lines.append(f"• {action['tool_name']}{about} → {number}, cols: {columns}, sample: {sample}")
+    return "\n".join(["[Tool Execution Summary]", *lines]) if lines else None

@@ -1,0 +1,67 @@
+"""Planted effects: a difference between profiles or providers that is there by design, for a comparison to find.
+
+An effect multiplies what it names in every trial it concerns, from one second to another after the server's start, and moves no
+other draw: with ``factor: 1.0`` the server is the same server. ``slow`` and ``fast`` name the two providers by what they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from uderia_bench.sim.agent.llms import LLMS
+from uderia_bench.sim.agent.profiles import BY_TAG, Profile
+
+LLM_SECONDS, TOOL_SECONDS = "llm_s", "tool_s"
+INPUT_TOKENS, OUTPUT_TOKENS = "input_tokens", "output_tokens"
+TARGETS = (LLM_SECONDS, TOOL_SECONDS, INPUT_TOKENS, OUTPUT_TOKENS)
+_BY_SPEED = sorted(LLMS, key=lambda llm: llm.token_s)
+NICKNAMES = {"fast": _BY_SPEED[0].provider, "slow": _BY_SPEED[-1].provider}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """One planted difference; ``profile`` is a tag. Times are real seconds since the server's start."""
+
+    factor: float
+    on: str = LLM_SECONDS
+    profile: str | None = None
+    provider: str | None = None
+    from_s: float = 0.0
+    until_s: float = float("inf")
+
+    def __post_init__(self) -> None:
+        if self.on not in TARGETS:
+            raise ValueError(f"an effect is on one of {', '.join(TARGETS)}, not {self.on!r}")
+        if self.profile is not None and self.profile not in BY_TAG:
+            raise ValueError(f"no profile has the tag {self.profile!r}; there are {', '.join(BY_TAG)}")
+        known = {*NICKNAMES, *(llm.provider for llm in LLMS)}
+        if self.provider is not None and self.provider not in known:
+            raise ValueError(f"no provider is called {self.provider!r}; there are {', '.join(sorted(known))}")
+        if self.factor <= 0:
+            raise ValueError(f"the factor must be above 0, not {self.factor}")
+
+    def concerns(self, profile: Profile, seconds: float) -> bool:
+        """Return whether the effect holds for this profile now."""
+        provider = NICKNAMES.get(self.provider or "", self.provider)
+        mine = self.profile in (None, profile.tag) and provider in (None, profile.llm.provider)
+        return mine and self.from_s <= seconds < self.until_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Factors:
+    """What a trial's draws are multiplied by."""
+
+    llm_s: float = 1.0
+    tool_s: float = 1.0
+    input_tokens: float = 1.0
+    output_tokens: float = 1.0
+
+
+def factors(effects: Iterable[Effect], profile: Profile, seconds: float) -> Factors:
+    """Return the product of the effects that hold for a trial that starts now."""
+    products = dict.fromkeys(TARGETS, 1.0)
+    for effect in effects:
+        if effect.concerns(profile, seconds):
+            products[effect.on] *= effect.factor
+    return Factors(**products)
