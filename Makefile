@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test fuzz chaos audit lint docs prose hooks format bench recipes calibrate clean requirements
+.PHONY: demo test fuzz chaos audit lint docs prose hooks format bench smoke recipes calibrate clean requirements
 demo: $(READY)
 	$(BIN)/uderia-bench demo
 test: $(READY)
@@ -39,9 +39,12 @@ hooks: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-# Locust, which ours is measured beside, has an environment of its own. About 35 minutes; for figures, leave the machine alone.
+# Compares with Locust, which has a separate environment. About 35 minutes; for figures, leave the machine alone.
 bench: $(READY) .venv-bench/.ready
 	PYTHONPATH=tests $(BIN)/python -m bench.bench $(BENCH)
+# Fails when derive or analyse takes 2.5 times its usual CPU time, as a ratio to a reference computation.
+smoke: $(READY)
+	OPENBLAS_NUM_THREADS=1 POLARS_MAX_THREADS=1 PYTHONPATH=tests $(BIN)/python -m bench.smoke
 calibrate: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m calibration.calibrate
 recipes: $(READY)

@@ -33,7 +33,7 @@ autodoc_typehints_format = "short"
 
 html_theme = "furo"
 html_title = f"uderia-bench {version}"
-html_static_path = ["_static"]
+html_static_path: list[str] = []
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {"navigation_with_keys": True}

@@ -163,7 +163,7 @@ def texts_of(path: Path, name: str) -> Iterator[Text]:
 
 
 # String literals in these places repeat what a server, a model or a user says.
-_OTHERS_WORDS = ("tests/", "uderia_bench/sim/", "uderia_bench/profile_types/wordings", "uderia_bench/profiles/wordings")
+_OTHERS_WORDS = ("tests/", "uderia_bench/sim/", "uderia_bench/reading/profile_types/wordings")
 
 
 def _python(content: str, *, tests: bool, messages: bool) -> Iterator[Text]:
