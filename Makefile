@@ -25,6 +25,7 @@ lint: docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy tests/typing/public_api.py tests/plugin_example
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 # The documentation site, into docs/_build/html. A warning is an error, and links between pages are checked.
