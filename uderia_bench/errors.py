@@ -32,7 +32,7 @@ from uderia_bench.printable import plain
 
 
 class BenchError(Exception):
-    """Anything this package refuses to do, with the exit code of contract.md."""
+    """Anything this package refuses to do, with its exit code (docs/reference/exit-codes.md)."""
 
     exit_code = 3
 

@@ -26,7 +26,7 @@ from uderia_bench.runs import directory
 from uderia_bench.runs.ledger import Ledger
 
 SIZES = (1_000, 10_000)
-PLANNER_BYTES, AGENT_BYTES = 75_000, 24_000  # task and session together, as captured (observed.md)
+PLANNER_BYTES, AGENT_BYTES = 75_000, 24_000  # task and session together, as captured (docs/reference/measured.md, "Endpoints")
 _COPIES = 3  # a result stands in the task, in its last event, and here in the session
 _ROW_BYTES = 64
 

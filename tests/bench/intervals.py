@@ -32,7 +32,7 @@ ROUNDS = 5  # each is measured so often and its quickest counts, so that other w
 
 
 def trials(queries):
-    """Draw log-normal trials with statistics.md's spreads, every metric by itself."""
+    """Draw log-normal trials with the spreads of docs/explanation/statistics.md, every metric by itself."""
     rng = np.random.default_rng(1)
     shape = (queries, len(ARMS), REPEATS)
     columns = {

@@ -1,7 +1,8 @@
 """What the calibration draws: trials of two arms under every complication the statistics claim to bear. Numbers only.
 
-A draw is two arrays ``(replications, queries, repeats)`` with NaN where a trial is missing. Spreads are statistics.md's: logs
-with sd 0.8 between queries, 0.3 within, and 0.15 of a query's own difference between the arms.
+A draw is two arrays ``(replications, queries, repeats)`` with NaN where a trial is missing. Spreads
+are those of docs/explanation/statistics.md: logs with sd 0.8 between queries, 0.3 within, and 0.15
+of a query's own difference between the arms.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,9 @@ REPEATS = 5
 TYPICAL_S = 8.0  # a median answer; against it a poll of 2 s makes ties
 POLL_S = 2.0
 TURNS, LONGEST_TURN = 16, 32  # plan.CHUNKS_WANTED, and plan.MOST_PER_SLOT trials in each of 8 slots
-WANDER = 0.15  # sd of the provider's walk over the run: two blocks of 100 x 5 then reject 58.6 %, as in statistics.md
+# sd of the provider's walk over the run: two blocks of 100 x 5 then reject 58.6 %, as in
+# docs/explanation/statistics.md, "Unit and design"
+WANDER = 0.15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,7 +44,7 @@ place of an interval, which is to hold too much, and an amount has *none*. *Powe
 |---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
 """
 ARMS_HEAD = """
-Coverage of what is said of one arm, by queries, five repeats each; times are log-normal, with statistics.md's spreads. Empty
+Coverage of what is said of one arm, by queries, five repeats each; times are log-normal, see the page Statistics. Empty
 where no interval exists. Wilson's interval of one repeat a query falls short, or holds too much, at some sizes near 1 (Brown,
 Cai & DasGupta, *Stat. Sci.* 16, 2001); the percentile bootstrap of a median falls short below 20 queries.
 

@@ -217,7 +217,7 @@ def test_the_commands_a_report_names_find_a_run_that_lies_elsewhere(command):
 
 
 def test_compare_is_the_seeds_quick_start(command):
-    """One query, two profiles, five repeats: the seed's two files, and every number says it speaks of this query only."""
+    """One query, two profiles, five repeats: two files, and every number speaks of this query only."""
     question = "how many databases are on the system?"
     options = ["--server", "sim", "--speed", "200", "--timeout", "120"]
     done = command("compare", "--query", question, "--profile1", "IDEAT", "--profile2", "OPTIM", *options)

@@ -145,7 +145,7 @@ def test_a_run_that_was_interrupted_does_not_make_the_comparison_so(pair):
 
 
 def test_without_a_gate_a_verdict_is_no_exit_code(pair):
-    """contract.md: a verdict alone never changes it."""
+    """A verdict alone never changes it (docs/reference/exit-codes.md)."""
     assert content.standing(pair(trials(), trials(factor=1.5))) is content.Standing.FINE
 
 

@@ -102,7 +102,7 @@ def test_every_form_renders_from_what_was_kept_as_from_a_fresh_judgement(run, fo
 
 @pytest.mark.parametrize("form", rendering.FORMS)
 def test_a_report_with_everything_in_it_renders_the_same_when_kept(run, tmp_path, form):
-    """Ends that do not exist, gates, footnotes: the seed's story and the page's, by the metrics they were told with.
+    """Ends that do not exist, gates, footnotes: the report's story and the page's, by the metrics they were told with.
 
     As values where it is JSON: the stories are told with whole numbers for lengths, which are read as what they mean.
     """

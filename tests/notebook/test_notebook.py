@@ -14,7 +14,9 @@ import uderia_bench as ub
 from uderia_bench.errors import StoreError, UsageError
 
 HERE = Path(__file__).parent
-QUICK_S = 0.1  # what importing us, or asking for help, may cost: polars alone costs 0.18, scipy 0.74 (design.md)
+# what importing us, or asking for help, may cost: polars alone costs 0.18, scipy 0.74
+# (docs/explanation/architecture.md, "What costs time")
+QUICK_S = 0.1
 
 
 def a_run(output, run_id, *, started="2026-11-24T10:00:00+00:00", **columns):

@@ -155,7 +155,7 @@ def report(*, arms=(), comparisons=(), winners=(), warnings=(), metrics=METRICS,
 
 
 def ideat_and_optim():
-    """Tell the seed's story: IDEAT three seconds, OPTIM twenty; fewer tokens on OPTIM; both answer nearly everything."""
+    """Make plausible trials: IDEAT three seconds, OPTIM twenty; fewer tokens on OPTIM; both answer nearly everything."""
     ideat = arm(
         "IDEAT",
         summary("latency_s", 3.21, 0.16),
@@ -189,7 +189,7 @@ def ideat_and_optim():
 
 
 def seed_story(**given):
-    """Make a whole report of the seed's story: a winner each, everything that can be footnoted footnoted."""
+    """Make a whole report of a plausible run: a winner each, everything that can be footnoted footnoted."""
     more = "about 40 more queries would settle it"
     comparisons = (
         comparison("latency_s", ratio(6.26, 5.88, 6.66), "worse", p=0.0001, p_adjusted=0.0003),

@@ -29,7 +29,8 @@ SCENARIOS = {
     },
     **(_OTHERS if CAPTURES.is_dir() else {}),
 }
-KEYS = ["outcome", "outcome_detail", "served", "metrics", "plan", "phases", "llm_calls", "tools", "issues"]  # contract.md
+# docs/reference/run-directory.md, "report.json"
+KEYS = ["outcome", "outcome_detail", "served", "metrics", "plan", "phases", "llm_calls", "tools", "issues"]
 
 
 def inspected(task=None, session=None, *, planned=False, **changes):

@@ -19,7 +19,7 @@ from report.reports import (
 from uderia_bench.report.content import GateResult, IssueSummary
 from uderia_bench.report.formats.as_json import to_json
 
-CONTRACT = {  # contract.md, Comparing
+CONTRACT = {  # docs/reference/run-directory.md, "report.json"
     "top": {"run", "arms", "comparisons", "winners", "issues", "gates", "warnings"},
     "arm": {"arm", "trials", "outcomes", "metrics"},
     "metric": {"n", "missing", "mean", "p50", "p90", "p95", "p99"},

@@ -1,4 +1,4 @@
-"""The seed's two files: its keys, its differences, and what makes them honest."""
+"""The two files of a quick comparison: their keys, their differences, and what makes them honest."""
 
 import json
 from datetime import datetime
@@ -14,7 +14,7 @@ IDEAT_TOOLS, OPTIM_TOOLS = ("base_databaseList",), ("base_databaseList", "TDA_Fi
 
 
 def trial(repeat, latency_s, tokens=(16085, 352), calls=2, *, outcome="answered", tools=IDEAT_TOOLS, **metrics):
-    """Make a repeat as the seed's example measured it; without a latency nothing is measured."""
+    """Make a repeat as docs/reference/seed.md, "Quick comparison" has it; without a latency nothing is measured."""
     measured = {}
     if latency_s is not None:
         total = sum(tokens)
@@ -60,7 +60,7 @@ OPTIM = profile("OPTIM", *(trial(r, s, (10698, 1300), 4, tools=OPTIM_TOOLS) for 
 
 
 def quick(one=IDEAT, two=OPTIM, **given):
-    """Make the seed's quick comparison."""
+    """Make a quick comparison."""
     default = {"query": "how many databases are on the system?", "at": datetime(2026, 11, 24, 13, 7, 0)}  # noqa: DTZ001
     return SeedComparison(**(default | {"profile1": one, "profile2": two} | given))
 
@@ -80,7 +80,7 @@ def parsed(seed):
 
 
 def test_it_has_the_keys_of_the_stored_runs():
-    """A script that reads the seed's files reads ours."""
+    """A script that reads the original files reads ours."""
     data = parsed(quick())
     assert {"timestamp", "query"} <= data["test_metadata"].keys()
     for key in ("profile1", "profile2"):
@@ -112,7 +112,7 @@ def test_the_repeat_shown_is_the_answered_one_of_median_latency_and_the_others_a
 
 
 def test_the_lower_number_wins_a_tie_wins_nothing_and_calls_are_not_compared():
-    """The seed gave ties to the first profile and called 0 calls the most efficient."""
+    """The original script gave ties to the first profile and called 0 calls the most efficient."""
     winner = parsed(quick())["comparison"]["winner"]
     assert (winner["time"], winner["tokens"], winner["overall"], winner["efficiency"]) == ("IDEAT", "OPTIM", None, None)
     same = parsed(quick(profile("A", trial(1, 3.0)), profile("B", trial(1, 3.0))))["comparison"]["winner"]
@@ -130,7 +130,7 @@ def test_the_lower_number_wins_a_tie_wins_nothing_and_calls_are_not_compared():
     ],
 )
 def test_the_recommendation_follows_from_the_two_numbers(tokens, seconds, said):
-    """Both, one each, or a tie: the seed's three ends, the tie added."""
+    """Both, one each, or a tie: the three original ends, the tie added."""
     text = to_comparison_markdown(quick(profile("A", trial(1, seconds, tokens)), profile("B", trial(1, 4.0, (20, 1)))))
     assert said in text
 

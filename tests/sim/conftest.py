@@ -90,7 +90,7 @@ def serve():
 
 
 def kinds(task: dict) -> list[str]:
-    """Return the kind of every event in order, as protocol.md §6.0 tells them apart."""
+    """Return the kind of every event in order, as docs/reference/protocol.md, "Event kinds" tells them apart."""
     return [
         event["event_data"].get("type") if event["event_type"] in (None, "notification") else event["event_type"]
         for event in task["events"]

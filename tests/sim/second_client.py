@@ -84,7 +84,10 @@ class Uderia:
 
     @staticmethod
     def _trial(task: dict, session: dict, seconds: float) -> Trial:
-        """Judge a task by the protocol's success predicate (§12) and count what its turn says it spent."""
+        """Judge a task by the success rule and count what its turn says it spent.
+
+        Source: docs/reference/protocol.md, "Failures a client must handle".
+        """
         data = [(event["event_type"], event["event_data"]) for event in task["events"]]
         kinds = [body.get("type") if name in (None, "notification") else name for name, body in data]
         turns = session["last_turn_data"]["workflow_history"]

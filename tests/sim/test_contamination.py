@@ -1,4 +1,7 @@
-"""Arms that overlap write each other's reports, and only ``models_used`` shows it (observed.md)."""
+"""Arms that overlap write each other's reports, and only ``models_used`` shows it.
+
+Source: docs/reference/measured.md, "Overlapping arms contaminate each other".
+"""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def test_a_missing_end_is_not_inside():
 
 @pytest.mark.parametrize(("queries", "repeats", "percent"), [(50, 1, 19.5), (50, 3, 12.1), (100, 3, 8.4), (300, 3, 4.8)])
 def test_the_smallest_effect_is_the_recipes(queries, repeats, percent):
-    """statistics.md, Planning: query x arm .15 and within .3 on either arm, 80 %, to the digit it prints."""
+    """Effects for query x arm .15 and within .3 at 80 % (docs/explanation/statistics.md, "Planning and stopping")."""
     variance = (0.15**2 + 2 * 0.3**2 / repeats) / queries
     assert 100 * np.expm1(smallest_effect(variance, alpha=0.05)) == pytest.approx(percent, abs=0.05)
 

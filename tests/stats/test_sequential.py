@@ -10,7 +10,10 @@ from uderia_bench.stats.sequential import crossing_probability, equal_shares, ob
 
 
 def test_the_boundaries_are_the_recipes():
-    """Five looks at 5 %: statistics.md's 4.56 3.23 2.63 2.28 2.04."""
+    """Five looks at 5 % have the boundaries 4.56 3.23 2.63 2.28 2.04.
+
+    Source: docs/explanation/statistics.md, "Planning and stopping".
+    """
     assert obrien_fleming(5, alpha=0.05) == pytest.approx((4.56, 3.23, 2.63, 2.28, 2.04), abs=0.005)
 
 

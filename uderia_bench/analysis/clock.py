@@ -1,7 +1,8 @@
 """How far the times of a comparison can be trusted: what polling leaves open, and where our own event loop stood still.
 
 A client time is an interval, from the last poll that was not done to the first that was; when that is wider than the margin, no
-verdict rests on it (statistics.md, Poll quantisation). Times on the server's stamps are not touched by polling at all.
+verdict rests on it (docs/explanation/statistics.md, "Poll intervals"). Times on the server's stamps
+are not touched by polling at all.
 """
 
 from __future__ import annotations

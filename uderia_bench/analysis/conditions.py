@@ -14,7 +14,8 @@ from uderia_bench.analysis.flights import DONE, SENT, SERVED, flights
 from uderia_bench.analysis.trials import Trials
 from uderia_bench.runs.generator import GeneratorRecord, little, tells_cpu, tells_lateness
 
-# A slow client is a wrong clock: at 90 % of its core the event loop answers late to everything (design.md, What bites).
+# A slow client is a wrong clock: at 90 % of its core the event loop answers late to everything
+# (docs/explanation/architecture.md, "What costs time").
 CPU_LIMIT = 0.9
 
 

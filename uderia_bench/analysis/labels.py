@@ -7,7 +7,7 @@ import polars as pl
 from uderia_bench.trial import Outcome, Stage
 
 MOST_STEPS_OF_SIMPLE = 2
-"""Steps up to which a query is simple (seed document, context-specific analysis)."""
+"""Steps up to which a query is simple (docs/reference/seed.md, "Comparison methodology")."""
 
 
 FEWEST_STEPS_OF_COMPLEX = 2

@@ -1,7 +1,7 @@
 """What a planner's memory is worth: how often a repeat is warm, and what warmth does to time, tokens and success.
 
 Warm and cold trials of the same query on the same arm are paired, so that queries which are easy to remember do not pass for
-fast ones (the seed's scoring of champion cases). A warm trial comes later than its cold one: where the order of repeats has
+fast ones (the server's choice of stored plans). A warm trial comes later than its cold one: where the order of repeats has
 an effect of its own, it is in these numbers, and ``drift`` says so.
 """
 

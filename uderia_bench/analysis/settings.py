@@ -11,7 +11,7 @@ from uderia_bench.runs.interim import Looked
 
 Correction = Literal["holm", "bh", "none"]
 
-EXPLORATORY_RATE = 0.10  # statistics.md, Multiplicity
+EXPLORATORY_RATE = 0.10  # docs/explanation/statistics.md, "Multiplicity"
 DEFAULT_CONFIDENCE = 0.95
 _WIDEST_MARGIN = 10.0  # tenfold: more is a share written as per cent
 

@@ -15,7 +15,7 @@ from uderia_bench.analysis.verdict import MIN_UNITS
 ALL = "all"
 SIMPLE = "complexity=simple"
 COMPLEX = "complexity=complex"
-COMPLEXITIES = ("simple", "complex", "edge")  # contract.md, Documents
+COMPLEXITIES = ("simple", "complex", "edge")  # docs/explanation/winner.md, "Classes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -10,12 +10,12 @@ from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.trial import Outcome
 
 # Found contamination stands for contamination not found (a trial slowed by its neighbour's model leaves no trace).
-# Overlapping arms were misrouted in 15 to 35 % of trials and isolated ones in none (observed.md): a third of the smallest
-# share seen without isolation.
+# Overlapping arms were misrouted in 15 to 35 % of trials and isolated ones in none
+# (docs/reference/measured.md, "Overlapping arms contaminate each other"): a third of the smallest share seen without isolation.
 MISROUTED_LIMIT = 0.05
 
 # Complete pairs among the queries asked. Below half, the pairs left speak for less of the corpus than is missing: even
-# medians and ranks, which survive censoring, do so only up to 50 % (statistics.md, Failures).
+# medians and ranks, which survive censoring, do so only up to 50 % (docs/explanation/statistics.md, "Failures").
 MIN_COVERAGE = 0.5
 
 

@@ -9,7 +9,7 @@ from uderia_bench.stats.estimate import Effect, Estimate
 
 
 class Verdict(StrEnum):
-    """What a comparison lets one say; ``statistics.md`` has the rule for each."""
+    """What a comparison lets one say; docs/explanation/statistics.md, "Verdicts" has the rule for each."""
 
     BETTER = "better"
     WORSE = "worse"

@@ -1,4 +1,7 @@
-"""From a measured difference to what may be said of it (statistics.md, Verdicts), and what would settle an open one."""
+"""From a measured difference to what may be said of it, and what would settle an open one.
+
+Source: docs/explanation/statistics.md, "Verdicts".
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from uderia_bench.stats.permutation import DIFFERING_FLOOR, MID_P_FLOOR, differi
 from uderia_bench.stats.sample_size import repeats_instead, units_for_difference, units_for_equivalence
 from uderia_bench.stats.sparse import others
 
-MIN_UNITS = 6  # statistics.md: no verdict below 6
+MIN_UNITS = 6  # docs/explanation/statistics.md, "Intervals": no verdict below 6
 
 # Beyond this many times the present number of queries, "more queries" is no advice anybody can follow.
 FEASIBLE = 100

@@ -1,4 +1,4 @@
-"""Who wins simple queries and who wins complex ones, by the seed document's rules; nobody wins edge queries.
+"""Who wins simple queries and who wins complex ones, by the rules of docs/explanation/winner.md; nobody wins edge queries.
 
 Simple: better on one of time and cost and not worse on the other, else a trade-off. Complex: success first, then answer
 quality.

@@ -86,7 +86,7 @@ def _root(
 
 
 def main() -> None:
-    """Run the command line; every refusal is its message on stderr and contract.md's exit code."""
+    """Run the command line; every refusal is its message on stderr and the exit code of docs/reference/exit-codes.md."""
     stop.take_as_interrupt()
     debug = "--debug" in sys.argv[1:]
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]

@@ -1,4 +1,4 @@
-"""``compare``: the seed document's quick comparison, one query or a few, two profiles."""
+"""``compare``: the quick comparison of docs/reference/seed.md, one query or a few, two profiles."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 NAME = "compare"
 NEEDS_ARGUMENTS = True
-DEFAULT_TIMEOUT_S = 600.0  # the server allows minutes per plan (seed-vs-server.md F8)
+DEFAULT_TIMEOUT_S = 600.0  # the server allows minutes per plan (docs/reference/seed.md, "Measurement")
 
 
 def command(

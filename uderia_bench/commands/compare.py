@@ -1,4 +1,7 @@
-"""The seed document's two files for a run of its quick comparison, read from the run itself: one pair of files a query."""
+"""The two files of a quick comparison, read from the run itself: one pair of files a query.
+
+Source: docs/reference/seed.md, "Quick comparison".
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Simple, complex or edge: a proposal from a prompt's words, and a second look once a run shows the steps it took. Pure.
 
-The seed document calls a query simple that takes one or two steps and complex that takes three or more. Words tell that only
+A query is called simple that takes one or two steps, and complex that takes three or more. Words tell that only
 roughly, so a proposal comes with its reason and never replaces what an author has written.
 """
 

@@ -120,7 +120,8 @@ class Experiment(Written):
     @classmethod
     def _sessions_do_not_switch_profiles_under_trials(cls, value: str, info: ValidationInfo) -> str:
         # Creating a session without a profile switches the server's state under the trials in flight: 17 of 48 reports came
-        # from the wrong model, 0 of 48 with the arm's profile on the session (observed.md).
+        # from the wrong model, 0 of 48 with the arm's profile on the session
+        # (docs/reference/measured.md, "Overlapping arms contaminate each other").
         load, arms = info.data.get("load"), info.data.get("arms")
         if value == "default" and load and arms and _overlap(load, arms):
             raise wrong(((), "default needs one trial at a time: write arm, load.isolation: trial or load.concurrency: 1"))

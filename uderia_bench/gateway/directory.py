@@ -9,7 +9,7 @@ from typing import Any
 from uderia_bench.errors import UnknownProfile
 from uderia_bench.trial import Serving
 
-DEFAULT_TYPE = "tool_enabled"  # what the server runs where a profile names no type (protocol.md 2)
+DEFAULT_TYPE = "tool_enabled"  # what the server runs where a profile names no type (docs/reference/protocol.md, "Profiles")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,10 @@ class Profile:
 
 
 def read(profiles: dict[str, Any], configurations: list[Any]) -> tuple[Profile, ...]:
-    """Join the profile list with the LLM configurations (a profile itself has no model: protocol.md 2)."""
+    """Join the profile list with the LLM configurations.
+
+    Source: a profile itself has no model: docs/reference/protocol.md, "Profiles".
+    """
     models: dict[str, str] = {}
     for item in configurations:
         if isinstance(item, dict) and item.get("provider") and item.get("model"):
@@ -74,7 +77,10 @@ def resolve(wanted: str, profiles: tuple[Profile, ...], *, server: str) -> Servi
 
 
 def plain(tag: str) -> str:
-    """Return a tag as it is compared: the server stores it as typed and strips nothing (seed-vs-server.md A6)."""
+    """Return a tag as it is compared: the server stores it as typed and strips nothing.
+
+    Source: docs/reference/seed.md, "Sessions and profiles".
+    """
     return tag.strip().lstrip("@").upper()
 
 

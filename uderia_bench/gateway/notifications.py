@@ -1,8 +1,9 @@
 """The server's notification stream, read for one thing: which task it says has ended. A hint to look, never an authority.
 
-Every event of every task of the user comes by (protocol.md 10), and none is decoded: bytes are searched for the mark of a
-completion, and only its line for the task's id. Why a nap between reads: each event is written on its own, and each would wake
-this process; napped over, and the transport paused meanwhile, they come together.
+Every event of every task of the user comes by (docs/reference/protocol.md, "Push channels"), and
+none is decoded: bytes are searched for the mark of a completion, and only its line for the task's
+id. Why a nap between reads: each event is written on its own, and each would wake this process;
+napped over, and the transport paused meanwhile, they come together.
 
 What comes may be anything. An id of no task of ours is ignored by who is told, and a line is kept no longer than
 ``LONGEST_LINE``.

@@ -16,7 +16,8 @@ class SessionFile:
     def turn_of(self, task_id: str | None, number: int) -> dict[str, Any] | None:
         """Return a task's turn, by its id; where the id or the turn's is not known, the turn of that ``number`` (from 1).
 
-        None where the file has no such turn: it is written when the task ends (protocol.md 5.4).
+        None where the file has no such turn: it is written when the task ends
+        (docs/reference/protocol.md, "When a turn is saved").
         """
         turns = self._turns()
         named = [turn for turn in turns if isinstance(turn.get("task_id"), str)]

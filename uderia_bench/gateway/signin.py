@@ -1,7 +1,8 @@
 """Signing in and staying signed in: one login, shared by all trials, renewed once when the server has forgotten it.
 
-The server limits logins to 5 a minute an address and answers an expired token with 403, 404 or an empty 200 (protocol.md 1.4),
-so a suspicion is settled by ``/auth/me`` before anybody logs in again.
+The server limits logins to 5 a minute an address and answers an expired token with 403, 404 or an
+empty 200 (docs/reference/protocol.md, "Expired tokens"), so a suspicion is settled by ``/auth/me``
+before anybody logs in again.
 """
 
 from __future__ import annotations
@@ -14,8 +15,12 @@ from uderia_bench.errors import NoAnswer, NotSignedIn, Throttled, Unreachable
 from uderia_bench.gateway.credentials import Credentials
 from uderia_bench.gateway.wire import Reply, Wire, refuse, server_words
 
-LONGEST_WAIT_S = 90.0  # contract.md, Commands: a sign-in limit that says when is waited out up to this long
-UNKNOWN_WAIT_S = 15.0  # a limit that does not say when: the server's bucket fills at 5 a minute (protocol.md 1.1)
+# docs/reference/commands.md, "Settings and secrets": a sign-in limit that says when is waited out
+# up to this long
+LONGEST_WAIT_S = 90.0
+# a limit that does not say when: the server's bucket fills at 5 a minute
+# (docs/reference/protocol.md, "Login limits")
+UNKNOWN_WAIT_S = 15.0
 log = structlog.get_logger(__name__)
 
 

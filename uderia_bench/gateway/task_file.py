@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-TERMINAL = frozenset({"complete", "completed", "error", "failed", "cancelled"})  # protocol.md 5.2
+TERMINAL = frozenset({"complete", "completed", "error", "failed", "cancelled"})  # docs/reference/protocol.md, "Task statuses"
 _LONGEST_TAIL = 1024  # bytes behind the status: two ids take 150, and keys are sorted, so it comes late
 _FLAT = rb'"[a-z_]{1,64}"\s*:\s*(?:"[^"\\\x00-\x1f]{0,256}"|null|true|false)\s*'
 _TAIL = re.compile(rb',\s*"status"\s*:\s*"([a-z_]{1,64})"\s*((?:,\s*' + _FLAT + rb")*)\}\s*\Z")

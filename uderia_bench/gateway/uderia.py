@@ -26,8 +26,10 @@ FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 5.0
 LONGEST_RETRY_AFTER_S = 60.0  # a server that wants a longer pause gets a settled trial instead of a held slot
 PASSING = frozenset({408, 500, 502, 503, 504})  # what a proxy, a restarting or a stumbling server answers
-ID = re.compile(r"[A-Za-z0-9_-]{1,128}")  # the server's are UUIDs, with "task-" before a task's (protocol.md 3.1, 4)
-SUSPECT = frozenset({401, 403, 404})  # how an expired token shows itself (protocol.md 1.4)
+# the server's are UUIDs, with "task-" before a task's (docs/reference/protocol.md, "Creating a
+# session" and "Submitting a query")
+ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+SUSPECT = frozenset({401, 403, 404})  # how an expired token shows itself (docs/reference/protocol.md, "Expired tokens")
 
 T = TypeVar("T")
 
@@ -43,7 +45,9 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskState:
-    """A task as one poll saw it. ``status`` is the server's word; unknown words count as running (protocol.md 5.2).
+    """A task as one poll saw it. ``status`` is the server's word; unknown words count as running.
+
+    Source: docs/reference/protocol.md, "Task statuses".
 
     A status is read from the end of the body where that says it, so whether the rest is JSON is still to be seen.
     """
@@ -100,7 +104,10 @@ class Uderia:
         return [{key: item.get(key) for key in wanted} for item in found if isinstance(item, dict)]
 
     async def costs(self) -> list[Any]:
-        """Return the server's price table; empty where the user may not read it (admin tier, protocol.md 9)."""
+        """Return the server's price table; empty where the user may not read it.
+
+        Source: admin tier, docs/reference/protocol.md, "Costs".
+        """
         try:
             found = (await self._read("/api/v1/costs/models?include_fallback=true", "price table"))[1].get("costs")
         except Refused:
@@ -163,7 +170,10 @@ class Uderia:
         await self._patiently(lambda: self._call("POST", f"/api/v1/tasks/{task_id}/cancel", "cancel"))
 
     async def session(self, session_id: str) -> SessionFile:
-        """Read a session's file: the server writes it before a task turns terminal (protocol.md 5.4)."""
+        """Read a session's file: the server writes it before a task turns terminal.
+
+        Source: docs/reference/protocol.md, "When a turn is saved".
+        """
         reply, data = await self._read(f"/api/v1/sessions/{session_id}/details", "session details")
         return SessionFile(body=reply.body, data=data)
 

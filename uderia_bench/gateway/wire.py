@@ -27,13 +27,17 @@ import orjson
 from uderia_bench.errors import Gone, NoAnswer, Refused, Throttled
 
 CONNECT_TIMEOUT_S = 10.0  # a loopback or LAN server answers in milliseconds; longer is an outage
-WHOLE_ANSWER_S = 180.0  # session and query handlers run a 10 s MCP health check and may classify tools first (protocol.md 3.1)
-SILENCE_S = 60.0  # without a byte of a stream that sends one every 20 s (protocol.md 10): it is dead
+# session and query handlers run a 10 s MCP health check and may classify tools first
+# (docs/reference/protocol.md, "Creating a session")
+WHOLE_ANSWER_S = 180.0
+# without a byte of a stream that sends one every 20 s (docs/reference/protocol.md, "Push
+# channels"): it is dead
+SILENCE_S = 60.0
 ADDRESSES_KEPT = 2048  # twice the trials that 1,000 slots have in flight: a task is polled again before as many others are read
 HEADERS_KEPT = 4  # with and without a body, for two tokens: one of them has just been renewed
 LARGEST_BODY = (
     128 * 2**20
-)  # bytes, unpacked; a task with big results has a few MB (observed.md, Endpoints), 50 MB must still pass
+)  # bytes, unpacked; a task with big results has a few MB (docs/reference/measured.md, "Endpoints"), 50 MB must still pass
 # An exchange as a whole has its time: a second one for every wait would be two timers more a request, and stop nothing sooner.
 TIMEOUTS = {"connect": CONNECT_TIMEOUT_S, "read": None, "write": None, "pool": None}
 HEADERS = (("Accept", "application/json"), ("Accept-Encoding", "gzip"), ("User-Agent", "uderia-bench"))
@@ -194,7 +198,10 @@ def server_words(reply: Reply) -> str:
 
 
 def retry_after_s(reply: Reply) -> float | None:
-    """Read when to come back: from the body (the server's own way: observed.md, Endpoints), else from a proxy's header."""
+    """Read when to come back: from the body, else from a proxy's header.
+
+    Source: the server's own way: docs/reference/measured.md, "Endpoints".
+    """
     data = reply.json()
     for key in ("retry_after", "retry_after_seconds"):
         value = data.get(key) if isinstance(data, dict) else None

@@ -75,7 +75,7 @@ _ARROW = {bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
 
 
 def schema(metrics: tuple[Metric, ...]) -> pa.Schema:
-    """Return the Arrow schema of the trials: the fixed columns of contract.md, then one a metric with its unit and doc."""
+    """Return the Arrow schema of the trials: the fixed columns, then one per metric."""
     fixed = [pa.field(name, kind) for name, kind in FIXED]
     measured = [
         pa.field(

@@ -19,7 +19,7 @@ OVERALL = "all"
 
 
 class Scope(StrEnum):
-    """What the numbers speak of: one query can only speak of itself (statistics.md, Unit and design)."""
+    """What the numbers speak of: one query can only speak of itself (docs/explanation/statistics.md, "Unit and design")."""
 
     QUERIES_LIKE_THESE = "queries like these"
     THIS_QUERY = "this query only"
@@ -183,7 +183,7 @@ def embedded(speed: float) -> str:
 def standing(report: Report) -> Standing:
     """How the run stands: what is not over weighs more than an invalid overall comparison, and that more than a missed gate.
 
-    The order is that of the exit codes (contract.md).
+    The order is that of the exit codes (docs/reference/exit-codes.md, "Exit codes").
     """
     if report.facts.interrupted:
         return Standing.INTERRUPTED

@@ -15,9 +15,9 @@ from uderia_bench.report.content import Report
 from uderia_bench.stats.estimate import Effect
 
 STRATA = ("simple", "complex")
-"""The classes of queries that name a winner (contract.md, Comparing)."""
+"""The classes of queries that name a winner (docs/explanation/winner.md, "Classes")."""
 
-DECIDING = {  # contract.md, Comparing: time and cost for simple queries, success and answer quality for complex ones
+DECIDING = {  # docs/explanation/winner.md: time and cost for simple queries, success and answer quality for complex ones
     "simple": ("latency_s", "cost_usd"),
     "complex": ("answered", "checks_passed_ratio"),
 }

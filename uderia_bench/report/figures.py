@@ -162,7 +162,7 @@ def p_value(p: float | None) -> str:
 
 
 def margin(value: float | None, metric: Metric | None) -> str:
-    """Return the smallest effect worth acting on: points for a rate, a percentage for everything else (contract.md)."""
+    """Return the smallest effect worth acting on: points for a rate, a percentage for everything else."""
     number = finite(value)
     if number is None:
         return MISSING

@@ -15,7 +15,7 @@ from uderia_bench.report.content import IssueSummary
 from uderia_bench.trace import CallClass, PhasePath, StepKind
 from uderia_bench.trial import Stage
 
-SAVED = "fast_path_saved"  # no detector's: what went well is worth knowing too (seed: highlight FASTPATH activations)
+SAVED = "fast_path_saved"  # no detector's: what went well is worth knowing too (docs/reference/seed.md, "Best practices")
 _QUERIES_SHOWN = 5
 _WITHOUT_TACTICAL = [PhasePath.FAST.value, PhasePath.DISPATCHED.value, PhasePath.ORCHESTRATED.value]
 _WORST_FIRST = [Severity.ERROR, Severity.WARNING, Severity.INFO]

@@ -27,13 +27,19 @@ from uderia_bench.runner.stop import Stop
 from uderia_bench.trial import PICKED_UP, Ending, Serving, Trial, TrialRecord
 
 CANCEL_WAIT_S = (
-    10.0  # a cancelled task ends in under 0.4 s on an idle server (observed.md, Endpoints); a loaded one needs longer
+    # a cancelled task ends in under 0.4 s on an idle server (docs/reference/measured.md,
+    # "Endpoints"); a loaded one needs longer
+    10.0
 )
 CANCEL_LOOK_S = 0.05  # between looks at a task that was told to stop
 LOOK_UP_S = 10.0  # how long after its sending a query may still turn up in its session: a prompt is written as its task begins
-LATE_READS = 3  # a session file is whole before its task turns terminal (seed-vs-server.md D2); a late one gets this many looks
+# a session file is whole before its task turns terminal (docs/reference/seed.md, "Session file"); a
+# late one gets this many looks
+LATE_READS = 3
 LATE_WAIT_S = 0.5
-NO_DEFAULT = 400  # what a bare session is refused with where the user has no default profile (protocol.md 3.1)
+# what a bare session is refused with where the user has no default profile
+# (docs/reference/protocol.md, "Creating a session")
+NO_DEFAULT = 400
 log = structlog.get_logger(__name__)
 
 
@@ -57,10 +63,12 @@ class Clock:
 class Asking:
     """How trials of one server are asked.
 
-    ``bare_sessions``: without ``profile_id``, as the seed document advises for one trial at a time. ``mark_sending`` and
-    ``mark_asked`` commit a record before its query is sent and when it was accepted. ``sent_late`` is told how many seconds
-    after its moment a scheduled query was handed over, for want of this process's time, ``sent`` how many after it was due any
-    was, whatever kept it; ``stalled_s`` says for how long this process stood still between two moments of anyio's clock.
+    ``bare_sessions``: without ``profile_id``, as docs/reference/seed.md, "Best practices" advises
+    for one trial at a time. ``mark_sending`` and ``mark_asked`` commit a record before its query is
+    sent and when it was accepted. ``sent_late`` is told how many seconds after its moment a
+    scheduled query was handed over, for want of this process's time, ``sent`` how many after it was
+    due any was, whatever kept it; ``stalled_s`` says for how long this process stood still between
+    two moments of anyio's clock.
     """
 
     uderia: Uderia

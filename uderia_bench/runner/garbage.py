@@ -1,9 +1,9 @@
 """Garbage collections kept out of the way of the clock: what a run holds is not looked through again and again.
 
 A collection stalls the event loop: 2 ms for the youngest objects of 1,000 trials in flight, 25 ms for the middle generation or
-for everything (design.md, What bites). A trial that goes well leaves no cycle behind, so there is next to nothing to find:
-what is there before the asking is frozen, and the collector works when nothing is in flight, or when so much may have piled up
-that memory comes first.
+for everything (docs/explanation/architecture.md, "What costs time"). A trial that goes well leaves
+no cycle behind, so there is next to nothing to find: what is there before the asking is frozen, and
+the collector works when nothing is in flight, or when so much may have piled up that memory comes first.
 """
 
 from __future__ import annotations

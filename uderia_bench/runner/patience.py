@@ -109,7 +109,10 @@ class Patience:
 
 
 def seconds_to_refill(limit: str, now: datetime) -> float | None:
-    """Return when a limit ends that the server words so (protocol.md 1.5); None for a month's, which is not waited for."""
+    """Return when a limit ends that the server words so; None for a month's, which is not waited for.
+
+    Source: docs/reference/protocol.md, "Quotas".
+    """
     if "Token quota exceeded" in limit:
         return None
     hour = now.replace(minute=0, second=0, microsecond=0)

@@ -2,10 +2,11 @@
 
 Why short windows: the server switches process-wide state per profile, so with isolation ``arm`` the arms of one server take
 turns. Turns must be short, or drift of the provider passes for an effect: an A/A test run as two blocks rejects 58.6 % of the
-time, interleaved 4.0 % (statistics.md). Turns must not be too short, since at the end of each the slots wait for the slowest
-trial. So the measured blocks are cut into chunks, each chunk is asked once by every arm, and the order of arms is random but
-balanced: in every run of as many chunks as there are arms, each arm stands once in each place. Where an arm ends one chunk
-and begins the next, the two turns are one window.
+time, interleaved 4.0 % (docs/explanation/statistics.md, "Unit and design"). Turns must not be too
+short, since at the end of each the slots wait for the slowest trial. So the measured blocks are cut
+into chunks, each chunk is asked once by every arm, and the order of arms is random but balanced: in
+every run of as many chunks as there are arms, each arm stands once in each place. Where an arm ends
+one chunk and begins the next, the two turns are one window.
 
 A sweep asks the corpus at every level of the load, ascending, each level a stretch of its own: its windows, its chunks cut for
 its concurrency, the arms taking turns inside it. ``repeat`` counts on from level to level, so that a query, an arm and a repeat

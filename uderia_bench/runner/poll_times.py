@@ -1,9 +1,10 @@
 """When a running task is worth a look, from how long it runs and how long its arm's tasks took before. Pure.
 
 Why learn: an answer's latency is on the server's stamps and does not depend on when we look, so a look costs the server, which
-sends the whole event list (protocol.md 5.1), and a late look costs the slot. How long tasks take is known to the microsecond
-from the stamps of those that ended, and the looks that cost least in sum are an optimal inspection schedule over these
-durations (Barlow, Hunter and Proschan 1963), found here exactly by dynamic programming.
+sends the whole event list (docs/reference/protocol.md, "Polling a task"), and a late look costs the
+slot. How long tasks take is known to the microsecond from the stamps of those that ended, and the
+looks that cost least in sum are an optimal inspection schedule over these durations (Barlow, Hunter
+and Proschan 1963), found here exactly by dynamic programming.
 
 Measured in virtual time on the durations of the embedded OPTIM arm over the shipped corpus, scaled to a mean L (a twentieth of
 them below 0.35 L, a twentieth above 1.9 L): looks a trial, and the mean time from the end to the look that saw it as a share
@@ -32,7 +33,9 @@ SCOUT_FIRST_S = 0.1
 GROWTH = 1.0  # of the time elapsed: each look at twice the time of the one before
 BEYOND = 0.25  # of the time elapsed, behind the last look of a schedule
 SHORTEST_S = 0.001  # no interval is shorter: a look a hair before its time would be followed by another at it
-LONGEST_S = 5.0  # no interval is longer (protocol.md 10: a slow poll of 5 to 10 s is the authority)
+# no interval is longer (docs/reference/protocol.md, "Push channels": a slow poll of 5 to 10 s is
+# the authority)
+LONGEST_S = 5.0
 FEWEST = 5  # durations before they are believed
 LOOK_PRICE = 0.02  # what one look is worth, as a share of the mean duration: 0.03 gave a tenth fewer looks, up to a fifth later
 KEPT = 256  # durations, the newest: load changes in a run, and with it how long tasks take

@@ -2,7 +2,7 @@
 
 A lane a server, its windows one after the other, a slot a conversation (mostly of one turn): with isolation ``arm`` a window
 holds one arm's trials, and the next begins when the last of them has ended on the server, because the server switches
-process-wide state per profile (observed.md).
+process-wide state per profile (docs/reference/measured.md, "Overlapping arms contaminate each other").
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Who may come in: the one user, tokens that expire, and the limits on signing in (protocol.md §1)."""
+"""Who may come in: the one user, tokens that expire, and the limits on signing in.
+
+Source: docs/reference/protocol.md, "Signing in".
+"""
 
 from __future__ import annotations
 

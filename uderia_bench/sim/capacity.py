@@ -1,4 +1,6 @@
-"""How much one server process can take: a single event loop whose work queues up (protocol.md §11; observed.md, Load).
+"""How much one server process can take: a single event loop whose work queues up.
+
+Source: docs/reference/protocol.md, "Concurrency and limits"; docs/reference/measured.md, "Load".
 
 The real server has no queue and no limit; it has one loop, and all its code does on it waits for what is before it. On two
 cores it sustains 2 to 2.5 tasks a second, whatever the agents themselves wait for. Waits for an LLM or a tool are not work.

@@ -11,7 +11,7 @@ from uderia_bench.sim.quotas import Quotas
 from uderia_bench.sim.trouble.effects import Effect
 from uderia_bench.sim.trouble.faults import Fault
 
-LOGINS_PER_MINUTE = 5  # the real server's default, per address (protocol.md §1.1)
+LOGINS_PER_MINUTE = 5  # the real server's default, per address (docs/reference/protocol.md, "Login limits")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The push channel: who listens, and what the server tells them while tasks run (protocol.md §10).
+"""The push channel: who listens, and what the server tells them while tasks run (docs/reference/protocol.md, "Push channels").
 
 A listener that reads slowly loses nothing but memory: the real server has no limit either. Nothing is kept for those who come
 later.

@@ -1,4 +1,7 @@
-"""What a user may spend: LLM calls by the hour and the day, tokens by the month, checked inside a task (protocol.md §1.5)."""
+"""What a user may spend: LLM calls by the hour and the day, tokens by the month, checked inside a task.
+
+Source: docs/reference/protocol.md, "Quotas".
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """What the server process holds: users, sessions, tasks, kept plans, and the LLM every profile shares without wanting to.
 
-``current`` is the process-wide LLM of the real server (protocol.md §11): creating a session and submitting a query switch it,
-whoever does so, and an OPTIM report is written by whichever it is at that moment. That is how overlapping arms contaminate.
+``current`` is the process-wide LLM of the real server (docs/reference/protocol.md, "Concurrency and
+limits"): creating a session and submitting a query switch it, whoever does so, and an OPTIM report
+is written by whichever it is at that moment. That is how overlapping arms contaminate.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from uderia_bench.sim.trouble import effects, faults
 from uderia_bench.sim.trouble.faults import Hit
 from uderia_bench.sim.truth import Ledger
 
-COLD_S = (2.0, 3.5)  # the first query after a server start takes this much longer (observed.md, Time)
+COLD_S = (2.0, 3.5)  # the first query after a server start takes this much longer (docs/reference/measured.md, "Time")
 
 
 class State:

@@ -24,7 +24,7 @@ class Form:
 
 
 QUERY = Form(data_key="event_data")
-# The genie-query endpoint's tasks (protocol.md §4).
+# The genie-query endpoint's tasks (docs/reference/protocol.md, "Submitting a query").
 COORDINATION = Form(data_key="payload", statuses={"complete": "completed", "error": "failed"}, own={"query_type": "genie"})
 
 
@@ -71,7 +71,10 @@ class Task:
             self.job.cancel()
 
     def append(self, event_type: str | None, data: Any, now: str) -> None:
-        """Add one event, serialised here; a named tool result is kept as intermediate data too (protocol.md §5.5)."""
+        """Add one event, serialised here; a named tool result is kept as intermediate data too.
+
+        Source: docs/reference/protocol.md, "Intermediate data".
+        """
         event = {self.form.data_key: data, "event_type": event_type, "timestamp": now}
         self._events.append(orjson.dumps(event, option=SORTED))
         if event_type == "tool_result" and data["details"].get("status") == "success":

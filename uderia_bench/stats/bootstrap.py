@@ -2,8 +2,9 @@
 
 A resample is a row of counts (how often each unit was drawn), not a copy of the data: the mean of a metric over 9,999
 resamples is one product, and several metrics over the same units share the draws. Methods: studentised (bootstrap-t) for
-means, which holds its level from 8 units on where percentile and BCa reject 11-12 % (statistics.md); percentile and BCa
-for statistics without a standard error (quantiles, ratios of totals).
+means, which holds its level from 8 units on where percentile and BCa reject 11-12 %
+(docs/explanation/statistics.md, "Intervals"); percentile and BCa for statistics without a standard
+error (quantiles, ratios of totals).
 
 The studentised interval comes in two forms. The equal-tailed one leans the way the data lean and is for the mean of one arm.
 The symmetric one is for differences, which lean little and have heavy tails: there the equal-tailed one covers 88 to 93 % of
@@ -27,10 +28,12 @@ import numpy.typing as npt
 from uderia_bench.stats.arrays import ROUNDING, Counts, Floats, is_flat
 from uderia_bench.stats.estimate import Interval
 
-MEAN_DRAWS = 9_999  # statistics.md; odd by one so that quantiles of the draws fall on draws
+# docs/explanation/statistics.md, "Continuous metrics"; odd by one so that quantiles of the draws
+# fall on draws
+MEAN_DRAWS = 9_999
 QUANTILE_DRAWS = 2_000  # the quantile's own noise exceeds that of 2,000 draws
 UNITS_FLOOR = 6  # below, most resamples repeat each other, and t statistics of two distinct values run wild
-BCA_FLOOR = 50  # units; below it BCa rejects 7 % and more of true nulls (statistics.md, table)
+BCA_FLOOR = 50  # units; below it BCa rejects 7 % and more of true nulls (docs/explanation/statistics.md, "Intervals")
 
 # A resample in which all drawn units agree has no standard error. While such resamples are rarer than a tenth of the tail
 # they cannot move the quantile that bounds it; from there on the studentised interval is an artefact of the ties.

@@ -11,7 +11,9 @@ from uderia_bench.stats.arrays import Floats
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Components:
-    """The variance of one unit's mean difference, ``[ω² + σ²_A / R + σ²_B / R]`` at R repeats (statistics.md, Planning).
+    """The variance of one unit's mean difference, ``[ω² + σ²_A / R + σ²_B / R]`` at R repeats.
+
+    Source: docs/explanation/statistics.md, "Planning and stopping".
 
     ``seen`` is that variance as the data have it; ``between`` is ω², ``within`` σ²_A and σ²_B. Without repeats the two cannot
     be told apart: both are None.

@@ -29,7 +29,7 @@ from uderia_bench.stats.sparse import bounded_difference, is_sparse, others, too
 from uderia_bench.stats.student import t_interval
 
 # That many equal differences show, at 95 %, that fewer than one unit in ten differs (.9^29 < .05; the floor of p90 in
-# statistics.md). Of fewer, what goes unseen may be as large as anything.
+# docs/explanation/statistics.md, "Intervals"). Of fewer, what goes unseen may be as large as anything.
 EQUAL_FLOOR = 29
 
 

@@ -21,7 +21,9 @@ from uderia_bench.stats.arrays import DIGITS, ROUNDING, Floats, is_not, scale
 from uderia_bench.stats.bootstrap import weighted_sums
 from uderia_bench.stats.estimate import Interval
 
-EXACT_UNITS = 14  # 2^14 sign patterns: where counting them all costs no more than drawing (statistics.md)
+# 2^14 sign patterns: where counting them all costs no more than drawing
+# (docs/explanation/statistics.md, "Continuous metrics")
+EXACT_UNITS = 14
 DRAWS = 9_999
 _CHUNK = 1_024
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import ceil, isnan, sqrt
 
-TARGET_POWER = 0.8  # statistics.md plans at 80 %
+TARGET_POWER = 0.8  # docs/explanation/statistics.md, "Planning and stopping" plans at 80 %
 ENDLESS = 1_000_000  # units; what needs more is not a question of more queries
 
 
@@ -42,7 +42,9 @@ def units_for_equivalence(effect_size: float, margin: float, *, alpha: float, po
 
 
 def smallest_effect(variance: float, *, alpha: float, power: float = TARGET_POWER) -> float:
-    """Return the smallest mean difference a two-sided test sees, given the variance of the mean (statistics.md, Planning).
+    """Return the smallest mean difference a two-sided test sees, given the variance of the mean.
+
+    Source: docs/explanation/statistics.md, "Planning and stopping".
 
     By normal quantiles: against the noncentral t 2 % too small at 50 units, 5 % at 20 and 11 % at 10.
     """
@@ -92,8 +94,9 @@ def _smallest_n(power_at: Callable[[float], float], power: float) -> float | Non
 def repeats_instead(units: int, repeats: float, *, needed: float, variance: float, repeat_variance: float) -> int | None:
     """Find how many repeats a unit would do the work of ``needed`` units at one's present number; None where repeats cannot.
 
-    The variance of the mean difference is ``[ω² + (σ²_A + σ²_B) / R] / Q`` (statistics.md, Planning): ``variance`` is the
-    bracket at the present ``repeats``, ``repeat_variance`` is σ²_A + σ²_B. Only the second part shrinks with R.
+    The variance of the mean difference is ``[ω² + (σ²_A + σ²_B) / R] / Q``
+    (docs/explanation/statistics.md, "Planning and stopping"): ``variance`` is the bracket at the
+    present ``repeats``, ``repeat_variance`` is σ²_A + σ²_B. Only the second part shrinks with R.
     """
     between = max(variance - repeat_variance / repeats, 0.0)
     allowed = variance * units / needed - between

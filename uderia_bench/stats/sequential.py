@@ -3,7 +3,7 @@
 O'Brien & Fleming's boundaries (*Biometrics* 35, 1979, 549-556): |Z| at a look with the share t of all information must reach
 C / sqrt(t). C is found by recursive numerical integration (Armitage, McPherson & Rowe, *J. R. Stat. Soc. A* 132, 1969, 235-244;
 Jennison & Turnbull, *Group Sequential Methods*, 2000, 19.2). Peeking without them, at every tenth of 100, rejects 19.5 % of
-true nulls (statistics.md).
+true nulls (docs/explanation/statistics.md, "Planning and stopping").
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 
 Times lean to the right, and a small sample seldom holds the few large values that make the mean: resampled, it leans less than
 its population, and every nonparametric upper end comes out too near (Zhou & Gao, *Stat. Med.* 16, 1997, 783-790, on log-normal
-means). Simulated, 20 queries of five times each with the spreads of statistics.md: bootstrap-t covers 92 %; a bootstrap-t of
-logs, symmetric ones and Hall's transformation 90 to 93 %. With the quantile that log-normal units of the spread seen would have
-in place of the resampled one, where it is the wider, it is 95 %; of gamma, normal and left-leaning units 95 to 97 %.
+means). Simulated, 20 queries of five times each with the spreads of docs/explanation/statistics.md:
+bootstrap-t covers 92 %; a bootstrap-t of logs, symmetric ones and Hall's transformation 90 to 93 %.
+With the quantile that log-normal units of the spread seen would have in place of the resampled one,
+where it is the wider, it is 95 %; of gamma, normal and left-leaning units 95 to 97 %.
 """
 
 from __future__ import annotations

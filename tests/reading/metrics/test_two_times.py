@@ -37,7 +37,7 @@ TIMES = tuple(metric for metric in metrics.BUILT_IN if metric.name in ("latency_
 
 
 def test_a_stall_of_the_server_shows_in_response_time_and_hides_in_service_time():
-    """statistics.md, coordinated omission: 100 requests/s, 1 ms each for 100 s, then the server stands still for 100 s.
+    """100 requests/s, 1 ms each for 100 s, then the server stands still for 100 s.
 
     Who sends one at a time sends 10,001 of them until the stall ends, and thinks the mean is 11 ms. The schedule wanted 20,000.
     """

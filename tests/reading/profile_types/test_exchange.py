@@ -69,7 +69,7 @@ def test_a_turn_of_another_trial_is_never_taken():
 
 
 def test_the_last_turn_is_taken_where_nothing_says_otherwise():
-    """The seed's sessions carry neither ids nor results."""
+    """Sessions of older servers carry neither ids nor results."""
     assert decode(traces.record(None, turns((1, {}), (2, {})))).turn["turn"] == 2
 
 

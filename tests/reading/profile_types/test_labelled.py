@@ -20,7 +20,8 @@ LABELLED = sorted((_UDERIA / "labelled").glob("*.json"))
 CAPTURES = sorted(path.parent for path in (_UDERIA / "captures").glob("*/session_details.json"))
 PARSE_RETRY = "optim-this-plan-is-broken-garbage"  # its second call is in no log: unattributed tokens
 
-# observed.md: plan -> strategic, tactical -> tactical, final_report -> report, correct* -> correction, the rest other
+# docs/reference/measured.md, "Labelled trials": plan -> strategic, tactical -> tactical,
+# final_report -> report, correct* -> correction, the rest other
 _KINDS = {"plan": "strategic", "plan_garbage": "strategic", "tactical": "tactical", "final_report": "report"}
 
 

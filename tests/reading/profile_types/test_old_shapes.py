@@ -1,4 +1,4 @@
-"""The seed document's own JSON: string details, no phase marks, no stamps, cumulative totals only."""
+"""JSON of older servers: string details, no phase marks, no stamps, cumulative totals only."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_the_seeds_session_file_reads():
 
 
 def test_the_old_wording_of_the_tactical_call_is_tactical():
-    """The seed calls it Tactical Selection."""
+    """Older servers call it Tactical Selection."""
     entry = _log("Calling LLM for Tactical Selection", {"input_tokens": 3, "output_tokens": 1})
     turn = {**_TURN, "execution_trace": [entry]}
     trace = profile_types.read(traces.record(None, {"last_turn_data": {"workflow_history": [turn]}}))

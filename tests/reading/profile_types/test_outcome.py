@@ -151,7 +151,7 @@ def test_a_long_reason_is_one_short_line():
 
 @pytest.mark.parametrize("tag", ["OPTIM", "@optim", "Optim"])
 def test_a_tag_matches_with_or_without_at_in_any_case(tag):
-    """Tags are compared as the seed says."""
+    """Tags are equal with and without @, in any case."""
     assert read(*exchanges.one_tool_run(), expected=traces.expected(profile_tag=tag)).outcome is Outcome.ANSWERED
 
 

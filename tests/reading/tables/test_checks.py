@@ -115,7 +115,7 @@ def test_a_run_that_expects_nothing_has_an_empty_table_with_its_columns(run):
 
 
 def test_a_fast_wrong_arm_loses_complex_queries_to_a_slow_right_one():
-    """The seed's rule: success first, then the quality of the answer, whatever the time."""
+    """Success first, then the quality of the answer, whatever the time."""
     rows = [
         {
             "query_id": f"q{query}",

@@ -10,7 +10,10 @@ from uderia_bench.trial import Outcome
 
 
 def tool_failed(trace: Trace, _: Thresholds) -> tuple[Finding, ...]:
-    """Find tools whose last word was an error in a trial that was answered all the same (observed.md, 8)."""
+    """Find tools whose last word was an error in a trial that was answered all the same.
+
+    Source: docs/reference/measured.md, "Surprises", number 8.
+    """
     if trace.outcome is not Outcome.ANSWERED:
         return ()
     failed = [

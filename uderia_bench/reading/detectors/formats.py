@@ -1,4 +1,4 @@
-"""Issues of format: what an LLM wrote could not be read as it was, by the five signals of seed-vs-server.md E13."""
+"""Issues of format: what an LLM wrote could not be read as it was (docs/reference/seed.md, "Format signals")."""
 
 from __future__ import annotations
 

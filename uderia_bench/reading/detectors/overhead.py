@@ -23,7 +23,7 @@ def self_correction(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]
 
 
 def large_calls(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]:
-    """Find turns whose logged LLM calls are larger on average than the threshold (seed: high token overhead).
+    """Find turns whose logged LLM calls are larger on average than the threshold (docs/reference/seed.md, "Issue detection").
 
     The calls' own tokens, not the turn's: those of a call that is logged nowhere would make the others look larger.
     """
@@ -54,7 +54,10 @@ def unattributed(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]:
 
 
 def warm_repeat(trace: Trace, _: Thresholds) -> tuple[Finding, ...]:
-    """Find trials that reused the plan of an earlier run: they are no independent repetitions (observed.md, 7)."""
+    """Find trials that reused the plan of an earlier run: they are no independent repetitions.
+
+    Source: docs/reference/measured.md, "Surprises", number 7.
+    """
     return (
         (Finding(evidence=(of_turn("a stored case of an earlier run was retrieved before planning"),)),)
         if trace.rag_used

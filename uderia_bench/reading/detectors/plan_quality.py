@@ -1,4 +1,7 @@
-"""Issues of a plan's quality (seed: plan analysis): what it left out and what it put in the wrong order."""
+"""Issues of a plan's quality: what it left out and what it put in the wrong order.
+
+Source: docs/reference/seed.md, "Best practices".
+"""
 
 from __future__ import annotations
 

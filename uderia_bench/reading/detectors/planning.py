@@ -26,8 +26,9 @@ def excessive(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]:
 def missed_fast_path(trace: Trace, _: Thresholds) -> tuple[Finding, ...]:
     """Find phases whose tactical call decided nothing: one tool, concrete arguments, and just that was called.
 
-    The server's own conditions (protocol.md §7.4) ask for the tool's schema, which no trace has; that the call made is the one
-    the plan already named says the same: nothing required was missing.
+    The server's own conditions (docs/reference/protocol.md, "Fast paths") ask for the tool's
+    schema, which no trace has; that the call made is the one the plan already named says the same:
+    nothing required was missing.
     """
     plan = {phase.number: phase for phase in trace.plan or ()}
     missed = [

@@ -17,19 +17,25 @@ def _threshold(default: float, doc: str, origin: str) -> Any:
 class Thresholds:
     """What the built-in detectors compare with; each field's metadata says what it is and where its default comes from."""
 
-    strategic_tokens: float = _threshold(10_000, "tokens of strategic planning in one turn", "seed: Common Issues 1")
-    tokens_per_llm_call: float = _threshold(10_000, "mean tokens of an LLM call", "seed: Add Issue Detection")
+    strategic_tokens: float = _threshold(
+        10_000, "tokens of strategic planning in one turn", "original specification: more than 10,000 tokens"
+    )
+    tokens_per_llm_call: float = _threshold(
+        10_000, "mean tokens of an LLM call", "original specification: more than 10,000 tokens per LLM call"
+    )
     tool_repeats: float = _threshold(
-        3, "calls of one tool with the same arguments in one phase", "seed: Add Issue Detection (there: of one tool)"
+        3, "calls of one tool with the same arguments in one phase", "original specification: more than 3 calls of one tool"
     )
     simple_phases: float = _threshold(
-        2, "phases that a simple query takes, reports and dates aside", "seed: Context-Specific Analysis (1-2 steps)"
+        2,
+        "phases that a simple query takes, reports and dates aside",
+        "original specification: simple queries take 1 or 2 steps",
     )
     correction_ratio: float = _threshold(
         0.1, "self-correction's share of the turn's tokens", "ours: a tenth of a turn is worth a look"
     )
     unattributed_ratio: float = _threshold(
-        0.05, "share of the turn's tokens that no logged call accounts for", "contract.md: the margin of total_tokens"
+        0.05, "share of the turn's tokens that no logged call accounts for", "the default margin of total_tokens"
     )
 
 

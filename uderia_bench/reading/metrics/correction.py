@@ -12,7 +12,10 @@ _ARCHITECTURE = "only a planner logs its corrections; an agent corrects itself i
 
 
 def correction_rate(trace: Trace) -> float | None:
-    """Return self-corrections / phases executed (seed: Quality Indicators); above 1 where a phase needed several."""
+    """Return self-corrections / phases executed; above 1 where a phase needed several.
+
+    Source: docs/reference/seed.md, "Metrics for optimization".
+    """
     ran = len(executed(trace))
     return trace.corrections / ran if ran else None
 

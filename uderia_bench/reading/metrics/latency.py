@@ -150,7 +150,7 @@ METRICS: tuple[Metric, ...] = (
         assumption=Assumption.POSITIVE,
         read=lambda trace: trace.timing.agent_s,
         across=Across.SHOWN,
-        across_reason="the server's own clock covers different spans per profile type (observed.md, Time)",
+        across_reason="the server's own clock covers different spans per profile type",
     ),
     Metric(
         name="phase_s_mean",

@@ -8,7 +8,8 @@ from enum import StrEnum
 
 from uderia_bench.trace import Trace
 
-# Why two profile types are not tested against each other on something, in the seed's words (What NOT to Compare Directly).
+# Why two profile types are not tested against each other on something, in the words of
+# docs/reference/seed.md, "Comparison methodology".
 CALL_COUNT = "LLM call count: architecture difference"
 OVERHEAD = "Token overhead: expected to differ by design"
 PHASES = "Execution phases: different architectures"
@@ -38,7 +39,10 @@ class Assumption(StrEnum):
 
 
 class Across(StrEnum):
-    """Whether two arms of different profile types may be tested against each other on it (seed: comparison methodology)."""
+    """Whether two arms of different profile types may be tested against each other on it.
+
+    Source: docs/reference/seed.md, "Comparison methodology".
+    """
 
     TESTED = "tested"
     STRUCTURAL = "structural"  # tested, labelled, never names a winner: it restates architecture

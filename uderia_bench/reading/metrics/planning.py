@@ -43,7 +43,7 @@ def fastpath_logged(trace: Trace) -> int | None:
 
 
 def fastpath_rate(trace: Trace) -> float | None:
-    """Return phases without a tactical call / phases executed (seed: FASTPATH effectiveness)."""
+    """Return phases without a tactical call / phases executed (docs/reference/seed.md, "Metrics for optimization")."""
     ran = len(executed(trace))
     return len(skipped_tactical(trace)) / ran if ran else None
 

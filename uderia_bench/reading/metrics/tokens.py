@@ -46,19 +46,22 @@ def unattributed_tokens(trace: Trace) -> int | None:
 
 
 def tokens_per_llm_call(trace: Trace) -> float | None:
-    """Return total tokens / LLM calls (seed: Token Efficiency)."""
+    """Return total tokens / LLM calls (docs/reference/seed.md, "Metrics for optimization")."""
     total = total_tokens(trace)
     return total / len(trace.llm_calls) if total is not None and trace.llm_calls else None
 
 
 def ms_per_token(trace: Trace) -> float | None:
-    """Return latency in milliseconds / total tokens (seed: Execution Speed)."""
+    """Return latency in milliseconds / total tokens (docs/reference/seed.md, "Metrics for optimization")."""
     total, latency = total_tokens(trace), latency_s(trace)
     return 1000 * latency / total if total and latency is not None else None
 
 
 def overhead_ratio(trace: Trace) -> float | None:
-    """Return strategic / total tokens (seed: Token Efficiency); None for types that make no strategic plan."""
+    """Return strategic / total tokens; None for types that make no strategic plan.
+
+    Source: docs/reference/seed.md, "Metrics for optimization".
+    """
     total, strategic = total_tokens(trace), class_tokens(trace, CallClass.STRATEGIC)
     return strategic / total if trace.plan is not None and total and strategic is not None else None
 

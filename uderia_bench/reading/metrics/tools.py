@@ -29,7 +29,7 @@ def tool_errors(trace: Trace) -> int | None:
 
 
 def tool_success_rate(trace: Trace) -> float | None:
-    """Return successful / all data-tool calls (seed: Quality Indicators); None without calls."""
+    """Return successful / all data-tool calls (docs/reference/seed.md, "Metrics for optimization"); None without calls."""
     data = data_calls(trace)
     return sum(1 for call in data if call.status is ToolStatus.SUCCESS) / len(data) if data else None
 

@@ -1,6 +1,6 @@
 """What a turn cost in tokens and money, session naming taken out; where the sources disagree it says so.
 
-Precedence (seed-vs-server.md F7): the turn, then the final events, then token updates, then the result.
+Precedence (docs/reference/seed.md, "Measurement"): the turn, then the final events, then token updates, then the result.
 """
 
 from __future__ import annotations
@@ -38,7 +38,10 @@ class Naming:
 
 
 def naming(exchange: Exchange) -> Naming:
-    """Return what naming the session spent and when (protocol.md §6.7); all zero where there was none."""
+    """Return what naming the session spent and when; all zero where there was none.
+
+    Source: docs/reference/protocol.md, "Session naming".
+    """
     tokens_in = tokens_out = 0
     cost = 0.0
     completes = exchange.all("session_name_generation_complete")
@@ -66,7 +69,7 @@ def tokens(
     """Return the turn's totals less naming; disagreements between sources go to ``notes``.
 
     ``named_in_turn`` is False for genie, whose turn leaves naming out. The cost of a dual-model turn is the sum of its calls,
-    because the turn is priced at the base model (protocol.md §9).
+    because the turn is priced at the base model (docs/reference/protocol.md, "Costs").
     """
     out = named.spent if named_in_turn else Spent(0, 0, 0.0)
     sources = _sources(exchange, out, calls)
@@ -112,7 +115,7 @@ def _sources(exchange: Exchange, out: Spent, calls: tuple[LlmCall, ...]) -> list
     by_calls = Spent(sum(call.input_tokens for call in calls), sum(call.output_tokens for call in calls))
     if spent is not None and (
         spent.input or spent.output or not by_calls.input
-    ):  # a failed agent's turn says 0 (protocol.md §6.1)
+    ):  # a failed agent's turn says 0 (docs/reference/protocol.md, "Token updates")
         found.append(("the turn", spent.less(out)))
     found.extend(_final_events(exchange, out))
     updates = exchange.all("token_update")
@@ -151,7 +154,10 @@ def _final_events(exchange: Exchange, out: Spent) -> list[tuple[str, Spent]]:
 
 
 def _naming_came_before(exchange: Exchange, kind: str) -> bool:
-    """Say whether a final event was sent after naming, and so includes it (llm_only without tools, protocol.md §6.7)."""
+    """Say whether a final event was sent after naming, and so includes it.
+
+    Source: llm_only without tools, docs/reference/protocol.md, "Session naming".
+    """
     for event in reversed(exchange.events):
         if event.kind == "session_name_generation_complete":
             return False

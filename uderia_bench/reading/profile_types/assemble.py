@@ -64,7 +64,10 @@ def _question(exchange: Exchange) -> str | None:
 
 
 def _answer(exchange: Exchange) -> str | None:
-    """Return the answer as text. A genie's turn keeps 500 characters of it, so the result comes first (protocol.md §3.5)."""
+    """Return the answer as text. A genie's turn keeps 500 characters of it, so the result comes first.
+
+    Source: docs/reference/protocol.md, "Turn fields".
+    """
     turn = exchange.turn
     return (
         text(exchange.result.get("final_answer_text"))

@@ -9,7 +9,10 @@ from uderia_bench.trace import Timing
 
 
 def timing(exchange: Exchange, named: Naming, agent_s: float | None) -> Timing:
-    """Return a trial's clocks (observed.md, Time); ``agent_s`` is what the profile type's own clock says, naming out."""
+    """Return a trial's clocks; ``agent_s`` is what the profile type's own clock says, naming out.
+
+    Source: docs/reference/measured.md, "Time".
+    """
     record = exchange.record
     answer_s = next((exchange.since_start(event.at) for event in reversed(exchange.all("final_answer"))), None)
     terminal_s = exchange.since_start(stamp(exchange.task.get("last_updated"))) if exchange.status in TERMINAL else None

@@ -1,4 +1,7 @@
-"""What filled a turn's prompts, from the server's context-window snapshots (protocol.md §6.2): why a prompt is big."""
+"""What filled a turn's prompts, from the server's context-window snapshots: why a prompt is big.
+
+Source: docs/reference/protocol.md, "Events of every turn".
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ from uderia_bench.reading.profile_types.lenient import count, mapping, sequence,
 from uderia_bench.trace import ContextModule
 
 _KIND = "context_window_snapshot"
-# Where the events are gone the turn keeps two of the snapshots, under the names their events had (protocol.md §3.5).
+# Where the events are gone the turn keeps two of the snapshots, under the names their events had
+# (docs/reference/protocol.md, "Turn fields").
 _KEPT = (
     ("Context Window Assembly", "context_window_snapshot_event"),
     ("Context Assembly (Strategic)", "strategic_context_snapshot_event"),

@@ -1,4 +1,6 @@
-"""Reads the steps of Uderia's conversation agent: one LLM call a step, one tool call an invocation (protocol.md §6.4).
+"""Reads the steps of Uderia's conversation agent: one LLM call a step, one tool call an invocation.
+
+Source: docs/reference/protocol.md, "Agent events".
 
 Used by llm_only and by rag_focused with component tools. The agent repeats its last call in ``conversation_llm_complete`` and
 its whole turn in one more token update: neither is a step.

@@ -1,8 +1,9 @@
 """Decodes what came back of one trial, once, into events and the turn; it interprets neither.
 
-Event kinds (protocol.md §6.0): planner events and notifications carry their kind inside, named events in ``event_type``. Events
-that came twice are dropped, events out of order are sorted, and both are noted. Where the task is gone, the events that the
-turn itself keeps stand in for it. Never raises, whatever the bytes.
+Event kinds (docs/reference/protocol.md, "Event kinds"): planner events and notifications carry
+their kind inside, named events in ``event_type``. Events that came twice are dropped, events out of
+order are sorted, and both are noted. Where the task is gone, the events that the turn itself keeps
+stand in for it. Never raises, whatever the bytes.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from uderia_bench.reading.profile_types.lenient import count, mapping, sequence,
 from uderia_bench.trial import TrialRecord
 
 _STAMP_DIGITS = 6  # the server stamps microseconds
-TERMINAL = frozenset({"complete", "completed", "error", "failed", "cancelled"})  # protocol.md §5.2
-# Naming first: the copies of execution_complete that a turn keeps include it (protocol.md §7.6).
+TERMINAL = frozenset({"complete", "completed", "error", "failed", "cancelled"})  # docs/reference/protocol.md, "Task statuses"
+# Naming first: the copies of execution_complete that a turn keeps include it
+# (docs/reference/protocol.md, "Timestamps and durations").
 _TURN_EVENTS = ("system_events", "conversation_agent_events", "tool_enabled_events", "knowledge_events", "genie_events")
 
 

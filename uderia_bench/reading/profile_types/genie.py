@@ -1,4 +1,4 @@
-"""Reads genie turns: a coordinator that consults other profiles (protocol.md §6.6).
+"""Reads genie turns: a coordinator that consults other profiles (docs/reference/protocol.md, "Retrieval and genie events").
 
 A genie's turn accounts for the coordinator alone. What its children spent stands in their own sessions, which the trial's
 record does not hold: the trace names the children, and a note says that their tokens are not in the totals.

@@ -1,4 +1,7 @@
-"""Reads llm_only turns: through the conversation agent (tools or components), or one direct call (protocol.md §2, §6.5)."""
+"""Reads llm_only turns: through the conversation agent (tools or components), or one direct call.
+
+Source: docs/reference/protocol.md, "Profiles" and "Direct LLM events".
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,7 @@ def _direct_call(exchange: Exchange, started: Event | None, ended: Event) -> Llm
 
 LLM_ONLY = ProfileType(
     name="llm_only",
-    doc="A conversation with one LLM, which may call tools through the agent (seed: IDEAT).",
+    doc="A conversation with one LLM, which may call tools through the agent, such as IDEAT.",
     recognises=_recognises,
     read=_read,
 )

@@ -1,4 +1,6 @@
-"""How a trial ended, by the rules that hold for every profile type, with the reason in words (contract.md, protocol.md §12).
+"""How a trial ended, by the rules that hold for every profile type, with the reason in words.
+
+Source: docs/reference/protocol.md, "Failures a client must handle".
 
 The first that holds: misrouted, timed out, cancelled, over a limit, failed, answered. ``status: complete`` proves nothing: plan
 failures, swallowed provider errors and agents that apologise all end so.
@@ -48,7 +50,10 @@ def _judge(exchange: Exchange, trace: Trace) -> tuple[Outcome, str | None]:
 
 
 def failure(exchange: Exchange, trace: Trace) -> str | None:
-    """Say why a trial that ended did not answer, or None where it did: the success predicate of protocol.md §12."""
+    """Say why a trial that ended did not answer, or None where it did.
+
+    Source: docs/reference/protocol.md, "Failures a client must handle".
+    """
     return (
         _error(exchange)
         or _not_over(exchange)
@@ -112,7 +117,8 @@ def _agent_failed(exchange: Exchange, trace: Trace) -> str | None:
     if body.get("success") is False:
         return text(body.get("error")) or "the agent failed"
     for event in exchange.all("tool_result"):
-        if event.body.get("step") == "Unrecoverable Error":  # protocol.md §12, 13
+        # docs/reference/protocol.md, "Failures a client must handle", number 13
+        if event.body.get("step") == "Unrecoverable Error":
             return text(event.details) or "a tool failed for good"
     if exchange.result.get("no_knowledge_found") is True or exchange.turn.get("no_knowledge_found") is True:
         return "no knowledge was found"

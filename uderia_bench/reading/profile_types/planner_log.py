@@ -1,7 +1,7 @@
 """The planner's log of one tool_enabled turn: one list of entries, from the trace or, where that is gone, from the stream.
 
 A trace and the stream tell the same story twice: one of them is read, never both. Signals that only the stream carries are
-counted apart (protocol.md §7.2, column T).
+counted apart (docs/reference/protocol.md, "Log messages").
 """
 
 from __future__ import annotations
@@ -88,7 +88,9 @@ def _from_trace(exchange: Exchange, trace: list[Any]) -> tuple[list[Entry], int]
     depth = 0
     for item in trace:
         action = mapping(item).get("action")
-        if isinstance(action, str):  # "RECOVERY_REPLAN": the log messages around it say the rest (protocol.md §7.1 e)
+        # "RECOVERY_REPLAN": the log messages around it say the rest (docs/reference/protocol.md,
+        # "Trace entries")
+        if isinstance(action, str):
             continue
         action = mapping(action)
         name = text(action.get("tool_name"))

@@ -1,4 +1,6 @@
-"""The phases of a tool_enabled turn: which ran, what belongs to which, and how each came to its tool (protocol.md §7.8).
+"""The phases of a tool_enabled turn: which ran, what belongs to which, and how each came to its tool.
+
+Source: docs/reference/protocol.md, "Phase and tool ledgers".
 
 Only phases at depth 0 count; what a nested prompt did belongs to the phase it ran in. An entry belongs to the phase it names,
 else to the phase that is open where it stands, else to the phase in whose time it fell: after a parallel group entries without
@@ -15,8 +17,8 @@ from uderia_bench.reading.profile_types.planner_log import ORCHESTRATION, Entry,
 from uderia_bench.reading.profile_types.wordings import Meaning
 from uderia_bench.trace import CallClass, Phase, PhasePath, PlannedPhase
 
-_QUOTED = re.compile(r"iteration for '([^']+)'")  # protocol.md §7.2 PE:633
-_TACTICAL_SAYS = "deciding next action for phase goal: '"  # protocol.md §7.2 PE:1504
+_QUOTED = re.compile(r"iteration for '([^']+)'")  # docs/reference/protocol.md, "Log messages" PE:633
+_TACTICAL_SAYS = "deciding next action for phase goal: '"  # docs/reference/protocol.md, "Log messages" PE:1504
 
 
 @dataclass(slots=True)
@@ -98,7 +100,10 @@ def planned(plan: list[object]) -> tuple[PlannedPhase, ...]:
 
 
 def ledger(entries: tuple[Entry, ...], plan: tuple[PlannedPhase, ...]) -> PhaseLedger:
-    """Return the phases and who owns each entry; ``plan`` stands in where the log marks no phases (the seed's)."""
+    """Return the phases and who owns each entry; ``plan`` stands in where the log marks no phases.
+
+    Source: docs/reference/seed.md, "Old formats".
+    """
     phases, positions = _walk(entries)
     if not phases:
         phases = _from_plan(entries, plan)
@@ -220,7 +225,10 @@ def _note(phase: OpenPhase, entry: Entry) -> None:
 
 
 def _orchestrated(phase: OpenPhase, arguments: dict[str, object]) -> None:
-    """Read an orchestrator's start or end: one call a day, or one call for the range (protocol.md §7.5)."""
+    """Read an orchestrator's start or end: one call a day, or one call for the range.
+
+    Source: docs/reference/protocol.md, "Orchestrators".
+    """
     if arguments.get("orchestration_mode") == "range_resolution":
         phase.orchestration = "range"
     elif phase.orchestration is None:

@@ -1,4 +1,6 @@
-"""The LLM calls and tool calls of a tool_enabled turn, from its log (protocol.md §7.7 and §7.8).
+"""The LLM calls and tool calls of a tool_enabled turn, from its log.
+
+Source: docs/reference/protocol.md, "LLM call ledger" and "Phase and tool ledgers".
 
 LLM calls: messages with tokens, one a call id; then the calls that only a token update shows. Tool calls: entries that reached
 a tool; orchestrator entries and the consolidated copy of a date range are none, a column iteration is many.
@@ -109,7 +111,10 @@ def _spent(body: dict[str, Any]) -> bool:
 
 
 def _llm_spans(exchange: Exchange) -> dict[str, Span]:
-    """Return when each call was under way: the LLM's last busy time before the token update naming it (protocol.md §6.2)."""
+    """Return when each call was under way: the LLM's last busy time before the token update naming it.
+
+    Source: docs/reference/protocol.md, "Events of every turn".
+    """
     spans: dict[str, Span] = {}
     began: float | None = None
     last: Span | None = None
@@ -188,7 +193,10 @@ def _tool_call(entry: ToolEntry, phase: OpenPhase | None, attempt: int, duration
 
 
 def status_of(result: dict[str, Any]) -> tuple[ToolStatus, str | None]:
-    """Return how a tool's own result says it ended (protocol.md §7.1); no status counts as success, as on the server."""
+    """Return how a tool's own result says it ended; no status counts as success, as on the server.
+
+    Source: docs/reference/protocol.md, "Trace entries".
+    """
     status = result.get("status")
     if status == "error":
         for said in (result.get("error"), result.get("error_message"), result.get("data")):

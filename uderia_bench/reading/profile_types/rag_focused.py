@@ -1,4 +1,7 @@
-"""Reads rag_focused turns: retrieval, then one synthesis or the conversation agent over what was found (protocol.md §6.6)."""
+"""Reads rag_focused turns: retrieval, then one synthesis or the conversation agent over what was found.
+
+Source: docs/reference/protocol.md, "Retrieval and genie events".
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """Who really served a trial: profile, provider and every model that took part, and whether that is what was asked for.
 
 A model other than the profile's own in the session is the only sign that overlapping arms contaminated each other
-(observed.md), so ``models_used`` and every list of ``dual_model_usage`` count. The session's own ``profile_tag``, ``provider``
-and ``model`` are volatile (protocol.md §3.4) and never believed.
+(docs/reference/measured.md, "Overlapping arms contaminate each other"), so ``models_used`` and
+every list of ``dual_model_usage`` count. The session's own ``profile_tag``, ``provider`` and
+``model`` are volatile (docs/reference/protocol.md, "Session fields") and never believed.
 """
 
 from __future__ import annotations
@@ -60,12 +61,15 @@ def misrouting(exchange: Exchange) -> str | None:
 
 
 def same_tag(one: str, other: str) -> bool:
-    """Say whether two profile tags are the same: with or without @, any case (seed: Troubleshooting)."""
+    """Say whether two profile tags are the same: with or without @, any case (docs/reference/seed.md, "Old formats")."""
     return one.lstrip("@").upper() == other.lstrip("@").upper()
 
 
 def _wrong_profile_id(exchange: Exchange, who: Served) -> str | None:
-    """Compare the profile id asked for with the one executed; an unknown id leaves no trace of itself (observed.md, 2)."""
+    """Compare the profile id asked for with the one executed; an unknown id leaves no trace of itself.
+
+    Source: docs/reference/measured.md, "Surprises", number 2.
+    """
     asked = exchange.record.expected.profile_id or text(exchange.task.get("profile_id_override"))
     executed = text(exchange.session.get("last_executed_profile_id"))
     if asked and executed and asked != executed:

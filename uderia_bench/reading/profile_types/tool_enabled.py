@@ -1,4 +1,7 @@
-"""Reads tool_enabled turns: a strategic plan, then phases with or without a tactical call (protocol.md §6.3, §7)."""
+"""Reads tool_enabled turns: a strategic plan, then phases with or without a tactical call.
+
+Source: docs/reference/protocol.md, "Planner events" and "Execution trace".
+"""
 
 from __future__ import annotations
 
@@ -81,7 +84,10 @@ def _plan(exchange: Exchange, log: PlannerLog) -> tuple[PlannedPhase, ...]:
 
 
 def _agent_s(exchange: Exchange) -> float | None:
-    """Return the planner's own clock, naming out: the live event's, else the turn's, which has it in (protocol.md §7.6)."""
+    """Return the planner's own clock, naming out: the live event's, else the turn's, which has it in.
+
+    Source: docs/reference/protocol.md, "Timestamps and durations".
+    """
     live = seconds(exchange.last("execution_complete").get("duration_ms")) if exchange.task.get("events") else None
     whole = seconds(exchange.turn.get("duration_ms"))
     if live is not None or whole is None:
@@ -118,7 +124,7 @@ def _orchestrations(log: PlannerLog) -> int:
 
 TOOL_ENABLED = ProfileType(
     name="tool_enabled",
-    doc="A strategic plan of phases, each run with a tactical call or without (seed: OPTIM).",
+    doc="A strategic plan of phases, each run with a tactical call or without, such as OPTIM.",
     recognises=_recognises,
     read=_read,
     totals=_totals,

@@ -1,4 +1,4 @@
-"""The report as ``report.json``: schema ``uderia-bench/report/1`` of contract.md, keys in a stable order, never a NaN.
+"""The report as ``report.json``: schema ``uderia-bench/report/1`` , keys in a stable order, never a NaN.
 
 A number that is missing, or an end of an interval that does not exist, is null. Text is ASCII-escaped: what a server said
 cannot reach a terminal through ``--json`` either.

@@ -1,7 +1,7 @@
 """The report as JUnit XML, which CI systems show: one case a gate, one a planned comparison, the run as properties.
 
 A missed gate is a failure and an invalid comparison an error, as the exit code has them; an undecided comparison is skipped
-with what would settle it; a verdict by itself, even ``worse``, fails nothing (contract.md, exit codes).
+with what would settle it; a verdict by itself, even ``worse``, fails nothing (docs/reference/exit-codes.md, "Exit codes").
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
-"""The seed's quick comparison as values and as its ``test_run_<timestamp>.json``, kept honest; ``seed_markdown`` is the other.
+"""A quick comparison as values and as its ``test_run_<timestamp>.json``, kept honest; ``seed_markdown`` is the other.
 
-It has the keys of the stored runs (protocol.md §13): one query, profile 1 against profile 2, differences as profile 1 less
-profile 2 in percent of profile 2. What the seed does not say is added, not put in place of its keys: which of the repeats is
-shown, all the others, and what the statistics make of it. A number that was not measured is null, never 0; a tie has no
-winner; tokens per LLM call name none, since calls are an architecture's own (seed: what not to compare directly).
+It has the keys of the stored runs (docs/reference/protocol.md, "Upstream scripts"): one query,
+profile 1 against profile 2, differences as profile 1 less profile 2 in percent of profile 2. What
+that format lacks is added, not put in place of its keys: which of the repeats is shown, all the
+others, and what the statistics make of it. A number that was not measured is null, never 0; a tie
+has no winner; tokens per LLM call name none, since calls are an architecture's own
+(docs/reference/seed.md, "Comparison methodology").
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from uderia_bench.report.figures import finite
 from uderia_bench.trial import Outcome
 
 _NO_EFFICIENCY_WINNER = "not compared: LLM calls differ by architecture"
-_JUDGED = ("latency_s", "total_tokens", "cost_usd")  # what the seed compares: time, tokens, cost
+_JUDGED = ("latency_s", "total_tokens", "cost_usd")  # docs/reference/seed.md compares time, tokens, cost
 
 _EFFICIENCY = {"tokens_per_call": "tokens_per_llm_call", "ms_per_token": "ms_per_token", "llm_calls": "llm_calls"}
 
@@ -188,7 +190,7 @@ def _pair(one: float | None, two: float | None) -> dict[str, float | None]:
 def _winner(
     comparison: SeedComparison, time: dict[str, float | None], tokens: dict[str, float | None], *, both: bool
 ) -> dict[str, str | None]:
-    """Name the lower of the two numbers shown, as the seed does, where both answered; overall only one that has both."""
+    """Name the lower of the two numbers shown, as the original script, where both answered; overall only one that has both."""
     by_time, by_tokens = (_lower(comparison, pair) if both else None for pair in (time, tokens))
     return {
         "tokens": by_tokens,

@@ -1,4 +1,4 @@
-"""The seed's ``comparison_<timestamp>.md``: the numbers of ``seed_files`` for people, this query only, every repeat beside."""
+"""``comparison_<timestamp>.md``: the numbers of ``seed_files`` for people, this query only, every repeat beside."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NOUNS = {"latency_s": "time", "total_tokens": "tokens", "cost_usd": "cost"}
 
 
 def to_comparison_markdown(comparison: SeedComparison) -> str:
-    """Return the human-readable file, in the seed's order of sections."""
+    """Return the human-readable file, in the original order of sections."""
     data = as_dict(comparison)
     sides = (comparison.profile1, comparison.profile2)
     sections = (_summary, _paths, _insights, _corrections, _recommendation, _repeats, _raw)

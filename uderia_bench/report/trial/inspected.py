@@ -26,7 +26,7 @@ class Inspected:
 
 
 def to_json(inspected: Inspected) -> str:
-    """Return contract.md's JSON: every metric a key, null where it does not apply."""
+    """Return the JSON of docs/reference/run-directory.md, "report.json": every metric a key, null where it does not apply."""
     trace = inspected.trace
     shown = {
         "outcome": trace.outcome,
@@ -43,7 +43,7 @@ def to_json(inspected: Inspected) -> str:
 
 
 def served(inspected: Inspected) -> dict[str, Any]:
-    """Return who served the trial, by contract.md's columns; null where nothing says it."""
+    """Return who served the trial, by the columns of docs/reference/tables.md; null where nothing says it."""
     record, trace = inspected.record, inspected.trace
     return {
         "server": record.expected.server or None,

@@ -11,7 +11,7 @@ import orjson
 from uderia_bench.sim.agent.profiles import CASES_COLLECTION, MCP_SERVER_ID
 from uderia_bench.sim.tasks import SORTED
 
-WARM_INPUT_TOKENS = 300  # what a case found adds to the planning prompt (observed.md, surprise 7)
+WARM_INPUT_TOKENS = 300  # what a case found adds to the planning prompt (docs/reference/measured.md, "Surprises", number 7)
 _NAMESPACE = uuid.UUID("5e0b1c5e-7a54-5f0b-9a3b-2f6c1d0e8a11")
 
 

@@ -45,7 +45,8 @@ class Llm:
         }
 
 
-# So that the shipped profiles tell the seed document's story: IDEAT about 3 s on the quick one, OPTIM about 20 s on the other.
+# So that the shipped profiles resemble docs/reference/seed.md, "Quick comparison": IDEAT about 3 s
+# on the quick one, OPTIM about 20 s on the other.
 GOOGLE = Llm(
     configuration_id="1763819257473-ivpnukbbe",
     name="Google Flash",

@@ -11,7 +11,8 @@ from uderia_bench.sim.agent.llms import FRIENDLI, GOOGLE, Llm
 MCP_SERVER_ID = "1763483266562-a6kulj4xc"
 CASES_COLLECTION = 1  # where successful plans are kept; every planning profile reads it
 KNOWLEDGE_COLLECTION = 13
-ACTION_COMPONENTS = ("chart", "canvas", "knowledge_graph", "scheduler")  # on unless switched off (protocol.md §2)
+# on unless switched off (docs/reference/protocol.md, "Profiles")
+ACTION_COMPONENTS = ("chart", "canvas", "knowledge_graph", "scheduler")
 _COMPONENTS_OFF = {name: {"enabled": False, "intensity": "none"} for name in ACTION_COMPONENTS}
 
 

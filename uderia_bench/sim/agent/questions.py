@@ -39,7 +39,7 @@ from typing import Any
 from uderia_bench.sim.agent import tools
 
 MOST_NEEDS = 3
-# The server's rewriting passes in their order (protocol.md §7.2); rewrites.py plays them.
+# The server's rewriting passes in their order (docs/reference/protocol.md, "Log messages"); rewrites.py plays them.
 PASSES = (
     "temporal_data_flow",
     "sql_consolidation",

@@ -1,4 +1,4 @@
-"""Signing in, tokens, and who one is: ``/api/v1/auth`` (protocol.md §1)."""
+"""Signing in, tokens, and who one is: ``/api/v1/auth`` (docs/reference/protocol.md, "Signing in")."""
 
 from __future__ import annotations
 

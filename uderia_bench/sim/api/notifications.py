@@ -1,4 +1,7 @@
-"""The notification stream: server-sent events for whoever names a user, without a sign-in (protocol.md §10)."""
+"""The notification stream: server-sent events for whoever names a user, without a sign-in.
+
+Source: docs/reference/protocol.md, "Push channels".
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What the server is configured with: profiles, LLM configurations, prices (protocol.md §2, §9)."""
+"""What the server is configured with: profiles, LLM configurations, prices.
+
+Source: docs/reference/protocol.md, "Profiles" and "Costs".
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Sessions: create, list, read, rename, archive, and what their turns consumed (protocol.md §3, §9)."""
+"""Sessions: create, list, read, rename, archive, and what their turns consumed.
+
+Source: docs/reference/protocol.md, "Creating a session" and "Costs".
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Asking, following and cancelling: a query makes a task, a task is polled whole, and may be stopped (protocol.md §4, §5)."""
+"""Asking, following and cancelling: a query makes a task, a task is polled whole, and may be stopped.
+
+Source: docs/reference/protocol.md, "Submitting a query" and "Polling a task".
+"""
 
 from __future__ import annotations
 

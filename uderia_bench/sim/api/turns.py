@@ -1,4 +1,7 @@
-"""Single turns of a session: in full, their plan, their query (protocol.md §3.2). All three want a valid token."""
+"""Single turns of a session: in full, their plan, their query. All three want a valid token.
+
+Source: docs/reference/protocol.md, "Reading sessions".
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A tool that knows single columns, asked about a table: the server describes the table and runs the tool for every column.
 
-One entry of the trace stands for all of these calls; the events show each (protocol.md §7.5).
+One entry of the trace stands for all of these calls; the events show each (docs/reference/protocol.md, "Orchestrators").
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""llm_only without an agent: one LLM call, no tools, the session named after the answer (protocol.md §6.5).
+"""llm_only without an agent: one LLM call, no tools, the session named after the answer.
+
+Source: docs/reference/protocol.md, "Direct LLM events".
 
 A provider's error is swallowed by the real server into an empty answer with no tokens, a success by its status; so it is here.
 """

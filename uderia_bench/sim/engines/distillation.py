@@ -1,4 +1,7 @@
-"""Results too large for a prompt: the planning engine shows the LLM their outline instead (protocol.md §7.3)."""
+"""Results too large for a prompt: the planning engine shows the LLM their outline instead.
+
+Source: docs/reference/protocol.md, "Context optimization".
+"""
 
 from __future__ import annotations
 

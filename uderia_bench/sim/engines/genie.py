@@ -1,4 +1,6 @@
-"""genie: a coordinator that asks other profiles, each in a session of its own, and joins what they say (protocol.md §6.6).
+"""genie: a coordinator that asks other profiles, each in a session of its own, and joins what they say.
+
+Source: docs/reference/protocol.md, "Retrieval and genie events".
 
 Its tokens are the coordinator's alone; what its experts spent is in their sessions, as on the real server. They are asked at
 the same time; a single one's answer is passed through without a synthesis. It asks inside this server, whatever its port,
@@ -208,7 +210,9 @@ class _Turn:
             "provider": run.llm.provider,
             "raw_response": text,
             "session_id": run.session.id,
-            "slave_sessions_used": {},  # filled from a loop that has always ended by then (protocol.md §6.6)
+            # filled from a loop that has always ended by then (docs/reference/protocol.md,
+            # "Retrieval and genie events")
+            "slave_sessions_used": {},
             "tools_used": [],
             "total_input_tokens": run.session.input_tokens,
             "total_output_tokens": run.session.output_tokens,

@@ -15,11 +15,13 @@ from uderia_bench.sim.tasks import COORDINATION, QUERY, Form, Task
 from uderia_bench.sim.trouble.faults import SUBMIT_ERROR, SUBMIT_LOST
 from uderia_bench.sim.truth import Ledger
 
-# Switching the profile context takes 40 to 110 ms on an idle server (observed.md, Endpoints): most of it is the health check of
-# the tool server, during which the loop serves others.
+# Switching the profile context takes 40 to 110 ms on an idle server (docs/reference/measured.md,
+# "Endpoints"): most of it is the health check of the tool server, during which the loop serves others.
 _HEALTH_CHECK_S = (0.01, 0.08)
 _SWITCH_WORK_S = 0.03
-_CHILD_POLL_S = 1.0  # how often a coordinator looks whether an expert is done (protocol.md §6.6)
+# how often a coordinator looks whether an expert is done (docs/reference/protocol.md, "Retrieval
+# and genie events")
+_CHILD_POLL_S = 1.0
 
 
 async def _check_tools(state: State) -> None:
@@ -34,7 +36,8 @@ async def open_session(state: State, user: str, profile: Profile, parent: Parent
     """Create a session of the profile.
 
     The switch comes first and the health check of its tools after it: a report written meanwhile, or until the next switch, is
-    written by this profile's model (observed.md: 17 of 48 with bare sessions).
+    written by this profile's model (docs/reference/measured.md, "Overlapping arms contaminate each
+    other": 17 of 48 with bare sessions).
     """
     state.switch(profile)
     await _check_tools(state)

@@ -1,7 +1,8 @@
 """rag_focused: search the knowledge, then synthesise an answer, by one call or by the agent where components are on.
 
 Nothing found: the session is named first and the answer says so, without an LLM call for it. Where there is no collection,
-the turn is refused: an error event, complete without a result, no turn (protocol.md §6.6).
+the turn is refused: an error event, complete without a result, no turn (docs/reference/protocol.md,
+"Retrieval and genie events").
 """
 
 from __future__ import annotations

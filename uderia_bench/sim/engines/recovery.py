@@ -1,4 +1,6 @@
-"""What the planning engine does when a phase gets nowhere: five tactical attempts, then a new plan (protocol.md §7.2).
+"""What the planning engine does when a phase gets nowhere: five tactical attempts, then a new plan.
+
+Source: docs/reference/protocol.md, "Log messages".
 
 The new plan is logged and, as on the real server, not carried out: the loop goes on over the phases it had.
 """

@@ -1,7 +1,8 @@
 """What the server does to a plan after the LLM has written it: twelve passes in a fixed order, each with its own words.
 
-``Plan Rewrite`` follows whenever a pass changed the plan, and is the only signal they share (protocol.md §7.2). A prompt asks
-for one by name, ``#rewrite=sql_consolidation``, or for all of them, ``#rewrite=all``.
+``Plan Rewrite`` follows whenever a pass changed the plan, and is the only signal they share
+(docs/reference/protocol.md, "Log messages"). A prompt asks for one by name,
+``#rewrite=sql_consolidation``, or for all of them, ``#rewrite=all``.
 """
 
 from __future__ import annotations
