@@ -6,9 +6,12 @@ check, which also knows what belongs together.
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
@@ -16,6 +19,9 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from uderia_bench import report
+from uderia_bench.documents import corpus as corpus_models
+from uderia_bench.documents import expectation, experiment_parts
+from uderia_bench.documents import experiment as experiment_models
 from uderia_bench.documents.corpus import CorpusFile
 from uderia_bench.documents.experiment import Experiment
 from uderia_bench.documents.yaml import Written
@@ -51,7 +57,8 @@ def experiment() -> dict[str, Any]:
     schema = _document(Experiment, "uderia-bench experiment")
     tuned = {"sim": schema["properties"]["sim"]}
     sim = {"type": "object", "properties": tuned, "required": ["sim"], "additionalProperties": False}
-    schema["properties"]["server"] = {"anyOf": [schema["properties"]["server"], sim]}
+    server = schema["properties"]["server"]
+    schema["properties"]["server"] = {"anyOf": [server, sim], "description": server.pop("description")}
     schema["required"] = [name for name in schema["required"] if name not in ("name", "server")]
     return schema
 
@@ -71,4 +78,29 @@ ALL: Mapping[str, Callable[[], dict[str, Any]]] = MappingProxyType(
 
 def _document(model: type[Written], title: str) -> dict[str, Any]:
     schema = model.model_json_schema(schema_generator=_AsWritten, mode="validation")
+    described = _descriptions()
+    for name, part in {model.__name__: schema, **schema["$defs"]}.items():
+        for field, description in described.get(name, {}).items():
+            part["properties"][field]["description"] = description
     return {"$schema": _DIALECT, **schema, "title": title}
+
+
+def _descriptions() -> dict[str, dict[str, str]]:
+    """Return the description of each field by model: the string that follows the field in the source.
+
+    Read here and not by pydantic, which would parse the source whenever a document is loaded.
+    """
+    bodies = (
+        (node.name, node.body)
+        for module in (corpus_models, expectation, experiment_models, experiment_parts)
+        for node in ast.parse(inspect.getsource(module)).body
+        if isinstance(node, ast.ClassDef)
+    )
+    return {name: dict(_described(body)) for name, body in bodies}
+
+
+def _described(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
+    for statement, following in pairwise(body):
+        match statement, following:
+            case ast.AnnAssign(target=ast.Name(id=field)), ast.Expr(value=ast.Constant(value=str(text))):
+                yield field, " ".join(text.split()).replace("``", "`")

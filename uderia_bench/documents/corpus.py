@@ -52,15 +52,23 @@ MatrixValue: TypeAlias = Annotated[Label, BeforeValidator(_as_text)]
 
 
 class QueryTemplate(Written):
-    """A query as it is written: with a ``matrix`` it stands for one query a combination of values."""
+    """A query as it is written. With a ``matrix`` it makes one query for each combination of values."""
 
     id: Label
+    """Name of the query, unique in the corpus. It pairs arms and runs, so keep it stable."""
     prompt: Text | None = None
+    """The question. ``{name}`` is filled in from ``matrix``; write ``{{name}}`` for the text itself."""
     turns: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
+    """The questions of a conversation, in order, instead of ``prompt``. They share one session, and
+    each is a trial."""
     complexity: Complexity | None = None
+    """The class of the query. It decides which rule names a winner; edge cases name none."""
     tags: tuple[Label, ...] = ()
+    """Words to filter by."""
     expect: tuple[Expectation, ...] = ()
+    """What makes the answer right. Each entry says one thing."""
     matrix: Annotated[dict[Text, Annotated[tuple[MatrixValue, ...], Field(min_length=1)]], Field(min_length=1)] | None = None
+    """Values for the placeholders of the prompt. Each combination makes one query: ``id[name=value]``."""
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
@@ -126,12 +134,16 @@ class QueryTemplate(Written):
 
 
 class CorpusFile(Written):
-    """One corpus file as it is written."""
+    """One corpus file."""
 
     version: Literal[1] = 1
+    """Version of the document format."""
     name: Label | None = None
+    """Name of the corpus; by default the file's name."""
     queries: tuple[QueryTemplate, ...] = ()
+    """The questions."""
     include: tuple[Text, ...] = ()
+    """More corpus files, relative to this one. Their queries are added."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

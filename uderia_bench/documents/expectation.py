@@ -54,70 +54,96 @@ def _under(key: str, *kinds: type) -> BeforeValidator:
 
 
 class Number(Written):
-    """A number, how far from it still counts, in the number's own unit, and what has to stand beside it."""
+    """A number that the answer should state. Short form: the number itself."""
 
     value: float
+    """The number that the answer should state."""
     tolerance: Annotated[float, Field(ge=0)] = 0.0
+    """How far from it still counts, in the unit of the number."""
     unit: Text | None = None
+    """Text that has to be next to the number, such as ``GB``."""
 
 
 class JsonPath(Written):
-    """A place in the answer's JSON, and what should stand there; without ``equals`` it only has to be there."""
+    """A place in the answer's JSON. Short form: the path itself."""
 
     path: Annotated[Text, AfterValidator(_path)]
+    """A JSONPath (RFC 9535), such as ``$.rows[0].name``."""
     equals: str | int | float | bool | None = None
+    """The value that should be there. Without it, the place only has to exist."""
 
 
 Cell: TypeAlias = str | int | float | bool
 
 
 class Table(Written):
-    """Rows that should be in a table of the answer, in any order; ``more``: others may be there too."""
+    """Rows that a table of the answer should have. Short form: the rows themselves."""
 
     rows: Annotated[tuple[Annotated[tuple[Cell, ...], Field(min_length=1)], ...], Field(min_length=1)]
+    """The rows, as lists of cells. Their order does not matter."""
     more: bool = False
+    """Whether the table may have other rows too."""
 
 
 class LlmJudge(Written):
-    """What a language model should find in the answer, and the share of its scale from which that counts as met."""
+    """A rubric for a judging language model. Short form: the rubric itself."""
 
     rubric: Text
+    """What the judge looks for in the answer."""
     at_least: Share = 0.7
+    """The part of the judge's scale from which the expectation is met."""
 
 
 class Custom(Written):
-    """An expectation kind of another distribution, and what it should make of ``value``."""
+    """An expectation kind of a plug-in."""
 
     kind: Label
+    """Name of an expectation kind that a plug-in adds."""
     value: Any = None
+    """The value that the kind takes."""
 
 
 class Expectation(Written):
-    """One thing that makes an answer right: exactly one of the kinds is set.
-
-    ``weight`` is its share among the query's expectations. ``turn`` says which turn of a conversation it speaks of, from 1;
-    without it, the last.
-    """
+    """One thing that makes an answer right. Exactly one of the kinds is set."""
 
     contains: Text | None = None
+    """Text that the answer has. Case and white space do not matter."""
     not_contains: Text | None = None
+    """Text that the answer must not have."""
     one_of: Texts | None = None
+    """Texts of which the answer has at least one."""
     matches: Annotated[Text, AfterValidator(_pattern)] | None = None
+    """A regular expression that finds something in the answer. ``^`` and ``$`` match at line ends."""
     number: Annotated[Number, _under("value", int, float)] | None = None
+    """A number that the answer states, in digits of any locale or in words."""
     json_path: Annotated[JsonPath, _under("path", str)] | None = None
+    """A place in an answer that is JSON, bare or in a code block."""
     table: Annotated[Table, _under("rows", tuple, list)] | None = None
+    """A table that the answer has, as HTML, Markdown or JSON."""
     tools_called: Texts | None = None
+    """Tools that the agent called at least once."""
     tools_not_called: Texts | None = None
+    """Tools that the agent did not call."""
     phases_at_most: Annotated[int, Field(ge=0)] | None = None
+    """The largest number of phases that were executed. Not checked where the profile type plans none."""
     max_s: Annotated[float, Field(gt=0)] | None = None
+    """The longest time to the answer (``latency_s``), in seconds."""
     max_tokens: Annotated[int, Field(gt=0)] | None = None
+    """The most tokens of the turn, in and out, session naming excluded."""
     same_as: Text | None = None
+    """The id of another query. Its answer on the same arm and repeat must state the same facts."""
     llm_judge: Annotated[LlmJudge, _under("rubric", str)] | None = None
+    """A rubric for the experiment's judge. Not checked where the experiment has no judge."""
     custom: Custom | None = None
+    """An expectation kind of a plug-in."""
     any: Annotated[tuple[Expectation, ...], Field(min_length=1)] | None = None
+    """Several expectations of which at least one must hold."""
     all: Annotated[tuple[Expectation, ...], Field(min_length=1)] | None = None
+    """Several expectations that must all hold."""
     weight: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    """Weight of this expectation among those of the query."""
     turn: Annotated[int, Field(ge=1)] | None = None
+    """The turn of a conversation that it is about, from 1; by default the last."""
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:

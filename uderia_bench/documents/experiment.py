@@ -76,42 +76,70 @@ def _first_against_the_others(validated: dict[str, Any]) -> tuple[Contrast, ...]
 class Experiment(Written):
     """One experiment, complete: every default is filled in.
 
-    ``corpus`` and ``sim.faults`` lead from where we are, not from the file; ``margins`` map a metric's name to the smallest
-    effect worth acting on, a share; ``baseline`` names the run that gates ``vs baseline`` compare with; ``timeout``, ``grace``
-    (what trials in flight get when the run is stopped) and ``outage`` (how long a server may be away) are in seconds.
-    ``notifications`` listens to the server's stream of events: polls come sooner, and every event costs the server and us work.
+    Paths in ``corpus`` and ``sim.faults`` are relative to the current directory, not to the file. Times are in seconds.
     """
 
     version: Literal[1]
+    """Version of the document format."""
     name: Label
+    """Name of the experiment; by default the file's name."""
     server: Server
+    """Address of the Uderia server, or ``sim`` for the embedded one."""
     sim: Sim = Sim()
+    """Settings of the embedded server."""
     corpus: Annotated[tuple[Text, ...], BeforeValidator(one_or_more)] = ()
+    """The corpus, or several, relative to this file."""
     filter: Filter = Filter()
+    """Which queries of the corpora to ask."""
     sample: Sample | None = None
+    """How many of these queries to draw."""
     shard: WrittenShard | None = None
+    """Which part of the queries this process asks: ``2/4``."""
     arms: Annotated[tuple[Arm, ...], Field(min_length=1)]
+    """The profiles to compare. One arm alone is measured without a comparison."""
     contrasts: tuple[Contrast, ...] = Field(default_factory=_first_against_the_others)
+    """Which arms to compare; by default the first arm with each other one."""
     repeats: Count = 5
+    """How often each query is asked on each arm."""
     warmup: Natural = 1
+    """Trials of each arm before measuring. They are stored and not counted."""
     seed: Natural = 7
+    """Seed of the plan and of the statistics."""
     load: Load = Load()
+    """How hard to ask."""
     timeout: Duration = 600.0
+    """How long a trial may take. Then it is cancelled on the server."""
     grace: Patience = 30.0
+    """How long trials in flight may go on after a stop."""
     outage: Patience = 120.0
+    """How long a server may be unreachable before the run stops."""
     on_quota: Literal["pause", "stop", "continue"] = "pause"
+    """At an hourly or daily quota of the user: wait for its end, stop the run, or go on with the next
+    trial."""
     budget: Budget = Budget()
+    """What the whole run may spend. It stops before it exceeds one of these."""
     stop: InterimLooks | None = None
+    """Interim looks at which the run may end early."""
     sessions: Literal["keep", "archive"] = "keep"
+    """Whether to archive sessions when the run is over. Many sessions slow a server down."""
     session_profile: Literal["auto", "arm", "default"] = "auto"
+    """The profile a session is created with. ``auto``: the arm's where trials overlap, else none."""
     notifications: Annotated[Literal["off", "on"], BeforeValidator(_on_or_off)] = "off"
+    """Whether to listen to the server's stream of events, which saves polls."""
     margins: dict[Text, Share] = Field(default_factory=lambda: {"latency_s": 0.10, "total_tokens": 0.05, "cost_usd": 0.05})
+    """The smallest effect worth acting on, for each metric. These metrics are the primary ones."""
     correction: Literal["holm", "bh", "none"] = "holm"
+    """How p-values are adjusted for the number of primary metrics."""
     confidence: Annotated[Share, Field(gt=0, lt=1)] = 0.95
+    """Confidence level of intervals and tests."""
     baseline: Baseline | None = None
+    """A run to compare with: a name saved with ``baseline save``, a run id or a directory."""
     gates: tuple[Text, ...] = ()
+    """Conditions that the run must keep; a missed one is exit code 1."""
     prices: dict[Text, Price] = Field(default_factory=dict)
+    """Prices of models by the server's names, for ``list_cost_usd``."""
     judge: Judge | None = None
+    """A language model that scores answers."""
 
     _document: Document = PrivateAttr(default=Document(file="", data=None, places={}))
     _corpora: tuple[Corpus, ...] = PrivateAttr(default=())

@@ -45,12 +45,16 @@ Count: TypeAlias = Annotated[Natural, Field(ge=1)]
 
 
 class Arm(Written):
-    """One profile as compared. ``profile`` is a tag, with or without @ and in any case, or a profile id."""
+    """One profile, as it is compared."""
 
     name: Label
+    """Name of the arm, as reports and gates use it."""
     profile: Text
+    """The profile's tag, with or without ``@`` and in any case, or its id."""
     server: Server | None = None
+    """The arm's server; by default the experiment's."""
     concurrency: Count | None = None
+    """The most trials of this arm in flight; by default the load's."""
 
 
 def _names_another_run(value: str) -> str:
@@ -67,7 +71,9 @@ class Contrast(Written):
     """Two arms to compare, by name."""
 
     baseline: Label
+    """Name of the arm to compare with."""
     candidate: Label
+    """Name of the arm that is compared."""
 
 
 def _arrivals(value: Any) -> Any:
@@ -77,18 +83,22 @@ def _arrivals(value: Any) -> Any:
 
 
 class Load(Written):
-    """How hard to ask. ``concurrency`` is per server; ``rate`` is trials a second and belongs to open arrivals.
-
-    ``sweep`` asks everything at one level after the other, of concurrency in a closed loop and of the rate in an open one.
-    ``ramp`` is the seconds in which the load grows to what it is; 0 for none.
-    """
+    """How hard to ask."""
 
     concurrency: Count = 8
+    """Trials in flight on each server, in a closed loop."""
     isolation: Literal["arm", "none", "trial"] = "arm"
+    """``arm``: trials in flight on a server belong to one arm at a time. ``none``: arms may overlap.
+    ``trial``: one trial in flight."""
     arrivals: Annotated[Literal["closed", "constant", "poisson"], BeforeValidator(_arrivals)] = "closed"
+    """``closed``: a trial is sent when one ends. ``constant``, ``poisson``: trials are sent by the
+    clock, at ``rate``."""
     sweep: tuple[Rate, ...] | None = None
+    """Levels to ask everything at, one after the other: trials in flight, or rates in an open loop."""
     rate: Rate | None = Field(default=None, validate_default=True)
+    """Trials per second, in an open loop: ``2/s``, ``30/min``."""
     ramp: Patience = 0.0
+    """The time in which the load grows to its full size; 0 for none."""
 
     @field_validator("sweep", mode="before")
     @classmethod
@@ -156,18 +166,23 @@ def _is_slots(level: Any) -> bool:
 
 
 class Sim(Written):
-    """How the embedded Uderia is tuned. Without a ``seed`` it takes the experiment's."""
+    """Settings of the embedded server."""
 
     speed: Annotated[float, Field(gt=0)] = 1.0
+    """How many times faster than real agents the embedded ones are."""
     seed: Natural | None = None
+    """Seed of the agents; by default the experiment's."""
     faults: Text | None = None
+    """A file of faults, effects and server settings, relative to this one."""
 
 
 class Filter(Written):
-    """Which queries of the corpora to ask: those with any of the tags and any of the complexities; empty means all."""
+    """Which queries of the corpora to ask."""
 
     tags: Annotated[tuple[Text, ...], BeforeValidator(one_or_more)] = ()
+    """Only queries with at least one of these tags; empty for all."""
     complexity: Annotated[tuple[Complexity, ...], BeforeValidator(one_or_more)] = ()
+    """Only queries of these classes; empty for all."""
 
     def keeps(self, query: Query) -> bool:
         """Whether a query is asked."""
@@ -176,11 +191,14 @@ class Filter(Written):
 
 
 class Sample(Written):
-    """How many of the queries to ask, drawn by ``seed`` (else the experiment's); ``by``: in the proportions of the labels."""
+    """A random sample of the queries."""
 
     n: Count
+    """How many queries to ask."""
     seed: Natural | None = None
+    """Seed of the draw; by default the experiment's."""
     by: Literal["complexity"] | None = None
+    """``complexity``: draw in the proportions of the classes."""
 
 
 def _shard(value: Any) -> Any:
@@ -193,10 +211,12 @@ def _shard(value: Any) -> Any:
 
 
 class Shard(Written):
-    """Which part of the queries this process asks, where several share them: written ``2/4``."""
+    """The part of the queries that this process asks. Written ``2/4``."""
 
     index: Count
+    """Which part this process asks, from 1."""
     of: Count
+    """The number of parts."""
 
     @field_validator("of")
     @classmethod
@@ -211,10 +231,12 @@ WrittenShard: TypeAlias = Annotated[Shard, BeforeValidator(_shard)]
 
 
 class Price(Written):
-    """What a model's tokens cost, in US dollars a million, by the server's own names."""
+    """The price of a model's tokens."""
 
     input_cost_per_million: Annotated[float, Field(ge=0)]
+    """US dollars per million input tokens."""
     output_cost_per_million: Annotated[float, Field(ge=0)]
+    """US dollars per million output tokens."""
 
 
 def _judges(value: str) -> str:
@@ -224,33 +246,43 @@ def _judges(value: str) -> str:
 
 
 class Judge(Written):
-    """A language model that scores answers by ``llm_judge`` rubrics, at an OpenAI-compatible endpoint; off without this.
-
-    ``url`` is what ``/chat/completions`` is appended to; ``rubric`` holds for every answer. Each answer is scored ``repeats``
-    times, and with ``swap`` as often with the scale turned round. ``price`` makes the judge's own cost.
-    """
+    """A language model that scores answers by the ``llm_judge`` rubrics."""
 
     url: Annotated[Server, AfterValidator(_judges)]
+    """Address of an OpenAI-compatible endpoint, to which ``/chat/completions`` is appended."""
     model: Text
+    """Name of the judging model."""
     rubric: Text | None = None
+    """A rubric for every answer, beside those of the corpus."""
     repeats: Annotated[Count, Field(le=20)] = 1
+    """How often each answer is scored."""
     swap: bool = True
+    """Whether each answer is also scored as often with the scale turned round."""
     concurrency: Count = 4
+    """Requests in flight."""
     timeout: Duration = 60.0
+    """How long a request may take."""
     price: Price | None = None
+    """Price of the judging model's tokens, to compute the cost of judging."""
 
 
 class InterimLooks(Written):
-    """Looks declared in advance: the run ends at the first where ``metric`` has decided every contrast (O'Brien-Fleming)."""
+    """Planned looks at the data. The run ends at the first look where the metric has decided every contrast."""
 
     metric: Text = "latency_s"
+    """The metric that must decide every contrast."""
     looks: Annotated[Count, Field(ge=2, le=20)] = 5
+    """How many looks are planned, the end of the run included."""
 
 
 class Budget(Written):
-    """The most that one sitting of a run may spend: dollars, tokens, trials, time; it stops before any of them is exceeded."""
+    """The most that a run may spend. It stops before it exceeds one of these."""
 
     usd: Annotated[float, Field(gt=0)] | None = None
+    """The most US dollars, by the server's costs."""
     tokens: Count | None = None
+    """The most tokens."""
     trials: Count | None = None
+    """The most trials."""
     time: Duration | None = None
+    """The longest time."""
