@@ -12,7 +12,7 @@ from scripted import URL, Scripted
 from uderia_bench.gateway import directory
 from uderia_bench.gateway.connect import connect
 from uderia_bench.gateway.credentials import Credentials, Secret
-from uderia_bench.runner.bookkeeping import Bookkeeper
+from uderia_bench.runner.book import Book
 from uderia_bench.runner.budget import Account
 from uderia_bench.runner.gauge import Gauge
 from uderia_bench.runner.runner import LoadPlan, Runner
@@ -93,7 +93,7 @@ class Bench:
                     servers={URL: uderia},
                     arms=arms,
                     conditions=self.conditions,
-                    book=Bookkeeper(ledger, AtOnce(ledger)),
+                    book=Book(ledger, AtOnce(ledger)),
                     watch=lambda record, _: self.seen.append(record),
                     stop=self.stop,
                     spent=Account.carried(ledger.account(), trials=len(self.trials) - len(left)),

@@ -23,8 +23,7 @@ import anyio
 import anyio.to_thread
 import orjson
 
-from uderia_bench.runner import bookkeeping
-from uderia_bench.runner.bookkeeping import Bookkeeper
+from uderia_bench.runner.book import Book, open_book
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.ledger_rows import Entry
 from uderia_bench.trial import Ending, Serving, Stage, Trial, TrialRecord
@@ -66,10 +65,10 @@ class OnTheLoop(Nowhere):
 
 def main() -> None:
     """Print a line a way of writing."""
-    ways: dict[str, Callable[[Ledger], AbstractAsyncContextManager[Bookkeeper]]] = {
+    ways: dict[str, Callable[[Ledger], AbstractAsyncContextManager[Book]]] = {
         "nothing written": _with(Nowhere),
         "on the event loop": _with(OnTheLoop),
-        "in a thread": bookkeeping.opened,
+        "in a thread": open_book,
     }
     body = _body()
     print(f"{TRIALS} trials of {len(body) / 1000:.0f} KB at {RATE:g}/s, times in ms")
@@ -92,16 +91,16 @@ def _p99(values: list[float]) -> float:
     return statistics.quantiles(values, n=100)[-1]
 
 
-def _with(kind: type[Nowhere]) -> Callable[[Ledger], AbstractAsyncContextManager[Bookkeeper]]:
+def _with(kind: type[Nowhere]) -> Callable[[Ledger], AbstractAsyncContextManager[Book]]:
     @asynccontextmanager
-    async def opened(ledger: Ledger) -> AsyncGenerator[Bookkeeper]:
-        yield Bookkeeper(ledger, kind(ledger))
+    async def opened(ledger: Ledger) -> AsyncGenerator[Book]:
+        yield Book(ledger, kind(ledger))
 
     return opened
 
 
 async def _write_all(
-    ledger: Ledger, opened: Callable[[Ledger], AbstractAsyncContextManager[Bookkeeper]], plan: list[Trial], body: bytes
+    ledger: Ledger, opened: Callable[[Ledger], AbstractAsyncContextManager[Book]], plan: list[Trial], body: bytes
 ) -> tuple[float, list[float], list[float]]:
     """Take every trial through its three commits, each at its time; return CPU a trial, stalls and waits for a mark, in ms."""
     stalls: list[float] = []
@@ -113,7 +112,7 @@ async def _write_all(
             await anyio.sleep(TICK_S)
             stalls.append((time.perf_counter() - began_s - TICK_S) * 1000)
 
-    async def one(book: Bookkeeper, trial: Trial) -> None:
+    async def one(book: Book, trial: Trial) -> None:
         now = datetime.now(UTC)
         book.attempts(trial.trial_id)
         book.pending(trial.trial_id)

@@ -14,7 +14,8 @@ from uderia_bench.gateway import directory, embedded
 from uderia_bench.gateway.connect import connect
 from uderia_bench.gateway.credentials import Credentials, Secret
 from uderia_bench.reading import profile_types
-from uderia_bench.runner import bookkeeping, patience
+from uderia_bench.runner import patience
+from uderia_bench.runner.book import open_book
 from uderia_bench.runner.runner import Runner
 from uderia_bench.runner.stop import Stop
 from uderia_bench.runs.ledger import Ledger
@@ -62,7 +63,7 @@ async def test_every_trial_is_truly_labelled_in_the_end(tmp_path, monkeypatch):
             arms = {arm: directory.resolve(arm, profiles, server=url) for arm in ("IDEAT", "OPTIM")}
             with Ledger.create(tmp_path / "ledger.sqlite", trials, arms) as ledger:
                 for _ in range(MOST_SITTINGS):  # what was turned away between two expiries is left to a resume
-                    async with bookkeeping.opened(ledger) as book:
+                    async with open_book(ledger) as book:
                         runner = Runner(
                             servers={url: uderia},
                             arms=arms,

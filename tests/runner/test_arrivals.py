@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from itertools import pairwise
 
 import anyio
 import httpx
@@ -12,7 +13,7 @@ from benches import CONDITIONS, Bench, planned
 from scripted import Scripted
 
 from uderia_bench.runner import pacing
-from uderia_bench.runner.arrivals import PREPARE_S, Arrivals
+from uderia_bench.runner.arrivals import PREPARE_S, STARTS_A_SECOND, Arrivals, Spacing
 from uderia_bench.runner.pacing import Shape
 from uderia_bench.trial import Ending
 
@@ -135,3 +136,23 @@ async def test_the_clock_of_an_open_loop_counts_what_it_could_not_keep():
     assert arrivals.next_due_s() - begun_s == 1.0
     assert arrivals.overdue(100) == 6  # due after 1, 1.5, … 3.5 s
     assert arrivals.overdue(2) == 3
+
+
+def test_starts_that_come_together_are_spread_and_those_that_do_not_are_left_alone():
+    """At 4 starts per second, three that come together start 0.25 s apart; a late one starts at once and saves no credit."""
+    starts = Spacing(rate=4.0)
+    assert [starts.take(now_s) for now_s in (10.0, 10.0, 10.0, 20.0, 20.0)] == [10.0, 10.25, 10.5, 20.0, 20.25]
+
+
+async def test_a_closed_loop_starts_its_slots_one_after_the_other(tmp_path):
+    """Forty trials start over 156 ms; the wait is part of ``queue_s``, which begins when the slot was free."""
+    bench = Bench(
+        tmp_path, Scripted(task_s=5.0, submit_s=0.0), planned(40, arms=("OPTIM",)), replace(CONDITIONS, concurrency=40)
+    )
+    await bench.run()
+    records = sorted(bench.records().values(), key=lambda record: record.trial.seq)
+    apart = [later.sent_s - earlier.sent_s for earlier, later in pairwise(records)]
+    assert apart == pytest.approx([1 / STARTS_A_SECOND] * 39)
+    assert all(record.sent_s - record.due_s >= 0 for record in records)
+    assert bench.server.most_in_flight == 40
+    assert bench.gauge.conditions().send_late_p99_s == pytest.approx(0, abs=1e-6)

@@ -1,19 +1,26 @@
-"""What writing in a thread promises: who goes on finds its entry committed, and who meets an error finds nothing of it."""
+"""The book of a run: what is committed, in which order, and what remains after an error."""
 
 from __future__ import annotations
 
 import sqlite3
+import tempfile
 import threading
+from datetime import UTC, datetime
+from pathlib import Path
 
 import anyio
 import pytest
+from benches import AtOnce
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from records import ARM, record, trial
 
 from uderia_bench.errors import StoreError
-from uderia_bench.runner import book
-from uderia_bench.runner.book import ENDS_A_COMMIT, LedgerThread
+from uderia_bench.runner import book as book_module
+from uderia_bench.runner.book import ENDS_A_COMMIT, Book, LedgerThread, open_book
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.ledger_rows import Entry, State
+from uderia_bench.trial import Ending
 
 pytestmark = pytest.mark.anyio
 TRIALS = 3 * ENDS_A_COMMIT
@@ -105,7 +112,7 @@ async def test_what_has_queued_up_is_few_commits_and_marks_go_with_the_first(pat
 
 async def test_an_end_waits_for_no_pause_between_marks(path, monkeypatch):
     """Arrivals by the clock bring marks without end, and slots and memory are held until an end is committed."""
-    monkeypatch.setattr(book, "COMMIT_EVERY_S", 0.001)
+    monkeypatch.setattr(book_module, "COMMIT_EVERY_S", 0.001)
     thread = LedgerThread(path)
     settled, under_way = anyio.Event(), anyio.Event()
     marks = 0
@@ -186,7 +193,7 @@ async def test_an_error_reaches_everybody_and_leaves_nothing_half_written(path, 
 
 async def test_a_ledger_that_was_removed_is_noticed_though_nothing_is_written(path, monkeypatch):
     """SQLite would go on writing into nothing."""
-    monkeypatch.setattr(book, "SYNC_EVERY_S", 0.01)
+    monkeypatch.setattr(book_module, "SYNC_EVERY_S", 0.01)
     thread = LedgerThread(path)
     await thread.write(mark(0))
     path.unlink()
@@ -195,10 +202,10 @@ async def test_a_ledger_that_was_removed_is_noticed_though_nothing_is_written(pa
 
 
 async def test_nothing_is_written_after_the_end(path):
-    """Whoever comes too late is told, and not left waiting."""
+    """A write after the end raises an error instead of waiting for ever."""
     thread = LedgerThread(path)
     await thread.close()
-    with pytest.raises(StoreError, match="closed while the run went on"):
+    with pytest.raises(StoreError, match="closed during the run"):
         await thread.write(mark(0))
     assert committed(path) == {}
 
@@ -208,3 +215,65 @@ async def test_a_file_that_is_no_ledger_is_an_error_of_ours(tmp_path):
     thread = LedgerThread(tmp_path / "none.sqlite")
     with pytest.raises(StoreError, match="no ledger here"):
         await thread.write(mark(0))
+
+
+FEW = 3
+STEPS = st.lists(
+    st.tuples(
+        st.integers(0, FEW - 1),
+        st.sampled_from(["mark_sending", "mark_asked", "settle"]),
+        st.sampled_from(Ending),
+        st.sampled_from(["task-1", None]),
+        st.sampled_from([datetime(2026, 1, 2, tzinfo=UTC), None]),
+        st.integers(1, 4),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(STEPS)
+def test_an_open_book_agrees_with_a_reopened_one(steps):
+    """For every trial that may be asked again: how often it was asked, and whether its query may be on the server."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ledger.sqlite"
+        with Ledger.create(path, [trial(n) for n in range(FEW)], {"OPTIM": ARM}) as ledger:
+            book = Book(ledger, AtOnce(ledger))
+
+            async def go() -> None:
+                for seq, step, ending, task_id, sent_at, attempts in steps:
+                    left = record(seq, ending=ending, task_id=task_id, sent_at=sent_at, attempts=attempts)
+                    await getattr(book, step)(left)
+
+            anyio.run(go, backend="trio")
+            for again in ledger.unsettled():
+                reopened = Book(ledger, AtOnce(ledger))
+                assert book.attempts(again.trial_id) == reopened.attempts(again.trial_id)
+                assert book.pending(again.trial_id) == reopened.pending(again.trial_id)
+
+
+async def test_a_trial_settled_for_good_is_forgotten(tmp_path):
+    """The memory of a long run stays constant."""
+    with Ledger.create(tmp_path / "ledger.sqlite", [trial(0)], {"OPTIM": ARM}) as ledger:
+        book = Book(ledger, AtOnce(ledger))
+        await book.mark_sending(record())
+        await book.mark_asked(record())
+        assert (book.attempts("t0"), book.pending("t0").task_id) == (2, "task-1")
+        await book.settle(record())
+        assert (book.attempts("t0"), book.pending("t0")) == (0, None)
+
+
+async def test_an_opened_book_is_committed_when_it_closes(tmp_path):
+    """Closing a book whose ledger was removed raises ``StoreError``."""
+    path = tmp_path / "ledger.sqlite"
+    with Ledger.create(path, [trial(0)], {"OPTIM": ARM}) as ledger:
+
+        async def settle_and(then) -> None:
+            async with open_book(ledger) as book:
+                await book.settle(record())
+                then()
+
+        await settle_and(lambda: None)
+        assert list(ledger.records()) == [record()]
+        with pytest.raises(StoreError, match="removed"):
+            await settle_and(path.unlink)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from dataclasses import replace
 
@@ -12,7 +13,16 @@ from scripted import Scripted
 
 from uderia_bench.analysis.conditions import failed_conditions
 from uderia_bench.runner import pacing
-from uderia_bench.runner.gauge import BEAT_S, STALLS_KEPT, STALLS_NAMED, Gauge, Histogram
+from uderia_bench.runner.gauge import (
+    BEAT_S,
+    COLLECT_AFTER,
+    COLLECT_IDLE_AFTER,
+    STALLS_KEPT,
+    STALLS_NAMED,
+    Gauge,
+    Histogram,
+    collector_paused,
+)
 
 QUICK_S = 0.1  # a typical answer of an agent at twenty times its speed, and faster than any real one
 
@@ -129,3 +139,79 @@ async def test_a_trial_whose_round_trip_was_held_up_is_flagged_in_its_record(tmp
     bench.gauge.woke(begun_s + 0.1, begun_s + 0.3)
     await bench.run()
     assert [bench.records()[name].stall_s for name in ("q0-OPTIM-r1", "q1-OPTIM-r1")] == pytest.approx([0.2, 0.0])
+
+
+@pytest.fixture
+def collections():
+    """Count the collections."""
+    counted = []
+
+    def note(phase, info):
+        if phase == "start":
+            counted.append(info)
+
+    gc.callbacks.append(note)
+    yield counted
+    gc.callbacks.remove(note)
+
+
+def pile_up(objects):
+    """Make objects that the collector counts, and keep them."""
+    return [[number] for number in range(objects)]
+
+
+def test_no_collection_runs_while_trials_are_in_flight(collections):
+    """Python starts no collection itself; the first one runs when no trial is in flight."""
+    with collector_paused() as collect:
+        gc.collect()
+        collections.clear()
+        kept = pile_up(20 * COLLECT_IDLE_AFTER)  # CPython would collect 300 times on the way
+        collect(idle=False)
+        assert (collections, len(kept)) == ([], 20 * COLLECT_IDLE_AFTER)
+        collect(idle=True)
+        assert [each["generation"] for each in collections] == [2]
+        collect(idle=True)
+        assert len(collections) == 1
+
+
+def test_a_collection_runs_under_load_after_many_allocations(collections):
+    """A run that is never idle still collects before memory grows too much."""
+    with collector_paused() as collect:
+        gc.collect()
+        collections.clear()
+        kept = pile_up(COLLECT_AFTER - 1_000)
+        collect(idle=False)
+        assert not collections
+        kept += pile_up(1_000)
+        collect(idle=False)
+        assert len(collections) == 1
+
+
+def test_a_cycle_is_collected_while_idle():
+    """The reference cycles of failed trials are gone after the next idle time."""
+    with collector_paused() as collect:
+        gc.collect()
+        for _ in range(COLLECT_IDLE_AFTER):
+            cycle = []
+            cycle.append(cycle)
+        before = len(gc.get_objects())
+        collect(idle=True)
+        assert before - len(gc.get_objects()) >= COLLECT_IDLE_AFTER - 1
+
+
+@pytest.mark.parametrize("worked", [True, False])
+def test_the_collector_is_restored(worked):
+    """The collector is enabled again if it was before, and no object stays frozen, also after an error."""
+
+    def fail():
+        assert not gc.isenabled()
+        assert gc.get_freeze_count() > 0
+        raise ZeroDivisionError
+
+    (gc.enable if worked else gc.disable)()
+    try:
+        with pytest.raises(ZeroDivisionError), collector_paused():
+            fail()
+        assert (gc.isenabled(), gc.get_freeze_count()) == (worked, 0)
+    finally:
+        gc.enable()

@@ -1,54 +1,32 @@
-"""One server's side of a run: conversations asked turn after turn, every asking committed. It knows no slot and no schedule."""
+"""Asks the conversations of one server, turn after turn, and commits each result."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
-from typing import Protocol
 
 import anyio
 
 from uderia_bench.runner.asking import Asking
+from uderia_bench.runner.book import Book
 from uderia_bench.runner.budget import Budget
 from uderia_bench.runner.gauge import Gauge
-from uderia_bench.runner.in_flight import InFlight
 from uderia_bench.runner.patience import ASKINGS_A_RUN, Patience
-from uderia_bench.runner.stop import Stop
+from uderia_bench.runner.stop import InFlight, Stop
 from uderia_bench.trace import Trace
 from uderia_bench.trial import Ending, Outcome, Serving, Trial, TrialRecord
 
-CANCEL_CALL_S = 5.0  # a stopping run asks the server once to cancel and does not wait longer for the answer
-
-
-class Book(Protocol):
-    """Where records are kept; ``bookkeeping.Bookkeeper`` is one. What writes returns when it is committed, cancelled or not."""
-
-    def attempts(self, trial_id: str) -> int:
-        """Return how often a trial was asked before."""
-
-    def pending(self, trial_id: str) -> TrialRecord | None:
-        """Return a trial whose query is or may be on the server, and whose end nobody saw."""
-
-    async def mark_sending(self, record: TrialRecord) -> None:
-        """Commit that a query is about to be sent."""
-
-    async def mark_asked(self, record: TrialRecord) -> None:
-        """Commit that a query was accepted."""
-
-    async def settle(self, record: TrialRecord, account: str | None = None) -> None:
-        """Commit how a trial ended, and what the run has spent by then."""
-
-    async def keep(self) -> None:
-        """Wait for trouble with what was committed, and raise it as ``StoreError``."""
+CANCEL_CALL_S = 5.0  # a stopping run waits this long for the reply to one cancellation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Turn:
-    """What is asked of one trial. ``before`` is the turn before it, whose session it is asked in; ``alone``: it has its own.
+    """One trial to ask.
 
-    ``due_s`` is when it should be sent, on the run's clock; None: when it is asked. Where it is not ``scheduled`` that holds
-    for the first asking alone: another one is due when it is asked.
+    ``alone``: the conversation has only this turn. ``before`` is the record of the previous turn, whose
+    session the trial continues. ``due_s`` is when to send it, on the run's clock; None means now. A trial
+    that is asked again keeps its due time only if it is ``scheduled``.
     """
 
     trial: Trial
@@ -60,7 +38,7 @@ class _Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """What the trials of one server share. All but ``asking`` and ``patience`` is the whole run's."""
+    """What the trials of one server share; the whole run shares all but ``asking`` and ``patience``."""
 
     asking: Asking
     patience: Patience
@@ -74,10 +52,10 @@ class Lane:
     watch: Callable[[TrialRecord, Trace], None]
 
     async def converse(self, conversation: tuple[Trial, ...], *, due_s: float, scheduled: bool) -> None:
-        """Ask turn after turn in one session, the first when it is due, each other when the one before has ended.
+        """Ask the turns in one session: the first when it is due, each later one when the one before has ended.
 
-        An interrupted conversation of several turns cannot be picked up in the middle: what an earlier process left running is
-        cancelled, and all of it is asked again. A stop leaves the turns that were not sent to ``resume``.
+        An interrupted conversation of several turns starts again from its first turn, after the tasks of
+        the earlier process are cancelled. At a stop, ``resume`` asks the turns that were not sent.
         """
         if len(conversation) > 1:
             for trial in conversation:
@@ -85,7 +63,7 @@ class Lane:
                     await self.asking.give_up(left)
         before: TrialRecord | None = None
         for trial in conversation:
-            if self.stop.soft.is_set():  # since it was admitted, or since the turn before
+            if self.stop.soft.is_set():
                 return
             if before is None or before.ending is Ending.SETTLED:
                 turn = _Turn(
@@ -104,9 +82,10 @@ class Lane:
             before = record
 
     async def _insist(self, turn: _Turn) -> tuple[TrialRecord, Trace]:
-        """Ask one trial, and again where the server was away or its quota used up; every asking is committed.
+        """Ask one trial, and ask it again if the server was away or its quota used up; commit each result.
 
-        Only a trial that is ``alone`` in its session is asked again here: a turn cannot be repeated behind itself.
+        Only a trial that is ``alone`` in its session is asked again here: a later turn cannot be repeated
+        in a session that already holds it.
         """
         for asking in count(1):
             with self.gauge.flying() as flight:
@@ -123,19 +102,20 @@ class Lane:
         return record, trace
 
     def _understood(self, record: TrialRecord) -> tuple[TrialRecord, Trace]:
-        """Count what an asking took; a limit met inside its task is the server's refusal and no word of the model's.
+        """Read the trace of a record and count what the trial spent.
 
-        Reading a record is most of what a trial costs beside its requests, so its trace is read once and handed on.
+        A task that ended at a rate limit counts as rate limited. Reading a record is expensive, so the
+        trace is read once and passed on.
         """
         trace = self.understand(record)
-        record = replace(record, decoded=())  # nobody decodes it again in this run, and the ledger is waited for
+        record = replace(record, decoded=())  # no longer needed; frees memory while the ledger is written
         self.budget.count(record, trace)
         if record.ending is Ending.SETTLED and trace.outcome is Outcome.RATE_LIMITED:
             return replace(record, ending=Ending.RATE_LIMITED, detail=trace.outcome_detail), trace
         return record, trace
 
     async def _fly(self, turn: _Turn) -> TrialRecord:
-        """Ask one trial, or end it when the run is stopped for good."""
+        """Ask one trial, or cancel it at a hard stop."""
         try:
             with self.flight.scope(turn.trial.trial_id) as scope:
                 record = await self._ask(turn)
@@ -161,7 +141,7 @@ class Lane:
         )
 
     def _unasked(self, trial: Trial, before: TrialRecord) -> TrialRecord:
-        """Return the record of a turn that nothing can follow on: it ends as the turn before did, and says so."""
+        """Return the record of a turn that was not asked because the turn before it failed."""
         return TrialRecord(
             trial=trial,
             expected=self.arms[trial.arm],
@@ -172,7 +152,7 @@ class Lane:
         )
 
     def _stopped(self, trial: Trial) -> TrialRecord:
-        """Return the record of a trial we ended ourselves: what was committed when it was sent, else the plan alone."""
+        """Return the record of a trial that a hard stop cancelled."""
         sent = self.book.pending(trial.trial_id)
         if sent is not None:
             return replace(sent, ending=Ending.CANCELLED)

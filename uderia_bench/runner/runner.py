@@ -1,8 +1,9 @@
-"""The run: plan in, records out, through slots, isolation, a budget and a stop that keeps what came back. It asks nobody.
+"""Runs a plan: starts each trial when it is due and has a slot, within a budget, until the plan is done or a stop.
 
-A lane a server, its windows one after the other, a slot a conversation (mostly of one turn): with isolation ``arm`` a window
-holds one arm's trials, and the next begins when the last of them has ended on the server, because the server switches
-process-wide state per profile (docs/reference/measured.md, "Overlapping arms contaminate each other").
+Each server has a lane that works through its windows in order. A slot holds one conversation, which
+mostly has one turn. With isolation ``arm`` a window holds the trials of one arm, and the next window
+opens when the last of them has ended on the server, because the server switches process-wide state per
+profile (docs/reference/measured.md, "Overlapping arms contaminate each other").
 """
 
 from __future__ import annotations
@@ -20,27 +21,29 @@ from uderia_bench.errors import BenchError
 from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.reading import profile_types
 from uderia_bench.runner import pacing
-from uderia_bench.runner.arrivals import PREPARE_S, Arrivals
+from uderia_bench.runner.arrivals import PREPARE_S, Arrivals, Spacing
 from uderia_bench.runner.asking import Asking, Clock
+from uderia_bench.runner.book import Book
 from uderia_bench.runner.budget import Account, Budget, Limits
 from uderia_bench.runner.following import Follower
 from uderia_bench.runner.gauge import Gauge
-from uderia_bench.runner.in_flight import InFlight
-from uderia_bench.runner.lane import Book, Lane
+from uderia_bench.runner.lane import Lane
 from uderia_bench.runner.patience import Patience
-from uderia_bench.runner.spacing import Spacing
-from uderia_bench.runner.stop import Stop
+from uderia_bench.runner.stop import InFlight, Stop
 from uderia_bench.trace import Trace
 from uderia_bench.trial import Serving, Trial, TrialRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadPlan:
-    """Under what load trials run, and what ends them early. ``concurrency`` is per server; ``caps`` bounds arms below it.
+    """The load of a run and its limits.
 
-    ``pacer`` says when trial n is due; an open loop has no slots, so that a slow server does not slow the asking. The slots
-    of a closed one open over ``ramp_s``. ``levels`` are the loads of a sweep, which stand in for both.
-    ``grace_s`` is what trials in flight get when the run is told to stop, ``outage_s`` how long a server may be away.
+    ``concurrency`` is the number of slots per server; ``caps`` limits single arms further. ``pacer``
+    returns when trial n is due: in an open loop there are no slots, so a slow server does not slow the
+    arrivals. The slots of a closed loop open over ``ramp_s``. In a sweep, ``levels`` replaces both.
+
+    ``grace_s`` is how long trials in flight may take to finish after a stop, ``outage_s`` how long a
+    server may be away.
     """
 
     concurrency: int
@@ -58,16 +61,17 @@ class LoadPlan:
     notifications: bool = False
 
     def shape(self, level: float | None) -> pacing.Shape:
-        """Return the load of a trial's level."""
+        """Return the load at a level of the sweep, or the load of the whole run for None."""
         return pacing.Shape(slots=self.concurrency, pacer=self.pacer) if level is None else self.levels[level]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runner:
-    """Everything a run needs besides its trials: signed-in servers by address, arms, where records go and who watches.
+    """Runs the trials of a plan on signed-in servers, which ``servers`` holds by address.
 
-    ``spent`` is what earlier sittings of the run did; ``gauge`` measures this process while it asks. ``understand`` reads what
-    came of a trial, at least as far as its outcome and totals: for the budget, for limits met inside a task, and for ``watch``.
+    ``book`` stores the records and ``watch`` receives each settled trial. ``spent`` is what earlier
+    sittings spent; ``gauge`` measures this process. ``understand`` reads a record into a trace, at least
+    its outcome and totals, for the budget, for rate limits met inside a task and for ``watch``.
     """
 
     servers: Mapping[str, Uderia]
@@ -82,7 +86,7 @@ class Runner:
     understand: Callable[[TrialRecord], Trace] = profile_types.totals
 
     async def run(self, trials: Iterable[Trial]) -> None:
-        """Ask every trial and commit every record; returns early, with nothing lost, when told to stop."""
+        """Ask every trial and commit every record; a stop ends the run early without losing a record."""
         clock = Clock(anyio.current_time(), self.utc)
         budget = Budget(self.conditions.limits, self.stop, self.spent)
         starts = Spacing()
@@ -130,7 +134,7 @@ class Runner:
             uderia=self.servers[server],
             follower=Follower(
                 self.servers[server],
-                rng=random.Random(self.conditions.seed),  # noqa: S311 - spreads polls in time, hides nothing
+                rng=random.Random(self.conditions.seed),  # noqa: S311 - spreads polls in time; not a secret
                 late=self.gauge.poll_late,
                 notifications=self.conditions.notifications,
             ),
@@ -146,7 +150,7 @@ class Runner:
         )
 
     async def _work_through(self, lane: Lane, planned: list[Trial], starts: Spacing, meanwhile: TaskGroup) -> None:
-        """Start a server's conversations, window after window, each when it is due or, in a closed loop, has a slot."""
+        """Start a server's conversations, window after window, each when it is due and has a slot."""
         caps = {arm: anyio.Semaphore(cap) for arm, cap in self.conditions.caps.items()}
         levels: dict[float | None, Arrivals] = {}
         for (level, _), window in groupby(planned, key=lambda trial: (trial.level, trial.window)):
@@ -166,7 +170,7 @@ class Runner:
                         due_s = anyio.current_time()
                         if (send_s := starts.take(due_s)) > due_s:
                             await anyio.sleep_until(send_s)
-                    else:  # an open loop sends when it is time, however many are in flight
+                    else:  # an open loop sends on time, however many trials are in flight
                         held = []
                         due_s = send_s = scheduled_s
                         await self.stop.sleep(due_s - PREPARE_S - anyio.current_time())
@@ -177,7 +181,7 @@ class Runner:
                         return
                     if scheduled_s is not None:
                         self.gauge.scheduled(lane.asking.uderia.base_url, number, due_s, late_s)
-                    else:  # a pause over a quota, or for a server that is away, is no wait for a slot
+                    else:  # the due time moves by a pause for a quota or an outage
                         due_s += anyio.current_time() - free_s
                     ready_s = anyio.current_time() - late_s
                     group.start_soon(self._converse, lane, conversation, due_s, ready_s, held, name=conversation[0].trial_id)
@@ -185,10 +189,10 @@ class Runner:
     async def _converse(
         self, lane: Lane, conversation: tuple[Trial, ...], due_s: float, ready_s: float, held: list[anyio.Semaphore]
     ) -> None:
-        """Have a conversation and give back what it holds.
+        """Ask every turn of a conversation, then release its concurrency slots.
 
-        It was due at ``due_s`` and nothing but this process's time has kept it since ``ready_s``. One that is still early is
-        prepared, and its asking says how late it was sent in the end.
+        The conversation was due at ``due_s``. Since ``ready_s``, only this process delayed it. For one
+        that is still early, ``asking`` measures how late it is sent.
         """
         if (late_s := anyio.current_time() - ready_s) >= 0:
             self.gauge.send_late(late_s)
@@ -201,9 +205,10 @@ class Runner:
 
 
 def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the one error a caller should meet: a reason of ours (signed out, disk full) where there is one.
+    """Return the one error to raise of several.
 
-    Several trials meet the same trouble at once; anything that is not ours is a programming error and goes up as it is.
+    Several trials often fail for the same reason (signed out, disk full), so one error is enough. An
+    error that is not a ``BenchError`` is a programming error and comes first.
     """
     leaves = [_first(failure) if isinstance(failure, BaseExceptionGroup) else failure for failure in failures.exceptions]
     foreign = [leaf for leaf in leaves if not isinstance(leaf, BenchError)]

@@ -25,9 +25,10 @@ from uderia_bench.gateway.connect import connect
 from uderia_bench.gateway.credentials import from_environment
 from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.reading import profile_types
-from uderia_bench.runner import bookkeeping, garbage, interim, pacing, progress
+from uderia_bench.runner import interim, pacing, progress
+from uderia_bench.runner.book import open_book
 from uderia_bench.runner.budget import Account, Limits
-from uderia_bench.runner.gauge import Gauge
+from uderia_bench.runner.gauge import Gauge, collector_paused
 from uderia_bench.runner.runner import LoadPlan, Runner
 from uderia_bench.runner.stop import Stop, listened_to
 from uderia_bench.runs import log as logs
@@ -168,8 +169,8 @@ async def _ask(experiment: Experiment, run: RunDirectory, session: _Session, led
     """Ask what the ledger has left, and say in the manifest how far it came."""
     left = ledger.unsettled()
     stop = Stop(listened_to(), say=lambda text: around.console.print(text, highlight=False, markup=False))
-    with progress.shown(len(left), around.console) as watch, garbage.held_back() as tidy:
-        gauge = Gauge(tidy=tidy)
+    with progress.shown(len(left), around.console) as watch, collector_paused() as collect:
+        gauge = Gauge(collect=collect)
         log.info("run begins", run=run.run_id, trials=len(left))
         asked_again = {trial.trial_id for trial in left}
         before = (record for record in ledger.records() if record.trial.trial_id not in asked_again)
@@ -181,7 +182,7 @@ async def _ask(experiment: Experiment, run: RunDirectory, session: _Session, led
                 looks(record.trial, trace)
 
         try:
-            async with bookkeeping.opened(ledger) as book:
+            async with open_book(ledger) as book:
                 runner = Runner(
                     servers=session.servers,
                     arms=session.arms,

@@ -1,4 +1,4 @@
-"""How a run is told to end, by a signal or for a reason of its own. It ends nothing itself: whoever works looks here."""
+"""Stopping a run, by a signal or for a reason found during the run, and ending the trials in flight."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from types import FrameType
 
 import anyio
 import anyio.lowlevel
+import structlog
 
-STOP_TEXT = "stopping: nothing new is sent, what is in flight may finish; once more to stop now"
-AGAIN_S = 0.05  # until a destructor that swallowed a signal is done
-TIMER_S = 0.0015  # timers go by whole milliseconds and fire up to one late; some 0.3 ms pass until a task has waked
-NOW_TEXT = "stopping now: what is in flight is cancelled"
+STOP_TEXT = "stopping: no new trials are sent, trials in flight may finish; press Ctrl-C again to cancel them"
+NOW_TEXT = "stopping now: trials in flight are cancelled"
+AGAIN_S = 0.05  # wait before a signal is raised again that a destructor swallowed
+TIMER_S = 0.0015  # timers may fire 1 ms late; waking a task takes another 0.3 ms
+log = structlog.get_logger(__name__)
 
 
 def take_as_interrupt() -> None:
-    """Have every signal that ends a process raise ``KeyboardInterrupt`` where no run listens to it, as Ctrl-C does."""
+    """Let every signal that ends a process raise ``KeyboardInterrupt`` while no run listens for signals."""
 
     def interrupt(_: int, __: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     def lost(unraisable: sys.UnraisableHookArgs) -> None:
-        if issubclass(unraisable.exc_type, KeyboardInterrupt):  # in a destructor, where nothing can be raised: send it again
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):  # raised in a destructor and lost: send it again
             threading.Timer(AGAIN_S, signal.raise_signal, (signal.SIGINT,)).start()
         else:
             sys.__unraisablehook__(unraisable)
@@ -36,14 +38,18 @@ def take_as_interrupt() -> None:
 
 
 def listened_to() -> tuple[Signals, ...]:
-    """Return the signals that end a run: the terminal's going away too, unless nohup has it ignored."""
+    """Return the signals that end a run; SIGHUP is one of them unless nohup makes the process ignore it."""
     hang_up = getattr(signal, "SIGHUP", None)
     heard = hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN
     return (signal.SIGINT, signal.SIGTERM, *((hang_up,) if heard else ()))
 
 
 class Stop:
-    """``soft`` sends nothing new and lets trials finish, ``hard`` cancels them at once; ``reason`` is the run's own, if any."""
+    """A request to stop the run.
+
+    ``soft`` is set: no new trials are sent, and trials in flight may finish. ``hard`` is set: they are
+    cancelled. ``reason`` is set when the run stops itself, as for a used-up budget.
+    """
 
     def __init__(self, signals: tuple[Signals, ...] = (), *, say: Callable[[str], None] | None = None) -> None:
         self.soft = anyio.Event()
@@ -57,25 +63,25 @@ class Stop:
         (self.hard if self.soft.is_set() else self.soft).set()
 
     def because(self, reason: str) -> None:
-        """Ask for a soft stop, and say why; the first reason stays."""
+        """Ask for a soft stop with a reason; a later reason does not replace the first."""
         if not self.soft.is_set():
             self.reason = reason
             self.tell(f"stopping: {reason}")
             self.soft.set()
 
     def tell(self, text: str) -> None:
-        """Tell people what goes on."""
+        """Print a message to the terminal."""
         if self._say is not None:
             self._say(text)
 
     async def sleep(self, seconds: float) -> bool:
-        """Wait, but no longer than until a stop; True where nobody asked for one."""
+        """Wait; return False if a stop ends the wait."""
         with anyio.move_on_after(seconds):
             await self.soft.wait()
         return not self.soft.is_set()
 
     async def unless(self, ask: Callable[[], Awaitable[bool]]) -> bool:
-        """Ask something that may take long, and drop it at a stop: False then."""
+        """Await ``ask`` and return its answer; a stop cancels it and returns False."""
         answer = False
         async with anyio.create_task_group() as group:
 
@@ -89,20 +95,51 @@ class Stop:
         return answer and not self.soft.is_set()
 
     async def until(self, at_s: float) -> bool:
-        """Wait for a moment of anyio's clock, nearer than a timer can tell; True where nobody asked for a stop before."""
+        """Wait for a time on anyio's clock, more exactly than a timer can; return False if a stop ends the wait."""
         if not await self.sleep(at_s - TIMER_S - anyio.current_time()):
             return False
         while (now_s := anyio.current_time()) < at_s:
-            await anyio.lowlevel.checkpoint()  # everybody else goes on meanwhile
-            if anyio.current_time() == now_s:  # virtual time passes only while nobody runs
+            await anyio.lowlevel.checkpoint()  # other tasks run meanwhile
+            if anyio.current_time() == now_s:  # a virtual clock moves only while every task waits
                 await anyio.sleep_until(at_s)
         return not self.soft.is_set()
 
     async def listen(self) -> None:
-        """Take the process's signals as asking, and tell people what that does."""
+        """Turn the process's signals into requests to stop, and print what each does."""
         if not self._signals:
             return
         with anyio.open_signal_receiver(*self._signals) as received:
             async for _ in received:
                 self.ask()
                 self.tell(NOW_TEXT if self.hard.is_set() else STOP_TEXT)
+
+
+class InFlight:
+    """The cancel scopes of the trials in flight. ``grace_s``: time to finish after a soft stop."""
+
+    def __init__(self, grace_s: float, stop: Stop) -> None:
+        self._grace_s = grace_s
+        self._stop = stop
+        self._scopes: dict[str, anyio.CancelScope] = {}
+        self._ended = False
+
+    def scope(self, trial_id: str) -> anyio.CancelScope:
+        """Return the cancel scope of a trial; once all have been cancelled, a new one is cancelled too."""
+        scope = self._scopes[trial_id] = anyio.CancelScope()
+        if self._ended:
+            scope.cancel()
+        return scope
+
+    def landed(self, trial_id: str) -> None:
+        """Remove a trial that has ended."""
+        self._scopes.pop(trial_id, None)
+
+    async def guard(self) -> None:
+        """Wait for a soft stop, then for the grace time or a hard stop, then cancel what is still in flight."""
+        await self._stop.soft.wait()
+        log.info("stopping: no new trials are sent", in_flight=len(self._scopes), grace_s=self._grace_s)
+        with anyio.move_on_after(self._grace_s):
+            await self._stop.hard.wait()
+        self._ended = True
+        for scope in list(self._scopes.values()):
+            scope.cancel()

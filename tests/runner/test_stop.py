@@ -1,18 +1,17 @@
-"""What a stop does to trials in flight, whenever they came."""
+"""A stop and the trials in flight."""
 
 from __future__ import annotations
 
 import anyio
 import pytest
 
-from uderia_bench.runner.in_flight import InFlight
-from uderia_bench.runner.stop import Stop
+from uderia_bench.runner.stop import InFlight, Stop
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_trial_that_comes_after_the_end_is_ended_too():
-    """What was between two requests when all were cancelled must not begin anew under nobody's eyes."""
+async def test_a_trial_that_starts_after_a_hard_stop_is_cancelled():
+    """A trial that was between two requests when all were cancelled must not start a task on the server."""
     stop = Stop()
     flight = InFlight(grace_s=5.0, stop=stop)
     async with anyio.create_task_group() as group:
