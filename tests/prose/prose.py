@@ -34,11 +34,13 @@ _ADDRESS = re.compile(r"https?://\S+")
 _SENTENCE_END = re.compile(r"(?<!e\.g)(?<!i\.e)(?<!al)(?<!vs)(?<!etc)(?<!\b[A-Z])[.!?…][)\"'*_]*\s+(?=[\"'(*_]*[A-Z0-9])")
 _LIST_ITEM = re.compile(r"\s*(?:[-*+]|\d+[.)])\s")
 _WORD = re.compile(r"[^\W_][\w'\u2019.%-]*")
+_LABEL = re.compile(r"\s*\S+ {2,}(?=\S)")  # "name   what it means", in the comments of a configuration
+_COMMAND = re.compile(r"\s+(?:uderia-bench|python|make|docker|export) ")
 _LITERAL_BLOCK = re.compile(r"::\s*$")
 _FIGURE = re.compile(r"^\s*(?:[=~^-]{3,}|\||:param|>>>)|[├└│─┐┘]|\S {3,}\S")
 _NOT_PROSE = re.compile(  # markup, options, SQL, SVG paths, styles and regular expressions
     r"^\s*(?:<|--?\w|(?:SELECT|INSERT|CREATE|UPDATE|DELETE|PRAGMA|DROP)\b|WITH \w+ AS\b|M[\d.]+ )"
-    r"|[{};]\s*\n|\\[bdswSW(]|\(\?[:=!P<]"
+    r"|[{};]\s*\n|\\[bdswSW(]|\(\?[:=!P<]|\$[\w{(]|^\w+=|--\w[\w-]* \S+ -"
 )
 _SCRIPT_COMMENT = re.compile(r"(?<![:\"'])//[^\n]*|/\*.*?\*/", re.DOTALL)
 _SCRIPT_STRING = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'")
@@ -270,10 +272,15 @@ def _joined_comments(comments: Iterator[tuple[int, bool, str]]) -> Iterator[Text
         text = re.sub(r"^#+:?\s?", "", comment)
         if re.match(r"(?:noqa|type:|pragma|fmt:|ruff:|mypy:)", text):
             continue
-        if held and (number != last + 1 or not alone):
+        label = _LABEL.match(text)
+        command = _COMMAND.match(text)
+        if held and (number != last + 1 or not alone or not text.strip() or label or command):
             yield Text(kind="comment", line=start, text="\n".join(held))
             held = []
+        if command or not text.strip():
+            continue
         start = start if held else number
+        text = text[label.end() :] if label else text
         held.append(re.sub(r"\s*#\s*(?:noqa|type:|pragma).*$", "", text))
         last = number
     if held:

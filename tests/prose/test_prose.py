@@ -70,6 +70,7 @@ def test_code_links_and_addresses_are_not_prose():
         ("uderia_bench/a.py", 'def f(n):\n    raise ValueError(f"{n} is a name nobody knows")\n', 2),
         ("tests/a.py", '"""It holds."""\n\n\ndef test_nobody_is_asked():\n    pass\n', 4),
         ("configs/a.yaml", "a: 1  # a key nobody knows\n", 1),
+        ("configs/a.yaml", "# What it is.\n#\n#   a   fine, and\n#       nobody knows\n", 4),
         ("page.js", 'let a = "a text nobody reads";\n', 1),
         ("page.css", "a { }\n/* a rule nobody reads */\n", 2),
         ("a.ipynb", '{"cells": [{"cell_type": "markdown", "source": ["A cell nobody reads."]}]}', 1),
@@ -90,6 +91,8 @@ def test_every_kind_of_text_is_read_with_its_line(tmp_path, name, content, line)
     [
         ("docs/a.md", "```\nnobody reads this\n```\n"),
         ("uderia_bench/a.py", 'def f():\n    """Return it.\n\n    ::\n\n        code nobody reads\n    """\n'),
+        ("configs/a.yaml", "# Run it:\n#\n#   uderia-bench run nobody.yaml\n"),
+        ("uderia_bench/a.py", 'SCRIPT = "code=0 && echo a name nobody has"\n'),
         ("uderia_bench/a.py", 'QUERY = "SELECT nobody FROM a table"\n'),
         ("uderia_bench/sim/a.py", 'ANSWER = "a table nobody has"\n'),
         ("tests/a.py", 'ANSWER = "a table nobody has"\n'),
