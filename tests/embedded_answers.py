@@ -7,7 +7,7 @@ from datetime import date
 import traces
 
 from uderia_bench.sim.agent import answers, scripts, tools
-from uderia_bench.sim.agent.agent import Chances
+from uderia_bench.sim.agent.draw import Chances
 from uderia_bench.trace import Trace
 from uderia_bench.trial import Outcome
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from uderia_bench.analysis.analyse import compare
 from uderia_bench.reading.metrics import BUILT_IN
-from uderia_bench.sim.agent.agent import Draw, stream
+from uderia_bench.sim.agent.draw import Draw, stream
 from uderia_bench.sim.agent.llms import LLMS
 from uderia_bench.sim.trouble.effects import Factors
 

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from uderia_bench.sim.agent import scripts
-from uderia_bench.sim.agent.agent import CHANCES, Draw
+from uderia_bench.sim.agent.draw import CHANCES, Draw
 from uderia_bench.sim.agent.llms import FRIENDLI, GOOGLE
 from uderia_bench.sim.agent.questions import Difficulties, difficulties, needs
 

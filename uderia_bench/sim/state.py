@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 from uderia_bench.sim.accounts import Accounts
-from uderia_bench.sim.agent.agent import Draw, stream
 from uderia_bench.sim.agent.cases import Cases
+from uderia_bench.sim.agent.draw import Draw, stream
 from uderia_bench.sim.agent.llms import Llm
 from uderia_bench.sim.agent.profiles import BY_TAG, OPTIM, Profile
 from uderia_bench.sim.capacity import Loop

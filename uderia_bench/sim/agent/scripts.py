@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from uderia_bench.sim.agent import questions, tools
-from uderia_bench.sim.agent.agent import Chances, Draw
+from uderia_bench.sim.agent.draw import Chances, Draw
 
 FROM_CONTEXT = "The conversation so far already says it: see above."
 ATTEMPTS = 3  # a tool call and its two corrections

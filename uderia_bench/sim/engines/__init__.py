@@ -1,1 +1,1 @@
-"""How each profile type answers a question: one engine a profile type, and the parts they share."""
+"""Engines of the four profile types, and the parts they share."""

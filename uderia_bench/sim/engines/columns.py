@@ -1,84 +1,60 @@
-"""A tool that knows single columns, asked about a table: the server describes the table and runs the tool for every column.
+"""Running a single-column tool for every column of a table.
 
-One entry of the trace stands for all of these calls; the events show each (docs/reference/protocol.md, "Orchestrators").
+The server describes the table first and then calls the tool once per column. After a tactical call
+one trace entry holds all of these calls, and the events show each of them
+(docs/reference/protocol.md, "Orchestrators").
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from uderia_bench.sim.agent.scripts import PlannedPhase, Use
-from uderia_bench.sim.engines.run import Run
-from uderia_bench.sim.state import new_id
-
-if TYPE_CHECKING:
-    from uderia_bench.sim.engines.phases import Phases  # only for its name: phases calls this
+from uderia_bench.sim.engines.phase_pen import PhasePen
 
 _DESCRIBE = "base_columnDescription"
-_CONSTRAINTS = "Determining tool constraints for column iteration."
 
 
-async def iterate(phases: Phases, number: int, phase: PlannedPhase) -> None:
-    """Run the phase's tool for every column of its table, after the tactical call that chose it."""
-    run, use = phases.run, phase.uses[0]
+async def iterate(pen: PhasePen, number: int, phase: PlannedPhase) -> None:
+    """Run the tool for every column and add one trace entry for all calls."""
+    use = phase.uses[0]
     text = f"Dispatcher is invoking column iteration for '{use.tool}' because 'column_name' was missing."
-    run.step("Scope-Aware Dispatcher Action", "plan_optimization", text)
-    results = await _every_column(phases, use)
-    metadata = {"execution_depth": 0, "phase_number": number, "timestamp": run.clock.stamp()}
+    pen.run.step("Scope-Aware Dispatcher Action", "plan_optimization", text)
+    described = await pen.call(_description(use))
+    await _ask_constraints(pen)
+    results = [described, *[await pen.call(one) for one in _column_uses(use, described)]]
     whole = {"metadata": {"tool_name": use.tool}, "results": results, "status": "success"}
-    phases.entry(use.tool, use.arguments, metadata, whole)
-    phases.collected += results[1:]
+    pen.entry(use.tool, use.arguments, pen.stamp(number), whole)
+    pen.collected += results[1:]
 
 
-async def expand(phases: Phases, number: int, phase: PlannedPhase) -> None:
-    """Run it as a fast loop over the columns: an entry of the trace each, and no tactical call."""
-    run, use = phases.run, phase.uses[0]
-    text = f"FASTPATH Data Expansion: Preparing column-level iteration for '{use.tool}'."
-    run.step("Plan Optimization", "plan_optimization", text)
-    await _ask_constraints(run)
-    described = await _call(phases, Use(tool=_DESCRIBE, arguments=use.arguments))
-    found = {"execution_depth": 0, "phase_number": number, "timestamp": run.clock.stamp()}
-    phases.entry(_DESCRIBE, use.arguments, found, described)
-    run.step("Plan Optimization", "plan_optimization", f"FASTPATH enabled for tool loop: '{use.tool}'")
-    columns = _names(described)
-    for place, column in enumerate(columns, start=1):
-        run.step(f"Processing Loop Item {place}/{len(columns)}", "system_message", {"ColumnName": column})
-        one = Use(tool=use.tool, arguments={**use.arguments, "column_name": column})
-        result = await _call(phases, one)
-        stamp = {"execution_depth": 0, "phase_number": number, "timestamp": run.clock.stamp()}
-        phases.entry(use.tool, one.arguments, stamp, result)
-        phases.collected.append(result)
+async def expand(pen: PhasePen, number: int, phase: PlannedPhase) -> None:
+    """Run the tool as a fast loop over the columns, with one trace entry per call."""
+    use = phase.uses[0]
+    pen.optimized(f"FASTPATH Data Expansion: Preparing column-level iteration for '{use.tool}'.")
+    await _ask_constraints(pen)
+    described = await pen.call(_description(use))
+    pen.entry(_DESCRIBE, use.arguments, pen.stamp(number), described)
+    pen.optimized(f"FASTPATH enabled for tool loop: '{use.tool}'")
+    uses = _column_uses(use, described)
+    for place, one in enumerate(uses, start=1):
+        item = {"ColumnName": one.arguments["column_name"]}
+        pen.run.step(f"Processing Loop Item {place}/{len(uses)}", "system_message", item)
+        result = await pen.call(one)
+        pen.entry(one.tool, one.arguments, pen.stamp(number), result)
+        pen.collected.append(result)
 
 
-async def _every_column(phases: Phases, use: Use) -> list[dict[str, Any]]:
-    described = await _call(phases, Use(tool=_DESCRIBE, arguments=use.arguments))
-    await _ask_constraints(phases.run)
-    uses = (Use(tool=use.tool, arguments={**use.arguments, "column_name": column}) for column in _names(described))
-    return [described, *[await _call(phases, one) for one in uses]]
+def _description(use: Use) -> Use:
+    return Use(tool=_DESCRIBE, arguments=use.arguments)
 
 
-def _names(described: dict[str, Any]) -> list[str]:
-    return [str(row["ColumnName"]) for row in described["results"]]
+def _column_uses(use: Use, described: dict[str, Any]) -> list[Use]:
+    columns = [str(row["ColumnName"]) for row in described["results"]]
+    return [Use(tool=use.tool, arguments={**use.arguments, "column_name": column}) for column in columns]
 
 
-async def _ask_constraints(run: Run) -> None:
-    """Ask which columns the tool is for; the event comes before the call, the trace's entry after it."""
-    asked = {"call_id": new_id(), "summary": _CONSTRAINTS}
-    run.show("Calling LLM", "system_message", asked)
-    run.indicate("llm", "busy")
-    completion = await run.ask_llm("classify_columns", call_id=asked["call_id"])
-    run.called(run.llm, None, run.profile.tag)
-    run.log("Calling LLM", "system_message", {**asked, **completion.tokens()})
-    run.indicate("llm", "idle")
-    run.token_update(completion)
-
-
-async def _call(phases: Phases, use: Use) -> dict[str, Any]:
-    """Make one call that the events show and the trace does not."""
-    run = phases.run
-    run.indicate("db", "busy")
-    phases.intend(use.tool, use.arguments)
-    _, result = await run.call_tool(use, 1)
-    run.emit(None, {"details": result, "step": "Tool Execution Result", "type": "tool_result"})
-    run.indicate("db", "idle")
-    return result
+async def _ask_constraints(pen: PhasePen) -> None:
+    """Ask the LLM which columns the tool is for."""
+    summary = "Determining tool constraints for column iteration."
+    await pen.run.ask_announced("Calling LLM", "classify_columns", summary)

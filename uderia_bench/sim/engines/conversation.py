@@ -1,4 +1,4 @@
-"""The conversation agent: choose a tool, call it, choose again, answer. It plays llm_only, and rag_focused with components."""
+"""Conversation agent of llm_only and of rag_focused with components: tool calls, then an answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ _AGENT_DOWN = "The model is overloaded. Please try again later."
 
 
 class Conversation:
-    """The agent's side of one turn: its own event list beside the task's. ``more_input`` is what every prompt carries along."""
+    """One turn of the agent, with the events that the turn stores.
+
+    ``more_input`` is the number of tokens that every prompt of the turn has in addition.
+    """
 
     def __init__(self, run: Run, script: AgentScript, profile_type: str, *, more_input: int = 0) -> None:
         self.run = run
@@ -29,7 +32,7 @@ class Conversation:
         self._cost_usd = 0.0
 
     def begin(self, available: tuple[str, ...]) -> None:
-        """Announce the agent, with the tools it may choose from."""
+        """Announce the agent and the tools it may choose from."""
         run = self.run
         begin = {
             "available_tools": list(available),
@@ -42,7 +45,10 @@ class Conversation:
         self._note("conversation_agent_start", begin)
 
     async def converse(self, text: str | None = None) -> str:
-        """Let the agent choose and call its tools, then answer, with ``text`` where that is known; a failing one gives up."""
+        """Call the tools of the script, then return the answer: ``text`` where it is given.
+
+        An agent that fails returns an error text instead.
+        """
         script, run = self.script, self.run
         for number, use in enumerate(script.uses, start=1):
             await self._think(number, last=False)
@@ -67,7 +73,10 @@ class Conversation:
         return text
 
     def complete(self) -> None:
-        """Close the agent: with the whole turn once more as one token update, or without tokens where it failed."""
+        """Announce the end of the agent, with the tokens of the whole turn in one more token update.
+
+        A failed agent reports no tokens.
+        """
         run = self.run
         self.duration_ms = round((run.clock.seconds - self._started) * 1000)
         done: dict[str, Any] = {
@@ -81,12 +90,12 @@ class Conversation:
         run.served()
         if self.script.agent_fails:
             self._note("conversation_agent_complete", {**done, "error": _AGENT_DOWN})
-            run.input_tokens = run.output_tokens = 0  # the server loses what a failed agent used; the session's totals keep it
+            run.input_tokens = run.output_tokens = 0  # the turn loses them; the session's totals keep them
             return
         spent = {"cost_usd": self._cost_usd, "input_tokens": run.input_tokens, "output_tokens": run.output_tokens}
         self._note("conversation_agent_complete", {**done, **spent})
         if run.profile.profile_type == "rag_focused":
-            run.session.spend(run.input_tokens, run.output_tokens)  # the server adds the sum to what each step added
+            run.session.spend(run.input_tokens, run.output_tokens)  # in addition to each step
         whole = Completion(
             call_id=new_id(),
             input_tokens=run.input_tokens,
@@ -97,16 +106,16 @@ class Conversation:
         run.token_update(whole)
 
     def tools_used(self) -> list[str]:
-        """Return the tools called, each once."""
+        """Return the names of the called tools, each once."""
         return list(dict.fromkeys(result["metadata"]["tool_name"] for result in self.results))
 
     def _note(self, kind: str, payload: dict[str, Any]) -> None:
-        """Append one agent event, to the task and to the turn."""
+        """Append an agent event to the task and to the turn."""
         self.events.append({"payload": payload, "timestamp": self.run.clock.epoch, "type": kind})
         self.run.notify(kind, payload)
 
     async def _think(self, number: int, *, last: bool) -> Completion:
-        """Make one LLM step; the first and only one of a plain chat is already the answer."""
+        """Make one LLM step. The last one writes the answer."""
         run = self.run
         run.indicate("llm", "busy")
         seen = self._more_input + sum(size(result) for result in self.results)
@@ -130,14 +139,14 @@ class Conversation:
         return completion
 
     async def _use(self, use: Use) -> None:
-        """Call one tool; the server reports success even where the tool's own answer is an error."""
+        """Call a tool. The event reports success even if the tool's result is an error."""
         run = self.run
         run.indicate("db", "busy")
         shown = use.bad_arguments if use.failures else use.arguments
         invoked = {"arguments": shown, "session_id": run.session.id, "tool_name": use.tool}
         self._note("conversation_tool_invoked", invoked)
         began = run.clock.seconds
-        _, result = await run.call_tool(use, 1)
+        result = await run.call_tool(use, 1)
         took = round((run.clock.seconds - began) * 1000)
         run.indicate("db", "idle")
         self.results.append(result)
@@ -154,7 +163,7 @@ class Conversation:
 
 
 def _preview(tool: str, result: dict[str, Any], run: Run) -> str:
-    """Return the message object of the agent's library as text, cut where the server cuts it."""
+    """Return the agent library's message object as text, cut to the server's length."""
     text = json.dumps(result)
     lc_id, call_id = (run.task.id.removeprefix("task-") + f"-{len(text)}", run.task.id[-20:].replace("-", ""))
     content = [{"type": "text", "text": text, "id": f"lc_{lc_id}"}]

@@ -1,8 +1,7 @@
-"""llm_only without an agent: one LLM call, no tools, the session named after the answer.
+"""Engine of llm_only without an agent: one LLM call, then the session is named.
 
-Source: docs/reference/protocol.md, "Direct LLM events".
-
-A provider's error is swallowed by the real server into an empty answer with no tokens, a success by its status; so it is here.
+As on the real server, a provider error gives an empty answer without tokens and with the status
+success (docs/reference/protocol.md, "Direct LLM events").
 """
 
 from __future__ import annotations
@@ -11,9 +10,8 @@ from typing import Any
 
 import orjson
 
-from uderia_bench.sim import turns
 from uderia_bench.sim.agent import answers, scripts
-from uderia_bench.sim.engines import naming
+from uderia_bench.sim.engines import naming, turns
 from uderia_bench.sim.engines.run import Run
 
 _SET_UP_S = 0.02
@@ -21,7 +19,7 @@ _STEP = "Calling LLM for Execution"
 
 
 async def play(run: Run) -> orjson.Fragment:
-    """Play the turn and save it; return the result of the task."""
+    """Play the turn, save it and return the result of the task."""
     script = scripts.agent_script(run.prompt, run.draw)
     run.slow_s = script.slow_s
     await run.state.loop.work(_SET_UP_S)
@@ -58,7 +56,7 @@ def _announce(run: Run) -> None:
 
 
 async def _answer(run: Run, script: scripts.AgentScript) -> tuple[str, dict[str, Any]]:
-    """Make the one call, or let it fail; return the text and the tokens of the call, with the events of its end."""
+    """Make the LLM call and return its text and tokens; both are empty if the call fails."""
     completion = await run.ask_llm("direct")
     if script.agent_fails:
         run.fault("agent_failure")

@@ -1,6 +1,6 @@
-"""Results too large for a prompt: the planning engine shows the LLM their outline instead.
+"""Distillation: the planner's prompts show the outline of a large result.
 
-Source: docs/reference/protocol.md, "Context optimization".
+See docs/reference/protocol.md, "Context optimization".
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ def _is_large(result: dict[str, Any]) -> bool:
     return len(rows) > MOST_ROWS or (len(rows) > 1 and len(json.dumps(rows)) > MOST_CHARACTERS)
 
 
-def seen(results: list[dict[str, Any]]) -> int:
-    """Return about how many tokens the results take in a prompt, large ones by their outline."""
+def prompt_tokens(results: list[dict[str, Any]]) -> int:
+    """Return the approximate number of prompt tokens of the results, large ones as outlines."""
     return sum(_OUTLINE_TOKENS if _is_large(result) else size(result) for result in results)
 
 
-def tell(run: Run, results: list[dict[str, Any]]) -> None:
-    """Log every result that is distilled for the prompt about to be sent; the same one each time again."""
+def log(run: Run, results: list[dict[str, Any]]) -> None:
+    """Log each distilled result of the next prompt, also if an earlier prompt logged it."""
     for result in results:
         if _is_large(result):
             rows = result["results"]

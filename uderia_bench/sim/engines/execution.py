@@ -1,4 +1,4 @@
-"""Executing a task from its first event to its terminal status, whichever engine plays it."""
+"""Executes a task from its first event to its terminal status, with the engine of its profile type."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ ENGINES: dict[str, Engine] = {
     "rag_focused": rag_focused.play,
     "genie": genie.play,
 }
-_ASSEMBLY_S = 0.014  # putting the context window together
+_ASSEMBLY_S = 0.014  # assembling the context window
 _CANCELLING_S = 0.015  # between the cancelled event and the cancelled status
 
 
 async def execute(run: Run, named: Profile | None) -> None:
-    """Execute the task. ``named`` is the profile the query asked for, None where it asked for one nobody knows.
+    """Execute the task.
 
-    Whatever happens in an engine, the task ends: a mistake of ours in one ends it as the real server ends a task that raised.
+    ``named`` is the profile that the query asked for, None if its id is unknown. A task always
+    ends: an exception in an engine gives it the status error, as on the real server.
     """
     task, clock = run.task, run.clock
     try:
@@ -39,7 +40,7 @@ async def execute(run: Run, named: Profile | None) -> None:
         result = await _execute(run, named)
         task.set_status("complete", clock.stamp(), result)
         if result is not None:
-            _tell(run, result)
+            _publish(run, result)
     except asyncio.CancelledError:
         if task.abandoned or STUCK in run.hit.kinds:
             return
@@ -51,7 +52,7 @@ async def execute(run: Run, named: Profile | None) -> None:
         run.emit("error", {"error": str(error)})
         task.set_status("error", clock.stamp(), {"error": str(error)})
     except Exception as error:
-        # A mistake of ours, in no script: stderr says where it was made.
+        # A bug in an engine. The traceback goes to stderr.
         logging.getLogger(__name__).exception("task %s failed", task.id)
         run.fault("internal_error")
         task.set_status("error", clock.stamp(), {"error": str(error) or type(error).__name__})
@@ -61,8 +62,8 @@ async def execute(run: Run, named: Profile | None) -> None:
         run.state.tasks.pop(task.id, None)
 
 
-def _tell(run: Run, result: orjson.Fragment) -> None:
-    """Tell the listeners that a task has a result; errors, cancels and empty results are never told."""
+def _publish(run: Run, result: orjson.Fragment) -> None:
+    """Notify the listeners of a result. The server does not notify them of errors and cancels."""
     if not run.state.notifications.heard_by(run.session.user_uuid):
         return
     payload = {
@@ -95,14 +96,14 @@ async def _execute(run: Run, named: Profile | None) -> orjson.Fragment | None:
         await asyncio.Event().wait()
     if QUOTA in run.hit.kinds:
         raise QuotaExceededError(OVER_THE_HOUR.format(CALLS_PER_HOUR))
-    if profile.profile_type != "genie":  # a coordinator has no window of its own, and only its children are metered
+    if profile.profile_type != "genie":  # a coordinator has no context window, and only its children are metered
         run.state.meter.require()
         await _assemble(run)
     return await ENGINES[profile.profile_type](run)
 
 
 async def _assemble(run: Run) -> None:
-    """Put the context window together, with the knowledge of a profile that is set to look it up."""
+    """Assemble the context window, with retrieved knowledge if the profile has it switched on."""
     profile = run.profile
     if profile.tag in run.state.settings.knowledge and isinstance(run.prompt, str):
         await run.state.loop.work(knowledge.SEARCH_S)

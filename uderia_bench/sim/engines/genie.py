@@ -1,10 +1,9 @@
-"""genie: a coordinator that asks other profiles, each in a session of its own, and joins what they say.
+"""Engine of genie: a coordinator asks expert profiles in separate sessions and joins their answers.
 
-Source: docs/reference/protocol.md, "Retrieval and genie events".
-
-Its tokens are the coordinator's alone; what its experts spent is in their sessions, as on the real server. They are asked at
-the same time; a single one's answer is passed through without a synthesis. It asks inside this server, whatever its port,
-where the real coordinator knows only port 5050.
+As on the real server, its turn counts the coordinator's tokens, and the sessions of the experts
+count theirs. The experts are asked in parallel. The answer of a single expert is passed on without
+a synthesis (docs/reference/protocol.md, "Retrieval and genie events"). The experts are asked inside
+this process; the real coordinator calls port 5050.
 """
 
 from __future__ import annotations
@@ -14,10 +13,9 @@ from typing import Any
 
 import orjson
 
-from uderia_bench.sim import turns
 from uderia_bench.sim.agent import answers, knowledge, questions, scripts
 from uderia_bench.sim.agent.profiles import BY_ID, Profile
-from uderia_bench.sim.engines import naming
+from uderia_bench.sim.engines import naming, turns
 from uderia_bench.sim.engines.run import Completion, Run
 from uderia_bench.sim.tasks import SORTED
 
@@ -30,7 +28,7 @@ _DOWN = "The model is overloaded. Please try again later."
 
 
 async def play(run: Run) -> orjson.Fragment | None:
-    """Play the turn and save it; return the result of the task, None where the coordinator could not be set up."""
+    """Play the turn, save it and return the result of the task, None if the turn was refused."""
     await run.state.loop.work(_SET_UP_S)
     run.require_text()
     script = scripts.knowledge_script(run.prompt, run.draw)
@@ -43,7 +41,7 @@ async def play(run: Run) -> orjson.Fragment | None:
 
 
 def _experts(run: Run) -> tuple[Profile, ...]:
-    """Return whom to ask: the one whose documents speak of it, the one with the data, or both."""
+    """Return the experts whose documents or data match the prompt."""
     known = [BY_ID[profile_id] for profile_id in run.profile.document["genieConfig"]["slaveProfiles"]]
     about_knowledge, about_data = knowledge.concerns(run.prompt), questions.understood(run.prompt)
     chosen = [
@@ -55,24 +53,24 @@ def _experts(run: Run) -> tuple[Profile, ...]:
 
 
 class _Turn:
-    """One coordination."""
+    """One turn of a coordinator."""
 
     def __init__(self, run: Run, script: scripts.AgentScript) -> None:
         self.run = run
         self.script = script
         self.events: list[dict[str, Any]] = []
-        self.sessions: dict[str, str] = {}  # the experts' sessions, by their tags
+        self.sessions: dict[str, str] = {}  # session ids of the experts, by tag
         self._steps = 0
         self._started = run.clock.seconds
         self._cost_usd = 0.0
 
     def note(self, kind: str, payload: dict[str, Any]) -> None:
-        """Append one event under its own name, to the task and to the turn."""
+        """Append an event to the task and to the turn."""
         self.events.append({"payload": payload, "type": kind})
         self.run.emit(kind, payload)
 
     async def carry_out(self) -> orjson.Fragment:
-        """Route, ask, join, answer."""
+        """Choose the experts, ask them, join their answers and send the result."""
         run = self.run
         self._begin()
         experts = _experts(run)
@@ -124,7 +122,7 @@ class _Turn:
         self.note("genie_llm_step", step)
 
     async def _ask(self, number: int, expert: Profile) -> str:
-        """Ask one expert; return what it said, or that it failed."""
+        """Ask an expert and return its answer or an error text."""
         run, tag = self.run, expert.tag
         here = {"profile_tag": tag, "session_id": run.session.id}
         asked = {"is_nested_genie": False, "nesting_level": 0, "profile_id": expert.id, "query": run.prompt}
@@ -151,7 +149,7 @@ class _Turn:
         return text
 
     async def _join(self, experts: tuple[Profile, ...], said: list[str]) -> str:
-        """Return the answer: a single expert's own words, or a synthesis."""
+        """Return the answer of a single expert unchanged, or a synthesis of several."""
         run = self.run
         if len(experts) == 1:
             reason = "single expert: its answer is passed through"
@@ -210,9 +208,7 @@ class _Turn:
             "provider": run.llm.provider,
             "raw_response": text,
             "session_id": run.session.id,
-            # filled from a loop that has always ended by then (docs/reference/protocol.md,
-            # "Retrieval and genie events")
-            "slave_sessions_used": {},
+            "slave_sessions_used": {},  # always empty on the real server
             "tools_used": [],
             "total_input_tokens": run.session.input_tokens,
             "total_output_tokens": run.session.output_tokens,

@@ -1,11 +1,11 @@
-"""Taking a session and a query in: what the REST does for a client, and what a coordinator does for its experts."""
+"""Creating sessions and submitting queries, for REST clients and for coordinators."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
-from uderia_bench.sim.agent.agent import stream
+from uderia_bench.sim.agent.draw import stream
 from uderia_bench.sim.agent.profiles import BY_ID, OPTIM, Profile
 from uderia_bench.sim.engines.execution import execute
 from uderia_bench.sim.engines.run import Run
@@ -15,17 +15,16 @@ from uderia_bench.sim.tasks import COORDINATION, QUERY, Form, Task
 from uderia_bench.sim.trouble.faults import SUBMIT_ERROR, SUBMIT_LOST
 from uderia_bench.sim.truth import Ledger
 
-# Switching the profile context takes 40 to 110 ms on an idle server (docs/reference/measured.md,
-# "Endpoints"): most of it is the health check of the tool server, during which the loop serves others.
+# Switching the profile context takes 40 to 110 ms on an idle server. Most of it is the health check
+# of the tool server, during which the loop serves other requests.
+# Source: docs/reference/measured.md, "Endpoints".
 _HEALTH_CHECK_S = (0.01, 0.08)
 _SWITCH_WORK_S = 0.03
-# how often a coordinator looks whether an expert is done (docs/reference/protocol.md, "Retrieval
-# and genie events")
-_CHILD_POLL_S = 1.0
+_CHILD_POLL_S = 1.0  # a coordinator's poll interval
 
 
 async def _check_tools(state: State) -> None:
-    """Take the time that a switch of the profile context takes."""
+    """Wait for as long as a switch of the profile context takes."""
     low, high = _HEALTH_CHECK_S
     drawn = stream(state.settings.seed, "switch", len(state.sessions), len(state.tasks)).random()
     await state.clock.sleep(low + (high - low) * drawn)
@@ -35,9 +34,8 @@ async def _check_tools(state: State) -> None:
 async def open_session(state: State, user: str, profile: Profile, parent: Parent | None = None) -> Session:
     """Create a session of the profile.
 
-    The switch comes first and the health check of its tools after it: a report written meanwhile, or until the next switch, is
-    written by this profile's model (docs/reference/measured.md, "Overlapping arms contaminate each
-    other": 17 of 48 with bare sessions).
+    This switches the process-wide LLM first, so this profile's model writes every report until the
+    next switch (docs/reference/measured.md, "Overlapping arms contaminate each other").
     """
     state.switch(profile)
     await _check_tools(state)
@@ -51,7 +49,10 @@ async def open_session(state: State, user: str, profile: Profile, parent: Parent
 async def submit(
     state: State, session: Session, prompt: Any, wanted: Any, *, arrived: float, form: Form = QUERY, within: str = ""
 ) -> Task | None:
-    """Start the task of a query, on the default profile where it names none or an unknown one; None where a fault hides it."""
+    """Start the task of a query and return it, or None if a planted fault hides it from the client.
+
+    The default profile serves a query with an unknown or missing profile id.
+    """
     named = BY_ID.get(wanted) if isinstance(wanted, str) else None
     profile: Profile = named or state.default or OPTIM
     await _check_tools(state)
@@ -98,7 +99,7 @@ async def submit(
 
 
 async def _consult(run: Run, expert: Profile, number: int) -> tuple[Session, Task]:
-    """Ask an expert in a session of its own and look once a second whether it is done; cancelling the run leaves it running."""
+    """Ask an expert in a new session and poll its task. The task continues if the run is cancelled."""
     state, arrived = run.state, run.clock.seconds
     parent = Parent(session_id=run.session.id, profile_id=expert.id, number=number)
     session = await open_session(state, run.session.user_uuid, expert, parent)
@@ -111,5 +112,5 @@ async def _consult(run: Run, expert: Profile, number: int) -> tuple[Session, Tas
 
 
 async def coordinate(state: State, session: Session, prompt: Any, *, arrived: float) -> Task | None:
-    """Start the task of the coordinator's own endpoint, whose tasks look otherwise."""
+    """Start a task of the genie-query endpoint, whose tasks have another form."""
     return await submit(state, session, prompt, session.profile_id, arrived=arrived, form=COORDINATION)

@@ -1,6 +1,6 @@
-"""llm_only: through the conversation agent where it has tools or components, which names the session before it answers.
+"""Engine of llm_only: the conversation agent, or ``direct`` without tools and components.
 
-Without both it is one direct call: ``engine_direct`` plays that.
+The agent names the session before it answers.
 """
 
 from __future__ import annotations
@@ -9,18 +9,17 @@ from typing import Any
 
 import orjson
 
-from uderia_bench.sim import turns
 from uderia_bench.sim.agent import answers, scripts
-from uderia_bench.sim.engines import direct, naming
+from uderia_bench.sim.engines import direct, naming, turns
 from uderia_bench.sim.engines.conversation import ALL_TOOLS, Conversation
 from uderia_bench.sim.engines.run import Run
 
-_LOADING_S, _SET_UP_S = 0.13, 0.12  # fetching the tools, then building the agent with them
+_LOADING_S, _SET_UP_S = 0.13, 0.12  # fetching the tools; building the agent
 _PROFILE_TYPE = "conversation_with_tools"
 
 
 async def play(run: Run) -> orjson.Fragment:
-    """Play the turn and save it; return the result of the task."""
+    """Play the turn, save it and return the result of the task."""
     run.require_text()
     if not run.profile.has_agent:
         return await direct.play(run)

@@ -1,4 +1,4 @@
-"""Naming a session with an LLM call: what the first turn of every conversation pays for."""
+"""Naming a session with an LLM call in its first turn."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _WORDS = 4
 
 
 def title(prompt: str) -> str:
-    """Return the name an LLM would give the session: the prompt's first words."""
+    """Return a name for the session: the first words of the prompt."""
     words = re.findall(r"[A-Za-z0-9]+", prompt)[:_WORDS]
     return " ".join(word.capitalize() for word in words) or "Conversation"
 
@@ -18,9 +18,10 @@ def title(prompt: str) -> str:
 async def name_session(
     run: Run, *, call_id: str = "session_name_generation", in_turn: bool = True, announced: bool = True
 ) -> None:
-    """Name the session, with the events of it; the tokens count into the turn except ``in_turn`` says they do not.
+    """Name the session and emit the events.
 
-    ``announced``: a last event tells the new name, as every engine but the direct one does.
+    ``in_turn`` adds the tokens to the turn. ``announced`` sends a last event with the new name, as
+    every engine except ``direct`` does.
     """
     session_id, started = run.session.id, run.clock.seconds
     begin = {

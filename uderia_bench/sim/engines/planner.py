@@ -1,17 +1,17 @@
-"""Strategic planning of a tool_enabled turn: finding a kept plan, the planning call, and the ways it goes wrong."""
+"""Strategic planning of a tool_enabled turn: retrieval of a case, planning call, retries."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from uderia_bench.sim.agent import knowledge
-from uderia_bench.sim.agent.agent import OUTPUT_PER_PHASE
 from uderia_bench.sim.agent.cases import WARM_INPUT_TOKENS, Case
+from uderia_bench.sim.agent.draw import OUTPUT_PER_PHASE
 from uderia_bench.sim.agent.scripts import Path, PlannedPhase, PlanScript, PlanTrouble
 from uderia_bench.sim.engines import rewrites, snapshots
 from uderia_bench.sim.engines.run import DEPTH, Completion, Run
 
-_LOOKING_S = 0.03  # searching the case collection, embeddings included
+_LOOKING_S = 0.03  # searching the case collections, with embeddings
 _TOOL_TOKENS = 794
 _REFUSAL = "I am sorry, I cannot produce a plan for this."
 _CHAT = "Hello! How can I help you with your Teradata system today?"
@@ -19,11 +19,11 @@ _INJECTED = "Temporal preprocessing injected TDA_CurrentDate phase to establish 
 
 
 class PlanningError(Exception):
-    """The turn ends without a plan; the text is what the server shows."""
+    """The turn ends without a plan. The text is the server's error message."""
 
 
 class Plan:
-    """The plan in force: the phases as they will be played, and as the two lists the turn keeps."""
+    """The plan of a turn: its phases, and the final and the LLM's own plan as the turn stores them."""
 
     def __init__(self, phases: tuple[PlannedPhase, ...]) -> None:
         self.phases = phases
@@ -33,7 +33,7 @@ class Plan:
 
 
 async def find_case(run: Run) -> Case | None:
-    """Look for a kept plan of this very prompt, and announce it."""
+    """Search for a stored plan of the same prompt and announce it."""
     await run.clock.sleep(_LOOKING_S)
     case = run.state.cases.find(run.prompt) if run.state.settings.learning else None
     if case is not None:
@@ -41,24 +41,24 @@ async def find_case(run: Run) -> Case | None:
     return case
 
 
-def tell_knowledge(run: Run) -> list[dict[str, Any]]:
-    """Announce what was looked up, three times as the server does; return it as the turn lists it, which is twice."""
+def announce_knowledge(run: Run) -> list[dict[str, Any]]:
+    """Announce the retrieved knowledge in three events; return the two entries of the turn."""
     if run.found is None:
         return []
-    told = run.found.planned()
+    found = run.found.planned()
     stamps = [run.clock.stamp()]
-    run.emit("knowledge_retrieval", {"collections": told["collections"], "document_count": told["document_count"]})
-    run.show("Knowledge Retrieved", "knowledge_retrieval", told)
-    run.emit("knowledge_retrieval", told)
+    run.emit("knowledge_retrieval", {"collections": found["collections"], "document_count": found["document_count"]})
+    run.show("Knowledge Retrieved", "knowledge_retrieval", found)
+    run.emit("knowledge_retrieval", found)
     stamps.append(run.clock.stamp())
     return [
-        {"collection_name": knowledge.COLLECTION, "document_count": told["document_count"], "timestamp": stamp}
+        {"collection_name": knowledge.COLLECTION, "document_count": found["document_count"], "timestamp": stamp}
         for stamp in stamps
     ]
 
 
 def assemble(run: Run) -> dict[str, Any]:
-    """Put the planning prompt together; return its snapshot."""
+    """Assemble the planning prompt and return its snapshot."""
     window = snapshots.planning(
         "strategic",
         tools=_TOOL_TOKENS,
@@ -73,7 +73,7 @@ def assemble(run: Run) -> dict[str, Any]:
 
 
 async def make_plan(run: Run, script: PlanScript, *, warm: bool) -> Plan:
-    """Plan the turn; raises ``PlanningError`` where no plan comes of it."""
+    """Plan the turn. Raises ``PlanningError`` if no valid plan results."""
     refused = script.trouble in (PlanTrouble.NEVER_PARSES, PlanTrouble.CHAT)
     longer = OUTPUT_PER_PHASE * max(0, len(script.phases) - 2)
     known = (WARM_INPUT_TOKENS if warm else 0) + (0 if run.found is None else run.found.tokens)
@@ -101,7 +101,7 @@ async def make_plan(run: Run, script: PlanScript, *, warm: bool) -> Plan:
 
 
 async def _replan(run: Run, script: PlanScript, more_input: int) -> None:
-    """Plan once more for efficiency: a second strategic call, announced with the plan it replaces."""
+    """Plan a second time for efficiency, announced with the plan that it replaces."""
     details = {"original_plan": Plan(script.phases).raw, "summary": "The initial plan was inefficient. Planning anew."}
     run.step("Re-planning for Efficiency", "plan_optimization", details)
     run.indicate("llm", "busy")
@@ -112,7 +112,7 @@ async def _replan(run: Run, script: PlanScript, more_input: int) -> None:
 
 
 async def _retry(run: Run, script: PlanScript, more_input: int) -> None:
-    """Ask once more after a plan that is no JSON: tokens that no event and no trace entry shows."""
+    """Ask again after a plan that is not JSON. Its tokens appear only in the totals of the turn."""
     text = "Strategic plan response was not valid JSON. Retrying with error context."
     run.show("System Correction", "workaround", text)
     run.indicate("llm", "busy")

@@ -1,8 +1,8 @@
-"""rag_focused: search the knowledge, then synthesise an answer, by one call or by the agent where components are on.
+"""Engine of rag_focused: a knowledge search, then a synthesis by one LLM call or by the agent.
 
-Nothing found: the session is named first and the answer says so, without an LLM call for it. Where there is no collection,
-the turn is refused: an error event, complete without a result, no turn (docs/reference/protocol.md,
-"Retrieval and genie events").
+If the search finds nothing, the session is named first and a fixed answer is sent without an LLM
+call. A profile without a collection is refused: an error event, status complete, no result and no
+turn (docs/reference/protocol.md, "Retrieval and genie events").
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from typing import Any
 
 import orjson
 
-from uderia_bench.sim import turns
 from uderia_bench.sim.agent import answers, knowledge, scripts
 from uderia_bench.sim.agent.knowledge import Found
 from uderia_bench.sim.agent.profiles import KNOWLEDGE_COLLECTION
 from uderia_bench.sim.agent.tools import COMPONENT_TOOLS
-from uderia_bench.sim.engines import naming
+from uderia_bench.sim.engines import naming, turns
 from uderia_bench.sim.engines.conversation import Conversation
 from uderia_bench.sim.engines.run import Completion, Run
 
@@ -25,7 +24,7 @@ _REFUSED = "No knowledge collections are available for this profile."
 
 
 async def play(run: Run) -> orjson.Fragment | None:
-    """Play the turn and save it; return the result of the task, None where the turn was refused."""
+    """Play the turn, save it and return the result of the task, None if the turn was refused."""
     started = run.clock.seconds
     await run.state.loop.work(_SET_UP_S)
     begin = {"history_length": 2 * (run.turn - 1), "knowledge_collections": 1, "query": run.prompt}
@@ -53,7 +52,7 @@ async def _search(run: Run, most: int, *, nothing: bool) -> Found:
 
 
 class _Turn:
-    """One turn that has searched."""
+    """One turn after its search."""
 
     def __init__(self, run: Run, script: scripts.AgentScript, found: Found, started: float) -> None:
         self.run = run
@@ -69,7 +68,7 @@ class _Turn:
         self.run.notify(kind, payload)
 
     async def answer(self) -> orjson.Fragment:
-        """Synthesise an answer from what was found."""
+        """Write an answer from the chunks that were found."""
         run, found = self.run, self.found
         self._note("knowledge_retrieval_complete", found.complete())
         call_id = f"rag-{run.task.id[-12:]}"
@@ -98,7 +97,7 @@ class _Turn:
         return result
 
     def _text(self) -> str:
-        """Say what the best part says, or the second best where the answer is to be wrong."""
+        """Return the text of the best chunk, or of the last one for a wrong answer."""
         chunks = self.found.chunks
         chosen = chunks[-1] if self.script.wrong_answer else chunks[0]
         return f"According to '{chosen.source}': {chosen.content}"
@@ -122,7 +121,7 @@ class _Turn:
         run.emit("tool_result", {"details": details, "step": "LLM Synthesis Results", "tool_name": "LLM_Synthesis"})
 
     async def find_nothing(self) -> orjson.Fragment:
-        """Say that nothing fits, after naming the session."""
+        """Name the session, then answer that nothing was found."""
         run, nothing = self.run, answers.NO_KNOWLEDGE
         empty = self.found.complete()
         empty["collection_names"] = empty.pop("collections")

@@ -1,8 +1,8 @@
-"""What the server does to a plan after the LLM has written it: twelve passes in a fixed order, each with its own words.
+"""The twelve rewriting passes that change a plan after the LLM wrote it, in their fixed order.
 
-``Plan Rewrite`` follows whenever a pass changed the plan, and is the only signal they share
-(docs/reference/protocol.md, "Log messages"). A prompt asks for one by name,
-``#rewrite=sql_consolidation``, or for all of them, ``#rewrite=all``.
+A log message ``Plan Rewrite`` follows each pass that changed the plan
+(docs/reference/protocol.md, "Log messages"). A prompt asks for one pass with
+``#rewrite=sql_consolidation`` and for all of them with ``#rewrite=all``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _OPTIMIZED, _CORRECTED = "Plan Optimization", "System Correction"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rewrite:
-    """One pass: what it logs, under which message and type, and the LLM call it makes, if any, by the message of it."""
+    """One pass and what it logs. ``asks`` is the message of its LLM call, None without one."""
 
     name: str
     message: str
@@ -138,7 +138,7 @@ REWRITES = (
 
 
 async def apply(run: Run, wanted: Iterable[str], entries: Entries) -> None:
-    """Log the passes that are wanted, in their order, with the LLM calls they make; ``entries`` is the plan they end in."""
+    """Log the wanted passes in their order, with their LLM calls. ``entries`` is the final plan."""
     for rewrite in REWRITES:
         if rewrite.name not in wanted:
             continue
@@ -151,7 +151,7 @@ async def apply(run: Run, wanted: Iterable[str], entries: Entries) -> None:
 
 
 async def _ask(run: Run, message: str) -> None:
-    """Make the LLM call of a pass: announced before, its tokens in the trace after, or only in a token update for SQL."""
+    """Make the LLM call of a pass. The trace has its tokens, except for the SQL pass."""
     asked = {"call_id": new_id(), "summary": f"{message}."}
     run.step(message, _OPTIMIZATION, asked)
     run.indicate("llm", "busy")

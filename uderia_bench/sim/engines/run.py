@@ -1,7 +1,7 @@
-"""One task being executed: the pen that writes its events, trace, tokens and truth, and the calls that cost time.
+"""The run of one task: its events, trace, tokens and truth, and its LLM and tool calls.
 
-Engines decide what happens; every LLM and every data tool is called here, so that what ``/sim/truth`` says was counted where it
-happened. A call waits, is counted, and only then returns.
+Engines decide what happens and call every LLM and every data tool here. ``/sim/truth`` is counted
+at these calls, independently of the events.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 import orjson
 
 from uderia_bench.sim.agent import tools
-from uderia_bench.sim.agent.agent import INPUT_PER_TURN, Draw
 from uderia_bench.sim.agent.answers import card
+from uderia_bench.sim.agent.draw import INPUT_PER_TURN, Draw
 from uderia_bench.sim.agent.knowledge import Found
 from uderia_bench.sim.agent.llms import Llm
 from uderia_bench.sim.agent.profiles import Profile
@@ -32,12 +32,12 @@ RESULT_TOKENS, TOKENS_PER_CELL = 60, 9
 
 
 class BadPromptError(Exception):
-    """A prompt that is no text, over which the engines trip."""
+    """The prompt is not a string, so the engine fails."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """One LLM call that came back."""
+    """One finished LLM call."""
 
     call_id: str
     input_tokens: int
@@ -46,16 +46,16 @@ class Completion:
     duration_ms: int
 
     def tokens(self) -> dict[str, Any]:
-        """Return the keys most places repeat."""
+        """Return cost and tokens under the keys that most events use."""
         return {"cost_usd": self.cost_usd, "input_tokens": self.input_tokens, "output_tokens": self.output_tokens}
 
 
-# Asking another profile, in a session of its own; the number counts a coordinator's children.
+# Asks another profile in a new session. The number counts the children of a coordinator, from 1.
 Consult = Callable[["Run", Profile, int], Awaitable[tuple[Session, Task]]]
 
 
 class Run:
-    """The run of one task. ``trace`` is the execution trace of the planning engine, empty for the others."""
+    """The run of one task. ``trace`` is the planner's execution trace; other engines leave it empty."""
 
     def __init__(
         self,
@@ -82,30 +82,30 @@ class Run:
         self.trace: list[dict[str, Any]] = []
         self.input_tokens = 0
         self.output_tokens = 0
-        self.naming_s = 0.0  # the part of naming that came before the answer
-        self.slow_s = 0.0  # what the prompt asks every LLM call to take longer
+        self.naming_s = 0.0  # naming before the answer
+        self.slow_s = 0.0  # added to every LLM call because the prompt asks for it
         self.hit = hit
         self.consult = consult
-        self.window: dict[str, Any] = {}  # the snapshot of the context window at the turn's start
-        self.found: Found | None = None  # the knowledge looked up for it
+        self.window: dict[str, Any] = {}  # snapshot of the context window at the start of the turn
+        self.found: Found | None = None  # retrieved knowledge
         self.system_events: list[dict[str, Any]] = []
         self._arrived = arrived
         self._held: list[tuple[str | None, Any]] | None = None
 
     @property
     def llm(self) -> Llm:
-        """The profile's own LLM."""
+        """The LLM of the profile."""
         return self.profile.llm
 
     def require_text(self) -> None:
-        """Trip over a prompt that is no text, as late as the server does."""
+        """Raise ``BadPromptError`` for a prompt that is not a string, at the point where the server fails."""
         if not isinstance(self.prompt, str):
             raise BadPromptError(f"'{type(self.prompt).__name__}' object is not subscriptable")
 
-    # --- writing
+    # --- events and trace
 
     def emit(self, event_type: str | None, data: Any) -> None:
-        """Append one event to the task, or keep it back while a parallel group runs."""
+        """Append an event to the task, or hold it back while a parallel group runs."""
         if self._held is not None:
             self._held.append((event_type, data))
             return
@@ -114,31 +114,31 @@ class Run:
         self.state.notifications.task_event(self.session.user_uuid, ids, event_type, data)
 
     def hold(self) -> None:
-        """Keep events back from here on."""
+        """Hold back events from now on."""
         self._held = []
 
     def release(self, *, flush: bool = True) -> None:
-        """Append the events kept back in one flush, or lose them as the server does when a group is cut short."""
+        """Append the events held back. ``flush=False`` drops them, as the server does on a cancel."""
         held, self._held = self._held, None
         for event_type, data in held or ():
             if flush:
                 self.emit(event_type, data)
 
     def notify(self, kind: str, payload: dict[str, Any]) -> None:
-        """Append one lifecycle event."""
+        """Append a lifecycle event."""
         self.emit("notification", {"payload": payload, "type": kind})
 
     def step(self, step: str, kind: str | None, details: Any, **extra: Any) -> None:
-        """Append one step of the planning engine, and log it in the trace."""
+        """Append a planner step as an event and as a log entry of the trace."""
         self.log(step, kind, details)
         self.show(step, kind, details, **extra)
 
     def show(self, step: str, kind: str | None, details: Any, **extra: Any) -> None:
-        """Append one step that the trace does not keep."""
+        """Append a planner step as an event only."""
         self.emit(None, {"details": details, "step": step, "type": kind, **extra})
 
     def log(self, message: str, kind: str | None, details: Any, status: str = "info") -> None:
-        """Log one message in the trace only."""
+        """Add a log entry to the trace only."""
         action = {
             "arguments": {"details": details, "message": message},
             "metadata": {**DEPTH, "timestamp": self.clock.stamp(), "type": kind},
@@ -147,11 +147,11 @@ class Run:
         self.trace.append({"action": action, "result": {"status": status}})
 
     def indicate(self, target: str, state: str) -> None:
-        """Append a busy or idle mark for the ``llm`` or the ``db``."""
+        """Append a status event: ``llm`` or ``db`` is busy or idle."""
         self.emit("status_indicator_update", {"state": state, "target": target})
 
     def token_update(self, completion: Completion, *, priced: bool = True, **extra: Any) -> None:
-        """Append the running token counts after a call; one kind of them carries no cost."""
+        """Append the token counts after a call. ``priced=False`` leaves out the cost."""
         cost = {"cost_usd": completion.cost_usd} if priced else {}
         self.emit(
             "token_update",
@@ -169,12 +169,12 @@ class Run:
         )
 
     def fault(self, name: str) -> None:
-        """Note in the truth that something went wrong."""
+        """Record a fault in the truth."""
         if name not in self.truth.faults:
             self.truth.faults.append(name)
 
     def base(self) -> dict[str, Any]:
-        """Return the keys of every lifecycle payload."""
+        """Return the keys that every lifecycle payload has."""
         return {
             "model": self.llm.model,
             "profile_tag": self.profile.tag,
@@ -186,9 +186,10 @@ class Run:
         }
 
     def answer(self, text: str, *, counts: bool, **own: Any) -> orjson.Fragment:
-        """Send the answer and put it into the session; return it as the task's result, with what is the engine's ``own``.
+        """Send the answer, add it to the session and return the result of the task.
 
-        ``counts``: it is one, and no apology of an agent that failed.
+        ``counts`` is False for the error text of a failed agent. ``own`` are further keys of the
+        result.
         """
         html = card(text)
         result = {
@@ -209,16 +210,16 @@ class Run:
         return fragment
 
     def answered(self, text: str) -> None:
-        """Note that the answer is out."""
+        """Record the time of the answer in the truth."""
         self.task.answer = text
         self.truth.latency_s = self.clock.seconds - self._arrived - self.naming_s
 
     def ended(self) -> None:
-        """Note in the truth that the task is over."""
+        """Record the end of the task in the truth."""
         self.truth.task_s = self.clock.seconds - self._arrived
 
     def spent(self) -> dict[str, Any]:
-        """Return what the turn cost so far, under the keys its last event uses."""
+        """Return tokens and cost of the turn so far, under the keys of its last event."""
         return {
             "cost_usd": self.cost(),
             "total_input_tokens": self.input_tokens,
@@ -226,34 +227,46 @@ class Run:
         }
 
     def cost(self) -> float:
-        """USD of the turn as the server prices it: all tokens at the profile's own model."""
+        """Return the cost of the turn in USD, with all tokens at the price of the profile's LLM."""
         return self.llm.cost(self.input_tokens, self.output_tokens, priced=self._is_priced(self.llm))
 
     def served(self) -> None:
-        """Note in the session that the profile and its model take part."""
+        """Record in the session that the profile and its LLM took part."""
         self.session.served_by(self.profile)
-        self._tell_models()
+        self._publish_models()
 
     def called(self, llm: Llm, role: str | None, tag: str | None) -> None:
-        """Note in the session one LLM call of the planning engine, as ``Session.called``."""
+        """Record an LLM call of the planner in the session (see ``Session.called``)."""
         self.session.called(llm, role, tag)
-        self._tell_models()
+        self._publish_models()
 
-    def _tell_models(self) -> None:
+    def _publish_models(self) -> None:
         self.state.notifications.publish(self.session.user_uuid, "session_model_update", self.session.models())
 
     def _is_priced(self, llm: Llm) -> bool:
         return llm.provider not in self.state.settings.unpriced
 
-    # --- calling
+    # --- LLM and tool calls
+
+    async def ask_announced(self, message: str, kind: str, summary: str) -> None:
+        """Make an LLM call of the planner: an event before it, a log entry and tokens after it."""
+        asked = {"call_id": new_id(), "summary": summary}
+        self.show(message, "system_message", asked)
+        self.indicate("llm", "busy")
+        completion = await self.ask_llm(kind, call_id=asked["call_id"])
+        self.called(self.llm, None, self.profile.tag)
+        self.log(message, "system_message", {**asked, **completion.tokens()})
+        self.indicate("llm", "idle")
+        self.token_update(completion)
 
     async def ask_llm(
         self, kind: str, *, llm: Llm | None = None, more_input: int = 0, more_output: int = 0, call_id: str | None = None
     ) -> Completion:
-        """Make one LLM call of the turn. ``llm`` is another than the profile's where the server mixed them up.
+        """Make one LLM call of the turn.
 
-        The tokens are the profile's own draw even then: a trial's tokens must not depend on what ran beside it. Speed and price
-        are those of the model that really wrote.
+        ``llm`` is another LLM than the profile's where overlapping arms mixed them up. Speed and
+        price are then those of ``llm``. The tokens are still drawn for the profile's LLM, so that
+        they do not depend on other trials.
         """
         more_input += INPUT_PER_TURN * (self.turn - 1) + len(self.prompt) // BYTES_PER_TOKEN
         into, out = self.draw.tokens(kind, self.llm, more_input=more_input, more_output=more_output)
@@ -266,7 +279,7 @@ class Run:
         return completion
 
     async def ask_for_name(self, call_id: str, *, in_turn: bool) -> Completion:
-        """Make the LLM call that names the session, in the turn's tokens or not; it is none of the truth's calls."""
+        """Make the LLM call that names the session; the truth counts its tokens separately."""
         into, out = self.draw.tokens("naming", self.llm, more_input=len(self.prompt) // BYTES_PER_TOKEN)
         completion = await self._complete(self.llm, into, out, call_id)
         if in_turn:
@@ -290,23 +303,23 @@ class Run:
             duration_ms=round((self.clock.seconds - started) * 1000),
         )
 
-    async def call_tool(self, use: Use, attempt: int) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Make one attempt (from 1) of a tool use; return its arguments and the tool's result."""
+    async def call_tool(self, use: Use, attempt: int) -> dict[str, Any]:
+        """Make one attempt (from 1) of a tool call and return the result of the tool."""
         await self.clock.sleep(self.draw.tool_seconds(tools.TOOL_SECONDS.get(use.tool, tools.USUAL_TOOL_SECONDS)))
         await self.state.loop.work(TOOL_CALL_S)
         self.truth.tool_calls += 1
         if attempt > use.failures:
-            return use.arguments, tools.answer(use.tool, use.arguments, self.today())
+            return tools.answer(use.tool, use.arguments, self.today())
         self.fault("tool_error")
         if attempt == ATTEMPTS:
             self.fault("tool_failed")
-        return use.bad_arguments, tools.failure(use.tool, use.error)
+        return tools.failure(use.tool, use.error)
 
     def today(self) -> date:
-        """Return today by the server's clock."""
+        """Return the date of the server's clock."""
         return date.fromisoformat(self.clock.stamp()[:10])
 
 
 def size(result: dict[str, Any]) -> int:
-    """Return about how many tokens a result takes in a prompt: by its cells, so that no value changes a trial's tokens."""
+    """Return the approximate number of prompt tokens of a result, from its number of cells."""
     return RESULT_TOKENS + TOKENS_PER_CELL * sum(len(row) for row in result.get("results", ()))

@@ -1,4 +1,4 @@
-"""What the planning engine does after a failed tool call: ask the LLM for better arguments, twice at most."""
+"""Self-correction of a failed tool call: up to two LLM calls for better arguments."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uderia_bench.sim.state import new_id
 
 
 async def correct(run: Run, use: Use, attempt: int, result: dict[str, Any]) -> None:
-    """Correct the call after its failed ``attempt`` (from 1), or give it up after the last one."""
+    """Correct the call after its failed ``attempt`` (from 1), or give up after the last attempt."""
     if attempt == ATTEMPTS:
         summary = f"Tool '{use.tool}' failed after {ATTEMPTS} attempts."
         run.show("Persistent Failure", "error", {"details": result, "summary": summary})
@@ -21,7 +21,7 @@ async def correct(run: Run, use: Use, attempt: int, result: dict[str, Any]) -> N
     completion = await run.ask_llm("correct", call_id=asked["call_id"])
     run.called(run.llm, None, run.profile.tag)
     run.truth.corrections += 1
-    # The server announces the call only when it is over, once without and once with its tokens.
+    # The server announces the call after it ended, once without and once with its tokens.
     run.step("Calling LLM for Self-Correction", "system_message", asked)
     run.indicate("llm", "busy")
     run.indicate("llm", "idle")

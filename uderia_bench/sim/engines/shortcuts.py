@@ -1,39 +1,35 @@
-"""Phases of Uderia's own tools that need no LLM: a chart from concrete arguments, an answer the plan already holds."""
+"""Phases of Uderia's ``TDA_*`` tools without an LLM call: a chart, an answer from the context."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from uderia_bench.sim.agent.scripts import PlannedPhase
+from uderia_bench.sim.engines.phase_pen import PhasePen
 
-if TYPE_CHECKING:
-    from uderia_bench.sim.engines.phases import Phases  # only for its name: phases calls this
-
-_CHARTED = 20  # rows a chart takes
+_MOST_CHART_ROWS = 20
 
 
-async def chart(phases: Phases, number: int, phase: PlannedPhase) -> None:
-    """Draw a chart without asking; what comes back has no status."""
-    run, tool = phases.run, phase.tools[0]
+async def chart(pen: PhasePen, number: int, phase: PlannedPhase) -> None:
+    """Draw a chart from concrete arguments; its result has no status."""
+    tool = phase.tools[0]
     summary = "Component Fast-Path (chart): bypassing tactical LLM, arguments are concrete."
-    details = {"correction_type": "deterministic_component", "phase_num": number, "summary": summary}
-    run.step("Plan Optimization", "plan_optimization", details)
-    stamp = run.clock.stamp()
-    phases.intend(tool, phase.arguments)
-    spec = {"data": [row for result in phases.results() for row in result.get("results", ())][:_CHARTED], "type": "bar"}
+    pen.optimized({"correction_type": "deterministic_component", "phase_num": number, "summary": summary})
+    metadata = pen.stamp(number)
+    pen.intend(tool, phase.arguments)
+    rows = [row for result in pen.results() for row in result.get("results", ())]
+    spec = {"data": rows[:_MOST_CHART_ROWS], "type": "bar"}
     result = {"metadata": {"tool_name": tool}, "spec": spec, "type": "chart"}
-    run.emit(None, {"details": result, "step": "Tool Execution Result", "type": "tool_result"})
-    phases.entry(tool, phase.arguments, {"execution_depth": 0, "phase_number": number, "timestamp": stamp}, result)
-    run.emit("context_state_update", {"state": "processing_complete", "target": "context"})
+    pen.returned(result)
+    pen.entry(tool, phase.arguments, metadata, result)
+    pen.context_done()
 
 
-async def answer_from_context(phases: Phases, number: int, phase: PlannedPhase) -> None:
-    """Answer from what the plan already says: no log of the fast path, no LLM call, no report."""
-    run, tool = phases.run, phase.tools[0]
-    phases.text = phase.arguments["answer_from_context"]
-    stamp = run.clock.stamp()
-    phases.intend(tool, phase.arguments)
-    result = {"metadata": {"tool_name": tool}, "results": [{"response": phases.text}], "status": "success"}
-    phases.entry(tool, phase.arguments, {"execution_depth": 0, "phase_number": number, "timestamp": stamp}, result)
-    run.emit("tool_result", {"details": result, "step": "Tool Execution Result", "tool_name": tool})
-    phases.collected.append(result)
+async def answer_from_context(pen: PhasePen, number: int, phase: PlannedPhase) -> None:
+    """Answer with the text of the plan; the fast path is not logged and no report is written."""
+    tool = phase.tools[0]
+    pen.text = phase.arguments["answer_from_context"]
+    metadata = pen.stamp(number)
+    pen.intend(tool, phase.arguments)
+    result = {"metadata": {"tool_name": tool}, "results": [{"response": pen.text}], "status": "success"}
+    pen.entry(tool, phase.arguments, metadata, result)
+    pen.run.emit("tool_result", {"details": result, "step": "Tool Execution Result", "tool_name": tool})
+    pen.collected.append(result)

@@ -1,4 +1,4 @@
-"""Context-window snapshots: what the server says filled a prompt. Numbers follow the prompt, the rest is fixed."""
+"""Context-window snapshots. The token counts follow the prompt; everything else is fixed."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _snapshot(name: str, used: int, modules: list[dict[str, Any]], resolution: d
 def window(
     *, profile_type: str, profile_id: str, provider: str, prompt: str, session_id: str, turn: int, found: Found | None
 ) -> dict[str, Any]:
-    """Return the snapshot at the start of a turn; ``found`` is the knowledge looked up for it."""
+    """Return the snapshot at the start of a turn. ``found`` is the retrieved knowledge."""
     planning = profile_type == "tool_enabled"
     said = len(prompt) // _CHARACTERS_PER_TOKEN + 2
     system = {"char_count": 2858, "has_override": False, "profile_id": profile_id, "provider": provider}
@@ -111,7 +111,7 @@ def _knowledge(found: Found | None) -> dict[str, Any]:
 
 
 def summary(snapshot: dict[str, Any]) -> str:
-    """Return the one line the server writes about a snapshot at the start of a turn."""
+    """Return the server's one-line summary of a snapshot."""
     used = {module["module_id"]: module["used"] / 1000 for module in snapshot["contributions"]}
     tools = f" Tool:{used['tool_definitions']:.1f}K" if "tool_definitions" in used else ""
     know = f" Know:{used['knowledge_context']:.1f}K" if used["knowledge_context"] else ""
@@ -125,7 +125,7 @@ def summary(snapshot: dict[str, Any]) -> str:
 def planning(
     stage: str, *, tools: int, hydration: int | None, history: int, session_id: str, turn: int, knowledge: int | None = None
 ) -> dict[str, Any]:
-    """Return the snapshot of one planning prompt; ``stage`` is ``strategic`` or ``tactical``, parts are in tokens."""
+    """Return the snapshot of a planning prompt. ``stage`` is strategic or tactical; sizes are tokens."""
     parts = [("tool_definitions", "Tool Definitions", tools), ("workflow_history", "Workflow History", history)]
     if hydration is not None:
         parts.insert(1, ("plan_hydration", "Plan Hydration", hydration))

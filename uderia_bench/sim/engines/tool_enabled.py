@@ -1,4 +1,4 @@
-"""tool_enabled: plan, carry out the phases, report, then name the session; and the ways a turn of it ends otherwise."""
+"""Engine of tool_enabled: plan, phases, report, session naming; also failed and cancelled turns."""
 
 from __future__ import annotations
 
@@ -7,30 +7,29 @@ from typing import Any
 
 import orjson
 
-from uderia_bench.sim import turns
 from uderia_bench.sim.agent import answers, scripts, tools
 from uderia_bench.sim.agent.cases import Case, tool_of
 from uderia_bench.sim.agent.profiles import CASES_COLLECTION, MCP_SERVER_ID
 from uderia_bench.sim.agent.scripts import CONTEXT_TOOL
-from uderia_bench.sim.engines import naming
-from uderia_bench.sim.engines.phases import Phases
-from uderia_bench.sim.engines.planner import Plan, PlanningError, assemble, find_case, make_plan, tell_knowledge
+from uderia_bench.sim.engines import naming, phases, turns
+from uderia_bench.sim.engines.phase_pen import PhasePen
+from uderia_bench.sim.engines.planner import Plan, PlanningError, announce_knowledge, assemble, find_case, make_plan
 from uderia_bench.sim.engines.run import DEPTH, Run
 from uderia_bench.sim.tasks import SORTED
 
-_SET_UP_S = 0.07  # the override's MCP client
+_SET_UP_S = 0.07  # the MCP client of the profile override
 _STOPPED = "The process was stopped by the user."
 _UNRECOVERABLE = "Execution stopped due to an unrecoverable error."
 
 
 class _Turn:
-    """One planning turn: what is known of it so far, whichever way it ends."""
+    """One planner turn: the data collected so far, for every way in which it can end."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.strategic_window: dict[str, Any] | None = None
         self.plan: Plan | None = None
-        self.phases: Phases | None = None
+        self.pen: PhasePen | None = None
         self.case: Case | None = None
         self.knowledge_accessed: list[dict[str, Any]] = []
         self.started = run.clock.seconds
@@ -38,7 +37,7 @@ class _Turn:
     # --- payloads
 
     def begin(self) -> None:
-        """Announce the turn: who runs it, and what was asked."""
+        """Announce the turn."""
         run, session = self.run, self.run.session
         session.last_updated = run.clock.local_stamp()
         run.served()
@@ -46,11 +45,14 @@ class _Turn:
         run.notify("execution_start", {**self.run.base(), "has_context": True, "is_replay": False, "query": run.prompt})
 
     def milliseconds(self) -> int:
-        """Return how long the turn has taken."""
+        """Return the duration of the turn so far."""
         return round((self.run.clock.seconds - self.started) * 1000)
 
     def events(self, *, complete: bool) -> list[dict[str, Any]]:
-        """Return the lifecycle events the turn keeps; the complete one counts naming in, unlike the event sent."""
+        """Return the lifecycle events that the turn stores.
+
+        ``execution_complete`` includes naming here, but not in the event that was sent.
+        """
         run = self.run
         who = {"profile_tag": run.profile.tag, "profile_type": "tool_enabled"}
         kept = [{"metadata": DEPTH, "payload": {**who, "has_context": True, "is_replay": False, "query": run.prompt}}]
@@ -61,13 +63,13 @@ class _Turn:
         return kept
 
     def totals(self) -> dict[str, Any]:
-        """Return what the turn cost so far. What the server calls phases are the calls in the trace."""
+        """Return the tokens and cost so far. The server counts the calls in the trace as phases."""
         run = self.run
         calls = sum(tool_of(entry) != "TDA_SystemLog" for entry in run.trace)
         return {**run.spent(), "phases_executed": calls}
 
     def build(self, **own: Any) -> dict[str, Any]:
-        """Return the turn as it will be saved."""
+        """Return the turn as it is saved."""
         run, plan = self.run, self.plan
         return turns.build(
             run,
@@ -90,7 +92,7 @@ class _Turn:
 
 
 async def play(run: Run) -> orjson.Fragment | None:
-    """Play the turn and save it; return the task's result, None where the turn failed."""
+    """Play the turn, save it and return the result of the task, None if the turn failed."""
     turn = _Turn(run)
     shared_before = run.state.current
     try:
@@ -103,7 +105,7 @@ async def play(run: Run) -> orjson.Fragment | None:
             _cancel(turn)
         raise
     finally:
-        run.state.current = shared_before  # the override puts back what it found, whoever set it since
+        run.state.current = shared_before  # the override restores it, also if another trial changed it since
 
 
 async def _play(turn: _Turn) -> orjson.Fragment:
@@ -115,34 +117,33 @@ async def _play(turn: _Turn) -> orjson.Fragment:
     run.require_text()
     script = scripts.plan_script(run.prompt, run.draw)
     run.slow_s = script.slow_s
-    turn.knowledge_accessed = tell_knowledge(run)
+    turn.knowledge_accessed = announce_knowledge(run)
     turn.case = await find_case(run)
     turn.strategic_window = assemble(run)
     turn.plan = await make_plan(run, script, warm=turn.case is not None)
-    turn.phases = Phases(run, turn.plan, script)
-    await turn.phases.carry_out()
-    result, html = _result(turn, turn.phases)
-    run.answered(turn.phases.text)
+    turn.pen = PhasePen(run, turn.plan, script)
+    await phases.carry_out(turn.pen)
+    result, html = _result(run, turn.pen)
+    run.answered(turn.pen.text)
     run.emit("final_answer", result)
     done = {**run.base(), **turn.totals(), "duration_ms": turn.milliseconds(), "success": True}
     run.notify("execution_complete", done)
     if run.session.unnamed:
         await naming.name_session(run)
-    run.session.reply(html, turn.phases.text, run.turn, _tool_context(run.trace))
-    _keep(turn, turn.phases)
+    run.session.reply(html, turn.pen.text, run.turn, _tool_context(run.trace))
+    _save(turn, turn.pen.text)
     return result
 
 
-def _result(turn: _Turn, phases: Phases) -> tuple[orjson.Fragment, str]:
-    """Return the task's result, serialised once for the event, the task and no more, and the answer as shown."""
-    run = turn.run
-    rows = answers.count(phases.results())
-    html = answers.report(phases.text, rows or None, phases.observations, phases.results())
+def _result(run: Run, pen: PhasePen) -> tuple[orjson.Fragment, str]:
+    """Return the result of the task, serialised once, and the answer as HTML."""
+    rows = answers.count(pen.results())
+    html = answers.report(pen.text, rows or None, pen.observations, pen.results())
     result = {
-        "collected_data": {"Plan Results: Ad-hoc": phases.collected},
+        "collected_data": {"Plan Results: Ad-hoc": pen.collected},
         "execution_trace": run.trace,
         "final_answer": html,
-        "final_answer_text": phases.text,
+        "final_answer_text": pen.text,
         "is_session_primer": False,
         "session_id": run.session.id,
         "source": "rest",
@@ -153,12 +154,12 @@ def _result(turn: _Turn, phases: Phases) -> tuple[orjson.Fragment, str]:
     return orjson.Fragment(orjson.dumps(result, option=SORTED)), html
 
 
-def _keep(turn: _Turn, phases: Phases) -> None:
-    """Save the turn, and the plan with it where every tool worked."""
+def _save(turn: _Turn, text: str) -> None:
+    """Save the turn, and store its plan if every tool call succeeded."""
     run = turn.run
     saved = turn.build(
         duration_ms=turn.milliseconds(),
-        final_summary=phases.text,
+        final_summary=text,
         is_partial=False,
         kg_enrichment_event=None,
         status="success",
@@ -176,7 +177,7 @@ def _keep(turn: _Turn, phases: Phases) -> None:
 
 
 def _fail(turn: _Turn, details: str) -> None:
-    """End the turn with an error; its task still ends complete."""
+    """End the turn with an error. Its task still ends with the status complete."""
     run = turn.run
     run.log("Unrecoverable Error", "error", details, status="error")
     event = {
@@ -195,7 +196,7 @@ def _fail(turn: _Turn, details: str) -> None:
 
 
 def _cancel(turn: _Turn) -> None:
-    """End a cancelled turn; what was done so far is saved."""
+    """End a cancelled turn and save it as partial."""
     run = turn.run
     run.release(flush=False)
     run.log("Execution Stopped", "cancelled", _STOPPED, status="cancelled")
@@ -218,7 +219,7 @@ def _partial(turn: _Turn) -> dict[str, Any]:
     return {
         "partial_input_tokens": turn.run.input_tokens,
         "partial_output_tokens": turn.run.output_tokens,
-        "phases_completed": 0 if turn.phases is None else turn.phases.completed,
+        "phases_completed": 0 if turn.pen is None else turn.pen.completed,
     }
 
 
@@ -228,7 +229,7 @@ def _save_partial(turn: _Turn, **how: Any) -> None:
 
 
 def _tool_context(trace: list[dict[str, Any]]) -> str | None:
-    """Return the summary of tool calls that later prompts of the session see, None where no data tool worked."""
+    """Return a summary of the successful data-tool calls for later prompts, None without one."""
     lines = []
     for entry in trace:
         action, result = entry["action"], entry["result"]

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from uderia_bench.sim.agent.agent import stream
+from uderia_bench.sim.agent.draw import stream
 from uderia_bench.sim.agent.profiles import BY_TAG, Profile
 
 # Faults of the agent, by the difficulty a prompt could name instead (questions.py).

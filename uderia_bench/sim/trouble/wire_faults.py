@@ -23,7 +23,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from uderia_bench.sim.agent.agent import stream
+from uderia_bench.sim.agent.draw import stream
 from uderia_bench.sim.api import responses
 from uderia_bench.sim.state import State
 from uderia_bench.sim.trouble import faults

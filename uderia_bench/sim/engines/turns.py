@@ -1,4 +1,4 @@
-"""Saving a turn: the fields every engine's turn has, and the consumption row it leaves."""
+"""Building and saving a turn: the fields that all engines share, and its consumption row."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uderia_bench.sim.engines.run import Run
 
 
 def build(run: Run, own: dict[str, Any]) -> dict[str, Any]:
-    """Return the turn, with the engine's ``own`` fields and its cost added to the session's."""
+    """Return the turn with the engine's ``own`` fields, and add its cost to the session."""
     session, cost = run.session, run.cost()
     session.cost_usd += cost
     return {
@@ -34,7 +34,7 @@ def build(run: Run, own: dict[str, Any]) -> dict[str, Any]:
 
 
 def save(run: Run, turn: dict[str, Any], *, without: Collection[str] = ()) -> None:
-    """Save a built turn, ``without`` the fields its engine does not have, and the row it leaves in what the user consumed."""
+    """Save a turn and its consumption row. ``without`` names fields that the engine's turn lacks."""
     kept = {name: value for name, value in turn.items() if name not in without}
     run.session.save_turn(kept, run.clock.local_stamp())
     run.state.turns.append(_consumption(run, turn))
