@@ -9,8 +9,8 @@ import pytest
 from hypothesis import settings
 from trio.testing import MockClock
 
-# No deadline: what an example takes beside another worker says nothing of the code; ``--timeout`` ends what hangs. A gate asks
-# the same examples every time; new ones are looked for on people's own machines and by ``make fuzz``.
+# No deadline: other workers slow an example down, and ``--timeout`` ends a test that hangs. CI uses the same examples every
+# time. New ones are tried on developers' machines and by ``make fuzz``.
 settings.register_profile("any", deadline=None)
 settings.register_profile("ci", derandomize=True, print_blob=True, deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "any")

@@ -12,7 +12,7 @@ import httpx
 
 @dataclass
 class ScriptedJudge:
-    """``score(swapped, answer)`` is what it gives of 10; ``down`` answers with an error; every request is kept."""
+    """``score(swapped, answer)`` returns its score out of 10. With ``down`` it answers with an error."""
 
     score: Callable[[bool, str], Any] = lambda _swapped, _answer: 8
     down: bool = False

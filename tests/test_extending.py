@@ -1,4 +1,4 @@
-"""What CONTRIBUTING says of adding things, done as written: by an edit of one file, and from another distribution."""
+"""The instructions of CONTRIBUTING, followed as written: by an edit of one file, and from another distribution."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def test_a_name_is_taken_once(added):
 
 
 def test_an_installed_expectation_can_be_used_by_a_corpus(added):
-    """A custom kind is refused where nobody brings it, with the nearest name, and taken where somebody does."""
+    """A custom kind that no distribution brings is refused with the nearest name. An installed one is taken."""
     query = Query(id="q", prompt="x", turns=("x",), expect=(Expectation.model_validate({"custom": {"kind": "polite"}}),))
     added()
     with pytest.raises(UsageError, match="query q expects 'polite', and no installed distribution brings that"):

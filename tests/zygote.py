@@ -1,4 +1,4 @@
-"""``uderia-bench`` in a process of its own that need not import anything: forked from one that has imported everything.
+"""``uderia-bench`` in a new process without its imports: forked from a process that has imported everything.
 
 Imports are half of what a command costs, and the tests run hundreds. What is forked has its own arguments, directory,
 environment, limits, signals and output, and exits as an interpreter does; only start-up time cannot be told from it.

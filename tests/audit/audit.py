@@ -1,7 +1,7 @@
-"""``make audit``: known vulnerabilities of what is pinned, and secrets in what is committed.
+"""``make audit``: known vulnerabilities of the pinned packages, and secrets in committed files.
 
-Exits with 1 where it found any, and with 3 where the database of vulnerabilities, which is on the network, could not be asked:
-an audit that did not happen is no pass, and the scan for secrets has its own line all the same.
+Exits with 1 when it finds any. Exits with 3 when the database of vulnerabilities, which is on the network, cannot be
+reached: an audit that did not happen does not pass. The scan for secrets is reported in either case.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def vulnerabilities() -> Audit:
 
 
 def read(said: str, complained: str) -> Audit:
-    """Read what pip-audit said: a package that the database does not know was not audited, and says nothing of the others."""
+    """Read the output of pip-audit. A package that the database does not know is reported as not audited."""
     try:
         packages = json.loads(said)["dependencies"]
     except (KeyError, TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""What the secret scan finds, that it finds nothing here and repeats nothing; what is made of pip-audit's answer."""
+"""Secrets that the scan finds, an empty scan of this repository, and the reading of pip-audit's output."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""``make bench``: every benchmark beside this file, one after the other, each in a process of its own.
+"""``make bench``: run every benchmark in this folder, one after the other, each in a separate process.
 
-Figures are ratios measured side by side in one run where there is something to compare with: machines are noisy, ratios less.
-What the benchmarks tell goes into ``output/bench.json``. ``--publish`` makes that the project's own figures: ``results.json``
-and ``table.md`` beside this file, and the figures with a limit into ``docs/explanation/benchmarks.md``.
+Where there is something to compare with, a figure is a ratio measured side by side in one run, because machines are
+noisy and ratios are less so. The figures go into ``output/bench.json``. ``--publish`` makes them the project's
+published figures: ``results.json`` and ``table.md`` in this folder, and the figures with a limit in
+``docs/explanation/benchmarks.md``.
 
 ``python -m bench.bench [NAME ...] [--quick] [--json]``, then ``python -m bench.bench --publish``
 """
@@ -88,7 +89,7 @@ def run(name: str, *, quick: bool, out: Any) -> tuple[int, tuple[Figure, ...]]:
 
 
 def publish(found: str) -> None:
-    """Write a run's figures where the project keeps its own; small sizes are none."""
+    """Publish the figures of a run. Figures of ``--quick`` are refused."""
     document = json.loads(found)
     if document["machine"]["quick"]:
         sys.exit("figures of --quick are not for publishing")
@@ -105,7 +106,7 @@ def summary(document: Mapping[str, Any]) -> str:
 
 
 def tables(document: Mapping[str, Any]) -> str:
-    """Return everything, a table a benchmark."""
+    """Return all figures, one table per benchmark."""
     parts = [_machine(document["machine"])]
     parts += [f"## {name}\n\n{figures.markdown(Figure(**one) for one in found)}" for name, found in document["benches"].items()]
     return "\n\n".join(parts) + "\n"

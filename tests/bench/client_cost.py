@@ -1,9 +1,10 @@
-"""What a trial costs the client: CPU from its session to its committed ledger row, beside what other clients pay for less.
+"""CPU cost of a trial for this client and for others, from the trial's session to its committed ledger row.
 
-1,000 trials in flight. Every client has a process and a core of its own, the server another; rounds are interleaved, and ratios
-are taken inside a round. The others keep nothing of what they read. A client that is saturated (its core is busy throughout)
-asks later and polls less than it should, which flatters its cost; the conditions say so. So httpx is there twice: begun at the
-pace of the others, when it never gets all trials in flight, and all at once, as ``asyncio.gather`` does.
+1,000 trials are in flight. Each client and the server run in separate processes on separate cores. Rounds are
+interleaved, and ratios are taken within a round. The other clients keep nothing of what they read. A saturated client,
+whose core is always busy, sends later and polls less than it should. That makes its cost look lower, and the
+conditions mention it. So httpx is measured twice: started at the pace of the others, when it never gets all trials in
+flight, and all at once, as ``asyncio.gather`` does.
 
 ``python -m bench.client_cost [--quick]``
 """
@@ -78,7 +79,7 @@ def costs(runs: Mapping[str, Sequence[Measured]]) -> list[Figure]:
             f"{figures.series(end)} to the end; runs {figures.series(run.cpu_ms for run in each)}"
         )
         wanted = f"≤ {ASKED_MS} ms at 8 requests" if name == OURS else ""
-        found.append(Figure(name=f"CPU a trial, {name}", value=middle.cpu_ms, unit="ms", asked=wanted, conditions=conditions))
+        found.append(Figure(name=f"CPU per trial, {name}", value=middle.cpu_ms, unit="ms", asked=wanted, conditions=conditions))
     return found
 
 
@@ -107,13 +108,13 @@ def by_part(run: Measured) -> list[Figure]:
     """Return where the CPU of one trial of ours goes; the ledger's thread is the ledger's."""
     ms = {part: 1000 * seconds / run.trials for part, seconds in run.told["parts"].items()}
     ms[cpu_by_part.LEDGER] = ms.get(cpu_by_part.LEDGER, 0.0) + ms.pop(cpu_by_part.OTHER_THREADS)
-    conditions = f"sampled in a run of its own; {run.conditions()}"
+    conditions = f"sampled in a separate run; {run.conditions()}"
     named = (cpu_by_part.HTTP, cpu_by_part.LEDGER, cpu_by_part.DECODE)
     found = [
         (f"of a trial of ours: {part}", spent, "") for part, spent in sorted(ms.items(), key=lambda item: item[1], reverse=True)
     ]
     found += [
-        ("of a trial of ours: HTTP, a request", ms[cpu_by_part.HTTP] / run.requests, "≤ 0.30 ms"),
+        ("of a trial of ours: HTTP, per request", ms[cpu_by_part.HTTP] / run.requests, "≤ 0.30 ms"),
         (
             "of a trial of ours: neither HTTP nor ledger nor decoding",
             sum(ms.values()) - sum(ms.get(part, 0.0) for part in named),

@@ -1,8 +1,8 @@
-"""Clients beside each other: each in a process of its own, against a server of its own, measured by what it and the server say.
+"""Clients side by side: each in its own process with its own server, measured by both.
 
-A client prints one line of JSON: ``wall_s`` and ``cpu_s`` from its first session to its last answer kept, and ``trials``: of
-each its ``task_id``, ``sent_s`` (on any clock of the client's), ``seen_s`` (from there to where it saw the end), and, where it
-knows better than that, ``latency_s`` and ``task_s``.
+A client prints one line of JSON. ``wall_s`` and ``cpu_s`` run from its first session to its last stored answer.
+``trials`` has the ``task_id`` of each trial, ``sent_s`` (on the client's clock) and ``seen_s`` (from there to when the
+client saw the end). A client that has better values adds ``latency_s`` and ``task_s``.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Measured:
     def load(self) -> str:
         """Return how much was asked, in words."""
         return (
-            f"{self.in_flight:,} in flight, L {self.latency_s:.1f} s, {self.requests:.1f} requests a trial, "
+            f"{self.in_flight:,} in flight, L {self.latency_s:.1f} s, {self.requests:.1f} requests per trial, "
             f"{self.rate:.0f} trials/s"
         )
 

@@ -64,7 +64,7 @@ def _errors(name: str, runs: Sequence[Measured], *, asked: bool) -> list[Figure]
 
 def _requests(name: str, runs: Sequence[Measured], asked: str) -> Figure:
     value = statistics.median(run.requests for run in runs)
-    return Figure(name=f"requests a trial, {name}", value=value, unit="", asked=asked, conditions=typical(runs).conditions())
+    return Figure(name=f"requests per trial, {name}", value=value, unit="", asked=asked, conditions=typical(runs).conditions())
 
 
 def typical(runs: Sequence[Measured]) -> Measured:

@@ -1,13 +1,13 @@
-"""Where a process's CPU goes, by part of the program: its main thread looked at at random moments of time.
+"""CPU time of a process by part of the program, from samples of its main thread at random moments.
 
-Why not a timer on CPU time: the kernel looks after those at its own ticks only, 4 ms apart, and what this project does by the
-clock, every 10 and 20 ms, keeps step with them. Which part was met was then the luck of a run. Exponential distances keep step
-with nothing (Wolff 1982, "Poisson arrivals see time averages").
+Why not a timer on CPU time: the kernel checks those timers only at its ticks, 4 ms apart, and this project's work
+every 10 and 20 ms stays in step with the ticks. Which part was sampled then depended on chance. Exponential intervals
+stay in step with nothing (Wolff 1982, "Poisson arrivals see time averages").
 
-Out of ``select`` the thread runs, so a part's share of the moments is its share of time, and its CPU. How long ``select`` works
-and how long it sleeps no moment tells: it gets what is left of the thread's CPU. A moment gives to the innermost frame that
-belongs to a part; C code counts where it is called from. Other threads are what the process used and the main thread did not:
-here the one that keeps the ledger. What looking takes is left out.
+Outside ``select`` the thread runs, so a part's share of the samples is its share of time and of CPU. Samples cannot
+tell how long ``select`` works and how long it sleeps, so it gets the rest of the thread's CPU. A sample counts for the
+innermost frame that belongs to a part. C code counts for its caller. Other threads get what the process used and the
+main thread did not: here, the thread that writes the ledger. The cost of sampling is left out.
 """
 
 from __future__ import annotations

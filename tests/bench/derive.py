@@ -1,7 +1,7 @@
-"""Derivation of a run of captured size: ledger to Parquet, at 1,000 and at 10,000 trials, so that memory is seen to stay flat.
+"""Derivation of a run with bodies of captured size: ledger to Parquet, at 1,000 and at 10,000 trials.
 
-The trials are those that ``tests/exchanges.py`` writes, their results grown to the size of what a real server was captured with
-(about 75 KB a trial for a planner). Each size runs in a process of its own.
+The two sizes show that memory stays flat. The trials are those of ``tests/exchanges.py``, with results as large as
+those captured from a real server (about 75 KB per trial for a planner). Each size runs in a separate process.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def measure(path: Path) -> None:
     took = time.process_time() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(
-        f"{trials:>6} trials: {took:6.2f} s of one core, {1000 * took / trials:.2f} ms a trial, {trials / took:,.0f} trials/s,"
+        f"{trials:>6} trials: {took:6.2f} s of one core, {1000 * took / trials:.2f} ms per trial, {trials / took:,.0f} per s,"
         f" peak RSS {peak / 1024:.0f} MB ({(peak - before) / 1024:.0f} MB over the start)"
     )
 
@@ -110,7 +110,7 @@ def main() -> None:
         for size in SIZES:
             run = directory.create(Path(folder), f"r{size}")
             total = build(run, size)
-            print(f"{size:>6} trials: {total / size / 1000:.0f} KB a trial, ledger {run.ledger.stat().st_size / 1e6:.0f} MB")
+            print(f"{size:>6} trials: {total / size / 1000:.0f} KB per trial, ledger {run.ledger.stat().st_size / 1e6:.0f} MB")
             subprocess.run([sys.executable, __file__, str(run.path)], check=True)
 
 

@@ -88,7 +88,7 @@ async def measure(served: Server, *, trials: int, concurrency: int, poll_s: floa
 
 
 def serve_and_measure(speed: float, **how: float) -> None:
-    """Measure on a server of its own."""
+    """Start a server, measure it and print the result."""
     with server.serve(speed=speed) as served:
         print(f"speed {speed:g}: {asyncio.run(measure(served, **how))}")
 

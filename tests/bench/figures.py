@@ -1,4 +1,4 @@
-"""What benchmarks say: figures with the conditions they hold under, as a Markdown table and as JSON for ``bench.py``."""
+"""Figures of benchmarks with their conditions, as a Markdown table and as JSON for ``bench.py``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HEAD = ("figure", "value", "asked", "conditions")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One figure. ``asked`` is what the project asks of it, in words; ``contrast``: it stands beside one that is asked for."""
+    """One figure. ``asked`` is its limit in words. ``contrast``: it is shown for comparison with one that has a limit."""
 
     name: str
     value: float

@@ -1,10 +1,11 @@
-"""How fast the statistics are: 500 queries x 10 repeats x 2 arms x 15 metrics, beside scipy.stats.bootstrap on the same data.
+"""Speed of the statistics: 500 queries x 10 repeats x 2 arms x 15 metrics, compared with scipy.stats.bootstrap.
 
-``python -m bench.intervals`` prints one line a measurement; ``--quick`` is a tenth of the queries. scipy is asked for the
-intervals that we make: it resamples the numbers of queries, vectorised, and its statistic takes every drawn query's repeats
-along: the mean (9,999 resamples; BCa, as it has no bootstrap-t) and p50, p90, p95 and p99 at once (2,000 resamples, BCa). How
-many resamples it holds at a time (``batch``) matters threefold: those of ``BATCHES`` are tried, for each of the two by itself,
-and ours is held against the best. One core: the BLAS is told so before numpy loads.
+``python -m bench.intervals`` prints one line per measurement. ``--quick`` uses a tenth of the queries. scipy computes
+the same intervals on the same data: it resamples the numbers of the queries, vectorised, and its statistic takes all
+repeats of a drawn query. It does so for the mean (9,999 resamples; BCa, as it has no bootstrap-t) and for p50, p90,
+p95 and p99 at once (2,000 resamples, BCa). The number of resamples that it keeps in memory (``batch``) changes its
+speed threefold, so all of ``BATCHES`` are tried and the best one counts. All of it uses one core: OPENBLAS_NUM_THREADS
+is set before numpy loads.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from uderia_bench.stats.percentile import PERCENTS, percentiles
 
 METRICS, REPEATS, ARMS = 15, 10, ("IDEAT", "OPTIM")
 BATCHES = (None, 10, 25, 50, 100, 200, 400, 1_000)  # resamples that scipy holds at a time; None is its default, all of them
-ROUNDS = 5  # each is measured so often and its quickest counts, so that other work on the machine favours nobody
+ROUNDS = 5  # the quickest of this many rounds counts, so other work on the machine has less influence
 
 
 def trials(queries):
@@ -133,7 +134,7 @@ def main():
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
     def fresh():
-        """Make ours with the draws anew, which an analysis makes once."""
+        """Compute our intervals with new draws. An analysis draws once."""
         resample_counts.cache_clear()
         ours(values, units)
 

@@ -1,7 +1,7 @@
-"""What the ledger costs the clock: 10,000 trials of 45 KB at 250/s, written on the event loop and in its thread, side by side.
+"""Stalls of the event loop by the ledger: 10,000 trials of 45 KB at 250/s, written on the loop and in a thread.
 
-A stall is by how much a sleep of 1 ms overshot, a mark what the sending of a query waits for. A first pass writes nothing: its
-figures are the machine's own.
+A stall is how much too long a sleep of 1 ms took. A mark is what the sending of a query waits for. A first pass
+without any write shows the machine's own stalls.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ARM = Serving(server="http://s", profile_id="p", profile_tag="OPTIM", profile_ty
 
 
 class Nowhere:
-    """Writes nothing."""
+    """A ledger that discards every write."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -102,7 +102,7 @@ def _with(kind: type[Nowhere]) -> Callable[[Ledger], AbstractAsyncContextManager
 async def _write_all(
     ledger: Ledger, opened: Callable[[Ledger], AbstractAsyncContextManager[Book]], plan: list[Trial], body: bytes
 ) -> tuple[float, list[float], list[float]]:
-    """Take every trial through its three commits, each at its time; return CPU a trial, stalls and waits for a mark, in ms."""
+    """Take every trial through its three commits; return CPU per trial, stalls and waits for a mark, in ms."""
     stalls: list[float] = []
     marks: list[float] = []
 
@@ -158,7 +158,7 @@ def _trial(number: int) -> Trial:
 
 
 def _body() -> bytes:
-    """Return JSON of 45 KB that compresses about as a task does: events of few kinds with words and numbers of their own."""
+    """Return 45 KB of JSON that compresses about as well as a task: few kinds of events with varying words and numbers."""
     rng = random.Random(7)
     words = ["phase", "tool", "call", "token", "plan", "result", "database", "table", "column", "answer"]
     events = [

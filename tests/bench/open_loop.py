@@ -1,7 +1,8 @@
-"""An open loop at 50 queries a second: how exactly it sends, and what a server that stands still for 10 s does to both times.
+"""An open loop at 50 queries per second: accuracy of its send times, and both times when the server stops for 10 s.
 
-The server is stopped (SIGSTOP) and goes on (SIGCONT). Whoever comes meanwhile waits: response time, from when a query was due,
-has that wait in it; service time, from when it was sent, has it only for what was on its way already.
+The server is stopped with SIGSTOP and continued with SIGCONT. Queries that are due meanwhile wait. Response time, from
+when a query was due, includes that wait. Service time, from when it was sent, includes it only for queries that were
+already on their way.
 
 ``python -m bench.open_loop [--quick]``
 """

@@ -1,7 +1,7 @@
-"""This project's own client in a process of its own: one sitting of a run, and the JSON of what it took and saw.
+"""This project's client in a separate process: one sitting of a run, and its measurements as JSON.
 
-The sitting is what ``uderia-bench run`` does between its plan and its derivation: signing in, ledger, trials, the last commit.
-CPU is that of the whole process meanwhile, threads included; imports are paid by a small sitting before it.
+The sitting is what ``uderia-bench run`` does between its plan and its derivation: signing in, ledger, trials, the last
+commit. CPU is that of the whole process meanwhile, threads included. A small sitting before it pays for the imports.
 """
 
 from __future__ import annotations

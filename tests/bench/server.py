@@ -1,8 +1,9 @@
-"""The embedded Uderia as a benchmark needs it: in a process of its own on a core of its own, without luck and without a limit.
+"""The embedded Uderia for benchmarks: in a separate process on a separate core, without random faults or limits.
 
-What it knows and a client can only estimate is read here: the truth of each task, and how many requests arrived. The truth runs
-from the moment a request's handler is entered to the moment the answer is written as an event, on the server's own clock. What
-lies outside it is the way from the client's call to the handler: the client's own code, the loopback, the server's event loop.
+It records what a client can only estimate: the true latency of each task, and how many requests arrived. The true
+latency runs from the moment a request's handler is entered to the moment the answer is written as an event, on the
+server's clock. It leaves out the way from the client's call to the handler: the client's code, the loopback, the
+server's event loop.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ SPEED_1_LATENCY_S = 15.5  # median of PROMPT's latency at speed 1
 RAMP_PER_S = 250.0  # at which clients begin trials that are to be in flight together
 KEEP_ALIVE_S = 75  # as a proxy before a real server has it: a client that asks seldom keeps its connections
 TERMINAL = ("complete", "error", "cancelled")
-_COUNTED = ("session", "query", "task", "cancel", "details")  # calls of a trial; signing in is nobody's trial
+_COUNTED = ("session", "query", "task", "cancel", "details")  # calls of a trial; signing in belongs to no trial
 _LAST_WORD_S = 60.0
 
 

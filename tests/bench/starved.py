@@ -1,7 +1,8 @@
-"""Whether a run knows that its load generator was the bottleneck: the same run twice, quiet and beside busy loops.
+"""Detection of a starved load generator: the same run twice, alone and next to busy loops.
 
-64 trials in flight on the embedded server at fifty times an agent's speed. Starved, runner, server and loops share one core.
-The quiet run must be valid (exit 0), the starved one invalid (exit 5); the figures beside them are those of its manifest.
+64 trials are in flight on the embedded server at 50 times an agent's speed. In the starved run, runner, server and
+loops share one core. The quiet run must be valid (exit 0), the starved one invalid (exit 5). The other figures come
+from its manifest.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The store at 1,000,000 trials: write, scan and percentiles by arm, beside DuckDB on the same files.
+"""The store at 1,000,000 trials: write, scan and percentiles by arm, compared with DuckDB on the same files.
 
-The trials have every column of a run's, in row groups as ``derive`` writes them; a third of the metric columns have nulls. Each
-measurement has a process of its own, and the percentiles of both are held against each other.
+The trials have every column of a run, in row groups as ``derive`` writes them. A third of the metric columns have
+nulls. Each measurement runs in a separate process, and the percentiles of both are compared.
 
 ``python -m bench.storage [--quick]``
 """
@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def step(what: str, folder: str, rows: int) -> dict[str, Any]:
-    """Measure one step in a process of its own."""
+    """Measure one step in a separate process."""
     command = [sys.executable, "-m", "bench.storage", "--step", what, folder, str(rows)]
     return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
 

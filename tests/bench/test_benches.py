@@ -47,7 +47,7 @@ def test_a_trial_without_an_answer_is_counted_and_has_no_error():
     assert run.cpu_ms == pytest.approx(10.0)
     assert run.answer_error_ms == (pytest.approx(505.0), pytest.approx(1000.0))
     assert run.end_error_ms == (pytest.approx(350.0), pytest.approx(500.0))
-    assert "2 in flight, L 1.0 s, 8.0 requests a trial, 2 trials/s" in run.conditions()
+    assert "2 in flight, L 1.0 s, 8.0 requests per trial, 2 trials/s" in run.conditions()
 
 
 def test_ratios_are_taken_inside_a_round():
@@ -90,7 +90,7 @@ def test_what_is_published_is_written_into_the_docs(tmp_path, monkeypatch):
 
 
 def test_the_figures_of_the_docs_are_those_stored():
-    """Nobody edits them by hand; there are none before the first are published."""
+    """They are never edited by hand. The page has none before the first are published."""
     quoted = bench.PAGE.read_text().partition(bench.MARKS[0])[2].partition(bench.MARKS[1])[0]
     stored = bench.summary(json.loads(bench.RESULTS.read_text())) if bench.RESULTS.exists() else ""
     assert quoted == stored
@@ -112,7 +112,7 @@ def test_the_figures_of_the_docs_are_those_stored():
     ],
 )
 def test_cpu_goes_to_the_innermost_part(stack, part):
-    """A library's frame counts for whoever called it, unless the library is a part itself."""
+    """A library's frame counts for its caller, unless the library is a part itself."""
     space = {"getframe": sys._getframe}
     code = compile("frame = getframe()", stack[-1], "exec")
     for file in reversed(stack[:-1]):
@@ -131,7 +131,7 @@ def test_what_the_loop_works_in_select_is_what_no_moment_explains():
 
 
 def test_every_benchmark_is_there():
-    """What is listed exists, and is told when it is to be quick only where it can be."""
+    """Each listed benchmark exists, and gets ``--quick`` only where it accepts it."""
     here = Path(bench.HERE)
     for name in bench.BENCHES:
         assert (here / f"{name}.py").is_file(), name

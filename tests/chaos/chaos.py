@@ -1,4 +1,4 @@
-"""Run against seeded faults, kill at random, resume to the end, and compare what the run says with what the server knows.
+"""Run against seeded faults, kill at random, resume to the end, and compare the run's records with the server's.
 
     python tests/chaos/chaos.py --rounds 100 --at-once 2
 
@@ -33,7 +33,7 @@ ARMS = ("IDEAT", "OPTIM")
 MOST_KILLS = 3
 MOST_SITTINGS = 8  # after the kills, until nothing is left
 LONGEST_SITTING_S = 300  # every third query in an unknown state, one trial at a time: 10 s each until it is known
-TO_BE_RESUMED = (3, 4)  # nobody answered when it signed in; interrupted
+TO_BE_RESUMED = (3, 4)  # no server answered the sign-in; interrupted
 WELL_ENDED = (0, 5)  # done; done, and too little was answered for a comparison
 SPEED = 200.0
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
@@ -218,7 +218,7 @@ def _compare_with_before(folder: Path, played: Round) -> None:
 
 
 def _judge(folder: Path, server: str, played: Round) -> None:
-    """Compare what the run says with what was planned and with what the server knows."""
+    """Compare the run's records with its plan and with the server's records."""
     truth = {task["task_id"]: task for task in _read(f"{server}/sim/truth")}
     known = _read(f"{server}/sim/faults")
     played.planted.update(known["planted"])

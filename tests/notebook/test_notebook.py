@@ -75,7 +75,7 @@ def test_a_run_that_is_not_there_is_named(output):
 
 
 def test_a_notebook_runs(output):
-    """The notebook beside this file runs from top to bottom in a process of its own and shows what it should."""
+    """The notebook beside this file runs from top to bottom in a separate process and shows the expected output."""
     (output.parent / "corpus.yaml").write_text(
         "version: 1\nname: c\nqueries:\n  - {id: t, prompt: 'count {db}', matrix: {db: [a, b]}}\n"
     )
@@ -100,7 +100,7 @@ def test_a_notebook_runs(output):
 
 
 def test_warm_ups_are_loaded_and_not_compared(output):
-    """The frame has them, for whoever wants to look; a comparison is of 12 queries with 2 repeats."""
+    """The frame has warm-ups, and a comparison uses 12 queries with 2 repeats."""
     (found,) = ub.compare(ub.load("latest", output=output), baseline=BASELINE, candidate=CANDIDATE, metrics=["latency_s"])
     assert (found.n_queries, found.n_pairs) == (12, 24)
 

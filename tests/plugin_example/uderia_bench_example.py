@@ -18,7 +18,7 @@ from uderia_bench.plugins import (
     assemble,
 )
 
-_LONG = 200  # words: longer than anybody reads in a terminal
+_LONG = 200  # words: too long to read in a terminal
 
 
 def _words(trace: Trace) -> int | None:
@@ -50,7 +50,7 @@ ANSWER_WORDS = Metric(
 )
 LONG_ANSWER = Detector(
     name="long_answer",
-    doc="The answer has more words than anybody reads in a terminal.",
+    doc="The answer is too long to read in a terminal.",
     severity=Severity.INFO,
     recommendation="Ask for a shorter answer.",
     find=_long,

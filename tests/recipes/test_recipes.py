@@ -65,7 +65,7 @@ def cut_short(place):
 
 
 def test_github_actions(place):
-    """Run, report, history, in the order of the file; the summary is the report; the artifacts are there."""
+    """Run, report and history work in the order of the file. The summary is the report, and the artifacts exist."""
     job = recipe("github-actions.yaml")["jobs"]["night"]
     scripts = [step["run"] for step in job["steps"] if "run" in step]
     assert scripts[0] == INSTALL
