@@ -25,6 +25,7 @@ from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.reading.pricing import PriceTable, priced
 from uderia_bench.reading.profile_types import ProfileType
 from uderia_bench.reading.tables import agreement, checks, issues, steps
+from uderia_bench.reading.tables.columns import COUNT, NUMBER, TEXT, TEXTS, TIME, column
 from uderia_bench.runs.directory import RunDirectory
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.trace import Trace
@@ -34,56 +35,59 @@ ROWS_A_GROUP = 2_000  # trials whose rows are held at once: small enough to hold
 Rows = dict[str, list[dict[str, Any]]]
 """What one trial adds to each table."""
 
-_UTC = pa.timestamp("us", tz="UTC")
 IDENTITY = (
-    ("run_id", pa.string()),
-    ("trial_id", pa.string()),
-    ("seq", pa.int64()),
-    ("block", pa.int64()),
-    ("stage", pa.string()),
-    ("query_id", pa.string()),
-    ("complexity", pa.string()),
-    ("tags", pa.list_(pa.string())),
-    ("arm", pa.string()),
-    ("repeat", pa.int64()),
-    ("turn", pa.int64()),
-    ("level", pa.float64()),
+    column("run_id", TEXT, "Id of the run."),
+    column("trial_id", TEXT, "Id of the trial, unique in the run."),
+    column("seq", COUNT, "Position of the trial in the plan."),
+    column("block", COUNT, "Number of the block: one query and repeat on all arms."),
+    column("stage", TEXT, "`warmup` or `measured`."),
+    column("query_id", TEXT, "Id of the query; it pairs arms and runs."),
+    column("complexity", TEXT, "Class of the query."),
+    column("tags", TEXTS, "Tags of the query."),
+    column("arm", TEXT, "Name of the arm."),
+    column("repeat", COUNT, "Number of the repeat, from 1."),
+    column("turn", COUNT, "Turn of the conversation, from 1."),
+    column("level", NUMBER, "Level of a load sweep; null without a sweep."),
 )
 SERVED = (
-    ("server", pa.string()),
-    ("profile_id", pa.string()),
-    ("profile_tag", pa.string()),
-    ("profile_type", pa.string()),
-    ("execution_path", pa.string()),
-    ("provider", pa.string()),
-    ("model", pa.string()),
-    ("models_used", pa.list_(pa.string())),
-    ("session_id", pa.string()),
-    ("task_id", pa.string()),
+    column("server", TEXT, "Address of the server that was asked."),
+    column("profile_id", TEXT, "Id of the profile that was asked for."),
+    column("profile_tag", TEXT, "Tag of the profile that served the trial."),
+    column("profile_type", TEXT, "Type of that profile."),
+    column("execution_path", TEXT, "The engine that ran."),
+    column("provider", TEXT, "LLM provider of the turn."),
+    column("model", TEXT, "Model of the turn."),
+    column("models_used", TEXTS, "Every provider and model that took part in the session."),
+    column("session_id", TEXT, "Id of the session on the server."),
+    column("task_id", TEXT, "Id of the task on the server."),
 )
 ENDED = (
-    ("outcome", pa.string()),
-    ("outcome_detail", pa.string()),
-    ("attempts", pa.int64()),
-    ("polls", pa.int64()),
-    ("notes", pa.list_(pa.string())),
-    ("unclassified", pa.int64()),
+    column("outcome", TEXT, "How the trial ended."),
+    column("outcome_detail", TEXT, "The reason, in words."),
+    column("attempts", COUNT, "How often the query was sent."),
+    column("polls", COUNT, "How often the task was polled."),
+    column("notes", TEXTS, "Remarks on how the trial was asked."),
+    column("unclassified", COUNT, "Events and messages of the server that no reader knows."),
 )
-WHEN = (("due_at", _UTC), ("sent_at", _UTC), ("accepted_at", _UTC), ("done_at", _UTC))
+WHEN = (
+    column("due_at", TIME, "When the trial was due."),
+    column("sent_at", TIME, "When its query was sent."),
+    column("accepted_at", TIME, "When the server accepted it."),
+    column("done_at", TIME, "When its end was seen."),
+)
 FIXED = (*IDENTITY, *SERVED, *ENDED, *WHEN)
 _ARROW = {bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
 
 
 def schema(metrics: tuple[Metric, ...]) -> pa.Schema:
     """Return the Arrow schema of the trials: the fixed columns, then one per metric."""
-    fixed = [pa.field(name, kind) for name, kind in FIXED]
     measured = [
         pa.field(
             metric.name, _ARROW[metric.kind], metadata={"unit": metric.unit, "doc": metric.doc, "direction": metric.direction}
         )
         for metric in metrics
     ]
-    return pa.schema([*fixed, *measured], metadata={"schema": "uderia-bench/trials/1"})
+    return pa.schema([*FIXED, *measured], metadata={"schema": "uderia-bench/trials/1"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +194,7 @@ def _frame(rows: list[dict[str, Any]], wanted: pa.Schema) -> pl.DataFrame:
 
 def _identity(record: TrialRecord, run_id: str) -> dict[str, Any]:
     trial = record.trial
-    own = {name: getattr(trial, name) for name, _ in IDENTITY if name not in ("run_id", "stage", "tags")}
+    own = {each.name: getattr(trial, each.name) for each in IDENTITY if each.name not in ("run_id", "stage", "tags")}
     return {"run_id": run_id, "stage": trial.stage.value, "tags": list(trial.tags), **own}
 
 
@@ -218,5 +222,5 @@ def _ended(record: TrialRecord, trace: Trace) -> dict[str, Any]:
         "polls": record.polls,
         "notes": list(trace.notes),
         "unclassified": trace.unclassified,
-        **{name: getattr(record, name) for name, _ in WHEN},
+        **{each.name: getattr(record, each.name) for each in WHEN},
     }

@@ -14,10 +14,14 @@ import pyarrow as pa
 from uderia_bench.reading.expectations import plain_text
 from uderia_bench.reading.expectations.facts import facts
 from uderia_bench.reading.tables import identity
+from uderia_bench.reading.tables.columns import TEXTS, column
 from uderia_bench.trace import Trace
 from uderia_bench.trial import Outcome, Stage, Trial
 
-SCHEMA = pa.schema([*identity.COLUMNS, ("facts", pa.list_(pa.string()))], metadata={"schema": "uderia-bench/answers/1"})
+SCHEMA = pa.schema(
+    [*identity.COLUMNS, column("facts", TEXTS, "Numbers and names that the answer states, sorted.")],
+    metadata={"schema": "uderia-bench/answers/1"},
+)
 
 
 MOST_COMPARED = 50
@@ -60,4 +64,4 @@ def measured(answers: pl.DataFrame) -> pl.DataFrame:
         pl.col("agreement").filter(pl.col("same_arm")).mean().alias("within"),
         pl.col("agreement").filter(~pl.col("same_arm")).mean().alias("across"),
     )
-    return answers.select(name for name, _ in identity.COLUMNS).join(means, on="trial_id", how="left", maintain_order="left")
+    return answers.select(each.name for each in identity.COLUMNS).join(means, on="trial_id", how="left", maintain_order="left")

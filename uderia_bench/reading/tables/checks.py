@@ -12,17 +12,18 @@ import pyarrow as pa
 
 from uderia_bench.reading.expectations import Check
 from uderia_bench.reading.tables import identity
+from uderia_bench.reading.tables.columns import COUNT, NUMBER, TEXT, TRUTH, column
 from uderia_bench.trial import Trial
 
 SCHEMA = pa.schema(
     [
         *identity.COLUMNS,
-        ("place", pa.int64()),  # of the expectation in its query, from 1
-        ("kind", pa.string()),
-        ("expected", pa.string()),
-        ("weight", pa.float64()),
-        ("passed", pa.bool_()),  # null where it could not be judged; found says why
-        ("found", pa.string()),
+        column("place", COUNT, "Place of the expectation in its query, from 1."),
+        column("kind", TEXT, "Kind of the expectation."),
+        column("expected", TEXT, "What the corpus expects."),
+        column("weight", NUMBER, "Weight of the expectation."),
+        column("passed", TRUTH, "Whether it is met; null where it could not be checked."),
+        column("found", TEXT, "What was found instead or as proof, or why it could not be checked."),
     ],
     metadata={"schema": "uderia-bench/checks/1"},
 )

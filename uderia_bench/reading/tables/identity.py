@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-import pyarrow as pa
-
+from uderia_bench.reading.tables.columns import COUNT, TEXT, column
 from uderia_bench.trial import Trial
 
 COLUMNS = (
-    ("run_id", pa.string()),
-    ("trial_id", pa.string()),
-    ("query_id", pa.string()),
-    ("turn", pa.int64()),
-    ("arm", pa.string()),
-    ("stage", pa.string()),
-    ("repeat", pa.int64()),
+    column("run_id", TEXT, "Id of the run."),
+    column("trial_id", TEXT, "Id of the trial, unique in the run."),
+    column("query_id", TEXT, "Id of the query; it pairs arms and runs."),
+    column("turn", COUNT, "Turn of the conversation, from 1."),
+    column("arm", TEXT, "Name of the arm."),
+    column("stage", TEXT, "`warmup` or `measured`."),
+    column("repeat", COUNT, "Number of the repeat, from 1."),
 )
 
 
 def of(run_id: str, trial: Trial) -> dict[str, Any]:
     """Return the values of ``COLUMNS`` for one trial."""
-    own = {name: getattr(trial, name) for name, _ in COLUMNS if name not in ("run_id", "stage")}
+    own = {each.name: getattr(trial, each.name) for each in COLUMNS if each.name not in ("run_id", "stage")}
     return {"run_id": run_id, "stage": trial.stage.value, **own}

@@ -10,16 +10,17 @@ import pyarrow as pa
 
 from uderia_bench.reading.detectors import Issue, Thresholds
 from uderia_bench.reading.tables import identity
+from uderia_bench.reading.tables.columns import COUNT, TEXT, TEXTS, column
 from uderia_bench.trial import Trial
 
 _COLUMNS = (
     *identity.COLUMNS,
-    ("kind", pa.string()),
-    ("severity", pa.string()),
-    ("evidence", pa.list_(pa.string())),  # "llm_call 2: …": kind and index of steps/*.parquet, then its figures
-    ("recommendation", pa.string()),
-    ("tokens_lost", pa.int64()),  # an estimate, by method; null where none can be made
-    ("method", pa.string()),
+    column("kind", TEXT, "Name of the detector."),
+    column("severity", TEXT, "`info`, `warning` or `error`."),
+    column("evidence", TEXTS, "Steps that show the issue, such as `llm_call 2: …`: kind and index of the table `steps`."),
+    column("recommendation", TEXT, "What to do about it."),
+    column("tokens_lost", COUNT, "Estimated tokens that it cost; null where there is no estimate."),
+    column("method", TEXT, "How the tokens were estimated."),
 )
 
 

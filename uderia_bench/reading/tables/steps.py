@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from uderia_bench.reading.tables import identity
+from uderia_bench.reading.tables.columns import COUNT, NUMBER, TEXT, column
 from uderia_bench.trace import Child, LlmCall, Phase, StepKind, ToolCall, Trace
 from uderia_bench.trial import Trial
 
@@ -21,24 +22,28 @@ _CUT = "…"
 SCHEMA = pa.schema(
     [
         *identity.COLUMNS,
-        ("kind", pa.string()),
-        ("index", pa.int64()),
-        ("parent", pa.int64()),
-        ("class", pa.string()),  # strategic … other; data, system or child for tools
-        ("name", pa.string()),  # the server's wording, the tool, the phase's goal
-        ("status", pa.string()),
-        ("path", pa.string()),
-        ("iteration", pa.string()),
-        ("attempt", pa.int64()),
-        ("depth", pa.int64()),
-        ("start_s", pa.float64()),
-        ("duration_s", pa.float64()),
-        ("input_tokens", pa.int64()),
-        ("output_tokens", pa.int64()),
-        ("cost_usd", pa.float64()),
-        ("model", pa.string()),
-        ("arguments", pa.string()),  # canonical JSON
-        ("error", pa.string()),
+        column("kind", TEXT, "`phase`, `llm_call` or `tool_call`."),
+        column("index", COUNT, "Number of the step among those of its kind, from 1."),
+        column("parent", COUNT, "Index of the phase that the step belongs to."),
+        column(
+            "class",
+            TEXT,
+            "Class of an LLM call (strategic, tactical, report, correction, other) or of a tool (data, system, child).",
+        ),
+        column("name", TEXT, "Goal of the phase, message of the LLM call, or name of the tool."),
+        column("status", TEXT, "How the step ended."),
+        column("path", TEXT, "How the phase came to its tool, such as fast path or tactical."),
+        column("iteration", TEXT, "The item of a loop that the call is for."),
+        column("attempt", COUNT, "Number of the attempt at a tool call, from 1."),
+        column("depth", COUNT, "Depth of nested prompts, 0 at the top."),
+        column("start_s", NUMBER, "Seconds from the first event of the task to the start of the step."),
+        column("duration_s", NUMBER, "Duration in seconds."),
+        column("input_tokens", COUNT, "Input tokens."),
+        column("output_tokens", COUNT, "Output tokens."),
+        column("cost_usd", NUMBER, "Cost in US dollars, as the server states it."),
+        column("model", TEXT, "Model that was called."),
+        column("arguments", TEXT, "Arguments of the tool call, as canonical JSON."),
+        column("error", TEXT, "Error of the tool call."),
     ],
     metadata={"schema": "uderia-bench/steps/1"},
 )
