@@ -82,7 +82,7 @@ HARMLESS = {"stuck", "lost", "submit_error", "submit_lost", "poll_error"}  # an 
 
 @dataclass
 class Round:
-    """One run, from its first sitting to its last: what was done to it, how it ended, and what is wrong with that."""
+    """One run from its first sitting to its last: its kills and faults, how it ended, and the mistakes found."""
 
     seed: int
     planted: Counter[str] = field(default_factory=Counter)
@@ -97,7 +97,7 @@ class Round:
 
 
 def play(seed: int, folder: Path) -> Round:
-    """Play one round in an empty folder."""
+    """Run one round in an empty folder."""
     rng = random.Random(seed)
     played = Round(seed=seed)
     _write_documents(folder, rng)
@@ -144,7 +144,7 @@ def _write_documents(folder: Path, rng: random.Random) -> None:
 
 
 def _sit(folder: Path, arguments: list[str], delay_s: float | None, rng: random.Random, played: Round) -> int:
-    """Let one process work, and end it after a while where a delay is given; returns its exit code."""
+    """Run one process, kill it after a delay if one is given, and return its exit code."""
     played.sittings += 1
     clean = {name: value for name, value in os.environ.items() if not name.startswith("UDERIA_")}
     with (folder / f"sitting-{played.sittings}.txt").open("w") as said:
@@ -172,7 +172,7 @@ def _sit(folder: Path, arguments: list[str], delay_s: float | None, rng: random.
 
 
 def _wait_for_work(folder: Path, process: subprocess.Popen[bytes]) -> None:
-    """Wait until a process has claimed the run: before that there is little to kill."""
+    """Wait until a process has claimed the run."""
     log = folder / "output/chaos/log.jsonl"
     before = log.stat().st_size if log.exists() else 0
     deadline = time.monotonic() + 20
@@ -196,7 +196,7 @@ def _ledger(folder: Path) -> list[tuple[str, str, str | None, str | None, int]]:
 
 
 def _set_the_clock(folder: Path, hours: int) -> None:
-    """Set the clock by some hours, as far as the next process can tell: the last one's stamps are older, or of the future."""
+    """Move the stored timestamps by some hours, as if the clock was set between two processes."""
     database = sqlite3.connect(folder / "output/chaos/ledger.sqlite")
     with database:
         for trial, text in database.execute("SELECT trial_id, times FROM trials WHERE times IS NOT NULL").fetchall():
@@ -209,7 +209,7 @@ def _set_the_clock(folder: Path, hours: int) -> None:
 
 
 def _compare_with_before(folder: Path, played: Round) -> None:
-    """Hold that what ended on the server once stays as it is."""
+    """Check that a task that ended keeps its end."""
     settled = {trial: task for trial, state, ending, task, _ in _ledger(folder) if state == "settled" and ending == "settled"}
     for trial, task in played.kept.items():
         if settled.get(trial) != task:
@@ -246,7 +246,7 @@ def _judge(folder: Path, server: str, played: Round) -> None:
 
 
 def _untrue(trials: pl.DataFrame, known: dict, truth: dict[str, dict]) -> list[str]:
-    """Say which trials count less askings than there were, or end otherwise than the server knows."""
+    """Return the trials with too few counted queries, or with another ending than on the server."""
     wrong: list[str] = []
     sessions = {task["session_id"]: task for task in truth.values()}
     asked = {(row["profile_tag"], row["prompt"]): row["times"] for row in known["asked"]}
@@ -280,7 +280,7 @@ def _remove(folder: Path) -> None:
 
 
 def _table(rounds: list[Round], took_s: float) -> str:
-    """Return what was done and what came of it, as Markdown."""
+    """Return the rounds and their results as Markdown."""
     trials = sum(played.outcomes.total() for played in rounds)
     signals = sum((played.signals for played in rounds), Counter())
     lines = [
@@ -301,7 +301,7 @@ def _table(rounds: list[Round], took_s: float) -> str:
 
 
 def main() -> int:
-    """Play many rounds and print what came of them."""
+    """Run many rounds and print the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--first", type=int, default=0, help="the first round's seed")

@@ -1,4 +1,4 @@
-"""Ramps, sweeps and schedules as a run keeps them, on a scripted server and a clock that jumps."""
+"""Ramps, sweeps and schedules of a run, on a scripted server in virtual time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 
 
 def swept(count, levels, *, arms=("OPTIM",)):
-    """Return ``count`` blocks at each level, a window a level and arm, with repeats that count on."""
+    """Return ``count`` blocks at each level, one window per level and arm; repeats continue from level to level."""
     trials = []
     for place, level in enumerate(levels):
         for one in planned(count, arms=arms, window_of=lambda _, arm: arms.index(arm)):
@@ -43,7 +43,7 @@ def in_flight(records):
 
 
 async def test_each_level_of_a_sweep_has_its_own_slots(tmp_path):
-    """As many in flight as the level says, no more and no fewer, and no level begins before the one below has ended."""
+    """Each level has exactly its number of trials in flight, and starts when the level before has ended."""
     levels = {level: Shape(slots=level) for level in (1, 2, 6)}
     bench = Bench(tmp_path, Scripted(), swept(12, levels), replace(CONDITIONS, levels=levels))
     await bench.run()
@@ -55,7 +55,7 @@ async def test_each_level_of_a_sweep_has_its_own_slots(tmp_path):
 
 
 async def test_arms_of_a_sweep_stay_apart(tmp_path):
-    """A window is one arm's at one level."""
+    """Each window holds one arm at one level."""
     levels = {level: Shape(slots=level) for level in (2, 4)}
     trials = swept(6, levels, arms=("IDEAT", "OPTIM"))
     bench = Bench(tmp_path, Scripted(), trials, replace(CONDITIONS, levels=levels))
@@ -65,7 +65,7 @@ async def test_arms_of_a_sweep_stay_apart(tmp_path):
 
 
 async def test_rates_are_swept_by_the_clock(tmp_path):
-    """At each level trials are as far apart as its rate says, however long they take."""
+    """At each level the distance between trials follows from its rate, however long the trials take."""
     levels = {rate: Shape(slots=8, pacer=pacing.constant(rate)) for rate in (1.0, 4.0)}
     bench = Bench(tmp_path, Scripted(task_s=20.0), swept(8, levels), replace(CONDITIONS, levels=levels))
     await bench.run()
@@ -75,7 +75,7 @@ async def test_rates_are_swept_by_the_clock(tmp_path):
 
 
 async def test_slots_open_over_a_ramp(tmp_path):
-    """Of five slots over eight seconds one opens every two; from then on all five are in use."""
+    """With five slots over eight seconds, one slot opens every two seconds; then all five are used."""
     ramped = replace(CONDITIONS, concurrency=5, ramp_s=8.0)
     bench = Bench(tmp_path, Scripted(task_s=100.0), planned(10, arms=("OPTIM",)), replace(ramped, timeout_s=500.0))
     await bench.run()
@@ -85,8 +85,8 @@ async def test_slots_open_over_a_ramp(tmp_path):
     assert bench.server.most_in_flight == 5
 
 
-async def test_a_run_of_less_than_its_ramp_ends_when_it_has_ended(tmp_path):
-    """Nobody waits for slots that nobody needs."""
+async def test_a_run_shorter_than_its_ramp_does_not_wait_for_the_ramp(tmp_path):
+    """The run ends with its last trial, while slots are still opening."""
     bench = Bench(
         tmp_path, Scripted(task_s=1.0), planned(2, arms=("OPTIM",)), replace(CONDITIONS, concurrency=50, ramp_s=3600.0)
     )
@@ -94,8 +94,8 @@ async def test_a_run_of_less_than_its_ramp_ends_when_it_has_ended(tmp_path):
     assert anyio.current_time() < 60
 
 
-async def test_a_schedule_goes_on_from_window_to_window(tmp_path):
-    """The ramp is the run's: the first trial of a window is due when it opens, and the pause before it does not count."""
+async def test_a_schedule_continues_from_window_to_window(tmp_path):
+    """The first trial of a window is due when the window opens, and the pause before it is not part of the ramp."""
     ramped = replace(CONDITIONS, pacer=pacing.constant(4.0, ramp_s=8.0))  # due after 0, 2, 2.8, 3.5, 4, 4.5, 4.9, 5.3 s
     trials = planned(8, arms=("OPTIM",), window_of=lambda block, _: block // 4)
     bench = Bench(tmp_path, Scripted(task_s=30.0), trials, ramped)
@@ -106,8 +106,8 @@ async def test_a_schedule_goes_on_from_window_to_window(tmp_path):
     assert second == pytest.approx([0, 20**0.5 - 4, 24**0.5 - 4, 28**0.5 - 4], abs=0.01)
 
 
-async def test_what_was_due_and_never_sent_is_counted(tmp_path, monkeypatch):
-    """A server that is away holds arrivals back: of eleven due when the run is stopped, those not begun are counted."""
+async def test_arrivals_that_were_due_and_never_sent_are_counted(tmp_path, monkeypatch):
+    """While a server is away, arrivals wait; at a stop, those that were due and not sent are counted."""
     monkeypatch.setattr("random.uniform", lambda low, high: (low + high) / 4)  # the length of retries decides how many
     paced = replace(CONDITIONS, pacer=pacing.constant(2.0), grace_s=0.0)
     server = Scripted(task_s=1.0)
@@ -126,8 +126,8 @@ async def test_what_was_due_and_never_sent_is_counted(tmp_path, monkeypatch):
     assert len(bench.records()) + measured.never_sent == 11  # due after 0, 0.5, … 5 s
 
 
-async def test_the_clock_of_an_open_loop_counts_what_it_could_not_keep():
-    """Of a schedule at 2/s that is held up after two trials, six more are overdue when 3.6 s have gone, of those there are."""
+async def test_an_open_loop_counts_its_overdue_arrivals():
+    """A schedule of 2 per second that waits after two trials has six overdue trials after 3.6 s."""
     arrivals = Arrivals(Shape(slots=1, pacer=pacing.constant(2.0)))
     arrivals.open_window()
     begun_s = anyio.current_time() + PREPARE_S

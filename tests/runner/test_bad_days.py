@@ -1,4 +1,4 @@
-"""A run on a server's bad days: away, stumbling, out of quota, forgetful, late. Every trial ends, and is truly labelled."""
+"""Runs on a server that is away, overloaded, out of quota, forgetful or late: every trial ends with the right label."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def endings(bench: Bench) -> set[Ending]:
 
 
 class Away(Scripted):
-    """A server nobody reaches between two moments."""
+    """A server that cannot be reached between two times."""
 
     def __init__(self, since: float, until: float, trouble=lambda: httpx.ConnectError("refused"), **state) -> None:
         super().__init__(**state)
@@ -51,7 +51,7 @@ class Away(Scripted):
 
 
 class Mute(Scripted):
-    """A server that breaks sessions off, and to who asks whether it is there says nothing for long."""
+    """A server that breaks connections and then does not answer for a long time."""
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("/auth/me"):
@@ -62,8 +62,8 @@ class Mute(Scripted):
         return await super()._answer(request)
 
 
-async def test_a_stop_ends_the_asking_whether_anybody_is_there(tmp_path):
-    """Nothing is sent after it, and the run does not wait for a server that says nothing."""
+async def test_a_stop_ends_the_run_while_the_server_is_silent(tmp_path):
+    """No trial is sent after a stop, and the run does not wait for a server that does not answer."""
     bench = Bench(tmp_path, Mute(), optim(1))
 
     async def stopped() -> None:
@@ -80,7 +80,7 @@ async def test_a_stop_ends_the_asking_whether_anybody_is_there(tmp_path):
     "trouble", [lambda: httpx.ConnectError("refused"), lambda: httpx.ReadError("reset"), lambda: httpx.Response(502, **PAGE)]
 )
 async def test_an_outage_is_waited_out(tmp_path, trouble):
-    """Fifty seconds without the server: tasks are picked up where they were, the rest is asked later, and all is answered."""
+    """During 50 s without the server, running tasks are followed further, other trials wait, and all are answered."""
     bench = Bench(tmp_path, Away(5, 55, trouble, task_s=3.0), optim(20))
     await bench.run()
     assert endings(bench) == {Ending.SETTLED}
@@ -88,13 +88,13 @@ async def test_an_outage_is_waited_out(tmp_path, trouble):
     assert len(bench.server.tasks) == 20
 
 
-async def test_a_server_that_stays_away_ends_the_run_and_not_the_plan(tmp_path):
-    """After its patience the run stops with the reason, and almost nothing was spent on nobody; resume does the rest."""
+async def test_a_server_that_stays_away_stops_the_run_with_most_of_the_plan_left(tmp_path):
+    """After the allowed outage the run stops with the reason, and ``resume`` asks the rest."""
     bench = Bench(tmp_path, Away(5, 5000, task_s=3.0), optim(100), replace(CONDITIONS, outage_s=60.0))
     began = anyio.current_time()
     await bench.run()
     assert anyio.current_time() - began < 100
-    assert bench.stop.reason.startswith("nobody answers at https://uderia.test for 6")
+    assert bench.stop.reason.startswith("no server answered at https://uderia.test for 6")
     assert len(bench.records()) < 20
     await anyio.sleep(5000)
     bench.stop = Stop()
@@ -104,18 +104,18 @@ async def test_a_server_that_stays_away_ends_the_run_and_not_the_plan(tmp_path):
 
 
 async def test_a_server_that_refuses_everything_ends_the_run(tmp_path):
-    """One trial after the other turned away is no measurement: the run stops and says the server's words."""
+    """After many refused trials in a row the run stops and quotes the server."""
     server = Scripted()
     server.trouble("/sessions", *[httpx.Response(500, json={"error": "Failed to create session."})] * 1000)
     bench = Bench(tmp_path, server, optim(200), ONE_AT_A_TIME)
     await bench.run()
     assert endings(bench) == {Ending.REFUSED}
     assert len(bench.records()) == 10
-    assert "took none of the last 10 trials (create session: HTTP 500, Failed to create session.)" in bench.stop.reason
+    assert "did not accept any of the last 10 trials (create session: HTTP 500, Failed to create session.)" in bench.stop.reason
 
 
-async def test_polls_survive_what_a_proxy_says(tmp_path):
-    """500, 502, a page with status 200, half an answer, 429 with and without a time: the task is followed all the same."""
+async def test_polls_survive_the_errors_of_a_proxy(tmp_path):
+    """A task is followed through HTTP 500 and 502, an HTML page, half a body, and 429 with and without Retry-After."""
     server = Scripted(task_s=3.0)
     for trouble in (
         httpx.Response(500, **PAGE),
@@ -136,7 +136,7 @@ async def test_polls_survive_what_a_proxy_says(tmp_path):
 
 
 async def test_polls_survive_a_process_that_is_out_of_file_descriptors(tmp_path):
-    """No connection can be opened for a moment: that is no word of the server's."""
+    """A failure to open a connection is a problem of this process, so the poll is repeated."""
     server = Scripted(task_s=3.0)
     server.trouble("task-0", *[OSError(24, "Too many open files")] * 3)
     server.trouble("task-1", *[OSError(24, "Too many open files")] * 3)
@@ -149,8 +149,8 @@ async def test_polls_survive_a_process_that_is_out_of_file_descriptors(tmp_path)
     "answer", [httpx.Response(500, **PAGE), httpx.Response(503, **PAGE), httpx.Response(202, content=b'{"task_i')]
 )
 @pytest.mark.parametrize("taken", [False, True])
-async def test_a_query_whose_answer_says_nothing_is_looked_up(tmp_path, answer, taken):
-    """A stumbling server may have taken it: found in its session it is followed, else it is asked again and counted."""
+async def test_a_query_without_a_usable_reply_is_looked_up(tmp_path, answer, taken):
+    """The server may have accepted it: it is followed if its session shows it, else asked again and counted."""
     server = Scripted(task_s=3.0)
 
     def stumble():
@@ -166,8 +166,8 @@ async def test_a_query_whose_answer_says_nothing_is_looked_up(tmp_path, answer, 
     assert len(server.tasks) == 1
 
 
-async def test_a_token_that_expires_while_the_server_is_away_ends_nothing(tmp_path):
-    """Signing in again waits for the server as everything else does."""
+async def test_a_token_may_expire_during_an_outage(tmp_path):
+    """Signing in again waits for the server like every other request."""
     server = Away(5, 40, lambda: httpx.Response(502, **PAGE), task_s=3.0)
     bench = Bench(tmp_path, server, optim(20))
 
@@ -180,8 +180,8 @@ async def test_a_token_that_expires_while_the_server_is_away_ends_nothing(tmp_pa
     assert server.count("POST", "/auth/login") == 2
 
 
-async def test_a_proxy_that_answers_a_sign_in_is_no_word_about_the_password(tmp_path):
-    """A page with status 502 in place of the new token: the server is away, and waited for."""
+async def test_a_proxy_error_at_sign_in_is_an_outage(tmp_path):
+    """An HTML page with status 502 means that the server is away; the password is not blamed."""
     server = Scripted(task_s=3.0)
     bench = Bench(tmp_path, server, optim(12))
 
@@ -194,8 +194,8 @@ async def test_a_proxy_that_answers_a_sign_in_is_no_word_about_the_password(tmp_
     assert endings(bench) == {Ending.SETTLED}
 
 
-async def test_a_sign_in_limit_met_while_a_token_expires_ends_nothing(tmp_path):
-    """Said when or not, it is waited out, with few sign-ins; the trials wait with it."""
+async def test_a_sign_in_limit_is_waited_out(tmp_path):
+    """The run waits with few sign-ins, with or without a stated time, and the trials wait with it."""
     server = Scripted(task_s=3.0)
     bench = Bench(tmp_path, server, optim(12), replace(CONDITIONS, timeout_s=600.0))
 
@@ -209,8 +209,8 @@ async def test_a_sign_in_limit_met_while_a_token_expires_ends_nothing(tmp_path):
     assert server.count("POST", "/auth/login") == 5
 
 
-async def test_what_ended_while_polls_were_held_up_did_not_time_out(tmp_path):
-    """The task was done in three seconds; that nobody could look for a minute is not the agent's doing."""
+async def test_a_task_that_ended_while_polls_were_delayed_did_not_time_out(tmp_path):
+    """The task ended after 3 s; polls were impossible for a minute, which must not count against the agent."""
     server = Scripted(task_s=3.0)
     server.trouble("task-0", httpx.Response(429, json={"retry_after": 59}))
     bench = Bench(tmp_path, server, optim(1), replace(CONDITIONS, timeout_s=30.0))
@@ -221,7 +221,7 @@ async def test_what_ended_while_polls_were_held_up_did_not_time_out(tmp_path):
 
 
 async def test_a_password_that_was_changed_ends_the_run(tmp_path):
-    """That no waiting helps; what was settled stays."""
+    """Waiting does not help; settled trials are kept."""
     server = Scripted(task_s=1.0)
     bench = Bench(tmp_path, server, optim(20), ONE_AT_A_TIME)
 
@@ -236,7 +236,7 @@ async def test_a_password_that_was_changed_ends_the_run(tmp_path):
 
 
 class Limited(Scripted):
-    """A server whose tasks end over a limit until a moment."""
+    """A server whose tasks end at a limit until a given time."""
 
     def __init__(self, words: str, until: float, **state) -> None:
         super().__init__(**state)
@@ -246,7 +246,7 @@ class Limited(Scripted):
         return self.tasks[task_id]["end"] - self.task_s < self.until
 
     def finish(self, task_id: str) -> None:
-        """Write no turn of what met the limit."""
+        """Leave out the turn of a limited task."""
         if not self._is_limited(task_id):
             super().finish(task_id)
 
@@ -258,8 +258,8 @@ class Limited(Scripted):
         return httpx.Response(200, json=body)
 
 
-async def test_a_quota_pauses_the_batch_and_is_no_failure_of_the_models(tmp_path):
-    """Whoever meets the hourly limit waits for the hour to turn, is asked again, counted, and answered."""
+async def test_a_quota_pauses_the_run_and_is_not_a_failed_answer(tmp_path):
+    """A trial that meets the hourly limit waits for the next hour, is asked again, counted and answered."""
     bench = Bench(tmp_path, Limited(HOURLY, until=3.0, task_s=1.0), optim(12))
     await bench.run()
     records = bench.records().values()
@@ -271,7 +271,7 @@ async def test_a_quota_pauses_the_batch_and_is_no_failure_of_the_models(tmp_path
 
 @pytest.mark.parametrize(("on_quota", "words"), [("stop", HOURLY), ("pause", MONTHLY)])
 async def test_a_quota_may_stop_the_run(tmp_path, on_quota, words):
-    """Told to, or because next month is too far: what met the limit is rate limited, and asked again on resume."""
+    """With ``stop``, or for a monthly quota, the trial is rate limited and asked again on resume."""
     bench = Bench(tmp_path, Limited(words, until=1e9), optim(12), replace(CONDITIONS, on_quota=on_quota))
     await bench.run()
     assert endings(bench) == {Ending.RATE_LIMITED}
@@ -283,8 +283,8 @@ async def test_a_quota_may_stop_the_run(tmp_path, on_quota, words):
     assert len(bench.records()) == 12
 
 
-async def test_a_quota_may_be_gone_on_over(tmp_path):
-    """``continue`` asks the next trial at once; every limited one is labelled so, with the server's words."""
+async def test_a_run_may_continue_past_a_quota(tmp_path):
+    """``continue`` asks the next trial at once; every limited one is labelled with the server's message."""
     bench = Bench(tmp_path, Limited(HOURLY, until=1e9), optim(12), replace(CONDITIONS, on_quota="continue"))
     await bench.run()
     assert {(record.ending, record.detail) for record in bench.records().values()} == {(Ending.RATE_LIMITED, HOURLY)}
@@ -292,7 +292,7 @@ async def test_a_quota_may_be_gone_on_over(tmp_path):
 
 
 async def test_a_stop_ends_a_pause(tmp_path):
-    """Ctrl-C while the batch waits for the hour does not wait for it too."""
+    """Ctrl-C ends a pause for the hourly quota at once."""
     bench = Bench(tmp_path, Limited(MONTHLY.replace("Token quota exceeded", "Rate limit exceeded"), until=1e9), optim(12))
 
     async def interrupt():
@@ -314,7 +314,7 @@ async def test_a_stop_ends_a_pause(tmp_path):
     ],
 )
 async def test_a_limit_ends_when_its_period_does(words, seconds):
-    """At the next UTC hour or day, with a little for the server's clock; a month is not waited for."""
+    """A limit ends at the next UTC hour or day, plus a margin for clock differences; a monthly one is not waited for."""
     assert seconds_to_refill(words, datetime(2026, 11, 24, 13, 35, tzinfo=UTC)) == seconds
 
 
@@ -337,7 +337,7 @@ class Forgetful(Scripted):
     ],
 )
 async def test_a_session_file_may_be_late_or_missing(tmp_path, answers, kept, says):
-    """It is looked for again for a moment; without it the trial is kept on its task alone, and says so."""
+    """It is read again for a short time; without it the trial keeps its task alone, with a note."""
     bench = Bench(tmp_path, Forgetful(*answers), optim(1))
     await bench.run()
     (record,) = bench.records().values()
@@ -347,8 +347,8 @@ async def test_a_session_file_may_be_late_or_missing(tmp_path, answers, kept, sa
     assert (says is None and not record.notes) or any(says in note for note in record.notes)
 
 
-async def test_a_restart_tells_saved_tasks_from_lost_ones_by_their_ids(tmp_path):
-    """A session with another task's turn does not pass for this one's answer."""
+async def test_a_lost_task_is_not_mistaken_for_another_task_of_its_session(tmp_path):
+    """A session that holds the turn of another task does not answer this one."""
     server = Scripted(task_s=10.0)
     bench = Bench(tmp_path, server, optim(1))
 
@@ -363,8 +363,8 @@ async def test_a_restart_tells_saved_tasks_from_lost_ones_by_their_ids(tmp_path)
     assert record.ending is Ending.LOST
 
 
-async def test_a_task_that_stays_in_cancelling_costs_its_slot_a_moment(tmp_path):
-    """It never ends: it timed out, the record says that it did not stop, and the next is asked."""
+async def test_a_task_that_stays_in_cancelling_frees_its_slot(tmp_path):
+    """It times out, the record notes that it did not stop, and the next trial is asked."""
 
     class Stuck(Scripted):
         def _task(self, task_id: str) -> httpx.Response:
@@ -378,8 +378,8 @@ async def test_a_task_that_stays_in_cancelling_costs_its_slot_a_moment(tmp_path)
     assert anyio.current_time() < 70
 
 
-async def test_a_cancellation_that_fails_is_said_and_ends_nothing(tmp_path):
-    """The trial timed out either way."""
+async def test_a_failed_cancellation_is_noted(tmp_path):
+    """The trial times out either way."""
     server = Scripted(task_s=1e6)
     server.trouble("/cancel", *[httpx.Response(403, json={"error": "Access denied"})] * 9)
     bench = Bench(tmp_path, server, optim(1), replace(CONDITIONS, timeout_s=20.0))

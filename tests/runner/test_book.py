@@ -74,8 +74,8 @@ class Held:
         monkeypatch.setattr(Ledger, "write", write)
 
 
-async def test_what_is_waited_for_is_committed(path):
-    """Whoever goes on finds its entry on the disk, through a connection of its own."""
+async def test_an_entry_is_committed_when_write_returns(path):
+    """Another connection reads the entry as soon as ``write`` returns."""
     thread = LedgerThread(path)
     async with anyio.create_task_group() as group:
 
@@ -92,8 +92,8 @@ async def test_what_is_waited_for_is_committed(path):
         assert list(ledger.records()) == [record(seq) for seq in range(TRIALS)]
 
 
-async def test_what_has_queued_up_is_few_commits_and_marks_go_with_the_first(path, monkeypatch):
-    """While one commit takes its time the others queue: a query about to be sent waits for no more than a few bodies."""
+async def test_queued_marks_share_the_next_commit_with_few_ends(path, monkeypatch):
+    """A query that is about to be sent waits for no more than a few bodies."""
     held = Held(monkeypatch)
     thread = LedgerThread(path)
     async with anyio.create_task_group() as group:
@@ -110,8 +110,8 @@ async def test_what_has_queued_up_is_few_commits_and_marks_go_with_the_first(pat
     assert {state for ends in held.groups[1:] for state in ends} == {State.SETTLED}
 
 
-async def test_an_end_waits_for_no_pause_between_marks(path, monkeypatch):
-    """Arrivals by the clock bring marks without end, and slots and memory are held until an end is committed."""
+async def test_ends_are_committed_during_a_stream_of_marks(path, monkeypatch):
+    """In an open loop marks arrive all the time, and ends hold slots and memory until they are committed."""
     monkeypatch.setattr(book_module, "COMMIT_EVERY_S", 0.001)
     thread = LedgerThread(path)
     settled, under_way = anyio.Event(), anyio.Event()
@@ -140,8 +140,8 @@ async def test_an_end_waits_for_no_pause_between_marks(path, monkeypatch):
     assert waited < 4 * TRIALS
 
 
-async def test_a_cancelled_writer_goes_on_after_its_commit(path, monkeypatch):
-    """What a stopped trial reads of itself is what it wrote."""
+async def test_a_cancelled_writer_still_waits_for_its_commit(path, monkeypatch):
+    """A cancelled trial reads its own last entry."""
     held = Held(monkeypatch)
     thread = LedgerThread(path)
 
@@ -162,8 +162,8 @@ async def test_a_cancelled_writer_goes_on_after_its_commit(path, monkeypatch):
     await thread.close()
 
 
-async def test_an_error_reaches_everybody_and_leaves_nothing_half_written(path, monkeypatch):
-    """The disk is full: who waits, who comes later and who keeps watch all hear it, and of that commit there is nothing."""
+async def test_an_error_reaches_every_caller_and_rolls_the_commit_back(path, monkeypatch):
+    """With a full disk, waiting callers, later callers and ``keep`` raise, and nothing of the commit remains."""
     held = Held(monkeypatch)
     with sqlite3.connect(path) as database:
         database.execute("CREATE TRIGGER full BEFORE INSERT ON payloads BEGIN SELECT RAISE(FAIL, 'disk is full'); END")
@@ -191,8 +191,8 @@ async def test_an_error_reaches_everybody_and_leaves_nothing_half_written(path, 
     assert committed(path) == {"t0": "asked"}
 
 
-async def test_a_ledger_that_was_removed_is_noticed_though_nothing_is_written(path, monkeypatch):
-    """SQLite would go on writing into nothing."""
+async def test_a_removed_ledger_is_noticed_without_a_write(path, monkeypatch):
+    """SQLite would continue to write to the removed file."""
     monkeypatch.setattr(book_module, "SYNC_EVERY_S", 0.01)
     thread = LedgerThread(path)
     await thread.write(mark(0))
@@ -201,7 +201,7 @@ async def test_a_ledger_that_was_removed_is_noticed_though_nothing_is_written(pa
         await thread.keep()
 
 
-async def test_nothing_is_written_after_the_end(path):
+async def test_a_write_after_the_end_fails(path):
     """A write after the end raises an error instead of waiting for ever."""
     thread = LedgerThread(path)
     await thread.close()
@@ -210,8 +210,8 @@ async def test_nothing_is_written_after_the_end(path):
     assert committed(path) == {}
 
 
-async def test_a_file_that_is_no_ledger_is_an_error_of_ours(tmp_path):
-    """The thread opens it for itself."""
+async def test_a_file_that_is_not_a_ledger_raises_store_error(tmp_path):
+    """The thread opens the file itself."""
     thread = LedgerThread(tmp_path / "none.sqlite")
     with pytest.raises(StoreError, match="no ledger here"):
         await thread.write(mark(0))

@@ -1,4 +1,4 @@
-"""What a budget promises: the run stops before it is exceeded, over all its sittings; raised, it can be gone on with."""
+"""The budget of a run: it stops the run before a limit is exceeded, over all its sittings, and can be raised."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ LIMITS = tuple(field.name for field in fields(Limits))
 
 
 class Killed(Exception):
-    """The process is gone, as far as the run can tell."""
+    """Stands for the death of the process."""
 
 
 class Metered(Scripted):
-    """A server whose every task takes 1,000 tokens and 1 cent."""
+    """A server on which each task costs 1,000 tokens and 1 cent."""
 
     def _task(self, task_id: str) -> httpx.Response:
         answer = super()._task(task_id)
@@ -37,7 +37,7 @@ class Metered(Scripted):
         return httpx.Response(200, json={**answer.json(), "events": [event]})
 
     def finish(self, task_id: str) -> None:
-        """Write what it took into the turn too."""
+        """Write the tokens and the cost into the turn too."""
         super().finish(task_id)
         turn = self.sessions[self.tasks[task_id]["session"]]["last_turn_data"]["workflow_history"][-1]
         turn.update(turn_input_tokens=900, turn_output_tokens=100, turn_cost=0.01)
@@ -59,7 +59,7 @@ def bench(tmp_path, limits: Limits, trials=None, **changes) -> Bench:
     ],
 )
 async def test_a_run_stops_before_its_budget_is_exceeded(tmp_path, limits, most, says):
-    """As much is asked as there is room for, and not one more; the reason names the limit."""
+    """The run asks as many trials as the limit allows; the reason names the limit."""
     made = bench(tmp_path, limits)
     await made.run()
     assert len(made.records()) == len(made.server.tasks) == most
@@ -68,8 +68,8 @@ async def test_a_run_stops_before_its_budget_is_exceeded(tmp_path, limits, most,
 
 
 @pytest.mark.parametrize("limits", [Limits(trials=7), Limits(tokens=5500), Limits(usd=0.095), Limits(time_s=20.0)])
-async def test_a_resume_of_a_budget_that_is_used_up_sends_nothing_and_says_what_to_change(tmp_path, limits):
-    """The budget is the run's, whatever the number of sittings; raised, the run goes on to its new end."""
+async def test_resuming_with_a_used_up_budget_sends_no_trial_and_names_the_setting(tmp_path, limits):
+    """The budget covers all sittings; once raised, the run continues."""
     made = bench(tmp_path, limits)
     await made.run()
     asked = len(made.server.tasks)
@@ -86,8 +86,8 @@ async def test_a_resume_of_a_budget_that_is_used_up_sends_nothing_and_says_what_
     assert len(made.records()) == len(made.server.tasks)
 
 
-async def test_what_a_killed_sitting_spent_counts(tmp_path):
-    """Written with every trial that settles: no clean end is needed."""
+async def test_spending_of_a_killed_sitting_counts(tmp_path):
+    """The account is written with every settled trial, so a clean end is not needed."""
     made = bench(tmp_path, Limits(tokens=9500))
 
     async def die():
@@ -102,8 +102,8 @@ async def test_what_a_killed_sitting_spent_counts(tmp_path):
     assert len(made.records()) == 9  # at 1,000 tokens each
 
 
-async def test_a_trial_that_is_asked_again_is_one_trial_and_pays_for_each_asking(tmp_path):
-    """A stop that cancels four trials gives four back; what they took nobody says, so it counts as the largest."""
+async def test_a_trial_asked_again_is_one_trial_with_the_tokens_of_both(tmp_path):
+    """A stop that cancels four trials releases four; their unknown tokens count as the largest of the arm."""
     made = bench(tmp_path, Limits(trials=12), grace_s=0.0)
 
     async def interrupt():
@@ -121,22 +121,22 @@ async def test_a_trial_that_is_asked_again_is_one_trial_and_pays_for_each_asking
     assert [record.ending for record in made.records().values()] == [Ending.SETTLED] * 12
 
 
-async def test_a_damaged_account_is_one_line():
-    """It is said, and nothing is asked on a guess."""
+async def test_a_damaged_account_is_an_error():
+    """A damaged account raises ``StoreError``."""
     for text in ("", "[]", "{}", '{"spent": {"trials": 1, "x": 2}, "largest": {}}', '{"spent": 3, "largest": {}}'):
-        with pytest.raises(StoreError, match="what the run has spent cannot be read from its ledger"):
+        with pytest.raises(StoreError, match="the ledger's account of the run's spending is damaged"):
             Account.carried(text, trials=0)
 
 
 async def test_the_first_of_an_arm_is_asked_alone(tmp_path):
-    """Nobody knows yet what it takes: four at once could be four times too much."""
+    """Its cost is unknown: four at once could exceed the budget fourfold."""
     made = bench(tmp_path, Limits(tokens=500))
     await made.run()
     assert len(made.server.tasks) == 1
 
 
-async def test_without_a_price_nothing_is_asked_alone(tmp_path):
-    """A budget of trials or time leaves the slots full from the start."""
+async def test_a_budget_of_trials_or_time_uses_all_slots(tmp_path):
+    """These limits do not depend on unknown costs."""
     made = bench(tmp_path, Limits(trials=40, time_s=1000))
     await made.run()
     assert made.server.most_in_flight == 4
@@ -144,7 +144,7 @@ async def test_without_a_price_nothing_is_asked_alone(tmp_path):
 
 
 async def test_time_ends_a_sitting(tmp_path):
-    """Nothing is sent that would, by the longest seen, end too late; what is in flight at the end is cancelled."""
+    """No trial is sent that, by the longest so far, would end too late; trials in flight at the end are cancelled."""
     made = bench(tmp_path, Limits(time_s=20.0))
     await made.run()
     assert anyio.current_time() <= 21
@@ -160,16 +160,16 @@ async def test_time_ends_a_sitting(tmp_path):
     assert long.stop.reason == "the budget of 20 s is used up: 'resume --set budget.time=' raises it"
 
 
-async def test_what_is_in_flight_when_the_budget_is_used_up_ends_by_itself(tmp_path):
-    """No grace is counted against what is paid for: it has its own deadline."""
+async def test_trials_in_flight_finish_when_the_budget_is_used_up(tmp_path):
+    """The grace time does not cancel trials that were admitted; each has its own deadline."""
     made = bench(tmp_path, Limits(trials=6), grace_s=1.0)
     made.server.task_s = 50.0
     await made.run()
     assert [record.ending for record in made.records().values()] == [Ending.SETTLED] * 6
 
 
-async def test_a_conversation_is_paid_for_whole(tmp_path):
-    """It is not begun where its last turn would be too much."""
+async def test_a_conversation_is_admitted_as_a_whole(tmp_path):
+    """It does not start if its last turn would exceed the budget."""
     made = bench(tmp_path, Limits(trials=4), trials=(*talk(3), *talk(3, arm="IDEAT", first=10)), concurrency=1)
     await made.run()
     assert len(made.records()) == 3

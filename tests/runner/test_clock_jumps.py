@@ -1,4 +1,4 @@
-"""Somebody sets the clock while a run goes on, or between its sittings: only what is for people shows it."""
+"""Clocks that jump during a run or between its sittings: only UTC timestamps show the jump."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ HOURS = (-5, 5)
 
 
 class Wall:
-    """A wall clock that goes with the run's, and can be set."""
+    """A UTC clock that follows the run's clock and can be set."""
 
     def __init__(self) -> None:
         self.set_by = timedelta()
 
     def __call__(self) -> datetime:
-        """Return what it shows."""
+        """Return the time it shows."""
         return BEGAN + timedelta(seconds=anyio.current_time()) + self.set_by
 
 
 class Killed(Exception):
-    """The process is gone, as far as the run can tell."""
+    """Stands for the death of the process."""
 
 
-async def test_a_clock_that_is_set_while_a_run_goes_on_changes_the_stamps_alone(tmp_path):
-    """Set by hours, ahead and back, at every look: times, endings, polls and attempts are those of an undisturbed run."""
+async def test_a_clock_jump_during_a_run_changes_only_utc_timestamps(tmp_path):
+    """With jumps of hours at every poll, times, endings, polls and attempts equal those of an undisturbed run."""
     told = []
     for name, hours in (("steady", [0]), ("set", [5, -3, 11, 0, -40])):
         (tmp_path / name).mkdir()
@@ -69,7 +69,7 @@ async def killed(bench: Bench, after_s: float) -> None:
 @pytest.mark.parametrize("hours", HOURS)
 @pytest.mark.parametrize("away_s", [1.0, 30.0])
 async def test_a_clock_that_is_set_between_sittings_costs_no_answer(tmp_path, hours, away_s):
-    """Tasks that go on, or have ended meanwhile, are picked up by their ids; nothing is asked twice."""
+    """Tasks that still run or ended meanwhile are picked up by id; no query is sent twice."""
     bench = Bench(tmp_path, Scripted(task_s=12.0), planned(4, arms=("OPTIM",)))
     bench.utc = Wall()
     await killed(bench, 5.0)
@@ -82,7 +82,7 @@ async def test_a_clock_that_is_set_between_sittings_costs_no_answer(tmp_path, ho
 
 @pytest.mark.parametrize("hours", HOURS)
 async def test_a_task_that_never_ends_holds_a_resume_no_longer_than_its_timeout(tmp_path, hours):
-    """Whatever the clock says of its age: from its picking up it has one time-out at most."""
+    """Whatever UTC suggests, a picked-up trial has at most one timeout from then on."""
     bench = Bench(tmp_path, Scripted(task_s=1e9), planned(4, arms=("OPTIM",)), replace(CONDITIONS, timeout_s=60.0))
     bench.utc = Wall()
     await killed(bench, 5.0)

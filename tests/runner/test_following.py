@@ -1,4 +1,4 @@
-"""What following promises: few looks, soon after the end, at the trial's own cost; and a busy process that asks less."""
+"""The polls of tasks: few of them, soon after the end, and fewer from a busy process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Tasks:
-    """Tasks that end when they are told to, and troubles that are raised before anything is answered."""
+    """Tasks with given durations, and errors to raise before the first answer."""
 
     base_url = "https://uderia.test"
 
@@ -41,7 +41,7 @@ class Tasks:
         await self.stream(self, opened, told)
 
     async def task(self, task_id: str) -> TaskState:
-        """Answer one look."""
+        """Answer one poll."""
         self.looks.append((task_id, anyio.current_time()))
         await anyio.sleep(self.round_trip_s)
         if self.troubles:
@@ -52,7 +52,7 @@ class Tasks:
 
 
 class Run:
-    """A follower at work over tasks, with what it cost: looks a task, and seconds from a task's end to the look that saw it."""
+    """A follower over given tasks that counts polls per task and the seconds from an end to the poll that saw it."""
 
     def __init__(self, tasks: Tasks | None = None) -> None:
         self.tasks = tasks or Tasks()
@@ -91,7 +91,7 @@ class Run:
         await self.follower.follow(task_id, arm, saw, **how)
 
     async def many(self, durations, *, at_once: int, first: str = "t", arm: str = "OPTIM") -> list[str]:
-        """Run tasks in so many slots, and return their ids."""
+        """Run tasks in a number of slots, and return their ids."""
         numbered = iter(list(enumerate(durations)))
 
         async def slot() -> None:
@@ -104,19 +104,19 @@ class Run:
         return [f"{first}{number}" for number in range(len(durations))]
 
     def cost(self, ids) -> tuple[float, float]:
-        """Return looks a task and mean overshoot."""
+        """Return polls per task and the mean delay of the last poll."""
         return statistics.mean(self.looks[i] for i in ids), statistics.mean(self.overshoot_s[i] for i in ids)
 
 
 def spread(mean_s: float, n: int, seed: int = 3) -> list[float]:
-    """Return durations as an agent's are: skewed, most of them within half and twice the mean."""
+    """Return skewed durations, most of them between half and twice the mean."""
     rng = random.Random(seed)
     return [mean_s * rng.lognormvariate(-0.08, 0.4) for _ in range(n)]
 
 
 @pytest.mark.parametrize("mean_s", [2.0, 6.0])
-async def test_five_looks_a_trial_are_enough_from_the_first_on(mean_s):
-    """Session, query, five looks and session again are eight requests: also in a burst of which nothing is known before."""
+async def test_five_polls_per_trial_are_enough_from_the_start(mean_s):
+    """Session, query, five polls and session again are eight requests, also in a first burst without history."""
     async with Run() as run:
         looks, overshoot_s = run.cost(await run.many(spread(mean_s, 300), at_once=300))
     assert looks <= 5.1
@@ -124,8 +124,8 @@ async def test_five_looks_a_trial_are_enough_from_the_first_on(mean_s):
 
 
 @pytest.mark.parametrize("mean_s", [0.2, 2.0, 6.0, 60.0])
-async def test_what_was_seen_makes_looks_fewer_and_sooner(mean_s):
-    """In a running closed loop four looks a trial come within a sixth of the time, however long tasks take."""
+async def test_history_makes_polls_fewer_and_sooner(mean_s):
+    """In a closed loop four polls per trial see the end within a sixth of the duration, however long tasks take."""
     async with Run() as run:
         ids = await run.many(spread(mean_s, 600), at_once=32)
     looks, overshoot_s = run.cost(ids[100:])
@@ -133,8 +133,8 @@ async def test_what_was_seen_makes_looks_fewer_and_sooner(mean_s):
     assert overshoot_s < mean_s / 6
 
 
-async def test_tasks_of_one_length_are_seen_at_the_first_look():
-    """Where nothing varies, nothing is asked in vain."""
+async def test_tasks_of_one_duration_are_seen_at_the_first_poll():
+    """With constant durations every poll sees an end."""
     async with Run() as run:
         ids = await run.many([4.0] * 40, at_once=4)
     looks, overshoot_s = run.cost(ids[12:])
@@ -143,7 +143,7 @@ async def test_tasks_of_one_length_are_seen_at_the_first_look():
 
 
 async def test_an_arm_learns_from_its_own_tasks_alone():
-    """A fast arm's history does not make a slow arm's trials look early, nor the other way round."""
+    """The history of a fast arm does not change the polls of a slow one, and vice versa."""
     async with Run() as run:
         await run.many([0.3] * 20, at_once=2, first="a", arm="IDEAT")
         ids = await run.many([8.0] * 40, at_once=2, first="b")
@@ -151,7 +151,7 @@ async def test_an_arm_learns_from_its_own_tasks_alone():
 
 
 async def test_a_change_of_load_is_learned():
-    """Tasks that become four times as short are not waited for as long as before, and longer ones are not asked for more."""
+    """After tasks become four times as short, waits become shorter too."""
     async with Run() as run:
         await run.many([8.0] * 60, at_once=4, first="a")
         shorter = await run.many([2.0] * 200, at_once=4, first="b")
@@ -162,7 +162,7 @@ async def test_a_change_of_load_is_learned():
 
 
 async def test_polls_of_trials_sent_together_do_not_come_together():
-    """A random phase spreads them: of 50 no tick of the grid has most, and from the second look on none has a third."""
+    """A random phase spreads them: no tick of the grid has most of 50 first polls, or a third of later ones."""
     async with Run() as run:
         await run.many([3.0] * 50, at_once=50)
     together = Counter(round(at_s - run.follower._begun_s, 6) for _, at_s in run.tasks.looks)
@@ -171,7 +171,7 @@ async def test_polls_of_trials_sent_together_do_not_come_together():
 
 
 async def test_polls_of_one_tick_share_it():
-    """Polls start on a grid, so that the event loop wakes for many at once; none comes before its time, and none late."""
+    """Polls start on a grid, so that one wake-up serves many; none comes before its time or late."""
     async with Run() as run:
         await run.many(spread(3.0, 200), at_once=200)
     ticks = [(at_s - run.follower._begun_s) / following.GRID_S for _, at_s in run.tasks.looks]
@@ -180,8 +180,8 @@ async def test_polls_of_one_tick_share_it():
     assert max(run.late) < 1e-6
 
 
-async def test_the_phase_is_the_seeds():
-    """Two runs of one seed look at the same times."""
+async def test_one_seed_gives_one_set_of_poll_times():
+    """Two runs of one seed poll at the same times."""
     seen = []
     for _ in range(2):
         async with Run() as run:
@@ -191,8 +191,8 @@ async def test_the_phase_is_the_seeds():
     assert seen[0] == seen[1]
 
 
-async def test_what_may_long_have_ended_is_looked_at_at_once():
-    """A trial picked up after a crash does not wait for its first look."""
+async def test_a_picked_up_task_is_polled_at_once():
+    """A trial picked up after a crash does not wait for its first poll."""
     async with Run() as run:
         run.tasks.begin("t", 0.0)
         begun_s = anyio.current_time()
@@ -200,8 +200,8 @@ async def test_what_may_long_have_ended_is_looked_at_at_once():
         assert anyio.current_time() == begun_s
 
 
-async def test_trouble_is_raised_where_the_trial_waits_and_nowhere_else():
-    """One task that is gone ends one following; the others go on."""
+async def test_an_error_is_raised_only_to_its_trial():
+    """One task that is gone ends one trial; the others continue."""
     async with Run(Tasks()) as run, anyio.create_task_group() as group:
         run.tasks.troubles.append(Gone("task", status=404))
         group.start_soon(run.one, "b", 5.0)
@@ -212,8 +212,8 @@ async def test_trouble_is_raised_where_the_trial_waits_and_nowhere_else():
 
 
 @pytest.mark.parametrize(("asked_s", "waited_s"), [(None, following.THROTTLED_WAIT_S), (17.0, 17.0)])
-async def test_a_server_that_asks_for_less_gets_less(asked_s, waited_s):
-    """A throttled poll is repeated when the server said, or after a while."""
+async def test_a_throttled_poll_waits(asked_s, waited_s):
+    """After an HTTP 429 the poll is repeated at the stated time, or after a default wait."""
     async with Run() as run:
         run.tasks.begin("t", 0.0)
         run.tasks.troubles.append(Throttled("poll", status=429, retry_after_s=asked_s))
@@ -222,8 +222,8 @@ async def test_a_server_that_asks_for_less_gets_less(asked_s, waited_s):
     assert second_s - first_s == pytest.approx(waited_s)
 
 
-async def test_nobody_who_left_is_asked_for():
-    """A trial whose deadline passed takes the poll that is out and those to come with it."""
+async def test_a_trial_that_left_is_not_polled():
+    """A trial whose deadline passed cancels its running and its later polls."""
     async with Run(Tasks(round_trip_s=100.0)) as run:
         run.tasks.begin("t", 1e6)
         with anyio.move_on_after(20):
@@ -234,15 +234,15 @@ async def test_nobody_who_left_is_asked_for():
 
 
 async def test_polls_on_time_are_not_late():
-    """Every poll is reported, and on a healthy loop none is late."""
+    """The lateness of every poll is reported, and is 0 on a healthy loop."""
     async with Run() as run:
         await run.many(spread(3.0, 30), at_once=5)
     assert len(run.late) == len(run.tasks.looks)
     assert max(run.late) < 0.01
 
 
-async def test_a_busy_process_looks_less_often_and_says_so_once():
-    """Where polls start half a second late, intervals widen up to twice; when it has caught up they are as before."""
+async def test_a_busy_process_polls_less_often_and_warns_once():
+    """Where polls start 0.5 s late, intervals widen up to twofold, and later return to normal."""
     async with Run() as run:
         run.tasks.begin("t", 1e9)
         clock = trio.lowlevel.current_clock()
@@ -268,7 +268,7 @@ async def test_a_busy_process_looks_less_often_and_says_so_once():
 
 
 async def truthful(tasks: Tasks, opened, told) -> None:
-    """Tell of every end, twenty milliseconds late."""
+    """Report every end, 20 ms late."""
     opened()
     done = set()
     while True:
@@ -280,13 +280,13 @@ async def truthful(tasks: Tasks, opened, told) -> None:
 
 
 async def silent(_: Tasks, opened, __) -> None:
-    """Stay open and say nothing."""
+    """Stay open without a notification."""
     opened()
     await anyio.sleep_forever()
 
 
 async def lying(tasks: Tasks, opened, told) -> None:
-    """Tell of everything, all the time."""
+    """Report every task all the time."""
     opened()
     while True:
         await anyio.sleep(0.1)
@@ -300,7 +300,7 @@ async def ending(_: Tasks, opened, __) -> None:
 
 
 async def never_opening(_: Tasks, __, ___) -> None:
-    """Take the subscription and answer nothing."""
+    """Accept the subscription and never answer."""
     await anyio.sleep_forever()
 
 
@@ -311,18 +311,18 @@ async def breaking(_: Tasks, opened, __) -> None:
 
 
 async def refusing(_: Tasks, __, ___) -> None:
-    """Know no such thing."""
+    """Answer that there is no stream."""
     raise Refused("no such thing", status=404)
 
 
 async def stumbling(_: Tasks, __, ___) -> None:
-    """Be a proxy without a server."""
+    """Answer as a proxy without a server."""
     raise Refused("bad gateway", status=502)
 
 
 @pytest.mark.parametrize("mean_s", [2.0, 6.0])
-async def test_told_of_its_end_a_trial_costs_three_looks_at_most(mean_s):
-    """Six requests with session, query and session again, and the end is seen as it is told."""
+async def test_with_notifications_a_trial_needs_at_most_three_polls(mean_s):
+    """With session, query and session again that is six requests, and the end is seen when it is reported."""
     async with Run(Tasks(stream=truthful)) as run:
         looks, overshoot_s = run.cost(await run.many(spread(mean_s, 300), at_once=50))
     assert looks < 2.5
@@ -330,8 +330,8 @@ async def test_told_of_its_end_a_trial_costs_three_looks_at_most(mean_s):
 
 
 @pytest.mark.parametrize("stream", [silent, lying, ending, never_opening, breaking, refusing, stumbling])
-async def test_whatever_the_stream_does_every_end_is_seen(stream):
-    """Polls remain the authority: after a few ends that nobody told of, a trial costs what it costs without the stream."""
+async def test_every_end_is_seen_whatever_the_stream_does(stream):
+    """After a few ends without a notification, polls are as close as without the stream."""
     async with Run(Tasks(stream=stream)) as run:
         ids = await run.many([3.0] * 60, at_once=4)
     looks, overshoot_s = run.cost(ids[30:])
@@ -340,8 +340,8 @@ async def test_whatever_the_stream_does_every_end_is_seen(stream):
     assert max(run.overshoot_s.values()) < following.SLOW_S[1]
 
 
-async def test_a_stream_that_is_not_there_is_said_once_and_asked_for_once():
-    """A server without it is polled, and hears no more of it; a passing trouble is tried again."""
+async def test_a_missing_stream_is_reported_once():
+    """A server without a stream is asked for it once; a temporary failure is tried again."""
     opened = {}
     for stream in (refusing, stumbling):
         opened[stream] = 0
@@ -358,7 +358,7 @@ async def test_a_stream_that_is_not_there_is_said_once_and_asked_for_once():
 
 
 async def test_a_stream_that_ended_is_not_relied_on():
-    """From its end on, and while it is not open again, looks are as close as without one."""
+    """Until the stream is open again, polls are as close as without one."""
 
     async def ends_and_hangs(_, opened, __):
         if anyio.current_time() - began_s < 1.0:
@@ -373,8 +373,8 @@ async def test_a_stream_that_ended_is_not_relied_on():
     assert run.overshoot_s["t"] < 2.0  # slow polls are 5 s apart
 
 
-async def test_an_end_told_before_its_trial_follows_it_is_not_forgotten():
-    """A short task may end before its submit has returned: it is looked at as soon as it is followed."""
+async def test_a_notification_may_come_before_its_task_is_followed():
+    """A short task can end before its submit has returned; it is polled as soon as it is followed."""
 
     async def early(_: Tasks, opened, told) -> None:
         opened()
@@ -391,8 +391,8 @@ async def test_an_end_told_before_its_trial_follows_it_is_not_forgotten():
         assert anyio.current_time() == begun_s
 
 
-async def test_an_end_told_while_a_poll_is_out_is_looked_at_again_at_once():
-    """The poll on its way may have been answered a moment too soon."""
+async def test_a_notification_during_a_poll_causes_another_poll():
+    """The running poll may have been answered just before the end."""
 
     async def meanwhile(_: Tasks, opened, told) -> None:
         opened()

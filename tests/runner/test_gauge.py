@@ -1,4 +1,4 @@
-"""The load generator's own clock: lateness by hand, stalls inside round trips, a loop that is blocked and one that is not."""
+"""The measurements of the load generator: lateness, stalls inside round trips, and the garbage collector."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ QUICK_S = 0.1  # a typical answer of an agent at twenty times its speed, and fas
 
 @pytest.mark.parametrize(("share", "exact"), [(0.5, 0.050), (0.9, 0.090), (0.99, 0.099), (1.0, 0.1)])
 def test_a_quantile_is_at_most_five_percent_too_high(share, exact):
-    """Of 1 to 100 ms the median is 50 ms; memory is a bucket for every 5 %, whatever the number of values."""
+    """For 1 to 100 ms the median is 50 ms; memory is one bucket per 5 %, whatever the number of values."""
     lateness = Histogram()
     for milliseconds in range(1, 101):
         lateness.add(milliseconds / 1000)
@@ -38,16 +38,16 @@ def test_a_quantile_is_at_most_five_percent_too_high(share, exact):
     assert lateness.mean_s == pytest.approx(0.0505)
 
 
-def test_nothing_counted_has_no_quantile_and_early_is_not_late():
-    """None where there is nothing; what came too early was 0 late."""
+def test_no_values_have_no_quantile_and_early_is_not_late():
+    """Without values a quantile is None; a negative lateness counts as 0."""
     lateness = Histogram()
     assert (lateness.quantile_s(0.99), lateness.mean_s) == (None, None)
     lateness.add(-1.0)
     assert (lateness.quantile_s(0.99), lateness.mean_s, lateness.max_s) == (0.0, 0.0, 0.0)
 
 
-def test_the_lag_is_that_of_any_moment_and_not_that_of_the_beats_that_came():
-    """A loop that stood still for five of ten seconds made half of all moments late, by 2.5 s in the mean; one beat saw it."""
+def test_the_lag_counts_missed_beats():
+    """A loop that stood still for five of ten seconds made half of all times late, by 2.5 s on average."""
     gauge, now_s = Gauge(), 0.0
     while now_s < 5:
         gauge.woke(now_s, now_s)
@@ -60,7 +60,7 @@ def test_the_lag_is_that_of_any_moment_and_not_that_of_the_beats_that_came():
 
 
 def test_a_round_trip_holds_the_part_of_a_stall_that_lies_in_it():
-    """Stalls from 1 to 2 s and from 4 to 4.5 s: their overlap with an interval, nothing of what is before or after."""
+    """Only the overlap of a stall with the interval counts."""
     gauge = Gauge()
     gauge.woke(1.0, 2.0)
     gauge.woke(3.0, 3.001)  # too short to be called a stall
@@ -70,7 +70,7 @@ def test_a_round_trip_holds_the_part_of_a_stall_that_lies_in_it():
 
 
 def test_memory_does_not_grow_with_the_stalls():
-    """Ten times as many stalls as are kept: the latest are known, the longest are named, all are counted."""
+    """With ten times as many stalls as are kept: the newest are kept, the longest are named, all are counted."""
     gauge, many = Gauge(), 10 * STALLS_KEPT
     for second in range(many):
         gauge.woke(float(second), second + (0.5 if second == 7 else 0.02))
@@ -81,8 +81,8 @@ def test_memory_does_not_grow_with_the_stalls():
     assert gauge.stalled_s(0, many) == pytest.approx(0.02 * STALLS_KEPT)
 
 
-def test_a_loop_that_is_blocked_is_called_invalid():
-    """A real event loop that stands still for a fifth of a second under a trial: the run says so, and the trial."""
+def test_a_blocked_loop_makes_the_run_invalid():
+    """The report and the trial show that a real event loop stood still for 0.2 s."""
     gauge = Gauge()
 
     async def ask():
@@ -106,8 +106,8 @@ def test_a_loop_that_is_blocked_is_called_invalid():
 
 
 @pytest.mark.anyio
-async def test_a_loop_that_keeps_time_is_not_held_against_a_run(tmp_path):
-    """In virtual time nothing is late: L is lambda W, no trial is flagged, nothing is invalid."""
+async def test_a_loop_on_time_raises_no_warning(tmp_path):
+    """In virtual time no event is late: L equals lambda W, no trial is flagged and the run is valid."""
     bench = Bench(tmp_path, Scripted(task_s=3.0), planned(20, arms=("OPTIM",)))
     bench.gauge = Gauge()
     await bench.run()
@@ -120,8 +120,8 @@ async def test_a_loop_that_keeps_time_is_not_held_against_a_run(tmp_path):
 
 
 @pytest.mark.anyio
-async def test_an_open_loop_keeps_its_rate_and_says_so(tmp_path):
-    """Asked and achieved arrivals a second are the schedule's and the sends' own, without what is between windows."""
+async def test_an_open_loop_reports_its_rate(tmp_path):
+    """Scheduled and achieved arrivals per second leave out the pauses between windows."""
     trials = planned(20, arms=("OPTIM",), window_of=lambda block, _: block // 10)
     bench = Bench(tmp_path, Scripted(task_s=30.0), trials, replace(CONDITIONS, pacer=pacing.constant(4.0)))
     await bench.run()
@@ -132,8 +132,8 @@ async def test_an_open_loop_keeps_its_rate_and_says_so(tmp_path):
 
 
 @pytest.mark.anyio
-async def test_a_trial_whose_round_trip_was_held_up_is_flagged_in_its_record(tmp_path):
-    """The stall inside the submit's round trip is stored with the trial it hit, and with no other."""
+async def test_a_stall_is_recorded_with_the_trial_it_hit(tmp_path):
+    """The stall inside the round trip of a submit is stored with that trial and with no other."""
     bench = Bench(tmp_path, Scripted(task_s=1.0, submit_s=0.5), planned(2, arms=("OPTIM",)), replace(CONDITIONS, concurrency=1))
     begun_s = anyio.current_time()
     bench.gauge.woke(begun_s + 0.1, begun_s + 0.3)

@@ -1,4 +1,4 @@
-"""Pacing: when trial n is due, as a table."""
+"""Due times of trial n, as tables."""
 
 from itertools import pairwise
 
@@ -13,17 +13,17 @@ from uderia_bench.runner import pacing
     ("rate", "n", "due_s"), [(2, 0, 0), (2, 1, 0.5), (2, 7, 3.5), (0.5, 3, 6), (250, 500, 2), (3, 300, 100)]
 )
 def test_a_constant_rate_is_a_straight_line(rate, n, due_s):
-    """Trial n is due at n / rate, exactly: no error adds up."""
+    """Trial n is due at n / rate exactly; errors do not add up."""
     assert pacing.constant(rate)(n) == due_s
 
 
 def test_a_closed_loop_has_no_clock():
-    """Whatever n, a trial is due when a slot is free."""
+    """Every trial is due when a slot is free."""
     assert [pacing.closed(n) for n in (0, 1, 1000)] == [None, None, None]
 
 
 def test_poisson_arrivals_are_a_function_of_n_and_the_seed():
-    """Asked in any order, from any pacer of the same seed, trial n is due at the same moment; another seed is another shape."""
+    """In any order, trial n of one seed is due at the same time; another seed gives other times."""
     first, again, other = pacing.poisson(2, seed=7), pacing.poisson(2, seed=7), pacing.poisson(2, seed=8)
     order = [5000, 0, 1024, 1023, 1, 5000]
     assert [first(n) for n in order] == [again(n) for n in order]
@@ -33,7 +33,7 @@ def test_poisson_arrivals_are_a_function_of_n_and_the_seed():
 
 
 def test_poisson_arrivals_never_go_back_and_scale_with_the_rate():
-    """Due times rise, over the seams between stretches too, and twice the rate is half the time."""
+    """Due times rise, also between stretches, and twice the rate halves them."""
     slow, fast = pacing.poisson(1, seed=3), pacing.poisson(4, seed=3)
     due = [slow(n) for n in range(3000)]
     assert all(earlier < later for earlier, later in pairwise(due))
@@ -41,7 +41,7 @@ def test_poisson_arrivals_never_go_back_and_scale_with_the_rate():
 
 
 def test_poisson_gaps_are_exponential():
-    """Mean 1 / rate and as much spread, 1/e of the gaps longer than that; bounds are four standard errors of 20,000 gaps."""
+    """Mean and standard deviation are 1 / rate, and 1/e of the gaps are longer; bounds are four standard errors."""
     due_s = pacing.poisson(2, seed=1)
     due = [due_s(n) for n in range(20_001)]
     gaps = [later - earlier for earlier, later in pairwise(due)]
@@ -66,7 +66,7 @@ RAMPS = [
 
 @pytest.mark.parametrize(("rate", "ramp_s", "n", "due_s"), RAMPS)
 def test_a_ramp_of_an_open_loop_is_a_parabola_and_then_a_line(rate, ramp_s, n, due_s):
-    """Trial n is due where rate * t^2 / (2 * ramp) is n; after the ramp, which half the trials miss, at 1 / rate."""
+    """Trial n is due where rate * t^2 / (2 * ramp) is n; after the ramp the distance is 1 / rate."""
     assert pacing.constant(rate, ramp_s)(n) == due_s
 
 
@@ -74,7 +74,7 @@ def test_a_ramp_of_an_open_loop_is_a_parabola_and_then_a_line(rate, ramp_s, n, d
     ("slots", "ramp_s", "opens"), [(1, 30, [0]), (4, 30, [0, 10, 20, 30]), (5, 2, [0, 0.5, 1, 1.5, 2]), (3, 0, [0, 0, 0])]
 )
 def test_a_ramp_of_a_closed_loop_opens_slots_at_even_distances(slots, ramp_s, opens):
-    """One at once, all of them when the ramp ends."""
+    """One slot opens at once, and the last at the end of the ramp."""
     assert [pacing.opens_s(n, slots=slots, ramp_s=ramp_s) for n in range(slots)] == opens
 
 
@@ -84,7 +84,7 @@ ARRIVALS = st.sampled_from([pacing.constant, lambda rate, ramp_s=0.0: pacing.poi
 
 @given(ARRIVALS, RATES, SECONDS, NUMBERS)
 def test_a_ramp_never_goes_back_and_costs_half_its_length(arrivals, rate, ramp_s, n):
-    """Due times rise; every trial comes later than without a ramp, by half the ramp at most and by exactly that after it."""
+    """Due times rise; a ramp delays each trial by at most half its length, and by exactly half after it."""
     ramped, plain = arrivals(rate, ramp_s), arrivals(rate)
     assert ramped(n) <= ramped(n + 1)
     late = ramped(n) - plain(n)
@@ -96,20 +96,20 @@ def test_a_ramp_never_goes_back_and_costs_half_its_length(arrivals, rate, ramp_s
 
 @given(ARRIVALS, RATES, NUMBERS)
 def test_a_ramp_of_no_length_is_no_ramp(arrivals, rate, n):
-    """Exactly: old plans keep their times."""
+    """A ramp of 0 s changes no due time."""
     assert arrivals(rate, 0.0)(n) == arrivals(rate)(n)
 
 
 @given(RATES, SECONDS)
 def test_in_the_long_run_the_rate_is_the_rate(rate, ramp_s):
-    """After the ramp a second brings ``rate`` trials, whatever the ramp was."""
+    """After the ramp, ``rate`` trials are due each second."""
     due_s = pacing.constant(rate, ramp_s)
     first = int(rate * ramp_s) + 1
     assert (due_s(first + 1000) - due_s(first)) * rate == pytest.approx(1000, rel=1e-6)
 
 
 def test_poisson_arrivals_follow_the_growing_rate():
-    """In each quarter of a ramp as many arrive as the integral says; bounds are four standard errors of a Poisson count."""
+    """Each quarter of a ramp has as many arrivals as the integral gives; bounds are four standard errors."""
     due_s = pacing.poisson(200.0, seed=3, ramp_s=40.0)
     due = [due_s(n) for n in range(8000)]
     for quarter in range(4):

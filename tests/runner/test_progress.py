@@ -1,4 +1,4 @@
-"""What progress promises: counts per outcome, a rate and the time left; plain lines when piped, a bar on a terminal."""
+"""Progress output: counts by outcome, rate and time left; plain lines when piped, a bar on a terminal."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ def watched(total: int, *, terminal: bool, monkeypatch, seconds_each: float = 6.
 
 
 def test_piped_lines_count_outcomes_and_time_left(monkeypatch):
-    """A line every ten seconds or so, with outcomes in words, rate and time left; none at the end, where the report comes."""
+    """About every ten seconds a line with outcomes, rate and time left; none at the end, where the report follows."""
     lines = watched(10, terminal=False, monkeypatch=monkeypatch).splitlines()
     assert lines[0].startswith("2/10 trials (2 failed), 0.2/s, about 48 s left")
     assert not any(line.startswith("10/10") for line in lines)
 
 
 def test_quick_runs_print_nothing_when_piped(monkeypatch):
-    """A run of seconds needs no signs of life."""
+    """A run of a few seconds prints no progress lines."""
     assert watched(10, terminal=False, monkeypatch=monkeypatch, seconds_each=0.1) == ""
 
 
 def test_a_terminal_gets_a_bar(monkeypatch):
-    """Outcomes, how many of how many, and a rate."""
+    """The bar shows outcomes, done of total, and a rate."""
     shown = watched(4, terminal=True, monkeypatch=monkeypatch)
     assert "4 failed" in shown
     assert "4/4" in shown
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_an_empty_run_shows_nothing_wrong(terminal, monkeypatch):
-    """Nothing left to ask is no error."""
+def test_an_empty_run_is_no_error(terminal, monkeypatch):
+    """A resume without trials left is not an error."""
     watched(0, terminal=terminal, monkeypatch=monkeypatch)

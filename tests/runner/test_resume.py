@@ -1,4 +1,4 @@
-"""What ``resume`` promises, whenever the process dies: what ended is not asked again, and nothing is asked twice uncounted."""
+"""Resume after a crash at any time: ended trials are not asked again, and a query that is sent twice is counted."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class Dying(Scripted):
 
 @pytest.mark.parametrize("heard", [False, True])
 @pytest.mark.parametrize("nth", range(1, CALLS))
-async def test_a_death_at_any_call_loses_nothing(tmp_path, nth, heard):
-    """Every trial ends answered; a query arrives again only where it was counted; what had ended keeps its task."""
+async def test_a_crash_at_any_call_loses_no_trial(tmp_path, nth, heard):
+    """Every trial ends answered, repeated queries are counted, and ended tasks are kept."""
     server = Dying(nth, heard=heard, task_s=2.0)
     bench = Bench(tmp_path, server, TRIALS, replace(CONDITIONS, concurrency=2))
     with server.death:
@@ -62,7 +62,7 @@ async def test_a_death_at_any_call_loses_nothing(tmp_path, nth, heard):
 
 
 async def test_a_query_that_arrived_as_the_process_died_is_found_in_its_session(tmp_path):
-    """Neither accepted nor refused: its session names its task once that has ended, and it is not sent again."""
+    """Its session names its task at the end, and the query is not sent again."""
     server = Scripted(task_s=20.0)
     real = server.start
 
@@ -81,7 +81,7 @@ async def test_a_query_that_arrived_as_the_process_died_is_found_in_its_session(
 
 
 async def test_a_task_that_ended_long_ago_is_answered_and_not_timed_out(tmp_path):
-    """Picked up after the deadline has passed: it is looked at first. One that still runs then is cancelled."""
+    """A trial picked up after its deadline is polled first; if it still runs, it is cancelled."""
     for task_s, ending in ((20.0, Ending.SETTLED), (1e6, Ending.TIMED_OUT)):
         server = Scripted(task_s=task_s)
         folder = tmp_path / ending.value
@@ -98,7 +98,7 @@ async def test_a_task_that_ended_long_ago_is_answered_and_not_timed_out(tmp_path
 
 
 async def test_a_clock_that_was_set_back_keeps_the_deadline(tmp_path):
-    """A query sent in the future, by UTC, gets its time-out from when it was picked up, and no more."""
+    """A query whose UTC timestamp is in the future has one timeout from when it is picked up."""
     server = Scripted(task_s=1e6)
     bench = Bench(tmp_path, server, TRIALS[:1], replace(CONDITIONS, timeout_s=60.0))
     with anyio.move_on_after(5):
@@ -112,7 +112,7 @@ async def test_a_clock_that_was_set_back_keeps_the_deadline(tmp_path):
 
 
 async def test_a_server_that_forgot_everything_makes_lost_trials(tmp_path):
-    """Task and session gone: the query was taken, nobody knows what became of it, and it is not asked again."""
+    """Task and session are gone, so the outcome of the query is unknown; it is lost and not asked again."""
     server = Scripted(task_s=20.0)
     bench = Bench(tmp_path, server, TRIALS[:1])
     with anyio.move_on_after(5):
@@ -125,8 +125,8 @@ async def test_a_server_that_forgot_everything_makes_lost_trials(tmp_path):
     assert "its session is gone too" in record.detail
 
 
-async def test_what_a_new_embedded_server_never_heard_is_asked_again_and_counted(tmp_path):
-    """The embedded server dies with the process that started it: nothing is looked for on the next."""
+async def test_trials_of_a_lost_embedded_server_are_asked_again_and_counted(tmp_path):
+    """The embedded server ends with its process, so no task is looked for on the next one."""
     bench = Bench(tmp_path, Scripted(task_s=20.0), TRIALS)
     with anyio.move_on_after(5):
         await bench.run()
@@ -138,8 +138,8 @@ async def test_what_a_new_embedded_server_never_heard_is_asked_again_and_counted
     assert bench.server.count("GET", "/details") == 3
 
 
-async def test_bodies_of_an_earlier_attempt_are_not_the_later_ones(tmp_path):
-    """An attempt that left bodies, followed by one that left none: none."""
+async def test_bodies_of_an_earlier_try_are_not_kept(tmp_path):
+    """A trial that left bodies and is asked again without any has none."""
     bench = Bench(tmp_path, Scripted(), TRIALS[:1])
     await bench.run()
     with Ledger.open(bench.path) as ledger:

@@ -1,4 +1,4 @@
-"""What a run promises: every trial ends in a record, slots and isolation hold, a deadline is kept, a stop loses nothing."""
+"""A run: every trial ends in a record, slots and isolation hold, deadlines are kept, and a stop loses no record."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HALF = {"content": b'{"events": [{, "status": "complete"}'}  # its end can be re
 
 
 async def test_every_trial_is_settled_with_its_bodies(tmp_path):
-    """Each planned trial has one record with task and session as they came, in its own session."""
+    """Each planned trial has one record with its task and its own session, as they came."""
     bench = Bench(tmp_path, Scripted(), planned(10))
     await bench.run()
     records = bench.records()
@@ -39,14 +39,14 @@ async def test_every_trial_is_settled_with_its_bodies(tmp_path):
 
 
 async def test_concurrency_is_the_most_in_flight(tmp_path):
-    """Slots bound what is in flight on a server, and are used."""
+    """All slots are used, and no more."""
     bench = Bench(tmp_path, Scripted(), planned(20))
     await bench.run()
     assert bench.server.most_in_flight == 4
 
 
-async def test_an_arm_may_cap_its_own(tmp_path):
-    """A cap bounds one arm below the server's slots."""
+async def test_a_cap_limits_one_arm(tmp_path):
+    """A cap keeps one arm below the server's slots."""
     bench = Bench(tmp_path, Scripted(), planned(8, arms=("OPTIM",)), replace(CONDITIONS, caps={"OPTIM": 2}))
     await bench.run()
     assert bench.server.most_in_flight == 2
@@ -70,7 +70,7 @@ async def test_an_open_loop_sends_by_the_clock(tmp_path):
 
 
 async def test_a_stalled_server_shows_as_waiting_not_as_a_later_schedule(tmp_path):
-    """What could not be sent in time was still due in time: the wait is between due and sent (coordinated omission)."""
+    """A trial that could not be sent in time keeps its due time, so the wait is measured (coordinated omission)."""
     server = Scripted(task_s=1.0)
     paced = replace(CONDITIONS, pacer=pacing.constant(2.0))
     bench = Bench(tmp_path, server, planned(4, arms=("OPTIM",)), paced)
@@ -81,8 +81,8 @@ async def test_a_stalled_server_shows_as_waiting_not_as_a_later_schedule(tmp_pat
     assert all(record.sent_s - record.due_s < 0.1 for record in others)
 
 
-async def test_arrivals_that_a_server_slow_to_make_sessions_held_back_are_counted(tmp_path):
-    """The schedule was not kept, and that is no fault of this process: its own lateness is next to nothing."""
+async def test_arrivals_delayed_by_slow_session_creation_are_counted(tmp_path):
+    """The schedule was not kept, but this process was not late."""
     paced = replace(CONDITIONS, pacer=pacing.constant(1.0))
     bench = Bench(tmp_path, Scripted(session_s=PREPARE_S + 2.0), planned(5, arms=("OPTIM",)), paced)
     await bench.run()
@@ -93,7 +93,7 @@ async def test_arrivals_that_a_server_slow_to_make_sessions_held_back_are_counte
 
 
 async def test_a_stop_does_not_wait_for_the_schedule(tmp_path):
-    """Between two arrivals an hour apart a stop is heard at once."""
+    """A stop takes effect at once, also between arrivals an hour apart."""
     bench = Bench(
         tmp_path, Scripted(task_s=1.0), planned(3, arms=("OPTIM",)), replace(CONDITIONS, pacer=pacing.constant(1 / 3600))
     )
@@ -108,7 +108,7 @@ async def test_a_stop_does_not_wait_for_the_schedule(tmp_path):
 
 
 async def test_windows_keep_arms_apart(tmp_path):
-    """No trial of a window is sent while one of the window before is still running on the server."""
+    """No trial of a window is sent while one of the window before still runs on the server."""
     windows = planned(6, window_of=lambda block, arm: 2 * (block // 3) + (arm == "OPTIM"))
     bench = Bench(tmp_path, Scripted(), windows)
     await bench.run()
@@ -123,7 +123,7 @@ async def test_without_windows_arms_overlap(tmp_path):
 
 
 async def test_sessions_carry_the_arm_where_trials_overlap(tmp_path):
-    """Overlapping trials make their sessions with the arm's profile, single ones without (contract: session_profile)."""
+    """Overlapping trials create sessions with the arm's profile, single trials without (``session_profile``)."""
     bench = Bench(tmp_path, Scripted(), planned(1))
     await bench.run()
     assert all(
@@ -136,7 +136,7 @@ async def test_sessions_carry_the_arm_where_trials_overlap(tmp_path):
 
 
 async def test_a_user_without_default_profile_gets_the_arms(tmp_path):
-    """A bare session that is refused is made with the arm's profile, and the trial says so."""
+    """A refused session without profile is created with the arm's profile, and the trial notes it."""
     server = Scripted()
     server.trouble("/sessions", httpx.Response(400, json={"error": "No default profile configured for this user."}))
     bench = Bench(tmp_path, server, planned(1, arms=("OPTIM",)), replace(CONDITIONS, bare_sessions=True))
@@ -147,7 +147,7 @@ async def test_a_user_without_default_profile_gets_the_arms(tmp_path):
 
 
 async def test_a_deadline_cancels_on_the_server(tmp_path):
-    """A trial that does not end in time is cancelled there and kept as timed out, with what it had done."""
+    """A trial that exceeds its timeout is cancelled on the server and kept as timed out, with its task."""
     bench = Bench(tmp_path, Scripted(task_s=1e6), planned(2, arms=("OPTIM",)), replace(CONDITIONS, timeout_s=30.0))
     await bench.run()
     records = bench.records().values()
@@ -157,7 +157,7 @@ async def test_a_deadline_cancels_on_the_server(tmp_path):
 
 
 async def test_polls_grow_with_the_time_elapsed(tmp_path):
-    """Intervals grow with the time elapsed, up to five seconds: a long trial is polled little more often than a short one."""
+    """Intervals grow with the elapsed time up to 5 s, so a long trial needs few more polls than a short one."""
     bench = Bench(tmp_path, Scripted(task_s=20.0), planned(1, arms=("OPTIM",)))
     await bench.run()
     (record,) = bench.records().values()
@@ -166,8 +166,8 @@ async def test_polls_grow_with_the_time_elapsed(tmp_path):
     assert record.seen_hi_s - record.seen_lo_s < 5.6
 
 
-async def test_troubles_become_endings(tmp_path):
-    """Refused and throttled trials are records like any other, what nobody answered is asked again, and the rest goes on."""
+async def test_failed_calls_become_endings(tmp_path):
+    """Refused and throttled trials are recorded, unanswered ones are asked again, and the rest continues."""
     server = Scripted()
     server.trouble(
         "/query",
@@ -184,7 +184,7 @@ async def test_troubles_become_endings(tmp_path):
 
 
 async def test_a_broken_query_is_looked_up_not_sent_again(tmp_path):
-    """Where the POST breaks after the server took it, the trial is found by its session; nothing is asked twice."""
+    """If the POST breaks after the server accepted it, the trial is found by its session and not sent again."""
     server = Scripted()
 
     def taken_then_broken():
@@ -206,7 +206,7 @@ async def test_a_broken_query_is_looked_up_not_sent_again(tmp_path):
 
 @pytest.mark.parametrize(("broken", "ending", "attempts"), [(1, Ending.SETTLED, 2), (3, Ending.UNREACHABLE, 3)])
 async def test_a_broken_query_that_never_arrived_is_asked_again(tmp_path, broken, ending, attempts):
-    """Where the session shows no trace of the query it is sent again, counted, and not for ever; the record says why."""
+    """If the session shows no trace of the query, it is sent again a limited number of times, counted, with a note."""
     server = Scripted()
     server.trouble("/query", *[httpx.ReadError("reset")] * broken)
     bench = Bench(tmp_path, server, planned(1, arms=("OPTIM",)))
@@ -217,7 +217,7 @@ async def test_a_broken_query_that_never_arrived_is_asked_again(tmp_path, broken
 
 
 async def test_a_forgotten_task_is_read_from_its_session_or_lost(tmp_path):
-    """After a restart tasks are gone and sessions are not: what was saved counts, the rest is lost."""
+    """After a restart tasks are gone and sessions remain: saved turns count, other trials are lost."""
     server = Scripted(task_s=10.0)
     bench = Bench(tmp_path, server, planned(2, arms=("OPTIM",)))
 
@@ -234,7 +234,7 @@ async def test_a_forgotten_task_is_read_from_its_session_or_lost(tmp_path):
 
 
 async def test_a_forgotten_task_may_still_be_writing_its_turn(tmp_path):
-    """A server forgets a task before its agent has saved the turn: the session is looked at again before the trial is lost."""
+    """A server may forget a task before its turn is saved, so the session is read again before the trial is lost."""
     server = Scripted(task_s=1e6)
 
     def forgotten():
@@ -256,7 +256,7 @@ async def test_a_forgotten_task_may_still_be_writing_its_turn(tmp_path):
     ids=["whole", "broken", "running"],
 )
 async def test_an_end_is_only_believed_from_a_whole_body(tmp_path, after):
-    """A body may say at its end that the task is over and be no JSON: it is read until it is whole, whatever comes between."""
+    """A body that shows an end but is not JSON is read again until it is whole."""
     server = Scripted(task_s=0.01)
     server.trouble("/tasks/task-0", *(httpx.Response(200, **answer) for answer in (HALF, *after)))
     bench = Bench(tmp_path, server, planned(1, arms=("OPTIM",)))
@@ -266,8 +266,8 @@ async def test_an_end_is_only_believed_from_a_whole_body(tmp_path, after):
     assert json.loads(record.task)["status"] == "complete"
 
 
-async def test_looking_for_a_lost_turn_is_not_timing_out(tmp_path):
-    """A task forgotten just before its deadline is lost, not timed out: there is nothing left to cancel."""
+async def test_a_task_forgotten_just_before_its_deadline_is_lost(tmp_path):
+    """It did not time out, and there is no task left to cancel."""
     server = Scripted(task_s=1e6)
     bench = Bench(tmp_path, server, planned(1, arms=("OPTIM",)), replace(CONDITIONS, timeout_s=3.0))
 
@@ -282,7 +282,7 @@ async def test_looking_for_a_lost_turn_is_not_timing_out(tmp_path):
 
 
 async def test_a_lost_sign_in_ends_the_run_and_keeps_what_settled(tmp_path):
-    """When nobody can sign in any more the run ends with that reason; settled trials stay, the others can be resumed."""
+    """If signing in fails, the run stops with that reason; settled trials stay and the others can be resumed."""
     server = Scripted(task_s=1.0)
     bench = Bench(tmp_path, server, planned(40, arms=("OPTIM",)))
 
@@ -296,8 +296,8 @@ async def test_a_lost_sign_in_ends_the_run_and_keeps_what_settled(tmp_path):
     assert 0 < len(bench.records()) < 40
 
 
-async def test_one_stop_sends_nothing_new_and_keeps_what_comes_back(tmp_path):
-    """After the first signal what is in flight still answers; nothing else is sent; the rest can be resumed."""
+async def test_a_soft_stop_sends_no_new_trial_and_keeps_answers(tmp_path):
+    """After the first signal, trials in flight finish, no other is sent, and the rest can be resumed."""
     bench = Bench(tmp_path, Scripted(task_s=3.0), planned(40, arms=("OPTIM",)))
 
     async def interrupt():
@@ -313,8 +313,8 @@ async def test_one_stop_sends_nothing_new_and_keeps_what_comes_back(tmp_path):
     assert len(bench.records()) == 40 == bench.server.count("POST", "/query")
 
 
-async def test_grace_ends_and_a_second_stop_ends_it_sooner(tmp_path):
-    """Long trials are cancelled on the server after the grace, or at once on a second signal, and asked again on resume."""
+async def test_trials_are_cancelled_after_the_grace_or_at_a_second_stop(tmp_path):
+    """They are cancelled on the server and asked again on resume."""
     for second_stop, ended_by in ((False, 36.0), (True, 7.0)):
         server = Scripted(task_s=500.0)
         folder = tmp_path / str(second_stop)
@@ -340,8 +340,8 @@ async def test_grace_ends_and_a_second_stop_ends_it_sooner(tmp_path):
         assert sorted(record.attempts for record in records) == [1] * 6 + [2] * 4
 
 
-async def test_what_was_in_flight_at_a_crash_is_picked_up_by_id(tmp_path):
-    """A query accepted before a crash is followed, not asked again."""
+async def test_trials_in_flight_at_a_crash_are_picked_up_by_id(tmp_path):
+    """A query that was accepted before a crash is followed and not sent again."""
     server = Scripted(task_s=20.0)
     bench = Bench(tmp_path, server, planned(2, arms=("OPTIM",)))
     with anyio.move_on_after(5):  # the process dies: nothing is settled
@@ -358,7 +358,7 @@ async def test_what_was_in_flight_at_a_crash_is_picked_up_by_id(tmp_path):
 
 
 async def test_the_turns_of_a_conversation_share_a_session_and_follow_each_other(tmp_path):
-    """One session, each turn sent when the one before has ended; the conversation holds one slot."""
+    """One session and one slot; each turn is sent when the one before has ended."""
     trials = (*talk(3, arm="OPTIM"), *talk(3, arm="IDEAT", first=10))
     bench = Bench(tmp_path, Scripted(task_s=3.0), trials)
     await bench.run()
@@ -372,8 +372,8 @@ async def test_the_turns_of_a_conversation_share_a_session_and_follow_each_other
     assert bench.server.most_in_flight == 2
 
 
-async def test_a_conversation_that_dies_ends_all_its_turns(tmp_path):
-    """What cannot follow is not asked, ends as the turn before did and says so; resume asks a timed-out one no more."""
+async def test_a_failed_turn_ends_the_later_turns(tmp_path):
+    """Later turns are not asked and end as the failed one did; ``resume`` does not ask a timed-out turn again."""
     bench = Bench(tmp_path, Scripted(task_s=1e6), talk(3), replace(CONDITIONS, timeout_s=30.0))
     await bench.run()
     records = bench.records()
@@ -386,7 +386,7 @@ async def test_a_conversation_that_dies_ends_all_its_turns(tmp_path):
 
 
 async def test_a_conversation_stopped_in_the_middle_is_asked_again_from_its_first_turn(tmp_path):
-    """After a stop in turn 2 the third is not sent; resume begins anew in another session, and attempts count it."""
+    """After a stop in turn 2, turn 3 is not sent; ``resume`` starts a new session, and the count of attempts grows."""
     bench = Bench(tmp_path, Scripted(task_s=3.0), talk(3))
 
     async def interrupt():
@@ -405,8 +405,8 @@ async def test_a_conversation_stopped_in_the_middle_is_asked_again_from_its_firs
     assert bench.server.count("POST", "/query") == 5
 
 
-async def test_a_stop_while_the_left_overs_of_a_conversation_are_cancelled_sends_nothing(tmp_path):
-    """The cancel call may take long; what the stop found unsent stays unsent."""
+async def test_a_stop_during_the_cleanup_of_a_conversation_sends_no_turn(tmp_path):
+    """The cancel call may take long; turns that were not sent before the stop stay unsent."""
     server = Scripted(task_s=300.0)
     bench = Bench(tmp_path, server, talk(2))
     with anyio.move_on_after(5):  # the process dies in turn 1
@@ -430,8 +430,8 @@ async def test_a_stop_while_the_left_overs_of_a_conversation_are_cancelled_sends
     assert anyio.current_time() - begun_s < 10
 
 
-async def test_what_a_crash_left_running_of_a_conversation_is_cancelled_and_asked_again(tmp_path):
-    """It cannot be picked up in the middle, and must not run on under other trials."""
+async def test_a_conversation_interrupted_by_a_crash_is_cancelled_and_asked_again(tmp_path):
+    """It cannot continue in the middle, and must not run during other trials."""
     server = Scripted(task_s=20.0)
     bench = Bench(tmp_path, server, talk(2))
     with anyio.move_on_after(25):  # the process dies in turn 2
@@ -443,7 +443,7 @@ async def test_what_a_crash_left_running_of_a_conversation_is_cancelled_and_aske
 
 
 async def test_a_broken_query_of_a_later_turn_is_looked_up_behind_the_earlier_ones(tmp_path):
-    """The turn before is in the session already, and is not taken for the one that broke."""
+    """The turn before is already in the session and is not mistaken for the broken one."""
     server = Scripted(task_s=3.0)
     bench = Bench(tmp_path, server, talk(2))
     real = server.start

@@ -1,4 +1,4 @@
-"""A sweep from its document to its knee: planned, asked of a server with so many workers, derived, analysed."""
+"""A sweep from its document to its knee: planned, asked on a server with a fixed number of workers, derived, analysed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BEGUN = datetime(2026, 11, 24, 10, tzinfo=UTC)
 
 
 class Workers(Scripted):
-    """A server that works on so many tasks at a time; the others wait."""
+    """A server with a fixed number of workers; other tasks wait."""
 
     def __init__(self, workers, **given):
         super().__init__(**given)
@@ -46,7 +46,7 @@ class Workers(Scripted):
 @pytest.mark.anyio
 @pytest.mark.parametrize(("workers", "found"), [(4, True), (64, False)])
 async def test_a_planted_knee_is_found_and_no_other(tmp_path, workers, found):
-    """A server with four workers has it at four, one with a worker for every trial has none within the levels asked."""
+    """A server with four workers has its knee at four; one with a worker for every trial has none."""
     experiment = built(queries(12), arms=("OPTIM",), repeats=2, warmup=1, load={"sweep": [1, 2, 4, 8, 16]}, name="sweep")
     conditions = sitting._conditions(experiment)
     bench = Bench(tmp_path, Workers(workers, task_s=2.0), plan.build(experiment, experiment.queries), conditions)
@@ -64,8 +64,8 @@ async def test_a_planted_knee_is_found_and_no_other(tmp_path, workers, found):
 
 
 @pytest.mark.anyio
-async def test_what_a_later_sitting_picked_up_is_known_by_its_notes(tmp_path):
-    """A process dies over four of eight trials, another looks ten hours later; without stamps they took who knows how long."""
+async def test_picked_up_trials_are_known_by_their_notes(tmp_path):
+    """A process dies over four of eight trials and another continues ten hours later; their client times are unknown."""
     experiment = built(queries(8), arms=("OPTIM",), repeats=1, warmup=0)
     bench = Bench(tmp_path, Scripted(task_s=20.0), plan.build(experiment, experiment.queries))
     bench.utc = lambda: BEGUN + timedelta(seconds=anyio.current_time())
@@ -81,7 +81,7 @@ async def test_what_a_later_sitting_picked_up_is_known_by_its_notes(tmp_path):
 
 
 def test_ledgers_from_before_there_were_levels_are_read(tmp_path):
-    """A planned trial that says nothing of a level has none, and resumes as it was planned."""
+    """A planned trial without a level has none, and resumes as planned."""
     experiment = built(queries(2), repeats=1, warmup=0)
     trials = plan.build(experiment, experiment.queries)
     arms = {arm: Serving(server="s", profile_id=arm, profile_tag=arm, profile_type="llm_only") for arm in "AB"}

@@ -1,1 +1,1 @@
-"""Asks the trials of a run: the plan, the pace, the lanes, the polls, the book of results and the ways to stop."""
+"""Asks the trials of a run: plan, pacing, lanes, polls, the book of results, budget and stops."""

@@ -1,8 +1,8 @@
-"""What a run may spend in all its sittings: trials, tokens, dollars, time. It counts, and stops the run before it is too much.
+"""Counts what a run spends over all its sittings (trials, tokens, dollars, time) and stops it at its limits.
 
-What the next trial will take is not known, so it is taken for as large as the largest of its arm so far; the first of an arm is
-asked alone, so that no more than one trial an arm is spent unforeseen. What was spent is an ``Account``, which the ledger keeps
-from sitting to sitting.
+The cost of the next trial is unknown, so the budget assumes the largest trial of its arm so far. The
+first trial of an arm runs alone, so that at most one trial per arm can exceed the limit. The ledger
+keeps the ``Account`` from sitting to sitting.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from uderia_bench.trace import Trace
 from uderia_bench.trial import Ending, Trial, TrialRecord
 
 UNTOLD = frozenset({Ending.TIMED_OUT, Ending.LOST, Ending.CANCELLED})
-"""Endings of a query that was sent, after which nobody is asked any more what it took."""
+"""Endings after which the tokens of a query that was sent stay unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The most that may be spent; None for no limit. ``time_s`` is seconds of work, summed over sittings."""
+    """The most that a run may spend; None for no limit. ``time_s`` is seconds of work, summed over sittings."""
 
     trials: int | None = None
     tokens: int | None = None
@@ -35,7 +35,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:
-    """What was spent, or what a trial may take."""
+    """Spending so far, or the spending that a trial may cause."""
 
     trials: int = 0
     tokens: int = 0
@@ -45,23 +45,23 @@ class Spent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """What was spent so far, and the largest trial of each arm in tokens, dollars and seconds.
+    """Spending so far, and the largest trial of each arm in tokens, dollars and seconds.
 
-    A trial that is asked again is one trial, and what each asking took.
+    A trial that is asked again counts as one trial, with the tokens of every time it was asked.
     """
 
     spent: Spent = field(default_factory=Spent)
     largest: Mapping[str, Spent] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """Return it as the ledger keeps it."""
+        """Return the account as the ledger stores it."""
         return orjson.dumps(self).decode()
 
     @classmethod
     def carried(cls, text: str | None, *, trials: int) -> Account:
-        """Return what earlier sittings spent, by what the ledger kept, if anything; ``trials`` are those not asked again.
+        """Read the account of earlier sittings from the ledger; ``trials`` counts those not asked again.
 
-        Raises ``StoreError`` where what it kept is damaged.
+        Raises ``StoreError`` if the stored account is damaged.
         """
         if text is None:
             return cls(spent=Spent(trials=trials))
@@ -70,15 +70,15 @@ class Account:
             spent = replace(Spent(**said["spent"]), trials=trials)
             return cls(spent=spent, largest={arm: Spent(**most) for arm, most in said["largest"].items()})
         except (AttributeError, LookupError, TypeError, ValueError) as error:
-            raise StoreError(f"what the run has spent cannot be read from its ledger: {error}") from error
+            raise StoreError(f"the ledger's account of the run's spending is damaged: {error}") from error
 
 
 class Budget:
-    """Admits trials as long as the limits allow one more. ``before`` is what earlier sittings spent."""
+    """Admits trials while the limits allow one more. ``before`` is the account of earlier sittings."""
 
     def __init__(self, limits: Limits, stop: Stop, before: Account | None = None) -> None:
         self._limits = limits
-        self._limited = limits != Limits()  # most runs are not, and the sums below take a trial's time
+        self._limited = limits != Limits()  # most runs have no limit and skip the sums below
         self._stop = stop
         self._begun_s = anyio.current_time()
         before = before or Account()
@@ -89,11 +89,11 @@ class Budget:
 
     @property
     def account(self) -> Account:
-        """What was spent until now, this sitting's time included."""
+        """Spending until now, including the time of this sitting."""
         return Account(spent=replace(self._spent, time_s=self._elapsed_s), largest=dict(self._largest))
 
     async def admit(self, conversation: Sequence[Trial]) -> bool:
-        """Reserve what a conversation may take; False, and the run is told to stop, where that would be too much."""
+        """Reserve what a conversation may spend; if that exceeds a limit, stop the run and return False."""
         arm, turns = conversation[0].arm, len(conversation)
         while not self._stop.soft.is_set():
             if not self._limited or self._has_room(arm, turns):
@@ -105,7 +105,7 @@ class Budget:
         return False
 
     def count(self, record: TrialRecord, trace: Trace) -> None:
-        """Count what an asking took, session naming included; what nobody will tell counts as the largest of its arm."""
+        """Add what a trial spent, session naming included; unknown spending counts as the largest of its arm."""
         arm, tokens, timing = record.trial.arm, trace.tokens, trace.timing
         seen = self._largest.get(arm, Spent())
         if tokens.input is None and record.sent_at is not None and record.ending in UNTOLD:
@@ -117,7 +117,7 @@ class Budget:
         )
         self._spent = _sum([self._spent, took])
         if tokens.input is None and record.ending is not Ending.SETTLED:
-            return  # an arm of which nothing ran is as unknown as before
+            return  # no task ran, so the arm's cost is still unknown
         self._largest[arm] = Spent(
             tokens=max(seen.tokens, took.tokens),
             usd=max(seen.usd, took.usd),
@@ -125,14 +125,14 @@ class Budget:
         )
 
     def landed(self, conversation: Sequence[Trial]) -> None:
-        """Give back what was reserved."""
+        """Release the reservation of a conversation."""
         self._in_flight[conversation[0].arm] -= len(conversation)
-        if self._limited:  # else nobody waits for it
+        if self._limited:  # otherwise no trial waits for room
             self._landed.set()
             self._landed = anyio.Event()
 
     async def expire(self) -> None:
-        """End the sitting when the run's time is over: what is in flight then is cancelled."""
+        """Stop the run when its time is used up, and cancel the trials in flight."""
         if self._limits.time_s is not None:
             await anyio.sleep(self._limits.time_s - self._elapsed_s)
             self._stop.because(f"the budget of {self._limits.time_s:g} s is used up: {_raised('time')}")
@@ -144,13 +144,13 @@ class Budget:
         return self._spent.time_s + anyio.current_time() - self._begun_s
 
     def _has_room(self, arm: str, turns: int) -> bool:
-        """Whether the limits allow a conversation now; the run is told to stop where they never will."""
+        """Whether the limits allow a conversation now; stop the run if they never will."""
         if self._is_unknown(arm) and self._in_flight[arm]:
             return False
         largest = self._largest.get(arm, Spent())
         next_one = replace(self._foreseen(arm, turns), trials=turns, time_s=turns * largest.time_s)
         in_flight = [self._foreseen(other, count) for other, count in self._in_flight.items() if count]
-        if (limit := self._exceeded(next_one)) and not in_flight:  # else a stop would cut short what is paid for
+        if (limit := self._exceeded(next_one)) and not in_flight:  # with trials in flight, wait: their real cost may leave room
             self._stop.because(limit)
             return False
         return self._exceeded(_sum([next_one, *in_flight])) is None
@@ -159,17 +159,17 @@ class Budget:
         return arm not in self._largest and not (self._limits.tokens is None and self._limits.usd is None)
 
     def _foreseen(self, arm: str, turns: int) -> Spent:
-        """Return the tokens and dollars that some turns of an arm may take."""
+        """Return the tokens and dollars that ``turns`` turns of an arm may cost."""
         largest = self._largest.get(arm, Spent())
         return Spent(tokens=turns * largest.tokens, usd=turns * largest.usd)
 
     def _exceeded(self, wanted: Spent) -> str | None:
-        """Say which limit would be passed."""
+        """Return the message for the limit that ``wanted`` would exceed, or None."""
         spent = replace(self._spent, time_s=self._elapsed_s)
         for what, key, unit in _UNITS:
             limit = getattr(self._limits, what)
             already = getattr(spent, what)
-            # Nothing left is no room either, whatever is known of the next one.
+            # A used-up budget has no room, even for a trial of unknown cost.
             if limit is not None and (already >= limit or already + getattr(wanted, what) > limit):
                 return (
                     f"the budget of {limit:g} {unit} has no room for another trial ({already:.6g} {unit} spent): {_raised(key)}"
@@ -178,7 +178,7 @@ class Budget:
 
 
 _UNITS = (("trials", "trials", "trials"), ("tokens", "tokens", "tokens"), ("usd", "usd", "USD"), ("time_s", "time", "s"))
-"""Each limit here, its key in an experiment, its unit."""
+"""Each limit: its field, its key in an experiment and its unit."""
 
 
 def _raised(key: str) -> str:

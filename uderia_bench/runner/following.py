@@ -1,14 +1,14 @@
-"""Following tasks to their end: one scheduler of polls for all trials of a server. It reads no answer and ends no trial.
+"""Polls the tasks of one server until they end, with one schedule for all trials in flight.
 
-A heap of due times in one task, on a grid, so that one wake-up of the event loop serves every poll of a tick. A trial waits for
-its turn and then polls in its own task, where it may be cancelled and where a poll's errors belong. When to look is
-``poll_times``'s; what a poll saw goes to the trial.
+One task holds a heap of due times on a grid, so that one wake-up of the event loop starts every poll of
+a tick. A trial waits for its turn and polls in its own task, where it can be cancelled and where it
+handles the poll's errors. ``poll_times`` decides when to poll.
 
-A poll that starts late says that this process is busy. Then intervals widen, up to twice, until it has caught up: asking
-more than can be asked would make every clock here wrong.
+A poll that starts late means that this process is busy. Intervals then widen to at most twice their
+length until the process has caught up, because overload would make every measured time wrong.
 
-Where the notification stream is listened to, what it says brings a poll forward and a slow poll remains the authority. The
-stream is believed while it is open and no ``UNTOLD`` ends in a row were found without it; failures are never told of.
+If the notification stream is on, a notification brings a poll forward, and slow polls continue. The
+stream is trusted while it is open and fewer than ``UNTOLD`` ends in a row came without a notification.
 """
 
 from __future__ import annotations
@@ -28,26 +28,28 @@ from uderia_bench.errors import CallFailed, Refused, Throttled
 from uderia_bench.gateway.uderia import TaskState, Uderia
 from uderia_bench.runner.poll_times import History
 
-SPREAD = (1.0, 1.1)  # a trial's phase, times its waits: polls of trials sent together spread, none before it is worth a look
-THROTTLED_WAIT_S = 5.0  # between polls, where the server asks for less of them and does not say when
-GRID_S = 0.02  # of 1,000 trials in flight some six polls share a tick; no trial's clock depends on when it is polled
-LATE_S = 0.25  # mean lateness at which intervals widen: a look that late is a quarter of what a first one waits
-LATE_MEMORY = 0.05  # weight of the newest poll in the mean lateness: it forgets within some twenty polls
-SLOW_S = (5.0, 10.0)  # between polls of a task whose end we should be told of (docs/reference/protocol.md, "Push channels")
-UNTOLD = 3  # ends in a row that the stream did not tell of, before it is not relied on; one that it tells of puts that right
-MOST_HINTS = 2  # that are acted on for one task: a second for one that came a moment too soon, and no more for a liar
-KEPT_HINTS = 1000  # for tasks that nobody follows yet: a short one may end before its submit has returned
-SUBSCRIBE_S = 5.0  # what a subscription may take before trials are sent without it
-AGAIN_S = 5.0  # from a stream's end to its next opening
-HTTP_SERVER_ERROR = 500  # from here on a refusal may pass
-WIDEST = 2.0  # times as long, at most: a process that others starve must not hold its slots for ever
+SPREAD = (1.0, 1.1)  # factor on a trial's waits, so that trials sent together are not polled together
+THROTTLED_WAIT_S = 5.0  # between polls after an HTTP 429 without Retry-After
+GRID_S = 0.02  # with 1,000 trials in flight some six polls share a tick; latency does not depend on poll times
+LATE_S = 0.25  # mean lateness at which intervals widen: a quarter of the first wait
+LATE_MEMORY = 0.05  # weight of the newest poll in the mean lateness, which forgets within some 20 polls
+# Between polls while notifications are trusted (docs/reference/protocol.md, "Push channels").
+SLOW_S = (5.0, 10.0)
+UNTOLD = 3  # ends in a row without a notification before the stream is not trusted; the next notification resets this
+MOST_HINTS = 2  # notifications acted on per task: a second one for one that came too soon
+KEPT_HINTS = 1000  # notifications kept for tasks that are not followed yet: a short task can end before its 202 is read
+SUBSCRIBE_S = 5.0  # how long a subscription may take before trials are sent without it
+AGAIN_S = 5.0  # between the end of a stream and its next opening
+HTTP_SERVER_ERROR = 500  # a refusal with this status or above may be temporary
+WIDEST = 2.0  # largest factor on intervals, so that a starved process still frees its slots
 log = structlog.get_logger(__name__)
 
 
 class Follower:
-    """The polls of one server. ``late`` is told of every poll how many seconds after its due time it started.
+    """The polls of one server.
 
-    ``notifications``: listen to the server's stream and look when it says that a task has ended.
+    ``late`` receives the seconds between the due time and the start of every poll. ``notifications``:
+    listen to the server's stream and poll when it reports the end of a task.
     """
 
     def __init__(
@@ -68,7 +70,7 @@ class Follower:
         self._notifications = notifications
         self._listening = False
         self._untold = 0
-        self._hinted: dict[str, None] = {}  # tasks nobody follows yet, the newest last
+        self._hinted: dict[str, None] = {}  # tasks not followed yet, the newest last
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Start polls when they are due, until cancelled."""
@@ -83,7 +85,7 @@ class Follower:
                 now_s = anyio.current_time()
                 while self._due and self._due[0][0] <= now_s:
                     due_s, _, followed = heappop(self._due)
-                    if followed.due_s == due_s:  # or it was brought forward, or is followed no more
+                    if followed.due_s == due_s:  # otherwise the poll was moved, or the trial has left
                         followed.due_s = math.inf
                         followed.turn_s = due_s
                         followed.turn.set()
@@ -93,9 +95,9 @@ class Follower:
                     await self._woken.wait()
 
     async def follow(self, task_id: str, arm: str, saw: Callable[[TaskState], bool], *, at_once: bool = False) -> None:
-        """Poll a task until ``saw`` says that it is over; raises what a poll raised, but for being asked to wait.
+        """Poll a task until ``saw`` returns True; raise the error of a failed poll, except HTTP 429.
 
-        ``at_once``: it may long have ended, so the first look is now.
+        ``at_once``: poll now, because the task may have ended long ago.
         """
         history = self._arms[arm]
         followed = _Followed(task_id, history, saw, phase=self._rng.uniform(*SPREAD))
@@ -113,7 +115,7 @@ class Follower:
             history.running -= 1
 
     def learn(self, arm: str, took_s: float) -> None:
-        """Take in how long a task of an arm took on the server's clock."""
+        """Add the duration of an ended task of an arm."""
         self._arms[arm].learn(took_s)
 
     def _pause_s(self, followed: _Followed) -> float:
@@ -134,7 +136,7 @@ class Follower:
             self._woken.set()
 
     async def _poll(self, followed: _Followed) -> float | None:
-        """Look at a task; return how long to wait before the next look, None where it is over."""
+        """Poll a task; return the wait before the next poll, or None at its end."""
         self._note(anyio.current_time() - followed.turn_s)
         followed.turn = anyio.Event()
         told, followed.hinted = followed.hinted, False
@@ -148,9 +150,9 @@ class Follower:
         return None
 
     async def _listen(self, settled: anyio.Event) -> None:
-        """Listen to the stream, opening it again when it ends, until the server says that it has none.
+        """Listen to the stream and reopen it when it ends, unless the server has no stream.
 
-        ``settled`` is set when it is open, or will not be.
+        ``settled`` is set once the stream is open or has failed.
         """
 
         def opened() -> None:
@@ -162,10 +164,10 @@ class Follower:
                 await self._uderia.listen(opened, self._hint)
             except Refused as error:
                 if error.status < HTTP_SERVER_ERROR:
-                    log.warning("no notifications from this server: polling alone", reason=str(error))
+                    log.warning("this server has no notifications: polling only", reason=str(error))
                     break
             except CallFailed as error:
-                log.info("notifications broke off", reason=str(error))
+                log.info("the notification stream ended", reason=str(error))
             finally:
                 self._listening = False
             settled.set()
@@ -173,7 +175,7 @@ class Follower:
         settled.set()
 
     def _hint(self, task_id: str) -> None:
-        """Look now at a task that is said to have ended."""
+        """Poll a task now because a notification reported its end."""
         followed = self._followed.get(task_id)
         if followed is None:
             self._hinted[task_id] = None
@@ -186,23 +188,23 @@ class Follower:
                 self._schedule(followed, 0.0)
 
     def _note(self, late_s: float) -> None:
-        """Pass a poll's lateness on and keep the mean; say once that intervals widen."""
+        """Record a poll's lateness; warn once when intervals widen."""
         self._late(late_s)
         self._late_s += (late_s - self._late_s) * LATE_MEMORY
         if self._late_s > LATE_S and not self._widened:
             self._widened = True
             log.warning(
-                "polls start late: this process is busy, intervals widen until it has caught up",
+                "polls start late because this process is busy: intervals widen until it has caught up",
                 server=self._uderia.base_url,
                 late_ms=round(1000 * self._late_s),
             )
 
 
 class _Followed:
-    """A task that somebody waits for. ``due_s`` is infinite while a poll is out, and no time when nobody waits any more.
+    """A task that a trial waits for.
 
-    ``turn`` is set when a poll is due, which was to be at ``turn_s``.
-    ``hinted``: its end was told of since the last poll began.
+    ``due_s`` is infinite during a poll, and NaN after the trial has left. ``turn`` is set when a poll is
+    due; ``turn_s`` is its due time. ``hinted``: a notification came since the last poll began.
     """
 
     __slots__ = (

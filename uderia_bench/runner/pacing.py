@@ -1,9 +1,9 @@
-"""When trial n of an open loop is due and when slot n of a closed one opens, ramps included: pure functions of n.
+"""Pure functions for the load over time: when trial n of an open loop is due, and when slot n of a closed loop opens.
 
-A ramp is linear, as vegeta's ``LinearPacer`` has it (``lib/pacer.go``): an open loop's rate grows from 0, so that after t
-seconds of a ramp to ``rate`` over T seconds ``rate * t**2 / (2 * T)`` trials are due; trial n is due where that is n. A closed
-loop's slots open one after the other at even distances, the first at once. A server has one ramp a sitting, begun by its first
-trial: warm-ups are inside it, since a server that is still cold is what both are for.
+A ramp is linear, as in vegeta's ``LinearPacer`` (``lib/pacer.go``). In an open loop the rate grows from
+0: after t seconds of a ramp to ``rate`` over T seconds, ``rate * t**2 / (2 * T)`` trials are due, and
+trial n is due where that equals n. In a closed loop the slots open at even distances, the first at once.
+A server has one ramp per sitting, which starts with its first trial, so that warm-ups are inside it.
 """
 
 from __future__ import annotations
@@ -17,52 +17,52 @@ from itertools import accumulate
 from typing import TypeAlias
 
 Pacer: TypeAlias = Callable[[int], float | None]
-"""Trial number from 0 in, seconds after the start at which it is due out; None: as soon as a slot is free."""
+"""Maps a trial number (from 0) to its due time in seconds after the start; None means when a slot is free."""
 
-_STRETCH = 1024  # arrivals computed and kept at a time: trial n then costs its stretch once, not everything before it
+_STRETCH = 1024  # arrivals computed and cached at a time
 
 
 def closed(n: int) -> None:
-    """Ask when a slot is free, whatever ``n``."""
+    """Return None for every trial: it is due as soon as a slot is free."""
     del n
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """The load of one stretch of a plan: so many slots of a closed loop, or, of an open one, a pacer that leaves none free."""
+    """The load of one stretch of a plan: a number of slots (closed loop) or a pacer (open loop)."""
 
     slots: int
     pacer: Pacer = closed
 
 
 def opens_s(slot: int, *, slots: int, ramp_s: float) -> float:
-    """Return when a closed loop's ``slot`` (from 0) of ``slots`` opens: the first at once, the last at the ramp's end."""
+    """Return when slot number ``slot`` (from 0) of a closed loop opens: the first at 0 s, the last at ``ramp_s``."""
     return ramp_s * slot / (slots - 1) if slots > 1 else 0.0
 
 
 def constant(rate: float, ramp_s: float = 0.0) -> Pacer:
-    """Ask at even distances, the first at once. ``rate`` is trials a second, above 0, reached after ``ramp_s``."""
+    """Return a pacer with even distances. ``rate`` is trials per second, above 0, reached after ``ramp_s``."""
     return lambda n: _due_s(n, rate, ramp_s)
 
 
 def poisson(rate: float, seed: int, ramp_s: float = 0.0) -> Pacer:
-    """Ask at random distances, exponential with mean 1 / ``rate``, the first at once: users who do not know of each other.
+    """Return a pacer with random distances, exponential with mean 1 / ``rate``, as independent users cause.
 
-    Inside a ramp it is the Poisson process of the growing rate, by inversion of the integrated rate (Cinlar, *Introduction to
-    Stochastic Processes*, 1975, 4.7).
+    Inside a ramp it is the Poisson process of the growing rate, by inversion of the integrated rate
+    (Cinlar, *Introduction to Stochastic Processes*, 1975, 4.7).
     """
     return lambda n: _due_s(_arrival(seed, n), rate, ramp_s)
 
 
 def _due_s(arrival: float, rate: float, ramp_s: float) -> float:
-    """Return when the integrated rate comes to ``arrival``, which is a time at rate 1."""
+    """Return the time at which the integrated rate reaches ``arrival``, a time at rate 1."""
     if 2 * arrival >= rate * ramp_s:
         return arrival / rate + ramp_s / 2
     return math.sqrt(2 * arrival * ramp_s / rate)
 
 
 def _arrival(seed: int, n: int) -> float:
-    """Return when trial n arrives at rate 1."""
+    """Return the arrival time of trial n at rate 1."""
     stretch, within = divmod(n, _STRETCH)
     start = sum(_arrivals(seed, earlier)[_STRETCH] for earlier in range(stretch))
     return start + _arrivals(seed, stretch)[within]
@@ -70,6 +70,6 @@ def _arrival(seed: int, n: int) -> float:
 
 @cache
 def _arrivals(seed: int, stretch: int) -> tuple[float, ...]:
-    """Arrival times at rate 1 since the stretch's first arrival; the last one is the next stretch's first."""
+    """Return a stretch's arrival times at rate 1, from its first arrival to the first of the next stretch."""
     rng = random.Random(f"{seed}/{stretch}")  # noqa: S311 - a load shape, not a secret
     return tuple(accumulate((rng.expovariate(1.0) for _ in range(_STRETCH)), initial=0.0))

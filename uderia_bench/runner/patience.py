@@ -1,7 +1,8 @@
-"""Waiting for a server that is away, or whose quota is used up, in place of burning through the plan. It sends no query.
+"""Waits while a server is away or its quota is used up, and stops the run when waiting does not help.
 
-A night's run should outlast a restart of the server and the turn of an hour, and should end, resumable, where waiting is of no
-use: when nobody answers for long, when a quota comes back next month, or when one trial after the other is turned away.
+A nightly run should outlast a restart of the server and the turn of an hour. It stops, ready for
+``resume``, when the server stays away, when the quota returns only next month, or when the server
+refuses one trial after the other.
 """
 
 from __future__ import annotations
@@ -16,17 +17,17 @@ from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.runner.stop import Stop
 from uderia_bench.trial import Ending, TrialRecord
 
-ASKINGS_A_RUN = 3  # of one trial that nobody answers, though the server is there: more is left to ``resume``
+ASKINGS_A_RUN = 3  # how often one sitting asks a trial that gets no answer; ``resume`` asks it again
 PROBE_EVERY_S = 2.0
-FEWEST_IN_VAIN = 10  # trials in a row that the server did not take, before the run stops; more where more are in flight
+FEWEST_IN_VAIN = 10  # refused trials in a row before the run stops; more where more are in flight
 IN_VAIN_PER_SLOT = 3
-AFTER_THE_TURN_S = 5.0  # the server's clock need not be ours
-UNKNOWN_LIMIT_S = 60.0  # a limit that does not say when it ends
+AFTER_THE_TURN_S = 5.0  # allows for a server clock that differs from ours
+UNKNOWN_LIMIT_S = 60.0  # pause for a limit whose message names no period
 log = structlog.get_logger(__name__)
 
 
 class Patience:
-    """One server's. ``on_quota``: ``pause`` until the quota is back, ``stop`` the run, or ``continue`` with the next trial."""
+    """Waits for one server. ``on_quota``: ``pause`` until the quota returns, ``stop``, or ``continue`` with the next trial."""
 
     def __init__(
         self,
@@ -49,9 +50,9 @@ class Patience:
         self._in_vain = 0
 
     async def ready(self) -> bool:
-        """Wait until the server may be asked; False where the run is to stop before that."""
+        """Wait until the server can take trials; return False if a stop comes first."""
         if self._probing.locked():
-            async with self._probing:  # held for as long as the server is away
+            async with self._probing:  # locked while the server is away
                 pass
         while (left_s := self._paused_until_s - anyio.current_time()) > 0:
             if not await self._stop.sleep(left_s):
@@ -59,7 +60,7 @@ class Patience:
         return not self._stop.soft.is_set()
 
     async def again(self, record: TrialRecord) -> bool:
-        """Wait for what a trial failed for, and say whether to ask it again in this run."""
+        """Wait until the reason of a failed trial has passed; return whether to ask the trial again in this run."""
         if record.ending is Ending.UNREACHABLE:
             return await self._returns()
         if record.ending is Ending.RATE_LIMITED:
@@ -67,17 +68,17 @@ class Patience:
         return False
 
     def ended(self, record: TrialRecord) -> None:
-        """Count what a trial came to; stop the run where the server has taken none for long."""
+        """Count a trial's ending; stop the run after many trials in a row that the server did not take."""
         if record.ending not in (Ending.UNREACHABLE, Ending.REFUSED):
             self._in_vain = 0
             return
         self._in_vain += 1
         if self._in_vain >= self._most_in_vain:
-            words = f"{self._uderia.base_url} took none of the last {self._in_vain} trials"
+            words = f"{self._uderia.base_url} did not accept any of the last {self._in_vain} trials"
             self._stop.because(f"{words} ({record.detail})" if record.detail else words)
 
     async def _returns(self) -> bool:
-        """Wait until anybody answers; False where the run is to stop before that. One of the waiting trials asks for all."""
+        """Wait until the server answers; return False if a stop comes first. One waiting trial probes for all."""
         async with self._probing:
             begun_s = anyio.current_time()
             while not self._stop.soft.is_set():
@@ -85,15 +86,15 @@ class Patience:
                     return True
                 away_s = anyio.current_time() - begun_s
                 if away_s >= self._outage_s:
-                    self._stop.because(f"nobody answers at {self._uderia.base_url} for {away_s:.0f} s")
+                    self._stop.because(f"no server answered at {self._uderia.base_url} for {away_s:.0f} s")
                 elif away_s < PROBE_EVERY_S:
                     log.warning("server away, waiting", server=self._uderia.base_url, longest_s=self._outage_s)
-                    self._stop.tell(f"nobody answers at {self._uderia.base_url}: waiting up to {self._outage_s:g} s")
+                    self._stop.tell(f"no server answers at {self._uderia.base_url}: waiting up to {self._outage_s:g} s")
                 await self._stop.sleep(PROBE_EVERY_S)
             return False
 
     async def _refills(self, limit: str) -> bool:
-        """Wait for the quota as the experiment wants it."""
+        """Wait for the quota, or stop, as ``on_quota`` says; return whether to ask the trial again."""
         if self._on_quota == "continue":
             return False
         pause_s = seconds_to_refill(limit, self._utc())
@@ -109,7 +110,7 @@ class Patience:
 
 
 def seconds_to_refill(limit: str, now: datetime) -> float | None:
-    """Return when a limit ends that the server words so; None for a month's, which is not waited for.
+    """Return the seconds until a quota returns, by the server's message; None for a monthly quota.
 
     Source: docs/reference/protocol.md, "Quotas".
     """

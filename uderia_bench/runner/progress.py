@@ -1,6 +1,7 @@
-"""How a run shows its progress: a bar on a terminal, plain lines when piped. It counts outcomes, nothing else.
+"""Shows a run's progress: a bar on a terminal, plain lines otherwise.
 
-Outcomes are read with the built-in profile types as trials settle; the stored ones come from derivation, plug-ins included.
+The built-in profile types read each outcome as its trial settles. ``derive`` computes the stored
+outcomes later, with plug-ins.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from uderia_bench.trace import Trace
 from uderia_bench.trial import Outcome
 
-LINE_EVERY_S = 10.0  # a nightly log wants signs of life, not a line a trial
+LINE_EVERY_S = 10.0
 
 Watch = Callable[[Trace], None]
 
 
 @contextmanager
 def shown(total: int, console: Console) -> Iterator[Watch]:
-    """Yield what a runner calls with every record."""
+    """Yield a function to call with the trace of each settled trial."""
     counts: Counter[str] = Counter()
     if console.is_terminal:
         with Progress(

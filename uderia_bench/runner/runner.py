@@ -1,8 +1,8 @@
 """Runs a plan: starts each trial when it is due and has a slot, within a budget, until the plan is done or a stop.
 
 Each server has a lane that works through its windows in order. A slot holds one conversation, which
-mostly has one turn. With isolation ``arm`` a window holds the trials of one arm, and the next window
-opens when the last of them has ended on the server, because the server switches process-wide state per
+mostly has one turn. With isolation ``arm`` a window holds the trials of one arm. The next window opens
+when the last of them has ended on the server, because the server switches process-wide state per
 profile (docs/reference/measured.md, "Overlapping arms contaminate each other").
 """
 

@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 
 def take_as_interrupt() -> None:
-    """Let every signal that ends a process raise ``KeyboardInterrupt`` while no run listens for signals."""
+    """Raise ``KeyboardInterrupt`` for every signal that ends a process; a run installs its own handling."""
 
     def interrupt(_: int, __: FrameType | None) -> None:
         raise KeyboardInterrupt
