@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from uderia_bench.analysis.notebook import compare, percentiles
     from uderia_bench.documents import corpus
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["__version__", "compare", "corpus", "load", "percentiles"]
 
 

@@ -37,7 +37,9 @@ def a_metric(read, kind=float):
 
 def test_every_promised_metric_is_there_once():
     """The registry has every documented name."""
-    assert sorted(metric.name for metric in metrics.BUILT_IN) == sorted((*PROMISED, *FURTHER))
+    names = [metric.name for metric in metrics.BUILT_IN]
+    assert len(names) == len(set(names))
+    assert set(names) >= {*PROMISED, *FURTHER}
 
 
 @pytest.mark.parametrize("metric", metrics.BUILT_IN, ids=lambda metric: metric.name)
