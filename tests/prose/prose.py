@@ -5,6 +5,9 @@ Run it as ``make prose``, or on some files: ``python tests/prose/prose.py PATHâ€
 
 The rules are data, in ``rules.toml`` beside this file. Each rule carries examples that it must find and near misses
 that it must not find; ``test_prose.py`` checks them.
+
+Why this checker: vale's package on PyPI downloads its program on first use, and proselint has a fixed list of checks
+and takes no rules from a project.
 """
 
 from __future__ import annotations
