@@ -1,7 +1,8 @@
-"""Comparing an exchange of the embedded server with the captured one of the real server: what differs, by kind.
+"""Comparison of exchanges of the embedded server with recorded exchanges of a real server.
 
-``exchanges`` reads a folder of captures, ``compare`` returns every difference of one, and ``EXPLAINED`` says which are meant
-and why. A difference no entry explains fails the tests, and so does an entry that explains nothing any more.
+``exchanges`` reads a folder of recordings, ``compare`` yields the differences of one exchange, and
+``EXPLAINED`` lists the intended ones with their reasons. The tests fail on a difference without an
+entry, and on an entry without a difference.
 """
 
 from __future__ import annotations
@@ -13,31 +14,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_LONGEST_LABEL = 30  # an id is longer
+_LONGEST_LABEL = 30  # shorter than any id
 CAPTURES = Path(__file__).resolve().parents[2] / "../shared/uderia/captures"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One difference: ``kind`` is what of the exchange it is in, ``at`` where, ``said`` both sides of it."""
+    """A difference of a kind at a place in the exchange, with both values."""
 
     folder: str
     name: str
     kind: str
     at: str
-    said: str
+    values: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
-    """Differences that are meant: those of a kind at places of a pattern, and why."""
+    """Intended differences: a kind, a pattern of places, and the reason."""
 
     kind: str
     at: str
     reason: str
 
     def explains(self, difference: Difference) -> bool:
-        """Return whether the difference is one of these."""
+        """Return whether the entry covers the difference."""
         return difference.kind == self.kind and re.fullmatch(self.at, difference.at) is not None
 
 
@@ -45,24 +46,24 @@ EXPLAINED = (
     Explained(
         kind="type",
         at=r".*\.case_id",
-        reason="the real server's worker writes a new case a moment after the turn: a capture shows it or not, by luck",
+        reason="the real server writes a new case shortly after the turn, so a recording shows it or not",
     ),
     Explained(
         kind="key",
         at=r"\.profiles\.\[profile-(1764006444002-google|default-(chat-friendli|digest|plain))\]",
-        reason="four profiles more: the first two types on the other provider, and the two plain forms no captured profile has",
+        reason="four more profiles: two types on the other provider, and the two plain forms",
     ),
     Explained(
         kind="key",
         at=r"\.configurations\.\[\d+-\w+\]",
-        reason="two LLM configurations are enough; the captured server lists seven, five of which no profile uses",
+        reason="the recorded server lists seven LLM configurations, and no profile uses five of them",
     ),
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """One captured request with its answer; a header the capture left out is None."""
+    """A recorded request and its response. A header that was not recorded is None."""
 
     folder: str
     name: str
@@ -75,7 +76,7 @@ class Exchange:
 
 
 def exchanges(folder: str) -> dict[str, Exchange]:
-    """Return the captured exchanges of a folder by the name of their file, in the order of the names."""
+    """Return the recorded exchanges of a folder by file name, sorted."""
     found = {}
     for file in sorted((CAPTURES / folder).glob("*.json")):
         raw = json.loads(file.read_text())
@@ -94,7 +95,7 @@ def exchanges(folder: str) -> dict[str, Exchange]:
 
 
 def shape(value: Any, path: str = "") -> dict[str, set[str]]:
-    """Return the types found at every path, elements of a list by what they are, the same ones taken together."""
+    """Return the types at every path. List elements of the same kind share a path."""
     found = {path: {type(value).__name__}}
     children: Any = ()
     if isinstance(value, dict):
@@ -108,7 +109,7 @@ def shape(value: Any, path: str = "") -> dict[str, set[str]]:
 
 
 def _label(item: Any) -> str:
-    """Return what a list's element is: an event's kind, a trace entry's message or tool, a message's role, a module's id."""
+    """Return the kind of a list element: event kind, trace message or tool, role, module id."""
     if not isinstance(item, dict):
         return ""
     if "event_type" in item:
@@ -129,13 +130,13 @@ def _numberless(message: str) -> str:
 
 
 def event_order(task: dict) -> list[tuple]:
-    """Return every event's name, inner type and step."""
+    """Return the name, inner type and step of every event."""
     named = [(event["event_type"], event["event_data"]) for event in task["events"]]
     return [(name, data.get("type"), data.get("step") if name is None else None) for name, data in named]
 
 
 def trace_order(session: dict) -> list[list[str]]:
-    """Return every turn's trace as tool names and log messages, ids and figures left out."""
+    """Return the trace of every turn as tool names and log messages, without ids and numbers."""
     turns = session["last_turn_data"]["workflow_history"]
     return [[_message(entry) for entry in turn.get("execution_trace") or ()] for turn in turns]
 
@@ -146,11 +147,11 @@ def _message(entry: dict) -> str:
 
 
 def compare(exchange: Exchange, status: int, content_type: str | None, body: Any) -> Iterator[Difference]:
-    """Yield what differs between a captured answer and ours."""
+    """Yield the differences between a recorded response and ours."""
 
     def differs(kind: str, at: str, theirs: Any, ours: Any) -> Difference:
-        said = f"{theirs} -> {ours}"
-        return Difference(folder=exchange.folder, name=exchange.name, kind=kind, at=at, said=said)
+        values = f"{theirs} -> {ours}"
+        return Difference(folder=exchange.folder, name=exchange.name, kind=kind, at=at, values=values)
 
     if status != exchange.status:
         yield differs("status", "", exchange.status, status)
@@ -161,7 +162,7 @@ def compare(exchange: Exchange, status: int, content_type: str | None, body: Any
     for at in sorted(left.keys() | right.keys()):
         theirs, ours = left.get(at), right.get(at)
         if missing and at.startswith(missing):
-            continue  # what is inside a missing key is missing with it
+            continue  # inside a missing key
         if theirs is None or ours is None:
             missing = f"{at}."
             yield differs("key", at, theirs, ours)
@@ -185,7 +186,7 @@ def _ordered(exchange: Exchange, body: dict, differs: Any) -> Iterator[Differenc
 
 
 def _first_apart(theirs: list[tuple], ours: list[tuple]) -> str:
-    """Return the kind of the first event that is not the same."""
+    """Return the kind of the first different event."""
     for place in range(max(len(theirs), len(ours))):
         if theirs[place : place + 1] != ours[place : place + 1]:
             name, kind, step = (theirs[place : place + 1] or ours[place : place + 1])[0]

@@ -1,4 +1,4 @@
-"""The embedded server's tests run on asyncio in real time, very fast: its tasks are asyncio's own."""
+"""Fixtures of the embedded server's tests, which run on asyncio at a high speed."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ def anyio_backend():
 
 
 class Client:
-    """A signed-in client of one server in this process."""
+    """A signed-in client of a server in this process."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self.http = http
         self.profiles: dict[str, str] = {}
 
     async def sign_in(self) -> None:
-        """Sign in as admin and look the profiles up."""
+        """Sign in as admin and read the profile ids."""
         login = await self.http.post("/api/v1/auth/login", json={"username": "admin", "password": "admin"})
         self.http.headers["authorization"] = f"Bearer {login.json()['token']}"
         listed = (await self.http.get("/api/v1/profiles")).json()["profiles"]
         self.profiles = {profile["tag"]: profile["id"] for profile in listed}
 
     async def session(self, tag: str | None = None) -> str:
-        """Create a session, on the profile where a tag is given."""
+        """Create a session, of the profile if a tag is given."""
         body = {} if tag is None else {"profile_id": self.profiles[tag]}
         return (await self.http.post("/api/v1/sessions", json=body)).json()["session_id"]
 
     async def submit(self, session: str, prompt: object, **body: object) -> str:
-        """Ask, and return the task's id."""
+        """Submit a query and return the task id."""
         answer = await self.http.post(f"/api/v1/sessions/{session}/query", json={"prompt": prompt, **body})
         assert answer.status_code == 202, answer.text
         return answer.json()["task_id"]
@@ -59,23 +59,23 @@ class Client:
                 await anyio.sleep(0.005)
 
     async def details(self, session: str) -> dict:
-        """Read a session file."""
+        """Read the details of a session."""
         return (await self.http.get(f"/api/v1/sessions/{session}/details")).json()
 
     async def ask(self, tag: str, prompt: object, *, session_tag: str | None = None) -> tuple[dict, dict]:
-        """Ask in a fresh session of the profile and return task and session file."""
+        """Ask in a new session and return the finished task and the session details."""
         session = await self.session(session_tag or tag)
         task = await self.follow(await self.submit(session, prompt, profile_id=self.profiles[tag]))
         return task, await self.details(session)
 
     async def truth(self) -> list[dict]:
-        """Read what really happened."""
+        """Read ``/sim/truth``."""
         return (await self.http.get("/sim/truth", headers={"authorization": ""})).json()
 
 
 @contextlib.asynccontextmanager
 async def running(**settings: object):
-    """Run a server in this process, fast and without sign-in limit unless told, and yield a signed-in client of it."""
+    """Run a fast server without a sign-in limit in this process, and yield a signed-in client."""
     app = create(Settings(**{"speed": 500.0, "login_limit": 0, "cold_start": False, **settings}))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://sim") as http:
         client = Client(http)
@@ -90,7 +90,7 @@ def serve():
 
 
 def kinds(task: dict) -> list[str]:
-    """Return the kind of every event in order, as docs/reference/protocol.md, "Event kinds" tells them apart."""
+    """Return the kind of every event in order (docs/reference/protocol.md, "Event kinds")."""
     return [
         event["event_data"].get("type") if event["event_type"] in (None, "notification") else event["event_type"]
         for event in task["events"]
@@ -99,5 +99,5 @@ def kinds(task: dict) -> list[str]:
 
 @pytest.fixture(name="kinds")
 def kinds_of():
-    """Return the function that reads the kinds of a task's events."""
+    """Return the function that reads the event kinds of a task."""
     return kinds

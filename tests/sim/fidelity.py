@@ -1,4 +1,4 @@
-"""The note on fidelity: how many captured exchanges were compared, and what differs, by kind and by whether it is explained.
+"""Print the number of compared exchanges and of their differences, explained and unexplained.
 
 python tests/sim/fidelity.py
 """
@@ -11,7 +11,7 @@ from collections import Counter
 
 
 async def main() -> int:
-    """Drive every folder of captures and every labelled trial; return how many differences are unexplained."""
+    """Replay every recording and labelled trial; return the number of unexplained differences."""
     from sim import replay
     from sim.comparison import EXPLAINED, compare
     from sim.conftest import running
@@ -22,8 +22,8 @@ async def main() -> int:
     for answer in answers:
         compared += 1
         for found in compare(answer.captured, answer.status, answer.content_type, answer.body):
-            meant = any(entry.explains(found) for entry in EXPLAINED)
-            (explained if meant else unexplained)[found.kind] += 1
+            intended = any(entry.explains(found) for entry in EXPLAINED)
+            (explained if intended else unexplained)[found.kind] += 1
     sys.stdout.write(f"{compared} exchanges compared; explained: {dict(explained)}; unexplained: {dict(unexplained)}\n")
     sys.stdout.writelines(f"- {entry.kind} at {entry.at}: {entry.reason}\n" for entry in EXPLAINED)
     return sum(unexplained.values())

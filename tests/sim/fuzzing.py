@@ -1,10 +1,11 @@
-"""Requests nobody would send, drawn from the server's own OpenAPI description, and what no answer to them may be.
+"""Random requests drawn from the server's OpenAPI description, and checks of the responses.
 
     python tests/sim/fuzzing.py 5000
 
-A request is drawn from (seed, number): an operation, ids that exist or do not, a token that is good, bad or missing, and a body
-that fits its schema, or has one thing wrong, or is no JSON. An answer must have a status and a content type the description
-names, and be JSON where it says so; no handler may raise, and every task started must end, none by a mistake of the engines.
+A request is drawn from (seed, number): an operation, known or unknown ids, a valid, wrong or
+missing token, and a body that fits the schema, has one mistake, or is not JSON. A response must
+have a status and a content type of the description, and valid JSON if it is JSON. No handler may
+raise, and every task must end without an internal error.
 """
 
 from __future__ import annotations
@@ -62,13 +63,13 @@ _PROMPTS = (
     "usage past 3 days",
     "😀",
 )
-_OFTEN = 8  # how much more often what starts something is asked
+_OFTEN = 8  # weight of the requests that start something
 _TYPES = ("application/json", "text/plain", "", "application/json; charset=utf-8", "multipart/form-data", "APPLICATION/JSON")
 
 
 @dataclass
 class Findings:
-    """What the requests brought to light; nothing, where all is well."""
+    """Counts of the responses, and the mistakes found."""
 
     asked: int = 0
     statuses: Counter[int] = field(default_factory=Counter)
@@ -77,7 +78,7 @@ class Findings:
 
 @dataclass
 class Known:
-    """Ids that exist, to be put into requests."""
+    """Known ids for requests."""
 
     sessions: list[str] = field(default_factory=list)
     tasks: list[str] = field(default_factory=list)
@@ -85,12 +86,12 @@ class Known:
     profiles: list[str] = field(default_factory=list)
 
     def of(self, name: str) -> list[str]:
-        """Return the ids a path's parameter may be."""
+        """Return the known ids of a path parameter."""
         return {"session_id": self.sessions, "task_id": self.tasks, "token_id": self.tokens}.get(name, [])
 
 
 def _value(draw: Random, schema: dict[str, Any], known: Known, name: str = "") -> Any:
-    """Return a value that fits a schema, mostly."""
+    """Return a value that fits a schema in most cases."""
     if name == "profile_id":
         return draw.choice([*known.profiles, None, "profile-nope"])
     if name == "prompt":
@@ -112,7 +113,7 @@ def _value(draw: Random, schema: dict[str, Any], known: Known, name: str = "") -
 
 
 def _body(draw: Random, operation: dict[str, Any], known: Known) -> dict[str, Any]:
-    """Return the body of a request, as httpx wants it."""
+    """Return the body of a request as arguments of httpx."""
     if "requestBody" not in operation and draw.random() < 0.8:
         return {}
     chance = draw.random()
@@ -143,12 +144,12 @@ def _path(draw: Random, template: str, known: Known) -> str:
 
 def _query(draw: Random, operation: dict[str, Any]) -> dict[str, str]:
     named = [parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "query"]
-    chosen = [name for name in named if name != "user_uuid" and draw.random() < 0.6]  # a stream has no end to wait for
+    chosen = [name for name in named if name != "user_uuid" and draw.random() < 0.6]  # a stream does not end
     return {name: str(draw.choice(_ODD_VALUES)) for name in chosen}
 
 
 async def fuzz(client: Any, requests: int, seed: int = SEED) -> Findings:
-    """Send so many requests with a signed-in client of a server in this process, and say what was wrong."""
+    """Send random requests with a signed-in client and return the findings."""
     found, known = Findings(), Known(profiles=list(client.profiles.values()))
     token = client.http.headers.pop("authorization")
     operations = [
@@ -163,7 +164,7 @@ async def fuzz(client: Any, requests: int, seed: int = SEED) -> Findings:
         request = _body(draw, operation, known)
         signed = draw.choice((token, token, token, token, "Bearer x", "", "Basic YQ=="))
         if template in ("/api/v1/auth/logout", "/api/v1/auth/refresh") and signed == token:
-            signed = "Bearer x"  # it would end the one good token
+            signed = "Bearer x"  # would revoke the valid token
         headers = {**request.pop("headers", {}), "authorization": signed}
         path, parameters = _path(draw, template, known), _query(draw, operation)
         try:
@@ -175,7 +176,7 @@ async def fuzz(client: Any, requests: int, seed: int = SEED) -> Findings:
             continue
         found.asked += 1
         found.statuses[answer.status_code] += 1
-        _judge(found, operation, f"{method} {path} {request} {parameters}", answer)
+        _check(found, operation, f"{method} {path} {request} {parameters}", answer)
         _learn(known, template, method, answer)
         await asyncio.sleep(0)
     client.http.headers["authorization"] = token
@@ -183,23 +184,23 @@ async def fuzz(client: Any, requests: int, seed: int = SEED) -> Findings:
     return found
 
 
-def _judge(found: Findings, operation: dict[str, Any], asked: str, answer: httpx.Response) -> None:
+def _check(found: Findings, operation: dict[str, Any], asked: str, answer: httpx.Response) -> None:
     kind = answer.headers.get("content-type", "").split(";")[0]
-    # An id that is no path segment is another route, or none.
+    # An id with a slash leads to another route or to none.
     expected = {*operation["responses"], "404", "405"}
     if str(answer.status_code) not in expected:
-        found.wrong.append(f"{asked}: status {answer.status_code}, described are {sorted(expected)}")
+        found.wrong.append(f"{asked}: status {answer.status_code}, expected one of {sorted(expected)}")
     if kind not in ("application/json", "text/html"):
         found.wrong.append(f"{asked}: content type {kind!r}")
     if kind == "application/json":
         try:
             answer.json()
         except ValueError:
-            found.wrong.append(f"{asked}: no JSON")
+            found.wrong.append(f"{asked}: invalid JSON")
 
 
 def _learn(known: Known, template: str, method: str, answer: httpx.Response) -> None:
-    """Remember ids that were made; the last twenty are enough."""
+    """Remember the last twenty ids of each kind."""
     made = answer.json() if answer.status_code in (201, 202) else {}
     for ids, name in ((known.sessions, "session_id"), (known.tasks, "task_id"), (known.tokens, "token_id")):
         if name in made:
@@ -210,7 +211,7 @@ def _learn(known: Known, template: str, method: str, answer: httpx.Response) -> 
 
 
 async def _wait_for_the_end(client: Any, found: Findings) -> None:
-    """Wait until every task has ended, and look for mistakes of the engines."""
+    """Wait until every task has ended, and report tasks that failed internally."""
     state = client.http._transport.app.state.uderia
     with anyio.move_on_after(20):
         while any(task.running for task in state.tasks.values()):  # noqa: ASYNC110 - there is no event for it

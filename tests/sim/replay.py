@@ -1,6 +1,7 @@
-"""Driving the embedded server as a captured scenario drove the real one: ``DRIVERS`` has one function a folder of captures.
+"""Replay of recorded scenarios on the embedded server. ``DRIVERS`` has one function per folder.
 
-A driver starts servers of its own with the ``serve`` of conftest and yields each captured exchange with our answer to the same.
+A driver starts servers with the ``serve`` fixture and yields each recorded exchange with our
+response.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ import anyio
 import httpx
 from sim.comparison import CAPTURES, Exchange, exchanges
 
-# A captured LLM chose as it did for reasons of its own; here a mark or an earlier question is the reason.
-MARKS = {"optim-tactical": " #earlyreport"}  # the tactical LLM knew no tool and chose the report
-ASKED_BEFORE = {"no-profile-id-on-query", "unknown-profile-id"}  # a plan of this very question was kept
+# A mark or an earlier question makes our agent do what the recorded LLM did.
+MARKS = {"optim-tactical": " #earlyreport"}  # the tactical LLM chose the report
+ASKED_BEFORE = {"no-profile-id-on-query", "unknown-profile-id"}  # a plan of the same question was stored
 KNOWLEDGE = {"ideat-knowledge": ("IDEAT",), "optim-knowledge": ("OPTIM",)}
 TRIALS = (
     "ideat-first-run",
@@ -42,7 +43,7 @@ _TEXT, _JSON = {"content-type": "text/plain"}, {"content-type": "application/jso
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """A captured exchange and what the embedded server answered to the same."""
+    """A recorded exchange and our response to the same request."""
 
     captured: Exchange
     status: int
@@ -54,14 +55,14 @@ Driver = Callable[[Any], AsyncIterator[Answered]]
 
 
 def answered(captured: Exchange, response: httpx.Response) -> Answered:
-    """Return a captured exchange with our answer."""
+    """Return a recorded exchange with our response."""
     kind = response.headers["content-type"]
     body = response.json() if "json" in kind else response.text
     return Answered(captured=captured, status=response.status_code, content_type=kind, body=body)
 
 
 def seen(captured: Exchange, final: dict[str, Any]) -> Answered:
-    """Return a captured poll with our task at the moment at which as many events had come: a task's events only grow."""
+    """Return a recorded poll with our task cut to the same number of events."""
     early = {"events": final["events"][: len(captured.body["events"])], "result": None, "status": captured.body["status"]}
     running = captured.body["status"] in ("processing", "cancelling")
     return Answered(
@@ -73,12 +74,12 @@ def seen(captured: Exchange, final: dict[str, Any]) -> Answered:
 
 
 def settings(folder: str) -> dict[str, Any]:
-    """Return how the server of a trial is set up: no luck, and knowledge where the captured profile had some."""
+    """Return the server settings of a trial: no random difficulties, recorded knowledge."""
     return {"chance": False, "knowledge": KNOWLEDGE.get(folder, ())}
 
 
 async def trial(serve: Any, folder: str) -> AsyncIterator[Answered]:
-    """Create a session, ask, poll in flight, follow to the end and read the session."""
+    """Create a session, ask, poll, follow to the end and read the session."""
     captured = exchanges(folder)
     sent = captured["submit"].sent
     query = {**sent, "prompt": sent["prompt"] + MARKS[folder]} if folder in MARKS else sent
@@ -99,7 +100,7 @@ async def trial(serve: Any, folder: str) -> AsyncIterator[Answered]:
 
 
 async def cancelled(serve: Any) -> AsyncIterator[Answered]:
-    """Ask slowly on either profile, read while it runs, cancel, follow to the end and cancel again."""
+    """Ask a slow query, read it, cancel it, follow it to the end and cancel it again."""
     captured = exchanges("cancel")
     for tag in ("IDEAT", "OPTIM"):
         mine = {name.removeprefix(f"{tag}_"): exchange for name, exchange in captured.items() if name.startswith(tag)}
@@ -108,7 +109,7 @@ async def cancelled(serve: Any) -> AsyncIterator[Answered]:
             created = await http.post("/api/v1/sessions", json=mine["session"].sent)
             yield answered(mine["session"], created)
             session = created.json()["session_id"]
-            sent = {**mine["slow_submit"].sent, "prompt": "Count rows #slow=600000"}  # as slow at this server's speed
+            sent = {**mine["slow_submit"].sent, "prompt": "Count rows #slow=600000"}  # slow at the speed of the tests
             submitted = await http.post(f"/api/v1/sessions/{session}/query", json=sent)
             yield answered(mine["slow_submit"], submitted)
             path, details = submitted.json()["status_url"], f"/api/v1/sessions/{session}/details"
@@ -130,7 +131,7 @@ async def cancelled(serve: Any) -> AsyncIterator[Answered]:
 
 
 async def contaminated(serve: Any) -> AsyncIterator[Answered]:
-    """Let another profile's session be created while an OPTIM trial runs."""
+    """Create a session of another profile while an OPTIM trial runs."""
     captured = exchanges("optim-contaminated")
     async with serve(chance=False) as client:
         prompt = captured["session_details"].body["last_turn_data"]["workflow_history"][0]["user_query"]
@@ -145,7 +146,7 @@ async def contaminated(serve: Any) -> AsyncIterator[Answered]:
 
 
 async def odd(serve: Any, folder: str) -> AsyncIterator[Answered]:
-    """Send each request as it was, whatever is wrong with it, with this server's ids unless the unknown is the point."""
+    """Send each request as recorded, with our ids except where the id is unknown."""
     captured = exchanges(folder)
     async with serve(chance=False) as client:
         session = await client.session("OPTIM")
@@ -157,14 +158,14 @@ async def odd(serve: Any, folder: str) -> AsyncIterator[Answered]:
             client.http.headers["authorization"] = "" if name == "profiles_no_auth" else bad
             path = own_ids(exchange.path, session, task, name)
             answer = await client.http.request(exchange.method, path, **body_of(name, exchange.sent))
-            if name == "query_unknown_profile":  # the task it makes is what the next files show
+            if name == "query_unknown_profile":  # the next files show this task
                 task = answer.json()["task_id"]
                 await client.follow(task)
             yield answered(exchange, answer)
 
 
 def own_ids(path: str, session: str, task: str, name: str) -> str:
-    """Put this server's ids where the capture has the other's."""
+    """Replace the recorded ids by ours."""
     parts = path.split("/")
     unknown = "unknown" in name and "unknown_profile" not in name
     if not unknown and "restart" not in name and len(parts) > 4 and parts[3] in ("sessions", "tasks"):
@@ -173,7 +174,7 @@ def own_ids(path: str, session: str, task: str, name: str) -> str:
 
 
 def body_of(name: str, sent: Any) -> dict[str, Any]:
-    """Send what the capture sent: text as it is, with the content type its name says."""
+    """Return the recorded body; the name of the exchange decides the content type."""
     if isinstance(sent, str):
         return {"content": sent, "headers": _TEXT if "wrong_ct" in name else _JSON}
     if name == "session_wrong_ct":
@@ -182,7 +183,7 @@ def body_of(name: str, sent: Any) -> dict[str, Any]:
 
 
 async def listings(serve: Any, folder: str) -> AsyncIterator[Answered]:
-    """Read what is listed, after a trial on either profile."""
+    """Read the listings after a trial on each profile."""
     async with serve(chance=False) as client:
         await client.ask("IDEAT", "hello")
         await client.ask("OPTIM", "which version do we run? #multitool")
@@ -192,14 +193,14 @@ async def listings(serve: Any, folder: str) -> AsyncIterator[Answered]:
 
 
 async def login_limits(serve: Any) -> AsyncIterator[Answered]:
-    """Sign in too often, wrongly, too soon, and out again; waits are skipped by starting anew."""
+    """Sign in too often, wrongly and too soon. A new server replaces each waiting time."""
     captured = exchanges("login-limits")
 
     async def post(client: Any, name: str) -> Answered:
         exchange = captured[name]
         return answered(exchange, await client.http.request(exchange.method, exchange.path, **body_of(name, exchange.sent)))
 
-    async with serve(login_limit=6) as client:  # signing the client in was the first
+    async with serve(login_limit=6) as client:  # the client's sign-in was the first
         for number in range(8):
             yield await post(client, f"login_burst_{number}")
     async with serve() as client:
@@ -236,24 +237,24 @@ DRIVERS: dict[str, Driver] = {
 
 
 def folders() -> set[str]:
-    """Return the folders of captures there are."""
+    """Return the names of the recorded folders."""
     return {folder.name for folder in CAPTURES.iterdir() if folder.is_dir()}
 
 
 LABELLED = CAPTURES.parent / "labelled"
 _LABELLED_MARKS = {
-    "ideat-chain-it-chain": " databases",  # it began with them, unasked
+    "ideat-chain-it-chain": " databases",  # the recorded agent listed them first
     "optim-what-should-i-look-at-first-tactical": " #earlyreport",
 }
 
 
 def labelled_names() -> list[str]:
-    """Return the names of the labelled trials, none where the shared material is absent."""
+    """Return the names of the labelled trials, an empty list without the shared material."""
     return sorted(file.stem for file in LABELLED.glob("*.json"))
 
 
 async def labelled(serve: Any, name: str) -> AsyncIterator[Answered]:
-    """Ask a labelled trial's question, and yield its task and its session file."""
+    """Ask the question of a labelled trial; yield its task and its session details."""
     raw = json.loads((LABELLED / f"{name}.json").read_text())
     prompt = raw["truth"]["prompt"] + _LABELLED_MARKS.get(name, "")
     async with serve(chance=False) as client:

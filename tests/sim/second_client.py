@@ -1,7 +1,7 @@
-"""A second client of Uderia's REST, written from the protocol alone with the standard library: no code of this project.
+"""Second client of Uderia's REST interface, written with the standard library only.
 
-It signs in, finds the profiles, asks, follows and reads, and says of a trial what the server itself says. That it works on
-the embedded server shows that the server speaks the protocol and not merely what our gateway happens to understand.
+It shares no code with the project. That it works on the embedded server shows that the server
+follows the protocol, and not only the project's reading of it.
 
     python tests/sim/second_client.py http://localhost:5050 IDEAT "how many databases are on the system?"
 """
@@ -20,7 +20,7 @@ TERMINAL = {"complete", "completed", "error", "failed", "cancelled"}
 
 
 class Refused(Exception):
-    """The server answered with a status that is no success."""
+    """The server answered with an error status."""
 
     def __init__(self, status: int, body: str) -> None:
         super().__init__(f"{status}: {body[:200]}")
@@ -29,7 +29,7 @@ class Refused(Exception):
 
 @dataclass
 class Trial:
-    """What one question left behind."""
+    """The result of one question."""
 
     status: str
     answer: str | None
@@ -54,7 +54,7 @@ class Uderia:
         self.profiles = {profile["tag"].lstrip("@").upper(): profile for profile in listed["profiles"]}
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
-        """Send one request and return its JSON; raise ``Refused`` for anything but a success."""
+        """Send a request and return its JSON. Raises ``Refused`` for an error status."""
         headers = {"Content-Type": "application/json"} if body is not None else {}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
@@ -68,7 +68,7 @@ class Uderia:
                 raise Refused(refusal.code, refusal.read().decode()) from None
 
     def ask(self, tag: str, prompt: str, deadline_s: float = 600.0) -> Trial:
-        """Ask in a fresh session of the profile and follow the task to its end; cancel it at the deadline."""
+        """Ask in a new session and follow the task to its end. Cancel it at the deadline."""
         profile = {"profile_id": self.profiles[tag]["id"]}
         session = self.call("POST", "/api/v1/sessions", profile)["session_id"]
         began = time.monotonic()
@@ -84,7 +84,7 @@ class Uderia:
 
     @staticmethod
     def _trial(task: dict, session: dict, seconds: float) -> Trial:
-        """Judge a task by the success rule and count what its turn says it spent.
+        """Return the result of a task by the rule of success, with the tokens of its turn.
 
         Source: docs/reference/protocol.md, "Failures a client must handle".
         """

@@ -1,4 +1,4 @@
-"""What the server answers around a trial: sign-in, bad tokens, bad bodies, unknown ids, sessions and their neighbours."""
+"""Tests of requests around a trial: sign-in, bad tokens, bad bodies, unknown ids, sessions."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ LOGIN = "/api/v1/auth/login"
 ADMIN = {"username": "admin", "password": "admin"}
 
 
-async def test_sign_in_gives_a_token_that_says_when_it_ends(serve):
-    """The token is a JWT with an expiry a day ahead, and works; a tda_ token made with it works too."""
+async def test_a_sign_in_returns_a_token_with_its_expiry(serve):
+    """The token is a JWT valid for a day. An access token made with it works too."""
     async with serve() as client:
         token = (await client.http.post(LOGIN, json=ADMIN)).json()["token"]
         payload = token.split(".")[1]
@@ -30,8 +30,8 @@ async def test_sign_in_gives_a_token_that_says_when_it_ends(serve):
         assert me.json()["user"]["username"] == "admin"
 
 
-async def test_refresh_ends_the_old_token_and_logout_the_new(serve):
-    """After a refresh only the new token is good; after logging out, none."""
+async def test_refresh_and_logout_revoke_tokens(serve):
+    """A refresh revokes the old token, a logout the new one."""
     async with serve() as client:
         old = client.http.headers["authorization"]
         new = (await client.http.post("/api/v1/auth/refresh")).json()["token"]
@@ -42,8 +42,8 @@ async def test_refresh_ends_the_old_token_and_logout_the_new(serve):
 
 
 async def test_the_sixth_sign_in_of_a_minute_is_refused(serve):
-    """Five sign-ins a minute and address, good or bad; the sixth says how long to wait, in the body only."""
-    async with serve(login_limit=5) as client:  # signing the client in was the first
+    """Five are allowed per address. The body of the refusal has the waiting time."""
+    async with serve(login_limit=5) as client:  # the client's sign-in was the first
         answers = [await client.http.post(LOGIN, json={"username": "nobody", "password": "x"}) for _ in range(5)]
         assert [answer.status_code for answer in answers] == [401, 401, 401, 401, 429]
         assert answers[-1].json() == {"message": "Login rate limit exceeded", "retry_after": 12, "status": "error"}
@@ -52,8 +52,8 @@ async def test_the_sixth_sign_in_of_a_minute_is_refused(serve):
         assert other.status_code == 200
 
 
-async def test_wrong_passwords_make_even_the_right_one_wait(serve):
-    """The first is free, the second starts a wait that the right password cannot skip, the fifth locks."""
+async def test_wrong_passwords_delay_the_right_one(serve):
+    """The second wrong password starts a waiting time for every password."""
     async with serve() as client:
         wrong = {"username": "admin", "password": "wrong"}
         first, second = [await client.http.post(LOGIN, json=wrong) for _ in range(2)]
@@ -74,8 +74,8 @@ async def test_wrong_passwords_make_even_the_right_one_wait(serve):
         ({"json": {"username": 5, "password": "x"}}, 500),
     ],
 )
-async def test_a_malformed_sign_in(serve, send, status):
-    """A missing password is the client's fault, a body that is no JSON the server's, and both are JSON answers."""
+async def test_a_malformed_sign_in_is_a_json_error(serve, send, status):
+    """A missing password gives 400, a body that is not JSON 500."""
     async with serve() as client:
         answer = await client.http.post(LOGIN, **send)
         assert answer.status_code == status
@@ -84,7 +84,7 @@ async def test_a_malformed_sign_in(serve, send, status):
 
 @pytest.mark.parametrize("header", ["", "Bearer nonsense", "Basic YWRtaW46YWRtaW4="])
 async def test_a_bad_token_is_rarely_a_401(serve, header):
-    """Only /auth/me and creating a session say so; the rest denies knowing what was asked for."""
+    """Only /auth/me and creating a session answer 401; other routes answer as for unknown ids."""
     async with serve() as client:
         session = await client.session("IDEAT")
         task = await client.submit(session, "hello", profile_id=client.profiles["IDEAT"])
@@ -120,8 +120,8 @@ JSON = {"content-type": "application/json"}
         ({"json": {"prompt": ""}}, 400, "application/json"),
     ],
 )
-async def test_a_malformed_query(serve, send, status, kind):
-    """Broken JSON and missing bodies get the framework's HTML pages, a missing prompt a JSON error."""
+async def test_a_malformed_query_is_refused(serve, send, status, kind):
+    """Broken JSON and missing bodies give HTML pages, a missing prompt a JSON error."""
     async with serve() as client:
         answer = await client.http.post(f"/api/v1/sessions/{await client.session()}/query", **send)
         assert answer.status_code == status
@@ -138,16 +138,16 @@ async def test_a_malformed_query(serve, send, status, kind):
         ({"json": {"profile_id": "profile-nope"}}, 400),
     ],
 )
-async def test_creating_a_session(serve, send, status):
-    """No body is fine, broken JSON is a server error, an unknown profile a client's."""
+async def test_a_session_needs_valid_json_and_a_known_profile(serve, send, status):
+    """A missing body is accepted, broken JSON gives 500, an unknown profile 400."""
     async with serve() as client:
         answer = await client.http.post("/api/v1/sessions", **send)
         assert answer.status_code == status
         assert ("session_id" in answer.json()) is (status == 201)
 
 
-async def test_a_user_without_a_default_profile(serve):
-    """A bare session is refused, one with a profile is made."""
+async def test_a_user_without_a_default_profile_needs_a_profile_id(serve):
+    """A session without profile_id is refused, one with profile_id is created."""
     async with serve(default_profile=None) as client:
         bare = await client.http.post("/api/v1/sessions", json={})
         assert bare.status_code == 400
@@ -155,8 +155,8 @@ async def test_a_user_without_a_default_profile(serve):
         assert await client.session("IDEAT")
 
 
-async def test_routes_nobody_serves_get_a_page(serve):
-    """Unknown routes and wrong methods get HTML, unknown ids JSON."""
+async def test_unknown_routes_get_an_html_page(serve):
+    """Unknown routes and wrong methods give HTML, unknown ids JSON."""
     async with serve() as client:
         unknown = await client.http.get("/api/v1/nope")
         assert (unknown.status_code, unknown.headers["content-type"]) == (404, "text/html; charset=utf-8")
@@ -167,8 +167,8 @@ async def test_routes_nobody_serves_get_a_page(serve):
         assert (task.status_code, task.json()) == (404, {"error": "Task 'task-x' not found."})
 
 
-async def test_json_comes_with_sorted_keys(serve):
-    """Every key is in order, the innermost too."""
+async def test_json_has_sorted_keys(serve):
+    """The keys are sorted at every level."""
 
     def check(pairs):
         names = [name for name, _ in pairs]
@@ -184,7 +184,7 @@ async def test_json_comes_with_sorted_keys(serve):
 
 
 async def test_a_session_can_be_renamed_listed_and_archived(serve):
-    """A name given before the first OPTIM query spares the naming call; archiving works once."""
+    """A session with a name is not named again. A second archive is refused."""
     async with serve() as client:
         session = await client.session("OPTIM")
         renamed = await client.http.post(f"/api/session/{session}/rename", json={"newName": "mine"})
@@ -204,8 +204,8 @@ async def test_a_session_can_be_renamed_listed_and_archived(serve):
 
 
 @pytest.mark.parametrize("limit", ["²", "-1", "9" * 30, "x", ""])
-async def test_a_limit_that_is_no_number_is_the_default(serve, limit):
-    """Nothing in a query string breaks a listing."""
+async def test_an_invalid_limit_is_the_default(serve, limit):
+    """A listing ignores a limit that is not a number."""
     async with serve() as client:
         for route in ("/api/v1/sessions", "/api/v1/consumption/turns"):
             answer = await client.http.get(route, params={"limit": limit})
@@ -214,8 +214,8 @@ async def test_a_limit_that_is_no_number_is_the_default(serve, limit):
 
 
 @pytest.mark.parametrize("profile_id", [7, ["x"], {"a": 1}, True])
-async def test_a_profile_id_that_is_no_text_is_unknown(serve, profile_id):
-    """Accepted and echoed on a query, refused for a session."""
+async def test_a_profile_id_of_another_type_is_unknown(serve, profile_id):
+    """A query echoes it, a session is refused."""
     async with serve() as client:
         assert (await client.http.post("/api/v1/sessions", json={"profile_id": profile_id})).status_code == 400
         session = await client.session()
@@ -223,8 +223,8 @@ async def test_a_profile_id_that_is_no_text_is_unknown(serve, profile_id):
         assert task["profile_id_override"] == profile_id
 
 
-async def test_prices_are_those_the_turns_are_priced_with(serve):
-    """Every configured model has a price, and a turn's cost is its tokens at it."""
+async def test_turns_cost_the_listed_prices(serve):
+    """Every configured model has a price, and the cost of a turn follows from it."""
     async with serve() as client:
         costs = (await client.http.get("/api/v1/costs/models?include_fallback=true")).json()["costs"]
         assert sum(row["is_fallback"] for row in costs) == 1
@@ -240,7 +240,7 @@ async def test_prices_are_those_the_turns_are_priced_with(serve):
 
 
 async def test_a_model_without_a_price_costs_the_fallback(serve):
-    """It is not in the list, and its turns are priced all the same."""
+    """The list lacks the model, and its turns have the fallback price."""
     async with serve(unpriced=("Google",)) as client:
         costs = (await client.http.get("/api/v1/costs/models?include_fallback=true")).json()["costs"]
         assert {row["provider"] for row in costs} == {"Friendli", "*"}

@@ -1,4 +1,4 @@
-"""The embedded server against every captured exchange of the real one: no difference that is not explained."""
+"""Replay of every recorded exchange of a real server: every difference must be explained."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ ID = re.compile(r"(task-)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def unexplained(differences: list[comparison.Difference]) -> list[comparison.Difference]:
-    """Return the differences no entry explains."""
+    """Return the differences that no entry explains."""
     return [found for found in differences if not any(entry.explains(found) for entry in EXPLAINED)]
 
 
 async def differences(answers) -> list[comparison.Difference]:
-    """Return all differences of a driver's answers."""
+    """Return all differences of the responses of a driver."""
     return [found async for a in answers for found in compare(a.captured, a.status, a.content_type, a.body)]
 
 
-def test_every_folder_is_driven(shared):
-    """No scenario is left out."""
+def test_every_folder_is_replayed(shared):
+    """Every recorded folder has a driver."""
     assert shared
     assert replay.folders() == set(replay.DRIVERS)
 
 
 @pytest.mark.parametrize("folder", sorted(replay.DRIVERS))
-async def test_a_scenario_is_answered_as_captured(serve, shared, folder):
-    """Status, content type, keys and types at every place, order of events, trace messages; and no exchange is left out."""
+async def test_a_scenario_is_answered_as_recorded(serve, shared, folder):
+    """Status, content type, keys, types, order of events and trace messages are equal."""
     assert shared
     answers = [answer async for answer in replay.DRIVERS[folder](serve)]
     assert {answer.captured.name for answer in answers} == set(comparison.exchanges(folder))
@@ -41,8 +41,8 @@ async def test_a_scenario_is_answered_as_captured(serve, shared, folder):
 
 
 @pytest.mark.parametrize("folder", ["bad-bodies", "bad-token", "login-limits", "unknown-ids"])
-async def test_a_refusal_reads_as_captured(serve, shared, folder):
-    """Word for word, but for ids and seconds."""
+async def test_a_refusal_has_the_recorded_text(serve, shared, folder):
+    """Error bodies are equal word for word, except for ids and seconds."""
     assert shared
     checked = 0
     async for answer in replay.DRIVERS[folder](serve):
@@ -59,8 +59,8 @@ def _without_ids(body: object) -> object:
     return re.sub(r"\d+ seconds", "n seconds", ID.sub("<id>", json.dumps(body)))
 
 
-async def test_every_explanation_still_explains_something(serve, shared):
-    """An entry whose difference is gone has to go too."""
+async def test_every_explanation_has_a_difference(serve, shared):
+    """An entry without a difference must be removed."""
     assert shared
     found = [d for folder in ("auth", "profiles", "optim-multi-tool") for d in await differences(replay.DRIVERS[folder](serve))]
     assert [entry.at for entry in EXPLAINED if not any(entry.explains(difference) for difference in found)] == []
@@ -68,14 +68,14 @@ async def test_every_explanation_still_explains_something(serve, shared):
 
 
 @pytest.mark.parametrize("name", replay.labelled_names())
-async def test_a_labelled_trial_looks_as_it_was(serve, shared, name):
-    """The thirteen trials with a known truth: the same task and the same session file."""
+async def test_a_labelled_trial_is_answered_as_recorded(serve, shared, name):
+    """Task and session of the labelled trials are equal to the recorded ones."""
     assert shared
     assert unexplained(await differences(replay.labelled(serve, name))) == []
 
 
-def test_a_comparison_sees_what_differs():
-    """Each kind of difference is found where it is; equal exchanges have none."""
+def test_a_comparison_finds_each_kind_of_difference():
+    """Equal exchanges have no difference."""
     task = {"events": [{"event_type": "a", "event_data": {"x": 1}}], "status": "complete"}
     session = {"last_turn_data": {"workflow_history": []}}
     asked = {"folder": "f", "name": "n", "method": "GET", "path": "/", "sent": None, "status": 200}

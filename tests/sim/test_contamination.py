@@ -1,4 +1,4 @@
-"""Arms that overlap write each other's reports, and only ``models_used`` shows it.
+"""Tests of contamination: overlapping arms write each other's reports.
 
 Source: docs/reference/measured.md, "Overlapping arms contaminate each other".
 """
@@ -13,11 +13,11 @@ from uderia_bench.sim.trouble.effects import Effect
 
 pytestmark = pytest.mark.anyio
 
-SLOW = "which version do we run? #slow=50000 run {}"  # 0.1 s a call at this speed
+SLOW = "which version do we run? #slow=50000 run {}"  # 0.1 s per call at the speed of the tests
 
 
 async def overlap(serve, starts: list[tuple[str, str | None]], **settings) -> dict[str, tuple[dict, dict]]:
-    """Start trials 10 ms apart, each (profile, profile of its session), and return truth and session file by session."""
+    """Start trials (profile, session profile) 10 ms apart; return truth and details by session."""
     async with serve(learning=False, **settings) as client:
         sessions: list[str] = []
 
@@ -35,12 +35,12 @@ async def overlap(serve, starts: list[tuple[str, str | None]], **settings) -> di
 
 
 def foreign(details: dict, own: str) -> bool:
-    """Return whether another model than the profile's took part, as the session file tells it."""
+    """Return whether the session names another model than the profile's."""
     return details["models_used"] != [own]
 
 
-async def test_overlapping_arms_contaminate_optim_and_only_the_session_tells(serve):
-    """The report of an OPTIM trial is written by the model of the IDEAT trial that started last; the turn names OPTIM's."""
+async def test_only_the_session_shows_contamination_of_optim(serve):
+    """Another model writes the report of an OPTIM trial, and its turn names OPTIM's model."""
     found = await overlap(serve, [("OPTIM", "OPTIM"), ("IDEAT", "IDEAT")] * 6)
     optim = [pair for pair in found.values() if pair[0]["profile_tag"] == "OPTIM"]
     contaminated = [pair for pair in optim if "contaminated" in pair[0]["faults"]]
@@ -58,7 +58,7 @@ async def test_overlapping_arms_contaminate_optim_and_only_the_session_tells(ser
 
 @pytest.mark.parametrize(("session_tag", "contaminates"), [(None, True), ("IDEAT", True), ("OPTIM", False)])
 async def test_creating_a_session_contaminates_the_trial_in_flight(serve, session_tag, contaminates):
-    """A session on another profile, the default one for a bare session, switches the model under a trial that runs."""
+    """A session of another profile switches the model of a trial in flight."""
     async with serve(default_profile="IDEAT") as client:
         session = await client.session("OPTIM")
         task = await client.submit(session, SLOW.format(0), profile_id=client.profiles["OPTIM"])
@@ -72,14 +72,14 @@ async def test_creating_a_session_contaminates_the_trial_in_flight(serve, sessio
 
 @pytest.mark.parametrize("default", ["IDEAT", "OPTIM", None])
 async def test_one_profile_never_contaminates_itself(serve, default):
-    """However much its trials overlap, as long as their sessions carry its profile."""
+    """Overlapping trials of one profile are clean if their sessions carry the profile."""
     found = await overlap(serve, [("OPTIM", "OPTIM")] * 8, default_profile=default)
     assert not any(truth["faults"] for truth, _ in found.values())
     assert not any(foreign(details, FRIENDLI.label) for _, details in found.values())
 
 
 async def test_arms_one_after_the_other_do_not_contaminate(serve):
-    """Whatever was current before, a trial's own submission switches it."""
+    """Each submission switches to the model of its profile."""
     async with serve() as client:
         for tag in ("OPTIM", "IDEAT", "OPTIM2", "OPTIM", "IDEAT2", "OPTIM"):
             _, details = await client.ask(tag, "which version do we run? #multitool")
@@ -87,13 +87,13 @@ async def test_arms_one_after_the_other_do_not_contaminate(serve):
         assert not any("contaminated" in truth["faults"] for truth in await client.truth())
 
 
-# The agents of the measurement: an LLM that takes 150 ms, trials a second long, started 0.3 to 0.6 s apart.
+# Agents of the measurement: an LLM call takes 150 ms, a trial 1 s, starts are 0.3 to 0.6 s apart.
 SCRIPTED = (Effect(on="llm_s", factor=0.08, provider="fast"), Effect(on="llm_s", factor=0.02, provider="slow"))
 
 
 @pytest.mark.parametrize(("session_tag", "least", "most"), [(None, 3, 16), ("OPTIM", 0, 0)])
-async def test_bare_sessions_contaminate_as_measured(serve, session_tag, least, most):
-    """OPTIM alone, 24 trials overlapping, another default profile: 6 and 11 of 24 on the real server, 0 with ``profile_id``."""
+async def test_sessions_without_profile_id_contaminate_as_measured(serve, session_tag, least, most):
+    """The real server had 6 and 11 of 24 contaminated trials, and 0 with ``profile_id``."""
     speed, trials = 4.0, 24
     tools = Effect(on="tool_s", factor=0.1)
     async with serve(learning=False, default_profile="IDEAT", speed=speed, effects=(*SCRIPTED, tools)) as client:

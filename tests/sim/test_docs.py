@@ -1,4 +1,4 @@
-"""The embedded server's own page says what is there: its examples load, and nothing is left out."""
+"""Tests of the documentation page of the embedded server."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from uderia_bench.sim.trouble.scenario import load
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "embedded-uderia.md").read_text()
 
 
-def test_its_scenario_can_be_served(tmp_path):
-    """The YAML of the page is a file the server starts with."""
+def test_the_example_scenario_loads(tmp_path):
+    """The YAML of the page is a valid scenario."""
     (block,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
     path = tmp_path / "scenario.yaml"
     path.write_text(block)
@@ -23,8 +23,8 @@ def test_its_scenario_can_be_served(tmp_path):
     assert (len(settings.faults), len(settings.effects), settings.quotas.calls_per_hour) == (2, 2, 1000)
 
 
-def test_it_names_every_profile_fault_effect_and_mark():
-    """And no mark that does nothing."""
+def test_the_page_names_every_profile_fault_effect_and_mark():
+    """Every mark of the page has an effect."""
     for name in (*(profile.tag for profile in PROFILES), *(f"`{kind}`" for kind in KINDS), *(f"`{on}`" for on in TARGETS)):
         assert name in PAGE, name
     marks = set(re.findall(r"`(#\w+)", PAGE))

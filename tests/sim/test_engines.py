@@ -1,4 +1,4 @@
-"""What a trial leaves behind on each engine, and that the truth says the same as the turn."""
+"""Tests of the task, turn and truth of a trial on each engine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uderia_bench.sim.engines import execution
 
 pytestmark = pytest.mark.anyio
 
-PLAIN = "What databases are available on the system? #multitool"  # a named difficulty: nothing else goes wrong by chance
+PLAIN = "What databases are available on the system? #multitool"  # a named difficulty excludes random ones
 
 
 def turn_of(session: dict) -> dict:
@@ -20,7 +20,7 @@ def turn_of(session: dict) -> dict:
 
 
 def logged(turn: dict, message: str) -> list[dict]:
-    """Return the trace's log entries with a message."""
+    """Return the log entries of the trace with a message."""
     return [entry for entry in turn["execution_trace"] if entry["action"]["arguments"].get("message") == message]
 
 
@@ -42,7 +42,7 @@ def logged(turn: dict, message: str) -> list[dict]:
     ],
 )
 async def test_the_truth_adds_up_to_the_turn(serve, tag, prompt):
-    """Tokens counted at the calls plus those of naming are the turn's totals, the session's and the last update's."""
+    """Tokens of the truth, naming included, equal the totals of turn and session."""
     async with serve() as client:
         task, session = await client.ask(tag, prompt)
         (truth,) = await client.truth()
@@ -58,7 +58,7 @@ async def test_the_truth_adds_up_to_the_turn(serve, tag, prompt):
 
 
 async def test_ideat_names_its_session_before_it_answers(serve, kinds):
-    """Naming lies before the answer and is out of the truth's latency; the whole turn comes once more as one update."""
+    """Naming comes before the answer; the whole turn is one more token update."""
     async with serve() as client:
         task, session = await client.ask("IDEAT", "#chain how many databases?")
         order = kinds(task)
@@ -74,7 +74,7 @@ async def test_ideat_names_its_session_before_it_answers(serve, kinds):
 
 
 async def test_ideat_reports_success_of_a_tool_that_failed(serve):
-    """The event says success; only the JSON inside the preview tells the error."""
+    """The event reports success; only the JSON of the preview shows the error."""
     async with serve() as client:
         task, session = await client.ask("IDEAT", "run the query that cannot work")
         (event,) = [e["event_data"] for e in task["events"] if e["event_data"].get("type") == "conversation_tool_completed"]
@@ -85,7 +85,7 @@ async def test_ideat_reports_success_of_a_tool_that_failed(serve):
 
 
 async def test_optim_fast_paths_its_report(serve, kinds):
-    """A plan of two phases, both announced as fast or dispatched, the report among them; naming comes after the answer."""
+    """Both phases of the plan take the fast path, and naming comes after the answer."""
     async with serve() as client:
         task, session = await client.ask("OPTIM", "which version do we run? #failonce")
         order = kinds(task)
@@ -99,7 +99,7 @@ async def test_optim_fast_paths_its_report(serve, kinds):
 
 
 async def test_a_tactical_call_chooses_where_the_plan_does_not(serve):
-    """The phase costs one more LLM call, and is no fast path."""
+    """The phase has one more LLM call and is not on a fast path."""
     async with serve() as client:
         _, session = await client.ask("OPTIM", "which version do we run? #tactical")
         turn, (truth,) = turn_of(session), await client.truth()
@@ -110,7 +110,7 @@ async def test_a_tactical_call_chooses_where_the_plan_does_not(serve):
 
 
 async def test_several_tools_in_a_phase_are_dispatched(serve):
-    """No tactical call: the dispatcher runs both tools and sums them up in an entry whose result is a list."""
+    """The dispatcher runs both tools without a tactical call and adds a summary entry."""
     async with serve() as client:
         task, session = await client.ask("OPTIM", PLAIN)
         turn = turn_of(session)
@@ -123,8 +123,8 @@ async def test_several_tools_in_a_phase_are_dispatched(serve):
         assert "3 databases" in task["result"]["final_answer_text"]
 
 
-async def test_a_correction_is_logged_twice_and_mends_the_call(serve):
-    """Once without tokens and once with; the retry's trace entry has no execution depth."""
+async def test_a_correction_is_logged_twice_and_repairs_the_call(serve):
+    """The entries are without and with tokens; the entry of the retry has no execution depth."""
     async with serve() as client:
         task, session = await client.ask("OPTIM", "count the rows of orders #failonce")
         turn, (truth,) = turn_of(session), await client.truth()
@@ -138,8 +138,8 @@ async def test_a_correction_is_logged_twice_and_mends_the_call(serve):
         assert session["rag_cases"] == []
 
 
-async def test_a_tool_that_fails_for_good_still_ends_in_success(serve, kinds):
-    """Three attempts, two corrections, an answer that found nothing, turn status success."""
+async def test_a_turn_succeeds_although_its_tool_fails(serve, kinds):
+    """Three attempts and two corrections end in an answer that found nothing."""
     async with serve() as client:
         task, session = await client.ask("OPTIM", "run the query that cannot work")
         assert kinds(task).count("tool_error") == 6  # each of three errors comes twice
@@ -150,7 +150,7 @@ async def test_a_tool_that_fails_for_good_still_ends_in_success(serve, kinds):
 
 
 async def test_a_plan_that_never_parses_ends_complete_without_a_result(serve, kinds):
-    """Status complete, result null, an error event; the second call's tokens are only in the turn."""
+    """Only the turn shows the tokens of the second planning call."""
     async with serve() as client:
         task, session = await client.ask("OPTIM", "this plan is broken")
         assert (task["status"], task["result"]) == ("complete", None)
@@ -165,7 +165,7 @@ async def test_a_plan_that_never_parses_ends_complete_without_a_result(serve, ki
 
 
 async def test_a_plan_that_parses_late_hides_one_call(serve):
-    """The retry is in the turn's tokens and in no token update."""
+    """The turn has the tokens of the retry, and no token update shows them."""
     async with serve() as client:
         task, session = await client.ask("OPTIM", "which version do we run? #badjson")
         statements = [e["event_data"]["statement_input"] for e in task["events"] if e["event_type"] == "token_update"]
@@ -175,8 +175,8 @@ async def test_a_plan_that_parses_late_hides_one_call(serve):
         assert (truth["llm_calls"], truth["faults"]) == (3, ["plan_retry"])
 
 
-async def test_optim_trips_over_plain_chat(serve):
-    """A greeting makes the planner answer in words, and the server fail on them."""
+async def test_optim_fails_on_plain_chat(serve):
+    """The planner answers a greeting in prose, and the server fails on it."""
     async with serve() as client:
         task, session = await client.ask("OPTIM", "hello")
         assert task["result"] is None
@@ -184,7 +184,7 @@ async def test_optim_trips_over_plain_chat(serve):
 
 
 async def test_a_loop_runs_a_tool_for_every_row(serve):
-    """One fast phase, as many calls as databases."""
+    """One fast phase calls the tool for every database."""
     async with serve() as client:
         _, session = await client.ask("OPTIM", "For each database list its tables #multitool")
         turn, (truth,) = turn_of(session), await client.truth()
@@ -195,7 +195,7 @@ async def test_a_loop_runs_a_tool_for_every_row(serve):
 
 
 async def test_a_date_range_is_run_day_by_day(serve):
-    """The days have no phase number, the consolidated entry repeats them, and only the days are calls."""
+    """The calls have no phase number, and a consolidated entry repeats them."""
     async with serve() as client:
         task, session = await client.ask("OPTIM", "system usage for the past 4 days #multitool")
         turn, (truth,) = turn_of(session), await client.truth()
@@ -211,8 +211,8 @@ async def test_a_date_range_is_run_day_by_day(serve):
 
 
 @pytest.mark.parametrize("tag", ["FOCUS", "COORD"])
-async def test_a_profile_that_cannot_start_refuses(serve, kinds, tag):
-    """An error event, complete without a result, and no turn."""
+async def test_a_profile_without_experts_or_knowledge_refuses(serve, kinds, tag):
+    """The task ends complete with an error event, without a result and a turn."""
     async with serve() as client:
         task, session = await client.ask(tag, "what is a good training plan? #refused")
         assert (task["status"], task["result"], kinds(task)[-1]) == ("complete", None, "error")
@@ -220,8 +220,8 @@ async def test_a_profile_that_cannot_start_refuses(serve, kinds, tag):
 
 
 @pytest.mark.parametrize("tag", ["IDEAT", "OPTIM"])
-async def test_a_prompt_that_is_no_text_ends_in_error(serve, tag):
-    """The only way to the status error."""
+async def test_a_prompt_of_another_type_ends_in_error(serve, tag):
+    """The task has the status error and the session no turn."""
     async with serve() as client:
         task, session = await client.ask(tag, 12345)
         assert (task["status"], task["result"]) == ("error", {"error": "'int' object is not subscriptable"})
@@ -229,7 +229,7 @@ async def test_a_prompt_that_is_no_text_ends_in_error(serve, tag):
 
 
 async def test_an_unknown_profile_silently_runs_the_default(serve, kinds):
-    """202, the bogus id echoed, OPTIM serves, and the user's message carries no tag."""
+    """The unknown id is echoed, OPTIM serves, and the user's message has no tag."""
     async with serve() as client:
         session = await client.session("IDEAT")
         task = await client.follow(await client.submit(session, "which version do we run?", profile_id="profile-nope"))
@@ -240,8 +240,8 @@ async def test_an_unknown_profile_silently_runs_the_default(serve, kinds):
         assert "profile_tag" not in details["session_history"][0]
 
 
-async def test_a_query_without_profile_runs_the_default_and_not_the_sessions(serve):
-    """Null is echoed, and the session's own profile is rewritten."""
+async def test_a_query_without_profile_runs_the_default(serve):
+    """The profile of the session is replaced by the default profile."""
     async with serve() as client:
         session = await client.session("IDEAT")
         task = await client.follow(await client.submit(session, "which version do we run?"))
@@ -252,8 +252,8 @@ async def test_a_query_without_profile_runs_the_default_and_not_the_sessions(ser
 
 
 @pytest.mark.parametrize(("tag", "saved"), [("OPTIM", ["cancelled"]), ("IDEAT", [])])
-async def test_cancelling_a_task(serve, kinds, tag, saved):
-    """Cancelling, then cancelled; OPTIM says so in an event and saves a turn, IDEAT does neither."""
+async def test_a_task_is_cancelled(serve, kinds, tag, saved):
+    """OPTIM emits an event and saves a turn, IDEAT does neither."""
     async with serve() as client:
         session = await client.session(tag)
         task_id = await client.submit(session, "count rows #slow=600000", profile_id=client.profiles[tag])
@@ -274,7 +274,7 @@ async def test_cancelling_a_task(serve, kinds, tag, saved):
 
 
 async def test_a_second_turn_continues_the_session(serve):
-    """Its number is two, it names nothing, and the totals of the session go on."""
+    """The second turn has number two, no naming, and continues the totals."""
     async with serve() as client:
         session, profile = await client.session("IDEAT"), client.profiles["IDEAT"]
         for prompt in ("how many databases are there? #chain", "and which is the largest? #chain"):
@@ -286,8 +286,8 @@ async def test_a_second_turn_continues_the_session(serve):
         assert [truth["naming_tokens"] > 0 for truth in await client.truth()] == [True, False]
 
 
-async def test_a_kept_plan_makes_the_next_identical_query_warm(serve, kinds):
-    """The repeat finds the case, plans with some 300 tokens more, and says so; without learning it does not."""
+async def test_a_stored_plan_is_found_by_the_next_identical_query(serve, kinds):
+    """The repeat retrieves the case and plans with about 300 tokens more."""
     for learning, warm in ((True, True), (False, False)):
         async with serve(learning=learning) as client:
             _, first = await client.ask("OPTIM", PLAIN)
@@ -302,19 +302,19 @@ async def test_a_kept_plan_makes_the_next_identical_query_warm(serve, kinds):
 
 
 async def test_the_two_providers_differ():
-    """In speed, verbosity and price, so that an A/B of them has something to find."""
+    """Speed, verbosity and prices are different."""
     for name in ("token_s", "verbosity", "output_usd", "input_usd"):
         assert getattr(GOOGLE, name) != getattr(FRIENDLI, name)
 
 
-@pytest.mark.parametrize("when", ["before the first event", "half way", "with a result nobody can serialise"])
-async def test_a_mistake_in_an_engine_ends_its_task(serve, monkeypatch, caplog, when):
-    """Status error with the exception's text, never a task that is processing for ever; the next task is served."""
+@pytest.mark.parametrize("when", ["before the first event", "half way", "with a result that is not JSON"])
+async def test_an_exception_in_an_engine_ends_its_task(serve, monkeypatch, caplog, when):
+    """The task gets the status error and the exception's text, and the next task is served."""
 
     async def broken(run):
         if when == "half way":
             run.step("Calling LLM for Planning", "system_message", {})
-        if when == "with a result nobody can serialise":
+        if when == "with a result that is not JSON":
             return {"final_answer": object()}
         raise RuntimeError("half edited")
 

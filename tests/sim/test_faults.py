@@ -1,4 +1,4 @@
-"""Planted faults: of the agent and of the server, by rate, profile and time, and the mistakes a fault file may contain."""
+"""Tests of planted faults of the agent and the server, and of mistakes in a scenario file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PROMPT = "which version do we run?"
     ],
 )
 async def test_a_fault_of_the_agent_hits_every_trial_at_rate_one(serve, kind, tag, shows):
-    """The truth names what happened, and trials of another profile are spared."""
+    """The truth names the fault, and trials of another profile are not hit."""
     async with serve(faults=(Fault(kind=kind, rate=1, profile=tag, factor=2),)) as client:
         await client.ask(tag, PROMPT)
         await client.ask("IDEAT2", PROMPT + " #chain")
@@ -35,8 +35,8 @@ async def test_a_fault_of_the_agent_hits_every_trial_at_rate_one(serve, kind, ta
         assert shows not in spared["faults"]
 
 
-async def test_a_rate_hits_its_share_and_always_the_same_trials(serve):
-    """The draw is by trial and seed, not by order."""
+async def test_a_fault_hits_the_same_trials_in_any_order(serve):
+    """The share of hit trials is near the rate."""
     prompts = [f"{PROMPT} number {number}" for number in range(60)]
     hits = []
     for order in (prompts, prompts[::-1]):
@@ -48,8 +48,8 @@ async def test_a_rate_hits_its_share_and_always_the_same_trials(serve):
     assert 8 < len(hits[0]) < 32
 
 
-async def test_a_fault_holds_only_in_its_time(serve):
-    """Before it begins nothing is hit."""
+async def test_a_fault_applies_only_at_its_time(serve):
+    """Faults before their start and after their end hit no trial."""
     later = Fault(kind="plan_failure", rate=1, from_s=3600)
     over = Fault(kind="plan_retry", rate=1, until_s=0)
     async with serve(faults=(later, over)) as client:
@@ -58,7 +58,7 @@ async def test_a_fault_holds_only_in_its_time(serve):
 
 
 async def test_a_slow_provider_is_slower_by_its_factor(serve):
-    """The same trial takes about twice as long where its LLM calls do."""
+    """A factor of 2 on LLM calls about doubles the latency."""
     took = []
     for faults in ((), (Fault(kind="slow", rate=1, provider="Google", factor=2),)):
         async with serve(faults=faults, speed=5.0) as client:
@@ -68,7 +68,7 @@ async def test_a_slow_provider_is_slower_by_its_factor(serve):
 
 
 async def test_a_stalled_task_ends_only_when_cancelled(serve):
-    """It stays processing; cancelling works."""
+    """The task stays in processing until it is cancelled."""
     async with serve(faults=(Fault(kind="stall", rate=1),)) as client:
         task = await client.submit(await client.session("OPTIM"), PROMPT, profile_id=client.profiles["OPTIM"])
         await anyio.sleep(0.3)
@@ -79,7 +79,7 @@ async def test_a_stalled_task_ends_only_when_cancelled(serve):
 
 
 async def test_a_lost_task_leaves_its_turn(serve):
-    """The task is 404 once it ended, as after a restart; the session knows the answer."""
+    """The task is 404 after its end, and the session has the turn."""
     async with serve(faults=(Fault(kind="lost", rate=1),)) as client:
         session = await client.session("OPTIM")
         task = await client.submit(session, PROMPT, profile_id=client.profiles["OPTIM"])
@@ -92,7 +92,7 @@ async def test_a_lost_task_leaves_its_turn(serve):
 
 @pytest.mark.parametrize(("kind", "turns"), [("submit_error", 0), ("submit_lost", 1)])
 async def test_a_submit_may_fail_with_or_without_a_task(serve, kind, turns):
-    """The client cannot tell which from the 500 alone."""
+    """Both faults answer 500."""
     async with serve(faults=(Fault(kind=kind, rate=1),)) as client:
         session = await client.session("OPTIM")
         body = {"prompt": PROMPT, "profile_id": client.profiles["OPTIM"]}
@@ -102,8 +102,8 @@ async def test_a_submit_may_fail_with_or_without_a_task(serve, kind, turns):
         assert len((await client.details(session))["last_turn_data"]["workflow_history"]) == turns
 
 
-async def test_reads_fail_at_their_rate_and_the_task_is_none_the_worse(serve):
-    """Some polls are 500, the others go on."""
+async def test_reads_of_a_task_fail_at_their_rate(serve):
+    """Some polls answer 500, the others 200."""
     async with serve(faults=(Fault(kind="poll_error", rate=0.5),)) as client:
         task = await client.submit(await client.session("IDEAT"), PROMPT, profile_id=client.profiles["IDEAT"])
         answers = [(await client.http.get(f"/api/v1/tasks/{task}")).status_code for _ in range(60)]
@@ -111,8 +111,8 @@ async def test_reads_fail_at_their_rate_and_the_task_is_none_the_worse(serve):
         assert set(answers) == {200, 500}
 
 
-def test_a_file_is_read(tmp_path):
-    """Every kind, with the keys spelled as people write them."""
+def test_a_scenario_file_holds_every_kind_of_fault(tmp_path):
+    """The file spells the times ``from`` and ``until``."""
     path = tmp_path / "faults.yaml"
     lines = "\n".join(f"  - {{kind: {kind}, rate: 0.5, from: 1, until: 2.5, factor: 2}}" for kind in KINDS)
     path.write_text(f"faults:\n{lines}\n")
@@ -124,18 +124,18 @@ def test_a_file_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("- x", "wants 'faults', 'effects' or 'server'"),
-        ("faults: [{kind: slow}]", "faults[0]: wants at least 'kind' and 'rate'"),
-        ("faults: [{kind: nap, rate: 1}]", "unknown kind 'nap'; there are plan_failure"),
-        ("faults: [{kind: slow, rate: 2}]", "the rate must be between 0 and 1"),
+        ("- x", "must be a mapping with 'faults', 'effects' or 'server'"),
+        ("faults: [{kind: slow}]", "faults[0]: needs 'kind' and 'rate'"),
+        ("faults: [{kind: nap, rate: 1}]", "unknown kind 'nap'; choose one of plan_failure"),
+        ("faults: [{kind: slow, rate: 2}]", "rate must be from 0 to 1"),
         ("faults: [{kind: slow, rate: yes}]", "faults[0]: 'rate' cannot be"),
         ("faults: [{kind: slow, rate: 1, who: me}]", "unknown key 'who'"),
-        ("faults: [{kind: slow, rate: 1, profile: NOPE}]", "no profile has the tag 'NOPE'"),
+        ("faults: [{kind: slow, rate: 1, profile: NOPE}]", "unknown profile tag 'NOPE'"),
         ("faults: [", "faults.yaml: "),
     ],
 )
-def test_a_wrong_file_says_where(tmp_path, text, says):
-    """One line, with the file and the entry."""
+def test_a_mistake_in_a_file_is_located(tmp_path, text, says):
+    """The error is one line with the file and the entry."""
     path = tmp_path / "faults.yaml"
     path.write_text(text)
     with pytest.raises(ValueError, match=r"faults\.yaml") as raised:

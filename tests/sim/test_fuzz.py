@@ -1,4 +1,4 @@
-"""Whatever is sent to it, the embedded server answers as its own description says, and goes on."""
+"""Random requests to the embedded server."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from uderia_bench.sim.api.openapi import DOCUMENT, PATHS
 pytestmark = pytest.mark.anyio
 
 
-async def test_no_request_breaks_it(serve):
-    """Five hundred drawn requests; ``python tests/sim/fuzzing.py 5000`` sends more."""
+async def test_random_requests_do_not_break_the_server(serve):
+    """Sends 500 requests; ``python tests/sim/fuzzing.py 5000`` sends more."""
     async with serve(speed=2000.0) as client:
         found = await fuzz(client, 500, seed=11)
         assert found.wrong == []
@@ -20,8 +20,8 @@ async def test_no_request_breaks_it(serve):
         assert (await client.ask("OPTIM", "how many databases are there?"))[0]["status"] == "complete"
 
 
-async def test_the_description_is_of_what_is_served(serve):
-    """Every route it serves is described, and every route described is served."""
+async def test_the_openapi_description_has_every_route(serve):
+    """Served and described routes are the same."""
     async with serve() as client:
         assert (await client.http.get("/sim/openapi.json")).json() == DOCUMENT
         app = client.http._transport.app

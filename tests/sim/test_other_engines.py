@@ -1,4 +1,4 @@
-"""FOCUS, COORD and the plain forms: their event order, their turns, and a truth that says the same."""
+"""Tests of FOCUS, COORD and the plain forms: order of events, turns and truth."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def payload(task: dict, kind: str) -> dict:
 
 
 async def test_plain_llm_only_is_one_direct_call(serve, kinds):
-    """No agent, no naming update, naming after the answer but inside execution_complete's tokens, out of the result's."""
+    """Naming comes after the answer and counts in the turn, but not in the result."""
     async with serve() as client:
         task, session = await client.ask("PLAIN", "tell me something")
         assert kinds(task) == [
@@ -55,8 +55,8 @@ async def test_plain_llm_only_is_one_direct_call(serve, kinds):
         assert "duration_ms" not in payload(task, "execution_complete")
 
 
-async def test_a_providers_error_of_plain_llm_only_is_an_empty_success(serve):
-    """Complete, status success, no text and no tokens for the answer: only the emptiness tells."""
+async def test_a_provider_error_of_plain_llm_only_is_an_empty_success(serve):
+    """The turn has the status success, and the answer has no text and no tokens."""
     async with serve() as client:
         task, session = await client.ask("PLAIN", "tell me something #agentfails")
         assert (task["status"], task["result"]["final_answer_text"], task["result"]["input_tokens"]) == ("complete", "", 0)
@@ -65,8 +65,8 @@ async def test_a_providers_error_of_plain_llm_only_is_an_empty_success(serve):
         assert (truth["latency_s"], truth["faults"]) == (None, ["agent_failure"])
 
 
-async def test_focus_answers_from_what_it_found(serve, kinds):
-    """Without components: retrieval, one synthesis announced before its call, the answer, then naming."""
+async def test_focus_answers_from_retrieved_chunks(serve, kinds):
+    """Without components: retrieval, one synthesis, the answer, then naming."""
     async with serve() as client:
         task, session = await client.ask("DIGEST", KNOWN)
         assert kinds(task) == [
@@ -93,8 +93,8 @@ async def test_focus_answers_from_what_it_found(serve, kinds):
         assert [event["type"] for event in turn["knowledge_events"]][-1] == "execution_complete"
 
 
-async def test_focus_with_components_goes_through_the_agent(serve, kinds):
-    """The conversation's events inside the retrieval's, and the session's totals hold every step twice."""
+async def test_focus_with_components_runs_the_agent(serve, kinds):
+    """The totals of the session count every step twice."""
     async with serve() as client:
         task, session = await client.ask("FOCUS", KNOWN)
         order = kinds(task)
@@ -110,8 +110,8 @@ async def test_focus_with_components_goes_through_the_agent(serve, kinds):
 
 @pytest.mark.parametrize("tag", ["FOCUS", "DIGEST"])
 @pytest.mark.parametrize("prompt", ["xyzzy", KNOWN + " #nohit"])
-async def test_focus_that_finds_nothing_names_first_and_calls_no_llm(serve, kinds, tag, prompt):
-    """A token update without cost, the name, then an answer that says so."""
+async def test_focus_without_a_hit_answers_without_an_llm(serve, kinds, tag, prompt):
+    """A token update without cost, naming, then a fixed answer."""
     async with serve() as client:
         task, session = await client.ask(tag, prompt)
         assert kinds(task) == [
@@ -133,7 +133,7 @@ async def test_focus_that_finds_nothing_names_first_and_calls_no_llm(serve, kind
 
 
 async def test_a_coordinator_asks_its_experts_in_their_own_sessions(serve, kinds):
-    """Both are asked, each leaves a task, a turn and a truth of its own; the coordinator's tokens are its own calls'."""
+    """Each expert has a separate task, turn and truth."""
     async with serve() as client:
         task, session = await client.ask("COORD", BOTH)
         order = kinds(task)
@@ -161,7 +161,7 @@ async def test_a_coordinator_asks_its_experts_in_their_own_sessions(serve, kinds
 
 @pytest.mark.parametrize(("prompt", "tag"), [(KNOWN, "FOCUS"), ("how many databases are on the system?", "OPTIM")])
 async def test_a_single_experts_answer_is_passed_through(serve, kinds, prompt, tag):
-    """No synthesis, one call of the coordinator, and the expert's own words."""
+    """The coordinator makes one call and no synthesis."""
     async with serve() as client:
         task, _ = await client.ask("COORD", prompt)
         assert "genie_synthesis_skipped" in kinds(task)
@@ -170,8 +170,8 @@ async def test_a_single_experts_answer_is_passed_through(serve, kinds, prompt, t
         assert [truth["llm_calls"] for truth in await client.truth() if truth["profile_tag"] == "COORD"] == [1]
 
 
-async def test_an_expert_that_fails_is_reported_and_the_coordinator_answers(serve):
-    """The child's text says so, its success is false, the coordinator's is true."""
+async def test_a_coordinator_answers_although_its_expert_fails(serve):
+    """The event of the expert has success false, that of the coordinator true."""
     async with serve() as client:
         task, session = await client.ask("COORD", "how many databases are there? #garbage")
         child = payload(task, "genie_slave_completed")
@@ -182,7 +182,7 @@ async def test_an_expert_that_fails_is_reported_and_the_coordinator_answers(serv
 
 
 async def test_a_coordinator_that_fails_answers_with_its_error(serve):
-    """Complete, an answer that is an error text, turn failed."""
+    """The task is complete, its answer is an error text, and the turn failed."""
     async with serve() as client:
         task, session = await client.ask("COORD", BOTH + " #agentfails")
         assert task["status"] == "complete"
@@ -192,8 +192,8 @@ async def test_a_coordinator_that_fails_answers_with_its_error(serve):
         assert turn_of(session)["status"] == "failed"
 
 
-async def test_the_coordinators_own_endpoint_has_tasks_of_its_own_form(serve):
-    """Status completed, events with ``payload``, two keys more; only for sessions made with a coordinator."""
+async def test_the_genie_query_endpoint_has_another_form_of_task(serve):
+    """The status is completed, events have a payload, and only genie sessions are accepted."""
     async with serve() as client:
         session = await client.session("COORD")
         answer = await client.http.post(f"/api/v1/sessions/{session}/genie-query", json={"prompt": KNOWN})
@@ -207,8 +207,8 @@ async def test_the_coordinators_own_endpoint_has_tasks_of_its_own_form(serve):
         assert bad.json() == {"error": "The 'prompt' field is required."}
 
 
-async def test_experts_draw_no_luck_from_those_who_ask_directly(serve):
-    """The same OPTIM trial, whether a coordinator asked the same question before or not."""
+async def test_questions_of_a_coordinator_do_not_change_direct_trials(serve):
+    """An OPTIM trial is the same after a coordinator asked the same question."""
     prompt, drawn = "how many databases are on the system?", []
     for before in (False, True):
         async with serve(learning=False) as client:
@@ -221,8 +221,8 @@ async def test_experts_draw_no_luck_from_those_who_ask_directly(serve):
 
 
 @pytest.mark.parametrize("tag", ["IDEAT", "OPTIM", "PLAIN", "FOCUS", "DIGEST", "COORD"])
-async def test_history_grows_the_prompt_and_only_the_first_turn_names(serve, kinds, tag):
-    """The second turn of a session costs more input than the first of a fresh one would, and has no naming."""
+async def test_a_second_turn_has_a_longer_prompt_and_no_naming(serve, kinds, tag):
+    """The input tokens per call grow by the history."""
     async with serve(learning=False) as client:
         session, spent = await client.session(tag), []
         for prompt in (KNOWN, KNOWN + " again"):
@@ -237,7 +237,7 @@ async def test_history_grows_the_prompt_and_only_the_first_turn_names(serve, kin
 
 
 async def test_two_queries_in_flight_in_one_session_both_run_as_turn_one(serve):
-    """No queue and no refusal: both answer, both say turn 1, and both name the session."""
+    """Both are answered as turn 1."""
     async with serve() as client:
         session = await client.session("IDEAT")
         tasks = [

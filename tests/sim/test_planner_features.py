@@ -1,4 +1,4 @@
-"""What else tool_enabled does: columns, recovery, rewrites, repair, distillation, components, answers from the context."""
+"""Tests of further planner features: columns, recovery, rewrites, distillation, components."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FEATURES = {
 
 
 async def asked(serve, prompt: str) -> tuple[dict, dict, dict]:
-    """Ask OPTIM, all luck off, and return task, session file and truth."""
+    """Ask OPTIM without random difficulties; return task, session details and truth."""
     async with serve(chance=False) as client:
         task, session = await client.ask("OPTIM", prompt)
         (truth,) = await client.truth()
@@ -38,8 +38,8 @@ async def asked(serve, prompt: str) -> tuple[dict, dict, dict]:
 
 
 @pytest.mark.parametrize("prompt", FEATURES)
-async def test_our_own_metrics_say_what_happened(serve, prompt):
-    """The readers find what was planted, and count calls, phases and tokens as the truth does."""
+async def test_the_projects_metrics_equal_the_truth(serve, prompt):
+    """The readers find the planted feature and count calls, phases and tokens as the truth does."""
     task, session, truth = await asked(serve, prompt)
     profile = expected(profile_tag="OPTIM", models=(truth["model"],))
     values = observe(read(record(task, session, expected=profile, task_id=task["task_id"])))
@@ -51,17 +51,17 @@ async def test_our_own_metrics_say_what_happened(serve, prompt):
 
 
 def messages(session: dict) -> list[str]:
-    """Return the log messages of the only turn's trace, tools by their names."""
+    """Return the log messages and tool names of the trace of the only turn."""
     (turn,) = session["last_turn_data"]["workflow_history"]
-    said = []
+    found = []
     for entry in turn["execution_trace"]:
         action = entry["action"]
-        said.append(action if isinstance(action, str) else action["arguments"].get("message", action["tool_name"]))
-    return said
+        found.append(action if isinstance(action, str) else action["arguments"].get("message", action["tool_name"]))
+    return found
 
 
 async def test_a_column_iteration_is_many_calls_and_one_entry(serve):
-    """The events show the description and every column; the trace has one entry that holds them all."""
+    """The events show every call, and one trace entry holds all of them."""
     task, session, _ = await asked(serve, "#columns of the orders table")
     shown = [e["event_data"]["details"]["tool_name"] for e in task["events"] if e["event_data"].get("type") == "tool_intent"]
     assert shown == ["base_columnDescription", *["qlty_columnSummary"] * 4, "TDA_FinalReport"]
@@ -76,7 +76,7 @@ async def test_a_column_iteration_is_many_calls_and_one_entry(serve):
 
 
 async def test_every_fast_path_has_its_wording(serve):
-    """A single tool, a loop, a loop over columns with its preparation, a component; an answer from the context has none."""
+    """An answer from the context has no fast-path message."""
     wordings = {
         "which version?": "FASTPATH initiated for 'dba_databaseVersion'.",
         "for each database list its tables": "FASTPATH enabled for tool loop: 'base_tableList'",
@@ -95,7 +95,7 @@ async def test_every_fast_path_has_its_wording(serve):
 
 
 async def test_a_recovery_is_planned_and_not_carried_out(serve):
-    """Its plan is in the stream, its mark in the trace is a string, and the phases go on as they were."""
+    """The events have the recovery plan, the trace has only a mark."""
     task, session, truth = await asked(serve, "#recover")
     said = messages(session)
     assert said.count("RECOVERY_REPLAN") == 1
@@ -105,8 +105,8 @@ async def test_a_recovery_is_planned_and_not_carried_out(serve):
     assert "recovery" in truth["faults"]
 
 
-async def test_the_passes_come_in_their_order_with_a_diff_each(serve):
-    """Before the plan is announced; a report that the server added is not in the LLM's own plan."""
+async def test_rewriting_passes_are_logged_in_order(serve):
+    """They come before the plan is announced. The LLM's plan lacks the added report."""
     assert tuple(rewrite.name for rewrite in REWRITES) == PASSES
     task, session, _ = await asked(serve, "which version? #rewrite=all")
     diffs = [e["event_data"]["details"] for e in task["events"] if e["event_data"].get("type") == "plan_rewrite_diff"]
@@ -119,7 +119,7 @@ async def test_the_passes_come_in_their_order_with_a_diff_each(serve):
 
 
 async def test_a_large_result_is_distilled_for_every_prompt(serve):
-    """The outline is logged before the report; the whole result is in the events all the same, and costs few tokens."""
+    """The events keep the whole result, and the prompt has few tokens."""
     task, session, truth = await asked(serve, "show all rows of the orders table")
     (entry,) = [
         e

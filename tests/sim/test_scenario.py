@@ -1,4 +1,4 @@
-"""The file a server is started with: effects, faults and settings as people write them, and the mistakes it may contain."""
+"""Tests of scenario files: effects, faults, settings and mistakes."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ server:
 """
 
 
-def test_a_file_sets_what_it_says_and_the_command_line_wins(tmp_path):
-    """Faults, effects and settings; options given beside it come first."""
+def test_options_override_the_file(tmp_path):
+    """The file sets faults, effects and settings."""
     path = tmp_path / "scenario.yaml"
     path.write_text(WHOLE)
     settings = load(path, seed=3, tasks_per_s=4.0)
@@ -39,14 +39,14 @@ def test_a_file_sets_what_it_says_and_the_command_line_wins(tmp_path):
 
 
 def test_one_effect_needs_no_list(tmp_path):
-    """A mapping is a list of one."""
+    """A single mapping is accepted in place of a list."""
     path = tmp_path / "scenario.yaml"
     path.write_text("effects: {provider: slow, factor: 1.15}")
     assert load(path).effects == (Effect(provider="slow", factor=1.15),)
 
 
-def test_slow_and_fast_are_the_providers_that_are():
-    """The nicknames name a provider by what it is; others by their names."""
+def test_slow_and_fast_name_the_providers():
+    """The slow provider has more seconds per token."""
     assert FRIENDLI.token_s > GOOGLE.token_s
     assert Effect(provider="slow", factor=2).concerns(OPTIM, 0)
     assert not Effect(provider="slow", factor=2).concerns(OPTIM2, 0)
@@ -56,22 +56,22 @@ def test_slow_and_fast_are_the_providers_that_are():
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("effects: [{factor: 0}]", "effects[0]: the factor must be above 0"),
-        ("effects: [{on: luck, factor: 2}]", "effects[0]: an effect is on one of llm_s"),
-        ("effects: [{provider: nobody, factor: 2}]", "no provider is called 'nobody'; there are Friendli, Google, fast, slow"),
-        ("effects: [{profile: nobody, factor: 2}]", "no profile has the tag 'nobody'"),
-        ("effects: [{provider: slow}]", "effects[0]: wants at least 'factor'"),
-        ("effects: 7", "effects: wants a list"),
+        ("effects: [{factor: 0}]", "effects[0]: factor must be above 0"),
+        ("effects: [{on: luck, factor: 2}]", "effects[0]: unknown target 'luck' of 'on'; choose one of llm_s"),
+        ("effects: [{provider: nobody, factor: 2}]", "unknown provider 'nobody'; choose one of Friendli, Google, fast, slow"),
+        ("effects: [{profile: nobody, factor: 2}]", "unknown profile tag 'nobody'"),
+        ("effects: [{provider: slow}]", "effects[0]: needs 'factor'"),
+        ("effects: 7", "effects: must be a list"),
         ("server: {speed: 2}", "server: unknown key 'speed'"),
-        ("server: {tasks_per_s: -1}", "tasks_per_s must not be negative"),
+        ("server: {tasks_per_s: -1}", "tasks_per_s must be 0 or more, not -1"),
         ("server: {cold_start: 1}", "server: 'cold_start' cannot be 1"),
-        ("server: {quotas: {calls_per_hour: -1}}", "server.quotas: calls_per_hour must not be negative"),
-        ("server: {knowledge: [NOBODY]}", "no profile has the tag 'NOBODY'"),
+        ("server: {quotas: {calls_per_hour: -1}}", "server.quotas: calls_per_hour must be 0 or more, not -1"),
+        ("server: {knowledge: [NOBODY]}", "unknown profile tag 'NOBODY'"),
         ("fault: []", "unknown key 'fault'"),
     ],
 )
-def test_a_wrong_file_says_where(tmp_path, text, says):
-    """One line that names the file, the entry and what there is."""
+def test_a_mistake_in_a_file_is_located(tmp_path, text, says):
+    """The error is one line with the file, the entry and the choices."""
     path = tmp_path / "scenario.yaml"
     path.write_text(text)
     with pytest.raises(ValueError, match=r"scenario\.yaml") as raised:

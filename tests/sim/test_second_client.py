@@ -1,4 +1,4 @@
-"""A client that shares no code with the project does the whole workflow on the embedded server."""
+"""Tests of the second client, which shares no code with the project, on the embedded server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def url():
 
 @pytest.mark.parametrize("tag", ["IDEAT", "OPTIM", "FOCUS", "COORD", "PLAIN", "DIGEST"])
 def test_it_asks_every_type_of_profile(url, tag):
-    """Answered, served by the profile that was asked, with the tokens of the truth."""
+    """The trial is answered by its profile, with the tokens of the truth."""
     trial = Uderia(url).ask(tag, "what is a good training plan? #chain")
     assert (trial.status, trial.answered, trial.profile_tag) == ("complete", True, tag)
     with urllib.request.urlopen(f"{url}/sim/truth", timeout=5) as answer:
@@ -32,8 +32,8 @@ def test_it_asks_every_type_of_profile(url, tag):
     assert trial.input_tokens + trial.output_tokens == truth["input_tokens"] + truth["output_tokens"] + naming
 
 
-def test_it_sees_that_complete_is_not_answered(url):
-    """A plan that never parses ends complete, and the client knows better."""
+def test_it_distinguishes_complete_from_answered(url):
+    """A plan that never parses ends complete without an answer."""
     trial = Uderia(url).ask("OPTIM", "this plan is broken")
     assert (trial.status, trial.answered, trial.answer) == ("complete", False, None)
 
@@ -44,8 +44,8 @@ def test_it_cancels_at_its_deadline(url):
     assert (trial.status, trial.answered) == ("cancelled", False)
 
 
-def test_it_learns_what_is_wrong(url):
-    """A wrong password and an unknown task are refused with their statuses."""
+def test_it_receives_error_statuses(url):
+    """A wrong password gives 401, an unknown task 404."""
     with pytest.raises(Refused) as refused:
         Uderia(url, password="wrong")
     assert refused.value.status == 401

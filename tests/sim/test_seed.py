@@ -1,4 +1,4 @@
-"""The agent of a trial: drawn from (seed, profile, prompt, nth time) alone, with a spread that resembles real queries."""
+"""Tests of the draw of a trial: reproducible, independent of order, with a realistic spread."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TOKENS = (
 
 
 async def trials(serve, order: list[tuple[str, str]], *, together: bool, **settings) -> list[tuple]:
-    """Ask in the given order, one after the other or all at once, and return what was drawn, sorted."""
+    """Ask in the given order, in sequence or all at once; return the sorted draws."""
     async with serve(learning=False, **settings) as client:
         if together:
             async with anyio.create_task_group() as group:
@@ -42,7 +42,7 @@ async def trials(serve, order: list[tuple[str, str]], *, together: bool, **setti
 
 
 async def test_tokens_do_not_depend_on_order_or_overlap(serve):
-    """The same trials backwards, or all at once, draw the same agents, contaminated reports included."""
+    """The draws are the same backwards and all at once, also for contaminated reports."""
     order = [(tag, prompt) for prompt in PROMPTS for tag in ("IDEAT", "OPTIM", "OPTIM", "OPTIM2")]
     first = await trials(serve, order, together=False)
     assert await trials(serve, order[::-1], together=False) == first
@@ -51,7 +51,7 @@ async def test_tokens_do_not_depend_on_order_or_overlap(serve):
 
 
 async def test_a_repeat_is_another_draw(serve):
-    """The nth asking of one prompt differs from the first, and is the same on every server of that seed."""
+    """Repeats differ, and are the same on every server with that seed."""
     order = [("IDEAT", PROMPTS[0])] * 3
     drawn = await trials(serve, order, together=False)
     assert len(set(drawn)) == 3
@@ -59,7 +59,7 @@ async def test_a_repeat_is_another_draw(serve):
 
 
 def latencies(profile_type: str, llm, queries: int, repeats: int) -> list[list[float]]:
-    """Return log seconds of a plain two-call trial, by query and repeat."""
+    """Return the logarithms of the seconds of a two-call trial, by query and repeat."""
     kinds = ("agent_step", "agent_answer") if profile_type == "llm_only" else ("plan", "report")
     rows = []
     for query in range(queries):
@@ -78,8 +78,8 @@ def latencies(profile_type: str, llm, queries: int, repeats: int) -> list[list[f
 @pytest.mark.parametrize(
     ("profile_type", "llm", "lowest", "highest"), [("llm_only", GOOGLE, 1.5, 4), ("tool_enabled", FRIENDLI, 13, 26)]
 )
-def test_latency_is_of_the_order_the_seed_document_shows(profile_type, llm, lowest, highest):
-    """The median is near 3 s for IDEAT and 20 s for OPTIM; queries differ more than repeats of one do."""
+def test_latency_is_near_the_published_example(profile_type, llm, lowest, highest):
+    """The median is near 3 s for IDEAT and 20 s for OPTIM; queries vary more than repeats."""
     rows = latencies(profile_type, llm, queries=200, repeats=5)
     assert lowest < math.exp(statistics.median(value for row in rows for value in row)) < highest
     between = statistics.pstdev(statistics.fmean(row) for row in rows)
@@ -89,7 +89,7 @@ def test_latency_is_of_the_order_the_seed_document_shows(profile_type, llm, lowe
 
 
 def test_most_ordinary_trials_end_answered():
-    """Over 90 % of the plans parse, and over 90 % of the agents answer."""
+    """Plans and agents fail in fewer than 10 % of trials."""
     chances = CHANCES["tool_enabled"].plan_fails + CHANCES["llm_only"].agent_fails
     assert 0 < chances < 0.1
     troubles = []
@@ -111,13 +111,13 @@ def test_most_ordinary_trials_end_answered():
         ("how much space does each of the databases use?", ["dba_databaseSpace"]),
     ],
 )
-def test_a_prompt_is_understood(prompt, tools):
-    """The tools a person would reach for, and no more."""
+def test_a_prompt_needs_the_expected_tools(prompt, tools):
+    """The needs are the tools that a person would choose."""
     assert [need.tool for need in needs(prompt)] == tools
 
 
-def test_a_prompt_nobody_understands_is_always_misunderstood_alike():
-    """One need, drawn from the text itself."""
+def test_an_unknown_prompt_always_gets_the_same_need():
+    """One need is drawn from the text."""
     assert needs("xyzzy") == needs("xyzzy")
     assert len(needs("xyzzy")) == 1
 
@@ -135,5 +135,5 @@ def test_a_prompt_nobody_understands_is_always_misunderstood_alike():
     ],
 )
 def test_a_prompt_that_names_a_difficulty_gets_it(prompt, named):
-    """By mark or in words; a greeting is chat only where nothing else is asked."""
+    """A mark or words name it. A greeting is chat only if the prompt asks for nothing else."""
     assert difficulties(prompt) == Difficulties(**named)

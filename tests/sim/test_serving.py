@@ -1,4 +1,4 @@
-"""The server as a process: one line on stdout, silence on stderr, and a prompt end."""
+"""Tests of the server process: stdout, stderr and exit."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def start(*options: str, **how: object) -> subprocess.Popen:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_says_where_it_listens_and_ends_on_a_signal(number):
-    """The line names url, seed and speed; a signal ends it at once, quietly, with exit code 0."""
+def test_it_prints_its_url_and_exits_on_a_signal(number):
+    """The line has URL, seed and speed. The exit code is 0 and stderr is empty."""
     with start("--seed", "3", "--speed", "20", stdin=subprocess.DEVNULL) as process:
         line = json.loads(process.stdout.readline())
         assert (line["seed"], line["speed"]) == (3, 20.0)
@@ -32,8 +32,8 @@ def test_it_says_where_it_listens_and_ends_on_a_signal(number):
         assert (process.returncode, rest, errors) == (0, "", "")
 
 
-def test_it_ends_quietly_under_a_request():
-    """A request that the end cuts short leaves no traceback."""
+def test_it_exits_without_a_traceback_during_a_request():
+    """A request in progress does not delay the exit."""
     with start("--speed", "0.001", "--login-limit", "0", stdin=subprocess.DEVNULL) as process:
         host, port = json.loads(process.stdout.readline())["url"].removeprefix("http://").split(":")
         body = b'{"username": "admin", "password": "admin"}'
@@ -49,8 +49,8 @@ def test_it_ends_quietly_under_a_request():
         assert (process.returncode, rest, errors) == (0, "", "")
 
 
-def test_it_ends_with_its_parent():
-    """When stdin ends, so does the server."""
+def test_it_exits_with_its_parent():
+    """The server exits when stdin closes."""
     with start("--exit-with-parent", stdin=subprocess.PIPE) as process:
         assert process.stdout.readline()
         process.stdin.close()
@@ -60,10 +60,10 @@ def test_it_ends_with_its_parent():
 
 @pytest.mark.parametrize(
     ("options", "says"),
-    [(["--speed", "0"], "speed must be above 0"), (["--default-profile", "NOPE"], "no profile has the tag 'NOPE'")],
+    [(["--speed", "0"], "speed must be above 0"), (["--default-profile", "NOPE"], "unknown profile tag 'NOPE'")],
 )
 def test_bad_options_are_usage_errors(options, says):
-    """Exit code 2 and one line that says what is wrong."""
+    """The exit code is 2 and one line explains the mistake."""
     with start(*options, stdin=subprocess.DEVNULL) as process:
         _, errors = process.communicate(timeout=10)
         assert process.returncode == 2

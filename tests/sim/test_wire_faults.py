@@ -1,4 +1,4 @@
-"""Planted faults of the wire, seen from a socket: what the client gets, what the server did all the same, and the counts."""
+"""Tests of planted network faults through a socket: responses, effects on the server, counts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STATUSES = {"http_429": 429, "http_429_header": 429, "http_429_body": 429, "http
 
 @pytest.fixture
 def serve(tmp_path):
-    """Return the function that starts a server with faults, as the command line does."""
+    """Return the function that starts a server process with faults."""
 
     def start(*faults: str):
         path = tmp_path / "faults.yaml"
@@ -40,13 +40,13 @@ def signed_in(url: str):
 
 
 def counted(client: httpx.Client) -> dict:
-    """Return what the server says was planted."""
+    """Return the counts of ``/sim/faults``."""
     return client.get("/sim/faults").json()
 
 
 @pytest.mark.parametrize("kind", sorted(set(WIRE_KINDS) - {"token_expiry", "restart", "away"}))
-def test_each_kind_spoils_its_call_and_no_other(serve, kind):
-    """Asked at rate 1 on session details: those are spoilt, sessions are made as ever, and the count is kept."""
+def test_each_kind_affects_only_its_call(serve, kind):
+    """At rate 1 on session details, other requests are unaffected and the fault is counted."""
     with serve(f"kind: {kind}, rate: 1, call: details, factor: 3") as url, signed_in(url) as client:
         session = client.post("/api/v1/sessions", json={}).json()["session_id"]
         path = f"/api/v1/sessions/{session}/details"
@@ -69,8 +69,8 @@ def test_each_kind_spoils_its_call_and_no_other(serve, kind):
         assert counted(client)["calls"]["details"] == 1
 
 
-def test_a_query_may_be_taken_and_its_answer_lost(serve):
-    """The connection is reset after the server took the query: it is asked, and answered in its session."""
+def test_a_query_runs_although_its_response_is_lost(serve):
+    """The connection is reset after the server accepted the query."""
     with serve("kind: reset_after, rate: 1, call: query") as url, signed_in(url) as client:
         session = client.post("/api/v1/sessions", json={}).json()["session_id"]
         with pytest.raises(httpx.TransportError):
@@ -83,7 +83,7 @@ def test_a_query_may_be_taken_and_its_answer_lost(serve):
 
 
 def test_tokens_expire_and_tasks_are_forgotten_at_a_request(serve):
-    """After the request that drew it: every sign-in has ended; every task is gone."""
+    """Every sign-in expires, or every task is forgotten, at the request that draws the fault."""
     with serve("kind: token_expiry, rate: 1, call: details") as url, signed_in(url) as client:
         session = client.post("/api/v1/sessions", json={}).json()["session_id"]
         assert client.get(f"/api/v1/sessions/{session}/details").status_code == 404
@@ -95,8 +95,8 @@ def test_tokens_expire_and_tasks_are_forgotten_at_a_request(serve):
         assert client.get(f"/api/v1/tasks/{task}").status_code == 404
 
 
-def test_one_who_is_away_refuses_connections_and_comes_back_knowing_everything(serve):
-    """The request that drew it breaks off; nobody listens; then the same server does, with its sessions and tokens."""
+def test_a_server_that_is_away_comes_back_with_its_sessions(serve):
+    """The request is aborted, connections are refused, then sessions and tokens still work."""
     with serve("kind: away, rate: 1, call: details, factor: 0.3") as url, signed_in(url) as client:
         session = client.post("/api/v1/sessions", json={}).json()["session_id"]
         with pytest.raises(httpx.TransportError):
@@ -113,8 +113,8 @@ def test_one_who_is_away_refuses_connections_and_comes_back_knowing_everything(s
         assert client.post(f"/api/v1/sessions/{session}/query", json={"prompt": PROMPT}).status_code == 202
 
 
-def test_a_stalled_body_breaks_off_in_the_end(serve):
-    """After its time, with half of the answer."""
+def test_a_stalled_body_is_aborted_after_its_time(serve):
+    """The client gets half of the response."""
     with serve("kind: stalled_body, rate: 1, call: details, factor: 0.2") as url, signed_in(url) as client:
         session = client.post("/api/v1/sessions", json={}).json()["session_id"]
         began = time.monotonic()
@@ -123,14 +123,14 @@ def test_a_stalled_body_breaks_off_in_the_end(serve):
         assert time.monotonic() - began > 0.15
 
 
-def test_a_fault_of_the_wire_has_its_time(serve):
-    """Before it begins nothing is spoilt."""
+def test_a_network_fault_applies_only_at_its_time(serve):
+    """A fault that starts later affects no request."""
     with serve("kind: http_503, rate: 1, from: 3600") as url, signed_in(url) as client:
         assert client.post("/api/v1/sessions", json={}).status_code == 201
 
 
 @pytest.mark.parametrize(("kind", "call"), [("reset", "profiles"), ("slow", "task")])
-def test_a_call_is_one_there_is_and_only_of_the_wire(kind, call):
-    """The mistake names the calls."""
-    with pytest.raises(ValueError, match="a call is one of login, session, query"):
+def test_a_call_must_be_known_and_of_a_network_fault(kind, call):
+    """The error lists the calls."""
+    with pytest.raises(ValueError, match="choose one of login, session, query"):
         Fault(kind=kind, rate=1, call=call)

@@ -1,5 +1,6 @@
-"""The embedded Uderia: a server that speaks Uderia's REST and plays an agent by seeded rules.
+"""The embedded Uderia: a server with Uderia's REST interface and agents drawn from a seed.
 
-A stranger to the rest of the package on purpose: it imports nothing of it, so that a mistake of our own readers about the
-protocol cannot be mirrored here and test green. ``app.create`` gives the ASGI application, ``serving.serve`` runs it on a port.
+Its code is separate from the rest of the package, so a mistake in the client's reading of the protocol
+shows up as a failed test. ``app.create`` returns the ASGI application; ``serving.serve`` runs it on
+a port.
 """

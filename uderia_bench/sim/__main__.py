@@ -12,34 +12,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve with the options of a command line; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m uderia_bench.sim", description="Serve the embedded Uderia.")
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free one; the line on stdout says which")
+    parser.add_argument("--port", type=int, default=0, help="0 for a free port; stdout shows the URL")
     parser.add_argument("--seed", type=int, default=7, help="the same seed gives the same agent")
-    parser.add_argument("--speed", type=float, default=1.0, help="how many times faster than the real thing the agent is")
-    parser.add_argument("--login-limit", type=int, metavar="N", help="sign-ins per minute and address; 0 for no limit")
-    parser.add_argument("--tasks-per-s", type=float, metavar="N", help="what it sustains at speed 1; 0 for no limit")
-    parser.add_argument("--default-profile", default="OPTIM", metavar="TAG", help="the user's default profile; 'none' for none")
-    parser.add_argument("--no-learning", action="store_true", help="keep no successful plans: every query is cold")
-    parser.add_argument("--faults", type=Path, metavar="FILE", help="planted faults, effects and other settings (scenario.py)")
-    parser.add_argument("--exit-with-parent", action="store_true", help="end when stdin ends")
+    parser.add_argument("--speed", type=float, default=1.0, help="how many times faster than a real agent")
+    parser.add_argument("--login-limit", type=int, metavar="N", help="sign-ins a minute for each address; 0 for no limit")
+    parser.add_argument("--tasks-per-s", type=float, metavar="N", help="throughput at speed 1; 0 for no limit")
+    parser.add_argument(
+        "--default-profile", default="OPTIM", metavar="TAG", help="default profile of the user; 'none' for none"
+    )
+    parser.add_argument("--no-learning", action="store_true", help="do not store successful plans: every query is cold")
+    parser.add_argument("--faults", type=Path, metavar="FILE", help="YAML file with planted faults, effects and settings")
+    parser.add_argument("--exit-with-parent", action="store_true", help="exit when stdin closes")
     options = parser.parse_args(arguments)
 
     from uderia_bench.sim.agent.profiles import BY_TAG  # noqa: PLC0415
     from uderia_bench.sim.config import Settings  # noqa: PLC0415
     from uderia_bench.sim.serving import serve  # noqa: PLC0415
-    from uderia_bench.sim.trouble import scenario  # noqa: PLC0415 - --help should not wait for the server's imports
+    from uderia_bench.sim.trouble import scenario  # noqa: PLC0415 - keeps --help fast
 
     default = None if options.default_profile.lower() == "none" else options.default_profile.lstrip("@").upper()
     if default is not None and default not in BY_TAG:
-        parser.error(f"no profile has the tag {options.default_profile!r}; there are {', '.join(BY_TAG)}")
-    said = {"seed": options.seed, "speed": options.speed, "default_profile": default}
+        parser.error(f"unknown profile tag {options.default_profile!r}; choose one of {', '.join(BY_TAG)}")
+    given = {"seed": options.seed, "speed": options.speed, "default_profile": default}
     if options.login_limit is not None:
-        said["login_limit"] = options.login_limit
+        given["login_limit"] = options.login_limit
     if options.tasks_per_s is not None:
-        said["tasks_per_s"] = options.tasks_per_s
+        given["tasks_per_s"] = options.tasks_per_s
     if options.no_learning:
-        said["learning"] = False
+        given["learning"] = False
     try:
-        settings = Settings(**said) if options.faults is None else scenario.load(options.faults, **said)
+        settings = Settings(**given) if options.faults is None else scenario.load(options.faults, **given)
     except ValueError as problem:
         parser.error(str(problem))
     try:

@@ -1,4 +1,4 @@
-"""Who may come in: the one user, tokens that expire, and the limits on signing in.
+"""Sign-in: the user account, tokens that expire, and the limits on sign-ins.
 
 Source: docs/reference/protocol.md, "Signing in".
 """
@@ -21,7 +21,7 @@ from uderia_bench.sim.clock import Clock
 _USERNAME, _PASSWORD = "admin", "admin"
 _TOKEN_HOURS = 24
 _MINUTE_S = 60
-_FREE_FAILURES = 1  # the first wrong password costs no wait
+_FREE_FAILURES = 1  # the first wrong password has no waiting time
 _MOST_FAILURES = 5
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 2, 30
 _LOCKED_S = 15 * _MINUTE_S
@@ -31,7 +31,7 @@ _WRONG = {"message": "Invalid username or password", "status": "error"}
 
 @dataclass(slots=True)
 class _Bucket:
-    """Sign-ins left for one address, refilled evenly."""
+    """Remaining sign-ins of one address, refilled at a constant rate."""
 
     left: float
     at: float
@@ -39,7 +39,7 @@ class _Bucket:
 
 @dataclass(slots=True)
 class _Failures:
-    """Wrong passwords of one user in a row, and when the next try is allowed."""
+    """Number of consecutive wrong passwords, and the time of the next allowed attempt."""
 
     count: int = 0
     next_try: float = 0.0
@@ -47,7 +47,7 @@ class _Failures:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP status and the JSON with it."""
+    """An HTTP status and its JSON body."""
 
     status: int
     body: dict[str, Any]
@@ -55,7 +55,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessToken:
-    """A long-lived token, as creating one answers."""
+    """A long-lived token with the data that its creation returns."""
 
     token: str
     token_id: str
@@ -66,16 +66,16 @@ class AccessToken:
 
 @dataclass(slots=True)
 class Accounts:
-    """Sign-in, tokens, and the user they stand for."""
+    """The user account, its tokens and its sign-in limits."""
 
     clock: Clock
     login_limit: int
     user_uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
     _created_at: str = ""
     _last_login_at: str | None = None
-    _valid: dict[str, float] = field(default_factory=dict)  # token -> epoch second it ends
+    _valid: dict[str, float] = field(default_factory=dict)  # token -> epoch second of its expiry
     _access: dict[str, AccessToken] = field(default_factory=dict)  # by token id
-    _uses: dict[str, tuple[int, str | None]] = field(default_factory=dict)  # access token -> times used, and when last
+    _uses: dict[str, tuple[int, str | None]] = field(default_factory=dict)  # access token -> number of uses, time of the last
     _secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     _buckets: dict[str, _Bucket] = field(default_factory=dict)
     _failures: _Failures = field(default_factory=_Failures)
@@ -84,7 +84,7 @@ class Accounts:
         self._created_at = self.clock.local_stamp()
 
     def user_of(self, authorization: str | None) -> str | None:
-        """Return the user behind an Authorization header, None for nobody."""
+        """Return the uuid of the user of an Authorization header, None without a valid token."""
         if authorization is None or not authorization.startswith("Bearer "):
             return None
         token = authorization.removeprefix("Bearer ")
@@ -96,7 +96,7 @@ class Accounts:
         return self.user_uuid
 
     def log_in(self, address: str, body: Any) -> Answer:
-        """Answer a sign-in; ``body`` is the decoded JSON, None where there was none."""
+        """Answer a sign-in. ``body`` is the decoded JSON, None without any."""
         wait = self._take_from_bucket(address)
         if wait is not None:
             return Answer(429, {"message": "Login rate limit exceeded", "retry_after": wait, "status": "error"})
@@ -128,20 +128,20 @@ class Accounts:
         return Answer(200, {"message": "Login successful", "status": "success", "token": self._issue(), "user": user})
 
     def refresh(self, token: str) -> Answer:
-        """Replace a token; the old one ends at once."""
+        """Replace a token and revoke the old one."""
         self.revoke(token)
         return Answer(200, {"message": "Token refreshed successfully", "status": "success", "token": self._issue()})
 
     def revoke(self, token: str) -> None:
-        """End a token."""
+        """Revoke a token."""
         self._valid.pop(token, None)
 
     def expire(self) -> None:
-        """End every sign-in, as time does; access tokens stay."""
+        """Expire every sign-in token; access tokens stay valid."""
         self._valid = {token: ends for token, ends in self._valid.items() if token in self._uses}
 
     def create_access_token(self, name: str, expires_in_days: int | None) -> AccessToken:
-        """Return a new ``tda_`` token."""
+        """Create a ``tda_`` access token."""
         now = datetime.fromtimestamp(self.clock.epoch, UTC)
         ends = None if expires_in_days is None else now + timedelta(days=expires_in_days)
         token = f"tda_{secrets.token_urlsafe(32)}"
@@ -158,7 +158,7 @@ class Accounts:
         return made
 
     def access_tokens(self) -> list[dict[str, Any]]:
-        """List the access tokens that are good, without the tokens themselves."""
+        """List the valid access tokens by id and prefix."""
         return [
             {
                 "created_at": made.created_at,
@@ -173,7 +173,7 @@ class Accounts:
         ]
 
     def revoke_access_token(self, token_id: str) -> bool:
-        """End an access token; return whether there was one."""
+        """Revoke an access token; return False for an unknown id."""
         made = self._access.pop(token_id, None)
         if made is None:
             return False
@@ -182,7 +182,7 @@ class Accounts:
         return True
 
     def me(self) -> dict[str, Any]:
-        """Return the signed-in user as GET /auth/me shows it."""
+        """Return the user as GET /auth/me shows it."""
         return {
             "created_at": self._created_at,
             "display_name": None,
@@ -211,7 +211,7 @@ class Accounts:
         return token
 
     def _take_from_bucket(self, address: str) -> int | None:
-        """Return the seconds until the next sign-in is allowed, None where this one is."""
+        """Return the seconds until the next allowed sign-in, None if this one is allowed."""
         if self.login_limit == 0:
             return None
         now = self.clock.seconds
@@ -225,7 +225,7 @@ class Accounts:
         return max(1, round((1 - bucket.left) / per_second))
 
     def _too_soon(self, body: dict[str, str]) -> Answer | None:
-        """Refuse the known user, whatever the password, while a wait or a lock is on."""
+        """Refuse the user during a waiting time or a lock, also with the right password."""
         left = self._failures.next_try - self.clock.seconds
         if body["username"].strip() != _USERNAME or self._failures.count <= _FREE_FAILURES or left <= 0:
             return None
@@ -245,7 +245,7 @@ class Accounts:
             return _locked(_LOCKED_S)
         delay = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** (failures.count - 2))
         failures.next_try = self.clock.seconds + delay
-        wait = max(1, delay - 1)  # the server counts down whole seconds from the moment before
+        wait = max(1, delay - 1)  # the server shows whole seconds, rounded down
         left = _MOST_FAILURES - failures.count
         message = f"Invalid password. Please wait {wait} seconds before trying again. {left} attempts remaining."
         return Answer(401, {"message": message, "status": "error"} | self._attempts(wait))
@@ -266,5 +266,5 @@ def _base64(data: bytes) -> bytes:
 
 
 def prefix(token: str) -> str:
-    """Return the part of an access token the server shows again."""
+    """Return the visible prefix of an access token."""
     return token[:_PREFIX_LENGTH]

@@ -17,7 +17,7 @@ async def _page(_: Request, failure: Exception) -> Response:
 
 
 def create(settings: Settings) -> Starlette:
-    """Return a server of its own: two of them share nothing."""
+    """Create the application of one server with a separate state."""
     app = Starlette(
         routes=[
             *auth.ROUTES,

@@ -1,9 +1,9 @@
-"""How much one server process can take: a single event loop whose work queues up.
+"""Capacity of one server process: a single event loop with a queue of work.
 
 Source: docs/reference/protocol.md, "Concurrency and limits"; docs/reference/measured.md, "Load".
 
-The real server has no queue and no limit; it has one loop, and all its code does on it waits for what is before it. On two
-cores it sustains 2 to 2.5 tasks a second, whatever the agents themselves wait for. Waits for an LLM or a tool are not work.
+On two cores the real server sustains 2 to 2.5 tasks a second. Waiting for an LLM or a tool is not
+work of the loop.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ import asyncio
 
 from uderia_bench.sim.clock import Clock
 
-MEASURED_TASKS_PER_S = 2.5  # what the seconds of work written in the engines add up to, as measured
-LLM_CALL_S = 0.06  # work around one LLM call: assembling the prompt, counting, saving the session
-TOOL_CALL_S = 0.03  # ... around one tool call
-_READ_S = 0.0005  # ... of reading one task, which is serialised once
-# A request waits behind the work at hand, not behind all that is queued: at 60 tasks in flight a submit took 3.6 s, a poll 2.5.
+MEASURED_TASKS_PER_S = 2.5  # as measured; the work of one task in the engines adds up to it
+LLM_CALL_S = 0.06  # work for one LLM call: prompt, token counts, saving the session
+TOOL_CALL_S = 0.03  # work for one tool call
+_READ_S = 0.0005  # work for one read of a task
+# A request waits behind the current work only: with 60 tasks in flight a submit took 3.6 s and a
+# poll 2.5 s.
 _LONGEST_REQUEST_S = 4.0
 _LONGEST_READ_S = 3.0
-_SHORTEST_WAIT_S = 0.001  # below it a timer costs more than it models
+_SHORTEST_WAIT_S = 0.001  # a shorter timer costs more time than it models
 
 
 class Loop:
-    """The server's one event loop. ``tasks_per_s`` 0: work takes its time, but never another's."""
+    """The event loop of the server. With ``tasks_per_s`` 0 tasks do not wait for each other."""
 
     def __init__(self, clock: Clock, tasks_per_s: float) -> None:
         self._clock = clock
@@ -31,7 +32,7 @@ class Loop:
         self._free_at = 0.0
 
     async def work(self, seconds: float) -> None:
-        """Do what takes the measured server ``seconds`` at speed 1, after everything queued before."""
+        """Do work of ``seconds`` at speed 1 after all queued work."""
         if self._scale is None:
             await self._clock.sleep(seconds)
             return
@@ -40,11 +41,11 @@ class Loop:
             await asyncio.sleep(wait)
 
     async def answer(self, seconds: float) -> None:
-        """Do the work of a request that changes something: queued like all work, but its answer never takes long."""
+        """Do the work of a request that changes something, with a bounded waiting time."""
         await self._bounded(seconds, _LONGEST_REQUEST_S)
 
     async def read(self) -> None:
-        """Answer a read: it waits for the work before it, but never for long."""
+        """Do the work of a read, with a bounded waiting time."""
         await self._bounded(_READ_S, _LONGEST_READ_S)
 
     async def _bounded(self, seconds: float, longest: float) -> None:
@@ -56,7 +57,7 @@ class Loop:
             await asyncio.sleep(wait)
 
     def _queue(self, seconds: float) -> float:
-        """Queue so much work and return how long it is until it is done, in real seconds."""
+        """Queue work and return the real seconds until it is done."""
         now = self._clock.seconds
         self._free_at = max(now, self._free_at) + seconds / self._clock.speed
         return self._free_at - now

@@ -1,4 +1,4 @@
-"""The server's clocks: real stamps that never go back, and waits that a speed shortens."""
+"""Clock of the server: real timestamps that never go back, and sleeps divided by the speed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 
 class Clock:
-    """Monotonic seconds, wall-clock stamps made from them, and scaled sleeping."""
+    """Monotonic seconds, timestamps derived from them, and scaled sleeps."""
 
     def __init__(self, speed: float) -> None:
         self.speed = speed
@@ -21,17 +21,17 @@ class Clock:
 
     @property
     def epoch(self) -> float:
-        """Seconds since 1970, never going back."""
+        """Seconds since 1970 that never go back."""
         return self._wall_zero + time.perf_counter()
 
     def stamp(self) -> str:
-        """Now, as the server stamps events: ISO, microseconds, UTC."""
+        """Return the present time as the server stamps events: ISO format, microseconds, UTC."""
         return datetime.fromtimestamp(self.epoch, UTC).isoformat(timespec="microseconds")
 
     def local_stamp(self) -> str:
-        """Now, as the server stamps sessions: naive local time."""
-        return datetime.fromtimestamp(self.epoch).isoformat(timespec="microseconds")  # noqa: DTZ006 - the server's own oddity
+        """Return the present time as the server stamps sessions: local time without a zone."""
+        return datetime.fromtimestamp(self.epoch).isoformat(timespec="microseconds")  # noqa: DTZ006 - as the real server does
 
     async def sleep(self, seconds: float) -> None:
-        """Wait for what takes the agent ``seconds`` at speed 1."""
+        """Sleep for ``seconds`` divided by the speed."""
         await asyncio.sleep(seconds / self.speed)

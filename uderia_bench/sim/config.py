@@ -1,4 +1,4 @@
-"""What can be set about one embedded server. Values only."""
+"""Settings of one embedded server."""
 
 from __future__ import annotations
 
@@ -18,14 +18,18 @@ LOGINS_PER_MINUTE = 5  # the real server's default, per address (docs/reference/
 class Settings:
     """The settings of one server.
 
-    ``speed`` divides every wait of the agent and all work of the server; stamps stay real time. ``default_profile`` is the tag
-    of the user's default profile, None for a user without one. ``login_limit`` is sign-ins per minute and address, 0 for no
-    limit. ``learning``: successful plans are kept and found again, as the real server does; without it every query is cold.
-    ``tasks_per_s`` is what the server sustains at speed 1, 0 for no limit. ``cold_start``: the first query after a start is
-    late. ``chance``: trouble happens unasked, as often as agent.py says; without it only what prompts and faults ask for.
-    ``knowledge`` are the tags of profiles that look up knowledge before they answer. ``unpriced`` are providers whose models
-    the server prices by its fallback, without a word. ``quotas`` limit the user; none by default, where the real server has
-    1,000 calls an hour. ``faults`` and ``effects`` are planted.
+    - ``speed`` divides every duration of the agent and of the server; timestamps are real time.
+    - ``default_profile`` is the tag of the user's default profile, None for a user without one.
+    - ``login_limit`` is the number of sign-ins a minute for each address, 0 for no limit.
+    - ``learning`` stores successful plans and finds them again; without it every query is cold.
+    - ``tasks_per_s`` is the throughput at speed 1, 0 for no limit.
+    - ``cold_start`` delays the first query after a start.
+    - ``chance`` draws random difficulties (``draw.CHANCES``); without it only prompts and faults
+      ask for them.
+    - ``knowledge`` are the tags of profiles that retrieve knowledge before they answer.
+    - ``unpriced`` are providers whose models have the fallback price.
+    - ``quotas`` limit the user. The default has none; the real server has 1,000 calls an hour.
+    - ``faults`` and ``effects`` are planted.
     """
 
     seed: int = 7
@@ -46,13 +50,13 @@ class Settings:
         if self.speed <= 0:
             raise ValueError(f"speed must be above 0, not {self.speed}")
         if self.login_limit < 0:
-            raise ValueError(f"login limit must not be negative, and is {self.login_limit}")
+            raise ValueError(f"login_limit must be 0 or more, not {self.login_limit}")
         if self.tasks_per_s < 0:
-            raise ValueError(f"tasks_per_s must not be negative, and is {self.tasks_per_s}")
+            raise ValueError(f"tasks_per_s must be 0 or more, not {self.tasks_per_s}")
         for tag in self.knowledge:
             if tag not in BY_TAG:
-                raise ValueError(f"no profile has the tag {tag!r}; there are {', '.join(BY_TAG)}")
+                raise ValueError(f"unknown profile tag {tag!r}; choose one of {', '.join(BY_TAG)}")
         known = [llm.provider for llm in LLMS]
         for provider in self.unpriced:
             if provider not in known:
-                raise ValueError(f"no provider is called {provider!r}; there are {', '.join(known)}")
+                raise ValueError(f"unknown provider {provider!r}; choose one of {', '.join(known)}")

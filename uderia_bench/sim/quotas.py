@@ -1,4 +1,4 @@
-"""What a user may spend: LLM calls by the hour and the day, tokens by the month, checked inside a task.
+"""Quotas of the user: LLM calls an hour and a day, tokens a month. Each task checks them.
 
 Source: docs/reference/protocol.md, "Quotas".
 """
@@ -11,13 +11,13 @@ from typing import Any
 
 from uderia_bench.sim.clock import Clock
 
-CALLS_PER_HOUR = 1000  # the real server's default user has this many, and 10,000 a day
+CALLS_PER_HOUR = 1000  # default of the real server, with 10,000 a day
 OVER_THE_HOUR = "Rate limit exceeded: Hourly limit exceeded ({} requests/hour)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quotas:
-    """The limits; None for none."""
+    """The limits; None means no limit."""
 
     calls_per_hour: int | None = None
     calls_per_day: int | None = None
@@ -28,16 +28,16 @@ class Quotas:
         for name in self.__slots__:
             limit = getattr(self, name)
             if limit is not None and limit < 0:
-                raise ValueError(f"{name} must not be negative, and is {limit}")
+                raise ValueError(f"{name} must be 0 or more, not {limit}")
 
 
 class QuotaExceededError(Exception):
-    """The user has nothing left; the text is what the server says."""
+    """A quota is used up. The text is the server's error message."""
 
 
 @dataclass(slots=True)
 class Meter:
-    """Counts against the limits, by UTC hour, day and month. An LLM call counts once, naming included."""
+    """Counts the use of the quotas by UTC hour, day and month. Naming calls count too."""
 
     clock: Clock
     quotas: Quotas
@@ -54,7 +54,7 @@ class Meter:
             self._counted[what, period] = self._counted.get((what, period), 0) + amount
 
     def require(self) -> None:
-        """Raise ``QuotaExceededError`` where a limit is used up."""
+        """Raise ``QuotaExceededError`` if a limit is used up."""
         quotas = self.quotas
         for what, period, text in (
             ("calls_per_hour", self._hour(), OVER_THE_HOUR),
@@ -67,7 +67,7 @@ class Meter:
                 raise QuotaExceededError(text.format(limit))
 
     def document(self) -> dict[str, Any]:
-        """Return the limits and what is used of them. The real server's own keys are not known."""
+        """Return the limits and their use. The keys are ours; the real server's are not known."""
         periods = {"calls_per_hour": self._hour(), "calls_per_day": self._day()}
         return {
             name: {"limit": getattr(self.quotas, name), "used": self._counted.get((name, periods.get(name, self._month())), 0)}

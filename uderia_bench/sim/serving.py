@@ -1,4 +1,4 @@
-"""Serving the embedded Uderia on a port: one process, one JSON line when it listens, silence otherwise."""
+"""Serving the embedded Uderia on a port. One JSON line on stdout shows the URL."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from uderia_bench.sim.config import Settings
 from uderia_bench.sim.trouble.wire_faults import WireFaults
 
 _BACKLOG = 2048
-KEEP_ALIVE_S = 5  # an idle connection is closed after it, as the real server's Hypercorn does
+KEEP_ALIVE_S = 5  # idle time after which the real server's Hypercorn closes a connection
 _CHUNK = 4096
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, ending quietly: the signals are handled here, and nothing is waited for. It can be away for a while."""
+    """uvicorn server that leaves signals to this module and can stop listening for some seconds."""
 
     @contextlib.contextmanager
-    def capture_signals(self):  # type: ignore[no-untyped-def]  # noqa: ANN202 - uvicorn's own signature changes between versions
-        """Leave the signals alone."""
+    def capture_signals(self):  # type: ignore[no-untyped-def]  # noqa: ANN202 - uvicorn's signature changes between versions
+        """Install no signal handlers."""
         yield
 
     def leave(self, seconds: float) -> None:
-        """Refuse connections for some seconds, after breaking off those there are; whoever is away already stays so."""
+        """Abort all connections and refuse new ones for some seconds."""
         for server in self.servers:
             address, family = server.sockets[0].getsockname(), server.sockets[0].family
             server.close()
@@ -47,8 +47,9 @@ class _Server(uvicorn.Server):
 
 
 def listening(family: int, address: tuple[Any, ...]) -> socket.socket:
-    """Return a socket that listens at an address; raises OSError where it is taken."""
-    # asyncio switches Nagle's algorithm off only where the protocol is named; with it on, every answer comes 40 ms late.
+    """Return a socket that listens at an address. Raises OSError if the address is in use."""
+    # asyncio switches Nagle's algorithm off only if the protocol is named. With it, every response
+    # takes 40 ms longer.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -68,7 +69,10 @@ def serve(
     exit_with_parent: bool = False,
     keep_alive_s: int = KEEP_ALIVE_S,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, or, with ``exit_with_parent``, until stdin ends. Raises OSError for a taken port."""
+    """Serve until SIGTERM or SIGINT, or with ``exit_with_parent`` until stdin closes.
+
+    Raises OSError if the port is in use.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with listening(family, (host, port)) as listener:
         asyncio.run(_serve(settings, listener, host, exit_with_parent=exit_with_parent, keep_alive_s=keep_alive_s))
@@ -100,14 +104,14 @@ async def _serve(settings: Settings, listener: socket.socket, host: str, *, exit
     sys.stdout.flush()
     stopping = asyncio.create_task(ended.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    logging.getLogger("uvicorn.error").disabled = True  # requests that the end cuts short are nobody's mistake
+    logging.getLogger("uvicorn.error").disabled = True  # requests cut short by the exit are expected
     serving.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await serving
 
 
 def _when_stdin_ends(loop: asyncio.AbstractEventLoop, ended: Callable[[], None]) -> None:
-    """Call ``ended`` when the parent closes our stdin, as its death does."""
+    """Call ``ended`` when stdin closes, which happens when the parent exits."""
 
     def readable() -> None:
         if not os.read(sys.stdin.fileno(), _CHUNK):

@@ -1,4 +1,4 @@
-"""A session as the server keeps it: the conversation, what it cost, which models took part, and one object a turn."""
+"""Sessions as the server stores them: conversation, tokens, cost, models and turns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNNAMED = "New Chat"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parent:
-    """Whose child a session is: the coordinator's session, the profile asked, and which child it is, from 1."""
+    """Origin of a child session: the coordinator's session, and the child's number from 1."""
 
     session_id: str
     profile_id: str
@@ -24,7 +24,7 @@ class Parent:
 
 
 class Session:
-    """One conversation of one user."""
+    """A conversation of one user."""
 
     def __init__(self, *, session_id: str, user_uuid: str, profile: Profile, now: str, parent: Parent | None = None) -> None:
         self.id = session_id
@@ -43,7 +43,7 @@ class Session:
         self.profile_tags_used: list[str] = []
         self.rag_cases: list[dict[str, Any]] = []
         self.turn_statuses: list[str] = []
-        self.archived: dict[str, Any] | None = None  # the keys archiving adds, or None while it is not
+        self.archived: dict[str, Any] | None = None  # the keys that archiving adds, None if not archived
         self.dual_model_usage: dict[str, list[str]] | None = None
         self._last_executed_profile_id: str | None = None
         self._asked = False
@@ -53,16 +53,16 @@ class Session:
 
     @property
     def unnamed(self) -> bool:
-        """Whether nobody has named it yet."""
+        """Whether the session still has the default name."""
         return self.name in ("", UNNAMED)
 
     @property
     def next_turn(self) -> int:
-        """The number a turn that starts now gets; two that overlap get the same, as on the real server."""
+        """The number of a turn that starts now. Overlapping turns share it."""
         return len(self._turns) + 1
 
     def ask(self, prompt: Any, turn: int, profile: Profile | None, now: str) -> None:
-        """Record the user's message. ``profile`` is None for a query that named a profile nobody knows."""
+        """Record the user's message. ``profile`` is None for a query with an unknown profile id."""
         said = {"content": prompt, "isValid": True, "role": "user", "source": "rest", "turn_number": turn}
         if profile is not None:
             said["profile_tag"] = profile.tag
@@ -73,9 +73,9 @@ class Session:
         self.last_updated = now
 
     def reply(self, html: str, text: str, turn: int, tool_context: str | None = None) -> None:
-        """Record the agent's message, as shown and as it enters later prompts."""
+        """Record the agent's message as HTML and as the text of later prompts."""
         shown: dict[str, Any] = {"content": html, "isValid": True, "role": "assistant", "turn_number": turn}
-        if self.profile_tag is not None:  # as the session has it at this moment, which a report leaves null
+        if self.profile_tag is not None:  # the session's present tag, which a report sets to null
             shown["profile_tag"] = self.profile_tag
         self._history.append(shown)
         said: dict[str, Any] = {"content": text, "isValid": True, "role": "assistant", "turn_number": turn}
@@ -84,14 +84,14 @@ class Session:
         self._chat.append(said)
 
     def served_by(self, profile: Profile) -> None:
-        """Note the profile and its model as having taken part."""
+        """Record that the profile and its LLM took part."""
         self._note_model(profile.llm)
         if profile.tag not in self.profile_tags_used:
             self.profile_tags_used.append(profile.tag)
         self.profile_tag = profile.tag
 
     def called(self, llm: Llm, role: str | None, tag: str | None) -> None:
-        """Note one LLM call of the planning engine: all are conversation, a ``strategic`` or ``tactical`` one is that too."""
+        """Record an LLM call of the planner: as conversation, and by its role if it has one."""
         self._note_model(llm)
         self.profile_tag = tag
         if self.dual_model_usage is None:
@@ -111,13 +111,13 @@ class Session:
         self.output_tokens += output_tokens
 
     def save_turn(self, turn: dict[str, Any], now: str) -> None:
-        """Keep a finished turn; it is serialised here and never changes again."""
+        """Store a finished turn in its serialised form."""
         self.turn_statuses.append(turn["status"])
         self._turns.append(orjson.Fragment(orjson.dumps(turn, option=SORTED)))
         self.last_updated = now
 
     def turn(self, number: int) -> dict[str, Any] | None:
-        """Return a turn by its number in the list, from 1, with the session's totals of now; None where there is none."""
+        """Return a turn by its position from 1, with the session's present totals."""
         if not 1 <= number <= len(self._turns):
             return None
         turn: dict[str, Any] = orjson.loads(orjson.dumps(self._turns[number - 1]))
@@ -164,7 +164,7 @@ class Session:
         return orjson.dumps(document | (self.archived or {}), option=SORTED)
 
     def listing(self) -> dict[str, Any]:
-        """Return the session as GET /sessions lists it: from an index that knows little of the turns."""
+        """Return the session as GET /sessions lists it, from the server's index."""
         last = self.turn_statuses[-1] if self.turn_statuses else None
         known = {None: "empty", "error": "failed", "cancelled": "partial"}
         return {
@@ -194,7 +194,7 @@ class Session:
         }
 
     def models(self) -> dict[str, Any]:
-        """Return what the server tells of a session whenever a model takes part."""
+        """Return the payload of a ``session_model_update`` notification."""
         return {
             "last_updated": self.last_updated,
             "model": self.model,
@@ -206,7 +206,7 @@ class Session:
         }
 
     def announcement(self, profile_type: str) -> dict[str, Any]:
-        """Return what the server tells of a new session."""
+        """Return the payload of a ``new_session_created`` notification."""
         return {
             "genie_metadata": self._genie_metadata(),
             "id": self.id,

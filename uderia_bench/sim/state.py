@@ -1,8 +1,8 @@
-"""What the server process holds: users, sessions, tasks, kept plans, and the LLM every profile shares without wanting to.
+"""State of the server process: user, sessions, tasks, stored plans, and the process-wide LLM.
 
-``current`` is the process-wide LLM of the real server (docs/reference/protocol.md, "Concurrency and
-limits"): creating a session and submitting a query switch it, whoever does so, and an OPTIM report
-is written by whichever it is at that moment. That is how overlapping arms contaminate.
+Creating a session and submitting a query switch the process-wide LLM ``current``. It writes the
+report of every OPTIM trial that is in flight, so overlapping arms contaminate each other
+(docs/reference/protocol.md, "Concurrency and limits").
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ from uderia_bench.sim.trouble import effects, faults
 from uderia_bench.sim.trouble.faults import Hit
 from uderia_bench.sim.truth import Ledger
 
-COLD_S = (2.0, 3.5)  # the first query after a server start takes this much longer (docs/reference/measured.md, "Time")
+# Delay of the first query after a server start (docs/reference/measured.md, "Time").
+COLD_S = (2.0, 3.5)
 
 
 class State:
-    """Everything one server process knows."""
+    """The state of one server process."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -47,18 +48,19 @@ class State:
         self.meter = Meter(clock=self.clock, quotas=settings.quotas)
         self.notifications = Notifications(self.clock)
         self.turns: list[dict[str, Any]] = []  # consumption rows, oldest first
-        self.truth: list[Ledger] = []  # tasks that ended, in that order
-        self.calls: Counter[str] = Counter()  # requests by the call they are (wire_faults.py)
-        self.planted: Counter[str] = Counter()  # faults that are of no task: of the wire, of a submit, of a read
-        self.leave: Callable[[float], None] = lambda _: None  # stop listening for some seconds; serving.py knows how
+        self.truth: list[Ledger] = []  # finished tasks, in the order of their ends
+        self.calls: Counter[str] = Counter()  # requests by call (wire_faults.py)
+        self.planted: Counter[str] = Counter()  # planted faults of the network, of submits and of reads
+        self.leave: Callable[[float], None] = lambda _: None  # stops listening for some seconds; set by serving.py
         self._started = self.clock.seconds
         self._asked: Counter[tuple[str, str, str]] = Counter()
         self._cold = settings.cold_start
 
     def draw(self, profile: Profile, prompt: str, *, within: str = "") -> tuple[Draw, Hit]:
-        """Return the luck of the next trial of this profile with this prompt, and the faults that hit it.
+        """Return the draw of the next trial of this profile and prompt, and the faults that hit it.
 
-        ``within`` is the tag of a coordinator that asks: what it asks is counted apart, so that it moves no other trial.
+        ``within`` is the tag of a coordinator that asks. Its questions are counted separately, so
+        that they do not change the draws of other trials.
         """
         nth = self._asked[within, profile.id, prompt]
         self._asked[within, profile.id, prompt] += 1
@@ -77,7 +79,7 @@ class State:
         return luck, hit
 
     def asked(self) -> list[dict[str, Any]]:
-        """List how often each profile was asked each prompt, whatever became of it."""
+        """List how often each profile was asked each prompt, including trials that failed."""
         tags = {profile.id: profile.tag for profile in BY_TAG.values()}
         return [
             {"profile_tag": tags[profile_id], "prompt": prompt, "times": times}
@@ -91,11 +93,11 @@ class State:
         return self.clock.seconds - self._started
 
     def faults(self, profile: Profile, *about: object) -> Hit:
-        """Return the planted faults that hit this trial or this request."""
+        """Return the planted faults of a trial or a request."""
         return faults.draw(self.settings.faults, seed=self.settings.seed, profile=profile, seconds=self.seconds, about=about)
 
     def warm_up(self) -> float:
-        """Return the seconds of work the first query after a start pays for, 0 for every later one."""
+        """Return the extra seconds of the first query after a start, 0 for later queries."""
         if not self._cold:
             return 0.0
         self._cold = False
@@ -103,7 +105,7 @@ class State:
         return low + (high - low) * stream(self.settings.seed, "cold").random()
 
     def restart(self) -> None:
-        """Lose what lives in memory, the tasks above all; sessions, tokens, turns and kept plans are on disk."""
+        """Forget the tasks, as a restart does. Sessions, tokens, turns and stored plans stay."""
         for task in self.tasks.values():
             task.abandon()
         self.tasks = {}
@@ -111,10 +113,10 @@ class State:
         self._cold = self.settings.cold_start
 
     def switch(self, profile: Profile) -> None:
-        """Make the profile's LLM the one everybody shares."""
+        """Make the profile's LLM the process-wide LLM."""
         self.current = profile.llm
 
 
 def new_id() -> str:
-    """Return a fresh id in the server's form."""
+    """Return a new id in the server's format."""
     return str(uuid.uuid4())

@@ -1,4 +1,4 @@
-"""A task as the server keeps it: events that only grow, a status, a result. Serialised once: every poll asks for all of it."""
+"""Tasks: events, status and result. Each event is serialised once, because every poll reads all."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import orjson
 
 from uderia_bench.sim.truth import Ledger
 
-SORTED = orjson.OPT_SORT_KEYS  # the server sorts the keys of everything it sends
+SORTED = orjson.OPT_SORT_KEYS  # the server sorts the keys of all JSON
 _RUNNING = ("pending", "processing", "cancelling")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """What a task looks like: the key of an event's data, what its last statuses are called, and keys of its own."""
+    """The form of a task: the key of an event's data, names of the final statuses, further keys."""
 
     data_key: str
     statuses: dict[str, str] = field(default_factory=dict)
@@ -24,12 +24,12 @@ class Form:
 
 
 QUERY = Form(data_key="event_data")
-# The genie-query endpoint's tasks (docs/reference/protocol.md, "Submitting a query").
+# Tasks of the genie-query endpoint (docs/reference/protocol.md, "Submitting a query").
 COORDINATION = Form(data_key="payload", statuses={"complete": "completed", "error": "failed"}, own={"query_type": "genie"})
 
 
 class Task:
-    """One asynchronous job."""
+    """One asynchronous task of the server."""
 
     def __init__(
         self,
@@ -49,9 +49,9 @@ class Task:
         self.form = form
         self.status = "processing"
         self.reads = 0
-        self.answer: str | None = None  # the answer's text, for whoever asked inside the server
-        self.abandoned = False  # the server restarted under it: nothing of it is kept
-        self.job: asyncio.Task[None] | None = None  # keeps the running coroutine alive, and cancellable
+        self.answer: str | None = None  # text of the answer, for a coordinator
+        self.abandoned = False  # the server restarted while it ran
+        self.job: asyncio.Task[None] | None = None  # reference to the running coroutine
         self._override = profile_id_override
         self._events: list[bytes] = []
         self._intermediate: list[dict[str, Any]] = []
@@ -61,17 +61,17 @@ class Task:
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended."""
+        """Whether the task has not ended."""
         return self.status in _RUNNING
 
     def abandon(self) -> None:
-        """Stop without a trace, as when the server process ends."""
+        """Stop without saving a turn, as when the server process ends."""
         self.abandoned = True
         if self.job is not None:
             self.job.cancel()
 
     def append(self, event_type: str | None, data: Any, now: str) -> None:
-        """Add one event, serialised here; a named tool result is kept as intermediate data too.
+        """Add an event. A named tool result is stored as intermediate data too.
 
         Source: docs/reference/protocol.md, "Intermediate data".
         """
@@ -83,7 +83,7 @@ class Task:
         self._body = None
 
     def set_status(self, status: str, now: str, result: orjson.Fragment | dict[str, Any] | None = None) -> None:
-        """Change the status, and the result with it where one is given; serialised here, so that no read can fail on it."""
+        """Set the status, and the result if given. Raises TypeError if it is not JSON."""
         if result is not None:
             self._result = orjson.Fragment(orjson.dumps(result, option=SORTED))
         self.status = self.form.statuses.get(status, status)
@@ -111,5 +111,5 @@ class Task:
             ).split(b"%EVENTS%", 1)
             self._body = b"".join((head, b",".join(self._events), tail))
             if not self.running:
-                self._events = []  # nothing is added any more: the body is the only copy
+                self._events = []  # the body is the only copy from now on
         return self._body

@@ -1,4 +1,4 @@
-"""What really happened in each task, counted where the scripted LLM and the tools are called and never read from events."""
+"""True times, tokens and calls of each task, counted where the LLM and the tools are called."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(slots=True, kw_only=True)
 class Ledger:
-    """The truth about one task, while it runs and after. Seconds are from the arrival of the query's request."""
+    """The true values of one task. Seconds count from the arrival of the query's request."""
 
     session_id: str
     task_id: str
@@ -16,15 +16,15 @@ class Ledger:
     model: str
     prompt: Any
     submit_s: float
-    latency_s: float | None = None  # to the answer, naming out; None where there was none
-    task_s: float | None = None  # to the terminal status
-    llm_calls: int = 0  # naming excluded, as in the tokens below
+    latency_s: float | None = None  # until the answer, without naming; None without an answer
+    task_s: float | None = None  # until the terminal status
+    llm_calls: int = 0  # without naming, like the tokens below
     input_tokens: int = 0
     output_tokens: int = 0
     naming_tokens: int = 0
     phases: int = 0
-    fastpath_phases: int = 0  # phases without a tactical call, announced or not
-    tool_calls: int = 0  # calls that reached a data tool
+    fastpath_phases: int = 0  # phases without a tactical call
+    tool_calls: int = 0  # calls of data tools
     corrections: int = 0
     faults: list[str] = field(default_factory=list)
 

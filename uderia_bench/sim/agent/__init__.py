@@ -1,1 +1,1 @@
-"""The simulated agent: profiles, language models, tools, knowledge and the scripts of its answers."""
+"""The simulated agent: profiles, LLMs, tools, knowledge and scripts."""

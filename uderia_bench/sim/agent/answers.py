@@ -1,4 +1,4 @@
-"""What the agent says: a sentence from tool results, and the HTML the server wraps it in."""
+"""Answers of the agent: a sentence from tool results, and the server's HTML around it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GREETING = "Hello! How can I help you today?"
 NO_TOOL = "I do not have that information at hand. I can look it up for you with the database tools if you like."
 NO_KNOWLEDGE = "I could not find anything about your question in the knowledge collections of this profile."
 AGENT_ERROR = "I encountered an error while processing your request: "
-_SHOWN = 8  # names a sentence lists
+_SHOWN = 8  # names in a sentence
 
 Rows = list[dict[str, Any]]
 
@@ -28,7 +28,7 @@ def _list(noun: str, column: str) -> Callable[[Rows], str]:
 
 
 def _figures(rows: Rows) -> str:
-    """Say each row as its first column and the others' figures."""
+    """Return each row as its first column with the other columns in brackets."""
     parts = []
     for row in rows[:_SHOWN]:
         name, *figures = row.items()
@@ -66,15 +66,15 @@ _SENTENCES: dict[str, Callable[[Rows], str]] = {
 
 
 def sentence(results: Sequence[dict[str, Any]], *, wrong: bool, as_json: bool) -> str:
-    """Return the answer the results support, or one that misreports its first number."""
+    """Return the answer from the results. ``wrong`` changes its first number."""
     if as_json:
         return json.dumps([row for r in results if r.get("status") == "success" and _is_data(r) for row in r["results"]])
-    said = []
+    sentences = []
     for result in results:
         tool = result.get("metadata", {}).get("tool_name")
         if result.get("status") == "success" and tool in tools.DATA_TOOLS:
-            said.append(_SENTENCES.get(tool, _figures)(result["results"]))
-    text = " ".join(said) or NOTHING_FOUND
+            sentences.append(_SENTENCES.get(tool, _figures)(result["results"]))
+    text = " ".join(sentences) or NOTHING_FOUND
     return _misreported(text) if wrong else text
 
 
@@ -88,7 +88,7 @@ def _misreported(text: str) -> str:
 
 
 def count(results: Sequence[dict[str, Any]]) -> int:
-    """Return how many rows the data tools returned, which the report shows as its key metric."""
+    """Return the number of rows from data tools, the key metric of a report."""
     return sum(len(r["results"]) for r in results if r.get("status") == "success" and _is_data(r))
 
 
@@ -97,14 +97,14 @@ def _is_data(result: dict[str, Any]) -> bool:
 
 
 def card(text: str) -> str:
-    """Return a plain answer as the conversation engine shows it."""
+    """Return an answer as HTML of the conversation engine."""
     return (
         f'<div class="response-card summary-card mb-4"><p class="text-gray-300 mb-4">{html.escape(text, quote=False)}</p></div>'
     )
 
 
 def report(text: str, metric: int | None, observations: Sequence[str], results: Sequence[dict[str, Any]]) -> str:
-    """Return a report as the planning engine shows it, the data of every tool below."""
+    """Return a report as HTML of the planner, with the data of every tool below it."""
     if metric is None:
         head = card(text).removesuffix("</div>")
     else:

@@ -1,4 +1,4 @@
-"""What the planner has learned: successful plans by the exact prompt, found again before the next plan for it."""
+"""Stored plans: the planner finds a successful plan again by its exact prompt."""
 
 from __future__ import annotations
 
@@ -11,31 +11,32 @@ import orjson
 from uderia_bench.sim.agent.profiles import CASES_COLLECTION, MCP_SERVER_ID
 from uderia_bench.sim.tasks import SORTED
 
-WARM_INPUT_TOKENS = 300  # what a case found adds to the planning prompt (docs/reference/measured.md, "Surprises", number 7)
+# Tokens of a retrieved case in the planning prompt (docs/reference/measured.md, "Surprises").
+WARM_INPUT_TOKENS = 300
 _NAMESPACE = uuid.UUID("5e0b1c5e-7a54-5f0b-9a3b-2f6c1d0e8a11")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One kept plan."""
+    """One stored plan."""
 
     case_id: str
     output_tokens: int
-    event: orjson.Fragment  # the data of the rag_retrieval event, serialised once
+    event: orjson.Fragment  # data of the rag_retrieval event
 
 
 class Cases:
-    """The case collection. The champion of a prompt is the first case with the fewest output tokens."""
+    """The case collection. The champion of a prompt has the fewest output tokens."""
 
     def __init__(self) -> None:
         self._champions: dict[str, Case] = {}
 
     def find(self, prompt: str) -> Case | None:
-        """Return the champion for this very prompt; the real server also finds similar ones."""
+        """Return the champion of the same prompt. The real server also finds similar prompts."""
         return self._champions.get(prompt)
 
     def keep(self, turn: dict[str, Any], plan: list[dict[str, Any]], *, orchestrated: bool) -> dict[str, Any]:
-        """Keep a successful turn, and return the case as a session's details list it."""
+        """Store a successful turn and return the case as session details list it."""
         steps = _steps(turn["execution_trace"])
         metrics = {"phase_count": len(plan), "steps_per_phase": steps, "total_steps": sum(steps.values())}
         prompt, output = turn["user_query"], turn["turn_output_tokens"]
@@ -58,13 +59,13 @@ class Cases:
 
 
 def tool_of(entry: dict[str, Any]) -> str | None:
-    """Return the tool of a trace entry; None for a recovery, whose action is no object."""
+    """Return the tool of a trace entry, None for a recovery, whose action is a string."""
     action = entry["action"]
     return action["tool_name"] if isinstance(action, dict) else None
 
 
 def _steps(trace: list[dict[str, Any]]) -> dict[str, int]:
-    """Count the trace entries that are no log lines, by phase; daily runs of a date range carry no phase."""
+    """Count the calls in the trace by phase. Calls of a date range have no phase number."""
     steps: dict[str, int] = {}
     for entry in trace:
         if tool_of(entry) != "TDA_SystemLog":

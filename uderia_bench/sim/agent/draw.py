@@ -1,8 +1,9 @@
-"""The agent as a table one can read, and the draw of one trial from it.
+"""Tables of tokens and chances of the agent, and the random draw of one trial.
 
-A trial is drawn from (seed, profile id, prompt, how often this profile was asked it before) and from nothing else: not from
-order, nor from what runs beside it. What queries differ by is drawn from (seed, prompt), how a profile takes a query from
-(seed, profile, prompt). All noise is log-normal; the sizes below are its standard deviations.
+A trial is drawn from (seed, profile id, prompt, number of earlier trials of this profile and
+prompt), independently of the order of trials and of the load. Differences between queries are drawn
+from (seed, prompt), those of a profile on a query from (seed, profile, prompt). All noise is
+log-normal.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from uderia_bench.sim.trouble.effects import Factors
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
-    """Standard deviations of a log: between queries, of a profile on a query, of a trial, and of one call in it."""
+    """Standard deviations of a logarithm, by source of variation."""
 
     query: float
     profile: float
@@ -27,7 +28,7 @@ class Spread:
     call: float
 
 
-# Between-query differences come on top from the plans themselves: prompts with more phases take longer.
+# The plans add further differences between queries: a prompt with more phases takes longer.
 PACE = Spread(query=0.35, profile=0.12, trial=0.20, call=0.08)
 LENGTH = Spread(query=0.25, profile=0.08, trial=0.12, call=0.05)
 SIZE = Spread(query=0.02, profile=0.01, trial=0.004, call=0.002)
@@ -35,38 +36,38 @@ SIZE = Spread(query=0.02, profile=0.01, trial=0.004, call=0.002)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A kind of LLM call: median tokens in and out at verbosity 1."""
+    """A kind of LLM call: median input and output tokens at verbosity 1."""
 
     input: int
     output: int
 
 
 CALLS = {
-    "agent_step": Call(input=7750, output=50),  # an llm_only step that chooses a tool
-    "agent_answer": Call(input=7750, output=270),  # ... and the one that answers
+    "agent_step": Call(input=7750, output=50),  # llm_only step that chooses a tool
+    "agent_answer": Call(input=7750, output=270),  # llm_only step that answers
     "plan": Call(input=7450, output=330),
     "plan_retry": Call(input=7600, output=330),
-    "plan_refusal": Call(input=7450, output=40),  # no plan, only words
+    "plan_refusal": Call(input=7450, output=40),  # prose instead of a plan
     "tactical": Call(input=1850, output=70),
     "refine": Call(input=560, output=40),
     "llm_task": Call(input=1000, output=180),
     "correct": Call(input=1800, output=80),
     "report": Call(input=2600, output=620),
-    "direct": Call(input=900, output=320),  # llm_only without an agent: no tools in the prompt
-    "synthesis": Call(input=1500, output=340),  # rag_focused: an answer from what was retrieved, which comes on top
-    "route": Call(input=900, output=60),  # a coordinator chooses its experts
-    "coordinate": Call(input=1100, output=380),  # ... and joins what they said
+    "direct": Call(input=900, output=320),  # llm_only without an agent
+    "synthesis": Call(input=1500, output=340),  # rag_focused; the retrieved text comes on top
+    "route": Call(input=900, output=60),  # coordinator chooses its experts
+    "coordinate": Call(input=1100, output=380),  # coordinator joins their answers
     "classify_columns": Call(input=420, output=30),
     "recover": Call(input=2200, output=160),
     "naming": Call(input=262, output=6),
 }
-OUTPUT_PER_PHASE = 45  # a plan's tokens for each phase past the second
-INPUT_PER_TURN = 450  # what an earlier turn of the session adds to every prompt
+OUTPUT_PER_PHASE = 45  # for each phase of a plan after the second
+INPUT_PER_TURN = 450  # for each earlier turn of the session, in every prompt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chances:
-    """How often things happen unasked. A chance of 0 draws the same numbers as any other: the rest of a trial does not move."""
+    """Probabilities of random difficulties. A change of one leaves the other draws as they are."""
 
     plan_fails: float = 0.0
     plan_parses_late: float = 0.0
@@ -94,13 +95,13 @@ CHANCES = {
 
 
 def stream(*parts: object) -> Random:
-    """Return a random stream of its own for these parts, the same in every process."""
+    """Return a random stream that depends only on these parts."""
     digest = hashlib.blake2b("\x1f".join(map(str, parts)).encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return Random(int.from_bytes(digest, "big"))
 
 
 class Draw:
-    """The luck of one trial. Calls draw in the order the script makes them, which is itself fixed by the draw."""
+    """The random numbers of one trial, drawn in the order of its calls."""
 
     def __init__(
         self,
@@ -115,7 +116,7 @@ class Draw:
         chance: bool = True,
     ) -> None:
         self.factors = factors or Factors()
-        self.planted = planted or {}  # difficulties the prompt does not name
+        self.planted = planted or {}  # difficulties from planted faults
         self.chances = CHANCES[profile_type] if chance else Chances()
         query, profile = stream(seed, "query", prompt), stream(seed, "profile", profile_id, prompt)
         self._trial = stream(seed, "trial", profile_id, prompt, asked_before)
@@ -125,20 +126,20 @@ class Draw:
         )
 
     def happens(self, chance: float) -> bool:
-        """Draw once, whatever the chance."""
+        """Return True with the given probability; always draws one number."""
         return self._trial.random() < chance
 
     def tokens(self, kind: str, llm: Llm, *, more_input: int = 0, more_output: int = 0) -> tuple[int, int]:
-        """Return the tokens in and out of one call, in the tokenizer and the verbosity of ``llm``."""
+        """Return the input and output tokens of a call to ``llm``."""
         call = CALLS[kind]
         into = (call.input * self._size * math.exp(self._trial.gauss(0, SIZE.call)) + more_input) * llm.input_factor
         out = (call.output + more_output) * self._length * math.exp(self._trial.gauss(0, LENGTH.call)) * llm.verbosity
         return round(into * self.factors.input_tokens), max(1, round(out * self.factors.output_tokens))
 
     def llm_noise(self) -> float:
-        """Return what to multiply the seconds of one LLM call by."""
+        """Return the factor on the duration of one LLM call."""
         return self._pace * math.exp(self._trial.gauss(0, PACE.call)) * self.factors.llm_s
 
     def tool_seconds(self, usual: float) -> float:
-        """Return the seconds one tool call takes."""
+        """Return the duration of one tool call in seconds."""
         return usual * self._pace * math.exp(self._trial.gauss(0, PACE.call)) * self.factors.tool_s

@@ -1,4 +1,4 @@
-"""The knowledge collection: a few documents about a fitness business, and how a query finds the parts that speak of it."""
+"""Knowledge collection: documents about a fitness business, and their search by shared words."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from uderia_bench.sim.agent.profiles import KNOWLEDGE_COLLECTION, Profile
 
 COLLECTION = "Fitness Knowledge"
-SEARCH_S = 0.03  # one search of the collection, embeddings included (a captured one took 28 ms)
+SEARCH_S = 0.03  # one search with embeddings; a recorded one took 28 ms
 MOST_CHUNKS = 3
 _LEAST_SCORE = 0.4  # the shipped profile's minRelevanceScore
 _BASE_SCORE, _WORD_SCORE, _BEST_SCORE = 0.36, 0.09, 0.94
@@ -37,12 +37,12 @@ _STOP = (
     " a an and any are as at be by do does for from give has have how i in is it many me my of on or should show system tell"
     " that the their there to we what when which who why with you your "
 )
-_SAID = re.compile(r"#\w+(=\d+)?")
+_MARK = re.compile(r"#\w+(=\d+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """One part of a document, and how well it fits."""
+    """A chunk of a document and its score."""
 
     source: str
     document_id: str
@@ -51,7 +51,7 @@ class Chunk:
     similarity_score: float
 
     def document(self, **own: Any) -> dict[str, Any]:
-        """Return the chunk as events show it; where a document or a collection is named is ``own``."""
+        """Return the chunk as events show it, with the ``own`` keys of the event."""
         return {
             "chunk_index": self.chunk_index,
             "content": self.content,
@@ -63,18 +63,18 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What a search brought, best first; no chunks where nothing fits."""
+    """The chunks that a search found, best first."""
 
     chunks: tuple[Chunk, ...]
     duration_ms: int
 
     @property
     def tokens(self) -> int:
-        """About how many tokens the chunks take in a prompt."""
+        """The approximate number of prompt tokens of the chunks."""
         return sum(len(chunk.content) for chunk in self.chunks) // _CHARACTERS_PER_TOKEN
 
     def start(self, session_id: str, most: int) -> dict[str, Any]:
-        """Return the payload that announces the search."""
+        """Return the payload of the start of the search."""
         return {
             "collections": [COLLECTION],
             "max_docs": most,
@@ -83,7 +83,7 @@ class Found:
         }
 
     def planned(self) -> dict[str, Any]:
-        """Return the same as the planner tells it, chunks named by their collection."""
+        """Return the payload that the planner sends, with the collection of each chunk."""
         return {
             "chunks": [chunk.document(collection_name=COLLECTION) for chunk in self.chunks],
             "collections": [COLLECTION],
@@ -92,7 +92,7 @@ class Found:
         }
 
     def complete(self) -> dict[str, Any]:
-        """Return the payload that ends it, chunks named by their document."""
+        """Return the payload of the end of the search, with the document of each chunk."""
         return {
             "chunks": [chunk.document(source=chunk.source) for chunk in self.chunks],
             "collections": [COLLECTION],
@@ -104,7 +104,7 @@ class Found:
 
 
 def _words(text: str) -> set[str]:
-    words = re.findall(r"[a-z]+", _SAID.sub(" ", text).lower())
+    words = re.findall(r"[a-z]+", _MARK.sub(" ", text).lower())
     return {word.removesuffix("s") for word in words if f" {word} " not in _STOP}
 
 
@@ -117,7 +117,7 @@ _CHUNKS = tuple(
 
 
 def search(prompt: str, most: int, duration_ms: int) -> Found:
-    """Return the parts that share words with the prompt, scored by how many, at most ``most``."""
+    """Return at most ``most`` chunks, scored by the number of words shared with the prompt."""
     wanted = _words(prompt)
     scored = []
     for chunk, words in _CHUNKS:
@@ -139,12 +139,12 @@ def search(prompt: str, most: int, duration_ms: int) -> Found:
 
 
 def concerns(prompt: str) -> bool:
-    """Return whether the documents speak of what the prompt asks for."""
+    """Return whether a search for the prompt finds a chunk."""
     return bool(search(prompt, 1, 0).chunks)
 
 
 def configuration(profile: Profile) -> dict[str, Any]:
-    """Return the knowledge configuration of a profile that looks knowledge up beside its own work."""
+    """Return the knowledge configuration of a profile that retrieves knowledge."""
     return {
         **profile.document["knowledgeConfig"],
         "collections": [{"id": KNOWLEDGE_COLLECTION, "name": COLLECTION, "reranking": False}],

@@ -1,4 +1,4 @@
-"""The LLM configurations of the server, and how each of them behaves: speed, verbosity, price."""
+"""LLM configurations of the server, with their speed, verbosity and price."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 _MILLION = 1_000_000
-FALLBACK_INPUT_USD, FALLBACK_OUTPUT_USD = 0.10, 0.40  # what the server assumes for a model it has no price for
+FALLBACK_INPUT_USD, FALLBACK_OUTPUT_USD = 0.10, 0.40  # the server's price of an unknown model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Llm:
-    """One LLM configuration. Prices are USD per million tokens; ``token_s`` is seconds for each output token."""
+    """An LLM configuration. Prices are USD per million tokens.
+
+    ``token_s`` is the duration of one output token in seconds.
+    """
 
     configuration_id: str
     name: str
@@ -20,22 +23,22 @@ class Llm:
     first_token_s: float
     token_s: float
     verbosity: float
-    input_factor: float  # tokenizers differ: the same prompt is not the same number of tokens
+    input_factor: float  # tokens of the same prompt, relative to GOOGLE
     input_usd: float
     output_usd: float
 
     @property
     def label(self) -> str:
-        """The model as the server's session file names it."""
+        """The model as session files name it."""
         return f"{self.provider}/{self.model}"
 
     def cost(self, input_tokens: int, output_tokens: int, *, priced: bool) -> float:
-        """USD for one call, by the fallback where the server has no price for the model and does not say so."""
+        """Return the USD of one call. ``priced=False`` uses the server's fallback price."""
         into, out = (self.input_usd, self.output_usd) if priced else (FALLBACK_INPUT_USD, FALLBACK_OUTPUT_USD)
         return (input_tokens * into + output_tokens * out) / _MILLION
 
     def document(self) -> dict[str, Any]:
-        """Return the configuration as GET /llm/configurations lists it; this server keeps no credentials."""
+        """Return the configuration as GET /llm/configurations lists it, without credentials."""
         return {
             "credentials": {},
             "id": self.configuration_id,
@@ -45,8 +48,8 @@ class Llm:
         }
 
 
-# So that the shipped profiles resemble docs/reference/seed.md, "Quick comparison": IDEAT about 3 s
-# on the quick one, OPTIM about 20 s on the other.
+# IDEAT takes about 3 s on GOOGLE, OPTIM about 20 s on FRIENDLI, as in
+# docs/reference/seed.md, "Quick comparison".
 GOOGLE = Llm(
     configuration_id="1763819257473-ivpnukbbe",
     name="Google Flash",

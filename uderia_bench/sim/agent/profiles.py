@@ -1,4 +1,4 @@
-"""The profiles of the server, as its REST lists them, and the LLM each of them runs on."""
+"""Profiles of the server, as its REST interface lists them, with their LLMs."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from uderia_bench.sim.agent import tools
 from uderia_bench.sim.agent.llms import FRIENDLI, GOOGLE, Llm
 
 MCP_SERVER_ID = "1763483266562-a6kulj4xc"
-CASES_COLLECTION = 1  # where successful plans are kept; every planning profile reads it
+CASES_COLLECTION = 1  # stores successful plans; every planner profile reads it
 KNOWLEDGE_COLLECTION = 13
-# on unless switched off (docs/reference/protocol.md, "Profiles")
+# Components that are on by default (docs/reference/protocol.md, "Profiles").
 ACTION_COMPONENTS = ("chart", "canvas", "knowledge_graph", "scheduler")
 _COMPONENTS_OFF = {name: {"enabled": False, "intensity": "none"} for name in ACTION_COMPONENTS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """One profile: what it is called, which engine runs it and on which LLM."""
+    """A profile: its identity, its LLM and its JSON document."""
 
     id: str
     tag: str
@@ -29,7 +29,10 @@ class Profile:
 
     @property
     def has_agent(self) -> bool:
-        """Whether an llm_only or rag_focused profile is played by the agent: with MCP tools or any action component on."""
+        """Whether the agent runs an llm_only or rag_focused profile.
+
+        It does if the profile has MCP tools or an action component.
+        """
         components = self.document["componentConfig"]
         active = any(components.get(name, {}).get("enabled", True) for name in ACTION_COMPONENTS)
         return bool(self.document["useMcpTools"]) or active
@@ -41,7 +44,7 @@ def _skills() -> dict[str, Any]:
 
 
 def _document(llm: Llm, **own: Any) -> dict[str, Any]:
-    """Return the keys every profile has; ``own`` adds those of its type, in the bootstrap's own patchwork."""
+    """Return the keys of every profile and the ``own`` keys of its type."""
     component = {"enabled": True, "intensity": "medium"}
     return {
         "agent_packs": [],
@@ -150,11 +153,11 @@ COORD = _profile(
     mcpServerId=None,
     typeName="Genie (Multi-Profile)",
 )
-# The same profile type on the other provider: an A/B of providers on one server.
+# The same profile types on the other provider.
 IDEAT2 = _ideat("profile-default-chat-friendli", "IDEAT2", FRIENDLI)
 OPTIM2 = _optim("profile-1764006444002-google", "OPTIM2", GOOGLE)
 
-# The two types that have a plain form, with every action component off: one direct LLM call, no agent.
+# Two profiles without action components: one LLM call instead of the agent.
 PLAIN = _profile(
     "profile-default-plain",
     "PLAIN",

@@ -1,31 +1,37 @@
-"""What a prompt asks for: which data tools answer it, with which arguments, and the difficulties it names.
+"""Interpretation of prompts by patterns: the data tools that answer one, and its difficulties.
 
-The agent of this server understands by patterns. ``needs`` reads a prompt into at most ``MOST_NEEDS`` needs, in the order of
-the table; a prompt no pattern knows gets one need drawn from its own text, so that it is always the same. ``difficulties``
-reads the marks and the plain words by which a prompt asks for trouble (``_WORDS`` has all of them):
+``needs`` returns at most ``MOST_NEEDS`` needs in the order of the pattern table. A prompt
+without a matching pattern gets one need, drawn from its text. ``difficulties`` reads the marks and words by
+which a prompt asks for a difficulty (all are in ``_WORDS``):
 
-- ``#alwaysfail``, "cannot work", "does not exist": the tool fails on every attempt; the agent answers that it found nothing.
-- ``#failonce``, "misspelled", "typo": the tool fails once; in tool_enabled a correction mends it.
-- ``#garbage``, "plan is broken", "cannot be planned": no valid plan after two attempts (tool_enabled).
-- ``#badjson``, "malformed plan": the first plan does not parse, the second does (tool_enabled).
-- ``#tactical``, "look at first", "decide which tool": the plan names no tool, a tactical call chooses (tool_enabled).
-- ``#earlyreport``: ... and chooses the report, so that two are written and neither has anything to say (tool_enabled).
-- ``#multitool``: all tools in one phase, run by the dispatcher (tool_enabled).
-- ``#llmtask``, "business purpose", "in plain words": an LLM task after the data, with refinement (tool_enabled).
-- ``#columns``, "every column": a tactical call chooses a tool of single columns, which is run for each (tool_enabled);
-  ``#expand``: the same as a fast loop.
-- ``#recover``: five tactical attempts fail, then a recovery is planned (tool_enabled).
-- ``#chart``, "chart", "plot", "draw": a charting phase after the data, by its own fast path (tool_enabled).
-- ``#context``: the plan answers from the context, with no report and no log of its fast path (tool_enabled).
-- ``#rewrite``, ``#rewrite=sql_consolidation``, ``#rewrite=all``: the plan is rewritten; ``#replan``: planned twice.
-- ``#repair``: the report's JSON is mended (tool_enabled).
-- "all rows", "whole table": so many rows that the planning engine distils them.
-- ``#chain``: the agent lists the tables too, again if it did already; ``#notool``: it calls none (llm_only).
-- ``#nohit``: the knowledge says nothing of it; ``#refused``: there is no knowledge, or no expert, to ask (rag_focused, genie).
-- ``#agentfails``: the model gives up (llm_only); ``#wrong``: the answer misreports a number.
-- ``#slow`` or ``#slow=3000``: every LLM call takes that many milliseconds longer, 6000 unless told.
-- "as JSON": the answer is the rows as JSON and nothing else.
-- a greeting: plain chat, over which tool_enabled trips.
+- ``#alwaysfail``, "cannot work", "does not exist": the tool fails on every attempt, and the agent
+  answers that it found nothing.
+- ``#failonce``, "misspelled", "typo": the tool fails once. In tool_enabled a correction repairs it.
+- ``#garbage``, "plan is broken", "cannot be planned": no valid plan in two attempts (tool_enabled).
+- ``#badjson``, "malformed plan": only the second plan parses (tool_enabled).
+- ``#tactical``, "look at first", "decide which tool": a tactical call chooses the tool (tool_enabled).
+- ``#earlyreport``: the tactical call chooses the report, so two empty reports are written
+  (tool_enabled).
+- ``#multitool``: the dispatcher runs all tools in one phase (tool_enabled).
+- ``#llmtask``, "business purpose", "in plain words": an LLM task after the data, with refined
+  arguments (tool_enabled).
+- ``#columns``, "every column": a tactical call chooses a single-column tool, which runs for every
+  column (tool_enabled). ``#expand``: the same as a fast loop.
+- ``#recover``: five tactical attempts fail, then a recovery plan is made (tool_enabled).
+- ``#chart``, "chart", "plot", "draw": a charting phase after the data, on its own fast path
+  (tool_enabled).
+- ``#context``: the answer comes from the context, without a report and without a fast-path log
+  (tool_enabled).
+- ``#rewrite``, ``#rewrite=sql_consolidation``, ``#rewrite=all``: the plan is rewritten.
+  ``#replan``: the LLM plans twice. ``#repair``: the report's JSON is repaired (tool_enabled).
+- "all rows", "whole table": a result large enough for distillation.
+- ``#chain``: the agent lists the tables in addition. ``#notool``: it answers without a tool (llm_only).
+- ``#nohit``: the search finds nothing. ``#refused``: no collection or no expert is available
+  (rag_focused, genie).
+- ``#agentfails``: the model fails (llm_only). ``#wrong``: the answer has a wrong number.
+- ``#slow``, ``#slow=3000``: every LLM call takes that many milliseconds longer, by default 6000.
+- "as JSON": the answer consists of the rows as JSON.
+- a greeting: plain chat. tool_enabled fails on it.
 """
 
 from __future__ import annotations
@@ -39,7 +45,7 @@ from typing import Any
 from uderia_bench.sim.agent import tools
 
 MOST_NEEDS = 3
-# The server's rewriting passes in their order (docs/reference/protocol.md, "Log messages"); rewrites.py plays them.
+# The server's rewriting passes in their order (docs/reference/protocol.md, "Log messages").
 PASSES = (
     "temporal_data_flow",
     "sql_consolidation",
@@ -59,7 +65,10 @@ USUAL_SLOWNESS_MS = 6000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """One thing to find out: a tool, its arguments, a planner's goal; ``date_phrase`` asks for a range of days."""
+    """One piece of information: a tool, its arguments and the goal in a plan.
+
+    ``date_phrase`` asks for a range of days.
+    """
 
     tool: str
     arguments: dict[str, Any] = field(default_factory=dict)
@@ -70,7 +79,7 @@ class Need:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difficulties:
-    """The trouble a prompt asks for by name."""
+    """The difficulties that a prompt asks for."""
 
     always_fail: bool = False
     fail_once: bool = False
@@ -100,7 +109,7 @@ class Difficulties:
 
     @property
     def named(self) -> bool:
-        """Whether the prompt asks for any trouble: then it gets that, and none by chance."""
+        """Whether the prompt asks for a difficulty. It then gets no random ones."""
         return self != Difficulties(as_json=self.as_json)
 
 
@@ -137,7 +146,7 @@ _DATE_PHRASE = re.compile(r"(?:past|last) (?:\d+ )?(?:hours?|days?|weeks?|24 hou
 
 
 def difficulties(prompt: str) -> Difficulties:
-    """Return what the prompt asks for by mark or by name."""
+    """Return the difficulties that the prompt asks for by mark or word."""
     slow = _SLOW.search(prompt)
     return Difficulties(
         rewrites=tuple(name for found in _REWRITE.findall(prompt) for name in _passes(found)),
@@ -147,7 +156,7 @@ def difficulties(prompt: str) -> Difficulties:
 
 
 def _passes(name: str) -> tuple[str, ...]:
-    """Return the rewriting passes a mark names: all, one, or the commonest where it names none there is."""
+    """Return the rewriting passes of a mark: all, the named one, or the last one by default."""
     if name.lower() == "all":
         return PASSES
     return (name.lower(),) if name.lower() in PASSES else PASSES[-1:]
@@ -162,7 +171,7 @@ def _table(text: str) -> str:
 
 
 def _named(name: str) -> Callable[[str], dict[str, Any]]:
-    """Return arguments that name what the prompt is about: nothing, the database, or the table."""
+    """Return a function for the arguments: none, the database, or the table of a prompt."""
 
     def arguments(text: str) -> dict[str, Any]:
         if name == "database":
@@ -240,7 +249,7 @@ _PATTERNS = (
     _row(r"\bsql\b|queries|statements", "dba_userSqlList", "List recent SQL."),
     _row(r"users?\b", "base_readQuery", "List the users.", lambda _: {"sql": "SELECT UserName FROM DBC.UsersV"}),
 )
-# A prompt that names a subject of the first tool mostly mentions that of the others in passing: no need of their own.
+# A prompt about the first tool often mentions the subject of the others, which are then left out.
 _COVERS = {
     "dba_databaseSpace": ("base_databaseList", "base_tableList"),
     "dba_tableSpace": ("base_databaseList", "base_tableList", "dba_databaseSpace"),
@@ -256,13 +265,13 @@ _PER_DATABASE = re.compile(
 
 
 def understood(prompt: str) -> bool:
-    """Return whether any pattern knows what the prompt is about."""
+    """Return whether a pattern matches the prompt."""
     text = _MARK.sub("", prompt).lower()
     return any(pattern.words.search(text) for pattern in _PATTERNS)
 
 
 def needs(prompt: str) -> tuple[Need, ...]:
-    """Return what the prompt asks to find out, at least one need."""
+    """Return the needs of the prompt, at least one."""
     text = _MARK.sub("", prompt).lower()
     if _PER_DATABASE.search(text):
         loop = Need(tool="base_tableList", goal="Loop through the databases and list the tables of each.", per_database=True)

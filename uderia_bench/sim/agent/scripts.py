@@ -1,4 +1,4 @@
-"""What the agent will do with a prompt, written down before it starts: a tool_enabled turn's plan, an llm_only turn's steps."""
+"""Scripts of the agent: the plan of a tool_enabled turn, the steps of other turns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uderia_bench.sim.agent import questions, tools
 from uderia_bench.sim.agent.draw import Chances, Draw
 
 FROM_CONTEXT = "The conversation so far already says it: see above."
-ATTEMPTS = 3  # a tool call and its two corrections
+ATTEMPTS = 3  # a tool call and two corrections
 REPORT_TOOL = "TDA_FinalReport"
 REPORT_GOAL = "Generate the final report based on the data gathered."
 DATE_TOOL = "TDA_CurrentDate"
@@ -24,7 +24,7 @@ _DEADLOCK = "[Error 2631] Transaction aborted due to deadlock."
 
 
 class Path(StrEnum):
-    """How a planned phase is carried out."""
+    """The way in which a planned phase is carried out."""
 
     FAST = "fast"
     TACTICAL = "tactical"
@@ -42,17 +42,20 @@ class Path(StrEnum):
 
 
 class PlanTrouble(StrEnum):
-    """What goes wrong while planning."""
+    """The failure of the planning call."""
 
     NONE = "none"
     PARSES_LATE = "parses_late"
     NEVER_PARSES = "never_parses"
-    CHAT = "chat"  # the planner answers in words, and the server trips over it
+    CHAT = "chat"  # the planner answers in prose, and the server fails on it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """One use of a data tool: the arguments that work, and how often others fail before (``ATTEMPTS`` times: for good)."""
+    """One use of a data tool: its arguments, and the number of failed attempts before.
+
+    ``failures`` equal to ``ATTEMPTS`` means that no attempt succeeds.
+    """
 
     tool: str
     arguments: dict[str, Any]
@@ -63,7 +66,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedPhase:
-    """One phase: the server's plan entry and how it will go. ``uses`` has one entry a tool of the phase."""
+    """A phase of a plan. ``uses`` has one entry per tool of the phase."""
 
     goal: str
     path: Path
@@ -72,10 +75,10 @@ class PlannedPhase:
     uses: tuple[Use, ...] = ()
     date_phrase: str | None = None
     loop_over: int | None = None
-    injected: bool = False  # put in by the server after planning
+    injected: bool = False  # added by the server after planning
 
     def entry(self, number: int) -> dict[str, Any]:
-        """Return the phase as the plan lists it."""
+        """Return the phase as an entry of the plan."""
         entry: dict[str, Any] = {
             "arguments": self.arguments,
             "goal": self.goal,
@@ -89,13 +92,13 @@ class PlannedPhase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanScript:
-    """A tool_enabled turn."""
+    """The script of a tool_enabled turn."""
 
     trouble: PlanTrouble
     phases: tuple[PlannedPhase, ...]
-    rewrites: tuple[str, ...]  # the passes that change the plan
-    replanned: bool  # it is planned twice, the second time for efficiency
-    repaired: bool  # the report's JSON is mended
+    rewrites: tuple[str, ...]  # passes that change the plan
+    replanned: bool  # planned twice, the second time for efficiency
+    repaired: bool  # the report's JSON is repaired
     wrong_answer: bool
     as_json: bool
     slow_s: float
@@ -103,7 +106,7 @@ class PlanScript:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentScript:
-    """A turn without a plan: llm_only, or rag_focused, whose search may find nothing or be refused."""
+    """The script of a turn without a plan: llm_only, rag_focused or genie."""
 
     uses: tuple[Use, ...]
     chat: bool
@@ -116,7 +119,7 @@ class AgentScript:
 
 
 def _use(need: questions.Need, trouble: questions.Difficulties, draw: Draw, chances: Chances) -> Use:
-    """Return the tool use of a need, with the failures the prompt asks for or the draw brings."""
+    """Return the tool use of a need, with the failures from the prompt or the draw."""
     use = Use(tool=need.tool, arguments=need.arguments)
     drawn = draw.happens(chances.tool_fails_once)
     if trouble.always_fail:
@@ -134,7 +137,7 @@ def _use(need: questions.Need, trouble: questions.Difficulties, draw: Draw, chan
 
 
 def agent_script(prompt: str, draw: Draw) -> AgentScript:
-    """Write the script of an llm_only turn."""
+    """Return the script of an llm_only turn."""
     trouble = replace(questions.difficulties(prompt), **draw.planted)
     chances = Chances() if trouble.named else draw.chances
     fails, bare = draw.happens(chances.agent_fails), draw.happens(chances.no_tool)
@@ -164,14 +167,14 @@ def agent_script(prompt: str, draw: Draw) -> AgentScript:
 
 
 def knowledge_script(prompt: str, draw: Draw) -> AgentScript:
-    """Write the script of a rag_focused turn: no data tools, only what the knowledge says."""
+    """Return the script of a rag_focused or genie turn, which is without data tools."""
     trouble = replace(questions.difficulties(prompt), **draw.planted)
     script = agent_script(prompt, draw)
     return replace(script, uses=(), chat=False, no_hit=trouble.no_hit, refused=trouble.refused)
 
 
 def plan_script(prompt: str, draw: Draw) -> PlanScript:
-    """Write the script of a tool_enabled turn."""
+    """Return the script of a tool_enabled turn."""
     trouble = replace(questions.difficulties(prompt), **draw.planted)
     chances = Chances() if trouble.named else draw.chances
     never, late = draw.happens(chances.plan_fails), draw.happens(chances.plan_parses_late)
@@ -231,7 +234,7 @@ def _phases(
         today = PlannedPhase(
             goal="Establish current date as temporal context", path=Path.CURRENT_DATE, tools=(DATE_TOOL,), injected=True
         )
-        phases.sort(key=lambda phase: phase.path is not Path.DATE_RANGE)  # the range runs beside the date it needs
+        phases.sort(key=lambda phase: phase.path is not Path.DATE_RANGE)  # the range runs in parallel with the date phase
         phases.insert(0, today)
     if not trouble.context:
         added = "final_report_guarantee" in trouble.rewrites
@@ -240,7 +243,7 @@ def _phases(
 
 
 def _special(needs: tuple[questions.Need, ...], trouble: questions.Difficulties) -> list[PlannedPhase]:
-    """Return the one phase of a plan that is about columns, recovers or answers from the context; none for any other."""
+    """Return the phase of a plan for columns, recovery or context, else an empty list."""
     if trouble.columns or trouble.expand:
         table = str(needs[0].arguments.get("table_name", next(iter(tools.COLUMNS))))
         arguments = {"database_name": tools.database_of(table), "table_name": table}
@@ -278,7 +281,7 @@ def _phase(need: questions.Need, use: Use, tactical: bool) -> PlannedPhase:  # n
             date_phrase=need.date_phrase,
         )
     if tactical:
-        # The plan leaves the arguments open, or names no tool at all: only then does the server ask again.
+        # A tactical call follows only if the plan lacks the arguments or the tool.
         named = () if not use.arguments else (use.tool,)
         return PlannedPhase(goal=need.goal, path=Path.TACTICAL, tools=named, uses=(use,))
     planned = use.bad_arguments if use.failures else use.arguments

@@ -1,7 +1,8 @@
-"""The data tools of the server and what they answer: a small Teradata-like system that never changes within a day.
+"""Data tools of the server and their results: a small Teradata-like system.
 
-One function a tool: arguments and today's date in, rows out. ``answer`` and ``failure`` wrap them as the tool server does.
-Which call fails is decided by the agent's script, not here; Uderia's own ``TDA_*`` tools are the engines' business.
+Each tool is a function from arguments and the date to rows. ``answer`` and ``failure`` wrap the
+rows as the tool server does. The agent's script decides which calls fail. The engines implement Uderia's
+``TDA_*`` tools.
 """
 
 from __future__ import annotations
@@ -65,12 +66,12 @@ USERS = ("admin", "analyst", "etl_load", "report_svc", "trainer")
 
 
 def database_of(table: str) -> str:
-    """Return the database a table lives in; the first one for a table nobody has."""
+    """Return the database of a table, the first database for an unknown table."""
     return next((database for database, tables in TABLES.items() if table in tables), "fitness_db")
 
 
 def _level(*parts: object, lo: float, hi: float) -> float:
-    """Return a figure that looks measured and is always the same for the same question."""
+    """Return a number between ``lo`` and ``hi`` that depends only on ``parts``."""
     digest = hashlib.blake2b("/".join(map(str, parts)).encode(), digest_size=4).digest()
     return round(lo + (hi - lo) * int.from_bytes(digest, "big") / 0xFFFFFFFF, 2)
 
@@ -103,7 +104,7 @@ def _preview(arguments: Arguments, _: date) -> list[Row]:
 
 
 def _row_count(arguments: Arguments, _: date) -> list[Row]:
-    """Answer the few forms of SQL the agent writes: counts, tables made lately, users."""
+    """Answer the forms of SQL that the agent writes: counts, recent tables, users, whole tables."""
     sql = str(arguments.get("sql", ""))
     if "CreateTimeStamp" in sql:
         return [{"TableName": name, "DataBaseName": database_of(name)} for name in ("service_tickets", "deals")]
@@ -119,7 +120,7 @@ def _row_count(arguments: Arguments, _: date) -> list[Row]:
 
 
 def days(phrase: str, today: date) -> list[date]:
-    """Return the days a phrase means, oldest first: whole days up to yesterday, only ``today`` is today."""
+    """Return the days of a phrase, oldest first. A range ends with yesterday."""
     if "today" in phrase:
         return [today]
     number = re.search(r"(\d+) (day|week)", phrase)
@@ -130,7 +131,7 @@ def days(phrase: str, today: date) -> list[date]:
 
 
 def _usage(arguments: Arguments, today: date) -> list[Row]:
-    """Answer for one day, or for every day of a phrase the agent passed on."""
+    """Return the usage of one day, or of every day of a phrase."""
     asked = str(arguments.get("date", "yesterday"))
     dates = [asked] if _ISO_DAY.fullmatch(asked) else [day.isoformat() for day in days(asked, today)]
     return [{"LogDate": day, "cpu": _level("cpu", day, lo=2, hi=80)} for day in dates]
@@ -151,7 +152,7 @@ def _sessions(_: Arguments, __: date) -> list[Row]:
 
 
 def _named(column: str, names: tuple[str, ...], figure: str) -> Callable[[Arguments, date], list[Row]]:
-    """Return a tool that lists ``names`` with one made-up figure each."""
+    """Return a tool that lists ``names`` with one made-up number each."""
 
     def rows(arguments: Arguments, _: date) -> list[Row]:
         about = str(sorted(arguments.items()))
@@ -161,7 +162,7 @@ def _named(column: str, names: tuple[str, ...], figure: str) -> Callable[[Argume
 
 
 def _column_summary(arguments: Arguments, _: date) -> list[Row]:
-    """Answer for one column; the server asks for each."""
+    """Return the summary of one column."""
     column = str(arguments.get("column_name", "CustomerID"))
     return [{"ColumnName": column, "DistinctValues": int(_level(column, _table(arguments), lo=1, hi=500))}]
 
@@ -200,12 +201,12 @@ USUAL_TOOL_SECONDS = 0.5
 
 
 def failure(name: str, text: str) -> dict[str, Any]:
-    """Return what the tool server answers when a call fails."""
+    """Return the tool server's result of a failed call."""
     return {"status": "error", "metadata": {"tool_name": name}, "error": text, "error_message": text, "data": text}
 
 
 def answer(name: str, arguments: Arguments, today: date) -> dict[str, Any]:
-    """Return what the tool server answers to a call that works; an unknown tool is a failure."""
+    """Return the tool server's result of a call. An unknown tool gives a failure."""
     if name not in _ROWS:
         return failure(name, f"Unknown tool: {name}")
     rows = _ROWS[name](arguments, today)

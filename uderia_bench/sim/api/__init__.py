@@ -1,1 +1,1 @@
-"""The REST routes of the embedded Uderia: one module a group of routes."""
+"""REST routes of the embedded Uderia, one module per group of routes."""

@@ -1,4 +1,4 @@
-"""Signing in, tokens, and who one is: ``/api/v1/auth`` (docs/reference/protocol.md, "Signing in")."""
+"""Sign-in, tokens and the user: ``/api/v1/auth`` (docs/reference/protocol.md, "Signing in")."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 def state_of(request: Request) -> State:
-    """Return the server's state."""
+    """Return the state of the server."""
     state: State = request.app.state.uderia
     return state
 
 
 def user_of(request: Request) -> str | None:
-    """Return the signed-in user's uuid, None for nobody."""
+    """Return the uuid of the signed-in user, None without a valid token."""
     return state_of(request).accounts.user_of(request.headers.get("authorization"))
 
 
 def signed_in(handler: Handler) -> Handler:
-    """Return the handler behind the one check the server enforces: 401 without a valid token."""
+    """Return a handler that answers 401 without a valid token."""
 
     async def checked(request: Request) -> Response:
         return responses.json(_LOGIN_REQUIRED, 401) if user_of(request) is None else await handler(request)

@@ -1,4 +1,4 @@
-"""The notification stream: server-sent events for whoever names a user, without a sign-in.
+"""Notification stream: server-sent events of a user, without a sign-in.
 
 Source: docs/reference/protocol.md, "Push channels".
 """

@@ -1,7 +1,8 @@
-"""What the embedded server serves, as an OpenAPI description: for fuzzing it, and for clients that want one.
+"""OpenAPI description of the embedded server, for fuzzing and for clients.
 
-It describes what a client may send and which statuses may come back with which content type, 500 and HTML pages included, for
-that is what the real server sends. Bodies of answers are described by their type only: the captures describe them better.
+It lists requests, statuses and content types, including the 500s and HTML pages of the real server.
+Bodies of responses are described by their content type only; the recordings of a real server show
+the rest.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def _object(*required: str, **properties: Json) -> Json:
 def _operation(
     summary: str, statuses: str, *parameters: Json, body: Json | None = None, content: Json = _ANYTHING, open_: bool = False
 ) -> Json:
-    """Return one operation; ``statuses`` are separated by spaces, ``open_`` ones need no token."""
+    """Return an operation. ``statuses`` are separated by spaces; ``open_`` needs no token."""
     operation: Json = {
         "parameters": list(parameters),
         "responses": {status: {"content": content, "description": summary} for status in statuses.split()},
@@ -71,9 +72,9 @@ PATHS: dict[str, Json] = {
             open_=True,
         )
     },
-    "/api/v1/auth/logout": {"post": _operation("End the token", "200 401")},
+    "/api/v1/auth/logout": {"post": _operation("Revoke the token", "200 401")},
     "/api/v1/auth/refresh": {"post": _operation("Replace the token", "200 401")},
-    "/api/v1/auth/me": {"get": _operation("Who the token is for", "200 401")},
+    "/api/v1/auth/me": {"get": _operation("Show the user of the token", "200 401")},
     "/api/v1/auth/tokens": {
         "get": _operation("List access tokens", "200 401"),
         "post": _operation(
@@ -82,15 +83,15 @@ PATHS: dict[str, Json] = {
             body=_object("name", name=_TEXT, expires_in_days={"type": "integer", "minimum": 1}),
         ),
     },
-    "/api/v1/auth/tokens/{token_id}": {"delete": _operation("End an access token", "200 401 404", _TOKEN)},
-    "/api/v1/auth/user/quota-status": {"get": _operation("What the user may still spend", "200 401")},
+    "/api/v1/auth/tokens/{token_id}": {"delete": _operation("Revoke an access token", "200 401 404", _TOKEN)},
+    "/api/v1/auth/user/quota-status": {"get": _operation("Show the quotas and their use", "200 401")},
     "/api/v1/profiles": {"get": _operation("List the profiles", "200")},
     "/api/v1/llm/configurations": {"get": _operation("List the LLM configurations", "200")},
     "/api/v1/costs/models": {
         "get": _operation("List prices", "200 401", _parameter("include_fallback", "query", {"type": "boolean"}))
     },
     "/api/v1/consumption/turns": {
-        "get": _operation("What turns consumed", "200", _parameter("session_id", "query", _TEXT), *_PAGING)
+        "get": _operation("List the consumption of turns", "200", _parameter("session_id", "query", _TEXT), *_PAGING)
     },
     "/api/v1/sessions": {
         "get": _operation("List sessions", "200", *_PAGING),
@@ -122,8 +123,8 @@ PATHS: dict[str, Json] = {
             open_=True,
         )
     },
-    "/sim/truth": {"get": _operation("What really happened", "200", open_=True)},
-    "/sim/faults": {"get": _operation("Faults of the wire, counted", "200", open_=True)},
+    "/sim/truth": {"get": _operation("True values of each task", "200", open_=True)},
+    "/sim/faults": {"get": _operation("Counts of planted faults", "200", open_=True)},
     "/sim/restart": {"post": _operation("Forget the tasks", "200", open_=True)},
     "/sim/openapi.json": {"get": _operation("This description", "200", open_=True)},
 }

@@ -1,4 +1,4 @@
-"""What the server is configured with: profiles, LLM configurations, prices.
+"""Routes of the configuration: profiles, LLM configurations, prices.
 
 Source: docs/reference/protocol.md, "Profiles" and "Costs".
 """
@@ -22,7 +22,7 @@ _PRICED_AT = "2026-05-04T00:00:00+00:00"
 
 
 async def _profiles(request: Request) -> Response:
-    """List the profiles; without a valid token the same list comes as a bootstrap template, with no default."""
+    """List the profiles. Without a valid token the list has no default profile."""
     default = state_of(request).default if user_of(request) is not None else None
     body = {
         "active_for_consumption_profile_ids": [] if default is None else [default.id],

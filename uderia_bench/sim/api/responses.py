@@ -1,4 +1,4 @@
-"""How the server answers: JSON with sorted keys and a newline, error pages in HTML, and how it reads a request's JSON."""
+"""Responses as JSON with sorted keys or as HTML error pages, and parsing of requests."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ _WHOLE = re.compile(r"[0-9]{1,9}")
 
 
 class MalformedJsonError(Exception):
-    """A body that says it is JSON and is not."""
+    """The body has the content type JSON but is not valid JSON."""
 
 
 def json(body: Any, status: int = 200) -> Response:
-    """Return a JSON answer; bytes are JSON already."""
+    """Return a JSON response. Bytes are sent unchanged."""
     content = body if isinstance(body, bytes) else orjson.dumps(body, option=SORTED)
     return Response(content + b"\n", status, media_type="application/json")
 
 
 def error(status: int, text: str) -> Response:
-    """Return the commoner of the server's two error shapes."""
+    """Return an error of the form ``{"error": text}``."""
     return json({"error": text}, status)
 
 
 def page(status: int) -> Response:
-    """Return the error page of the server's framework."""
+    """Return an HTML error page of the server's framework."""
     title, text = _PAGES[status]
     heading = f"{status} {title}"
     html = f"<!doctype html>\n<html lang=en>\n<title>{heading}</title>\n<h1>{title}</h1>\n<p>{text}</p>\n"
@@ -58,7 +58,7 @@ def page(status: int) -> Response:
 
 
 async def read_json(request: Request) -> Any:
-    """Return the body as JSON, None where the request does not claim to carry any; raises ``MalformedJsonError``."""
+    """Return the body as JSON, None for another content type. Raises ``MalformedJsonError``."""
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
         return None
     try:
@@ -68,6 +68,6 @@ async def read_json(request: Request) -> Any:
 
 
 def number(request: Request, name: str, default: int) -> int:
-    """Return a whole number from the query string, the default where it is none."""
+    """Return an integer of the query string, or the default if it is missing or not a number."""
     text = request.query_params.get(name, "")
     return int(text) if _WHOLE.fullmatch(text) else default

@@ -1,4 +1,4 @@
-"""Sessions: create, list, read, rename, archive, and what their turns consumed.
+"""Routes of sessions: create, list, read, rename, archive, and the consumption of turns.
 
 Source: docs/reference/protocol.md, "Creating a session" and "Costs".
 """
@@ -22,7 +22,7 @@ _FAILED = "Failed to create session."
 
 
 def session_of(request: Request) -> Session | None:
-    """Return the session of the path, None where it is unknown or somebody else's."""
+    """Return the session of the path, None if it is unknown or belongs to another user."""
     session = state_of(request).sessions.get(request.path_params["session_id"])
     return session if session is not None and session.user_uuid == user_of(request) else None
 
@@ -79,7 +79,7 @@ async def _archive(request: Request) -> Response:
 
 
 async def _delete(request: Request) -> Response:
-    """Archive a session and its children: the real server deletes nothing either."""
+    """Archive a session and its children, as the real server does."""
     state, session = state_of(request), session_of(request)
     if session is None:
         return responses.error(404, "Session not found")
@@ -110,7 +110,7 @@ async def _consumption(request: Request) -> Response:
 
 
 async def _lenient(request: Request) -> Any:
-    """Return the JSON of a request whose body may be missing or broken."""
+    """Return the JSON of a request, None for a missing or broken body."""
     try:
         return await responses.read_json(request)
     except responses.MalformedJsonError:

@@ -1,4 +1,4 @@
-"""What only the embedded server has: the truth, a restart on request, and the description of what it serves. No sign-in."""
+"""Routes of the embedded server only, without a sign-in: truth, faults, restart, OpenAPI."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from uderia_bench.sim.api.auth import state_of
 
 
 async def _truth(request: Request) -> Response:
-    """Tell what really happened, a bare list, the tasks that ended in that order."""
+    """Return the true values of the finished tasks as a list, in the order of their ends."""
     return responses.json([ledger.document() for ledger in state_of(request).truth])
 
 
 async def _faults(request: Request) -> Response:
-    """Count the faults of the wire by kind, the requests by the call they were, and the queries that arrived."""
+    """Return the counts of planted faults by kind, requests by call, and queries."""
     state = state_of(request)
     return responses.json({"asked": state.asked(), "calls": dict(state.calls), "planted": dict(state.planted)})
 
 
 async def _restart(request: Request) -> Response:
-    """Forget the tasks, as a restart does; sessions and tokens stay."""
+    """Forget the tasks, as a restart does. Sessions and tokens stay."""
     state = state_of(request)
     lost = len(state.tasks)
     state.restart()

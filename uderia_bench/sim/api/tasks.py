@@ -1,4 +1,4 @@
-"""Asking, following and cancelling: a query makes a task, a task is polled whole, and may be stopped.
+"""Routes of tasks: submit a query, poll its task, cancel it.
 
 Source: docs/reference/protocol.md, "Submitting a query" and "Polling a task".
 """
@@ -36,7 +36,7 @@ async def _submit(request: Request) -> Response:
 
 
 async def _coordinate(request: Request) -> Response:
-    """Ask a coordinator's session at its own endpoint, which knows only signed-in users and sessions made for it."""
+    """Submit a query to a coordinator. Requires a sign-in and a session of a genie profile."""
     state, user = state_of(request), user_of(request)
     arrived = state.clock.seconds
     if user is None:

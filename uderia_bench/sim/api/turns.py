@@ -1,4 +1,4 @@
-"""Single turns of a session: in full, their plan, their query. All three want a valid token.
+"""Routes of a single turn: details, plan and query. All require a valid token.
 
 Source: docs/reference/protocol.md, "Reading sessions".
 """
@@ -18,7 +18,7 @@ from uderia_bench.sim.api.sessions import session_of
 
 
 def _of_turn(show: str) -> Handler:
-    """Return the handler that shows one part of a turn, or all of it for ``details``."""
+    """Return the handler of one part of a turn."""
 
     async def handler(request: Request) -> Response:
         session = session_of(request)

@@ -73,7 +73,7 @@ class Conversation:
         return text
 
     def complete(self) -> None:
-        """Announce the end of the agent, with the tokens of the whole turn in one more token update.
+        """Announce the end of the agent, and the tokens of the whole turn in a token update.
 
         A failed agent reports no tokens.
         """

@@ -1,4 +1,4 @@
-"""Running a single-day tool for every day of a range, in parallel with the phase that fetches the date.
+"""Running a single-day tool for every day of a range, in parallel with the date phase.
 
 The two phases form a parallel group. The server holds back their events and emits them when both
 phases are done; the trace keeps the real times.

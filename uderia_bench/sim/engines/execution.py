@@ -1,4 +1,4 @@
-"""Executes a task from its first event to its terminal status, with the engine of its profile type."""
+"""Execution of a task from its first event to its terminal status."""
 
 from __future__ import annotations
 

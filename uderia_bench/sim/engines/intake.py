@@ -99,7 +99,7 @@ async def submit(
 
 
 async def _consult(run: Run, expert: Profile, number: int) -> tuple[Session, Task]:
-    """Ask an expert in a new session and poll its task. The task continues if the run is cancelled."""
+    """Ask an expert in a new session and poll its task, which survives a cancel of the run."""
     state, arrived = run.state, run.clock.seconds
     parent = Parent(session_id=run.session.id, profile_id=expert.id, number=number)
     session = await open_session(state, run.session.user_uuid, expert, parent)

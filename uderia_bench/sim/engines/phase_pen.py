@@ -1,7 +1,7 @@
 """Events, trace entries and tool calls that the phases of a plan share.
 
-``PhasePen`` holds what one planner turn has collected so far. The modules that carry out a phase
-(``phases``, ``columns``, ``date_range``, ``llm_tools``, ``recovery``, ``shortcuts``) write through it.
+``PhasePen`` holds what one planner turn has collected so far. The modules that carry out phases
+write through it: ``phases``, ``columns``, ``date_range``, ``llm_tools``, ``recovery``, ``shortcuts``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _WITH_TACTICAL_CALL = (Path.TACTICAL, Path.LLM_TASK, Path.COLUMNS, Path.RECOVERY
 
 
 class PhasePen:
-    """Writes the phases of one turn. ``collected`` holds the results that the report is written from."""
+    """Writes the phases of one turn. The report is written from ``collected``."""
 
     def __init__(self, run: Run, plan: Plan, script: PlanScript) -> None:
         self.run = run

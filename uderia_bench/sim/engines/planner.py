@@ -23,7 +23,7 @@ class PlanningError(Exception):
 
 
 class Plan:
-    """The plan of a turn: its phases, and the final and the LLM's own plan as the turn stores them."""
+    """The plan of a turn. ``entries`` is the final plan, ``raw`` the plan that the LLM wrote."""
 
     def __init__(self, phases: tuple[PlannedPhase, ...]) -> None:
         self.phases = phases

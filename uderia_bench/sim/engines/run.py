@@ -55,7 +55,7 @@ Consult = Callable[["Run", Profile, int], Awaitable[tuple[Session, Task]]]
 
 
 class Run:
-    """The run of one task. ``trace`` is the planner's execution trace; other engines leave it empty."""
+    """The run of one task. ``trace`` is the planner's execution trace."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class Run:
         return self.profile.llm
 
     def require_text(self) -> None:
-        """Raise ``BadPromptError`` for a prompt that is not a string, at the point where the server fails."""
+        """Raise ``BadPromptError`` for a prompt that is not a string."""
         if not isinstance(self.prompt, str):
             raise BadPromptError(f"'{type(self.prompt).__name__}' object is not subscriptable")
 
@@ -118,7 +118,7 @@ class Run:
         self._held = []
 
     def release(self, *, flush: bool = True) -> None:
-        """Append the events held back. ``flush=False`` drops them, as the server does on a cancel."""
+        """Append the events held back, or drop them as the server does on a cancel."""
         held, self._held = self._held, None
         for event_type, data in held or ():
             if flush:

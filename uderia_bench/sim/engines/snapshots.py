@@ -125,7 +125,7 @@ def summary(snapshot: dict[str, Any]) -> str:
 def planning(
     stage: str, *, tools: int, hydration: int | None, history: int, session_id: str, turn: int, knowledge: int | None = None
 ) -> dict[str, Any]:
-    """Return the snapshot of a planning prompt. ``stage`` is strategic or tactical; sizes are tokens."""
+    """Return the snapshot of a strategic or tactical prompt. Sizes are tokens."""
     parts = [("tool_definitions", "Tool Definitions", tools), ("workflow_history", "Workflow History", history)]
     if hydration is not None:
         parts.insert(1, ("plan_hydration", "Plan Hydration", hydration))

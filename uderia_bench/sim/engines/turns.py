@@ -34,7 +34,7 @@ def build(run: Run, own: dict[str, Any]) -> dict[str, Any]:
 
 
 def save(run: Run, turn: dict[str, Any], *, without: Collection[str] = ()) -> None:
-    """Save a turn and its consumption row. ``without`` names fields that the engine's turn lacks."""
+    """Save a turn and its consumption row. ``without`` names fields to leave out."""
     kept = {name: value for name, value in turn.items() if name not in without}
     run.session.save_turn(kept, run.clock.local_stamp())
     run.state.turns.append(_consumption(run, turn))

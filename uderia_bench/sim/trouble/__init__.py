@@ -1,1 +1,1 @@
-"""What can go wrong on purpose: scheduled faults, their effects, and damage on the wire."""
+"""Planted faults of the agent, the server and the network, and planted effects."""

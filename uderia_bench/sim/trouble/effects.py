@@ -1,7 +1,7 @@
-"""Planted effects: a difference between profiles or providers that is there by design, for a comparison to find.
+"""Planted effects: known differences between profiles or providers, for a comparison to find.
 
-An effect multiplies what it names in every trial it concerns, from one second to another after the server's start, and moves no
-other draw: with ``factor: 1.0`` the server is the same server. ``slow`` and ``fast`` name the two providers by what they are.
+An effect multiplies one quantity in every trial that it applies to, between two times after the
+server's start. All other draws stay the same. ``slow`` and ``fast`` name the two providers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NICKNAMES = {"fast": _BY_SPEED[0].provider, "slow": _BY_SPEED[-1].provider}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """One planted difference; ``profile`` is a tag. Times are real seconds since the server's start."""
+    """A planted difference. Times are real seconds since the server's start."""
 
     factor: float
     on: str = LLM_SECONDS
@@ -32,17 +32,17 @@ class Effect:
 
     def __post_init__(self) -> None:
         if self.on not in TARGETS:
-            raise ValueError(f"an effect is on one of {', '.join(TARGETS)}, not {self.on!r}")
+            raise ValueError(f"unknown target {self.on!r} of 'on'; choose one of {', '.join(TARGETS)}")
         if self.profile is not None and self.profile not in BY_TAG:
-            raise ValueError(f"no profile has the tag {self.profile!r}; there are {', '.join(BY_TAG)}")
+            raise ValueError(f"unknown profile tag {self.profile!r}; choose one of {', '.join(BY_TAG)}")
         known = {*NICKNAMES, *(llm.provider for llm in LLMS)}
         if self.provider is not None and self.provider not in known:
-            raise ValueError(f"no provider is called {self.provider!r}; there are {', '.join(sorted(known))}")
+            raise ValueError(f"unknown provider {self.provider!r}; choose one of {', '.join(sorted(known))}")
         if self.factor <= 0:
-            raise ValueError(f"the factor must be above 0, not {self.factor}")
+            raise ValueError(f"factor must be above 0, not {self.factor}")
 
     def concerns(self, profile: Profile, seconds: float) -> bool:
-        """Return whether the effect holds for this profile now."""
+        """Return whether the effect applies to this profile at this time."""
         provider = NICKNAMES.get(self.provider or "", self.provider)
         mine = self.profile in (None, profile.tag) and provider in (None, profile.llm.provider)
         return mine and self.from_s <= seconds < self.until_s
@@ -50,7 +50,7 @@ class Effect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Factors:
-    """What a trial's draws are multiplied by."""
+    """Factors on the draws of a trial."""
 
     llm_s: float = 1.0
     tool_s: float = 1.0
@@ -59,7 +59,7 @@ class Factors:
 
 
 def factors(effects: Iterable[Effect], profile: Profile, seconds: float) -> Factors:
-    """Return the product of the effects that hold for a trial that starts now."""
+    """Return the product of the effects on a trial that starts now."""
     products = dict.fromkeys(TARGETS, 1.0)
     for effect in effects:
         if effect.concerns(profile, seconds):

@@ -1,13 +1,13 @@
-"""The file a server is started with: planted faults and effects, and what else can be set of it, in YAML.
+"""Scenario file of a server: planted faults, effects and settings, in YAML.
 
 Every key is optional::
 
     faults:                       # faults.py
       - {kind: plan_failure, rate: 0.2, profile: OPTIM}
-    effects:                      # effects.py; one or a list
+    effects:                      # effects.py; one effect or a list
       - {provider: slow, factor: 1.15, from: 30}
     server:                       # config.py
-      tasks_per_s: 2.5            # what it sustains at speed 1; 0 for no limit
+      tasks_per_s: 2.5            # throughput at speed 1; 0 for no limit
       quotas: {calls_per_hour: 1000}
       knowledge: [IDEAT, OPTIM]
 """
@@ -57,11 +57,14 @@ _QUOTAS: Mapping[str, type | tuple[type, ...]] = dict.fromkeys(Quotas.__slots__,
 
 
 def load(path: Path, **options: Any) -> Settings:
-    """Return the settings of a file, under those of the command line; raises ValueError naming the file and what is wrong."""
+    """Return the settings of a file, overridden by ``options``.
+
+    Raises ValueError with the file, the entry and the mistake.
+    """
     document = _read(path)
     unknown = sorted(set(map(str, document)) - {"faults", "effects", "server"})
     if unknown:
-        raise ValueError(f"{path}: unknown key {unknown[0]!r}; there are 'faults', 'effects' and 'server'")
+        raise ValueError(f"{path}: unknown key {unknown[0]!r}; use 'faults', 'effects' or 'server'")
     server = _checked(document.get("server", {}), _SERVER, f"{path}: server")
     if "quotas" in server:
         where = f"{path}: server.quotas"
@@ -80,7 +83,7 @@ def load(path: Path, **options: Any) -> Settings:
 
 
 def _read(path: Path) -> dict[Any, Any]:
-    from ruamel.yaml import YAML  # noqa: PLC0415 - most servers run without a file
+    from ruamel.yaml import YAML  # noqa: PLC0415 - most servers have no file
     from ruamel.yaml.error import YAMLError  # noqa: PLC0415
 
     try:
@@ -88,7 +91,7 @@ def _read(path: Path) -> dict[Any, Any]:
     except (OSError, UnicodeDecodeError, YAMLError) as problem:
         raise ValueError(f"{path}: {' '.join(str(problem).split())}") from problem
     if not isinstance(document, dict):
-        raise ValueError(f"{path}: wants 'faults', 'effects' or 'server' at its top")  # noqa: TRY004 - a document is wrong
+        raise ValueError(f"{path}: must be a mapping with 'faults', 'effects' or 'server'")  # noqa: TRY004
     return document
 
 
@@ -100,23 +103,23 @@ def _entries(
     where: str,
 ) -> tuple[Any, ...]:
     if not isinstance(entries, list):
-        raise ValueError(f"{where}: wants a list")  # noqa: TRY004 - a document is wrong, not a caller
+        raise ValueError(f"{where}: must be a list")  # noqa: TRY004 - a document is wrong, not a caller
     made = []
     for place, entry in enumerate(entries):
         here = f"{where}[{place}]"
         fields = _checked(entry, wanted, here)
         if not needed <= fields.keys():
-            raise ValueError(f"{here}: wants at least {' and '.join(repr(name) for name in sorted(needed))}")
+            raise ValueError(f"{here}: needs {' and '.join(repr(name) for name in sorted(needed))}")
         made.append(_made(make, {_SPELLED.get(name, name): value for name, value in fields.items()}, here))
     return tuple(made)
 
 
 def _checked(entry: Any, wanted: Mapping[str, type | tuple[type, ...]], where: str) -> dict[str, Any]:
     if not isinstance(entry, dict):
-        raise ValueError(f"{where}: wants keys and values")  # noqa: TRY004 - a document is wrong, not a caller
+        raise ValueError(f"{where}: must be a mapping")  # noqa: TRY004
     for name, value in entry.items():
         if name not in wanted:
-            raise ValueError(f"{where}: unknown key {name!r}; there are {', '.join(wanted)}")
+            raise ValueError(f"{where}: unknown key {name!r}; use {', '.join(wanted)}")
         if not isinstance(value, wanted[name]) or (isinstance(value, bool) and wanted[name] is not bool):
             raise ValueError(f"{where}: {name!r} cannot be {value!r}")
     return dict(entry)

@@ -1,17 +1,17 @@
-"""Faults between the server and its clients: answers that break, lie, stall or never come. What the server does is its own.
+"""Faults of the network: responses that are broken, wrong, late or missing.
 
-In the file they stand among the others (faults.py), with ``call`` for the requests they are for: ``login``, ``session``,
-``query``, ``task``, ``cancel`` or ``details``; all of them without it. Their rate is of requests, and one request has one at
-most::
+They are entries of the scenario file like the other faults (faults.py). ``call`` limits one to
+``login``, ``session``, ``query``, ``task``, ``cancel`` or ``details`` requests. The rate is per
+request, and a request has at most one fault::
 
     faults:
-      - {kind: reset_after, rate: 0.05, call: query}    # taken, and the connection reset before the answer
-      - {kind: http_503, rate: 1, from: 30, until: 40}  # ten seconds of a proxy in place of the server
+      - {kind: reset_after, rate: 0.05, call: query}    # accepted, then a reset before the response
+      - {kind: http_503, rate: 1, from: 30, until: 40}  # a proxy error for ten seconds
 
-``factor`` is how many megabytes a ``huge`` answer has more, and for how many seconds a ``stalled_body`` says nothing before it
-breaks off, or one who is ``away`` refuses connections.
+``factor`` is the number of extra megabytes of a ``huge`` response, the seconds before a
+``stalled_body`` ends, and the seconds for which a server that is ``away`` refuses connections.
 
-``GET /sim/faults`` counts what was planted.
+``GET /sim/faults`` counts the planted faults.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ _MEGABYTE = b" " * 2**20
 
 
 class WireFaults:
-    """The application with its faults around it."""
+    """The application with network faults."""
 
     def __init__(self, app: App, state: State) -> None:
         self._app = app
         self._state = state
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Answer a request, or answer it badly."""
+        """Answer a request, with a fault if one is drawn."""
         fault = self._drawn(scope) if scope["type"] == "http" else None
         if fault is None:
             await self._app(scope, receive, send)
@@ -91,11 +91,11 @@ class WireFaults:
             self._state.restart()
             await self._app(scope, receive, send)
         else:
-            status, body = await self._answered(scope, receive)
-            await _SPOILT[fault.kind](status, body, fault, send)
+            status, body = await self._response(scope, receive)
+            await _CHANGED[fault.kind](status, body, fault, send)
 
-    async def _answered(self, scope: Message, receive: Receive) -> tuple[int, bytes]:
-        """Have the request answered as ever, and keep the answer back."""
+    async def _response(self, scope: Message, receive: Receive) -> tuple[int, bytes]:
+        """Let the application answer the request, and return its response without sending it."""
         status, parts = 0, list[bytes]()
 
         async def keep(message: Message) -> None:
@@ -112,13 +112,13 @@ def _call(method: str, path: str) -> str | None:
 
 
 async def _abort(send: Send) -> None:
-    """Break the connection off as a dying process does; where there is none (in-process clients), fail."""
+    """Abort the connection. In-process clients have none and get a ConnectionResetError."""
     transport = getattr(getattr(send, "__self__", None), "transport", None)
     if transport is None:
-        raise ConnectionResetError("the connection is reset")
-    await asyncio.sleep(_LEAVING_S)  # or what was sent before would go with the connection
+        raise ConnectionResetError("connection reset by a planted fault")
+    await asyncio.sleep(_LEAVING_S)  # so that the data sent before arrives
     transport.abort()
-    await asyncio.sleep(_LEAVING_S)  # until the server knows, which would answer in our place otherwise
+    await asyncio.sleep(_LEAVING_S)  # until uvicorn notices; otherwise it sends a response
 
 
 async def _begin(send: Send, status: int, length: int) -> None:
@@ -136,14 +136,14 @@ async def _reset_after(_: int, __: bytes, ___: Fault, send: Send) -> None:
 
 
 async def _cut_off(status: int, body: bytes, _: Fault, send: Send) -> None:
-    """Send half of the answer and break the connection off."""
+    """Send half of the response, then abort the connection."""
     await _begin(send, status, len(body))
     await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
     await _abort(send)
 
 
 async def _stalls(status: int, body: bytes, fault: Fault, send: Send) -> None:
-    """Send half of the answer and nothing more for ``factor`` seconds; then break the connection off."""
+    """Send half of the response, wait ``factor`` seconds, then abort the connection."""
     await _begin(send, status, len(body))
     await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
     await asyncio.sleep(fault.factor)
@@ -155,7 +155,7 @@ async def _malformed(status: int, body: bytes, _: Fault, send: Send) -> None:
 
 
 async def _huge(status: int, body: bytes, fault: Fault, send: Send) -> None:
-    """Send the answer behind ``factor`` megabytes of white space, which JSON allows."""
+    """Send ``factor`` megabytes of white space before the response, which JSON allows."""
     megabytes = int(fault.factor)
     await _begin(send, status, megabytes * len(_MEGABYTE) + len(body))
     for _ in range(megabytes):
@@ -174,13 +174,13 @@ _INSTEAD: dict[str, Response] = {
     "html": Response(_PAGE, 200, media_type="text/html"),
     "missing": responses.error(404, "Session not found"),
 }
-"""What is answered in place of the server, which never hears of the request."""
+"""Responses that replace the server's. The request does not reach the server."""
 
-_SPOILT: dict[str, Callable[[int, bytes, Fault, Send], Awaitable[None]]] = {
+_CHANGED: dict[str, Callable[[int, bytes, Fault, Send], Awaitable[None]]] = {
     "reset_after": _reset_after,
     "cut_off": _cut_off,
     "stalled_body": _stalls,
     "malformed": _malformed,
     "huge": _huge,
 }
-"""What becomes of an answer that the server gave."""
+"""Changes of the server's response."""
