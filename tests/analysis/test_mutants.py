@@ -1,0 +1,101 @@
+"""Cases of the analysis, each for a change that no other test noticed in a run of mutation tests."""
+
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+from frames import ANSWERED, BASELINE, CANDIDATE, COST, LATENCY, QUALITY, TOKENS, grid, noisy
+
+from uderia_bench.analysis import Comparison, Verdict
+from uderia_bench.analysis.analyse import analyse
+from uderia_bench.analysis.conditions import failed_conditions
+from uderia_bench.analysis.ramp import ramp_note
+from uderia_bench.analysis.strata import COMPLEX, SIMPLE
+from uderia_bench.analysis.winners import winners
+from uderia_bench.runs.generator import GeneratorRecord
+from uderia_bench.stats.estimate import Effect
+
+
+def comparison(metric, verdict, *, stratum, n_pairs=20):
+    """Return a comparison that has this verdict."""
+    return Comparison(
+        baseline=BASELINE,
+        candidate=CANDIDATE,
+        metric=metric,
+        stratum=stratum,
+        effect=Effect(kind="ratio", value=1.0, lo=0.9, hi=1.1, level=0.95, method="t"),
+        test="sign-flip",
+        p=0.5,
+        p_adjusted=0.5,
+        family="exploratory",
+        n_queries=n_pairs,
+        n_pairs=n_pairs,
+        margin=None,
+        verdict=verdict,
+    )
+
+
+def winner(*comparisons):
+    """Return the one winner of some comparisons."""
+    (found,) = winners(comparisons, [(BASELINE, CANDIDATE)])
+    return found.arm, found.reason
+
+
+def test_answer_quality_decides_where_success_cannot_be_judged():
+    """Complex queries: success without a verdict is named in the reason, and quality names the winner."""
+    quality = comparison("checks_passed_ratio", Verdict.BETTER, stratum=COMPLEX)
+    said = f"success cannot be judged, answer quality better for {CANDIDATE}"
+    assert winner(quality) == (CANDIDATE, said)
+    assert winner(comparison("answered", Verdict.INVALID, stratum=COMPLEX), quality) == (CANDIDATE, said)
+
+
+def test_one_pair_is_enough_to_judge_and_none_is_not():
+    """A comparison without pairs has no verdict that counts."""
+    time, cost = (comparison(name, Verdict.BETTER, stratum=SIMPLE, n_pairs=1) for name in ("latency_s", "cost_usd"))
+    assert winner(time, cost) == (CANDIDATE, f"time better, cost better for {CANDIDATE}")
+    without = comparison("cost_usd", Verdict.BETTER, stratum=SIMPLE, n_pairs=0)
+    assert winner(time, without)[0] is None
+
+
+def test_the_reason_names_tokens_where_they_stand_in_for_cost():
+    """Simple queries: cost without a verdict is replaced by total tokens."""
+    time, tokens = (comparison(name, Verdict.WORSE, stratum=SIMPLE) for name in ("latency_s", "total_tokens"))
+    arm, reason = winner(time, tokens)
+    assert arm == BASELINE
+    assert reason.startswith(f"time worse, tokens worse for {CANDIDATE} (total tokens stand in for cost")
+
+
+@pytest.mark.parametrize(("lag_s", "shown"), [(0.9994, "999 ms"), (1.0, "1 s"), (1.5, "1.5 s")])
+def test_seconds_are_written_from_one_second_on(lag_s, shown):
+    """A lag below a second is in milliseconds."""
+    (reason,) = failed_conditions(GeneratorRecord(lag_mean_s=lag_s), 10.0)
+    assert f"late by {shown} on average" in reason
+
+
+def test_a_missing_value_beside_the_send_time_does_not_hide_a_trial_from_the_ramp():
+    """Only trials without a send time are left out."""
+    start = datetime(2026, 11, 24, 10, tzinfo=UTC)
+    trials = pl.DataFrame(
+        {"server": ["one", "one"], "stage": ["measured", "measured"], "sent_at": [start, start], "latency_s": [None, 1.0]}
+    )
+    (note,) = ramp_note(trials, 10.0)
+    assert note.startswith("2 of 2 measured trials")
+
+
+def test_memory_is_compared_on_time_tokens_and_success_alone():
+    """Other metrics are skipped wherever they stand in the list, and the effects are exploratory."""
+    frame = grid(
+        queries=12,
+        repeats=3,
+        value=noisy(),
+        total_tokens=noisy(seed=1),
+        cost_usd=noisy(seed=2),
+        checks_passed_ratio=0.5,
+        rag_used=lambda _, arm, repeat: arm == CANDIDATE and repeat > 1,
+    )
+    metrics = (COST, LATENCY, QUALITY, TOKENS, ANSWERED)
+    analysis = analyse(frame, metrics=metrics, contrasts=((BASELINE, CANDIDATE),), margins={}, seed=7)
+    (learned,) = analysis.learning
+    assert [effect.metric for effect in learned.effects] == ["latency_s", "total_tokens", "answered"]
+    assert {effect.family for effect in learned.effects} == {"exploratory"}
+    assert (learned.arm, learned.warm.value, learned.warm.hi) == (CANDIDATE, 1.0, 1.0)
