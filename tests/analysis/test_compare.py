@@ -72,7 +72,7 @@ def test_too_few_queries_have_no_verdict_however_clear():
     five, six = (grid(queries=n, value=lambda q, arm, _: (1 + q) * (10.0 + q if arm == CANDIDATE else 1)) for n in (5, 6))
     (found,) = judge(five)
     assert found.verdict is Verdict.INCONCLUSIVE
-    assert found.advice == "at least 1 more query: below 6 there is no verdict"
+    assert found.advice == "a verdict needs at least 6 queries; this has 5: add 1 more query"
     assert judge(six)[0].verdict is Verdict.WORSE
 
 
@@ -103,7 +103,7 @@ def test_only_answered_trials_feed_latency():
     (without,) = judge(frame.filter(pl.col("query_id") >= "q002"))
     assert found.effect.value == pytest.approx(without.effect.value)
     assert found.n_queries == 8
-    assert any("2 of 10 queries left out" in warning and "2 on OPTIM" in warning for warning in found.warnings)
+    assert "compares 8 of 10 queries: 2 on OPTIM without a value" in found.warnings
 
 
 def test_unequal_repeats_are_averaged_within_the_query():
@@ -156,7 +156,7 @@ def test_rates_at_the_ends_of_the_scale_have_bounds(level, repeats):
 @pytest.mark.parametrize(
     ("differing", "verdict", "test", "method"),
     [
-        (4, Verdict.INCONCLUSIVE, "paired sign-flip", "two observations added"),
+        (4, Verdict.INCONCLUSIVE, "paired sign-flip, two observations added", "two observations added"),
         (8, Verdict.BETTER, "paired sign-flip mid-p", "sign-flip inverted"),
     ],
 )
@@ -170,7 +170,8 @@ def test_a_rate_that_changes_on_few_queries_is_bounded_and_not_judged(differing,
     )
     (found,) = judge(frame, ["fastpath_rate"], margins={"fastpath_rate": 0.01})
     assert (found.verdict, found.test, found.effect.method) == (verdict, test, method)
-    assert (found.advice or "").startswith("about 10 more queries: 4 of 40 differ") == (verdict is Verdict.INCONCLUSIVE)
+    said = "only 4 of 40 queries differ, and a test needs 5: about 10 more queries"
+    assert found.advice == (said if verdict is Verdict.INCONCLUSIVE else None)
 
 
 def test_a_rate_of_nothing_against_everything_has_an_interval():
@@ -193,7 +194,14 @@ def test_few_identical_amounts_decide_nothing():
     """Tokens of corrections, spent on one query in ten, would go unseen among twelve."""
     (found,) = judge(grid(queries=12, column="correction_tokens", value=lambda *_: 0), ["correction_tokens"])
     assert (found.effect.value, found.effect.lo, found.verdict) == (0, None, Verdict.INCONCLUSIVE)
-    assert found.advice == "about 17 more queries: among 12 a rare difference may be unseen"
+    said = "all 12 queries are 0 on both arms; 29 queries are needed to call the arms equal: add 17 more queries"
+    assert found.advice == said
+    (many,) = judge(
+        grid(queries=29, column="correction_tokens", value=lambda *_: 0),
+        ["correction_tokens"],
+        margins={"correction_tokens": 0.1},
+    )
+    assert many.verdict is Verdict.EQUIVALENT
 
 
 @pytest.mark.parametrize(
@@ -201,13 +209,13 @@ def test_few_identical_amounts_decide_nothing():
     [
         (
             lambda q: (q < 4) * (1 + q % 2),
-            "only 4 of 14 units differ from the rest: an interval needs 6 of them",
-            "about 7 more queries: 4 of 14 differ from the rest, and below 6 there is no interval",
+            "no interval: only 4 of 14 units differ from the rest (at least 6 are needed)",
+            "only 4 of 14 queries differ from the rest, and an interval needs 6: about 7 more queries",
         ),
         (
             lambda _: 1,
-            "all 14 differences are equal: below 29 a rarer one may be unseen",
-            "about 15 more queries: among 14 a rare difference may be unseen",
+            "all 14 differences are equal: fewer than 29 could miss a rare one",
+            "all 14 queries differ by the same amount; 29 are needed to trust it: add 15 more queries",
         ),
     ],
 )
@@ -288,7 +296,7 @@ def test_the_laws_of_a_ratio(seed, factor):
 @given(order=st.integers(0, 10**6))
 def test_the_order_of_rows_is_of_no_consequence(order):
     """Any order of the same trials gives the same comparison to the last bit; another seed another interval."""
-    frame = grid(queries=16, repeats=3, value=noisy(ratio=1.1))
+    frame = grid(queries=20, repeats=3, value=noisy(ratio=1.1))
     assert judge(frame.sample(fraction=1, shuffle=True, seed=order)) == judge(frame)
     assert judge(frame, seed=8)[0].effect.lo != judge(frame)[0].effect.lo
 
@@ -333,11 +341,100 @@ def test_a_column_nobody_defined_is_compared_and_not_judged():
     assert any("which way is better is unknown" in warning for warning in ratio.warnings)
 
 
-def test_a_zero_in_a_positive_metric_is_compared_as_a_difference():
-    """A logarithm of 0 is never taken; the change of method is said."""
-    (found,) = judge(grid(queries=8, value=lambda q, arm, _: 0.0 if q == 0 else 2.0 + q + (arm == CANDIDATE)), margins=None)
-    assert found.effect.kind == "difference"
-    assert any("compared as a difference" in warning for warning in found.warnings)
+def test_a_zero_does_not_change_the_estimand():
+    """One latency of exactly 0 among 180 is a missing value: the ratio stays, and so does the verdict."""
+    frame = grid(queries=30, repeats=3, value=noisy(ratio=0.7))
+    zero = frame.with_columns(
+        latency_s=pl.when((pl.col("query_id") == "q003") & (pl.col("repeat") == 1) & (pl.col("arm") == CANDIDATE))
+        .then(0.0)
+        .otherwise("latency_s")
+    )
+    (plain,), (found,) = judge(frame), judge(zero)
+    assert (found.effect.kind, found.verdict, found.n_pairs) == ("ratio", Verdict.BETTER, 89)
+    assert found.effect.value == pytest.approx(plain.effect.value, rel=0.02)
+    assert "1 of 90 OPTIM values of latency_s are NaN, infinite, 0 or negative: they count as missing" in found.warnings
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_values_that_are_no_numbers_are_missing_and_too_many_are_invalid(bad):
+    """Fifteen of 120 are more than 5 %: no verdict, with the way out. Five of 120 are counted and left out."""
+    frame = grid(queries=40, repeats=3, value=noisy(ratio=1.0))
+    slowest = frame.filter(pl.col("arm") == CANDIDATE).sort("latency_s", descending=True).head(15)["latency_s"]
+
+    def spoilt(count):
+        return frame.with_columns(
+            latency_s=pl.when(pl.col("latency_s").is_in(slowest.head(count).implode())).then(bad).otherwise("latency_s")
+        )
+
+    (many,), (few,) = judge(spoilt(15)), judge(spoilt(5))
+    assert many.verdict is Verdict.INVALID
+    assert many.warnings[0].startswith("invalid: 15 of 120 OPTIM values of latency_s are NaN")
+    assert few.verdict is not Verdict.INVALID
+    assert any(warning.startswith("5 of 120 OPTIM values of latency_s are NaN") for warning in few.warnings)
+    assert (many.n_pairs, few.n_pairs) == (105, 115)
+
+
+def test_the_same_rows_twice_are_an_error_with_the_way_out():
+    """A copy is no evidence; without a run id, or with one."""
+    frame = grid(queries=8, repeats=2, value=noisy())
+    with pytest.raises(
+        UsageError, match=r"32 trials are in the frame more than once, .*frame.unique\(\['arm', 'query_id', 'repeat'\]\)"
+    ):
+        judge(pl.concat([frame, frame]))
+    named = frame.with_columns(run_id=pl.lit("r"), trial_id=pl.concat_str("query_id", "arm", pl.col("repeat").cast(pl.String)))
+    with pytest.raises(UsageError, match=r"32 trials .* the first run_id r, arm IDEAT, trial_id q000IDEAT1: drop the copies"):
+        judge(pl.concat([named, named]))
+    assert judge(named)[0].p == judge(frame)[0].p
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-14, 1e100])
+@pytest.mark.parametrize("ratio", [1.02, 1.3])
+def test_an_amount_is_judged_alike_whichever_arm_is_the_baseline_and_whatever_its_unit(ratio, scale):
+    """Swapping the arms turns worse into better and leaves equivalent; p and verdict do not depend on the unit."""
+    amount = metric("spent", assumption=Assumption.AMOUNT)
+    value = noisy(ratio=ratio, noise=0.1, interaction=0.02)
+    frame = grid(queries=60, repeats=3, column="spent", value=lambda q, arm, r: scale * value(q, arm, r) * (q > 0))
+    options = {"metrics": ["spent"], "definitions": (amount,), "margins": {"spent": 0.1}}
+    (found,) = judge(frame, **options)
+    (swapped,) = judge(frame, **options, baseline=CANDIDATE, candidate=BASELINE)
+    expected = (Verdict.WORSE, Verdict.BETTER) if ratio == 1.3 else (Verdict.EQUIVALENT, Verdict.EQUIVALENT)
+    assert (found.verdict, swapped.verdict) == expected
+    assert swapped.p == pytest.approx(found.p)
+    assert found.effect.lo / scale < found.effect.value / scale < found.effect.hi / scale
+
+
+def test_equivalence_is_adjusted_over_the_metrics_with_margins():
+    """Three metrics whose p of non-equivalence is between 1.7 and 5 %: alone each is equivalent, together none is."""
+    frame = grid(
+        queries=60,
+        repeats=2,
+        value=noisy(seed=4),
+        total_tokens=noisy(seed=4),
+        cost=noisy(seed=4),
+    )
+    definitions = (LATENCY, TOKENS, metric("cost", family="cost"))
+    (loose,) = judge(frame, definitions=definitions, margins={"latency_s": 0.3})
+    for margin in np.linspace(0.01, 0.3, 60):
+        (alone,) = judge(frame, definitions=definitions, margins={"latency_s": margin})
+        if 0.02 < alone.beside["tost_p"] < 0.045:
+            break
+    names = ["latency_s", "total_tokens", "cost"]
+    together = judge(frame, names, definitions=definitions, margins=dict.fromkeys(names, margin))
+    assert (loose.verdict, alone.verdict) == (Verdict.EQUIVALENT, Verdict.EQUIVALENT)
+    assert {found.verdict for found in together} == {Verdict.INCONCLUSIVE}
+    assert together[0].beside["tost_p_adjusted"] == pytest.approx(3 * alone.beside["tost_p"])
+
+
+def test_an_exploratory_difference_needs_an_interval_that_leaves_out_no_change():
+    """Exploratory families test at 10 %; a p of .05 to .10 is significant there and decides nothing."""
+    for seed in range(200):
+        frame = grid(queries=20, value=noisy(ratio=1.2, seed=seed), total_tokens=noisy(seed=seed + 1))
+        latency, _ = judge(frame, ["latency_s", "total_tokens"], margins={"total_tokens": 0.1})
+        if 0.05 < latency.p_adjusted < 0.1:
+            break
+    assert latency.family == "exploratory"
+    assert latency.effect.lo <= 1 <= latency.effect.hi
+    assert latency.verdict is Verdict.INCONCLUSIVE
 
 
 def test_an_amount_is_a_difference_of_means():
@@ -369,14 +466,123 @@ def test_cross_checks_stand_beside():
     assert found.beside["queries_won"] < 0.3
 
 
-def test_totals_that_go_the_other_way_are_said():
-    """Nineteen queries twice as fast and one dear query twice as slow: the ratio and what is paid disagree."""
+def test_a_total_on_the_other_side_withholds_the_verdict():
+    """Nineteen queries twice as fast and one expensive query twice as slow: faster, and more is paid in total."""
     frame = grid(
-        queries=20, value=lambda q, arm, _: (1000.0 if q == 0 else 1.0) * ((2 if q == 0 else 0.5) if arm == CANDIDATE else 1)
+        queries=19,
+        value=lambda q, arm, _: (1000.0 if q == 0 else 1.0) * ((2 if q == 0 else 0.5 + q / 1000) if arm == CANDIDATE else 1),
     )
     (found,) = judge(frame)
-    assert found.effect.value < 1 < found.beside["ratio_of_totals"]
-    assert any("the total moves the other way" in warning for warning in found.warnings)
+    assert found.effect.hi < 1 < found.beside["ratio_of_totals"]
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert any("not called better: the ratio of totals is 1.97, on the other side" in warning for warning in found.warnings)
+
+
+def hanging(share, factor, *, rest, seed=3, queries=100, repeats=5):
+    """Make trials of which a share of the candidate's takes ``factor`` times as long, and the others ``rest`` times."""
+    value = noisy(seed=seed)
+    rng = np.random.default_rng(seed)
+    slow = rng.random((queries, repeats)) < share
+
+    def of(q, arm, r):
+        return value(q, arm, r) * ((factor if slow[q, r - 1] else 1.0) * rest if arm == CANDIDATE else 1.0)
+
+    return grid(queries=queries, repeats=repeats, value=of)
+
+
+def test_a_tail_of_hanging_trials_is_not_equivalent():
+    """6 % of trials five times as long and the rest 7 % faster: the mean of logs is alike, the total and the tail are not."""
+    (found,) = judge(hanging(0.06, 5, rest=0.93))
+    assert found.beside["tost_p"] < 0.05
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert any(warning.startswith("not called equivalent: ") for warning in found.warnings)
+    assert found.beside["slow_share_candidate"] - found.beside["slow_share_baseline"] > 0.03
+    assert found.beside["slow_share_p"] < 0.01
+    assert found.beside["robust_ratio_lo"] < 0.97 < found.beside["robust_ratio_hi"]
+    for percent in (50, 90, 95):
+        assert found.beside[f"p{percent}_ratio_lo"] < found.beside[f"p{percent}_ratio"] < found.beside[f"p{percent}_ratio_hi"]
+
+
+def test_equal_tails_stay_equivalent():
+    """The same trials without hanging ones are equivalent, and without outliers there is no robust ratio."""
+    (found,) = judge(hanging(0.0, 5, rest=1.0))
+    assert found.verdict is Verdict.EQUIVALENT
+    assert "robust_ratio" not in found.beside
+
+
+@pytest.mark.parametrize("share", [0.04, 0.08])
+def test_timeouts_do_not_make_an_arm_faster(share):
+    """8 % (or 4 %) of the candidate's trials time out and the rest is 15 % faster: never better, and the note says why."""
+    rng = np.random.default_rng(1)
+    late = rng.random((60, 5)) < share
+    frame = grid(
+        queries=60,
+        repeats=5,
+        value=noisy(ratio=0.85, interaction=0.05),
+        outcome=lambda q, arm, r: "timed_out" if arm == CANDIDATE and late[q, r - 1] else "answered",
+    )
+    (found,) = judge(frame, margins={"latency_s": 0.05})
+    assert found.verdict is not Verdict.BETTER
+    assert found.beside["without_timeouts"] == pytest.approx(0.85, abs=0.05)
+    assert found.effect.value > found.beside["without_timeouts"]
+    assert any(f"counts 0 timed-out IDEAT trials and {late.sum()} of OPTIM as" in warning for warning in found.warnings)
+    assert any("without them the ratio is 0.8" in warning for warning in found.warnings)
+
+
+def grouped(*, groups, size, seed, repeats=3, ratio=1.0):
+    """Make queries of templates: what differs between the arms belongs to the template."""
+    rng = np.random.default_rng(seed)
+    level, own = rng.normal(0, 0.8, groups), rng.normal(0, 0.15, groups)
+
+    def value(q, arm, _):
+        return float(np.exp(level[q // size] + rng.normal(0, 0.1) + (own[q // size] + np.log(ratio)) * (arm == CANDIDATE)))
+
+    return grid(queries=groups * size, repeats=repeats, value=value, group=lambda q, *_: f"template {q // size}")
+
+
+def test_the_group_is_the_unit_of_inference():
+    """Ten templates of ten queries are ten observations: the effect stays the mean over queries, the interval widens."""
+    frame = grouped(groups=10, size=10, seed=1)
+    (found,), (alone,) = judge(frame), judge(frame.drop("group"))
+    assert found.effect.value == pytest.approx(alone.effect.value)
+    assert (found.n_queries, found.n_pairs) == (100, 300)
+    assert math.log(found.effect.hi / found.effect.lo) > 1.5 * math.log(alone.effect.hi / alone.effect.lo)
+    few = judge(grouped(groups=5, size=10, seed=1))[0]
+    assert (few.verdict, few.advice) == (
+        Verdict.INCONCLUSIVE,
+        "a verdict needs at least 6 groups; this has 5: add 1 more group",
+    )
+
+
+def test_a_query_without_a_group_is_its_own():
+    """Groups of one query change nothing, and a column without any group is no column."""
+    frame = grid(queries=12, repeats=2, value=noisy(ratio=1.1))
+    assert judge(frame.with_columns(group=pl.lit(None, dtype=pl.String))) == judge(frame)
+    assert judge(frame.with_columns(group=pl.col("query_id"))) == judge(frame)
+
+
+def windowed(frame, *, blocks_a_window, queries):
+    """Add time windows: each chunk of blocks is asked by one arm and then by the other."""
+    block = (pl.col("repeat") - 1) * queries + pl.col("query_id").str.slice(1).cast(pl.Int64)
+    return frame.with_columns(window=2 * (block // blocks_a_window) + (pl.col("arm") == CANDIDATE).cast(pl.Int64))
+
+
+def test_an_outage_of_one_window_is_one_observation():
+    """Thirty failed trials of one turn: by queries success differs for certain, by windows once. The note names the cause."""
+    frame = grid(
+        queries=100,
+        repeats=5,
+        value=noisy(),
+        outcome=lambda q, arm, r: "failed" if arm == CANDIDATE and r == 1 and q < 30 else "answered",
+    )
+    (found,) = judge(windowed(frame, blocks_a_window=30, queries=100), ["answered"], margins={"answered": 0.1})
+    (alone,) = judge(frame, ["answered"], margins={"answered": 0.1})
+    assert alone.p < 0.001
+    assert found.p > 0.2
+    assert found.test == "paired sign-flip mid-p, two-way t"
+    assert found.effect.lo < alone.effect.lo < alone.effect.hi < 0 < found.effect.hi
+    assert any("changes between time windows" in warning for warning in found.warnings)
+    assert not any("time windows" in warning for warning in alone.warnings)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """What may spoil a number or explain it: timeouts, drift, memory, cuts of the corpus."""
 
+from datetime import UTC, datetime
+
 import numpy as np
 import polars as pl
 import pytest
@@ -29,27 +31,28 @@ def about(warnings, words):
     return [warning for warning in warnings if words in warning]
 
 
-def test_timeouts_count_as_slower_than_any_answer():
-    """An arm that is faster wherever it answers and times out on the majority loses by the medians with timeouts."""
-    frame = grid(
-        queries=30,
-        repeats=3,
-        value=noisy(ratio=0.8, noise=0.05, interaction=0.05),
-        outcome=lambda q, arm, r: "timed_out" if arm == CANDIDATE and q >= 12 and r > 1 else "answered",
+def test_timeouts_count_as_the_time_limit():
+    """Twice as fast, but one repeat of three times out after 100 s: the log ratio is a third of three."""
+    late = {"outcome": lambda _, arm, r: "timed_out" if arm == CANDIDATE and r == 1 else "answered"}
+    frame = grid(queries=30, repeats=3, value=lambda q, arm, _: (1.0 if arm == CANDIDATE else 2.0) * (1 + q / 100), **late)
+    sent = datetime(2026, 11, 29, tzinfo=UTC)
+    timed = frame.with_columns(
+        sent_at=pl.lit(sent),
+        done_at=pl.lit(sent)
+        + pl.when(pl.col("outcome") == "timed_out").then(pl.duration(seconds=100)).otherwise(pl.duration(seconds=2)),
     )
-    found = find(study(frame), "latency_s")
-    assert found.effect.value < 1
-    assert found.beside["censored_queries_won"] == pytest.approx(12 / 30)
-    assert about(found.warnings, "0 on IDEAT, 36 on OPTIM")
-    assert about(found.warnings, "faster on 12 queries and slower on 18")
-
-
-def test_two_timeouts_are_no_vote():
-    """Where both medians are timeouts the query says nothing of which is slower."""
-    frame = grid(queries=10, value=noisy(ratio=3, noise=0.0), outcome=lambda q, *_: "timed_out" if q < 2 else "answered")
-    found = find(study(frame), "latency_s")
-    assert about(found.warnings, "faster on 0 queries and slower on 8")
-    assert found.beside["censored_sign_p"] == pytest.approx(2 * 0.5**8)
+    found = find(study(timed), "latency_s")
+    mean = np.mean([np.log(100 / (1 + q / 100)) for q in range(30)])
+    assert found.effect.value == pytest.approx(np.exp((mean - np.log(2) - 2 * np.log(2)) / 3))
+    assert found.beside["without_timeouts"] == pytest.approx(0.5)
+    assert found.verdict is Verdict.WORSE
+    assert about(
+        found.warnings,
+        "counts 0 timed-out IDEAT trials and 30 of OPTIM as 100 s, the time limit; without them the ratio is 0.5",
+    )
+    unknown = find(study(frame), "latency_s")
+    assert about(unknown.warnings, "as 2.58 s, the slowest answer, because no trial says its limit")
+    assert unknown.verdict is not Verdict.BETTER
 
 
 def test_without_timeouts_nothing_is_censored():
@@ -58,8 +61,8 @@ def test_without_timeouts_nothing_is_censored():
     late = study(
         grid(queries=10, value=noisy(), total_tokens=noisy(), outcome=lambda q, *_: "timed_out" if q < 2 else "answered")
     )
-    assert "censored_sign_p" not in find(failed, "latency_s").beside
-    assert "censored_sign_p" not in find(late, "total_tokens").beside
+    assert "without_timeouts" not in find(failed, "latency_s").beside
+    assert "without_timeouts" not in find(late, "total_tokens").beside
 
 
 def test_an_arm_that_never_answers_is_invalid_not_structural():

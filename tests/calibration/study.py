@@ -1,7 +1,7 @@
-"""The calibration itself: draw, measure by the very functions that the analysis uses, count how often they are wrong.
+"""The calibration of ideal trials: draw, measure with the functions of the analysis, count the errors.
 
-Vectorised over replications: means and sign flips of many replications are columns of one product. Two thousand resamples stand
-for the ten thousand of an analysis, and every batch has draws of its own, so that their noise averages out.
+Two thousand drawn sign patterns stand for the ten thousand of an analysis. Every batch has its own
+draws, so their noise averages out. ``conditions`` has trials that are not ideal.
 """
 
 from dataclasses import dataclass
@@ -10,12 +10,11 @@ import numpy as np
 from calibration.designs import INTERACTION, WITHIN, log_times
 from scipy.stats import mannwhitneyu
 
-from uderia_bench.stats.bootstrap import studentised_means
-from uderia_bench.stats.difference import difference_interval
-from uderia_bench.stats.equivalence import equivalence_level, lies_inside, within_share
+from uderia_bench.stats.difference import mean_test
+from uderia_bench.stats.equivalence import within_share_p
+from uderia_bench.stats.inference import equivalence_p, two_sided_p
 from uderia_bench.stats.multiplicity import holm
-from uderia_bench.stats.permutation import DIFFERING_FLOOR, MID_P_FLOOR, differing, sign_flip_ps, subset_means
-from uderia_bench.stats.proportion import mcnemar_p, newcombe_paired
+from uderia_bench.stats.permutation import DIFFERING_FLOOR, MID_P_FLOOR, differing
 from uderia_bench.stats.sequential import stops
 from uderia_bench.stats.sparse import TWO_ADDED
 from uderia_bench.stats.student import t_p
@@ -115,35 +114,28 @@ def judged(design, first, second, truth, margin, *, seed):
     sides = [side[complete].reshape(len(side), -1, side.shape[2]) for side in (first, second)]
     averages = [means(np.log(side) if design.kind == "ratio" else side) for side in sides]
     differences = np.ascontiguousarray((averages[1] - averages[0]).T)
-    if design.kind == "binary":
-        p = [mcnemar_p(b, a, mid=True) for a, b in zip(*averages, strict=True)]
-        bounds = [lambda level, a=a, b=b: newcombe_paired(b, a, level=level) for a, b in zip(*averages, strict=True)]
-    else:
-        p = sign_flip_ps(differences, seed=seed, draws=DRAWS, mid=design.kind == "rate")
-        studied = studentised_means(differences, seed=seed, draws=DRAWS)
-        bounds = [
-            difference_interval(
-                d,
-                bounded=design.kind == "rate",
-                may_be_0=design.kind == "amount",
-                studied=lambda one=one: one,
-                flipped=lambda d=d: subset_means(d, seed=seed, draws=DRAWS),
-            )
-            for d, one in zip(differences.T, studied, strict=True)
-        ]
-    floor = MID_P_FLOOR if design.kind in {"rate", "binary"} else DIFFERING_FLOOR
-    for at, bound in enumerate(bounds):
-        interval = bound(CONFIDENCE)
-        limit = margin * averages[0][at].mean() if design.kind == "amount" else margin
-        inside = lies_inside(bound(equivalence_level(CONFIDENCE)), -limit, limit)
+    rate = design.kind in {"rate", "binary"}
+    floor = MID_P_FLOOR if rate else DIFFERING_FLOOR
+    for at, d in enumerate(differences.T):
+        test = mean_test(d, bounded=rate, may_be_0=design.kind == "amount", seed=seed, draws=DRAWS)
+        interval = test.interval(CONFIDENCE)
+        sides_at = averages[0][at], averages[1][at]
+        limit = margin * min(abs(side.mean()) for side in sides_at) if design.kind == "amount" else margin
+        outside = 1.0 if interval.lo is None else equivalence_p(test, -limit, limit)
+        if design.kind == "amount" and outside < 1 - CONFIDENCE:
+            outside = max(outside, within_share_p(*sides_at, margin, seed=seed))
         yield Replication(
-            decidable=differing(differences[:, at]) >= floor,
-            rejected=bool(p[at] < 1 - CONFIDENCE),
+            decidable=differing(d) >= floor,
+            rejected=two_sided_p(test) < 1 - CONFIDENCE,
             covered=None if interval.lo is None else interval.lo <= truth <= interval.hi,
             bound=interval.method == TWO_ADDED,
-            equivalent=inside
-            and (design.kind != "amount" or within_share(averages[0][at], averages[1][at], margin, confidence=CONFIDENCE)),
+            equivalent=outside < 1 - CONFIDENCE,
         )
+
+
+def flips_p(differences, *, seed):
+    """Return the p of the sign-flip test of a column each."""
+    return np.array([two_sided_p(mean_test(d, bounded=False, may_be_0=False, seed=seed, draws=DRAWS)) for d in differences.T])
 
 
 def family_wise(rng, *, replications, queries=100, metrics=15, repeats=5):
@@ -154,7 +146,7 @@ def family_wise(rng, *, replications, queries=100, metrics=15, repeats=5):
         spread = np.sqrt(INTERACTION**2 + 2 * WITHIN**2 / repeats)
         shared = rng.normal(0, spread * np.sqrt(0.5), (queries, size, 1))
         own = rng.normal(0, spread * np.sqrt(0.5), (queries, size, metrics))
-        p = sign_flip_ps((shared + own).reshape(queries, -1), seed=int(rng.integers(2**31)), draws=DRAWS)
+        p = flips_p((shared + own).reshape(queries, -1), seed=int(rng.integers(2**31)))
         alarms += sum(min(holm(row)) < 1 - CONFIDENCE for row in p.reshape(size, metrics).tolist())
     return alarms / replications
 
@@ -191,9 +183,7 @@ def at_ten_per_cent_less(rng, *, replications, queries=100, repeats=5):
         size = min(BATCH, replications - start)
         first, second = log_times(rng, size, queries, float(np.log(0.9)), repeats=repeats)
         d = (second.mean(axis=2) - first.mean(axis=2)).T
-        ours += np.count_nonzero(
-            sign_flip_ps(np.ascontiguousarray(d), seed=int(rng.integers(2**31)), draws=DRAWS) < 1 - CONFIDENCE
-        )
+        ours += np.count_nonzero(flips_p(d, seed=int(rng.integers(2**31))) < 1 - CONFIDENCE)
         flat = [side.reshape(size, -1) for side in (first, second)]
         pooled += np.count_nonzero(mannwhitneyu(*flat, axis=1).pvalue < 1 - CONFIDENCE)
     return {"paired sign-flip": ours / replications, "pooled Mann-Whitney": pooled / replications}

@@ -1,10 +1,11 @@
 """The table of a calibration as Markdown: figures in, text out. A figure outside what is asked is marked, with its why."""
 
+import numpy as np
 from calibration.arms import TRUTHS
 from calibration.designs import DESIGNS
 from scipy.stats import binom
 
-from uderia_bench.stats.proportion import sign_test_p
+from uderia_bench.stats.permutation import sign_flip_p
 
 ASKED = {"rejected": (0.035, 0.065), "covered": (0.935, 0.965), "wrong": (0.0, 0.06)}
 HONEST = {"rejected": (0.0, 0.065), "covered": (0.935, 1.0), "wrong": (0.0, 0.06)}  # at 8 queries honest or refused is enough
@@ -144,7 +145,7 @@ def levels():
 
 def attainable_level(votes, *, mid):
     """Return how often the sign test of so many votes has a p below .05 when they are as likely either way."""
-    ways = [n for n in range(votes + 1) if sign_test_p(n, votes - n, mid=mid) < 0.05]
+    ways = [n for n in range(votes + 1) if sign_flip_p(np.repeat([1.0, -1.0], [n, votes - n]), seed=0, mid=mid) < 0.05]
     return float(binom.pmf(ways, votes, 0.5).sum())
 
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uderia_bench.stats.difference import difference_interval
+from uderia_bench.stats.difference import mean_test
+from uderia_bench.stats.inference import two_sided_p
 from uderia_bench.stats.mean import cluster_mean
-from uderia_bench.stats.permutation import subset_means
-from uderia_bench.stats.sparse import bounded_difference, is_sparse, sparse_mean, two_added, two_part
+from uderia_bench.stats.sparse import is_sparse, sparse_mean, two_added
 
 
 def amounts(*others, units=30):
@@ -16,14 +16,10 @@ def amounts(*others, units=30):
     return np.array([*others, *[0.0] * (units - len(others))])
 
 
-def refuse():
-    """Stand in for a bootstrap that must not be asked."""
-    raise AssertionError
-
-
-def interval_of(differences, *, bounded):
-    """Bound differences that need neither resampling nor flips, at 95 %."""
-    return difference_interval(differences, bounded=bounded, may_be_0=not bounded, studied=refuse, flipped=refuse)(0.95)
+def interval_of(differences, *, bounded, may_be_0=None):
+    """Bound differences at 95 %."""
+    amounts_ = not bounded if may_be_0 is None else may_be_0
+    return mean_test(differences, bounded=bounded, may_be_0=amounts_, seed=1).interval(0.95)
 
 
 def test_sparse_is_more_than_half_alike():
@@ -36,7 +32,7 @@ def test_one_outlier_among_equal_units_has_no_interval():
     """One query of 8,520 tokens among thirty of none: a bootstrap once said ± 4e8; now it is said that nothing can be."""
     found = cluster_mean(amounts(8520.0), np.arange(30), bounded=False, level=0.95, seed=7)
     assert (found.value, found.lo, found.hi) == (284.0, None, None)
-    assert found.warnings == ("only 1 of 30 units differ from the rest: an interval needs 6 of them",)
+    assert found.warnings == ("no interval: only 1 of 30 units differ from the rest (at least 6 are needed)",)
 
 
 def test_units_that_differ_both_ways_are_bounded():
@@ -50,16 +46,8 @@ def test_units_that_differ_both_ways_are_bounded():
 def test_the_common_value_need_not_be_0():
     """Shifting every unit shifts the interval."""
     values = amounts(2.0, 1.0, 2.0, -1.0, -1.0, -3.0)
-    for bounded in (sparse_mean, two_part):
-        plain, moved = bounded(values, level=0.9), bounded(values + 100, level=0.9)
-        assert (moved.lo - 100, moved.hi - 100) == pytest.approx((plain.lo, plain.hi))
-
-
-def test_two_parts_are_how_many_and_how_much():
-    """Six of twenty differ, by 3 on average with variance 3.2: the total varies by 6 x 3.2 and by the six of twenty."""
-    found = two_part(amounts(1.0, 2.0, 2.0, 3.0, 4.0, 6.0, units=20), level=0.95)
-    half = 1.9599640 * np.sqrt(6 * 3.2 + 6 * 0.7 * 3**2) / 20
-    assert (found.lo, found.hi) == pytest.approx((0.9 - half, 0.9 + half))
+    plain, moved = sparse_mean(values, level=0.9), sparse_mean(values + 100, level=0.9)
+    assert (moved.lo - 100, moved.hi - 100) == pytest.approx((plain.lo, plain.hi))
 
 
 def test_clusters_of_unequal_sizes_are_weighed():
@@ -93,33 +81,37 @@ def test_a_sparse_rate_of_an_arm_is_wilsons():
 @pytest.mark.parametrize(
     ("differences", "bounded", "method"),
     [
-        ([1.0], False, "none"),
         ([2.0] * 28, False, "none"),
-        ([2.0] * 29, False, "all differences equal"),
+        ([2.0] * 29, False, "sign-flip inverted"),
         ([1.0, 2.0, 4.0], False, "t"),
         (amounts(1.0, -1.0, 2.0, -2.0, 3.0), False, "none"),
-        (amounts(1.0, -1.0, 2.0, -2.0, 3.0, 4.0), False, "two-part"),
+        (amounts(1.0, -1.0, 2.0, -2.0, 3.0, 4.0), False, "sign-flip inverted"),
         (amounts(0.5, 0.5, 0.5, 0.5), True, "two observations added"),
         ([0.5, 0.0, 0.1], True, "two observations added"),
         ([1.0] * 20, True, "two observations added"),
+        (amounts(*[0.2] * 5), True, "sign-flip inverted"),
     ],
 )
-def test_differences_that_are_few_or_alike_are_not_resampled(differences, bounded, method):
-    """The table of ``difference``, but for what it inverts or resamples, asks neither."""
+def test_each_kind_of_differences_has_its_method(differences, bounded, method):
+    """The table of ``difference``."""
     assert interval_of(np.array(differences), bounded=bounded).method == method
 
 
-def test_a_rate_that_changes_on_five_queries_is_tested_and_bounded_by_the_same_flips():
+def test_a_rate_that_changes_on_five_queries_is_tested_and_on_four_is_bounded():
     """Five of thirty, all one way: mid-p .031, and an interval that begins above 0; of four there is a bound around it."""
     five, four = amounts(*[0.2] * 5), amounts(*[0.2] * 4)
-    found = difference_interval(five, bounded=True, may_be_0=False, studied=refuse, flipped=lambda: subset_means(five, seed=1))(
-        0.95
-    )
-    assert found.method == "sign-flip inverted"
-    assert found.lo > 0
+    assert interval_of(five, bounded=True).lo > 0
+    assert two_sided_p(mean_test(five, bounded=True, may_be_0=False, seed=1)) == pytest.approx(1 / 32)
     bound = interval_of(four, bounded=True)
     assert bound.lo < 0 < bound.hi
-    assert bound.because == "only 4 of 30 units differ: the interval is a bound, and no test decides"
+    assert bound.because == "only 4 of 30 units differ: too few to test, and the range is a worst case"
+
+
+def test_equal_small_differences_of_rates_are_no_evidence_against_rare_ones():
+    """Six queries that all differ by .1: the sign-flip p is .03, and the worst case still holds 0, so p does too."""
+    test = mean_test(np.full(6, 0.1), bounded=True, may_be_0=False, seed=1)
+    assert test.interval(0.95).lo < 0
+    assert two_sided_p(test) > 0.05
 
 
 @given(st.lists(st.integers(-3, 3), min_size=2, max_size=20), st.integers(10, 40))
@@ -149,15 +141,15 @@ def test_two_added_is_bonett_and_price_on_pair_tables():
 
 def test_no_difference_in_n_units_is_bounded_near_the_rule_of_three():
     """Thirty units without any difference bound it near 3/30, and more units bound it tighter."""
-    interval = bounded_difference(np.zeros(30), level=0.95)
+    interval = interval_of(np.zeros(30), bounded=True)
     assert interval.lo == -interval.hi
     assert interval.hi == pytest.approx(0.1, abs=0.02)
-    assert bounded_difference(np.zeros(300), level=0.95).hi < 0.011
+    assert interval_of(np.zeros(300), bounded=True).hi < 0.011
 
 
 def test_the_largest_difference_is_an_end():
     """All ones reach the end of the scale and not beyond."""
-    interval = bounded_difference(np.ones(20), level=0.95)
+    interval = interval_of(np.ones(20), bounded=True)
     assert interval.hi == 1.0
     assert 0.5 < interval.lo < 1.0
 
@@ -165,12 +157,13 @@ def test_the_largest_difference_is_an_end():
 def test_few_equal_differences_bound_nothing():
     """Eight equal amounts have no interval and say why; twenty-nine have one without width."""
     few, many = (interval_of(np.zeros(n), bounded=False) for n in (8, 29))
-    assert few.because == "all 8 differences are equal: below 29 a rarer one may be unseen"
+    assert few.because == "all 8 differences are equal: fewer than 29 could miss a rare one"
     assert (few.lo, many.lo, many.hi, many.because) == (None, 0.0, 0.0, "")
 
 
 def test_times_that_are_equal_are_equal():
-    """What is never 0 is not rare: eight equal ratios are that ratio, with the same doubt."""
-    found = difference_interval(np.zeros(8), bounded=False, may_be_0=False, studied=refuse, flipped=refuse)(0.95)
+    """What is never 0 is not rare: eight equal ratios are that ratio, with the same doubt; five are too few."""
+    found = interval_of(np.zeros(8), bounded=False, may_be_0=False)
     assert (found.lo, found.hi) == (0.0, 0.0)
-    assert found.because == "all 8 differences are equal: below 29 a rarer one may be unseen"
+    assert found.because == "all 8 differences are equal: fewer than 29 could miss a rare one"
+    assert interval_of(np.zeros(5), bounded=False, may_be_0=False).lo is None

@@ -19,7 +19,7 @@ from uderia_bench.analysis.strata import ALL, Stratum, strata
 from uderia_bench.analysis.summary import summarise
 from uderia_bench.analysis.sweep import pooled, sweeps
 from uderia_bench.analysis.trials import Trials, measured, near
-from uderia_bench.analysis.validity import misrouted_note
+from uderia_bench.analysis.validity import MOST_UNUSABLE, misrouted_note
 from uderia_bench.analysis.values import Analysis, Comparison
 from uderia_bench.analysis.variation import inside_arm
 from uderia_bench.analysis.winners import METRICS as WINNER_METRICS
@@ -45,10 +45,11 @@ def analyse(
 ) -> Analysis:
     """Analyse a run's measured trials: every arm by itself, every contrast on every metric, the winners.
 
-    ``contrasts`` are (baseline, candidate). A metric whose column the frame lacks (an older run) is left out and named in
-    the warnings; ``warnings`` are the caller's, and come first. ``looked`` says how far a run came that was looked at while
-    it went on: its metric then pays for the looks. ``conditions`` are what the run noted of itself. The result depends on the
-    trials and the seed, never on row order.
+    ``contrasts`` are (baseline, candidate). A metric whose column the frame lacks (an older run) is
+    left out and named in the warnings; ``warnings`` are the caller's, and come first. ``looked``
+    says how far a run came that was looked at while it went on: its metric then pays for the looks.
+    ``conditions`` are what the run noted of itself. The result depends on the trials and the seed,
+    never on row order.
     """
     settings = Settings(margins=dict(margins), correction=correction, confidence=confidence, seed=seed, looked=looked)
     trials = measured(frame)
@@ -99,13 +100,15 @@ def compare(
 ) -> list[Comparison]:
     """Compare two arms of a frame of trials on ``metrics``, in that order.
 
-    The frame needs ``query_id, arm, repeat, outcome`` and the metrics' columns; where it has ``stage``, warm-ups are left
-    out. The metrics with a margin are the primary family; where none of them has one, all that are asked for are. A margin
-    of 0.10 is [1/1.1, 1.1] for a ratio, ten points for a rate, a tenth of the baseline's mean for an amount. Margins of
-    metrics that are not asked for are left alone, so that one dict serves many calls; a misspelt one is refused.
+    The frame needs ``query_id, arm, repeat, outcome`` and the metrics' columns; where it has
+    ``stage``, warm-ups are left out. The metrics with a margin are the primary family; where none
+    of them has one, all that are asked for are. A margin of 0.10 is [1/1.1, 1.1] for a ratio, ten
+    points for a rate, a tenth of the baseline's mean for an amount. Margins of metrics that are not
+    asked for are left alone, so that one dict serves many calls; a misspelt one is refused.
 
-    ``definitions`` (default: the built-in metrics) say which way is better; a column that none of them defines is compared
-    as a ratio where all its values are positive, else as a difference, and never called better or worse.
+    ``definitions`` (default: the built-in metrics) say which way is better; a column that none of
+    them defines is compared as a ratio where all its values are positive, else as a difference, and
+    never called better or worse.
     """
     declared = _margins_of(metrics, margins or {})
     settings = Settings(margins=declared, correction=correction, confidence=confidence, seed=seed)
@@ -136,11 +139,13 @@ def _margins_of(metrics: Sequence[str], margins: Mapping[str, float]) -> dict[st
 
 
 def _own(trials: Trials, name: str) -> Metric:
-    """Define a column that no definition knows, from its values alone."""
+    """Define a column that no definition knows, from its values: a ratio where they are positive, but for a few zeros."""
     values = trials.column(name)
     values = values[np.isfinite(values)]
     boolean = trials.frame[name].dtype == pl.Boolean
-    positive = Assumption.POSITIVE if bool(np.all(values > 0)) else Assumption.AMOUNT
+    zeros = np.count_nonzero(values == 0)
+    ratio = bool(np.all(values >= 0)) and zeros <= MOST_UNUSABLE * values.size  # a few zeros do not change the estimand
+    positive = Assumption.POSITIVE if ratio else Assumption.AMOUNT
     return Metric(
         name=name,
         family=OWN,

@@ -1,49 +1,65 @@
-"""Timeouts as what they are: times known only to exceed every answer. Medians and ranks survive them, means do not.
+"""Compare times with timed-out trials counted as their time limit.
 
-The comparison of complete pairs leaves a query out when an arm never answered it; here a timed-out repeat counts as slower
-than any answer, each query votes with the medians of its two arms, and the votes are counted (sign test). Two medians that
-are both timeouts are no vote.
+A timed-out trial took at least its limit. Leaving timeouts out makes the arm that times out more
+look faster. A trial's limit is how long it was waited for, the median of all that timed out. Where
+the trials do not say when they were sent and ended, the slowest answer of the two arms stands for
+the limit. The true limit is then higher, so an arm that times out more is never called faster.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
 
+import numpy as np
+import polars as pl
+
+from uderia_bench.analysis.flights import DONE, SENT, flights
 from uderia_bench.analysis.trials import Mask, Trials
 from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.stats.arrays import Floats
-from uderia_bench.stats.proportion import sign_test_p
 from uderia_bench.trial import Outcome
 
-WHOLE_ANSWER = ("latency_s", "answer_wall_s", "task_s")  # the times that a deadline cuts off
+WHOLE_ANSWER = ("latency_s", "answer_wall_s", "task_s")  # the times that a time limit cuts off
 
 
-def with_timeouts(
-    trials: Trials, metric: Metric, *, baseline: str, candidate: str, where: Mask
-) -> tuple[dict[str, float | None], tuple[str, ...]]:
-    """Compare medians with timeouts counted as slowest; nothing where the metric is no such time or nothing timed out."""
-    timed_out = where & trials.mask(trials.frame["outcome"] == Outcome.TIMED_OUT)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Penalised:
+    """The observations of a metric with timed-out trials at ``limit_s``; ``known`` where the trials say what that is.
+
+    ``timed_out`` counts them on the baseline and on the candidate.
+    """
+
+    values: Floats
+    limit_s: float
+    known: bool
+    timed_out: tuple[int, int]
+
+
+def with_timeouts(trials: Trials, metric: Metric, *, baseline: str, candidate: str, where: Mask) -> Penalised | None:
+    """Count timed-out trials as their time limit; None where the metric is no such time or nothing timed out."""
+    late = where & trials.mask(trials.frame["outcome"] == Outcome.TIMED_OUT)
     arms = [trials.arm(baseline), trials.arm(candidate)]
-    if metric.name not in WHOLE_ANSWER or not timed_out[:, arms].any():
-        return {}, ()
-    times = np.where(timed_out, np.inf, np.where(where, trials.values(metric), np.nan))
-    first, second = (_medians(times[:, arm]) for arm in arms)
-    faster, slower = int(np.count_nonzero(second < first)), int(np.count_nonzero(second > first))
-    beside: dict[str, float | None] = {
-        "censored_queries_won": faster / (faster + slower) if faster + slower else None,
-        "censored_sign_p": sign_test_p(faster, slower),
-    }
-    late = timed_out[:, arms].sum(axis=(0, 2))
-    note = (
-        f"timed out: {late[0]} on {baseline}, {late[1]} on {candidate}; with a timeout as slower than any answer, "
-        f"{candidate} is faster on {faster} queries and slower on {slower} (sign test p {beside['censored_sign_p']:.2g})"
+    if metric.name not in WHOLE_ANSWER or not late[:, arms].any():
+        return None
+    values = trials.values(metric)
+    answered = values[:, arms][where[:, arms] & np.isfinite(values[:, arms])]
+    waited = _waited_s(trials)
+    slowest = float(answered.max()) if answered.size else 0.0
+    limit = waited if waited is not None else slowest
+    if limit <= 0:
+        return None
+    return Penalised(
+        values=np.where(late, max(limit, slowest), values),
+        limit_s=max(limit, slowest),
+        known=waited is not None,
+        timed_out=(int(late[:, arms[0]].sum()), int(late[:, arms[1]].sum())),
     )
-    return beside, (note,)
 
 
-def _medians(times: Floats) -> Floats:
-    """Return each query's lower median, which is an observation; NaN where nothing was observed or timed out."""
-    ordered = np.sort(times, axis=1)  # NaN last
-    count = np.count_nonzero(~np.isnan(times), axis=1)
-    medians: Floats = np.where(count > 0, ordered[np.arange(times.shape[0]), np.maximum((count - 1) // 2, 0)], np.nan)
-    return medians
+def _waited_s(trials: Trials) -> float | None:
+    """Return how long timed-out trials were waited for, in the median; None where no trial says."""
+    timed = flights(trials.frame.filter(pl.col("outcome") == Outcome.TIMED_OUT))
+    if timed is None or timed.is_empty():
+        return None
+    seconds = (timed[DONE] - timed[SENT]).dt.total_microseconds().median()
+    return float(seconds) / 1e6 if isinstance(seconds, float | int) else None

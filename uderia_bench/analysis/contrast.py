@@ -1,8 +1,8 @@
-"""One contrast in one stratum, measured on every metric, with its family and everything a reader must know; not yet judged.
+"""One contrast in one stratum, measured on every metric, with its family and warnings.
 
-Families are declared before the data are seen. *Primary*: the metrics with margins, over all contrasts, on the whole corpus.
-*Exploratory*: the other metrics and every stratum. *Structural*: metrics that restate the architecture; in neither family,
-naming no winner.
+Families are declared before the data are seen. *Primary*: the metrics with margins, over all
+contrasts, on the whole corpus. *Exploratory*: the other metrics and every stratum. *Structural*:
+metrics that restate the architecture. They belong to neither family and name no winner.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from uderia_bench.analysis.censoring import with_timeouts
+from uderia_bench.analysis.censoring import Penalised, with_timeouts
 from uderia_bench.analysis.clock import clock_notes, unresolved
 from uderia_bench.analysis.drift import drift
 from uderia_bench.analysis.effects import Measured, measure
@@ -20,9 +20,10 @@ from uderia_bench.analysis.pairs import Pairs, pair, side
 from uderia_bench.analysis.settings import Settings
 from uderia_bench.analysis.strata import ALL, Stratum
 from uderia_bench.analysis.trials import ANSWERED_METRIC, Trials
-from uderia_bench.analysis.validity import failed_checks
+from uderia_bench.analysis.validity import failed_checks, unusable_notes
 from uderia_bench.analysis.variation import between_arms, inside_arm, profile_type
 from uderia_bench.reading.metrics.metric import Across, Assumption, Direction, Metric
+from uderia_bench.stats.arrays import Floats
 
 PRIMARY, EXPLORATORY, STRUCTURAL = "primary", "exploratory", "structural"
 PHASES = "phases"  # the metric that is None exactly where an arm plans none
@@ -45,7 +46,8 @@ _SUCCESS = Metric(
 class Measurement:
     """A comparison measured, before its family is adjusted.
 
-    ``only_shown``: why it is not tested at all; ``invalid``: the validity checks it failed; ``beside``: further effect sizes.
+    ``only_shown``: why it is not tested; ``invalid``: the validity checks it failed; ``withheld``:
+    why it may name no arm faster; ``beside``: further effect sizes.
     """
 
     metric: Metric
@@ -59,6 +61,7 @@ class Measurement:
     invalid: tuple[str, ...]
     beside: dict[str, float | None]
     warnings: tuple[str, ...]
+    withheld: str | None = None
 
 
 def findings(
@@ -79,18 +82,25 @@ def findings(
     )
     found = []
     for metric in metrics:
-        pairs = pair(
-            side(trials, metric, baseline, where=stratum.where), side(trials, metric, candidate, where=stratum.where), metric
-        )
+        pairs = _pairs(trials, metric, baseline, candidate, stratum)
         only_shown = _only_shown(trials, metric, pairs, baseline=baseline, candidate=candidate)
         structural = only_shown is not None or metric.across is Across.STRUCTURAL
         primary = stratum.name == ALL and (declared or metric.name in settings.margins)
-        beside, censored = with_timeouts(trials, metric, baseline=baseline, candidate=candidate, where=stratum.where)
         measured = measure(pairs, metric, confidence=settings.confidence, seed=settings.seed)
+        late = with_timeouts(trials, metric, baseline=baseline, candidate=candidate, where=stratum.where)
+        beside: dict[str, float | None] = {}
+        censored: tuple[str, ...] = ()
+        faster = None
+        if late is not None and only_shown is None:
+            answered = measured
+            pairs = _pairs(trials, metric, baseline, candidate, stratum, values=late.values)
+            measured = measure(pairs, metric, confidence=settings.confidence, seed=settings.seed)
+            beside, censored = _of_timeouts(late, answered, baseline=baseline, candidate=candidate)
+            faster = _faster_by_dropping(late, measured, baseline=baseline, candidate=candidate)
         looked = settings.looked
         if looked is not None and looked.metric == metric.name and stratum.name == ALL:
             measured = paid(measured, pairs, looked)
-        notes = [*pairs.warnings, *hidden]
+        notes = [*unusable_notes(trials, metric, (baseline, candidate), where=stratum.where), *pairs.warnings, *hidden]
         if only_shown is None:
             clock = clock_notes(trials, metric, (baseline, candidate), where=stratum.where)
             notes = [*_labels(metric), *notes, *clock, *(conditional if metric.needs_answer else ()), *censored]
@@ -118,10 +128,54 @@ def findings(
                     ),
                 ),
                 beside=beside,
+                withheld=faster,
                 warnings=tuple(notes),
             )
         )
     return found
+
+
+def _pairs(
+    trials: Trials, metric: Metric, baseline: str, candidate: str, stratum: Stratum, *, values: Floats | None = None
+) -> Pairs:
+    """Pair the two arms on a metric."""
+    first, second = (side(trials, metric, arm, where=stratum.where, values=values) for arm in (baseline, candidate))
+    return pair(first, second, metric)
+
+
+def _of_timeouts(
+    late: Penalised, answered: Measured, *, baseline: str, candidate: str
+) -> tuple[dict[str, float | None], tuple[str, ...]]:
+    """Say how timeouts were counted, and what the effect would be without them."""
+    effect = answered.effect
+    limit = f"as {late.limit_s:.3g} s, " + (
+        "the time limit" if late.known else "the slowest answer, because no trial says its limit"
+    )
+    counted = f"counts {late.timed_out[0]} timed-out {baseline} trials and {late.timed_out[1]} of {candidate} {limit}"
+    if effect.value is None:
+        return {}, (f"{counted}; without them there is no pair",)
+    ends = "" if effect.lo is None else f" ({effect.lo:.3g} to {effect.hi:.3g})"
+    said = f"{counted}; without them the ratio is {effect.value:.3g}{ends}"
+    beside = {
+        "without_timeouts": effect.value,
+        "without_timeouts_lo": effect.lo,
+        "without_timeouts_hi": effect.hi,
+        "without_timeouts_p": answered.p,
+    }
+    return beside, (said,)
+
+
+def _faster_by_dropping(late: Penalised, measured: Measured, *, baseline: str, candidate: str) -> str | None:
+    """Return why the faster arm may not be called so: it times out more, and the limit is not known.
+
+    With a known limit the penalised times decide. Without, they are only a lower bound.
+    """
+    if late.known or measured.centre is None:
+        return None
+    arm, own, other = (candidate, *late.timed_out[::-1]) if measured.centre < 0 else (baseline, *late.timed_out)
+    if own <= other:
+        return None
+    return f"{arm} timed out more often ({own} against {other} trials), and its time limit is not in the data"
 
 
 def _labels(metric: Metric) -> list[str]:
@@ -142,7 +196,7 @@ def _conditional(trials: Trials, stratum: Stratum, *, baseline: str, candidate: 
     if found.p is None or found.p >= settings.alpha:
         return ()
     shares = f"{baseline} answered {pairs.baseline.mean():.1%}, {candidate} {pairs.candidate.mean():.1%}"
-    return (f"conditional on success, which differs: {shares} (p {found.p:.2g})",)
+    return (f"conditional on success: {shares} (p {found.p:.2g}), so times compare the queries that both answered",)
 
 
 def _only_shown(trials: Trials, metric: Metric, pairs: Pairs, *, baseline: str, candidate: str) -> str | None:

@@ -1,60 +1,60 @@
-"""The size of a paired difference, its interval and its p: which method for which kind of metric, in one place.
+"""The size of a paired difference, its interval and its p-value, by the kind of metric.
 
-====================  ==========================================  ================================
-kind of metric        interval                                    p
-====================  ==========================================  ================================
-positive              of the mean log-ratio                       sign-flip (Wilcoxon beside)
-amount (can be 0)     of the mean difference                      sign-flip (Wilcoxon beside)
-rate                  the same                                    sign-flip, mid-p (exact beside)
-rate, 0/1, one trial  Newcombe's paired interval                  McNemar, mid-p (exact beside)
-====================  ==========================================  ================================
+====================  =======================  =================================================
+kind of metric        effect                   test, and the interval that is the test inverted
+====================  =======================  =================================================
+positive              mean log-ratio           sign-flip
+amount (can be 0)     mean difference          sign-flip
+rate                  mean difference          sign-flip with mid-p (the exact p is in ``beside``)
+rate, 0/1, one trial  mean difference          the same, which is McNemar's test
+====================  =======================  =================================================
 
-``stats.difference`` says which interval a mean difference has; the symmetric bootstrap-t is the usual one.
-``stats.permutation`` says why rates have a mid-p, and why none where fewer than 5 units differ.
+``stats.difference`` lists the exceptions for few or equal differences. Where trials have time
+windows and the windows differ, ``stats.windows`` adds a second test, and the stricter of the two
+counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import exp, log
+from math import exp, frexp
 
 import numpy as np
 
 from uderia_bench.analysis.pairs import Pairs
+from uderia_bench.analysis.tails import Tails, compare_tails
 from uderia_bench.reading.metrics.metric import Assumption, Direction, Metric
-from uderia_bench.stats.arrays import Counts, Floats
-from uderia_bench.stats.bootstrap import (
-    BCA_FLOOR,
-    QUANTILE_DRAWS,
-    UNITS_FLOOR,
-    bootstrap_intervals,
-    studentised_mean,
-    weighted_sums,
-)
-from uderia_bench.stats.difference import difference_interval
-from uderia_bench.stats.equivalence import equivalence_level
-from uderia_bench.stats.estimate import Effect, Interval
-from uderia_bench.stats.permutation import MID_P_FLOOR, differing, sign_flip_p, subset_means
-from uderia_bench.stats.proportion import mcnemar_p, newcombe_paired
+from uderia_bench.stats.arrays import scale
+from uderia_bench.stats.bootstrap import UNITS_FLOOR
+from uderia_bench.stats.difference import mean_test, student_test
+from uderia_bench.stats.equivalence import within_share_p
+from uderia_bench.stats.estimate import Effect
+from uderia_bench.stats.inference import MeanTest, StrictestTest, equivalence_p, two_sided_p
+from uderia_bench.stats.permutation import MID_P_FLOOR, differing, sign_flip_p
 from uderia_bench.stats.rank import hodges_lehmann, wilcoxon_p
-from uderia_bench.stats.student import t_interval
+from uderia_bench.stats.windows import Blocks, WindowTest, window_test
+
+WINDOWS_WARN_BELOW = 0.01
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Measured:
-    """A paired difference, measured; ``centre``, ``spread`` and ``narrow`` on the scale of the differences (logs for a ratio).
+    """A paired difference, measured. ``centre`` and ``spread`` are on the scale of the differences (logs for a ratio).
 
-    ``spread`` is the standard deviation of a unit's difference, ``narrow`` the interval that two one-sided tests read.
+    ``spread`` is the standard deviation of a unit's difference. ``inference`` is the test that
+    ``p`` and the interval come from, in units of ``unit``; None without a pair, or with only one.
     """
 
     effect: Effect
     centre: float | None
     spread: float | None
-    narrow: Interval
     test: str | None
     p: float | None
+    inference: MeanTest | None = None
+    unit: float = 1.0
     beside: dict[str, float | None] = field(default_factory=dict)
+    tails: Tails | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -62,80 +62,124 @@ def measure(pairs: Pairs, metric: Metric, *, confidence: float, seed: int) -> Me
     """Measure the difference of ``pairs`` at ``confidence``; without a complete pair everything is None."""
     d = pairs.differences
     if d.size == 0:
-        nothing = Interval(lo=None, hi=None, method="")
         effect = Effect(kind=pairs.kind, value=None, lo=None, hi=None, level=confidence)
-        return Measured(effect=effect, centre=None, spread=None, narrow=nothing, test=None, p=None)
-    interval_at = _interval(pairs, metric, seed=seed)
-    interval = interval_at(confidence)
-    test, p, exact = _test(pairs, metric, seed=seed)
+        return Measured(effect=effect, centre=None, spread=None, test=None, p=None)
+    centre = pairs.mean(d)
     back: Callable[[float], float] = exp if pairs.kind == "ratio" else float
-    centre = float(d.mean())
-    beside, warnings = _beside(pairs, metric, p, confidence=confidence, seed=seed, back=back)
-    if exact is not None:
-        beside["exact_p"] = exact
+    if d.size == 1:
+        return Measured(
+            effect=Effect(kind=pairs.kind, value=back(centre), lo=None, hi=None, level=confidence, method="none"),
+            centre=centre,
+            spread=None,
+            test="paired sign-flip",
+            p=1.0,
+            warnings=(f"one {pairs.unit} has no spread: an interval needs 2 or more",),
+        )
+    unit = _unit(pairs, metric)
+    test, windows = _inference(pairs, metric, unit, seed=seed)
+    interval = test.interval(confidence)
+    p = two_sided_p(test)
+    beside, warnings = _beside(pairs, metric, p, confidence=confidence, back=back)
+    tails = compare_tails(pairs, confidence=confidence, seed=seed) if pairs.kind == "ratio" else None
+    if tails is not None:
+        beside |= tails.beside()
+    if metric.assumption is Assumption.RATE and differing(d) >= MID_P_FLOOR:
+        beside["exact_p"] = sign_flip_p(d, seed=seed)
+    if windows is not None:
+        beside["windows_differ_p"] = windows.differ_p
     return Measured(
         effect=Effect(
             kind=pairs.kind,
             value=back(centre),
-            lo=None if interval.lo is None else back(interval.lo),
-            hi=None if interval.hi is None else back(interval.hi),
+            lo=None if interval.lo is None else back(interval.lo * unit),
+            hi=None if interval.hi is None else back(interval.hi * unit),
             level=confidence,
             method=interval.method,
         ),
         centre=centre,
-        spread=float(d.std(ddof=1)) if d.size > 1 else None,
-        narrow=interval_at(equivalence_level(confidence)),
-        test=test,
+        spread=float(d.std(ddof=1)),
+        test=test.name.replace("paired sign-flip", "McNemar") if pairs.binary else test.name,
         p=p,
+        inference=test,
+        unit=unit,
         beside=beside,
-        warnings=(*((interval.because,) if interval.because else ()), *warnings),
+        tails=tails,
+        warnings=(*((interval.because,) if interval.because else ()), *_of_windows(windows), *warnings),
     )
 
 
-def _test(pairs: Pairs, metric: Metric, *, seed: int) -> tuple[str, float, float | None]:
-    """Test the difference: the name of the test, its p, and the exact p where that is a mid-p."""
-    d = pairs.differences
+def equivalence(measured: Measured, pairs: Pairs, metric: Metric, *, margin: float, limit: float, seed: int) -> float | None:
+    """Return the p of "the difference is at least the margin"; None where the data have no interval.
 
-    def p(*, mid: bool) -> float:
-        return mcnemar_p(pairs.candidate, pairs.baseline, mid=mid) if pairs.binary else sign_flip_p(d, seed=seed, mid=mid)
+    ``limit`` is the margin on the scale of the differences. For an amount it is a share of what was
+    seen, and the p pays for that too.
+    """
+    test = measured.inference
+    if test is None or test.interval(measured.effect.level).lo is None:
+        return None
+    bound = limit / measured.unit
+    if pairs.kind == "ratio" or metric.assumption is Assumption.RATE:
+        return equivalence_p(test, -bound, bound)
+    means = pairs.baseline / measured.unit, pairs.candidate / measured.unit
+    if not any(map(np.any, means)):  # 0 on both arms throughout: equal, whatever share of 0 the margin is
+        return equivalence_p(test, -float(np.finfo(np.float64).tiny), float(np.finfo(np.float64).tiny))
+    return max(equivalence_p(test, -bound, bound), within_share_p(*means, margin, seed=seed, sizes=pairs.sizes))
 
-    name = "McNemar" if pairs.binary else "paired sign-flip"
-    exact = p(mid=False)
-    if metric.assumption is not Assumption.RATE or differing(d) < MID_P_FLOOR:
-        return f"{name} exact" if pairs.binary else name, exact, None
-    return f"{name} mid-p", p(mid=True), exact
+
+def _unit(pairs: Pairs, metric: Metric) -> float:
+    """Return a power of two near the largest mean of an amount, so that its size does not matter to the arithmetic."""
+    if metric.assumption is not Assumption.AMOUNT:
+        return 1.0
+    return 2.0 ** (frexp(scale(np.concatenate([pairs.baseline, pairs.candidate])))[1] - 1)
 
 
-def _interval(pairs: Pairs, metric: Metric, *, seed: int) -> Callable[[float], Interval]:
-    """Choose the interval for these pairs; the result answers at any level from the same draws."""
-    if pairs.binary:
-        return lambda level: newcombe_paired(pairs.candidate, pairs.baseline, level=level)
-    return difference_interval(
-        pairs.differences,
+def _inference(pairs: Pairs, metric: Metric, unit: float, *, seed: int) -> tuple[MeanTest, WindowTest | None]:
+    """Choose the test: of the units alone, or where time windows differ the stricter of that and the two-way test."""
+    test = mean_test(
+        pairs.differences / unit,
         bounded=metric.assumption is Assumption.RATE,
         may_be_0=metric.assumption is Assumption.AMOUNT,
-        studied=lambda: studentised_mean(pairs.differences, seed=seed),
-        flipped=lambda: subset_means(pairs.differences, seed=seed),
+        seed=seed,
+        sizes=pairs.sizes,
     )
+    if pairs.blocks is None:
+        return test, None
+    blocks = pairs.blocks
+    windows = window_test(
+        Blocks(differences=blocks.differences / unit, weights=blocks.weights, units=blocks.units, windows=blocks.windows),
+        pairs.mean(pairs.differences) / unit,
+    )
+    if windows is None or not windows.needed:
+        return test, windows
+    return StrictestTest(tests=(test, windows.test)), windows
+
+
+def _of_windows(windows: WindowTest | None) -> tuple[str, ...]:
+    """Warn where the time windows clearly differ."""
+    if windows is None or windows.differ_p >= WINDOWS_WARN_BELOW:
+        return ()
+    changes = f"the difference changes between time windows (p {windows.differ_p:.2g}): drift or an outage of the provider"
+    return (f"{changes}; the interval and p include it, and more, shorter turns would narrow them",)
 
 
 def _beside(
-    pairs: Pairs, metric: Metric, p: float, *, confidence: float, seed: int, back: Callable[[float], float]
+    pairs: Pairs, metric: Metric, p: float, *, confidence: float, back: Callable[[float], float]
 ) -> tuple[dict[str, float | None], tuple[str, ...]]:
-    """Compute the cross-checks and the other effect sizes, and what a reader must know where they disagree."""
+    """Compute the cross-checks and the other effect sizes, with a warning where the tests disagree."""
     d = pairs.differences
     beside: dict[str, float | None] = {}
     warnings: list[str] = []
-    if d.size > 1:
-        student = t_interval(d, level=confidence)
-        assert student.lo is not None
-        assert student.hi is not None
-        beside["t_lo"], beside["t_hi"] = back(student.lo), back(student.hi)
+    student = student_test(d, sizes=pairs.sizes).interval(confidence)
+    assert student.lo is not None
+    assert student.hi is not None
+    beside["t_lo"], beside["t_hi"] = back(student.lo), back(student.hi)
     if not pairs.binary:
         beside["wilcoxon_p"] = ranks_p = wilcoxon_p(d)
         if (ranks_p < 1 - confidence) != (p < 1 - confidence) and d.size >= UNITS_FLOOR:
+            finds = "a" if ranks_p < p else "no"
             warnings.append(
-                f"the rank test disagrees: Wilcoxon p {ranks_p:.3g} against {p:.3g}, a sign of outlying queries or of ties"
+                f"a second test (Wilcoxon) finds {finds} difference (p {ranks_p:.3g}, here {p:.3g}): "
+                f"a few extreme {pairs.units}, or many equal ones, may decide this"
             )
         shift = hodges_lehmann(d, level=confidence)
         assert shift.value is not None
@@ -145,28 +189,4 @@ def _beside(
     if metric.direction is not Direction.NEUTRAL:
         won = d < 0 if metric.direction is Direction.LOWER else d > 0
         beside["queries_won"] = float(won.mean())
-    if pairs.kind == "ratio":
-        totals, disagreement = _ratio_of_totals(pairs, p, confidence=confidence, seed=seed)
-        beside |= totals
-        warnings.extend(disagreement)
     return beside, tuple(warnings)
-
-
-def _ratio_of_totals(pairs: Pairs, p: float, *, confidence: float, seed: int) -> tuple[dict[str, float | None], list[str]]:
-    """Compare what is paid in total, which few expensive queries decide; an interval needs ``BCA_FLOOR`` units."""
-    columns = np.column_stack([pairs.candidate, pairs.baseline])
-    value = float(columns[:, 0].sum() / columns[:, 1].sum())
-    beside: dict[str, float | None] = {"ratio_of_totals": value}
-    if pairs.n_units >= BCA_FLOOR:
-
-        def statistic(counts: Counts) -> Floats:
-            sums = weighted_sums(counts, columns)
-            return sums[:, :1] / sums[:, 1:]
-
-        (interval,) = bootstrap_intervals(
-            statistic, values=np.array([value]), units=pairs.n_units, level=confidence, seed=seed, draws=QUANTILE_DRAWS
-        )
-        beside["ratio_of_totals_lo"], beside["ratio_of_totals_hi"] = interval.lo, interval.hi
-    if p < 1 - confidence and log(value) * float(pairs.differences.mean()) < 0:
-        return beside, [f"the total moves the other way ({value:.3g} times the baseline's): a few expensive queries decide it"]
-    return beside, []

@@ -1,8 +1,9 @@
-"""Families of comparisons: every p adjusted within its own, then a verdict.
+"""Adjust every p within its family, then give each comparison its verdict.
 
-The primary family is corrected as declared (Holm by default). The exploratory ones go by Benjamini and Hochberg at
-``EXPLORATORY_RATE``, and each way of cutting the corpus (not at all, by complexity, by tag, ...) is a family by itself, so
-that a corpus with many tags does not take the power from its complexities.
+The primary family is corrected as declared (Holm by default). The exploratory ones use Benjamini
+and Hochberg at ``EXPLORATORY_RATE``. Each way of dividing the corpus (not at all, by complexity, by
+tag, ...) is a family, so that a corpus with many tags does not take the power from its
+complexities. The p-values of equivalence are adjusted in the same families.
 """
 
 from __future__ import annotations
@@ -10,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from uderia_bench.analysis.contrast import EXPLORATORY, PRIMARY, STRUCTURAL, Measurement
+from uderia_bench.analysis.effects import equivalence
 from uderia_bench.analysis.settings import EXPLORATORY_RATE, Settings
 from uderia_bench.analysis.values import Comparison, Verdict
 from uderia_bench.analysis.verdict import bound, decide
-from uderia_bench.stats.arrays import is_flat
-from uderia_bench.stats.equivalence import tost_p
 from uderia_bench.stats.estimate import Effect
 from uderia_bench.stats.multiplicity import benjamini_hochberg, holm
 
@@ -27,13 +27,15 @@ _METHODS: Mapping[str, Callable[[Sequence[float]], tuple[float, ...]]] = {
 
 def verdicts(findings: Sequence[Measurement], settings: Settings) -> tuple[Comparison, ...]:
     """Adjust every p within its family and give each finding its verdict, in the order given."""
-    adjusted = _adjusted(findings, settings)
-    return tuple(_comparison(finding, p, settings) for finding, p in zip(findings, adjusted, strict=True))
+    different = _adjusted(findings, [finding.measured.p for finding in findings], settings)
+    seen = [_equivalence(finding, settings) for finding in findings]
+    equivalent = _adjusted(findings, seen, settings)
+    return tuple(_comparison(*one, settings) for one in zip(findings, different, seen, equivalent, strict=True))
 
 
-def _adjusted(findings: Sequence[Measurement], settings: Settings) -> list[float | None]:
+def _adjusted(findings: Sequence[Measurement], p_values: Sequence[float | None], settings: Settings) -> list[float | None]:
     """Return each finding's p adjusted within its family; structural ones stay as they are."""
-    adjusted: list[float | None] = [None if finding.only_shown else finding.measured.p for finding in findings]
+    adjusted = [None if finding.only_shown else p for finding, p in zip(findings, p_values, strict=True)]
     families: dict[tuple[str, str], list[int]] = {}
     for index, finding in enumerate(findings):
         if adjusted[index] is not None and finding.family != STRUCTURAL:
@@ -45,8 +47,10 @@ def _adjusted(findings: Sequence[Measurement], settings: Settings) -> list[float
     return adjusted
 
 
-def _comparison(finding: Measurement, p_adjusted: float | None, settings: Settings) -> Comparison:
-    """Put a finding and its adjusted p into words."""
+def _comparison(
+    finding: Measurement, p_adjusted: float | None, tost_p: float | None, equivalence_p: float | None, settings: Settings
+) -> Comparison:
+    """Give a finding its verdict from its adjusted p-values."""
     margin = settings.margins.get(finding.metric.name)
     found, pairs = finding.measured, finding.pairs
     warnings = (*finding.warnings, *found.warnings)
@@ -65,9 +69,13 @@ def _comparison(finding: Measurement, p_adjusted: float | None, settings: Settin
                 finding.metric,
                 margin=margin,
                 p_adjusted=p_adjusted,
-                alpha=EXPLORATORY_RATE if finding.family == EXPLORATORY else settings.alpha,
+                equivalence_p=equivalence_p,
+                alpha=settings.alpha,
+                threshold=EXPLORATORY_RATE if finding.family == EXPLORATORY else settings.alpha,
             )
             verdict, advice, warnings = judged.verdict, judged.advice, (*warnings, *judged.warnings)
+            if finding.withheld and verdict in {Verdict.BETTER, Verdict.WORSE, Verdict.EQUIVALENT}:
+                verdict, warnings = Verdict.INCONCLUSIVE, (*warnings, f"not called {verdict}: {finding.withheld}")
     tested = finding.only_shown is None
     return Comparison(
         baseline=finding.baseline,
@@ -85,14 +93,19 @@ def _comparison(finding: Measurement, p_adjusted: float | None, settings: Settin
         verdict=verdict,
         warnings=warnings,
         advice=advice,
-        beside={**found.beside, **finding.beside, **_equivalence(finding, margin)} if tested else {},
+        beside={**found.beside, **finding.beside, **_beside(tost_p, equivalence_p)} if tested else {},
     )
 
 
-def _equivalence(finding: Measurement, margin: float | None) -> dict[str, float | None]:
-    """Put the p of two one-sided t tests beside a comparison with a margin, as the cross-check of ``equivalent``."""
-    differences = finding.pairs.differences
-    if margin is None or is_flat(differences):
-        return {}
+def _equivalence(finding: Measurement, settings: Settings) -> float | None:
+    """Return the p of two one-sided tests against the margin; None without a margin, an interval, or a valid comparison."""
+    margin = settings.margins.get(finding.metric.name)
+    if margin is None or finding.only_shown or finding.invalid:
+        return None
     limit = bound(margin, finding.pairs, finding.metric)
-    return {"tost_p": tost_p(differences, low=-limit, high=limit)}
+    return equivalence(finding.measured, finding.pairs, finding.metric, margin=margin, limit=limit, seed=settings.seed)
+
+
+def _beside(tost_p: float | None, adjusted: float | None) -> dict[str, float | None]:
+    """Name the p of the equivalence test, as it is and adjusted."""
+    return {} if tost_p is None else {"tost_p": tost_p, "tost_p_adjusted": adjusted}

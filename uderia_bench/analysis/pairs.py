@@ -1,8 +1,8 @@
 """One metric of two arms, paired: one difference per unit of inference.
 
-The unit is the query; its repeats are averaged first (logs for positive metrics), because repeats of one query are not
-independent evidence about queries. Only where exactly one query was asked is the unit the repeat, and every number says
-so.
+The unit is the query, or the group of queries where the trials name groups. Repeats of a query are
+averaged first (logs for positive metrics), because they are not independent evidence about queries.
+Where exactly one query was asked, the unit is the repeat, and every number says so.
 """
 
 from __future__ import annotations
@@ -10,11 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from uderia_bench.analysis.trials import Mask, Trials
 from uderia_bench.reading.metrics.metric import Assumption, Metric
-from uderia_bench.stats.arrays import Floats
+from uderia_bench.stats.arrays import Floats, without_rounding
 from uderia_bench.stats.components import Components, variance_components
+from uderia_bench.stats.windows import Blocks
+
+Codes = npt.NDArray[np.intp]
 
 ONE_QUERY = "this query only: the unit is the repeat, so nothing is said about other queries"
 
@@ -23,11 +27,14 @@ ONE_QUERY = "this query only: the unit is the repeat, so nothing is said about o
 class Pairs:
     """Units that have both sides, in the order of the queries.
 
-    ``baseline`` and ``candidate`` are each unit's means of observations; ``differences`` are candidate minus baseline, of
-    mean logs where ``kind`` is ``ratio`` and of means where it is ``difference``. ``binary``: one observation of 0 or 1 a
-    cell, so the pair tables of McNemar and Newcombe apply. ``components`` say where the variance of the differences comes
-    from, None below 2 units. ``observed`` counts the observations of either side before pairing, those that may not be
-    judged included.
+    ``baseline`` and ``candidate`` are each unit's means of observations. ``differences`` are
+    candidate minus baseline, of mean logs where ``kind`` is ``ratio`` and of means where it is
+    ``difference``. ``sizes`` are the queries of each unit where the unit is a group, None else.
+    ``binary``: one observation of 0 or 1 in each cell. ``components`` say where the variance of the
+    differences comes from, None below 2 units. ``blocks`` are the single differences with their
+    time windows, None where the trials have none. ``trials`` are the observations of both sides,
+    ``(row, slot)`` with NaN for missing, and ``rows`` the unit of each row. ``observed`` counts the
+    observations of either side before pairing, those that may not be judged included.
     """
 
     kind: str
@@ -37,9 +44,14 @@ class Pairs:
     candidate: Floats
     differences: Floats
     n_pairs: int
+    n_queries: int
     repeats: float
     components: Components | None
     binary: bool
+    trials: tuple[Floats, Floats]
+    rows: Codes
+    sizes: Floats | None
+    blocks: Blocks | None
     observed: tuple[int, int]
     warnings: tuple[str, ...]
 
@@ -49,16 +61,21 @@ class Pairs:
         return int(self.differences.size)
 
     @property
-    def n_queries(self) -> int:
-        """How many queries have both sides."""
-        return self.n_units if self.unit == "query" else min(self.n_units, 1)
+    def units(self) -> str:
+        """What the units are called, in the plural."""
+        return {"query": "queries", "group": "groups", "repeat": "repeats"}[self.unit]
+
+    def mean(self, values: Floats) -> float:
+        """Return the mean of one value a unit, weighted by the queries of each."""
+        return float(values.mean() if self.sizes is None else np.average(values, weights=self.sizes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Side:
     """One side of a comparison: arrays ``(query, slot)`` of what was asked, what was seen, and what of it may be judged.
 
-    ``level`` is the level of a sweep that each was asked at, None without one.
+    ``level`` is the level of a sweep and ``window`` the time window of each trial, None without.
+    ``groups`` is the group of each query as a code, None where no query has one.
     """
 
     name: str
@@ -66,65 +83,129 @@ class Side:
     seen: Floats
     judged: Floats
     level: Floats | None = None
+    window: Floats | None = None
+    groups: Codes | None = None
 
 
-def side(trials: Trials, metric: Metric, arm: str, *, where: Mask, name: str | None = None) -> Side:
-    """Take an arm's observations of a metric within ``where``; not judged are those on which its ``judged_unless`` is true."""
+def side(
+    trials: Trials, metric: Metric, arm: str, *, where: Mask, name: str | None = None, values: Floats | None = None
+) -> Side:
+    """Take an arm's observations of a metric within ``where``; not judged are those on which its ``judged_unless`` is true.
+
+    ``values`` replace the metric's own observations, as where timed-out trials count as their time
+    limit.
+    """
     index = trials.arm(arm)
-    seen = np.where(where, trials.values(metric), np.nan)[:, index]
+    seen = np.where(where, trials.values(metric) if values is None else values, np.nan)[:, index]
     judged = seen
     if metric.judged_unless is not None and trials.has(metric.judged_unless):
         judged = np.where(trials.column(metric.judged_unless)[:, index] == 1, np.nan, seen)
-    asked = (where & trials.asked)[:, index]
-    return Side(name=name or arm, asked=asked, seen=seen, judged=judged, level=trials.at_levels(arm))
+    window = trials.windows()
+    return Side(
+        name=name or arm,
+        asked=(where & trials.asked)[:, index],
+        seen=seen,
+        judged=judged,
+        level=trials.at_levels(arm),
+        window=None if window is None else window[:, index],
+        groups=trials.groups(),
+    )
 
 
 def pair(baseline: Side, candidate: Side, metric: Metric) -> Pairs:
     """Pair two sides of a metric by query, or by repeat where only one query was asked; in a sweep inside each level."""
     sides = (baseline, candidate)
     asked, (first, second) = np.stack([side.asked for side in sides]), _at_common_levels(baseline, candidate)
+    windows = None if baseline.window is None or candidate.window is None else (baseline.window, candidate.window)
     queries_asked = np.any(asked, axis=(0, 2))
-    unit = "repeat" if np.count_nonzero(queries_asked) == 1 else "query"
-    if unit == "repeat":
-        query = int(np.argmax(queries_asked))
+    groups = baseline.groups if baseline.groups is not None else np.arange(queries_asked.size)
+    unit = "query" if np.unique(groups[queries_asked]).size == np.count_nonzero(queries_asked) else "group"
+    if np.count_nonzero(queries_asked) == 1:
+        unit, query = "repeat", int(np.argmax(queries_asked))
         asked, first, second = asked[:, query, :, None], first[query][:, None], second[query][:, None]
+        windows = None if windows is None else (windows[0][query][:, None], windows[1][query][:, None])
     present = np.stack([np.any(np.isfinite(values), axis=1) for values in (first, second)])
     complete = np.all(present, axis=0)
     warnings = [ONE_QUERY] if unit == "repeat" else []
     if alone := sum(int(np.isfinite(side.judged).sum()) for side in sides) - sum(
         int(np.isfinite(values).sum()) for values in (first, second)
     ):
-        warnings.append(f"{alone} trials are left out: at their level the other side has none of their query")
+        warnings.append(f"{alone} trials are left out: at their level the other arm has no trial of their query")
     if shown := sum(int(np.count_nonzero(np.isfinite(side.seen) & np.isnan(side.judged))) for side in sides):
         warnings.append(f"{shown} trials are shown and not judged: {metric.judged_unless}")
     warnings.extend(_left_out(unit, np.any(asked, axis=2), present, (baseline.name, candidate.name)))
     first, second = first[complete], second[complete]
-    kind = "ratio" if metric.assumption is Assumption.POSITIVE else "difference"
-    if kind == "ratio" and not (_is_positive(first) and _is_positive(second)):
-        kind = "difference"
-        warnings.append(f"{metric.name} is not positive everywhere, so it has no ratio: compared as a difference")
-    scaled_first, scaled_second = (np.log(first), np.log(second)) if kind == "ratio" else (first, second)
+    ratio = metric.assumption is Assumption.POSITIVE
+    scaled = (np.log(first), np.log(second)) if ratio else (first, second)
     counts = np.stack([np.isfinite(first).sum(axis=1), np.isfinite(second).sum(axis=1)])
+    means = [_means(values) for values in scaled]
+    magnitude = np.maximum(*map(np.abs, means)) if complete.any() else means[0]
+    by_row = without_rounding(means[1] - means[0], np.maximum(magnitude, 1.0) if ratio else magnitude)
+    rows, sizes = _units(unit, groups, complete)
     return Pairs(
-        kind=kind,
+        kind="ratio" if ratio else "difference",
         unit=unit,
-        units_asked=int(np.count_nonzero(np.any(asked, axis=(0, 2)))),
-        baseline=_means(first),
-        candidate=_means(second),
-        differences=_means(scaled_second) - _means(scaled_first),
+        units_asked=int(np.unique(groups[queries_asked]).size) if unit == "group" else int(np.any(asked, axis=(0, 2)).sum()),
+        baseline=_by_unit(_means(first), rows, sizes),
+        candidate=_by_unit(_means(second), rows, sizes),
+        differences=_by_unit(by_row, rows, sizes),
         n_pairs=int(counts.min(axis=0).sum()),
+        n_queries=min(int(complete.sum()), 1) if unit == "repeat" else int(complete.sum()),
         repeats=float(counts.mean()) if counts.size else 0.0,
-        components=variance_components(scaled_first, scaled_second),
-        binary=metric.assumption is Assumption.RATE and bool(np.all(counts == 1)) and _is_binary(first) and _is_binary(second),
+        components=variance_components(*scaled),
+        binary=metric.assumption is Assumption.RATE
+        and sizes is None
+        and bool(np.all(counts == 1))
+        and _is_binary(first)
+        and _is_binary(second),
+        trials=(first, second),
+        rows=rows,
+        sizes=sizes,
+        blocks=None if windows is None else _blocks(scaled, (windows[0][complete], windows[1][complete]), rows),
         observed=(int(np.isfinite(baseline.seen).sum()), int(np.isfinite(candidate.seen).sum())),
         warnings=tuple(warnings),
     )
 
 
-def _at_common_levels(baseline: Side, candidate: Side) -> tuple[Floats, Floats]:
-    """Leave out what of a query was seen at a level where the other side has nothing of it.
+def _units(unit: str, groups: Codes, complete: Mask) -> tuple[Codes, Floats | None]:
+    """Return the unit of each complete row, and how many rows each unit has where that is not one each."""
+    if unit != "group":
+        return np.arange(int(complete.sum())), None
+    _, rows = np.unique(groups[complete], return_inverse=True)
+    return rows, np.bincount(rows).astype(np.float64)
 
-    A side that times out where the load is high would otherwise be judged by its lighter levels, against all of the other's.
+
+def _by_unit(values: Floats, rows: Codes, sizes: Floats | None) -> Floats:
+    """Average rows into units."""
+    return values if sizes is None else np.bincount(rows, weights=values, minlength=sizes.size) / sizes
+
+
+def _blocks(scaled: tuple[Floats, Floats], windows: tuple[Floats, Floats], rows: Codes) -> Blocks | None:
+    """Return the difference of each complete block with its time window; None where a block does not know its window.
+
+    Two blocks have the same window where both arms asked them in the same two turns. Every row
+    weighs the same.
+    """
+    differences = scaled[1] - scaled[0]
+    there = np.isfinite(differences)
+    if not there.any() or not all(np.isfinite(window[there]).all() for window in windows):
+        return None
+    row, _ = np.nonzero(there)
+    turns = np.stack([np.minimum(*windows)[there], np.maximum(*windows)[there]])
+    weights = 1 / np.count_nonzero(there, axis=1)[row]
+    return Blocks(
+        differences=differences[there],
+        weights=weights / weights.sum(),
+        units=rows[row],
+        windows=np.unique(turns, axis=1, return_inverse=True)[1].reshape(-1),
+    )
+
+
+def _at_common_levels(baseline: Side, candidate: Side) -> tuple[Floats, Floats]:
+    """Leave out the trials of a query at a level where the other side has no trial of it.
+
+    Otherwise a side that times out at high load would be judged by its lighter levels, against all
+    levels of the other.
     """
     first, second = baseline.judged, candidate.judged
     if baseline.level is None or candidate.level is None:
@@ -149,10 +230,6 @@ def _is_binary(side: Floats) -> bool:
     return bool(np.all((values == 0) | (values == 1)))
 
 
-def _is_positive(side: Floats) -> bool:
-    return bool(np.all(side[np.isfinite(side)] > 0))
-
-
 def _left_out(unit: str, asked: Mask, present: Mask, names: tuple[str, str]) -> list[str]:
     """Say how many units were asked and could not be paired, and which side lacks them; arrays are ``(side, unit)``."""
     units = np.any(asked, axis=0)
@@ -161,5 +238,6 @@ def _left_out(unit: str, asked: Mask, present: Mask, names: tuple[str, str]) -> 
         return []
     lacking = [(name, int(np.count_nonzero(units & ~seen))) for name, seen in zip(names, present, strict=True)]
     where = ", ".join(f"{count} on {name}" for name, count in lacking if count)
-    plural = "queries" if unit == "query" else "repeats"
-    return [f"{left} of {np.count_nonzero(units)} {plural} left out for want of a value: {where}"]
+    plural = "repeats" if unit == "repeat" else "queries"
+    n = np.count_nonzero(units)
+    return [f"compares {n - left} of {n} {plural}: {where} without a value"]

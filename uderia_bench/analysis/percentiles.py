@@ -1,8 +1,7 @@
-"""Percentiles of metrics by arm, or by anything else a frame of trials has: points without intervals, quick at a million rows.
+"""Percentiles of metrics by arm or by other columns, without intervals, fast at a million rows.
 
-Why the nulls go first: polars sorts a column that has any more than twice as slowly as the values alone
-(``tests/bench/storage.py``). The values are those of a report's arms; their intervals take time that is well spent on a run and
-not on a year of them.
+The values are those of a report's arms. Nulls are dropped first, because polars sorts a column with
+nulls more than twice as slowly (``tests/bench/storage.py``).
 """
 
 from __future__ import annotations
@@ -14,10 +13,12 @@ import polars as pl
 from uderia_bench.analysis.trials import near
 from uderia_bench.errors import UsageError
 from uderia_bench.reading.metrics import BUILT_IN
+from uderia_bench.reading.metrics.metric import Assumption
 from uderia_bench.stats.percentile import PERCENTS
 from uderia_bench.trial import Outcome, Stage
 
 _ALWAYS = frozenset(metric.name for metric in BUILT_IN if not metric.needs_answer)
+_POSITIVE = frozenset(metric.name for metric in BUILT_IN if metric.assumption is Assumption.POSITIVE)
 
 
 def percentiles(
@@ -29,10 +30,13 @@ def percentiles(
 ) -> pl.DataFrame:
     """Return a row a group and metric: the columns of ``by``, ``metric``, ``n``, ``missing``, and ``p50`` and its like.
 
-    A percentile is numpy's default (linear interpolation) over the measured trials, over the answered ones where the metric
-    needs an answer; ``n`` trials have a value, ``missing`` have none, and without any value a percentile is null. Rows are
-    sorted by group, metrics in the order given. A lazy frame (``find.scan_trials``) is read for these columns alone. Raises
-    ``UsageError`` for no metric, a column that is not there or holds no numbers, and a percent outside 0 to 100.
+    A percentile is numpy's default (linear interpolation) over the measured trials, over the
+    answered ones where the metric needs an answer; ``n`` trials have a value, ``missing`` have
+    none, and without any value a percentile is null. NaN and infinity count as missing, and so does
+    0 in a built-in metric that is always positive. Rows are sorted by group, metrics in the order
+    given. A lazy frame (``find.scan_trials``) is read for these columns alone. Raises
+    ``UsageError`` for no metric, a column that is not there or holds no numbers, and a percent
+    outside 0 to 100.
     """
     if not metrics:
         raise UsageError("percentiles of no metric: name one")
@@ -71,6 +75,10 @@ def _points(names: Sequence[str], percents: Sequence[float], schema: pl.Schema) 
         values = pl.col(name).drop_nulls()
         if not schema[name].is_numeric():
             values = values.cast(pl.Float64)
+        if schema[name].is_float():  # NaN and infinity are missing
+            values = values.filter(values.is_finite())
+        if name in _POSITIVE:
+            values = values.filter(values > 0)
         found.append(values.len().alias(f"{name} n"))
         found += [values.quantile(percent / 100, "linear").alias(f"{name} {percent:g}") for percent in percents]
     return found

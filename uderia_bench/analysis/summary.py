@@ -8,6 +8,7 @@ from uderia_bench.analysis.clock import clock_notes
 from uderia_bench.analysis.drift import drift
 from uderia_bench.analysis.pairs import ONE_QUERY
 from uderia_bench.analysis.trials import Trials
+from uderia_bench.analysis.validity import unusable_notes
 from uderia_bench.analysis.values import ArmSummary, MetricSummary
 from uderia_bench.analysis.variation import inside_arm, profile_type
 from uderia_bench.reading.metrics.metric import Assumption, Metric
@@ -43,6 +44,7 @@ def _summary(
     warnings = (
         *((ONE_QUERY,) if one_query else ()),
         *notes,
+        *unusable_notes(trials, metric, (arm,)),
         *clock_notes(trials, metric, (arm,)),
         *drift(trials, metric, arm),
     )
@@ -57,6 +59,8 @@ def _summary(
         mean=mean,
         geometric_mean=geometric_mean(observed, units, level=confidence, seed=seed, missing=missing) if positive else None,
         total=None if rate else total(mean, observed.size),
-        percentiles=percentiles(observed, units, level=confidence, seed=seed, missing=missing),
+        percentiles=percentiles(
+            observed, units, level=confidence, seed=seed, missing=missing, of="repeats" if one_query else "queries"
+        ),
         warnings=warnings,
     )

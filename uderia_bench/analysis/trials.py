@@ -1,8 +1,8 @@
-"""The measured trials of a frame on dense axes: query, arm and slot, so that everything after is arithmetic on arrays.
+"""The measured trials of a frame as dense arrays over query, arm and slot.
 
-A slot is a repetition of a query on an arm; where a frame pools several runs the same repetition comes once per run and
-takes a slot each. A value that is missing is NaN inside these arrays and nowhere else. Axes are sorted, so the order of
-rows in the frame is of no consequence.
+A slot is a repetition of a query on an arm. Where a frame pools several runs, the same repetition
+has a slot for each run. A missing value is NaN inside these arrays and nowhere else. Axes are
+sorted, so the order of rows in the frame has no effect.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from uderia_bench.errors import UsageError
-from uderia_bench.reading.metrics.metric import Metric
+from uderia_bench.reading.metrics.metric import Assumption, Metric
 from uderia_bench.stats.arrays import Floats
 from uderia_bench.trial import Outcome, Stage
 
@@ -85,6 +85,24 @@ class Trials:
                 return dense
         return None
 
+    def windows(self) -> Floats | None:
+        """Return the time window of each trial as a code, one for each run and window; None where the frame does not say."""
+        if "window" not in self.frame.columns or self.frame["window"].null_count() == self.frame.height:
+            return None
+        keys = [name for name in ("run_id", "window") if name in self.frame.columns]
+        codes = self.frame.select(pl.struct(keys).rank("dense").alias("code"))["code"].cast(pl.Float64)
+        dense = np.full(self.shape, np.nan)
+        dense[self.place] = codes.set(self.frame["window"].is_null(), np.nan).to_numpy()
+        return dense
+
+    def groups(self) -> npt.NDArray[np.intp] | None:
+        """Return the group of each query as a code; a query without one is its own group. None where no query has one."""
+        if "group" not in self.frame.columns or self.frame["group"].null_count() == self.frame.height:
+            return None
+        named = self.frame.select("query_id", pl.col("group").cast(pl.String)).drop_nulls("group").unique("query_id")
+        of = dict(named.iter_rows())
+        return _codes(pl.Series([f"group {of[query]}" if query in of else f"query {query}" for query in self.queries]))[0]
+
     def mask(self, rows: pl.Series) -> Mask:
         """Return a boolean row selection as a dense mask; null counts as False."""
         dense = np.zeros(self.shape, dtype=np.bool_)
@@ -92,9 +110,25 @@ class Trials:
         return dense
 
     def values(self, metric: Metric) -> Floats:
-        """Return a metric's observations: only answered trials where it needs an answer."""
+        """Return a metric's observations: of answered trials only where it needs an answer, without what is ``unusable``."""
         dense = self.column(metric.name)
-        return np.where(self.answered, dense, np.nan) if metric.needs_answer else dense
+        if metric.needs_answer:
+            dense = np.where(self.answered, dense, np.nan)
+        return np.where(dense > 0, dense, np.nan) if metric.assumption is Assumption.POSITIVE else dense
+
+    def unusable(self, metric: Metric) -> Mask:
+        """Return where a metric has a value that is none: NaN, infinite, or not positive where it must be."""
+        if metric.name not in self.frame.columns:
+            return np.zeros(self.shape, dtype=np.bool_)
+        series = self.frame[metric.name]
+        if not (series.dtype.is_numeric() or series.dtype == pl.Boolean):
+            return np.zeros(self.shape, dtype=np.bool_)
+        values = series.cast(pl.Float64)
+        bad = ~values.is_finite()
+        if metric.assumption is Assumption.POSITIVE:
+            bad |= values <= 0
+        found = self.mask(bad)
+        return found & self.answered if metric.needs_answer else found
 
     def distinct(self, column: str, arm: str) -> tuple[str, ...]:
         """Return the sorted distinct values of a column on an arm's answered trials (on all, where none was answered).
@@ -122,6 +156,7 @@ def measured(frame: pl.DataFrame) -> Trials:
         if frame[name].null_count():
             raise UsageError(f"column {name!r} has {frame[name].null_count()} empty cells; every trial needs one")
     frame = frame.with_columns(pl.col("query_id", "arm", "outcome").cast(pl.String))
+    _refuse_repeated(frame)
     frame = _sorted(frame)
     again = frame.select(pl.int_range(pl.len()).over("query_id", "arm", "repeat").alias("again"))["again"]
     slot_key = pl.DataFrame({"repeat": frame["repeat"], "again": again})
@@ -141,6 +176,22 @@ def measured(frame: pl.DataFrame) -> Trials:
         shape=shape,
         asked=asked,
         answered=answered,
+    )
+
+
+def _refuse_repeated(frame: pl.DataFrame) -> None:
+    """Raise where a trial is in the frame twice: a copy is no evidence, and would make every interval too narrow."""
+    named = "trial_id" in frame.columns and not frame["trial_id"].null_count()
+    rest = ["trial_id"] if named else ["query_id", "repeat", *(name for name in ("turn", "level") if name in frame.columns)]
+    key = [*(name for name in ("run_id",) if name in frame.columns), "arm", *rest]
+    copies = frame.filter(frame.select(key).is_duplicated())
+    if copies.is_empty():
+        return
+    first = ", ".join(f"{name} {value}" for name, value in zip(key, copies.select(key).row(0), strict=True))
+    extra = copies.height - copies.select(key).n_unique()
+    raise UsageError(
+        f"{extra} trials are in the frame more than once, the first {first}: drop the copies with "
+        f"frame.unique({key}), or, if they are different trials, number them in {'run_id' if named else 'repeat'!r}"
     )
 
 

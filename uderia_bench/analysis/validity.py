@@ -1,4 +1,4 @@
-"""Whether a contrast may have a verdict at all: contamination and coverage. A failed check is a reason, never a verdict."""
+"""Whether a contrast may have a verdict: contamination, coverage, unusable values. A failed check makes it invalid."""
 
 from __future__ import annotations
 
@@ -6,17 +6,45 @@ import numpy as np
 import polars as pl
 
 from uderia_bench.analysis.trials import Mask, Trials
-from uderia_bench.reading.metrics.metric import Metric
+from uderia_bench.reading.metrics.metric import Assumption, Metric
 from uderia_bench.trial import Outcome
 
-# Found contamination stands for contamination not found (a trial slowed by its neighbour's model leaves no trace).
-# Overlapping arms were misrouted in 15 to 35 % of trials and isolated ones in none
-# (docs/reference/measured.md, "Overlapping arms contaminate each other"): a third of the smallest share seen without isolation.
+# Found contamination stands for contamination not found (a trial slowed by its neighbour's model
+# leaves no trace). Overlapping arms were misrouted in 15 to 35 % of trials and isolated ones in
+# none (docs/reference/measured.md, "Overlapping arms contaminate each other"): a third of the
+# smallest share seen without isolation.
 MISROUTED_LIMIT = 0.05
 
-# Complete pairs among the queries asked. Below half, the pairs left speak for less of the corpus than is missing: even
-# medians and ranks, which survive censoring, do so only up to 50 % (docs/explanation/statistics.md, "Failures").
+# Complete pairs among the queries asked. Below half, the pairs left speak for less of the corpus
+# than is missing: even medians and ranks, which survive censoring, do so only up to 50 %
+# (docs/explanation/statistics.md, "Failures").
 MIN_COVERAGE = 0.5
+
+# NaN, infinity, and zero in a metric that is always positive, are errors of what wrote them. If the
+# affected trials are the slow ones, 5 % of them move a mean of logs by about 10 %: the size of a
+# usual margin.
+MOST_UNUSABLE = 0.05
+
+
+def _unusable(trials: Trials, metric: Metric, arm: str, where: Mask) -> tuple[int, int]:
+    """Count the values of an arm that cannot be used, and all that it has."""
+    index = trials.arm(arm)
+    bad = int((where & trials.unusable(metric))[:, index].sum())
+    return bad, bad + int(np.isfinite(np.where(where, trials.values(metric), np.nan)[:, index]).sum())
+
+
+def _kinds(metric: Metric) -> str:
+    return "NaN, infinite, 0 or negative" if metric.assumption is Assumption.POSITIVE else "NaN or infinite"
+
+
+def unusable_notes(trials: Trials, metric: Metric, arms: tuple[str, ...], *, where: Mask | None = None) -> tuple[str, ...]:
+    """Say how many values of each arm are not numbers, or not positive where they must be: they count as missing."""
+    notes = []
+    for arm in arms:
+        bad, of = _unusable(trials, metric, arm, trials.asked if where is None else where)
+        if bad:
+            notes.append(f"{bad} of {of} {arm} values of {metric.name} are {_kinds(metric)}: they count as missing")
+    return tuple(notes)
 
 
 def failed_checks(trials: Trials, metric: Metric, *, baseline: str, candidate: str, where: Mask) -> tuple[str, ...]:
@@ -30,6 +58,13 @@ def failed_checks(trials: Trials, metric: Metric, *, baseline: str, candidate: s
             reasons.append(
                 f"invalid: {wrong} of {asked} trials of {name} were misrouted, more than {MISROUTED_LIMIT:.0%}: "
                 "run the arms apart (isolation: arm or trial)"
+            )
+    for name in (baseline, candidate):
+        bad, of = _unusable(trials, metric, name, where)
+        if of and bad / of > MOST_UNUSABLE:
+            reasons.append(
+                f"invalid: {bad} of {of} {name} values of {metric.name} are {_kinds(metric)}, more than {MOST_UNUSABLE:.0%}: "
+                "correct them, or leave out these trials on both arms"
             )
     if metric.needs_answer:
         arms = [trials.arm(baseline), trials.arm(candidate)]

@@ -1,33 +1,31 @@
-"""From a measured difference to what may be said of it, and what would settle an open one.
-
-Source: docs/explanation/statistics.md, "Verdicts".
-"""
+"""From a measured difference to a verdict , and what would settle an inconclusive one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, log1p
+from math import ceil, exp, log, log1p
 
 from uderia_bench.analysis.effects import Measured
 from uderia_bench.analysis.pairs import Pairs
+from uderia_bench.analysis.tails import SLOW, TAIL
 from uderia_bench.analysis.values import Verdict
 from uderia_bench.reading.metrics.metric import Assumption, Direction, Metric
 from uderia_bench.stats.difference import EQUAL_FLOOR
-from uderia_bench.stats.equivalence import lies_inside, within_share
+from uderia_bench.stats.estimate import Estimate
 from uderia_bench.stats.permutation import DIFFERING_FLOOR, MID_P_FLOOR, differing
 from uderia_bench.stats.sample_size import repeats_instead, units_for_difference, units_for_equivalence
 from uderia_bench.stats.sparse import others
 
 MIN_UNITS = 6  # docs/explanation/statistics.md, "Intervals": no verdict below 6
 
-# Beyond this many times the present number of queries, "more queries" is no advice anybody can follow.
+# Beyond this many times the present number of queries, "more queries" is no useful advice.
 FEASIBLE = 100
-FEASIBLE_REPEATS = 20  # and repeats beyond this cost more than queries, which also widen what is spoken of
+FEASIBLE_REPEATS = 20  # repeats beyond this cost more than queries, which also widen what the result speaks of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """A verdict with what must be said about it; ``advice`` only where it is inconclusive."""
+    """A verdict with its warnings; ``advice`` only where it is inconclusive."""
 
     verdict: Verdict
     warnings: tuple[str, ...] = ()
@@ -37,68 +35,125 @@ class Judged:
 def bound(margin: float | None, pairs: Pairs, metric: Metric) -> float:
     """Return the margin on the scale of the differences; no margin is 0.
 
-    A margin m is [1/(1 + m), 1 + m] for a ratio, m points for a rate, and the share m of the baseline's mean for an amount.
+    A margin m is [1/(1 + m), 1 + m] for a ratio, m points for a rate, and the share m of the
+    smaller of the two means for an amount. So it treats both arms alike.
     """
     if margin is None:
         return 0.0
     if pairs.kind == "ratio":
         return log1p(margin)
-    return margin if metric.assumption is Assumption.RATE else margin * abs(float(pairs.baseline.mean()))
+    if metric.assumption is Assumption.RATE:
+        return margin
+    return margin * min(abs(pairs.mean(side)) for side in (pairs.baseline, pairs.candidate))
 
 
 def decide(
-    measured: Measured, pairs: Pairs, metric: Metric, *, margin: float | None, p_adjusted: float | None, alpha: float
+    measured: Measured,
+    pairs: Pairs,
+    metric: Metric,
+    *,
+    margin: float | None,
+    p_adjusted: float | None,
+    equivalence_p: float | None,
+    alpha: float,
+    threshold: float,
 ) -> Judged:
     """Judge one valid comparison.
 
-    ``better`` and ``worse`` need an adjusted p below ``alpha``, a point estimate beyond the margin, and units
-    enough that differ; ``equivalent`` needs the narrow interval inside the margin. Both need ``MIN_UNITS`` units.
+    ``better`` and ``worse`` need an adjusted p below ``threshold``, a p below ``alpha`` (so that
+    the interval leaves out "no change"), a point estimate beyond the margin, and enough units that
+    differ. ``equivalent`` needs ``equivalence_p``, which is adjusted, below ``alpha``. All need
+    ``MIN_UNITS`` units, and a total and a tail that do not contradict them.
     """
-    if measured.centre is None or p_adjusted is None:
+    if measured.centre is None or measured.p is None or p_adjusted is None:
         return Judged(verdict=Verdict.INCONCLUSIVE, warnings=("no pair of trials has a value on both arms",))
     limit = bound(margin, pairs, metric)
-    if margin is not None and _equivalent(measured, pairs, metric, margin=margin, limit=limit):
+    if equivalence_p is not None and equivalence_p < alpha and pairs.n_units >= MIN_UNITS:
+        if reason := _unlike_tails(measured, limit):
+            return Judged(verdict=Verdict.INCONCLUSIVE, warnings=(f"not called equivalent: {reason}",))
         return Judged(verdict=Verdict.EQUIVALENT)
     if lacking := _lacking(measured.centre, pairs, metric, limit=limit):
         return Judged(verdict=Verdict.INCONCLUSIVE, advice=lacking)
-    significant = p_adjusted < alpha
+    significant = p_adjusted < threshold and measured.p < alpha
     if significant and abs(measured.centre) > limit:
-        if metric.direction is Direction.NEUTRAL:
-            return Judged(
-                verdict=Verdict.INCONCLUSIVE,
-                warnings=("the arms differ, and this metric does not say which way is better: shown, not judged",),
-            )
-        falls = measured.centre < 0
-        return Judged(verdict=Verdict.BETTER if falls == (metric.direction is Direction.LOWER) else Verdict.WORSE)
+        return _different(measured, metric, measured.centre, limit=limit)
     warnings = ("a difference is certain, but it may be smaller than the margin",) if significant else ()
     return Judged(
         verdict=Verdict.INCONCLUSIVE,
         warnings=warnings,
         advice=_unbounded(measured, pairs, limit=limit)
-        or _advice(measured, pairs, limit=limit, p_adjusted=p_adjusted, alpha=alpha),
+        or _advice(measured, pairs, limit=limit, p_adjusted=p_adjusted, alpha=threshold),
     )
 
 
-def _equivalent(measured: Measured, pairs: Pairs, metric: Metric, *, margin: float, limit: float) -> bool:
-    """Whether the difference surely lies inside the margin; that of an amount is itself a mean of these units."""
-    if pairs.n_units < MIN_UNITS or not lies_inside(measured.narrow, -limit, limit):
-        return False
-    known = pairs.kind == "ratio" or metric.assumption is Assumption.RATE
-    return known or within_share(pairs.baseline, pairs.candidate, margin, confidence=measured.effect.level)
+def _different(measured: Measured, metric: Metric, centre: float, *, limit: float) -> Judged:
+    """Judge a difference that is certain and beyond the margin."""
+    if metric.direction is Direction.NEUTRAL:
+        return Judged(
+            verdict=Verdict.INCONCLUSIVE,
+            warnings=("the arms differ, but for this metric neither direction is better: it is shown and not judged",),
+        )
+    verdict = Verdict.BETTER if (centre < 0) == (metric.direction is Direction.LOWER) else Verdict.WORSE
+    if reason := _opposite_tails(measured, centre, limit):
+        return Judged(verdict=Verdict.INCONCLUSIVE, warnings=(f"not called {verdict}: {reason}",))
+    return Judged(verdict=verdict)
+
+
+def _unlike_tails(measured: Measured, limit: float) -> str | None:
+    """Return why the total or the tail contradicts equivalence: one lies certainly apart and beyond the margin."""
+    tails = measured.tails
+    if tails is None:
+        return None
+    for name, ratio in (("ratio of totals", tails.total), (f"ratio of p{TAIL}", tails.percentiles[TAIL])):
+        if ratio.value is not None and abs(log(ratio.value)) > limit and _excludes_one(ratio):
+            return f"the {name} is {_with_ends(ratio)}, beyond the margin of {exp(limit) - 1:.0%}"
+    if tails.slower:
+        shares = f"{tails.slow[1]:.1%} of the candidate's trials and {tails.slow[0]:.1%} of the baseline's"
+        return f"{shares} are more than {SLOW:g} times the usual value of their query (p {tails.slow_p:.2g})"
+    return None
+
+
+def _opposite_tails(measured: Measured, centre: float, limit: float) -> str | None:
+    """Return why the total or the tail contradicts a direction: one lies beyond the margin on the other side."""
+    tails = measured.tails
+    if tails is None:
+        return None
+    for name, ratio in (("ratio of totals", tails.total), (f"ratio of p{TAIL}", tails.percentiles[TAIL])):
+        if ratio.value is None or log(ratio.value) * centre >= 0 or abs(log(ratio.value)) <= limit:
+            continue
+        if ratio.lo is None or _excludes_one(ratio) or tails.slower * centre < 0:
+            return f"the {name} is {_with_ends(ratio)}, on the other side of the margin of {exp(limit) - 1:.0%}"
+    return None
+
+
+def _excludes_one(ratio: Estimate) -> bool:
+    return ratio.lo is not None and ratio.hi is not None and not ratio.lo <= 1 <= ratio.hi
+
+
+def _with_ends(ratio: Estimate) -> str:
+    return f"{ratio.value:.3g}" + ("" if ratio.lo is None else f" ({ratio.lo:.3g} to {ratio.hi:.3g})")
 
 
 def _lacking(centre: float, pairs: Pairs, metric: Metric, *, limit: float) -> str | None:
-    """Say what is lacking for any verdict at all: units, units that differ, or units enough to trust that none does."""
+    """Say what is missing for any verdict: units, units that differ, or enough units to trust that none differs."""
     n, seen = pairs.n_units, differing(pairs.differences)
     if n < MIN_UNITS:
-        return f"at least {_more(MIN_UNITS - n, pairs)}: below {MIN_UNITS} there is no verdict"
+        return f"a verdict needs at least {MIN_UNITS} {pairs.units}; this has {n}: add {_more(MIN_UNITS - n, pairs)}"
     if seen == 0 and n < EQUAL_FLOOR and metric.assumption is Assumption.AMOUNT:
-        return f"about {_more(EQUAL_FLOOR - n, pairs)}: among {n} a rare difference may be unseen"
+        needed = f"{EQUAL_FLOOR} {pairs.units} are needed to call the arms equal"
+        return f"{_all_equal(pairs)}; {needed}: add {_more(EQUAL_FLOOR - n, pairs)}"
     floor = MID_P_FLOOR if metric.assumption is Assumption.RATE else DIFFERING_FLOOR
     if 0 < seen < floor and abs(centre) > limit:
         more = ceil(floor * n / seen) - n
-        return f"about {_more(more, pairs)}: {seen} of {n} differ, and below {floor} there is no verdict"
+        return f"only {seen} of {n} {pairs.units} differ, and a test needs {floor}: about {_more(more, pairs)}"
     return None
+
+
+def _all_equal(pairs: Pairs) -> str:
+    """Say that no unit differs, and where every value is 0, that."""
+    if not pairs.baseline.any() and not pairs.candidate.any():
+        return f"all {pairs.n_units} {pairs.units} are 0 on both arms"
+    return f"all {pairs.n_units} {pairs.units} are equal on both arms"
 
 
 def _unbounded(measured: Measured, pairs: Pairs, *, limit: float) -> str | None:
@@ -106,24 +161,25 @@ def _unbounded(measured: Measured, pairs: Pairs, *, limit: float) -> str | None:
 
     The spread of the few there are would promise an equivalence that cannot be shown before.
     """
-    if measured.narrow.lo is not None or measured.centre is None or not abs(measured.centre) <= limit > 0:
+    if measured.effect.lo is not None or measured.centre is None or not abs(measured.centre) <= limit > 0:
         return None
     n, apart = pairs.n_units, others(pairs.differences)
     if apart == 0:
-        return f"about {_more(EQUAL_FLOOR - n, pairs)}: among {n} a rare difference may be unseen"
+        same = f"all {n} {pairs.units} differ by the same amount"
+        return f"{same}; {EQUAL_FLOOR} are needed to trust it: add {_more(EQUAL_FLOOR - n, pairs)}"
     more = _more(ceil(DIFFERING_FLOOR * n / apart) - n, pairs)
-    return f"about {more}: {apart} of {n} differ from the rest, and below {DIFFERING_FLOOR} there is no interval"
+    return f"only {apart} of {n} {pairs.units} differ from the rest, and an interval needs {DIFFERING_FLOOR}: about {more}"
 
 
 def _advice(measured: Measured, pairs: Pairs, *, limit: float, p_adjusted: float, alpha: float) -> str:
     """Say how many more units, or repeats, would settle it at 80 % power if the effect and its spread are as seen.
 
-    An effect beyond the margin is settled by showing it, one inside by showing equivalence; the correction of the family
-    is kept by testing at ``alpha`` divided by what it cost this p.
+    An effect beyond the margin is settled by a significant test, one inside by equivalence. The
+    correction of the family is kept: the level is ``alpha`` divided by what the correction did to
+    this p.
     """
     assert measured.centre is not None
     assert measured.p is not None
-    units = "queries" if pairs.unit == "query" else "repeats"
     size, spread = abs(measured.centre), measured.spread or 0.0
     needed: float | None
     if size > limit:
@@ -135,8 +191,10 @@ def _advice(measured: Measured, pairs: Pairs, *, limit: float, p_adjusted: float
         goal = "show that the arms are equivalent"
     if needed is None or needed > FEASIBLE * pairs.n_units:
         if limit > 0 and size > 0:
-            return f"no feasible number of {units} settles it: the effect seen lies too near the margin"
-        return f"no feasible number of {units} settles it: no effect is seen, and no margin says what counts as equivalent"
+            return f"the difference is almost exactly the margin; more {pairs.units} would not decide it"
+        if limit > 0:
+            return f"the spread is too large for the margin; no feasible number of {pairs.units} would decide it"
+        return f"no difference is seen; set a margin so that equivalence can be tested (more {pairs.units} would not decide it)"
     more = max(ceil(needed) - pairs.n_units, 1)
     advice = f"about {_more(more, pairs)} would {goal}"
     repeat_variance = None if pairs.components is None else pairs.components.repeat_variance
@@ -154,5 +212,4 @@ def _advice(measured: Measured, pairs: Pairs, *, limit: float, p_adjusted: float
 
 
 def _more(count: int, pairs: Pairs) -> str:
-    many = "queries" if pairs.unit == "query" else "repeats"
-    return f"{count} more {pairs.unit if count == 1 else many}"
+    return f"{count} more {pairs.unit if count == 1 else pairs.units}"

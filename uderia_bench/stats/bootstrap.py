@@ -1,18 +1,17 @@
-"""The cluster bootstrap: whole units drawn with replacement, as multiplicities, so that a statistic is a matrix product.
+"""The cluster bootstrap: whole units drawn with replacement, as a matrix product.
 
-A resample is a row of counts (how often each unit was drawn), not a copy of the data: the mean of a metric over 9,999
-resamples is one product, and several metrics over the same units share the draws. Methods: studentised (bootstrap-t) for
-means, which holds its level from 8 units on where percentile and BCa reject 11-12 %
-(docs/explanation/statistics.md, "Intervals"); percentile and BCa for statistics without a standard
-error (quantiles, ratios of totals).
+A resample is a row of counts (how often each unit was drawn), not a copy of the data: the mean of a
+metric over 9,999 resamples is one product, and several metrics over the same units share the draws.
+Methods: studentised (bootstrap-t) for means, which holds its level from 8 units on where percentile
+and BCa reject 11-12 % (docs/explanation/statistics.md, "Intervals"); percentile and BCa for
+statistics without a standard error (quantiles, ratios of totals).
 
-The studentised interval comes in two forms. The equal-tailed one leans the way the data lean and is for the mean of one arm.
-The symmetric one is for differences, which lean little and have heavy tails: there the equal-tailed one covers 88 to 93 % of
-the time where the symmetric one covers 95 to 98 % (``tests/calibration``).
+The studentised interval is equal-tailed: it leans the way the data lean. It is for the mean of one
+arm.
 
-Sources: Efron & Tibshirani, *An Introduction to the Bootstrap* (1993), 12.5 (bootstrap-t), 14.3 (BCa, jackknife
-acceleration); Hall, *J. R. Stat. Soc. B* 50 (1988) 35-45 (symmetric); Davison & Hinkley, *Bootstrap Methods* (1997), 3.8
-(resampling clusters whole).
+Sources: Efron & Tibshirani, *An Introduction to the Bootstrap* (1993), 12.5 (bootstrap-t), 14.3
+(BCa, jackknife acceleration); Davison & Hinkley, *Bootstrap Methods* (1997), 3.8 (resampling
+clusters whole).
 """
 
 from __future__ import annotations
@@ -35,13 +34,15 @@ QUANTILE_DRAWS = 2_000  # the quantile's own noise exceeds that of 2,000 draws
 UNITS_FLOOR = 6  # below, most resamples repeat each other, and t statistics of two distinct values run wild
 BCA_FLOOR = 50  # units; below it BCa rejects 7 % and more of true nulls (docs/explanation/statistics.md, "Intervals")
 
-# A resample in which all drawn units agree has no standard error. While such resamples are rarer than a tenth of the tail
-# they cannot move the quantile that bounds it; from there on the studentised interval is an artefact of the ties.
+# A resample in which all drawn units agree has no standard error. While such resamples are rarer
+# than a tenth of the tail they cannot move the quantile that bounds it; from there on the
+# studentised interval is an artefact of the ties.
 FLAT_SHARE_OF_TAIL = 0.1
 
-# A resampled t beyond this many times Student's means that one unit carries the spread and resamples without it have next to
-# none: the end is an artefact of who was drawn. Simulated, 8 to 50 log-normal units whose logs have sd 1 stay below 27 times;
-# one large value among small ones reaches 10^8 times.
+# A resampled t beyond this many times Student's means that one unit carries the spread and
+# resamples without it have next to none: the end is an artefact of who was drawn. Simulated, 8 to
+# 50 log-normal units whose logs have sd 1 stay below 27 times; one large value among small ones
+# reaches 10^8 times.
 WILD = 30.0
 
 _Precision = TypeVar("_Precision", np.float32, np.float64)
@@ -53,7 +54,8 @@ _CHUNK = 256  # rows of counts turned to floats at a time: 1 MB for 500 units st
 def resample_counts(units: int, draws: int, seed: int) -> Counts:
     """How often each unit is drawn in each resample: shape ``(draws, units)``, every row summing to ``units``. Read-only.
 
-    Kept for the next caller with the same arguments, because every metric over the same units wants the same draws.
+    Kept for the next caller with the same arguments, because every metric over the same units wants
+    the same draws.
     """
     rng = np.random.default_rng([seed, units, draws])
     counts = np.empty((draws, units), dtype=np.uint16)
@@ -69,7 +71,8 @@ def resample_counts(units: int, draws: int, seed: int) -> Counts:
 def weighted_sums(counts: Counts | npt.NDArray[np.bool_], columns: npt.NDArray[_Precision]) -> npt.NDArray[_Precision]:
     """Return ``counts @ columns``, ``(draws, units) @ (units, k)``, without ever holding all counts as floats.
 
-    The product has the columns' own precision: whole numbers below 2^24 are exact, and twice as fast, in single.
+    The product has the columns' own precision: whole numbers below 2^24 are exact, and twice as
+    fast, in single.
     """
     sums = np.empty((counts.shape[0], columns.shape[1]), dtype=columns.dtype)
     for start in range(0, counts.shape[0], _CHUNK):
@@ -81,7 +84,8 @@ def weighted_sums(counts: Counts | npt.NDArray[np.bool_], columns: npt.NDArray[_
 class StudentisedMean:
     """A mean over units, its standard error, and the bootstrap draws of its t statistic (sorted, may hold infinities).
 
-    ``flat_share`` is the share of resamples without any spread. Intervals of any level come from the same draws.
+    ``flat_share`` is the share of resamples without any spread. Intervals of any level come from
+    the same draws.
     """
 
     value: float
@@ -98,11 +102,6 @@ class StudentisedMean:
         """Return the equal-tailed interval; none where a few units carry all the spread. Ask ``trusted`` first."""
         low_t, high_t = np.quantile(self.t_draws, [(1 - level) / 2, (1 + level) / 2]).tolist()
         return self._around(high_t, low_t, level=level, method="bootstrap-t")
-
-    def symmetric(self, level: float) -> Interval:
-        """Return the symmetric interval; none where a few units carry all the spread. Ask ``trusted`` first."""
-        reach = float(np.quantile(np.abs(self.t_draws), level))
-        return self._around(reach, -reach, level=level, method="symmetric bootstrap-t")
 
     def _around(self, high_t: float, low_t: float, *, level: float, method: str) -> Interval:
         from scipy.special import stdtrit  # noqa: PLC0415 - scipy costs start-up time
@@ -125,13 +124,15 @@ def studentised_means(
 ) -> tuple[StudentisedMean, ...]:
     """Study several means over the same units at once, a column each: shape ``(units, k)``, with ``sizes`` of that shape.
 
-    With sizes the estimate is total / size, and its standard error the linearised one of a ratio of sums over clusters
-    (Cochran, *Sampling Techniques*, 1977, 6.4); with all sizes equal both are those of a plain mean.
+    With sizes the estimate is total / size, and its standard error the linearised one of a ratio of
+    sums over clusters (Cochran, *Sampling Techniques*, 1977, 6.4); with all sizes equal both are
+    those of a plain mean.
     """
     if sizes is not None and np.ptp(sizes) == 0:  # plain means, at less than half the work
         values, sizes = values / sizes, None
     weights = np.ones_like(values) if sizes is None else sizes
     units, k = values.shape
+    constant = [is_flat(column) for column in (values / weights).T]
     centres = values.sum(axis=0) / weights.sum(axis=0)
     # Around the centre the sums of squares lose no digits to a large common mean.
     residuals = values - centres * weights
@@ -149,7 +150,7 @@ def studentised_means(
         spread = squares - 2 * shift * mixed + shift**2 * size_squares
     correction = units / (units - 1)
     errors = np.sqrt(correction * (residuals**2).sum(axis=0)) / weights.sum(axis=0)
-    errors = np.where([is_flat(column) for column in residuals.T], 0.0, errors)
+    errors = np.where(constant, 0.0, errors)
     flat = spread <= ROUNDING * squares
     with np.errstate(divide="ignore", invalid="ignore"):
         t_draws = np.where(
@@ -175,8 +176,9 @@ def percentile_interval(draws: Floats, level: float) -> Interval:
 def bca_interval(draws: Floats, *, value: float, jackknife: Floats, level: float) -> Interval:
     """Bias-corrected and accelerated: ``jackknife`` holds the statistic with each unit left out in turn.
 
-    Where all draws or all jackknife values agree there is nothing to correct, and it is the percentile interval. Draws
-    equal to the estimate count half towards the bias, or ties (a quantile of few values) would pass for bias.
+    Where all draws or all jackknife values agree there is nothing to correct, and it is the
+    percentile interval. Draws equal to the estimate count half towards the bias, or ties (a
+    quantile of few values) would pass for bias.
     """
     from scipy.special import ndtr, ndtri  # noqa: PLC0415 - scipy costs start-up time
 
@@ -203,7 +205,8 @@ def bootstrap_intervals(
 ) -> tuple[Interval, ...]:
     """Bound any statistics of resample counts: BCa from ``BCA_FLOOR`` units on, percentile below.
 
-    ``statistics`` maps counts ``(draws, units)`` to ``(draws, k)``; ``values`` are the k estimates from the data themselves.
+    ``statistics`` maps counts ``(draws, units)`` to ``(draws, k)``; ``values`` are the k estimates
+    from the data themselves.
     """
     drawn = statistics(resample_counts(units, draws, seed))
     if units < BCA_FLOOR:

@@ -1,85 +1,78 @@
-"""The interval of a mean paired difference: which method for which differences, in one place.
+"""The choice of the test of a mean paired difference.
+
+The interval is the test inverted.
 
 ======================================  ==============================================
-differences                             interval
+differences                             test and interval
 ======================================  ==============================================
-one                                     none
-of rates, fewer than six differ         a bound: two observations added at the ends of the scale
-of rates                                the mid-p sign-flip test inverted
-all equal                               that value; of amounts that may be 0 none below ``EQUAL_FLOOR`` units
-mostly equal                            two-part, or none where fewer than 6 differ from the rest
-fewer than ``UNITS_FLOOR``              Student's: too few different resamples
-else                                    symmetric bootstrap-t
+fewer than ``UNITS_FLOOR``              Student's t: sign patterns are too few for an interval
+of rates, fewer than five differ        the stricter of sign-flip and two observations added
+of rates                                sign-flip with mid-p
+of amounts, all equal                   sign-flip, no interval below ``EQUAL_FLOOR`` units
+mostly equal, fewer than six differ     sign-flip, no interval
+else                                    sign-flip
 ======================================  ==============================================
 
-5 and 6 are ``permutation``'s floors. What few distinct values differences of rates and of rare amounts have makes a bootstrap-t
-cover 97 to 100 % of true nulls at 20 queries; the test inverted covers what the test accepts.
+Five and six are ``permutation``'s floors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from math import sqrt
+
+import numpy as np
 
 from uderia_bench.stats.arrays import Floats, is_flat
-from uderia_bench.stats.bootstrap import UNITS_FLOOR, StudentisedMean
-from uderia_bench.stats.estimate import Interval
-from uderia_bench.stats.permutation import DIFFERING_FLOOR, MID_P_FLOOR, SubsetMeans, differing
-from uderia_bench.stats.sparse import bounded_difference, is_sparse, others, too_few, two_part
-from uderia_bench.stats.student import t_interval
+from uderia_bench.stats.bootstrap import UNITS_FLOOR
+from uderia_bench.stats.inference import MeanTest, StrictestTest, StudentTest, WithNote
+from uderia_bench.stats.permutation import DIFFERING_FLOOR, DRAWS, MID_P_FLOOR, differing, sign_flip_test
+from uderia_bench.stats.sparse import is_sparse, others, too_few, two_added_test
 
-# That many equal differences show, at 95 %, that fewer than one unit in ten differs (.9^29 < .05; the floor of p90 in
-# docs/explanation/statistics.md, "Intervals"). Of fewer, what goes unseen may be as large as anything.
+# That many equal differences show, at 95 %, that fewer than one unit in ten differs (.9^29 < .05;
+# the floor of p90 in docs/explanation/statistics.md, "Intervals"). With fewer, a difference too
+# rare to be seen could have any size.
 EQUAL_FLOOR = 29
 
 
-def difference_interval(
-    differences: Floats,
-    *,
-    bounded: bool,
-    may_be_0: bool,
-    studied: Callable[[], StudentisedMean],
-    flipped: Callable[[], SubsetMeans],
-) -> Callable[[float], Interval]:
-    """Choose the interval for differences of one unit each (shape ``(units,)``, at least 1); the result answers at any level.
+def mean_test(
+    differences: Floats, *, bounded: bool, may_be_0: bool, seed: int, sizes: Floats | None = None, draws: int = DRAWS
+) -> MeanTest:
+    """Choose the test for differences of one unit each (shape ``(units,)``, at least 2).
 
-    ``bounded`` differences lie in -1..1, as those of rates do; ``may_be_0``: of amounts that few units have. ``studied`` and
-    ``flipped`` are called where the bootstrap or the inverted test is wanted, once.
+    ``bounded``: the differences lie in -1..1, as those of rates do. ``may_be_0``: amounts that few
+    units have. ``sizes`` are the weights of the units, such as the number of queries in a group.
     """
-    if differences.size == 1:
-        return _none("one pair has no spread: an interval needs 2 or more")
+    flips = sign_flip_test(differences, seed=seed, mid=bounded, sizes=sizes, draws=draws)
+    n = differences.size
     if bounded:
-        return _bound(differences) if _seldom(differences) < MID_P_FLOOR else flipped().interval
+        return _of_rates(differences, flips)
     if is_flat(differences):
-        return _of_equal(differences, may_be_0=may_be_0)
-    if is_sparse(differences):
-        few = others(differences) < DIFFERING_FLOOR
-        return _none(too_few(differences)) if few else lambda level: two_part(differences, level=level)
-    if differences.size < UNITS_FLOOR:
-        return lambda level: t_interval(differences, level=level)
-    resampled = studied()
-    return lambda level: resampled.symmetric(level) if resampled.trusted(level) else t_interval(differences, level=level)
+        because = f"all {n} differences are equal: fewer than {EQUAL_FLOOR} could miss a rare one" if n < EQUAL_FLOOR else ""
+        return WithNote(test=flips, because=because, bare=bool(because) and (may_be_0 or n < UNITS_FLOOR))
+    if n < UNITS_FLOOR:
+        return student_test(differences, sizes=sizes)
+    if is_sparse(differences) and others(differences) < DIFFERING_FLOOR:
+        return WithNote(test=flips, because=too_few(differences), bare=True)
+    return flips
 
 
-def _seldom(differences: Floats) -> int:
-    """Count the units that differ, or where most differ by the same, those that do not by that."""
-    return others(differences) if is_sparse(differences) else differing(differences)
+def student_test(differences: Floats, *, sizes: Floats | None = None) -> StudentTest:
+    """Return Student's t test of the mean of at least 2 units; with ``sizes`` of the ratio of sums, linearised."""
+    weights = np.ones(differences.size) if sizes is None else sizes / sizes.mean()
+    value = float((differences * weights).mean())
+    away = (differences - value) * weights
+    error = 0.0 if is_flat(differences) else sqrt(float((away**2).sum()) / (differences.size - 1) / differences.size)
+    return StudentTest(value=value, error=error, freedom=differences.size - 1)
 
 
-def _bound(differences: Floats) -> Callable[[float], Interval]:
-    count = _seldom(differences)
-    because = f"only {count} of {differences.size} units differ: the interval is a bound, and no test decides" if count else ""
-    return lambda level: replace(bounded_difference(differences, level=level), because=because)
-
-
-def _of_equal(differences: Floats, *, may_be_0: bool) -> Callable[[float], Interval]:
-    few = differences.size < EQUAL_FLOOR
-    because = f"all {differences.size} differences are equal: below {EQUAL_FLOOR} a rarer one may be unseen" if few else ""
-    if few and may_be_0:
-        return _none(because)
-    value = float(differences.mean())
-    return lambda _: Interval(lo=value, hi=value, method="all differences equal", because=because)
-
-
-def _none(because: str) -> Callable[[float], Interval]:
-    return lambda _: Interval.none(because)
+def _of_rates(differences: Floats, flips: MeanTest) -> MeanTest:
+    """Choose for rates. Where few units differ, no pattern of signs is rare enough, and a bound takes the interval's place."""
+    count = others(differences) if is_sparse(differences) else differing(differences)
+    if count >= MID_P_FLOOR and differences.size >= UNITS_FLOOR:
+        return WithNote(test=flips, ends=(-1.0, 1.0))
+    bound = two_added_test(differences, reach=1.0)
+    because = (
+        f"only {count} of {differences.size} units differ: too few to test, and the range is a worst case" if count else ""
+    )
+    strictest = StrictestTest(tests=(flips, bound)) if differences.size >= UNITS_FLOOR else bound
+    return WithNote(test=strictest, because=because, ends=(-1.0, 1.0))

@@ -1,7 +1,10 @@
-"""Percentiles of clustered observations with a cluster bootstrap interval, and no interval where none exists.
+"""Percentiles of clustered observations, with a cluster bootstrap interval.
 
-Speed comes from never sorting twice: the observations are sorted once, a histogram of units x blocks of neighbours is
-multiplied by the resample counts, and only the block that holds the wanted rank is looked at closely.
+There is no interval where the observations are too few for one.
+
+Speed comes from never sorting twice: the observations are sorted once, a histogram of units x
+blocks of neighbours is multiplied by the resample counts, and only the block that holds the wanted
+rank is looked at closely.
 """
 
 from __future__ import annotations
@@ -24,9 +27,9 @@ _RANK_SLACK = 1e-9  # 0.9 x 10 is rank 9, whatever its last bit says
 def floor(percent: int, level: float) -> int:
     """Return the fewest independent observations with a two-sided interval for this percentile at ``level``.
 
-    Even from the smallest to the largest value the interval holds the percentile q with probability 1 - q^n - (1 - q)^n
-    only (order statistics; David & Nagaraja, *Order Statistics*, 2003, 7.1): 6, 29, 59 and 299 for p50, p90, p95 and p99
-    at 95 %.
+    Even from the smallest to the largest value the interval holds the percentile q with probability
+    1 - q^n - (1 - q)^n only (order statistics; David & Nagaraja, *Order Statistics*, 2003, 7.1): 6,
+    29, 59 and 299 for p50, p90, p95 and p99 at 95 %.
     """
     q = max(percent, 100 - percent) / 100
     n = max(int(log(1 - level) / log(q)), 1)
@@ -36,12 +39,19 @@ def floor(percent: int, level: float) -> int:
 
 
 def percentiles(
-    values: Floats, units: npt.NDArray[np.intp], *, level: float, seed: int, missing: int = 0
+    values: Floats,
+    units: npt.NDArray[np.intp],
+    *,
+    level: float,
+    seed: int,
+    missing: int = 0,
+    of: str = "queries",
 ) -> dict[int, Estimate]:
     """Estimate every percentile of ``PERCENTS`` over observations ``values``.
 
-    ``units`` (same shape) says which unit each belongs to: codes from 0, none skipped. The value is numpy's default
-    (linear interpolation) over all observations; the interval resamples whole units.
+    ``units`` (same shape) says which unit each belongs to: codes from 0, none skipped. ``of`` is
+    what the units are called. The value is numpy's default (linear interpolation) over all
+    observations; the interval resamples whole units.
     """
     if values.size == 0:
         return {percent: Estimate(value=None, lo=None, hi=None, level=level, n=0, missing=missing) for percent in PERCENTS}
@@ -60,15 +70,15 @@ def percentiles(
             n=n,
             missing=missing,
             method=ends.get(percent, none).method,
-            warnings=() if percent in ends else (_too_few(percent, level, n),),
+            warnings=() if percent in ends else (_too_few(percent, level, n, of),),
         )
         for percent, value in found.items()
     }
 
 
-def _too_few(percent: int, level: float, n: int) -> str:
+def _too_few(percent: int, level: float, n: int, of: str) -> str:
     needed = floor(percent, level)
-    return f"p{percent} has no {level:.0%} interval below {needed} independent observations: {needed - n} more needed"
+    return f"p{percent} needs {needed} {of} for a {level:.0%} interval; this has {n}"
 
 
 def _intervals(
@@ -92,8 +102,9 @@ def _intervals(
 class _Ordered:
     """Observations in ascending order, with what makes their resampled ranks a matrix product.
 
-    ``_until`` says of each unit how many of its observations lie in each block or before: its product with resample counts is
-    where each block ends in each resample. The last block is filled up with its last observation.
+    ``_until`` says of each unit how many of its observations lie in each block or before: its
+    product with resample counts is where each block ends in each resample. The last block is filled
+    up with its last observation.
     """
 
     def __init__(self, values: Floats, units: npt.NDArray[np.intp], n_units: int) -> None:
@@ -134,3 +145,46 @@ class _Ordered:
         if beyond.any():  # the next rank is the first of a later block
             high[beyond] = self._at_rank(counts[beyond], ends[beyond], rank[beyond] + 1)[0]
         return low, high
+
+
+def percentile_ratios(
+    sides: tuple[tuple[Floats, npt.NDArray[np.intp]], tuple[Floats, npt.NDArray[np.intp]]],
+    percents: tuple[int, ...],
+    *,
+    level: float,
+    seed: int,
+) -> dict[int, Estimate]:
+    """Estimate the ratio of each percentile, second side / first, of positive observations of the same units.
+
+    A side is its observations and the unit of each, as codes from 0. The interval resamples whole
+    units with both their sides, so what the sides have in common cancels. It exists from ``floor``
+    units on.
+    """
+    n = max(int(units.max()) for _, units in sides) + 1
+    shares = np.array(percents) / 100
+    first, second = (np.quantile(values, shares) for values, _ in sides)
+    values = second / first
+    bounded = [place for place, percent in enumerate(percents) if n >= floor(percent, level)]
+    ends: dict[int, Interval] = {}
+    if bounded:
+        ordered = [_Ordered(*side, n) for side in sides]
+
+        def statistics(counts: Counts) -> Floats:
+            below, above = (one.quantiles(counts, shares[bounded]) for one in ordered)
+            ratio: Floats = above / below
+            return ratio
+
+        found = bootstrap_intervals(statistics, values=values[bounded], units=n, level=level, seed=seed, draws=QUANTILE_DRAWS)
+        ends = dict(zip(bounded, found, strict=True))
+    none = Interval(lo=None, hi=None, method="none")
+    return {
+        percent: Estimate(
+            value=float(values[place]),
+            lo=(interval := ends.get(place, none)).lo,
+            hi=interval.hi,
+            level=level,
+            n=n,
+            method=interval.method,
+        )
+        for place, percent in enumerate(percents)
+    }

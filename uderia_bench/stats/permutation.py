@@ -1,12 +1,20 @@
-"""The paired sign-flip test: under no difference, every unit's difference could as well have had the other sign.
+"""The paired sign-flip test and its inversion.
 
-Exact up to ``EXACT_UNITS`` units that differ, else Monte Carlo with the +1 correction that keeps the p-value valid and never 0
-(Phipson & Smyth, *Stat. Appl. Genet. Mol. Biol.* 9(1), 2010). Fisher, *The Design of Experiments* (1935), 21.
+Under no difference, each unit's difference could as well have the other sign. The test is exact up
+to ``EXACT_UNITS`` units. Beyond, it draws sign patterns, and the +1 correction keeps the p-value
+valid and above 0 (Phipson & Smyth, *Stat. Appl. Genet. Mol. Biol.* 9(1), 2010). Fisher, *The Design
+of Experiments* (1935), 21.
 
-Why there is a mid-p beside the exact one: differences of rates are multiples of one over the repeats, many sign patterns tie
-with what was seen, and an exact test that counts every tie as extreme rejects 1 to 3 % of true nulls at 5 %. The mid-p counts
-half of them (Lancaster, *JASA* 56, 1961, 223-234; for pairs Fagerland, Lydersen & Laake, *BMC Med. Res. Methodol.* 13:91, 2013,
-who recommend it over the exact McNemar test). The level does not bound it; ``tests/calibration`` shows how far it goes.
+Its interval uses the means of subsets. Flipping the units of a subset about a supposed mean gives a
+smaller sum exactly where the subset's own mean is below it. So the means of all subsets are the
+ends of one-sided intervals (Hartigan, *JASA* 64, 1969, 1303-1317, "typical values"), and one sorted
+list of them gives the p-value of every supposed mean.
+
+Rates use the mid-p. Differences of rates are multiples of one over the repeats, so many sign
+patterns tie with the data. An exact test counts each tie as extreme and rejects 1 to 3 % of true
+nulls at 5 %. The mid-p counts half of them (Lancaster, *JASA* 56, 1961, 223-234; recommended for
+pairs by Fagerland, Lydersen & Laake, *BMC Med. Res. Methodol.* 13:91, 2013). Its level is not
+guaranteed; ``tests/calibration`` measures it.
 """
 
 from __future__ import annotations
@@ -17,110 +25,188 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from uderia_bench.stats.arrays import DIGITS, ROUNDING, Floats, is_not, scale
+from uderia_bench.stats.arrays import DIGITS, Floats, is_flat, is_not, scale
 from uderia_bench.stats.bootstrap import weighted_sums
 from uderia_bench.stats.estimate import Interval
+from uderia_bench.stats.inference import two_sided_p
 
-# 2^14 sign patterns: where counting them all costs no more than drawing
-# (docs/explanation/statistics.md, "Continuous metrics")
-EXACT_UNITS = 14
+EXACT_UNITS = 16  # 2^16 subsets are summed in 1 ms by doubling, faster than 9,999 patterns are drawn
 DRAWS = 9_999
-_CHUNK = 1_024
+_EMPTY = 1e-9  # a subset of this weight or less is empty, and has no mean
 
-# Units that do not differ have no sign to flip. Of k that do the exact p is at least 2 / 2^k and the mid-p 1 / 2^k: .0625 and
-# .031 of 5, .125 and .0625 of 4. With fewer than these nothing can be shown at 5 %.
+# Units that do not differ have no sign to flip. With k that do, the exact p is at least 2 / 2^k and
+# the mid-p 1 / 2^k: .0625 and .031 for 5, .125 and .0625 for 4. With fewer than these, no test can
+# reject at 5 %.
 DIFFERING_FLOOR, MID_P_FLOOR = 6, 5
-
-
-@lru_cache(maxsize=4)
-def _signs(units: int, seed: int, draws: int) -> npt.NDArray[np.int8]:
-    """Return sign patterns, ``(patterns, units)`` of ±1: all of them, or drawn. Read-only, shared by metrics."""
-    if units <= EXACT_UNITS:
-        negative = (np.arange(2**units)[:, None] >> np.arange(units)) & 1 == 1
-    else:
-        packed = np.random.default_rng([seed, units, draws]).bytes(draws * -(-units // 8))
-        bits = np.unpackbits(np.frombuffer(packed, dtype=np.uint8).reshape(draws, -1), axis=1)
-        negative = bits[:, :units] == 1
-    signs = np.where(negative, np.int8(-1), np.int8(1))
-    signs.setflags(write=False)
-    return signs
 
 
 def differing(differences: Floats) -> int:
     """Count the units that differ at all."""
-    return int(np.count_nonzero(is_not(differences, 0.0)))
-
-
-def sign_flip_p(differences: Floats, *, seed: int, mid: bool = False) -> float:
-    """Return the two-sided p of the mean difference (shape ``(units,)``, at least 1) against 0.
-
-    ``mid`` asks for the mid-p, which is given from ``MID_P_FLOOR`` units on that differ; below it stays the exact p.
-    """
-    return float(sign_flip_ps(differences[:, None], seed=seed, mid=mid)[0])
-
-
-def sign_flip_ps(differences: Floats, *, seed: int, draws: int = DRAWS, mid: bool = False) -> Floats:
-    """Return the two-sided p of several mean differences over the same units, a column each: shape ``(units, k)``."""
-    p = np.empty(differences.shape[1])
-    moved = [is_not(column, 0.0) for column in differences.T]
-    few = np.array([np.count_nonzero(mask) <= EXACT_UNITS for mask in moved], dtype=np.bool_)
-    for at in np.flatnonzero(few):  # what does not differ flips into itself: leave it out and count instead of drawing
-        own = differences[moved[at], at]
-        p[at] = _ps(own[:, None], seed=seed, draws=draws, mid=mid and own.size >= MID_P_FLOOR)[0]
-    if not few.all():
-        p[~few] = _ps(differences[:, ~few], seed=seed, draws=draws, mid=mid)
-    return p
-
-
-def _ps(differences: Floats, *, seed: int, draws: int, mid: bool) -> Floats:
-    """Return the p of every column, by all sign patterns of its units or by drawn ones."""
-    signs = _signs(differences.shape[0], seed, draws)
-    slack = ROUNDING * np.abs(differences).sum(axis=0)  # an equal sum reached in another order of addition is equal
-    observed = np.abs(differences.sum(axis=0))
-    at_least, beyond = np.zeros(differences.shape[1]), np.zeros(differences.shape[1])
-    for start in range(0, signs.shape[0], _CHUNK):
-        flipped = np.abs(signs[start : start + _CHUNK].astype(np.float64) @ differences)
-        at_least += np.count_nonzero(flipped >= observed - slack, axis=0)
-        beyond += np.count_nonzero(flipped > observed + slack, axis=0) if mid else 0
-    drawn = differences.shape[0] > EXACT_UNITS  # what was seen counts as one of the draws, a tie with itself
-    extreme = (at_least + drawn + beyond) / 2 if mid else at_least + drawn
-    p: Floats = extreme / (signs.shape[0] + drawn)
-    return p
+    return int(np.count_nonzero(is_not(differences, 0.0))) if differences.size else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SubsetMeans:
-    """The mid-p sign-flip test turned round: which means it would not reject, for differences that lie evenly about theirs.
+class SignFlipTest:
+    """The sign-flip test of a mean, for differences that lie evenly about theirs; a ``MeanTest``.
 
-    Flipping the units of a subset about a supposed mean gives a smaller sum just when the subset's own mean is below it, so the
-    means of random subsets are the ends of one-sided intervals (Hartigan, *JASA* 64, 1969, 1303-1317, "typical values").
-    ``means`` are distinct and ascending; ``below`` and ``above`` are the one-sided mid-p just beside each: the share
-    of subsets with a smaller mean, the empty one counted half. At a mean itself it is their middle.
+    ``means`` are the distinct means of subsets, ascending; ``up_to`` counts the subsets at or below
+    each and ``subsets`` all, the empty one apart. ``ties`` is the weight of a tie: 1, or 0.5 for
+    the mid-p. ``at_zero`` holds both one-sided p-values of "the mean is 0" where they are known
+    exactly although ``means`` are drawn.
     """
 
     means: Floats
-    below: Floats
-    above: Floats
+    up_to: npt.NDArray[np.int64]
+    ties: float
+    at_zero: tuple[float, float] | None = None
+
+    @property
+    def name(self) -> str:
+        """See ``inference.MeanTest``."""
+        return "paired sign-flip" if self.ties == 1 else "paired sign-flip mid-p"
+
+    @property
+    def subsets(self) -> int:
+        """The number of subsets counted, without the empty one."""
+        return int(self.up_to[-1])
+
+    def p_not_above(self, mean: float) -> float:
+        """See ``inference.MeanTest``."""
+        if mean == 0 and self.at_zero is not None:
+            return self.at_zero[0]
+        below, upto = self._counts(mean)
+        return self._p(below, upto - below)
+
+    def p_not_below(self, mean: float) -> float:
+        """See ``inference.MeanTest``."""
+        if mean == 0 and self.at_zero is not None:
+            return self.at_zero[1]
+        below, upto = self._counts(mean)
+        return self._p(self.subsets - upto, upto - below)
 
     def interval(self, level: float) -> Interval:
-        """Return the means not rejected at ``level``; where the end itself is rejected, the next number inside."""
+        """See ``inference.MeanTest``. Where an end itself is rejected, the next number inside is the end."""
         tail = (1 - level) / 2
-        if tail < self.below[0]:
+        if self._p(0, 0) >= tail:
             return Interval.none(f"so few units have no {level:.0%} interval: no pattern of their signs is rare enough")
-        at = (self.below + self.above) / 2
-        first, last = int(np.argmax(self.above >= tail)), int(np.flatnonzero(self.below <= 1 - tail)[-1])
-        lo = self.means[first] if at[first] >= tail else np.nextafter(self.means[first], np.inf)
-        hi = self.means[last] if at[last] <= 1 - tail else np.nextafter(self.means[last], -np.inf)
-        return Interval(lo=float(lo), hi=float(hi), method="sign-flip inverted")
+        first = int(np.argmax((self.ties + self.up_to) / (self.subsets + 1) >= tail))
+        left = self.subsets - np.concatenate([[0], self.up_to[:-1]])  # subsets at or above each mean
+        last = int(np.flatnonzero((self.ties + left) / (self.subsets + 1) >= tail)[-1])
+        lo, hi = float(self.means[first]), float(self.means[last])
+        if self.ties < 1:
+            lo = lo if self.p_not_above(lo) >= tail else float(np.nextafter(lo, np.inf))
+            hi = hi if self.p_not_below(hi) >= tail else float(np.nextafter(hi, -np.inf))
+        if self.at_zero is not None:
+            lo, hi = self._agreeing(lo, hi, tail)
+        return Interval(lo=lo, hi=hi, method="sign-flip inverted")
+
+    def _counts(self, mean: float) -> tuple[int, int]:
+        """Count the subsets whose mean is below ``mean``, and those at or below it."""
+        places = [int(np.searchsorted(self.means, mean, side=side)) for side in ("left", "right")]
+        below, upto = (int(self.up_to[place - 1]) if place else 0 for place in places)
+        return below, upto
+
+    def _p(self, beyond: int, tied: int) -> float:
+        """Return the share of subsets that are as extreme as the empty one, which stands for the data themselves."""
+        return (beyond + self.ties * (tied + 1)) / (self.subsets + 1)
+
+    def _agreeing(self, lo: float, hi: float, tail: float) -> tuple[float, float]:
+        """Move an end to the side of 0 that the exact p at 0 says: drawn means alone could miss it by their own noise."""
+        assert self.at_zero is not None
+        above, below = self.at_zero
+        if min(above, below) >= tail:
+            return min(lo, 0.0), max(hi, 0.0)
+        if above < below:
+            return max(lo, float(np.nextafter(0.0, 1.0))), hi
+        return lo, min(hi, float(np.nextafter(0.0, -1.0)))
 
 
-def subset_means(differences: Floats, *, seed: int, draws: int = DRAWS) -> SubsetMeans:
-    """Study the mean of one difference a unit (shape ``(units,)``, at least 2) by the patterns that test it."""
-    sums, sizes = weighted_sums(
-        _signs(differences.size, seed, draws) < 0, np.column_stack([differences, np.ones(differences.size)])
-    ).T
-    means = sums[sizes > 0] / sizes[sizes > 0]
-    # Equal means reached by another order of addition are equal.
-    distinct, counts = np.unique(np.round(means / scale(differences), DIGITS), return_counts=True)
-    above = (counts.cumsum() + 0.5) / (counts.sum() + 1)
-    return SubsetMeans(means=distinct * scale(differences), below=above - counts / (counts.sum() + 1), above=above)
+def sign_flip_test(
+    differences: Floats, *, seed: int, mid: bool = False, sizes: Floats | None = None, draws: int = DRAWS
+) -> SignFlipTest:
+    """Study the mean of one difference a unit (shape ``(units,)``, at least 1).
+
+    ``sizes`` are the weights of the units: the mean is then ``sum(sizes * differences) /
+    sum(sizes)``. ``mid`` asks for the mid-p, which is given from ``MID_P_FLOOR`` units on that
+    differ.
+    """
+    weights = np.ones(differences.size) if sizes is None else sizes / sizes.mean()  # 1 on average
+    sums = differences * weights
+    moved = is_not(differences, 0.0)
+    few = int(np.count_nonzero(moved))
+    ties = 0.5 if mid and few >= MID_P_FLOOR else 1.0
+    if differences.size <= EXACT_UNITS:
+        means, up_to = _distinct(_all_subsets(sums, weights), scale(differences))
+        return SignFlipTest(means=means, up_to=up_to, ties=ties)
+    at_zero = None
+    own = np.abs(sums[moved])
+    if few and is_flat(own):  # differences of one size: the number of positive ones is binomial
+        at_zero = _binomial_tails(int(np.count_nonzero(sums[moved] > 0)), few, ties)
+    elif 0 < few <= EXACT_UNITS:
+        # Units without a difference flip into themselves: at a mean of 0 they only multiply every
+        # count.
+        means, up_to = _distinct(_all_subsets(sums[moved], weights[moved]), scale(differences))
+        exact = SignFlipTest(means=means, up_to=up_to, ties=ties)
+        at_zero = exact.p_not_above(0.0), exact.p_not_below(0.0)
+    drawn = _drawn_subsets(sums, None if sizes is None else weights, seed=seed, draws=draws)
+    means, up_to = _distinct(drawn, scale(differences))
+    return SignFlipTest(means=means, up_to=up_to, ties=ties, at_zero=at_zero)
+
+
+def sign_flip_p(differences: Floats, *, seed: int, mid: bool = False) -> float:
+    """Return the two-sided sign-flip p of the mean difference (shape ``(units,)``, at least 1) against 0."""
+    return two_sided_p(sign_flip_test(differences, seed=seed, mid=mid))
+
+
+def _binomial_tails(positive: int, count: int, ties: float) -> tuple[float, float]:
+    """Return both one-sided p-values of a sign test with ``positive`` of ``count`` signs, each as likely either way."""
+    from scipy.special import bdtr  # noqa: PLC0415 - scipy costs start-up time
+
+    def tail(at_least: int) -> float:
+        beyond = float(bdtr(count - at_least - 1, count, 0.5)) if at_least < count else 0.0
+        return beyond + ties * (float(bdtr(count - at_least, count, 0.5)) - beyond)
+
+    return tail(positive), tail(count - positive)
+
+
+def _all_subsets(sums: Floats, weights: Floats) -> Floats:
+    """Return the mean of every subset but the empty one, by doubling: each unit is in or out."""
+    total, size = np.zeros(1), np.zeros(1)
+    for one, weight in zip(sums, weights, strict=True):
+        total, size = np.concatenate([total, total + one]), np.concatenate([size, size + weight])
+    means: Floats = total[1:] / size[1:]
+    return means
+
+
+@lru_cache(maxsize=4)
+def _members(units: int, seed: int, draws: int) -> tuple[npt.NDArray[np.bool_], Floats]:
+    """Return drawn subsets ``(draws, units)`` and their sizes. Read-only; every metric over the same units shares them."""
+    packed = np.random.default_rng([seed, units, draws]).bytes(draws * -(-units // 8))
+    bits = np.unpackbits(np.frombuffer(packed, dtype=np.uint8).reshape(draws, -1), axis=1)
+    members = bits[:, :units] == 1
+    members.setflags(write=False)
+    return members, members.sum(axis=1, dtype=np.float64)
+
+
+def _drawn_subsets(sums: Floats, weights: Floats | None, *, seed: int, draws: int) -> Floats:
+    """Return the means of drawn subsets, of their complements, and of all units.
+
+    A subset and its complement are one sign pattern and its opposite, so both one-sided p-values
+    use every draw.
+    """
+    members, counts = _members(sums.size, seed, draws)
+    columns = sums[:, None] if weights is None else np.column_stack([sums, weights])
+    found = weighted_sums(members, columns)
+    total, size = found[:, 0], counts if weights is None else found[:, 1]
+    whole, all_of_it = float(sums.sum()), float(sums.size if weights is None else weights.sum())
+    totals = np.concatenate([total, whole - total, [whole]])
+    sizes = np.concatenate([size, all_of_it - size, [all_of_it]])
+    there = sizes > _EMPTY
+    means: Floats = totals[there] / sizes[there]
+    return means
+
+
+def _distinct(means: Floats, largest: float) -> tuple[Floats, npt.NDArray[np.int64]]:
+    """Sort the means; those that are equal but for rounding (another order of addition) become one."""
+    distinct, counts = np.unique(np.round(means / largest, DIGITS), return_counts=True)
+    return distinct * largest, counts.cumsum()

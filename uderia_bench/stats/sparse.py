@@ -1,11 +1,11 @@
-"""Means of which most units show the same value: counts of rare things, rates near an end, differences that are mostly 0.
+"""Means of values that are mostly equal: counts of rare things, rates near an end.
 
-A bootstrap of them counts how often the few others were drawn, and its t statistics mean little.
-
-For a mean, two observations are added, one as far from the common value as anything seen on either side, and Student's interval
-of all is taken. For a difference of rates, which cannot leave -1..1, the two lie at the ends of the scale, and for paired 0/1
-data that is Bonett & Price's interval (*J. Educ. Behav. Stat.* 37, 2012, 479-488): a bound where next to nothing differs, far
-too wide elsewhere. A difference of amounts, which leans little, has its two parts: how many units differ, and by how much.
+A bootstrap of such values counts how often the few others were drawn, so its t statistics mean
+little. Two observations are added instead, one as far from the common value as anything seen on
+either side, and Student's t of all is taken. For a difference of rates, which lies in -1..1, the
+two lie at the ends of the scale. For paired 0/1 data that is Bonett & Price's interval (*J. Educ.
+Behav. Stat.* 37, 2012, 479-488). It is a good bound where almost nothing differs, and far too wide
+elsewhere.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from math import sqrt
 
 import numpy as np
 
-from uderia_bench.stats.arrays import Floats, is_not, mode
+from uderia_bench.stats.arrays import Floats, mode
 from uderia_bench.stats.estimate import Interval
+from uderia_bench.stats.inference import StudentTest
 from uderia_bench.stats.permutation import DIFFERING_FLOOR
 
-# Simulated with amounts that are 0 on 65 to 95 % of 20 to 200 units: bootstrap-t covers 84 to 98 % and is at times endless,
-# Student 84 to 100 %, two added 89 to 100 %.
+# Simulated with amounts that are 0 on 65 to 95 % of 20 to 200 units: bootstrap-t covers 84 to 98 %
+# and is at times endless, Student 84 to 100 %, two added 89 to 100 %.
 SPARSE = 0.5
 
 TWO_ADDED = "two observations added"  # the name of the method
@@ -30,55 +31,37 @@ def is_sparse(values: Floats) -> bool:
     return mode(values)[1] > SPARSE
 
 
-def two_added(values: Floats, *, reach: float, level: float, common: float = 0.0) -> Interval:
-    """Bound the mean with two observations added at ``common`` ± ``reach``, by Student's t, which keeps small n honest.
+def two_added_test(values: Floats, *, reach: float, common: float = 0.0) -> StudentTest:
+    """Return the t test of the mean with two observations added at ``common`` ± ``reach``.
 
-    With no difference at all in n units the mean is bounded at about ±2.8 reach / n, close to the rule of three.
+    With no difference at all in n units its interval ends at about ±2.8 reach / n, close to the
+    rule of three.
     """
-    from scipy.special import stdtrit  # noqa: PLC0415 - scipy costs start-up time
-
     n = values.size + 2
     away = values - common
     mean = float(away.sum() / n)
     variance = float((away**2).sum() + 2 * reach**2) / n - mean**2
-    half = float(stdtrit(n - 1, (1 + level) / 2)) * sqrt(variance / n)
-    return Interval(lo=common + mean - half, hi=common + mean + half, method=TWO_ADDED)
+    return StudentTest(value=common + mean, error=sqrt(variance / n), freedom=n - 1, name=TWO_ADDED, method=TWO_ADDED)
 
 
-def bounded_difference(differences: Floats, *, level: float) -> Interval:
-    """Bound the mean of differences that lie in -1..1."""
-    return two_added(differences, reach=1.0, level=level).within(-1.0, 1.0)
+def two_added(values: Floats, *, reach: float, level: float, common: float = 0.0) -> Interval:
+    """Bound the mean with two observations added at ``common`` ± ``reach``."""
+    return two_added_test(values, reach=reach, common=common).interval(level)
 
 
 def others(values: Floats) -> int:
-    """Count the units that do not show the commonest value."""
+    """Count the units that do not have the most common value."""
     return round((1 - mode(values)[1]) * values.size)
 
 
 def too_few(values: Floats) -> str:
-    """Say why fewer than ``DIFFERING_FLOOR`` units that differ from the rest bound no mean.
+    """Say why fewer than ``DIFFERING_FLOOR`` units that differ from the rest give no interval.
 
-    Nobody can say what a rarer and larger one would be: any interval of such an amount covers 52 to 90 % (simulated as above).
+    A rarer and larger value could exist unseen: simulated as above, any interval of such an amount
+    covers 52 to 90 %.
     """
-    return f"only {others(values)} of {values.size} units differ from the rest: an interval needs {DIFFERING_FLOOR} of them"
-
-
-def two_part(values: Floats, *, level: float) -> Interval:
-    """Bound the mean of differences by the spread of those that are there and the chance of how many are.
-
-    The k of n units off the common value have mean m and variance s²; the total varies by ``k s² + k (1 - k/n) m²``
-    (Aitchison, *JASA* 50, 1955, 901-908, the mean with a mass at the origin), and the normal quantile is taken. Simulated with
-    amounts on 10 to 40 % of 20 to 200 units, on the same units of both arms and on others: covers 93.8 to 97.0 %, where Student
-    covers 93.6 to 97.2 %. At least 2 units that differ.
-    """
-    from scipy.special import ndtri  # noqa: PLC0415 - scipy costs start-up time
-
-    common, _ = mode(values)
-    away = (values - common)[is_not(values, common)]
-    k, n = away.size, values.size
-    variance = (k * float(away.var(ddof=1)) + k * (1 - k / n) * float(away.mean()) ** 2) / n**2
-    mean, half = common + k * float(away.mean()) / n, float(ndtri((1 + level) / 2)) * sqrt(variance)
-    return Interval(lo=mean - half, hi=mean + half, method="two-part")
+    few = f"only {others(values)} of {values.size} units differ from the rest"
+    return f"no interval: {few} (at least {DIFFERING_FLOOR} are needed)"
 
 
 def sparse_mean(values: Floats, *, level: float) -> Interval:

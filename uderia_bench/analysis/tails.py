@@ -1,0 +1,130 @@
+"""What a mean of logs does not show: the total, the slow tail and unusually slow trials.
+
+A geometric mean ignores a few very slow trials. Users wait for them and pay for them. So a verdict
+that the total or the tail contradicts is withheld (``verdict``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log
+
+import numpy as np
+
+from uderia_bench.analysis.pairs import Codes, Pairs
+from uderia_bench.analysis.trials import Mask
+from uderia_bench.stats.arrays import Counts, Floats
+from uderia_bench.stats.bootstrap import QUANTILE_DRAWS, UNITS_FLOOR, bootstrap_intervals, weighted_sums
+from uderia_bench.stats.difference import mean_test
+from uderia_bench.stats.estimate import Estimate
+from uderia_bench.stats.inference import two_sided_p
+from uderia_bench.stats.percentile import percentile_ratios
+from uderia_bench.stats.robust import has_outliers, trimmed_mean
+
+PERCENTS = (50, 90, 95)
+TAIL = 95  # the percentile that can contradict a verdict
+
+# A trial is slow where it takes this many times the usual value of its query.
+SLOW = 2.0
+
+# Arms differ in slow trials where their shares differ by two in a hundred, at 1 %. Simulated on 100
+# x 5 trials of equal tails, that is said in 0.3 % of runs; with 6 % of the candidate's trials five
+# times as long, in all.
+SLOW_SHARE, SLOW_BELOW = 0.02, 0.01
+
+# Below, the bootstrap interval of a ratio of totals covers less than 93 %.
+TOTALS_FLOOR = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tails:
+    """Candidate / baseline: the ratio of totals, the ratios of percentiles, and each arm's share of slow trials.
+
+    ``slow_p`` tests that the shares of slow trials are equal. ``robust`` is the ratio from a
+    trimmed mean, where the trials have outliers.
+    """
+
+    total: Estimate
+    percentiles: dict[int, Estimate]
+    slow: tuple[float, float]
+    slow_p: float
+    robust: Estimate | None
+
+    def beside(self) -> dict[str, float | None]:
+        """Return everything by name, for a report."""
+        named = {"ratio_of_totals": self.total, **{f"p{percent}_ratio": one for percent, one in self.percentiles.items()}}
+        if self.robust is not None:
+            named["robust_ratio"] = self.robust
+        found: dict[str, float | None] = {}
+        for name, one in named.items():
+            found |= {name: one.value, f"{name}_lo": one.lo, f"{name}_hi": one.hi}
+        return found | {
+            "slow_share_baseline": self.slow[0],
+            "slow_share_candidate": self.slow[1],
+            "slow_share_p": self.slow_p,
+        }
+
+    @property
+    def slower(self) -> int:
+        """1 where the candidate has more slow trials, -1 where the baseline has, 0 where no difference is certain."""
+        apart = self.slow[1] - self.slow[0]
+        return int(np.sign(apart)) if self.slow_p < SLOW_BELOW and abs(apart) >= SLOW_SHARE else 0
+
+
+def compare_tails(pairs: Pairs, *, confidence: float, seed: int) -> Tails:
+    """Compare the totals and tails of positive observations, at least 2 units."""
+    logs = (np.log(pairs.trials[0]), np.log(pairs.trials[1]))
+    usual = np.stack([np.nanmedian(side, axis=1) for side in logs])
+    away = [side - usual.mean(axis=0)[:, None] for side in logs]
+    slow = [_share(side > log(SLOW), np.isfinite(side)) for side in away]
+    by_unit = np.bincount(pairs.rows, weights=slow[1] - slow[0]) / np.bincount(pairs.rows)
+    return Tails(
+        total=_ratio_of_totals(pairs, confidence=confidence, seed=seed),
+        percentiles=percentile_ratios(
+            (_observed(pairs.trials[0], pairs), _observed(pairs.trials[1], pairs)), PERCENTS, level=confidence, seed=seed
+        ),
+        slow=(float(slow[0].mean()), float(slow[1].mean())),
+        slow_p=two_sided_p(mean_test(by_unit, bounded=True, may_be_0=False, seed=seed, sizes=pairs.sizes)),
+        robust=_robust(usual[1] - usual[0], away, pairs, confidence=confidence),
+    )
+
+
+def _share(of: Mask, there: Mask) -> Floats:
+    """Return the share of each row's observations that are slow."""
+    found: Floats = (of & there).sum(axis=1) / there.sum(axis=1)
+    return found
+
+
+def _observed(side: Floats, pairs: Pairs) -> tuple[Floats, Codes]:
+    """Return the observations of a side, with the unit of each."""
+    there = np.isfinite(side)
+    return side[there], pairs.rows[np.nonzero(there)[0]]
+
+
+def _robust(differences: Floats, away: list[Floats], pairs: Pairs, *, confidence: float) -> Estimate | None:
+    """Estimate the ratio from the medians of each query, without the most extreme units, where there are outliers."""
+    logs = np.concatenate([side[np.isfinite(side)] for side in away])
+    if pairs.n_units < UNITS_FLOOR or not has_outliers(logs):
+        return None
+    found = trimmed_mean(np.bincount(pairs.rows, weights=differences) / np.bincount(pairs.rows), level=confidence)
+    value, lo, hi = (None if end is None else float(np.exp(end)) for end in (found.value, found.lo, found.hi))
+    return Estimate(value=value, lo=lo, hi=hi, level=confidence, n=found.n, method=found.method)
+
+
+def _ratio_of_totals(pairs: Pairs, *, confidence: float, seed: int) -> Estimate:
+    """Compare the sums of the queries' means, which few expensive queries decide; an interval needs ``TOTALS_FLOOR`` units."""
+    columns = np.column_stack([pairs.candidate, pairs.baseline])
+    if pairs.sizes is not None:
+        columns = columns * pairs.sizes[:, None]
+    value = float(columns[:, 0].sum() / columns[:, 1].sum())
+    if pairs.n_units < TOTALS_FLOOR:
+        return Estimate(value=value, lo=None, hi=None, level=confidence, n=pairs.n_units)
+
+    def statistic(counts: Counts) -> Floats:
+        sums = weighted_sums(counts, columns)
+        return sums[:, :1] / sums[:, 1:]
+
+    (found,) = bootstrap_intervals(
+        statistic, values=np.array([value]), units=pairs.n_units, level=confidence, seed=seed, draws=QUANTILE_DRAWS
+    )
+    return Estimate(value=value, lo=found.lo, hi=found.hi, level=confidence, n=pairs.n_units, method=found.method)

@@ -1,0 +1,140 @@
+"""One test of a mean gives its p-value, its interval and its equivalence test.
+
+So the three never disagree. The interval at 95 % holds exactly the means that the test does not
+reject at 5 %. Equivalence is two one-sided tests of the same kind (Schuirmann, *J. Pharmacokin.
+Biopharm.* 15, 1987). ``choice`` picks the test for a set of differences.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Protocol
+
+from uderia_bench.stats.estimate import Interval
+
+
+class MeanTest(Protocol):
+    """A test that can be asked about any supposed mean."""
+
+    @property
+    def name(self) -> str:
+        """The name of the test, as a report prints it."""
+
+    def p_not_above(self, mean: float) -> float:
+        """Return the one-sided p of "the true mean is at most ``mean``". It is small where the data lie above."""
+
+    def p_not_below(self, mean: float) -> float:
+        """Return the one-sided p of "the true mean is at least ``mean``". It is small where the data lie below."""
+
+    def interval(self, level: float) -> Interval:
+        """Return the means that the two-sided test does not reject at ``1 - level``."""
+
+
+def two_sided_p(test: MeanTest, mean: float = 0.0) -> float:
+    """Return the two-sided p of "the true mean is ``mean``": twice the smaller one-sided p."""
+    return min(1.0, 2 * min(test.p_not_above(mean), test.p_not_below(mean)))
+
+
+def equivalence_p(test: MeanTest, low: float, high: float) -> float:
+    """Return the p of "the true mean lies outside ``low``..``high``": the larger of two one-sided p-values."""
+    return max(test.p_not_above(low), test.p_not_below(high))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudentTest:
+    """Student's t test of a mean with a known standard error and degrees of freedom."""
+
+    value: float
+    error: float
+    freedom: float
+    name: str = "paired t"
+    method: str = "t"
+
+    def p_not_above(self, mean: float) -> float:
+        """See ``MeanTest``."""
+        return self._tail(self.value - mean)
+
+    def p_not_below(self, mean: float) -> float:
+        """See ``MeanTest``."""
+        return self._tail(mean - self.value)
+
+    def interval(self, level: float) -> Interval:
+        """See ``MeanTest``."""
+        from scipy.special import stdtrit  # noqa: PLC0415 - scipy costs start-up time
+
+        half = float(stdtrit(self.freedom, (1 + level) / 2)) * self.error
+        return Interval(lo=self.value - half, hi=self.value + half, method=self.method)
+
+    def _tail(self, distance: float) -> float:
+        from scipy.special import stdtr  # noqa: PLC0415 - scipy costs start-up time
+
+        if self.error == 0:
+            return 0.5 if distance == 0 else float(distance < 0)
+        return float(stdtr(self.freedom, -distance / self.error))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrictestTest:
+    """Several tests of the same mean: the largest p counts, so the interval is the union of theirs.
+
+    All of their intervals hold the estimate, so the union has no gap.
+    """
+
+    tests: tuple[MeanTest, ...]
+
+    @property
+    def name(self) -> str:
+        """See ``MeanTest``."""
+        return ", ".join(test.name for test in self.tests)
+
+    def p_not_above(self, mean: float) -> float:
+        """See ``MeanTest``."""
+        return max(test.p_not_above(mean) for test in self.tests)
+
+    def p_not_below(self, mean: float) -> float:
+        """See ``MeanTest``."""
+        return max(test.p_not_below(mean) for test in self.tests)
+
+    def interval(self, level: float) -> Interval:
+        """See ``MeanTest``. A test without an interval leaves none."""
+        found = [test.interval(level) for test in self.tests]
+        for one in found:
+            if one.lo is None or one.hi is None:
+                return one
+        widest = max(found, key=lambda one: (one.hi or 0.0) - (one.lo or 0.0))
+        return replace(
+            widest,
+            lo=min(inf if one.lo is None else one.lo for one in found),
+            hi=max(-inf if one.hi is None else one.hi for one in found),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithNote:
+    """A test whose interval carries a note, or, with ``bare``, is withheld for the reason given. ``ends`` are the scale's."""
+
+    test: MeanTest
+    because: str = ""
+    bare: bool = False
+    ends: tuple[float, float] = (-inf, inf)
+
+    @property
+    def name(self) -> str:
+        """See ``MeanTest``."""
+        return self.test.name
+
+    def p_not_above(self, mean: float) -> float:
+        """See ``MeanTest``."""
+        return self.test.p_not_above(mean)
+
+    def p_not_below(self, mean: float) -> float:
+        """See ``MeanTest``."""
+        return self.test.p_not_below(mean)
+
+    def interval(self, level: float) -> Interval:
+        """See ``MeanTest``."""
+        if self.bare:
+            return Interval.none(self.because)
+        found = self.test.interval(level).within(*self.ends)
+        return replace(found, because=self.because or found.because)
