@@ -12,6 +12,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve with the options of a command line; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m uderia_bench.sim", description="Serve the embedded Uderia.")
     parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME", help="host name that clients may use; repeatable"
+    )
     parser.add_argument("--port", type=int, default=0, help="0 for a free port; stdout shows the URL")
     parser.add_argument("--seed", type=int, default=7, help="the same seed gives the same agent")
     parser.add_argument("--speed", type=float, default=1.0, help="how many times faster than a real agent")
@@ -45,7 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as problem:
         parser.error(str(problem))
     try:
-        serve(settings, host=options.host, port=options.port, exit_with_parent=options.exit_with_parent)
+        serve(
+            settings,
+            host=options.host,
+            port=options.port,
+            exit_with_parent=options.exit_with_parent,
+            allowed_hosts=options.allow_host,
+        )
     except OSError as problem:
         sys.stderr.write(f"cannot serve on {options.host}:{options.port}: {problem.strerror or problem}\n")
         return 3

@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import orjson
@@ -17,6 +17,8 @@ import uvicorn
 
 from uderia_bench.sim import app
 from uderia_bench.sim.config import Settings
+from uderia_bench.sim.connections import Connection
+from uderia_bench.sim.guard import Guard
 from uderia_bench.sim.trouble.wire_faults import WireFaults
 
 _BACKLOG = 2048
@@ -68,20 +70,28 @@ def serve(
     port: int = 0,
     exit_with_parent: bool = False,
     keep_alive_s: int = KEEP_ALIVE_S,
+    allowed_hosts: Collection[str] = (),
 ) -> None:
     """Serve until SIGTERM or SIGINT, or with ``exit_with_parent`` until stdin closes.
 
-    Raises OSError if the port is in use.
+    ``allowed_hosts`` are host names that clients may use besides ``host`` and localhost. Raises
+    OSError if the port is in use.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with listening(family, (host, port)) as listener:
-        asyncio.run(_serve(settings, listener, host, exit_with_parent=exit_with_parent, keep_alive_s=keep_alive_s))
+        asyncio.run(
+            _serve(settings, listener, (host, *allowed_hosts), exit_with_parent=exit_with_parent, keep_alive_s=keep_alive_s)
+        )
 
 
-async def _serve(settings: Settings, listener: socket.socket, host: str, *, exit_with_parent: bool, keep_alive_s: int) -> None:
+async def _serve(
+    settings: Settings, listener: socket.socket, hosts: tuple[str, ...], *, exit_with_parent: bool, keep_alive_s: int
+) -> None:
     served = app.create(settings)
     config = uvicorn.Config(
-        WireFaults(served, served.state.uderia),
+        Guard(WireFaults(served, served.state.uderia), hosts),
+        http=Connection,
+        ws="none",
         log_level="warning",
         access_log=False,
         lifespan="off",
@@ -98,7 +108,7 @@ async def _serve(settings: Settings, listener: socket.socket, host: str, *, exit
     server = _Server(config)
     served.state.uderia.leave = server.leave
     serving = asyncio.create_task(server.serve([listener]))
-    shown_host = f"[{host}]" if ":" in host else host
+    shown_host = f"[{hosts[0]}]" if ":" in hosts[0] else hosts[0]
     line = {"url": f"http://{shown_host}:{listener.getsockname()[1]}", "seed": settings.seed, "speed": settings.speed}
     sys.stdout.write(orjson.dumps(line).decode() + "\n")
     sys.stdout.flush()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -49,10 +48,7 @@ def _address(request: Request) -> str:
 
 
 async def _log_in(request: Request) -> Response:
-    try:
-        body: Any = await responses.read_json(request)
-    except responses.MalformedJsonError:
-        body = None
+    body = await responses.lenient_json(request)
     answer = state_of(request).accounts.log_in(_address(request), body)
     return responses.json(answer.body, answer.status)
 
@@ -72,10 +68,7 @@ async def _me(request: Request) -> Response:
 
 
 async def _create_token(request: Request) -> Response:
-    try:
-        body = await responses.read_json(request)
-    except responses.MalformedJsonError:
-        body = None
+    body = await responses.lenient_json(request)
     asked = body if isinstance(body, dict) else {}
     name, days = asked.get("name"), asked.get("expires_in_days")
     if not isinstance(name, str) or not 0 < len(name.strip()) <= _LONGEST_NAME:

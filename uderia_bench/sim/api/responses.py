@@ -67,6 +67,14 @@ async def read_json(request: Request) -> Any:
         raise MalformedJsonError from failure
 
 
+async def lenient_json(request: Request) -> Any:
+    """Return the body as JSON, None for a missing or broken body."""
+    try:
+        return await read_json(request)
+    except MalformedJsonError:
+        return None
+
+
 def number(request: Request, name: str, default: int) -> int:
     """Return an integer of the query string, or the default if it is missing or not a number."""
     text = request.query_params.get(name, "")

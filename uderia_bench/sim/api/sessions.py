@@ -67,7 +67,7 @@ async def _archive(request: Request) -> Response:
         return responses.error(404, "Session not found")
     if session.archived is not None:
         return responses.error(400, "Session is already archived")
-    reason = _text(await _lenient(request), "archived_reason")
+    reason = _text(await responses.lenient_json(request), "archived_reason")
     session.archive(reason, state_of(request).clock.stamp())
     body = {
         "archived_reason": reason,
@@ -94,7 +94,7 @@ async def _rename(request: Request) -> Response:
     session = session_of(request)
     if session is None:
         return responses.error(404, "Session not found")
-    name = _text(await _lenient(request), "newName")
+    name = _text(await responses.lenient_json(request), "newName")
     if not name:
         return responses.json({"message": "New name is required.", "status": "error"}, 400)
     session.name = name
@@ -107,14 +107,6 @@ async def _consumption(request: Request) -> Response:
     wanted = request.query_params.get("session_id")
     rows = [row for row in reversed(state.turns) if row["user_id"] == user and wanted in (None, row["session_id"])]
     return responses.json({"limit": limit, "offset": offset, "total_count": len(rows), "turns": rows[offset : offset + limit]})
-
-
-async def _lenient(request: Request) -> Any:
-    """Return the JSON of a request, None for a missing or broken body."""
-    try:
-        return await responses.read_json(request)
-    except responses.MalformedJsonError:
-        return None
 
 
 def _text(body: Any, key: str) -> str | None:

@@ -5,17 +5,22 @@ Source: docs/reference/protocol.md, "Submitting a query" and "Polling a task".
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from uderia_bench.sim.agent.profiles import BY_ID, BY_TAG
 from uderia_bench.sim.api import responses
-from uderia_bench.sim.api.auth import state_of, user_of
+from uderia_bench.sim.api.auth import Handler, state_of, user_of
 from uderia_bench.sim.api.sessions import session_of
 from uderia_bench.sim.engines.intake import coordinate, submit
+from uderia_bench.sim.state import State
 from uderia_bench.sim.tasks import Task
 from uderia_bench.sim.trouble.faults import POLL_ERROR
+
+_NOT_YOURS = "Access denied: You cannot cancel a task you did not start."
 
 
 async def _submit(request: Request) -> Response:
@@ -61,13 +66,22 @@ def _accepted(task: Task | None) -> Response:
     return responses.json({"status_url": f"/api/v1/tasks/{task.id}", "task_id": task.id}, 202)
 
 
-async def _read(request: Request) -> Response:
-    state = state_of(request)
-    task = state.tasks.get(request.path_params["task_id"])
-    if task is None:
-        return responses.error(404, f"Task '{request.path_params['task_id']}' not found.")
-    if task.user_uuid != user_of(request):
-        return responses.error(403, "Access denied to this task.")
+def _of_user(handler: Callable[[State, Task], Awaitable[Response]], denied: str) -> Handler:
+    """Return a handler for the task of the path; it answers 404 and 403 itself."""
+
+    async def checked(request: Request) -> Response:
+        state, task_id = state_of(request), request.path_params["task_id"]
+        task = state.tasks.get(task_id)
+        if task is None:
+            return responses.error(404, f"Task '{task_id}' not found.")
+        if task.user_uuid != user_of(request):
+            return responses.error(403, denied)
+        return await handler(state, task)
+
+    return checked
+
+
+async def _read(state: State, task: Task) -> Response:
     await state.loop.read()
     task.reads += 1
     if POLL_ERROR in state.faults(BY_TAG[task.ledger.profile_tag], task.ledger.prompt, task.reads).kinds:
@@ -76,13 +90,7 @@ async def _read(request: Request) -> Response:
     return responses.json(task.body())
 
 
-async def _cancel(request: Request) -> Response:
-    state = state_of(request)
-    task = state.tasks.get(request.path_params["task_id"])
-    if task is None:
-        return responses.error(404, f"Task '{request.path_params['task_id']}' not found.")
-    if task.user_uuid != user_of(request):
-        return responses.error(403, "Access denied: You cannot cancel a task you did not start.")
+async def _cancel(state: State, task: Task) -> Response:
     if task.status == "processing" and task.job is not None:
         task.set_status("cancelling", state.clock.stamp())
         task.job.cancel()
@@ -94,6 +102,6 @@ async def _cancel(request: Request) -> Response:
 ROUTES = [
     Route("/api/v1/sessions/{session_id}/query", _submit, methods=["POST"]),
     Route("/api/v1/sessions/{session_id}/genie-query", _coordinate, methods=["POST"]),
-    Route("/api/v1/tasks/{task_id}", _read, methods=["GET"]),
-    Route("/api/v1/tasks/{task_id}/cancel", _cancel, methods=["POST"]),
+    Route("/api/v1/tasks/{task_id}", _of_user(_read, "Access denied to this task."), methods=["GET"]),
+    Route("/api/v1/tasks/{task_id}/cancel", _of_user(_cancel, _NOT_YOURS), methods=["POST"]),
 ]

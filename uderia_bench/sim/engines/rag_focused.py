@@ -33,8 +33,7 @@ async def play(run: Run) -> orjson.Fragment | None:
     script = scripts.knowledge_script(run.prompt, run.draw)
     run.slow_s = script.slow_s
     if script.refused:
-        run.fault("refused")
-        run.emit("error", {"error": _REFUSED, "error_type": "configuration_error", "step": "Finished"})
+        run.refuse(_REFUSED)
         return None
     most = run.profile.document["knowledgeConfig"]["maxDocs"]
     found = await _search(run, most, nothing=script.no_hit)

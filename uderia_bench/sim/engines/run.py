@@ -173,6 +173,11 @@ class Run:
         if name not in self.truth.faults:
             self.truth.faults.append(name)
 
+    def refuse(self, text: str) -> None:
+        """Emit the error of a profile that cannot be set up."""
+        self.fault("refused")
+        self.emit("error", {"error": text, "error_type": "configuration_error", "step": "Finished"})
+
     def base(self) -> dict[str, Any]:
         """Return the keys that every lifecycle payload has."""
         return {

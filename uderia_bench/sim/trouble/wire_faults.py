@@ -18,21 +18,16 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 from starlette.responses import Response
 
 from uderia_bench.sim.agent.draw import stream
 from uderia_bench.sim.api import responses
+from uderia_bench.sim.guard import App, Message, Receive, Send
 from uderia_bench.sim.state import State
 from uderia_bench.sim.trouble import faults
 from uderia_bench.sim.trouble.faults import Fault
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 RETRY_AFTER_S = 1
 _LEAVING_S = 0.01

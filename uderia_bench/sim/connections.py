@@ -1,0 +1,61 @@
+"""HTTP connections with a limit on their number and on the time until a request is complete."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from typing import Any
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+REQUEST_S = 5.0  # until the headers of a request are complete
+_MOST_CONNECTIONS = 4096
+_OTHER_FILES = 64  # file descriptors that are not connections
+
+
+def most_connections() -> int:
+    """Return the largest number of connections that the limit on open files allows."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST_CONNECTIONS if files == resource.RLIM_INFINITY else max(1, min(_MOST_CONNECTIONS, files - _OTHER_FILES))
+
+
+class Connection(H11Protocol):
+    """A connection that is closed if it does not send a complete request in time."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the time of the first request, or close the connection if there are too many."""
+        super().connection_made(transport)
+        if len(self.connections) > most_connections():
+            transport.abort()
+        else:
+            self._start()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the time."""
+        self._stop()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Stop the time when a request begins."""
+        before = self.cycle
+        super().data_received(data)
+        if self.cycle is not before:
+            self._stop()
+
+    def on_response_complete(self) -> None:
+        """Start the time of the next request."""
+        super().on_response_complete()
+        if self.cycle.response_complete:  # otherwise a pipelined request has begun
+            self._start()
+
+    def _start(self) -> None:
+        self._stop()
+        self._deadline = self.loop.call_later(max(REQUEST_S, self.timeout_keep_alive), self.transport.abort)
+
+    def _stop(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
