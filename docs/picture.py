@@ -1,11 +1,13 @@
-"""Draw the top of a run's HTML report as an SVG file, for the README.
+"""Renew the README's example: a picture of a run's HTML report, and the first three lines of its text report.
 
-Texts and charts are those of the report; only the layout is made here, as a code host shows no HTML. Run it as
-``python docs/picture.py output/RUN/report.html``, which writes ``docs/_static/report.svg``.
+Texts and charts are those of the report. Only the layout is made here, because code hosts do not show HTML. Run it as
+``python docs/picture.py output/RUN`` after ``make demo``. It writes ``docs/_static/report.svg`` and ``README.md``.
 """
 
 from __future__ import annotations
 
+import re
+import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from pathlib import Path
 from bs4 import BeautifulSoup, Tag
 
 TARGET = Path(__file__).parent / "_static" / "report.svg"
+README = Path(__file__).parents[1] / "README.md"
 WIDTH, EDGE = 960, 28
 COLOURS = {"good": "#0a6b4b", "bad": "#b3261e", "doubtful": "#8a5a00", "plain": "#1b1f24"}
 SOFT, INK, RULE, LINE = "#5b6570", "#1b1f24", "#dcdfe3", 20
@@ -115,5 +118,17 @@ def _text(x: float, y: float, words: str, *, size: int, weight: int = 400, colou
     return f'<text x="{x:g}" y="{y:g}" {style}>{escape(words)}</text>'
 
 
+def first_lines(run: Path) -> str:
+    """Return the decision of a run's text report."""
+    command = [sys.executable, "-m", "uderia_bench", "report", str(run)]
+    shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - this command
+    return "\n".join(shown.splitlines()[:3])
+
+
 if __name__ == "__main__":
-    TARGET.write_text(draw(Path(sys.argv[1]).read_text(encoding="utf-8")), encoding="utf-8")
+    folder = Path(sys.argv[1])
+    TARGET.write_text(draw((folder / "report.html").read_text(encoding="utf-8")), encoding="utf-8")
+    block = f"```text\n{first_lines(folder)}\n```"
+    README.write_text(
+        re.sub(r"```text\n.*?\n```", lambda _: block, README.read_text(encoding="utf-8"), count=1, flags=re.DOTALL)
+    )

@@ -34,11 +34,13 @@ def test_the_files_named_in_commands_exist():
 
 
 def test_the_picture_is_of_a_report():
-    """It holds the decision and the effects, loads nothing, and is small."""
+    """It shows the decision and the effects of the same run as the text beside it, and is small."""
     found = re.search(r"!\[[^]]+\]\(([^)]+)\)", TEXT)
     picture = ROOT / found[1]
     words = " ".join(ET.fromstring(picture.read_text(encoding="utf-8")).itertext())
     assert all(expected in words for expected in ("quickstart", "SIMPLE QUERIES", "OPTIM against IDEAT", "latency_s"))
+    (decision,) = pages.blocks(README, "text")
+    assert all(share in words for share in re.findall(r"\d+%", decision.splitlines()[0]))
     assert "href" not in picture.read_text(encoding="utf-8")
     assert picture.stat().st_size < 30_000
 

@@ -14,7 +14,8 @@ from docs import pages
 TUTORIAL = pages.DOCS / "tutorial" / "first-decision.md"
 NOTEBOOK = pages.DOCS / "how-to" / "notebook.md"
 COMMAND = [sys.executable, "-m", "uderia_bench"]
-SPEED = "60"  # the tutorial's 20, made quick
+SPEED = "60"  # the tutorial has 20
+pytestmark = pytest.mark.timeout(300)  # a dozen processes, on a machine that may be busy
 
 
 @pytest.fixture(scope="module")
