@@ -1,19 +1,19 @@
-"""The errors a caller can meet, as one tree; it says nothing about how a trial ended (that is an outcome).
+"""The errors of this package as one tree. The end of a trial is not an error but an outcome.
 
 ::
 
     BenchError
-    ├── UsageError            exit 2   the command line asks for something that cannot be
-    │   └── DocumentError     exit 2   a corpus or experiment says something wrong: every mistake at once
+    ├── UsageError            exit 2   the command line asks for something impossible
+    │   └── DocumentError     exit 2   a corpus or experiment is wrong: every mistake at once
     ├── CannotRun             exit 3   the server cannot be used as the experiment wants
-    │   ├── Unreachable                nobody answers at the address
+    │   ├── Unreachable                no server answers at the address
     │   ├── NotSignedIn                the server refuses the credentials
-    │   └── UnknownProfile             an arm names a profile the server does not have
-    ├── CallFailed            exit 3   one REST call did not give what was asked; inside a trial it becomes its outcome
+    │   └── UnknownProfile             an arm names a profile that the server does not have
+    ├── CallFailed            exit 3   one REST call failed; inside a trial it becomes the outcome
     │   ├── NoAnswer                   the connection failed or broke; says whether the request may have arrived
-    │   ├── Refused                    the server answered, and would not
+    │   ├── Refused                    the server answered with an error
     │   ├── Throttled                  the server asked us to come back later
-    │   └── Gone                       the server does not know the thing (any more)
+    │   └── Gone                       the server does not know the session or task (any more)
     ├── Interrupted           exit 4   stopped by a signal; ``resume`` goes on
     ├── InvalidContrast       exit 5   a planned comparison is not valid
     └── StoreError            exit 2   a run directory cannot be read or written
@@ -21,7 +21,7 @@
         ├── DetectorFailed             a detector raised while deriving: names the detector and the trial
         └── ExpectationFailed          an expectation's judgement raised while deriving: names the kind and the trial
 
-Every message is one line that says what, where and what to do; ``DocumentError`` joins one line a mistake.
+Every message is one line: what happened, where, and what to do. ``DocumentError`` has one line per mistake.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ class BenchError(Exception):
 
 
 class UsageError(BenchError):
-    """The command line asks for something that cannot be."""
+    """The command line asks for something impossible."""
 
     exit_code = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mistake:
-    """One thing wrong in a document: where it stands and what to do about it.
+    """One mistake in a document: where it is and what to do about it.
 
-    ``line`` counts from 1; ``path`` is dotted, as in ``queries.3.prompt``; both None for the file as a whole.
+    ``line`` counts from 1. ``path`` is dotted, as in ``queries.3.prompt``. Both are None for the file as a whole.
     """
 
     file: str
@@ -76,7 +76,7 @@ class CannotRun(BenchError):
 
 
 class Unreachable(CannotRun):
-    """Nobody answers at the server's address."""
+    """The server's address does not answer."""
 
 
 class NotSignedIn(CannotRun):
@@ -88,11 +88,11 @@ class UnknownProfile(CannotRun):
 
 
 class CallFailed(BenchError):
-    """One REST call did not give what was asked."""
+    """One REST call failed."""
 
 
 class NoAnswer(CallFailed):
-    """The connection failed or broke. ``arrived`` is False only where the request surely never reached the server."""
+    """The connection failed or broke. ``arrived`` is False only if the request certainly did not reach the server."""
 
     def __init__(self, message: str, *, arrived: bool) -> None:
         self.arrived = arrived
@@ -108,7 +108,7 @@ class Refused(CallFailed):
 
 
 class Throttled(Refused):
-    """The server asked to come back later; ``retry_after_s`` is None where it did not say when."""
+    """The server asked for a pause of ``retry_after_s``, or of unknown length (None)."""
 
     def __init__(self, message: str, *, status: int, retry_after_s: float | None) -> None:
         self.retry_after_s = retry_after_s

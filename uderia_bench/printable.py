@@ -1,4 +1,4 @@
-"""Text that came from a server, a document or a plug-in, made harmless for a terminal and for one line. It shortens nothing."""
+"""Escapes in text from a server, a document or a plug-in, so that it is safe on a terminal and fits on one line."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def plain(text: str) -> str:
 
 
 def without_passwords(text: str) -> str:
-    """Return the text with user and password before the host of an address masked: ours have none, but what was typed may."""
+    """Mask the user and password of addresses in a text, because a typed address may contain them."""
     return _IN_ADDRESS.sub("***", text)

@@ -17,7 +17,7 @@ OPEN = Path("/proc/self/fd")
 
 
 def test_it_listens_and_ends_with_the_block():
-    """An address that answers inside, and nobody there afterwards."""
+    """Its address answers inside the block and not afterwards."""
     with embedded.serve(seed=1, speed=100.0) as url:
         assert httpx.get(f"{url}/sim/truth").json() == []
     with pytest.raises(httpx.ConnectError):

@@ -57,11 +57,11 @@ async def test_sign_in_limit_is_waited_out():
             pass
 
 
-async def test_nobody_there_is_unreachable():
+async def test_a_server_that_does_not_answer_is_unreachable():
     """A refused connection names the address and what to do."""
     server = Scripted()
     server.trouble("/auth/login", httpx.ConnectError("refused"))
-    with pytest.raises(Unreachable, match=r"nobody answers at https://uderia.test \(ConnectError: refused\)"):
+    with pytest.raises(Unreachable, match=r"no server answers at https://uderia.test \(ConnectError: refused\)"):
         async with connected(server):
             pass
 
@@ -79,7 +79,7 @@ async def test_an_expired_token_is_renewed_once():
     assert server.count("POST", "/auth/login") == 2
 
 
-async def test_an_unknown_task_is_gone_and_nobody_logs_in_again():
+async def test_an_unknown_task_is_gone_without_another_sign_in():
     """A 404 with a valid token is the truth."""
     server = Scripted()
     async with connected(server) as uderia:
@@ -159,7 +159,7 @@ async def test_credentials_of_providers_are_left_behind():
 
 
 async def test_a_profile_is_found_by_tag_or_id():
-    """Tags match with or without @ in any case; an id matches exactly; the models are joined in."""
+    """Tags match with or without @ in any case, an id matches exactly, and the models are joined in."""
     server = Scripted()
     async with connected(server) as uderia:
         profiles = directory.read(await uderia.profiles(), await uderia.llm_configurations())
@@ -221,7 +221,7 @@ async def test_credentials_stay_off_plain_http(url, allowed):
         assert server.count("POST", "/auth/login")
 
 
-def test_a_secret_shows_itself_to_nobody():
+def test_a_secret_is_hidden_when_printed():
     """Neither str nor repr nor a dataclass around it prints the text."""
     credentials = from_environment({"UDERIA_USERNAME": "me", "UDERIA_PASSWORD": "hunter2"}, embedded=False)
     assert "hunter2" not in f"{credentials} {credentials!r} {credentials.password}"
@@ -236,7 +236,7 @@ def test_missing_credentials_say_what_to_set():
 @pytest.mark.parametrize("token", ["tda_ü", "two words", "a\nb"])
 def test_a_token_that_no_header_can_hold_is_refused_by_name_and_not_shown(token):
     """It would fail deep inside of the first request."""
-    with pytest.raises(NotSignedIn, match=r"UDERIA_TOKEN holds spaces, or characters that no token has") as refused:
+    with pytest.raises(NotSignedIn, match=r"UDERIA_TOKEN contains spaces, or characters that a token cannot have") as refused:
         from_environment({"UDERIA_TOKEN": token}, embedded=False)
     assert token not in str(refused.value)
 

@@ -64,7 +64,7 @@ def test_an_endless_line_is_dropped_and_the_next_one_read():
 
 
 class Parts(httpx.AsyncByteStream):
-    """A stream that sends parts and then does as it is told."""
+    """A stream that sends parts and then raises an error, if given one."""
 
     def __init__(self, *parts: bytes, then: Exception | None = None) -> None:
         self._parts, self._then = parts, then
@@ -77,7 +77,7 @@ class Parts(httpx.AsyncByteStream):
 
 
 async def listened(answer) -> tuple[list[str], list[httpx.Request]]:
-    """Listen to an answer until its end; return what was told, ``"open"`` first, and what was asked."""
+    """Listen to an answer until its end; return the calls, ``"open"`` first, and the requests."""
     told, asked = [], []
 
     def handle(request):
@@ -103,14 +103,14 @@ async def test_a_stream_tells_from_its_opening_to_its_end():
 @pytest.mark.anyio
 @pytest.mark.parametrize("trouble", [httpx.ReadTimeout("silent"), httpx.ReadError("reset"), OSError("away")])
 async def test_a_stream_that_breaks_is_no_answer(trouble):
-    """What was told before stays told."""
+    """Tasks reported before the break count."""
     with pytest.raises(NoAnswer, match="notifications"):
         await listened(httpx.Response(200, stream=Parts(STREAM, then=trouble)))
 
 
 @pytest.mark.anyio
 async def test_a_server_without_a_stream_refuses():
-    """With its status, so that nobody asks again."""
+    """The error has the status, so that the client does not ask again."""
     with pytest.raises(Refused) as caught:
         await listened(httpx.Response(404))
     assert caught.value.status == 404

@@ -35,7 +35,7 @@ async def listening(handle):
 
 
 async def silent(stream):
-    """Read and say nothing."""
+    """Read and do not answer."""
     async with stream:
         await stream.receive()
         await anyio.sleep(5)
@@ -55,7 +55,7 @@ async def get(url: str) -> httpx.Response:
         return await transport.handle_async_request(request)
 
 
-async def test_a_name_nobody_knows_never_arrived():
+async def test_a_request_to_an_unknown_name_never_arrived():
     """The resolver says so before anything is sent."""
     with pytest.raises(httpx.ConnectError) as caught:
         await get("http://uderia.invalid/")
@@ -69,7 +69,7 @@ async def test_another_protocol_is_not_spoken():
 
 
 async def test_no_tls_on_the_other_side_never_arrived():
-    """A request follows a handshake, and here is none."""
+    """The request follows the handshake, which fails."""
     async with listening(plain) as port:
         with pytest.raises(httpx.ConnectError):
             await get(f"https://127.0.0.1:{port}/")
@@ -93,7 +93,7 @@ async def test_a_connection_that_is_not_accepted_never_arrived():
 
 
 async def test_silence_after_the_request_may_have_arrived():
-    """The server has it, and what it made of it nobody knows."""
+    """The server has the request, and what it did with it is unknown."""
     async with listening(silent) as port:
         with pytest.raises(httpx.ReadTimeout) as caught:
             await get(f"http://127.0.0.1:{port}/")

@@ -1,6 +1,6 @@
-"""The Uderia REST API over httpx: sign in, find profiles, ask, follow, cancel. The only place that knows HTTP.
+"""The Uderia REST API over httpx: sign in, find profiles, ask, follow, cancel. All HTTP code is here.
 
-Everything here speaks in our errors (``errors.CallFailed`` and ``errors.CannotRun``) and hands bodies on as bytes; it
-interprets no more of them than the next call needs. Why httpx stays in here: it has had no release since December 2024, and its
-maintained fork should be one import away.
+Errors are those of ``uderia_bench.errors`` (``CallFailed`` and ``CannotRun``), and bodies are passed on as bytes. Each call
+decodes only what the next call needs. Why httpx is imported only here: it has had no release since December 2024, and
+its maintained fork should be one import away.
 """

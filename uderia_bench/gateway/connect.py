@@ -1,4 +1,4 @@
-"""Opening a server for a run: transport, wire and sign-in put together, closed together."""
+"""Open and close the connection to a server: transport, wire and sign-in."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ async def connect(
     transport: httpx.AsyncBaseTransport | None = None,
     allow_plain_http: bool = False,
 ) -> AsyncGenerator[Uderia]:
-    """Open ``base_url`` and sign in; raises ``Unreachable`` or ``NotSignedIn``. A test gives its own transport.
+    """Open ``base_url`` and sign in; raises ``Unreachable`` or ``NotSignedIn``. Tests pass a transport.
 
-    Credentials do not go over plain http to another machine unless ``allow_plain_http``: everybody on the way could read them.
+    Credentials are sent over plain http to another machine only with ``allow_plain_http``, because they
+    travel unencrypted.
     """
     parts = urlsplit(base_url)
     if parts.scheme == "http" and not allow_plain_http and not is_loopback(parts.hostname or ""):
@@ -43,7 +44,7 @@ async def connect(
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a name or address is this machine's own, without asking a resolver."""
+    """Whether a name or address is that of this machine, without a DNS lookup."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

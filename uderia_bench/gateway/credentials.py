@@ -1,4 +1,4 @@
-"""Who signs in: from the environment only, held in a type that does not print."""
+"""Credentials from the environment, in a type that hides them when printed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uderia_bench.errors import NotSignedIn
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A text that shows itself to nobody but the caller who asks for it by ``reveal``."""
+    """A text that prints as ``***`` and is readable only through ``reveal``."""
 
     _text: str
 
@@ -20,7 +20,7 @@ class Secret:
     __str__ = __repr__
 
     def reveal(self) -> str:
-        """Return the text; only the wire and the sign-in body should need it."""
+        """Return the text, for a header or the sign-in body."""
         return self._text
 
 
@@ -34,20 +34,20 @@ class Credentials:
 
 
 def secret_of(environ: Mapping[str, str], name: str) -> Secret | None:
-    """Read what goes into a header, less the end of the line of the file it came from; None where it is not set.
+    """Read a secret for a header, without white space around it; None if it is not set.
 
-    Raises ``NotSignedIn`` where no header can hold it.
+    Raises ``NotSignedIn`` if a header cannot contain it.
     """
     text = environ.get(name, "").strip()
     if not all("!" <= character <= "~" for character in text):
-        raise NotSignedIn(f"{name} holds spaces, or characters that no token has: set it anew")
+        raise NotSignedIn(f"{name} contains spaces, or characters that a token cannot have: set it again")
     return Secret(text) if text else None
 
 
 def from_environment(environ: Mapping[str, str], *, embedded: bool) -> Credentials:
-    """Read ``UDERIA_TOKEN``, or ``UDERIA_USERNAME`` and ``UDERIA_PASSWORD``; the embedded server's are its own and known.
+    """Read ``UDERIA_TOKEN``, or ``UDERIA_USERNAME`` and ``UDERIA_PASSWORD``.
 
-    Raises ``NotSignedIn`` where a real server is asked for and neither is set.
+    The embedded server has a fixed account. Raises ``NotSignedIn`` for a real server when neither is set.
     """
     if embedded:
         return Credentials(username="admin", password=Secret("admin"))  # the embedded server's fixed account

@@ -1,4 +1,4 @@
-"""Which profile an arm means, and what it is configured to run on. Pure: the bodies of two REST calls in, values out."""
+"""Profiles of a server: find the one of an arm, with its models, in the bodies of two REST calls."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from uderia_bench.errors import UnknownProfile
 from uderia_bench.trial import Serving
 
-DEFAULT_TYPE = "tool_enabled"  # what the server runs where a profile names no type (docs/reference/protocol.md, "Profiles")
+DEFAULT_TYPE = "tool_enabled"  # the type of a profile without one (docs/reference/protocol.md, "Profiles")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """A profile as the server lists it; ``models`` are ``"Provider/model"``, base model first, dual models after it."""
+    """A profile as the server lists it; ``models`` are ``"Provider/model"``, base model first."""
 
     profile_id: str
     tag: str
@@ -24,9 +24,9 @@ class Profile:
 
 
 def read(profiles: dict[str, Any], configurations: list[Any]) -> tuple[Profile, ...]:
-    """Join the profile list with the LLM configurations.
+    """Join the profile list with the LLM configurations, which name the models.
 
-    Source: a profile itself has no model: docs/reference/protocol.md, "Profiles".
+    Source: docs/reference/protocol.md, "Profiles".
     """
     models: dict[str, str] = {}
     for item in configurations:
@@ -55,9 +55,9 @@ def read(profiles: dict[str, Any], configurations: list[Any]) -> tuple[Profile, 
 
 
 def resolve(wanted: str, profiles: tuple[Profile, ...], *, server: str) -> Serving:
-    """Find the one profile an arm names: by id, or by tag with or without ``@`` in any case.
+    """Find the profile that an arm names: by id, or by tag with or without ``@``, in any case.
 
-    Raises ``UnknownProfile`` with the profiles there are and the nearest name, or where a tag is ambiguous.
+    Raises ``UnknownProfile`` for an ambiguous tag, and for an unknown one with the known ones and the nearest.
     """
     by_id = [profile for profile in profiles if profile.profile_id == wanted]
     matches = by_id or [profile for profile in profiles if plain(profile.tag) == plain(wanted)]
@@ -77,7 +77,7 @@ def resolve(wanted: str, profiles: tuple[Profile, ...], *, server: str) -> Servi
 
 
 def plain(tag: str) -> str:
-    """Return a tag as it is compared: the server stores it as typed and strips nothing.
+    """Normalise a tag for comparison, because the server stores it exactly as typed.
 
     Source: docs/reference/seed.md, "Sessions and profiles".
     """

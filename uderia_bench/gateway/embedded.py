@@ -1,4 +1,4 @@
-"""The embedded Uderia as a child process: started, waited for, ended with us. It knows only the child's command line."""
+"""The embedded Uderia as a child process: start it, wait until it listens, and end it with this process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import IO
 
 from uderia_bench.errors import CannotRun
 
-START_LIMIT_S = 30.0  # it listens after about a second; a machine under load gets its time
+START_LIMIT_S = 30.0  # it listens after about a second, later on a busy machine
 END_LIMIT_S = 5.0
 LAST_WORDS = 2_000  # bytes of its stderr that may explain why it did not start
 
@@ -23,8 +23,8 @@ LAST_WORDS = 2_000  # bytes of its stderr that may explain why it did not start
 def serve(*, seed: int, speed: float, faults: Path | None = None) -> Iterator[str]:
     """Start the embedded server on a free port of the loopback interface and yield its address.
 
-    It ends when the block does, and, because it watches its standard input, also when this process dies. Raises ``CannotRun``
-    where it does not come up, with its last words.
+    It ends with the block. It also watches its standard input, so it ends when this process dies. Raises
+    ``CannotRun`` with its last line of output when it does not start.
     """
     command = [sys.executable, "-m", "uderia_bench.sim", "--port", "0", "--seed", str(seed), "--speed", str(speed)]
     if faults is not None:
@@ -37,7 +37,7 @@ def serve(*, seed: int, speed: float, faults: Path | None = None) -> Iterator[st
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                start_new_session=True,  # Ctrl-C is for us: we decide when the server goes
+                start_new_session=True,  # Ctrl-C reaches only this process, which then ends the server
             )
         except OSError as error:  # out of processes, memory or file descriptors
             raise CannotRun(f"the embedded Uderia did not start: {error.strerror or error}") from error
@@ -56,7 +56,7 @@ def serve(*, seed: int, speed: float, faults: Path | None = None) -> Iterator[st
 
 
 def _address(child: subprocess.Popen[bytes], errors: IO[bytes]) -> str:
-    """Read the one line it prints when it listens."""
+    """Read the line that it prints when it listens."""
     assert child.stdout is not None, "its standard output is a pipe"
     with selectors.DefaultSelector() as selector:
         selector.register(child.stdout, selectors.EVENT_READ)
@@ -66,4 +66,4 @@ def _address(child: subprocess.Popen[bytes], errors: IO[bytes]) -> str:
     except (ValueError, KeyError, TypeError):
         errors.seek(0)
         words = errors.read()[-LAST_WORDS:].decode(errors="replace").strip().splitlines()
-        raise CannotRun(f"the embedded Uderia did not start: {words[-1] if words else 'it said nothing'}") from None
+        raise CannotRun(f"the embedded Uderia did not start: {words[-1] if words else 'it printed nothing'}") from None

@@ -1,4 +1,4 @@
-"""The judge's endpoint: one chat completion (OpenAI's form), as it came. What it says is not read here."""
+"""The endpoint of a judge: send one chat completion in OpenAI's format and return the decoded reply."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ _PATH = "/chat/completions"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A judge that can be asked."""
+    """An open connection to a judge."""
 
     wire: Wire
     model: str
     key: Secret | None
 
     async def complete(self, messages: Sequence[Mapping[str, str]]) -> Any:
-        """Ask once; returns the decoded reply. Raises ``CallFailed`` where there is none."""
+        """Ask once and return the decoded reply. Raises ``CallFailed`` when there is none."""
         body = {"model": self.model, "messages": list(messages), "temperature": 0}
         token = None if self.key is None else self.key.reveal()
         reply = await self.wire.exchange("POST", _PATH, token=token, body=body)
         if reply.status != httpx.codes.OK:
             raise refuse(reply, f"judge {self.wire.base_url}")
         if (decoded := reply.json()) is None:
-            raise Refused(f"judge {self.wire.base_url}: the reply is no JSON", status=reply.status)
+            raise Refused(f"judge {self.wire.base_url}: the reply is not JSON", status=reply.status)
         return decoded
 
 
 @asynccontextmanager
 async def connect(url: str, *, model: str, key: Secret | None, transport: Transport | None = None) -> AsyncGenerator[Endpoint]:
-    """Open a judge; a test gives its own transport.
+    """Open a judge. Tests pass a transport.
 
-    Raises ``NotSignedIn`` where a key would go over plain http to another machine: everybody on the way could read it.
+    Raises ``NotSignedIn`` when a key would travel unencrypted to another machine.
     """
     parts = urlsplit(url)
     if key is not None and parts.scheme == "http" and not is_loopback(parts.hostname or ""):

@@ -1,12 +1,13 @@
-"""The server's notification stream, read for one thing: which task it says has ended. A hint to look, never an authority.
+"""The server's notification stream, searched for tasks that have ended.
 
-Every event of every task of the user comes by (docs/reference/protocol.md, "Push channels"), and
-none is decoded: bytes are searched for the mark of a completion, and only its line for the task's
-id. Why a nap between reads: each event is written on its own, and each would wake this process;
-napped over, and the transport paused meanwhile, they come together.
+A notification is a hint to poll: the poll decides whether a task has ended. The stream has every event of every task
+of the user (docs/reference/protocol.md, "Push channels"). They are not decoded: the bytes are searched for the mark of
+a completion, and only its line for the task's id.
 
-What comes may be anything. An id of no task of ours is ignored by who is told, and a line is kept no longer than
-``LONGEST_LINE``.
+Why a pause between reads: the server writes each event separately, and each would wake this process. With a pause, and
+the transport stopped meanwhile, they arrive together.
+
+The content is not trusted. Callers ignore the ids of unknown tasks, and a line is kept only up to ``LONGEST_LINE``.
 """
 
 from __future__ import annotations
@@ -19,21 +20,21 @@ import anyio
 from uderia_bench.gateway.wire import Wire
 
 PATH = "/api/notifications/subscribe?user_uuid="
-NAP_S = 0.02  # how late a hint may come for it
-FULL = 2**14  # bytes: a part as large as the transport gives them says that more is waiting, and no nap is due
-LONGEST_LINE = 2**20  # bytes; an answer comes whole in its completion
+NAP_S = 0.02  # the pause delays a hint by up to this
+FULL = 2**14  # bytes: a full part means that more is waiting, so the next read follows without a pause
+LONGEST_LINE = 2**20  # bytes; a completion contains the whole answer
 _MARK = b'"rest_task_complete"'
 _TASK_ID = re.compile(rb'(?<!\\)"task_id"\s*:\s*"([A-Za-z0-9_-]{1,128})"')
 
 
 class Scanner:
-    """Finds completions in a stream that is cut anywhere."""
+    """Finds completions in a stream that arrives in arbitrary parts."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     def feed(self, part: bytes) -> tuple[str, ...]:
-        """Take the next part; return the ids in the completions that it ends."""
+        """Take the next part and return the ids of the completions that end in it."""
         text = self._rest + part
         end = text.rfind(b"\n") + 1
         lines, rest = text[:end], text[end:]
@@ -45,7 +46,7 @@ class Scanner:
 
 
 async def listen(wire: Wire, user_uuid: str, opened: Callable[[], None], told: Callable[[str], None]) -> None:
-    """Say when the stream is open, then every task that is said to have ended; return when it ends. Raises ``CallFailed``."""
+    """Call ``opened`` when the stream is open and ``told`` for every ended task, until it ends; raises ``CallFailed``."""
     scanner = Scanner()
     async with wire.listen(PATH + user_uuid) as parts:
         opened()

@@ -1,4 +1,4 @@
-"""What the client itself must know of a session's file: its turns and prompts. Everything else in it is the readers'. Pure."""
+"""Turns and prompts in the file of a session: the parts that the client needs during a run."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionFile:
-    """A session's file as it came, and what it decodes to: decoding 7 to 22 KB takes 30 to 100 µs, so once."""
+    """The file of a session as bytes and decoded: decoding 7 to 22 KB takes 30 to 100 µs, so it is done once."""
 
     body: bytes
     data: dict[str, Any]
 
     def turn_of(self, task_id: str | None, number: int) -> dict[str, Any] | None:
-        """Return a task's turn, by its id; where the id or the turn's is not known, the turn of that ``number`` (from 1).
+        """Return the turn of a task by its id, or by ``number`` (from 1) if it or the task has no id.
 
-        None where the file has no such turn: it is written when the task ends
+        None if the file has no such turn. The server writes it when the task ends
         (docs/reference/protocol.md, "When a turn is saved").
         """
         turns = self._turns()
@@ -29,7 +29,7 @@ class SessionFile:
         return turns[number - 1] if len(turns) >= number else None
 
     def prompts(self) -> int:
-        """Return how many prompts the session has heard; a prompt stands there as soon as its task runs."""
+        """Return the number of prompts in the session. A prompt is there as soon as its task runs."""
         history = self.data.get("session_history")
         said = history if isinstance(history, list) else []
         return sum(1 for message in said if isinstance(message, dict) and message.get("role") == "user")

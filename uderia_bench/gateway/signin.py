@@ -1,8 +1,7 @@
-"""Signing in and staying signed in: one login, shared by all trials, renewed once when the server has forgotten it.
+"""Sign in once for all trials, and sign in again when the token has expired.
 
-The server limits logins to 5 a minute an address and answers an expired token with 403, 404 or an
-empty 200 (docs/reference/protocol.md, "Expired tokens"), so a suspicion is settled by ``/auth/me``
-before anybody logs in again.
+The server limits logins to 5 per minute and address. It answers an expired token with 403, 404 or an
+empty 200 (docs/reference/protocol.md, "Expired tokens"), so ``/auth/me`` is asked before a new login.
 """
 
 from __future__ import annotations
@@ -15,20 +14,19 @@ from uderia_bench.errors import NoAnswer, NotSignedIn, Throttled, Unreachable
 from uderia_bench.gateway.credentials import Credentials
 from uderia_bench.gateway.wire import Reply, Wire, refuse, server_words
 
-# docs/reference/commands.md, "Settings and secrets": a sign-in limit that says when is waited out
-# up to this long
+# longest wait that a sign-in limit may ask for (docs/reference/commands.md, "Settings and secrets")
 LONGEST_WAIT_S = 90.0
-# a limit that does not say when: the server's bucket fills at 5 a minute
+# wait for a limit without a time: the server allows 5 logins per minute
 # (docs/reference/protocol.md, "Login limits")
 UNKNOWN_WAIT_S = 15.0
 log = structlog.get_logger(__name__)
 
 
 class SignIn:
-    """The bearer token of one server, and how to get it.
+    """The bearer token of one server.
 
-    Raises ``NotSignedIn`` where the server refuses the credentials, ``NoAnswer`` where it is away and ``Throttled`` where it
-    has seen too many sign-ins: it may, at the very moment a token expires.
+    Raises ``NotSignedIn`` when the server refuses the credentials, ``NoAnswer`` when it is away, and
+    ``Throttled`` after too many sign-ins, which can happen just when a token expires.
     """
 
     def __init__(self, wire: Wire, credentials: Credentials) -> None:
@@ -38,7 +36,7 @@ class SignIn:
         self._renewing = anyio.Lock()
 
     async def token(self) -> str:
-        """Return the token, signing in first where there is none yet."""
+        """Return the token; sign in first if there is no token yet."""
         if self._token is None:
             async with self._renewing:
                 if self._token is None:
@@ -46,13 +44,13 @@ class SignIn:
         return self._token
 
     async def renew_if_expired(self, suspect: str) -> bool:
-        """Settle whether ``suspect`` has expired; sign in again if so. True where the caller should try once more.
+        """Check whether ``suspect`` has expired and sign in again if so. True if the caller should try again.
 
-        Raises ``NotSignedIn`` where the token cannot be renewed (an access token from the environment, or changed credentials).
+        Raises ``NotSignedIn`` if the token cannot be renewed (an access token, or changed credentials).
         """
         async with self._renewing:
             if self._token != suspect:
-                return True  # somebody else has renewed it meanwhile
+                return True  # another trial has renewed it meanwhile
             probe = await self._wire.exchange("GET", "/api/v1/auth/me", token=suspect)
             if probe.status != httpx.codes.UNAUTHORIZED:
                 return False
@@ -98,14 +96,14 @@ class SignIn:
 
 
 def _require_presence(reply: Reply) -> None:
-    """Raise ``NoAnswer`` for what a proxy says in place of a server that is down: it is no word about the credentials."""
+    """Raise ``NoAnswer`` for a 5xx of a proxy whose server is down, which is not about the credentials."""
     if reply.status >= httpx.codes.INTERNAL_SERVER_ERROR:
         raise NoAnswer(f"sign-in: HTTP {reply.status}", arrived=True)
 
 
 def unreachable(server: str, error: NoAnswer) -> Unreachable:
-    """Say in one line that nobody answers, and what to set."""
+    """Make the error for a server that does not answer, with its cause and the settings to change."""
     cause = error.__cause__
     reason = f"{type(cause).__name__}: {cause}" if cause is not None and str(cause) else ""
     reason = f" ({reason or error})"
-    return Unreachable(f"nobody answers at {server}{reason}: start the server, or name another with --server or UDERIA_URL")
+    return Unreachable(f"no server answers at {server}{reason}: start it, or name another with --server or UDERIA_URL")

@@ -1,12 +1,13 @@
-"""aiohttp's connections under httpx's requests and responses, with every error named by whether the request went out.
+"""An httpx transport over aiohttp's connections, whose errors tell whether the request was sent.
 
-Why aiohttp: httpx's own connection pool costs time proportional to its connections (measured: 1.5 ms of CPU a request at 16
-connections, 16 ms at 1,000), aiohttp's 0.15 to 0.3 ms at any number. A slow client is a wrong clock.
+Why aiohttp: httpx's connection pool takes time proportional to its connections (measured: 1.5 ms of CPU per request at
+16 connections, 16 ms at 1,000). aiohttp takes 0.15 to 0.3 ms at any number. A slow client measures wrong times.
 
-Why not httpx-aiohttp: it calls every connection that broke a connect timeout, also one that broke after the request went out
-(a query taken for never sent would be asked twice), and it loads the certificates of the system again for every transport.
+Why not httpx-aiohttp: it reports every broken connection as a connect timeout, even if it broke after the request was
+sent. A query that was taken as never sent would be asked twice. It also loads the system's certificates again for
+every transport.
 
-aiohttp takes 0.2 s to import: whoever imports this module pays for it.
+Importing this module imports aiohttp, which takes 0.2 s.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ KEEP_ALIVE_S = 4.0  # servers close idle connections after 5 s or so; a query se
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
-    """A transport for asyncio with as many connections as there are requests: the runner's slots are the cap.
+    """A transport for asyncio with one connection per request; the runner's slots limit their number.
 
     ``extensions["timeout"]`` of a request bounds its connecting (``connect``) and each wait for bytes (``read``), in seconds.
-    Redirects are not followed, cookies not kept, bodies not unpacked, and no proxy is taken from the environment. Reading
-    pauses where twice ``buffer`` bytes wait.
+    Redirects are not followed, cookies are not kept, bodies are not unpacked, and no proxy is taken from the
+    environment. Reading pauses while twice ``buffer`` bytes wait.
     """
 
     def __init__(self, *, buffer: int) -> None:
@@ -34,7 +35,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request whose body is in memory; returns when the head of its answer has come."""
+        """Send a request whose body is in memory; return when the head of the answer has arrived."""
         session = self._session or self._open()
         timeouts = request.extensions["timeout"]
         try:
@@ -48,7 +49,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             )
         except aiohttp.ClientError as error:
             raise _named(error, request) from error
-        except UnicodeError as error:  # of a host name that no resolver can be asked for
+        except UnicodeError as error:  # a host name that cannot be looked up
             raise httpx.UnsupportedProtocol(f"{request.url.host}: {error}", request=request) from error
         response = httpx.Response(answer.status, headers=answer.raw_headers, stream=_Body(answer, request), request=request)
         response.headers.encoding = HEADER_ENCODING
@@ -60,7 +61,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             await self._session.close()
 
     def _open(self) -> aiohttp.ClientSession:
-        """Open the session, which wants a running event loop."""
+        """Open the session, which needs a running event loop."""
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -71,7 +72,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
 
 class _Body(httpx.AsyncByteStream):
-    """An answer's bytes as they come. No generator, as the event loop keeps track of each of those."""
+    """The bytes of an answer as they arrive. Not a generator, because the event loop tracks each generator."""
 
     def __init__(self, response: aiohttp.ClientResponse, request: httpx.Request) -> None:
         self._response = response
@@ -82,7 +83,7 @@ class _Body(httpx.AsyncByteStream):
         return self
 
     async def __anext__(self) -> bytes:
-        """Return what has come, as soon as something has."""
+        """Return the next bytes as soon as some have arrived."""
         try:
             chunk = await self._response.content.readany()
         except aiohttp.ClientError as error:
@@ -92,7 +93,7 @@ class _Body(httpx.AsyncByteStream):
         return chunk
 
     async def aclose(self) -> None:
-        """Give the connection back, or close it where the answer was not read to its end."""
+        """Release the connection, or close it if the answer was not read to its end."""
         self._response.release()
 
 
@@ -116,6 +117,6 @@ def _named(error: aiohttp.ClientError, request: httpx.Request) -> httpx.Transpor
             kind = httpx.ReadTimeout
         case aiohttp.ClientConnectionError() | aiohttp.ClientPayloadError():
             kind = httpx.ReadError
-        case _:  # it says nothing that HTTP knows
+        case _:  # an answer that is not HTTP
             kind, text = httpx.RemoteProtocolError, f"{type(error).__name__} {error}"
     return kind(text, request=request)

@@ -1,7 +1,7 @@
-"""The calls of Uderia's REST API that a benchmark needs, each with the retries its nature allows.
+"""The calls of Uderia's REST API that a benchmark needs, with retries where they are safe.
 
-Retry the poll, never the question: tenacity stands around calls that can be repeated without harm. A query is sent again only
-where it surely never arrived; where that is unknown, ``NoAnswer.arrived`` says so and the caller looks it up.
+tenacity retries the calls that can be repeated without harm, such as polls. A query is sent again only if it certainly
+did not arrive. If that is unknown, ``NoAnswer.arrived`` is True and the caller looks the query up.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from uderia_bench.gateway.session_file import SessionFile
 from uderia_bench.gateway.signin import SignIn, unreachable
 from uderia_bench.gateway.wire import Reply, Wire, refuse
 
-TRIES = 5  # with the waits below a server may be away for about ten seconds before a call is given up
+TRIES = 5  # with the waits below, a server may be away for about 10 s before a call fails
 FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 5.0
-LONGEST_RETRY_AFTER_S = 60.0  # a server that wants a longer pause gets a settled trial instead of a held slot
-PASSING = frozenset({408, 500, 502, 503, 504})  # what a proxy, a restarting or a stumbling server answers
-# the server's are UUIDs, with "task-" before a task's (docs/reference/protocol.md, "Creating a
-# session" and "Submitting a query")
+LONGEST_RETRY_AFTER_S = 60.0  # for a longer pause the trial is settled, so that its slot is free
+PASSING = frozenset({408, 500, 502, 503, 504})  # answers of a proxy or of a server that restarts
+# the server's ids are UUIDs, with "task-" before those of tasks (docs/reference/protocol.md,
+# "Creating a session" and "Submitting a query")
 ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
-SUSPECT = frozenset({401, 403, 404})  # how an expired token shows itself (docs/reference/protocol.md, "Expired tokens")
+SUSPECT = frozenset({401, 403, 404})  # possible answers to an expired token (docs/reference/protocol.md, "Expired tokens")
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """A query the server took, with the client's clock around its POST."""
+    """A query that the server accepted, with the client's times around its POST."""
 
     task_id: str
     sent_s: float
@@ -45,11 +45,11 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskState:
-    """A task as one poll saw it. ``status`` is the server's word; unknown words count as running.
+    """A task at one poll. ``status`` is the server's word for it; unknown words count as running.
 
     Source: docs/reference/protocol.md, "Task statuses".
 
-    A status is read from the end of the body where that says it, so whether the rest is JSON is still to be seen.
+    The status is read from the end of the body if possible, so the rest may not be JSON.
     """
 
     status: str | None
@@ -57,12 +57,12 @@ class TaskState:
 
     @property
     def terminal(self) -> bool:
-        """Whether nothing more will come."""
+        """Whether the task has ended."""
         return self.status in task_file.TERMINAL
 
 
 class Uderia:
-    """One server, signed in."""
+    """The signed-in connection to one server."""
 
     def __init__(self, wire: Wire, sign_in: SignIn, stream: Wire | None = None) -> None:
         self._wire = wire
@@ -71,11 +71,11 @@ class Uderia:
 
     @property
     def base_url(self) -> str:
-        """The server's address, as every trial of it records."""
+        """The server's address, which every trial records."""
         return self._wire.base_url
 
     async def sign_in(self) -> None:
-        """Make sure of the credentials before anything is planned; raises ``NotSignedIn`` or ``Unreachable``."""
+        """Check the credentials before a run is planned; raises ``NotSignedIn`` or ``Unreachable``."""
         try:
             await self._sign_in.token()
         except NoAnswer as error:
@@ -84,7 +84,7 @@ class Uderia:
             raise NotSignedIn(f"{limit}: too many sign-ins, try again later") from limit
 
     async def answers(self) -> bool:
-        """Whether anybody is there: one try, without the token, so that asking often costs no sign-in."""
+        """Whether the server answers: one try, without the token, so that frequent calls need no sign-in."""
         try:
             reply = await self._wire.exchange("GET", "/api/v1/auth/me")
         except CallFailed:
@@ -96,7 +96,7 @@ class Uderia:
         return (await self._read("/api/v1/profiles", "profiles"))[1]
 
     async def llm_configurations(self) -> list[Any]:
-        """Return the LLM configurations; their credentials are left behind here, so that nothing can log or store them."""
+        """Return the LLM configurations without their credentials, so that these are never logged or stored."""
         found = (await self._read("/api/v1/llm/configurations", "LLM configurations"))[1].get("configurations")
         if not isinstance(found, list):
             return []
@@ -104,7 +104,7 @@ class Uderia:
         return [{key: item.get(key) for key in wanted} for item in found if isinstance(item, dict)]
 
     async def costs(self) -> list[Any]:
-        """Return the server's price table; empty where the user may not read it.
+        """Return the server's price table; empty if the user may not read it.
 
         Source: admin tier, docs/reference/protocol.md, "Costs".
         """
@@ -115,9 +115,9 @@ class Uderia:
         return found if isinstance(found, list) else []
 
     async def listen(self, opened: Callable[[], None], told: Callable[[str], None]) -> None:
-        """Be told, until the stream ends, of tasks the server says have ended; it may lie. Raises ``CallFailed``.
+        """Call ``told`` for each task that the server reports as ended, until the stream ends; raises ``CallFailed``.
 
-        ``opened`` is called when nothing is missed any more.
+        ``opened`` is called once no task can be missed any more. A report may be wrong.
         """
         reply, data = await self._read("/api/v1/auth/me", "user")
         user = data.get("user")
@@ -125,7 +125,7 @@ class Uderia:
         await notifications.listen(self._stream, user_uuid, opened, told)
 
     async def create_session(self, profile_id: str | None) -> str:
-        """Create a session, with the profile's state or with the server's default, and return its id."""
+        """Create a session for a profile, or for the server's default one, and return its id."""
         body = {} if profile_id is None else {"profile_id": profile_id}
         reply = await self._patiently(
             lambda: self._call("POST", "/api/v1/sessions", "create session", body=body), repeatable=False
@@ -136,10 +136,10 @@ class Uderia:
             raise NoAnswer(str(error), arrived=True) from error
 
     async def submit(self, session_id: str, prompt: str, profile_id: str) -> Accepted:
-        """Ask. ``sent_s`` is stamped right before the transport is awaited, ``accepted_s`` when the answer was read.
+        """Send a query. ``sent_s`` is the time right before it is sent, ``accepted_s`` when the answer was read.
 
-        Raises ``NoAnswer`` with ``arrived`` also where the server stumbled or its answer cannot be read: it may have taken the
-        query all the same.
+        Raises ``NoAnswer`` with ``arrived`` also for a server error or an unreadable answer, because the server
+        may have accepted the query.
         """
         body = {"prompt": prompt, "profile_id": profile_id}
         path = f"/api/v1/sessions/{session_id}/query"
@@ -153,7 +153,7 @@ class Uderia:
         return Accepted(task_id=task_id, sent_s=reply.sent_s, accepted_s=reply.read_s)
 
     async def task(self, task_id: str, *, whole: bool = False) -> TaskState:
-        """Read a task; ``whole``: again where not all of it is JSON."""
+        """Read a task. With ``whole``, read it again if it is not valid JSON."""
 
         async def once() -> TaskState:
             reply = await self._call("GET", f"/api/v1/tasks/{task_id}", "task")
@@ -166,11 +166,11 @@ class Uderia:
         return await self._patiently(once)
 
     async def cancel(self, task_id: str) -> None:
-        """Ask the server to stop a task; a task that is over is no error."""
+        """Ask the server to cancel a task. A task that has ended is not an error."""
         await self._patiently(lambda: self._call("POST", f"/api/v1/tasks/{task_id}/cancel", "cancel"))
 
     async def session(self, session_id: str) -> SessionFile:
-        """Read a session's file: the server writes it before a task turns terminal.
+        """Read the file of a session, which the server writes before a task becomes terminal.
 
         Source: docs/reference/protocol.md, "When a turn is saved".
         """
@@ -178,7 +178,7 @@ class Uderia:
         return SessionFile(body=reply.body, data=data)
 
     async def archive(self, session_id: str) -> None:
-        """Put a session away; one that is away already is no error."""
+        """Archive a session. One that is already archived is not an error."""
         path = f"/api/v1/sessions/{session_id}/archive"
         try:
             await self._patiently(lambda: self._call("PUT", path, "archive", body={"archived_reason": "uderia-bench"}))
@@ -187,7 +187,7 @@ class Uderia:
                 raise
 
     async def _read(self, path: str, what: str) -> tuple[Reply, dict[str, Any]]:
-        """Read a JSON object, again where it is none."""
+        """Read a JSON object; read it again if the answer is something else."""
 
         async def once() -> tuple[Reply, dict[str, Any]]:
             reply = await self._call("GET", path, what)
@@ -196,7 +196,7 @@ class Uderia:
         return await self._patiently(once)
 
     async def _call(self, method: str, path: str, what: str, *, body: Any = None) -> Reply:
-        """Send once, and once more where the token turns out to have expired; an error status is an error of ours."""
+        """Send once, and again if the token has expired. Raises an error for an error status."""
         token = await self._sign_in.token()
         reply = await self._wire.exchange(method, path, token=token, body=body)
         if reply.status in SUSPECT and await self._sign_in.renew_if_expired(token):
@@ -206,9 +206,9 @@ class Uderia:
         return reply
 
     async def _patiently(self, call: Callable[[], Awaitable[T]], *, repeatable: bool = True) -> T:
-        """Retry what may pass. Not ``repeatable``: only where the request surely did not take effect.
+        """Retry passing errors. Without ``repeatable``, only if the request certainly had no effect.
 
-        tenacity is asked when the first try has failed: its machinery costs 20 µs, a tenth of a request.
+        tenacity comes in after the first try has failed, because it costs 20 µs, a tenth of a request.
         """
 
         def may_pass(error: BaseException) -> bool:
@@ -232,7 +232,7 @@ class Uderia:
         )
         async for attempt in retrying:
             with attempt:
-                if failed is not None:  # the first of its tries is the one that was made
+                if failed is not None:  # its first try is the one that was already made
                     first, failed = failed, None
                     raise first
                 return await call()
@@ -240,15 +240,15 @@ class Uderia:
 
 
 def _object(reply: Reply, what: str) -> dict[str, Any]:
-    """Decode a JSON object; what is none (a proxy's page, half an answer) is as good as no answer."""
+    """Decode a JSON object. Anything else (a proxy's page, half an answer) counts as no answer."""
     data = reply.json()
     if not isinstance(data, dict):
-        raise NoAnswer(f"{what}: {len(reply.body)} bytes that are no JSON object", arrived=True)
+        raise NoAnswer(f"{what}: {len(reply.body)} bytes that are not a JSON object", arrived=True)
     return data
 
 
 def _named(data: Any, key: str, what: str, status: int) -> str:
-    """Return an id of the server's, which goes into paths of ours: nothing but letters, digits and dashes gets through."""
+    """Return an id of the server for use in paths: only letters, digits, dashes and underscores are accepted."""
     value = data.get(key) if isinstance(data, dict) else None
     if not isinstance(value, str) or not ID.fullmatch(value):
         raise Refused(f"{what}: the answer names no usable {key}", status=status)

@@ -1,12 +1,12 @@
-"""One HTTP exchange, with foreign errors mapped to ours; no path, no token and no retry is decided here.
+"""One HTTP exchange whose errors are those of ``uderia_bench.errors``. Callers choose path, token and retries.
 
-Why no ``httpx.AsyncClient``: its layers (merging, hooks, redirects, authentication, cookies) cost as much again as all the rest
-(``tests/bench/wire.py``, small answers: 0.13, 0.14 and 0.17 ms of CPU a request of ours at 16, 256 and 1,000 in flight, 0.25,
-0.30 and 0.33 through it). A redirect is an answer like any other and nobody follows it, no cookie is kept, and no proxy is
-taken from the environment.
+Why no ``httpx.AsyncClient``: its layers (merging, hooks, redirects, authentication, cookies) double the cost. With
+small answers this module takes 0.13, 0.14 and 0.17 ms of CPU per request at 16, 256 and 1,000 in flight, and 0.25,
+0.30 and 0.33 ms through the client (``tests/bench/wire.py``). Redirects are not followed, cookies are not kept, and no
+proxy is taken from the environment.
 
-Why gzip is asked for: of 45 KB of task it leaves 5.5. Unpacking takes 35 µs, reading the rest from loopback 20 µs: here a tie,
-on a network never. The server itself packs nothing; a proxy before it may.
+Why gzip is requested: it shrinks 45 KB of a task to 5.5 KB. Unpacking takes 35 µs, about as long as reading the rest
+from loopback (20 µs) and much less than reading it from a network. The server does not compress, but a proxy may.
 """
 
 from __future__ import annotations
@@ -30,26 +30,27 @@ CONNECT_TIMEOUT_S = 10.0  # a loopback or LAN server answers in milliseconds; lo
 # session and query handlers run a 10 s MCP health check and may classify tools first
 # (docs/reference/protocol.md, "Creating a session")
 WHOLE_ANSWER_S = 180.0
-# without a byte of a stream that sends one every 20 s (docs/reference/protocol.md, "Push
-# channels"): it is dead
+# a stream that sends something every 20 s is dead after this long without a byte
+# (docs/reference/protocol.md, "Push channels")
 SILENCE_S = 60.0
-ADDRESSES_KEPT = 2048  # twice the trials that 1,000 slots have in flight: a task is polled again before as many others are read
-HEADERS_KEPT = 4  # with and without a body, for two tokens: one of them has just been renewed
-LARGEST_BODY = (
-    128 * 2**20
-)  # bytes, unpacked; a task with big results has a few MB (docs/reference/measured.md, "Endpoints"), 50 MB must still pass
-# An exchange as a whole has its time: a second one for every wait would be two timers more a request, and stop nothing sooner.
+ADDRESSES_KEPT = 2048  # twice the trials in flight at 1,000 slots, so that a task's address is kept until its next poll
+HEADERS_KEPT = 4  # with and without a body, each for the old and the new token
+# Bytes, unpacked. A task with large results has a few MB (docs/reference/measured.md, "Endpoints"),
+# and 50 MB must still pass.
+LARGEST_BODY = 128 * 2**20
+# The exchange as a whole has a timeout. Timeouts for each wait would add two timers per request and
+# stop nothing sooner.
 TIMEOUTS = {"connect": CONNECT_TIMEOUT_S, "read": None, "write": None, "pool": None}
 HEADERS = (("Accept", "application/json"), ("Accept-Encoding", "gzip"), ("User-Agent", "uderia-bench"))
-ERROR_TEXT_LIMIT = 300  # characters of a server's error that go into ours: enough to recognise it, one line on a terminal
+ERROR_TEXT_LIMIT = 300  # characters of the server's error text in an error message, to fit on one line
 NEVER_ARRIVED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """An answer of the server with its status. ``sent_s`` and ``read_s`` are anyio's clock around the transport.
+    """An answer of the server. ``sent_s`` and ``read_s`` are times of anyio's clock around the exchange.
 
-    ``retry_after`` is the header of that name, as it came.
+    ``retry_after`` is the unchanged header of that name.
     """
 
     status: int
@@ -59,7 +60,7 @@ class Reply:
     retry_after: str | None = None
 
     def json(self) -> Any:
-        """Decode the body; None where it is not JSON (the server sends HTML error pages)."""
+        """Decode the body; None if it is not JSON (the server sends HTML error pages)."""
         try:
             return orjson.loads(self.body)
         except orjson.JSONDecodeError:
@@ -67,19 +68,19 @@ class Reply:
 
 
 def fast_transport(*, buffer: int = 2**16) -> httpx.AsyncBaseTransport:
-    """Build the transport for real runs, on asyncio. Reading pauses where twice ``buffer`` bytes wait for us."""
+    """Build the transport for real runs, on asyncio. Reading pauses while twice ``buffer`` bytes wait."""
     from uderia_bench.gateway.transport import AiohttpTransport  # noqa: PLC0415 - 0.2 s of start-up that only a run should pay
 
     return AiohttpTransport(buffer=buffer)
 
 
 class Wire:
-    """HTTP to one server. The transport is given, so that a test's is a function and nobody patches."""
+    """HTTP to one server. The transport is a parameter, so tests pass a function instead of patching."""
 
     def __init__(self, base_url: str, transport: httpx.AsyncBaseTransport) -> None:
         self.base_url = base_url.rstrip("/")
         self._transport = transport
-        # Reading an address takes an eighth of sending a request, and a task is polled again and again.
+        # Parsing an address takes an eighth of a request, and a task is polled many times.
         self._address = lru_cache(ADDRESSES_KEPT)(lambda path: httpx.URL(self.base_url + path))
         self._headers = lru_cache(HEADERS_KEPT)(_headers)
 
@@ -97,8 +98,8 @@ class Wire:
     async def exchange(self, method: str, path: str, *, token: str | None = None, body: Any = None) -> Reply:
         """Send one request and read its whole answer, whatever the status.
 
-        Raises ``NoAnswer`` where none came whole and in time; its ``arrived`` says whether the request may have reached the
-        server. Raises ``Refused`` for an answer too large to hold.
+        Raises ``NoAnswer`` when no complete answer arrives in time. Its ``arrived`` is whether the request may
+        have reached the server. Raises ``Refused`` for an answer that is too large.
         """
         request = self._request(method, path, token, body)
         sent_s = anyio.current_time()
@@ -123,9 +124,9 @@ class Wire:
 
     @asynccontextmanager
     async def listen(self, path: str) -> AsyncGenerator[AsyncIterator[bytes]]:
-        """Open a stream of events without a sign-in, and yield its bytes as they come.
+        """Open a stream of events without a sign-in, and yield its bytes as they arrive.
 
-        Raises ``NoAnswer`` where it does not come about, breaks or falls silent, ``Refused`` where the server has none.
+        Raises ``NoAnswer`` if it does not open, breaks or falls silent, ``Refused`` if the server has none.
         """
         timeouts = {**TIMEOUTS, "read": SILENCE_S}
         headers = (("Accept", "text/event-stream"), ("Accept-Encoding", "identity"))
@@ -146,15 +147,15 @@ class Wire:
         try:
             url = self._address(path)
         except httpx.InvalidURL as error:
-            raise NoAnswer(f"{self.base_url}{path} is no address: {error}", arrived=False) from error
+            raise NoAnswer(f"{self.base_url}{path} is not a valid address: {error}", arrived=False) from error
         content = b"" if body is None else orjson.dumps(body)
-        # A stream and ready headers, as httpx works out what neither is told; host and length are the transport's to say.
+        # With a stream and complete headers httpx adds none. The transport adds host and length.
         headers = self._headers(token, sends=body is not None)
         return httpx.Request(method, url, headers=headers, stream=httpx.ByteStream(content), extensions={"timeout": TIMEOUTS})
 
 
 def _headers(token: str | None, *, sends: bool) -> httpx.Headers:
-    """Return the headers of requests of that kind; who makes a request copies them."""
+    """Return the headers of requests of this kind. Each request copies them."""
     headers = [*HEADERS]
     if token is not None:
         headers.append(("Authorization", f"Bearer {token}"))
@@ -164,7 +165,7 @@ def _headers(token: str | None, *, sends: bool) -> httpx.Headers:
 
 
 async def _body(response: httpx.Response, url: httpx.URL) -> bytes:
-    """Read an answer as it comes, and no further than ``LARGEST_BODY``: neither a long nor a well-packed one fills memory."""
+    """Read an answer up to ``LARGEST_BODY``, so that neither a long nor a well-compressed one fills memory."""
     parts: list[bytes] = []
     size = 0
     assert isinstance(response.stream, httpx.AsyncByteStream), "an asynchronous transport answers with one"
@@ -178,7 +179,7 @@ async def _body(response: httpx.Response, url: httpx.URL) -> bytes:
 
 
 def refuse(reply: Reply, what: str) -> Refused:
-    """Make our error of an error status, with the server's own words where it gave any."""
+    """Make the error for an error status, with the server's error text if there is any."""
     said = server_words(reply)
     text = f"{what}: HTTP {reply.status}" + (f", {said}" if said else "")
     if reply.status == httpx.codes.TOO_MANY_REQUESTS:
@@ -189,7 +190,7 @@ def refuse(reply: Reply, what: str) -> Refused:
 
 
 def server_words(reply: Reply) -> str:
-    """Return the server's error text: ``error`` or ``message`` of a JSON body, else nothing (an HTML page says nothing)."""
+    """Return the server's error text: ``error`` or ``message`` of a JSON body, else an empty text."""
     data = reply.json()
     if not isinstance(data, dict):
         return ""
@@ -198,9 +199,9 @@ def server_words(reply: Reply) -> str:
 
 
 def retry_after_s(reply: Reply) -> float | None:
-    """Read when to come back: from the body, else from a proxy's header.
+    """Read the requested pause from the body, else from a proxy's header.
 
-    Source: the server's own way: docs/reference/measured.md, "Endpoints".
+    Source: docs/reference/measured.md, "Endpoints".
     """
     data = reply.json()
     for key in ("retry_after", "retry_after_seconds"):
