@@ -24,6 +24,7 @@ from typing import Any
 
 from bench import figures
 from bench.figures import Figure
+from runs import manifest_of
 
 ARMS = ("IDEAT", "OPTIM", "FOCUS", "COORD")
 METRICS = 20
@@ -126,7 +127,7 @@ def write(folder: Path, rows: int) -> dict[str, Any]:
     schema = derive.schema(metrics.BUILT_IN)
     frames = [_trials(schema, seed) for seed in range(10)]
     run = directory.create(folder, "million")
-    run.write_manifest({"run_id": "million", "started_at": datetime.now(UTC).isoformat()})
+    run.write_manifest(manifest_of("million").to_json())
 
     def through_the_store() -> None:
         with run.table("trials", schema) as put:

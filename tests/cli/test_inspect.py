@@ -8,6 +8,7 @@ import exchanges
 import pytest
 import traces
 from ledgers import settle
+from runs import manifest_of
 
 from uderia_bench.reading import detectors, metrics
 from uderia_bench.runs import directory
@@ -36,7 +37,7 @@ def run(command):
     with Ledger.create(made.ledger, trials, {"A": traces.expected(server="http://s")}) as ledger:
         for trial in trials[:2]:
             settle(ledger, traces.record(*exchanges.one_tool_run(), trial=trial, session_id="s-1"))
-    made.write_manifest({"run_id": "r", "started_at": "2026-01-01", "corpus": {}})
+    made.write_manifest(manifest_of("r", server="http://s").to_json())
     return command
 
 

@@ -10,6 +10,7 @@ import pytest
 from uderia_bench import plugins
 from uderia_bench.commands import conclude, report, results
 from uderia_bench.runs.directory import RunDirectory
+from uderia_bench.runs.run import Run
 
 COMMANDS = [
     "demo",
@@ -89,10 +90,12 @@ def test_profiles_lists_what_there_is_to_compare(command):
 
 def test_a_run_is_derived_reported_and_exported_offline(command, whole):
     """From the ledger alone: the same Parquet again, each report form, each export form; reports as if judged anew."""
-    fresh = conclude.report_on(RunDirectory(whole), installed := plugins.load())
-    kept = results.read(RunDirectory(whole), installed)
+    run, installed = Run.open(RunDirectory(whole)), plugins.load()
+    fresh, kept = conclude.report_on(run, installed), results.read(run, installed)
     for form in report.FORMS:
-        assert report.render(kept, form, RunDirectory(whole)) == report.render(fresh, form, RunDirectory(whole))
+        assert report.render(kept, form, Run.open(RunDirectory(whole))) == report.render(
+            fresh, form, Run.open(RunDirectory(whole))
+        )
     before = pl.read_parquet(whole / "trials" / "*.parquet")
     for path in (whole / "trials").iterdir():
         path.unlink()

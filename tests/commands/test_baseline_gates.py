@@ -15,6 +15,7 @@ from uderia_bench.report import content
 from uderia_bench.report.closing import closing
 from uderia_bench.report.formats.junit import to_junit
 from uderia_bench.runs import baselines, directory
+from uderia_bench.runs.manifest import Pinned
 
 INSTALLED = plugins.load()
 GATES = ("OPTIM vs baseline: latency_s not worse", "vs baseline: nothing worse")
@@ -26,7 +27,7 @@ def night(output, run_id, *, factor=1.0, pin=True, **fields):
     frame = grid(queries=20, repeats=2, value=lambda *of: usual(*of) * (1 + 0.01 * ((len(run_id) * of[0] + of[2]) % 5)))
     run = saved(output, run_id, frame, **{"baseline": "main-nightly", "gates": GATES, **fields})
     if pin:
-        run.write_manifest({**run.manifest(), "baseline": conclude.pinned(run, run.manifest())})
+        run = run.noted(baseline=conclude.pinned(run))
     return run
 
 
@@ -74,7 +75,7 @@ def test_what_the_name_points_at_later_does_not_change_a_report(output):
     name(second)
     assert results.read(second, INSTALLED) == made
     assert conclude.report_on(second, INSTALLED) == made
-    assert conclude.pinned(second, second.manifest()) == {"run_id": "first", "path": "../first"}
+    assert conclude.pinned(second) == Pinned(run_id="first", path="../first")
 
 
 def test_a_baseline_that_is_gone_or_was_asked_other_things_misses_the_gates(output):

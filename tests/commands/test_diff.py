@@ -14,6 +14,7 @@ from uderia_bench.errors import UsageError
 from uderia_bench.report import content
 from uderia_bench.report.formats.as_json import to_json
 from uderia_bench.report.formats.text import to_text
+from uderia_bench.runs.run import Run
 
 
 def trials(*, factor=1.0, seed=0, queries=20, repeats=2, **columns):
@@ -86,7 +87,7 @@ def test_a_baseline_that_was_asked_other_things_is_refused_or_named(pair, tmp_pa
         pair(trials(), trials(**after), before_says=before_says, after_says=after_says)
     assert words in str(caught.value)
     assert "--force" in str(caught.value)
-    runs = [diff.RunDirectory(tmp_path / name) for name in ("first", "second")]
+    runs = [Run.open(diff.RunDirectory(tmp_path / name)) for name in ("first", "second")]
     report = diff.compare(*runs, plugins.load(), force=True)
     numbers = [*report.analysis.comparisons, *(said for arm in report.analysis.arms for said in arm.metrics.values())]
     assert len(numbers) > 2
@@ -153,7 +154,7 @@ def test_runs_without_a_common_arm_are_refused(pair, tmp_path):
     """No arm of one name, or not the one asked for, is said with what there is; so is a run against itself."""
     with pytest.raises(UsageError, match="no arm of one name in both runs: first has IDEAT, OPTIM; second has FOCUS"):
         pair(trials(), grid(queries=20, repeats=2, value=noisy(), arms=("FOCUS",)))
-    first = diff.RunDirectory(tmp_path / "first")
+    first = Run.open(diff.RunDirectory(tmp_path / "first"))
     with pytest.raises(UsageError, match="compared with itself"):
         diff.compare(first, first, plugins.load())
     with pytest.raises(UsageError, match="no arm 'COORD' in both runs"):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report.html.pages import page_report, trials
 from report.reports import METRICS, seed_story
-from runs import saved
+from runs import manifest_of, saved
 
 from uderia_bench import plugins
 from uderia_bench.analysis import ArmSummary, Comparison, Learning, MetricSummary, Verdict, Winner
@@ -22,6 +22,7 @@ from uderia_bench.reading.judge.asks import Score
 from uderia_bench.reading.judge.scores import keep as judged
 from uderia_bench.report.content import ArmCost, GateResult, IssueSummary, Report, Saving
 from uderia_bench.runs.directory import RunDirectory
+from uderia_bench.runs.run import Run
 from uderia_bench.stats.estimate import Effect, Estimate
 
 INSTALLED = plugins.load()
@@ -84,8 +85,8 @@ def run(tmp_path_factory):
 @given(reports())
 def test_nothing_is_lost(tmp_path_factory, report):
     """What is read is what was kept: infinities, NaN, tuples, enumerations, numbers as keys, moments."""
-    made = RunDirectory(tmp_path_factory.getbasetemp())
-    made.write("manifest.json", b"{}")
+    written = manifest_of("r")
+    made = Run(directory=RunDirectory(tmp_path_factory.getbasetemp()), manifest=written).written(written)
     results.keep(made, report, INSTALLED)
     read = results.read(made, INSTALLED)
     assert without_metrics(read) == without_metrics(report)
@@ -106,11 +107,12 @@ def test_a_report_with_everything_in_it_renders_the_same_when_kept(run, tmp_path
 
     As values where it is JSON: the stories are told with whole numbers for lengths, which are read as what they mean.
     """
-    (tmp_path / "manifest.json").write_text("{}")
+    written = manifest_of("r")
+    made = Run(directory=RunDirectory(tmp_path), manifest=written).written(written)
     for told in (seed_story(gates=(GateResult(name="g", passed=False, detail="d"),)), page_report()):
         installed = replace(INSTALLED, metrics=told.metrics)
-        results.keep(RunDirectory(tmp_path), told, installed)
-        kept = results.read(RunDirectory(tmp_path), installed)
+        results.keep(made, told, installed)
+        kept = results.read(made, installed)
         texts = [rendering.render(report, form, run) for report in (kept, told)]
         first, second = map(json.loads, texts) if form == "json" else texts
         assert first == second
@@ -135,7 +137,7 @@ OWN = replace(METRICS[0], name="own")
 SCORE = Score(case="c", swapped=False, value=1.0, reason="right")
 CHANGES = {
     "another uderia-bench": lambda _, patch: patch.setattr(results, "__version__", "0.0.1"),
-    "the manifest has changed": lambda run, _: run.write_manifest({**run.manifest(), "experiment_hash": "0"}),
+    "the manifest has changed": lambda run, _: run.noted(experiment_hash="0"),
     "derived again": lambda run, _: trials(queries=13).write_parquet(run.path / "trials" / "part-0.parquet"),
     "answers have been judged": lambda run, _: judged(run.path, "k", SCORE),
     "cannot be read": lambda run, _: (run.path / results.NAME).write_bytes(b"[]\n"),
@@ -148,8 +150,8 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_report_whose_grounds_have_changed_is_stale_and_says_why(run, tmp_path, monkeypatch, change):
     """A version, a definition, the manifest, the tables, the judgements; a file that is gone or is not ours."""
-    copy = RunDirectory(tmp_path / "r")
-    shutil.copytree(run.path, copy.path)
+    shutil.copytree(run.path, tmp_path / "r")
+    copy = Run.open(RunDirectory(tmp_path / "r"))
     assert isinstance(results.read(copy, INSTALLED), Report)
     changed = CHANGES[change](copy, monkeypatch)
     read = results.read(copy, changed if isinstance(changed, plugins.Plugins) else INSTALLED)
@@ -159,8 +161,8 @@ def test_a_report_whose_grounds_have_changed_is_stale_and_says_why(run, tmp_path
 
 def test_a_stale_report_is_judged_again_and_the_command_says_so(run, tmp_path, capsys):
     """The report is there all the same; stderr says why it took longer, and how to keep it."""
-    copy = RunDirectory(tmp_path / "r")
-    shutil.copytree(run.path, copy.path)
+    shutil.copytree(run.path, tmp_path / "r")
+    copy = Run.open(RunDirectory(tmp_path / "r"))
     (copy.path / results.NAME).unlink()
     command.command(str(copy.path), form="json", file=None, output=tmp_path, as_json=False)
     said = capsys.readouterr()
@@ -171,7 +173,7 @@ def test_a_stale_report_is_judged_again_and_the_command_says_so(run, tmp_path, c
 
 def test_a_run_that_was_moved_names_its_files_where_they_are(run, tmp_path):
     """An artefact of a nightly job is read on another machine: the paths are those of today."""
-    copy = RunDirectory(tmp_path / "moved")
-    shutil.copytree(run.path, copy.path)
+    shutil.copytree(run.path, tmp_path / "moved")
+    copy = Run.open(RunDirectory(tmp_path / "moved"))
     made = json.loads(rendering.render(results.read(copy, INSTALLED), "json", copy))
     assert str(tmp_path / "moved" / "report.html") in made["run"]["files"]

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import traces
 from ledgers import settle
+from runs import manifest_of
 
 from uderia_bench.errors import DetectorFailed, MetricFailed
 from uderia_bench.reading import derive, detectors, metrics, profile_types
@@ -40,7 +41,7 @@ def run(tmp_path):
         for trial in trials:
             task = TASK if trial.seq else None
             settle(ledger, traces.record(task, trial=trial, expected=arm, sent_s=1.0, accepted_s=1.5))
-    made.write_manifest({"run_id": "r", "started_at": "2026-01-01"})
+    made.write_manifest(manifest_of("r").to_json())
     return made
 
 

@@ -21,6 +21,7 @@ from uderia_bench.report import judge
 from uderia_bench.runner import judging
 from uderia_bench.runs import directory, manifest
 from uderia_bench.runs.ledger import Ledger
+from uderia_bench.runs.run import Run
 
 pytestmark = pytest.mark.anyio
 PRICE = {"input_cost_per_million": 1.0, "output_cost_per_million": 10.0}
@@ -36,11 +37,10 @@ def made(tmp_path, **said):
     experiment = experiments.built((query,), arms=("A",), repeats=3, **configured)
     trials = [traces.trial(trial_id=f"t{n}", seq=n, repeat=n + 1, query_id="q", arm="A") for n in range(len(ANSWERS))]
     arm = traces.expected(server="sim")
-    run = directory.create(tmp_path, "r")
-    run.write_manifest(
-        manifest.begun(experiment, trials, run_id="r", arms={"A": arm}, servers={}, started_at=datetime.now(UTC))
-    )
-    with Ledger.create(run.ledger, trials, {"A": arm}) as ledger:
+    files = directory.create(tmp_path, "r")
+    begun = manifest.begun(experiment, trials, run_id="r", arms={"A": arm}, servers={}, started_at=datetime.now(UTC))
+    run = Run(directory=files, manifest=begun).written(begun)
+    with Ledger.create(files.ledger, trials, {"A": arm}) as ledger:
         for trial, answer in zip(trials, ANSWERS, strict=True):
             body = {"task_id": "t", "status": "complete", "events": [], "result": {"final_answer_text": answer}}
             settle(ledger, traces.record(body, trial=trial, expected=arm))
@@ -50,10 +50,10 @@ def made(tmp_path, **said):
 def judged(run):
     """Derive the run; return its checks and the judge section of the report."""
     kept = scores.read(run.path)
-    expected = expectations.of(run.manifest(), plugins.load().expectations, kept.scores)
-    derive.run(run, metrics=metrics.BUILT_IN, types=profile_types.BUILT_IN, expected=expected)
+    expected = expectations.of(run.manifest, plugins.load().expectations, kept.scores)
+    derive.run(run.directory, metrics=metrics.BUILT_IN, types=profile_types.BUILT_IN, expected=expected)
     checks = pl.read_parquet(run.path / "checks")
-    return checks, judge.told(manifest.experiment_of(run.manifest()).judge, kept, checks)
+    return checks, judge.told(run.experiment.judge, kept, checks)
 
 
 async def ask(run, server, environ=None):

@@ -70,18 +70,18 @@ def test_a_run_is_found_by_id_directory_and_latest(tmp_path):
     run_with(tmp_path, "b", frame(), started="2026-01-02T00:00:00Z")
     run_with(tmp_path, "a", frame(), started="2026-01-03T00:00:00Z")
     os.utime(tmp_path / "b" / "manifest.json")
-    assert find.run("b", tmp_path).run_id == "b"
-    assert find.run(str(tmp_path / "b"), tmp_path / "elsewhere").run_id == "b"
-    assert find.run("latest", tmp_path).run_id == "a"
+    assert find.directory("b", tmp_path).run_id == "b"
+    assert find.directory(str(tmp_path / "b"), tmp_path / "elsewhere").run_id == "b"
+    assert find.directory("latest", tmp_path).run_id == "a"
 
 
 def test_no_run_says_what_there_is(tmp_path):
     """The error names the runs that exist, or how to make the first."""
     with pytest.raises(StoreError, match=r"no run in .* yet: start one with"):
-        find.run("latest", tmp_path)
+        find.directory("latest", tmp_path)
     run_with(tmp_path, "b", frame())
     with pytest.raises(StoreError, match=r"there are b\)"):
-        find.run("c", tmp_path)
+        find.directory("c", tmp_path)
 
 
 def test_runs_of_different_versions_read_as_one(tmp_path):
@@ -137,7 +137,7 @@ def test_a_broken_manifest_is_one_line(tmp_path):
     for text in ("{", "[]"):
         (run.path / "manifest.json").write_text(text)
         with pytest.raises(StoreError, match=r"manifest\.json"):
-            run.manifest()
+            run.read_manifest()
 
 
 @pytest.mark.parametrize("body", [b"", b"PAR1", b"nothing of the kind" * 99])

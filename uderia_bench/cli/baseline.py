@@ -34,12 +34,12 @@ def save(
 
     from uderia_bench.cli.demo import shipped
     from uderia_bench.errors import UsageError
-    from uderia_bench.runs import baselines, directory, find
+    from uderia_bench.runs import baselines, directory, find, manifest
 
-    found = find.run(run, output)
+    found = find.directory(run, output)
     if (itself := find.own(name, output)) is not None:
         raise UsageError(f"baseline {name}: a run is called that, {_from_here(itself.path)}; choose another name")
-    folder = baselines.folder_of(found.manifest())
+    folder = manifest.folder_of(found.read_manifest().get("experiment_file"))
     if folder == shipped("configs/quickstart.yaml").parent:
         folder = None  # that experiment is ours, and nobody looks for what is theirs beside it
     elif folder is not None and not os.access(folder, os.W_OK):

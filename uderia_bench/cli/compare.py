@@ -62,7 +62,7 @@ def command(
         asked, output=output, run_id=run_id, around=surroundings(log_format=log_format, allow_plain_http=allow_plain_http)
     )
     with concluding(run):
-        made = conclude(run, installed)
+        run, made = conclude(run, installed)
         arms = (asked.arms[0].name, asked.arms[1].name)
         compare.write(run, installed, arms=arms, analysis=made.analysis, at=datetime.now(UTC))
     leave(run, made, as_json=as_json)

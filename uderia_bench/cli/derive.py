@@ -18,11 +18,11 @@ def command(run: Run, output: Output = OUTPUT, threshold: Threshold = None) -> N
     from uderia_bench import plugins
     from uderia_bench.commands import conclude
     from uderia_bench.reading.detectors import thresholds
-    from uderia_bench.runs import find
+    from uderia_bench.runs.run import opened
 
-    found = find.run(run, output)
-    made = conclude.conclude(found, plugins.load(), thresholds.changed(threshold or ()))
-    for line in conclude.damage(found.manifest()):
+    found = opened(run, output)
+    found, made = conclude.conclude(found, plugins.load(), thresholds.changed(threshold or ()))
+    for line in conclude.damage(found):
         typer.echo(f"uderia-bench: {line}", err=True)
     trials = sum(sum(arm.outcomes.values()) for arm in made.analysis.arms)
     typer.echo(f"derived {trials} measured trials of {found.run_id} into {found.path / 'trials'}")

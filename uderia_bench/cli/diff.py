@@ -34,10 +34,10 @@ def command(
     from uderia_bench.report import content
     from uderia_bench.report.formats.as_json import to_json
     from uderia_bench.report.formats.text import to_text
-    from uderia_bench.runs import baselines, find
+    from uderia_bench.runs.run import opened
 
-    found = find.run(run, output)
-    before = find.run(baseline, output, beside=baselines.folder_of(found.manifest()))  # as the run itself looked it up
+    found = opened(run, output)
+    before = opened(baseline, output, beside=found.manifest.experiment_folder)  # as the run itself looked it up
     made = diff.compare(before, found, plugins.load(), arm=arm, force=force, gate=gate)
     shown = replace(made, facts=replace(made.facts, typed=report.typed(found)))
     typer.echo(to_json(made) if as_json else to_text(shown, width(), colour=colour(), leaving=True), nl=False)

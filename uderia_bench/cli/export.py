@@ -26,5 +26,5 @@ def command(
     from uderia_bench.commands import export
     from uderia_bench.runs import find
 
-    rows = export.write(find.run(run, output).trials(), file, form)
+    rows = export.write(find.directory(run, output).trials(), file, form)
     typer.echo(f"wrote {rows} trials to {file}")

@@ -13,10 +13,10 @@ from uderia_bench.cli.options import colour, surroundings
 
 if TYPE_CHECKING:
     from uderia_bench.report.content import Report
-    from uderia_bench.runs.directory import RunDirectory
+    from uderia_bench.runs.run import Run
 
 
-def finish(run: RunDirectory, *, as_json: bool) -> None:
+def finish(run: Run, *, as_json: bool) -> None:
     """Have a run judged, conclude it, print its report and leave: 4, 5, 1 or 0 by its standing."""
     from uderia_bench import plugins
     from uderia_bench.commands import conclude
@@ -24,21 +24,21 @@ def finish(run: RunDirectory, *, as_json: bool) -> None:
     installed = plugins.load()
     with concluding(run):
         conclude.ask_judge(run, installed, surroundings(log_format="text"))
-        made = conclude.conclude(run, installed)
+        run, made = conclude.conclude(run, installed)
     leave(run, made, as_json=as_json)
 
 
 @contextmanager
-def concluding(run: RunDirectory) -> Iterator[None]:
+def concluding(run: Run) -> Iterator[None]:
     """Make what a run came to; a signal meanwhile leaves it to be gone on with."""
     from uderia_bench.runner import sitting, stop
 
     stop.take_as_interrupt()  # the run that listened before has given the signals back to the system
-    with sitting.interruptible(run):
+    with sitting.interruptible(run.directory):
         yield
 
 
-def leave(run: RunDirectory, made: Report, *, as_json: bool) -> None:
+def leave(run: Run, made: Report, *, as_json: bool) -> None:
     """Print a report and raise typer's exit with the code it stands for."""
     from uderia_bench.commands.run import settled_or_interrupted
     from uderia_bench.errors import Interrupted
@@ -53,7 +53,7 @@ def leave(run: RunDirectory, made: Report, *, as_json: bool) -> None:
     raise typer.Exit(int(content.standing(made)))
 
 
-def rendered(made: Report, form: str, run: RunDirectory | None = None, *, brief: bool = False) -> str:
+def rendered(made: Report, form: str, run: Run | None = None, *, brief: bool = False) -> str:
     """Return a report as the terminal takes it, without its last line break."""
     from uderia_bench.commands import report
 

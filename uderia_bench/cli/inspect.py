@@ -44,13 +44,13 @@ def command(
     from uderia_bench.reading.detectors import thresholds
     from uderia_bench.report.trial.inspected import to_json
     from uderia_bench.report.trial.text import to_text
-    from uderia_bench.runs import find
+    from uderia_bench.runs.run import opened
 
     compared = thresholds.changed(threshold or ())
     if task is not None and run is None:
         found = inspect.of_files(task, session, plugins.load(), compared)
     elif run is not None and trial is not None and task is None and session is None:
-        found = inspect.of_run(find.run(run, output), trial, plugins.load(), compared)
+        found = inspect.of_run(opened(run, output), trial, plugins.load(), compared)
     else:
         raise UsageError("name a run and a trial (inspect RUN TRIAL), or files (inspect --task FILE [--session FILE])")
     typer.echo(to_json(found) if as_json else to_text(found, width()).rstrip("\n"))

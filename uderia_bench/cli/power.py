@@ -35,9 +35,9 @@ def command(
     from uderia_bench.cli.finish import width
     from uderia_bench.commands import power
     from uderia_bench.report.power import as_dict, to_text
-    from uderia_bench.runs import find
+    from uderia_bench.runs.run import opened
 
-    installed, found = plugins.load(), find.run(run, output)
+    installed, found = plugins.load(), opened(run, output)
     share = None if effect is None else share_of(effect)
     plans = power.study(found, installed, metrics=metrics or (), effect=share, queries=queries or (), repeats=repeats or ())
     if as_json:

@@ -29,9 +29,10 @@ def command(
     from uderia_bench import plugins
     from uderia_bench.cli.finish import rendered
     from uderia_bench.commands import report, results
-    from uderia_bench.runs import directory, find
+    from uderia_bench.runs import directory
+    from uderia_bench.runs.run import opened
 
-    found = find.run(run, output)
+    found = opened(run, output)
     installed = plugins.load()
     made = results.read(found, installed)
     if isinstance(made, results.Stale):

@@ -32,7 +32,6 @@ def command(
     from uderia_bench.commands.run import resume
     from uderia_bench.runs import find
 
-    found = find.run(run, output)
+    found = find.directory(run, output)
     around = surroundings(log_format=log_format, allow_plain_http=allow_plain_http)
-    resume(found, around, [*(assignments or ()), *overrides({"grace": grace})])
-    finish(found, as_json=as_json)
+    finish(resume(found, around, [*(assignments or ()), *overrides({"grace": grace})]), as_json=as_json)

@@ -39,13 +39,13 @@ def command(
     from uderia_bench.runs import find
     from uderia_bench.runs.ledger import Ledger
 
-    found = find.run(run, output)
+    found = find.directory(run, output)
 
     def over(look: Look) -> bool:
         return not (look.left and look.running)
 
     with Ledger.open(found.ledger) as ledger:
-        watcher = Watcher(ledger, is_running=lambda: found.manifest().get("state") == "running")
+        watcher = Watcher(ledger, is_running=lambda: found.state() == "running")
         if as_json:
             typer.echo(json.dumps(progress.as_dict(watcher.look()), indent=2))
             return

@@ -11,22 +11,21 @@ from uderia_bench.analysis import Analysis
 from uderia_bench.plugins import Plugins
 from uderia_bench.reading import profile_types as type_registry
 from uderia_bench.reading.metrics import observe
-from uderia_bench.report import facts
 from uderia_bench.report.seed.files import SeedComparison, SeedProfile, SeedTrial, to_test_run
 from uderia_bench.report.seed.markdown import to_comparison_markdown
-from uderia_bench.runs.directory import RunDirectory
 from uderia_bench.runs.ledger import Ledger
+from uderia_bench.runs.run import Run
 from uderia_bench.trace import Trace
 from uderia_bench.trial import Stage, TrialRecord
 
 Read = tuple[TrialRecord, Trace]
 
 
-def write(run: RunDirectory, plugins: Plugins, *, arms: tuple[str, str], analysis: Analysis, at: datetime) -> tuple[str, ...]:
+def write(run: Run, plugins: Plugins, *, arms: tuple[str, str], analysis: Analysis, at: datetime) -> tuple[str, ...]:
     """Write ``test_run_<timestamp>.json`` and ``comparison_<timestamp>.md``; return the names, numbered from the second on."""
-    speed = facts.of(run.manifest(), {}).embedded_speed
+    speed = run.experiment.sim.speed if run.manifest.embedded else None
     by_query: dict[str, list[Read]] = {}
-    with Ledger.open(run.ledger) as ledger:
+    with Ledger.open(run.directory.ledger) as ledger:
         for record in ledger.records():
             if record.trial.stage is Stage.MEASURED:
                 read = (record, type_registry.read(record, plugins.profile_types))
@@ -49,7 +48,7 @@ def write(run: RunDirectory, plugins: Plugins, *, arms: tuple[str, str], analysi
             (f"test_run_{stamp}.json", to_test_run(comparison)),
             (f"comparison_{stamp}.md", to_comparison_markdown(comparison)),
         ):
-            run.write(name, text)
+            run.directory.write(name, text)
             written.append(name)
     return tuple(written)
 

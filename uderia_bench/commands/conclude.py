@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import asdict
-from typing import Any
 
 import anyio
 import polars as pl
@@ -22,8 +21,7 @@ from uderia_bench.reading import expected as expectations
 from uderia_bench.reading.detectors import DEFAULTS, Severity, Thresholds
 from uderia_bench.reading.judge import scores
 from uderia_bench.reading.pricing import PriceTable
-from uderia_bench.report import facts as run_facts
-from uderia_bench.report import findings, gates, judge
+from uderia_bench.report import facts, findings, gates, judge
 from uderia_bench.report.content import GateResult, IssueSummary, PricedModel, Report, Saving
 from uderia_bench.report.costs import costs, priced_models
 from uderia_bench.report.gates import Against
@@ -31,79 +29,75 @@ from uderia_bench.report.issues import summarise
 from uderia_bench.report.savings import savings
 from uderia_bench.runner import judging
 from uderia_bench.runner.sitting import Surroundings
-from uderia_bench.runs import baselines, find, log, manifest
+from uderia_bench.runs import find, log
 from uderia_bench.runs.directory import RunDirectory
 from uderia_bench.runs.ledger import Ledger
+from uderia_bench.runs.manifest import Pinned
+from uderia_bench.runs.run import Run
 from uderia_bench.trial import Outcome, Stage
 
 
-def ask_judge(run: RunDirectory, plugins: Plugins, around: Surroundings) -> None:
-    """Have the run's judge score what it has not scored yet; a run without a judge, or one that is not over, is left alone."""
-    facts = run.manifest()
-    if facts["state"] == "complete" and manifest.experiment_of(facts).judge is not None:
-        with log.into(run.log, as_json=around.log_as_json):
+def ask_judge(run: Run, plugins: Plugins, around: Surroundings) -> None:
+    """Have the run's judge score the answers it has not scored yet; a run without a judge, or not complete, is left alone."""
+    if run.manifest.complete and run.experiment.judge is not None:
+        with log.into(run.directory.log, as_json=around.log_as_json):
             anyio.run(judging.ask, run, plugins, around.environ)
 
 
-def conclude(run: RunDirectory, plugins: Plugins, thresholds: Thresholds = DEFAULTS) -> Report:
-    """Derive a run's Parquet, compare its arms and write its reports; returns the report for printing and judging."""
-    facts = run.manifest()
-    prices = PriceTable(own=manifest.experiment_of(facts).prices, served=pricing.served(facts.get("servers", {})))
+def conclude(run: Run, plugins: Plugins, thresholds: Thresholds = DEFAULTS) -> tuple[Run, Report]:
+    """Derive a run's Parquet, compare its arms and write its reports; return the run as it is now, and its report."""
+    prices = PriceTable(own=run.experiment.prices, served=pricing.served(run.manifest.servers))
     derived = derive.run(
-        run,
+        run.directory,
         metrics=plugins.metrics,
         types=plugins.profile_types,
         detectors=plugins.detectors,
         thresholds=thresholds,
-        expected=expectations.of(facts, plugins.expectations, scores.read(run.path).scores),
+        expected=expectations.of(run.manifest, plugins.expectations, scores.read(run.path).scores),
         prices=prices,
     )
-    found = {
-        "damaged": _damaged(run, derived),
-        "baseline": pinned(run, facts),
-        "prices": [asdict(priced) for priced in priced_models(run.trials(), run.derived("steps"), prices)],
-    }
-    run.write_manifest({**facts, "metrics": definitions.of(plugins.metrics), **found})
+    run = run.noted(
+        metrics=definitions.of(plugins.metrics),
+        damaged=_damaged(run, derived),
+        baseline=pinned(run),
+        prices=tuple(asdict(priced) for priced in priced_models(run.trials(), run.derived("steps"), prices)),
+    )
     made = report_on(run, plugins)
     results.keep(run, made, plugins)
     report.leave(run, made)
-    return made
+    return run, made
 
 
-def pinned(run: RunDirectory, facts: dict[str, Any]) -> dict[str, str] | None:
-    """Return the run that the experiment's baseline names, for the manifest; None where it names none, or none that is there.
+def pinned(run: Run) -> Pinned | None:
+    """Return the run that the experiment's baseline names; None where it names none, or the run is not there.
 
-    It is looked up once: wherever the name points later, the report of this run says what it was held against.
+    It is looked up once: the report stays comparable with the same run, wherever the name points later.
     """
-    name, known = manifest.experiment_of(facts).baseline, facts.get("baseline")
+    name, known = run.experiment.baseline, run.manifest.baseline
     if name is None or known is not None:
         return known
     try:
-        found = find.run(name, run.path.parent, beside=baselines.folder_of(facts))
+        found = find.directory(name, run.path.parent, beside=run.manifest.experiment_folder)
     except StoreError:
         return None
-    return {"run_id": found.run_id, "path": os.path.relpath(found.path, run.path.resolve())}
+    return Pinned(run_id=found.run_id, path=os.path.relpath(found.path, run.path.resolve()))
 
 
-def damage(facts: dict[str, Any]) -> tuple[str, ...]:
-    """Say what of a run could not be read, from its manifest."""
-    names = facts.get("damaged") or ()
-    if not names:
-        return ()
-    return (f"{len(names)} settled trials cannot be read from the damaged ledger: {', '.join(names)}",)
+def damage(run: Run) -> tuple[str, ...]:
+    """Name the settled trials of a run that cannot be read from its ledger."""
+    names = run.manifest.damaged
+    return (f"{len(names)} settled trials cannot be read from the damaged ledger: {', '.join(names)}",) if names else ()
 
 
-def _damaged(run: RunDirectory, derived: int) -> tuple[str, ...]:
+def _damaged(run: Run, derived: int) -> tuple[str, ...]:
     """Name the settled trials that could not be derived, because the ledger is damaged."""
-    with Ledger.open(run.ledger) as ledger:
-        return ledger.damaged() if derived < ledger.settled_count() else ()
+    with Ledger.open(run.directory.ledger) as ledger:
+        return tuple(ledger.damaged()) if derived < ledger.settled_count() else ()
 
 
-def report_on(run: RunDirectory, plugins: Plugins) -> Report:
+def report_on(run: Run, plugins: Plugins) -> Report:
     """Compare the arms of a derived run as its experiment planned."""
-    facts = run.manifest()
-    experiment = manifest.experiment_of(facts)
-    trials = run.trials()
+    experiment, trials = run.experiment, run.trials()
     measured = trials.filter(trials["stage"] == Stage.MEASURED.value)
     outcomes = Counter(Outcome(value) for value in measured["outcome"])
     present = set(measured["arm"])
@@ -125,17 +119,17 @@ def report_on(run: RunDirectory, plugins: Plugins) -> Report:
         correction=experiment.correction,
         confidence=experiment.confidence,
         seed=experiment.seed,
-        looked=manifest.looked(facts),
-        conditions=manifest.generator(facts),
+        looked=run.manifest.looked,
+        conditions=run.manifest.load_record,
     )
     issues = _issues(run, trials, plugins)
-    against = _against(run, facts, plugins)
+    against = _against(run, plugins)
     return Report(
-        facts=run_facts.of(facts, outcomes, notes=(*damage(facts), *filter(None, [against.whence]))),
+        facts=facts.of(run.manifest, outcomes, notes=(*damage(run), *filter(None, [against.whence]))),
         analysis=found,
         metrics=plugins.metrics,
         costs=costs(trials, tuple(summary.arm for summary in found.arms)),
-        prices=tuple(PricedModel(**priced) for priced in facts.get("prices", ())),
+        prices=tuple(PricedModel(**priced) for priced in run.manifest.prices),
         savings=_savings(run, trials),
         issues=issues,
         conversations=conversations.carry_over(trials),
@@ -145,13 +139,13 @@ def report_on(run: RunDirectory, plugins: Plugins) -> Report:
     )
 
 
-def _savings(run: RunDirectory, trials: pl.DataFrame) -> tuple[Saving, ...]:
+def _savings(run: Run, trials: pl.DataFrame) -> tuple[Saving, ...]:
     """Rank what could be saved; a run derived before there were detectors says nothing."""
     found = run.derived("issues")
     return () if found is None else savings(found, trials)
 
 
-def _issues(run: RunDirectory, trials: pl.DataFrame, plugins: Plugins) -> tuple[IssueSummary, ...]:
+def _issues(run: Run, trials: pl.DataFrame, plugins: Plugins) -> tuple[IssueSummary, ...]:
     """Sum up what detectors, checks and repeats show; of what an older derivation wrote no table for, nothing is said."""
     found, steps = run.derived("issues"), run.derived("steps")
     judged, stated = run.derived("checks"), run.derived("answers")
@@ -177,18 +171,18 @@ def _gates(
     return tuple(results)
 
 
-def _against(run: RunDirectory, facts: dict[str, Any], plugins: Plugins) -> Against:
-    """Hold a run against the baseline its experiment names.
+def _against(run: Run, plugins: Plugins) -> Against:
+    """Compare a run with the baseline that its experiment names, for the gates that use it.
 
-    On the first night there is none yet, and what its gates say is how to have one. An experiment names one only where a
-    gate compares with it (``check``), so that no comparison is made for nothing.
+    On the first night there is no baseline yet; the gates then say how to name one. ``check`` refuses a baseline that no gate
+    uses, so the comparison is never made in vain.
     """
-    named, pinned = manifest.experiment_of(facts).baseline, facts.get("baseline")
+    named, known = run.experiment.baseline, run.manifest.baseline
     if named is None:
         return Against(why="the experiment names no baseline")
-    if pinned is None:
+    if known is None:
         return Against(why=f"no run is found as {named} yet; 'uderia-bench baseline save {named} {run.run_id}' names this one")
-    baseline = RunDirectory((run.path / pinned["path"]).resolve())
+    baseline = RunDirectory((run.path / known.path).resolve())
     if not baseline.begun:
-        return Against(why=f"the baseline {named} was run {pinned['run_id']}, which is no longer in {baseline.path.parent}")
+        return Against(why=f"the baseline {named} was run {known.run_id}, which is no longer in {baseline.path.parent}")
     return diff.against(baseline, run, plugins)

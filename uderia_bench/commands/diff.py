@@ -10,22 +10,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
 
 import polars as pl
 
 from uderia_bench.analysis import Analysis, ArmSummary, Comparison
 from uderia_bench.analysis.analyse import analyse
-from uderia_bench.documents.experiment import SIM, Experiment
+from uderia_bench.documents.experiment import Experiment
+from uderia_bench.documents.experiment_parts import Load
 from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.plugins import Plugins
-from uderia_bench.report import facts as run_facts
 from uderia_bench.report import gates
 from uderia_bench.report.content import Report
+from uderia_bench.report.facts import of as facts_of
 from uderia_bench.report.gates import Against
-from uderia_bench.runs import manifest
 from uderia_bench.runs.directory import RunDirectory
+from uderia_bench.runs.manifest import Manifest
+from uderia_bench.runs.run import Run
 from uderia_bench.trial import Outcome, Stage
 
 GATE = "nothing worse than the baseline"
@@ -39,17 +39,20 @@ class _Side:
     """One of the two runs: what it was to do, what was done, its measured trials."""
 
     role: str
-    manifest: dict[str, Any]
-    experiment: Experiment
+    run: Run
     measured: pl.DataFrame
 
     @property
     def run_id(self) -> str:
-        return str(self.manifest["run_id"])
+        return self.run.run_id
 
     @property
-    def started_at(self) -> datetime:
-        return datetime.fromisoformat(self.manifest["started_at"])
+    def manifest(self) -> Manifest:
+        return self.run.manifest
+
+    @property
+    def experiment(self) -> Experiment:
+        return self.run.experiment
 
     def name(self, arm: str) -> str:
         """Return what an arm of this run is called beside its namesake."""
@@ -61,8 +64,8 @@ class _Side:
 
 
 def compare(
-    baseline: RunDirectory,
-    run: RunDirectory,
+    baseline: Run,
+    run: Run,
     plugins: Plugins,
     *,
     arm: str | None = None,
@@ -76,7 +79,7 @@ def compare(
     """
     if baseline.path == run.path:
         raise UsageError(f"{run.run_id} is compared with itself: name two runs")
-    sides = tuple(_side(role, directory) for role, directory in zip(_ROLES, (baseline, run), strict=True))
+    sides = tuple(_side(role, each) for role, each in zip(_ROLES, (baseline, run), strict=True))
     first, second = sides
     arms = _common(first, second, arm)
     unlike = tuple(_unlike(first, second, arms))
@@ -95,7 +98,7 @@ def compare(
     )
     found = _noted(found, first, second, arms, forced=tuple(f"forced: {reason}" for reason in unlike))
     outcomes = Counter(Outcome(value) for value in second.measured["outcome"])
-    facts = run_facts.of(second.manifest, outcomes, notes=(_whence(first),))
+    facts = facts_of(second.manifest, outcomes, notes=(_whence(first),))
     return Report(
         facts=replace(facts, interrupted=False),  # a comparison is over, also where a run that was forced into it is not
         analysis=found,
@@ -105,13 +108,14 @@ def compare(
     )
 
 
-def against(baseline: RunDirectory, run: RunDirectory, plugins: Plugins) -> Against:
+def against(directory: RunDirectory, run: Run, plugins: Plugins) -> Against:
     """Compare a run with its baseline for its gates; where they cannot be compared, the value says why."""
     try:
+        baseline = Run.open(directory)
         made = compare(baseline, run, plugins)
     except (UsageError, StoreError) as error:
         return Against(why=str(error))
-    arms = [arm.name for arm in manifest.experiment_of(run.manifest()).arms]
+    arms = [arm.name for arm in run.experiment.arms]
     compared = {comparison.candidate for comparison in made.analysis.comparisons}
     served = (note for one in made.analysis.comparisons for note in one.warnings if note.startswith(_DIFFER))
     return Against(
@@ -122,12 +126,11 @@ def against(baseline: RunDirectory, run: RunDirectory, plugins: Plugins) -> Agai
     )
 
 
-def _side(role: str, run: RunDirectory) -> _Side:
-    facts, trials = run.manifest(), run.trials()
+def _side(role: str, run: Run) -> _Side:
+    trials = run.trials()
     return _Side(
         role=role,
-        manifest=facts,
-        experiment=manifest.experiment_of(facts),
+        run=run,
         measured=trials.filter(trials["stage"] == Stage.MEASURED.value),
     )
 
@@ -150,15 +153,15 @@ def _common(first: _Side, second: _Side, wanted: str | None) -> tuple[str, ...]:
 
 def _unlike(first: _Side, second: _Side, arms: tuple[str, ...]) -> Iterator[str]:
     """Say in what the two runs were not asked the same."""
-    corpora = [side.manifest["corpus"] for side in (first, second)]
-    if corpora[0]["hash"] != corpora[1]["hash"]:
-        named = [f"{', '.join(corpus['names'])} ({corpus['hash'][:_HASH_SHOWN]})" for corpus in corpora]
+    corpora = [side.manifest.corpus for side in (first, second)]
+    if corpora[0].hash != corpora[1].hash:
+        named = [f"{', '.join(corpus.names)} ({corpus.hash[:_HASH_SHOWN]})" for corpus in corpora]
         yield f"the corpora differ, {named[0]} and {named[1]}"
     repeats = [side.experiment.repeats for side in (first, second)]
     if repeats[0] != repeats[1]:
         yield f"the repeats differ, {repeats[0]} and {repeats[1]}"
     for side in (first, second):
-        planned = side.manifest["plan"]["measured"]
+        planned = side.manifest.plan.measured
         if side.measured.height < planned:
             yield f"{side.run_id} is incomplete, {side.measured.height} of {planned} trials"
     for arm in arms:
@@ -194,10 +197,10 @@ def _noted(found: Analysis, first: _Side, second: _Side, arms: tuple[str, ...], 
 
 def _served_otherwise(first: _Side, second: _Side, arm: str) -> Iterator[str]:
     """Say in what an arm was configured otherwise: the effect is of that, too."""
-    before, after = (side.manifest["arms"][arm] for side in (first, second))
+    before, after = (side.manifest.arms[arm] for side in (first, second))
     for fact in ("server", "profile_tag", "profile_type", "models"):
-        if before.get(fact) != after.get(fact):
-            yield f"{_DIFFER} {fact} of {arm}: {_words(before.get(fact))}, now {_words(after.get(fact))}"
+        if getattr(before, fact) != getattr(after, fact):
+            yield f"{_DIFFER} {fact} of {arm}: {_words(getattr(before, fact))}, now {_words(getattr(after, fact))}"
 
 
 def _changed(first: _Side, second: _Side) -> Iterator[str]:
@@ -205,27 +208,28 @@ def _changed(first: _Side, second: _Side) -> Iterator[str]:
     began = f"{second.run_id} began {_apart(first, second)} {first.run_id}"
     yield f"unpaired in time: {began}; what changed meanwhile is in the numbers"
     before, after = first.experiment, second.experiment
-    conditions = [
+    conditions: list[tuple[str, object, object]] = [
         ("concurrency", before.load.concurrency, after.load.concurrency),
         ("isolation", before.load.isolation, after.load.isolation),
-        (
-            "load.sweep",
-            *(", ".join(f"{level:g}" for level in load.sweep or ()) or "none" for load in (before.load, after.load)),
-        ),
+        ("load.sweep", _levels(before.load), _levels(after.load)),
         ("load.ramp", f"{before.load.ramp:g} s", f"{after.load.ramp:g} s"),
         ("timeout", f"{before.timeout:g} s", f"{after.timeout:g} s"),
         ("margins", before.margins, after.margins),
-        ("uderia-bench", first.manifest["versions"].get("uderia-bench"), second.manifest["versions"].get("uderia-bench")),
+        ("uderia-bench", first.manifest.versions.get("uderia-bench"), second.manifest.versions.get("uderia-bench")),
     ]
-    if all(any(arm["server"] == SIM for arm in side.manifest["arms"].values()) for side in (first, second)):
+    if first.manifest.embedded and second.manifest.embedded:
         conditions.append(("speed of the embedded Uderia", before.sim.speed, after.sim.speed))
     for name, was, now in conditions:
         if was != now:
             yield f"{_DIFFER} {name}: {_words(was)}, now {_words(now)}"
 
 
+def _levels(load: Load) -> str:
+    return ", ".join(f"{level:g}" for level in load.sweep or ()) or "none"
+
+
 def _apart(first: _Side, second: _Side) -> str:
-    seconds = (second.started_at - first.started_at).total_seconds()
+    seconds = (second.manifest.started_at - first.manifest.started_at).total_seconds()
     minutes = round(abs(seconds) / 60)
     units = ((24 * 60, "days"), (60, "hours"), (1, "minutes"))
     length, unit = next(((minutes / size, name) for size, name in units if minutes >= 2 * size), (minutes, "minutes"))
@@ -239,4 +243,4 @@ def _words(value: object) -> str:
 
 
 def _whence(first: _Side) -> str:
-    return f"baseline {first.run_id}, experiment {first.experiment.name}, of {first.started_at:%Y-%m-%d %H:%M:%S} UTC"
+    return f"baseline {first.run_id}, experiment {first.experiment.name}, of {first.manifest.started_at:%Y-%m-%d %H:%M:%S} UTC"

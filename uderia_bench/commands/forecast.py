@@ -5,18 +5,16 @@ An estimate by means, without an interval: other queries cost other amounts, and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from uderia_bench.documents.experiment import Experiment
 from uderia_bench.documents.experiment_parts import Arm
 from uderia_bench.runner.plan import Outline
-from uderia_bench.runs import find, manifest
-from uderia_bench.runs.directory import RunDirectory
+from uderia_bench.runs import find
+from uderia_bench.runs.run import Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,19 +34,17 @@ class ArmForecast:
 
 def forecast(experiment: Experiment, outline: Outline, output: Path) -> tuple[ArmForecast, ...]:
     """Return a forecast for every arm that was run before."""
-    earlier = [(run.manifest(), run) for run in find.runs(output)] if output.is_dir() else []
-    earlier.sort(key=lambda pair: str(pair[0].get("started_at")), reverse=True)
+    earlier = [Run.open(each) for each in find.runs(output)] if output.is_dir() else []
+    earlier.sort(key=lambda run: run.manifest.started_at, reverse=True)
     found = (_arm(experiment, arm, outline, earlier) for arm in experiment.arms)
     return tuple(one for one in found if one is not None)
 
 
-def _arm(
-    experiment: Experiment, arm: Arm, outline: Outline, earlier: list[tuple[dict[str, Any], RunDirectory]]
-) -> ArmForecast | None:
+def _arm(experiment: Experiment, arm: Arm, outline: Outline, earlier: list[Run]) -> ArmForecast | None:
     planned = next((share.measured + share.warmups for share in outline.arms if share.arm == arm.name), 0)
-    for said, run in earlier:
-        name = _same(experiment, arm, said)
-        if name is None or not any((run.path / "trials").glob("*.parquet")):
+    for run in earlier:
+        name = _same(experiment, arm, run.experiment)
+        if name is None or not run.directory.parts():
             continue
         trials = _at_the_lightest_load(run.trials().filter(pl.col("arm") == name))
         if trials.height:
@@ -71,9 +67,8 @@ def _at_the_lightest_load(trials: pl.DataFrame) -> pl.DataFrame:
     return trials.filter(pl.col("level") == pl.col("level").min())
 
 
-def _same(experiment: Experiment, arm: Arm, said: Mapping[str, Any]) -> str | None:
+def _same(experiment: Experiment, arm: Arm, before: Experiment) -> str | None:
     """Return what an earlier run called the arm: the same profile on the same server, as fast where it is embedded."""
-    before = manifest.experiment_of(dict(said))
     server = experiment.server_of(arm.name)
     for other in before.arms:
         same = _tag(other.profile) == _tag(arm.profile) and before.server_of(other.name) == server

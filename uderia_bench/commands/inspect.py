@@ -17,8 +17,8 @@ from uderia_bench.reading import profile_types as type_registry
 from uderia_bench.reading.detectors import Thresholds
 from uderia_bench.reading.judge import scores
 from uderia_bench.report.trial.inspected import Inspected
-from uderia_bench.runs.directory import RunDirectory
 from uderia_bench.runs.ledger import Ledger
+from uderia_bench.runs.run import Run
 from uderia_bench.trace import Trace
 from uderia_bench.trial import Ending, Serving, Stage, Trial, TrialRecord
 
@@ -26,18 +26,18 @@ _CAPTURE = frozenset({"request", "status", "body"})  # an exchange written down 
 _CANDIDATES = 5
 
 
-def of_run(run: RunDirectory, wanted: str, plugins: Plugins, thresholds: Thresholds) -> Inspected:
+def of_run(run: Run, wanted: str, plugins: Plugins, thresholds: Thresholds) -> Inspected:
     """Return a settled trial of a run by its id or the beginning of it, judged as ``derive`` judges it.
 
     Raises ``UsageError`` where no trial or more than one is meant, or the trial has not ended yet.
     """
-    with Ledger.open(run.ledger) as ledger:
+    with Ledger.open(run.directory.ledger) as ledger:
         trial = _meant(wanted, ledger.plan())
         with closing(ledger.records({trial.query_id})) as records:
             record = next((found for found in records if found.trial.trial_id == trial.trial_id), None)
         if record is None:
             raise UsageError(f"trial {trial.trial_id} has not ended: go on with 'uderia-bench resume {run.path}'")
-        expected = expectations.of(run.manifest(), plugins.expectations, scores.read(run.path).scores)
+        expected = expectations.of(run.manifest, plugins.expectations, scores.read(run.path).scores)
         others = derive.referenced(ledger, expected, plugins.profile_types)
     trace, _ = expected.judged(record.trial, type_registry.read(record, plugins.profile_types), others)
     return _inspected(record, trace, plugins, thresholds, planned=True)

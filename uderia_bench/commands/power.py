@@ -8,19 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from uderia_bench.analysis.power import Planning, plan
-from uderia_bench.documents.experiment import SIM
 from uderia_bench.errors import UsageError
 from uderia_bench.plugins import Plugins
 from uderia_bench.report import content
-from uderia_bench.runs import manifest
-from uderia_bench.runs.directory import RunDirectory
+from uderia_bench.runs.run import Run
 
 QUERIES = (50, 100, 300)  # beside as many as the run had
 REPEATS = (1, 3, 5)
 
 
 def study(
-    run: RunDirectory,
+    run: Run,
     plugins: Plugins,
     *,
     metrics: Sequence[str] = (),
@@ -32,9 +30,7 @@ def study(
 
     Raises ``UsageError`` where a metric is unknown or the run has no contrast whose arms were both measured.
     """
-    facts = run.manifest()
-    experiment = manifest.experiment_of(facts)
-    trials = run.trials()
+    experiment, trials = run.experiment, run.trials()
     known = {metric.name: metric for metric in plugins.metrics}
     wanted = tuple(metrics) or tuple(name for name in experiment.margins if name in known)
     if unknown := [name for name in wanted if name not in known]:
@@ -51,16 +47,13 @@ def study(
             metrics=tuple(known[name] for name in wanted),
             effects=dict(experiment.margins) if effect is None else dict.fromkeys(wanted, effect),
             confidence=experiment.confidence,
-            queries=tuple(queries) or tuple(sorted({int(facts["corpus"]["queries"]), *QUERIES})),
+            queries=tuple(queries) or tuple(sorted({run.manifest.corpus.queries, *QUERIES})),
             repeats=tuple(repeats) or tuple(sorted({experiment.repeats, *REPEATS})),
         )
         for baseline, candidate in contrasts
     )
 
 
-def remarks(run: RunDirectory) -> tuple[str, ...]:
+def remarks(run: Run) -> tuple[str, ...]:
     """Return what must be read beside the prices: an embedded server's minutes and dollars are nobody's."""
-    facts = run.manifest()
-    if not any(arm["server"] == SIM for arm in facts["arms"].values()):
-        return ()
-    return (content.embedded(manifest.experiment_of(facts).sim.speed),)
+    return (content.embedded(run.experiment.sim.speed),) if run.manifest.embedded else ()

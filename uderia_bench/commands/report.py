@@ -13,8 +13,8 @@ from uderia_bench.report.formats.html import Kept, to_html
 from uderia_bench.report.formats.junit import to_junit
 from uderia_bench.report.formats.markdown import to_markdown
 from uderia_bench.report.formats.text import to_text
-from uderia_bench.runs.directory import RunDirectory
 from uderia_bench.runs.ledger import Ledger
+from uderia_bench.runs.run import Run
 
 FORMS = ("text", "markdown", "json", "html", "junit")
 LEFT = {"report.md": "markdown", "report.json": "json", "report.html": "html"}
@@ -23,9 +23,7 @@ _TABLES = "trials"  # worth naming beside them: what a notebook reads
 _OUTPUT = Path("output")  # where every command looks for a run's id unless it is told
 
 
-def render(
-    report: Report, form: str, run: RunDirectory | None, *, width: int = 80, colour: bool = False, brief: bool = False
-) -> str:
+def render(report: Report, form: str, run: Run | None, *, width: int = 80, colour: bool = False, brief: bool = False) -> str:
     """Return a report in one of ``FORMS``; raises ``UsageError`` for any other.
 
     A report names the files of its ``run`` where they lie now, and the page shows its trials; a report of no single run has
@@ -50,27 +48,27 @@ def render(
     raise UsageError(f"--format {form}: use {', '.join(FORMS[:-1])} or {FORMS[-1]}")
 
 
-def typed(run: RunDirectory) -> str:
+def typed(run: Run) -> str:
     """Return what a command finds a run by from here: its id, or its path where it lies elsewhere than the id is looked for."""
     return run.run_id if (_OUTPUT / run.run_id).resolve() == run.path.resolve() else shlex.quote(str(run.path))
 
 
-def leave(run: RunDirectory, report: Report) -> None:
+def leave(run: Run, report: Report) -> None:
     """Write the files of ``LEFT`` into the run directory."""
     for name, form in LEFT.items():
-        run.write(name, render(report, form, run))
+        run.directory.write(name, render(report, form, run))
 
 
-def _kept(run: RunDirectory) -> Kept:
+def _kept(run: Run) -> Kept:
     """Read what the page shows beside the report; the prompts only where the ledger is still there."""
     try:
-        with Ledger.open(run.ledger) as ledger:
+        with Ledger.open(run.directory.ledger) as ledger:
             prompts = {trial.query_id: trial.prompt for trial in ledger.plan()}
     except StoreError:
         prompts = {}
     return Kept(
         trials=run.trials(),
-        manifest=run.manifest(),
+        manifest=run.manifest.to_json(),
         steps=run.derived("steps"),
         issues=run.derived("issues"),
         prompts=prompts,

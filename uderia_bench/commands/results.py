@@ -24,7 +24,8 @@ from uderia_bench.reading.detectors import Detector
 from uderia_bench.reading.judge import scores as judgements
 from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.report.content import Report
-from uderia_bench.runs.directory import MANIFEST, RunDirectory
+from uderia_bench.runs.directory import MANIFEST
+from uderia_bench.runs.run import Run
 
 NAME = "results.jsonl"
 
@@ -46,13 +47,13 @@ class Stale:
     reason: str
 
 
-def keep(run: RunDirectory, report: Report, plugins: Plugins) -> None:
+def keep(run: Run, report: Report, plugins: Plugins) -> None:
     """Write the report of a run whose tables and manifest are written; raises ``StoreError`` where that cannot be done."""
     parts = tuple(getattr(report, name) for name in _parts())
-    run.write(NAME, orjson.dumps(_grounds(run, plugins)) + b"\n" + _adapter().dump_json(parts) + b"\n")
+    run.directory.write(NAME, orjson.dumps(_grounds(run, plugins)) + b"\n" + _adapter().dump_json(parts) + b"\n")
 
 
-def read(run: RunDirectory, plugins: Plugins) -> Report | Stale:
+def read(run: Run, plugins: Plugins) -> Report | Stale:
     """Return the report that ``keep`` wrote, or why it does not hold (any more)."""
     try:
         grounds, _, body = (run.path / NAME).read_bytes().partition(b"\n")
@@ -83,7 +84,7 @@ def _adapter() -> TypeAdapter[tuple[Any, ...]]:
     return TypeAdapter(whole, config=ConfigDict(ser_json_inf_nan="constants"))
 
 
-def _grounds(run: RunDirectory, plugins: Plugins) -> dict[str, str]:
+def _grounds(run: Run, plugins: Plugins) -> dict[str, str]:
     """Say what a report made now would rest on."""
     return {
         "version": __version__,

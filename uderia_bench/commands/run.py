@@ -1,6 +1,6 @@
-"""The whole job, from an experiment to a run directory with its reports: plan, connect, run, derive, compare, write.
+"""Start a run and go on with one: plan, connect, ask.
 
-It prints nothing but progress and decides no exit code; the command line does both, from the report's one rule.
+The command line prints the report and decides the exit code.
 """
 
 from __future__ import annotations
@@ -14,49 +14,44 @@ from uderia_bench.documents.yaml import Override
 from uderia_bench.errors import Interrupted
 from uderia_bench.runner import plan, sitting
 from uderia_bench.runner.sitting import Surroundings
-from uderia_bench.runs import directory as store
-from uderia_bench.runs import manifest
+from uderia_bench.runs import directory
 from uderia_bench.runs.directory import RunDirectory
 from uderia_bench.runs.ledger import Ledger
+from uderia_bench.runs.run import Run
 
 
-def start(experiment: Experiment, *, output: Path, run_id: str | None, around: Surroundings) -> RunDirectory:
-    """Run an experiment into a new run directory, as far as nobody interrupts it.
+def start(experiment: Experiment, *, output: Path, run_id: str | None, around: Surroundings) -> Run:
+    """Run an experiment into a new run directory.
 
-    Raises ``StoreError`` where the directory cannot be made and ``CannotRun`` where the servers or profiles are not there; then
-    nothing is left behind.
+    Raises ``StoreError`` if the directory cannot be made and ``CannotRun`` if a server or a profile is not there; both leave
+    nothing behind. Raises ``Interrupted``, with the way to go on, if the run stops early.
     """
     trials = plan.build(experiment, experiment.queries)
     started_at = datetime.now(UTC)
-    run = store.create(output, run_id or f"{started_at:%Y%m%d-%H%M%S}-{_slug(experiment.name)}")
+    made = directory.create(output, run_id or f"{started_at:%Y%m%d-%H%M%S}-{_slug(experiment.name)}")
     try:
-        sitting.first(experiment, trials, run, around, started_at)
+        return sitting.first(experiment, trials, made, around, started_at)
     except BaseException:
-        run.remove_if_unused()
+        made.remove_if_unused()
         raise
-    return run
 
 
-def resume(run: RunDirectory, around: Surroundings, overrides: Iterable[str | Override] = ()) -> RunDirectory:
-    """Ask what an interrupted run left unasked; what was answered is not asked again. ``overrides`` set what ends it early.
+def resume(found: RunDirectory, around: Surroundings, overrides: Iterable[str | Override] = ()) -> Run:
+    """Ask the trials that an interrupted run has left; ``overrides`` set anew what ends it early.
 
-    A run that a declared look has decided has nothing left to ask.
+    A run that a declared interim look decided has nothing left to ask.
     """
-    facts = manifest.amended(run.manifest(), overrides)
-    if not facts.get("decided"):
-        sitting.again(facts, run, around)
-    return run
+    run = Run.open(found, overrides)
+    return run if run.manifest.decided else sitting.again(run, around)
 
 
-def settled_or_interrupted(run: RunDirectory) -> None:
-    """Raise ``Interrupted``, with how to go on, where a run has trials left to ask."""
-    with Ledger.open(run.ledger) as ledger:
+def settled_or_interrupted(run: Run) -> None:
+    """Raise ``Interrupted``, with the way to go on, if a run has trials left to ask."""
+    with Ledger.open(run.directory.ledger) as ledger:
         left = len(ledger.unsettled())
-    facts = run.manifest()
-    if left and not facts.get("decided"):
-        reason = facts.get("stopped")
-        because = f"{reason}; " if reason else ""
-        raise Interrupted(f"{because}{left} trials are left: {sitting.how_to_go_on(run)}")
+    if left and not run.manifest.decided:
+        because = f"{run.manifest.stopped}; " if run.manifest.stopped else ""
+        raise Interrupted(f"{because}{left} trials are left: {sitting.how_to_go_on(run.directory)}")
 
 
 def _slug(name: str) -> str:

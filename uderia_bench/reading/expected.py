@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from uderia_bench.documents.expectation import Expectation
 from uderia_bench.reading.expectations import Answer, Check, ExpectationKind, check, passed_ratio, plain_text
 from uderia_bench.reading.judge.asks import Case, Opinion, Score, Settings, opinion
-from uderia_bench.runs.manifest import experiment_of
+from uderia_bench.runs.manifest import Manifest
 from uderia_bench.trace import Trace
 from uderia_bench.trial import Outcome, Stage, Trial
 
@@ -90,16 +89,12 @@ def plain_answers(read: Iterable[tuple[Trial, Trace]]) -> dict[Round, dict[str, 
     return answers
 
 
-def of(manifest: dict[str, Any], kinds: Sequence[ExpectationKind], scores: Mapping[str, Score] | None = None) -> Expected:
-    """Return what the run expected of each query's turns, to be judged by ``kinds`` and the scores its judge has given."""
-    found: dict[Asked, list[Expectation]] = {}
-    for query_id, entries in manifest["corpus"].get("expect", {}).items():
-        for entry in entries:
-            expectation = Expectation.model_validate(entry, strict=False)  # JSON has no tuples
-            found.setdefault((query_id, entry["turn"]), []).append(expectation)
-    judge = experiment_of(manifest).judge if found else None
+def of(manifest: Manifest, kinds: Sequence[ExpectationKind], scores: Mapping[str, Score] | None = None) -> Expected:
+    """Return what a run expects of each query's turns, checked by ``kinds`` and by the scores its judge has given."""
+    expectations = manifest.expectations()
+    judge = manifest.experiment.judge if expectations else None
     return Expected(
-        of={asked: tuple(each) for asked, each in found.items()},
+        of=expectations,
         kinds={kind.name: kind for kind in kinds},
         judge=None
         if judge is None

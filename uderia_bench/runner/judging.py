@@ -20,9 +20,8 @@ from uderia_bench.reading import expected as expectations
 from uderia_bench.reading import profile_types as type_registry
 from uderia_bench.reading.judge import scores
 from uderia_bench.reading.judge.asks import Ask, asks, read
-from uderia_bench.runs import manifest
-from uderia_bench.runs.directory import RunDirectory
 from uderia_bench.runs.ledger import Ledger
+from uderia_bench.runs.run import Run
 
 KEY = "UDERIA_JUDGE_KEY"
 """The environment's name of the judge's key; an endpoint on this machine mostly needs none."""
@@ -32,9 +31,9 @@ GIVE_UP = 3  # failures in a row after which a judge counts as down: one may be 
 log = structlog.get_logger(__name__)
 
 
-async def ask(run: RunDirectory, plugins: Plugins, environ: Mapping[str, str], *, transport: Transport | None = None) -> None:
+async def ask(run: Run, plugins: Plugins, environ: Mapping[str, str], *, transport: Transport | None = None) -> None:
     """Ask the run's judge for every score that is missing; without a judge, or without a rubric, nothing happens."""
-    judge = manifest.experiment_of(run.manifest()).judge
+    judge = run.experiment.judge
     missing = list(_missing(run, plugins)) if judge is not None else []
     if judge is None or not missing:
         return
@@ -46,10 +45,10 @@ async def ask(run: RunDirectory, plugins: Plugins, environ: Mapping[str, str], *
         scores.note(run.path, str(refused))
 
 
-def _missing(run: RunDirectory, plugins: Plugins) -> Iterator[Ask]:
-    expected = expectations.of(run.manifest(), plugins.expectations)
+def _missing(run: Run, plugins: Plugins) -> Iterator[Ask]:
+    expected = expectations.of(run.manifest, plugins.expectations)
     known = set(scores.read(run.path).scores)
-    with Ledger.open(run.ledger) as ledger:
+    with Ledger.open(run.directory.ledger) as ledger:
         for record in ledger.records():
             if not expected.rubrics(record.trial):
                 continue
@@ -64,7 +63,7 @@ def _missing(run: RunDirectory, plugins: Plugins) -> Iterator[Ask]:
 class _Asking:
     """The calls of one run, some at a time, until they are done or the judge is down."""
 
-    def __init__(self, run: RunDirectory, judge: Judge, endpoint: Endpoint) -> None:
+    def __init__(self, run: Run, judge: Judge, endpoint: Endpoint) -> None:
         self._run, self._judge, self._endpoint = run, judge, endpoint
         self._failures = 0  # in a row
 

@@ -36,6 +36,7 @@ from uderia_bench.runs import manifest
 from uderia_bench.runs.directory import RunDirectory
 from uderia_bench.runs.interim import Decided
 from uderia_bench.runs.ledger import Ledger
+from uderia_bench.runs.run import Run
 from uderia_bench.trace import Trace
 from uderia_bench.trial import Serving, Trial, TrialRecord
 
@@ -62,39 +63,42 @@ class _Session:
 
 
 def first(
-    experiment: Experiment, trials: Sequence[Trial], run: RunDirectory, around: Surroundings, started_at: datetime
-) -> None:
-    """Begin a run and ask what there is time for; raises ``Interrupted`` where what happens leaves it to be gone on with."""
+    experiment: Experiment, trials: Sequence[Trial], made: RunDirectory, around: Surroundings, started_at: datetime
+) -> Run:
+    """Begin a run in its new directory and ask what there is time for.
 
-    async def work(session: _Session) -> None:
-        facts = manifest.begun(
-            experiment, trials, run_id=run.run_id, arms=session.arms, servers=session.facts, started_at=started_at
+    Raises ``Interrupted``, with the way to go on, if the run stops early.
+    """
+
+    async def work(session: _Session) -> Run:
+        begun = manifest.begun(
+            experiment, trials, run_id=made.run_id, arms=session.arms, servers=session.facts, started_at=started_at
         )
-        with Ledger.create(run.ledger, trials, session.arms) as ledger:
-            run.write_manifest(facts)  # after the ledger: from here on there is a run to go on with
-            with logs.into(run.log, as_json=around.log_as_json):
-                await _ask(experiment, run, session, ledger, around)
+        with Ledger.create(made.ledger, trials, session.arms) as ledger:
+            run = Run(directory=made, manifest=begun).written(begun)  # after the ledger: from here on the run can be resumed
+            with logs.into(made.log, as_json=around.log_as_json):
+                return await _ask(run, session, ledger, around)
 
-    _sit(experiment, run, around, work)
+    return _sit(experiment, made, around, work)
 
 
-def again(facts: dict[str, Any], run: RunDirectory, around: Surroundings) -> None:
-    """Go on with a run, by its manifest as it is to be from now on; raises as ``first``. One that is done is left alone."""
-    experiment = manifest.experiment_of(facts)
-    with Ledger.open(run.ledger) as ledger:
-        if facts["state"] == "complete" and not ledger.unsettled():
-            return
+def again(run: Run, around: Surroundings) -> Run:
+    """Go on with a run, with its manifest as it is to be from now on; raises as ``first``. A complete run is left alone."""
+    with Ledger.open(run.directory.ledger) as ledger:
+        if run.manifest.complete and not ledger.unsettled():
+            return run
 
-    async def work(session: _Session) -> None:
-        with logs.into(run.log, as_json=around.log_as_json), Ledger.open(run.ledger) as ledger:
-            run.write_manifest({**run.manifest(), "experiment": facts["experiment"]})
+    async def work(session: _Session) -> Run:
+        directory = run.directory
+        with logs.into(directory.log, as_json=around.log_as_json), Ledger.open(directory.ledger) as ledger:
+            run.written(run.manifest)
             embedded_arms = [arm for arm, expected in session.arms.items() if expected.server == SIM]
             if forgotten := ledger.forget(embedded_arms):
-                # It was a child of the process that was interrupted: its sessions and tasks went with it.
+                # The embedded server was a child of the interrupted process: its sessions and tasks are gone.
                 log.warning("the embedded server is a new one: asking again", trials=forgotten)
-            await _ask(experiment, run, session, ledger, around)
+            return await _ask(run, session, ledger, around)
 
-    _sit(experiment, run, around, work)
+    return _sit(run.experiment, run.directory, around, work)
 
 
 def how_to_go_on(run: RunDirectory) -> str:
@@ -102,19 +106,21 @@ def how_to_go_on(run: RunDirectory) -> str:
     return f"go on with 'uderia-bench resume {run.path}'"
 
 
-def _sit(experiment: Experiment, run: RunDirectory, around: Surroundings, work: Callable[[_Session], Awaitable[None]]) -> None:
-    async def signed_in(addresses: Mapping[str, str]) -> None:
+def _sit(
+    experiment: Experiment, directory: RunDirectory, around: Surroundings, work: Callable[[_Session], Awaitable[Run]]
+) -> Run:
+    async def signed_in(addresses: Mapping[str, str]) -> Run:
         async with _session(experiment, addresses, around) as session:
-            await work(session)
+            return await work(session)
 
     # Signing in is logged too, before there is a run to log into.
     with (
-        interruptible(run),
-        run.claimed(),
+        interruptible(directory),
+        directory.claimed(),
         logs.into(None, as_json=around.log_as_json),
         _served(experiment) as addresses,
     ):
-        anyio.run(signed_in, addresses)
+        return anyio.run(signed_in, addresses)
 
 
 @contextmanager
@@ -165,8 +171,9 @@ async def _session(experiment: Experiment, addresses: Mapping[str, str], around:
         yield _Session(servers=servers, arms=arms, facts=facts)
 
 
-async def _ask(experiment: Experiment, run: RunDirectory, session: _Session, ledger: Ledger, around: Surroundings) -> None:
-    """Ask what the ledger has left, and say in the manifest how far it came."""
+async def _ask(run: Run, session: _Session, ledger: Ledger, around: Surroundings) -> Run:
+    """Ask what the ledger has left; return the run with how far it came in its manifest."""
+    experiment = run.experiment
     left = ledger.unsettled()
     stop = Stop(listened_to(), say=lambda text: around.console.print(text, highlight=False, markup=False))
     with progress.shown(len(left), around.console) as watch, collector_paused() as collect:
@@ -195,27 +202,27 @@ async def _ask(experiment: Experiment, run: RunDirectory, session: _Session, led
                     understand=profile_types.totals if looks is None else profile_types.read,  # any metric may be looked at
                 )
                 await runner.run(left)
-            complete = _leave_word(run, ledger, stop, gauge, None if looks is None else looks.decided)
+            ended = _ended(run, ledger, stop, gauge, None if looks is None else looks.decided)
         except StoreError as error:
-            raise Interrupted(f"{error}; when that is mended, {how_to_go_on(run)}") from error
+            raise Interrupted(f"{error}; when that is mended, {how_to_go_on(run.directory)}") from error
         except CannotRun as error:
-            _leave_word(run, ledger, stop, gauge)
-            raise type(error)(f"{error}; then {how_to_go_on(run)}") from error
-        if experiment.sessions == "archive" and complete:
+            _ended(run, ledger, stop, gauge)
+            raise type(error)(f"{error}; then {how_to_go_on(run.directory)}") from error
+        if experiment.sessions == "archive" and ended.manifest.complete:
             await _archive(session, ledger)
+        return ended
 
 
-def _leave_word(run: RunDirectory, ledger: Ledger, stop: Stop, gauge: Gauge, decided: Decided | None = None) -> bool:
-    """Say in the manifest how far the run came, why it stopped and what it measured of itself; returns whether it is complete.
+def _ended(run: Run, ledger: Ledger, stop: Stop, gauge: Gauge, decided: Decided | None = None) -> Run:
+    """Write into the manifest how far the run came, why it stopped and what the load generator measured of itself.
 
-    One that a look has decided is.
+    A run that an interim look decided is complete.
     """
     left = len(ledger.unsettled()) if decided is None else 0
-    facts = manifest.ended(run.manifest(), left=left, ended_at=datetime.now(UTC), decided=decided)
-    measured = manifest.measured(facts, gauge.conditions())
-    run.write_manifest({**measured, "stopped": stop.reason if left else None})
     log.info("run ends", run=run.run_id, left=left, reason=stop.reason, **ledger.counts())
-    return not left
+    return run.written(
+        run.manifest.ended(left=left, at=datetime.now(UTC), stopped=stop.reason, record=gauge.conditions(), decided=decided)
+    )
 
 
 def _conditions(experiment: Experiment) -> LoadPlan:

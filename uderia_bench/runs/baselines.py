@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from uderia_bench.errors import StoreError
 
@@ -33,12 +32,6 @@ def load(file: Path = FILE) -> dict[str, str]:
     if not isinstance(data, dict) or not all(isinstance(path, str) for path in data.values()):
         raise StoreError(f"{file}: not a file of baselines: it maps names to run directories")
     return data
-
-
-def folder_of(facts: Mapping[str, Any]) -> Path | None:
-    """Return the directory of the experiment file that a manifest names; None where it names none, or none that is there."""
-    said = facts.get("experiment_file")
-    return Path(said).parent if isinstance(said, str) and Path(said).is_file() else None
 
 
 def files(folders: Iterable[Path | None]) -> tuple[Path, ...]:

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,8 +59,8 @@ class RunDirectory:
         """Whether there is a run to go on with: the manifest comes when all that needs is there."""
         return (self.path / MANIFEST).exists()
 
-    def manifest(self) -> dict[str, Any]:
-        """Read the manifest; raises ``StoreError`` where it is missing or broken."""
+    def read_manifest(self) -> dict[str, Any]:
+        """Read the JSON of the manifest; raises ``StoreError`` if it is missing or broken. ``Run.open`` gives its value."""
         path = self.path / MANIFEST
         try:
             data = orjson.loads(path.read_bytes())
@@ -70,9 +70,14 @@ class RunDirectory:
             raise StoreError(f"{path}: not a manifest")
         return data
 
-    def write_manifest(self, facts: dict[str, Any]) -> None:
-        """Write the manifest whole."""
-        self.write(MANIFEST, orjson.dumps(facts, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS))
+    def state(self) -> str | None:
+        """Read how far the manifest says the run is: ``running``, ``interrupted`` or ``complete``."""
+        state = self.read_manifest().get("state")
+        return state if isinstance(state, str) else None
+
+    def write_manifest(self, said: Mapping[str, Any]) -> None:
+        """Write the JSON of the manifest, all of it or nothing."""
+        self.write(MANIFEST, orjson.dumps(said, option=orjson.OPT_INDENT_2))
 
     def write(self, name: str, content: bytes | str) -> Path:
         """Write one file of the run, whole or not at all."""

@@ -12,9 +12,10 @@ import polars as pl
 from uderia_bench.errors import StoreError
 from uderia_bench.runs import baselines
 from uderia_bench.runs.directory import MANIFEST, RunDirectory, scan
+from uderia_bench.runs.manifest import folder_of
 
 
-def run(name: str, output: Path, *, beside: Path | None = None) -> RunDirectory:
+def directory(name: str, output: Path, *, beside: Path | None = None) -> RunDirectory:
     """Return the run of an id, a directory, a baseline's name, or ``latest`` (the one that started last).
 
     A baseline's name is looked up in the directory ``beside`` (an experiment's), then in the current
@@ -22,7 +23,7 @@ def run(name: str, output: Path, *, beside: Path | None = None) -> RunDirectory:
     where it looked, if there is no such run.
     """
     if name == baselines.RESERVED:
-        found = sorted(runs(output), key=lambda each: str(each.manifest().get("started_at", "")))
+        found = sorted(runs(output), key=lambda each: str(each.read_manifest().get("started_at", "")))
         if not found:
             raise StoreError(f"no run in {output} yet: start one with 'uderia-bench run' or 'uderia-bench demo'")
         return found[-1]
@@ -73,7 +74,7 @@ def experiment_folders(output: Path) -> list[Path]:
     folders = set[Path | None]()
     for each in runs(output):
         with suppress(StoreError):  # a broken manifest is an error only for the command that asks for that run
-            folders.add(baselines.folder_of(each.manifest()))
+            folders.add(folder_of(each.read_manifest().get("experiment_file")))
     return sorted(folder for folder in folders if folder is not None)
 
 
@@ -96,7 +97,7 @@ def _parts(name: str, output: Path) -> list[Path]:
         return _matching(name) or _matching(str(output / name))
     if name.endswith(".parquet") and Path(name).is_file():
         return [Path(name)]
-    return run(name, output).parts()
+    return directory(name, output).parts()
 
 
 def _matching(pattern: str) -> list[Path]:

@@ -86,11 +86,10 @@ def worst(sittings: Sequence[GeneratorRecord]) -> GeneratorRecord:
     return replace(whole, **judged)
 
 
-def read(said: Sequence[Mapping[str, Any]]) -> GeneratorRecord | None:
-    """Read what the manifest kept, a mapping a sitting; None where it kept nothing. Keys of another version are passed over."""
+def from_json(said: Mapping[str, Any]) -> GeneratorRecord:
+    """Return the record of one sitting as the manifest keeps it; keys of another version are ignored."""
     known = {each.name for each in fields(GeneratorRecord)}
-    sittings = [GeneratorRecord(**{name: _tuples(value) for name, value in each.items() if name in known}) for each in said]
-    return worst(sittings) if sittings else None
+    return GeneratorRecord(**{name: _tuples(value) for name, value in said.items() if name in known})
 
 
 def tells_cpu(conditions: GeneratorRecord) -> bool:

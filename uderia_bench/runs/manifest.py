@@ -1,29 +1,161 @@
-"""What a run's manifest says, and how the rest is read back from it. Pure: dicts in and out, no file.
+"""The manifest of a run: what was planned, on which servers, and how it went, as one frozen value.
 
-The manifest makes a run directory stand alone: ``derive`` and ``report`` need neither the experiment file nor the server.
+``manifest.json`` makes a run directory complete: ``derive`` and ``report`` need neither the experiment file nor
+the server. This module alone knows its JSON.
 """
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
 
 from uderia_bench.documents.corpus import Query, content_hash
-from uderia_bench.documents.experiment import ENDS_IT, Experiment
+from uderia_bench.documents.expectation import Expectation
+from uderia_bench.documents.experiment import ENDS_IT, SIM, Experiment
 from uderia_bench.documents.yaml import Document, Override, set_values, validate
-from uderia_bench.errors import UsageError
-from uderia_bench.runs import generator as records
+from uderia_bench.errors import StoreError, UsageError
+from uderia_bench.runs import generator
 from uderia_bench.runs.generator import GeneratorRecord
 from uderia_bench.runs.interim import Decided, Looked
 from uderia_bench.trial import Serving, Stage, Trial
 
 SCHEMA = "uderia-bench/manifest/1"
-DISTRIBUTIONS = ("uderia-bench", "anyio", "httpx", "numpy", "polars", "pyarrow", "scipy")  # what a number may depend on
+DISTRIBUTIONS = ("uderia-bench", "anyio", "httpx", "numpy", "polars", "pyarrow", "scipy")
+"""Distributions whose version a number may depend on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusFacts:
+    """The corpora that were asked: names, content hash, number of queries, and the expectations of each query's answers."""
+
+    names: tuple[str, ...]
+    hash: str
+    queries: int
+    expect: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanFacts:
+    """How much was planned: trials, measured trials among them, and windows."""
+
+    trials: int
+    measured: int
+    windows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pinned:
+    """The run that the experiment's baseline named when this run was concluded; ``path`` leads there from this run."""
+
+    run_id: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """Everything a run notes about itself. A field is None or empty until the run has come that far.
+
+    ``state`` is ``running``, ``interrupted`` or ``complete``. ``left`` counts the trials left to ask when the run last stopped,
+    ``stopped`` says why. ``generator`` has one record a sitting. ``damaged`` names settled trials that cannot be read.
+    ``prices`` and ``metrics`` come from the last derivation. ``others`` are the keys of another version, kept as they are.
+    """
+
+    run_id: str
+    state: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    versions: Mapping[str, str]
+    seed: int
+    experiment: Experiment
+    experiment_hash: str
+    experiment_file: str
+    corpus: CorpusFacts
+    plan: PlanFacts
+    arms: Mapping[str, Serving]
+    servers: Mapping[str, Any]
+    left: int | None = None
+    stopped: str | None = None
+    decided: Decided | None = None
+    generator: tuple[GeneratorRecord, ...] = ()
+    damaged: tuple[str, ...] = ()
+    baseline: Pinned | None = None
+    prices: tuple[Mapping[str, Any], ...] = ()
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    others: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def experiment_folder(self) -> Path | None:
+        """The directory of the experiment file, where it still exists: names of runs are kept there."""
+        return folder_of(self.experiment_file)
+
+    @property
+    def embedded(self) -> bool:
+        """Whether an arm was asked on the embedded Uderia."""
+        return any(arm.server == SIM for arm in self.arms.values())
+
+    @property
+    def complete(self) -> bool:
+        """Whether every planned trial was settled, or a declared interim look decided the run."""
+        return self.state == "complete"
+
+    @property
+    def load_record(self) -> GeneratorRecord | None:
+        """What the run measured of its load generator, of several sittings the worst; None where nothing was measured."""
+        return generator.worst(self.generator) if self.generator else None
+
+    @property
+    def looked(self) -> Looked | None:
+        """How far a run with declared interim looks came; None without any."""
+        stop = self.experiment.stop
+        if stop is None:
+            return None
+        look = self.decided.at.look if self.decided else stop.looks
+        return Looked(metric=stop.metric, look=look, looks=stop.looks)
+
+    def expectations(self) -> dict[tuple[str, int], tuple[Expectation, ...]]:
+        """Return what is expected of each query's turns, by query id and turn (from 1)."""
+        found: dict[tuple[str, int], tuple[Expectation, ...]] = {}
+        for query_id, entries in self.corpus.expect.items():
+            for entry in entries:
+                asked = (query_id, int(entry["turn"]))
+                expectation = Expectation.model_validate(entry, strict=False)  # JSON has no tuples
+                found[asked] = (*found.get(asked, ()), expectation)
+        return found
+
+    def ended(self, *, left: int, at: datetime, stopped: str | None, record: GeneratorRecord, decided: Decided | None) -> Self:
+        """Return the manifest at the end of a sitting that left so many trials to ask."""
+        return replace(
+            self,
+            state="interrupted" if left else "complete",
+            left=left,
+            ended_at=at,
+            stopped=stopped if left else None,
+            decided=decided,
+            generator=(*self.generator, record),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``manifest.json`` holds."""
+        said = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "others"}
+        said |= {name: asdict(said[name]) for name in ("corpus", "plan")}
+        said["started_at"] = self.started_at.isoformat()
+        said["ended_at"] = self.ended_at and self.ended_at.isoformat()
+        said["experiment"] = _experiment_to_json(self.experiment)
+        said["arms"] = {name: asdict(serving) for name, serving in self.arms.items()}
+        said["generator"] = [asdict(record) for record in self.generator]
+        said["decided"] = self.decided and {**asdict(self.decided), "reason": self.decided.reason}
+        said["baseline"] = self.baseline and asdict(self.baseline)
+        whole = {"schema": SCHEMA, **said, **self.others}
+        as_json: dict[str, Any] = orjson.loads(orjson.dumps(whole, option=orjson.OPT_NON_STR_KEYS))
+        return as_json
 
 
 def begun(
@@ -34,87 +166,101 @@ def begun(
     arms: Mapping[str, Serving],
     servers: Mapping[str, Any],
     started_at: datetime,
-) -> dict[str, Any]:
-    """Return the manifest of a run about to start."""
-    return {
-        "schema": SCHEMA,
-        "run_id": run_id,
-        "state": "running",
-        "started_at": started_at.isoformat(),
-        "ended_at": None,
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in DISTRIBUTIONS}},
-        "seed": experiment.seed,
-        "experiment": _said(experiment),
-        "experiment_hash": experiment.content_hash,
-        "experiment_file": str(Path(experiment.place("").file).absolute()),  # names of runs are kept beside it
-        "corpus": {
-            "names": [corpus.name for corpus in experiment.corpora],
-            "hash": content_hash(experiment.queries),
-            "queries": len(experiment.queries),
-            "expect": {query.id: _expectations(query) for query in experiment.queries if query.expect},
-        },
-        "plan": {
-            "trials": len(plan),
-            "measured": sum(trial.stage is Stage.MEASURED for trial in plan),
-            "windows": len({trial.window for trial in plan}),
-        },
-        "arms": {name: asdict(expected) for name, expected in arms.items()},
-        "servers": dict(servers),
-    }
+) -> Manifest:
+    """Return the manifest of a run that is about to start."""
+    return Manifest(
+        run_id=run_id,
+        state="running",
+        started_at=started_at,
+        versions={"python": platform.python_version(), **{name: version(name) for name in DISTRIBUTIONS}},
+        seed=experiment.seed,
+        experiment=experiment,
+        experiment_hash=experiment.content_hash,
+        experiment_file=str(Path(experiment.place("").file).absolute()),
+        corpus=CorpusFacts(
+            names=tuple(corpus.name for corpus in experiment.corpora),
+            hash=content_hash(experiment.queries),
+            queries=len(experiment.queries),
+            expect={query.id: _expectations(query) for query in experiment.queries if query.expect},
+        ),
+        plan=PlanFacts(
+            trials=len(plan),
+            measured=sum(trial.stage is Stage.MEASURED for trial in plan),
+            windows=len({trial.window for trial in plan}),
+        ),
+        arms=dict(arms),
+        servers=dict(servers),
+    )
 
 
-def _expectations(query: Query) -> list[dict[str, Any]]:
-    """Return what is expected of a query's answers, each with the turn it speaks of."""
-    return [
+def from_json(said: Mapping[str, Any], overrides: Iterable[str | Override] = (), *, file: str = "manifest.json") -> Manifest:
+    """Return the manifest that ``manifest.json`` holds, with the experiment validated once.
+
+    ``overrides`` set anew what ends the run early (``ENDS_IT``); another field raises ``UsageError``. A manifest that lacks a
+    key or has a value of another type raises ``StoreError``, which names ``file`` and the key.
+    """
+    known = {each.name for each in fields(Manifest)} - {"others"}
+    values = {name: value for name, value in said.items() if name in known}
+    try:
+        values["experiment"] = _experiment_from_json(said["experiment"], overrides)
+        values["corpus"] = CorpusFacts(**{**said["corpus"], **_tuples(said["corpus"], "names")})
+        values["plan"] = PlanFacts(**said["plan"])
+        values["arms"] = {name: Serving(**{**arm, **_tuples(arm, "models")}) for name, arm in said["arms"].items()}
+        values["started_at"] = datetime.fromisoformat(said["started_at"])
+        values["ended_at"] = said.get("ended_at") and datetime.fromisoformat(said["ended_at"])
+        values["generator"] = tuple(map(generator.from_json, said.get("generator", ())))
+        values["decided"] = _decided(said.get("decided"))
+        values["baseline"] = said.get("baseline") and Pinned(**said["baseline"])
+        values |= {name: tuple(said.get(name) or ()) for name in ("damaged", "prices")}
+        return Manifest(
+            **values, others={name: value for name, value in said.items() if name not in known and name != "schema"}
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, ("experiment", *first["loc"])))
+        raise StoreError(f"{file}: {where}: {first['msg']}; was it written by another version?") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        what = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise StoreError(f"{file}: cannot be read: {what}; was it written by another version?") from error
+
+
+def folder_of(experiment_file: object) -> Path | None:
+    """Return the directory of an experiment file that a manifest names; None where the file is gone."""
+    return Path(experiment_file).parent if isinstance(experiment_file, str) and Path(experiment_file).is_file() else None
+
+
+def _expectations(query: Query) -> tuple[Mapping[str, Any], ...]:
+    """Return what is expected of a query's answers, each with its turn."""
+    return tuple(
         {**expectation.model_dump(mode="json", exclude_unset=True), "turn": expectation.turn or len(query.turns)}
         for expectation in query.expect
-    ]
+    )
 
 
-def _said(experiment: Experiment) -> dict[str, Any]:
-    """Return the experiment with its defaults filled in, less the lists that may be left out but not be empty."""
+def _experiment_to_json(experiment: Experiment) -> dict[str, Any]:
+    """Return the experiment with its defaults filled in; a list that must not be empty is left out where it is."""
     said = experiment.model_dump(mode="json")
     said["filter"] = experiment.filter.model_dump(mode="json", exclude_defaults=True)
     return said if said["corpus"] else {name: value for name, value in said.items() if name != "corpus"}
 
 
-def ended(manifest: dict[str, Any], *, left: int, ended_at: datetime, decided: Decided | None = None) -> dict[str, Any]:
-    """Return the manifest of a run that has stopped, with so many trials left to ask, or where a declared look ``decided``."""
-    state = "interrupted" if left else "complete"
-    said = None if decided is None else {**asdict(decided), "reason": decided.reason}
-    return {**manifest, "state": state, "left": left, "ended_at": ended_at.isoformat(), "decided": said}
-
-
-def measured(manifest: dict[str, Any], sitting: GeneratorRecord) -> dict[str, Any]:
-    """Return the manifest with what one more sitting measured of its load generator: ``generator`` holds an entry a sitting."""
-    return {**manifest, "generator": [*manifest.get("generator", ()), asdict(sitting)]}
-
-
-def generator(manifest: dict[str, Any]) -> GeneratorRecord | None:
-    """Return what the run measured of its load generator, of several sittings the worst; None where it did not."""
-    return records.read(manifest.get("generator", ()))
-
-
-def looked(manifest: dict[str, Any]) -> Looked | None:
-    """Return how far a run with declared looks came; None without any."""
-    stop = experiment_of(manifest).stop
-    if stop is None:
-        return None
-    decided = manifest.get("decided")
-    return Looked(metric=stop.metric, look=decided["at"]["look"] if decided else stop.looks, looks=stop.looks)
-
-
-def experiment_of(manifest: dict[str, Any]) -> Experiment:
-    """Return the experiment as it was run, without its corpora."""
-    return Experiment.model_validate(manifest["experiment"], strict=False)  # JSON has no tuples
-
-
-def amended(manifest: dict[str, Any], overrides: Iterable[str | Override]) -> dict[str, Any]:
-    """Return the manifest with what ends the run early set anew; raises ``UsageError`` for whatever else."""
-    before = Document.of(manifest["experiment"], file="manifest.json")
-    after = set_values(before, overrides)
-    experiment = validate(Experiment, after)
+def _experiment_from_json(said: Any, overrides: Iterable[str | Override]) -> Experiment:
+    """Return the experiment as it was run, without its corpora, and with ``overrides`` of what ends it early."""
+    before = Document.of(said, file="manifest.json")
+    after = set_values(before, overrides) if (overrides := tuple(overrides)) else before
     if changed := [key for key in after.data if key not in ENDS_IT and after.value((key,)) != before.value((key,))]:
         raise UsageError(f"a resume asks what is left of the plan: it may set {', '.join(ENDS_IT)} anew, not {changed[0]}")
-    ends = experiment.model_dump(mode="json", include=set(ENDS_IT))
-    return {**manifest, "experiment": {**manifest["experiment"], **ends}}
+    if after is before:
+        return Experiment.model_validate(said, strict=False)  # JSON has no tuples
+    return validate(Experiment, after)
+
+
+def _decided(said: Any) -> Decided | None:
+    if not said:
+        return None
+    return TypeAdapter(Decided).validate_python({name: value for name, value in said.items() if name != "reason"})
+
+
+def _tuples(said: Mapping[str, Any], *names: str) -> dict[str, tuple[Any, ...]]:
+    """Return JSON's lists of these names as the tuples they were."""
+    return {name: tuple(said[name]) for name in names if name in said}

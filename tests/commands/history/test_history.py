@@ -112,12 +112,12 @@ def test_a_baseline_is_a_pointer(tmp_path, monkeypatch):
     """A name is a line in a file; wherever a run is named the name will do, and a run of that very id goes first."""
     monkeypatch.chdir(tmp_path)
     folder(tmp_path / "output", 2)
-    text = baselines.with_name({}, "release", find.run("night-00", tmp_path / "output").path)
+    text = baselines.with_name({}, "release", find.directory("night-00", tmp_path / "output").path)
     baselines.FILE.write_text(text)
-    assert find.run("release", tmp_path / "output").run_id == "night-00"
+    assert find.directory("release", tmp_path / "output").run_id == "night-00"
     assert json.loads(text) == {"release": str(tmp_path / "output" / "night-00")}
     baselines.FILE.write_text(baselines.with_name(baselines.load(), "night-01", tmp_path / "output" / "night-00"))
-    assert find.run("night-01", tmp_path / "output").run_id == "night-01"
+    assert find.directory("night-01", tmp_path / "output").run_id == "night-01"
 
 
 @pytest.mark.parametrize("name", ["latest", "", "a/b", "-x", "x" * 101])
@@ -132,10 +132,10 @@ def test_a_baseline_that_points_nowhere_says_so(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     baselines.FILE.write_text('{"release": "gone"}')
     with pytest.raises(StoreError, match="points at gone"):
-        find.run("release", tmp_path / "output")
+        find.directory("release", tmp_path / "output")
     baselines.FILE.write_text("[]")
     with pytest.raises(StoreError, match="not a file of baselines"):
-        find.run("release", tmp_path / "output")
+        find.directory("release", tmp_path / "output")
 
 
 def test_a_name_saved_before_leads_from_where_it_was_saved(tmp_path, monkeypatch):
@@ -144,10 +144,10 @@ def test_a_name_saved_before_leads_from_where_it_was_saved(tmp_path, monkeypatch
     (tmp_path / "configs").mkdir()
     monkeypatch.chdir(tmp_path)
     (tmp_path / "configs" / baselines.FILE).write_text('{"release": "output/night-00"}')
-    found = find.run("release", tmp_path / "elsewhere", beside=tmp_path / "configs")
+    found = find.directory("release", tmp_path / "elsewhere", beside=tmp_path / "configs")
     assert found.run_id == "night-00"
     folder(tmp_path / "configs" / "output", 1)
-    assert find.run("release", tmp_path / "elsewhere", beside=tmp_path / "configs").path.parents[1].name == "configs"
+    assert find.directory("release", tmp_path / "elsewhere", beside=tmp_path / "configs").path.parents[1].name == "configs"
 
 
 def test_a_path_in_the_file_leads_from_the_file(tmp_path):
@@ -164,8 +164,8 @@ def test_a_name_is_kept_here_where_it_should_not_be_beside(tmp_path, monkeypatch
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "e.yaml").touch()
     ours = shipped("configs/quickstart.yaml") if why == "it is the demo's" else tmp_path / "configs" / "e.yaml"
-    run = find.run("night-00", tmp_path / "output")
-    run.write_manifest({**run.manifest(), "experiment_file": str(ours)})
+    run = find.directory("night-00", tmp_path / "output")
+    run.write_manifest({**run.read_manifest(), "experiment_file": str(ours)})
     if why == "it cannot be written":
         monkeypatch.setattr("os.access", lambda *_: False)
     if why == "the name is kept here":
@@ -181,13 +181,13 @@ def test_a_name_that_two_experiments_have_is_not_guessed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "here")
     folder(tmp_path / "output", 2)
     for at in range(2):
-        run = find.run(f"night-0{at}", tmp_path / "output")
+        run = find.directory(f"night-0{at}", tmp_path / "output")
         (tmp_path / f"of-{at}").mkdir()
         (tmp_path / f"of-{at}" / "e.yaml").touch()
         (tmp_path / f"of-{at}" / baselines.FILE).write_text(f'{{"release": "../output/{run.run_id}"}}')
-        run.write_manifest({**run.manifest(), "experiment_file": str(tmp_path / f"of-{at}" / "e.yaml")})
+        run.write_manifest({**run.read_manifest(), "experiment_file": str(tmp_path / f"of-{at}" / "e.yaml")})
     with pytest.raises(StoreError, match=r"night-00 in .*of-0/baselines.json and .*night-01 in .*: name the run itself"):
-        find.run("release", tmp_path / "output")
+        find.directory("release", tmp_path / "output")
 
 
 def test_as_a_page_it_needs_nothing_and_runs_nothing(tmp_path):

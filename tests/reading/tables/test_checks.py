@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import experiments
-import orjson
 import polars as pl
 import pytest
 import traces
@@ -24,6 +23,7 @@ from uderia_bench.report.content import Report, RunFacts
 from uderia_bench.report.formats.text import to_text
 from uderia_bench.runs import directory, manifest
 from uderia_bench.runs.ledger import Ledger
+from uderia_bench.runs.run import Run
 from uderia_bench.trial import Ending
 
 SAID = [
@@ -57,7 +57,7 @@ def run(tmp_path):
     ]
     made = directory.create(tmp_path, "r")
     facts = manifest.begun(experiment, trials, run_id="r", arms=arms, servers={}, started_at=datetime.now(UTC))
-    made.write_manifest(facts)
+    made.write_manifest(facts.to_json())
     with Ledger.create(made.ledger, trials, arms) as ledger:
         for trial in trials:
             ended = Ending.SETTLED if trial.arm == "A" else Ending.TIMED_OUT
@@ -68,7 +68,7 @@ def run(tmp_path):
 
 def derived(run):
     """Derive with what the manifest expects; return trials and checks."""
-    expected = expectations.of(orjson.loads(orjson.dumps(run.manifest())), BUILT_IN)
+    expected = expectations.of(Run.open(run).manifest, BUILT_IN)
     derive.run(run, metrics=metrics.BUILT_IN, types=profile_types.BUILT_IN, expected=expected)
     return run.trials(), pl.read_parquet(run.path / "checks")
 
@@ -102,7 +102,7 @@ def test_a_kind_that_raises_names_itself_and_the_trial(run):
         raise KeyError("no such thing")
 
     broken = tuple(replace(kind, judge=fail) if kind.name == "contains" else kind for kind in BUILT_IN)
-    expected = expectations.of(run.manifest(), broken)
+    expected = expectations.of(Run.open(run).manifest, broken)
     with pytest.raises(ExpectationFailed, match="trial q-A-1: expectation contains raised KeyError"):
         derive.run(run, metrics=metrics.BUILT_IN, types=profile_types.BUILT_IN, expected=expected)
     assert pl.read_parquet(run.path / "checks").equals(before)

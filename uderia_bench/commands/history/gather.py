@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import log1p
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -16,8 +15,8 @@ from uderia_bench.commands.history.levels import Levels, levels
 from uderia_bench.commands.history.shifts import Step, steps
 from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.reading.metrics.metric import Assumption, Metric
-from uderia_bench.runs import find, manifest
-from uderia_bench.runs.directory import RunDirectory
+from uderia_bench.runs import find
+from uderia_bench.runs.run import Run
 from uderia_bench.trial import Stage
 
 _ALWAYS = ("answered",)  # beside the metrics with a margin: a provider that stops answering has no latency to step
@@ -63,23 +62,23 @@ def gather(
     """
     if unknown := sorted({*names} - {metric.name for metric in metrics}):
         raise UsageError(f"no metric {', '.join(unknown)}: see 'uderia-bench metrics'")
-    found = sorted(((run.manifest(), run) for run in find.runs(output)), key=lambda pair: str(pair[0].get("started_at")))
-    complete = [(said, run) for said, run in found if said.get("state") == "complete"]
+    found = sorted(map(Run.open, find.runs(output)), key=lambda run: run.manifest.started_at)
+    complete = [run for run in found if run.manifest.complete]
     if not complete:
         raise StoreError(f"no finished run in {output} yet: a history begins with the second")
-    wanted = experiment or _name(complete[-1][0])
-    nights = [(said, run) for said, run in complete if _name(said) == wanted]
+    wanted = experiment or complete[-1].experiment.name
+    nights = [run for run in complete if run.experiment.name == wanted]
     if not nights:
-        known = ", ".join(sorted({_name(said) for said, _ in complete}))
+        known = ", ".join(sorted({run.experiment.name for run in complete}))
         raise StoreError(f"no finished run of experiment {wanted!r} in {output}; there are runs of {known}")
-    latest = manifest.experiment_of(nights[-1][0])
+    latest = nights[-1].experiment
     chosen = [metric for metric in metrics if metric.name in (names or (*latest.margins, *_ALWAYS))]
-    trials = _trials([run for _, run in nights])
+    trials = _trials(nights)
     arms = [one.name for one in latest.arms if arm in (None, one.name)]
     if not arms:
         have = ", ".join(one.name for one in latest.arms)
-        raise UsageError(f"no arm {arm!r} in the latest run of {wanted}: {nights[-1][1].run_id} has {have}")
-    before = [None, *(said for said, _ in nights[:-1])]
+        raise UsageError(f"no arm {arm!r} in the latest run of {wanted}: {nights[-1].run_id} has {have}")
+    before = [None, *nights[:-1]]
     every = (
         _series(trials.filter(pl.col("arm") == one), len(nights), one, metric, latest.margins.get(metric.name))
         for metric in chosen
@@ -87,13 +86,13 @@ def gather(
     )
     return History(
         experiment=wanted,
-        nights=tuple(_night(said, last) for (said, _), last in zip(nights, before, strict=True)),
+        nights=tuple(_night(run, last) for run, last in zip(nights, before, strict=True)),
         series=tuple(series for series in every if any(night.size for night in series.levels.nights)),
         confidence=latest.confidence,
     )
 
 
-def _trials(runs: Sequence[RunDirectory]) -> pl.DataFrame:
+def _trials(runs: Sequence[Run]) -> pl.DataFrame:
     """Read the measured trials of every night, oldest first, with the night's number."""
     of_night = [
         run.trials().filter(pl.col("stage") == Stage.MEASURED).with_columns(pl.lit(at).alias("night"))
@@ -119,13 +118,9 @@ def _least(metric: Metric, margin: float | None, found: Levels) -> float:
     return margin if metric.assumption is Assumption.RATE else margin * abs(found.usual)
 
 
-def _name(said: dict[str, Any]) -> str:
-    return str(said["experiment"]["name"])
-
-
-def _night(said: dict[str, Any], before: dict[str, Any] | None) -> Night:
+def _night(run: Run, before: Run | None) -> Night:
     return Night(
-        run_id=said["run_id"],
-        started_at=datetime.fromisoformat(said["started_at"]),
-        changed=() if before is None else changes(before, said),
+        run_id=run.run_id,
+        started_at=run.manifest.started_at,
+        changed=() if before is None else changes(before.manifest.to_json(), run.manifest.to_json()),
     )

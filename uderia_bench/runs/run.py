@@ -1,0 +1,70 @@
+"""A run as a value: its directory and its manifest, read once and passed down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import polars as pl
+
+from uderia_bench.documents.experiment import Experiment
+from uderia_bench.documents.yaml import Override
+from uderia_bench.runs import find, manifest
+from uderia_bench.runs.directory import MANIFEST, RunDirectory
+from uderia_bench.runs.manifest import Manifest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Run:
+    """One run. A change of its manifest is written at once and gives a new value (``noted``)."""
+
+    directory: RunDirectory
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, directory: RunDirectory, overrides: Iterable[str | Override] = ()) -> Self:
+        """Read the manifest of a run; ``overrides`` set anew what ends it early.
+
+        Raises ``StoreError`` if the manifest is missing or broken, ``UsageError`` for an override of another field.
+        """
+        said = directory.read_manifest()
+        return cls(directory=directory, manifest=manifest.from_json(said, overrides, file=str(directory.path / MANIFEST)))
+
+    @property
+    def run_id(self) -> str:
+        """The run's name."""
+        return self.manifest.run_id
+
+    @property
+    def path(self) -> Path:
+        """The run's directory."""
+        return self.directory.path
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment as it was run; one that was read from a manifest has no corpora."""
+        return self.manifest.experiment
+
+    def trials(self) -> pl.DataFrame:
+        """Read the derived trials, one row a trial."""
+        return self.directory.trials()
+
+    def derived(self, kind: str) -> pl.DataFrame | None:
+        """Read another derived table (``steps``, ``issues``, ``checks``); None where the run has none."""
+        return self.directory.derived(kind)
+
+    def noted(self, **changes: Any) -> Self:
+        """Write these fields of the manifest anew and return the run with them."""
+        return self.written(replace(self.manifest, **changes))
+
+    def written(self, made: Manifest) -> Self:
+        """Write a manifest and return the run with it."""
+        self.directory.write_manifest(made.to_json())
+        return replace(self, manifest=made)
+
+
+def opened(name: str, output: Path, *, beside: Path | None = None) -> Run:
+    """Open the run of an id, a directory, a baseline's name or ``latest``; raises as ``find.directory`` and ``Run.open``."""
+    return Run.open(find.directory(name, output, beside=beside))
