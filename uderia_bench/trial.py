@@ -60,6 +60,7 @@ class Trial:
     stretch of the plan in which one arm has the server to itself; ``repeat`` counts from 1, per stage. ``turn`` is the place
     in its query's conversation, from 1: the turns of a conversation are trials of one session, each asked when the one before
     has ended. ``level`` is the load it is asked at where a sweep has several: trials in flight, or trials a second.
+    ``group`` names the queries that depend on each other, None for a query on its own.
     """
 
     trial_id: str
@@ -75,6 +76,7 @@ class Trial:
     repeat: int
     turn: int = 1
     level: float | None = None
+    group: str | None = None
 
     @property
     def conversation(self) -> tuple[str, str, Stage, int]:

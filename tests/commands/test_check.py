@@ -6,6 +6,7 @@ import pytest
 
 from uderia_bench import plugins
 from uderia_bench.commands import check
+from uderia_bench.documents.corpus import Query
 from uderia_bench.errors import DocumentError
 
 SOUND = """\
@@ -102,3 +103,44 @@ def test_overrides_stand_above_the_file(complaint):
         ("--set repeats=0", "repeats"),
         ("--set stop.metric=nothing", "stop.metric"),
     ]
+
+
+def queries(*prompts, group=None):
+    """Make queries q0, q1, … of the prompts."""
+    return [Query(id=f"q{n}", prompt=text, turns=(text,), group=group) for n, text in enumerate(prompts)]
+
+
+def test_nearly_the_same_questions_are_found():
+    """One word of eight differs, or only the writing; two of eight, and a short question, are others."""
+    asked = queries(
+        "How many tables does the sales database have?",
+        "How many tables does the hr database have?",
+        "HOW MANY TABLES  does the hr database have???",
+        "How many users does the sales server have?",
+        "count databases",
+        "count tables",
+    )
+    assert check.near_duplicates(asked) == [("q0", "q1", "q2")]
+
+
+def test_queries_of_one_group_are_meant_to_be_alike():
+    """A group says that its queries depend on each other, so there is nothing to warn of."""
+    texts = ("how big is the database sales now?", "how big is the database hr now?")
+    assert check.near_duplicates(queries(*texts, group="size")) == []
+    assert check.near_duplicates(queries(*texts)) == [("q0", "q1")]
+
+
+def test_the_shipped_corpora_group_what_is_alike():
+    """Every corpus of the repository passes its own check."""
+    for path in sorted((Path(__file__).parents[2] / "corpora").glob("*.yaml")):
+        assert list(check.warnings(path)) == [], path.name
+
+
+def test_the_warning_names_the_queries_and_the_way_out(tmp_path):
+    """Seven alike queries: five are named, and the key to write."""
+    lines = "".join(f"  - {{id: a{n}, prompt: how many rows does table number {n} have now?}}\n" for n in range(7))
+    path = tmp_path / "c.yaml"
+    path.write_text(f"version: 1\nqueries:\n{lines}")
+    (line,) = check.warnings(path)
+    assert line.startswith("warning: 7 queries are nearly the same (a0, a1, a2, a3, a4 and 2 more).")
+    assert line.endswith("Give them one `group`.")

@@ -101,6 +101,21 @@ queries:
     assert (query.expect[2].number.value, query.expect[2].number.tolerance) == (3.0, 0.5)
 
 
+def test_the_queries_of_a_matrix_are_a_group(write):
+    """Named like the query unless said otherwise; a plain query has none, and the hash does not depend on it."""
+    text = """
+queries:
+  - {id: a, prompt: "in {d}", matrix: {d: [x, y]}}
+  - {id: b, prompt: "of {d}", matrix: {d: [x]}, group: other}
+  - {id: c, prompt: plain, group: other}
+  - {id: d, prompt: alone}
+"""
+    loaded = corpus.load(write(text))
+    assert [query.group for query in loaded.queries] == ["a", "a", "other", "other", None]
+    plain = corpus.load(write(text.replace(", group: other", ""), "plain.yaml"))
+    assert plain.content_hash == loaded.content_hash
+
+
 def test_a_matrix_stands_for_every_combination(write):
     """Ids name the values, the last key changes fastest; expectations are filled too, patterns with the value as it is."""
     file = write("""\

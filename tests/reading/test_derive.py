@@ -72,6 +72,7 @@ def test_the_columns_are_the_contracts(run):
         "repeat",
     ]
     assert table.columns[-len(metrics.BUILT_IN) :] == [metric.name for metric in metrics.BUILT_IN]
+    assert table.columns[10:14] == ["turn", "level", "window", "group"]
     assert table.schema["due_at"] == pl.Datetime("us", "UTC")
     assert table["tags"].to_list() == [["a", "b"]] * 3
     field = pq.read_schema(run.path / "trials" / "part-0.parquet").field("latency_s")

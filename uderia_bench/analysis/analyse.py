@@ -29,6 +29,8 @@ from uderia_bench.reading.metrics.metric import MEASUREMENT, Assumption, Directi
 from uderia_bench.runs.generator import GeneratorRecord
 from uderia_bench.runs.interim import Looked
 
+NO_WINDOWS = "the trials have no `window` column, so p and the interval do not include drift of the provider during the run"
+
 
 def analyse(
     frame: pl.DataFrame,
@@ -100,14 +102,17 @@ def compare(
 ) -> list[Comparison]:
     """Compare two arms of a frame of trials on ``metrics``, in that order.
 
-    The frame needs ``query_id, arm, repeat, outcome`` and the metrics' columns; where it has
-    ``stage``, warm-ups are left out. The metrics with a margin are the primary family; where none
-    of them has one, all that are asked for are. A margin of 0.10 is [1/1.1, 1.1] for a ratio, ten
-    points for a rate, a tenth of the baseline's mean for an amount. Margins of metrics that are not
-    asked for are left alone, so that one dict serves many calls; a misspelt one is refused.
+    The frame needs ``query_id, arm, repeat, outcome`` and the metrics' columns. Three more columns are
+    used where the frame has them. ``stage``: warm-ups are left out. ``group``: a group of queries is the
+    unit of inference. ``window``: p and the interval include drift between time windows.
 
-    ``definitions`` (default: the built-in metrics) say which way is better; a column that none of
-    them defines is compared as a ratio where all its values are positive, else as a difference, and
+    The metrics with a margin are the primary family. Without any margin, all metrics asked for are. A
+    margin of 0.10 is [1/1.1, 1.1] for a ratio, ten points for a rate, and for an amount a tenth of the
+    smaller of the two means. Margins of metrics that are not asked for are ignored, so that one dict
+    serves many calls. A misspelt one is an error.
+
+    ``definitions`` (default: the built-in metrics) state which direction is better. A column without a
+    definition is compared as a ratio where its values are positive, else as a difference, and it is
     never called better or worse.
     """
     declared = _margins_of(metrics, margins or {})
@@ -130,6 +135,8 @@ def compare(
     found = findings(
         trials, chosen, everything, baseline=baseline, candidate=candidate, settings=settings, declared=not declared
     )
+    if trials.windows() is None:
+        found = [one if one.only_shown else replace(one, warnings=(*one.warnings, NO_WINDOWS)) for one in found]
     return list(verdicts(found, settings))
 
 

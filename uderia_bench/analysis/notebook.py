@@ -34,10 +34,14 @@ def compare(
 ) -> list[Comparison]:
     """Compare two arms of a frame of trials on a metric or several, in that order.
 
-    The frame needs ``query_id, arm, repeat, outcome`` and the metrics' columns; where it has ``stage``, warm-ups are left
-    out. The metrics with a margin are the primary family; where none of them has one, all that are asked for are. A margin
-    of 0.10, or ``"10%"``, is [1/1.1, 1.1] for a ratio, ten points for a rate, a tenth of the baseline's mean for an amount.
-    ``definitions`` (default: the built-in metrics) say which way is better. Raises ``UsageError`` for what cannot be meant.
+    The frame needs ``query_id, arm, repeat, outcome`` and the metrics' columns. Three more columns are
+    used where the frame has them. ``stage``: warm-ups are left out. ``group``: a group of queries is the
+    unit of inference. ``window``: p and the interval include drift between time windows.
+
+    The metrics with a margin are the primary family. Without any margin, all metrics asked for are. A
+    margin of 0.10, or ``"10%"``, is [1/1.1, 1.1] for a ratio, ten points for a rate, and for an amount a
+    tenth of the smaller of the two means. ``definitions`` (default: the built-in metrics) state which
+    direction is better. Raises ``UsageError`` for a call that cannot be answered.
     """
     trials = _frame(frame)
     return compare_two(

@@ -20,7 +20,7 @@ _WIDEST_MARGIN = 10.0  # tenfold: more is a share written as per cent
 class Settings:
     """The declarations of one analysis; a wrong one raises UsageError.
 
-    A margin of 0.10 is [1/1.1, 1.1] for a ratio, ten points for a rate, and a tenth of the baseline's mean for an amount.
+    A margin of 0.10 is [1/1.1, 1.1] for a ratio, ten points for a rate, and a tenth of the smaller mean for an amount.
     ``looked`` is how far a run came that was looked at while it went on.
     """
 

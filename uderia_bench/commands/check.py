@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import permutations
 from pathlib import Path
 from typing import Any, TypeGuard
+
+import numpy as np
 
 from uderia_bench.documents import complexity, corpus, experiment
 from uderia_bench.documents.yaml import Complaint, Override, Rule, entries, read, suggestion
@@ -19,6 +22,10 @@ from uderia_bench.reading.metrics import BUILT_IN
 from uderia_bench.report import gates
 from uderia_bench.runner import plan
 from uderia_bench.trial import Stage
+
+ALIKE = 0.85  # "list the tables of database sales" and "... hr" share five of six words: .83; one of eight differs: .875
+FEWEST_WORDS = 5  # with fewer, one word is most of the question
+_IDS_SHOWN = 5
 
 
 def load(
@@ -120,6 +127,47 @@ def suggestions(path: Path) -> Iterator[str]:
         for query, proposal in complexity.differing(corpus.load(path).queries):
             has = f"is {query.complexity}" if query.complexity else "has none"
             yield f"{query.id} {has}, proposed {proposal.complexity}: {proposal.reason}"
+
+
+def warnings(path: Path) -> Iterator[str]:
+    """Yield a line for each set of queries that are nearly the same question and not of one group."""
+    if not _is_experiment(path):
+        for ids in near_duplicates(corpus.load(path).queries):
+            shown = ", ".join(ids[:_IDS_SHOWN]) + (f" and {len(ids) - _IDS_SHOWN} more" if len(ids) > _IDS_SHOWN else "")
+            yield (
+                f"warning: {len(ids)} queries are nearly the same ({shown}). Counted as independent, they make intervals too "
+                "narrow. Give them one `group`."
+            )
+
+
+def near_duplicates(queries: Sequence[corpus.Query]) -> list[tuple[str, ...]]:
+    """Return the ids of queries that share most of their words, directly or by way of others, and are not of one group.
+
+    Two queries are alike where twice their common words are ``ALIKE`` of the words of both.
+    """
+    words = [frozenset(re.findall(r"\w+", " ".join(query.turns).lower())) for query in queries]
+    place = {word: number for number, word in enumerate(sorted(frozenset().union(*words)))}
+    holds = np.zeros((len(queries), len(place)), dtype=np.float32)
+    for row, own in enumerate(words):
+        holds[row, [place[word] for word in own]] = 1
+    sizes = holds.sum(axis=1)
+    leader = list(range(len(queries)))
+
+    def lead(number: int) -> int:
+        while leader[number] != number:
+            leader[number] = number = leader[leader[number]]
+        return number
+
+    for row in range(len(queries)):
+        common = holds[row + 1 :] @ holds[row]
+        alike = (2 * common >= ALIKE * (sizes[row + 1 :] + sizes[row])) & (sizes[row] >= FEWEST_WORDS)
+        for other in (np.flatnonzero(alike) + row + 1).tolist():
+            if queries[row].group is None or queries[row].group != queries[other].group:
+                leader[lead(other)] = lead(row)
+    sets: dict[int, list[str]] = {}
+    for number, query in enumerate(queries):
+        sets.setdefault(lead(number), []).append(query.id)
+    return [tuple(ids) for ids in sets.values() if len(ids) > 1]
 
 
 def _is_experiment(path: Path) -> bool:

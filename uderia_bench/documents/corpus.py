@@ -69,6 +69,9 @@ class QueryTemplate(Written):
     """What makes the answer right. Each entry says one thing."""
     matrix: Annotated[dict[Text, Annotated[tuple[MatrixValue, ...], Field(min_length=1)]], Field(min_length=1)] | None = None
     """Values for the placeholders of the prompt. Each combination makes one query: ``id[name=value]``."""
+    group: Label | None = None
+    """Queries that depend on each other, such as variants of one question. A comparison counts a group
+    once. The queries of a ``matrix`` are a group by default, named like the query."""
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
@@ -123,6 +126,7 @@ class QueryTemplate(Written):
                 complexity=self.complexity,
                 tags=self.tags,
                 expect=tuple(_expectation_filled(expectation, values) for expectation in self.expect),
+                group=self.group or (self.id if values else None),
             )
 
     def _combinations(self) -> Iterator[dict[str, str]]:
@@ -148,7 +152,10 @@ class CorpusFile(Written):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """One question, ready to be asked. ``turns`` are all prompts of the conversation, ``prompt`` is the first."""
+    """One question, ready to be asked. ``turns`` are all prompts of the conversation, ``prompt`` is the first.
+
+    ``group`` names the queries that depend on each other; None for a query on its own.
+    """
 
     id: str
     prompt: str
@@ -156,6 +163,7 @@ class Query:
     complexity: Complexity | None = None
     tags: tuple[str, ...] = ()
     expect: tuple[Expectation, ...] = ()
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,5 +308,6 @@ def _said_filled(said: Any, values: dict[str, str], *, in_pattern: bool = False)
 
 
 def _canonical(query: Query) -> dict[str, Any]:
+    """Return what is asked and expected of a query. A group changes neither, so it is not part of the hash."""
     expect = [expectation.model_dump(mode="json", exclude_unset=True) for expectation in query.expect]
     return {"id": query.id, "turns": query.turns, "complexity": query.complexity, "tags": query.tags, "expect": expect}

@@ -48,6 +48,8 @@ IDENTITY = (
     column("repeat", COUNT, "Number of the repeat, from 1."),
     column("turn", COUNT, "Turn of the conversation, from 1."),
     column("level", NUMBER, "Level of a load sweep; null without a sweep."),
+    column("window", COUNT, "Time window: one turn of an arm on its server. Numbers rise in the order of sending."),
+    column("group", TEXT, "Group of queries that depend on each other; null for a query on its own."),
 )
 SERVED = (
     column("server", TEXT, "Address of the server that was asked."),

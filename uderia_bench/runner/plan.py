@@ -247,6 +247,7 @@ def _trial(seq: int, window: int, block: _Block, arm: str, turn: int) -> Trial:
         repeat=block.repeat,
         turn=turn,
         level=block.level,
+        group=query.group,
     )
 
 

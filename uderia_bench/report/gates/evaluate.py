@@ -142,7 +142,7 @@ def _surely_not_worse(found: Comparison, metric: Metric, baseline: float | None)
     """Whether the bad end of the interval lies inside the margin (no margin: no loss at all).
 
     The margin m allows 1 + m, or 1 / (1 + m) where more is better, for a ratio; m points for a rate; the share m of the
-    baseline's mean for an amount (docs/how-to/gates-and-baselines.md, "Choose margins").
+    smaller mean for an amount (docs/how-to/gates-and-baselines.md, "Choose margins").
     """
     lower = metric.direction is Direction.LOWER
     end = figures.finite(found.effect.hi if lower else found.effect.lo)
