@@ -20,7 +20,7 @@ from uderia_bench.runs.ledger import Ledger
 
 TASK = {"task_id": "task-1", "status": "complete", "events": [], "result": {"final_answer_text": "3 databases"}}
 PROMPT_LENGTH = Metric(
-    name="answer_words",
+    name="words_of_this_test",
     family="answer",
     doc="Words in the answer.",
     unit="1",
@@ -90,7 +90,7 @@ def test_none_is_the_only_missing(run):
 def test_a_metric_is_one_value(run):
     """Adding one appears in the table with no other line changed."""
     table = derived(run, (*metrics.BUILT_IN, PROMPT_LENGTH))
-    assert table.schema["answer_words"] == pl.Int64
+    assert table.schema["words_of_this_test"] == pl.Int64
 
 
 def test_a_failing_metric_names_itself_and_the_trial(run):
@@ -100,7 +100,7 @@ def test_a_failing_metric_names_itself_and_the_trial(run):
     def fail(_trace):
         raise KeyError("no such step")
 
-    with pytest.raises(MetricFailed, match=r"trial t0: .*answer_words"):
+    with pytest.raises(MetricFailed, match=r"trial t0: .*words_of_this_test"):
         derived(run, (replace(PROMPT_LENGTH, read=fail),))
     assert run.trials().equals(before)
 
@@ -108,7 +108,7 @@ def test_a_failing_metric_names_itself_and_the_trial(run):
 @pytest.mark.parametrize("value", [1.5, "two", float("nan")])
 def test_a_value_of_another_type_is_refused(run, value):
     """An int metric that returns 1.5 is an error, never a 1."""
-    with pytest.raises(MetricFailed, match="answer_words"):
+    with pytest.raises(MetricFailed, match="words_of_this_test"):
         derived(run, (replace(PROMPT_LENGTH, read=lambda _trace: value),))
 
 
