@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import generated
+from sphinx.errors import ExtensionError
 
 import uderia_bench
+
+FOREIGN = re.compile(r'<(?:script|link|img|iframe)[^>]+(?:src|href)="(?:https?:)?//[^"]+')
 
 project = "uderia-bench"
 author = "the uderia-bench authors"
@@ -46,7 +50,16 @@ def _fill(_app: object, _docname: str, source: list[str]) -> None:
     source[0] = generated.fill(source[0])
 
 
+def _loads_nothing_from_elsewhere(app: object, failed: Exception | None) -> None:
+    """Fail if a built page loads a script, a style or a picture from another host: readers may be offline."""
+    built = Path(app.outdir)  # type: ignore[attr-defined]  # Sphinx's application
+    found = {path.name: hit for path in built.rglob("*.html") for hit in FOREIGN.findall(path.read_text(encoding="utf-8"))}
+    if found and not failed:
+        raise ExtensionError(f"pages load from other hosts: {found}")
+
+
 def setup(app: object) -> dict[str, bool]:
     """Connect the generator of reference pages."""
     app.connect("source-read", _fill)  # type: ignore[attr-defined]  # Sphinx's application
+    app.connect("build-finished", _loads_nothing_from_elsewhere)  # type: ignore[attr-defined]
     return {"parallel_read_safe": True, "parallel_write_safe": True}

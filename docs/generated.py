@@ -172,8 +172,8 @@ def _document(schema: Mapping[str, Any], *, root: str) -> str:
         for key, field in model["properties"].items():
             for name in re.findall(r'"#/\$defs/(\w+)"', json.dumps(field)):
                 if name not in titles and "properties" in models[name]:
-                    titles[name] = key
-                    waiting.append((key, models[name]))
+                    titles[name] = name.lower() if name.lower() in model["properties"] else key
+                    waiting.append((titles[name], models[name]))
         sections.append((title, model))
     return "\n\n".join(_section(title, model, titles) for title, model in sections)
 
@@ -184,7 +184,7 @@ def _section(title: str, model: Mapping[str, Any], titles: Mapping[str, str]) ->
         (f"`{name}`", _kind(field, titles), "required" if name in required else _default(field), field.get("description", ""))
         for name, field in model["properties"].items()
     )
-    about = _prose(model.get("description", ""))
+    about = "" if model.get("$schema") else _prose(model.get("description", ""))
     return f"## {title}\n\n{about}\n\n" + _table(("field", "type", "default", "meaning"), rows)
 
 
@@ -204,13 +204,25 @@ def _kind(field: Mapping[str, Any], titles: Mapping[str, str]) -> str:  # noqa: 
         case {"const": value}:
             return f"`{value}`"
         case {"anyOf": forms}:
-            return " or ".join(dict.fromkeys(_kind(form, titles) for form in forms if form.get("type") != "null"))
+            return _either(forms, titles)
         case {"type": "array"}:
             return f"list of {_kind(field.get('items', {}), titles)}"
         case {"type": "object", "additionalProperties": dict() as values}:
             return f"mapping to {_kind(values, titles)}"
     kinds = field.get("type", "any")
     return " or ".join(_WORDS.get(kind, kind) for kind in ([kinds] if isinstance(kinds, str) else kinds)) + _bounds(field)
+
+
+def _either(forms: list[Mapping[str, Any]], titles: Mapping[str, str]) -> str:
+    """Return what a field may be: its long form, and how it may be shortened."""
+    exact = [form for form in forms if isinstance(form.get("type", ""), str) and form.get("type") != "null"]
+    kinds = list(dict.fromkeys(_kind(form, titles) for form in exact))
+    if kinds[1:] == ["text"] and "number" in kinds[0]:
+        return f"{kinds[0]}, or text with a unit"
+    if len(kinds) == 2 and kinds[0] == f"list of {kinds[1]}":
+        return f"{kinds[1]}, or a list of them"
+    short = any(not isinstance(form.get("type", ""), str) for form in forms) and "$ref" in exact[0]
+    return " or ".join(kinds) + (", or its short form" if short else "")
 
 
 def _bounds(field: Mapping[str, Any]) -> str:

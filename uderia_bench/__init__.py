@@ -4,13 +4,13 @@ In a notebook::
 
     import uderia_bench as ub
 
-    trials = ub.load("latest")  # a polars frame, one row a trial
+    trials = ub.load("latest")  # a polars frame, one row per trial
     result = ub.compare(trials, baseline="IDEAT", candidate="OPTIM", metrics=["latency_s"], margins={"latency_s": 0.10})
     result[0].effect.value, result[0].effect.lo, result[0].effect.hi, result[0].p_adjusted, result[0].verdict
-    ub.percentiles(trials, ["latency_s", "total_tokens"])  # by arm, of a million trials too
+    ub.percentiles(trials, ["latency_s", "total_tokens"])  # of each arm
 
-``compare`` asks ``uderia_bench.analysis.compare``, and ``ub.corpus.load(path).queries`` are the expanded queries of a corpus.
-Everything is imported when first used, so that ``import uderia_bench`` and ``uderia-bench --help`` stay quick.
+``ub.corpus.load(path).queries`` are the expanded queries of a corpus. Everything is imported on first use, so that
+``import uderia_bench`` and ``uderia-bench --help`` are quick.
 """
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ __all__ = ["__version__", "compare", "corpus", "load", "percentiles"]
 
 
 def load(runs: str | Path | Sequence[str | Path] = "latest", *, output: str | Path = "output") -> pl.DataFrame:
-    """Read the trials of runs into one frame, a row a trial, warm-ups included (``stage`` tells them).
+    """Read the trials of runs into one frame: one row per trial, one column per metric.
 
-    ``runs`` is a run id, ``latest``, a run directory, a glob of either, or a list of them; ids are looked up in ``output``. A
-    column that only some of the runs have is null in the others. Raises ``StoreError`` where there is no such run.
+    ``runs`` is a run id, ``latest``, a run directory, a glob of either, or a list of them. Ids are looked up in ``output``.
+    Warm-ups are included, and the column ``stage`` marks them. A column that one of the runs lacks is null there. Raises
+    ``StoreError`` if there is no such run.
     """
-    from pathlib import Path  # noqa: PLC0415 - as all imports here: start-up time is everybody's time
+    from pathlib import Path  # noqa: PLC0415 - imported on use, so that start-up is quick
 
     from uderia_bench.runs.find import scan_trials  # noqa: PLC0415
 

@@ -127,7 +127,8 @@ class Experiment(Written):
     notifications: Annotated[Literal["off", "on"], BeforeValidator(_on_or_off)] = "off"
     """Whether to listen to the server's stream of events, which saves polls."""
     margins: dict[Text, Share] = Field(default_factory=lambda: {"latency_s": 0.10, "total_tokens": 0.05, "cost_usd": 0.05})
-    """The smallest effect worth acting on, for each metric. These metrics are the primary ones."""
+    """The smallest effect worth acting on, for each metric. These metrics are the primary ones. By default
+    10% of ``latency_s`` and 5% of ``total_tokens`` and ``cost_usd``."""
     correction: Literal["holm", "bh", "none"] = "holm"
     """How p-values are adjusted for the number of primary metrics."""
     confidence: Annotated[Share, Field(gt=0, lt=1)] = 0.95
