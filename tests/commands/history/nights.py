@@ -35,10 +35,19 @@ def series_of(nights, *, seed, step_at=None, factor=1.15, **given):
     return pl.concat(frames)
 
 
-def folder(output, nights, *, step_at=None, models=("Beta/one",), then=("Beta/two",), **given):
-    """Save nights as runs; the step comes with another model."""
+def correlated(nights, *, seed, spread, lag=0.5):
+    """Return levels with a standard deviation of ``spread``, each correlated by ``lag`` with the night before."""
+    draws = np.random.default_rng(seed).normal(0, spread, nights)
+    for night in range(1, nights):
+        draws[night] = lag * draws[night - 1] + (1 - lag**2) ** 0.5 * draws[night]
+    return draws
+
+
+def folder(output, nights, *, step_at=None, growth=0.0, slow=None, models=("Beta/one",), then=("Beta/two",), **given):
+    """Save nights as runs: a step of 30 % that comes with another model, a growth every night, factors of single nights."""
     for night in range(nights):
         moved = step_at is not None and night >= step_at
-        made = frame(night, seed=3, queries=40, repeats=2, factor=1.3 if moved else 1.0, **given)
+        factor = (1.3 if moved else 1.0) * (1 + growth) ** night * (slow or {}).get(night, 1.0)
+        made = frame(night, seed=3, queries=40, repeats=2, factor=factor, **given)
         started = (FIRST + timedelta(days=night)).isoformat()
         saved(output, f"night-{night:02}", made, started=started, models=then if moved else models)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from commands.history.nights import folder, frame
 from runs import saved
@@ -20,22 +21,64 @@ from uderia_bench.runs import baselines, find
 
 def test_a_step_is_told_with_what_changed_that_night(tmp_path):
     """The night, the size, the run, and that the model was another one."""
-    folder(tmp_path, 9, step_at=5)
+    folder(tmp_path, 18, step_at=12)
     told = history.in_full(history.gather(tmp_path, BUILT_IN, names=["latency_s"]), width=100)
-    assert told.splitlines()[0] == "small: 9 nights, 1 step:"
-    assert "OPTIM latency_s +2" in told
-    assert "worse since night 6 (2026-11-06, run night-05)" in told
+    assert told.splitlines()[0] == "small: 18 nights, 1 step:"
+    assert "Step: OPTIM latency_s +2" in told
+    assert "worse since night 13 (2026-11-13, run night-12)" in told
+    assert "p is the probability that noise alone causes such a change" in told
     assert "arms.OPTIM.models.0: Beta/one -> Beta/two" in told
     assert all(len(line) <= 100 for line in told.splitlines())
 
 
 def test_a_quiet_folder_says_so(tmp_path):
     """No step, every night with its level and its interval."""
-    folder(tmp_path, 6)
+    folder(tmp_path, 8)
     told = history.in_full(history.gather(tmp_path, BUILT_IN, names=["latency_s"]), width=80)
-    assert told.startswith("small: 6 nights, no step.")
-    assert told.count("2026-11-0") == 6
-    assert told.count("±") == 6
+    assert told.startswith("small: 8 nights, no step and no ramp.")
+    assert told.count("2026-11-0") == 8
+    assert told.count("±") == 8
+
+
+def test_a_ramp_is_told_as_one(tmp_path):
+    """What it adds every night, what it comes to, and no step."""
+    folder(tmp_path, 20, growth=0.03, wander=0.01)
+    found = history.gather(tmp_path, BUILT_IN, names=["latency_s"])
+    told = history.in_full(found, width=200)
+    assert told.splitlines()[0] == "small: 20 nights, 1 ramp:"
+    line = told.splitlines()[1]
+    assert line.startswith("  Ramp: OPTIM latency_s +3")
+    assert "% a night, worse since night " in line
+    assert " so far, p " in line
+    (series,) = history.as_dict(found)["series"]
+    assert series["steps"] == []
+    (ramp,) = series["ramps"]
+    assert ramp["change_per_night"] == pytest.approx(0.03, abs=0.01)
+    assert ramp["change"] == pytest.approx(1.03**20 - 1, abs=0.2)
+
+
+def test_an_odd_night_and_a_weekly_rhythm_are_told(tmp_path):
+    """One night only, and the days of the week by name; the calendar is that of the runs."""
+    folder(tmp_path, 28, wander=0.01, slow={10: 1.6, **{night: 1.2 for night in range(28) if night % 7 in (0, 6)}})
+    found = history.gather(tmp_path, BUILT_IN, names=["latency_s"])
+    told = history.in_full(found, width=200)
+    assert told.splitlines()[0] == "small: 28 nights, 1 odd night:"
+    assert "on night 11 (2026-11-11, run night-10) only" in told
+    assert "Weekly rhythm: OPTIM latency_s +" in told
+    assert "% on Saturday and Sunday, against the other days" in told
+    (series,) = history.as_dict(found)["series"]
+    assert series["weekly"]["days"] == ["Saturday", "Sunday"]
+    assert [night["run_id"] for night in series["odd_nights"]] == ["night-10"]
+    assert "Weekly rhythm" in history.to_html(found)
+
+
+def test_strongly_correlated_nights_are_warned_of(tmp_path):
+    """The reader learns that the p-values are too small, and what to do."""
+    level = np.cumsum(np.random.default_rng(0).normal(0, 0.08, 30))
+    folder(tmp_path, 30, wander=0.0, slow=dict(enumerate(np.exp(level))))
+    told = history.in_full(history.gather(tmp_path, BUILT_IN, names=["latency_s"]), width=300)
+    assert "Warning: neighbouring nights of OPTIM latency_s are strongly correlated (0." in told
+    assert "check a change on further nights" in told
 
 
 def test_only_finished_runs_of_one_experiment_count(tmp_path):
@@ -67,12 +110,12 @@ def test_an_empty_folder_is_said(tmp_path):
 
 def test_as_json_the_step_names_its_run(tmp_path):
     """For a program: nights, levels with intervals, steps."""
-    folder(tmp_path, 9, step_at=5)
+    folder(tmp_path, 18, step_at=12)
     told = json.loads(json.dumps(history.as_dict(history.gather(tmp_path, BUILT_IN, names=["latency_s"]))))
     (series,) = told["series"]
-    assert len(series["levels"]) == len(told["nights"]) == 9
+    assert len(series["levels"]) == len(told["nights"]) == 18
     (step,) = series["steps"]
-    assert step["run_id"] == "night-05"
+    assert step["run_id"] == "night-12"
     assert step["change"] == pytest.approx(0.3, abs=0.1)
 
 
@@ -192,10 +235,10 @@ def test_a_name_that_two_experiments_have_is_not_guessed(tmp_path, monkeypatch):
 
 def test_as_a_page_it_needs_nothing_and_runs_nothing(tmp_path):
     """The steps first, a strip a night, no script at all, and hostile names stay text."""
-    folder(tmp_path, 9, step_at=5, then=("<img src=x>",))
+    folder(tmp_path, 18, step_at=12, then=("<img src=x>",))
     page = history.to_html(history.gather(tmp_path, BUILT_IN, names=["latency_s"]))
-    assert "worse since night 6" in page.split("<table")[0]
-    assert page.count("<tr") == 10
+    assert "worse since night 13" in page.split("<table")[0]
+    assert page.count("<tr") == 19
     assert "<script" not in page
     assert "<img" not in page
     assert "script-src &#x27;none&#x27;" in page

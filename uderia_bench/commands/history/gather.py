@@ -12,7 +12,7 @@ import polars as pl
 
 from uderia_bench.commands.history.changes import changes
 from uderia_bench.commands.history.levels import Levels, levels
-from uderia_bench.commands.history.shifts import Step, steps
+from uderia_bench.commands.history.shifts import Kind, Shift, Weekly, correlation, shifts, weekly
 from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.reading.metrics.metric import Assumption, Metric
 from uderia_bench.runs import find
@@ -33,13 +33,22 @@ class Night:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Series:
-    """One metric of one arm over the nights; ``margin`` is the least step worth saying."""
+    """One metric of one arm over the nights. Changes smaller than the ``margin`` are left out.
+
+    ``correlation`` is that of neighbouring nights, None where there are too few.
+    """
 
     arm: str
     metric: Metric
     levels: Levels
-    steps: tuple[Step, ...]
+    shifts: tuple[Shift, ...]
+    weekly: Weekly | None
+    correlation: float | None
     margin: float | None
+
+    def of_kind(self, kind: Kind) -> tuple[Shift, ...]:
+        """Return the changes of one kind, oldest first."""
+        return tuple(sorted((shift for shift in self.shifts if shift.kind is kind), key=lambda shift: shift.at))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -78,15 +87,15 @@ def gather(
     if not arms:
         have = ", ".join(one.name for one in latest.arms)
         raise UsageError(f"no arm {arm!r} in the latest run of {wanted}: {nights[-1].run_id} has {have}")
-    before = [None, *nights[:-1]]
+    weekdays = [run.manifest.started_at.weekday() for run in nights]
     every = (
-        _series(trials.filter(pl.col("arm") == one), len(nights), one, metric, latest.margins.get(metric.name))
+        _series(trials.filter(pl.col("arm") == one), weekdays, one, metric, latest.margins.get(metric.name))
         for metric in chosen
         for one in arms
     )
     return History(
         experiment=wanted,
-        nights=tuple(_night(run, last) for run, last in zip(nights, before, strict=True)),
+        nights=tuple(_night(run, last) for run, last in zip(nights, [None, *nights[:-1]], strict=True)),
         series=tuple(series for series in every if any(night.size for night in series.levels.nights)),
         confidence=latest.confidence,
     )
@@ -101,12 +110,15 @@ def _trials(runs: Sequence[Run]) -> pl.DataFrame:
     return pl.concat(of_night, how="diagonal")
 
 
-def _series(trials: pl.DataFrame, nights: int, arm: str, metric: Metric, margin: float | None) -> Series:
+def _series(trials: pl.DataFrame, weekdays: Sequence[int], arm: str, metric: Metric, margin: float | None) -> Series:
     if metric.name not in trials.columns:
         trials = trials.with_columns(pl.lit(None, dtype=pl.Float64).alias(metric.name))
-    found = levels(trials, metric, nights)
+    found = levels(trials, metric, len(weekdays))
     least = _least(metric, margin, found)
-    return Series(arm=arm, metric=metric, levels=found, steps=steps(found.values, found.errors, least=least), margin=margin)
+    changed = shifts(found.values, found.errors, least=least, weekdays=weekdays)
+    rhythm = weekly(found.values, found.errors, changed, least=least, weekdays=weekdays)
+    alike = correlation(found.values, changed)
+    return Series(arm=arm, metric=metric, levels=found, shifts=changed, weekly=rhythm, correlation=alike, margin=margin)
 
 
 def _least(metric: Metric, margin: float | None, found: Levels) -> float:

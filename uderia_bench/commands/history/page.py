@@ -1,9 +1,9 @@
-"""A history as one HTML page: the steps in words, then every series with a strip a night. No script, so nothing to filter."""
+"""A history as one HTML page: what changed, in words, then every series with a drawn interval a night. It has no script."""
 
 from __future__ import annotations
 
 from uderia_bench.commands.history.gather import History, Series
-from uderia_bench.commands.history.telling import changed_on, step_in_words, summary
+from uderia_bench.commands.history.telling import P_VALUES, changed_on, in_words, notes, summary
 from uderia_bench.report import figures
 from uderia_bench.report.formats.html import drawing, listing
 from uderia_bench.report.formats.html.axis import Axis, linear_axis, log_axis
@@ -14,21 +14,21 @@ from uderia_bench.stats.estimate import Estimate
 
 def to_html(history: History) -> str:
     """Return the history as a self-contained page."""
-    steps = [(series, step) for series in history.series for step in series.steps]
     told = [
-        tag(
-            "div",
-            tag("h3", "Step"),
-            tag("p", step_in_words(history, series, step)),
-            listing.items(changed_on(history, step)),
-            class_="card",
-        )
-        for series, step in steps
+        tag("div", tag("p", in_words(history, series, shift)), listing.items(changed_on(history, shift)), class_="card")
+        for series in history.series
+        for shift in series.shifts
     ]
+    beside = [note for series in history.series for note in notes(series)]
     header = tag("header", tag("p", "uderia-bench history", class_="small"), tag("h1", history.experiment))
     main = tag(
         "main",
-        tag("section", tag("p", summary(history).rstrip(":")), tag("div", *told, class_="cards") if told else None),
+        tag(
+            "section",
+            tag("p", summary(history).rstrip(":")),
+            *((tag("div", *told, class_="cards"), tag("p", P_VALUES, class_="small")) if told else ()),
+            listing.items(beside) if beside else None,
+        ),
         *(_series(history, series) for series in history.series),
     )
     return document(f"{history.experiment} - history", header, main)
@@ -41,7 +41,7 @@ def _series(history: History, series: Series) -> Markup | None:
     if axis is None:
         return None
     scale = figures.scale_of(series.metric, axis.lo, axis.hi)
-    starts = {step.at for step in series.steps}
+    starts = {shift.at: shift.kind for shift in series.shifts}
     usual = next(e.value for e in estimates if e.value is not None)
     rows = []
     for at, (night, estimate) in enumerate(zip(history.nights, estimates, strict=True)):
@@ -52,7 +52,9 @@ def _series(history: History, series: Series) -> Markup | None:
                 tag("td", night.run_id, class_="short"),
                 tag("td", _strip(axis, estimate, usual, moved=at in starts), class_="strip"),
                 tag("td", figures.estimate_forms(estimate, scale)[0], class_="number short"),
-                tag("td", join(tag("b", "step; ") if at in starts else None, "; ".join(night.changed)), class_="wordy"),
+                tag(
+                    "td", join(tag("b", f"{starts[at]}; ") if at in starts else None, "; ".join(night.changed)), class_="wordy"
+                ),
             )
         )
     head = tag(

@@ -1,13 +1,15 @@
-"""A history in words: the steps with what changed that night, then every series night by night. Text and JSON."""
+"""A history as text and JSON: what changed and what else changed that night, then every series night by night."""
 
 from __future__ import annotations
 
+from calendar import day_name
+from collections import Counter
 from collections.abc import Iterator
 from math import expm1
 from typing import Any
 
 from uderia_bench.commands.history.gather import History, Series
-from uderia_bench.commands.history.shifts import FEWEST, Step
+from uderia_bench.commands.history.shifts import FEWEST, MOST_CORRELATED, Kind, Shift
 from uderia_bench.printable import plain
 from uderia_bench.reading.metrics.metric import Direction
 from uderia_bench.report import figures
@@ -15,25 +17,30 @@ from uderia_bench.report.formats.layout import lay_out, wrapped
 from uderia_bench.report.tables import Cell, Column, Table
 
 _BARS = "▁▂▃▄▅▆▇█"
-_UNCHANGED = "nothing that the manifests know of changed that night"
+_UNCHANGED = "the manifests record no other change that night"
+P_VALUES = "p is the probability that noise alone causes such a change in any nightly reading of the series."
 
 
 def in_full(history: History, *, width: int) -> str:
-    """Return the history as text of at most ``width`` columns: the steps first, then every series."""
+    """Return the history as text of at most ``width`` columns: what changed first, then every series."""
     lines = [*wrapped(summary(history), width)]
     for series in history.series:
-        for step in series.steps:
-            lines += wrapped(step_in_words(history, series, step), width, first="  ", rest="    ")
+        for shift in series.shifts:
+            lines += wrapped(in_words(history, series, shift), width, first="  ", rest="    ")
             lines += [
-                line for text in changed_on(history, step) for line in wrapped(text, width, first="    - ", rest="      ")
+                line for text in changed_on(history, shift) for line in wrapped(text, width, first="    - ", rest="      ")
             ]
+        for text in notes(series):
+            lines += wrapped(text, width, first="  ", rest="    ")
+    if any(series.shifts for series in history.series):
+        lines += wrapped(P_VALUES, width)
     for table in _tables(history):
         lines += ["", *wrapped(table.title, width), *lay_out(table, width, lambda text, _: text)]
     return "\n".join(lines)
 
 
 def as_dict(history: History) -> dict[str, Any]:
-    """Return the history in the types of JSON; levels in the metric's unit."""
+    """Return the history in the types of JSON; levels in the metric's unit, changes as shares where the metric is a ratio."""
     return {
         "schema": "uderia-bench/history/1",
         "experiment": history.experiment,
@@ -50,10 +57,20 @@ def as_dict(history: History) -> dict[str, Any]:
                     {"value": e.value, "lo": e.lo, "hi": e.hi, "n": e.n}
                     for e in (series.levels.estimate(at, confidence=history.confidence) for at in range(len(history.nights)))
                 ],
-                "steps": [
-                    {"night": step.at, "run_id": history.nights[step.at].run_id, "change": _change(series, step), "p": step.p}
-                    for step in series.steps
+                "steps": [_as_dict(history, series, shift) for shift in series.of_kind(Kind.STEP)],
+                "ramps": [
+                    {**_as_dict(history, series, shift), "change_per_night": _change(series, shift.size)}
+                    for shift in series.of_kind(Kind.RAMP)
                 ],
+                "odd_nights": [_as_dict(history, series, shift) for shift in series.of_kind(Kind.ODD)],
+                "weekly": None
+                if series.weekly is None
+                else {
+                    "days": [day_name[day] for day in series.weekly.days],
+                    "change": _change(series, series.weekly.size),
+                    "p": series.weekly.p,
+                },
+                "warnings": list(warnings(series)),
             }
             for series in history.series
         ],
@@ -61,37 +78,72 @@ def as_dict(history: History) -> dict[str, Any]:
 
 
 def summary(history: History) -> str:
-    """Say how many nights and how many steps there are."""
+    """Say how many nights there are, and how many changes of each kind."""
     nights = len(history.nights)
-    count = sum(len(series.steps) for series in history.series)
     said = f"{plain(history.experiment)}: {nights} {'night' if nights == 1 else 'nights'}, "
     if nights < FEWEST:
-        return f"{said}too few to say whether anything moved to stay: {FEWEST} are needed."
-    return said + ("no step." if not count else f"{count} {'step' if count == 1 else 'steps'}:")
+        return f"{said}too few to look for changes: at least {FEWEST} are needed."
+    counts = Counter(shift.kind for series in history.series for shift in series.shifts)
+    found = [f"{counts[kind]} {kind}{'s' if counts[kind] > 1 else ''}" for kind in Kind if counts[kind]]
+    return f"{said}{', '.join(found)}:" if found else f"{said}no step and no ramp."
 
 
-def step_in_words(history: History, series: Series, step: Step) -> str:
-    """Say what moved, by how much, since when, and how sure that is."""
-    night = history.nights[step.at]
-    better = {Direction.LOWER: step.size < 0, Direction.HIGHER: step.size > 0}.get(series.metric.direction)
+def in_words(history: History, series: Series, shift: Shift) -> str:
+    """Say what changed, by how much, since when, and the p-value."""
+    night = history.nights[shift.at]
+    better = {Direction.LOWER: shift.size < 0, Direction.HIGHER: shift.size > 0}.get(series.metric.direction)
     verdict = "" if better is None else ", better" if better else ", worse"
-    since = f"since night {step.at + 1} ({night.started_at:%Y-%m-%d}, run {night.run_id})"
-    return f"{plain(series.arm)} {series.metric.name} {_size(series, step)}{verdict} {since}, p {figures.p_value(step.p)}"
+    when = f"night {shift.at + 1} ({night.started_at:%Y-%m-%d}, run {night.run_id})"
+    of = f"{shift.kind.capitalize()}: {plain(series.arm)} {series.metric.name} {_size(series, shift.size)}"
+    p = f"p {figures.p_value(shift.p)}"
+    if shift.kind is Kind.ODD:
+        return f"{of}{verdict}, on {when} only, {p}"
+    if shift.kind is Kind.RAMP:
+        so_far = _size(series, shift.total(len(history.nights)))
+        return f"{of} a night{verdict} since {when}, {so_far} so far, {p}"
+    return f"{of}{verdict} since {when}, {p}"
 
 
-def changed_on(history: History, step: Step) -> tuple[str, ...]:
-    """Return what the manifests say changed on the night a step began."""
-    return history.nights[step.at].changed or (_UNCHANGED,)
+def notes(series: Series) -> tuple[str, ...]:
+    """Say what else a reader of the series must know: its weekly rhythm, and what makes its changes less certain."""
+    if series.weekly is None:
+        return warnings(series)
+    days = " and ".join(day_name[day] for day in series.weekly.days)
+    size, p = _size(series, series.weekly.size), figures.p_value(series.weekly.p)
+    rhythm = f"Weekly rhythm: {plain(series.arm)} {series.metric.name} {size} on {days}, against the other days, p {p}"
+    return (rhythm, *warnings(series))
 
 
-def _change(series: Series, step: Step) -> float:
-    """Return a step as the share it changed the level by, or as the difference where the scale is no ratio."""
-    return expm1(step.size) if series.levels.relative else step.size
+def warnings(series: Series) -> tuple[str, ...]:
+    """Warn where neighbouring nights are more alike than the p-values allow for."""
+    if series.correlation is None or series.correlation <= MOST_CORRELATED:
+        return ()
+    said = f"neighbouring nights of {plain(series.arm)} {series.metric.name} are strongly correlated ({series.correlation:.2f})"
+    return (f"Warning: {said}. False alarms are more likely than the p-values say; check a change on further nights.",)
 
 
-def _size(series: Series, step: Step) -> str:
+def changed_on(history: History, shift: Shift) -> tuple[str, ...]:
+    """Return what the manifests say changed on the night a change began."""
+    return history.nights[shift.at].changed or (_UNCHANGED,)
+
+
+def _as_dict(history: History, series: Series, shift: Shift) -> dict[str, Any]:
+    return {
+        "night": shift.at,
+        "run_id": history.nights[shift.at].run_id,
+        "change": _change(series, shift.total(len(history.nights))),
+        "p": shift.p,
+    }
+
+
+def _change(series: Series, size: float) -> float:
+    """Return a size as the share it changed the level by, or as the difference where the scale is no ratio."""
+    return expm1(size) if series.levels.relative else size
+
+
+def _size(series: Series, size: float) -> str:
     scale = figures.scale_of(series.metric)
-    change = _change(series, step)
+    change = _change(series, size)
     if series.levels.relative:
         return f"{100 * change:+.1f}%"
     return f"{100 * change:+.1f} points" if scale.share else f"{'+' if change > 0 else ''}{figures.amount(change, scale)}"
@@ -103,14 +155,14 @@ def _tables(history: History) -> Iterator[Table]:
     for series in history.series:
         estimates = [series.levels.estimate(at, confidence=history.confidence) for at in range(len(history.nights))]
         scale = figures.scale_of(series.metric, *(estimate.value for estimate in estimates))
-        starts = {step.at for step in series.steps}
+        starts = {shift.at: shift.kind for shift in series.shifts}
         rows = tuple(
             (
                 _cell(f"{night.started_at:%Y-%m-%d}"),
                 _cell(night.run_id),
                 Cell(forms=figures.estimate_forms(estimate, scale)),
                 _cell(str(estimate.n)),
-                _cell("step" if at in starts else ""),
+                _cell(starts.get(at, "")),
             )
             for at, (night, estimate) in enumerate(zip(history.nights, estimates, strict=True))
         )
