@@ -41,7 +41,7 @@ def save(
         raise UsageError(f"baseline {name}: a run is called that, {_from_here(itself.path)}; choose another name")
     folder = manifest.folder_of(found.read_manifest().get("experiment_file"))
     if folder == shipped("configs/quickstart.yaml").parent:
-        folder = None  # that experiment is ours, and nobody looks for what is theirs beside it
+        folder = None  # the experiment is part of the package, which is no place for a user's file
     elif folder is not None and not os.access(folder, os.W_OK):
         folder = None  # a checkout that is mounted to be read: the current directory is looked in as well
     files = baselines.files([folder])

@@ -1,6 +1,6 @@
-"""Names for runs: a small JSON file of pointers, to be committed beside the experiment. It holds no copy of any run.
+"""Names for runs, in a small JSON file that is committed beside the experiment.
 
-Its paths lead from the directory it lies in, so that a name means the same run wherever a command is typed.
+Its paths are relative to its own directory, so a name means the same run from every current directory.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from pathlib import Path
 from uderia_bench.errors import StoreError
 
 FILE = Path("baselines.json")
-"""What the file is called; from here it is the one of the directory that the command runs in."""
+"""Name of the file; as a path, the file of the current directory."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # as a run id, since both are given for RUN
 RESERVED = "latest"
-"""What means the newest run, wherever a run is given: no name of one."""
+"""Reserved: it always means the newest run."""
 
 
 def load(file: Path = FILE) -> dict[str, str]:
-    """Return every name's run directory, none where there is no file; raises ``StoreError`` where it is not one of ours."""
+    """Return the run directory of every name, empty without a file. Raises ``StoreError`` for another kind of file."""
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -35,7 +35,7 @@ def load(file: Path = FILE) -> dict[str, str]:
 
 
 def files(folders: Iterable[Path | None]) -> tuple[Path, ...]:
-    """Return the files that may hold names: those of the directories first, then the current one's; each once."""
+    """Return the files that may hold names, each once: those of the directories, then that of the current one."""
     found = {(folder / FILE).resolve(): folder / FILE for folder in folders if folder is not None}
     here = FILE.resolve()
     return (*(FILE if path == here else file for path, file in found.items()), *(() if here in found else (FILE,)))
@@ -47,14 +47,14 @@ def leads_to(file: Path, path: str) -> tuple[Path, Path]:
 
 
 def path_from(folder: Path, run: Path) -> Path:
-    """Return the way from a directory to a run; the whole path where they share no more than the root."""
+    """Return the relative path from a directory to a run, or the absolute path where they share only the root."""
     folder, run = folder.resolve(), run.resolve()
     apart = folder.drive != run.drive or Path(os.path.commonpath((folder, run))) == Path(run.anchor)
     return run if apart else Path(os.path.relpath(run, folder))
 
 
 def with_name(names: dict[str, str], name: str, run: Path) -> str:
-    """Return the file's text with a name pointing at a run, in place of where it pointed before."""
+    """Return the file's text with a name pointing at a run. It replaces what the name pointed at before."""
     if not _NAME.fullmatch(name) or name == RESERVED:
         raise StoreError(
             f"baseline {name!r}: use letters, digits, '.', '_' and '-', starting with a letter or digit, not 'latest'"

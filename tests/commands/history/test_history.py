@@ -19,7 +19,7 @@ from uderia_bench.reading.metrics import BUILT_IN
 from uderia_bench.runs import baselines, find
 
 
-def test_a_step_is_told_with_what_changed_that_night(tmp_path):
+def test_a_step_names_what_changed_that_night(tmp_path):
     """The night, the size, the run, and that the model was another one."""
     folder(tmp_path, 18, step_at=12)
     told = history.in_full(history.gather(tmp_path, BUILT_IN, names=["latency_s"]), width=100)
@@ -40,7 +40,7 @@ def test_a_quiet_folder_says_so(tmp_path):
     assert told.count("±") == 8
 
 
-def test_a_ramp_is_told_as_one(tmp_path):
+def test_a_ramp_is_reported_as_a_ramp(tmp_path):
     """What it adds every night, what it comes to, and no step."""
     folder(tmp_path, 20, growth=0.03, wander=0.01)
     found = history.gather(tmp_path, BUILT_IN, names=["latency_s"])
@@ -57,7 +57,7 @@ def test_a_ramp_is_told_as_one(tmp_path):
     assert ramp["change"] == pytest.approx(1.03**20 - 1, abs=0.2)
 
 
-def test_an_odd_night_and_a_weekly_rhythm_are_told(tmp_path):
+def test_an_odd_night_and_a_weekly_rhythm_are_reported(tmp_path):
     """One night only, and the days of the week by name; the calendar is that of the runs."""
     folder(tmp_path, 28, wander=0.01, slow={10: 1.6, **{night: 1.2 for night in range(28) if night % 7 in (0, 6)}})
     found = history.gather(tmp_path, BUILT_IN, names=["latency_s"])
@@ -120,7 +120,7 @@ def test_as_json_the_step_names_its_run(tmp_path):
 
 
 def test_what_is_new_every_night_is_no_change():
-    """Run ids and times differ always; a version, a setting and a price are told."""
+    """Run ids and times differ always; a version, a setting and a price are reported."""
     before = {
         "run_id": "a",
         "started_at": "1",

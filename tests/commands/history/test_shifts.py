@@ -109,7 +109,7 @@ def test_nights_without_a_level_are_passed_over():
 
 
 def test_an_announced_step_stays():
-    """Whoever reads every night is not told one thing today and nothing tomorrow."""
+    """A reading keeps what an earlier reading announced."""
     values = correlated(30, seed=4, spread=0.02) + np.log(1.15) * (np.arange(30) >= 14)
     told = [bool(kinds(values[:nights])) for nights in range(1, 31)]
     assert told == sorted(told)
@@ -147,7 +147,7 @@ def test_nights_of_one_weekday_have_no_rhythm():
 
 
 def test_correlation_is_of_neighbouring_nights():
-    """About .9 where nights drift, about 0 where they do not, and nothing for less than two weeks."""
+    """About .9 where nights drift, about 0 where they do not, and None with less than two weeks."""
     seen = [
         np.mean([correlation(correlated(45, seed=seed, spread=1, lag=lag), ()) for seed in range(20)]) for lag in (0.0, 0.9)
     ]

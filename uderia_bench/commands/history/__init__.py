@@ -1,8 +1,8 @@
-"""A folder of runs of one experiment as a history: every arm's metrics night by night, and the nights a step began.
+"""The history of one experiment: every metric of every arm, night by night, and what changed.
 
-``levels`` brings the nights onto one scale, ``steps`` finds where a series moved to stay, ``changes`` says what the manifests
-of two nights disagree about, ``gather`` reads the runs, ``telling`` and ``page`` write it down. No run is measured or compared
-anew.
+``gather`` reads the runs, ``levels`` puts their nights on one scale, and ``shifts`` finds steps, ramps,
+odd nights and a weekly rhythm, by the fits of ``fits``. ``changes`` compares the manifests of two
+nights. ``telling`` and ``page`` write text, JSON and HTML. No run is measured or compared again.
 """
 
 from uderia_bench.commands.history.gather import History, Series, gather

@@ -1,4 +1,7 @@
-"""What two manifests disagree about: all that could have moved a number, nothing new every night or measured. Pure."""
+"""Differences between the manifests of two runs that can explain a change in their numbers.
+
+Fields that differ in every run, such as ids and times, and fields that are measured are left out.
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""How likely noise alone makes a change in a series of nights: generalised least squares, averaged over what is unknown.
+"""The p-value and the size of a change in a series of nights, by generalised least squares.
 
-A model says how much a night resembles the night before (lag-1 correlation) and which days of the
-week differ from the others, if any. Every model is fitted with every candidate column, one at a time.
-A p-value is the average over the correlations, weighted by how well each explains the nights, and
-the largest over the weekly rhythms: a change counts only if no weekly rhythm explains it.
+A model has a lag-1 correlation of neighbouring nights and at most one weekly rhythm. Every model is
+fitted with every candidate column, one at a time. The p-value of a candidate is the average over the
+correlations, weighted by how well each explains the nights, and the largest over the weekly rhythms.
+So a change counts only if no weekly rhythm explains it.
 """
 
 from __future__ import annotations
@@ -62,12 +62,17 @@ def _fits(
 ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     """Fit every rhythm with every candidate, shape (rhythms, candidates), at one correlation.
 
-    Returns the candidate's size, its information (1 / variance of the size in units of the noise; 0
-    where it cannot be told from the rest), the sum of squares that is left over, the variance of
-    size x information by the nights' own errors, and what the evidence has of the design alone.
+    Returns five arrays:
 
-    What base, rhythm and candidate explain one after the other follows from sums of products (Frisch-
-    Waugh-Lovell): so all pairs together cost one matrix product.
+    - the size of the candidate,
+    - its information: 1 / variance of the size in units of the noise, 0 where rhythm and candidate
+      cannot be told apart,
+    - the sum of squares that is left over,
+    - the variance of size x information by the nights' own errors,
+    - the part of the evidence that depends on the design alone.
+
+    All pairs cost one matrix product, because what base, rhythm and candidate explain one after the
+    other follows from sums of products (Frisch-Waugh-Lovell).
     """
     nights, number = candidates.shape
     whiten, scale = _whitening(nights, correlation)

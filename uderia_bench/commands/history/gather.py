@@ -1,4 +1,4 @@
-"""Read a folder of runs as the nights of one experiment. It reads Parquet and manifests, and writes nothing."""
+"""Read a folder of runs as the nights of one experiment, from their manifests and Parquet files."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from uderia_bench.runs import find
 from uderia_bench.runs.run import Run
 from uderia_bench.trial import Stage
 
-_ALWAYS = ("answered",)  # beside the metrics with a margin: a provider that stops answering has no latency to step
+_ALWAYS = ("answered",)  # beside the metrics with a margin, because unanswered trials have no latency
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Night:
-    """One run of the history, with what its manifest says otherwise than the night before."""
+    """One run of the history, with the differences between its manifest and that of the night before."""
 
     run_id: str
     started_at: datetime
@@ -66,8 +66,9 @@ def gather(
 ) -> History:
     """Return the history of the experiment of that name, by default the latest run's.
 
-    Of every arm, or one; of the metrics with a margin in the latest run and the answer rate, or those named. Raises
-    ``StoreError`` where there is no finished run, ``UsageError`` for a metric nobody knows and an arm the latest run has not.
+    It holds every arm or one, and the metrics named. By default these are the answer rate and the
+    metrics that have a margin in the latest run. Raises ``StoreError`` where there is no finished run,
+    and ``UsageError`` for an unknown metric or an arm that the latest run does not have.
     """
     if unknown := sorted({*names} - {metric.name for metric in metrics}):
         raise UsageError(f"no metric {', '.join(unknown)}: see 'uderia-bench metrics'")

@@ -1,8 +1,9 @@
-"""Nights on one scale: a metric's level each night, from what every query did on the nights it was asked.
+"""Nights on one scale: the level of a metric each night.
 
-Queries differ far more than nights do, so a night's level is what is left when every query's own level is taken out (the
-two-way additive model, fitted by alternating means): a query that is new, or was not answered one night, moves no level.
-Positive metrics are fitted as logarithms, so that a level reads as times the usual; others as they are.
+Queries differ far more than nights do. So every query's own level is taken out first, and the mean
+of what is left is the level of the night (the two-way additive model, fitted by alternating means).
+So the level stays where it is when a query is new, or was not answered one night. Positive metrics are fitted as
+logarithms, so a level is a factor of the usual value. Other metrics are fitted as they are.
 """
 
 from __future__ import annotations
@@ -29,11 +30,12 @@ _NIGHT = "night"
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Levels:
-    """A metric night by night; a night without a value has an empty array.
+    """A metric night by night.
 
-    ``nights`` hold every query's value of that night less the query's own level, on the scale the metric is judged on;
-    ``usual`` is the typical query's value over all nights on that scale; ``relative``: the scale is logarithmic. ``shares`` are
-    a rate's values as they were observed, every query's of that night; None for what is no rate.
+    ``nights`` hold an array for each night: every query's value less the query's own level, on the scale
+    of the fit. A night without a value has an empty array. ``usual`` is the typical query's value over
+    all nights on that scale, ``relative`` whether the scale is logarithmic. ``shares`` are the observed
+    values of a rate, by night and query; None for other metrics.
     """
 
     nights: tuple[Floats, ...]
@@ -43,19 +45,19 @@ class Levels:
 
     @property
     def values(self) -> Floats:
-        """The level of every night, 0 being the usual; NaN where a night has no value."""
+        """The level of every night, where 0 is the usual one. NaN for a night without a value."""
         return np.array([night.mean() if night.size else np.nan for night in self.nights])
 
     @property
     def errors(self) -> Floats:
-        """The standard error of every night's level, over its queries; NaN where a night has fewer than 2."""
+        """The standard error of every night's level, over its queries. NaN for fewer than 2 queries."""
         return np.array([standard_error(night) if night.size > 1 else np.nan for night in self.nights])
 
     def estimate(self, night: int, *, confidence: float) -> Estimate:
         """Return a night's level in the metric's unit with Student's interval over its queries.
 
-        A rate whose queries all agree has no spread for Student to count, and is not known the better for it: Wilson bounds it.
-        A lone night has no interval: with every query's own level taken out, nothing of it is left to vary.
+        A rate whose queries all agree has no spread, so its interval is Wilson's. A single night has no
+        interval, because taking out every query's own level leaves no variation.
         """
         values = self.nights[night] + self.usual
         if not values.size:
