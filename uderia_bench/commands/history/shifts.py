@@ -26,7 +26,7 @@ from uderia_bench.stats.arrays import Floats
 
 FALSE_ALARMS = 0.05  # probability that a series without a change has one announced in any of its readings
 FEWEST = 7  # nights: with fewer, no change can be told from noise or from a weekend
-_READINGS = 6.0  # what p * n² is divided by: found by simulation of correlated nights (tests/calibration/nights.py)
+_READINGS = 7.0  # found by simulation of correlated nights (tests/calibration/nights.py)
 _WINDOW = 56  # nights that a reading fits: what was eight weeks ago says little of tonight
 _RECENT = 28  # nights in which a change may have begun
 _BEFORE = 3  # nights before a change
