@@ -6,6 +6,7 @@ import polars as pl
 
 from uderia_bench.documents.experiment_parts import Judge
 from uderia_bench.reading import expected as expectations
+from uderia_bench.reading.expectations.check import UNANSWERED
 from uderia_bench.reading.judge import scores
 from uderia_bench.reading.judge.asks import quality
 
@@ -29,7 +30,7 @@ def told(judge: Judge | None, kept: scores.Kept, judged: pl.DataFrame | None) ->
     if found.swap_bias is not None:
         lines.append(f"swap bias: {found.swap_bias:+.2f} where the scale is turned round")
     if judged is not None:
-        asked = judged.filter((pl.col("kind") == expectations.JUDGED) & ~pl.col("found").str.starts_with("not judged"))
+        asked = judged.filter((pl.col("kind") == expectations.JUDGED) & ~pl.col("found").str.starts_with(UNANSWERED))
         if unscored := asked["passed"].null_count():
             why = f" ({kept.trouble})" if kept.trouble else ""
             lines.append(f"not judged: {unscored} of {asked.height} answers{why}; uderia-bench resume asks again")

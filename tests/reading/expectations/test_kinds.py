@@ -214,7 +214,7 @@ def test_a_failure_quotes_what_was_found():
 def test_only_answered_trials_are_judged():
     """A trial that ended otherwise passes and fails nothing, and says so."""
     found = check({"contains": "42"}, "42", outcome=Outcome.TIMED_OUT)
-    assert (found.passed, found.found) == (None, "not judged: timed_out")
+    assert (found.passed, found.found) == (None, "not checked: the trial ended timed_out")
 
 
 def test_a_kind_nobody_brings_is_not_judged():

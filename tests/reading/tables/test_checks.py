@@ -90,7 +90,7 @@ def test_the_ratio_is_the_trials_and_none_where_nothing_is_expected(run):
     trials, found = derived(run)
     ratio = dict(trials.select("trial_id", "checks_passed_ratio").rows())
     assert ratio == {"q-A-1": 1.0, "q-A-2": 1.0, "other-A-1": None, "q-B-1": None, "q-B-2": None, "other-B-1": None}
-    assert set(found.filter(pl.col("arm") == "B")["found"]) == {"not judged: timed_out"}
+    assert set(found.filter(pl.col("arm") == "B")["found"]) == {"not checked: the trial ended timed_out"}
     assert found.filter(pl.col("arm") == "B")["passed"].null_count() == 4
 
 

@@ -1,7 +1,7 @@
-"""Every expectation of one trial against its answer: one check each, and the share that passed. It writes nothing.
+"""Check the answer of one trial against its expectations, and compute the share that passed.
 
-Only answered trials are judged, as everywhere in the statistics: a trial that ended otherwise counts against ``answered``,
-and failing its checks too would count it twice. Its checks are kept with ``passed`` None and the reason.
+Only answered trials are checked. A trial without an answer already counts against ``answered``, and failing its checks
+as well would count it twice. Its checks are kept with ``passed`` None and the reason.
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ from uderia_bench.trial import Outcome
 
 Kinds = Mapping[str, ExpectationKind]
 
+UNANSWERED = "not checked: the trial ended "
+"""Start of what a check found where the trial has no answer; the outcome follows."""
+
 GROUPS: dict[str, Callable[[list[bool]], bool]] = {"any": any, "all": all}
-"""Kinds that hold others, and how the parts make the whole."""
+"""Kinds that contain other expectations, and how the results of the parts combine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One expectation of one trial, judged; ``expected`` is what the corpus says, ``found`` what the answer shows."""
+    """Result of one expectation in one trial. ``expected`` is the corpus's text, ``found`` a quotation of the answer."""
 
     kind: str
     expected: str
@@ -33,31 +36,34 @@ class Check:
 
 
 def check(answer: Answer, expected: Sequence[Expectation], kinds: Kinds) -> tuple[Check, ...]:
-    """Judge every expectation, in the order they are written; raises ``ExpectationFailed``, naming the kind that raises."""
+    """Check every expectation, in the order of the corpus.
+
+    Raises ``ExpectationFailed``, which names the kind, where a kind raises.
+    """
     return tuple(
         Check(
             kind=expectation.kind,
             expected=expectation.said,
             weight=expectation.weight,
-            passed=judged.passed,
-            found=judged.found,
+            passed=result.passed,
+            found=result.found,
         )
         for expectation in expected
-        for judged in (_judged(answer, expectation, kinds),)
+        for result in (_result(answer, expectation, kinds),)
     )
 
 
 def passed_ratio(checks: Sequence[Check]) -> float | None:
-    """Return the weight of what passed / the weight of what could be judged; None where nothing could."""
-    judged = [check for check in checks if check.passed is not None]
-    total = sum(check.weight for check in judged)
-    return sum(check.weight for check in judged if check.passed) / total if judged else None
+    """Return the weight of the passed checks / the weight of all checks with a result; None without any."""
+    decided = [check for check in checks if check.passed is not None]
+    total = sum(check.weight for check in decided)
+    return sum(check.weight for check in decided if check.passed) / total if decided else None
 
 
-def _judged(answer: Answer, expectation: Expectation, kinds: Kinds) -> Judged:
+def _result(answer: Answer, expectation: Expectation, kinds: Kinds) -> Judged:
     trace = answer.trace
     if trace.outcome is not Outcome.ANSWERED:
-        return Judged(passed=None, found=quoted(f"not judged: {trace.outcome.value}"))
+        return Judged(passed=None, found=f"{UNANSWERED}{trace.outcome.value}")
     if expectation.kind in GROUPS:
         return _group(answer, expectation.kind, expectation.value, kinds)
     return _single(answer, expectation.kind, expectation.value, kinds)
@@ -66,7 +72,7 @@ def _judged(answer: Answer, expectation: Expectation, kinds: Kinds) -> Judged:
 def _single(answer: Answer, name: str, value: Any, kinds: Kinds) -> Judged:
     kind = kinds.get(name)
     if kind is None:
-        return Judged(passed=None, found=f"no installed distribution brings the expectation {name!r}")
+        return Judged(passed=None, found=f"no installed distribution has the expectation {name!r}")
     try:
         return kind.judge(answer, value)
     except Exception as error:
@@ -74,11 +80,11 @@ def _single(answer: Answer, name: str, value: Any, kinds: Kinds) -> Judged:
 
 
 def _group(answer: Answer, name: str, parts: Sequence[Expectation], kinds: Kinds) -> Judged:
-    """Judge a group by those of its parts that can be judged; the quotes are of the parts that decided."""
-    judged = [(part.kind, _judged(answer, part, kinds)) for part in parts]
-    known = [result.passed for _, result in judged if result.passed is not None]
+    """Check a group by those of its parts that have a result; the quotations are from the parts that decided."""
+    results = [(part.kind, _result(answer, part, kinds)) for part in parts]
+    known = [result.passed for _, result in results if result.passed is not None]
     if not known:
-        return Judged(passed=None, found=quoted("; ".join(f"{kind}: {result.found}" for kind, result in judged)))
+        return Judged(passed=None, found=quoted("; ".join(f"{kind}: {result.found}" for kind, result in results)))
     passed = GROUPS[name](known)
-    decided = [f"{kind}: {result.found}" for kind, result in judged if result.passed is passed]
+    decided = [f"{kind}: {result.found}" for kind, result in results if result.passed is passed]
     return Judged(passed=passed, found=quoted("; ".join(decided)))

@@ -1,7 +1,7 @@
-"""What an answer states, as a set: its numbers and the names of things. It decides nothing about right and wrong.
+"""Facts of an answer as a set: its numbers and the names in it.
 
-Two answers in other words state the same where their sets agree. Names are what can be told from prose without a dictionary:
-identifiers (``sales_db``, ``OrderDate``), dates, versions, and whatever stands in back quotes.
+Two answers in different words agree where their sets agree. A name is a word that differs from prose by its form: an
+identifier (``sales_db``, ``OrderDate``), a date, a version, or text in back quotes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from uderia_bench.reading.expectations.amounts import amounts
 
 MOST_FACTS = 500
-"""Facts kept of one answer, in order: a larger answer is a listing, and its first 500 entries tell two listings apart."""
+"""Facts kept of one answer, in order. A larger answer is a listing, and its first 500 entries identify it."""
 
 _NAMES = re.compile(
     r"`[^`\n]{1,80}`"
@@ -23,13 +23,13 @@ _NAMES = re.compile(
 
 
 def facts(text: str) -> frozenset[str]:
-    """Return the numbers and names a plain text states, at most ``MOST_FACTS``."""
+    """Return the numbers and names in a plain text, at most ``MOST_FACTS``."""
     names = [match[0].strip("`").casefold() for match in _NAMES.finditer(text)]
     numbers = [f"{amount.readings[0]:.12g}" for amount in amounts(text)]
     return frozenset([*names, *numbers][:MOST_FACTS])
 
 
 def agreement(one: frozenset[str], other: frozenset[str]) -> float | None:
-    """Return the share of all facts that both state (Jaccard), 1 for the same facts; None where neither states any."""
+    """Return the share of facts that both sets have (Jaccard index, 0 to 1); None where both are empty."""
     together = one | other
     return len(one & other) / len(together) if together else None

@@ -1,7 +1,7 @@
-"""What an expectation is: a kind with a name and a pure judgement, what it judges, and what it finds. It knows no corpus file.
+"""Types of an expectation: the kind, the answer it looks at, and the result.
 
-Three ends of a judgement, as everywhere: passed, not passed, and None where the question does not arise (no plan in a
-profile that plans none, the other query was not answered). None counts on neither side of a ratio.
+A result is passed, failed, or None where the expectation does not apply: the profile type makes no plan, or the other
+query was not answered. None is left out of both sides of a ratio.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from uderia_bench.reading.judge.asks import Opinion
 from uderia_bench.trace import Trace
 
 MOST_TEXT = 200_000
-"""Characters of an answer that are judged: a hundred pages; what is beyond is a runaway and must not stall ``derive``."""
+"""Characters of an answer that are checked, about 100 pages. The rest is left out, so that ``derive`` cannot stall."""
 
-_MOST_QUOTED = 160  # characters of an answer that a report repeats to show why
+_MOST_QUOTED = 160  # characters of an answer that a report quotes
 
 
 def _no_opinion(_: str) -> Opinion | None:
@@ -25,10 +25,10 @@ def _no_opinion(_: str) -> Opinion | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a judgement may look at: the trace, the answer as plain text, other queries' answers, a judge's opinions.
+    """Everything an expectation may look at: the trace, the answer as plain text, and what others say.
 
-    ``others`` are plain answers by query id, of the same arm and repetition; a query that was not answered is not in it.
-    ``opinion_of`` returns what a judge said of this answer by a rubric, None where none was asked or answered.
+    ``others`` maps query ids to plain answers of the same arm and repetition. A query without an answer is not in it.
+    ``opinion_of`` returns a judge's scores of this answer for a rubric, or None without scores.
     """
 
     trace: Trace
@@ -39,7 +39,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """Whether what was expected holds, and what was found instead or as proof, short enough to quote."""
+    """Result of one expectation: whether it passed, and a short quotation that shows why."""
 
     passed: bool | None
     found: str
@@ -47,7 +47,10 @@ class Judged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectationKind:
-    """A kind of expectation: ``judge`` takes the answer and what the corpus says under ``name``; it must not raise."""
+    """A kind of expectation.
+
+    ``judge`` takes the answer and the value that the corpus gives under ``name``. It must not raise.
+    """
 
     name: str
     doc: str
@@ -55,6 +58,6 @@ class ExpectationKind:
 
 
 def quoted(text: str) -> str:
-    """Return text on one line, cut to what a report can repeat."""
+    """Return text on one line, cut to the length a report quotes."""
     line = " ".join(text.split())
     return line if len(line) <= _MOST_QUOTED else f"{line[: _MOST_QUOTED - 1]}…"

@@ -1,4 +1,4 @@
-"""``number``: the answer states this number, in any locale's notation, perhaps with its unit."""
+"""Expectations about the numbers of an answer: ``number``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SAME_UNIT = (("%", "percent", "per cent", "pct"), ("$", "usd", "us$", "dollars"
 _ROUNDING = 1e-9  # relative; decimal fractions are not exact in binary
 
 
-def _judge(answer: Answer, value: Number) -> Judged:
+def _number(answer: Answer, value: Number) -> Judged:
     stated = [amount for amount in amounts(answer.text) if value.unit is None or _has_unit(answer.text, amount, value.unit)]
     right = any(_is_near(reading, value) for amount in stated for reading in amount.readings)
     shown = ", ".join(answer.text[amount.start : amount.end] for amount in stated)
@@ -24,7 +24,7 @@ def _is_near(reading: float, value: Number) -> bool:
 
 
 def _has_unit(text: str, amount: Amount, unit: str) -> bool:
-    """Whether a unit, or another name of it, stands right behind the number or, as a currency does, right before it."""
+    """Return whether the unit, or another name of it, follows the number or, as for a currency, comes before it."""
     wanted = unit.casefold()
     names = next((names for names in _SAME_UNIT if wanted in names), (wanted,))
     longest = max(map(len, names)) + 2
@@ -33,8 +33,11 @@ def _has_unit(text: str, amount: Amount, unit: str) -> bool:
     return any((after.startswith(name) and not after[len(name) :][:1].isalpha()) or before.endswith(name) for name in names)
 
 
-NUMBER = ExpectationKind(
-    name="number",
-    doc="The answer states this number within the tolerance: 1,234.5, 1.234,5, 1 234.5 or three; a unit stands beside it.",
-    judge=_judge,
+KINDS: tuple[ExpectationKind, ...] = (
+    ExpectationKind(
+        name="number",
+        doc="The answer has this number within the tolerance, written as 1,234.5, 1.234,5, 1 234.5 or three, with its unit "
+        "next to it where one is given.",
+        judge=_number,
+    ),
 )

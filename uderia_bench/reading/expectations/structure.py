@@ -1,24 +1,54 @@
-"""``table``: the answer has a table of these rows, in any order, as HTML, Markdown or JSON."""
+"""Expectations about data in an answer: ``json_path`` and ``table``."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from uderia_bench.documents.expectation import Table
+from jsonpath import JSONPathEnvironment, JSONPathError
+
+from uderia_bench.documents.expectation import JsonPath, Table
 from uderia_bench.reading.expectations.amounts import amounts
-from uderia_bench.reading.expectations.json_path import parsed
 from uderia_bench.reading.expectations.kind import MOST_TEXT, Answer, ExpectationKind, Judged, quoted
-from uderia_bench.reading.expectations.markup import tokens
-from uderia_bench.reading.expectations.plain_text import folded
+from uderia_bench.reading.expectations.plain_text import folded, tokens
 
 Row = tuple[str, ...]
 
+_ENVIRONMENT = JSONPathEnvironment(strict=True)
+_FENCED = re.compile(r"```(?:json)?\s*\n(?P<body>.*?)```", re.DOTALL | re.IGNORECASE)
+_MOST_COMPARED = 10_000  # places a path may lead to before the search stops
 _RULE = re.compile(r"\|?\s*:?-{2,}:?\s*(\|\s*:?-{2,}:?\s*)*\|?")
 
 
-def _judge(answer: Answer, value: Table) -> Judged:
+def _json_path(answer: Answer, value: JsonPath) -> Judged:
+    try:
+        data = parsed(answer.text)
+    except ValueError:
+        return Judged(passed=False, found=quoted(f"not JSON: {answer.text}"))
+    document = json.dumps(data) if isinstance(data, str) else data  # the library would parse a string as JSON again
+    try:
+        places = _ENVIRONMENT.finditer(value.path, document)
+        found = [match.obj for match, _ in zip(places, range(_MOST_COMPARED), strict=False)]
+    except (JSONPathError, RecursionError) as error:
+        return Judged(passed=None, found=quoted(f"the path cannot be followed: {error}"))
+    if not found:
+        return Judged(passed=False, found=f"nothing at {value.path}")
+    passed = True if value.equals is None else value.equals in found
+    return Judged(passed=passed, found=quoted(json.dumps(found[0], ensure_ascii=False)))
+
+
+def parsed(text: str) -> Any:
+    """Return the JSON value of a text, bare or in a code fence; raises ``ValueError`` where the text is not JSON."""
+    fenced = _FENCED.search(text)
+    try:
+        return json.loads(fenced["body"] if fenced else text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _table(answer: Answer, value: Table) -> Judged:
     wanted = {_row(cells) for cells in value.rows}
     tables = list(tables_in(answer))
     if not tables:
@@ -32,7 +62,7 @@ def _judge(answer: Answer, value: Table) -> Judged:
 
 
 def tables_in(answer: Answer) -> Iterator[frozenset[Row]]:
-    """Give the rows of every table of an answer, headers left out, as sets."""
+    """Yield every table of an answer as a set of rows, without its headers."""
     text = (answer.trace.answer or "")[:MOST_TEXT]
     yield from map(frozenset, _html(text))
     yield from map(frozenset, _markdown(answer.text))
@@ -45,7 +75,7 @@ def tables_in(answer: Answer) -> Iterator[frozenset[Row]]:
 
 
 def _row(cells: Iterable[Any]) -> Row:
-    """Return a row for comparing: case and white space aside, numbers by value."""
+    """Return a row in the form it is compared in: without case and extra white space, numbers by value."""
     return tuple(_cell(cell) for cell in cells)
 
 
@@ -71,13 +101,13 @@ def _markdown(text: str) -> Iterator[list[Row]]:
 
 
 def _html(answer: str) -> Iterator[list[Row]]:
-    """Give the rows of data cells of every table; one table inside another ends it."""
+    """Yield the data rows of every HTML table. A table inside another one ends the outer one."""
     rows: list[list[str]] | None = None
     in_cell = False
     for token in tokens(answer):
         if token.tag == "table":
             if rows is not None:
-                yield [_row(row) for row in rows if row]  # a row of headers has no data cell
+                yield [_row(row) for row in rows if row]  # a header row has no data cells
             rows = None if token.closing else []
         elif rows is None:
             continue
@@ -91,8 +121,16 @@ def _html(answer: str) -> Iterator[list[Row]]:
             rows[-1][-1] += token.text
 
 
-TABLE = ExpectationKind(
-    name="table",
-    doc="The answer has a table of exactly these rows in any order (HTML, Markdown or JSON); more: true allows others.",
-    judge=_judge,
+KINDS: tuple[ExpectationKind, ...] = (
+    ExpectationKind(
+        name="json_path",
+        doc="The answer is JSON, bare or in a code fence, with a value at this JSONPath (RFC 9535). {path, equals} also "
+        "checks the value.",
+        judge=_json_path,
+    ),
+    ExpectationKind(
+        name="table",
+        doc="The answer has a table (HTML, Markdown or JSON) of exactly these rows, in any order. more: true allows others.",
+        judge=_table,
+    ),
 )

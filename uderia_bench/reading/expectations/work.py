@@ -1,0 +1,60 @@
+"""Expectations about the agent's work: tools, phases, time and tokens."""
+
+from __future__ import annotations
+
+from uderia_bench.reading.expectations.kind import Answer, ExpectationKind, Judged, quoted
+from uderia_bench.reading.metrics import latency, tokens
+from uderia_bench.trace import ToolStatus
+
+
+def _called(answer: Answer) -> dict[str, None]:
+    """Return the tools that were called, successfully or not, in order of their first call."""
+    return dict.fromkeys(call.name for call in answer.trace.tool_calls if call.status is not ToolStatus.SKIPPED)
+
+
+def _tools_called(answer: Answer, value: tuple[str, ...]) -> Judged:
+    names = _called(answer)
+    return Judged(passed=set(value) <= names.keys(), found=quoted(", ".join(names) or "no tool"))
+
+
+def _tools_not_called(answer: Answer, value: tuple[str, ...]) -> Judged:
+    names = _called(answer)
+    return Judged(passed=names.keys().isdisjoint(value), found=quoted(", ".join(names) or "no tool"))
+
+
+def _phases_at_most(answer: Answer, value: int) -> Judged:
+    if answer.trace.plan is None:
+        return Judged(passed=None, found="this profile type plans no phases")
+    count = len(answer.trace.phases)
+    return Judged(passed=count <= value, found=f"{count} phases")
+
+
+def _max_s(answer: Answer, value: float) -> Judged:
+    seconds = latency.latency_s(answer.trace)
+    if seconds is None:
+        return Judged(passed=None, found="the latency is not known")
+    return Judged(passed=seconds <= value, found=f"{seconds:.3g} s")
+
+
+def _max_tokens(answer: Answer, value: int) -> Judged:
+    total = tokens.total_tokens(answer.trace)
+    if total is None:
+        return Judged(passed=None, found="the tokens are not known")
+    return Judged(passed=total <= value, found=f"{total:,} tokens")
+
+
+KINDS: tuple[ExpectationKind, ...] = (
+    ExpectationKind(name="tools_called", doc="The agent called each of these tools at least once.", judge=_tools_called),
+    ExpectationKind(name="tools_not_called", doc="The agent called none of these tools.", judge=_tools_not_called),
+    ExpectationKind(
+        name="phases_at_most",
+        doc="The agent executed at most this many phases. Left out for a profile type without phases.",
+        judge=_phases_at_most,
+    ),
+    ExpectationKind(name="max_s", doc="latency_s is at most this many seconds.", judge=_max_s),
+    ExpectationKind(
+        name="max_tokens",
+        doc="The turn used at most this many input and output tokens, session naming excluded.",
+        judge=_max_tokens,
+    ),
+)
