@@ -1,8 +1,8 @@
-"""What one turn of the agent did, in our words, whatever the profile type: plan, phases, LLM calls, tool calls. Values only.
+"""The trace of one turn of the agent, in the same form for every profile type: plan, phases, LLM calls and tool calls.
 
-A trace is made from a raw record by a profile type (``profile_types``) and read by metrics and detectors. Nothing here knows
-the server's JSON. A time in seconds (``*_s``) is relative to the task's first event on the server's own clock, unless it says
-otherwise. None is the only missing: an int of 0 was counted.
+A profile type (``reading/profile_types``) makes a trace from the raw record; metrics and detectors
+read it. A time in seconds (``*_s``) is on the server's clock, from the task's first event, unless
+its doc says otherwise. A number is finite, and None means missing; a 0 was counted.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from uderia_bench.trial import Outcome
 
 
 class CallClass(StrEnum):
-    """What an LLM call was made for."""
+    """Purpose of an LLM call."""
 
     STRATEGIC = "strategic"
     TACTICAL = "tactical"
@@ -24,18 +24,18 @@ class CallClass(StrEnum):
 
 
 class PhasePath(StrEnum):
-    """How a phase came to its tool call."""
+    """Path of a phase to its tool call."""
 
     FAST = "fast"  # no tactical call
     TACTICAL = "tactical"
-    DISPATCHED = "dispatched"  # several tools, each run in turn without a tactical call
-    ORCHESTRATED = "orchestrated"  # date ranges and columns, expanded by the server
+    DISPATCHED = "dispatched"  # several tools, called one after the other without a tactical call
+    ORCHESTRATED = "orchestrated"  # date ranges and columns that the server expanded
     SKIPPED = "skipped"
-    UNKNOWN = "unknown"  # it ended before it came to a tool
+    UNKNOWN = "unknown"  # it ended before it called a tool
 
 
 class StepKind(StrEnum):
-    """What a step is; steps of one kind are counted from 1 in the order of the trace."""
+    """Kind of a step. Steps of one kind are counted from 1 in the order of the trace."""
 
     PHASE = "phase"
     LLM_CALL = "llm_call"
@@ -43,18 +43,18 @@ class StepKind(StrEnum):
 
 
 class SignalKind(StrEnum):
-    """What the server itself said went otherwise than planned."""
+    """Kind of deviation from the plan that the server reports."""
 
     REWRITE = "rewrite"  # it changed the plan
     HYDRATION = "hydration"  # it put an earlier turn's results into the plan
     DISTILLATION = "distillation"  # it summarised results or documents
     CORRECTION = "correction"  # it asked an LLM to correct a failed tool call
-    FORMAT_REPAIR = "format_repair"  # what an LLM wrote could not be read as it was
+    FORMAT_REPAIR = "format_repair"  # it could not parse the text of an LLM
     RECURSION_GUARD = "recursion_guard"  # it stopped a repetition
 
 
 class ToolStatus(StrEnum):
-    """How one tool call ended; a result without a status counts as success, as the server counts it."""
+    """Result of a tool call. A result without a status is a success, as on the server."""
 
     SUCCESS = "success"
     ERROR = "error"
@@ -63,7 +63,7 @@ class ToolStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedPhase:
-    """A phase of the strategic plan as it stood after the server's rewrites."""
+    """A phase of the strategic plan, after the server's rewrites."""
 
     number: int
     goal: str
@@ -74,14 +74,14 @@ class PlannedPhase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """A phase as executed. ``fastpath_logged``: the server announced it; the path is what really happened."""
+    """A phase as executed. ``path`` is what happened; ``fastpath_logged`` is whether the server announced a fast path."""
 
     number: int
     goal: str
     tools: tuple[str, ...]
     path: PhasePath
     fastpath_logged: bool
-    status: str  # completed, skipped, or aborted where it never ended
+    status: str  # completed, skipped, or aborted if it has no end
     looped: bool = False
     parallel: bool = False
     start_s: float | None = None
@@ -90,7 +90,10 @@ class Phase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlmCall:
-    """One call to a language model that the server accounts for. Session naming is not among them."""
+    """One call to a language model that the server logs, session naming excluded.
+
+    ``cached_tokens`` are the input tokens that the provider took from its cache, 0 where unknown.
+    """
 
     call_class: CallClass
     label: str  # the server's wording
@@ -100,6 +103,7 @@ class LlmCall:
     phase: int | None = None
     model: str | None = None
     cost_usd: float | None = None
+    cached_tokens: int = 0
     start_s: float | None = None
     duration_s: float | None = None
     depth: int = 0
@@ -107,11 +111,12 @@ class LlmCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
-    """One call of a tool. ``system``: Uderia's own ``TDA_*``, not a data tool.
+    """One call of a tool. ``system`` tools are Uderia's own ``TDA_*`` and not data tools.
 
-    ``llm_chosen``: a tactical, correction or agent step of the LLM chose this very call; False where plan or dispatcher did.
-    ``attempt`` counts the tries of one call from 1. ``iteration`` says why a call legitimately repeats: ``loop``, ``day``,
-    ``range`` or ``column``.
+    ``llm_chosen`` is whether a tactical, correction or agent step of the LLM chose this call; else
+    the plan or the dispatcher did. ``attempt`` counts from 1: a retry of a failed call is the next
+    attempt. ``iteration`` is the reason why a call repeats by design: ``loop``, ``day``, ``range``
+    or ``column``.
     """
 
     name: str
@@ -129,7 +134,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """One thing the server said of its own work, in its words; ``phase`` is the phase's number where it fell into one."""
+    """One deviation from the plan, in the server's words; ``phase`` is the number of the phase it belongs to."""
 
     kind: SignalKind
     said: str
@@ -139,9 +144,10 @@ class Signal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextModule:
-    """What one module of the server's context window put into a prompt, in tokens as the server estimates them.
+    """Share of one module of the server's context window in a prompt, in tokens as the server estimates them.
 
-    ``assembly`` is the server's name for the prompt: the turn's window, or that of one planning step.
+    ``assembly`` is the server's name for the prompt: the turn's window, or the window of one
+    planning step.
     """
 
     assembly: str
@@ -163,12 +169,16 @@ class Child:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """The clocks of one trial, in seconds.
+    """Times of one trial, in seconds.
 
-    ``queue_s``, ``submit_s``, ``stall_s`` and ``seen_*`` are the client's: the wait from when the trial was due until its query
-    was sent, the query POST's round trip, the part of it in which our own event loop stood still, and the end as polling
-    bracketed it (from the send). The others are the server's, from the first event: the answer, the terminal status, session
-    naming in total, the part of naming that comes before the answer, and what the agent itself reported (naming out).
+    From the client's clock: ``queue_s`` is the wait from when the trial was due until its query was
+    sent. ``submit_s`` is the round trip of the query's POST request, and ``stall_s`` the part of it
+    in which the client's event loop was blocked. ``seen_lo_s`` and ``seen_hi_s`` are the last poll
+    before the end and the first after it, from the send.
+
+    From the server's timestamps, after the first event: ``answer_s``, ``terminal_s`` (the terminal
+    status), ``naming_s`` (session naming in total), ``naming_before_answer_s`` (its part before the
+    answer) and ``agent_s`` (the duration the agent reports, naming excluded).
     """
 
     queue_s: float | None = None
@@ -185,7 +195,7 @@ class Timing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
-    """Totals of the turn as the server accounts for them, session naming taken out of input, output and cost."""
+    """Totals of the turn as the server counts them; input, output and cost exclude session naming."""
 
     input: int | None = None
     output: int | None = None
@@ -197,7 +207,7 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """One turn, read. ``profile_type`` and ``execution_path`` are detected from the events, not believed from the profile."""
+    """One turn of the agent. ``profile_type`` and ``execution_path`` come from its events."""
 
     outcome: Outcome
     outcome_detail: str | None
@@ -211,7 +221,7 @@ class Trace:
     models_used: tuple[str, ...] = ()
     timing: Timing = field(default_factory=Timing)
     tokens: Tokens = field(default_factory=Tokens)
-    plan: tuple[PlannedPhase, ...] | None = None  # None: this type plans no phases; (): it should have and did not
+    plan: tuple[PlannedPhase, ...] | None = None  # None: this type makes no plan; (): it failed to make one
     phases: tuple[Phase, ...] = ()
     llm_calls: tuple[LlmCall, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
@@ -221,14 +231,14 @@ class Trace:
     plan_rewrites: int = 0
     corrections: int = 0
     format_repairs: int = 0
-    recursion_guards: int = 0  # the server itself stopped a repetition
+    recursion_guards: int = 0  # repetitions that the server stopped
     rag_used: bool | None = None
     hydrated: bool | None = None
     distillations: int = 0
     orchestrations: int = 0
     answer: str | None = None
     price_fallback: bool | None = None
-    list_cost_usd: float | None = None  # tokens at a price table; None without one
-    checks_passed_ratio: float | None = None  # of what the corpus expects of the answer; None where it expects nothing
-    unclassified: int = 0  # events and log messages that no pattern knows
-    notes: tuple[str, ...] = ()  # disagreements between sources, and what was tolerated
+    list_cost_usd: float | None = None  # tokens at a price list; None without one
+    checks_passed_ratio: float | None = None  # weight of the passed expectations / of all; None without any
+    unclassified: int = 0  # unknown events and log messages
+    notes: tuple[str, ...] = ()  # disagreements between sources, and faults that the reader worked around

@@ -1,11 +1,11 @@
-"""What is asked and what came back: the planned trial, how it ended, and its raw record. Values only.
+"""The planned trial, its outcome and its raw record.
 
-The record holds the server's bodies as bytes, undecoded: they are stored before anybody interprets them, and whatever is
-wrong in them is found by the readers (``profile_types``), never by the runner.
+A record has the server's bodies as undecoded bytes. They are stored first;
+``reading/profile_types`` interprets them and finds what is wrong in them.
 
-Two clocks, kept apart by name: ``*_s`` are seconds on the run's monotonic clock (0 at the sitting's start, where a field does
-not say otherwise) and are for durations; ``*_at`` are UTC and are for people. The server's own stamps are a third clock and
-live in the trace, as differences only.
+There are two clocks. ``*_s`` are seconds on the run's monotonic clock, from the sitting's start
+unless a field says otherwise, and are for durations. ``*_at`` are UTC and are for people. The
+server's timestamps are a third clock; the trace has them, as differences only.
 """
 
 from __future__ import annotations
@@ -16,36 +16,36 @@ from enum import StrEnum
 from typing import Any
 
 PICKED_UP = "after an interruption"
-"""How the note of a trial ends that an earlier sitting had left running: its times are not those of one watched throughout."""
+"""End of the note of a trial that an earlier sitting left running. Its end was seen late, so its polled times are too long."""
 
 
 class Stage(StrEnum):
-    """Whether a trial counts: warm-ups are kept and never measured."""
+    """Whether a trial is measured; warm-ups are stored and left out of the statistics."""
 
     MEASURED = "measured"
     WARMUP = "warmup"
 
 
 class Outcome(StrEnum):
-    """How a trial ended, in the words of the store; only ``ANSWERED`` feeds latency and token statistics."""
+    """Outcome of a trial, as stored. Only ``ANSWERED`` trials enter the statistics of latency and tokens."""
 
     ANSWERED = "answered"
-    FAILED = "failed"  # the agent did not answer, whatever status the server gave
+    FAILED = "failed"  # the agent did not answer, even if the server calls it a success
     MISROUTED = "misrouted"  # another profile or model served it or took part
     TIMED_OUT = "timed_out"
     CANCELLED = "cancelled"
     RATE_LIMITED = "rate_limited"
-    REFUSED = "refused"  # the server would not take it
+    REFUSED = "refused"  # the server did not accept it
     UNREACHABLE = "unreachable"
-    LOST = "lost"  # the server forgot it
+    LOST = "lost"  # the server no longer knows it
 
 
 class Ending(StrEnum):
-    """What the client itself saw of the end; ``SETTLED`` leaves the outcome to the bodies that came back."""
+    """End of a trial as the client saw it. For ``SETTLED``, the bodies that came back decide the outcome."""
 
     SETTLED = "settled"  # the task reached a terminal status
-    TIMED_OUT = "timed_out"  # our deadline passed first
-    CANCELLED = "cancelled"  # we stopped it ourselves
+    TIMED_OUT = "timed_out"  # the timeout came first
+    CANCELLED = "cancelled"  # the client cancelled it
     RATE_LIMITED = "rate_limited"
     REFUSED = "refused"
     UNREACHABLE = "unreachable"
@@ -56,11 +56,12 @@ class Ending(StrEnum):
 class Trial:
     """One query on one arm, one repetition, as planned.
 
-    ``seq`` is the order of sending (from 0), ``block`` the trials of one query and repetition on all arms, ``window`` the
-    stretch of the plan in which one arm has the server to itself; ``repeat`` counts from 1, per stage. ``turn`` is the place
-    in its query's conversation, from 1: the turns of a conversation are trials of one session, each asked when the one before
-    has ended. ``level`` is the load it is asked at where a sweep has several: trials in flight, or trials a second.
-    ``group`` names the queries that depend on each other, None for a query on its own.
+    ``seq`` is the order of sending, from 0. ``block`` numbers the trials of one query and
+    repetition on all arms. ``window`` numbers the part of the plan in which only one arm uses the
+    server. ``repeat`` counts from 1, per stage. ``turn`` is the position in the query's
+    conversation, from 1: the turns of a conversation are trials of one session, each asked after
+    the one before has ended. ``level`` is the load in a sweep: trials in flight, or trials per
+    second. ``group`` names the queries that depend on each other, None for a query alone.
     """
 
     trial_id: str
@@ -80,16 +81,17 @@ class Trial:
 
     @property
     def conversation(self) -> tuple[str, str, Stage, int]:
-        """What the turns of one conversation share, and no other trial of the plan."""
+        """Key that the turns of one conversation share, and no other trial of the plan."""
         return self.query_id, self.arm, self.stage, self.repeat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serving:
-    """What an arm's trials should be served by, as the server's own configuration had it when the run began.
+    """Profile and models that should serve an arm's trials, from the server's configuration when the run began.
 
-    ``models`` are ``"Provider/model"`` in the server's spelling: the profile's base model first, then those of a dual-model
-    profile. Empty where the server does not say (then only the turn's own model is allowed).
+    ``models`` are ``"Provider/model"`` in the server's spelling: the profile's base model, then
+    those of a dual-model profile. They are empty where the server does not name them; then only the
+    turn's own model is allowed.
     """
 
     server: str
@@ -101,15 +103,18 @@ class Serving:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialRecord:
-    """Everything a trial left behind, uninterpreted: times, the client's ending, and the two raw JSON bodies.
+    """Raw record of a trial: its times, the client's view of the end, and the JSON bodies as they came.
 
-    ``due_s``, and ``due_at`` by UTC, is when it should have been sent: in an open loop when the schedule says, in a closed
-    loop when a slot was free and nothing paused the run, a later turn when the one before had ended. ``sent_s`` is the
-    moment before the query POST was handed to the transport, ``accepted_s`` when its 202 was read, ``stall_s`` for how long
-    our own event loop stood still between the two. ``seen_lo_s`` and ``seen_hi_s`` bracket the end as polling saw it, in
-    seconds from the send: the last poll that was not terminal and the first that was. Any of them is None where that moment
-    never came. ``attempts`` counts askings of the whole trial, ``polls`` the reads of its task. ``decoded`` holds what
-    bodies of it decode to, where that was found out on the way: nobody needs it, and who reads a body need not decode it
+    ``due_s`` (``due_at`` in UTC) is when the trial should have been sent. In an open loop, the
+    schedule says when. In a closed loop, it is when a slot was free and the run was not paused; for
+    a later turn, when the turn before had ended. ``sent_s`` is taken before the query's POST
+    request, ``accepted_s`` when its 202 was read, and ``stall_s`` is how long the client's event
+    loop was blocked between the two. ``seen_lo_s`` and ``seen_hi_s`` are the last poll that was not
+    terminal and the first that was, in seconds from the send. A moment that did not come is None.
+
+    ``attempts`` counts how often the whole trial was asked, ``polls`` the reads of its task.
+    ``children`` are the bodies of the sessions of the profiles that a coordinator consulted, in no
+    order. ``decoded`` has bodies that were already decoded, so that a reader need not decode them
     again.
     """
 
@@ -133,5 +138,6 @@ class TrialRecord:
     done_at: datetime | None = None
     task: bytes | None = None
     session: bytes | None = None
+    children: tuple[bytes, ...] = ()
     notes: tuple[str, ...] = ()
     decoded: tuple[tuple[bytes, Any], ...] = field(default=(), compare=False, repr=False)

@@ -121,7 +121,7 @@ def test_a_run_with_nothing_settled_has_its_columns(tmp_path):
 
 
 def test_steps_and_issues_are_written_in_the_same_pass(tmp_path):
-    """One row an LLM call, tool call and phase, joined by trial, kind and index; one row a finding with its evidence."""
+    """One row per LLM call, tool call, phase and finding; trial, kind and index join them."""
     made = directory.create(tmp_path, "r")
     trial = traces.trial()
     with Ledger.create(made.ledger, [trial], {"A": traces.expected()}) as ledger:

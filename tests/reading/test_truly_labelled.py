@@ -36,7 +36,7 @@ faults:
 
 @pytest.fixture
 def anyio_backend():
-    """Run on asyncio and in real time: the server is a process of its own."""
+    """Run on asyncio and in real time: the server is another process."""
     return "asyncio"
 
 

@@ -1,7 +1,6 @@
-"""From raw records to Parquet: every trial read, measured and written, again whenever the readers change. It asks no server.
+"""Derive a run's Parquet tables from its ledger: read, measure and check every trial. It does not contact a server.
 
-Why batches: the ledger yields one trial at a time and Parquet takes one row group at a time, so memory does not grow with the
-run.
+Rows are written in batches, one row group each, so that memory does not grow with the run.
 """
 
 from __future__ import annotations
@@ -31,9 +30,9 @@ from uderia_bench.runs.ledger import Ledger
 from uderia_bench.trace import Trace
 from uderia_bench.trial import TrialRecord
 
-ROWS_A_GROUP = 2_000  # trials whose rows are held at once: small enough to hold and large enough to compress
+ROWS_A_GROUP = 2_000  # trials per row group: small enough for memory and large enough to compress
 Rows = dict[str, list[dict[str, Any]]]
-"""What one trial adds to each table."""
+"""Rows of one trial, by table."""
 
 IDENTITY = (
     column("run_id", TEXT, "Id of the run."),
@@ -94,7 +93,7 @@ def schema(metrics: tuple[Metric, ...]) -> pa.Schema:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How a record becomes rows: what is measured and looked for, who reads it, what was expected of its answer."""
+    """Everything that turns a record into rows: metrics, profile types, detectors, expectations and prices."""
 
     run_id: str
     metrics: tuple[Metric, ...]
@@ -107,7 +106,7 @@ class Reading:
 
     @property
     def schemas(self) -> dict[str, pa.Schema]:
-        """The tables, by name, with their columns."""
+        """Schemas of the tables, by name."""
         return {
             "trials": schema(self.metrics),
             "checks": checks.SCHEMA,
@@ -117,7 +116,7 @@ class Reading:
         }
 
     def rows(self, record: TrialRecord) -> Rows:
-        """Return what one record adds to each table; raises what fails, naming the trial too."""
+        """Return the rows of one record, by table. An error of a metric, detector or expectation names the trial."""
         trial = record.trial
         read = priced(type_registry.read(record, self.types), self.prices, server=record.expected.server)
         try:
@@ -145,10 +144,10 @@ def run(
     expected: Expected | None = None,
     prices: PriceTable | None = None,
 ) -> int:
-    """Derive one run's Parquet from its ledger, a table a key of ``Reading.schemas``; returns the number of trials.
+    """Derive one run's Parquet tables from its ledger; returns the number of trials.
 
-    Raises ``ExpectationFailed``, ``MetricFailed`` or ``DetectorFailed``, naming what failed and on which trial; what was
-    derived before stays.
+    Raises ``ExpectationFailed``, ``MetricFailed`` or ``DetectorFailed``, which names what failed
+    and the trial. The tables then stay as they were.
     """
     expected = expected or Expected()
     with ExitStack() as stack:
@@ -175,14 +174,14 @@ def run(
 
 
 def referenced(ledger: Ledger, expected: Expected, types: tuple[ProfileType, ...]) -> Mapping[Round, Mapping[str, str]]:
-    """Read the answers that other queries' answers are compared with."""
+    """Return the answers that other queries' answers are compared with (``same_as``)."""
     wanted = expected.references
     records = ledger.records(wanted) if wanted else ()
     return plain_answers((record.trial, type_registry.read(record, types)) for record in records)
 
 
 def _batches(read: Iterable[Rows]) -> Iterator[list[Rows]]:
-    """Yield trials' rows in lists of at most ``ROWS_A_GROUP``; at least one list, so that an empty run has its columns too."""
+    """Yield trials' rows in lists of at most ``ROWS_A_GROUP``; at least one list, so that an empty run has its columns."""
     source = iter(read)
     yield list(islice(source, ROWS_A_GROUP))
     while batch := list(islice(source, ROWS_A_GROUP)):
@@ -201,7 +200,7 @@ def _identity(record: TrialRecord, run_id: str) -> dict[str, Any]:
 
 
 def _served(record: TrialRecord, trace: Trace) -> dict[str, Any]:
-    """Who answered. Tag, type and models are the turn's own; where no turn says, the arm's configuration stands in."""
+    """Return what served the trial: the turn's own tag, type and models, else those of the arm's configuration."""
     return {
         "server": record.expected.server,
         "profile_id": record.expected.profile_id,

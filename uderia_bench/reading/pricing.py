@@ -1,11 +1,12 @@
 """What a turn's tokens cost at a price table, beside what the server says the turn cost.
 
-Three tables are asked, in this order: the experiment's own ``prices``; a maintained list (genai-prices, where the extra
-``prices`` is installed), asked for the model under its provider's name in lower case; the server's own table, as the manifest
-keeps it, less its default for models it does not know. A model that none of them has, has no list cost.
+Three tables are asked, in this order: the experiment's own ``prices``; a maintained list
+(genai-prices, where the extra ``prices`` is installed), asked for the model under its provider's
+name in lower case; the server's own table, as the manifest keeps it, less its default for models it
+does not know. A model that none of them has, has no list cost.
 
-Why the server's table too: ``cost_usd`` is what the server made of it, session naming and dual models included; the same prices
-times the turn's own tokens are comparable across servers.
+Why the server's table too: ``cost_usd`` is what the server made of it, session naming and dual
+models included; the same prices times the turn's own tokens are comparable across servers.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ KINDS = {kind.name: kind for kind in BUILT_IN}
 
 
 def check(expected, answer="", *, others=None, **trace):
-    """Judge one expectation, as a corpus says it, of one answer."""
+    """Check one answer against one expectation, written as in a corpus."""
     made = traces.trace(answer=answer, **trace)
     evidence = Answer(trace=made, text=plain_text(answer), others=others or {})
     (found,) = expectations.check(evidence, [Expectation.model_validate(expected, strict=False)], KINDS)
@@ -107,8 +107,8 @@ def tools(*names, **changes):
         ({"all": [{"contains": "hr_db"}, {"not_contains": "hr"}]}, "hr_db", False),
     ],
 )
-def test_what_is_said_of_the_answers_text(expected, answer, passed):
-    """Judged on the plain answer alone."""
+def test_expectations_about_the_answers_text(expected, answer, passed):
+    """Only the plain answer decides."""
     assert check(expected, answer).passed is passed
 
 
@@ -134,8 +134,8 @@ def test_what_is_said_of_the_answers_text(expected, answer, passed):
         ({"max_tokens": 110}, {"tokens": Tokens()}, None),
     ],
 )
-def test_what_is_said_of_the_trace(expected, trace, passed):
-    """Tools, phases, time and tokens; None where the question does not arise."""
+def test_expectations_about_the_trace(expected, trace, passed):
+    """Tools, phases, time and tokens; None where the expectation does not apply."""
     assert check(expected, "42", **trace).passed is passed
 
 
@@ -152,14 +152,14 @@ def test_what_is_said_of_the_trace(expected, trace, passed):
     ],
 )
 def test_same_as_compares_what_two_answers_state(own, other, passed):
-    """The one that states fewer may state nothing that the other does not; without facts the words themselves count."""
+    """Every fact of the shorter answer is in the other; without facts, the words themselves count."""
     found = check({"same_as": "q2"}, own, others={} if other is None else {"q2": other})
     assert found.passed is passed
 
 
 @pytest.mark.parametrize("pattern", ["(a+)+$", "(a|aa)+$", r"(\w+\s?)*$!"])
-def test_a_pattern_that_never_ends_is_stopped_and_not_judged(pattern):
-    """Catastrophic backtracking costs about the limit, and the check says why it is open."""
+def test_a_pattern_that_never_ends_is_stopped(pattern):
+    """Catastrophic backtracking takes about the time limit, and the check has no result."""
     begun = time.monotonic()
     found = check({"matches": pattern}, "a" * 5000 + "!?")
     assert time.monotonic() - begun < 10
@@ -167,7 +167,7 @@ def test_a_pattern_that_never_ends_is_stopped_and_not_judged(pattern):
 
 
 def test_hostile_html_and_numbers_end_soon():
-    """Half-open tags, deep nesting and endless digits neither raise nor hang."""
+    """Half-open tags, deep nesting and long runs of digits neither raise nor hang."""
     begun = time.monotonic()
     for answer in (
         "<" * 200_000,
@@ -194,7 +194,7 @@ EVERY = [
 @given(st.text(max_size=300) | st.recursive(st.none() | st.text(max_size=5), st.lists, max_leaves=20).map(json.dumps))
 @settings(deadline=None)
 def test_no_answer_makes_a_kind_raise(answer):
-    """Whatever a model writes, each check ends as passed, failed or open, with a quote of one short line."""
+    """Whatever a model writes, each check passes, fails or has no result, with a quotation of one short line."""
     expected = [Expectation.model_validate(each, strict=False) for each in EVERY]
     evidence = Answer(trace=traces.trace(answer=answer), text=plain_text(answer), others={"q": plain_text(answer[::-1])})
     for found in expectations.check(evidence, expected, KINDS):
@@ -211,21 +211,21 @@ def test_a_failure_quotes_what_was_found():
     assert len(check({"contains": "x"}, "y" * 1000).found) == 160
 
 
-def test_only_answered_trials_are_judged():
-    """A trial that ended otherwise passes and fails nothing, and says so."""
+def test_only_answered_trials_are_checked():
+    """A check of a trial with another outcome neither passes nor fails, and gives the reason."""
     found = check({"contains": "42"}, "42", outcome=Outcome.TIMED_OUT)
     assert (found.passed, found.found) == (None, "not checked: the trial ended timed_out")
 
 
-def test_a_kind_nobody_brings_is_not_judged():
-    """A run of another machine with a plug-in that is missing here still derives."""
+def test_a_kind_that_is_not_installed_is_not_checked():
+    """A run of another machine, with a plug-in that is missing here, can still be derived."""
     found = check({"custom": {"kind": "polite"}}, "x")
     assert (found.kind, found.passed) == ("polite", None)
     assert "'polite'" in found.found
 
 
-def test_the_ratio_is_of_weights_and_of_what_could_be_judged():
-    """Weights 3 and 1, one failed, one open: a quarter, and nothing where nothing could be judged."""
+def test_the_ratio_is_of_weights_and_of_the_checks_with_a_result():
+    """Weight 3 failed, weight 1 passed, one without a result: a quarter. Without any result: None."""
     said = [
         {"contains": "a", "weight": 3},
         {"contains": "b"},
@@ -239,8 +239,8 @@ def test_the_ratio_is_of_weights_and_of_what_could_be_judged():
 
 
 @pytest.mark.parametrize("kind", BUILT_IN, ids=lambda kind: kind.name)
-def test_every_kind_can_be_written_in_a_corpus_and_says_what_it_does(kind):
-    """Grammar and family have the same names."""
+def test_every_kind_is_a_field_of_the_corpus_and_has_a_doc(kind):
+    """The grammar and the registry have the same names."""
     assert kind.name in Expectation.model_fields
     assert len(kind.doc) > 20
 

@@ -64,8 +64,8 @@ def test_without_stamps_the_time_is_the_poll_that_saw_the_end_wherever_in_the_ru
     assert times([polled], "stall_s") == [0.02]
 
 
-def test_polls_leave_nothing_open_of_a_stamped_time():
-    """On the server's stamps the poll interval is in no number."""
+def test_polling_adds_no_error_to_a_time_from_server_timestamps():
+    """With server timestamps, no number depends on the poll interval."""
     stamped = record(due_s=300.0, sent_s=300.0, service_s=6.0, seen_lo_s=6.0, seen_hi_s=8.0)
     assert times([stamped], "latency_s") == [6.0]
     assert times([stamped], "quantisation") == [0.0]

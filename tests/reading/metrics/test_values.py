@@ -57,9 +57,9 @@ _CASES = [
     ("latency_s", _LEDGER, 3.5),  # 0.5 + 4 - 1
     ("latency_s", traces.trace(timing=_POLLED), 9.0),  # no stamps: the poll that saw the end
     ("latency_s", traces.trace(timing=_POLLED, answer=None), None),
-    ("latency_s", traces.trace(timing=Timing(answer_s=4.0)), None),  # nobody knows when it was sent
+    ("latency_s", traces.trace(timing=Timing(answer_s=4.0)), None),  # the time of sending is unknown
     ("response_s", _LEDGER, 3.75),  # 0.25 + 3.5
-    ("response_s", traces.trace(timing=_POLLED), None),  # nobody knows when it was due
+    ("response_s", traces.trace(timing=_POLLED), None),  # the due time is unknown
     ("quantisation", _LEDGER, 0.0),
     ("quantisation", traces.trace(timing=_POLLED), 1 / 9),  # between second 8 and 9
     (

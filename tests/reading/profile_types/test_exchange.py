@@ -26,7 +26,7 @@ def test_a_body_that_is_no_object_is_noted(body, note):
 
 
 def test_events_that_came_twice_count_once_and_disorder_is_sorted():
-    """The same event with the same stamp is one event; stamps decide the order; both are noted."""
+    """Equal events with equal timestamps are one event, and timestamps decide the order. Both get a note."""
     first, second = exchanges.event("a", 1.0, n=1), exchanges.event("b", 2.0)
     exchange = decode(
         traces.record(exchanges.task([second, first, first, exchanges.event("a", 1.0, n=2), 7, {"event_data": 3}]))

@@ -89,7 +89,7 @@ def test_a_tools_own_word_decides_how_it_ended(preview, more, status):
     ],
 )
 def test_own_status_reads_the_top_level_only(preview, status):
-    """A preview may be cut off anywhere, and its rows may hold a status of their own."""
+    """A preview may be cut off anywhere, and its rows may have a status too."""
     assert own_status(preview) == status
 
 

@@ -33,8 +33,8 @@ def with_answer(answer, **turn):
 @pytest.mark.parametrize(
     ("answer", "opening"),
     [
-        ("I could not complete the request. Reason: Invalid query", "a tool failed for good"),
-        ("The agent has completed its work, but nothing", "no report was produced"),
+        ("I could not complete the request. Reason: Invalid query", "a tool failed and no retry succeeded"),
+        ("The agent has completed its work, but nothing", "the agent wrote no report"),
         ("I encountered an error while processing your request: x", "the agent failed"),
         ("Error during coordination: x", "the coordination failed"),
     ],
@@ -77,7 +77,7 @@ def test_an_error_event_at_depth_0_fails_and_a_nested_one_does_not():
 
 
 @pytest.mark.parametrize("status", ["failed", "error"])
-def test_a_turn_that_failed_is_no_answer_whatever_the_task_says(status):
+def test_a_failed_turn_is_not_an_answer_even_if_the_task_is_complete(status):
     """The turn's own status counts."""
     assert ended(read(*with_answer("42", status=status))) == (Outcome.FAILED, f"the turn ended with status {status}")
 

@@ -1,4 +1,4 @@
-"""What a turn says of itself beside its steps: the server's own signals, what filled its prompts, what was asked."""
+"""Signals and context of a turn: the server's own signals, what filled its prompts, what was asked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _snapshot(step, *modules):
 
 
 def test_signals_carry_the_servers_words_their_phase_and_their_time():
-    """A correction inside phase 1 belongs to it; a rewrite names its pass; what only the stream says comes last."""
+    """A correction in phase 1 has that phase, a rewrite names its pass, and signals of the stream alone come last."""
     trace = (
         exchanges.log("Plan Rewrite", 1.5, {"pass": "sql_consolidation", "delta": -1}, "plan_rewrite_diff"),
         exchanges.phase_start(1, 2.0, "base_tableList"),
@@ -47,8 +47,8 @@ def test_the_context_is_what_the_snapshots_say():
     )
 
 
-def test_without_its_events_a_turn_still_says_what_filled_its_prompts():
-    """The turn keeps two snapshots of its own."""
+def test_without_events_the_turns_two_snapshots_are_read():
+    """The turn has two snapshots of its prompts."""
     kept = {"contributions": [{"label": "System Prompt", "used": 714}, "odd", {"used": -1}]}
     _, session = exchanges.planner_run(*exchanges.REPORT, context_window_snapshot_event=kept)
     read = profile_types.read(traces.record(None, session))

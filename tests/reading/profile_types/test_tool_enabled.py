@@ -229,7 +229,7 @@ def test_skipped_and_aborted_phases_say_so():
 
 
 def test_what_a_nested_prompt_does_belongs_to_the_phase_it_runs_in():
-    """Phases at depth 1 are none of the turn's; their calls and tools are, under the phase around them."""
+    """Phases at depth 1 are not counted; their calls and tools belong to the phase around them."""
     trace = read(*exchanges.planner_run(
         exchanges.phase_start(3, 2.0, "x"),
         exchanges.phase_start(1, 2.1, "a", depth=1),
@@ -355,7 +355,7 @@ def test_without_a_turn_the_stream_tells_the_same_story():
 
 
 def test_unknown_messages_and_events_are_counted_not_fatal():
-    """What no pattern knows is reported as unclassified."""
+    """An unknown message or event is counted as unclassified."""
     trace = read(*exchanges.planner_run(
         exchanges.PLANNED, exchanges.log("A message from next year", 1.5), extra_events=(exchanges.event("new_event", 0.3),)
     ))  # fmt: skip

@@ -1,7 +1,7 @@
-"""The registry of detectors: one file a family of issues, one value a kind, and the only place where they are run.
+"""Detectors: the registry of issues that can be found in a trace, and the function that runs them.
 
-A detector is added by adding a ``Detector`` to its family: Parquet, report, ``inspect`` and ``uderia-bench detectors`` read the
-value.
+Each module is a family, and each kind of issue is one ``Detector`` value in its family's
+``DETECTORS``. Parquet, reports, ``inspect`` and ``uderia-bench detectors`` read that value.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ DEFAULTS = Thresholds()
 
 
 def detect(trace: Trace, detectors: tuple[Detector, ...] = BUILT_IN, thresholds: Thresholds = DEFAULTS) -> tuple[Issue, ...]:
-    """Return what the detectors find in one trial, in their order.
+    """Return the issues of one trial, in the order of the detectors.
 
-    Raises ``DetectorFailed``, naming the detector, where one raises.
+    Raises ``DetectorFailed``, which names the detector, where a detector raises.
     """
     issues: list[Issue] = []
     for detector in detectors:
         try:
             found = detector.find(trace, thresholds)
-        except Exception as error:  # a plug-in's error, whatever it is, must name its detector
+        except Exception as error:  # any error of a plug-in must name its detector
             raise DetectorFailed(f"detector {detector.name} raised {type(error).__name__}: {error}") from error
         issues.extend(_named(detector, finding) for finding in found)
     return tuple(issues)

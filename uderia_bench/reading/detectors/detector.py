@@ -1,4 +1,4 @@
-"""What a detector is: a named, documented, pure function from a trace to what it found. It finds nothing itself."""
+"""Types of a detector: a named, documented, pure function from a trace to its findings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from uderia_bench.trace import Trace
 
 
 class Severity(StrEnum):
-    """How much an issue matters: an error spoils the answer, a warning wastes tokens or time, an info is worth knowing."""
+    """Importance of an issue: an error spoils the answer, a warning costs tokens or time, an info is worth knowing."""
 
     INFO = "info"
     WARNING = "warning"
@@ -21,10 +21,11 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One occurrence, before it has its detector's name.
+    """One occurrence of an issue, before it gets its detector's name.
 
-    ``tokens_lost`` is an estimate of what it cost, made by ``method`` (in words), both None where none can be made. Severity
-    and recommendation are the detector's unless this occurrence has its own.
+    ``tokens_lost`` estimates what the issue cost, and ``method`` says in words how; both are None
+    without an estimate. Severity and recommendation are the detector's where the finding does not
+    set them.
     """
 
     evidence: tuple[Evidence, ...]
@@ -36,7 +37,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detector:
-    """A kind of issue. ``find`` must not raise, whatever the trace; the thresholds are the run's."""
+    """A kind of issue. ``find`` gets a trace and the run's thresholds, and must not raise for any trace."""
 
     name: str
     doc: str
@@ -47,7 +48,7 @@ class Detector:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
-    """One finding of one trial, complete; ``kind`` is the name of the detector."""
+    """One finding in one trial, with everything a report shows; ``kind`` is the detector's name."""
 
     kind: str
     severity: Severity

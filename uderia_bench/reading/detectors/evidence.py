@@ -1,4 +1,4 @@
-"""What an issue rests on: which steps of the trace, and their figures in words. It judges nothing."""
+"""Evidence of an issue: the steps of the trace that show it, with their values in words."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from uderia_bench.trace import LlmCall, Phase, StepKind, ToolCall, Trace
 
-_MODULES_SHOWN = 5  # of a prompt: the rest explains nothing
-_LONGEST = 160  # characters of one quotation: enough to recognise it, the ledger has the rest
+_MODULES_SHOWN = 5  # of a prompt, the largest first
+_LONGEST = 160  # characters of one quotation; the ledger has the full text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """One step with its figures. Without a step it speaks of the turn; ``index`` counts from 1, as in ``steps/*.parquet``."""
+    """One step with its values; without a step, the turn as a whole. ``index`` counts from 1, as in ``steps/*.parquet``."""
 
     said: str
     step: StepKind | None = None
@@ -24,7 +24,7 @@ class Evidence:
 
 
 def of_turn(said: str) -> Evidence:
-    """Return evidence that speaks of the turn as a whole."""
+    """Return evidence about the turn as a whole."""
     return Evidence(said=said)
 
 
@@ -35,7 +35,7 @@ def of_llm_call(index: int, call: LlmCall) -> Evidence:
 
 
 def of_tool_call(index: int, call: ToolCall, remark: str = "") -> Evidence:
-    """Return a tool call with its arguments and how it ended."""
+    """Return a tool call with its arguments and its result."""
     tried = f", attempt {call.attempt}" if call.attempt > 1 else ""
     because = f": {quoted(call.error)}" if call.error else ""
     said = f"{call.name} {quoted(call.arguments)}{tried}, {call.status}{because}{remark and f'; {remark}'}"
@@ -49,7 +49,7 @@ def of_phase(index: int, phase: Phase, remark: str = "") -> Evidence:
 
 
 def of_context(trace: Trace) -> tuple[Evidence, ...]:
-    """Return what filled the turn's prompts, one piece an assembly, the largest modules first."""
+    """Return what filled the turn's prompts: one entry per prompt, the largest modules first."""
     assemblies = dict.fromkeys(module.assembly for module in trace.context)
     return tuple(of_turn(f"{quoted(assembly)}: {_largest(assembly, trace)} tokens") for assembly in assemblies)
 
@@ -70,6 +70,6 @@ def numbered_tools(trace: Trace) -> Iterable[tuple[int, ToolCall]]:
 
 
 def quoted(text: str) -> str:
-    """Return the server's text on one line, cut where it is long."""
+    """Return the server's text on one line, cut to the length of a quotation."""
     line = " ".join(text.split())
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"

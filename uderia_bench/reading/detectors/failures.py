@@ -1,4 +1,4 @@
-"""Issues of failure: tools that failed for good inside a turn that calls itself a success."""
+"""Issues of failure: tools that failed and were not retried successfully, in a turn that the server calls a success."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uderia_bench.trial import Outcome
 
 
 def tool_failed(trace: Trace, _: Thresholds) -> tuple[Finding, ...]:
-    """Find tools whose last word was an error in a trial that was answered all the same.
+    """Find tools whose last call failed, in a trial that was answered nevertheless.
 
     Source: docs/reference/measured.md, "Surprises", number 8.
     """
@@ -27,7 +27,7 @@ def tool_failed(trace: Trace, _: Thresholds) -> tuple[Finding, ...]:
 
 
 def _makes_good(later: ToolCall, failed: ToolCall) -> bool:
-    """Say whether a later call gave what a failed one did not: the same item again, the same tool, or its correction."""
+    """Return whether a later call made up for a failed one: the same item again, the same tool, or its correction."""
     if later.status is not ToolStatus.SUCCESS or later.phase != failed.phase:
         return False
     if failed.iteration is not None:
@@ -36,16 +36,16 @@ def _makes_good(later: ToolCall, failed: ToolCall) -> bool:
 
 
 def _tries_again(later: ToolCall, failed: ToolCall) -> bool:
-    """Say whether a later call is a further attempt at a failed one: then that one has the last word."""
+    """Return whether a later call retries a failed one; the last attempt decides."""
     return later.phase == failed.phase and later.attempt > failed.attempt
 
 
 DETECTORS: tuple[Detector, ...] = (
     Detector(
         name="tool_failed_in_answer",
-        doc="A tool failed for good, and the agent answered as if it had not; the server calls the turn a success.",
+        doc="A tool failed and no retry succeeded, but the agent still answered and the server calls the turn a success.",
         severity=Severity.ERROR,
-        recommendation="Read the answer before trusting it; fix the tool or let the agent say that it failed.",
+        recommendation="Read the answer before you trust it. Fix the tool, or make the agent report the failure.",
         find=tool_failed,
     ),
 )

@@ -1,4 +1,4 @@
-"""Issues of format: what an LLM wrote could not be read as it was (docs/reference/seed.md, "Format signals")."""
+"""Issues of format: text of an LLM that the server could not parse (docs/reference/seed.md, "Format signals")."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from uderia_bench.trace import SignalKind, Trace
 
 
 def inappropriate(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]:
-    """Find repairs and refusals of what an LLM wrote.
+    """Find replies of an LLM that the server repaired or rejected.
 
-    The signals: a JSON repair, a plan that was no JSON, an action without its tool's name, an error that no valid plan or
-    action came, and tokens that no logged call accounts for (a parse retry is logged nowhere). The last alone is a hint.
+    The signals are: a JSON repair, a plan that was not JSON, an action without a tool name, an
+    error about an invalid plan or action, and tokens outside of any logged call. The last signal
+    alone is only a hint: a parse retry is not logged.
     """
     if trace.plan is None:
         return ()
@@ -28,12 +29,12 @@ def inappropriate(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]:
     if refused is not None:
         evidence.append(of_turn(f"the planner gave up: {quoted(refused)}"))
     if lost > 0:
-        evidence.append(of_turn(f"{lost:,} of {total:,} tokens are in no logged call, as those of a parse retry"))
+        evidence.append(of_turn(f"{lost:,} of {total:,} tokens belong to no logged call, as those of a parse retry do"))
     return (
         Finding(
             evidence=tuple(evidence),
             tokens_lost=lost if lost > 0 else None,
-            method="the turn's tokens that no logged call accounts for" if lost > 0 else None,
+            method="the turn's tokens that belong to no logged call" if lost > 0 else None,
             severity=None if repairs or refused else Severity.INFO,
         ),
     )
@@ -42,9 +43,9 @@ def inappropriate(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]:
 DETECTORS: tuple[Detector, ...] = (
     Detector(
         name="inappropriate_format",
-        doc="An LLM's plan, action or arguments could not be read as they were: repaired, retried or refused.",
+        doc="The server could not parse an LLM's plan, action or arguments, and repaired, retried or rejected them.",
         severity=Severity.WARNING,
-        recommendation="State the format in the prompt and use the provider's structured output, or a model that keeps to it.",
+        recommendation="State the format in the prompt, use the provider's structured output, or another model.",
         find=inappropriate,
     ),
 )

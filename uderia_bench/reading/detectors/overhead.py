@@ -1,4 +1,4 @@
-"""Issues of overhead: where a turn's tokens went that did not go into its answer, and what makes trials incomparable."""
+"""Issues of overhead: tokens that did not go into the answer, and trials that are not comparable with others."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from uderia_bench.reading.detectors.thresholds import Thresholds
 from uderia_bench.reading.metrics.tokens import class_tokens, total_tokens, unattributed_tokens
 from uderia_bench.trace import CallClass, ToolStatus, Trace
 
-_CALLS_SHOWN = 3  # the largest: they make the mean
+_CALLS_SHOWN = 3  # the largest ones
 
 
 def self_correction(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]:
-    """Find turns in which correcting failed calls took more than its share of the tokens."""
+    """Find turns in which the correction of failed calls used more than the threshold's share of the tokens."""
     total, spent = total_tokens(trace), class_tokens(trace, CallClass.CORRECTION)
     if not total or not spent or spent <= thresholds.correction_ratio * total:
         return ()
@@ -25,7 +25,8 @@ def self_correction(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]
 def large_calls(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]:
     """Find turns whose logged LLM calls are larger on average than the threshold (docs/reference/seed.md, "Issue detection").
 
-    The calls' own tokens, not the turn's: those of a call that is logged nowhere would make the others look larger.
+    The mean is over the calls' own tokens. The turn's total also has the tokens of calls that are
+    not logged.
     """
     sizes = {i: call.input_tokens + call.output_tokens for i, call in numbered_calls(trace)}
     mean = sum(sizes.values()) / len(sizes) if sizes else 0.0
@@ -39,7 +40,7 @@ def large_calls(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]:
 
 
 def unattributed(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]:
-    """Find turns whose calls do not add up to what the turn says it spent."""
+    """Find turns whose calls do not add up to the turn's total."""
     total, rest = total_tokens(trace), unattributed_tokens(trace)
     if not total or rest is None or abs(rest) <= thresholds.unattributed_ratio * total:
         return ()
@@ -48,13 +49,13 @@ def unattributed(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]:
         Finding(
             evidence=(of_turn(said),),
             tokens_lost=rest if rest > 0 else None,
-            method="the turn's tokens that no logged call accounts for" if rest > 0 else None,
+            method="the turn's tokens that belong to no logged call" if rest > 0 else None,
         ),
     )
 
 
 def warm_repeat(trace: Trace, _: Thresholds) -> tuple[Finding, ...]:
-    """Find trials that reused the plan of an earlier run: they are no independent repetitions.
+    """Find trials that reused the plan of an earlier run: they are not independent repetitions.
 
     Source: docs/reference/measured.md, "Surprises", number 7.
     """
@@ -68,31 +69,31 @@ def warm_repeat(trace: Trace, _: Thresholds) -> tuple[Finding, ...]:
 DETECTORS: tuple[Detector, ...] = (
     Detector(
         name="self_correction_overhead",
-        doc="Correcting failed tool calls took more than its share of the turn's tokens.",
+        doc="The correction of failed tool calls used more than the threshold's share of the turn's tokens.",
         severity=Severity.WARNING,
-        recommendation="Look at why the calls failed: wrong arguments come from the plan, errors from the tool.",
+        recommendation="Find out why the calls failed: wrong arguments come from the plan, errors from the tool.",
         find=self_correction,
     ),
     Detector(
         name="high_tokens_per_call",
         doc="The turn's LLM calls are larger on average than the threshold.",
         severity=Severity.WARNING,
-        recommendation="See what fills the prompts (tool definitions, results, history) and distil it.",
+        recommendation="Look at what fills the prompts (tool definitions, results, history) and shorten it.",
         find=large_calls,
     ),
     Detector(
         name="unattributed_tokens",
-        doc="The logged LLM calls do not add up to the turn: more than the margin is missing or too many.",
+        doc="The tokens of the logged LLM calls differ from the turn's total by more than the threshold.",
         severity=Severity.WARNING,
-        recommendation="Compare arms on the turn's totals, not on classes of calls: parse retries, date phrases and re-ranking "
-        "are logged nowhere.",
+        recommendation="Compare arms by the turn's totals, not by classes of calls. The server does not log parse retries, "
+        "date phrases and re-ranking.",
         find=unattributed,
     ),
     Detector(
         name="warm_repeat",
-        doc="The planner reused a case it had learnt from an earlier run: the trial is warm.",
+        doc="The planner reused a case from an earlier run: the trial is warm.",
         severity=Severity.INFO,
-        recommendation="Compare warm with warm, or keep new cases out of the profile's collections while measuring.",
+        recommendation="Compare warm trials with warm trials, or stop the profile from learning new cases while you measure.",
         find=warm_repeat,
     ),
 )

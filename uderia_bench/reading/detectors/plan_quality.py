@@ -1,4 +1,4 @@
-"""Issues of a plan's quality: what it left out and what it put in the wrong order.
+"""Issues of a plan's quality: missing steps, and steps in the wrong order.
 
 Source: docs/reference/seed.md, "Best practices".
 """
@@ -17,11 +17,11 @@ from uderia_bench.reading.metrics.tools import data_calls
 from uderia_bench.trace import PlannedPhase, Trace
 from uderia_bench.trial import Outcome
 
-_PATHS_WITH_TOOLS = ("planner/executor", "conversation_agent")  # retrieval and direct calls have no data tools to call
+_PATHS_WITH_TOOLS = ("planner/executor", "conversation_agent")  # retrieval and direct calls have no data tools
 
 
 def missing_temporal_context(trace: Trace, _: Thresholds) -> tuple[Finding, ...]:
-    """Find plans of a question about a time in which no phase looks at dates: no date tool, no argument that is one."""
+    """Find plans without a date tool or a date argument, where the question is about a time."""
     asked = wordings.TEMPORAL.search(trace.question or "")
     if asked is None or not any(map(_fetches, trace.plan or ())):
         return ()
@@ -29,7 +29,7 @@ def missing_temporal_context(trace: Trace, _: Thresholds) -> tuple[Finding, ...]
     tools = {*(tool for phase in trace.plan or () for tool in phase.tools), *(call.name for call in trace.tool_calls)}
     if tools & wordings.DATE_TOOLS or trace.orchestrations or any(map(_speaks_of_time, written)):
         return ()
-    said = of_turn(f"the question says {asked.group()!r}; no phase looks a date up and no argument is one")
+    said = of_turn(f"the question says {asked.group()!r}, but no phase looks up a date and no argument is a date")
     return (Finding(evidence=(said, _the_plan(trace))),)
 
 
@@ -45,7 +45,7 @@ def _is_time(value: str) -> bool:
 
 
 def _named(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the names and values of arguments, however deep; the reader bounds the depth (profile_types, lenient)."""
+    """Yield the names and values of arguments at every depth, which the reader bounds (``profile_types/lenient``)."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _named(inner, key)
@@ -71,17 +71,17 @@ def report_before_data(trace: Trace, _: Thresholds) -> tuple[Finding, ...]:
 
 
 def no_tool_called(trace: Trace, _: Thresholds) -> tuple[Finding, ...]:
-    """Find answers to a question about data that no data tool was called for: planned and never called, or never planned."""
+    """Find answers to a question about data that came without a call of a data tool, planned or not."""
     if trace.outcome is not Outcome.ANSWERED or trace.execution_path not in _PATHS_WITH_TOOLS or data_calls(trace):
         return ()
     if trace.hydrated or any(call.name == wordings.CONTEXT_REPORT for call in trace.tool_calls):
-        return ()  # an earlier turn had fetched it
+        return ()  # an earlier turn had fetched the data
     planned = [phase for phase in trace.plan or () if _fetches(phase)]
     if planned:
         tools = ", ".join(dict.fromkeys(tool for phase in planned for tool in phase.tools))
-        said = of_turn(f"the plan wanted {tools}; none was called")
+        said = of_turn(f"the plan has {tools}, and the agent called none of them")
     elif wordings.DATA_QUESTION.search(trace.question or ""):
-        said = of_turn(f"the question asks for data ({quoted(trace.question or '')}); no tool was called")
+        said = of_turn(f"the question asks for data ({quoted(trace.question or '')}), but the agent called no tool")
     else:
         return ()
     return (Finding(evidence=(said, *([_the_plan(trace)] if trace.plan else []))),)
@@ -98,23 +98,24 @@ def _the_plan(trace: Trace) -> Evidence:
 DETECTORS: tuple[Detector, ...] = (
     Detector(
         name="missing_temporal_context",
-        doc="The question speaks of a time, and no phase of the plan looks at dates.",
+        doc="The question is about a time, but no phase of the plan has a date tool or a date argument.",
         severity=Severity.WARNING,
-        recommendation="Let the plan begin with TDA_CurrentDate or pass the range as an argument; check the answer's dates.",
+        recommendation="Let the plan begin with TDA_CurrentDate, or pass the range as an argument. Check the answer's dates.",
         find=missing_temporal_context,
     ),
     Detector(
         name="report_before_data",
         doc="The plan writes its report before the last data is fetched.",
         severity=Severity.WARNING,
-        recommendation="Tell the planner that the report is the last phase; what is fetched after it is paid for and not read.",
+        recommendation="Tell the planner that the report is the last phase. "
+        "Data fetched after the report costs tokens and is not used.",
         find=report_before_data,
     ),
     Detector(
         name="no_tool_called",
         doc="The question asks for data, and the answer came without a call of a data tool.",
         severity=Severity.ERROR,
-        recommendation="Do not compare such an answer with one from data: check it, and the profile's tools and system prompt.",
+        recommendation="Check the answer, the profile's tools and its prompt. Do not compare it with an answer from data.",
         find=no_tool_called,
     ),
 )

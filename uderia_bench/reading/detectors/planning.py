@@ -1,4 +1,4 @@
-"""Issues of planning: too much of it, and tactical calls or phases that the question did not need."""
+"""Issues of planning: too many planning tokens, and tactical calls or phases that the question did not need."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from uderia_bench.trace import CallClass, Phase, PhasePath, PlannedPhase, ToolCa
 
 
 def excessive(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]:
-    """Find strategic planning over the threshold; the context-window snapshots say what filled its prompt."""
+    """Find strategic planning over the threshold; the context-window snapshots show what filled its prompt."""
     calls = [(i, call) for i, call in numbered_calls(trace) if call.call_class is CallClass.STRATEGIC]
     spent = sum(call.input_tokens + call.output_tokens for _, call in calls)
     if spent <= thresholds.strategic_tokens:
@@ -24,11 +24,11 @@ def excessive(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]:
 
 
 def missed_fast_path(trace: Trace, _: Thresholds) -> tuple[Finding, ...]:
-    """Find phases whose tactical call decided nothing: one tool, concrete arguments, and just that was called.
+    """Find phases whose tactical call chose exactly the one tool and the concrete arguments of the plan.
 
-    The server's own conditions (docs/reference/protocol.md, "Fast paths") ask for the tool's
-    schema, which no trace has; that the call made is the one the plan already named says the same:
-    nothing required was missing.
+    The server's own conditions for a fast path (docs/reference/protocol.md, "Fast paths") need the
+    tool's schema, which a trace does not have. A call that equals the planned one shows the same:
+    no required argument was missing.
     """
     plan = {phase.number: phase for phase in trace.plan or ()}
     missed = [
@@ -60,7 +60,7 @@ def _as_planned(call: ToolCall, tool: str, arguments: dict[str, Any]) -> bool:
 
 
 def _concrete(value: Any) -> bool:
-    """Say whether a planned argument is a value: not empty, no placeholder, no list of names, no phrase of time."""
+    """Return whether a planned argument is a value, and not empty, a placeholder, a list of names or a phrase of time."""
     if isinstance(value, dict):
         return bool(value) and not wordings.PLACEHOLDER_KEYS.issuperset(value)
     if isinstance(value, list):
@@ -76,7 +76,7 @@ def _object(canonical: str) -> dict[str, Any]:
 
 
 def over_engineered(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]:
-    """Find plans of a simple query with more phases than such a query takes; reports and date look-ups are no work."""
+    """Find plans of a simple query with more phases than it needs; reports and date look-ups are not counted."""
     if trace.complexity != "simple" or trace.plan is None:
         return ()
     work = [phase for phase in trace.plan if not wordings.NO_WORK.issuperset(phase.tools) or not phase.tools]
@@ -96,24 +96,24 @@ def over_engineered(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]
 DETECTORS: tuple[Detector, ...] = (
     Detector(
         name="excessive_planning",
-        doc="Strategic planning took more tokens than the threshold; the context window says what filled its prompt.",
+        doc="Strategic planning used more tokens than the threshold. The context window shows what filled its prompt.",
         severity=Severity.WARNING,
-        recommendation="Give the planner less to read: fewer tools in the profile, condensed tool definitions after the first "
+        recommendation="Shorten the planner's prompt: fewer tools in the profile, condensed tool definitions after the first "
         "turn, context distillation.",
         find=excessive,
     ),
     Detector(
         name="missed_fast_path",
-        doc="A tactical call was made where one tool with concrete arguments was planned, and chose just that.",
+        doc="A tactical LLM call only confirmed the plan: one tool with concrete arguments.",
         severity=Severity.WARNING,
-        recommendation="Let the fast path take such phases: look at relevant_tools and the tool's required arguments.",
+        recommendation="Let such phases take the fast path: check relevant_tools and the tool's required arguments.",
         find=missed_fast_path,
     ),
     Detector(
         name="over_engineered_plan",
-        doc="A query labelled simple got more phases of work than such a query takes; the trailing report is none.",
+        doc="The plan of a simple query has more phases than the threshold; reports and date look-ups are not counted.",
         severity=Severity.WARNING,
-        recommendation="Route simple questions to a profile without a planner, or give the planner an example of a short plan.",
+        recommendation="Send simple questions to a profile without a planner, or give the planner an example of a short plan.",
         find=over_engineered,
     ),
 )

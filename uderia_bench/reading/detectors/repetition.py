@@ -1,4 +1,4 @@
-"""Issues of repetition: a call made again in vain. Loops, per-day and per-column runs and useful retries are none."""
+"""Issues of repetition: a call made again without need. Loops, per-day and per-column calls and useful retries are excluded."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from uderia_bench.reading.metrics.tools import redundant, repeated
 from uderia_bench.trace import CallClass, SignalKind, ToolCall, ToolStatus, Trace
 
 _CHOOSING = frozenset({CallClass.TACTICAL, CallClass.CORRECTION})
-_METHOD = "each call at the mean of the LLM calls that chose calls there"
+_METHOD = "for each call, the mean tokens of the LLM calls that chose calls in its phase"
 
 
 def recursion(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]:
-    """Find the same call over and over in one phase, retries that change nothing, and the server's own stops."""
+    """Find many equal calls in one phase, retries with unchanged arguments, and repetitions that the server stopped."""
     findings = []
     for places in repeated(trace).values():
         if len(places) > thresholds.tool_repeats:
@@ -34,7 +34,7 @@ def recursion(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]:
 
 
 def _unchanged_retries(trace: Trace) -> list[int]:
-    """Return the positions of retries that failed again with the arguments that had failed in their phase before."""
+    """Return the positions of retries that failed with the same arguments as an earlier failure in their phase."""
     failed: dict[tuple[int | None, str, str], bool] = {}
     unchanged = []
     for position, call in enumerate(trace.tool_calls):
@@ -47,7 +47,7 @@ def _unchanged_retries(trace: Trace) -> list[int]:
 
 
 def redundant_calls(trace: Trace, _: Thresholds) -> tuple[Finding, ...]:
-    """Find successful calls whose result an earlier phase, or an agent's earlier step, already had."""
+    """Find successful calls whose result an earlier phase, or an earlier step of an agent, already had."""
     found = redundant(trace)
     if not found:
         return ()
@@ -65,7 +65,7 @@ def _finding(trace: Trace, evidence: tuple[Evidence, ...], positions: Iterable[i
 
 
 def _cost_of_choosing(trace: Trace, call: ToolCall) -> float:
-    """Return the tokens that choosing one call took, on average: 0 where plan or dispatcher chose it."""
+    """Return the mean tokens it took to choose one call: 0 where the plan or the dispatcher chose it."""
     if not call.llm_chosen:
         return 0.0
     chose = [
@@ -79,16 +79,16 @@ def _cost_of_choosing(trace: Trace, call: ToolCall) -> float:
 DETECTORS: tuple[Detector, ...] = (
     Detector(
         name="recursion",
-        doc="The same call again and again in one phase, a retry that changed nothing, or a repetition the server stopped.",
+        doc="Too many equal calls in one phase, a retry with unchanged arguments, or a repetition that the server stopped.",
         severity=Severity.ERROR,
-        recommendation="Limit the tool's retries, let the correction see what failed, and look for a plan that calls itself.",
+        recommendation="Limit the tool's retries, show the error to the correction, and look for a plan that calls itself.",
         find=recursion,
     ),
     Detector(
         name="redundant_tool_calls",
         doc="A successful call with the same arguments in two phases, or in two steps of an agent.",
         severity=Severity.WARNING,
-        recommendation="Pass the earlier phase's result on instead of asking again.",
+        recommendation="Pass on the earlier phase's result instead of calling the tool again.",
         find=redundant_calls,
     ),
 )

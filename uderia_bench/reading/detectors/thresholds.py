@@ -1,4 +1,4 @@
-"""From where on something is worth reporting: every threshold has a name, a default and the origin of that default."""
+"""Thresholds of the detectors: each has a name, a default and the origin of that default."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _threshold(default: float, doc: str, origin: str) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
-    """What the built-in detectors compare with; each field's metadata says what it is and where its default comes from."""
+    """Thresholds of the built-in detectors. Each field's metadata has its doc and the origin of its default."""
 
     strategic_tokens: float = _threshold(
         10_000, "tokens of strategic planning in one turn", "original specification: more than 10,000 tokens"
@@ -31,22 +31,20 @@ class Thresholds:
         "phases that a simple query takes, reports and dates aside",
         "original specification: simple queries take 1 or 2 steps",
     )
-    correction_ratio: float = _threshold(
-        0.1, "self-correction's share of the turn's tokens", "ours: a tenth of a turn is worth a look"
-    )
+    correction_ratio: float = _threshold(0.1, "self-correction's share of the turn's tokens", "ours: a tenth of a turn")
     unattributed_ratio: float = _threshold(
-        0.05, "share of the turn's tokens that no logged call accounts for", "the default margin of total_tokens"
+        0.05, "share of the turn's tokens that belong to no logged call", "the default margin of total_tokens"
     )
 
 
 def changed(assignments: Iterable[str]) -> Thresholds:
-    """Return the defaults with ``name=value`` changes; raises ``UsageError`` for a name or a value there cannot be."""
+    """Return the defaults with ``name=value`` changes; raises ``UsageError`` for an unknown name or a bad value."""
     names = [threshold.name for threshold in fields(Thresholds)]
     values: dict[str, float] = {}
     for assignment in assignments:
         name, _, written = assignment.partition("=")
         if name.strip() not in names:
-            raise UsageError(f"threshold {assignment!r}: there is none of that name, use one of {', '.join(names)}")
+            raise UsageError(f"threshold {assignment!r}: unknown name; use one of {', '.join(names)}")
         try:
             value = float(written)
         except ValueError:

@@ -1,10 +1,10 @@
-"""What the detectors recognise in words and names: tables with where each was read, no logic."""
+"""Words and names that the detectors recognise, each with the source it was read in."""
 
 from __future__ import annotations
 
 import re
 
-# Uderia's own tools by what they do (docs/reference/protocol.md, "Trace entries").
+# Uderia's own tools by purpose (docs/reference/protocol.md, "Trace entries").
 REPORT_TOOLS = frozenset({"TDA_FinalReport", "TDA_ComplexPromptReport", "TDA_ContextReport"})
 CONTEXT_REPORT = "TDA_ContextReport"  # answers from what an earlier turn fetched (docs/reference/protocol.md, "Fast paths")
 DATE_TOOLS = frozenset({"TDA_CurrentDate", "TDA_DateRange"})

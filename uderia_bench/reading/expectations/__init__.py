@@ -1,9 +1,10 @@
 """Expectations: the registry of what a corpus may expect of an answer.
 
-Each module is a family, and each kind of expectation is one ``ExpectationKind`` value in its family's ``KINDS``. A
-corpus writes ``contains: "3"``, and the kind of that name checks the answer. What a corpus may write under a name is
-in ``documents/expectation.py``. Other distributions add kinds under the entry-point group
-``uderia_bench.expectations``; a corpus uses them as ``custom: {kind, value}``.
+Each module is a family, and each kind of expectation is one ``ExpectationKind`` value in its
+family's ``KINDS``. A corpus writes ``contains: "3"``, and the kind of that name checks the answer.
+What a corpus may write under a name is in ``documents/expectation.py``. Other distributions add
+kinds under the entry-point group ``uderia_bench.expectations``; a corpus uses them as ``custom:
+{kind, value}``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The numbers a text states, whatever the locale: ``1,234.5``, ``1.234,5``, ``1 234.5``, ``1'234`` and, in English, ``three``.
 
-Where a notation can be read in two ways (``1.234`` is a fraction here and a thousand elsewhere) both readings are given: to
-fail a right answer for its locale is worse than to pass one that is wrong by exactly a factor of a thousand. Dates, times
-and versions are no numbers.
+Where a notation can be read in two ways (``1.234`` is a fraction here and a thousand elsewhere)
+both readings are given: to fail a right answer for its locale is worse than to pass one that is
+wrong by exactly a factor of a thousand. Dates, times and versions are no numbers.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Check the answer of one trial against its expectations, and compute the share that passed.
 
-Only answered trials are checked. A trial without an answer already counts against ``answered``, and failing its checks
-as well would count it twice. Its checks are kept with ``passed`` None and the reason.
+Only answered trials are checked. A trial without an answer already counts against ``answered``, and
+failing its checks as well would count it twice. Its checks are kept with ``passed`` None and the
+reason.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Facts of an answer as a set: its numbers and the names in it.
 
-Two answers in different words agree where their sets agree. A name is a word that differs from prose by its form: an
-identifier (``sales_db``, ``OrderDate``), a date, a version, or text in back quotes.
+Two answers in different words agree where their sets agree. A name is a word that differs from
+prose by its form: an identifier (``sales_db``, ``OrderDate``), a date, a version, or text in back
+quotes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Types of an expectation: the kind, the answer it looks at, and the result.
 
-A result is passed, failed, or None where the expectation does not apply: the profile type makes no plan, or the other
-query was not answered. None is left out of both sides of a ratio.
+A result is passed, failed, or None where the expectation does not apply: the profile type makes no
+plan, or the other query was not answered. None is left out of both sides of a ratio.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ def _no_opinion(_: str) -> Opinion | None:
 class Answer:
     """Everything an expectation may look at: the trace, the answer as plain text, and what others say.
 
-    ``others`` maps query ids to plain answers of the same arm and repetition. A query without an answer is not in it.
-    ``opinion_of`` returns a judge's scores of this answer for a rubric, or None without scores.
+    ``others`` maps query ids to plain answers of the same arm and repetition. A query without an
+    answer is not in it. ``opinion_of`` returns a judge's scores of this answer for a rubric, or
+    None without scores.
     """
 
     trace: Trace
@@ -49,7 +50,8 @@ class Judged:
 class ExpectationKind:
     """A kind of expectation.
 
-    ``judge`` takes the answer and the value that the corpus gives under ``name``. It must not raise.
+    ``judge`` takes the answer and the value that the corpus gives under ``name``. It must not
+    raise.
     """
 
     name: str

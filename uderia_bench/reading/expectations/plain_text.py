@@ -1,10 +1,11 @@
 """Plain text of an answer: HTML tags removed, entities decoded, white space collapsed.
 
-The server sends its plain answer next to the HTML one, but a model may still put tags into the plain one.
+The server sends its plain answer next to the HTML one, but a model may still put tags into the
+plain one.
 
-``html.parser`` is too slow for hostile text: 200,000 characters of half-open tags or comments take it 14 to 21 s,
-because it searches for each end again. Here a tag ends before the next ``<`` or is text, so time grows with the
-length alone.
+``html.parser`` is too slow for hostile text: 200,000 characters of half-open tags or comments take
+it 14 to 21 s, because it searches for each end again. Here a tag ends before the next ``<`` or is
+text, so time grows with the length alone.
 """
 
 from __future__ import annotations

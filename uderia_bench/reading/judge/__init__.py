@@ -1,1 +1,1 @@
-"""What a language model is asked about an answer, and the scores it gave."""
+"""The judge: the questions that a language model gets about an answer, and the scores it gives."""

@@ -1,6 +1,7 @@
-"""The scores a run's judge has given, one JSON object a line, kept as they come: a crash loses none that was paid for.
+"""File of the judge's scores in a run directory: one JSON object per line, appended as soon as it is known.
 
-A line is a score under its call's key, or why the judge could not be asked. ``derive`` reads them and asks nobody.
+A line is a score with its call's key, or the reason why the judge could not be asked. A crash loses
+no score that was paid for. ``derive`` only reads this file and does not call the judge.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ NAME = "judgements.jsonl"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """Scores by key, and the last trouble with the judge, None where there was none after the last score."""
+    """Scores by key, and the last error of the judge; None where a score came after it."""
 
     scores: dict[str, Score]
     trouble: str | None = None
 
 
 def read(run: Path) -> Kept:
-    """Read what a run directory has; nothing where no judge was asked. A line cut off by a crash is passed over."""
+    """Read the scores of a run directory, which may have none. A line cut off by a crash is skipped."""
     file = run / NAME
     scores: dict[str, Score] = {}
     trouble: str | None = None
@@ -36,8 +37,10 @@ def read(run: Path) -> Kept:
                 trouble = str(entry["trouble"])
             else:
                 key = entry.pop("key")
-                scores[key] = Score(**entry)
-                trouble = None
+                score = Score(**entry)
+                if 0 <= score.value <= 1:
+                    scores[key] = score
+                    trouble = None
         except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
             continue
     return Kept(scores=scores, trouble=trouble)
@@ -49,7 +52,7 @@ def keep(run: Path, key: str, score: Score) -> None:
 
 
 def note(run: Path, trouble: str) -> None:
-    """Append why the judge could not be asked."""
+    """Append the reason why the judge could not be asked."""
     _append(run, {"trouble": trouble})
 
 

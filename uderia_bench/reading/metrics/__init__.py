@@ -1,6 +1,7 @@
-"""The registry of metrics: one file a family, one value a metric, and the only place where they are computed.
+"""Metrics: the registry of numbers that are read from a trace, and the function that computes them.
 
-A metric is added by adding a ``Metric`` to its family: schema, statistics and reports read the value.
+Each module is a family, and each metric is one ``Metric`` value in its family's ``METRICS``.
+Parquet, statistics and reports read that value.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from uderia_bench.trace import Trace
 __all__ = ["BUILT_IN", "Across", "Assumption", "Direction", "Metric", "Value", "observe"]
 
 Value = bool | int | float | None
+LARGEST_INT = 2**63 - 1  # of a column of the store
 
 BUILT_IN: tuple[Metric, ...] = (
     *latency.METRICS,
@@ -44,14 +46,15 @@ BUILT_IN: tuple[Metric, ...] = (
 def observe(trace: Trace, metrics: tuple[Metric, ...] = BUILT_IN) -> dict[str, Value]:
     """Return every metric's value for one trial, by name; None where a metric does not apply.
 
-    Raises ``MetricFailed``, naming the metric, where one raises or returns another type than it declares, NaN or infinity. A
-    whole number is taken for a float.
+    A value is finite or None. Raises ``MetricFailed``, which names the metric, where a metric
+    raises or returns NaN, infinity, a whole number too large to store, or a type that it does not
+    declare. A whole number is accepted as a float.
     """
     values: dict[str, Value] = {}
     for metric in metrics:
         try:
             value = metric.read(trace)
-        except Exception as error:  # a plug-in's error, whatever it is, must name its metric
+        except Exception as error:  # any error of a plug-in must name its metric
             raise MetricFailed(f"metric {metric.name} raised {type(error).__name__}: {error}") from error
         values[metric.name] = _checked(metric, value)
     return values
@@ -66,7 +69,7 @@ def _checked(metric: Metric, value: object) -> Value:
         raise MetricFailed(
             f"metric {metric.name} returned {type(value).__name__} {value!r}, it declares {metric.kind.__name__}"
         )
-    if isinstance(value, float) and not math.isfinite(value):
-        raise MetricFailed(f"metric {metric.name} returned {value!r}: a missing value is None")
+    if (isinstance(value, float) and not math.isfinite(value)) or (isinstance(value, int) and abs(value) > LARGEST_INT):
+        raise MetricFailed(f"metric {metric.name} returned {value!r}: a value is a finite number that fits 64 bits, or None")
     assert isinstance(value, bool | int | float)
     return value

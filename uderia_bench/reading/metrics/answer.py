@@ -1,4 +1,4 @@
-"""Answer metrics: whether there was one, whether it is right, how long it is."""
+"""Answer metrics: whether the agent answered, whether the answer is right, and its length."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="answered",
         family="answer",
-        doc="The agent answered; every trial that ended otherwise counts against it.",
+        doc="The agent answered. Every trial with another outcome counts as not answered.",
         unit="1",
         kind=bool,
         direction=Direction.HIGHER,
@@ -20,7 +20,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="checks_passed_ratio",
         family="answer",
-        doc="Expectations of the corpus that the answer meets / expectations; None where the query expects nothing.",
+        doc="Weight of the passed checks / weight of all checks; None where the corpus has no expectation for the query.",
         unit="1",
         kind=float,
         direction=Direction.HIGHER,
@@ -30,7 +30,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="answer_chars",
         family="answer",
-        doc="Length of the answer's text in characters.",
+        doc="Length of the answer in characters.",
         unit="1",
         kind=int,
         direction=Direction.NEUTRAL,

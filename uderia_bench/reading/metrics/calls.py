@@ -1,13 +1,13 @@
-"""Call metrics: LLM calls, in all and by what they were made for; session naming is not among them."""
+"""Call metrics: the number of LLM calls, in total and by class, session naming excluded."""
 
 from __future__ import annotations
 
-from uderia_bench.reading.metrics.metric import CALL_COUNT, Across, Assumption, Direction, Metric
+from uderia_bench.reading.metrics.metric import CALL_COUNT, PURPOSE, Across, Assumption, Direction, Metric
 from uderia_bench.trace import CallClass, Trace
 
 
 def llm_calls(trace: Trace) -> int | None:
-    """Return the LLM calls; None where nothing of the turn came back to count in."""
+    """Return the number of LLM calls; None where the turn did not come back."""
     return len(trace.llm_calls) if trace.profile_type is not None else None
 
 
@@ -20,7 +20,7 @@ def _of_class(call_class: CallClass) -> Metric:
     return Metric(
         name=f"{call_class.value}_calls",
         family="calls",
-        doc=f"LLM calls of class {call_class.value}.",
+        doc=f"LLM calls for {PURPOSE[call_class]}.",
         unit="1",
         kind=int,
         direction=Direction.LOWER,
@@ -35,7 +35,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="llm_calls",
         family="calls",
-        doc="LLM calls that the server accounts for, session naming excluded; a parse retry is in no log and not counted.",
+        doc="LLM calls that the server logs, session naming excluded. It does not log a parse retry.",
         unit="1",
         kind=int,
         direction=Direction.LOWER,

@@ -1,4 +1,4 @@
-"""Correction metrics: how often the agent repaired itself, and what that cost."""
+"""Correction metrics: how often the agent corrected its tool calls, and what that cost."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uderia_bench.reading.metrics.tokens import class_tokens, total_tokens
 from uderia_bench.trace import CallClass, Trace
 
 _FAMILY = "correction"
-_ARCHITECTURE = "only a planner logs its corrections; an agent corrects itself inside its steps"
+_ARCHITECTURE = "only a planner logs its corrections; an agent makes them inside its steps"
 
 
 def correction_rate(trace: Trace) -> float | None:
@@ -30,7 +30,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="corrections",
         family=_FAMILY,
-        doc="Attempts at correcting a failed tool call with an LLM.",
+        doc="Attempts to correct a failed tool call with an LLM.",
         unit="1",
         kind=int,
         direction=Direction.LOWER,
@@ -42,7 +42,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="correction_rate",
         family=_FAMILY,
-        doc="Self-corrections / phases executed; None for types without phases.",
+        doc="Self-corrections / phases executed; None for profile types without phases.",
         unit="1",
         kind=float,
         direction=Direction.LOWER,
@@ -54,7 +54,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="correction_token_ratio",
         family=_FAMILY,
-        doc="Tokens of self-correction and recovery / total tokens; None for types without a plan.",
+        doc="Tokens of self-correction and recovery / total tokens; None for profile types without a plan.",
         unit="1",
         kind=float,
         direction=Direction.LOWER,
@@ -66,7 +66,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="format_repairs",
         family=_FAMILY,
-        doc="Replies of an LLM whose format the server had to repair or ask for again.",
+        doc="LLM replies whose format the server repaired or asked for again.",
         unit="1",
         kind=int,
         direction=Direction.LOWER,

@@ -1,4 +1,4 @@
-"""Cost metrics: what the server says a turn cost, whether it knew the price, and the same tokens at a price table."""
+"""Cost metrics: the cost that the server reports, whether it knew the price, and the cost at a price list."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="cost_usd",
         family="cost",
-        doc="The turn's cost as the server reports it, less naming; under dual models the sum of its calls.",
+        doc="The turn's cost as the server reports it, session naming excluded. With two models, the sum of the calls' costs.",
         unit="usd",
         kind=float,
         direction=Direction.LOWER,
@@ -19,7 +19,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="price_fallback",
         family="cost",
-        doc="The server priced the model by its default, because it does not know it: then cost_usd is shown and never judged.",
+        doc="The server does not know the model's price and used its default. Such trials are left out of tests of cost_usd.",
         unit="1",
         kind=bool,
         direction=Direction.NEUTRAL,
@@ -30,7 +30,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="list_cost_usd",
         family="cost",
-        doc="The turn's tokens at the experiment's prices, else a maintained list's, else the server's; None without any.",
+        doc="Cost of the turn's LLM calls at the experiment's prices, a public price list or the server's list, in that order.",
         unit="usd",
         kind=float,
         direction=Direction.LOWER,

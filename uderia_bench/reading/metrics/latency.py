@@ -1,9 +1,9 @@
-"""Time metrics: how long a trial took, on the server's stamps where there are any, session naming taken out.
+"""Time metrics: the duration of a trial, from server timestamps where there are any, session naming excluded.
 
-Two names for two questions. ``latency_s`` is the service time: from when the query was really sent, what the agent takes.
-``response_s`` is the response time: from when the query was due, what somebody waits who did not know that the queue was long.
-An open loop that the server stalls shows the stall in the second alone (coordinated omission); in a closed loop a query is due
-when a slot is free, so the two differ by what we need ourselves: spacing, a session, a pause.
+``latency_s`` is the service time: from when the query was sent. ``response_s`` is the response
+time: from when the query was due. In an open loop, a stall of the server shows in ``response_s``
+only (coordinated omission). In a closed loop a query is due when a slot is free, so the two differ
+only by the client's own work: spacing, creating a session, a pause.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _FAMILY = "time"
 
 
 def latency_s(trace: Trace) -> float | None:
-    """Return the time to the answer less naming; without stamps the first poll that saw the end, naming included."""
+    """Return the time to the answer, naming excluded; without timestamps, the first poll that saw the end."""
     clock = trace.timing
     if clock.submit_s is not None and clock.answer_s is not None:
         return max(0.0, clock.submit_s + clock.answer_s - clock.naming_before_answer_s)
@@ -23,13 +23,13 @@ def latency_s(trace: Trace) -> float | None:
 
 
 def response_s(trace: Trace) -> float | None:
-    """Return the time to the answer from when the query was due, naming out as in ``latency_s``."""
+    """Return the time from when the query was due to the answer, naming excluded as in ``latency_s``."""
     latency, queue = latency_s(trace), trace.timing.queue_s
     return None if latency is None or queue is None else queue + latency
 
 
 def answer_wall_s(trace: Trace) -> float | None:
-    """Return the time to the answer as a user waits for it."""
+    """Return the time to the answer as a user sees it, naming included."""
     clock = trace.timing
     if clock.submit_s is not None and clock.answer_s is not None:
         return clock.submit_s + clock.answer_s
@@ -49,19 +49,19 @@ def _phase_durations(trace: Trace) -> list[float]:
 
 
 def phase_s_mean(trace: Trace) -> float | None:
-    """Return the mean length of a phase; parallel phases overlap, so the sum may exceed the wall clock."""
+    """Return the mean duration of a phase. Parallel phases overlap, so their sum may exceed the wall clock."""
     durations = _phase_durations(trace)
     return sum(durations) / len(durations) if durations else None
 
 
 def slowest_phase(trace: Trace) -> Phase | None:
-    """Return the phase that took longest, None where no phase has a length."""
+    """Return the phase with the longest duration, or None without durations."""
     timed = [phase for phase in trace.phases if phase.duration_s is not None]
     return max(timed, key=lambda phase: phase.duration_s or 0.0) if timed else None
 
 
 def phase_s_max(trace: Trace) -> float | None:
-    """Return the length of the slowest phase."""
+    """Return the duration of the slowest phase."""
     slowest = slowest_phase(trace)
     return slowest.duration_s if slowest else None
 
@@ -70,7 +70,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="latency_s",
         family=_FAMILY,
-        doc="Service time: from handing the query to the transport to the answer, on server stamps, less naming before it.",
+        doc="Service time: from sending the query to the answer, from server timestamps, session naming excluded.",
         unit="s",
         kind=float,
         direction=Direction.LOWER,
@@ -80,7 +80,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="response_s",
         family=_FAMILY,
-        doc="Response time: from when the query was due to the answer, so queue_s and latency_s together.",
+        doc="Response time: from when the query was due to the answer. The sum of queue_s and latency_s.",
         unit="s",
         kind=float,
         direction=Direction.LOWER,
@@ -90,7 +90,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="answer_wall_s",
         family=_FAMILY,
-        doc="The same with session naming left in: what a user waits for.",
+        doc="Time from sending the query to the answer as a user sees it: latency_s with session naming included.",
         unit="s",
         kind=float,
         direction=Direction.LOWER,
@@ -100,7 +100,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="task_s",
         family=_FAMILY,
-        doc="From handing the query to the transport to the task's terminal status.",
+        doc="Time from sending the query to the task's terminal status.",
         unit="s",
         kind=float,
         direction=Direction.LOWER,
@@ -110,7 +110,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="submit_s",
         family=_FAMILY,
-        doc="Round trip of the query POST: the server switches the profile before it accepts.",
+        doc="Round trip of the query's POST request. The server switches the profile before it answers.",
         unit="s",
         kind=float,
         direction=Direction.LOWER,
@@ -120,7 +120,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="queue_s",
         family=_FAMILY,
-        doc="Wait of ours from when the query was due until it was sent (schedule, spacing, session); in response_s only.",
+        doc="Time a due query waited in the client (schedule, spacing, session). Part of response_s, not of latency_s.",
         unit="s",
         kind=float,
         direction=Direction.NEUTRAL,
@@ -131,31 +131,31 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="naming_s",
         family=_FAMILY,
-        doc="Session naming from start to end, wherever it came; None where the session was not named.",
+        doc="Duration of session naming, before or after the answer; None where the session was not named.",
         unit="s",
         kind=float,
         direction=Direction.NEUTRAL,
         assumption=Assumption.POSITIVE,
         read=lambda trace: trace.timing.naming_s,
         across=Across.SHOWN,
-        across_reason="one type names before the answer and another after it, so it costs them differently",
+        across_reason="some profile types name the session before the answer and others after it",
     ),
     Metric(
         name="agent_s",
         family=_FAMILY,
-        doc="What the server itself reports for the turn, naming out; it covers another span in every profile type.",
+        doc="Duration that the server reports for the turn, naming excluded. Not comparable between profile types.",
         unit="s",
         kind=float,
         direction=Direction.LOWER,
         assumption=Assumption.POSITIVE,
         read=lambda trace: trace.timing.agent_s,
         across=Across.SHOWN,
-        across_reason="the server's own clock covers different spans per profile type",
+        across_reason="the duration that the server reports covers different steps in each profile type",
     ),
     Metric(
         name="phase_s_mean",
         family=_FAMILY,
-        doc="Mean length of an executed phase; None for types without phases.",
+        doc="Mean duration of an executed phase; None for profile types without phases.",
         unit="s",
         kind=float,
         direction=Direction.LOWER,
@@ -167,7 +167,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="phase_s_max",
         family=_FAMILY,
-        doc="Length of the slowest phase; None for types without phases.",
+        doc="Duration of the slowest phase; None for profile types without phases.",
         unit="s",
         kind=float,
         direction=Direction.LOWER,

@@ -1,4 +1,4 @@
-"""Learning metrics: what a planner remembered, reused, summarised or expanded; None for types that do none of it."""
+"""Learning metrics: whether a planner reused, summarised or expanded anything; None for other profile types."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="rag_used",
         family=_FAMILY,
-        doc="A stored case of an earlier run was retrieved before planning: the trial was warm.",
+        doc="The planner retrieved a stored case of an earlier run before planning: the trial was warm.",
         unit="1",
         kind=bool,
         direction=Direction.NEUTRAL,
@@ -22,7 +22,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="hydrated",
         family=_FAMILY,
-        doc="Results of an earlier turn were put into the plan instead of being fetched again.",
+        doc="The plan used results of an earlier turn instead of fetching them again.",
         unit="1",
         kind=bool,
         direction=Direction.NEUTRAL,
@@ -34,7 +34,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="distillations",
         family=_FAMILY,
-        doc="Times the server summarised results or documents to save context.",
+        doc="Number of times the server summarised results or documents to save context.",
         unit="1",
         kind=int,
         direction=Direction.NEUTRAL,
@@ -46,7 +46,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="orchestrations",
         family=_FAMILY,
-        doc="Date ranges and column iterations that the server expanded into several calls.",
+        doc="Number of date ranges and column iterations that the server expanded into several calls.",
         unit="1",
         kind=int,
         direction=Direction.NEUTRAL,

@@ -1,4 +1,4 @@
-"""Measurement metrics: how far a trial's own clock can be trusted. They say nothing of an arm and are never compared."""
+"""Measurement metrics: how accurate a trial's times are. They describe the measurement, so arms are not compared on them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uderia_bench.trace import Trace
 
 
 def quantisation(trace: Trace) -> float | None:
-    """Return the share of ``latency_s`` that polling leaves open: between the last poll before the end and the first after."""
+    """Return the share of ``latency_s`` that is uncertain: the time between the last poll before the end and the next."""
     clock, latency = trace.timing, latency_s(trace)
     if latency is None:
         return None
@@ -25,7 +25,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="quantisation",
         family=MEASUREMENT,
-        doc="Share of latency_s that is only known as an interval between two polls; 0 where it rests on the server's stamps.",
+        doc="Share of latency_s that is uncertain because of polling; 0 where server timestamps give the time.",
         unit="1",
         kind=float,
         direction=Direction.NEUTRAL,
@@ -35,7 +35,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="stall_s",
         family=MEASUREMENT,
-        doc="For how long our own event loop stood still inside the query POST's round trip, which latency_s holds.",
+        doc="Time the client's own event loop was blocked during the query's POST request, which is part of latency_s.",
         unit="s",
         kind=float,
         direction=Direction.NEUTRAL,

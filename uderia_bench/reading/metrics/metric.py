@@ -1,4 +1,4 @@
-"""What a metric is: one value that schema, statistics and reports all read. It computes nothing itself."""
+"""Type of a metric: one value that schema, statistics and reports all read."""
 
 from __future__ import annotations
 
@@ -6,20 +6,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from uderia_bench.trace import Trace
+from uderia_bench.trace import CallClass, Trace
 
-# Why two profile types are not tested against each other on something, in the words of
-# docs/reference/seed.md, "Comparison methodology".
+PURPOSE = {
+    CallClass.STRATEGIC: "strategic planning, re-planning included",
+    CallClass.TACTICAL: "tactical planning",
+    CallClass.REPORT: "writing the final report",
+    CallClass.CORRECTION: "self-correction and recovery",
+    CallClass.OTHER: "argument refinement, LLM tools and an agent's own steps",
+}
+"""Purpose of each class of LLM call, in words."""
+
+# Reasons why a metric is not tested between two profile types (docs/reference/seed.md, "Comparison methodology").
 CALL_COUNT = "LLM call count: architecture difference"
-OVERHEAD = "Token overhead: expected to differ by design"
+OVERHEAD = "Token overhead: profile types spend tokens on different steps"
 PHASES = "Execution phases: different architectures"
 
 MEASUREMENT = "measurement"
-"""The family of what says how well a trial was measured: shown beside the arms' numbers, never compared."""
+"""Family of the metrics that describe the measurement itself. They are shown and not compared."""
 
 
 class Direction(StrEnum):
-    """Which way is better; a neutral metric is shown and never judged."""
+    """Direction of improvement. A neutral metric is only shown."""
 
     LOWER = "lower"
     HIGHER = "higher"
@@ -27,10 +35,11 @@ class Direction(StrEnum):
 
 
 class Assumption(StrEnum):
-    """What the metric's author knows of its distribution; the statistics choose the method from it.
+    """Distribution of the values as the metric's author knows it; the statistics choose the method by it.
 
-    ``POSITIVE``: a positive quantity with multiplicative noise, compared as a ratio of geometric means. ``AMOUNT``: can be
-    exactly 0, compared as a difference of means. ``RATE``: lies in 0..1, compared as a difference in points.
+    ``POSITIVE``: a positive quantity with multiplicative noise, compared as a ratio of geometric
+    means. ``AMOUNT``: can be exactly 0, compared as a difference of means. ``RATE``: between 0 and
+    1, compared as a difference in points.
     """
 
     POSITIVE = "positive"
@@ -39,13 +48,13 @@ class Assumption(StrEnum):
 
 
 class Across(StrEnum):
-    """Whether two arms of different profile types may be tested against each other on it.
+    """Whether arms of different profile types are tested against each other.
 
     Source: docs/reference/seed.md, "Comparison methodology".
     """
 
     TESTED = "tested"
-    STRUCTURAL = "structural"  # tested, labelled, never names a winner: it restates architecture
+    STRUCTURAL = "structural"  # tested and labelled, but no reason to name a winner: it restates architecture
     SHOWN = "shown"  # shown side by side, never tested
 
 
@@ -53,10 +62,10 @@ class Across(StrEnum):
 class Metric:
     """A named number of one trial.
 
-    ``read`` returns the value or None where it does not apply; its type is ``kind``, checked before the store takes it.
-    ``unit`` is a UCUM-like short form (``s``, ``tokens``, ``usd``, ``1`` for ratios and counts). ``needs_answer``: only
-    answered trials feed its statistics. ``judged_unless`` names a boolean metric that, where true, takes the trial out of the
-    tests but not out of the tables.
+    ``read`` returns a finite value of type ``kind``, or None where the metric does not apply.
+    ``unit`` is a short form as in UCUM: ``s``, ``tokens``, ``usd``, or ``1`` for ratios and counts.
+    With ``needs_answer``, only answered trials enter its statistics. ``judged_unless`` names a
+    boolean metric: trials where it is true are shown, but left out of tests.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""Planning metrics: phases, how many of them skipped tactical planning, and what that may have saved.
+"""Planning metrics: phases, how many of them took a fast path, and an estimate of the tokens saved.
 
-A fast path here is a phase that really ran without a tactical LLM call. The server's announcements are counted apart, because
-dispatched and orchestrated phases skip without announcing.
+A fast path is a phase that ran without a tactical LLM call. The server's own announcements are a
+separate metric, because dispatched and orchestrated phases are not announced.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _WITHOUT_TACTICAL = frozenset({PhasePath.FAST, PhasePath.DISPATCHED, PhasePath.O
 
 
 def executed(trace: Trace) -> list[Phase]:
-    """Return the phases that ran: skipped ones did not."""
+    """Return the phases that ran, without the skipped ones."""
     return [phase for phase in trace.phases if phase.path is not PhasePath.SKIPPED]
 
 
@@ -49,20 +49,20 @@ def fastpath_rate(trace: Trace) -> float | None:
 
 
 def data_fastpath_rate(trace: Trace) -> float | None:
-    """Return the same over the phases that called a data tool: a report phase always skips."""
+    """Return the fast-path rate of the phases that called a data tool; a report phase always takes the fast path."""
     numbers = _data_numbers(trace)
     ran = [phase for phase in executed(trace) if phase.number in numbers]
     return sum(1 for phase in ran if phase.path in _WITHOUT_TACTICAL) / len(ran) if ran else None
 
 
 def direct_tool_rate(trace: Trace) -> float | None:
-    """Return data-tool calls that no tactical, correction or agent step chose / data-tool calls."""
+    """Return the data-tool calls that the plan or the dispatcher chose / all data-tool calls."""
     data = [call for call in trace.tool_calls if not call.system]
     return sum(1 for call in data if not call.llm_chosen) / len(data) if data else None
 
 
 def fastpath_tokens_saved(trace: Trace) -> float | None:
-    """Return an estimate: data phases without a tactical call x this trial's mean tactical call; None without one."""
+    """Return data phases on a fast path x the mean tactical call of this trial; None without a tactical call."""
     tactical = [call.input_tokens + call.output_tokens for call in trace.llm_calls if call.call_class is CallClass.TACTICAL]
     if not tactical:
         return None
@@ -75,7 +75,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="phases_planned",
         family=_FAMILY,
-        doc="Phases of the plan after the server's rewrites; None for types without a plan, 0 where planning failed.",
+        doc="Phases of the plan after the server's rewrites; 0 where planning failed, None for profile types without a plan.",
         unit="1",
         kind=int,
         direction=Direction.NEUTRAL,
@@ -87,7 +87,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="phases",
         family=_FAMILY,
-        doc="Phases executed; skipped ones are not.",
+        doc="Phases executed, without the skipped ones.",
         unit="1",
         kind=int,
         direction=Direction.NEUTRAL,
@@ -99,7 +99,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="fastpath_phases",
         family=_FAMILY,
-        doc="Phases executed with no tactical LLM call attributable to them.",
+        doc="Phases executed without a tactical LLM call.",
         unit="1",
         kind=int,
         direction=Direction.HIGHER,
@@ -111,7 +111,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="fastpath_rate",
         family=_FAMILY,
-        doc="Phases that skipped tactical planning / phases executed; None for types without phases.",
+        doc="Phases without a tactical LLM call / phases executed; None for profile types without phases.",
         unit="1",
         kind=float,
         direction=Direction.HIGHER,
@@ -123,7 +123,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="fastpath_logged",
         family=_FAMILY,
-        doc="Phases the server announced as FASTPATH; dispatched and orchestrated phases skip without announcing.",
+        doc="Phases that the server announced as FASTPATH. It does not announce dispatched and orchestrated phases.",
         unit="1",
         kind=int,
         direction=Direction.NEUTRAL,
@@ -135,7 +135,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="data_fastpath_rate",
         family=_FAMILY,
-        doc="Fast paths among the phases that called a data tool.",
+        doc="Phases without a tactical LLM call / phases executed, of the phases that called a data tool.",
         unit="1",
         kind=float,
         direction=Direction.HIGHER,
@@ -147,19 +147,19 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="direct_tool_rate",
         family=_FAMILY,
-        doc="Data-tool calls that no tactical, correction or agent LLM step chose / data-tool calls; for every profile type.",
+        doc="Data-tool calls chosen by the plan or the dispatcher, not by an LLM step / all data-tool calls.",
         unit="1",
         kind=float,
         direction=Direction.HIGHER,
         assumption=Assumption.RATE,
         read=direct_tool_rate,
         across=Across.STRUCTURAL,
-        across_reason="it restates architecture: an agent's LLM chooses every tool call, a plan chooses most of them",
+        across_reason="architecture: an agent's LLM chooses every tool call, a planner's plan chooses most of them",
     ),
     Metric(
         name="fastpath_tokens_saved",
         family=_FAMILY,
-        doc="Estimate: data phases without a tactical call x the mean tactical call of the same trial; None without one.",
+        doc="Estimate: data phases on a fast path x the trial's mean tactical call; None without a tactical call.",
         unit="tokens",
         kind=float,
         direction=Direction.HIGHER,
@@ -171,7 +171,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="plan_rewrites",
         family=_FAMILY,
-        doc="Passes of the server that changed the LLM's plan before it ran; None for types without a plan.",
+        doc="Number of times the server changed the LLM's plan before it ran; None for profile types without a plan.",
         unit="1",
         kind=int,
         direction=Direction.LOWER,

@@ -1,23 +1,16 @@
-"""Token metrics: the turn's exact totals without session naming, and where they went.
+"""Token metrics: the turn's totals, session naming excluded, and their parts by class of LLM call.
 
-The classes of call and the unattributed rest add up to the total; a call that the server logs nowhere (a parse retry) is the
-rest.
+The classes and the unattributed tokens add up to the total. A call that the server does not log,
+such as a parse retry, is unattributed.
 """
 
 from __future__ import annotations
 
 from uderia_bench.reading.metrics.latency import latency_s
-from uderia_bench.reading.metrics.metric import CALL_COUNT, OVERHEAD, Across, Assumption, Direction, Metric
+from uderia_bench.reading.metrics.metric import CALL_COUNT, OVERHEAD, PURPOSE, Across, Assumption, Direction, Metric
 from uderia_bench.trace import CallClass, Trace
 
 _FAMILY = "tokens"
-_CLASS_DOCS = {
-    CallClass.STRATEGIC: "strategic planning, re-planning included",
-    CallClass.TACTICAL: "tactical planning",
-    CallClass.REPORT: "writing the final report",
-    CallClass.CORRECTION: "self-correction and recovery",
-    CallClass.OTHER: "argument refinement, LLM tools and an agent's own steps",
-}
 
 
 def total_tokens(trace: Trace) -> int | None:
@@ -27,7 +20,7 @@ def total_tokens(trace: Trace) -> int | None:
 
 
 def naming_tokens(trace: Trace) -> int | None:
-    """Return what session naming spent, 0 where there was none."""
+    """Return the tokens of session naming, 0 without naming."""
     spent = trace.tokens
     return None if spent.naming_input is None or spent.naming_output is None else spent.naming_input + spent.naming_output
 
@@ -40,7 +33,7 @@ def class_tokens(trace: Trace, call_class: CallClass) -> int | None:
 
 
 def unattributed_tokens(trace: Trace) -> int | None:
-    """Return the total less all calls; negative where the calls claim more than the turn."""
+    """Return the total minus all logged calls; negative where the calls add up to more than the total."""
     total = total_tokens(trace)
     return None if total is None else total - sum(call.input_tokens + call.output_tokens for call in trace.llm_calls)
 
@@ -58,7 +51,7 @@ def ms_per_token(trace: Trace) -> float | None:
 
 
 def overhead_ratio(trace: Trace) -> float | None:
-    """Return strategic / total tokens; None for types that make no strategic plan.
+    """Return strategic / total tokens; None for profile types without a plan.
 
     Source: docs/reference/seed.md, "Metrics for optimization".
     """
@@ -70,7 +63,7 @@ def _of_class(call_class: CallClass) -> Metric:
     return Metric(
         name=f"{call_class.value}_tokens",
         family=_FAMILY,
-        doc=f"Tokens of {_CLASS_DOCS[call_class]}.",
+        doc=f"Tokens of {PURPOSE[call_class]}.",
         unit="tokens",
         kind=int,
         direction=Direction.LOWER,
@@ -115,7 +108,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="naming_tokens",
         family=_FAMILY,
-        doc="Tokens of naming the session, which the server adds to a first turn; in no other token metric.",
+        doc="Tokens of session naming, which the server adds to a first turn. No other token metric includes them.",
         unit="tokens",
         kind=int,
         direction=Direction.NEUTRAL,
@@ -126,7 +119,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="unattributed_tokens",
         family=_FAMILY,
-        doc="Tokens of the turn that no logged call accounts for, such as a parse retry; negative where the calls claim more.",
+        doc="Total tokens minus those of the logged calls, such as parse retries; negative where the calls add up to more.",
         unit="tokens",
         kind=int,
         direction=Direction.LOWER,
@@ -160,7 +153,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="overhead_ratio",
         family=_FAMILY,
-        doc="Strategic planning tokens / total tokens; None for types without a plan.",
+        doc="Strategic planning tokens / total tokens; None for profile types without a plan.",
         unit="1",
         kind=float,
         direction=Direction.LOWER,

@@ -1,4 +1,4 @@
-"""Tool metrics: calls that reached a data tool, how they ended, and which of them repeat each other."""
+"""Tool metrics: calls of data tools, their results, and repeated calls."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ _FAMILY = "tools"
 
 
 def data_calls(trace: Trace) -> list[ToolCall]:
-    """Return the calls that reached a data tool: Uderia's own ``TDA_*`` are none."""
+    """Return the calls of data tools, without Uderia's own ``TDA_*`` tools."""
     return [call for call in trace.tool_calls if not call.system]
 
 
 def tool_calls(trace: Trace) -> int | None:
-    """Return the data-tool calls; None where nothing of the turn came back to count in."""
+    """Return the number of data-tool calls; None where the turn did not come back."""
     return len(data_calls(trace)) if trace.profile_type is not None else None
 
 
 def system_tool_calls(trace: Trace) -> int | None:
-    """Return the calls of Uderia's own tools."""
+    """Return the number of calls of Uderia's own tools."""
     return sum(1 for call in trace.tool_calls if call.system) if trace.profile_type is not None else None
 
 
@@ -35,9 +35,10 @@ def tool_success_rate(trace: Trace) -> float | None:
 
 
 def redundant(trace: Trace) -> dict[int, int]:
-    """Return the successful data-tool calls that an earlier phase, or an agent's earlier step, had made the same way.
+    """Return the successful data-tool calls that repeat one of an earlier phase, or of an agent's earlier step.
 
-    Positions in ``trace.tool_calls``, each with that of the first such call. Expanded calls (loops, days, columns) are none.
+    Maps the position of each in ``trace.tool_calls`` to that of the first such call. Expanded calls
+    (loops, days, columns) are left out.
     """
     places: dict[tuple[str, str], dict[tuple[str, int], int]] = {}
     for position, call in enumerate(trace.tool_calls):
@@ -48,7 +49,7 @@ def redundant(trace: Trace) -> dict[int, int]:
 
 
 def repeated(trace: Trace) -> dict[tuple[int | None, str, str], list[int]]:
-    """Return the positions of the data-tool calls by phase, tool and arguments; expanded calls and retries are left out."""
+    """Return the positions of the data-tool calls by phase, tool and arguments, without expanded calls and retries."""
     asked: dict[tuple[int | None, str, str], list[int]] = {}
     for position, call in enumerate(trace.tool_calls):
         if not call.system and call.iteration is None and call.attempt == 1:
@@ -70,7 +71,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="tool_calls",
         family=_FAMILY,
-        doc="Calls that reached a data tool; the consolidated entry of a date range and a placeholder are none.",
+        doc="Calls that reached a data tool. Placeholders and the consolidated entry of a date range are not counted.",
         unit="1",
         kind=int,
         direction=Direction.NEUTRAL,
@@ -80,7 +81,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="system_tool_calls",
         family=_FAMILY,
-        doc="Calls of Uderia's own tools (TDA_*), the final report among them.",
+        doc="Calls of Uderia's own tools (TDA_*), including the final report.",
         unit="1",
         kind=int,
         direction=Direction.NEUTRAL,
@@ -92,7 +93,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="tool_errors",
         family=_FAMILY,
-        doc="Data-tool calls that ended in an error by the tool's own word, each attempt counted.",
+        doc="Data-tool calls whose own result reports an error. Every attempt counts.",
         unit="1",
         kind=int,
         direction=Direction.LOWER,
@@ -112,7 +113,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="redundant_tool_calls",
         family=_FAMILY,
-        doc="Successful data-tool calls that repeat an earlier phase's, or an agent's earlier, with the same arguments.",
+        doc="Successful data-tool calls that repeat a call of an earlier phase or agent step with the same arguments.",
         unit="1",
         kind=int,
         direction=Direction.LOWER,
@@ -122,7 +123,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="max_tool_repeats",
         family=_FAMILY,
-        doc="Most calls of one data tool with the same arguments in one phase; loops, expansions and retries told apart.",
+        doc="Largest number of equal data-tool calls in one phase. Loops, expansions and retries are not counted.",
         unit="1",
         kind=int,
         direction=Direction.LOWER,

@@ -1,7 +1,7 @@
-"""From a trial's raw record to its trace: one file a profile type, the type found from the events.
+"""Profile types: read a trial's raw record into its trace, by the profile type that its events show.
 
-The outcome is judged alike for every type. ``read`` never raises on anything a server may send: a trial that cannot be
-understood has an outcome and a reason.
+Each module reads one profile type. The rules for the outcome are the same for all of them. ``read``
+never raises, whatever a server sent: a trial that cannot be understood has an outcome and a reason.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from uderia_bench.trial import TrialRecord
 
 __all__ = ["BUILT_IN", "Exchange", "Kind", "ProfileType", "assemble", "read", "totals"]
 
-# The first that recognises the events reads them: a coordinator's and a retriever's events may include an agent's or a
-# planner's.
+# The first type that recognises the events reads them. The events of a coordinator or a retriever may include those of an
+# agent or a planner, so these two come first.
 BUILT_IN: tuple[ProfileType, ...] = (GENIE, RAG_FOCUSED, TOOL_ENABLED, LLM_ONLY)
 _UNKNOWN = ProfileType(
     name="unknown",
-    doc="Whatever no type recognises: what is read alike for all of them.",
+    doc="A turn that no profile type recognises: only what is common to all types is read.",
     recognises=lambda _: True,
     read=partial(assemble, kind=Kind(profile_type=None, execution_path=None)),
 )
@@ -36,23 +36,23 @@ _UNKNOWN = ProfileType(
 def read(record: TrialRecord, types: tuple[ProfileType, ...] = BUILT_IN) -> Trace:
     """Return the trace of a trial, with its outcome and the reason for it; the bodies are decoded once."""
     exchange = decode(record)
-    return _judged(exchange, _type_of(exchange, types).read(exchange))
+    return _with_outcome(exchange, _type_of(exchange, types).read(exchange))
 
 
 def totals(record: TrialRecord) -> Trace:
-    """Return a trial's trace without the steps of its type: outcome, clocks, tokens and answer are as ``read`` has them.
+    """Return a trial's trace without the steps of its type; outcome, times, tokens and answer are the same as in ``read``.
 
-    Half the work of ``read``, for who has to do it while the clocks of other trials run.
+    This takes half the time of ``read``, for use while other trials are being timed.
     """
     exchange = decode(record)
     found = _type_of(exchange, BUILT_IN)
-    return _judged(exchange, (found.totals or found.read)(exchange))
+    return _with_outcome(exchange, (found.totals or found.read)(exchange))
 
 
 def _type_of(exchange: Exchange, types: tuple[ProfileType, ...]) -> ProfileType:
     return next((kind for kind in types if kind.recognises(exchange)), _UNKNOWN)
 
 
-def _judged(exchange: Exchange, trace: Trace) -> Trace:
+def _with_outcome(exchange: Exchange, trace: Trace) -> Trace:
     outcome, detail = outcome_of(exchange, trace)
     return replace(trace, outcome=outcome, outcome_detail=detail)

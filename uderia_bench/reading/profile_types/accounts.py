@@ -1,6 +1,7 @@
-"""What a turn cost in tokens and money, session naming taken out; where the sources disagree it says so.
+"""Tokens and cost of a turn, session naming excluded, with a note where the sources disagree.
 
-Precedence (docs/reference/seed.md, "Measurement"): the turn, then the final events, then token updates, then the result.
+The order of the sources (docs/reference/seed.md, "Measurement") is: the turn, the final events,
+token updates, the result.
 """
 
 from __future__ import annotations
@@ -17,28 +18,28 @@ _PRICE_ROUNDING = 1e-9  # costs are sums of floats; a real price differs in the 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Input and output tokens with what they cost; a cost may be unknown."""
+    """Input and output tokens with their cost, which may be unknown."""
 
     input: int
     output: int
     cost_usd: float | None = None
 
     def less(self, other: Spent) -> Spent:
-        """Return the rest when ``other`` was part of this."""
+        """Return the rest after ``other`` is taken out."""
         cost = None if self.cost_usd is None else max(0.0, self.cost_usd - (other.cost_usd or 0.0))
         return Spent(max(0, self.input - other.input), max(0, self.output - other.output), cost)
 
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """What session naming spent, and its intervals as (start, end) in seconds from the first event."""
+    """Tokens and cost of session naming, and its intervals as (start, end) in seconds from the first event."""
 
     spent: Spent
     intervals: tuple[tuple[float, float], ...]
 
 
 def naming(exchange: Exchange) -> Naming:
-    """Return what naming the session spent and when; all zero where there was none.
+    """Return the tokens, cost and times of session naming; all zero without naming.
 
     Source: docs/reference/protocol.md, "Session naming".
     """
@@ -50,7 +51,7 @@ def naming(exchange: Exchange) -> Naming:
         tokens_in += count(details.get("input_tokens")) or 0
         tokens_out += count(details.get("output_tokens")) or 0
         cost += amount(details.get("cost_usd")) or 0.0
-    if not completes:  # the event was lost, its update was not
+    if not completes:  # the event was lost, but its token update came
         for event in exchange.all("token_update"):
             if text(event.body.get("call_id")) in NAMING_CALL_IDS:
                 tokens_in += count(event.body.get("statement_input")) or 0
@@ -66,10 +67,11 @@ def naming(exchange: Exchange) -> Naming:
 def tokens(
     exchange: Exchange, named: Naming, calls: tuple[LlmCall, ...], notes: list[str], *, named_in_turn: bool = True
 ) -> Tokens:
-    """Return the turn's totals less naming; disagreements between sources go to ``notes``.
+    """Return the turn's totals, naming excluded; disagreements between sources go to ``notes``.
 
-    ``named_in_turn`` is False for genie, whose turn leaves naming out. The cost of a dual-model turn is the sum of its calls,
-    because the turn is priced at the base model (docs/reference/protocol.md, "Costs").
+    ``named_in_turn`` is False for genie, whose turn does not include naming. The cost of a
+    dual-model turn is the sum of its calls, because the server prices the turn at the base model
+    (docs/reference/protocol.md, "Costs").
     """
     out = named.spent if named_in_turn else Spent(0, 0, 0.0)
     sources = _sources(exchange, out, calls)
@@ -99,7 +101,7 @@ def tokens(
 
 
 def need_calls(exchange: Exchange) -> bool:
-    """Say whether a turn's calls have a say in its totals: only where the turn itself gives none, or two models' prices."""
+    """Return whether the totals need the calls: the turn itself has no totals, or it used two models."""
     spent = _of_turn(exchange)
     return spent is None or not (spent.input or spent.output) or exchange.session.get("is_dual_model_active") is True
 
@@ -109,7 +111,7 @@ def _of_turn(exchange: Exchange) -> Spent | None:
 
 
 def _sources(exchange: Exchange, out: Spent, calls: tuple[LlmCall, ...]) -> list[tuple[str, Spent]]:
-    """Return what each source says the turn spent without naming, in order of precedence."""
+    """Return the turn's tokens without naming from each source, in order of precedence."""
     found: list[tuple[str, Spent]] = []
     spent = _of_turn(exchange)
     by_calls = Spent(sum(call.input_tokens for call in calls), sum(call.output_tokens for call in calls))
@@ -154,9 +156,9 @@ def _final_events(exchange: Exchange, out: Spent) -> list[tuple[str, Spent]]:
 
 
 def _naming_came_before(exchange: Exchange, kind: str) -> bool:
-    """Say whether a final event was sent after naming, and so includes it.
+    """Return whether a final event came after naming and so includes it, as in llm_only without tools.
 
-    Source: llm_only without tools, docs/reference/protocol.md, "Session naming".
+    Source: docs/reference/protocol.md, "Session naming".
     """
     for event in reversed(exchange.events):
         if event.kind == "session_name_generation_complete":
@@ -172,7 +174,7 @@ def _spent(values: dict[str, object], in_key: str, out_key: str, cost: object = 
 
 
 def priced_by_fallback(spent: Tokens, model: str | None) -> bool | None:
-    """Say whether the turn's cost is exactly the server's price for models it does not know; None where that cannot be told."""
+    """Return whether the turn's cost is exactly the server's default price for unknown models; None without a cost."""
     if spent.cost_usd is None or spent.input is None or spent.output is None or not (spent.input or spent.output):
         return None
     if any(name in (model or "") for name in PRICED_LIKE_FALLBACK):

@@ -1,4 +1,4 @@
-"""Puts together what is read alike for every profile type; a type adds its own steps and its own clock."""
+"""Build the trace of a turn from what all profile types have in common; a type adds its own steps and duration."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from uderia_bench.trial import Outcome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """What a profile type says of itself: its name, the path its turns took, and whether the turn's tokens include naming."""
+    """A profile type's name, its execution path, and whether the server counts naming in the turn's tokens."""
 
     profile_type: str | None
     execution_path: str | None
@@ -30,7 +30,10 @@ def assemble(
     agent_s: float | None = None,
     notes: tuple[str, ...] = (),
 ) -> Trace:
-    """Return the trace of a turn with everything that does not depend on the profile type; use ``replace`` for the rest."""
+    """Return the trace of a turn with everything that does not depend on the profile type.
+
+    Add the rest with ``dataclasses.replace``.
+    """
     who = served(exchange)
     named = accounts.naming(exchange)
     all_notes = [*exchange.notes, *notes]
@@ -58,7 +61,7 @@ def assemble(
 
 
 def _question(exchange: Exchange) -> str | None:
-    """Return what was asked; a planner's turn keeps it with documents put before it, so the trial comes first."""
+    """Return the question. A planner's turn may hold it with documents before it, so the trial's own prompt comes first."""
     asked = exchange.record.trial.prompt or text(exchange.turn.get("user_query"))
     return asked or text(exchange.first("execution_start", "conversation_agent_start", "genie_coordination_start").get("query"))
 

@@ -1,4 +1,4 @@
-"""The clocks of one trial: the client's from its record, the server's from its stamps as differences; it mixes none of them."""
+"""Times of one trial: the client's from its record, and the server's as differences of its timestamps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uderia_bench.trace import Timing
 
 
 def timing(exchange: Exchange, named: Naming, agent_s: float | None) -> Timing:
-    """Return a trial's clocks; ``agent_s`` is what the profile type's own clock says, naming out.
+    """Return a trial's times. ``agent_s`` is the duration the server reports, naming excluded.
 
     Source: docs/reference/measured.md, "Time".
     """

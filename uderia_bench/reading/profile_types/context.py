@@ -1,4 +1,4 @@
-"""What filled a turn's prompts, from the server's context-window snapshots: why a prompt is big.
+"""Contents of a turn's prompts by module, from the server's context-window snapshots.
 
 Source: docs/reference/protocol.md, "Events of every turn".
 """
@@ -10,7 +10,7 @@ from uderia_bench.reading.profile_types.lenient import count, mapping, sequence,
 from uderia_bench.trace import ContextModule
 
 _KIND = "context_window_snapshot"
-# Where the events are gone the turn keeps two of the snapshots, under the names their events had
+# Without events, the turn has two of the snapshots, under the names of their events
 # (docs/reference/protocol.md, "Turn fields").
 _KEPT = (
     ("Context Window Assembly", "context_window_snapshot_event"),
@@ -19,7 +19,7 @@ _KEPT = (
 
 
 def modules(exchange: Exchange) -> tuple[ContextModule, ...]:
-    """Return the modules that put something into a prompt, in the order of the assemblies."""
+    """Return the modules that contributed to a prompt, in the order of the prompts."""
     snapshots = [(text(event.data.get("step")) or _KIND, event.body) for event in exchange.all(_KIND)]
     if not snapshots:
         snapshots = [(name, mapping(exchange.turn.get(key))) for name, key in _KEPT]

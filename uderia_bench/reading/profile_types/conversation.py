@@ -1,9 +1,10 @@
-"""Reads the steps of Uderia's conversation agent: one LLM call a step, one tool call an invocation.
+"""Read the steps of Uderia's conversation agent: each step is an LLM call, each invocation a tool call.
 
 Source: docs/reference/protocol.md, "Agent events".
 
-Used by llm_only and by rag_focused with component tools. The agent repeats its last call in ``conversation_llm_complete`` and
-its whole turn in one more token update: neither is a step.
+llm_only uses it, and rag_focused with component tools. The agent repeats its last call in
+``conversation_llm_complete`` and its whole turn in one more token update; neither of them is a
+step.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from uderia_bench.reading.profile_types.exchange import Event, Exchange
 from uderia_bench.reading.profile_types.lenient import amount, canonical, count, seconds, text
 from uderia_bench.trace import CallClass, LlmCall, ToolCall, ToolStatus
 
-# How a tool's message begins and may end, printed as LangChain prints it, with the tool's own JSON inside.
+# Start and possible end of a tool's message as LangChain prints it, with the tool's own JSON inside.
 _CONTENT = re.compile(r"content=(?:\[\{'type': 'text', 'text': )?['\"]")
 _MESSAGE_STATUS = re.compile(r"tool_call_id='[^']*' status='error'")
 _TOKENS = re.compile(r'[{}\[\]:,]|"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -24,7 +25,7 @@ _NEVER_ENDED = "it never completed"
 
 
 def llm_calls(exchange: Exchange, kind: str = "conversation_llm_step") -> tuple[LlmCall, ...]:
-    """Return the LLM calls that events of this kind stand for; rag_focused and genie have kinds of the same shape."""
+    """Return the LLM calls from events of this kind; rag_focused and genie have kinds of the same shape."""
     return tuple(_llm_call(exchange, event) for event in exchange.all(kind))
 
 
@@ -46,7 +47,7 @@ def _llm_call(exchange: Exchange, event: Event) -> LlmCall:
 
 
 def tool_calls(exchange: Exchange) -> tuple[ToolCall, ...]:
-    """Return the tool calls in order of invocation; completions are matched by name, first in first out."""
+    """Return the tool calls in order of invocation. Completions are matched by name, first in, first out."""
     waiting: dict[str, deque[int]] = {}
     calls: list[ToolCall] = []
     for event in exchange.events:
@@ -86,7 +87,7 @@ def _call(exchange: Exchange, name: str, event: Event, invoked: ToolCall | None)
 
 
 def _status(body: dict[str, object]) -> tuple[ToolStatus, str | None]:
-    """Return how a tool call ended: the event says success even of an error, so the tool's own word counts too."""
+    """Return the result of a tool call. The event says success even for an error, so the tool's own status counts too."""
     preview = text(body.get("result_preview")) or ""
     if body.get("success") is False:
         return ToolStatus.ERROR, text(body.get("error")) or preview[:200] or None
@@ -97,14 +98,14 @@ def _status(body: dict[str, object]) -> tuple[ToolStatus, str | None]:
 
 
 def own_status(preview: str) -> str | None:
-    """Return the ``status`` of the JSON object in a preview, not of one of its rows; the preview may be cut off."""
+    """Return the ``status`` at the top level of the JSON object in a preview, which may be cut off."""
     return own_value(preview, "status")
 
 
 def own_value(preview: str, key: str) -> str | None:
-    """Return a string value that stands at the top level of the first JSON object in a preview."""
+    """Return a string value at the top level of the first JSON object in a preview."""
     opening = _CONTENT.search(preview)
-    if opening:  # printed by Python: one level of its escapes stands around the tool's JSON
+    if opening:  # printed by Python, so the tool's JSON is escaped once
         preview = preview[opening.end() :].replace("\\\\", "\\").replace("\\'", "'")
     if not preview.lstrip().startswith("{"):
         return None
@@ -117,7 +118,7 @@ def own_value(preview: str, key: str) -> str | None:
 
 
 def _own_tokens(preview: str) -> Iterator[str]:
-    """Yield the tokens of the first object's own level; what is nested in it shows as its opening bracket alone."""
+    """Yield the tokens at the top level of the first object; a nested value is only its opening bracket."""
     depth = 0
     for match in _TOKENS.finditer(preview):
         piece = match.group()

@@ -1,9 +1,9 @@
-"""Decodes what came back of one trial, once, into events and the turn; it interprets neither.
+"""Decode the bodies of one trial, once, into its events and its turn.
 
-Event kinds (docs/reference/protocol.md, "Event kinds"): planner events and notifications carry
-their kind inside, named events in ``event_type``. Events that came twice are dropped, events out of
-order are sorted, and both are noted. Where the task is gone, the events that the turn itself keeps
-stand in for it. Never raises, whatever the bytes.
+Planner events and notifications have their kind inside, named events in ``event_type``
+(docs/reference/protocol.md, "Event kinds"). Repeated events are dropped and events out of order are
+sorted, each with a note. Without a task, the events that the turn keeps are used. Nothing here
+raises, whatever the bytes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import orjson
 from uderia_bench.reading.profile_types.lenient import count, mapping, sequence, stamp, text
 from uderia_bench.trial import TrialRecord
 
-_STAMP_DIGITS = 6  # the server stamps microseconds
+_STAMP_DIGITS = 6  # the server's timestamps have microseconds
 TERMINAL = frozenset({"complete", "completed", "error", "failed", "cancelled"})  # docs/reference/protocol.md, "Task statuses"
 # Naming first: the copies of execution_complete that a turn keeps include it
 # (docs/reference/protocol.md, "Timestamps and durations").
@@ -26,10 +26,10 @@ _TURN_EVENTS = ("system_events", "conversation_agent_events", "tool_enabled_even
 
 
 class Event(NamedTuple):
-    """One event: its resolved kind, its body (the payload where there is one), and its stamp in epoch seconds.
+    """One event: its kind, its body (the payload if there is one), and its timestamp in epoch seconds.
 
-    ``named`` tells an event of that name (an ``error`` ends a run) from a planner message of that type (an error it went on
-    from).
+    ``named`` separates an event of that name (an ``error`` ends a run) from a planner message of
+    that type (an error after which the run continued).
     """
 
     kind: str
@@ -40,7 +40,7 @@ class Event(NamedTuple):
 
     @property
     def depth(self) -> int:
-        """How deep inside other runs the event happened; 0 for the trial's own."""
+        """Nesting depth of the run in which the event happened; 0 for the trial's own run."""
         depth = count(mapping(self.data.get("metadata")).get("execution_depth"))
         if depth is None:
             depth = count(mapping(self.data.get("details")).get("execution_depth"))
@@ -54,7 +54,7 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """A trial's decoded bodies; ``turn`` (this trial's in the session) and ``result`` are empty where there is none."""
+    """A trial's decoded bodies. ``turn`` is the trial's own in the session; a part that did not come back is empty."""
 
     record: TrialRecord
     task: dict[str, Any]
@@ -79,17 +79,17 @@ class Exchange:
         return next((self.by_kind[kind][-1].body for kind in kinds if kind in self.by_kind), {})
 
     def since_start(self, at: float | None) -> float | None:
-        """Return an epoch stamp relative to the task's first event."""
+        """Return an epoch timestamp in seconds from the task's first event."""
         return None if at is None or self.start is None else round(at - self.start, _STAMP_DIGITS)
 
     @property
     def status(self) -> str | None:
-        """The task's own status, where it says one."""
+        """The task's status, or None."""
         return text(self.task.get("status"))
 
 
 def decode(record: TrialRecord) -> Exchange:
-    """Return a record's bodies decoded; whatever is wrong with them is in the notes."""
+    """Return a record's bodies decoded, with a note for everything that is wrong with them."""
     notes = list(record.notes)
     task = _object(record, record.task, "task", notes)
     session = _object(record, record.session, "session", notes)
@@ -141,7 +141,7 @@ def _events(raw: Iterable[Any], notes: list[str]) -> list[Event]:
             unreadable += 1
             continue
         stamped = item.get("timestamp")
-        if isinstance(stamped, str):  # without a stamp nothing tells a repetition from a second event
+        if isinstance(stamped, str):  # without a timestamp, a repetition looks like a second event
             same = seen.setdefault(stamped, [])
             if item in same:
                 twice += 1
@@ -166,7 +166,7 @@ def _events(raw: Iterable[Any], notes: list[str]) -> list[Event]:
 def _event(item: dict[str, Any], at: float | None) -> Event | None:
     name = item.get("event_type")
     data = item.get("event_data")
-    if data is None and "type" in item:  # the form that sessions keep: {type, payload, timestamp}
+    if data is None and "type" in item:  # the form in sessions: {type, payload, timestamp}
         name, data = item["type"], item
     if not isinstance(data, dict):
         return None
@@ -185,7 +185,7 @@ def _kept_by(turn: dict[str, Any]) -> list[Any]:
 def _turn(
     record: TrialRecord, task: dict[str, Any], session: dict[str, Any], events: list[Event], result: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return this trial's turn: by task id, else by turn number, else the last one if nothing says it is another's."""
+    """Return this trial's turn: by task id, else by turn number, else the last turn that has no other task id."""
     history = sequence(mapping(session.get("last_turn_data")).get("workflow_history"))
     turns = [turn for turn in history if isinstance(turn, dict)]
     if not turns:

@@ -1,7 +1,8 @@
 """Reads genie turns: a coordinator that consults other profiles (docs/reference/protocol.md, "Retrieval and genie events").
 
-A genie's turn accounts for the coordinator alone. What its children spent stands in their own sessions, which the trial's
-record does not hold: the trace names the children, and a note says that their tokens are not in the totals.
+A genie's turn accounts for the coordinator alone. What its children spent stands in their own
+sessions, which the trial's record does not hold: the trace names the children, and a note says that
+their tokens are not in the totals.
 """
 
 from __future__ import annotations

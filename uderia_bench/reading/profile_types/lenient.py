@@ -1,29 +1,29 @@
-"""Reads single JSON values as what they should be, or as missing; it knows no field names and never raises."""
+"""Read a JSON value as the type it should have, or as missing. No function here raises."""
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
-LARGEST_COUNT = 2**53  # beyond it JSON numbers lose units, and no token count comes near
+LARGEST = 10**12
+"""Bound of every number from outside, so that sums of them stay finite and fit the store. An epoch time is 500 times less."""
 _TOO_DEEP = '"(nested too deeply to write)"'
 
 
 def mapping(value: Any) -> dict[str, Any]:
-    """Return an object as it is, anything else as an empty one."""
+    """Return an object unchanged, and an empty one for anything else."""
     return value if isinstance(value, dict) else {}
 
 
 def sequence(value: Any) -> list[Any]:
-    """Return a list as it is, anything else as an empty one."""
+    """Return a list unchanged, and an empty one for anything else."""
     return value if isinstance(value, list) else []
 
 
 def text(value: Any) -> str | None:
-    """Return a non-empty string, anything else as missing."""
+    """Return a non-empty string, or None."""
     return value if isinstance(value, str) and value else None
 
 
@@ -33,29 +33,29 @@ def texts(value: Any) -> tuple[str, ...]:
 
 
 def count(value: Any) -> int | None:
-    """Return a number of things (0 or more, whole), anything else as missing."""
+    """Return a whole number from 0 to ``LARGEST``, or None."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     if isinstance(value, float) and not value.is_integer():
         return None
-    return int(value) if 0 <= value <= LARGEST_COUNT else None
+    return int(value) if 0 <= value <= LARGEST else None
 
 
 def amount(value: Any) -> float | None:
-    """Return a finite quantity of 0 or more (cost, milliseconds), anything else as missing."""
+    """Return a quantity (cost, milliseconds) from 0 to ``LARGEST``, or None."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if math.isfinite(value) and value >= 0 else None
+    return float(value) if 0 <= value <= LARGEST else None
 
 
 def seconds(milliseconds: Any) -> float | None:
-    """Return a duration given in milliseconds in seconds."""
+    """Return a duration in seconds, from milliseconds."""
     known = amount(milliseconds)
     return None if known is None else known / 1000
 
 
 def stamp(value: Any) -> float | None:
-    """Return a server stamp (ISO 8601, UTC where it says nothing, or epoch seconds) as epoch seconds."""
+    """Return a server timestamp as epoch seconds: ISO 8601 (UTC without an offset), or epoch seconds."""
     if isinstance(value, str):
         try:
             moment = datetime.fromisoformat(value)
@@ -66,7 +66,7 @@ def stamp(value: Any) -> float | None:
 
 
 def canonical(value: Any) -> str:
-    """Return a decoded JSON value as text in which equal values are equal strings."""
+    """Return a decoded JSON value as text, the same text for equal values."""
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
     except orjson.JSONEncodeError:  # orjson reads 1,024 levels and writes 254

@@ -1,4 +1,4 @@
-"""Reads llm_only turns: through the conversation agent (tools or components), or one direct call.
+"""Read llm_only turns: by the conversation agent (tools or components), or one direct call.
 
 Source: docs/reference/protocol.md, "Profiles" and "Direct LLM events".
 """
@@ -14,7 +14,7 @@ from uderia_bench.reading.profile_types.lenient import amount, count, mapping, s
 from uderia_bench.reading.profile_types.profile_type import ProfileType
 from uderia_bench.trace import CallClass, LlmCall, Trace
 
-_TYPES = ("llm_only", "conversation_with_tools")  # what the server calls it
+_TYPES = ("llm_only", "conversation_with_tools")  # the server's names
 
 
 def _recognises(exchange: Exchange) -> bool:
@@ -63,7 +63,7 @@ def _direct_call(exchange: Exchange, started: Event | None, ended: Event) -> Llm
 
 LLM_ONLY = ProfileType(
     name="llm_only",
-    doc="A conversation with one LLM, which may call tools through the agent, such as IDEAT.",
+    doc="A conversation with an LLM, which may call tools through the agent, such as IDEAT.",
     recognises=_recognises,
     read=_read,
 )

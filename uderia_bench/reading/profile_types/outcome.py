@@ -1,9 +1,10 @@
-"""How a trial ended, by the rules that hold for every profile type, with the reason in words.
+"""Outcome of a trial, with the reason in words, by rules that are the same for every profile type.
 
 Source: docs/reference/protocol.md, "Failures a client must handle".
 
-The first that holds: misrouted, timed out, cancelled, over a limit, failed, answered. ``status: complete`` proves nothing: plan
-failures, swallowed provider errors and agents that apologise all end so.
+The first that applies: misrouted, timed out, cancelled, over a limit, failed, answered. The task's
+``status: complete`` is not enough: plan failures, swallowed provider errors and apologies of the
+agent have it too.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from uderia_bench.reading.profile_types.wordings import APOLOGIES, LIMITS
 from uderia_bench.trace import Trace
 from uderia_bench.trial import Ending, Outcome
 
-LONGEST_DETAIL = 500  # characters: a reason is one line, a stack dump or a page of HTML is not
+LONGEST_DETAIL = 500  # characters: a reason is one line, not a stack trace or a page of HTML
 
 _BEFORE_THE_TASK = {
     Ending.RATE_LIMITED: Outcome.RATE_LIMITED,
@@ -26,12 +27,12 @@ _BEFORE_THE_TASK = {
 
 
 def outcome_of(exchange: Exchange, trace: Trace) -> tuple[Outcome, str | None]:
-    """Return the outcome and its reason; an answered trial needs none."""
-    outcome, detail = _judge(exchange, trace)
+    """Return the outcome and its reason, which is None for an answered trial."""
+    outcome, detail = _found(exchange, trace)
     return outcome, detail if detail is None else " ".join(detail.split())[:LONGEST_DETAIL]
 
 
-def _judge(exchange: Exchange, trace: Trace) -> tuple[Outcome, str | None]:
+def _found(exchange: Exchange, trace: Trace) -> tuple[Outcome, str | None]:
     record = exchange.record
     if record.ending in _BEFORE_THE_TASK and not (record.ending is Ending.LOST and exchange.turn):
         return _BEFORE_THE_TASK[record.ending], record.detail
@@ -50,7 +51,7 @@ def _judge(exchange: Exchange, trace: Trace) -> tuple[Outcome, str | None]:
 
 
 def failure(exchange: Exchange, trace: Trace) -> str | None:
-    """Say why a trial that ended did not answer, or None where it did.
+    """Return why a trial that ended has no answer, or None where it has one.
 
     Source: docs/reference/protocol.md, "Failures a client must handle".
     """
@@ -74,7 +75,7 @@ def _cancelled(exchange: Exchange) -> str | None:
 
 
 def _error(exchange: Exchange) -> str | None:
-    """Return the root cause that the server named: an error event of the turn itself, the result, or the turn's own error."""
+    """Return the root cause that the server gives: an error event of the turn, the result, or the turn's own error."""
     causes = [cause for event in exchange.all("error") if event.named and event.depth == 0 and (cause := _cause(event))]
     if causes:
         return causes[-1]
@@ -93,7 +94,7 @@ def _error(exchange: Exchange) -> str | None:
 
 
 def _cause(event: Event) -> str | None:
-    """Return what an error event says: the detail is the root cause, the error itself is often only a headline."""
+    """Return the text of an error event. The detail has the root cause; the error itself is often only a headline."""
     details = event.details
     inner = text(details) or text(mapping(details).get("summary"))
     return inner or text(event.body.get("error")) or text(event.body.get("step")) or "an error event without a reason"
@@ -119,7 +120,7 @@ def _agent_failed(exchange: Exchange, trace: Trace) -> str | None:
     for event in exchange.all("tool_result"):
         # docs/reference/protocol.md, "Failures a client must handle", number 13
         if event.body.get("step") == "Unrecoverable Error":
-            return text(event.details) or "a tool failed for good"
+            return text(event.details) or "a tool failed and no retry succeeded"
     if exchange.result.get("no_knowledge_found") is True or exchange.turn.get("no_knowledge_found") is True:
         return "no knowledge was found"
     if (trace.tokens.input, trace.tokens.output) == (0, 0):

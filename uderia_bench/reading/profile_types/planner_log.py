@@ -1,7 +1,7 @@
-"""The planner's log of one tool_enabled turn: one list of entries, from the trace or, where that is gone, from the stream.
+"""Log of the planner in one tool_enabled turn: one list of entries, from the server's trace or else from the event stream.
 
-A trace and the stream tell the same story twice: one of them is read, never both. Signals that only the stream carries are
-counted apart (docs/reference/protocol.md, "Log messages").
+Trace and stream have the same entries, so only one of them is read. Signals that only the stream
+has are kept in a second list (docs/reference/protocol.md, "Log messages").
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ORCHESTRATION = "TDA_SystemOrchestration"
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """A message of the planner. ``details`` is what came; ``said`` its summary or, for a string, itself."""
+    """A message of the planner. ``details`` is the raw value; ``said`` is its summary, or the value if it is a string."""
 
     message: str
     details: Any
@@ -30,13 +30,13 @@ class LogEntry:
 
     @property
     def meaning(self) -> Meaning | None:
-        """What the table of wordings says it means."""
+        """Meaning of the message by the table of wordings."""
         return self.wording.meaning if self.wording else None
 
 
 @dataclass(frozen=True, slots=True)
 class ToolEntry:
-    """A tool's call with its result, as logged; ``result`` is empty where the log holds no object."""
+    """A tool call with its result, as logged; ``result`` is empty where the log has no object."""
 
     name: str
     arguments: Any
@@ -51,7 +51,7 @@ Entry = LogEntry | ToolEntry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannerLog:
-    """The entries in order, the signals that only the stream carries, and how many messages no pattern knew."""
+    """The entries in order, the signals that only the stream has, and the number of unknown messages."""
 
     entries: tuple[Entry, ...]
     signals: tuple[LogEntry, ...]
@@ -88,8 +88,7 @@ def _from_trace(exchange: Exchange, trace: list[Any]) -> tuple[list[Entry], int]
     depth = 0
     for item in trace:
         action = mapping(item).get("action")
-        # "RECOVERY_REPLAN": the log messages around it say the rest (docs/reference/protocol.md,
-        # "Trace entries")
+        # "RECOVERY_REPLAN": the log messages next to it have the rest (docs/reference/protocol.md, "Trace entries")
         if isinstance(action, str):
             continue
         action = mapping(action)
@@ -99,7 +98,7 @@ def _from_trace(exchange: Exchange, trace: list[Any]) -> tuple[list[Entry], int]
             continue
         metadata, arguments = mapping(action.get("metadata")), action.get("arguments")
         known_depth = count(metadata.get("execution_depth"))
-        depth = depth if known_depth is None else known_depth  # a retried call says none: it stands where the last entry stood
+        depth = depth if known_depth is None else known_depth  # a retried call has none: keep the last depth
         at = exchange.since_start(stamp(metadata.get("timestamp")))
         if name == SYSTEM_LOG:
             said = mapping(arguments)

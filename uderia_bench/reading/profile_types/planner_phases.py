@@ -1,10 +1,11 @@
-"""The phases of a tool_enabled turn: which ran, what belongs to which, and how each came to its tool.
+"""Phases of a tool_enabled turn: which ran, their log entries, and the path of each to its tool.
 
 Source: docs/reference/protocol.md, "Phase and tool ledgers".
 
-Only phases at depth 0 count; what a nested prompt did belongs to the phase it ran in. An entry belongs to the phase it names,
-else to the phase that is open where it stands, else to the phase in whose time it fell: after a parallel group entries without
-a number sink to the end of the group. A tactical call is found by the goal it quotes first.
+Only phases at depth 0 count; the work of a nested prompt belongs to the phase in which it ran. An
+entry belongs to the phase that it names, else to the phase that is open at its place in the log,
+else to the phase that was running at its time. After a parallel group, entries without a number are
+at the end of the group. A tactical call belongs to the phase whose goal it quotes.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _TACTICAL_SAYS = "deciding next action for phase goal: '"  # docs/reference/prot
 
 @dataclass(slots=True)
 class OpenPhase:
-    """A phase while the log is read; ``orchestration`` is ``day``, ``range`` or ``column`` once its call was expanded."""
+    """A phase while the log is read. ``orchestration`` is ``day``, ``range`` or ``column`` if its call was expanded."""
 
     number: int
     goal: str
@@ -38,15 +39,15 @@ class OpenPhase:
     dispatched: bool = False
     called: bool = False
     orchestration: str | None = None
-    columns: set[str] = field(default_factory=set)  # tools that were called once a column
+    columns: set[str] = field(default_factory=set)  # tools that were called once per column
     phrases: set[str] = field(default_factory=set)  # "tool arguments" of date phrases that were expanded, not called
 
     def during(self, at: float | None) -> bool:
-        """Say whether a stamp fell into this phase."""
+        """Return whether a timestamp is within this phase."""
         return at is not None and self.start is not None and self.end is not None and self.start <= at <= self.end
 
     def path(self) -> PhasePath:
-        """Return how the phase came to its tool."""
+        """Return the path of the phase to its tool."""
         if self.status == "skipped":
             return PhasePath.SKIPPED
         if self.tactical:
@@ -60,7 +61,7 @@ class OpenPhase:
 
 @dataclass(frozen=True, slots=True)
 class PhaseLedger:
-    """The phases in order of their start, and for every entry of the log the phase it belongs to."""
+    """The phases in order of their start, and the phase of every entry of the log."""
 
     phases: tuple[OpenPhase, ...]
     owners: tuple[OpenPhase | None, ...]
@@ -85,7 +86,7 @@ class PhaseLedger:
 
 
 def planned(plan: list[object]) -> tuple[PlannedPhase, ...]:
-    """Return a plan as the server writes it (a list of phases) as values."""
+    """Return the phases of a plan, from the server's list."""
     return tuple(
         PlannedPhase(
             number=number if (number := count(phase.get("phase"))) is not None else position,
@@ -100,7 +101,7 @@ def planned(plan: list[object]) -> tuple[PlannedPhase, ...]:
 
 
 def ledger(entries: tuple[Entry, ...], plan: tuple[PlannedPhase, ...]) -> PhaseLedger:
-    """Return the phases and who owns each entry; ``plan`` stands in where the log marks no phases.
+    """Return the phases and the phase of each entry; ``plan`` is used where the log has no phase marks.
 
     Source: docs/reference/seed.md, "Old formats".
     """
@@ -115,7 +116,7 @@ def ledger(entries: tuple[Entry, ...], plan: tuple[PlannedPhase, ...]) -> PhaseL
 
 
 def _walk(entries: tuple[Entry, ...]) -> tuple[list[OpenPhase], list[OpenPhase | None]]:
-    """Open and close the phases at depth 0; the second list says which phase was open at each entry."""
+    """Return the phases at depth 0, and for each entry the phase that was open."""
     phases: list[OpenPhase] = []
     positions: list[OpenPhase | None] = []
     open_phases: dict[int, OpenPhase] = {}
@@ -140,7 +141,7 @@ def _walk(entries: tuple[Entry, ...]) -> tuple[list[OpenPhase], list[OpenPhase |
 
 
 def _start(entry: LogEntry, details: dict[str, object], number: int, phases: list[OpenPhase]) -> OpenPhase:
-    """Return the phase that starts here: a second start of the same number and goal is the same phase announced again."""
+    """Return the phase that starts here. A second start with the same number and goal is the same phase."""
     goal = text(details.get("goal")) or ""
     again = next((phase for phase in phases if phase.number == number and phase.goal == goal), None)
     if again is not None:
@@ -154,7 +155,7 @@ def _start(entry: LogEntry, details: dict[str, object], number: int, phases: lis
 
 
 def _from_plan(entries: tuple[Entry, ...], plan: tuple[PlannedPhase, ...]) -> list[OpenPhase]:
-    """Return the planned phases whose tool was called or announced, for logs older than phase marks."""
+    """Return the planned phases whose tool was called or announced, for logs without phase marks."""
     called = {entry.name for entry in entries if isinstance(entry, ToolEntry)}
     announced = [entry.said or "" for entry in entries if isinstance(entry, LogEntry) and entry.meaning is Meaning.FAST_PATH]
     return [
@@ -181,7 +182,7 @@ def _numbered(number: int | None, phases: list[OpenPhase]) -> OpenPhase | None:
 
 
 def _in_time(at: float | None, phases: list[OpenPhase], tool: str | None = None) -> OpenPhase | None:
-    """Return the phase during which it happened; of several (a parallel group) the one that may use the tool, else none."""
+    """Return the phase that was running then; in a parallel group, the one that may use the tool, else None."""
     found = [phase for phase in phases if phase.during(at)]
     if len(found) > 1 and tool is not None:
         found = [phase for phase in found if tool in phase.tools]
@@ -198,7 +199,7 @@ def _by_goal(entry: LogEntry, position: OpenPhase | None, phases: list[OpenPhase
 
 
 def _marked(tool: str, phases: list[OpenPhase]) -> OpenPhase | None:
-    """Return the phase that plans a tool, where the log has no marks, numbers or times at all."""
+    """Return the phase that plans a tool, for logs without phase marks, numbers and times."""
     return next((phase for phase in phases if phase.start is None and tool in phase.tools), None)
 
 
@@ -207,7 +208,7 @@ def _quoted(said: str, phases: list[OpenPhase]) -> OpenPhase | None:
 
 
 def _note(phase: OpenPhase, entry: Entry) -> None:
-    """Write down what an entry tells about its phase."""
+    """Update a phase with what an entry says about it."""
     if isinstance(entry, ToolEntry):
         if entry.name == ORCHESTRATION:
             _orchestrated(phase, mapping(entry.arguments))
@@ -225,7 +226,7 @@ def _note(phase: OpenPhase, entry: Entry) -> None:
 
 
 def _orchestrated(phase: OpenPhase, arguments: dict[str, object]) -> None:
-    """Read an orchestrator's start or end: one call a day, or one call for the range.
+    """Update a phase from an orchestrator's start or end: one call per day, or one call for the range.
 
     Source: docs/reference/protocol.md, "Orchestrators".
     """

@@ -1,9 +1,10 @@
-"""The LLM calls and tool calls of a tool_enabled turn, from its log.
+"""LLM calls and tool calls of a tool_enabled turn, from its log.
 
 Source: docs/reference/protocol.md, "LLM call ledger" and "Phase and tool ledgers".
 
-LLM calls: messages with tokens, one a call id; then the calls that only a token update shows. Tool calls: entries that reached
-a tool; orchestrator entries and the consolidated copy of a date range are none, a column iteration is many.
+An LLM call is a message with tokens, once per call id, or a token update without such a message. A
+tool call is an entry that reached a tool. Entries of an orchestrator and the consolidated copy of a
+date range are left out; a column iteration is several calls.
 """
 
 from __future__ import annotations
@@ -22,19 +23,19 @@ from uderia_bench.trace import CallClass, LlmCall, ToolCall, ToolStatus
 _BY_PLANNING_PHASE = {"strategic": CallClass.STRATEGIC, "tactical": CallClass.TACTICAL}
 
 
-_FLUSH_S = 0.001  # events of a self-correction or a group come in one flush: no call is that short
+_FLUSH_S = 0.001  # events of a self-correction or a group arrive at once, and no call is this short
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """When a call was under way, in seconds from the first event."""
+    """Start and duration of a call, in seconds from the first event."""
 
     start: float
     duration: float
 
 
 def llm_calls(exchange: Exchange, entries: tuple[Entry, ...], ledger: PhaseLedger) -> tuple[LlmCall, ...]:
-    """Return the calls in the order the log tells them; what no call accounts for shows as unattributed tokens."""
+    """Return the calls in the order of the log. Tokens outside of them are unattributed tokens."""
     updates = {call_id: event.body for event in exchange.all("token_update") if (call_id := text(event.body.get("call_id")))}
     spans = _llm_spans(exchange)
     calls: list[LlmCall] = []
@@ -63,7 +64,7 @@ def _llm_call(
     call_id = text(tokens.get("call_id")) or text(update.get("call_id"))
     by_phase = text(tokens.get("planning_phase")) or text(update.get("planning_phase")) or ""
     known = entry.wording.call_class if entry is not None and entry.wording is not None else None
-    span = spans.get(call_id or "") if phase is None or not phase.parallel else None  # a parallel group's stamps are one flush
+    span = spans.get(call_id or "") if phase is None or not phase.parallel else None  # a parallel group has one timestamp
     provider, model = text(update.get("provider")), text(update.get("model"))
     return LlmCall(
         call_class=known or _BY_PLANNING_PHASE.get(by_phase, CallClass.OTHER),
@@ -86,7 +87,7 @@ def _only_in_updates(
     announced: dict[str, tuple[LogEntry, OpenPhase | None]],
     spans: dict[str, Span],
 ) -> Iterator[LlmCall]:
-    """Yield the calls whose tokens only a token update gives (SQL consolidation; everything where the trace is gone)."""
+    """Yield the calls whose tokens only a token update has (SQL consolidation; every call without a trace)."""
     for call_id, body in updates.items():
         if call_id in listed or call_id in NAMING_CALL_IDS or call_id == EXTENSION_CALL_ID or not _spent(body):
             continue
@@ -95,7 +96,7 @@ def _only_in_updates(
 
 
 def _without_id(exchange: Exchange, calls: list[LlmCall]) -> Iterator[LlmCall]:
-    """Yield the calls of token updates without an id, less those that a message without an id already told of."""
+    """Yield the calls of token updates without an id, except those that a message without an id already has."""
     told = [(call.input_tokens, call.output_tokens) for call in calls if call.call_id is None]
     for event in exchange.all("token_update"):
         if "call_id" in event.body and text(event.body["call_id"]) is None and _spent(event.body):
@@ -111,7 +112,7 @@ def _spent(body: dict[str, Any]) -> bool:
 
 
 def _llm_spans(exchange: Exchange) -> dict[str, Span]:
-    """Return when each call was under way: the LLM's last busy time before the token update naming it.
+    """Return the time of each call: the LLM's last busy time before the call's token update.
 
     Source: docs/reference/protocol.md, "Events of every turn".
     """
@@ -134,9 +135,9 @@ def _llm_spans(exchange: Exchange) -> dict[str, Span]:
 
 
 def tool_calls(entries: tuple[Entry, ...], ledger: PhaseLedger, exchange: Exchange) -> tuple[ToolCall, ...]:
-    """Return the calls that reached a tool, in the log's order, with their retries and expansions told apart."""
+    """Return the calls that reached a tool in the order of the log, with retries and expansions marked."""
     calls: list[ToolCall] = []
-    latest: dict[int, ToolCall] = {}  # of each phase
+    latest: dict[int, ToolCall] = {}  # by phase
     corrected: set[int] = set()  # phases in which a correction came after the latest call
     durations = _tool_durations(exchange)
     for entry, phase in zip(entries, ledger.owners, strict=True):
@@ -158,7 +159,7 @@ def tool_calls(entries: tuple[Entry, ...], ledger: PhaseLedger, exchange: Exchan
 
 
 def _repeats_a_range(entry: ToolEntry, phase: OpenPhase | None) -> bool:
-    """Say whether an entry only repeats an expanded date range: the consolidated result, or the phrase that was never sent."""
+    """Return whether an entry only repeats an expanded date range: its consolidated result, or the unexpanded phrase."""
     comment = text(mapping(entry.result.get("metadata")).get("comment"))
     if comment and comment.startswith(CONSOLIDATED):
         return True
@@ -193,7 +194,7 @@ def _tool_call(entry: ToolEntry, phase: OpenPhase | None, attempt: int, duration
 
 
 def status_of(result: dict[str, Any]) -> tuple[ToolStatus, str | None]:
-    """Return how a tool's own result says it ended; no status counts as success, as on the server.
+    """Return the status in a tool's own result. A result without a status is a success, as on the server.
 
     Source: docs/reference/protocol.md, "Trace entries".
     """
@@ -208,10 +209,10 @@ def status_of(result: dict[str, Any]) -> tuple[ToolStatus, str | None]:
 
 
 def _columns(call: ToolCall, entry: ToolEntry) -> tuple[ToolCall, ...]:
-    """Return the calls that one entry of a column iteration stands for: its results, first the columns' description."""
+    """Return the calls of a column iteration, which the log has as one entry; the first describes the columns."""
     results = [result for result in sequence(entry.result.get("results")) if isinstance(result, dict)]
     if not any("metadata" in result for result in results):
-        return ()  # rows of data: the one call itself
+        return ()  # rows of data: a single call
     calls = []
     for result in results:
         metadata = mapping(result.get("metadata"))
@@ -235,7 +236,7 @@ def _columns(call: ToolCall, entry: ToolEntry) -> tuple[ToolCall, ...]:
 
 
 def _tool_durations(exchange: Exchange) -> dict[str, list[Span]]:
-    """Return the time from each intent to its result, by tool and arguments; one flush of a loop or a group has no times."""
+    """Return the time from each intent to its result, by tool and arguments; loops and groups have no times."""
     spans: dict[str, list[Span]] = {}
     key: str | None = None
     began: float | None = None

@@ -1,4 +1,4 @@
-"""What a profile type is: a named, documented, pure function from a decoded exchange to a trace. It reads nothing itself."""
+"""Type of a profile type: a named, documented, pure function from a decoded exchange to a trace."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from uderia_bench.trace import Trace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileType:
-    """A kind of Uderia profile and how its turns are read.
+    """A kind of Uderia profile, and the function that reads its turns.
 
-    ``recognises`` looks at the events (and the turn), never at what the profile is configured as. ``read`` returns the trace as
-    if the agent had answered: ``profile_types.read`` puts the outcome in. ``totals`` reads the same without the steps (plan,
-    phases, calls, signals), for a type of which they are most of the work; without it ``read`` does. None may raise, whatever
-    the exchange holds.
+    ``recognises`` looks at the events and the turn, and never at the profile's configuration.
+    ``read`` returns the trace as if the agent had answered; ``profile_types.read`` adds the
+    outcome. ``totals`` returns the same without the steps (plan, phases, calls, signals), for a
+    type where the steps take most of the time; the default is ``read``. These functions must not
+    raise, whatever the exchange has.
     """
 
     name: str

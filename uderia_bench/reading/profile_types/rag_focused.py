@@ -1,4 +1,4 @@
-"""Reads rag_focused turns: retrieval, then one synthesis or the conversation agent over what was found.
+"""Read rag_focused turns: retrieval, then one synthesis or the conversation agent.
 
 Source: docs/reference/protocol.md, "Retrieval and genie events".
 """

@@ -1,9 +1,9 @@
-"""Who really served a trial: profile, provider and every model that took part, and whether that is what was asked for.
+"""Profile, provider and models that served a trial, and whether they are the ones that were asked for.
 
-A model other than the profile's own in the session is the only sign that overlapping arms contaminated each other
-(docs/reference/measured.md, "Overlapping arms contaminate each other"), so ``models_used`` and
-every list of ``dual_model_usage`` count. The session's own ``profile_tag``, ``provider`` and
-``model`` are volatile (docs/reference/protocol.md, "Session fields") and never believed.
+Overlapping arms contaminate each other (docs/reference/measured.md, "Overlapping arms contaminate
+each other"), and a foreign model shows only in the session. So ``models_used`` and every list of
+``dual_model_usage`` count. The session's ``profile_tag``, ``provider`` and ``model`` change at any
+time (docs/reference/protocol.md, "Session fields") and are not used.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _DUAL_ROLES = ("strategic", "tactical")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """What served a trial, each None where nothing says it; ``models_used`` are ``"Provider/model"``."""
+    """Profile, provider and models of a trial, None where unknown. ``models_used`` are ``"Provider/model"``."""
 
     profile_tag: str | None
     provider: str | None
@@ -33,7 +33,7 @@ class Served:
 
 
 def served(exchange: Exchange) -> Served:
-    """Return what served a trial: the turn first, then what the events say."""
+    """Return what served a trial: from the turn, else from the events."""
     turn = exchange.turn
     start = exchange.first(*_STARTS)
     step = exchange.first("conversation_llm_step", "rag_llm_step")
@@ -47,7 +47,7 @@ def served(exchange: Exchange) -> Served:
 
 
 def misrouting(exchange: Exchange) -> str | None:
-    """Say in words why a trial was served by something else than was asked for, or None."""
+    """Return in words why a trial was not served by what was asked for, or None."""
     expected = exchange.record.expected
     who = served(exchange)
     failed = exchange.last("profile_override_failed")
@@ -61,12 +61,12 @@ def misrouting(exchange: Exchange) -> str | None:
 
 
 def same_tag(one: str, other: str) -> bool:
-    """Say whether two profile tags are the same: with or without @, any case (docs/reference/seed.md, "Old formats")."""
+    """Return whether two profile tags are the same, with or without @, in any case (docs/reference/seed.md, "Old formats")."""
     return one.lstrip("@").upper() == other.lstrip("@").upper()
 
 
 def _wrong_profile_id(exchange: Exchange, who: Served) -> str | None:
-    """Compare the profile id asked for with the one executed; an unknown id leaves no trace of itself.
+    """Compare the requested profile id with the executed one; an unknown id leaves no trace.
 
     Source: docs/reference/measured.md, "Surprises", number 2.
     """

@@ -1,4 +1,4 @@
-"""Reads tool_enabled turns: a strategic plan, then phases with or without a tactical call.
+"""Read tool_enabled turns: a strategic plan, then phases with or without a tactical call.
 
 Source: docs/reference/protocol.md, "Planner events" and "Execution trace".
 """
@@ -71,7 +71,7 @@ def _totals(exchange: Exchange) -> Trace:
 
 
 def _plan(exchange: Exchange, log: PlannerLog) -> tuple[PlannedPhase, ...]:
-    """Return the plan that was executed: the turn's, else the last one made before the first phase began."""
+    """Return the executed plan: the turn's, else the last plan before the first phase began."""
     executed = sequence(exchange.turn.get("original_plan"))
     if not executed:
         for entry in log.entries:
@@ -84,7 +84,7 @@ def _plan(exchange: Exchange, log: PlannerLog) -> tuple[PlannedPhase, ...]:
 
 
 def _agent_s(exchange: Exchange) -> float | None:
-    """Return the planner's own clock, naming out: the live event's, else the turn's, which has it in.
+    """Return the planner's own duration, naming excluded: the live event's, else the turn's less naming.
 
     Source: docs/reference/protocol.md, "Timestamps and durations".
     """
@@ -96,7 +96,7 @@ def _agent_s(exchange: Exchange) -> float | None:
 
 
 def _signals(log: PlannerLog, ledger: PhaseLedger) -> tuple[Signal, ...]:
-    """Return what the server said went otherwise than planned: from the log, then what only the stream carries."""
+    """Return what the server did differently from the plan: from the log, then from the stream."""
     logged = [(e, owner) for e, owner in zip(log.entries, ledger.owners, strict=True) if isinstance(e, LogEntry)]
     streamed: list[tuple[LogEntry, OpenPhase | None]] = [(entry, None) for entry in log.signals]
     return tuple(
@@ -112,7 +112,7 @@ def _signals(log: PlannerLog, ledger: PhaseLedger) -> tuple[Signal, ...]:
 
 
 def _orchestrations(log: PlannerLog) -> int:
-    """Count column iterations and date ranges; a range has an end, and a start unless its dates were known before."""
+    """Count column iterations and date ranges. A range has an end, and a start unless its dates were already known."""
     columns = sum(1 for entry in log.entries if isinstance(entry, LogEntry) and entry.meaning is Meaning.COLUMNS)
     kinds = [
         mapping(e.arguments).get("orchestration_type")

@@ -1,8 +1,8 @@
-"""What the server's own words mean: tables of patterns, each with where it was read; no code knows a wording that is not here.
+"""Meaning of the server's own wordings: tables of patterns, each with its source.
 
-Sources: ``p`` names a heading of docs/reference/protocol.md, ``o`` one of
-docs/reference/measured.md, ``s`` one of docs/reference/seed.md (older servers). A message or event
-kind that no row knows is counted as unclassified by whoever looked it up.
+All wordings of the server are here and in no other module. A source ``p`` is a heading of
+docs/reference/protocol.md, ``o`` of docs/reference/measured.md, ``s`` of docs/reference/seed.md
+(older servers). The reader counts a message or event kind without a row as unclassified.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from uderia_bench.trace import CallClass
 
 
 class Meaning(StrEnum):
-    """What a log message of the planner says happened."""
+    """Meaning of a log message of the planner."""
 
-    KNOWN = "known"  # nothing to count
+    KNOWN = "known"  # known, but not counted
     LLM_CALL = "llm_call"
     PLAN = "plan"
     REWRITE = "rewrite"
@@ -28,7 +28,7 @@ class Meaning(StrEnum):
     DISPATCH = "dispatch"
     COLUMNS = "columns"  # a column iteration: one entry stands for many calls
     DISTILLATION = "distillation"
-    CORRECTION = "correction"  # one attempt of self-correction
+    CORRECTION = "correction"  # one attempt at self-correction
     FORMAT_REPAIR = "format_repair"
     RECURSION_GUARD = "recursion_guard"
     UNRECOVERABLE = "unrecoverable"
@@ -36,7 +36,7 @@ class Meaning(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """One row: the message (or how it starts, where ``prefix``), what its details must contain, and what that means."""
+    """One row: a message (its start, if ``prefix``), the text that its details must contain, and its meaning."""
 
     message: str
     meaning: Meaning
@@ -47,7 +47,7 @@ class Wording:
     stream_only: bool = False  # never in a trace (docs/reference/protocol.md, "Log messages")
 
 
-# The first row that fits counts, so the rows of one message go from the specific to the general.
+# The first matching row applies, so the rows of one message go from the specific to the general.
 MESSAGES: tuple[Wording, ...] = (
     Wording("Calling LLM for Planning", Meaning.LLM_CALL, "p Log messages, PL:2949", call_class=CallClass.STRATEGIC),
     Wording("Calling LLM for Tactical Action", Meaning.LLM_CALL, "p Log messages, PE:1504", call_class=CallClass.TACTICAL),
@@ -136,7 +136,7 @@ _PREFIXES = tuple(row for row in MESSAGES if row.prefix)
 
 
 def look_up(message: str, said: str | None) -> Wording | None:
-    """Return the row that knows a log message and what its details say, or None."""
+    """Return the row for a log message and its details, or None."""
     rows = _EXACT.get(message)
     if rows is None:
         return next((row for row in _PREFIXES if message.startswith(row.message)), None)
@@ -144,7 +144,7 @@ def look_up(message: str, said: str | None) -> Wording | None:
     return next((row for row in rows if row.says in lowered), None)
 
 
-# Kinds of event (docs/reference/protocol.md, "Task events"; seen in recordings), and families of kinds by how they start.
+# Kinds of event (docs/reference/protocol.md, "Task events", and recordings), and families of kinds by their prefix.
 EVENT_KINDS = frozenset(
     {
         "auto_correction", "cancelled", "component_llm_resolution", "component_render",
@@ -160,24 +160,24 @@ EVENT_KINDS = frozenset(
 EVENT_FAMILIES = ("conversation_", "genie_", "session_name_", "knowledge_", "extension_")
 
 NAMING_CALL_IDS = frozenset({"session_name_generation", "genie_session_name"})  # p Token updates
-EXTENSION_CALL_ID = "extensions"  # p Events of every turn: paid for, but no step of the agent
+EXTENSION_CALL_ID = "extensions"  # p Events of every turn: paid for, but not a step of the agent
 
-# Answers that are apologies (docs/reference/protocol.md, "Failures a client must handle"), with what they mean.
+# Answers that are apologies (docs/reference/protocol.md, "Failures a client must handle"), with their meaning.
 APOLOGIES: tuple[tuple[str, str], ...] = (
-    ("I could not complete the request. Reason:", "a tool failed for good"),  # 13, OE:868
-    ("The agent has completed its work, but", "no report was produced"),  # 15, EX:3144
+    ("I could not complete the request. Reason:", "a tool failed and no retry succeeded"),  # 13, OE:868
+    ("The agent has completed its work, but", "the agent wrote no report"),  # 15, EX:3144
     ("I encountered an error while processing your request:", "the agent failed"),  # 12, CA:914
     ("Error during coordination:", "the coordination failed"),  # 18, GC
 )
-# What a child's text says when it did not answer (docs/reference/protocol.md, "Failures a client must handle", 18).
+# Start of a child's text without an answer (docs/reference/protocol.md, "Failures a client must handle", 18).
 CHILD_FAILURES = ("Error from @", "Timeout waiting for @")
-# Errors that mean a limit of the user's (docs/reference/protocol.md, "Quotas").
+# Errors that report a limit of the user (docs/reference/protocol.md, "Quotas").
 LIMITS = ("Rate limit exceeded:", "Token quota exceeded:")
 # Comments of a date range's consolidated entry, which repeats the calls before it
 # (docs/reference/protocol.md, "Orchestrators").
 CONSOLIDATED = ("Consolidated results for", "Range query:")
 
-# What the server charges for a model it has no price for, USD a million tokens in and out (core/cost_manager.py:307-332; seen
-# in docs/reference/measured.md, "Labelled trials"). A few models really cost that.
+# The server's price for a model it does not know, in USD per million input and output tokens (core/cost_manager.py:307-332,
+# and docs/reference/measured.md, "Labelled trials"). A few models really have this price.
 FALLBACK_PRICE = (0.10, 0.40)
 PRICED_LIKE_FALLBACK = ("gemini-2.0-flash", "gemini-2.5-flash-lite", "gpt-4.1-nano")

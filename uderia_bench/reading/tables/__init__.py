@@ -1,1 +1,1 @@
-"""The tables beside ``trials``: one module a table, with its schema and its rows."""
+"""The tables in addition to ``trials``. Each module has the schema and the rows of one table."""

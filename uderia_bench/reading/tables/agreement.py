@@ -1,7 +1,8 @@
-"""Whether answers agree with each other where nobody knows the right one: the same query across repeats and arms. Pure.
+"""Table of the facts in each answer, and how far the answers to one query agree across repeats and arms.
 
-Compared are the facts two answers state (numbers, names of things), by the share of all facts that both have (Jaccard). It
-says nothing of right and wrong: answers may agree and all be wrong, or differ in what they find worth telling.
+Two answers are compared by the share of their facts (numbers and names) that both have (Jaccard
+index). Agreement is not correctness: answers may agree and all be wrong, or differ only in what
+they choose to mention.
 """
 
 from __future__ import annotations
@@ -25,22 +26,23 @@ SCHEMA = pa.schema(
 
 
 MOST_COMPARED = 50
-"""Answers of one query on one arm that are compared with each other; the work grows with their square."""
+"""Answers of one query on one arm that are compared with each other. The work grows with the square of this number."""
 
 _ASKED = ("query_id", "turn")
 
 
 def rows(run_id: str, trial: Trial, trace: Trace) -> list[dict[str, Any]]:
-    """Return what a measured, answered trial states, as a row of ``SCHEMA``; none for any other."""
+    """Return the facts of a measured, answered trial as a row of ``SCHEMA``; no row for any other trial."""
     if trial.stage is not Stage.MEASURED or trace.outcome is not Outcome.ANSWERED:
         return []
     return [{**identity.of(run_id, trial), "facts": sorted(facts(plain_text(trace.answer)))}]
 
 
 def measured(answers: pl.DataFrame) -> pl.DataFrame:
-    """Return each answer's mean agreement with its query's other answers: ``within`` its arm and ``across`` arms.
+    """Return each answer's mean agreement with its query's other answers, ``within`` its arm and ``across`` arms.
 
-    Null where there is no other answer, or none of them states a fact. ``answers`` is a run's table of ``SCHEMA``.
+    Null without another answer, or where the answers have no facts. ``answers`` is a run's table of
+    ``SCHEMA``.
     """
     stated = (
         answers.filter(pl.col("facts").list.len() > 0)

@@ -1,7 +1,4 @@
-"""What a run's corpus expected of each answer, judged: the trace with its share of passed checks, one row a check, a summary.
-
-It reads no ledger and writes no file. The expectations come from the manifest, so that no corpus file is needed.
-"""
+"""Table of the checks: one row per expectation and trial, with its result."""
 
 from __future__ import annotations
 

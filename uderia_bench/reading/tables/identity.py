@@ -1,4 +1,4 @@
-"""Which trial a row is about: the columns that every table beside ``trials`` begins with, so that they join."""
+"""Identity columns of a trial, with which every table other than ``trials`` begins, so that the tables join."""
 
 from __future__ import annotations
 

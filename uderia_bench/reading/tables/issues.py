@@ -1,4 +1,4 @@
-"""What the detectors found in a trial as rows, one a finding. It detects nothing and judges nothing."""
+"""Table of the issues: one row per finding of a detector in a trial."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COLUMNS = (
 
 
 def schema(thresholds: Thresholds) -> pa.Schema:
-    """Return the Arrow schema of the issues; its metadata says what thresholds they were found with."""
+    """Return the Arrow schema of the issues. Its metadata holds the thresholds in force."""
     compared = {f"threshold {name}": f"{value:g}" for name, value in asdict(thresholds).items()}
     return pa.schema(_COLUMNS, metadata={"schema": "uderia-bench/issues/1", **compared})
 

@@ -1,7 +1,7 @@
-"""A trace as rows, one a step: phases, LLM calls and tool calls with what they took. It reads a trace and computes nothing.
+"""Table of the steps: one row per phase, LLM call and tool call, with its times and tokens.
 
-Steps of one kind are counted from 1 (``index``); (``trial_id``, ``kind``, ``index``) is a key, which the issues' evidence uses
-too. ``parent`` is the index of the phase that a call belongs to.
+``index`` counts the steps of one kind from 1. (``trial_id``, ``kind``, ``index``) is a key, which
+the evidence of an issue uses too. ``parent`` is the index of the phase that a call belongs to.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from uderia_bench.reading.tables.columns import COUNT, NUMBER, TEXT, column
 from uderia_bench.trace import Child, LlmCall, Phase, StepKind, ToolCall, Trace
 from uderia_bench.trial import Trial
 
-LONGEST_TEXT = 2_000  # characters of arguments, errors and goals: what is longer stands in the ledger
+LONGEST_TEXT = 2_000  # characters of arguments, errors and goals; the ledger has the full text
 CHILD = "child"  # the class of a consulted profile, called as a tool by a coordinator
 _CUT = "…"
 
@@ -68,7 +68,7 @@ def rows(run_id: str, trial: Trial, trace: Trace) -> list[dict[str, Any]]:
 
 
 def phase_places(trace: Trace) -> dict[int | None, int]:
-    """Return the index of every phase by its number; where a re-plan used a number again, the last phase of that number."""
+    """Return the index of every phase by its number; the last one where a re-plan used a number again."""
     return {phase.number: index for index, phase in enumerate(trace.phases, start=1)}
 
 
