@@ -157,11 +157,15 @@ class ContextModule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Child:
-    """A profile that a coordinator (genie) consulted. Its own tokens and cost stand in its own session, not in this turn."""
+    """A profile that a coordinator (genie) consulted.
+
+    ``never_started``: it failed before it had a session, so it spent nothing.
+    """
 
     profile_tag: str
     session_id: str | None
     status: ToolStatus
+    never_started: bool = False
     start_s: float | None = None
     duration_s: float | None = None
     error: str | None = None
@@ -240,5 +244,6 @@ class Trace:
     price_fallback: bool | None = None
     list_cost_usd: float | None = None  # tokens at a price list; None without one
     checks_passed_ratio: float | None = None  # weight of the passed expectations / of all; None without any
+    lower_bound: bool = False  # tokens, cost, calls and tools lack those of a consulted profile
     unclassified: int = 0  # unknown events and log messages
     notes: tuple[str, ...] = ()  # disagreements between sources, and faults that the reader worked around

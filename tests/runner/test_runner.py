@@ -38,6 +38,36 @@ async def test_every_trial_is_settled_with_its_bodies(tmp_path):
     assert asked == {"p-ideat", "p-optim"}
 
 
+class Coordinator(Scripted):
+    """A server whose tasks consult two experts, one of which consults a third."""
+
+    def _task(self, task_id):
+        answer = super()._task(task_id)
+        named = [f"expert-{task_id}", f"gone-{task_id}"]
+        self.sessions[named[0]] = {"id": named[0], "turns": [{"slave_session_id": f"inner-{task_id}"}]}
+        self.sessions[f"inner-{task_id}"] = {"id": f"inner-{task_id}", "slave_session_id": named[0]}
+        events = [{"event_type": "genie_slave_completed", "event_data": {"slave_session_id": each}} for each in named]
+        return httpx.Response(200, json={**answer.json(), "events": events})
+
+
+async def test_the_sessions_of_consulted_profiles_are_read(tmp_path):
+    """Those that the task names and those that they name, each once; one that is gone costs nothing but itself."""
+    bench = Bench(tmp_path, Coordinator(), planned(2, arms=("OPTIM",)))
+    await bench.run()
+    for record in bench.records().values():
+        names = [json.loads(body)["id"] for body in record.children]
+        assert names == [f"expert-{record.task_id}", f"inner-{record.task_id}"]
+        assert record.ending is Ending.SETTLED
+
+
+async def test_other_trials_read_no_further_session(tmp_path):
+    """A task that names no session costs no further request."""
+    bench = Bench(tmp_path, Scripted(), planned(2, arms=("OPTIM",)))
+    await bench.run()
+    assert bench.server.count("GET", "/details") == 2
+    assert {record.children for record in bench.records().values()} == {()}
+
+
 async def test_concurrency_is_the_most_in_flight(tmp_path):
     """All slots are used, and no more."""
     bench = Bench(tmp_path, Scripted(), planned(20))

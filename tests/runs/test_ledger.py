@@ -40,6 +40,35 @@ def test_missing_and_empty_bodies_stay_apart(ledger, bodies):
     assert (kept.task, kept.session) == (record(**bodies).task, record(**bodies).session)
 
 
+@pytest.mark.parametrize("bodies", [{}, {"task": None}, {"session": None}, {"session": b""}])
+def test_sessions_of_consulted_profiles_are_kept(ledger, bodies):
+    """Each as it came, an empty one too, whatever the trial's own bodies are."""
+    kept = record(children=(b'{"id": "a"}', b"", b"\0\1"), **bodies)
+    settle(ledger, kept)
+    assert list(ledger.records()) == [kept]
+
+
+def test_an_older_reader_refuses_a_ledger_with_sessions_of_consulted_profiles(ledger):
+    """It would take them for a part of the trial's own session. A ledger without them stays readable for it."""
+    settle(ledger, record(0))
+    assert ledger._db.execute("PRAGMA user_version").fetchone() == (1,)
+    settle(ledger, record(1, children=(b"{}",)))
+    assert ledger._db.execute("PRAGMA user_version").fetchone() == (2,)
+    with Ledger.open(ledger.path) as again:
+        assert list(again.records()) == [record(0), record(1, children=(b"{}",))]
+
+
+def test_a_session_that_is_cut_off_is_damage(ledger):
+    """A size that says more than there is cannot be read."""
+    settle(ledger, record(0, children=(b"{}",)))
+    cut = zstandard.ZstdCompressor().compress(record().task + record().session + (99).to_bytes(8) + b"{}")
+    with sqlite3.connect(ledger.path) as database:
+        database.execute("UPDATE payloads SET frame = ?", (cut,))
+    database.close()
+    assert list(ledger.records()) == []
+    assert ledger.damaged() == ("t0",)
+
+
 def test_the_plan_and_the_arms_are_kept(tmp_path):
     """A ledger alone says what was to be asked and of whom."""
     path = tmp_path / "ledger.sqlite"

@@ -21,6 +21,7 @@ import orjson
 TERMINAL = frozenset({"complete", "completed", "error", "failed", "cancelled"})  # docs/reference/protocol.md, "Task statuses"
 _LONGEST_TAIL = 1024  # bytes after the status: two ids take 150, and keys are sorted, so it comes late
 _FLAT = rb'"[a-z_]{1,64}"\s*:\s*(?:"[^"\\\x00-\x1f]{0,256}"|null|true|false)\s*'
+_CHILD = re.compile(rb'"slave_session_id"\s*:\s*"([A-Za-z0-9_-]{1,128})"')
 _TAIL = re.compile(rb',\s*"status"\s*:\s*"([a-z_]{1,64})"\s*((?:,\s*' + _FLAT + rb")*)\}\s*\Z")
 
 
@@ -38,6 +39,11 @@ def decode(body: bytes) -> dict[str, Any] | None:
     except orjson.JSONDecodeError:
         return None
     return data if isinstance(data, dict) else None
+
+
+def child_sessions(body: bytes) -> tuple[str, ...]:
+    """Return the ids of the sessions of consulted profiles that a task or a session names, each once."""
+    return tuple(dict.fromkeys(found.decode() for found in _CHILD.findall(body)))
 
 
 def took_s(task: dict[str, Any]) -> float | None:

@@ -34,6 +34,9 @@ CANCEL_LOOK_S = 0.05  # between two polls of a task that was cancelled
 LOOK_UP_S = 10.0  # how long after its sending a query may still appear in its session
 LATE_READS = 3  # reads of a session file whose turn is not written yet (docs/reference/seed.md, "Session file")
 LATE_WAIT_S = 0.5
+MOST_CHILDREN = 16  # sessions of consulted profiles that are read for one trial
+MOST_CHILD_BYTES = 2**26  # of these sessions together, so that a record fits the ledger
+CHILDREN_WAIT_S = 30.0  # for reading them
 # Status of a session without a profile where the user has no default profile
 # (docs/reference/protocol.md, "Creating a session").
 NO_DEFAULT = 400
@@ -263,6 +266,7 @@ class Asking:
                 ended = not deadline.cancelled_caught or await self._ended_unseen(draft, task_id)
             except Gone as error:
                 await self._recover(draft, error)
+                await self._read_children(draft)
                 return  # the session is read already
             if ended:
                 draft.record = replace(draft.record, ending=Ending.SETTLED, detail=None)
@@ -276,6 +280,7 @@ class Asking:
             await self._read_session(draft, session_id)
         if task_id is not None and draft.record.ending is Ending.SETTLED:
             await self._decode(draft, task_id)
+        await self._read_children(draft)
 
     async def _decode(self, draft: Draft, task_id: str) -> None:
         """Decode an ended task and learn its duration; read the task again where its body is not JSON.
@@ -380,6 +385,32 @@ class Asking:
                 return
             missing = "the session file has no turn of the task"
         draft.note(missing)
+
+    async def _read_children(self, draft: Draft) -> None:
+        """Read the sessions of the profiles that a coordinator consulted, and of those that they consulted.
+
+        A session that is missing is only logged: the reader of the record marks the totals as a
+        lower bound.
+        """
+        waiting = list(task_file.child_sessions(draft.record.task or draft.record.session or b""))
+        seen = {draft.record.session_id}
+        children: list[bytes] = []
+        with anyio.move_on_after(CHILDREN_WAIT_S):
+            while waiting and len(seen) <= MOST_CHILDREN:
+                session_id = waiting.pop(0)
+                if session_id in seen:
+                    continue
+                seen.add(session_id)
+                try:
+                    file = await self.uderia.session(session_id)
+                except CallFailed as error:
+                    trial_id = draft.record.trial.trial_id
+                    log.warning("session of a consulted profile not read", trial=trial_id, session=session_id, error=str(error))
+                    continue
+                if sum(map(len, children)) + len(file.body) <= MOST_CHILD_BYTES:
+                    children.append(file.body)
+                waiting += task_file.child_sessions(file.body)
+        draft.record = replace(draft.record, children=tuple(children))
 
     async def give_up(self, record: TrialRecord) -> None:
         """Cancel a trial's task on the server when the run stops; a failure is only logged."""

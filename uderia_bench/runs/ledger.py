@@ -22,7 +22,8 @@ from uderia_bench.runs import ledger_rows
 from uderia_bench.runs.ledger_rows import Entry
 from uderia_bench.trial import Ending, Serving, Trial, TrialRecord
 
-FORMAT = 1  # raised when the tables change; an older reader refuses a newer ledger instead of misreading it
+FORMAT = 1  # of a new ledger
+WITH_CHILDREN = 2  # once a payload has sessions of consulted profiles; an older reader refuses such a ledger
 ASK_AGAIN = frozenset({Ending.CANCELLED, Ending.RATE_LIMITED, Ending.REFUSED, Ending.UNREACHABLE})
 SMALLEST_ROW = 64  # bytes of a trial: what is planned of it alone is longer
 OWNER_ONLY = 0o600  # answers may be confidential
@@ -82,9 +83,9 @@ class Ledger:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
         except (OSError, *_UNREADABLE) as error:
             raise StoreError(f"{path}: not readable as a ledger: {plain(str(error))}") from error
-        if version != FORMAT:
+        if version not in (FORMAT, WITH_CHILDREN):
             connection.close()
-            raise StoreError(f"{path}: ledger format {version}, this uderia-bench reads {FORMAT}")
+            raise StoreError(f"{path}: ledger format {version}, this uderia-bench reads {FORMAT} and {WITH_CHILDREN}")
         return cls(path, connection)
 
     def __enter__(self) -> Self:
@@ -170,6 +171,8 @@ class Ledger:
             self._db.executemany(ledger_rows.UPDATE_TRIAL, [entry.columns() for entry, _ in written])
             self._db.executemany("DELETE FROM payloads WHERE trial_id = ?", [(entry.trial_id,) for entry, _ in written])
             self._db.executemany("INSERT INTO payloads VALUES (?, ?, ?, ?)", [row for _, row in written if row is not None])
+            if any(entry.record.children for entry, _ in written):
+                self._db.execute(f"PRAGMA user_version = {WITH_CHILDREN}")
             if accounts := [entry.account for entry, _ in written if entry.account is not None]:
                 self._db.execute(ledger_rows.ACCOUNT_TABLE)
                 self._db.execute(ledger_rows.KEEP_ACCOUNT, (accounts[-1],))

@@ -1,11 +1,13 @@
 """What a ledger's rows hold: trials, arms and records as columns and frames, and back. It opens no file.
 
-Task and session go into one zstd frame, since the trace stands in both (35 % smaller than two frames). SQLite keeps any kind of
-value in any column, and damage makes use of that: what is read back is checked.
+Task, session and the sessions of consulted profiles go into one zstd frame, since the trace is in
+task and session (35 % smaller than two frames). SQLite accepts any kind of value in any column, so
+what is read back is checked.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from enum import StrEnum
@@ -16,8 +18,9 @@ import zstandard
 
 from uderia_bench.trial import Ending, Serving, Stage, Trial, TrialRecord
 
+_SIZE_BYTES = 8  # before the body of each session of a consulted profile
 COMPRESSION_LEVEL = 3  # zstd's default: higher levels cost the client's clock more than they save on disk
-LARGEST_FRAME = 2**28  # bytes unpacked: a task and a session, each at most what the gateway reads (wire.LARGEST_BODY)
+LARGEST_FRAME = 2**28 + 2**27  # bytes unpacked: a task, a session (each at most wire.LARGEST_BODY) and those of experts
 READ_ERRORS = (  # what damage raises, of a frame or of a column's JSON
     zstandard.ZstdError,
     ArithmeticError,
@@ -90,10 +93,11 @@ class Entry:
 
     def payload(self, pack: zstandard.ZstdCompressor) -> tuple[Any, ...] | None:
         """Return a row of ``payloads``; None for a record without bodies."""
-        task, session = self.record.task, self.record.session
+        task, session, children = self.record.task, self.record.session, self.record.children
         if task is None and session is None:
             return None
-        return self.trial_id, _size(task), _size(session), pack.compress((task or b"") + (session or b""))
+        sized = b"".join(len(child).to_bytes(_SIZE_BYTES) + child for child in children)
+        return self.trial_id, _size(task), _size(session), pack.compress((task or b"") + (session or b"") + sized)
 
 
 def compressor() -> zstandard.ZstdCompressor:
@@ -134,12 +138,15 @@ def record(row: tuple[Any, ...], unpack: zstandard.ZstdDecompressor) -> TrialRec
     """Read a row of ``RECORD_COLUMNS``."""
     planned, arm, ending, detail, attempts, polls, session_id, task_id, times, notes, task_size, session_size, frame = row
     task = session = None
+    children: tuple[bytes, ...] = ()
     if frame is not None:
         if zstandard.get_frame_parameters(frame).content_size > LARGEST_FRAME:
             raise ValueError("a frame larger than anything that was stored")
         body = unpack.decompress(frame)
+        end = (task_size or 0) + (session_size or 0)
         task = body[:task_size] if task_size is not None else None
-        session = body[task_size or 0 :] if session_size is not None else None
+        session = body[task_size or 0 : end] if session_size is not None else None
+        children = tuple(_children(body[end:]))
     return TrialRecord(
         trial=trial(planned),
         expected=expected(arm),
@@ -151,9 +158,20 @@ def record(row: tuple[Any, ...], unpack: zstandard.ZstdDecompressor) -> TrialRec
         task_id=text(task_id),
         task=task,
         session=session,
+        children=children,
         notes=tuple(orjson.loads(notes)),
         **_times(times),
     )
+
+
+def _children(packed: bytes) -> Iterator[bytes]:
+    """Yield the bodies of the sessions of consulted profiles, each of which comes after its size."""
+    while packed:
+        end = _SIZE_BYTES + int.from_bytes(packed[:_SIZE_BYTES])
+        if end > len(packed):
+            raise ValueError("a body that is cut off")
+        yield packed[_SIZE_BYTES:end]
+        packed = packed[end:]
 
 
 def _size(body: bytes | None) -> int | None:

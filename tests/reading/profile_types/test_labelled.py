@@ -16,6 +16,7 @@ from uderia_bench.trial import Outcome
 pytestmark = [pytest.mark.shared, pytest.mark.usefixtures("shared")]
 
 _UDERIA = Path(__file__).resolve().parents[4] / "shared/uderia"
+COORDINATED = sorted((_UDERIA / "labelled-2").glob("*.json"))
 LABELLED = sorted((_UDERIA / "labelled").glob("*.json"))
 CAPTURES = sorted(path.parent for path in (_UDERIA / "captures").glob("*/session_details.json"))
 PARSE_RETRY = "optim-this-plan-is-broken-garbage"  # its second call is in no log: unattributed tokens
@@ -61,6 +62,23 @@ def test_a_labelled_trial_is_read_as_it_was(path):
     )
     if trace.outcome is Outcome.ANSWERED:
         assert 0 < observed["latency_s"] <= observed["answer_wall_s"] <= truth["seen_s"] + 0.02  # a 20 ms poll saw the end
+
+
+@pytest.mark.parametrize("path", COORDINATED or [None], ids=lambda path: path.stem if path else "absent")
+def test_a_labelled_coordination_counts_its_experts(path):
+    """Tokens, naming, calls by class and tools equal the truth; the record has one session that is not this trial's."""
+    trial = json.loads(path.read_bytes())
+    truth = trial["truth"]
+    children = tuple(json.dumps(child).encode() for child in trial["children"].values())
+    trace = profile_types.read(traces.record(trial["task"], trial["session"], sent_s=10.0, accepted_s=10.05, children=children))
+    observed = metrics.observe(trace)
+    assert (observed["input_tokens"], observed["output_tokens"]) == (truth["input_tokens"], truth["output_tokens"])
+    assert observed["naming_tokens"] == truth["naming_tokens"]
+    assert Counter(call.call_class for call in trace.llm_calls) == Counter(map(_class_of, truth["llm_kinds"]))
+    assert (observed["tool_calls"], observed["tool_errors"]) == (truth["mcp_calls"], truth["mcp_errors"])
+    assert (observed["unattributed_tokens"], observed["lower_bound"], trace.notes) == (0, False, ())
+    assert 0 < trace.timing.naming_s < 0.5
+    assert observed["latency_s"] == pytest.approx(observed["answer_wall_s"] - trace.timing.naming_s)
 
 
 # scenario: outcome, profile type, (input, output) tokens, LLM calls, data-tool calls, phase paths

@@ -77,7 +77,7 @@ def genie_run(*middle, success=True, **turn):
 
 
 def test_a_coordinator_names_its_children_and_leaves_naming_out_of_its_tokens():
-    """A genie's turn holds the coordinator's tokens alone: naming is not subtracted from them, the children are noted."""
+    """A genie's turn has the coordinator's tokens alone, without naming. Its experts' sessions are missing here."""
     trace = read(*genie_run(
         exchanges.event("genie_slave_invoked", 1.1, profile_tag="IDEAT"),
         exchanges.event("genie_slave_invoked", 1.2, profile_tag="OPTIM"),
@@ -90,7 +90,7 @@ def test_a_coordinator_names_its_children_and_leaves_naming_out_of_its_tokens():
     ]
     assert (trace.tokens.input, trace.tokens.output, trace.tokens.naming_input) == (90, 3, 20)
     assert trace.notes == (
-        "the totals cover the coordinator only: the tokens of 2 consulted profiles are in sessions of their own",
+        "lower bound: no session tells what IDEAT, OPTIM spent, so tokens, cost, calls and tools are incomplete",
     )
 
 

@@ -21,7 +21,7 @@ from uderia_bench.reading.metrics import (
     tokens,
     tools,
 )
-from uderia_bench.reading.metrics.metric import Across, Assumption, Direction, Metric
+from uderia_bench.reading.metrics.metric import WORK, Across, Assumption, Direction, Metric
 from uderia_bench.trace import Trace
 
 __all__ = ["BUILT_IN", "Across", "Assumption", "Direction", "Metric", "Value", "observe"]
@@ -44,7 +44,7 @@ BUILT_IN: tuple[Metric, ...] = (
 
 
 def observe(trace: Trace, metrics: tuple[Metric, ...] = BUILT_IN) -> dict[str, Value]:
-    """Return every metric's value for one trial, by name; None where a metric does not apply.
+    """Return every metric's value for one trial, by name; None where a metric does not apply or is not known.
 
     A value is finite or None. Raises ``MetricFailed``, which names the metric, where a metric
     raises or returns NaN, infinity, a whole number too large to store, or a type that it does not
@@ -52,6 +52,9 @@ def observe(trace: Trace, metrics: tuple[Metric, ...] = BUILT_IN) -> dict[str, V
     """
     values: dict[str, Value] = {}
     for metric in metrics:
+        if trace.lower_bound and metric.family in WORK:
+            values[metric.name] = None
+            continue
         try:
             value = metric.read(trace)
         except Exception as error:  # any error of a plug-in must name its metric

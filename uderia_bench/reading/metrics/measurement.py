@@ -43,4 +43,15 @@ METRICS: tuple[Metric, ...] = (
         read=lambda trace: trace.timing.stall_s,
         needs_answer=False,
     ),
+    Metric(
+        name="lower_bound",
+        family=MEASUREMENT,
+        doc="The work of a consulted profile is not known, so tokens, cost, calls and tools are None. See the trial's notes.",
+        unit="1",
+        kind=bool,
+        direction=Direction.NEUTRAL,
+        assumption=Assumption.RATE,
+        read=lambda trace: trace.lower_bound if trace.children else None,
+        needs_answer=False,
+    ),
 )

@@ -22,6 +22,9 @@ CALL_COUNT = "LLM call count: architecture difference"
 OVERHEAD = "Token overhead: profile types spend tokens on different steps"
 PHASES = "Execution phases: different architectures"
 
+WORK = frozenset({"tokens", "calls", "cost", "tools", "correction"})
+"""Families that count a turn's work. They are None where the work of a consulted profile is not known."""
+
 MEASUREMENT = "measurement"
 """Family of the metrics that describe the measurement itself. They are shown and not compared."""
 

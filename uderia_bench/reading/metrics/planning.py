@@ -58,7 +58,7 @@ def data_fastpath_rate(trace: Trace) -> float | None:
 def direct_tool_rate(trace: Trace) -> float | None:
     """Return the data-tool calls that the plan or the dispatcher chose / all data-tool calls."""
     data = [call for call in trace.tool_calls if not call.system]
-    return sum(1 for call in data if not call.llm_chosen) / len(data) if data else None
+    return sum(1 for call in data if not call.llm_chosen) / len(data) if data and not trace.lower_bound else None
 
 
 def fastpath_tokens_saved(trace: Trace) -> float | None:

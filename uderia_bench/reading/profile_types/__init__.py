@@ -11,6 +11,7 @@ from functools import partial
 
 from uderia_bench.reading.profile_types.assemble import Kind, assemble
 from uderia_bench.reading.profile_types.exchange import Exchange, decode
+from uderia_bench.reading.profile_types.experts import with_experts
 from uderia_bench.reading.profile_types.genie import GENIE
 from uderia_bench.reading.profile_types.llm_only import LLM_ONLY
 from uderia_bench.reading.profile_types.outcome import outcome_of
@@ -36,7 +37,11 @@ _UNKNOWN = ProfileType(
 def read(record: TrialRecord, types: tuple[ProfileType, ...] = BUILT_IN) -> Trace:
     """Return the trace of a trial, with its outcome and the reason for it; the bodies are decoded once."""
     exchange = decode(record)
-    return _with_outcome(exchange, _type_of(exchange, types).read(exchange))
+
+    def read_one(each: Exchange) -> Trace:
+        return _type_of(each, types).read(each)
+
+    return _with_outcome(exchange, with_experts(exchange, read_one(exchange), read_one))
 
 
 def totals(record: TrialRecord) -> Trace:
@@ -45,8 +50,12 @@ def totals(record: TrialRecord) -> Trace:
     This takes half the time of ``read``, for use while other trials are being timed.
     """
     exchange = decode(record)
-    found = _type_of(exchange, BUILT_IN)
-    return _with_outcome(exchange, (found.totals or found.read)(exchange))
+
+    def read_one(each: Exchange) -> Trace:
+        found = _type_of(each, BUILT_IN)
+        return (found.totals or found.read)(each)
+
+    return _with_outcome(exchange, with_experts(exchange, read_one(exchange), read_one))
 
 
 def _type_of(exchange: Exchange, types: tuple[ProfileType, ...]) -> ProfileType:

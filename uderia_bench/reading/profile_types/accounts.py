@@ -7,12 +7,14 @@ token updates, the result.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from uderia_bench.reading.profile_types.exchange import Exchange
 from uderia_bench.reading.profile_types.lenient import amount, count, mapping, text
 from uderia_bench.reading.profile_types.wordings import FALLBACK_PRICE, NAMING_CALL_IDS, PRICED_LIKE_FALLBACK
 from uderia_bench.trace import LlmCall, Tokens
 
+_AT_ONCE_S = 0.001  # two events this close were sent together; an LLM call takes longer
 _PRICE_ROUNDING = 1e-9  # costs are sums of floats; a real price differs in the sixth decimal
 
 
@@ -61,7 +63,24 @@ def naming(exchange: Exchange) -> Naming:
     ends = [exchange.since_start(event.at) for event in completes]
     pairs = zip(starts, ends, strict=False)
     intervals = tuple((a, b) for a, b in pairs if a is not None and b is not None and a <= b)
-    return Naming(Spent(tokens_in, tokens_out, cost), intervals)
+    return Naming(Spent(tokens_in, tokens_out, cost), _before_a_late_answer(exchange, intervals))
+
+
+def _before_a_late_answer(exchange: Exchange, intervals: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+    """Return a coordinator's naming where it really was: between its last token update and its answer.
+
+    The server names the session of a coordinator before it sends the answer, but stamps both events
+    of naming after it (docs/reference/measured.md, "Genie").
+    """
+    answers = exchange.all("final_answer")
+    answered = exchange.since_start(answers[-1].at) if answers else None
+    spent = [event for event in exchange.all("token_update") if (text(event.body.get("call_id")) or "").startswith("genie_")]
+    spent = [event for event in spent if text(event.body.get("call_id")) not in NAMING_CALL_IDS]
+    begun = exchange.since_start(spent[-1].at) if spent else None
+    if answered is None or begun is None or begun > answered or len(intervals) != 1:
+        return intervals
+    start, end = intervals[0]
+    return ((begun, answered),) if start >= answered and end - start < _AT_ONCE_S else intervals
 
 
 def tokens(
@@ -74,7 +93,7 @@ def tokens(
     (docs/reference/protocol.md, "Costs").
     """
     out = named.spent if named_in_turn else Spent(0, 0, 0.0)
-    sources = _sources(exchange, out, calls)
+    sources = _sources(exchange, out, named.spent, calls)
     if not sources:
         readable = bool(exchange.events or exchange.turn)
         return Tokens(
@@ -110,7 +129,7 @@ def _of_turn(exchange: Exchange) -> Spent | None:
     return _spent(exchange.turn, "turn_input_tokens", "turn_output_tokens", exchange.turn.get("turn_cost"))
 
 
-def _sources(exchange: Exchange, out: Spent, calls: tuple[LlmCall, ...]) -> list[tuple[str, Spent]]:
+def _sources(exchange: Exchange, out: Spent, named: Spent, calls: tuple[LlmCall, ...]) -> list[tuple[str, Spent]]:
     """Return the turn's tokens without naming from each source, in order of precedence."""
     found: list[tuple[str, Spent]] = []
     spent = _of_turn(exchange)
@@ -126,7 +145,7 @@ def _sources(exchange: Exchange, out: Spent, calls: tuple[LlmCall, ...]) -> list
         spent = _spent(body, "turn_input", "turn_output") or _spent(body, "total_input", "total_output")
         if spent is not None:
             said_name = any(text(event.body.get("call_id")) in NAMING_CALL_IDS for event in updates)
-            found.append(("the last token update", spent.less(out) if said_name else spent))
+            found.append(("the last token update", spent.less(named) if said_name else spent))
     result = exchange.result
     spent = _spent(result, "turn_input_tokens", "turn_output_tokens")
     if spent is not None:
@@ -149,21 +168,25 @@ def _final_events(exchange: Exchange, out: Spent) -> list[tuple[str, Spent]]:
         spent = _spent(body, *keys, body.get("cost_usd"))
         if spent is None or (kind == "conversation_agent_complete" and "rag_llm_step" in exchange.by_kind):
             continue
-        if kind == "execution_complete" and _naming_came_before(exchange, kind):
+        if kind == "execution_complete" and _includes_naming(exchange, body):
             spent = spent.less(out)
         found.append((kind, spent))
     return found
 
 
-def _naming_came_before(exchange: Exchange, kind: str) -> bool:
-    """Return whether a final event came after naming and so includes it, as in llm_only without tools.
+def _includes_naming(exchange: Exchange, body: dict[str, Any]) -> bool:
+    """Return whether the totals of ``execution_complete`` include naming: it came after naming.
+
+    A retrieval names last, unless it found nothing; a turn keeps the events in another order.
 
     Source: docs/reference/protocol.md, "Session naming".
     """
+    if body.get("profile_type") == "rag_focused" and exchange.turn.get("no_knowledge_found") is not True:
+        return False
     for event in reversed(exchange.events):
         if event.kind == "session_name_generation_complete":
             return False
-        if event.kind == kind:
+        if event.kind == "execution_complete":
             break
     return "session_name_generation_complete" in exchange.by_kind
 

@@ -8,8 +8,8 @@ raises, whatever the bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -54,7 +54,10 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """A trial's decoded bodies. ``turn`` is the trial's own in the session; a part that did not come back is empty."""
+    """A trial's decoded bodies. ``turn`` is the trial's own in the session; a part that did not come back is empty.
+
+    ``children`` are the sessions of consulted profiles by their id.
+    """
 
     record: TrialRecord
     task: dict[str, Any]
@@ -65,6 +68,7 @@ class Exchange:
     by_kind: dict[str, tuple[Event, ...]]
     start: float | None
     notes: tuple[str, ...]
+    children: Mapping[str, dict[str, Any]]
 
     def all(self, kind: str) -> tuple[Event, ...]:
         """Return the events of a kind, in order."""
@@ -96,8 +100,30 @@ def decode(record: TrialRecord) -> Exchange:
     events = _events(sequence(task.get("events")), notes)
     result = mapping(task.get("result"))
     turn = _turn(record, task, session, events, result)
+    children = [_object(record, body, "session of a consulted profile", notes) for body in record.children]
+    by_id = {session_id: child for child in children if (session_id := text(child.get("id")))}
     if not events:
         events = _events(_kept_by(turn), notes)
+    return _indexed(record, task, session, turn, result, events, notes, by_id)
+
+
+def of_turn(parent: Exchange, session: dict[str, Any], turn: dict[str, Any]) -> Exchange:
+    """Return the exchange of one turn of a consulted profile, from its session alone."""
+    record = replace(parent.record, task=None, session=None, children=(), task_id=text(turn.get("task_id")), notes=())
+    notes: list[str] = []
+    return _indexed(record, {}, session, turn, {}, _events(_kept_by(turn), notes), notes, parent.children)
+
+
+def _indexed(
+    record: TrialRecord,
+    task: dict[str, Any],
+    session: dict[str, Any],
+    turn: dict[str, Any],
+    result: dict[str, Any],
+    events: list[Event],
+    notes: list[str],
+    children: Mapping[str, dict[str, Any]],
+) -> Exchange:
     by_kind: dict[str, list[Event]] = {}
     for event in events:
         by_kind.setdefault(event.kind, []).append(event)
@@ -114,6 +140,7 @@ def decode(record: TrialRecord) -> Exchange:
         by_kind=index,
         start=next((event.at for event in events if event.at is not None), None),
         notes=tuple(notes),
+        children=children,
     )
 
 
@@ -182,12 +209,17 @@ def _kept_by(turn: dict[str, Any]) -> list[Any]:
     return [event for name in _TURN_EVENTS for event in sequence(turn.get(name))]
 
 
+def turns_of(session: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the turns of a session, in order."""
+    history = sequence(mapping(session.get("last_turn_data")).get("workflow_history"))
+    return [turn for turn in history if isinstance(turn, dict)]
+
+
 def _turn(
     record: TrialRecord, task: dict[str, Any], session: dict[str, Any], events: list[Event], result: dict[str, Any]
 ) -> dict[str, Any]:
     """Return this trial's turn: by task id, else by turn number, else the last turn that has no other task id."""
-    history = sequence(mapping(session.get("last_turn_data")).get("workflow_history"))
-    turns = [turn for turn in history if isinstance(turn, dict)]
+    turns = turns_of(session)
     if not turns:
         return {}
     task_id = text(task.get("task_id")) or record.task_id

@@ -1,8 +1,8 @@
-"""Reads genie turns: a coordinator that consults other profiles (docs/reference/protocol.md, "Retrieval and genie events").
+"""Read genie turns: a coordinator that consults other profiles (its experts).
 
-A genie's turn accounts for the coordinator alone. What its children spent stands in their own
-sessions, which the trial's record does not hold: the trace names the children, and a note says that
-their tokens are not in the totals.
+A genie's own turn covers the coordinator alone. ``experts`` adds what the experts did.
+
+Source: docs/reference/protocol.md, "Retrieval and genie events".
 """
 
 from __future__ import annotations
@@ -25,26 +25,43 @@ def _recognises(exchange: Exchange) -> bool:
 
 
 def _read(exchange: Exchange) -> Trace:
-    children = _children(exchange)
     agent_s = seconds(exchange.last("genie_coordination_complete").get("total_duration_ms"))
     if agent_s is None:
         agent_s = seconds(exchange.last("execution_complete").get("duration_ms"))
-    consulted = f"{len(children)} consulted profile{'' if len(children) == 1 else 's'}" if children else "any consulted profile"
-    notes = (f"the totals cover the coordinator only: the tokens of {consulted} are in sessions of their own",)
     kind = Kind(profile_type="genie", execution_path="coordinator", named_in_turn=False)
-    trace = assemble(exchange, kind, conversation.llm_calls(exchange, "genie_llm_step"), agent_s=agent_s, notes=notes)
-    return replace(trace, children=children)
+    trace = assemble(exchange, kind, conversation.llm_calls(exchange, "genie_llm_step"), agent_s=agent_s)
+    return replace(trace, children=_children(exchange))
 
 
 def _children(exchange: Exchange) -> tuple[Child, ...]:
-    """Return the consulted profiles: those that completed, then those that were invoked and never did."""
+    """Return the consulted profiles: those that completed, then those that were invoked and have no end."""
     completed = [_child(exchange, event) for event in exchange.all("genie_slave_completed")]
     waiting = [text(event.body.get("profile_tag")) or "?" for event in exchange.all("genie_slave_invoked")]
     for child in completed:
         if child.profile_tag in waiting:
             waiting.remove(child.profile_tag)
     lost = [Child(profile_tag=tag, session_id=None, status=ToolStatus.ERROR, error="it never completed") for tag in waiting]
-    return (*completed, *lost)
+    return _with_sessions(exchange, [*completed, *lost])
+
+
+def _with_sessions(exchange: Exchange, children: list[Child]) -> tuple[Child, ...]:
+    """Add the sessions that only progress events name.
+
+    An expert that failed without a session never began: the server creates the session first.
+    """
+    known = {child.session_id for child in children}
+    started: dict[str, list[str]] = {}
+    for event in exchange.all("genie_slave_progress"):
+        tag, session_id = text(event.body.get("profile_tag")) or "?", text(event.body.get("slave_session_id"))
+        if session_id is not None and session_id not in (*known, *started.get(tag, ())):
+            started.setdefault(tag, []).append(session_id)
+    found = []
+    for child in children:
+        if child.session_id is None and (waiting := started.get(child.profile_tag)):
+            found.append(replace(child, session_id=waiting.pop(0), never_started=False))
+        else:
+            found.append(child)
+    return tuple(found)
 
 
 def _child(exchange: Exchange, event: Event) -> Child:
@@ -52,10 +69,12 @@ def _child(exchange: Exchange, event: Event) -> Child:
     ended, took = exchange.since_start(event.at), seconds(body.get("duration_ms"))
     said = text(body.get("result")) or text(body.get("result_preview")) or ""
     failed = body.get("success") is False or said.startswith(CHILD_FAILURES)
+    session_id = text(body.get("slave_session_id"))
     return Child(
         profile_tag=text(body.get("profile_tag")) or "?",
-        session_id=text(body.get("slave_session_id")),
+        session_id=session_id,
         status=ToolStatus.ERROR if failed else ToolStatus.SUCCESS,
+        never_started=body.get("success") is False and session_id is None,
         start_s=None if ended is None or took is None else ended - took,
         duration_s=took,
         error=(text(body.get("error")) or said or None) if failed else None,
@@ -64,7 +83,7 @@ def _child(exchange: Exchange, event: Event) -> Child:
 
 GENIE = ProfileType(
     name="genie",
-    doc="A coordinator that routes the question to other profiles and joins their answers (COORD).",
+    doc="A coordinator that sends the question to other profiles and joins their answers, such as COORD.",
     recognises=_recognises,
     read=_read,
 )

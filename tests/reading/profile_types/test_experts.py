@@ -1,0 +1,184 @@
+"""A coordinator's experts: their sessions are read and counted, and a session that is missing makes a lower bound."""
+
+from __future__ import annotations
+
+import exchanges
+import pytest
+import traces
+
+from uderia_bench.reading import metrics
+from uderia_bench.reading.profile_types import read as read_record
+from uderia_bench.reading.profile_types import totals
+from uderia_bench.trace import CallClass, ToolStatus
+
+WORK = ("total_tokens", "input_tokens", "cost_usd", "llm_calls", "other_calls", "tool_calls", "tool_errors", "ms_per_token")
+
+
+def invoked(tag, seconds):
+    """Return the event of asking an expert."""
+    return exchanges.event("genie_slave_invoked", seconds, profile_tag=tag)
+
+
+def completed(tag, seconds, session_id, *, success=True, **more):
+    """Return the event of an expert's end."""
+    return exchanges.event(
+        "genie_slave_completed", seconds, profile_tag=tag, slave_session_id=session_id, success=success, duration_ms=500, **more
+    )
+
+
+def coordinator(*middle, named_late=False):
+    """Return a coordinator's task and session: 100 + 10 tokens in two calls, 0.02 USD, the answer at 5 s."""
+    steps = [
+        exchanges.event("genie_llm_step", seconds, step_name="Step", input_tokens=50, output_tokens=5, cost_usd=0.01)
+        for seconds in (1.0, 3.9)
+    ]
+    late = [exchanges.token_update("genie_1", 4.7, (100, 10), (100, 10))] if named_late else []
+    naming = exchanges.naming(5.0001, 5.0002) if named_late else exchanges.naming(6.0, 6.5)
+    events = [
+        *exchanges.head("COORD"),
+        exchanges.event("genie_coordination_start", 0.2, profile_tag="COORD"),
+        steps[0],
+        *middle,
+        steps[1],
+        exchanges.event(
+            "genie_coordination_complete",
+            4.0,
+            success=True,
+            input_tokens=100,
+            output_tokens=10,
+            cost_usd=0.02,
+            total_duration_ms=3800,
+        ),
+        *late,
+        exchanges.final_answer(5.0),
+        *naming,
+    ]
+    return exchanges.task(events), exchanges.session(exchanges.turn("COORD", (100, 10), profile_type="genie"))
+
+
+def planner(session_id="planner-1", *turns, seconds=3.0, **more):
+    """Return the session of an OPTIM expert: a plan, one failed data tool and a report, 1200 + 90 tokens without naming."""
+    trace = (
+        exchanges.PLANNED,
+        exchanges.phase_start(1, 2.0, "base_tableList"),
+        exchanges.fastpath(1, 2.1, "base_tableList"),
+        exchanges.tool("base_tableList", 2.5, 1, status="error"),
+        exchanges.phase_end(1, 2.9),
+        *exchanges.REPORT,
+    )
+    _, session = exchanges.planner_run(
+        *trace, timestamp=exchanges.at(seconds), system_events=exchanges.naming(3.0, 3.1), **more
+    )
+    own = session["last_turn_data"]["workflow_history"][0]
+    return exchanges.session(*turns, own, id=session_id)
+
+
+def agent(session_id="agent-1", seconds=3.0, **more):
+    """Return the session of an IDEAT expert: one LLM step of 300 + 30 tokens, and naming."""
+    events = [exchanges.step(1.0, (300, 30)), *exchanges.naming(2.0, 2.2)]
+    _, session = exchanges.agent_run(conversation_agent_events=events, timestamp=exchanges.at(seconds), **more)
+    return {**session, "id": session_id}
+
+
+def read(task_and_session, *children):
+    """Read a coordinator's trial with the sessions of these experts."""
+    task, session = task_and_session
+    bodies = tuple(traces.record(session=child).session for child in children)
+    record = traces.record(task, session, sent_s=10.0, accepted_s=10.05, children=bodies)
+    found = read_record(record)
+    assert (totals(record).tokens, totals(record).lower_bound) == (found.tokens, found.lower_bound)
+    return found
+
+
+def test_the_work_of_the_experts_is_counted():
+    """Tokens, naming, cost, calls by class, tools and their errors are those of the coordinator and its experts."""
+    asked = (
+        invoked("OPTIM", 1.1),
+        invoked("IDEAT", 1.2),
+        completed("OPTIM", 3.5, "planner-1"),
+        completed("IDEAT", 3.6, "agent-1"),
+    )
+    trace = read(coordinator(*asked), planner(), agent())
+    observed = metrics.observe(trace)
+    assert (observed["input_tokens"], observed["output_tokens"]) == (100 + 1200 + 300, 10 + 90 + 30)
+    assert observed["naming_tokens"] == 3 * sum(exchanges.NAMING)
+    assert observed["cost_usd"] == pytest.approx(0.02 + 2 * (0.101 - 0.001))
+    assert observed["llm_calls"] == 2 + 2 + 1
+    assert observed["strategic_tokens"] == 1050
+    assert (observed["tool_calls"], observed["tool_errors"], observed["system_tool_calls"]) == (1, 1, 1)
+    assert observed["unattributed_tokens"] == 0
+    assert observed["lower_bound"] is False
+    assert {call.depth for call in trace.llm_calls if call.call_class is CallClass.STRATEGIC} == {1}
+    assert trace.notes == ()
+
+
+def test_sessions_of_other_coordinations_are_left_out():
+    """Only the sessions that the events name count, even if the record has more."""
+    trace = read(coordinator(completed("OPTIM", 3.5, "planner-1")), planner(), agent("somebody-else"))
+    assert (trace.tokens.input, trace.lower_bound) == (1300, False)
+
+
+@pytest.mark.parametrize(
+    ("asked", "children"),
+    [
+        ((completed("OPTIM", 3.5, "planner-1"), completed("IDEAT", 3.6, "agent-1")), (agent(),)),
+        ((completed("OPTIM", 3.5, "planner-1"),), ({"id": "planner-1", "last_turn_data": {"workflow_history": []}},)),
+        ((completed("OPTIM", 3.5, "planner-1"),), (planner(seconds=-600.0),)),
+        ((completed("OPTIM", 3.5, "planner-1"),), (exchanges.session({"turn": 1, "profile_tag": "OPTIM"}, id="planner-1"),)),
+        ((completed("OPTIM", 3.0, "planner-1"), completed("OPTIM", 3.5, "planner-1")), (planner(),)),
+        ((invoked("OPTIM", 1.1),), ()),
+        ((completed("OPTIM", 3.5, "planner-1"),), (b"no JSON",)),
+    ],
+    ids=["one of two", "no turn yet", "only an old turn", "no tokens", "one turn of two", "never ended", "broken body"],
+)  # fmt: skip
+def test_totals_without_an_expert_are_a_lower_bound(asked, children):
+    """Every metric of work is None, the flag is set, and a note names the expert."""
+    trace = read(coordinator(*asked), *children)
+    observed = metrics.observe(trace)
+    assert trace.lower_bound
+    assert [observed[name] for name in WORK] == [None] * len(WORK)
+    assert (observed["lower_bound"], observed["answered"]) == (True, True)
+    assert observed["latency_s"] is not None
+    assert any(note.startswith("lower bound: ") and "OPTIM" in note for note in trace.notes)
+
+
+def test_an_expert_that_never_began_spent_nothing():
+    """It failed before it had a session, as on a port the coordinator does not know."""
+    failed = completed("OPTIM", 1.3, None, success=False, error="All connection attempts failed")
+    trace = read(coordinator(invoked("OPTIM", 1.1), failed))
+    assert (trace.tokens.input, trace.lower_bound) == (100, False)
+    assert [child.status for child in trace.children] == [ToolStatus.ERROR]
+
+
+def test_a_failed_expert_with_a_session_is_counted():
+    """A progress event names the session of an expert whose end does not."""
+    progress = exchanges.event("genie_slave_progress", 1.5, profile_tag="OPTIM", slave_session_id="planner-1")
+    failed = completed("OPTIM", 3.5, None, success=False, error="Timeout waiting for @OPTIM")
+    trace = read(coordinator(invoked("OPTIM", 1.1), progress, failed), planner())
+    assert (trace.tokens.input, trace.lower_bound) == (1300, False)
+
+
+def test_an_expert_that_is_asked_again_in_a_conversation_counts_its_new_turn_only():
+    """An expert's session lives on: its earlier turn belongs to the trial before."""
+    earlier = exchanges.turn("OPTIM", (7000, 700), timestamp=exchanges.at(-60.0), task_id="task-0")
+    trace = read(coordinator(completed("OPTIM", 3.5, "planner-1")), planner("planner-1", earlier))
+    assert (trace.tokens.input, trace.lower_bound) == (1300, False)
+
+
+def test_coordinators_inside_coordinators_are_counted_and_circles_end():
+    """An expert may consult experts; one that consults itself makes a lower bound instead of an endless loop."""
+    inner_events = [completed("IDEAT", 2.5, "agent-1")]
+    inner = exchanges.turn("INNER", (40, 4), profile_type="genie", genie_events=inner_events)
+    outer = coordinator(completed("INNER", 3.5, "inner"))
+    trace = read(outer, exchanges.session(inner, id="inner"), agent())
+    assert (trace.tokens.input, trace.lower_bound) == (100 + 40 + 300, False)
+    circle = exchanges.turn("INNER", (40, 4), profile_type="genie", genie_events=[completed("INNER", 2.5, "inner")])
+    assert read(outer, exchanges.session(circle, id="inner")).lower_bound
+
+
+def test_naming_before_a_late_answer_is_taken_out_of_the_latency():
+    """The server stamps a coordinator's naming after the answer, though it came before: 4.7 to 5.0 s."""
+    trace = read(coordinator(named_late=True))
+    assert trace.timing.naming_s == pytest.approx(0.3)
+    assert metrics.observe(trace)["latency_s"] == pytest.approx(0.05 + 4.7)
+    assert metrics.observe(trace)["answer_wall_s"] == pytest.approx(0.05 + 5.0)
