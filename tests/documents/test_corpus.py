@@ -27,7 +27,7 @@ def write(tmp_path, monkeypatch):
 
 
 def complaint(*files):
-    """Return what is said about corpora that cannot be loaded."""
+    """Return the mistakes of corpora that cannot be loaded."""
     with pytest.raises(DocumentError) as caught:
         corpus.load_all(files)
     return str(caught.value).splitlines()
@@ -182,7 +182,7 @@ queries:
         ("{id: ' a', prompt: x}", "0.id: must be printable, without [ or ] and without space around it"),
         ("{id: 'a[1]', prompt: x}", "0.id: must be printable, without [ or ] and without space around it"),
         ("{id: 7, prompt: x}", "0.id: should be text, not 7; put it in quotes"),
-        ("{id: a}", "0: says nothing to ask; give it a prompt"),
+        ("{id: a}", "0: has no question; give it a prompt"),
         ("{id: a, prompt: ' '}", "0.prompt: must not be empty"),
         ("{id: a, prompt: x, turns: [x]}", "0.turns: and prompt exclude each other; a prompt is a conversation of one turn"),
         ("{id: a, turns: []}", "0.turns: must not be empty"),
@@ -210,22 +210,22 @@ queries:
         ("{id: a, prompt: '{x}', matrix: {x: [true]}}", "0.matrix.x.0: should be text, not true; put it in quotes"),
         (
             "{id: a, prompt: '{x}{y}', matrix: {x: &v [" + ", ".join(map(str, range(101))) + "], y: *v}}",
-            "0.matrix: stands for 10,201 queries; at most 10,000 make sense",
+            "0.matrix: makes 10,201 queries; the limit is 10,000",
         ),
         ("{id: a, prompt: x, expect: [{contains: 3}]}", "0.expect.0.contains: should be text, not 3; put it in quotes"),
         ("{id: a, prompt: x, expect: [{contain: x}]}", "0.expect.0.contain: unknown key; did you mean contains?"),
         ("{id: a, prompt: x, expect: [3]}", "0.expect.0: should be a mapping (key: value), not 3"),
         (
             "{id: a, prompt: x, expect: [{contains: x, max_s: 1}]}",
-            f"0.expect.0: should say one of {KINDS}; begin each with its own dash",
+            f"0.expect.0: should have one of {KINDS}; begin each with its own dash",
         ),
         (
             "{id: a, prompt: x, expect: [{matches: '('}]}",
-            "0.expect.0.matches: is no regular expression: missing ) at position 1",
+            "0.expect.0.matches: is not a regular expression: missing ) at position 1",
         ),
         ("{id: a, prompt: x, expect: [{number: x}]}", "0.expect.0.number: should be a mapping (key: value), not 'x'"),
         ("{id: a, prompt: x, expect: [{contains: x, turn: 2}]}", "0.expect.0.turn: is 2, and the query has 1"),
-        ("{id: a, prompt: x, expect: [{weight: 2}]}", f"0.expect.0: should say one of {KINDS}; begin each with its own dash"),
+        ("{id: a, prompt: x, expect: [{weight: 2}]}", f"0.expect.0: should have one of {KINDS}; begin each with its own dash"),
         ("{id: a, prompt: x, expect: [{any: []}]}", "0.expect.0.any: must not be empty"),
         (
             "{id: a, prompt: x, expect: [{any: [{contains: x, weight: 2}]}]}",
@@ -276,7 +276,7 @@ def test_a_wrong_query_is_said_in_plain_words(write, query, message):
         (
             "include: [corpus.yaml, nothing.yaml]\nqueries: [{id: a}]\n",
             [
-                "corpus.yaml:2: queries.0: says nothing to ask; give it a prompt",
+                "corpus.yaml:2: queries.0: has no question; give it a prompt",
                 "corpus.yaml:1: include.0: includes itself: corpus.yaml → corpus.yaml",
                 "corpus.yaml:1: include.1: no such file: nothing.yaml",
             ],

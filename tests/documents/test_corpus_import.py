@@ -21,7 +21,7 @@ def read_back(tmp_path, questions, **options):
 
 
 def test_a_list_of_lines(tmp_path):
-    """A question a line; comments and empty lines are none; the same again is the same query."""
+    """Each line is a question, without comments and empty lines. A repeated question is one query."""
     text = "# ours\nHow many databases?\n\n  how  many databases \nList the tables in {database}\n"
     loaded = read_back(tmp_path, corpus_import.from_text(text), tags=("ours",))
     assert [(query.id, query.prompt, query.tags) for query in loaded.queries] == [
@@ -30,8 +30,8 @@ def test_a_list_of_lines(tmp_path):
     ]
 
 
-def test_csv_with_what_it_says_of_each(tmp_path):
-    """Id, complexity and tags are taken; a label nobody knows is not; tags of a repeated question add up."""
+def test_csv_with_further_columns(tmp_path):
+    """Id, complexity and tags are read. An unknown label is dropped, and tags of a repeated question add up."""
     text = "id,question,complexity,tags\nq1,How many?,Simple,a b\n,How many?,hard,c\n,Why?,hard,\n"
     loaded = read_back(tmp_path, corpus_import.from_csv(text, column="question"))
     assert [(query.id, query.complexity, query.tags) for query in loaded.queries] == [
@@ -47,7 +47,7 @@ def test_json_lines(tmp_path):
     text = '{"prompt": "Who is on?", "tags": ["ops"]}\n\n{"prompt": "Who is on now?"}\n'
     loaded = read_back(tmp_path, corpus_import.from_jsonl(text))
     assert [(query.id, query.tags) for query in loaded.queries] == [("who-is-on", ("ops",)), ("who-is-on-now", ())]
-    with pytest.raises(UsageError, match="line 2 is no JSON"):
+    with pytest.raises(UsageError, match="line 2 is not JSON"):
         list(corpus_import.from_jsonl('{"prompt": "a b"}\n{'))
     with pytest.raises(UsageError, match="line 1 has no text under 'text'"):
         list(corpus_import.from_jsonl('{"prompt": "a b"}', field="text"))
@@ -73,7 +73,7 @@ def test_sessions_as_questions_or_as_conversations(tmp_path):
     assert list(corpus_import.from_session(session("x y", isValid=False))) == []
     wrapped = json.dumps({"session": json.loads(body)}).encode()
     assert len(list(corpus_import.from_session(wrapped))) == 2
-    for wrong, said in ((b"{", "no JSON"), (b"[]", "no session_history"), (b'{"a": 1}', "no session_history")):
+    for wrong, said in ((b"{", "not JSON"), (b"[]", "session_history is missing"), (b'{"a": 1}', "session_history is missing")):
         with pytest.raises(UsageError, match=said):
             list(corpus_import.from_session(wrong))
 

@@ -47,7 +47,7 @@ def write(tmp_path, monkeypatch):
 
 
 def complaint(file, *overrides, **fallbacks):
-    """Return what is said about an experiment that cannot be loaded."""
+    """Return the mistakes of an experiment that cannot be loaded."""
     with pytest.raises(DocumentError) as caught:
         experiment.load(file, overrides, **fallbacks)
     return str(caught.value).splitlines()
@@ -242,7 +242,7 @@ def test_places_are_known_for_layers_that_know_more(write):
     assert loaded.place("margins.cost") == ("--set margins.cost=5%", None)
 
 
-def test_the_hash_is_of_what_is_said_and_asked(write):
+def test_the_hash_is_of_settings_and_queries(write):
     """Where files lie does not matter, a default written out does not either; a setting and a prompt do."""
     first = experiment.load(write(SMALL))
     write(QUERIES, "elsewhere/c.yaml")
@@ -262,10 +262,10 @@ def test_what_an_experiment_says_can_be_read_again(write):
     assert again.content_hash == loaded.content_hash
 
 
-# ---- what stands above and below the file
+# ---- overrides and fallbacks
 
 
-def test_overrides_stand_above_the_file_and_fallbacks_below(write):
+def test_overrides_replace_values_of_the_file_and_fallbacks_fill_in(write):
     """Flags beat the file, the file beats the environment; a server named anywhere, ``sim`` included, is not filled in."""
     address = Override(steps=("server",), value="http://env:5050", origin="UDERIA_URL")
     file = write(SMALL.replace("server: sim\n", ""))
@@ -292,7 +292,7 @@ def test_mistakes_in_overrides_point_at_them(write):
 
 
 def test_all_mistakes_in_all_files_come_at_once(write):
-    """Wrong fields, arms nobody has and a bad corpus: one complaint, each with its line."""
+    """Wrong fields, unknown arms and a bad corpus are reported together, each with its line."""
     write("queries:\n  - {id: a, promt: a}\n", "corpora/c.yaml")
     file = write("""\
 version: 1
@@ -344,7 +344,7 @@ seed: 2
         ("shard: 0/2", "shard: must be at least 1, not 0"),
         ("shard: half", "shard: should be a part of the queries such as 2/4, not 'half'"),
         ("judge: {url: 'http://localhost:1/v1'}", "judge.model: is missing"),
-        ("judge: {url: sim, model: m}", "judge.url: should be an address; the embedded Uderia judges nothing"),
+        ("judge: {url: sim, model: m}", "judge.url: should be an address; the embedded Uderia cannot judge"),
         ("judge: {url: there, model: m}", "judge.url: should be an address such as http://localhost:5050, or sim"),
         ("baseline: ''", "baseline: must not be empty"),
         ("grace: -3s", "grace: should be a time such as 600s, 10m or a number of seconds, not '-3s'"),
@@ -364,11 +364,11 @@ seed: 2
         ("load: {arrivals: constant, sweep: [0/s, 2/s]}", "load.sweep.0: must be more than 0, not '0/s'"),
         (
             "load: {arrivals: constant, sweep: [1/s, fast]}",
-            "load.sweep.1: should be a rate such as 2/s, 30/min or a number a second, not 'fast'",
+            "load.sweep.1: should be a rate such as 2/s, 30/min or a number per second, not 'fast'",
         ),
         (
             "load: {arrivals: constant, rate: 2/s, sweep: [1/s, 2/s]}",
-            "load.rate: is what the sweep changes; take one of the two out",
+            "load.rate: is what the sweep changes; remove one of them",
         ),
         (
             "load: {isolation: trial, sweep: [1, 2]}",
@@ -376,25 +376,28 @@ seed: 2
         ),
         (
             "load: {concurrency: 8, sweep: [1, 2]}",
-            "load.concurrency: is what load.sweep changes; take one of the two out",
+            "load.concurrency: is what load.sweep changes; remove one of them",
         ),
         (
             "load: {ramp: 30s, sweep: [1, 2]}",
-            "load.ramp: has no place in a sweep, which raises the load level by level; take one of the two out",
+            "load.ramp: cannot be combined with a sweep, which raises the load level by level; remove one of them",
         ),
         ("load: {ramp: 30s, concurrency: 1}", "load.ramp: has nothing to raise: one trial is in flight at a time"),
         ("load: {ramp: 30s, isolation: trial}", "load.ramp: has nothing to raise: one trial is in flight at a time"),
         ("load: {ramp: slowly}", "load.ramp: should be a time such as 600s, 10m or a number of seconds, not 'slowly'"),
         (
             "load: {arrivals: sweep}",
-            "load.arrivals: should be closed, constant or poisson; sweep is a key of its own beside it",
+            "load.arrivals: should be closed, constant or poisson; sweep is a separate key of load",
         ),
         ("load: {arrivals: open}", "load.arrivals: should be closed, constant or poisson, not 'open'"),
         ("load: {isolation: arms}", "load.isolation: should be arm, none or trial, not 'arms'"),
-        ("load: {rate: 2/s}", "load.rate: needs arrivals: constant or poisson; a closed loop asks when an answer is in"),
+        (
+            "load: {rate: 2/s}",
+            "load.rate: needs arrivals: constant or poisson; a closed loop sends a query when an answer has arrived",
+        ),
         (
             "load: {arrivals: constant, rate: fast}",
-            "load.rate: should be a rate such as 2/s, 30/min or a number a second, not 'fast'",
+            "load.rate: should be a rate such as 2/s, 30/min or a number per second, not 'fast'",
         ),
         ("load: {arrivals: constant, rate: 0/s}", "load.rate: must be more than 0, not '0/s'"),
         ("load: 8", "load: should be a mapping (key: value), not 8"),
@@ -505,10 +508,10 @@ def test_a_path_longer_than_any_is_no_such_file(write):
     assert complaint(file) == [f"corpora/c.yaml:1: include.0: no such file: corpora/{endless}"]
 
 
-def test_a_number_nobody_can_mean_is_refused_wherever_it_comes_from(write):
+def test_an_absurd_number_is_refused_wherever_it_comes_from(write):
     """Thirty zeros too many are a mistake, in the file, in an option, or from a flag that reads any number."""
     zeros = "0" * 30
-    assert complaint(write(f"{SMALL}seed: 1{zeros}\n")) == ["e.yaml:7: seed: is a number of 31 digits; at most 18 make sense"]
+    assert complaint(write(f"{SMALL}seed: 1{zeros}\n")) == ["e.yaml:7: seed: is a number of 31 digits; the limit is 18"]
     flags = [Override(steps=(field,), value=10**400, origin=f"--{field}") for field in ("repeats", "timeout")]
     assert complaint(write(SMALL), *flags) == [
         f"--repeats: repeats: must be at most 1e+18, not 1{'0' * 39}…",
@@ -558,12 +561,12 @@ def test_a_sweep_leaves_no_room_for_what_it_changes_or_would_miss(write):
     """Caps of arms and an early stop are refused beside it; every mistake at once, a flag by its name."""
     text = SMALL.replace("profile: OPTIM}", "profile: OPTIM, concurrency: 2}") + "load: {sweep: [1, 2]}\nstop: {looks: 2}\n"
     assert [line.partition(": ")[2] for line in complaint(write(text))] == [
-        "arms.1.concurrency: would hold the arm below the levels of load.sweep; take one of the two out",
-        "stop: has no place beside load.sweep: a run that has decided early would leave levels out",
+        "arms.1.concurrency: would keep the arm below the levels of load.sweep; remove one of them",
+        "stop: cannot be combined with load.sweep: a run that ends early would skip levels",
     ]
     flag = Override(steps=("load", "concurrency"), value=4, origin="--concurrency 4")
     assert complaint(write(f"{SMALL}load: {{sweep: [1, 2]}}\n"), flag) == [
-        "--concurrency 4: load.concurrency: is what load.sweep changes; take one of the two out"
+        "--concurrency 4: load.concurrency: is what load.sweep changes; remove one of them"
     ]
 
 

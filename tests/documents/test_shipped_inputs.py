@@ -76,7 +76,7 @@ def test_the_quickstart_is_large_enough_to_judge_and_needs_no_server():
     assert set(loaded.margins) == {"latency_s", "total_tokens", "cost_usd"}
 
 
-def test_the_real_comparison_and_the_provider_comparison_are_what_they_say():
+def test_the_real_comparison_and_the_provider_comparison_have_their_arms():
     """One asks a real server about IDEAT and OPTIM, the other one profile type on two providers."""
     real, _ = shipped("ideat-vs-optim.yaml")
     providers, _ = shipped("providers.yaml")
@@ -143,12 +143,12 @@ def test_enough_expectations_are_put_to_the_test_on_the_embedded_server():
 
 
 def test_every_kind_of_expectation_is_in_use():
-    """A kind that no corpus shows is one that nobody finds."""
+    """Users find kinds in the corpora that ship."""
     used = {kind for query in ALL for expectation in query.expect for _, kind, _ in expectation.named()}
     assert used == {*KINDS, "any", "all"}
 
 
-def test_the_nightly_and_the_smoke_experiment_are_what_they_say():
+def test_the_nightly_and_the_smoke_experiment_have_their_size():
     """Everything twice, and twenty queries with the mix of the whole."""
     nightly, outline = shipped("nightly.yaml")
     assert (len(nightly.queries), nightly.repeats) == (len(ALL), 2)

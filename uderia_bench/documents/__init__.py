@@ -1,4 +1,4 @@
-"""What people write: the corpus, the experiment and what is expected of an answer, as checked models.
+"""Models of the documents that people write: corpora, experiments and expectations of answers.
 
 ``yaml/`` reads the files strictly and reports every mistake with its place.
 """

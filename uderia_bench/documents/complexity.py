@@ -1,7 +1,7 @@
-"""Simple, complex or edge: a proposal from a prompt's words, and a second look once a run shows the steps it took. Pure.
+"""Proposed complexity of a query, simple, complex or edge, from the words of its prompt.
 
-A query is called simple that takes one or two steps, and complex that takes three or more. Words tell that only
-roughly, so a proposal comes with its reason and never replaces what an author has written.
+A query is simple if it takes one or two steps, and complex if it takes three or more. Words show that only roughly, so
+a proposal comes with its reason and never replaces the label of an author.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from uderia_bench.documents.corpus import Complexity, Query
 
 LONG_PROMPT = 600
-"""Characters beyond which a prompt tests the reading more than the task; the longest ordinary one that ships has about 150."""
+"""Characters beyond which a prompt tests reading more than the task. The longest ordinary one that ships has 150."""
 
 
 _EDGE = (
@@ -22,7 +22,7 @@ _EDGE = (
         r"ignore (all|any|the)? ?(previous|earlier)|system prompt|\bpwned\b|drop (the|table)|delete (them|all|from)",
         "an injection",
     ),
-    (r"password|access token|credentials", "asks for what nobody should get"),
+    (r"password|access token|credentials", "asks for a secret"),
     (r"does not exist|nonexistent|no such|impossible|cannot (work|be)|can never|broken|unplannable", "cannot be done"),
     (
         r"\b(nothing else|exactly \w+ words|but do not mention|without any|only the empty)\b",
@@ -50,14 +50,14 @@ _COMPILED = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """A label and what in the prompt speaks for it."""
+    """A label and its reason in the prompt."""
 
     complexity: Complexity
     reason: str
 
 
 def propose(query: Query) -> Proposal:
-    """Propose a complexity from a query's words: edge where something is off, complex where much is asked, else simple."""
+    """Propose a complexity: edge for an odd prompt, complex for one that asks for much, else simple."""
     if len(query.turns) > 1:
         return Proposal(complexity="complex", reason=f"a conversation of {len(query.turns)} turns")
     if reason := _oddity(query.prompt) or _first(_COMPILED["edge"], query.prompt):
@@ -68,7 +68,7 @@ def propose(query: Query) -> Proposal:
 
 
 def _oddity(prompt: str) -> str | None:
-    """Say what is odd about a prompt as a piece of writing."""
+    """Return what is odd about the form of a prompt, or None."""
     if len(re.findall(r"\w{2,}", prompt)) < 2:
         return "hardly a question"
     if len(prompt) > LONG_PROMPT:

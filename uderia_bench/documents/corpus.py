@@ -1,7 +1,7 @@
-"""What a corpus of questions may say, and the queries it stands for; what an experiment makes of them is not its business.
+"""Corpus files, and the queries that they stand for.
 
-A corpus is written briefly and read expanded: a ``matrix`` becomes one query a combination, ``include`` brings in other
-files, a ``prompt`` is a conversation of one turn. Expectations are checked for sense here and judged elsewhere.
+Reading expands a corpus: a ``matrix`` becomes one query per combination, ``include`` adds other files, and a ``prompt``
+is a conversation of one turn. Expectations are validated here and judged in ``reading.expectations``.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from uderia_bench.errors import DocumentError, Mistake
 Complexity: TypeAlias = Literal["simple", "complex", "edge"]
 COMPLEXITIES: tuple[str, ...] = get_args(Complexity)
 
-MAX_EXPANSION = 10_000  # queries one matrix may stand for; more is a mistake in the matrix, not a corpus
+MAX_EXPANSION = 10_000  # queries that one matrix may make; more is a mistake in the matrix
 
 _PLACEHOLDER = re.compile(r"\{\{(?P<literal>[A-Za-z_]\w*)\}\}|\{(?P<name>[A-Za-z_]\w*)\}")
 
@@ -82,7 +82,7 @@ class QueryTemplate(Written):
 
     def _asks(self) -> Iterator[Complaint]:
         if self.prompt is None and self.turns is None:
-            yield (), "says nothing to ask; give it a prompt"
+            yield (), "has no question; give it a prompt"
         if self.prompt is not None and self.turns is not None:
             yield ("turns",), "and prompt exclude each other; a prompt is a conversation of one turn"
 
@@ -99,7 +99,7 @@ class QueryTemplate(Written):
                 yield ("matrix", name), f"is used in no prompt; write {{{name}}} where its values should stand"
         size = math.prod(len(values) for values in matrix.values())
         if size > MAX_EXPANSION:
-            yield ("matrix",), f"stands for {size:,} queries; at most {MAX_EXPANSION:,} make sense"
+            yield ("matrix",), f"makes {size:,} queries; the limit is {MAX_EXPANSION:,}"
         elif len({self._id(values) for values in self._combinations()}) < size:
             yield ("matrix",), "gives two queries one id; is a value there twice?"
 
@@ -116,7 +116,7 @@ class QueryTemplate(Written):
             yield ("turns", index), turn
 
     def expanded(self) -> Iterator[Query]:
-        """Give the queries this stands for, in the order the matrix is written, the last key changing fastest."""
+        """Yield the queries of this template in the order of the matrix; the last key changes fastest."""
         for values in self._combinations():
             turns = tuple(_filled(text, values) for _, text in self._texts())
             yield Query(
@@ -175,17 +175,17 @@ class Corpus:
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 of what is asked and expected, in order; how it was spread over files and matrices does not matter."""
+        """SHA-256 of the expanded queries in order, whichever files and matrices they come from."""
         return content_hash(self.queries)
 
 
 def load(path: str | os.PathLike[str]) -> Corpus:
-    """Read a corpus with what it includes. Raises ``DocumentError`` with every mistake in every file."""
+    """Read a corpus and the files it includes. Raises ``DocumentError`` with every mistake in every file."""
     return load_all([path])[0]
 
 
 def load_all(paths: Sequence[str | os.PathLike[str]]) -> tuple[Corpus, ...]:
-    """Read several corpora to be used together: ids are unique over all of them. Raises ``DocumentError`` as ``load``."""
+    """Read several corpora for one run. Ids must be unique over all of them. Raises ``DocumentError`` as ``load``."""
     loader = _Loader()
     corpora = [loader.corpus(os.path.normpath(path)) for path in paths]
     loader.follow_references()
@@ -200,7 +200,7 @@ def content_hash(queries: Iterable[Query]) -> str:
 
 
 class _Loader:
-    """Reads files and those they include, each once, and goes on after a mistake to find the others."""
+    """Reads files and the files they include, each once. Continues after a mistake to find the others."""
 
     def __init__(self) -> None:
         self.mistakes: list[Mistake] = []
@@ -221,7 +221,7 @@ class _Loader:
         return Corpus(name=name if isinstance(name, str) else Path(file).stem, queries=queries)
 
     def follow_references(self) -> None:
-        """Note every ``same_as`` that names no query, once all files are read."""
+        """Note every ``same_as`` of an unknown query, after all files are read."""
         for document, steps, own, other in self.references:
             if other == own:
                 self.mistakes.append(document.mistake(steps, "names the query itself"))
@@ -289,7 +289,7 @@ def _filled(text: str, values: dict[str, str]) -> str:
 
 
 def _expectation_filled(expectation: Expectation, values: dict[str, str]) -> Expectation:
-    """Fill placeholders in what is expected; braces that name no value are left alone, since patterns are full of them."""
+    """Fill placeholders in an expectation. Other braces stay as they are, because patterns use them."""
     return (
         Expectation.model_validate(_said_filled(expectation.model_dump(exclude_unset=True), values)) if values else expectation
     )

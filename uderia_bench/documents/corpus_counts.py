@@ -1,6 +1,6 @@
-"""How many queries corpora hold, by theme, complexity and expectation, as the README shows them. It judges none.
+"""Numbers of queries in corpora by theme, complexity and expectation, for the documentation.
 
-A theme is a file: the queries a corpus brings itself, without those it includes.
+A theme is a file: the queries of a corpus without those it includes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from uderia_bench.documents.corpus import COMPLEXITIES, Corpus, Query
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """One row: a corpus and what its queries are. ``trials`` counts the turns of conversations singly."""
+    """Counts of one corpus. ``trials`` counts each turn of a conversation."""
 
     name: str
     queries: int
@@ -37,9 +37,9 @@ def count(name: str, queries: Sequence[Query]) -> Counts:
 
 
 def table(corpora: Sequence[Corpus]) -> tuple[Counts, ...]:
-    """Return a row a corpus, in the order given, and one for all.
+    """Return one row per corpus, in the order given, and one for all.
 
-    A query that several corpora have (by ``include``) is counted in the smallest of them, which is the one that brings it.
+    A query of several corpora (by ``include``) is counted in the smallest of them, which defines it.
     """
     home: dict[str, str] = {}
     for corpus in sorted(corpora, key=lambda each: len(each.queries)):

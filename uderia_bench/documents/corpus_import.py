@@ -1,7 +1,7 @@
-"""Questions from elsewhere as a corpus: a list of lines, CSV, JSON lines, Uderia's own session files. Text in, YAML text out.
+"""Import of questions into a corpus: from lines, CSV, JSON lines or session files of Uderia to YAML text.
 
-The same question asked twice is one query: case, white space and the final mark aside. Ids are made of a question's first
-words, so they are the same tomorrow whatever stands around it, and what an author renames stays renamed only in their file.
+Questions that differ only in case, white space or the final mark are one query. Ids are made of a question's first
+words, so another import gives the same ids.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from uderia_bench.documents.corpus import COMPLEXITIES, Query
 from uderia_bench.errors import UsageError
 
 MOST_QUERIES = 10_000
-"""More is a log and not a corpus: draw a sample of it first."""
+"""The most questions of one import. Draw a sample from a longer log first."""
 
 _ID_WORDS, _ID_LENGTH = 6, 48
 _COMMENT = "#"
-_BRACED = re.compile(r"\{([A-Za-z_]\w*)\}")  # the corpus would take it for a placeholder
+_BRACED = re.compile(r"\{([A-Za-z_]\w*)\}")  # a corpus would read it as a placeholder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """One question or conversation as it was found; ``id`` and ``complexity`` only where the source names them."""
+    """One question or conversation of a source; ``id`` and ``complexity`` only if the source has them."""
 
     turns: tuple[str, ...]
     id: str | None = None
@@ -39,7 +39,7 @@ class Question:
 
 
 def from_text(text: str) -> Iterator[Question]:
-    """Read a question a line; empty lines and those that begin with ``#`` are passed over."""
+    """Read one question per line. Empty lines and lines that begin with ``#`` are skipped."""
     for line in text.splitlines():
         prompt = line.strip()
         if prompt and not prompt.startswith(_COMMENT):
@@ -47,9 +47,9 @@ def from_text(text: str) -> Iterator[Question]:
 
 
 def from_csv(text: str, *, column: str = "prompt") -> Iterator[Question]:
-    """Read a question a row; ``id``, ``complexity`` and ``tags`` (with spaces between) are read where there are such columns.
+    """Read one question per row, with the columns ``id``, ``complexity`` and ``tags`` (separated by spaces) if present.
 
-    Raises ``UsageError`` where the column is not there.
+    Raises ``UsageError`` if there is no such column.
     """
     rows = csv.DictReader(io.StringIO(text))
     if column not in (rows.fieldnames or ()):
@@ -58,7 +58,7 @@ def from_csv(text: str, *, column: str = "prompt") -> Iterator[Question]:
 
 
 def from_jsonl(text: str, *, field: str = "prompt") -> Iterator[Question]:
-    """Read a question an object, one object a line, with the same fields as CSV; raises ``UsageError`` with the line."""
+    """Read one question per line of JSON, with the same fields as CSV; raises ``UsageError`` with the line."""
     objects: list[Mapping[str, Any]] = []
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
@@ -66,7 +66,7 @@ def from_jsonl(text: str, *, field: str = "prompt") -> Iterator[Question]:
         try:
             value = orjson.loads(line)
         except orjson.JSONDecodeError as error:
-            raise UsageError(f"line {number} is no JSON: {error}") from None
+            raise UsageError(f"line {number} is not JSON: {error}") from None
         if not isinstance(value, dict) or not isinstance(value.get(field), str):
             raise UsageError(f"line {number} has no text under {field!r}")
         objects.append(value)
@@ -74,18 +74,18 @@ def from_jsonl(text: str, *, field: str = "prompt") -> Iterator[Question]:
 
 
 def from_session(body: bytes, *, whole: bool = False) -> Iterator[Question]:
-    """Read what a user asked in one of Uderia's session files (or of ``GET /sessions/{id}/details``), each prompt by itself.
+    """Read the user's prompts from a session file of Uderia (or ``GET /sessions/{id}/details``).
 
-    ``whole``: the session as one conversation. Raises ``UsageError`` where it is no session.
+    Each prompt is a question; with ``whole``, the session is one conversation. Raises ``UsageError`` for another file.
     """
     try:
         session = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise UsageError(f"no JSON: {error}") from None
+        raise UsageError(f"not JSON: {error}") from None
     found = session.get("session", session) if isinstance(session, dict) else {}
     history = found.get("session_history") if isinstance(found, dict) else None
     if not isinstance(history, list):
-        raise UsageError("no session of Uderia: it has no session_history")
+        raise UsageError("not a session file of Uderia: session_history is missing")
     said = [message for message in history if isinstance(message, dict) and message.get("role") == "user"]
     prompts = tuple(
         message["content"].strip()
@@ -99,9 +99,9 @@ def from_session(body: bytes, *, whole: bool = False) -> Iterator[Question]:
 
 
 def folded(questions: Iterable[Question]) -> tuple[Question, ...]:
-    """Return each question once, in the order of first asking, with the tags of all its askings.
+    """Return each question once, in the order of its first occurrence, with the tags of all occurrences.
 
-    Raises ``UsageError`` where there are more than ``MOST_QUERIES``.
+    Raises ``UsageError`` for more than ``MOST_QUERIES``.
     """
     first: dict[tuple[str, ...], Question] = {}
     for question in questions:
@@ -115,7 +115,7 @@ def folded(questions: Iterable[Question]) -> tuple[Question, ...]:
 
 
 def to_yaml(questions: Sequence[Question], *, name: str, tags: Sequence[str] = (), label: bool = False) -> str:
-    """Return a corpus file; ``label``: with a proposed complexity, and why, where the source has none."""
+    """Return a corpus file. With ``label``, queries without a complexity get a proposal with its reason."""
     lines = ["version: 1", f"name: {_quoted(name)}", "queries:"]
     taken = {question.id for question in questions if question.id}
     for question in questions:
@@ -168,23 +168,23 @@ def _free_id(prompt: str, taken: set[str]) -> str:
 
 
 def _label(text: str) -> str:
-    """Return text as an id or a tag may be (``documents.texts.Label``)."""
+    """Remove the characters that an id or a tag cannot have (``documents.yaml.texts.Label``)."""
     return "".join(character for character in text if character.isprintable() and character not in "[]").strip()
 
 
 def _escaped(prompt: str) -> str:
-    """Write braces that the corpus would take for a placeholder as the text itself."""
+    """Double the braces that a corpus would read as a placeholder."""
     return _BRACED.sub(r"{{\1}}", prompt)
 
 
 def _quoted(text: str) -> str:
-    """Return text as a double-quoted scalar: JSON's is one of YAML 1.2; what is no character becomes a question mark."""
+    """Return text as a double-quoted scalar, which JSON and YAML 1.2 share. Half characters become question marks."""
     whole = text.encode("utf-8", "replace").decode()
     return "".join(map(_printable, orjson.dumps(whole).decode()))
 
 
 def _printable(character: str) -> str:
-    """Escape what YAML or an editor would not show."""
+    """Escape a character that YAML or an editor would not show."""
     if character.isprintable():
         return character
     return f"\\U{ord(character):08x}"

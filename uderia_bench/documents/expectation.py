@@ -1,7 +1,7 @@
-"""What a corpus may expect of an answer: the grammar, checked for sense; ``expectations`` does the judging.
+"""Expectations of an answer in a corpus, as validated models; ``reading.expectations`` judges them.
 
-One entry says one thing: ``contains: "3"``, ``number: {value: 3, tolerance: 0.5}``, ``any: [...]`` of several. ``weight`` and
-``turn`` stand beside it.
+Each entry has one kind: ``contains: "3"``, ``number: {value: 3, tolerance: 0.5}``, or ``any: [...]`` of several.
+``weight`` and ``turn`` may be set next to it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from uderia_bench.documents.yaml.quantities import Share
 from uderia_bench.documents.yaml.texts import Label, Text, Texts
 
 MOST_DESCENTS = 2
-"""``..`` in one JSONPath: each multiplies the places to visit by the size of the answer."""
+"""The most ``..`` in one JSONPath: each multiplies the places to visit by the size of the answer."""
 
 MOST_NESTED = 4
-"""Levels of ``any`` and ``all``; a reader of the corpus is lost before."""
+"""The most levels of ``any`` and ``all``, so that a corpus stays readable."""
 
 
 def _pattern(value: str) -> str:
@@ -30,7 +30,7 @@ def _pattern(value: str) -> str:
     try:
         regex.compile(value)
     except (regex.error, OverflowError, RecursionError, ValueError) as error:
-        raise wrong(((), f"is no regular expression: {error}")) from None
+        raise wrong(((), f"is not a regular expression: {error}")) from None
     return value
 
 
@@ -44,12 +44,12 @@ def _path(value: str) -> str:
     try:
         jsonpath.JSONPathEnvironment(strict=True).compile(value)
     except (jsonpath.JSONPathError, RecursionError) as error:
-        raise wrong(((), f"is no JSONPath (RFC 9535): {str(error).splitlines()[0]}")) from None
+        raise wrong(((), f"is not a JSONPath (RFC 9535): {str(error).splitlines()[0]}")) from None
     return value
 
 
 def _under(key: str, *kinds: type) -> BeforeValidator:
-    """Take the short form of a mapping: what is of these kinds is the value of ``key``."""
+    """Accept a short form: a value of these types instead of a mapping with ``key``."""
     return BeforeValidator(lambda value: {key: value} if isinstance(value, kinds) and not isinstance(value, bool) else value)
 
 
@@ -150,7 +150,7 @@ class Expectation(Written):
         said = self.model_fields_set - _BESIDE
         if len(said) != 1 or getattr(self, next(iter(said))) is None:
             kinds = ", ".join(name for name in type(self).model_fields if name not in _BESIDE)
-            raise wrong(((), f"should say one of {kinds}; begin each with its own dash"))
+            raise wrong(((), f"should have one of {kinds}; begin each with its own dash"))
         if findings := [*self._misplaced(), *self._too_deep()]:
             raise wrong(*findings)
         return self
@@ -181,17 +181,17 @@ class Expectation(Written):
 
     @property
     def value(self) -> Any:
-        """What is expected, as the kind's judgement takes it."""
+        """The expected value, as the kind's judgement takes it."""
         return self.custom.value if self.custom is not None else getattr(self, self._set())
 
     @property
     def said(self) -> str:
-        """What is expected, as the corpus says it: a text as it is, anything else as JSON."""
+        """The expected value as it is written in the corpus: a text unchanged, anything else as JSON."""
         said = _shortened(self.model_dump(mode="json", exclude_unset=True)[self._set()])
         return said if isinstance(said, str) else orjson.dumps(said).decode()
 
     def named(self) -> Iterator[tuple[Steps, str, Any]]:
-        """Give this and all parts of it: the steps to it, its kind and its value."""
+        """Yield this expectation and its parts: the steps to it, its kind and its value."""
         yield (), self.kind, self.value
         for steps, part in self._parts():
             yield from ((steps + below, kind, value) for below, kind, value in part.named())
@@ -205,7 +205,7 @@ _BESIDE = frozenset({"weight", "turn"})
 
 
 def _shortened(said: Any) -> Any:
-    """Write whole numbers without a fraction, as their writer most likely did."""
+    """Write whole numbers without a fraction, as most people write them."""
     match said:
         case float() if said.is_integer():
             return int(said)

@@ -1,8 +1,8 @@
-"""What an experiment may say: servers, arms, how much and how hard to ask, and what is worth acting on. It sends nothing.
+"""Experiment files: servers, arms, load, and the effects that are worth acting on.
 
-``load`` reads the file, what stands above it (``--set``, flags, the environment) and its corpora, and reports all mistakes in
-all of them at once. Names that only a layer above knows (metrics in ``margins``, the grammar of ``gates``) are checked there,
-by checks it passes in.
+``load`` reads the file, its overrides (``--set``, flags, the environment) and its corpora, and reports the mistakes of
+all of them together. Names from other rooms (metrics in ``margins``, the grammar of ``gates``) are checked by functions
+that the caller passes.
 """
 
 from __future__ import annotations
@@ -60,11 +60,11 @@ from uderia_bench.errors import DocumentError, Mistake
 __all__ = ["ENDS_IT", "SIM", "Experiment", "load", "parse"]
 
 ENDS_IT = ("grace", "outage", "on_quota", "budget")
-"""Keys that say what ends a run early: they change nothing of what is asked, so a ``resume`` may set them anew."""
+"""Keys that only end a run early. They do not change the questions, so ``resume`` may set them again."""
 
 
 def _on_or_off(said: Any) -> Any:
-    """Read a truth as the word for it: YAML before 1.2 makes one of ``on``, and people write it."""
+    """Accept true and false for ``on`` and ``off``, as YAML before 1.2 does."""
     return ("off", "on")[said] if isinstance(said, bool) else said
 
 
@@ -148,8 +148,8 @@ class Experiment(Written):
     @field_validator("session_profile")
     @classmethod
     def _sessions_do_not_switch_profiles_under_trials(cls, value: str, info: ValidationInfo) -> str:
-        # Creating a session without a profile switches the server's state under the trials in flight: 17 of 48 reports came
-        # from the wrong model, 0 of 48 with the arm's profile on the session
+        # Creating a session without a profile changes the server's state for the trials in flight. 17 of
+        # 48 reports came from the wrong model; with the arm's profile on the session, 0 of 48
         # (docs/reference/measured.md, "Overlapping arms contaminate each other").
         load, arms = info.data.get("load"), info.data.get("arms")
         if value == "default" and load and arms and _overlap(load, arms):
@@ -163,7 +163,7 @@ class Experiment(Written):
 
     @property
     def queries(self) -> tuple[Query, ...]:
-        """The queries to ask: of all that the filter keeps the sample, of that the shard, in the order they are written."""
+        """The queries to ask, in the order of the files: filter first, then sample, then shard."""
         kept = tuple(query for each in self._corpora for query in each.queries if self.filter.keeps(query))
         if (drawn := self.sample) is not None:
             seed = self.seed if drawn.seed is None else drawn.seed
@@ -183,21 +183,21 @@ class Experiment(Written):
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 of all that is said and of the queries to ask; where the files lie and what ends it early do not matter."""
+        """SHA-256 of the settings and the queries, without the paths of files and the keys of ``ENDS_IT``."""
         said = self.model_dump(mode="json", exclude={"corpus": True, "sim": {"faults"}, **dict.fromkeys(ENDS_IT, True)})
         said["queries"] = corpus.content_hash(self.queries)
         return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
     def arm(self, name: str) -> Arm:
-        """Return the arm of that name; raises ``KeyError`` where there is none."""
+        """Return the arm of that name; raises ``KeyError`` for an unknown one."""
         return {arm.name: arm for arm in self.arms}[name]
 
     def server_of(self, arm: str) -> str:
-        """Where an arm is asked: its own server, or else the experiment's."""
+        """Return the server of an arm: its own, or else the experiment's."""
         return self.arm(arm).server or self.server
 
     def place(self, path: str) -> Place:
-        """Where a dotted path such as ``margins.latency_s`` is written: file and line."""
+        """Return the file and line of a dotted path such as ``margins.latency_s``."""
         return self._document.place(steps_of(path))
 
 
@@ -210,16 +210,16 @@ def load(
 ) -> Experiment:
     """Read an experiment and its corpora. Raises ``DocumentError`` with every mistake in any of them.
 
-    ``overrides`` stand above the file (``"load.concurrency=4"`` as ``--set`` has it, or an ``Override`` with another origin),
-    ``fallbacks`` below it: they fill in what nobody said. An override that leads nowhere is a ``UsageError``.
-    ``checks`` are those of a layer that knows more; what they find comes with the rest.
+    ``overrides`` replace values of the file (``"load.concurrency=4"`` as in ``--set``, or an ``Override`` with
+    another origin). ``fallbacks`` fill in values that are not set. An override of a path that does not exist
+    is a ``UsageError``. ``checks`` find further mistakes, which are reported with the others.
     """
     document = set_values(_one_form(read(path)), overrides)
     return parse(set_values(document, [each for each in fallbacks if document.value(each.steps) is None]), checks=checks)
 
 
 def parse(document: Document, corpora: tuple[Corpus, ...] | None = None, *, checks: Iterable[Rule] = ()) -> Experiment:
-    """Make an experiment of a document, with ``corpora`` in place of the files it names; raises as ``load``."""
+    """Make an experiment from a document, with ``corpora`` instead of the files it names; raises as ``load``."""
     document = _one_form(document)
     document = _from_here(document, *_corpus_steps(document), (SIM, "faults")) if corpora is None else document
     mistakes: list[Mistake] = []
@@ -242,7 +242,7 @@ def parse(document: Document, corpora: tuple[Corpus, ...] | None = None, *, chec
 
 
 def _one_form(document: Document) -> Document:
-    """Bring what can be written in several ways into one: no name, the embedded server tuned in or beside ``server``."""
+    """Normalise what can be written in several ways: the name, and the settings of the embedded server."""
     if not isinstance(document.data, dict):
         return document
     if "name" not in document.data:
@@ -256,7 +256,7 @@ def _one_form(document: Document) -> Document:
 
 
 def _from_here(document: Document, *paths: Steps) -> Document:
-    """Turn paths that are relative to the document's file into paths from where we are."""
+    """Turn paths relative to the document's file into paths relative to the current directory."""
     folder = Path(document.file).parent
     for steps in paths:
         if isinstance(path := document.value(steps), str) and path.strip():
@@ -273,7 +273,7 @@ def _corpora(document: Document) -> tuple[Corpus, ...]:
     said = {steps: document.value(steps) for steps in _corpus_steps(document)}
     if not said or None in said.values():
         raise DocumentError((document.mistake(("corpus",), "is missing"),))
-    files = {steps: path for steps, path in said.items() if isinstance(path, str) and path.strip()}  # the model refuses others
+    files = {steps: path for steps, path in said.items() if isinstance(path, str) and path.strip()}  # the model rejects others
     there = os.path.exists  # Path.exists raises where no path can be so long
     if missing := [document.mistake(steps, f"no such file: {path}") for steps, path in files.items() if not there(path)]:
         raise DocumentError(tuple(missing))
@@ -315,21 +315,21 @@ def _contrasts_name_arms(data: Any) -> Iterator[Complaint]:
 
 
 def _sweep_stands_alone(data: Any) -> Iterator[Complaint]:
-    """Find what a sweep of concurrency leaves no room for; a manifest, which says every default, is not asked."""
+    """Find keys that conflict with a sweep of concurrency. A manifest, which has all defaults, is not checked."""
     load = data.get("load") if isinstance(data, dict) else None
     if not isinstance(load, dict) or load.get("sweep") is None:
         return
     if data.get("stop") is not None:
-        yield ("stop",), "has no place beside load.sweep: a run that has decided early would leave levels out"
+        yield ("stop",), "cannot be combined with load.sweep: a run that ends early would skip levels"
     if load.get("arrivals", "closed") != "closed":
         return
     if "concurrency" in load:
-        yield ("load", "concurrency"), "is what load.sweep changes; take one of the two out"
+        yield ("load", "concurrency"), "is what load.sweep changes; remove one of them"
     for index, arm in entries(data, "arms"):
         if arm.get("concurrency") is not None:
             yield (
                 ("arms", index, "concurrency"),
-                "would hold the arm below the levels of load.sweep; take one of the two out",
+                "would keep the arm below the levels of load.sweep; remove one of them",
             )
 
 

@@ -1,7 +1,4 @@
-"""The parts of an experiment, each what may stand under one of its keys: arms, load, filter, sample, judge and their like.
-
-What they mean together is the experiment's business.
-"""
+"""Models of the keys of an experiment: arms, contrasts, load, filter, sample, judge, budget and others."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from uderia_bench.documents.yaml.quantities import Duration, Patience, Rate
 from uderia_bench.documents.yaml.texts import Label, Text, one_or_more
 
 SIM = "sim"
-"""The server's name that means the embedded Uderia."""
+"""The name that stands for the embedded Uderia."""
 
 
 def _address(value: Any) -> Any:
@@ -28,7 +25,7 @@ def _address(value: Any) -> Any:
     try:
         parts = urlsplit(value)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number, half an IPv6 address
+    except ValueError:  # a port that is not a number, half an IPv6 address
         usable = False
     if not usable:
         raise wrong(((), f"should be an address such as http://localhost:5050, or {SIM}"))
@@ -78,7 +75,7 @@ class Contrast(Written):
 
 def _arrivals(value: Any) -> Any:
     if value in ("ramp", "sweep"):
-        raise wrong(((), f"should be closed, constant or poisson; {value} is a key of its own beside it"))
+        raise wrong(((), f"should be closed, constant or poisson; {value} is a separate key of load"))
     return value
 
 
@@ -131,9 +128,9 @@ class Load(Written):
         if arrivals in {"constant", "poisson"} and rate is None and info.data.get("sweep", ()) is None:
             raise wrong(((), f"is missing; arrivals: {arrivals} needs one, such as rate: 2/s"))
         if arrivals == "closed" and rate is not None:
-            raise wrong(((), "needs arrivals: constant or poisson; a closed loop asks when an answer is in"))
+            raise wrong(((), "needs arrivals: constant or poisson; a closed loop sends a query when an answer has arrived"))
         if rate is not None and sweep is not None:
-            raise wrong(((), "is what the sweep changes; take one of the two out"))
+            raise wrong(((), "is what the sweep changes; remove one of them"))
         return rate
 
     @field_validator("ramp")
@@ -141,7 +138,7 @@ class Load(Written):
     def _has_something_to_raise(cls, ramp: float, info: ValidationInfo) -> float:
         said = info.data
         if ramp and said.get("sweep") is not None:
-            raise wrong(((), "has no place in a sweep, which raises the load level by level; take one of the two out"))
+            raise wrong(((), "cannot be combined with a sweep, which raises the load level by level; remove one of them"))
         alone = said.get("concurrency") == 1 or said.get("isolation") == "trial"
         if ramp and said.get("arrivals") == "closed" and alone:
             raise wrong(((), "has nothing to raise: one trial is in flight at a time"))
@@ -149,11 +146,11 @@ class Load(Written):
 
     @property
     def levels(self) -> tuple[float | None, ...]:
-        """The levels of the sweep, ascending; None alone where there is none."""
+        """The levels of the sweep, ascending; a single None without a sweep."""
         return self.sweep or (None,)
 
     def at(self, level: float | None) -> Load:
-        """Return the load at one level of the sweep, itself where there is none."""
+        """Return the load at one level of the sweep; the load itself without a level."""
         if level is None:
             return self
         own: dict[str, Any] = {"concurrency": int(level)} if self.arrivals == "closed" else {"rate": level}
@@ -161,7 +158,7 @@ class Load(Written):
 
 
 def _is_slots(level: Any) -> bool:
-    """Whether a level counts trials in flight; a manifest has it as a float."""
+    """Whether a level is a number of trials in flight, which a manifest stores as a float."""
     return not isinstance(level, bool) and isinstance(level, int | float) and level >= 1 and level == int(level)
 
 
@@ -241,7 +238,7 @@ class Price(Written):
 
 def _judges(value: str) -> str:
     if value == SIM:
-        raise wrong(((), "should be an address; the embedded Uderia judges nothing"))
+        raise wrong(((), "should be an address; the embedded Uderia cannot judge"))
     return value
 
 

@@ -1,6 +1,6 @@
-"""A part of the queries: a sample drawn by seed, or one shard of several. Pure, and the same on every machine.
+"""Samples of the queries by seed, and shards. They are the same on every machine.
 
-Both go by a hash of seed, purpose and id, as the plan does: one query more or less in a corpus moves few others.
+Both use a hash of seed, purpose and id, as the plan does. One query more or less in a corpus changes few others.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ def everything(_: Query) -> str:
 
 
 def by_complexity(query: Query) -> str:
-    """Put queries of one complexity into one stratum; those without a label are one too."""
+    """Put queries of one complexity into one stratum, and those without a label into another."""
     return query.complexity or ""
 
 
 def sample(queries: Sequence[Query], n: int, *, seed: int, by: Stratum = everything) -> tuple[Query, ...]:
-    """Return ``n`` queries, each stratum as large in the sample as among all of them, in the order they are written.
+    """Return ``n`` queries in the order of the files, each stratum in proportion to its size.
 
-    Shares are rounded by largest remainder, so they add up to ``n``; with ``n`` at least as large as the number of strata,
-    none comes out empty. All queries where there are no more than ``n``.
+    Shares are rounded by largest remainder, so they add up to ``n``. No stratum is empty if ``n`` is at least the
+    number of strata. Returns all queries if there are at most ``n``.
     """
     if n >= len(queries):
         return tuple(queries)

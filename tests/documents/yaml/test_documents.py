@@ -32,7 +32,7 @@ def values(text):
 
 
 def complaint(text, *checks):
-    """Return what is said about a text that is no tree."""
+    """Return the mistakes of a text that is not a tree."""
     with pytest.raises(DocumentError) as caught:
         validate(Tree, read_text(text, file="tree.yaml"), *checks)
     return str(caught.value)
@@ -96,17 +96,17 @@ def test_an_anchor_repeats_what_it_names():
         ("a: `x`\n", "f.yaml:1: a value cannot begin with `; put it in quotes"),
         (
             "prompt: count: all\n",
-            "f.yaml:1: a colon stands where none can; check the indentation, and put text with a colon in quotes",
+            "f.yaml:1: a colon is not allowed here; check the indentation, and put text with a colon in quotes",
         ),
         ("a: 1\nb: 'x\nc: 2\n", "f.yaml:2: a quote opened here is never closed"),
         ("a: 1\nb: [1,\nc\n", "f.yaml:2: a bracket opened here is never closed"),
-        ("- a\nb: c\n", "f.yaml:2: this does not continue what stands above it; check the indentation"),
+        ("- a\nb: c\n", "f.yaml:2: this does not continue the lines above; check the indentation"),
         ("a: *b\n", "f.yaml:1: *b refers to nothing above it; write &b at what it should repeat"),
         ("a: &a [*a]\n", "f.yaml:1: *a refers to nothing above it; write &a at what it should repeat"),
         ("? [a]\n: b\n", "f.yaml:1: a key must be plain text"),
         ("a: 1\n---\na: 2\n", "f.yaml:2: a second document begins here; a file holds one"),
         ("a: 1\nb: \x07\n", "f.yaml:2: the character #x0007 is not allowed in YAML"),
-        ('a: 1\nb: "\\UFFFFFFFF"\n', "f.yaml:2: has a \\U escape that stands for no character"),
+        ('a: 1\nb: "\\UFFFFFFFF"\n', "f.yaml:2: has a \\U escape that is not a character"),
         (f"a: {'[' * (MAX_DEPTH + 1)}", f"f.yaml:1: is nested more than {MAX_DEPTH} levels deep"),
     ],
 )
@@ -121,7 +121,7 @@ def test_aliases_cannot_explode():
     """Ten lines that stand for a billion values are refused, at once."""
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
-    with pytest.raises(DocumentError, match=r"^f.yaml:6: says more than 500,000 values, aliases followed$"):
+    with pytest.raises(DocumentError, match=r"^f.yaml:6: has more than 500,000 values, counted through aliases$"):
         read_text("\n".join(lines), file="f.yaml")
 
 
@@ -194,14 +194,14 @@ evergreen: !!bool yes
         ("name: a\nby_name: 2", "tree.yaml:2: by_name: should be a mapping (key: value), not 2"),
         ("name: a\nleaves: [{weight: .nan}]", "tree.yaml:2: leaves.0.weight: must be a finite number, not nan"),
         ("name: a\nleaves: [{weight: heavy}]", "tree.yaml:2: leaves.0.weight: should be a number, not 'heavy'"),
-        (f"name: a\nheight: {'9' * 5000}", "tree.yaml:2: height: is a number of 5,000 digits; at most 18 make sense"),
+        (f"name: a\nheight: {'9' * 5000}", "tree.yaml:2: height: is a number of 5,000 digits; the limit is 18"),
         ("- name: a", "tree.yaml: should be a mapping (key: value), not a list"),
         ("%YAML 1.1\n---\nname: a\n", "tree.yaml:2: is read as YAML 1.2; take the %YAML line out"),
         (
             "name: a\nzzz: 1",
             "tree.yaml:2: zzz: unknown key; known: name, height, leaves, by_name, evergreen",
         ),
-        ('name: "\\ud800"', "tree.yaml:1: name: has half of a surrogate pair, which is no character"),
+        ('name: "\\ud800"', "tree.yaml:1: name: has half of a surrogate pair, which is not a character"),
     ],
 )
 def test_a_mistake_says_what_is_wanted_and_what_was_found(text, message):
@@ -235,7 +235,7 @@ def test_wrong_carries_several_findings_below_the_value():
 
 
 def test_entries_bear_values_of_any_shape():
-    """A check may walk what nobody has validated."""
+    """A check also walks values that are not valid."""
     assert list(yaml.entries({"a": ({"b": 1}, 3, {"c": 2})}, "a")) == [(0, {"b": 1}), (2, {"c": 2})]
     assert [list(yaml.entries(data, "a")) for data in ({"a": 3}, {}, None, ())] == [[], [], [], []]
 
@@ -243,8 +243,8 @@ def test_entries_bear_values_of_any_shape():
 # ---- overriding
 
 
-def test_set_values_stand_above_the_file_and_the_last_one_wins():
-    """Keys are added, entries replaced and appended; the value is YAML; the document that was read stays as it was."""
+def test_set_values_replace_those_of_the_file_and_the_last_one_counts():
+    """Keys are added, entries replaced and appended. Values are YAML, and the document that was read does not change."""
     document = read_text("name: oak\nleaves:\n  - {weight: 1}\n", file="f.yaml")
     assignments = ["height=2", "height=3", "leaves.0.colour=green", "leaves.1.weight=2.5", "by_name={a: {weight: 4}}"]
     tree = validate(Tree, set_values(document, assignments))

@@ -1,8 +1,8 @@
-"""Documents written by people: read strictly, changed by ``--set``, checked against a model, all mistakes at once.
+"""Documents written by people: read strictly, changed by ``--set``, and validated with all mistakes at once.
 
-``read`` makes a ``Document`` of a YAML file (``reading``), ``set_values`` changes it (``document``), ``validate`` makes a
-model of it or raises a ``DocumentError`` with every mistake and its place (``checking``). What a document may say is the
-business of ``corpus`` and ``experiment``.
+``read`` turns a YAML file into a ``Document`` (``reading``), and ``set_values`` changes it (``overrides``). ``validate``
+makes a model of it, or raises a ``DocumentError`` with every mistake and its place (``checking``). The models of
+documents are in ``corpus`` and ``experiment``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""A document against a pydantic model: the model, or every mistake in plain words with its file, line and path.
+"""Validation of a document against a pydantic model, with every mistake in plain words, with file, line and path.
 
-pydantic finds the mistakes; its wording is for programmers, so each kind of error is said again for the writer of a YAML
-file. What one model cannot see (an arm named in a contrast that no arm has) is a *check*: a function of the raw values, run
-even where the model did not validate, so that nobody mends one mistake to meet the next.
+pydantic finds the mistakes. Its wording is for programmers, so each kind of error is reworded for the writer of a YAML
+file. A mistake that one model cannot see, such as a contrast of an unknown arm, is found by a *check*: a function of the
+raw values. Checks run even if the model does not validate, so that all mistakes are reported together.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from uderia_bench.documents.yaml.document import Document, Steps
 from uderia_bench.errors import DocumentError
 
 Complaint = tuple[Steps, str]
-"""Something wrong: where, and what to do about it."""
+"""A mistake: where it is, and what to do about it."""
 
 Rule = Callable[[Any], Iterable[Complaint]]
-"""Raw values in, findings out; must bear values of any shape."""
+"""A function from raw values of any shape to mistakes."""
 
 _LONGEST_ECHO = 40  # characters of a wrong value that a message repeats
 
 
 class Written(BaseModel):
-    """A model of something people write: immutable, no unknown keys, no guessing of types ("3" is not 3)."""
+    """Base of the models of documents: immutable, without unknown keys, with strict types ("3" is not 3)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -36,12 +36,12 @@ _Model = TypeVar("_Model", bound=Written)
 
 
 def wrong(*findings: Complaint) -> PydanticCustomError:
-    """Make the error a validator raises: messages for the writer, each at steps below the value being validated."""
+    """Make the error that a validator raises, with messages at steps below the validated value."""
     return PydanticCustomError("wrong", "{findings}", {"findings": findings})
 
 
 def validate(model: type[_Model], document: Document, *checks: Rule) -> _Model:
-    """Return the document as ``model``. Raises ``DocumentError`` with the mistakes of writing, model and checks, by line."""
+    """Return the document as ``model``. Raises ``DocumentError`` with the mistakes of YAML, model and checks, by line."""
     findings: list[Complaint] = []
     validated: _Model | None = None
     try:
@@ -57,7 +57,7 @@ def validate(model: type[_Model], document: Document, *checks: Rule) -> _Model:
 
 
 def entries(data: Any, key: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Give the mappings in the list at ``key`` with their indices, whatever else stands there: what a check walks over."""
+    """Yield the mappings in the list at ``key`` with their indices, for checks. Other values are skipped."""
     listed = data.get(key) if isinstance(data, dict) else None
     for index, entry in enumerate(listed if isinstance(listed, tuple) else ()):
         if isinstance(entry, dict):
@@ -90,7 +90,7 @@ def _findings(error: ValidationError, model: type[Written], document: Document) 
 
 
 def _written_at(loc: Steps, data: Any) -> Steps:
-    """Leave out of pydantic's location what nobody wrote: the names it gives to the branches of a union, ``[key]``."""
+    """Remove pydantic's own names from a location: those of the branches of a union, and ``[key]``."""
     steps: list[str | int] = []
     for position, step in enumerate(loc):
         is_last = position + 1 == len(loc)
@@ -152,7 +152,7 @@ def _in_plain_words(detail: ErrorDetails) -> str:
 
 
 def echo(value: Any) -> str:
-    """Repeat what was written, short enough for one line."""
+    """Repeat a written value, short enough for one line."""
     match value:
         case None:
             return "empty"

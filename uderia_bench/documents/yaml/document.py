@@ -1,4 +1,4 @@
-"""A document as values: what it says, and where each part of it stands. It reads no file and judges nothing."""
+"""The values of a document, with the place where each was written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 from uderia_bench.errors import Mistake
 
 Steps: TypeAlias = tuple[str | int, ...]
-"""The way to a value inside a document: keys and list indices from 0, as in ``("queries", 3, "prompt")``."""
+"""The path to a value inside a document: keys and list indices from 0, as in ``("queries", 3, "prompt")``."""
 
 
 class Place(NamedTuple):
@@ -19,7 +19,7 @@ class Place(NamedTuple):
     line: int | None
 
     def seen_from(self, file: str) -> str:
-        """Name this place in a message that stands at ``file``: the line alone where it is the same file."""
+        """Name this place in a message about ``file``: only the line if it is the same file."""
         if self.line is None:
             return self.file
         return f"line {self.line}" if file == self.file else f"{self.file}:{self.line}"
@@ -27,7 +27,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Override:
-    """A value that stands above the file's; ``origin`` is what its mistakes point at, as in ``--repeats 3``."""
+    """A value that replaces the file's. Mistakes in it name its ``origin``, as in ``--repeats 3``."""
 
     steps: Steps
     value: Any
@@ -38,8 +38,8 @@ class Override:
 class Document:
     """Plain values (``dict``, ``tuple``, ``str``, ``int``, ``float``, ``bool``, ``None``) with the place each was written at.
 
-    ``mistakes`` are those of the writing itself (a key given twice, a tag): the values are still good enough to be checked, so
-    ``checking.validate`` reports them together with its own.
+    ``mistakes`` are those of the YAML (a key given twice, a tag). The values can still be checked, so
+    ``checking.validate`` reports both together.
     """
 
     file: str
@@ -49,11 +49,11 @@ class Document:
 
     @classmethod
     def of(cls, data: Any, *, file: str) -> Document:
-        """Wrap values that no file holds (a manifest's, a command's); ``file`` is what mistakes should name."""
+        """Wrap values from elsewhere (a manifest, a command). Mistakes in them name ``file``."""
         return cls(file=file, data=frozen(data), places={})
 
     def value(self, steps: Steps) -> Any:
-        """Return what is said at ``steps``, None where nothing is."""
+        """Return the value at ``steps``; None if there is none."""
         found = self.data
         for step in steps:
             try:
@@ -63,22 +63,22 @@ class Document:
         return found
 
     def place(self, steps: Steps) -> Place:
-        """Where ``steps`` was written; for what is not there, the place of the nearest thing around it."""
+        """Return where ``steps`` was written; for a missing value, the place of the nearest one around it."""
         for end in range(len(steps), 0, -1):
             if (place := self.places.get(steps[:end])) is not None:
                 return place
         return Place(self.file, None)
 
     def mistake(self, steps: Steps, message: str) -> Mistake:
-        """Say what is wrong at ``steps``."""
+        """Make the mistake at ``steps``."""
         place = self.place(steps)
         return Mistake(file=place.file, line=place.line, path=dotted(steps) or None, message=message)
 
     def replaced(self, steps: Steps, value: Any, place: Place) -> Document:
-        """Return a copy that says ``value`` at ``steps``, written at ``place``.
+        """Return a copy with ``value`` at ``steps``, written at ``place``.
 
-        A missing key is added, an index one past the end appends. Raises ``LookupError`` where there is no way to ``steps``;
-        its argument is the part of the way that is there.
+        A missing key is added, and an index one past the end appends. Raises ``LookupError`` if ``steps`` cannot
+        exist; its argument is the part of the path that exists.
         """
         data = _replaced(self.data, (), steps, frozen(value))
         outside = {at: written for at, written in self.places.items() if at[: len(steps)] != steps}
@@ -86,7 +86,7 @@ class Document:
         return replace(self, data=data, places={**outside, **made, steps: place})
 
     def copied(self, source: Steps, target: Steps) -> Document:
-        """Return a copy that says at ``target`` what it says at ``source``, each part still at the place it was written."""
+        """Return a copy with the value of ``source`` at ``target``. Each part keeps the place where it was written."""
         copy = self.replaced(target, self.value(source), self.place(source))
         parts = {target + at[len(source) :]: written for at, written in self.places.items() if at[: len(source)] == source}
         return replace(copy, places={**copy.places, **parts})
@@ -98,7 +98,7 @@ def dotted(steps: Steps) -> str:
 
 
 def steps_of(path: str) -> Steps:
-    """Read a dotted path: ``queries.3.prompt``; what is digits is a list index."""
+    """Read a dotted path such as ``queries.3.prompt``. Digits are a list index."""
     return tuple(int(part) if part.isascii() and part.isdigit() else part for part in path.split("."))
 
 

@@ -1,4 +1,4 @@
-"""Values that stand above what a file says: ``--set path=value`` and the flags that are short for it."""
+"""Values that replace those of a file: ``--set path=value`` and the flags that are short for it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from uderia_bench.errors import DocumentError, UsageError
 
 
 def set_values(document: Document, assignments: Iterable[str | Override]) -> Document:
-    """Return the document with values set, later ones winning; mistakes in them then point at the option and not at the file.
+    """Return the document with values set. The last one counts, and mistakes in them name the option, not the file.
 
-    A string is ``path=value``: the path dotted with list indices from 0 (one past the end appends), the value YAML. Raises
-    ``UsageError`` where it is not of that form or leads through something that has no parts. A key that no model knows is
-    found by ``validate``.
+    A string is ``path=value``: a dotted path with list indices from 0 (one past the end appends), and a value in
+    YAML. Raises ``UsageError`` for another form, and for a path through a value without parts. ``validate``
+    finds unknown keys.
     """
     for assignment in assignments:
         override = _assignment(assignment) if isinstance(assignment, str) else assignment

@@ -14,11 +14,11 @@ _SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, 
 _QUANTITY = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*(?P<unit>%|[a-z]*|/\s*[a-z]+)")
 
 
-_MOST = 10**18  # beyond it a whole number is a slip of the hand, and no float
+_MOST = 10**18  # a larger whole number is a typing mistake
 
 
 def _quantity(value: Any) -> tuple[float, str] | None:
-    """Take a number, or text that is a number and a unit, apart; None where it is neither."""
+    """Split a number, or a text of number and unit, into both; None for anything else."""
     if isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < _MOST):
         return float(value), ""
     if isinstance(value, str) and (match := _QUANTITY.fullmatch(value.strip())):
@@ -45,7 +45,7 @@ def _rate(value: Any) -> float:
     quantity = _quantity(value)
     unit = quantity[1].removeprefix("/") if quantity else ""
     if quantity is None or (quantity[1] and not quantity[1].startswith("/")) or unit not in _SECONDS:
-        raise wrong(((), f"should be a rate such as 2/s, 30/min or a number a second, not {echo(value)}"))
+        raise wrong(((), f"should be a rate such as 2/s, 30/min or a number per second, not {echo(value)}"))
     return quantity[0] / _SECONDS[unit]
 
 
@@ -61,13 +61,13 @@ def _share(value: Any) -> float:
 
 
 Duration: TypeAlias = Annotated[float, BeforeValidator(_duration), Field(gt=0)]
-"""Seconds, more than none."""
+"""Seconds, more than 0."""
 
 Patience: TypeAlias = Annotated[float, BeforeValidator(_duration), Field(ge=0)]
-"""Seconds to wait, or not to."""
+"""Seconds to wait, 0 or more."""
 
 Rate: TypeAlias = Annotated[float, BeforeValidator(_rate), Field(gt=0)]
-"""Times a second, more than none."""
+"""A number per second, more than 0."""
 
 Share: TypeAlias = Annotated[float, BeforeValidator(_share)]
 """A part of a whole, 0 to 1."""

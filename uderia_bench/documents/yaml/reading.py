@@ -1,9 +1,8 @@
-"""YAML text in, a ``Document`` out, with the line of every value; what the values mean it does not know.
+"""Strict reading of YAML text into a ``Document`` with the line of every value.
 
-Why events and not ruamel.yaml's own loader: its constructors read dates and ``1_000``, stop at the first duplicate key and
-forget the lines. Its parser is kept; scalars follow the core schema of YAML 1.2 (spec 1.2.2, section 10.3.2), so ``012`` is
-12 and ``no`` is text. Tags are refused, anchors work, and size, depth and aliases are bounded: a document is nobody's
-program.
+Why events instead of ruamel.yaml's loader: its constructors read dates and ``1_000``, stop at the first duplicate key
+and lose the lines. Only its parser is used. Scalars follow the core schema of YAML 1.2 (spec 1.2.2, section 10.3.2), so
+``012`` is 12 and ``no`` is text. Tags are errors, anchors work, and size, depth and aliases are limited.
 """
 
 from __future__ import annotations
@@ -32,10 +31,10 @@ from ruamel.yaml.reader import ReaderError
 from uderia_bench.documents.yaml.document import Document, Place, Steps, dotted
 from uderia_bench.errors import DocumentError, Mistake
 
-MAX_BYTES = 4 * 2**20  # some 20,000 queries; more is a wrong file, not a corpus
-MAX_DEPTH = 32  # the deepest thing a document may say is 6 levels down
-MAX_DIGITS = 18  # what fits 64 bits, as JSON readers and SQLite have them
-MAX_VALUES = 500_000  # values after aliases are followed: what MAX_BYTES could hold without them, so aliases cannot explode
+MAX_BYTES = 4 * 2**20  # about 20,000 queries; a larger file is not a corpus
+MAX_DEPTH = 32  # the deepest value of a document is at level 6
+MAX_DIGITS = 18  # fits into 64 bits, the limit of JSON readers and SQLite
+MAX_VALUES = 500_000  # values, counted through aliases, so that aliases cannot multiply without limit
 
 _WORDS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
@@ -46,23 +45,23 @@ _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _INTEGERS = ((re.compile(r"[-+]?[0-9]+"), 10), (re.compile(r"0o[0-7]+"), 8), (re.compile(r"0x[0-9a-fA-F]+"), 16))
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 
-_IN_PLAIN_WORDS = (  # what ruamel.yaml's scanner says, and what a writer can do about it
+_IN_PLAIN_WORDS = (  # messages of ruamel.yaml's scanner, and what a writer can do
     (r"'\t' that cannot start any token", "a tab cannot indent YAML; use spaces"),
     ("'@' that cannot start any token", 'a value cannot begin with @; put it in quotes, as in "@IDEAT"'),
     ("'%' that cannot start any token", "a value cannot begin with %; put it in quotes"),
     ("'`' that cannot start any token", "a value cannot begin with `; put it in quotes"),
     (
         "mapping values are not allowed here",
-        "a colon stands where none can; check the indentation, and put text with a colon in quotes",
+        "a colon is not allowed here; check the indentation, and put text with a colon in quotes",
     ),
     ("found unexpected end of stream", "a quote opened here is never closed"),
     ("but got '<stream end>'", "a bracket opened here is never closed"),
-    ("expected <block end>", "this does not continue what stands above it; check the indentation"),
+    ("expected <block end>", "this does not continue the lines above; check the indentation"),
 )
 
 
 def read(path: str | os.PathLike[str]) -> Document:
-    """Read one YAML file. Raises ``DocumentError`` where it cannot be read, is no YAML, or says nothing."""
+    """Read one YAML file. Raises ``DocumentError`` if it cannot be read, is not YAML, or is empty."""
     file = os.fspath(path)
     try:
         with Path(path).open("rb") as source:
@@ -86,7 +85,7 @@ def read(path: str | os.PathLike[str]) -> Document:
 
 
 def read_text(text: str, *, file: str) -> Document:
-    """Read YAML from text, of which ``file`` is the name; no text is None. Raises ``DocumentError`` where it is no YAML."""
+    """Read YAML from text; mistakes name ``file``. An empty text is None. Raises ``DocumentError`` for other text."""
     reader = _Reader(text, file)
     try:
         return reader.document()
@@ -101,11 +100,11 @@ def read_text(text: str, *, file: str) -> Document:
     except YAMLError as error:
         _refuse(file, reader.line, f"is not valid YAML: {error}")
     except (ValueError, OverflowError):  # chr() of "\UFFFFFFFF"
-        _refuse(file, reader.line, r"has a \U escape that stands for no character")
+        _refuse(file, reader.line, r"has a \U escape that is not a character")
 
 
 class _Reader:
-    """One pass over the parser's events; a mistake that leaves the rest readable is noted and passed over."""
+    """One pass over the parser's events. It notes a mistake and continues if the rest is readable."""
 
     def __init__(self, text: str, file: str) -> None:
         self.file = file
@@ -191,7 +190,7 @@ class _Reader:
     def _count(self, size: int) -> None:
         self.values += size
         if self.values > MAX_VALUES:
-            _refuse(self.file, self.line, f"says more than {MAX_VALUES:,} values, aliases followed")
+            _refuse(self.file, self.line, f"has more than {MAX_VALUES:,} values, counted through aliases")
 
     def _scalar(self, event: ScalarEvent, steps: Steps) -> Any:
         text = self._text(event.value, steps)
@@ -210,7 +209,7 @@ class _Reader:
     def _integer(self, text: str, base: int, steps: Steps) -> int:
         if len(text) <= MAX_DIGITS:
             return int(text, base)
-        self._note(steps, f"is a number of {len(text):,} digits; at most {MAX_DIGITS} make sense")
+        self._note(steps, f"is a number of {len(text):,} digits; the limit is {MAX_DIGITS}")
         return 0
 
     def _text(self, text: str, steps: Steps) -> str:
@@ -218,7 +217,7 @@ class _Reader:
             return text
         whole = text.encode("utf-8", "replace").decode()
         if whole != text:
-            self._note(steps, "has half of a surrogate pair, which is no character")
+            self._note(steps, "has half of a surrogate pair, which is not a character")
         return whole
 
 

@@ -1,4 +1,4 @@
-"""Words as documents have them: not blank, printable where they name something, one where a list is meant."""
+"""Types of texts in documents: text that is not blank, printable names, and lists of texts."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def one_or_more(value: Any) -> Any:
 
 
 Text: TypeAlias = Annotated[str, AfterValidator(_not_blank)]
-"""Text that says something."""
+"""Text that is not blank."""
 
 Label: TypeAlias = Annotated[Text, AfterValidator(_label)]
-"""A name: it stands in ids, tables and file names."""
+"""A name, for ids, tables and file names."""
 
 Texts: TypeAlias = Annotated[tuple[Text, ...], Field(min_length=1), BeforeValidator(one_or_more)]
 """One text or several."""
