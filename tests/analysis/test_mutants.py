@@ -10,7 +10,8 @@ from uderia_bench.analysis import Comparison, Verdict
 from uderia_bench.analysis.analyse import analyse
 from uderia_bench.analysis.conditions import failed_conditions
 from uderia_bench.analysis.ramp import ramp_note
-from uderia_bench.analysis.strata import COMPLEX, SIMPLE
+from uderia_bench.analysis.strata import COMPLEX, SIMPLE, strata
+from uderia_bench.analysis.trials import measured
 from uderia_bench.analysis.winners import winners
 from uderia_bench.runs.generator import GeneratorRecord
 from uderia_bench.stats.estimate import Effect
@@ -99,3 +100,23 @@ def test_memory_is_compared_on_time_tokens_and_success_alone():
     assert [effect.metric for effect in learned.effects] == ["latency_s", "total_tokens", "answered"]
     assert {effect.family for effect in learned.effects} == {"exploratory"}
     assert (learned.arm, learned.warm.value, learned.warm.hi) == (CANDIDATE, 1.0, 1.0)
+
+
+def selections(frame):
+    """Return the number of trials in each stratum of the usual contrast."""
+    found = strata(measured(frame), baseline=BASELINE, candidate=CANDIDATE)
+    return {stratum.name: int(stratum.where.sum()) for stratum in found}
+
+
+@pytest.mark.parametrize("column", ["model", "provider"])
+def test_a_stratum_of_a_model_or_provider_has_its_own_trials(column):
+    """The arm that varies is split, 8 trials to 4, and the other one is whole in both strata."""
+    values = {column: lambda query, arm, _: "b" if arm == CANDIDATE and query >= 8 else "a"}
+    assert selections(grid(queries=12, value=lambda *_: 1.0, **values)) == {"all": 24, f"{column}=a": 20, f"{column}=b": 16}
+
+
+def test_tags_are_read_from_a_list_and_from_text_with_commas():
+    """A table from elsewhere may have its tags as one text."""
+    listed = grid(queries=12, value=lambda *_: 1.0, tags=lambda query, *_: ["sql", "x"] if query < 6 else ["x"])
+    text = grid(queries=12, value=lambda *_: 1.0, tags=lambda query, *_: "sql,x" if query < 6 else "x")
+    assert selections(listed) == selections(text) == {"all": 24, "tag=sql": 12}

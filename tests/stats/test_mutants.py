@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from uderia_bench.stats.bootstrap import studentised_mean
+from uderia_bench.stats.estimate import Interval
 from uderia_bench.stats.mean import cluster_mean
+from uderia_bench.stats.proportion import wilson
 from uderia_bench.stats.sequential import obrien_fleming, repeated_p, stops
+from uderia_bench.stats.skew import FEW, lean_right
+from uderia_bench.stats.slope import serial_correlation
 from uderia_bench.stats.student import t_p
 
 
@@ -45,3 +50,48 @@ def test_a_p_of_1_stays_1():
     """Looking early cannot make a p larger than 1."""
     assert repeated_p(1.0, look=1, looks=5) == 1.0
     assert repeated_p(0.9999, look=1, looks=5) <= 1.0
+
+
+def test_a_clustered_rate_near_an_end_counts_its_effective_observations():
+    """Wilson's interval at p (1 - p) / variance observations, the variance that of a ratio over unequal clusters."""
+    sizes = np.array([4.0, 6.0] * 20)
+    failures = np.zeros(40)
+    failures[[0, 1, 2, 5, 8, 11]] = (3, 3, 2, 1, 1, 1)
+    units = np.repeat(np.arange(40), sizes.astype(int))
+    values = np.concatenate([[0.0] * int(lost) + [1.0] * int(size - lost) for lost, size in zip(failures, sizes, strict=True)])
+    rate = values.mean()
+    spread = sizes - failures - rate * sizes
+    worth = rate * (1 - rate) / (np.var(spread, ddof=1) / 5**2 / 40)
+    assert 40 < worth < 200
+    found = cluster_mean(values, units, bounded=True, level=0.95, seed=1)
+    expected = wilson(rate * worth, worth, level=0.95)
+    assert (found.lo, found.hi) == pytest.approx((expected.lo, expected.hi))
+
+
+def test_clusters_that_fail_as_a_whole_are_worth_one_observation_each():
+    """With repeats that always agree, 40 clusters count as 40 observations and not as fewer."""
+    values = np.repeat(np.array([0.0] * 6 + [1.0] * 34), 5)
+    found = cluster_mean(values, np.repeat(np.arange(40), 5), bounded=True, level=0.95, seed=1)
+    expected = wilson(34, 40, level=0.95)
+    assert (found.lo, found.hi) == pytest.approx((expected.lo, expected.hi))
+
+
+def test_a_skewed_mean_moves_up_only_for_few_positive_units():
+    """The upper end stays from 200 units on, with a unit of 0, and where there is no end."""
+    means = np.random.default_rng(1).lognormal(sigma=1.5, size=FEW)
+    ones = np.ones_like(means)
+    few, many = (studentised_mean(means[:n], sizes=ones[:n], seed=1) for n in (20, FEW))
+    short, wide = few.interval(0.95), many.interval(0.95)
+    assert lean_right(short, few, means[:20], level=0.95, seed=1).hi > short.hi
+    assert lean_right(wide, many, means, level=0.95, seed=1) == wide
+    assert lean_right(short, few, np.append(means[:19], 0.0), level=0.95, seed=1) == short
+    without = Interval.none("no interval")
+    assert lean_right(without, few, means[:20], level=0.95, seed=1) == without
+
+
+def test_serial_correlation_of_two_residuals_and_of_small_ones():
+    """Two residuals are enough, and the unit of the residuals does not matter."""
+    correlation, p = serial_correlation(np.array([0.1, 0.1]))
+    assert (correlation, p) == pytest.approx((0.5, stats.norm.cdf(-0.5 * np.sqrt(2))))
+    wave = np.sin(np.arange(30) / 3)
+    assert serial_correlation(1e-3 * wave) == pytest.approx(serial_correlation(wave))
