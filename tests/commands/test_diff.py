@@ -1,15 +1,18 @@
-"""Two runs against each other: what is compared with what, what is refused, and what is said of every number."""
+"""Comparison of two runs: which arms and queries, what is refused, and which warnings each number carries."""
 
 import json
 
+import numpy as np
+import polars as pl
 import pytest
 from experiments import query
-from frames import BASELINE, CANDIDATE, grid, noisy
+from frames import BASELINE, CANDIDATE, LATENCY, grid, noisy
 from runs import saved
 
 from uderia_bench import plugins
 from uderia_bench.analysis import Verdict
 from uderia_bench.commands import diff
+from uderia_bench.commands.history.variation import earlier_runs, variation
 from uderia_bench.errors import UsageError
 from uderia_bench.report import content
 from uderia_bench.report.formats.as_json import to_json
@@ -20,6 +23,12 @@ from uderia_bench.runs.run import Run
 def trials(*, factor=1.0, seed=0, queries=20, repeats=2, **columns):
     """Make a run's trials: log-normal latencies by query, ``factor`` times as long on the candidate."""
     return grid(queries=queries, repeats=repeats, value=noisy(ratio=factor, seed=seed, noise=0.05, interaction=0.02), **columns)
+
+
+UNKNOWN = (
+    "night-to-night variation unknown: {} of small beside this one, at least 5 are needed; a standard deviation of 5% "
+    "(2 points for rates) is assumed, so intervals are wide, and too narrow if nights vary more"
+)
 
 
 @pytest.fixture
@@ -43,8 +52,8 @@ def time_of(report, arm):
 
 
 def test_arms_of_one_name_are_compared_and_paired_by_query(pair):
-    """The candidate is half again as slow as it was, the baseline arm as fast; queries differ tenfold and do not matter."""
-    report = pair(trials(), trials(factor=1.5))
+    """The candidate is half again as slow as it was, the other arm as fast; queries differ tenfold and do not matter."""
+    report = pair(trials(), trials(factor=1.5), after_says={"margins": {"latency_s": "20%"}})
     slower, same = time_of(report, CANDIDATE), time_of(report, BASELINE)
     assert (slower.baseline, slower.n_queries, slower.n_pairs) == ("OPTIM (baseline)", 20, 40)
     assert slower.effect.value == pytest.approx(1.5)  # the noise is that of the same seed
@@ -103,10 +112,11 @@ def test_what_changed_between_the_runs_is_said(pair):
         after_says={"models": ("Google/b",), "load": {"concurrency": 2}, "margins": {"latency_s": "20%"}, "sim": {"speed": 9}},
     )
     assert report.warnings == (
-        "unpaired in time: second began 3 hours after first; what changed meanwhile is in the numbers",
+        "two points in time: second began 3 hours after first, so the effect includes everything that changed in between",
         "the runs differ in concurrency: 8, now 2",
         "the runs differ in margins: latency_s 0.1, now latency_s 0.2",
         "the runs differ in speed of the embedded Uderia: 1.0, now 9.0",
+        UNKNOWN.format("1 earlier run"),
     )
     assert all(
         "the runs differ in models of OPTIM: Google/a, now Google/b" in c.warnings
@@ -177,3 +187,85 @@ def test_a_diff_is_reported_as_a_run_is(pair):
     assert max(map(len, text.splitlines())) <= 80
     assert "baseline first, experiment small, of 2026-11-24 10:00:00 UTC" in " ".join(text.split())
     assert json.loads(to_json(report))["schema"] == "uderia-bench/report/1"
+
+
+def night(number, *, level=1.0, factor=1.0):
+    """Make the trials of one night: the queries of ``trials``, the night's level on both arms, and noise of its own."""
+    made = trials(factor=factor)
+    noise = np.random.default_rng(number).normal(0, 0.03, made.height)
+    return made.with_columns(pl.col("latency_s") * level * np.exp(noise))
+
+
+def season(output, *, spread, count=9, factor=1.08):
+    """Save nights that differ by ``spread``, then a run ``factor`` times as slow on OPTIM; return the last two runs."""
+    levels = np.exp(np.random.default_rng(1).normal(0, spread, count))
+    for at, level in enumerate(levels):
+        last = saved(
+            output,
+            f"night-{at}",
+            night(at, level=level / levels[-1]),
+            started=f"2026-11-{10 + at:02}T10:00:00+00:00",
+            margins={"latency_s": "5%"},
+        )
+    after = night(count, factor=factor)
+    return last, saved(output, "run", after, started="2026-11-25T10:00:00+00:00", margins={"latency_s": "5%"})
+
+
+def test_a_difference_as_nights_have_it_is_inconclusive(tmp_path):
+    """8 % slower is certain within two nights, and common among nights with a standard deviation of 8 %."""
+    report = diff.compare(*season(tmp_path, spread=0.08), plugins.load())
+    found = time_of(report, CANDIDATE)
+    assert found.effect.value == pytest.approx(1.08, abs=0.02)
+    assert found.p > 0.2
+    assert found.effect.lo < 1 < found.effect.hi
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert found.test == "paired sign-flip, t over nights"
+    assert 0.05 < found.beside["between_nights_sd"] < 0.12
+    assert found.advice.startswith("one run each cannot show a difference of less than about ")
+    (note,) = [warning for warning in report.warnings if warning.startswith("night-to-night")]
+    assert note.startswith(
+        "night-to-night variation is in every interval and p (standard deviation over 9 earlier runs): IDEAT"
+    )
+    assert "OPTIM latency_s " in note
+
+
+def test_steady_nights_let_a_small_difference_show(tmp_path):
+    """With nights of 0.5 % the same 8 % is worse; the 5 % that are assumed without a history could not show it."""
+    known = diff.compare(*season(tmp_path / "known", spread=0.005), plugins.load())
+    assumed = diff.compare(*season(tmp_path / "assumed", spread=0.005, count=2), plugins.load())
+    assert time_of(known, CANDIDATE).verdict is Verdict.WORSE
+    assert time_of(assumed, CANDIDATE).verdict is Verdict.INCONCLUSIVE
+    assert UNKNOWN.format("2 earlier runs") in assumed.warnings
+
+
+def test_a_regression_that_lasts_is_no_variation(tmp_path):
+    """A step of 40 % in the history is taken out of the variation between nights."""
+    for at in range(14):
+        made, started = night(at, factor=1.4 if at >= 7 else 1.0), f"2026-11-{10 + at:02}T10:00:00+00:00"
+        saved(tmp_path, f"night-{at:02}", made, started=started, margins={"latency_s": "10%"})
+    run = saved(tmp_path, "run", night(14), started="2026-11-25T10:00:00+00:00", margins={"latency_s": "10%"})
+    found = variation(run, (CANDIDATE,), (LATENCY,))
+    assert found.runs == 14
+    assert found.nights[CANDIDATE, "latency_s"].spread < 0.02
+
+
+def test_only_finished_runs_of_the_experiment_before_it_are_its_history(tmp_path):
+    """A later run, another experiment and an interrupted run do not count."""
+    early, late = "2026-11-20T10:00:00+00:00", "2026-11-25T10:00:00+00:00"
+    run = saved(tmp_path, "run", trials(), started="2026-11-24T10:00:00+00:00")
+    saved(tmp_path, "before", trials(), started=early)
+    saved(tmp_path, "after", trials(), started=late)
+    saved(tmp_path, "other", trials(), started=early, name="other")
+    saved(tmp_path, "cut", trials(), started=early, state="interrupted")
+    assert [one.run_id for one in earlier_runs(run)] == ["before"]
+
+
+def test_a_night_without_a_value_does_not_count(tmp_path):
+    """Six nights, of which two have no answer: four are too few, so the variation is assumed."""
+    for at in range(6):
+        made = night(at)
+        if at < 2:
+            made = made.with_columns(pl.lit("failed").alias("outcome"), pl.lit(None, dtype=pl.Float64).alias("latency_s"))
+        saved(tmp_path, f"night-{at}", made, started=f"2026-11-{10 + at:02}T10:00:00+00:00")
+    run = saved(tmp_path, "run", trials(), started="2026-11-25T10:00:00+00:00")
+    assert variation(run, (CANDIDATE,), (LATENCY,)).nights == {}

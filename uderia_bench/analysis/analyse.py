@@ -14,6 +14,7 @@ from uderia_bench.analysis.conditions import failed_conditions, little_note, typ
 from uderia_bench.analysis.contrast import OWN, Measurement, findings
 from uderia_bench.analysis.families import verdicts
 from uderia_bench.analysis.learning import learned
+from uderia_bench.analysis.nights import Nights
 from uderia_bench.analysis.settings import DEFAULT_CONFIDENCE, Correction, Settings
 from uderia_bench.analysis.strata import ALL, Stratum, strata
 from uderia_bench.analysis.summary import summarise
@@ -44,16 +45,20 @@ def analyse(
     warnings: tuple[str, ...] = (),
     looked: Looked | None = None,
     conditions: GeneratorRecord | None = None,
+    nights: Mapping[tuple[str, str], Nights] | None = None,
 ) -> Analysis:
     """Analyse a run's measured trials: every arm by itself, every contrast on every metric, the winners.
 
     ``contrasts`` are (baseline, candidate). A metric whose column the frame lacks (an older run) is
     left out and named in the warnings; ``warnings`` are the caller's, and come first. ``looked``
     says how far a run came that was looked at while it went on: its metric then pays for the looks.
-    ``conditions`` are what the run noted of itself. The result depends on the trials and the seed,
-    never on row order.
+    ``conditions`` are what the run noted of itself. ``nights`` is given where the arms are of two
+    runs: the variation between nights by (candidate, metric), assumed where one is missing. The
+    result depends on the trials and the seed, never on row order.
     """
-    settings = Settings(margins=dict(margins), correction=correction, confidence=confidence, seed=seed, looked=looked)
+    settings = Settings(
+        margins=dict(margins), correction=correction, confidence=confidence, seed=seed, looked=looked, nights=nights
+    )
     trials = measured(frame)
     known = tuple(metric for metric in metrics if trials.has(metric.name))
     absent = [metric.name for metric in metrics if not trials.has(metric.name)]

@@ -16,6 +16,7 @@ from uderia_bench.analysis.clock import clock_notes, unresolved
 from uderia_bench.analysis.drift import drift
 from uderia_bench.analysis.effects import Measured, measure
 from uderia_bench.analysis.interim import paid
+from uderia_bench.analysis.nights import across_nights
 from uderia_bench.analysis.pairs import Pairs, pair, side
 from uderia_bench.analysis.settings import Settings
 from uderia_bench.analysis.strata import ALL, Stratum
@@ -100,6 +101,9 @@ def findings(
         looked = settings.looked
         if looked is not None and looked.metric == metric.name and stratum.name == ALL:
             measured = paid(measured, pairs, looked)
+        if settings.nights is not None:
+            nights = settings.nights.get((candidate, metric.name))
+            measured = across_nights(measured, pairs, metric, nights, confidence=settings.confidence)
         notes = [*unusable_notes(trials, metric, (baseline, candidate), where=stratum.where), *pairs.warnings, *hidden]
         if only_shown is None:
             clock = clock_notes(trials, metric, (baseline, candidate), where=stratum.where)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from uderia_bench.analysis.nights import Nights
 from uderia_bench.errors import UsageError
 from uderia_bench.runs.interim import Looked
 
@@ -21,7 +22,8 @@ class Settings:
     """The declarations of one analysis; a wrong one raises UsageError.
 
     A margin of 0.10 is [1/1.1, 1.1] for a ratio, ten points for a rate, and a tenth of the smaller mean for an amount.
-    ``looked`` is how far a run came that was looked at while it went on.
+    ``looked`` is how far a run came that was looked at while it went on. ``nights`` has the variation
+    between nights by (candidate, metric) where two runs are compared, and is None within one run.
     """
 
     margins: Mapping[str, float]
@@ -29,6 +31,7 @@ class Settings:
     confidence: float
     seed: int
     looked: Looked | None = None
+    nights: Mapping[tuple[str, str], Nights] | None = None
 
     def __post_init__(self) -> None:
         if self.correction not in get_args(Correction):

@@ -1,24 +1,29 @@
-"""Two runs compared, arm by arm of the same name: paired by query, unpaired in time. It reads run directories, writes nothing.
+"""Comparison of two runs, arm by arm of the same name, paired by query.
 
-Whatever happened between the runs (a new model, a busier provider, a longer history on the server) is in the numbers, so what
-is known to differ is said. A baseline that was asked other things (another corpus, other repeats, fewer queries) is refused,
-or, where the caller insists, named on every number.
+The runs were made at different times. So the intervals include how much the earlier runs of the
+experiment differ from night to night, and the report lists every known difference between the two. A
+baseline with another corpus, other repeats or fewer queries is refused. With ``force`` it is compared,
+and every number carries a warning.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import expm1, log
 
 import polars as pl
 
 from uderia_bench.analysis import Analysis, ArmSummary, Comparison
 from uderia_bench.analysis.analyse import analyse
+from uderia_bench.analysis.nights import ASSUMED, ASSUMED_RATE, FEWEST, Nights
+from uderia_bench.commands.history.variation import Variation, variation
 from uderia_bench.documents.experiment import Experiment
 from uderia_bench.documents.experiment_parts import Load
 from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.plugins import Plugins
+from uderia_bench.reading.metrics.metric import Assumption, Metric
 from uderia_bench.report import gates
 from uderia_bench.report.content import Report
 from uderia_bench.report.facts import of as facts_of
@@ -32,11 +37,12 @@ GATE = "nothing worse than the baseline"
 _HASH_SHOWN = 12  # characters, as in reports
 _ROLES = ("baseline", "run")  # what the sides are called, in the words of the command line
 _DIFFER = "the runs differ in"
+_MOSTLY = 6.0  # half an interval per standard deviation between nights: below, they make up most of its width
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Side:
-    """One of the two runs: what it was to do, what was done, its measured trials."""
+    """One of the two runs, with its measured trials."""
 
     role: str
     run: Run
@@ -55,7 +61,7 @@ class _Side:
         return self.run.experiment
 
     def name(self, arm: str) -> str:
-        """Return what an arm of this run is called beside its namesake."""
+        """Return the name of an arm of this run in the comparison."""
         return _called(arm, self.role)
 
     def asked(self, arm: str) -> frozenset[str]:
@@ -74,8 +80,9 @@ def compare(
 ) -> Report:
     """Compare every arm that both runs have, or one, with the margins and the correction of ``run``'s experiment.
 
-    Raises ``UsageError`` where the runs have no arm in common, or were not asked the same and ``force`` does not say to go on.
-    With ``gate`` the report carries one: no verdict over all queries is ``worse``, structural ones apart.
+    Raises ``UsageError`` where the runs have no arm in common, or were not asked the same and ``force`` is
+    not set. With ``gate`` the report has a gate: no verdict over all queries may be ``worse``, except
+    structural ones.
     """
     if baseline.path == run.path:
         raise UsageError(f"{run.run_id} is compared with itself: name two runs")
@@ -87,6 +94,7 @@ def compare(
         raise UsageError(
             f"{first.run_id} is no baseline for {second.run_id}: {'; '.join(unlike)} (--force compares them anyway)"
         )
+    before = variation(second.run, arms, plugins.metrics)
     found = analyse(
         pl.concat([_renamed(side, arms) for side in sides], how="diagonal_relaxed"),
         metrics=plugins.metrics,
@@ -95,6 +103,7 @@ def compare(
         correction=second.experiment.correction,
         confidence=second.experiment.confidence,
         seed=second.experiment.seed,
+        nights={(second.name(arm), metric): nights for (arm, metric), nights in before.nights.items()},
     )
     found = _noted(found, first, second, arms, forced=tuple(f"forced: {reason}" for reason in unlike))
     outcomes = Counter(Outcome(value) for value in second.measured["outcome"])
@@ -104,7 +113,7 @@ def compare(
         analysis=found,
         metrics=plugins.metrics,
         gates=(gates.nothing_worse(GATE, found, {second.name(arm) for arm in arms}),) if gate else (),
-        warnings=tuple(_changed(first, second)),
+        warnings=(*_changed(first, second), _of_nights(before, second, arms, plugins.metrics)),
     )
 
 
@@ -152,7 +161,7 @@ def _common(first: _Side, second: _Side, wanted: str | None) -> tuple[str, ...]:
 
 
 def _unlike(first: _Side, second: _Side, arms: tuple[str, ...]) -> Iterator[str]:
-    """Say in what the two runs were not asked the same."""
+    """Say how the queries of the two runs differ."""
     corpora = [side.manifest.corpus for side in (first, second)]
     if corpora[0].hash != corpora[1].hash:
         named = [f"{', '.join(corpus.names)} ({corpus.hash[:_HASH_SHOWN]})" for corpus in corpora]
@@ -177,7 +186,7 @@ def _renamed(side: _Side, arms: tuple[str, ...]) -> pl.DataFrame:
 
 
 def _noted(found: Analysis, first: _Side, second: _Side, arms: tuple[str, ...], *, forced: tuple[str, ...]) -> Analysis:
-    """Put what must be said of an arm's numbers on each of them."""
+    """Add the warnings about an arm to each of its numbers."""
     notes = {second.name(arm): (*forced, *_served_otherwise(first, second, arm)) for arm in arms}
 
     def summary(one: ArmSummary) -> ArmSummary:
@@ -185,7 +194,8 @@ def _noted(found: Analysis, first: _Side, second: _Side, arms: tuple[str, ...], 
         return replace(one, metrics=metrics)
 
     def comparison(one: Comparison) -> Comparison:
-        return replace(one, warnings=(*notes.get(one.candidate, forced), *one.warnings))
+        said = (*notes.get(one.candidate, forced), *one.warnings)
+        return replace(one, warnings=said, advice=_advice(one))
 
     return replace(
         found,
@@ -196,7 +206,7 @@ def _noted(found: Analysis, first: _Side, second: _Side, arms: tuple[str, ...], 
 
 
 def _served_otherwise(first: _Side, second: _Side, arm: str) -> Iterator[str]:
-    """Say in what an arm was configured otherwise: the effect is of that, too."""
+    """Say how the configuration of an arm differs between the runs: the effect includes it."""
     before, after = (side.manifest.arms[arm] for side in (first, second))
     for fact in ("server", "profile_tag", "profile_type", "models"):
         if getattr(before, fact) != getattr(after, fact):
@@ -206,7 +216,7 @@ def _served_otherwise(first: _Side, second: _Side, arm: str) -> Iterator[str]:
 def _changed(first: _Side, second: _Side) -> Iterator[str]:
     """Say what is known to have changed between the runs, time first."""
     began = f"{second.run_id} began {_apart(first, second)} {first.run_id}"
-    yield f"unpaired in time: {began}; what changed meanwhile is in the numbers"
+    yield f"two points in time: {began}, so the effect includes everything that changed in between"
     before, after = first.experiment, second.experiment
     conditions: list[tuple[str, object, object]] = [
         ("concurrency", before.load.concurrency, after.load.concurrency),
@@ -224,8 +234,45 @@ def _changed(first: _Side, second: _Side) -> Iterator[str]:
             yield f"{_DIFFER} {name}: {_words(was)}, now {_words(now)}"
 
 
+def _of_nights(found: Variation, second: _Side, arms: tuple[str, ...], metrics: Sequence[Metric]) -> str:
+    """Say how much nights vary, or that it had to be assumed."""
+    if not found.nights:
+        runs = f"{found.runs} earlier {'run' if found.runs == 1 else 'runs'}"
+        assumed = f"a standard deviation of {100 * ASSUMED:g}% ({100 * ASSUMED_RATE:g} points for rates) is assumed"
+        return (
+            f"night-to-night variation unknown: {runs} of {second.experiment.name} beside this one, at least {FEWEST} are "
+            f"needed; {assumed}, so intervals are wide, and too narrow if nights vary more"
+        )
+    spreads = ", ".join(
+        f"{arm} {metric.name} {_spread(found.nights[arm, metric.name], metric)}"
+        for arm in arms
+        for metric in metrics
+        if metric.name in second.experiment.margins and (arm, metric.name) in found.nights
+    )
+    return f"night-to-night variation is in every interval and p (standard deviation over {found.runs} earlier runs): {spreads}"
+
+
+def _advice(found: Comparison) -> str | None:
+    """Return what would settle an open comparison: where nights vary most, more queries would not."""
+    spread, effect = found.beside.get("between_nights_sd"), found.effect
+    if found.advice is None or not spread or effect.lo is None or effect.hi is None:
+        return found.advice
+    half = log(effect.hi / effect.lo) / 2 if effect.kind == "ratio" else (effect.hi - effect.lo) / 2
+    if half > _MOSTLY * spread:
+        return found.advice
+    seen = f" of less than about {100 * expm1(half):.0f}%" if effect.kind == "ratio" else " of this size"
+    return f"one run each cannot show a difference{seen}, because nights vary; compare more nights with 'uderia-bench history'"
+
+
 def _levels(load: Load) -> str:
     return ", ".join(f"{level:g}" for level in load.sweep or ()) or "none"
+
+
+def _spread(nights: Nights, metric: Metric) -> str:
+    """Write a standard deviation between nights as a share, in points of a rate, or in the unit of an amount."""
+    if metric.assumption is Assumption.AMOUNT:
+        return f"{nights.spread:.3g} {metric.unit}"
+    return f"{100 * nights.spread:.1f}{' points' if metric.assumption is Assumption.RATE else '%'}"
 
 
 def _apart(first: _Side, second: _Side) -> str:

@@ -83,7 +83,7 @@ def gather(
         raise StoreError(f"no finished run of experiment {wanted!r} in {output}; there are runs of {known}")
     latest = nights[-1].experiment
     chosen = [metric for metric in metrics if metric.name in (names or (*latest.margins, *_ALWAYS))]
-    trials = _trials(nights)
+    trials = measured_trials(nights)
     arms = [one.name for one in latest.arms if arm in (None, one.name)]
     if not arms:
         have = ", ".join(one.name for one in latest.arms)
@@ -102,7 +102,7 @@ def gather(
     )
 
 
-def _trials(runs: Sequence[Run]) -> pl.DataFrame:
+def measured_trials(runs: Sequence[Run]) -> pl.DataFrame:
     """Read the measured trials of every night, oldest first, with the night's number."""
     of_night = [
         run.trials().filter(pl.col("stage") == Stage.MEASURED).with_columns(pl.lit(at).alias("night"))

@@ -27,7 +27,7 @@ from uderia_bench.stats.arrays import Floats
 FALSE_ALARMS = 0.05  # probability that a series without a change has one announced in any of its readings
 FEWEST = 7  # nights: with fewer, no change can be told from noise or from a weekend
 _READINGS = 7.0  # found by simulation of correlated nights (tests/calibration/nights.py)
-_WINDOW = 56  # nights that a reading fits: what was eight weeks ago says little of tonight
+WINDOW = 56  # nights that a reading fits: what was eight weeks ago says little of tonight
 _RECENT = 28  # nights in which a change may have begun
 _BEFORE = 3  # nights before a change
 _SHORTEST = 2  # nights of a step: one odd night is no step
@@ -90,7 +90,7 @@ def shifts(values: Floats, errors: Floats, *, least: float, weekdays: Sequence[i
     levels, noise, days = values[known], np.nan_to_num(errors[known]), _days(values.size, weekdays)[known]
     found: list[Shift] = []
     for now in range(FEWEST, known.size + 1):
-        part = slice(max(0, now - _WINDOW), now)
+        part = slice(max(0, now - WINDOW), now)
         reading = _Reading(levels=levels[part], errors=noise[part], weekdays=days[part], now=now, least=least)
         if found and now - found[-1].at <= _RECENT:
             found[-1] = reading.again(found)
@@ -104,7 +104,7 @@ def weekly(
     values: Floats, errors: Floats, found: Sequence[Shift], *, least: float, weekdays: Sequence[int] | None = None
 ) -> Weekly | None:
     """Return the weekly rhythm of the last eight weeks, beside the changes ``found``; None where none is certain."""
-    known = np.flatnonzero(np.isfinite(values))[-_WINDOW:]
+    known = np.flatnonzero(np.isfinite(values))[-WINDOW:]
     if known.size < _WEEKLY_NIGHTS:
         return None
     base = _base(_seen_from(found, int(known[0])), known - known[0])
@@ -124,22 +124,28 @@ def weekly(
     return Weekly(days=days, size=size, p=p) if p < _WEEKLY_SURE and abs(size) >= least else None
 
 
+def left_over(values: Floats, found: Sequence[Shift]) -> tuple[Floats, int]:
+    """Return the last eight weeks without their level and the changes ``found``, and the degrees of freedom that are left."""
+    known = np.flatnonzero(np.isfinite(values))[-WINDOW:]
+    base = _base(_seen_from(found, int(known[0])), known - known[0])
+    fitted, _, rank, _ = np.linalg.lstsq(base, values[known])
+    return values[known] - base @ fitted, known.size - int(rank)
+
+
 def correlation(values: Floats, found: Sequence[Shift]) -> float | None:
     """Return the lag-1 correlation of the last eight weeks beside the changes ``found``; None where there are too few nights.
 
-    What a fit leaves over is less correlated than the nights are; the usual correction for a mean is
-    added (Marriott & Pope, *Biometrika* 41, 1954).
+    What a fit leaves over is less correlated than the nights are, so the usual correction for a mean
+    is added (Marriott & Pope, *Biometrika* 41, 1954).
     """
-    known = np.flatnonzero(np.isfinite(values))[-_WINDOW:]
-    base = _base(_seen_from(found, int(known[0])), known - known[0]) if known.size >= _CORRELATED_NIGHTS else None
-    if base is None:
+    if np.isfinite(values).sum() < _CORRELATED_NIGHTS:
         return None
-    left = values[known] - base @ np.linalg.lstsq(base, values[known])[0]
+    left, _ = left_over(values, found)
     squares = float(left @ left)
     if squares <= 0:
         return None
     seen = float(left[1:] @ left[:-1]) / squares
-    return min(1.0, seen + (1 + 3 * seen) / known.size)
+    return min(1.0, seen + (1 + 3 * seen) / left.size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
