@@ -9,7 +9,7 @@ from uderia_bench.stats.estimate import Interval
 from uderia_bench.stats.mean import cluster_mean
 from uderia_bench.stats.proportion import wilson
 from uderia_bench.stats.sequential import obrien_fleming, repeated_p, stops
-from uderia_bench.stats.skew import FEW, lean_right
+from uderia_bench.stats.skew import FEW, lean_right, lognormal_reach
 from uderia_bench.stats.slope import serial_correlation
 from uderia_bench.stats.student import t_p
 
@@ -76,13 +76,25 @@ def test_clusters_that_fail_as_a_whole_are_worth_one_observation_each():
     assert (found.lo, found.hi) == pytest.approx((expected.lo, expected.hi))
 
 
+def test_four_unequal_clusters_that_fail_leave_one_observation_per_cluster():
+    """Fewer than five clusters that differ say too little about the variance, whatever their sizes."""
+    sizes = np.array([4, 6] * 20)
+    values = np.ones(sizes.sum())
+    values[[0, 4, 10, 14]] = 0
+    found = cluster_mean(values, np.repeat(np.arange(40), sizes), bounded=True, level=0.95, seed=1)
+    expected = wilson(values.mean() * 40, 40, level=0.95)
+    assert (found.lo, found.hi) == pytest.approx((expected.lo, expected.hi))
+
+
 def test_a_skewed_mean_moves_up_only_for_few_positive_units():
     """The upper end stays from 200 units on, with a unit of 0, and where there is no end."""
-    means = np.random.default_rng(1).lognormal(sigma=1.5, size=FEW)
+    means = np.random.default_rng(0).lognormal(sigma=1.5, size=FEW)
     ones = np.ones_like(means)
     few, many = (studentised_mean(means[:n], sizes=ones[:n], seed=1) for n in (20, FEW))
     short, wide = few.interval(0.95), many.interval(0.95)
     assert lean_right(short, few, means[:20], level=0.95, seed=1).hi > short.hi
+    spread = float(np.log(means).std(ddof=1))
+    assert many.value + lognormal_reach(FEW, spread=spread, level=0.95, seed=1) * many.standard_error > wide.hi
     assert lean_right(wide, many, means, level=0.95, seed=1) == wide
     assert lean_right(short, few, np.append(means[:19], 0.0), level=0.95, seed=1) == short
     without = Interval.none("no interval")
