@@ -28,6 +28,7 @@ lint: docs
 	$(BIN)/mypy tests/typing/public_api.py tests/plugin_example
 	$(BIN)/lint-imports
 	$(BIN)/codespell
+	$(BIN)/python tests/prose/prose.py
 # The documentation site, into docs/_build/html. A warning is an error, and links between pages are checked.
 docs: $(READY)
 	$(BIN)/sphinx-build --fresh-env --fail-on-warning --keep-going --quiet --jobs auto -b html docs docs/_build/html
