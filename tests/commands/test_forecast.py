@@ -21,7 +21,7 @@ def test_a_sweep_is_forecast_from_at_its_lowest_level(tmp_path, levels, seconds)
         frame = frame.with_columns(pl.when(pl.col("repeat") == 1).then(levels[0]).otherwise(levels[1]).alias("level"))
     saved(tmp_path, "before", frame)
     experiment = built(queries(2), arms=("IDEAT", "OPTIM"), repeats=2, warmup=0)
-    outline = plan.describe(plan.build(experiment, experiment.queries))
+    outline = plan.describe(plan.build(experiment, experiment.queries), experiment)
     for arm in forecast(experiment, outline, tmp_path):
         assert (arm.planned, arm.seconds, arm.cost_usd) == (4, seconds, 2.0)
 

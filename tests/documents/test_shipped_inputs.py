@@ -23,7 +23,7 @@ def starter():
 def shipped(name):
     """Return an experiment that ships, with its plan in numbers."""
     loaded = experiment.load(ROOT / "configs" / name)
-    return loaded, plan.describe(plan.build(loaded, loaded.queries))
+    return loaded, plan.describe(plan.build(loaded, loaded.queries), loaded)
 
 
 @pytest.mark.parametrize("path", CORPORA, ids=lambda path: path.name)

@@ -54,8 +54,8 @@ EXPERIMENTS = st.fixed_dictionaries(
 
 @settings(max_examples=60)
 @given(EXPERIMENTS)
-def test_every_trial_is_planned_once_in_order_with_an_id_of_its_own(fields):
-    """Each query on each arm as often as asked, the warm-ups beside; sending order and windows rise; ids can be file names."""
+def test_every_trial_is_planned_once_in_order_with_its_id(fields):
+    """Each query is planned on each arm ``repeats`` times, plus warm-ups; ids are unique and can be file names."""
     trials = planned(**fields)
     arms = [arm if isinstance(arm, str) else arm["name"] for arm in fields["arms"]]
     repeats = range(1, fields["repeats"] * len(fields["load"].get("sweep", [1])) + 1)
@@ -72,7 +72,7 @@ def test_every_trial_is_planned_once_in_order_with_an_id_of_its_own(fields):
 @settings(max_examples=60)
 @given(EXPERIMENTS)
 def test_a_block_is_one_query_and_repetition_on_every_arm(fields):
-    """What is compared is asked together."""
+    """A block has one trial of its query on every arm."""
     blocks = defaultdict(list)
     for trial in planned(**fields):
         blocks[trial.block].append(trial)
@@ -84,10 +84,7 @@ def test_a_block_is_one_query_and_repetition_on_every_arm(fields):
 @settings(max_examples=60)
 @given(EXPERIMENTS)
 def test_windows_of_a_server_rise_and_hold_one_arm_one_stage_and_one_level(fields):
-    """With isolation ``arm`` whoever reads windows in order, server by server, never has two arms in flight.
-
-    Nor two stages or levels, whatever the isolation.
-    """
+    """With isolation ``arm`` a window holds one arm; with every isolation it holds one stage and one level."""
     experiment = built(**fields)
     lanes = defaultdict(list)
     for trial in plan.build(experiment, experiment.queries):
@@ -105,102 +102,186 @@ def test_windows_of_a_server_rise_and_hold_one_arm_one_stage_and_one_level(field
 @settings(max_examples=60)
 @given(EXPERIMENTS)
 def test_one_seed_is_one_plan_whatever_the_order_of_the_queries(fields):
-    """The same seed plans the same; the order of the corpus does not matter."""
+    """The order of the corpus does not change the plan."""
     assert planned(**fields) == planned(**fields) == planned(**{**fields, "asked": fields["asked"][::-1]})
 
 
 def test_another_seed_is_another_order():
-    """The seed decides on queries and arms alike."""
+    """The seed decides the order of queries and of arms."""
     orders = {tuple((trial.query_id, trial.arm) for trial in planned(queries(20), seed=seed)) for seed in range(5)}
     assert len(orders) == 5
 
 
 PLAN = [
-    (0, 0, "q1-B-w1-2830edb0"),
-    (1, 0, "q1-A-w1-6d28ac9e"),
-    (2, 1, "q0-B-r1-9b2c9a72"),
-    (3, 1, "q0-A-r1-83a754b2"),
-    (3, 2, "q1-A-r1-6d28ac9e"),
-    (4, 2, "q1-B-r1-2830edb0"),
-    (4, 3, "q0-B-r2-9b2c9a72"),
-    (5, 3, "q0-A-r2-83a754b2"),
-    (5, 4, "q1-A-r2-6d28ac9e"),
-    (6, 4, "q1-B-r2-2830edb0"),
+    (0, 0, "q1-A-w1-6d28ac9e"),
+    (1, 0, "q1-B-w1-2830edb0"),
+    (2, 1, "q1-A-r1-6d28ac9e"),
+    (3, 1, "q1-B-r1-2830edb0"),
+    (3, 2, "q0-B-r1-9b2c9a72"),
+    (4, 2, "q0-A-r1-83a754b2"),
+    (4, 3, "q0-A-r2-83a754b2"),
+    (5, 3, "q0-B-r2-9b2c9a72"),
+    (5, 4, "q1-B-r2-2830edb0"),
+    (6, 4, "q1-A-r2-6d28ac9e"),
 ]
 
 
-def test_this_plan_is_the_plan():
-    """A plan of known seed, written out: a change of the algorithm would make old runs unrepeatable, so it must be meant."""
+def test_a_known_seed_gives_this_plan():
+    """A change of the algorithm makes old runs unrepeatable, so it must be deliberate."""
     trials = planned(queries(2), repeats=2, warmup=1, seed=7, load={"concurrency": 1})
     assert [(trial.window, trial.block, trial.trial_id) for trial in trials] == PLAN
+
+
+def chunks(trials):
+    """Return the arm that asks each chunk first, and the number of queries in it."""
+    first = {}
+    for trial in measured(trials):
+        first.setdefault(trial.block, trial.arm)
+    return [(arm, len(list(blocks))) for arm, blocks in groupby(first.values())]
 
 
 @pytest.mark.parametrize(
     ("count", "concurrency", "chunk"),
     [
         (160, 8, 10),  # a sixteenth of the blocks
-        (160, 20, 20),  # never less than a trial a slot: the load asked for would not be reached
-        (160, 2, 8),  # never more than four a slot: the provider would drift
-        (24, 64, 24),
+        (160, 2, 8),  # at most four per slot
+        (160, 20, 10),  # a turn has fewer trials than slots where queries are few
+        (40, 40, 3),
+        (60, 64, 4),
     ],
 )
-def test_arms_take_short_turns_in_balanced_order(count, concurrency, chunk):
-    """Blocks are asked in chunks, by one arm and then by the other; each arm goes first equally often, within one."""
-    trials = measured(planned(queries(count), repeats=1, load={"concurrency": concurrency}))
-    chunks = [trials[start : start + 2 * chunk] for start in range(0, len(trials), 2 * chunk)]
-    for members in chunks:
-        (first, one), (second, other) = turns(members)
-        assert {first, second} == {"A", "B"}
-        assert one == other <= chunk
-    firsts = Counter(members[0].arm for members in chunks)
-    assert abs(firsts["A"] - firsts["B"]) <= 1
+def test_arms_take_at_least_eight_turns_and_alternate(count, concurrency, chunk):
+    """The arms ask chunk after chunk, the first arm alternates, and each arm is first for half of the queries."""
+    trials = planned(queries(count), repeats=1, load={"concurrency": concurrency})
+    firsts = [arm for arm, _ in chunks(trials)]
+    assert all(earlier != later for earlier, later in pairwise(firsts))
+    assert {size for _, size in chunks(trials)} <= {chunk, chunk - 1}
+    asked_first = Counter(dict.fromkeys("AB", 0))
+    for arm, size in chunks(trials):
+        asked_first[arm] += size
+    assert abs(asked_first["A"] - asked_first["B"]) <= 1
+    outline = plan.describe(trials, built(queries(count), repeats=1, load={"concurrency": concurrency}))
+    assert min(share.turns for share in outline.arms) >= plan.LEAST_TURNS
+    assert max(share.longest for share in outline.arms) <= 2 * chunk
+    assert outline.unbalanced == ()
 
 
-def test_a_turn_goes_on_where_an_arm_ends_one_chunk_and_begins_the_next():
-    """There is nothing to wait for between two turns of one arm."""
+def test_the_arm_that_asks_a_query_first_alternates_between_repeats():
+    """So the memory of the server helps both arms equally, for each query."""
+    trials = measured(planned(queries(20), repeats=4, load={"concurrency": 4}))
+    first = {}
+    for trial in trials:
+        first.setdefault((trial.query_id, trial.repeat), trial.arm)
+    for number in range(20):
+        arms = [first[f"q{number}", repeat] for repeat in range(1, 5)]
+        assert all(earlier != later for earlier, later in pairwise(arms))
+
+
+def test_a_turn_continues_from_one_chunk_to_the_next():
+    """An arm that ends one chunk and starts the next has one window for both, without a pause."""
     sizes = turns(measured(planned(queries(64), repeats=1, load={"concurrency": 1})))
     assert {size for _, size in sizes} == {4, 8}
     assert all(earlier != later for (earlier, _), (later, _) in pairwise(sizes))
 
 
-def test_each_of_three_arms_stands_in_each_place_equally_often():
-    """In every three chunks each arm is once first, once second, once third, so that a steady drift hits all alike."""
-    trials = measured(planned(queries(9), arms=("A", "B", "C"), repeats=4, load={"concurrency": 3}))
-    chunks = [trials[start : start + 9] for start in range(0, len(trials), 9)]
-    for run in range(0, len(chunks), 3):
-        places = [[arm for arm, _ in groupby(trial.arm for trial in chunk)] for chunk in chunks[run : run + 3]]
-        assert [sorted(place) for place in zip(*places, strict=True)] == [["A", "B", "C"]] * 3
+def test_three_arms_have_each_place_and_precede_each_other_equally_often():
+    """In every six chunks, so that drift and memory affect all three alike."""
+    trials = measured(planned(queries(36), arms=("A", "B", "C"), repeats=1, load={"concurrency": 3}))
+    asked = [tuple(arm for arm, _ in groupby(turn)) for turn in zip(*[iter(trial.arm for trial in trials)] * 9, strict=True)]
+    for start in range(0, len(asked), 6):
+        orders = asked[start : start + 6]
+        assert len(set(orders)) == 6
+        assert all(set(order) == set("ABC") for order in orders)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"asked": queries(10), "repeats": 1}, "10 blocks (queries x repeats) give each arm 5 turns"),
+        ({"asked": queries(10), "repeats": 1}, "set repeats to 2, or ask 16 queries"),
+        ({"asked": queries(31), "repeats": 2, "load": {"sweep": [1, 8]}}, "62 blocks (queries x repeats) at level 8 give"),
+        ({"asked": queries(31), "repeats": 2, "load": {"sweep": [1, 8]}}, "set repeats to 5, or ask 64 queries"),
+        ({"asked": queries(5), "repeats": 1, "arms": ("A", "B", "C")}, "at least 8 turns and 16 blocks are needed"),
+    ],
+)
+def test_too_few_turns_are_marked_with_the_number_to_change(fields, words):
+    """A contrast that the plan cannot balance is known before the first query is sent."""
+    experiment = built(**fields)
+    found = plan.unbalanced(plan.build(experiment, experiment.queries), experiment)
+    assert words in found[0].reason
+    enough = built(**{**fields, "repeats": 2 * int(re.search(r"repeats to (\d+)", found[0].reason)[1])})
+    assert plan.unbalanced(plan.build(enough, enough.queries), enough) == ()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"load": {"isolation": "none"}},
+        {"load": {"isolation": "trial"}},
+        {"arms": ("A", {"name": "B", "profile": "A", "server": "http://b"})},
+    ],
+)
+def test_arms_that_do_not_take_turns_are_not_marked(fields):
+    """Arms side by side, or on different servers, are asked at the same time."""
+    experiment = built(**fields)
+    outline = plan.describe(plan.build(experiment, experiment.queries), experiment)
+    assert outline.unbalanced == ()
+    assert {share.turns for share in outline.arms} == {None}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"load": {"isolation": "arm", "concurrency": 8}},
+        {"load": {"isolation": "none"}},
+        {"arms": ("A", {"name": "B", "profile": "A", "server": "http://b"})},
+    ],
+)
+def test_every_interim_look_has_windows_that_end_with_whole_blocks(fields):
+    """At each look's share, all earlier windows hold all trials of their blocks."""
+    trials = measured(planned(queries(40), repeats=2, stop={"metric": "latency_s", "looks": 4}, **fields))
+    for share in (20, 40, 60):
+        blocks = sorted({trial.block for trial in trials})
+        whole = [
+            last
+            for last in {trial.window for trial in trials}
+            if (before := {trial.block for trial in trials if trial.window <= last})
+            and all(trial.window <= last for trial in trials if trial.block in before)
+            and share <= len(before) <= share + 5
+        ]
+        assert whole, (share, len(blocks))
 
 
 @pytest.mark.parametrize("isolation", ["none", "trial"])
-def test_without_turns_a_block_lies_side_by_side(isolation):
-    """The arms of a block follow each other directly, in random order, in one window a stage."""
+def test_without_turns_the_trials_of_a_block_are_neighbours(isolation):
+    """The arms of a block follow each other directly, each first equally often, in one window per stage."""
     trials = planned(queries(30), repeats=2, load={"isolation": isolation})
     assert [trial.block for trial in trials] == sorted(trial.block for trial in trials)
     assert {(trial.stage, trial.window) for trial in trials} == {(Stage.WARMUP, 0), (Stage.MEASURED, 1)}
     firsts = Counter(next(block).arm for _, block in groupby(measured(trials), key=lambda trial: trial.block))
-    assert min(firsts["A"], firsts["B"]) > 15  # of 60; fewer has a chance of 1 in 20,000
+    assert firsts == {"A": 30, "B": 30}
 
 
 def test_arms_on_different_servers_do_not_wait_for_each_other():
-    """Each server's one arm has one window a stage, and a block's trials stay together in the order of sending."""
+    """The arm of each server has one window per stage, and the trials of a block are neighbours."""
     trials = planned(queries(10), arms=("A", {"name": "B", "profile": "A", "server": "http://b"}), repeats=2)
     assert [trial.block for trial in trials] == sorted(trial.block for trial in trials)
     assert {arm: {trial.window for trial in trials if trial.arm == arm} for arm in "AB"} == {"A": {0, 2}, "B": {1, 3}}
 
 
-@pytest.mark.parametrize("count", [3, 10, 24, 31])
-def test_repeats_of_a_query_are_more_than_a_third_of_the_corpus_apart(count):
-    """Neighbouring repeats would share the provider's mood, and count as less than two."""
+@pytest.mark.parametrize(("count", "arms", "share"), [(10, "A", 3), (31, "A", 3), (31, "AB", 4), (100, "AB", 4)])
+def test_repeats_of_a_query_are_apart(count, arms, share):
+    """Close repeats would share the provider's mood and the server's caches."""
     asked_at = defaultdict(list)
-    for trial in measured(planned(queries(count), arms=("A",), repeats=6)):
-        asked_at[trial.query_id].append(trial.block)
-    gaps = [later - earlier for blocks in asked_at.values() for earlier, later in pairwise(blocks)]
-    assert min(gaps) > count // 3
+    for trial in measured(planned(queries(count), arms=tuple(arms), repeats=5, load={"concurrency": 8})):
+        if trial.arm == "A":
+            asked_at[trial.query_id].append(trial.block)
+    gaps = [later - earlier for blocks in asked_at.values() for earlier, later in pairwise(sorted(blocks))]
+    assert min(gaps) >= count // share
 
 
 def test_warm_ups_come_first_on_queries_drawn_by_the_seed():
-    """They repeat a query only when there are no others, and count from 1 like everything else."""
+    """A warm-up repeats a query only after every query had one, and repeats count from 1."""
     trials = planned(queries(2), warmup=3, repeats=1)
     warmups = [trial for trial in trials if trial.stage is Stage.WARMUP]
     assert trials[:6] == tuple(warmups)
@@ -212,8 +293,8 @@ def test_warm_ups_come_first_on_queries_drawn_by_the_seed():
     assert len(drawn) > 1
 
 
-def test_a_trial_keeps_its_id_whatever_else_is_planned():
-    """Another arm, query, repeat, seed or isolation leaves the ids that were there as they were."""
+def test_an_id_does_not_depend_on_the_rest_of_the_plan():
+    """Another arm, repeat, seed or isolation leaves existing ids unchanged."""
     ids = {trial.trial_id for trial in planned(queries(3), repeats=2)}
     for fields in ({"arms": ("A", "B", "C")}, {"repeats": 4}, {"seed": 1}, {"load": {"isolation": "none"}}):
         later = {trial.trial_id for trial in planned(queries(3), **{"repeats": 2, **fields}) if trial.stage is Stage.MEASURED}
@@ -224,8 +305,8 @@ SWEEP = {"sweep": [1, 2, 8]}
 
 
 @pytest.mark.parametrize("isolation", ["arm", "none"])
-def test_a_sweep_asks_everything_at_each_level_from_the_lowest_on(isolation):
-    """Levels ascend, each has every query on every arm as often as ``repeats`` says, and repeats count on."""
+def test_a_sweep_asks_every_query_at_each_level_in_ascending_order(isolation):
+    """Each level has every query on every arm ``repeats`` times, and repeats continue from level to level."""
     trials = measured(planned(queries(5), repeats=2, warmup=2, load={**SWEEP, "isolation": isolation}))
     assert [level for level, _ in groupby(trial.level for trial in trials)] == [1, 2, 8]
     asked = Counter((trial.level, trial.query_id, trial.arm) for trial in trials)
@@ -235,14 +316,14 @@ def test_a_sweep_asks_everything_at_each_level_from_the_lowest_on(isolation):
 
 
 def test_warm_ups_of_a_sweep_are_asked_at_its_lowest_level():
-    """A server that is cold is not asked sixteen things at once."""
+    """A cold server does not start with many trials at once."""
     trials = planned(queries(5), warmup=2, load=SWEEP)
     assert {trial.level for trial in trials if trial.stage is Stage.WARMUP} == {1}
     assert {trial.level for trial in planned(queries(5), warmup=2)} == {None}
 
 
-def test_arms_alternate_inside_each_level_in_turns_cut_for_its_slots():
-    """Sixteen queries: a turn is a trial a slot at least, so that the level is reached; twice that where one arm goes on."""
+def test_arms_of_a_sweep_take_turns_that_reach_the_level():
+    """A turn has at least one trial per slot, and twice that where it covers two chunks."""
     trials = measured(planned(queries(16), repeats=1, load={"sweep": [1, 2, 4]}))
     for level in (1, 2, 4):
         of_level = [trial for trial in trials if trial.level == level]
@@ -252,21 +333,22 @@ def test_arms_alternate_inside_each_level_in_turns_cut_for_its_slots():
 
 
 def test_rates_can_be_swept_too():
-    """An open loop's levels are rates, and its turns are cut for the concurrency it would have."""
-    trials = planned(queries(4), repeats=1, load={"arrivals": "poisson", "sweep": ["0.5/s", "2/s"]})
+    """The levels of an open loop are rates."""
+    experiment = built(queries(4), repeats=1, load={"arrivals": "poisson", "sweep": ["0.5/s", "2/s"]})
+    trials = plan.build(experiment, experiment.queries)
     assert {trial.level for trial in trials} == {0.5, 2}
-    assert plan.describe(trials).levels == (0.5, 2)
+    assert plan.describe(trials, experiment).levels == (0.5, 2)
 
 
-def test_another_level_leaves_the_ids_that_were_there():
-    """The first level of a sweep is the plan without one, trial by trial."""
+def test_another_level_leaves_existing_ids_unchanged():
+    """The first level of a sweep has the ids of the plan without a sweep."""
     plain = planned(queries(3), repeats=2, load={"concurrency": 1})
     swept = planned(queries(3), repeats=2, load=SWEEP)
     assert [trial.trial_id for trial in plain] == [trial.trial_id for trial in swept[: len(plain)]]
 
 
-def test_ids_are_readable_and_apart_even_where_names_are_not():
-    """Names of other alphabets, cases and lengths end in ids that stay short, plain and different."""
+def test_ids_are_short_and_unique_for_any_names():
+    """Names with other alphabets, cases and lengths get plain ids that differ."""
     names = ["tables-in[database=sales_db]", "Größe", "größe", "大きさ", "x" * 200, "x" * 201, "a/b", "a b"]
     trials = planned(tuple(query(name) for name in names), arms=("IDEAT", "ideat", "…"), repeats=1, warmup=0)
     ids = [trial.trial_id for trial in trials]
@@ -276,14 +358,14 @@ def test_ids_are_readable_and_apart_even_where_names_are_not():
     assert re.fullmatch(r"tables-in-database-sales_db-IDEAT-r1-[0-9a-f]{8}", readable)
 
 
-def test_a_trial_carries_what_its_query_says():
-    """Prompt, complexity and tags go where the trial goes."""
+def test_a_trial_carries_the_fields_of_its_query():
+    """Prompt, complexity and tags are copied."""
     (trial,) = planned((query("a", turns=("how many?",), complexity="simple", tags=("t",)),), arms=("A",), repeats=1, warmup=0)
     assert (trial.prompt, trial.complexity, trial.tags, trial.query_id) == ("how many?", "simple", ("t",), "a")
 
 
-def test_a_conversation_is_a_trial_a_turn_in_a_row():
-    """One block, one window, places from 1; ids end in the turn, and a query of one turn has none."""
+def test_a_conversation_is_one_trial_per_turn():
+    """Its trials share a block and a window, in order, and their ids end in the turn."""
     asked = (query("talk", turns=("hi", "and then?", "bye")), query("a"))
     trials = [trial for trial in planned(asked, arms=("A", "B"), repeats=2, warmup=0) if trial.query_id == "talk"]
     assert len(trials) == 12
@@ -299,8 +381,8 @@ def test_a_conversation_is_a_trial_a_turn_in_a_row():
     assert len({trial.conversation for trial in trials}) == 4
 
 
-def test_what_cannot_be_planned_is_refused_by_name():
-    """Nothing to ask, and a plan nobody can have meant."""
+def test_an_impossible_plan_is_refused():
+    """A plan without queries, and one with too many trials."""
     with pytest.raises(UsageError, match=r"^there is no query to ask$"):
         plan.build(built(), ())
     with pytest.raises(UsageError, match=r"^2,000,002 trials are more than 1,000,000; lower repeats, or filter the queries$"):
@@ -310,9 +392,9 @@ def test_what_cannot_be_planned_is_refused_by_name():
 
 
 def test_a_plan_is_described_in_numbers():
-    """What ``--dry-run`` prints: trials, queries, blocks and windows, and each arm's share."""
-    trials = planned(queries(8), repeats=2, warmup=1, load={"concurrency": 8, "isolation": "none"})
-    assert plan.describe(trials) == Outline(
+    """The outline counts trials, queries, blocks and windows, and the share of each arm."""
+    experiment = built(queries(8), repeats=2, warmup=1, load={"concurrency": 8, "isolation": "none"})
+    assert plan.describe(plan.build(experiment, experiment.queries), experiment) == Outline(
         trials=34,
         queries=8,
         blocks=16,

@@ -85,7 +85,7 @@ def show_plan(loaded: Experiment, output: Path, *, as_json: bool) -> None:
     from uderia_bench.commands.forecast import forecast
     from uderia_bench.runner import plan
 
-    outline = plan.describe(plan.build(loaded, loaded.queries))
+    outline = plan.describe(plan.build(loaded, loaded.queries), loaded)
     expected = forecast(loaded, outline, output)
     if as_json:
         typer.echo(json.dumps({**asdict(outline), "forecast": [asdict(arm) for arm in expected]}, indent=2))
@@ -96,7 +96,11 @@ def show_plan(loaded: Experiment, output: Path, *, as_json: bool) -> None:
         typer.echo(f"  each at {', '.join(f'{level:g}' for level in outline.levels)} {counted}, from the lowest on")
     for share in outline.arms:
         where = loaded.server_of(share.arm)
-        typer.echo(f"  {share.arm}: {share.measured} measured, {share.warmups} warm-up, in {share.windows} windows on {where}")
+        turns = f"in {share.turns} turns of at most {share.longest}" if share.turns else f"in {share.windows} windows"
+        typer.echo(f"  {share.arm}: {share.measured} measured, {share.warmups} warm-up, {turns}, on {where}")
+    for contrast in outline.unbalanced:
+        named = f"{contrast.baseline} and {contrast.candidate}"
+        typer.echo(f"  no verdict between {named}: {contrast.reason}")
     for arm in expected:
         cost = "at an unknown cost" if arm.cost_usd is None else f"about ${arm.cost_usd:.2f}"
         time = "" if arm.seconds is None else f", {arm.seconds / 60:.1f} min of answering time"

@@ -1,24 +1,34 @@
-"""An experiment and its queries in, the ordered trials out. Pure and deterministic: one seed, one plan, on every machine.
+"""Plans the ordered trials of an experiment. Pure: one seed gives one plan on every machine.
 
-Why short windows: the server switches process-wide state per profile, so with isolation ``arm`` the arms of one server take
-turns. Turns must be short, or drift of the provider passes for an effect: an A/A test run as two blocks rejects 58.6 % of the
-time, interleaved 4.0 % (docs/explanation/statistics.md, "Unit and design"). Turns must not be too
-short, since at the end of each the slots wait for the slowest trial. So the measured blocks are cut
-into chunks, each chunk is asked once by every arm, and the order of arms is random but balanced: in
-every run of as many chunks as there are arms, each arm stands once in each place. Where an arm ends
-one chunk and begins the next, the two turns are one window.
+The server switches process-wide state per profile, so with isolation ``arm`` the arms of one server
+take turns. The measured blocks are cut into chunks, and every arm asks each chunk once. Three things
+could pass for a difference between the arms, and the plan balances each:
 
-A sweep asks the corpus at every level of the load, ascending, each level a stretch of its own: its windows, its chunks cut for
-its concurrency, the arms taking turns inside it. ``repeat`` counts on from level to level, so that a query, an arm and a repeat
-still name one trial. Warm-ups are asked at the lowest level.
+- *Drift of the provider.* Turns are short: an A/A test as two long turns rejects 58.6 % of the time,
+  interleaved 4.0 % (docs/explanation/statistics.md, "Unit and design"). Every arm has at least
+  ``LEAST_TURNS`` turns. Where queries are few, a turn therefore has fewer trials than slots.
+- *The memory of the server.* An arm that asks a query after another arm may find its plan or its
+  cached prompt. The order of the arms alternates from chunk to chunk: each arm asks first equally
+  often, and so does each arm of every pair. It also alternates from repeat to repeat of a query.
+- *The mood of one moment.* Repeats of a query are kept apart.
 
-How to read ``window``: numbers rise with ``seq`` on every server, and only trials of *one server* wait for each other: a
-trial may be sent when all trials of earlier windows on its server have ended. Arms on different servers never exclude each
-other; their trials are interleaved, so that the order of sending keeps a block together. Warm-ups have windows of their own,
-before all others.
+Two turns of one arm that meet, at the end of one chunk and the start of the next, share one window.
+``unbalanced`` names the contrasts that a plan cannot balance.
 
-Why hashes and not a random generator: sorting by a hash of (seed, purpose, name) is a shuffle that no library version
-changes, and one query more or less leaves the order of the others as it was.
+A sweep asks the corpus at every level of the load, ascending. Each level has separate windows and
+chunks, and a chunk there has a trial per slot at least, since the level must be reached. ``repeat``
+continues from level to level, so that query, arm and repeat name one trial. Warm-ups are asked first,
+at the lowest level, in separate windows.
+
+With planned interim looks (``stop:``), every look has a chunk boundary at which all windows end, so
+that it compares blocks which every arm has finished.
+
+How to read ``window``: numbers rise with ``seq`` on every server, and a trial may be sent when all
+trials of earlier windows on its server have ended. Arms on different servers do not wait for each
+other; their trials are interleaved, so that a block stays together.
+
+Why hashes and not a random generator: sorting by a hash of (seed, purpose, name) is a shuffle that no
+library version changes, and one query more or less leaves the order of the others unchanged.
 """
 
 from __future__ import annotations
@@ -28,8 +38,8 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain, count, islice, zip_longest
+from dataclasses import dataclass, replace
+from itertools import chain, count, groupby, islice, zip_longest
 from typing import TypeVar
 
 from uderia_bench.documents.corpus import Query
@@ -37,19 +47,21 @@ from uderia_bench.documents.experiment import Experiment
 from uderia_bench.errors import UsageError
 from uderia_bench.trial import Stage, Trial
 
-CHUNKS_WANTED = 16
-"""Turns of every arm to aim for. Simulated A/A tests of 24 queries and 5 repeats, under drifts (random walk, or correlated over
-a quarter of the run) that two blocks reject at 48 to 64 %: 15 turns reject at 5 to 7 %, 8 at 6 to 15 %, 4 at 10 to 35 %."""
+LEAST_TURNS = 8
+"""Turns of every arm, at least. Simulated A/A tests of 24 queries and 5 repeats, under drifts that two
+turns reject in 48 to 64 %: four chunks reject in 10 to 35 %, eight in 6 to 15 %, and 15, which make
+eight turns of two arms, in 5 to 7 %. The drifts are random walks, or correlated over a quarter of the
+run."""
 
-FEWEST_PER_SLOT = 1
-"""A turn shorter than one trial a slot would never reach the load that was asked for."""
+LEAST_BLOCKS = 2 * LEAST_TURNS
+"""Blocks of a comparison, at least: two a turn, so that either arm can ask one of them first."""
 
 MOST_PER_SLOT = 4
-"""Simulated: slots idle 25 % of the time at 4 trials a slot (concurrency 8, log-latency sd 0.8), 13 % at 8; beyond 4 a longer
-turn buys little and drifts more."""
+"""Trials a slot in one chunk, at most. Simulated: slots idle 25 % of the time at 4 trials a slot
+(concurrency 8, log-latency sd 0.8), 13 % at 8. Longer chunks gain little and drift more."""
 
 MAX_TRIALS = 1_000_000
-"""More is a mistyped number: at two trials a second, what one server was seen to sustain, this takes six days."""
+"""More is a mistyped number: at two trials per second, which one server sustains, this takes six days."""
 
 _ID_WORD = 40  # characters of a query's or an arm's name that a trial id repeats: ids become file names
 
@@ -58,23 +70,48 @@ _Item = TypeVar("_Item")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Block:
-    """One query and repetition, to be asked on all arms."""
+    """One query and repetition, to be asked on all arms. ``order`` rotates the order of the arms."""
 
-    number: int
     stage: Stage
     query: Query
     repeat: int
     level: float | None
+    order: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chunk:
+    """Blocks that all arms ask in the same order, one arm after the other. ``looks``: an interim look comes before it."""
+
+    blocks: tuple[_Block, ...]
+    order: int
+    looks: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmShare:
-    """What of a plan falls to one arm; ``windows`` are its turns on the server, warm-up included."""
+    """The part of a plan that one arm has.
+
+    ``windows`` are its windows, warm-up included. ``turns`` are the measured stretches in which it has
+    the server to itself, at the level with the fewest, and ``longest`` the trials of the longest. Both are
+    None where arms do not take turns.
+    """
 
     arm: str
     measured: int
     warmups: int
     windows: int
+    turns: int | None = None
+    longest: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unbalanced:
+    """A contrast that is confounded with the order of asking: its differences can be drift or memory of the server."""
+
+    baseline: str
+    candidate: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,41 +124,103 @@ class Outline:
     windows: int
     arms: tuple[ArmShare, ...]
     levels: tuple[float, ...] = ()
+    unbalanced: tuple[Unbalanced, ...] = ()
 
 
 def build(experiment: Experiment, queries: Iterable[Query]) -> tuple[Trial, ...]:
     """Plan every trial, in the order of sending: warm-ups, then each query on each arm, ``repeats`` times at every level.
 
-    A conversation of several turns is a trial a turn, one after the other. Raises ``UsageError`` for what cannot be planned: no
-    query, more than ``MAX_TRIALS``.
+    A conversation is one trial per turn, one after the other. Raises ``UsageError`` without queries, or
+    for more than ``MAX_TRIALS``.
     """
     asked = tuple(queries)
     _refuse_what_cannot_be_planned(experiment, asked)
-    numbers, repeats = count(), count(1)
-    warmups = _warmup_blocks(experiment, asked, numbers)
-    measured = (_measured_blocks(experiment, asked, level, numbers, repeats) for level in experiment.load.levels)
-    lay = _in_turns if experiment.load.isolation == "arm" else _side_by_side
-    placed = lay(experiment, (warmups, *measured))
-    turns = ((window, block, arm, turn) for window, block, arm in placed for turn in range(1, len(block.query.turns) + 1))
-    return tuple(_trial(seq, *turn) for seq, turn in enumerate(turns))
+    repeats = count(1)
+    stretches = [
+        _warmup_blocks(experiment, asked),
+        *(_measured_blocks(experiment, asked, level, repeats) for level in experiment.load.levels),
+    ]
+    placed = _lay(experiment, filter(None, stretches))
+    turns = ((place, turn) for place in placed for turn in range(1, len(place[2].query.turns) + 1))
+    return tuple(_trial(seq, *place, turn) for seq, (place, turn) in enumerate(turns))
 
 
-def describe(plan: Sequence[Trial]) -> Outline:
-    """Count a plan."""
-    stages = Counter((trial.arm, trial.stage) for trial in plan)
-    windows = {(trial.arm, trial.window) for trial in plan}
-    turns = Counter(arm for arm, _ in windows)
+def describe(trials: Sequence[Trial], experiment: Experiment) -> Outline:
+    """Count a plan, and name the contrasts that it cannot balance."""
+    stages = Counter((trial.arm, trial.stage) for trial in trials)
+    windows = {(trial.arm, trial.window) for trial in trials}
+    by_arm = Counter(arm for arm, _ in windows)
+    turns = _turns(trials, experiment)
     return Outline(
-        trials=len(plan),
-        queries=len({trial.query_id for trial in plan}),
-        blocks=len({trial.block for trial in plan if trial.stage is Stage.MEASURED}),
+        trials=len(trials),
+        queries=len({trial.query_id for trial in trials}),
+        blocks=len({trial.block for trial in trials if trial.stage is Stage.MEASURED}),
         windows=len({window for _, window in windows}),
         arms=tuple(
-            ArmShare(arm=arm, measured=stages[arm, Stage.MEASURED], warmups=stages[arm, Stage.WARMUP], windows=turns[arm])
-            for arm in sorted(turns)
+            ArmShare(
+                arm=arm,
+                measured=stages[arm, Stage.MEASURED],
+                warmups=stages[arm, Stage.WARMUP],
+                windows=by_arm[arm],
+                turns=min((len(sizes) for (name, _), sizes in turns.items() if name == arm), default=None),
+                longest=max((max(sizes) for (name, _), sizes in turns.items() if name == arm), default=None),
+            )
+            for arm in sorted(by_arm)
         ),
-        levels=tuple(sorted({trial.level for trial in plan if trial.level is not None})),
+        levels=tuple(sorted({trial.level for trial in trials if trial.level is not None})),
+        unbalanced=unbalanced(trials, experiment),
     )
+
+
+def unbalanced(trials: Sequence[Trial], experiment: Experiment) -> tuple[Unbalanced, ...]:
+    """Return the contrasts whose arms take too few turns, each with the number to change.
+
+    Only arms that share a server and take turns there can be confounded with the order of asking.
+    """
+    turns = _turns(trials, experiment)
+    levels = sorted({level for _, level in turns}, key=lambda level: (level is not None, level))
+    blocks = Counter(level for level, _ in {(trial.level, trial.block) for trial in trials if trial.stage is Stage.MEASURED})
+    found = []
+    for contrast in experiment.contrasts:
+        arms = contrast.baseline, contrast.candidate
+        for level in levels:
+            if not all((arm, level) in turns for arm in arms):
+                continue
+            fewest = min(len(turns[arm, level]) for arm in arms)
+            if fewest < LEAST_TURNS or blocks[level] < LEAST_BLOCKS:
+                reason = _too_few(experiment, level, blocks[level], fewest)
+                found.append(Unbalanced(baseline=arms[0], candidate=arms[1], reason=reason))
+                break
+    return tuple(found)
+
+
+def _too_few(experiment: Experiment, level: float | None, blocks: int, turns: int) -> str:
+    """Say how few turns a contrast has, and which number to raise."""
+    shortest = 1 if level is None else experiment.load.at(level).concurrency
+    needed = max(LEAST_BLOCKS, shortest * _least_chunks(max(len(arms) for arms in _by_server(experiment).values())))
+    queries = -(-blocks // experiment.repeats)
+    at = "" if level is None else f" at level {level:g}"
+    return (
+        f"{blocks} blocks (queries x repeats){at} give each arm {turns} turns, "
+        f"at least {LEAST_TURNS} turns and {needed} blocks are needed: "
+        f"set repeats to {-(-needed // queries)}, or ask {-(-needed // experiment.repeats)} queries"
+    )
+
+
+def _turns(trials: Sequence[Trial], experiment: Experiment) -> dict[tuple[str, float | None], list[int]]:
+    """Return the sizes of the turns of each arm at each level; arms that do not take turns are left out."""
+    sharing = {arm: server for server, arms in _by_server(experiment).items() if len(arms) > 1 for arm in arms}
+    if experiment.load.isolation != "arm":
+        return {}
+    lanes: dict[str, list[Trial]] = {}
+    for trial in trials:
+        if trial.stage is Stage.MEASURED and trial.arm in sharing:
+            lanes.setdefault(sharing[trial.arm], []).append(trial)
+    found: dict[tuple[str, float | None], list[int]] = {}
+    for lane in lanes.values():
+        for key, turn in groupby(lane, key=lambda trial: (trial.arm, trial.level)):
+            found.setdefault(key, []).append(sum(1 for _ in turn))
+    return found
 
 
 def _refuse_what_cannot_be_planned(experiment: Experiment, queries: tuple[Query, ...]) -> None:
@@ -134,88 +233,138 @@ def _refuse_what_cannot_be_planned(experiment: Experiment, queries: tuple[Query,
         raise UsageError(f"{size:,} trials are more than {MAX_TRIALS:,}; lower repeats, or filter the queries")
 
 
-def _warmup_blocks(experiment: Experiment, queries: tuple[Query, ...], numbers: Iterator[int]) -> list[_Block]:
+def _warmup_blocks(experiment: Experiment, queries: tuple[Query, ...]) -> list[_Block]:
     drawn = _shuffled(queries, _query_id, experiment.seed, "warmup")
     lowest = experiment.load.levels[0]
     return [
-        _Block(
-            number=next(numbers),
-            stage=Stage.WARMUP,
-            query=drawn[place % len(drawn)],
-            repeat=place // len(drawn) + 1,
-            level=lowest,
-        )
+        _Block(stage=Stage.WARMUP, query=drawn[place % len(drawn)], repeat=place // len(drawn) + 1, level=lowest, order=0)
         for place in range(experiment.warmup)
     ]
 
 
 def _measured_blocks(
-    experiment: Experiment, queries: tuple[Query, ...], level: float | None, numbers: Iterator[int], repeats: Iterator[int]
+    experiment: Experiment, queries: tuple[Query, ...], level: float | None, repeats: Iterator[int]
 ) -> list[_Block]:
-    """Order repetition after repetition, each shuffled, with more than a third of the corpus between two repeats of a query.
+    """Order repetition after repetition, each shuffled, with about half of the corpus between two repeats of a query.
 
-    Neighbouring repeats would share the provider's mood and the server's caches, and count as less than two.
+    Close repeats would share the provider's mood and the server's caches, and count as less than two. The
+    halves of the corpus stay the same and each is shuffled anew.
     """
-    third = len(queries) // 3
-    recent: set[str] = set()
+    place = {query.id: number for number, query in enumerate(_shuffled(queries, _query_id, experiment.seed, "first"))}
+    first_half = set(list(place)[: -(-len(place) // 2)])
     blocks: list[_Block] = []
     for repeat in islice(repeats, experiment.repeats):
         shuffled = _shuffled(queries, _query_id, experiment.seed, "repeat", str(repeat))
-        head = [query for query in shuffled if query.id not in recent][:third]
-        ahead = {query.id for query in head}
-        order = [*head, *(query for query in shuffled if query.id not in ahead)]
-        recent = {query.id for query in order[len(order) - third :]}
+        order = sorted(shuffled, key=lambda query: query.id not in first_half)
         blocks.extend(
-            _Block(number=next(numbers), stage=Stage.MEASURED, query=query, repeat=repeat, level=level) for query in order
+            _Block(stage=Stage.MEASURED, query=query, repeat=repeat, level=level, order=place[query.id] + repeat)
+            for query in order
         )
     return blocks
 
 
-_Placed = tuple[int, _Block, str]  # window, block, arm
+_Placed = tuple[int, int, _Block, str]  # window, number of the block, block, arm
 
 
-def _side_by_side(experiment: Experiment, stretches: Iterable[list[_Block]]) -> Iterator[_Placed]:
-    """Lay the trials of a block next to each other, arms in random order; each stretch is one window."""
-    names = [arm.name for arm in experiment.arms]
-    for window, blocks in enumerate(filter(None, stretches)):
-        for block in blocks:
-            for arm in _shuffled(names, str, experiment.seed, "arms", str(block.number)):
-                yield window, block, arm
-
-
-def _in_turns(experiment: Experiment, stretches: Iterable[list[_Block]]) -> Iterator[_Placed]:
-    """Lay chunk after chunk, in each the arms of a server one after the other."""
-    lanes: dict[str, list[str]] = {}
-    for name in (arm.name for arm in experiment.arms):
-        lanes.setdefault(experiment.server_of(name), []).append(name)
-    windows = count()
-    for blocks in filter(None, stretches):
+def _lay(experiment: Experiment, stretches: Iterable[list[_Block]]) -> Iterator[_Placed]:
+    """Place every block on every arm: chunk after chunk, and in each the arms of a server one after the other."""
+    turns = experiment.load.isolation == "arm"
+    lanes = _by_server(experiment) if turns else {"": [arm.name for arm in experiment.arms]}
+    orders = {server: _orders(arms, experiment.seed) for server, arms in lanes.items()}
+    windows, numbers = count(), count()
+    for blocks in stretches:
         open_windows: dict[str, tuple[str, int]] = {}  # server to the arm whose turn it is, and its window
-        slots = experiment.load.at(blocks[0].level).concurrency
-        for number, chunk in enumerate(_chunks(blocks, slots)):
+        for chunk in _chunks(experiment, blocks, math.lcm(*map(len, orders.values()))):
+            if chunk.looks:
+                open_windows.clear()
+            numbered = [(next(numbers), block) for block in chunk.blocks]
             laid: list[list[_Placed]] = []
-            for server, arms in lanes.items():
+            for server, cycle in orders.items():
                 lane: list[_Placed] = []
-                for arm in _balanced(arms, number, experiment.seed):
-                    if open_windows.get(server, ("", 0))[0] != arm:
-                        open_windows[server] = (arm, next(windows))
-                    lane.extend((open_windows[server][1], block, arm) for block in chunk)
+                for arm in cycle[chunk.order % len(cycle)]:
+                    turn_of = arm if turns else ""
+                    if server not in open_windows or open_windows[server][0] != turn_of:
+                        open_windows[server] = (turn_of, next(windows))
+                    lane.extend((open_windows[server][1], number, block, arm) for number, block in numbered)
                 laid.append(lane)
             yield from (placed for abreast in zip_longest(*laid) for placed in abreast if placed is not None)
 
 
-def _chunks(blocks: list[_Block], concurrency: int) -> Iterator[list[_Block]]:
-    wanted = math.ceil(len(blocks) / CHUNKS_WANTED)
-    size = min(max(wanted, FEWEST_PER_SLOT * concurrency), MOST_PER_SLOT * concurrency)
-    return (blocks[start : start + size] for start in range(0, len(blocks), size))
+def _by_server(experiment: Experiment) -> dict[str, list[str]]:
+    servers: dict[str, list[str]] = {}
+    for arm in experiment.arms:
+        servers.setdefault(experiment.server_of(arm.name), []).append(arm.name)
+    return servers
 
 
-def _balanced(arms: list[str], number: int, seed: int) -> list[str]:
-    """Order the arms for one chunk: a rotation of a random order, every rotation once in each run of ``len(arms)`` chunks."""
-    run, position = divmod(number, len(arms))
-    base = _shuffled(arms, str, seed, "turn", str(run))
-    shift = _shuffled(range(len(arms)), str, seed, "rotation", str(run))[position]
-    return base[shift:] + base[:shift]
+def _orders(arms: list[str], seed: int) -> list[tuple[str, ...]]:
+    """Return the orders of the arms that follow each other, chunk after chunk.
+
+    They are the rotations of a random order, each followed by its reverse (Williams, *Aust. J. Sci. Res.*
+    A 2, 1949). So each arm has each place equally often and each of two arms comes first equally often.
+    """
+    base = _shuffled(arms, str, seed, "turn")
+    rotations = [tuple(base[shift:] + base[:shift]) for shift in range(len(base))]
+    return list(dict.fromkeys(order for rotation in rotations for order in (rotation, rotation[::-1])))
+
+
+def _least_chunks(arms: int) -> int:
+    """Return the number of chunks that give each of some arms ``LEAST_TURNS`` turns, by whole cycles of their orders."""
+    if arms == 1:  # its chunks only keep blocks together
+        return LEAST_BLOCKS
+    cycle = _orders([str(arm) for arm in range(arms)], 0)
+    turns, cycles = 0, 0
+    while turns < LEAST_TURNS:
+        cycles += 1
+        asked = [arm for _ in range(cycles) for order in cycle for arm in order]
+        turns = min(Counter(arm for arm, _ in groupby(asked)).values())
+    return cycles * len(cycle)
+
+
+def _chunks(experiment: Experiment, blocks: list[_Block], cycle: int) -> Iterator[_Chunk]:
+    """Cut a stretch into chunks whose orders of the arms follow each other, each about equally often.
+
+    A block goes to the next chunk of its order, so repeats stay nearly as far apart as in ``blocks``.
+    """
+    if experiment.load.isolation != "arm":
+        chunks = [_Chunk(blocks=(block,), order=block.order) for block in blocks]
+    else:
+        orders = [[block for block in blocks if block.order % cycle == order] for order in range(cycle)]
+        rounds = _rounds(experiment, blocks, cycle)
+        chunks = [
+            _Chunk(
+                blocks=tuple(members[-(-len(members) * part // rounds) : -(-len(members) * (part + 1) // rounds)]), order=order
+            )
+            for part in range(rounds)
+            for order, members in enumerate(orders)
+        ]
+        chunks = [chunk for chunk in chunks if chunk.blocks]
+    return _with_looks(experiment, chunks)
+
+
+def _rounds(experiment: Experiment, blocks: list[_Block], cycle: int) -> int:
+    """Return how many times the chunks of a stretch go through the cycle of orders."""
+    if blocks[0].stage is Stage.WARMUP:
+        return 1
+    slots = experiment.load.at(blocks[0].level).concurrency
+    least = max(_least_chunks(len(arms)) for arms in _by_server(experiment).values())
+    wanted = max(least, math.ceil(len(blocks) / (MOST_PER_SLOT * slots)))
+    if blocks[0].level is not None:  # of a sweep: the level must be reached
+        wanted = min(wanted, len(blocks) // slots)
+    return max(math.ceil(min(wanted, len(blocks)) / cycle), 1)
+
+
+def _with_looks(experiment: Experiment, chunks: list[_Chunk]) -> Iterator[_Chunk]:
+    """Mark each chunk that follows an interim look: the first at which the look's share of the blocks is behind it."""
+    looks = 1 if experiment.stop is None else experiment.stop.looks
+    total = sum(len(chunk.blocks) for chunk in chunks)
+    done, look = 0, 1
+    for chunk in chunks:
+        due = look < looks and chunk.blocks[0].stage is Stage.MEASURED and done * looks >= look * total
+        while look < looks and done * looks >= look * total:
+            look += 1
+        yield replace(chunk, looks=True) if due else chunk
+        done += len(chunk.blocks)
 
 
 def _shuffled(items: Iterable[_Item], name: Callable[[_Item], str], seed: int, *purpose: str) -> list[_Item]:
@@ -230,13 +379,13 @@ def _query_id(query: Query) -> str:
     return query.id
 
 
-def _trial(seq: int, window: int, block: _Block, arm: str, turn: int) -> Trial:
+def _trial(seq: int, window: int, number: int, block: _Block, arm: str, turn: int) -> Trial:
     query = block.query
     trial_id = _trial_id(query.id, arm, block.stage, block.repeat)
     return Trial(
         trial_id=trial_id if len(query.turns) == 1 else f"{trial_id}-t{turn}",
         seq=seq,
-        block=block.number,
+        block=number,
         window=window,
         stage=block.stage,
         query_id=query.id,
@@ -252,9 +401,9 @@ def _trial(seq: int, window: int, block: _Block, arm: str, turn: int) -> Trial:
 
 
 def _trial_id(query_id: str, arm: str, stage: Stage, repeat: int) -> str:
-    """Name a trial by what it is and not by where it stands: readable, safe as a file name, the same whatever else is planned.
+    """Return a readable id that is safe as a file name and does not depend on the rest of the plan.
 
-    Letters beyond ASCII, case and length are lost on the way, so a hash of the full names keeps ids apart.
+    It loses letters beyond ASCII, case and length of the names, so a hash of the full names keeps ids apart.
     """
     words = (re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:_ID_WORD] for name in (query_id, arm))
     kind = "r" if stage is Stage.MEASURED else "w"
