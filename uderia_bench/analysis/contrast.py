@@ -14,13 +14,12 @@ import numpy as np
 from uderia_bench.analysis.censoring import Penalised, with_timeouts
 from uderia_bench.analysis.clock import clock_notes, unresolved
 from uderia_bench.analysis.drift import drift
-from uderia_bench.analysis.effects import Measured, measure
-from uderia_bench.analysis.interim import paid
+from uderia_bench.analysis.effects import Measured, measure, paid
 from uderia_bench.analysis.nights import across_nights
 from uderia_bench.analysis.pairs import Pairs, pair, side
 from uderia_bench.analysis.settings import Settings
 from uderia_bench.analysis.strata import ALL, Stratum
-from uderia_bench.analysis.trials import ANSWERED_METRIC, Trials
+from uderia_bench.analysis.trials import ANSWERED_METRIC, Mask, Trials
 from uderia_bench.analysis.validity import failed_checks, unusable_notes
 from uderia_bench.analysis.variation import between_arms, inside_arm, profile_type
 from uderia_bench.reading.metrics.metric import Across, Assumption, Direction, Metric
@@ -82,25 +81,25 @@ def findings(
         *between_arms(trials, baseline=baseline, candidate=candidate),
     )
     found = []
+    finished = _finished(trials, settings)
     for metric in metrics:
-        pairs = _pairs(trials, metric, baseline, candidate, stratum)
+        pairs = _pairs(trials, metric, baseline, candidate, stratum.where & finished)
         only_shown = _only_shown(trials, metric, pairs, baseline=baseline, candidate=candidate)
         structural = only_shown is not None or metric.across is Across.STRUCTURAL
         primary = stratum.name == ALL and (declared or metric.name in settings.margins)
         measured = measure(pairs, metric, confidence=settings.confidence, seed=settings.seed)
-        late = with_timeouts(trials, metric, baseline=baseline, candidate=candidate, where=stratum.where)
         beside: dict[str, float | None] = {}
         censored: tuple[str, ...] = ()
         faster = None
+        judged, late = judged_pairs(trials, metric, baseline, candidate, stratum, settings=settings)
         if late is not None and only_shown is None:
-            answered = measured
-            pairs = _pairs(trials, metric, baseline, candidate, stratum, values=late.values)
+            answered, pairs = measured, judged
             measured = measure(pairs, metric, confidence=settings.confidence, seed=settings.seed)
             beside, censored = _of_timeouts(late, answered, baseline=baseline, candidate=candidate)
             faster = _faster_by_dropping(late, measured, baseline=baseline, candidate=candidate)
         looked = settings.looked
         if looked is not None and looked.metric == metric.name and stratum.name == ALL:
-            measured = paid(measured, pairs, looked)
+            measured = paid(measured, pairs, metric, looked, seed=settings.seed)
         if settings.nights is not None:
             nights = settings.nights.get((candidate, metric.name))
             measured = across_nights(measured, pairs, metric, nights, confidence=settings.confidence)
@@ -139,11 +138,28 @@ def findings(
     return found
 
 
+def judged_pairs(
+    trials: Trials, metric: Metric, baseline: str, candidate: str, stratum: Stratum, *, settings: Settings
+) -> tuple[Pairs, Penalised | None]:
+    """Pair the two arms on the values that decide, and return how timed-out trials count in them."""
+    where = stratum.where & _finished(trials, settings)
+    late = with_timeouts(trials, metric, baseline=baseline, candidate=candidate, where=where)
+    return _pairs(trials, metric, baseline, candidate, where, values=None if late is None else late.values), late
+
+
+def _finished(trials: Trials, settings: Settings) -> Mask:
+    """Return the cells that are compared: where an interim look ended the run, the blocks that every arm has finished."""
+    if settings.looked is None or not settings.looked.early:
+        return trials.asked
+    whole: Mask = trials.asked & trials.asked.all(axis=1, keepdims=True)
+    return whole
+
+
 def _pairs(
-    trials: Trials, metric: Metric, baseline: str, candidate: str, stratum: Stratum, *, values: Floats | None = None
+    trials: Trials, metric: Metric, baseline: str, candidate: str, where: Mask, *, values: Floats | None = None
 ) -> Pairs:
     """Pair the two arms on a metric."""
-    first, second = (side(trials, metric, arm, where=stratum.where, values=values) for arm in (baseline, candidate))
+    first, second = (side(trials, metric, arm, where=where, values=values) for arm in (baseline, candidate))
     return pair(first, second, metric)
 
 

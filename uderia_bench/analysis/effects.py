@@ -17,7 +17,7 @@ counts.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import exp, frexp
 
 import numpy as np
@@ -25,6 +25,7 @@ import numpy as np
 from uderia_bench.analysis.pairs import Pairs
 from uderia_bench.analysis.tails import Tails, compare_tails
 from uderia_bench.reading.metrics.metric import Assumption, Direction, Metric
+from uderia_bench.runs.interim import Looked
 from uderia_bench.stats.arrays import scale
 from uderia_bench.stats.bootstrap import UNITS_FLOOR
 from uderia_bench.stats.difference import mean_test, student_test
@@ -33,6 +34,7 @@ from uderia_bench.stats.estimate import Effect
 from uderia_bench.stats.inference import MeanTest, StrictestTest, equivalence_p, two_sided_p
 from uderia_bench.stats.permutation import MID_P_FLOOR, differing, sign_flip_p
 from uderia_bench.stats.rank import hodges_lehmann, wilcoxon_p
+from uderia_bench.stats.sequential import nominal_alpha, repeated_p
 from uderia_bench.stats.windows import Blocks, WindowTest, window_test
 
 WINDOWS_WARN_BELOW = 0.01
@@ -76,8 +78,8 @@ def measure(pairs: Pairs, metric: Metric, *, confidence: float, seed: int) -> Me
             warnings=(f"one {pairs.unit} has no spread: an interval needs 2 or more",),
         )
     unit = _unit(pairs, metric)
-    test, windows = _inference(pairs, metric, unit, seed=seed)
-    interval = test.interval(confidence)
+    test, windows = _with_windows(_test_of_units(pairs, metric, unit, seed=seed), pairs, unit)
+    effect, because = _effect(test, pairs, unit, at=confidence, level=confidence)
     p = two_sided_p(test)
     beside, warnings = _beside(pairs, metric, p, confidence=confidence, back=back)
     tails = compare_tails(pairs, confidence=confidence, seed=seed) if pairs.kind == "ratio" else None
@@ -88,14 +90,7 @@ def measure(pairs: Pairs, metric: Metric, *, confidence: float, seed: int) -> Me
     if windows is not None:
         beside["windows_differ_p"] = windows.differ_p
     return Measured(
-        effect=Effect(
-            kind=pairs.kind,
-            value=back(centre),
-            lo=None if interval.lo is None else back(interval.lo * unit),
-            hi=None if interval.hi is None else back(interval.hi * unit),
-            level=confidence,
-            method=interval.method,
-        ),
+        effect=effect,
         centre=centre,
         spread=float(d.std(ddof=1)),
         test=test.name.replace("paired sign-flip", "McNemar") if pairs.binary else test.name,
@@ -104,8 +99,69 @@ def measure(pairs: Pairs, metric: Metric, *, confidence: float, seed: int) -> Me
         unit=unit,
         beside=beside,
         tails=tails,
-        warnings=(*((interval.because,) if interval.because else ()), *_of_windows(windows), *warnings),
+        warnings=(*((because,) if because else ()), *_of_windows(windows), *warnings),
     )
+
+
+def p_at_look(pairs: Pairs, metric: Metric, looked: Looked, *, seed: int) -> float:
+    """Return the p of at least two pairs at an interim look, adjusted for all of them, as ``paid`` has it."""
+    test = _test_at_look(pairs, metric, looked, seed=seed)
+    return repeated_p(two_sided_p(test), look=looked.look, looks=looked.looks)
+
+
+def _test_at_look(pairs: Pairs, metric: Metric, looked: Looked, *, seed: int) -> MeanTest:
+    """Return the test of a look: before the end Student's t, because a permutation test has too few draws for a small p."""
+    unit = _unit(pairs, metric)
+    early = student_test(pairs.differences / unit, sizes=pairs.sizes) if looked.early else None
+    return _with_windows(early or _test_of_units(pairs, metric, unit, seed=seed), pairs, unit)[0]
+
+
+def _test_of_units(pairs: Pairs, metric: Metric, unit: float, *, seed: int) -> MeanTest:
+    return mean_test(
+        pairs.differences / unit,
+        bounded=metric.assumption is Assumption.RATE,
+        may_be_0=metric.assumption is Assumption.AMOUNT,
+        seed=seed,
+        sizes=pairs.sizes,
+    )
+
+
+def paid(measured: Measured, pairs: Pairs, metric: Metric, looked: Looked, *, seed: int) -> Measured:
+    """Return the measured difference of a run with interim looks: its p and its interval allow for all of them.
+
+    The p is the repeated p and the interval the repeated interval of one test, so the interval excludes
+    "no change" exactly where p decides.
+    """
+    if measured.inference is None or pairs.n_units < UNITS_FLOOR:
+        return measured
+    test = _test_at_look(pairs, metric, looked, seed=seed)
+    alpha = nominal_alpha(look=looked.look, looks=looked.looks, alpha=1 - measured.effect.level)
+    effect, _ = _effect(test, pairs, measured.unit, at=1 - alpha, level=measured.effect.level)
+    notes = [f"p and the interval allow for {looked.looks} planned looks"]
+    if looked.early:
+        notes.append(
+            f"stopped at look {looked.look} of {looked.looks}: effects of runs that stop early are on average too large"
+        )
+    return replace(
+        measured,
+        effect=effect,
+        inference=test,
+        p=repeated_p(two_sided_p(test), look=looked.look, looks=looked.looks),
+        test=f"{test.name}, look {looked.look} of {looked.looks}",
+        warnings=(*measured.warnings, *notes),
+    )
+
+
+def _effect(test: MeanTest, pairs: Pairs, unit: float, *, at: float, level: float) -> tuple[Effect, str | None]:
+    """Return the effect with the test's interval at level ``at``, and the reason for a missing interval.
+
+    ``level`` is the level that a reader sees; a repeated interval is wider than its level says.
+    """
+    back: Callable[[float], float] = exp if pairs.kind == "ratio" else float
+    interval = test.interval(at)
+    lo, hi = (None if end is None else back(end * unit) for end in (interval.lo, interval.hi))
+    value = back(pairs.mean(pairs.differences))
+    return Effect(kind=pairs.kind, value=value, lo=lo, hi=hi, level=level, method=interval.method), interval.because
 
 
 def equivalence(measured: Measured, pairs: Pairs, metric: Metric, *, margin: float, limit: float, seed: int) -> float | None:
@@ -133,15 +189,8 @@ def _unit(pairs: Pairs, metric: Metric) -> float:
     return 2.0 ** (frexp(scale(np.concatenate([pairs.baseline, pairs.candidate])))[1] - 1)
 
 
-def _inference(pairs: Pairs, metric: Metric, unit: float, *, seed: int) -> tuple[MeanTest, WindowTest | None]:
-    """Choose the test: of the units alone, or where time windows differ the stricter of that and the two-way test."""
-    test = mean_test(
-        pairs.differences / unit,
-        bounded=metric.assumption is Assumption.RATE,
-        may_be_0=metric.assumption is Assumption.AMOUNT,
-        seed=seed,
-        sizes=pairs.sizes,
-    )
+def _with_windows(test: MeanTest, pairs: Pairs, unit: float) -> tuple[MeanTest, WindowTest | None]:
+    """Return the stricter of ``test`` and the two-way test where time windows differ, else ``test``."""
     if pairs.blocks is None:
         return test, None
     blocks = pairs.blocks

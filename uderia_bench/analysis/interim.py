@@ -1,90 +1,118 @@
-"""Looks at a run that is still going on: when the one metric declared for it has decided, the rest need not be asked.
+"""Interim looks at a run: the metric declared for them may end the run before its plan does.
 
-A look is taken when the settled measured trials reach its share of those planned. Repetitions come one after the other, so a
-look has every query with few repeats; it then holds more of the information than its share, which makes the boundary stricter
-than it needs to be and never laxer. It reads no payload: whoever settles a trial hands its value in.
+A look compares the same blocks whatever the trials took: those that every arm has finished, in windows
+that have closed. A look at trials as they finish would see only the fast answers of the arm whose turn
+it is, because its slow answers are still in flight, and would stop half of all runs without an effect.
+
+A look is taken at the first closed window at which its share of the planned blocks is finished. The
+blocks at a look then hold at least that share of the information, so the boundary is never too low.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import ceil
+from typing import Any
 
-import numpy as np
+import polars as pl
 
-from uderia_bench.analysis.effects import Measured
-from uderia_bench.analysis.pairs import Pairs, Side, pair
+from uderia_bench.analysis.contrast import judged_pairs
+from uderia_bench.analysis.effects import p_at_look
+from uderia_bench.analysis.settings import Settings
+from uderia_bench.analysis.strata import ALL, Stratum
+from uderia_bench.analysis.trials import measured
 from uderia_bench.analysis.verdict import MIN_UNITS
 from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.runs.interim import Decided, Looked
-from uderia_bench.stats.sequential import repeated_p, stops
-from uderia_bench.stats.student import t_p
-from uderia_bench.trial import Stage, Trial
+from uderia_bench.trial import Outcome, Stage, Trial
 
 
 class Looks:
-    """The looks of one run. ``settled`` takes each trial once, in whatever order they end, those of an earlier sitting too."""
+    """The planned looks of one run. ``settled`` takes each trial once, in any order, also those of an earlier sitting."""
 
     def __init__(
-        self, metric: Metric, *, looks: int, plan: Sequence[Trial], contrasts: Sequence[tuple[str, str]], confidence: float
+        self,
+        metric: Metric,
+        *,
+        looks: int,
+        plan: Sequence[Trial],
+        contrasts: Sequence[tuple[str, str]],
+        confidence: float,
+        seed: int = 0,
     ) -> None:
-        self._metric = metric
-        self._alpha = 1 - confidence
-        self._contrasts = tuple(contrasts)
-        measured = [trial for trial in plan if trial.stage is Stage.MEASURED]
-        self._planned = len(measured)
-        self._due = {
-            ceil(self._planned * look / looks): Looked(metric=metric.name, look=look, looks=looks) for look in range(1, looks)
+        self._metric, self._looks, self._contrasts = metric, looks, tuple(contrasts)
+        self._settings = Settings(margins={}, correction="none", confidence=confidence, seed=seed)
+        self._trials = {trial.trial_id: trial for trial in plan if trial.stage is Stage.MEASURED}
+        self._blocks = len({trial.block for trial in self._trials.values()})
+        self._open_trials = Counter(trial.window for trial in self._trials.values())  # window: trials not settled
+        self._members: dict[int, list[int]] = {}  # window: the block of each of its trials
+        for trial in self._trials.values():
+            self._members.setdefault(trial.window, []).append(trial.block)
+        self._unfinished = Counter(trial.block for trial in self._trials.values())  # block: trials in open windows
+        self._finished: set[int] = set()
+        self._taken = 0
+        self._rows: dict[str, dict[str, Any]] = {}
+
+    def settled(
+        self,
+        trial: Trial,
+        value: float | None,
+        *,
+        outcome: Outcome = Outcome.ANSWERED,
+        times: Mapping[str, Any] | None = None,
+    ) -> Decided | None:
+        """Take a trial's value, None where it has none; return the decision if this closes the window of a look that stops.
+
+        ``times`` has the ``sent_at`` and ``done_at`` of the trial, for the limit of those that timed out.
+        """
+        if trial.trial_id not in self._trials or trial.trial_id in self._rows:
+            return None
+        self._rows[trial.trial_id] = {
+            "trial_id": trial.trial_id,
+            "query_id": trial.query_id,
+            "arm": trial.arm,
+            "repeat": trial.repeat,
+            "outcome": outcome.value,
+            "block": trial.block,
+            "window": trial.window,
+            "group": trial.group,
+            self._metric.name: value,
+            **(times or {}),
         }
-        self._arms = {arm: number for number, arm in enumerate(dict.fromkeys(trial.arm for trial in measured))}
-        queries = {query: number for number, query in enumerate(dict.fromkeys(trial.query_id for trial in measured))}
-        slots: dict[tuple[str, str], int] = {}
-        self._cells: dict[str, tuple[int, int, int]] = {}
-        for trial in measured:
-            slot = slots[trial.arm, trial.query_id] = slots.get((trial.arm, trial.query_id), -1) + 1
-            self._cells[trial.trial_id] = (self._arms[trial.arm], queries[trial.query_id], slot)
-        self._values = np.full((len(self._arms), len(queries), max(slots.values(), default=0) + 1), np.nan)
-        self._settled: set[str] = set()
-
-    def settled(self, trial: Trial, value: float | None) -> Decided | None:
-        """Take a trial's value, None where it has none; return the decision where this completes a look that stops the run."""
-        if trial.trial_id not in self._cells or trial.trial_id in self._settled:
+        self._open_trials[trial.window] -= 1
+        if self._open_trials[trial.window]:
             return None
-        self._settled.add(trial.trial_id)
-        if value is not None:
-            self._values[self._cells[trial.trial_id]] = value
-        at = self._due.get(len(self._settled))
-        if at is None or not self._contrasts:
+        for block in self._members[trial.window]:
+            self._unfinished[block] -= 1
+            if not self._unfinished[block]:
+                self._finished.add(block)
+        look = len(self._finished) * self._looks // self._blocks
+        if look <= self._taken or look >= self._looks:
             return None
-        p_values = [self._p(*contrast) for contrast in self._contrasts]
-        if not all(stops(p, look=at.look, looks=at.looks, alpha=self._alpha) for p in p_values):
-            return None
-        return Decided(at=at, p_values=tuple(p_values), saved=self._planned - len(self._settled))
+        self._taken = look
+        decision = self._decision(self._finished, look=look)
+        return decision if max(decision.p_values, default=1.0) <= self._settings.alpha else None
 
-    def _p(self, baseline: str, candidate: str) -> float:
-        first, second = (
-            Side(name=arm, asked=np.isfinite(seen), seen=seen, judged=seen)
-            for arm, seen in ((arm, self._values[self._arms[arm]]) for arm in (baseline, candidate))
-        )
-        found = pair(first, second, self._metric)
-        return t_p(found.differences) if found.unit == "query" and found.n_units >= MIN_UNITS else 1.0
+    def ended(self) -> Decided:
+        """Return the last look with everything that was settled, also the trials that were in flight at the stop."""
+        asked = Counter(row["block"] for row in self._rows.values())
+        planned = Counter(trial.block for trial in self._trials.values())
+        whole = {block for block, count in asked.items() if count == planned[block]}
+        return self._decision(whole, look=self._looks if len(whole) == len(planned) else self._taken)
 
+    def _decision(self, blocks: set[int], *, look: int) -> Decided:
+        looked = Looked(metric=self._metric.name, look=look, looks=self._looks)
+        frame = pl.DataFrame([row for row in self._rows.values() if row["block"] in blocks], infer_schema_length=None)
+        p_values = tuple(self._p(frame, baseline, candidate, looked) for baseline, candidate in self._contrasts)
+        return Decided(at=looked, p_values=p_values, saved=len(self._trials) - len(self._rows))
 
-def paid(measured: Measured, pairs: Pairs, looked: Looked) -> Measured:
-    """Let a measured difference pay for the looks that were taken: its p becomes the repeated p, and its reader is told.
-
-    Before the last look the p is the t test's that decided: a Monte Carlo p of ``DRAWS`` cannot be small enough there.
-    """
-    if measured.p is None or pairs.n_units < MIN_UNITS:
-        return measured
-    p, test = (t_p(pairs.differences), "paired t") if looked.early else (measured.p, measured.test)
-    notes = [f"p pays for {looked.looks} looks declared in advance, the interval does not"]
-    if looked.early:
-        notes.append(f"stopped at look {looked.look} of {looked.looks}: an effect seen at a stop is on average too large")
-    return replace(
-        measured,
-        p=repeated_p(p, look=looked.look, looks=looked.looks),
-        test=f"{test}, look {looked.look} of {looked.looks}",
-        warnings=(*measured.warnings, *notes),
-    )
+    def _p(self, frame: pl.DataFrame, baseline: str, candidate: str, looked: Looked) -> float:
+        """Return the p of a contrast as the report of a run that stops here will have it; 1 with too few units."""
+        trials = measured(frame)
+        stratum = Stratum(name=ALL, where=trials.asked)
+        settings = replace(self._settings, looked=looked)
+        pairs, _ = judged_pairs(trials, self._metric, baseline, candidate, stratum, settings=settings)
+        if pairs.n_units < MIN_UNITS or pairs.unit == "repeat":
+            return 1.0
+        return p_at_look(pairs, self._metric, looked, seed=settings.seed)

@@ -1,6 +1,6 @@
-"""Stopping a run early because it has decided: reads each settled trial's value and hands it to the declared looks.
+"""Ends a run early: hands the value of each settled trial to the planned interim looks.
 
-Only a metric of ours can be looked at: a sitting loads no plug-ins.
+Only built-in metrics can be looked at, because a sitting loads no plug-ins.
 """
 
 from __future__ import annotations
@@ -19,26 +19,33 @@ from uderia_bench.trial import Outcome, Trial, TrialRecord
 
 
 class Watch:
-    """Called with every trial and its trace; tells the run to stop at the look that decides, and then knows what decided."""
+    """Takes every settled record with its trace, and stops the run at the look that decides."""
 
     def __init__(self, looks: Looks, metric: Metric, stop: Stop) -> None:
-        self.decided: Decided | None = None
         self._looks = looks
         self._metric = metric
         self._stop = stop
+        self._decided = False
 
-    def __call__(self, trial: Trial, trace: Trace) -> None:
+    def __call__(self, record: TrialRecord, trace: Trace) -> None:
         """Take one settled trial."""
         read = trace.outcome is Outcome.ANSWERED or not self._metric.needs_answer
         value = self._metric.read(trace) if read else None
-        decided = self._looks.settled(trial, None if value is None else float(value))
-        if decided is not None and self.decided is None:
-            self.decided = decided
-            self._stop.because(decided.reason)
+        times = {"sent_at": record.sent_at, "done_at": record.done_at}
+        decision = self._looks.settled(
+            record.trial, None if value is None else float(value), outcome=trace.outcome, times=times
+        )
+        if decision is not None and not self._decided:
+            self._decided = True
+            self._stop.because(decision.reason, patient=True)
+
+    def decision(self) -> Decided | None:
+        """Return the decision that stopped the run, with the trials that were in flight then; None without one."""
+        return self._looks.ended() if self._decided else None
 
 
 def of(experiment: Experiment, *, plan: Sequence[Trial], before: Iterable[TrialRecord], stop: Stop) -> Watch | None:
-    """Return what watches for a decision, None where the experiment declares no looks; ``before`` are settled already."""
+    """Return the watch of a run, with the trials settled before; None where the experiment plans no looks."""
     if experiment.stop is None:
         return None
     metric = next(metric for metric in BUILT_IN if metric.name == experiment.stop.metric)
@@ -48,8 +55,9 @@ def of(experiment: Experiment, *, plan: Sequence[Trial], before: Iterable[TrialR
         plan=plan,
         contrasts=[(contrast.baseline, contrast.candidate) for contrast in experiment.contrasts],
         confidence=experiment.confidence,
+        seed=experiment.seed,
     )
-    early = Watch(looks, metric, stop)
+    watch = Watch(looks, metric, stop)
     for record in before:
-        early(record.trial, profile_types.read(record))
-    return early
+        watch(record, profile_types.read(record))
+    return watch

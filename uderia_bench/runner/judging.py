@@ -1,7 +1,7 @@
-"""The judge asked about a run's answers, when the run is over: what has a score already is not asked again.
+"""Asks the judge about the answers of a finished run, for every score that is missing.
 
-A judge that is down costs a run nothing but its scores: after a few failures in a row nobody waits for it any longer, and
-what was not judged is said.
+A judge that is down costs the run only its scores: after a few failures in a row no more calls are
+made, and the report names the missing scores.
 """
 
 from __future__ import annotations

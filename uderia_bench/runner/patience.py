@@ -17,7 +17,7 @@ from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.runner.stop import Stop
 from uderia_bench.trial import Ending, TrialRecord
 
-ASKINGS_A_RUN = 3  # how often one sitting asks a trial that gets no answer; ``resume`` asks it again
+ASKINGS_A_RUN = 3  # how often one sitting asks a trial without an answer; ``resume`` asks it again
 PROBE_EVERY_S = 2.0
 FEWEST_IN_VAIN = 10  # refused trials in a row before the run stops; more where more are in flight
 IN_VAIN_PER_SLOT = 3

@@ -48,10 +48,12 @@ from uderia_bench.errors import UsageError
 from uderia_bench.trial import Stage, Trial
 
 LEAST_TURNS = 8
-"""Turns of every arm, at least. Simulated A/A tests of 24 queries and 5 repeats, under drifts that two
-turns reject in 48 to 64 %: four chunks reject in 10 to 35 %, eight in 6 to 15 %, and 15, which make
-eight turns of two arms, in 5 to 7 %. The drifts are random walks, or correlated over a quarter of the
-run."""
+"""Turns of every arm, at least.
+
+Simulated A/A tests of 24 queries and 5 repeats, under drifts that two turns reject in 48 to 64 % of the
+runs (random walks, and drift correlated over a quarter of the run): four chunks reject in 10 to 35 %,
+eight chunks in 6 to 15 %, and 15 chunks, which give two arms eight turns, in 5 to 7 %.
+"""
 
 LEAST_BLOCKS = 2 * LEAST_TURNS
 """Blocks of a comparison, at least: two a turn, so that either arm can ask one of them first."""
@@ -248,7 +250,7 @@ def _measured_blocks(
     """Order repetition after repetition, each shuffled, with about half of the corpus between two repeats of a query.
 
     Close repeats would share the provider's mood and the server's caches, and count as less than two. The
-    halves of the corpus stay the same and each is shuffled anew.
+    halves of the corpus stay the same, and every repeat shuffles each of them.
     """
     place = {query.id: number for number, query in enumerate(_shuffled(queries, _query_id, experiment.seed, "first"))}
     first_half = set(list(place)[: -(-len(place) // 2)])

@@ -1,7 +1,8 @@
-"""One sitting of a run: servers reached and signed in to, a ledger opened, asked from until it is done or told to stop.
+"""One sitting of a run: connects to the servers, opens the ledger, and asks trials until the plan is done or a stop.
 
-However a sitting ends, what it leaves can be gone on with: the run is claimed from before its ledger exists, its manifest comes
-after the ledger, and what makes it end early (a signal, a full disk, a server that stays away) is said with the way to go on.
+A run can be resumed however a sitting ends. The run is claimed before its ledger exists, and the
+manifest is written after the ledger. If a signal, a full disk or a lost server ends the sitting early,
+the message names the command that resumes the run.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What a run takes from the process around it: environment (for credentials only), terminal, how to log and to sign in."""
+    """The process around a run: its environment (for credentials only), terminal, log format and sign-in options."""
 
     environ: Mapping[str, str]
     console: Console
@@ -55,7 +56,7 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Session:
-    """Signed-in servers by the experiment's names for them, what each arm is configured with, and facts for the manifest."""
+    """Signed-in servers by their names in the experiment, the configuration of each arm, and facts for the manifest."""
 
     servers: Mapping[str, Uderia]
     arms: Mapping[str, Serving]
@@ -65,9 +66,9 @@ class _Session:
 def first(
     experiment: Experiment, trials: Sequence[Trial], made: RunDirectory, around: Surroundings, started_at: datetime
 ) -> Run:
-    """Begin a run in its new directory and ask what there is time for.
+    """Start a run in its new directory and ask its trials.
 
-    Raises ``Interrupted``, with the way to go on, if the run stops early.
+    Raises ``Interrupted``, with the command that resumes the run, if it stops early.
     """
 
     async def work(session: _Session) -> Run:
@@ -83,7 +84,7 @@ def first(
 
 
 def again(run: Run, around: Surroundings) -> Run:
-    """Go on with a run, with its manifest as it is to be from now on; raises as ``first``. A complete run is left alone."""
+    """Resume a run with its (changed) manifest; raises as ``first``. A complete run is returned unchanged."""
     with Ledger.open(run.directory.ledger) as ledger:
         if run.manifest.complete and not ledger.unsettled():
             return run
@@ -102,7 +103,7 @@ def again(run: Run, around: Surroundings) -> Run:
 
 
 def how_to_go_on(run: RunDirectory) -> str:
-    """Return what an interrupted run's last line ends with."""
+    """Return the words that name the command which resumes a run."""
     return f"go on with 'uderia-bench resume {run.path}'"
 
 
@@ -113,7 +114,7 @@ def _sit(
         async with _session(experiment, addresses, around) as session:
             return await work(session)
 
-    # Signing in is logged too, before there is a run to log into.
+    # Signing in is logged to the terminal, before the run directory exists.
     with (
         interruptible(directory),
         directory.claimed(),
@@ -125,7 +126,7 @@ def _sit(
 
 @contextmanager
 def interruptible(run: RunDirectory) -> Iterator[None]:
-    """Turn a signal that nobody took into ``Interrupted``, with the way to go on where there is a run to go on with."""
+    """Turn ``KeyboardInterrupt`` into ``Interrupted``, with the command that resumes the run, if there is a run."""
     try:
         yield
     except KeyboardInterrupt as stopped:
@@ -136,7 +137,7 @@ def interruptible(run: RunDirectory) -> Iterator[None]:
 
 @contextmanager
 def _served(experiment: Experiment) -> Iterator[dict[str, str]]:
-    """Yield the address of every server by name, with the embedded one started where an arm wants it."""
+    """Yield the address of every server by name; start the embedded server if an arm uses it."""
     names = dict.fromkeys(experiment.server_of(arm.name) for arm in experiment.arms)
     addresses = {name: name for name in names if name != SIM}
     with ExitStack() as stack:
@@ -150,7 +151,7 @@ def _served(experiment: Experiment) -> Iterator[dict[str, str]]:
 
 @asynccontextmanager
 async def _session(experiment: Experiment, addresses: Mapping[str, str], around: Surroundings) -> AsyncGenerator[_Session]:
-    """Sign in everywhere and find every arm's profile before anything is written."""
+    """Sign in to every server and find the profile of every arm, before the run directory has a ledger."""
     async with AsyncExitStack() as stack:
         servers: dict[str, Uderia] = {}
         listed: dict[str, tuple[directory.Profile, ...]] = {}
@@ -172,7 +173,7 @@ async def _session(experiment: Experiment, addresses: Mapping[str, str], around:
 
 
 async def _ask(run: Run, session: _Session, ledger: Ledger, around: Surroundings) -> Run:
-    """Ask what the ledger has left; return the run with how far it came in its manifest."""
+    """Ask the unsettled trials of the ledger; return the run with its progress in the manifest."""
     experiment = run.experiment
     left = ledger.unsettled()
     stop = Stop(listened_to(), say=lambda text: around.console.print(text, highlight=False, markup=False))
@@ -186,7 +187,7 @@ async def _ask(run: Run, session: _Session, ledger: Ledger, around: Surroundings
         def settled(record: TrialRecord, trace: Trace) -> None:
             watch(trace)
             if looks is not None:
-                looks(record.trial, trace)
+                looks(record, trace)
 
         try:
             async with open_book(ledger) as book:
@@ -202,7 +203,7 @@ async def _ask(run: Run, session: _Session, ledger: Ledger, around: Surroundings
                     understand=profile_types.totals if looks is None else profile_types.read,  # any metric may be looked at
                 )
                 await runner.run(left)
-            ended = _ended(run, ledger, stop, gauge, None if looks is None else looks.decided)
+            ended = _ended(run, ledger, stop, gauge, None if looks is None else looks.decision())
         except StoreError as error:
             raise Interrupted(f"{error}; when that is mended, {how_to_go_on(run.directory)}") from error
         except CannotRun as error:
@@ -214,7 +215,7 @@ async def _ask(run: Run, session: _Session, ledger: Ledger, around: Surroundings
 
 
 def _ended(run: Run, ledger: Ledger, stop: Stop, gauge: Gauge, decided: Decided | None = None) -> Run:
-    """Write into the manifest how far the run came, why it stopped and what the load generator measured of itself.
+    """Write into the manifest how far the run came, why it stopped, and the measurements of the load generator.
 
     A run that an interim look decided is complete.
     """
@@ -255,7 +256,7 @@ def _pacer(load: Load, seed: int) -> pacing.Pacer:
 
 
 async def _archive(session: _Session, ledger: Ledger) -> None:
-    """Put the run's sessions away; old sessions slow a server down, and a failure here takes nothing from the run."""
+    """Archive the run's sessions, because old sessions slow a server down; a failure is only logged."""
     for arm, session_id in ledger.sessions():
         try:
             await session.servers[session.arms[arm].server].archive(session_id)

@@ -48,13 +48,15 @@ class Stop:
     """A request to stop the run.
 
     ``soft`` is set: no new trials are sent, and trials in flight may finish. ``hard`` is set: they are
-    cancelled. ``reason`` is set when the run stops itself, as for a used-up budget.
+    cancelled. ``reason`` is set when the run stops itself, as for a used-up budget. ``patient``: trials
+    in flight may finish without a grace time, each within its timeout.
     """
 
     def __init__(self, signals: tuple[Signals, ...] = (), *, say: Callable[[str], None] | None = None) -> None:
         self.soft = anyio.Event()
         self.hard = anyio.Event()
         self.reason: str | None = None
+        self.patient = False
         self._signals = signals
         self._say = say
 
@@ -62,10 +64,10 @@ class Stop:
         """Ask once for a soft stop, again for a hard one."""
         (self.hard if self.soft.is_set() else self.soft).set()
 
-    def because(self, reason: str) -> None:
+    def because(self, reason: str, *, patient: bool = False) -> None:
         """Ask for a soft stop with a reason; a later reason does not replace the first."""
         if not self.soft.is_set():
-            self.reason = reason
+            self.reason, self.patient = reason, patient
             self.tell(f"stopping: {reason}")
             self.soft.set()
 
@@ -138,7 +140,7 @@ class InFlight:
         """Wait for a soft stop, then for the grace time or a hard stop, then cancel what is still in flight."""
         await self._stop.soft.wait()
         log.info("stopping: no new trials are sent", in_flight=len(self._scopes), grace_s=self._grace_s)
-        with anyio.move_on_after(self._grace_s):
+        with anyio.move_on_after(None if self._stop.patient else self._grace_s):
             await self._stop.hard.wait()
         self._ended = True
         for scope in list(self._scopes.values()):

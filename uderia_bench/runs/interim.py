@@ -1,4 +1,4 @@
-"""How far the declared interim looks of a run came, as its manifest keeps it."""
+"""The interim looks of a run: which one it has reached, and the decision that ended the run early."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looked:
-    """How far a run with declared looks came: at which of ``looks`` it stopped; the last is the end of the plan."""
+    """The interim look at which a run ended. ``looks`` are planned; the last is the end of the plan."""
 
     metric: str
     look: int
@@ -15,13 +15,17 @@ class Looked:
 
     @property
     def early(self) -> bool:
-        """Whether trials were saved."""
+        """Whether the run ended before the end of its plan."""
         return self.look < self.looks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """A look that stops the run: every contrast's p there, and how many planned measured trials are saved."""
+    """The decision of an interim look to stop the run.
+
+    ``p_values`` has one p per contrast, adjusted for the planned looks. ``saved`` counts the planned
+    measured trials that were not asked.
+    """
 
     at: Looked
     p_values: tuple[float, ...]
@@ -29,8 +33,6 @@ class Decided:
 
     @property
     def reason(self) -> str:
-        """Say it to people."""
-        p = max(self.p_values)
-        return (
-            f"{self.at.metric} has decided at look {self.at.look} of {self.at.looks} (p {p:.2g}): {self.saved} trials are saved"
-        )
+        """The decision as one sentence."""
+        decided = f"{self.at.metric} is decided at look {self.at.look} of {self.at.looks}"
+        return f"{decided} (p {max(self.p_values):.2g}, adjusted for the looks): {self.saved} trials are saved"

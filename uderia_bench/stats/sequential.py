@@ -1,9 +1,10 @@
-"""Looking at data before they are complete, at looks declared in advance, without raising the chance of a false alarm.
+"""Interim looks at growing data, planned in advance, that keep the chance of a false alarm.
 
-O'Brien & Fleming's boundaries (*Biometrics* 35, 1979, 549-556): |Z| at a look with the share t of all information must reach
-C / sqrt(t). C is found by recursive numerical integration (Armitage, McPherson & Rowe, *J. R. Stat. Soc. A* 132, 1969, 235-244;
-Jennison & Turnbull, *Group Sequential Methods*, 2000, 19.2). Peeking without them, at every tenth of 100, rejects 19.5 % of
-true nulls (docs/explanation/statistics.md, "Planning and stopping").
+O'Brien & Fleming's boundaries (*Biometrics* 35, 1979, 549-556): |Z| at a look with the share t of all
+information must reach C / sqrt(t). C comes from recursive numerical integration (Armitage, McPherson &
+Rowe, *J. R. Stat. Soc. A* 132, 1969, 235-244; Jennison & Turnbull, *Group Sequential Methods*, 2000,
+19.2). Without boundaries, a look at each tenth of 100 values rejects 19.5 % of true nulls
+(docs/explanation/statistics.md, "Interim looks").
 """
 
 from __future__ import annotations
@@ -15,19 +16,22 @@ from math import sqrt
 
 import numpy as np
 
-_NODES = 96  # Gauss-Legendre points across the region of continuing: boundaries of 20 looks are stable to the fifth digit
-_REACH = 9.0  # standard errors: beyond, a normal density is 0 to the last bit
+from uderia_bench.stats.arrays import Floats
+
+_NODES = 96  # Gauss-Legendre points: the boundaries of 20 looks are stable to the fifth digit
+_REACH = 9.0  # standard errors; further out the normal density is 0 in double precision
 
 
 def crossing_probability(constant: float, shares: Sequence[float]) -> float:
-    """Return the chance that |Z| reaches ``constant`` / sqrt(share) at any look, where there is no effect.
+    """Return the probability that |Z| reaches ``constant`` / sqrt(share) at any look without an effect.
 
-    ``shares`` are the looks' shares of the information, ascending, the last 1. On the scale of the sum S = Z sqrt(t) the
-    boundary is the same at every look and S moves by independent normal steps; ``density`` is that of the paths still inside.
+    ``shares`` are the looks' shares of the information, ascending to 1. For the sum S = Z sqrt(t) the
+    boundary is the same at every look, and S moves by independent normal steps. ``density`` is the
+    density of the paths that have not crossed it.
     """
     from scipy.special import ndtr  # noqa: PLC0415 - scipy costs start-up time
 
-    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    nodes, weights = _gauss_legendre()
     reach = min(constant, _REACH)
     nodes, weights = nodes * reach, weights * reach
     density = np.exp(-(nodes**2) / (2 * shares[0])) / sqrt(2 * np.pi * shares[0])
@@ -39,6 +43,12 @@ def crossing_probability(constant: float, shares: Sequence[float]) -> float:
         moves = np.exp(-(((nodes[:, None] - nodes) / step) ** 2) / 2) / (step * sqrt(2 * np.pi))
         density = moves @ (weights * density)
     return crossed
+
+
+@lru_cache(maxsize=1)
+def _gauss_legendre() -> tuple[Floats, Floats]:
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    return nodes, weights
 
 
 def equal_shares(looks: int) -> tuple[float, ...]:
@@ -57,9 +67,10 @@ def obrien_fleming(looks: int, *, alpha: float) -> tuple[float, ...]:
 
 
 def repeated_p(p: float, *, look: int, looks: int) -> float:
-    """Return the p-value that pays for the looks taken: the smallest alpha at which ``look`` (from 1) would stop.
+    """Return the p-value that allows for all looks: the smallest alpha at which ``look`` (from 1) would stop.
 
-    ``p`` is the two-sided p of the data at that look alone. Valid whichever look one stops at (Jennison & Turnbull, 9.5).
+    ``p`` is the two-sided p of the data at that look. The result is valid at any look (Jennison &
+    Turnbull, 9.5).
     """
     from scipy.special import ndtri  # noqa: PLC0415 - scipy costs start-up time
 
@@ -69,8 +80,17 @@ def repeated_p(p: float, *, look: int, looks: int) -> float:
     return min(max(crossing_probability(constant, equal_shares(looks)), p), 1.0)
 
 
-def stops(p: float, *, look: int, looks: int, alpha: float) -> bool:
-    """Whether the two-sided ``p`` at ``look`` (from 1) of ``looks`` lies beyond the boundary."""
+def nominal_alpha(*, look: int, looks: int, alpha: float) -> float:
+    """Return the largest two-sided p at which ``look`` (from 1) of ``looks`` stops.
+
+    The interval at the level 1 minus this is the repeated interval (Jennison & Turnbull, 9.2): at
+    every look it excludes 0 exactly where ``repeated_p`` is at most ``alpha``.
+    """
     from scipy.special import ndtr  # noqa: PLC0415 - scipy costs start-up time
 
-    return p <= 2 * float(ndtr(-obrien_fleming(looks, alpha=alpha)[look - 1]))
+    return 2 * float(ndtr(-obrien_fleming(looks, alpha=alpha)[look - 1]))
+
+
+def stops(p: float, *, look: int, looks: int, alpha: float) -> bool:
+    """Return whether the two-sided ``p`` of ``look`` (from 1) of ``looks`` ends the run."""
+    return p <= nominal_alpha(look=look, looks=looks, alpha=alpha)
