@@ -44,6 +44,7 @@ def analyse(
     seed: int,
     warnings: tuple[str, ...] = (),
     looked: Looked | None = None,
+    confounded: Mapping[tuple[str, str], str] | None = None,
     conditions: GeneratorRecord | None = None,
     nights: Mapping[tuple[str, str], Nights] | None = None,
 ) -> Analysis:
@@ -51,13 +52,20 @@ def analyse(
 
     ``contrasts`` are (baseline, candidate). A metric whose column the frame lacks (an older run) is
     left out and named in the warnings; ``warnings`` are the caller's, and come first. ``looked``
-    says how far a run came that was looked at while it went on: its metric then pays for the looks.
+    is the interim look at which the run ended: p and interval of its metric allow for the looks.
+    ``confounded`` has the reason of each contrast that the plan could not balance.
     ``conditions`` are what the run noted of itself. ``nights`` is given where the arms are of two
     runs: the variation between nights by (candidate, metric), assumed where one is missing. The
     result depends on the trials and the seed, never on row order.
     """
     settings = Settings(
-        margins=dict(margins), correction=correction, confidence=confidence, seed=seed, looked=looked, nights=nights
+        margins=dict(margins),
+        correction=correction,
+        confidence=confidence,
+        seed=seed,
+        looked=looked,
+        confounded=confounded or {},
+        nights=nights,
     )
     trials = measured(frame)
     known = tuple(metric for metric in metrics if trials.has(metric.name))

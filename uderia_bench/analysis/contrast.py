@@ -82,6 +82,7 @@ def findings(
     )
     found = []
     finished = _finished(trials, settings)
+    confounded = settings.confounded.get((baseline, candidate))
     for metric in metrics:
         pairs = _pairs(trials, metric, baseline, candidate, stratum.where & finished)
         only_shown = _only_shown(trials, metric, pairs, baseline=baseline, candidate=candidate)
@@ -109,6 +110,7 @@ def findings(
             notes = [*_labels(metric), *notes, *clock, *(conditional if metric.needs_answer else ()), *censored]
             if stratum.name == ALL:
                 notes.extend(note for arm in (baseline, candidate) for note in drift(trials, metric, arm))
+            notes.extend([confounded] if confounded else [])
         found.append(
             Measurement(
                 metric=metric,
@@ -131,7 +133,7 @@ def findings(
                     ),
                 ),
                 beside=beside,
-                withheld=faster,
+                withheld=confounded or faster,
                 warnings=tuple(notes),
             )
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from uderia_bench.analysis.nights import Nights
@@ -22,8 +22,9 @@ class Settings:
     """The declarations of one analysis; a wrong one raises UsageError.
 
     A margin of 0.10 is [1/1.1, 1.1] for a ratio, ten points for a rate, and a tenth of the smaller mean for an amount.
-    ``looked`` is how far a run came that was looked at while it went on. ``nights`` has the variation
-    between nights by (candidate, metric) where two runs are compared, and is None within one run.
+    ``looked`` is the interim look at which the run ended. ``nights`` has the variation between nights
+    by (candidate, metric) where two runs are compared, and is None within one run. ``confounded`` has
+    the reason of each contrast (baseline, candidate) that its plan could not balance.
     """
 
     margins: Mapping[str, float]
@@ -32,6 +33,7 @@ class Settings:
     seed: int
     looked: Looked | None = None
     nights: Mapping[tuple[str, str], Nights] | None = None
+    confounded: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.correction not in get_args(Correction):

@@ -99,8 +99,7 @@ def show_plan(loaded: Experiment, output: Path, *, as_json: bool) -> None:
         turns = f"in {share.turns} turns of at most {share.longest}" if share.turns else f"in {share.windows} windows"
         typer.echo(f"  {share.arm}: {share.measured} measured, {share.warmups} warm-up, {turns}, on {where}")
     for contrast in outline.unbalanced:
-        named = f"{contrast.baseline} and {contrast.candidate}"
-        typer.echo(f"  no verdict between {named}: {contrast.reason}")
+        typer.echo(f"  {contrast.warning}")
     for arm in expected:
         cost = "at an unknown cost" if arm.cost_usd is None else f"about ${arm.cost_usd:.2f}"
         time = "" if arm.seconds is None else f", {arm.seconds / 60:.1f} min of answering time"

@@ -120,6 +120,7 @@ def report_on(run: Run, plugins: Plugins) -> Report:
         confidence=experiment.confidence,
         seed=experiment.seed,
         looked=run.manifest.looked,
+        confounded={(baseline, candidate): reason for baseline, candidate, reason in run.manifest.plan.confounded},
         conditions=run.manifest.load_record,
     )
     issues = _issues(run, trials, plugins)

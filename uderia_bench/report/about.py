@@ -43,7 +43,7 @@ def _lines(facts: RunFacts, seed: int) -> Iterator[tuple[str, str]]:
     else:
         yield "server", ", ".join(facts.servers)
     yield "corpus", f"{facts.corpus} ({facts.corpus_hash[:_HASH_SHOWN]}), {_count(facts.queries, 'query', 'queries')}"
-    design = f"{_count(facts.repeats, 'repeat', 'repeats')}, isolation {facts.isolation}, {_load(facts)}"
+    design = f"{_count(facts.repeats, 'repeat', 'repeats')}, isolation {facts.isolation}{_turns(facts)}, {_load(facts)}"
     yield "design", f"{design}, seed {facts.seed}" + (f", analysis seed {seed}" if seed != facts.seed else "")
     yield "trials", f"{sum(facts.settled.values())} of {facts.planned} done"
     if facts.started_at is not None:
@@ -74,3 +74,8 @@ def _when(started: datetime, ended: datetime | None) -> str:
     seconds = round((ended - started).total_seconds())
     minutes, rest = divmod(seconds, 60)
     return f"{begun}, for {f'{minutes} min {rest} s' if minutes else f'{rest} s'}"
+
+
+def _turns(facts: RunFacts) -> str:
+    """Return how many turns the arms took, of the arm with the fewest."""
+    return f" ({min(facts.turns.values())} turns an arm)" if facts.turns else ""

@@ -47,6 +47,7 @@ class Tone(StrEnum):
 class RunFacts:
     """What was run, where and when. ``settled`` counts measured trials by outcome; ``planned`` is how many there should be.
 
+    ``turns`` is how often each arm had a shared server to itself; empty where arms do not take turns.
     ``embedded_speed`` is None on a real server. ``files`` are the paths worth naming, as the reader should type them.
     ``arrivals`` says at what rate an open loop asked, None for a closed one; ``levels`` are a sweep's, of concurrency or of the
     rate, and ``ramp_s`` is how long the load took to grow. ``generator`` is what the run measured of itself. An ``interrupted``
@@ -68,6 +69,7 @@ class RunFacts:
     concurrency: int
     planned: int
     settled: dict[str, int]
+    turns: dict[str, int] = field(default_factory=dict)
     arrivals: str | None = None
     levels: tuple[float, ...] = ()
     ramp_s: float = 0.0

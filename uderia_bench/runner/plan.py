@@ -115,6 +115,11 @@ class Unbalanced:
     candidate: str
     reason: str
 
+    @property
+    def warning(self) -> str:
+        """The reason as a message for people."""
+        return f"no verdict between {self.baseline} and {self.candidate}: {self.reason}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outline:
@@ -203,8 +208,8 @@ def _too_few(experiment: Experiment, level: float | None, blocks: int, turns: in
     queries = -(-blocks // experiment.repeats)
     at = "" if level is None else f" at level {level:g}"
     return (
-        f"{blocks} blocks (queries x repeats){at} give each arm {turns} turns, "
-        f"at least {LEAST_TURNS} turns and {needed} blocks are needed: "
+        f"confounded with the order of asking, as {blocks} blocks (queries x repeats){at} give each arm {turns} turns "
+        f"where {LEAST_TURNS} turns and {needed} blocks are needed: "
         f"set repeats to {-(-needed // queries)}, or ask {-(-needed // experiment.repeats)} queries"
     )
 

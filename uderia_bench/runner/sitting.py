@@ -26,7 +26,7 @@ from uderia_bench.gateway.connect import connect
 from uderia_bench.gateway.credentials import from_environment
 from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.reading import profile_types
-from uderia_bench.runner import interim, pacing, progress
+from uderia_bench.runner import interim, pacing, plan, progress
 from uderia_bench.runner.book import open_book
 from uderia_bench.runner.budget import Account, Limits
 from uderia_bench.runner.gauge import Gauge, collector_paused
@@ -72,9 +72,19 @@ def first(
     """
 
     async def work(session: _Session) -> Run:
+        outline = plan.describe(trials, experiment)
         begun = manifest.begun(
-            experiment, trials, run_id=made.run_id, arms=session.arms, servers=session.facts, started_at=started_at
+            experiment,
+            trials,
+            run_id=made.run_id,
+            arms=session.arms,
+            servers=session.facts,
+            started_at=started_at,
+            turns={share.arm: share.turns for share in outline.arms if share.turns},
+            confounded=tuple((each.baseline, each.candidate, each.reason) for each in outline.unbalanced),
         )
+        for each in outline.unbalanced:
+            around.console.print(each.warning, highlight=False, markup=False)
         with Ledger.create(made.ledger, trials, session.arms) as ledger:
             run = Run(directory=made, manifest=begun).written(begun)  # after the ledger: from here on the run can be resumed
             with logs.into(made.log, as_json=around.log_as_json):

@@ -44,11 +44,16 @@ class CorpusFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanFacts:
-    """How much was planned: trials, measured trials among them, and windows."""
+    """The plan in numbers: trials, measured trials among them, windows, and the turns of each arm on a shared server.
+
+    ``confounded`` has the baseline, the candidate and the reason of each contrast that the plan cannot balance.
+    """
 
     trials: int
     measured: int
     windows: int
+    turns: Mapping[str, int] = field(default_factory=dict)
+    confounded: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +171,8 @@ def begun(
     arms: Mapping[str, Serving],
     servers: Mapping[str, Any],
     started_at: datetime,
+    turns: Mapping[str, int] | None = None,
+    confounded: tuple[tuple[str, str, str], ...] = (),
 ) -> Manifest:
     """Return the manifest of a run that is about to start."""
     return Manifest(
@@ -187,6 +194,8 @@ def begun(
             trials=len(plan),
             measured=sum(trial.stage is Stage.MEASURED for trial in plan),
             windows=len({trial.window for trial in plan}),
+            turns=dict(turns or {}),
+            confounded=confounded,
         ),
         arms=dict(arms),
         servers=dict(servers),
@@ -204,7 +213,7 @@ def from_json(said: Mapping[str, Any], overrides: Iterable[str | Override] = (),
     try:
         values["experiment"] = _experiment_from_json(said["experiment"], overrides)
         values["corpus"] = CorpusFacts(**{**said["corpus"], **_tuples(said["corpus"], "names")})
-        values["plan"] = PlanFacts(**said["plan"])
+        values["plan"] = PlanFacts(**{**said["plan"], "confounded": tuple(map(tuple, said["plan"].get("confounded", ())))})
         values["arms"] = {name: Serving(**{**arm, **_tuples(arm, "models")}) for name, arm in said["arms"].items()}
         values["started_at"] = datetime.fromisoformat(said["started_at"])
         values["ended_at"] = said.get("ended_at") and datetime.fromisoformat(said["ended_at"])

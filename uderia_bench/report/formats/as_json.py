@@ -138,6 +138,7 @@ def _run(facts: RunFacts) -> dict[str, Any]:
         "repeats": facts.repeats,
         "seed": facts.seed,
         "isolation": facts.isolation,
+        "turns": facts.turns,
         "concurrency": facts.concurrency,
         "arrivals": facts.arrivals,
         "levels": list(facts.levels),
