@@ -1,4 +1,4 @@
-"""Renew the README's example: a picture of a run's HTML report, and the first three lines of its text report.
+"""Renew the README's example: a picture of a run's HTML report, and the decision of its text report.
 
 Texts and charts are those of the report. Only the layout is made here, because code hosts do not show HTML. Run it as
 ``python docs/picture.py output/RUN`` after ``make demo``. It writes ``docs/_static/report.svg`` and ``README.md``.
@@ -58,7 +58,7 @@ def draw(page: str) -> str:
 def _cards(soup: BeautifulSoup, body: list[str], y: float) -> float:
     cards = soup.select(".card")[:3]
     width = (WIDTH - 2 * EDGE - 16 * (len(cards) - 1)) / len(cards)
-    texts = [textwrap.wrap(_words(card.p), 33) for card in cards]
+    texts = [textwrap.wrap(_words(card.p)[:1].upper() + _words(card.p)[1:], 33) for card in cards]
     height = 48 + LINE * max(len(lines) for lines in texts)
     for number, (card, lines) in enumerate(zip(cards, texts, strict=True)):
         x = EDGE + number * (width + 16)
@@ -118,17 +118,17 @@ def _text(x: float, y: float, words: str, *, size: int, weight: int = 400, colou
     return f'<text x="{x:g}" y="{y:g}" {style}>{escape(words)}</text>'
 
 
-def first_lines(run: Path) -> str:
+def decision(run: Path) -> str:
     """Return the decision of a run's text report."""
     command = [sys.executable, "-m", "uderia_bench", "report", str(run)]
     shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - this command
-    return "\n".join(shown.splitlines()[:3])
+    return shown.partition("\n\n")[0]
 
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     TARGET.write_text(draw((folder / "report.html").read_text(encoding="utf-8")), encoding="utf-8")
-    block = f"```text\n{first_lines(folder)}\n```"
+    block = f"```text\n{decision(folder)}\n```"
     README.write_text(
         re.sub(r"```text\n.*?\n```", lambda _: block, README.read_text(encoding="utf-8"), count=1, flags=re.DOTALL)
     )

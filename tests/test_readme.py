@@ -38,7 +38,7 @@ def test_the_picture_is_of_a_report():
     found = re.search(r"!\[[^]]+\]\(([^)]+)\)", TEXT)
     picture = ROOT / found[1]
     words = " ".join(ET.fromstring(picture.read_text(encoding="utf-8")).itertext())
-    assert all(expected in words for expected in ("quickstart", "SIMPLE QUERIES", "OPTIM against IDEAT", "latency_s"))
+    assert all(expected in words for expected in ("quickstart", "SIMPLE QUERIES", "OPTIM compared with IDEAT", "latency_s"))
     (decision,) = pages.blocks(README, "text")
     assert all(share in words for share in re.findall(r"\d+%", decision.splitlines()[0]))
     assert "href" not in picture.read_text(encoding="utf-8")

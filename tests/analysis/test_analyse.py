@@ -69,7 +69,7 @@ def test_a_rate_of_one_has_a_bound_on_its_own():
     assert estimate.lo == pytest.approx(0.862, abs=0.001)  # Wilson, 24 of 24
 
 
-def test_a_metric_nobody_observed_is_none():
+def test_a_metric_without_a_value_is_missing():
     """No observation gives no value anywhere, and the count of trials it does not speak for."""
     baseline = study(run(fastpath_rate=lambda _, arm, __: 1.0 if arm == CANDIDATE else None)).arms[0]
     summary = baseline.metrics["fastpath_rate"]
@@ -77,7 +77,7 @@ def test_a_metric_nobody_observed_is_none():
 
 
 def test_one_query_has_repeats_for_units():
-    """The summary of a one-query run says that it is of this query only."""
+    """The summary of a one-query run holds for this query only."""
     summary = study(run(queries=1, repeats=8)).arms[0].metrics["latency_s"]
     assert summary.mean.n == 8
     assert summary.warnings[0].startswith("this query only")
@@ -93,7 +93,7 @@ def test_strata_are_compared_on_what_decides():
 
 
 def test_faster_but_dearer_is_a_trade_off():
-    """Simple queries: slower at half the cost names nobody."""
+    """Simple queries: slower at half the cost has no winner."""
     simple = study(run()).winners[0]
     assert simple.arm is None
     assert "trade-off" in simple.reason
@@ -104,6 +104,24 @@ def test_better_on_one_and_not_worse_on_the_other_wins_simple_queries():
     same_cost = {"cost_usd": noisy(seed=2, noise=0.01, interaction=0.01)}
     assert study(run(**same_cost)).winners[0].arm == BASELINE
     assert study(run(value=noisy(ratio=0.5), **same_cost)).winners[0].arm == CANDIDATE
+
+
+@pytest.mark.parametrize(
+    ("failing", "repeats", "winner", "reason"),
+    [
+        (range(0, 24, 3), 3, BASELINE, "success worse"),  # it fails on all simple queries
+        ((0, 3), 3, None, "answers more often"),  # 25 points less often, on two queries: not significant
+        ((0,), 1, CANDIDATE, "time better"),  # one trial of 24: within 5 points
+        ((), 0, CANDIDATE, "time better"),
+    ],
+)
+def test_a_winner_of_simple_queries_may_not_answer_less_often(failing, repeats, winner, reason):
+    """Half the time at the same cost wins only if the arm also answers."""
+    cheap = {"cost_usd": noisy(seed=2, noise=0.01, interaction=0.01), "value": noisy(ratio=0.5)}
+    fails = {(query, repeat) for query in failing for repeat in range(1, repeats + 1)}
+    frame = run(outcome=lambda q, arm, r: "failed" if arm == CANDIDATE and (q, r) in fails else "answered", **cheap)
+    simple = study(frame).winners[0]
+    assert (simple.arm, reason in simple.reason) == (winner, True), simple.reason
 
 
 def test_tokens_stand_in_where_cost_is_not_judged():
@@ -175,7 +193,7 @@ def test_an_arm_without_phases_lacks_phases_and_not_every_number_of_them():
 
 
 def test_what_restates_the_architecture_is_tested_outside_the_families():
-    """Tested for itself and labelled; its p is not adjusted and moves nobody else's."""
+    """It is tested and labelled. Its p is not adjusted and does not change other p-values."""
     direct = metric(
         "direct_tool_rate",
         assumption=Assumption.RATE,

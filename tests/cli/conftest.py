@@ -1,4 +1,4 @@
-"""The real command in a process of its own, in an empty directory, and an embedded server for tests that sign in themselves."""
+"""The real command in a separate process and an empty directory, and an embedded server for tests that sign in."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def placed(folder: Path) -> Command:
 
 @pytest.fixture
 def command(tmp_path) -> Command:
-    """Return the command in a directory of its own."""
+    """Return the command in an empty directory."""
     return placed(tmp_path)
 
 

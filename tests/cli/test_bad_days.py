@@ -25,7 +25,7 @@ def slow_server():
 
 
 def last_line(text):
-    """Return the last line of what was said."""
+    """Return the last line of a text."""
     return text.rstrip().splitlines()[-1]
 
 
@@ -237,7 +237,7 @@ def test_unreadable_parquet_is_one_line_that_says_how_to_make_it_again(command, 
 
 
 def test_everything_of_a_run_is_its_owners_alone(whole):
-    """Whatever the umask: no file and no directory of a run can be read by anybody else."""
+    """Whatever the umask: no file and no directory of a run can be read by another user."""
     others = {
         str(path.relative_to(whole)): oct(path.stat().st_mode) for path in whole.rglob("*") if path.stat().st_mode & 0o077
     }
@@ -245,7 +245,7 @@ def test_everything_of_a_run_is_its_owners_alone(whole):
     assert whole.stat().st_mode & 0o077 == 0
 
 
-def test_an_embedded_server_that_died_with_the_run_is_asked_anew(command):
+def test_an_embedded_server_that_died_with_the_run_is_asked_again(command):
     """SIGKILL with trials in flight on a server that goes too: one resume finishes the run, and counts the second asking."""
     process = slow(command)
     process.kill()

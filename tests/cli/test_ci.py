@@ -1,4 +1,4 @@
-"""What a CI system is told, through the real command."""
+"""Output for CI systems, of the real command."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_github_gets_a_summary_and_a_mark_for_the_missed_gate(command):
     assert "::error title=Gate missed::OPTIM.latency_s.p95 < 1ms: OPTIM: " in done.stderr
     text = summary.read_text()
     assert text.startswith("before\n## ")
-    assert text.splitlines()[-1] == "**Gate missed: OPTIM.latency_s.p95 &lt; 1ms (the run's exit code: 1)**"
+    assert text.splitlines()[-1] == "**Gate missed: OPTIM.latency_s.p95 &lt; 1ms (exit code of the run: 1)**"
 
 
 def test_outside_of_github_nothing_is_added(command):
@@ -39,4 +39,4 @@ def test_schemas_are_printed(command):
         assert json.loads(command("schema", kind).stdout)["$schema"].startswith("https://json-schema.org/")
     wrong = command("schema", "run")
     assert wrong.returncode == 2
-    assert "there are corpus, experiment, report" in wrong.stderr
+    assert "use corpus, experiment, report" in wrong.stderr

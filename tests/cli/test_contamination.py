@@ -13,7 +13,7 @@ ADMIN = {"UDERIA_USERNAME": "admin", "UDERIA_PASSWORD": "admin"}
 
 @pytest.fixture
 def own_server():
-    """Return the address of a server nobody else uses: contamination is process-wide."""
+    """Return the address of a server without other users: contamination is process-wide."""
     with embedded.serve(seed=11, speed=100.0) as url:
         yield url
 

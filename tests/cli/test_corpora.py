@@ -81,7 +81,7 @@ def test_questions_become_a_corpus_that_checks_and_counts(command):
     command.write("questions.txt", "how many databases?\nHow many databases\nCompare the two systems.\n")
     made = command("corpus", "from-text", "questions.txt", "-o", "ours.yaml", "--name", "ours", "--tag", "ours", "--suggest")
     assert made.returncode == 0, made.stderr
-    assert "2 queries of 3 questions" in made.stderr
+    assert "2 queries from 3 questions" in made.stderr
     assert "2 queries (1 simple, 1 complex)" in command("check", "ours.yaml").stdout
     assert "| ours | 2 | 1 | 1 | 0 | 0 | 2 |" in command("corpus", "stats", "ours.yaml", "corpus.yaml").stdout
     assert json.loads(command("corpus", "stats", "ours.yaml", "--json").stdout)[-1]["queries"] == 2
@@ -109,7 +109,7 @@ def served(judge: ScriptedJudge) -> Iterator[str]:
             self.wfile.write(reply.content)
 
         def log_message(self, *_):
-            """Say nothing."""
+            """Keep the log empty."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
@@ -124,7 +124,10 @@ queries: [{id: db-count, prompt: how many databases are on the system?, expect: 
 
 
 def test_a_judge_scores_once_and_a_run_ends_without_it(command):
-    """Agreement, swap bias and cost stand in the report; ``derive`` asks nobody; with the judge down the run says so."""
+    """The report has agreement, swap bias and cost.
+
+    ``derive`` does not ask the judge again. A run whose judge is down is reported without scores.
+    """
     command.write("corpus.yaml", JUDGED)
     judge = ScriptedJudge(score=lambda swapped, _answer: 9 - 2 * swapped)
     with served(judge) as url:
@@ -132,7 +135,7 @@ def test_a_judge_scores_once_and_a_run_ends_without_it(command):
         assert ran.returncode == 0, ran.stderr
         said = " ".join(ran.stdout.split())
         assert "grader scored" in said
-        assert "swap bias: -0.20 where the scale is turned round" in said
+        assert "Swap bias: scores change by -0.20 when the scale is reversed" in said
         asked = len(judge.requests)
         assert asked > 0
         assert command("derive", "up").returncode == 0
@@ -141,11 +144,11 @@ def test_a_judge_scores_once_and_a_run_ends_without_it(command):
         "run", "experiment.yaml", "--run-id", "down", "--set", "judge.url=http://127.0.0.1:9/v1", "--set", "judge.model=grader"
     )
     assert down.returncode == 0, down.stderr
-    assert "not judged: " in " ".join(down.stdout.split())
+    assert "Not judged: " in " ".join(down.stdout.split())
     with served(judge) as url:
         manifest = command.cwd / "output" / "down" / "manifest.json"
         manifest.write_text(manifest.read_text().replace("http://127.0.0.1:9/v1", url))
         again = command("resume", "down")
         assert again.returncode == 0, again.stderr
         assert "grader scored" in " ".join(again.stdout.split())
-        assert "not judged" not in " ".join(again.stdout.split())
+        assert "Not judged" not in " ".join(again.stdout.split())

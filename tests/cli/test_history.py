@@ -23,7 +23,7 @@ def test_a_run_is_named_compared_with_and_listed_in_the_history(command):
 def test_a_dry_run_forecasts_by_what_was_run_before(command):
     """Nothing is known at first; then each arm's cost by the mean of the earlier run, scaled to the trials planned."""
     first = command("run", "experiment.yaml", "--dry-run")
-    assert "cost unknown for IDEAT, OPTIM: no earlier run of it in output" in first.stdout
+    assert "cost unknown for IDEAT, OPTIM: output has no earlier run of it" in first.stdout
     assert command("run", "experiment.yaml", "--run-id", "before").returncode == 0
     told = json.loads(command("run", "experiment.yaml", "--dry-run", "--repeats", "20", "--json").stdout)
     assert [arm["run_id"] for arm in told["forecast"]] == ["before", "before"]
@@ -41,7 +41,7 @@ def test_a_run_s_own_id_is_no_name_for_another(command, whole):
     refused = command("baseline", "save", "whole", "latest")
     assert (refused.returncode, refused.stderr) == (
         2,
-        "uderia-bench: baseline whole: a run is called that, output/whole; choose another name\n",
+        "uderia-bench: baseline whole: a run has this name (output/whole); choose another name\n",
     )
     reserved = command("run", "experiment.yaml", "--run-id", "latest")
     assert (reserved.returncode, reserved.stderr.count("\n"), "latest" in reserved.stderr) == (2, 1, True)

@@ -105,7 +105,7 @@ def test_terminal_markdown_and_xml_stay_what_they_are(command, run):
 
 
 def test_inspect_history_and_lists_are_inert_too(command, run):
-    """Every trial in full, and the other commands that print what was said."""
+    """Every trial in full, and the other commands that print text of the server."""
     database = sqlite3.connect(run / "ledger.sqlite")
     ids = [row[0] for row in database.execute("SELECT trial_id FROM trials ORDER BY seq LIMIT 4")]
     database.close()
@@ -138,7 +138,7 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def test_no_file_is_named_by_what_was_said(command, run):
+def test_no_file_is_named_by_text_of_the_server(command, run):
     """Names of files come from the run alone."""
     known = {"manifest.json", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm", ".lock", "log.jsonl", "part-0.parquet"}
     names = {path.name for path in run.rglob("*") if path.is_file()} - known
@@ -148,8 +148,8 @@ def test_no_file_is_named_by_what_was_said(command, run):
 
 @pytest.mark.browser
 @needs_chromium
-def test_the_page_runs_nothing_it_was_told_to(run):
-    """In headless Chromium: the title is ours, nothing is asked of anybody, no element of theirs exists, trials open."""
+def test_the_page_runs_no_foreign_script(run):
+    """In headless Chromium: the title is that of the page, no request is sent, no foreign element exists, trials open."""
     page = run / "report.html"
     assert page.stat().st_size < 10_000_000
     with chromium() as browser:

@@ -84,13 +84,13 @@ def test_a_trial_of_a_run_by_its_id_or_enough_of_it(run):
         (("r", "q9"), "no trial 'q9' in this run (there are q1-A-1, q1-A-2, q2-A-1)"),
         (("r", "q2"), "trial q2-A-1 has not ended: go on with 'uderia-bench resume"),
         (("nowhere", "q1"), "no run 'nowhere'"),
-        (("r",), "name a run and a trial"),
-        (("--session", "s.json"), "name a run and a trial"),
-        (("r", "q1-A-1", "--task", "t.json"), "name a run and a trial"),
+        (("r",), "write inspect RUN TRIAL"),
+        (("--session", "s.json"), "write inspect RUN TRIAL"),
+        (("r", "q1-A-1", "--task", "t.json"), "write inspect RUN TRIAL"),
         (("--task", "missing.json"), "missing.json: cannot read: No such file or directory"),
         (
             ("r", "q1-A-1", "--threshold", "speed=3"),
-            "threshold 'speed=3': there is none of that name, use one of strategic_tokens",
+            "threshold 'speed=3': unknown name; use one of strategic_tokens",
         ),
         (("r", "q1-A-1", "--threshold", "tool_repeats=often"), "threshold 'tool_repeats=often': the value must be a number"),
     ],
@@ -111,3 +111,19 @@ def test_the_registry_of_detectors_is_printed(command):
     assert all(f"{detector.name} [{detector.severity}]" in text for detector in detectors.BUILT_IN)
     assert all(f"{row['name']} = {row['default']}" in text and row["origin"] for row in shown["thresholds"])
     assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"), [("inspect ", ["latest", "r"]), ("inspect r q1", ["q1-A-1", "q1-A-2"]), ("report l", ["latest"])]
+)
+def test_a_shell_completes_runs_and_trials(run, typed, found):
+    """The shell sets these variables when a user types a tab."""
+    words = f"uderia-bench {typed}"
+    env = {"_UDERIA_BENCH_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    assert run(env=env).stdout.split() == found
+
+
+def test_completion_of_a_run_that_does_not_exist_is_empty(run):
+    """A traceback in the middle of typing would be worse."""
+    env = {"_UDERIA_BENCH_COMPLETE": "complete_bash", "COMP_WORDS": "uderia-bench inspect nope ", "COMP_CWORD": "3"}
+    assert run(env=env).stdout.strip() == run(env=env).stderr == ""

@@ -89,7 +89,7 @@ def test_profiles_lists_what_there_is_to_compare(command):
 
 
 def test_a_run_is_derived_reported_and_exported_offline(command, whole):
-    """From the ledger alone: the same Parquet again, each report form, each export form; reports as if judged anew."""
+    """From the ledger alone: the same Parquet again, each report form, each export form; reports as if computed again."""
     run, installed = Run.open(RunDirectory(whole)), plugins.load()
     fresh, kept = conclude.report_on(run, installed), results.read(run, installed)
     for form in report.FORMS:

@@ -7,7 +7,7 @@ from runs import saved
 
 
 def test_power_reads_a_run_and_an_effect(command):
-    """Text by default, JSON on request, and a share that is none is refused in one line."""
+    """Text by default, JSON on request, and a wrong share is refused in one line."""
     saved(command.cwd / "output", "r", grid(queries=12, repeats=2, value=noisy()))
     done = command("power", "r", "--metric", "latency_s", "--effect", "20%")
     assert done.returncode == 0, done.stderr

@@ -15,7 +15,7 @@ ADMIN = {"UDERIA_USERNAME": "admin", "UDERIA_PASSWORD": "admin"}
 
 
 def test_run_leaves_a_whole_run_directory(command):
-    """One experiment in: manifest, ledger, Parquet and both reports out; the report on stdout; exit 0."""
+    """A run writes manifest, ledger, Parquet and reports, prints the report and exits with 0."""
     done = command("run", "experiment.yaml", "--run-id", "first")
     assert done.returncode == 0, done.stderr
     run = command.cwd / "output" / "first"
@@ -64,7 +64,7 @@ def test_a_run_id_that_exists_is_refused(command):
     assert "go on with 'uderia-bench resume" in done.stderr
 
 
-def test_two_mistakes_are_told_at_once(command):
+def test_two_mistakes_are_reported_at_once(command):
     """Both, with their lines, nothing else, exit 2."""
     command.write("corpus.yaml", "version: 1\nqueries:\n  - {id: a, prompt: x}\n  - {id: a, promt: y}\n")
     done = command("run", "experiment.yaml")
@@ -86,7 +86,7 @@ def test_two_mistakes_are_told_at_once(command):
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(command, arguments, said):
-    """Each names what is wrong; none shows a traceback; none leaves a run."""
+    """Each names what is wrong, without a traceback and without a run directory."""
     done = command("run", "experiment.yaml", *arguments)
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
@@ -137,7 +137,7 @@ def test_uderia_url_fills_in_only_where_no_server_is_named(command, server):
 
 
 def test_an_address_is_held_to_one_rule_wherever_it_stands(command):
-    """A flag's and the environment's as a document's: exit 2 with what is wanted, and nobody is asked."""
+    """Addresses in flags, the environment and documents: exit 2 before any request."""
     env = {**ADMIN, "UDERIA_URL": "nonsense"}
     two = ("compare", "--query", "x", "--profile1", "a", "--profile2", "b")
     said = "server: should be an address such as http://localhost:5050, or sim\n"
@@ -174,7 +174,7 @@ def test_an_interrupted_run_is_resumed_to_its_end(command):
     assert out.splitlines()[-1].startswith("Not finished (exit 4): ")
     assert "uderia-bench resume" in err
     later = command("report", "cut")
-    assert (later.returncode, "Not finished (the run's exit code: 4): " in later.stdout) == (0, True)
+    assert (later.returncode, "Not finished (exit code of the run: 4): " in later.stdout) == (0, True)
     before = pl.read_parquet(command.cwd / "output/cut/trials/*.parquet")
     assert 0 < before.height < 34
     done = command("resume", "cut")
@@ -261,7 +261,7 @@ def test_a_missed_gate_is_exit_1_and_named_on_the_last_line(command):
 
 @pytest.mark.parametrize("arguments", [("check",), ("run", "--dry-run"), ("run",)])
 def test_a_wrong_gate_is_pointed_into_before_anything_is_sent(command, arguments):
-    """File, line and path, the gate, and a mark under what is wrong in it; every wrong gate at once; exit 2."""
+    """All wrong gates at once, each with file, line and path and a mark under the mistake. The exit code is 2."""
     gates = "gates:\n  - OPTIM.latncy_s.p95 < 20s\n  - OPTIM.answered >= 10%\n  - IDEAT.answered >= 99\n"
     command.write("gated.yaml", command.cwd.joinpath("experiment.yaml").read_text() + gates)
     done = command(arguments[0], "gated.yaml", *arguments[1:])

@@ -45,7 +45,7 @@ def test_a_good_run_keeps_its_token_to_itself(command, server, token):
 
 @pytest.mark.parametrize("debug", [[], ["--debug"]])
 def test_failing_runs_keep_it_too(command, server, token, debug):
-    """An unknown profile, nobody there, and a refused token, with and without the traceback."""
+    """An unknown profile, no server there, and a refused token, with and without the traceback."""
     command.write("wrong.yaml", (command.cwd / "experiment.yaml").read_text().replace("profile: OPTIM", "profile: NOBODY"))
     refused = f"{token}x"
     for name, where, secret in (

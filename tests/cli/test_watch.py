@@ -23,7 +23,7 @@ def test_a_run_is_watched_while_it_goes_on(command):
     lines = watched.stdout.splitlines()
     assert any("/26 trials" in line and "left" in line for line in lines)
     assert any(line.startswith("26/26 trials") for line in lines)
-    assert "Looking is not deciding" in watched.stdout
+    assert "Preliminary: do not stop the run" in watched.stdout
 
 
 @pytest.mark.usefixtures("whole")

@@ -83,7 +83,7 @@ def test_what_is_wrong_only_because_of_another_mistake_is_not_said(complaint, te
     [
         ("baseline: nightly", ["baseline: no gate compares with it; write one, such as vs baseline: nothing worse"]),
         ("baseline: nightly\ngates: ['vs baseline: nothing worse']", []),
-        ("baseline: nightly\ngates: ['vs baseline: nothing wrose']", ["gates.0: nothing goes with worse only"]),
+        ("baseline: nightly\ngates: ['vs baseline: nothing wrose']", ["gates.0: after nothing, only worse is possible"]),
         ("baseline: nightly\ngatse: ['vs baseline: nothing worse']", ["gatse: unknown key; did you mean gates?"]),
         ("basline: nightly\ngates: ['vs baseline: nothing worse']", ["basline: unknown key; did you mean baseline?"]),
         ("baseline: 7\ngates: ['vs baseline: nothing worse']", ["baseline: should be text, not 7; put it in quotes"]),

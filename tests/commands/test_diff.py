@@ -65,7 +65,7 @@ def test_arms_of_one_name_are_compared_and_paired_by_query(pair):
 def test_the_columns_of_a_table_are_the_two_sides(pair):
     """The arm's name is in the title: in both heads it took the room of the intervals, at 80 columns and with longer names."""
     lines = to_text(pair(trials(), trials(factor=1.5)), 80).splitlines()
-    title = lines.index("OPTIM (run) against OPTIM (baseline), as planned (queries like these)")
+    title = lines.index("OPTIM (run) compared with OPTIM (baseline): planned metrics (queries like these)")
     assert lines[title + 1].split()[:5] == ["metric", "baseline", "run", "vs", "base"]
 
 

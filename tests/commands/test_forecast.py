@@ -30,9 +30,9 @@ def test_a_dry_run_says_at_which_levels_it_would_ask(tmp_path, capsys):
     """In a line of their own, in what they count, and as data."""
     closed = built(queries(3), repeats=2, load={"sweep": [1, 2, 16]})
     show_plan(closed, tmp_path, as_json=False)
-    assert "  each at 1, 2, 16 in flight, from the lowest on\n  A: 18 measured, 1 warm-up" in capsys.readouterr().out
+    assert "  levels of load, lowest first: 1, 2, 16 in flight\n  A: 18 trials and 1 warm-up" in capsys.readouterr().out
     show_plan(built(queries(3), load={"arrivals": "poisson", "sweep": ["30/min", "2/s"]}), tmp_path, as_json=False)
-    assert "  each at 0.5, 2 a second, from the lowest on\n" in capsys.readouterr().out
+    assert "  levels of load, lowest first: 0.5, 2 per second\n" in capsys.readouterr().out
     show_plan(closed, tmp_path, as_json=True)
     assert json.loads(capsys.readouterr().out)["levels"] == [1, 2, 16]
     show_plan(built(queries(3)), tmp_path, as_json=False)

@@ -167,7 +167,7 @@ def test_a_stale_report_is_judged_again_and_the_command_says_so(run, tmp_path, c
     command.command(str(copy.path), form="json", file=None, output=tmp_path, as_json=False)
     said = capsys.readouterr()
     assert json.loads(said.out)["run"]["run_id"] == "r"
-    assert "judged again" in said.err
+    assert "recomputed" in said.err
     assert f"uderia-bench derive {copy.path}" in said.err
 
 

@@ -155,7 +155,7 @@ def report(*, arms=(), comparisons=(), winners=(), warnings=(), metrics=METRICS,
 
 
 def ideat_and_optim():
-    """Make plausible trials: IDEAT three seconds, OPTIM twenty; fewer tokens on OPTIM; both answer nearly everything."""
+    """Make two arms: IDEAT takes three seconds and OPTIM twenty, with fewer tokens. Both answer nearly everything."""
     ideat = arm(
         "IDEAT",
         summary("latency_s", 3.21, 0.16),

@@ -21,7 +21,7 @@ def trials(*rows):
     )
 
 
-def test_failures_are_paid_for():
+def test_costs_include_failed_trials():
     """Three dollars for two answers are 1.50 an answer; two of them on checked queries for one right answer."""
     (found,) = costs(trials(("a", "answered", 1.0, 1.0), ("a", "failed", 1.0, None), ("b", "answered", 1.0, None)), ["OPTIM"])
     assert (found.total_usd, found.per_answer_usd, found.per_right_answer_usd) == (3.0, 1.5, 2.0)
@@ -41,11 +41,11 @@ def test_no_answer_has_no_price():
 
 
 def test_the_default_price_is_flagged():
-    """Where the server fell back to its default the table says so beside the amounts."""
+    """Where the server fell back to its default the table has a footnote."""
     cost = ArmCost(arm="OPTIM", total_usd=3.0, unpriced=0, per_answer_usd=1.5, per_right_answer_usd=None, fallback=0.25)
     table = tables.costs(report(costs=(cost,)))
     assert [cell.forms[0] for cell in table.rows[0]] == ["OPTIM", "$3.00", "$1.50", "—"]
-    assert "by its default: shown, not judged" in table.rows[0][0].notes[0]
+    assert "the server used its default price for 25.0%" in table.rows[0][0].notes[0]
     assert tables.costs(report()) is None
 
 
@@ -57,7 +57,7 @@ def test_an_older_run_lacks_columns(missing):
 
 
 def test_every_model_that_took_part_says_who_priced_it():
-    """The turns' models, then those of single calls; one that nobody prices is there, too."""
+    """The turns' models, then those of single calls; a model without a price is listed too."""
     turns = pl.DataFrame(
         {"trial_id": ["1", "2"], "server": ["sim"] * 2, "provider": ["Beta"] * 2, "model": ["one", "two"]}
     )  # fmt: skip
@@ -72,12 +72,12 @@ def test_every_model_that_took_part_says_who_priced_it():
     assert len(priced_models(turns, None, table)) == 2
 
 
-def test_the_table_says_which_list_priced_what():
+def test_the_table_has_the_source_of_each_price():
     """In one sentence below the costs, by table."""
     cost = ArmCost(arm="OPTIM", total_usd=3.0, unpriced=0, per_answer_usd=1.5, per_right_answer_usd=None, fallback=None)
     of = [("one", "server"), ("two", "genai-prices 0.2"), ("three", None), ("four", "server")]
     models = tuple(PricedModel(server="sim", provider="Beta", model=model, by=by) for model, by in of)
     remark = tables.costs(report(costs=(cost,), prices=models)).remarks[-1]
     assert remark == (
-        "list_cost_usd: one, four at the server's own prices; two at genai-prices 0.2; three at no price table."
+        "list_cost_usd: one, four at the server's own prices; two at genai-prices 0.2; three without a price."
     )  # fmt: skip

@@ -95,17 +95,17 @@ def test_a_lopsided_ratio_never_seems_to_reach_below_nothing(effect, forms):
 @pytest.mark.parametrize(
     ("effect", "expected"),
     [
-        (ratio(0.16, 0.13, 0.19), ("84% less time (81 to 87)", "84% less time")),
-        (ratio(1.12, 1.05, 1.2), ("12% more time (5 to 20)", "12% more time")),
-        (ratio(6.26, 5.9, 6.7), ("6.3x the time (5.9 to 6.7)", "6.3x the time")),
-        (ratio(0.7), ("30% less time", "30% less time")),
-        (ratio(1.0, 0.9, 1.1), ("equal time", "equal time")),
-        (ratio(None), ("time —", "time —")),
+        (ratio(0.16, 0.13, 0.19), "84% less time (81 to 87)"),
+        (ratio(1.12, 1.05, 1.2), "12% more time (5 to 20)"),
+        (ratio(6.26, 5.9, 6.7), "6.3x the time (5.9 to 6.7)"),
+        (ratio(0.7), "30% less time"),
+        (ratio(1.0, 0.9, 1.1), "equal time"),
+        (ratio(None), "time —"),
     ],
 )
 def test_an_effect_in_words(effect, expected):
     """A reader who knows no statistics gets a sentence, its interval the right way round."""
-    assert figures.effect_words(effect, SECONDS, "time", "less") == expected
+    assert figures.effect_words(effect, SECONDS, "time", "{} less time", "{} more time") == expected
 
 
 @pytest.mark.parametrize(

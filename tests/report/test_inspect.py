@@ -96,7 +96,7 @@ def test_a_turn_of_each_kind_is_shown(name):
     assert_golden(f"inspect/{name}.txt", to_text(inspected(*OWN[name]()), 80))
 
 
-def test_a_planned_trial_says_which_it_is():
+def test_a_planned_trial_has_its_id():
     """From a run: the trial's id, query, arm and repetition stand first."""
     text = to_text(inspected(*agent(), planned=True, accepted_s=1.05, sent_s=1.0), 80)
     assert text.startswith("trial           t-1: query q, arm A, repeat 1, measured\nquestion        how many?\n")
@@ -119,10 +119,10 @@ def test_a_ledger_that_does_not_add_up_says_by_how_much():
     """A call that is logged nowhere, and calls that claim more than the turn."""
     task, session = exchanges.planner_run(*exchanges.REPORT, spent=(1000, 50))
     text = to_text(inspected(task, session), 80)
-    assert "1 call, 240 tokens. The turn says 1,050: 810 are in no logged call." in text
+    assert "The server's total for the turn is 1,050, 810 more than" in text
     task, session = exchanges.planner_run(*exchanges.REPORT, spent=(100, 40))
     text = to_text(inspected(task, session), 80)
-    assert "The turn says 140: 100 too many are logged." in text
+    assert "The server's total for the turn is 140, 100 fewer than" in text
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
@@ -190,7 +190,7 @@ def test_a_captured_scenario_is_shown(name):
     assert_golden(f"inspect/{name}.txt", to_text(inspected(task, session), 80))
 
 
-def test_a_consulted_profile_is_a_tool_with_a_session_of_its_own():
+def test_a_consulted_profile_is_a_tool_with_a_separate_session():
     """All tools have the same keys; only a consulted profile has a session."""
     first, second = json.loads(to_json(inspected(*coordinator())))["tools"]
     assert (first["name"], first["session_id"], second["session_id"]) == ("invoke_OPTIM", "s-1", None)

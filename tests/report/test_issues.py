@@ -90,7 +90,7 @@ def test_errors_come_first_then_the_most_frequent():
 
 
 def test_a_kind_of_a_plug_in_that_is_gone_keeps_its_own_advice():
-    """An old run may hold findings that nobody here would find."""
+    """An old run may hold findings of a detector that is not installed."""
     [summary] = summed(issue("OPTIM0", "gone"))
     assert summary.recommendation == "As found."
 
@@ -115,7 +115,7 @@ def test_what_the_fast_path_saved_is_estimated_from_the_runs_own_tactical_calls(
     [saved] = summed(steps=(*SKIPPED, TACTICAL))
     assert (saved.kind, saved.severity, saved.count, saved.share) == (SAVED, "info", 1, 0.25)
     assert saved.evidence == (
-        "OPTIM: 1 data phases x 2,000 tokens (the arm's mean tactical call) = 2,000 tokens, 50.0% of what the arm spent",
+        "OPTIM: 1 data phase x 2,000 tokens (mean tactical call) = 2,000 tokens saved, 50.0% of the arm's tokens",
     )
 
 
@@ -128,4 +128,4 @@ def test_nothing_skipped_is_nothing_saved(steps):
 def test_without_a_tactical_call_nothing_is_estimated():
     """It says that phases skipped, and why there is no figure."""
     [saved] = summed(steps=SKIPPED)
-    assert saved.evidence == ("OPTIM: 1 data phases; no tactical call in this run to estimate their saving from",)
+    assert saved.evidence == ("OPTIM: 1 data phase; no estimate, because this run has no tactical call",)

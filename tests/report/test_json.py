@@ -68,7 +68,7 @@ def test_no_winner_is_null():
     assert data["winners"] == {"simple": None, "complex": None}
 
 
-def test_a_number_that_is_none_or_not_finite_is_null():
+def test_a_missing_or_infinite_number_is_null():
     """Missing is null everywhere, so that no reader meets a NaN."""
     broken = estimate(math.nan, 1.0)
     odd = summary("latency_s", 1.0, 0.1, percentiles={50: broken, 90: broken, 95: estimate(None), 99: broken})

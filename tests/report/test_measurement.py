@@ -27,7 +27,7 @@ def measured(conditions=MEASURED, *, invalid=(), held_up=0, **given):
 
 
 def polled(name, share):
-    """Return an arm whose times polling leaves open by a share."""
+    """Return an arm whose times have this error of polling."""
     shares = summary("quantisation", share, percentiles={50: estimate(share)})
     return arm(name, summary("latency_s", 6.0), shares)
 
@@ -35,10 +35,10 @@ def polled(name, share):
 def test_the_figures_stand_in_a_few_sentences():
     """Lag, lateness, CPU, Little's law: by them a reader knows whether the generator was the bottleneck."""
     assert measurement(measured()) == (
-        "Event loop: late by 0.4 ms on average, 2 ms at p99, 5 ms at most; 3 stalls, 0.06 s in all.",
-        "Lateness (p99): sends 1.4 ms, polls 3.5 ms.",
+        "Event loop delay: mean 0.4 ms, p99 2 ms, maximum 5 ms. It stalled 3 times, 0.06 s in total.",
+        "Delay behind schedule (p99): queries 1.4 ms, polls 3.5 ms.",
         "CPU: 7.0% of a core over 36 s.",
-        "Little's law: 4.5 in flight, 5/s of 0.88 s each: off by 2.2%.",
+        "Little's law: 4.5 in flight, 5/s for 0.88 s each. The two sides differ by 2.2%.",
     )
 
 
@@ -46,9 +46,9 @@ def test_an_open_loop_a_resumed_run_and_trials_held_up_have_their_words():
     """Asked and achieved arrivals, how many sittings these are the worst of, how many trials the event loop held up."""
     found = replace(MEASURED, asked_rate=50.0, achieved_rate=49.5, sent_late=3, never_sent=4, sittings=2)
     said = measurement(measured(found, arms=(arm("IDEAT", answered=93), arm("OPTIM", answered=93)), held_up=12))
-    assert said[0] == "Of 2 sittings the worst figures; times and counts are of all."
-    assert said[2].endswith("Arrivals: 49.5/s of 50/s asked, 3 sent late, 4 never sent.")
-    assert said[-1] == "Held up by the event loop inside their round trip: 12 of 186 measured trials."
+    assert said[0] == "The run had 2 sittings. Rates are of the worst one, times and counts of all."
+    assert said[2].endswith("Arrivals: 49.5/s of 50/s planned, 3 sent late, 4 never sent.")
+    assert said[-1] == "The event loop delayed the round trip of 12 of 186 measured trials."
 
 
 def test_a_run_that_did_not_measure_itself_says_nothing():
@@ -80,13 +80,13 @@ def test_a_run_whose_generator_was_the_bottleneck_is_invalid_whatever_it_compare
     assert standing(measured()) is Standing.FINE
 
 
-def test_every_latency_table_says_what_polling_leaves_open():
-    """The median share of each arm, 0 on the server's stamps; a table of tokens says nothing of it."""
+def test_every_latency_table_has_the_error_of_polling():
+    """It is the median share of each arm. A table of tokens does not have it."""
     arms = ("IDEAT", "OPTIM")
     stamped = measured(arms=(polled("IDEAT", 0.0), polled("OPTIM", 0.0)))
-    assert open_share(stamped, arms, ("latency_s",)) == "Times are on the server's stamps: polling leaves 0% of them open."
+    assert open_share(stamped, arms, ("latency_s",)) == "Times come from server timestamps, so polling adds no error."
     half = measured(arms=(polled("IDEAT", 0.0), polled("OPTIM", 0.125)))
-    assert open_share(half, arms, ("task_s",)) == "Polling leaves open of the times (median): 0.0% on IDEAT, 12.5% on OPTIM."
+    assert open_share(half, arms, ("task_s",)) == "Polling adds an error to the times (median): 0.0% on IDEAT, 12.5% on OPTIM."
     assert open_share(half, arms, ("total_tokens",)) is None
     assert open_share(measured(arms=(arm("IDEAT"),)), arms, ("latency_s",)) is None
 
@@ -97,4 +97,4 @@ def test_the_tables_carry_it_as_a_remark():
         arms=(polled("IDEAT", 0.0), polled("OPTIM", 0.2)),
         comparisons=(comparison("latency_s", ratio(1.1, 1.05, 1.15), "worse"),),
     )
-    assert text.to_text(made, width=120).count("Polling leaves open of the times (median)") == 2
+    assert text.to_text(made, width=120).count("Polling adds an error to the times (median)") == 2

@@ -29,7 +29,7 @@ def of(*issues):
 
 
 def test_the_largest_share_of_an_arms_tokens_comes_first():
-    """300 of 1,000 tokens are 30 %; the examples are the costliest trials; IDEAT's 50 of 100 are more, being its half."""
+    """The largest share of an arm's tokens comes first, with the costliest trials as examples."""
     found = of(
         issue("t1", "recursion", 100, query="a"),
         issue("t2", "recursion", 200, query="b"),

@@ -151,7 +151,7 @@ def test_what_was_not_measured_is_null_and_does_not_win():
     assert "**No comparison**: OPTIM did not answer." in to_comparison_markdown(quick(two=failed))
 
 
-def test_statistics_stand_beside_the_numbers():
+def test_statistics_are_next_to_the_numbers():
     """Where the analysis is of this query, its verdicts say what chance explains."""
     data = parsed(quick(analysis=judged()))["comparison"]["judged"]
     assert data["latency_s"]["verdict"] == "worse"

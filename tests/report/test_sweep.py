@@ -48,7 +48,7 @@ def test_the_terminal_shows_every_level_and_its_side_of_the_knee(trials):
     """One row a level in eighty columns, OPTIM's before four in flight and beyond; IDEAT's without a side, and why."""
     text = to_text(reported(trials))
     assert max(map(len, text.splitlines())) <= 80
-    section = text.partition("Every level of the load (trials in flight)\n")[2].partition("\n\n")[0]
+    section = text.partition("Levels of load (trials in flight)\n")[2].partition("\n\n")[0]
     rows = [line.split() for line in section.splitlines() if re.match(r"(IDEAT|OPTIM|     ) +\d+ +24 ", line)]
     assert len(rows) == 2 * len(LEVELS)
     assert [row[-1] for row in rows[len(LEVELS) :]] == ["before", "before", "before", "beyond", "beyond", "beyond"]
@@ -58,34 +58,34 @@ def test_the_terminal_shows_every_level_and_its_side_of_the_knee(trials):
     assert "IDEAT: no knee within the levels asked: throughput still grows" in told
 
 
-def test_the_run_says_which_levels_it_asked_at(trials):
+def test_the_facts_have_the_levels(trials):
     """Concurrency in turn, rates with their arrivals, a ramp where there is one."""
     assert "concurrency 1, 2, 4, 8, 16, 32 in turn" in " ".join(to_text(reported(trials)).split())
     made = reported(trials, arrivals="poisson")
     text = " ".join(to_text(made).split())
     assert "arrivals poisson at 1, 2, 4, 8, 16, 32/s in turn" in text
-    assert "Every level of the load (arrivals a second)" in text
+    assert "Levels of load (arrivals per second)" in text
     ramped = Report(facts=facts(ramp_s=30.0), analysis=made.analysis, metrics=made.metrics)
     assert "concurrency 8 after a ramp of 30 s" in to_text(ramped)
 
 
 def test_overlapping_arms_are_told_apart_from_what_loads_the_server(trials):
     """With isolation none an arm's own in flight is not all there is."""
-    assert "the others load the server too" in " ".join(to_text(reported(trials, isolation="none")).split())
-    assert "the others load the server too" not in " ".join(to_text(reported(trials)).split())
+    assert "all arms load the server" in " ".join(to_text(reported(trials, isolation="none")).split())
+    assert "all arms load the server" not in " ".join(to_text(reported(trials)).split())
 
 
 def test_levels_that_were_never_come_to_are_named(trials):
-    """Of 24 trials a level 32 slots cannot be filled for long; of an open loop's rates nobody expects so many in flight."""
+    """24 trials cannot fill 32 slots for long. Rates of an open loop have no such limit."""
     text = " ".join(to_text(reported(trials)).split())
-    assert re.search(r"IDEAT: of the levels asked 32 came to \d+\.\d in flight: more queries or repeats would fill them", text)
-    assert "came to" not in to_text(reported(trials, arrivals="constant"))
+    assert re.search(r"IDEAT: some levels were not reached \(32 reached \d+\.\d in flight\)", text)
+    assert "not reached" not in to_text(reported(trials, arrivals="constant"))
 
 
 def test_markdown_has_the_same_table(trials):
     """With every interval."""
     text = to_markdown(reported(trials))
-    assert "### Every level of the load (trials in flight)" in text
+    assert "### Levels of load (trials in flight)" in text
     assert re.search(r"\| OPTIM \| 1 \| 24 \| 1\.0 \| 0\.\d+/s ±\d+% \|", text)
 
 
@@ -110,16 +110,16 @@ def test_the_page_draws_throughput_and_latency_with_the_knee_where_it_is(trials)
     section = text.partition('<section id="load"')[2].partition("</section>")[0]
     labels = re.findall(r'role="img" aria-label="([^"]*)"', section)
     assert labels == [
-        "Answers a second, against trials in flight",
-        "Latency, p50 and the paler p95, against trials in flight",
+        "Answers per second by trials in flight",
+        "Latency (p50, and p95 paler) by trials in flight",
     ]
     assert len(re.findall(r'class="curve a\d law"', section)) == 2
     assert re.findall(r'class="curve (a\d) knee"', section) == ["a1", "a1"]  # OPTIM's, in both
-    assert "<caption>Every level of the load (trials in flight)</caption>" in section
+    assert "<caption>Levels of load (trials in flight)</caption>" in section
     assert 'href="#load"' in text
 
 
-def test_without_a_sweep_nothing_is_said_of_levels():
+def test_without_a_sweep_there_are_no_levels():
     """No table, no section, an empty list."""
     plain = frame({"IDEAT": 4, "OPTIM": 4}, levels=(4,)).drop("level")
     made = reported(plain)

@@ -35,7 +35,7 @@ def test_the_seed_story_reads_as_it_should():
 
 
 def test_one_query_reads_as_it_should():
-    """The quick comparison: repeats are the unit and every table says "this query only"."""
+    """The quick comparison: repeats are the unit and every table has the note "this query only"."""
     note = "this query only: the unit is the repeat"
     arms = (
         arm("IDEAT", summary("latency_s", 3.2, 0.2, n=5, warnings=(note,)), answered=5),
@@ -84,12 +84,12 @@ def test_what_memory_does_has_its_table():
     faster = comparison("latency_s", ratio(0.72, 0.66, 0.79), "better", pair=("OPTIM", "OPTIM"), family="exploratory")
     learned = Learning(arm="OPTIM", warm=estimate(0.42, 0.08), effects=(faster,))
     lines = to_text(seed_story(learning=(learned,))).splitlines()
-    row = next(at for at, line in enumerate(lines) if line.startswith("Repeats that reuse a kept plan"))
+    row = next(at for at, line in enumerate(lines) if line.startswith("Warm repeats"))
     assert " ".join(lines[row + 2].split()) == "OPTIM 42.0% ±8 latency_s -28% (-34 to -21) <0.001 24 better"
 
 
 def test_colour_only_where_it_is_asked_for():
-    """Piped text is plain; colours change no character of what is said."""
+    """Piped text is plain; colours change no character of the text."""
     plain, coloured = to_text(seed_story()), to_text(seed_story(), colour=True)
     assert "\x1b" not in plain
     assert "\x1b[32mbetter\x1b[0m" in coloured
@@ -114,12 +114,12 @@ def test_every_report_of_the_embedded_server_says_so():
 
 
 def test_the_unanswered_trials_are_counted_in_every_contrast_table():
-    """A latency table says how many trials it does not speak for, and which of its metrics speak for all of them."""
+    """A latency table has the number of trials without an answer, and the metrics that count all trials."""
     everyone = metric("answered", kind=bool, assumption=Assumption.RATE, needs_answer=False)
     metrics = tuple(everyone if m.name == "answered" else m for m in METRICS)
     text = " ".join(to_text(seed_story(metrics=metrics)).split())
-    assert "Without the unanswered trials: 1 of 120 on IDEAT, 3 of 120 on OPTIM." in text
-    assert "Without the unanswered trials, except in answered: 1 of 120 on IDEAT, 3 of 120 on OPTIM." in text
+    assert text.count("Excludes trials without an answer: 1 of 120 on IDEAT, 3 of 120 on OPTIM.") == 2
+    assert "Excludes trials without an answer: 1 of 120 on IDEAT, 3 of 120 on OPTIM. Counted in answered." in text
 
 
 @settings(max_examples=150, deadline=None)
@@ -159,25 +159,25 @@ def test_the_width_is_kept(width):
 
 
 def test_the_brief_report_is_the_decision_and_what_it_rests_on():
-    """What a run prints: the same first lines and planned table, a fraction of the length, and where the rest is."""
+    """A run prints the planned table, the decision as its last lines, and the command for the rest."""
     made = seed_story()
     brief, whole = to_text(made, brief=True), to_text(made)
-    assert brief.splitlines()[:3] == whole.splitlines()[:3]
-    assert "as planned" in brief
-    assert "exploratory" not in brief
-    assert f"uderia-bench report {made.facts.run_id}:" in brief
+    decided = whole.split("\n\n")[0].splitlines()
+    assert decided == whole.splitlines()[-len(decided) :] == brief.splitlines()[-len(decided) :]
+    assert "planned metrics" in brief
+    assert "other metrics" not in brief
+    assert f"uderia-bench report {made.facts.run_id}'" in brief
     assert len(brief.splitlines()) < len(whole.splitlines()) / 2
     assert max(map(len, brief.splitlines())) <= 80
 
 
 def test_a_class_of_queries_says_at_what_level_it_is_judged():
-    """Its families are exploratory: a verdict at 0.10 stands beside an interval at 95% that includes no change."""
+    """Its families are exploratory: a verdict at 0.10 can have a 95% interval that includes no change."""
     found = comparison(
         "total_tokens", ratio(0.74, 0.32, 1.71), "better", stratum="complexity=edge", p=0.033, family="exploratory", n_queries=6
     )
     planned = comparison("total_tokens", ratio(0.9, 0.7, 1.2), "inconclusive", p=0.2)
     whole = to_text(report(arms=ideat_and_optim(), comparisons=(planned, found)))
     section = " ".join(whole.partition("by class of query")[2].partition("Percentiles")[0].split())
-    assert "leads for the next run, not results" in section
-    assert "significant below 0.10" in section
-    assert "p below 0.05 as planned, 0.10 elsewhere" in " ".join(whole.split())
+    assert "hints (10% level" in section
+    assert "p below 0.05 for planned metrics, 0.10 for the others" in " ".join(whole.split())

@@ -1,4 +1,4 @@
-"""Queries whose label (simple or complex) disagrees with how many steps their answers took."""
+"""Queries whose label (simple or complex) disagrees with the number of tool calls their answers took."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ import polars as pl
 from uderia_bench.trial import Outcome, Stage
 
 MOST_STEPS_OF_SIMPLE = 2
-"""Steps up to which a query is simple (docs/reference/seed.md, "Comparison methodology")."""
-
+"""Tool calls up to which a query is simple (docs/reference/seed.md, "Comparison methodology")."""
 
 FEWEST_STEPS_OF_COMPLEX = 2
-"""A complex query that takes fewer steps than this on every arm has nothing to plan; at 2 the label is a matter of taste."""
+"""Tool calls from which a query may be complex. With fewer there is nothing to plan."""
 
-
-_NAMED = 3  # queries that a warning names; a list of all is in the trials table
+_NAMED = 3  # queries named in a warning; the table of trials has all
+_CHECK = ". The label decides which rule names the winner, so check it in the corpus"
 
 
 def disagreements(trials: pl.DataFrame) -> tuple[str, ...]:
-    """Say which labels the steps of a run contradict; ``trials`` is a run's table.
+    """Return which labels the tool calls of a run contradict. ``trials`` is the table of a run.
 
-    A query's steps are its data-tool calls, the median of its answered trials on each arm. Simple is contradicted where no arm
-    did with as few as it should take, complex where no arm took as many.
+    A query's calls are its data-tool calls, the median of its answered trials on each arm. The
+    label simple is wrong if every arm needed more, complex if no arm needed as many.
     """
     if not {"complexity", "tool_calls", "stage", "outcome"} <= set(trials.columns):
         return ()
@@ -37,9 +36,9 @@ def disagreements(trials: pl.DataFrame) -> tuple[str, ...]:
     less = steps.filter((pl.col("complexity") == "complex") & (pl.col("most") < FEWEST_STEPS_OF_COMPLEX))["query_id"].to_list()
     said = []
     if more:
-        said.append(f"{_few(more)} labelled simple, and every arm took more than {MOST_STEPS_OF_SIMPLE} steps")
+        said.append(f"{_few(more)} labelled simple, but every arm needed more than {MOST_STEPS_OF_SIMPLE} tool calls{_CHECK}")
     if less:
-        said.append(f"{_few(less)} labelled complex, and no arm took {FEWEST_STEPS_OF_COMPLEX} steps")
+        said.append(f"{_few(less)} labelled complex, but no arm needed more than one tool call{_CHECK}")
     return tuple(said)
 
 

@@ -1,7 +1,7 @@
-"""Who wins simple queries and who wins complex ones, by the rules of docs/explanation/winner.md; nobody wins edge queries.
+"""Winner of the simple queries and of the complex queries, by the rules of docs/explanation/winner.md.
 
-Simple: better on one of time and cost and not worse on the other, else a trade-off. Complex: success first, then answer
-quality.
+Success comes first in both classes. For simple queries the winner is then better on one of time and
+cost and not worse on the other. For complex queries answer quality decides next.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from uderia_bench.analysis.values import Comparison, Verdict, Winner
 TIME, COST, TOKENS = "latency_s", "cost_usd", "total_tokens"
 SUCCESS, QUALITY = "answered", "checks_passed_ratio"
 METRICS = (TIME, COST, TOKENS, SUCCESS, QUALITY)  # what the rules read, so what every complexity must be tested on
+
+MATERIAL = 0.05
+"""Points of success rate by which a winner of simple queries may not fall short, where the experiment sets no margin."""
 
 _DECIDED = (Verdict.BETTER, Verdict.WORSE)
 
@@ -42,12 +45,36 @@ def winners(comparisons: Sequence[Comparison], contrasts: Sequence[tuple[str, st
     return tuple(found)
 
 
+def answers_more(success: Comparison | None) -> str | None:
+    """Return the arm whose success rate is higher, significantly or by more than the margin; None where neither is."""
+    if success is None or not _judged(success) or success.effect.value is None:
+        return None
+    material = MATERIAL if success.margin is None else success.margin
+    if success.verdict in _DECIDED:
+        return success.candidate if success.verdict is Verdict.BETTER else success.baseline
+    if success.verdict is Verdict.INCONCLUSIVE and abs(success.effect.value) > material:
+        return success.candidate if success.effect.value > 0 else success.baseline
+    return None
+
+
 def _judged(comparison: Comparison | None) -> bool:
     """Whether a comparison has pairs and passed the validity checks, so that its verdict may count."""
     return comparison is not None and comparison.n_pairs > 0 and comparison.verdict not in {Verdict.INVALID, Verdict.STRUCTURAL}
 
 
 def _simple(by_metric: Mapping[str, Comparison], baseline: str, candidate: str) -> tuple[str | None, str]:
+    """Success decides where it differs significantly; otherwise time and cost, unless the winner answers less often."""
+    success = by_metric.get(SUCCESS)
+    reliable = answers_more(success)
+    if success is not None and reliable and success.verdict in _DECIDED:
+        return reliable, f"success {success.verdict} for {candidate}"
+    arm, said = _quicker_or_cheaper(by_metric, baseline, candidate)
+    if arm and reliable and arm != reliable:
+        return None, f"a trade-off: {said}, but {reliable} answers more often, which may be chance"
+    return arm, said
+
+
+def _quicker_or_cheaper(by_metric: Mapping[str, Comparison], baseline: str, candidate: str) -> tuple[str | None, str]:
     """Better on one of time and cost and not worse on the other."""
     time, cost = by_metric.get(TIME), by_metric.get(COST)
     stands_in = ""

@@ -1,1 +1,5 @@
-"""The command line: one thin file a command, each parse, load, call, print. ``app`` puts them together and meets the errors."""
+"""The command line, one module per command.
+
+A module declares its options, calls ``commands`` and prints. ``app`` assembles them and turns
+errors into exit codes.
+"""

@@ -1,4 +1,4 @@
-"""``baseline``: names for runs, to compare with."""
+"""``baseline``: names for runs, to compare with later."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from uderia_bench.cli.options import OUTPUT, Output, Run
 
 group = typer.Typer(
     name="baseline",
-    help="Name a run, to compare with it later.",
+    help="Give a run a name, to compare with it later.",
     no_args_is_help=True,
     rich_markup_mode=None,
-    add_completion=False,
 )
 
 
 @group.command("save", no_args_is_help=True)
 def save(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it; a name that exists is moved.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name. An existing name is moved to this run.")],
     run: Run,
     output: Output = OUTPUT,
 ) -> None:
-    """Point a name at a run; wherever a command takes RUN it takes the name.
+    """Give a run a name. Every command that takes RUN accepts it.
 
-    It is kept in baselines.json beside the run's experiment, else in the current directory.
+    The name is stored in baselines.json next to the experiment of the run, or in the current
+    directory.
 
     Example: uderia-bench baseline save release latest
     """
@@ -38,14 +38,14 @@ def save(
 
     found = find.directory(run, output)
     if (itself := find.own(name, output)) is not None:
-        raise UsageError(f"baseline {name}: a run is called that, {_from_here(itself.path)}; choose another name")
+        raise UsageError(f"baseline {name}: a run has this name ({_from_here(itself.path)}); choose another name")
     folder = manifest.folder_of(found.read_manifest().get("experiment_file"))
     if folder == shipped("configs/quickstart.yaml").parent:
-        folder = None  # the experiment is part of the package, which is no place for a user's file
+        folder = None  # a shipped experiment, whose folder belongs to the package
     elif folder is not None and not os.access(folder, os.W_OK):
-        folder = None  # a checkout that is mounted to be read: the current directory is looked in as well
+        folder = None  # read-only checkout: the current directory is searched too
     files = baselines.files([folder])
-    file = next((file for file in files if name in baselines.load(file)), files[0])  # a name is moved where it is
+    file = next((file for file in files if name in baselines.load(file)), files[0])  # an existing name is moved in its file
     path = baselines.path_from(file.parent, found.path)
     directory.write_file(file, baselines.with_name(baselines.load(file), name, path))
     typer.echo(f"{name} is {_from_here(found.path)}, in {_from_here(file)}")
@@ -53,7 +53,9 @@ def save(
 
 @group.command("list")
 def show(output: Output = OUTPUT) -> None:
-    """List the names and where they point: those kept here and beside the experiments of the runs in --output.
+    """List the names and their runs.
+
+    The names are those of the current directory and of the experiments of the runs in --output.
 
     Example: uderia-bench baseline list
     """
@@ -67,6 +69,6 @@ def show(output: Output = OUTPUT) -> None:
 
 
 def _from_here(path: Path) -> Path:
-    """Return a path as one types it here: relative where it lies below the current directory, else whole."""
+    """Return a path relative to the current directory if it is below it, else the whole path."""
     path, here = path.resolve(), Path.cwd().resolve()
     return path.relative_to(here) if path.is_relative_to(here) else path

@@ -1,4 +1,4 @@
-"""``check``: what is wrong in corpora and experiments, without a server."""
+"""``check``: validate corpora and experiments without a server."""
 
 from __future__ import annotations
 
@@ -16,9 +16,13 @@ NEEDS_ARGUMENTS = True
 
 def command(
     documents: Annotated[list[Path], typer.Argument(metavar="DOC…", help="Corpora and experiments (YAML).")],
-    suggest: Annotated[bool, typer.Option("--suggest", help="Propose a complexity where a query's words say another.")] = False,
+    suggest: Annotated[
+        bool, typer.Option("--suggest", help="Propose a complexity where the words of a query suggest another one.")
+    ] = False,
 ) -> None:
-    """Validate corpora and experiments; every mistake with its file, line and path.
+    """Validate corpora and experiments without a server.
+
+    Every mistake is printed with its file, line and path.
 
     Example: uderia-bench check corpora/*.yaml configs/*.yaml
     """

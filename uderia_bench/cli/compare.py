@@ -1,4 +1,4 @@
-"""``compare``: the quick comparison of docs/reference/seed.md, one query or a few, two profiles."""
+"""``compare``: a quick comparison of two profiles on one query or a few."""
 
 from __future__ import annotations
 
@@ -29,13 +29,19 @@ DEFAULT_TIMEOUT_S = 600.0  # the server allows minutes per plan (docs/reference/
 
 
 def command(
-    query: Annotated[list[str], typer.Option("--query", metavar="TEXT", help="What to ask; may be repeated.")],
-    profile1: Annotated[str, typer.Option("--profile1", metavar="TAG", help="The baseline's profile tag.")],
-    profile2: Annotated[str, typer.Option("--profile2", metavar="TAG", help="The candidate's profile tag.")],
-    server: Annotated[str | None, typer.Option("--server", metavar="URL|sim", help=f"Default {DEFAULT_SERVER}.")] = None,
-    timeout: Annotated[float, typer.Option("--timeout", metavar="S", help="Seconds a trial may take.")] = DEFAULT_TIMEOUT_S,
-    repeats: Annotated[int, typer.Option("--repeats", metavar="N", help="How often each is asked.")] = 5,
-    speed: Annotated[float, typer.Option(help="Of the embedded Uderia, with --server sim.")] = 1.0,
+    query: Annotated[list[str], typer.Option("--query", metavar="TEXT", help="The question. May be repeated.")],
+    profile1: Annotated[str, typer.Option("--profile1", metavar="TAG", help="Profile tag of the baseline.")],
+    profile2: Annotated[str, typer.Option("--profile2", metavar="TAG", help="Profile tag of the candidate.")],
+    server: Annotated[
+        str | None, typer.Option("--server", metavar="URL|sim", help=f"The server to ask. Default: {DEFAULT_SERVER}.")
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option("--timeout", metavar="S", help="Seconds before a trial times out.")
+    ] = DEFAULT_TIMEOUT_S,
+    repeats: Annotated[
+        int, typer.Option("--repeats", metavar="N", help="How often each question is asked on each profile.")
+    ] = 5,
+    speed: Annotated[float, typer.Option(help="Speed of the embedded server, with --server sim.")] = 1.0,
     grace: Grace = None,
     output: Output = OUTPUT,
     run_id: RunId = None,
@@ -43,9 +49,12 @@ def command(
     log_format: LogFormat = "text",
     allow_plain_http: PlainHttp = False,
 ) -> None:
-    """Compare two profiles on one query, one trial at a time.
+    """Compare two profiles on one query or a few.
 
-    Example: uderia-bench compare --query "how many databases are on the system?" --profile1 IDEAT --profile2 OPTIM
+    Trials are asked one at a time.
+
+    Example: uderia-bench compare --query "how many databases are on the system?" --profile1 IDEAT
+    --profile2 OPTIM
     """
     from uderia_bench import plugins
     from uderia_bench.cli.finish import concluding, leave
@@ -78,14 +87,14 @@ def experiment_of(
     speed: float,
     **more: Any,
 ) -> Experiment:
-    """Return the experiment these options stand for, with ``more`` of its fields; its mistakes name them."""
+    """Return the experiment of these options, with ``more`` of its fields."""
     from uderia_bench.documents import experiment
     from uderia_bench.documents.corpus import Corpus, Query
     from uderia_bench.documents.yaml import Document
     from uderia_bench.errors import UsageError
 
     if not all(text.strip() for text in queries):
-        raise UsageError("--query: say what to ask")
+        raise UsageError("--query is empty; write the question")
     asked = tuple(Query(id=f"query-{number}", prompt=text, turns=(text,)) for number, text in enumerate(queries, 1))
     names = [profile.strip().lstrip("@").upper() for profile in profiles]
     if names[0] == names[1]:

@@ -1,4 +1,4 @@
-"""``corpus``: what corpora hold, and corpora made of questions from elsewhere; each prints to stdout or writes with ``-o``."""
+"""``corpus``: count what corpora contain, and make a corpus from other files."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 NAME = "corpus"
 group = typer.Typer(
     name=NAME,
-    help="Count what corpora hold; make a corpus of questions from elsewhere.",
+    help="Count what corpora contain, or make a corpus from other files.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
-Sources = Annotated[list[Path], typer.Argument(metavar="FILE…", help="What to read.")]
-Target = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write there; stdout by default.")]
-Name = Annotated[str, typer.Option("--name", help="The corpus's name.")]
-Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag for every query; may be repeated.")]
-Suggest = Annotated[bool, typer.Option("--suggest", help="Propose a complexity from each prompt's words.")]
+Sources = Annotated[list[Path], typer.Argument(metavar="FILE…", help="The files to read.")]
+Target = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="File to write. Default: stdout.")]
+Name = Annotated[str, typer.Option("--name", help="Name of the corpus.")]
+Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="Tag for every query. May be repeated.")]
+Suggest = Annotated[bool, typer.Option("--suggest", help="Propose a complexity from the words of each prompt.")]
 
 
 @group.command("stats", no_args_is_help=True)
@@ -31,7 +31,7 @@ def stats(
     corpora: Annotated[list[Path], typer.Argument(metavar="CORPUS…", help="Corpora (YAML).")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Count queries by theme and complexity, expectations by kind, as Markdown.
+    """Count queries by theme, and expectations by kind.
 
     Example: uderia-bench corpus stats corpora/*.yaml
     """
@@ -46,7 +46,9 @@ def stats(
 
 @group.command("kinds")
 def kinds(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List what a corpus may expect of an answer, plug-ins included.
+    """List what a corpus can expect of an answer.
+
+    Expectations of plug-ins are included.
 
     Example: uderia-bench corpus kinds
     """
@@ -62,14 +64,16 @@ def kinds(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
     for kind in found:
         typer.echo(kind.name)
         typer.echo(textwrap.fill(kind.doc, width=78, initial_indent="    ", subsequent_indent="    "))
-    typer.echo("any, all\n    Several of these: one of them holds, or every one does.")
+    typer.echo("any, all\n    Several expectations, of which one or all must be met.")
 
 
 @group.command("from-text", no_args_is_help=True)
 def from_text(
     files: Sources, output: Target = None, name: Name = "imported", tags: Tags = None, suggest: Suggest = False
 ) -> None:
-    """Make a corpus of text files: a question a line, # begins a comment.
+    """Make a corpus from text files with one question per line.
+
+    A line that begins with # is a comment.
 
     Example: uderia-bench corpus from-text questions.txt -o corpora/ours.yaml --tag ours
     """
@@ -87,13 +91,15 @@ def from_text(
 @group.command("from-csv", no_args_is_help=True)
 def from_csv(
     files: Sources,
-    column: Annotated[str, typer.Option("--column", help="Where the question stands.")] = "prompt",
+    column: Annotated[str, typer.Option("--column", help="The one that has the question.")] = "prompt",
     output: Target = None,
     name: Name = "imported",
     tags: Tags = None,
     suggest: Suggest = False,
 ) -> None:
-    """Make a corpus of CSV files; columns id, complexity and tags are read where there are any.
+    """Make a corpus from CSV files.
+
+    The columns id, complexity and tags are read if they exist.
 
     Example: uderia-bench corpus from-csv log.csv --column question -o corpora/ours.yaml
     """
@@ -106,13 +112,15 @@ def from_csv(
 @group.command("from-jsonl", no_args_is_help=True)
 def from_jsonl(
     files: Sources,
-    field: Annotated[str, typer.Option("--field", help="Where the question stands.")] = "prompt",
+    field: Annotated[str, typer.Option("--field", help="The one that has the question.")] = "prompt",
     output: Target = None,
     name: Name = "imported",
     tags: Tags = None,
     suggest: Suggest = False,
 ) -> None:
-    """Make a corpus of JSON-lines files: an object a line, with the same fields as CSV.
+    """Make a corpus from files with one JSON object per line.
+
+    The fields are those of CSV.
 
     Example: uderia-bench corpus from-jsonl log.jsonl --field text -o corpora/ours.yaml
     """
@@ -125,13 +133,13 @@ def from_jsonl(
 @group.command("from-sessions", no_args_is_help=True)
 def from_sessions(
     files: Sources,
-    whole: Annotated[bool, typer.Option("--conversations", help="Keep each session as one conversation of turns.")] = False,
+    whole: Annotated[bool, typer.Option("--conversations", help="Keep each session as one conversation.")] = False,
     output: Target = None,
     name: Name = "imported",
     tags: Tags = None,
     suggest: Suggest = False,
 ) -> None:
-    """Make a corpus of what users asked in Uderia's session files (JSON).
+    """Make a corpus from the questions in Uderia's session files.
 
     Example: uderia-bench corpus from-sessions tda_sessions/*/*.json -o corpora/ours.yaml
     """
@@ -156,7 +164,7 @@ def _text(file: Path) -> str:
     try:
         return _bytes(file).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UsageError(f"{file}: is not UTF-8 text") from error
+        raise UsageError(f"{file}: is not UTF-8 text; convert it first") from error
 
 
 def _write(questions: Iterable[Question], output: Path | None, *, name: str, tags: list[str] | None, label: bool) -> None:
@@ -167,10 +175,10 @@ def _write(questions: Iterable[Question], output: Path | None, *, name: str, tag
     found = list(questions)
     kept = corpus_import.folded(found)
     if not kept:
-        raise UsageError("no question found")
+        raise UsageError("the files contain no question")
     text = corpus_import.to_yaml(kept, name=name, tags=tuple(tags or ()), label=label)
     if output is None:
         typer.echo(text, nl=False)
         return
     directory.write_file(output, text)
-    typer.echo(f"{output}: {len(kept)} queries of {len(found)} questions", err=True)
+    typer.echo(f"{output}: {len(kept)} queries from {len(found)} questions", err=True)

@@ -1,4 +1,4 @@
-"""``demo``: the main job with nothing to configure."""
+"""``demo``: a complete comparison without any set-up."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ def command(
     as_json: AsJson = False,
     log_format: LogFormat = "text",
     grace: Grace = None,
-    speed: Annotated[float, typer.Option(help="How many times faster than real agents the embedded ones are.")] = 20.0,
+    speed: Annotated[float, typer.Option(help="Speed of the embedded server. 1 is as fast as a real one.")] = 20.0,
 ) -> None:
-    """Run the shipped corpus on the embedded Uderia, IDEAT against OPTIM, and report.
+    """Compare IDEAT and OPTIM on the embedded server, without set-up.
+
+    The demo runs the shipped corpus and prints the report.
 
     Example: uderia-bench demo --output /tmp/runs
     """
@@ -36,6 +38,6 @@ def command(
 
 
 def shipped(name: str) -> Path:
-    """Return a shipped document: from the checkout, or as an installed wheel carries it."""
+    """Return the path of a shipped document, in the checkout or in the installed package."""
     package = Path(__file__).resolve().parents[1]
     return next(path for path in (package.parent / name, package / "shipped" / name) if path.is_file())

@@ -1,4 +1,4 @@
-"""``derive``: read an old run with today's readers."""
+"""``derive``: recompute the tables and reports of a run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ NEEDS_ARGUMENTS = True
 
 
 def command(run: Run, output: Output = OUTPUT, threshold: Threshold = None) -> None:
-    """Recompute metrics, Parquet and reports from the raw records, offline.
+    """Recompute the tables and reports of a run from its raw records.
+
+    This does not contact a server.
 
     Example: uderia-bench derive latest
     """

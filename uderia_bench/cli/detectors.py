@@ -1,4 +1,4 @@
-"""``detectors``: the registry in force, plug-ins included, and the thresholds it compares with."""
+"""``detectors``: kinds of issues, plug-ins included, and their thresholds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NEEDS_ARGUMENTS = False
 
 
 def command(as_json: AsJson = False) -> None:
-    """List every kind of issue that is looked for, with its severity and what to do, and the thresholds with their origin.
+    """List every kind of issue with its severity, and thresholds.
 
     Example: uderia-bench detectors --json
     """
@@ -34,7 +34,7 @@ def command(as_json: AsJson = False) -> None:
         typer.echo(f"{detector.name} [{detector.severity}]")
         typer.echo(_indented(detector.doc))
         typer.echo(_indented(f"To do: {detector.recommendation}"))
-    typer.echo("\nthresholds (derive and inspect take --threshold NAME=VALUE)")
+    typer.echo("\nthresholds (change one with --threshold NAME=VALUE of derive or inspect)")
     for threshold in thresholds:
         typer.echo(f"{threshold['name']} = {threshold['default']}")
         typer.echo(_indented(f"{threshold['doc']}; {threshold['origin']}"))

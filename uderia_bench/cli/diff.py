@@ -1,4 +1,4 @@
-"""``diff``: one run against another."""
+"""``diff``: compare two runs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from uderia_bench.cli import complete
 from uderia_bench.cli.options import OUTPUT, AsJson, Output, Run
 
 NAME = "diff"
@@ -13,15 +14,24 @@ NEEDS_ARGUMENTS = True
 
 
 def command(
-    baseline: Annotated[str, typer.Argument(metavar="BASELINE", help="The run to compare with: an id or a directory.")],
+    baseline: Annotated[
+        str,
+        typer.Argument(
+            metavar="BASELINE",
+            help="The run to compare with: a run id, a directory or a baseline name.",
+            autocompletion=complete.runs,
+        ),
+    ],
     run: Run,
-    arm: Annotated[str | None, typer.Option("--arm", metavar="NAME", help="Compare this arm only.")] = None,
-    gate: Annotated[bool, typer.Option("--gate", help="Leave with 1 where a verdict over all queries is worse.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Compare runs that were not asked the same.")] = False,
+    arm: Annotated[str | None, typer.Option("--arm", metavar="NAME", help="Compare only this arm.")] = None,
+    gate: Annotated[bool, typer.Option("--gate", help="Exit with 1 if a verdict over all queries is worse.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Compare runs even if their queries or settings differ.")] = False,
     output: Output = OUTPUT,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the arms of one name in two runs, paired by query.
+    """Compare two runs.
+
+    Arms of the same name are compared, paired by query.
 
     Example: uderia-bench diff last-week latest --arm OPTIM --gate
     """
@@ -37,7 +47,7 @@ def command(
     from uderia_bench.runs.run import opened
 
     found = opened(run, output)
-    before = opened(baseline, output, beside=found.manifest.experiment_folder)  # as the run itself looked it up
+    before = opened(baseline, output, beside=found.manifest.experiment_folder)  # as the run itself does
     made = diff.compare(before, found, plugins.load(), arm=arm, force=force, gate=gate)
     shown = replace(made, facts=replace(made.facts, typed=report.typed(found)))
     typer.echo(to_json(made) if as_json else to_text(shown, width(), colour=colour(), leaving=True), nl=False)

@@ -1,4 +1,4 @@
-"""``export``: a run's trials as one file for other tools."""
+"""``export``: the trials of a run for other tools."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ NEEDS_ARGUMENTS = True
 def command(
     run: Run,
     file: Annotated[Path, typer.Option("-o", "--file", metavar="FILE", help="The file to write.")],
-    form: Annotated[str, typer.Option("--format", metavar="csv|parquet|jsonl|duckdb", help="Which form.")] = "csv",
+    form: Annotated[str, typer.Option("--format", metavar="csv|parquet|jsonl|duckdb", help="Format of the file.")] = "csv",
     output: Output = OUTPUT,
 ) -> None:
-    """Write a run's trials, one row a trial, as CSV, Parquet, JSON Lines or a DuckDB database.
+    """Write the trials of a run as CSV, Parquet, JSONL or DuckDB.
+
+    The file has one row per trial.
 
     Example: uderia-bench export latest --format csv -o trials.csv
     """

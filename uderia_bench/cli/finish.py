@@ -1,4 +1,4 @@
-"""What every running command does last: derive, report, print, and leave with the report's exit code."""
+"""The last steps of every command that runs an experiment: derive, report, print, exit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def finish(run: Run, *, as_json: bool) -> None:
-    """Have a run judged, conclude it, print its report and leave: 4, 5, 1 or 0 by its standing."""
+    """Derive, compare and report a run, print the report, and exit with the code of its standing."""
     from uderia_bench import plugins
     from uderia_bench.commands import conclude
 
@@ -30,16 +30,19 @@ def finish(run: Run, *, as_json: bool) -> None:
 
 @contextmanager
 def concluding(run: Run) -> Iterator[None]:
-    """Make what a run came to; a signal meanwhile leaves it to be gone on with."""
+    """Write what a run came to.
+
+    A signal meanwhile marks the run as interrupted, so that it can be continued.
+    """
     from uderia_bench.runner import sitting, stop
 
-    stop.take_as_interrupt()  # the run that listened before has given the signals back to the system
+    stop.take_as_interrupt()  # the run has restored the default handlers
     with sitting.interruptible(run.directory):
         yield
 
 
 def leave(run: Run, made: Report, *, as_json: bool) -> None:
-    """Print a report and raise typer's exit with the code it stands for."""
+    """Print a report and exit with the code of its standing."""
     from uderia_bench.commands.run import settled_or_interrupted
     from uderia_bench.errors import Interrupted
     from uderia_bench.report import content
@@ -54,14 +57,14 @@ def leave(run: Run, made: Report, *, as_json: bool) -> None:
 
 
 def rendered(made: Report, form: str, run: Run | None = None, *, brief: bool = False) -> str:
-    """Return a report as the terminal takes it, without its last line break."""
+    """Return a report for the terminal, without the last line break."""
     from uderia_bench.commands import report
 
     return report.render(made, form, run, width=width(), colour=colour(), brief=brief).rstrip("\n")
 
 
 def width() -> int:
-    """Return the columns to fill: the terminal's, at most 120; 80 where nobody looks."""
+    """Return the width for text: that of the terminal, at most 120, or 80 without a terminal."""
     import shutil
     import sys
 

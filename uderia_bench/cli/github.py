@@ -1,4 +1,4 @@
-"""What GitHub Actions is told beside the log: the report in the job's summary, a mark for every missed gate. No other CI."""
+"""Output for GitHub Actions: the report in the job's summary, and an annotation per missed gate."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import typer
 if TYPE_CHECKING:
     from uderia_bench.report.content import Report
 
-_ESCAPES = {"%": "%25", "\r": "%0D", "\n": "%0A"}  # of a workflow command's text, the percent sign first
+_ESCAPES = {"%": "%25", "\r": "%0D", "\n": "%0A"}  # in the text of a workflow command, the percent sign first
 
 
 def tell(report: Report) -> None:
-    """Append the report to the job's summary and annotate missed gates and invalid comparisons; nothing outside of Actions.
+    """Append the report to the job's summary and annotate missed gates and invalid comparisons.
 
-    Commands go to stderr, which Actions reads as well, so that stdout stays the report.
+    Outside of GitHub Actions this does nothing. Annotations go to stderr, which Actions reads too,
+    so that stdout contains only the report.
     """
     from uderia_bench.printable import plain
     from uderia_bench.report import content

@@ -1,4 +1,4 @@
-"""``history``: the runs of one experiment, night by night."""
+"""``history``: the runs of one experiment over time."""
 
 from __future__ import annotations
 
@@ -14,17 +14,23 @@ NEEDS_ARGUMENTS = False
 
 
 def command(
-    experiment: Annotated[str | None, typer.Option("--experiment", metavar="NAME", help="By default the latest run's.")] = None,
-    arm: Annotated[str | None, typer.Option("--arm", metavar="NAME", help="This arm only.")] = None,
-    metric: Annotated[
-        list[str] | None, typer.Option("--metric", metavar="NAME", help="Default: those with a margin, and answered.")
+    experiment: Annotated[
+        str | None,
+        typer.Option("--experiment", metavar="NAME", help="Name of the experiment. Default: that of the latest run."),
     ] = None,
-    form: Annotated[str, typer.Option("--format", metavar="text|json|html", help="Which form.")] = "text",
-    file: Annotated[Path | None, typer.Option("-o", "--file", metavar="FILE", help="Write to a file, not stdout.")] = None,
+    arm: Annotated[str | None, typer.Option("--arm", metavar="NAME", help="Show only this arm.")] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option("--metric", metavar="NAME", help="Metric to show. Default: those with a margin, and answered."),
+    ] = None,
+    form: Annotated[str, typer.Option("--format", metavar="text|json|html", help="Format of the output.")] = "text",
+    file: Annotated[Path | None, typer.Option("-o", "--file", metavar="FILE", help="File to write. Default: stdout.")] = None,
     output: Output = OUTPUT,
     as_json: AsJson = False,
 ) -> None:
-    """Show an experiment's nights: levels with intervals, steps, and what changed.
+    """Show how the runs of an experiment changed over time.
+
+    The output has the level of each night, the level shifts, and what changed before them.
 
     Example: uderia-bench history --experiment nightly --metric latency_s
     """

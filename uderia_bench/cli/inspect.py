@@ -1,4 +1,4 @@
-"""``inspect``: one trial in full, from a run or from raw files."""
+"""``inspect``: one trial in full, from a run or from files."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ from typing import Annotated
 
 import typer
 
-from uderia_bench.cli.options import OUTPUT, AsJson, Output, Threshold
+from uderia_bench.cli import complete
+from uderia_bench.cli.options import OUTPUT, RUN_HELP, AsJson, Output, Threshold
 
 NAME = "inspect"
 NEEDS_ARGUMENTS = True
 
-Run = Annotated[str | None, typer.Argument(metavar="[RUN", help="A run id, a run directory, or 'latest'.", show_default=False)]
+Run = Annotated[str | None, typer.Argument(metavar="[RUN", help=RUN_HELP, autocompletion=complete.runs, show_default=False)]
 TrialId = Annotated[
-    str | None, typer.Argument(metavar="TRIAL]", help="A trial's id, or enough of its beginning.", show_default=False)
+    str | None,
+    typer.Argument(
+        metavar="TRIAL]", help="A trial id, or the beginning of one.", autocompletion=complete.trials, show_default=False
+    ),
 ]
-Task = Annotated[Path | None, typer.Option("--task", metavar="FILE", help="A task as GET /api/v1/tasks/{id} returns it.")]
+Task = Annotated[Path | None, typer.Option("--task", metavar="FILE", help="JSON of a task, from GET /api/v1/tasks/{id}.")]
 Session = Annotated[
-    Path | None, typer.Option("--session", metavar="FILE", help="A session as GET /api/v1/sessions/{id}/details returns it.")
+    Path | None, typer.Option("--session", metavar="FILE", help="JSON of a session, from GET /api/v1/sessions/{id}/details.")
 ]
 
 
@@ -31,7 +35,10 @@ def command(
     as_json: AsJson = False,
     output: Output = OUTPUT,
 ) -> None:
-    """Show one trial: plan, phases with their path, token ledger by call, tools, issues with evidence, timeline.
+    """Show one trial in full.
+
+    The output has the plan, the phases, the tokens of every LLM call, the tools, issues with
+    evidence, and a timeline.
 
     Example: uderia-bench inspect latest db-count-OPTIM-r1
 
@@ -52,5 +59,5 @@ def command(
     elif run is not None and trial is not None and task is None and session is None:
         found = inspect.of_run(opened(run, output), trial, plugins.load(), compared)
     else:
-        raise UsageError("name a run and a trial (inspect RUN TRIAL), or files (inspect --task FILE [--session FILE])")
+        raise UsageError("write inspect RUN TRIAL, or inspect --task FILE [--session FILE]")
     typer.echo(to_json(found) if as_json else to_text(found, width()).rstrip("\n"))

@@ -1,4 +1,4 @@
-"""``metrics``: the registry in force, plug-ins included."""
+"""``metrics``: every metric, plug-ins included."""
 
 from __future__ import annotations
 
@@ -19,22 +19,11 @@ def command(as_json: AsJson = False) -> None:
     Example: uderia-bench metrics --json
     """
     from uderia_bench import plugins
+    from uderia_bench.report.formats.as_json import definition
 
     found = plugins.load().metrics
     if as_json:
-        rows = [
-            {
-                "name": metric.name,
-                "family": metric.family,
-                "unit": metric.unit,
-                "type": metric.kind.__name__,
-                "direction": metric.direction,
-                "assumption": metric.assumption,
-                "across_profile_types": metric.across,
-                "doc": metric.doc,
-            }
-            for metric in found
-        ]
+        rows = [{"name": metric.name, **definition(metric)} for metric in found]
         typer.echo(json.dumps(rows, indent=2))
         return
     family = None

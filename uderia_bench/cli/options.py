@@ -1,4 +1,4 @@
-"""The options that several commands share, declared once so that they read and behave alike."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -9,34 +9,45 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from uderia_bench.cli import complete
+
 if TYPE_CHECKING:
     from uderia_bench.runner.sitting import Surroundings
 
-Output = Annotated[Path, typer.Option("--output", metavar="DIR", help="Where run directories are kept.")]
-Run = Annotated[str, typer.Argument(metavar="RUN", help="A run id, a run directory, or 'latest'.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, everything else on stderr.")]
-LogFormat = Annotated[str, typer.Option("--log-format", metavar="text|json", help="How to log on stderr.")]
-RunId = Annotated[str | None, typer.Option("--run-id", metavar="ID", help="The run's name; a time stamp by default.")]
+Output = Annotated[Path, typer.Option("--output", metavar="DIR", help="Directory of the runs.")]
+RUN_HELP = "A run id, a run directory, a baseline name, or 'latest'."
+Run = Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP, autocompletion=complete.runs)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout. Messages go to stderr.")]
+LogFormat = Annotated[str, typer.Option("--log-format", metavar="text|json", help="Format of the log on stderr.")]
+RunId = Annotated[str | None, typer.Option("--run-id", metavar="ID", help="Id of the new run. Default: a time stamp.")]
 Server = Annotated[
     str | None,
-    typer.Option("--server", metavar="URL|sim", help="Where to ask: an address, or sim for the embedded Uderia."),
+    typer.Option("--server", metavar="URL|sim", help="The server to ask: a URL, or sim for the embedded server."),
 ]
 PlainHttp = Annotated[
-    bool, typer.Option("--allow-plain-http", help="Sign in over plain http to another machine; anybody on the way can read it.")
+    bool,
+    typer.Option(
+        "--allow-plain-http", help="Sign in over http to another machine. Your password and token travel unencrypted."
+    ),
 ]
 Grace = Annotated[
-    str | None, typer.Option("--grace", metavar="TIME", help="What trials in flight get when the run is told to stop; 30s.")
+    str | None, typer.Option("--grace", metavar="TIME", help="How long trials in flight may finish after Ctrl-C. Default: 30s.")
 ]
 Threshold = Annotated[
     list[str] | None,
-    typer.Option("--threshold", metavar="NAME=VALUE", help="Change what a detector compares with; may be repeated."),
+    typer.Option("--threshold", metavar="NAME=VALUE", help="Change a threshold of a detector. May be repeated."),
 ]
 OUTPUT = Path("output")
+HELP = {"help_option_names": ["-h", "--help"]}
+"""Settings of every command: -h works as --help."""
 DEFAULT_SERVER = "http://localhost:5050"
 
 
 def surroundings(*, log_format: str = "text", allow_plain_http: bool = False) -> Surroundings:
-    """Return what a run takes from this process; progress goes to stderr, so that stdout is only the result."""
+    """Return what a run needs of this process.
+
+    Progress goes to stderr, so that stdout contains only the result.
+    """
     from rich.console import Console
 
     from uderia_bench.errors import UsageError
@@ -53,7 +64,10 @@ def surroundings(*, log_format: str = "text", allow_plain_http: bool = False) ->
 
 
 def address(server: str | None) -> str:
-    """Return what ``--server`` says, or else UDERIA_URL, or the default; raises ``DocumentError`` where no document may."""
+    """Return the server of ``--server``, else of UDERIA_URL, else the default.
+
+    Raises ``DocumentError`` for a wrong address.
+    """
     from uderia_bench.documents.experiment_parts import Server as Address
     from uderia_bench.documents.yaml import Document, Place, Written, validate
 
@@ -66,5 +80,5 @@ def address(server: str | None) -> str:
 
 
 def colour() -> bool:
-    """Whether stdout may be coloured: a terminal, and nobody set NO_COLOR (no-color.org)."""
+    """Whether stdout may be coloured: on a terminal without NO_COLOR (no-color.org)."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")

@@ -1,4 +1,4 @@
-"""``power``: what the next run could see, and what it would cost."""
+"""``power``: effects that a next run would detect, and its cost."""
 
 from __future__ import annotations
 
@@ -15,17 +15,23 @@ NEEDS_ARGUMENTS = True
 def command(
     run: Run,
     metrics: Annotated[
-        list[str] | None, typer.Option("--metric", metavar="NAME", help="Default: those with margins. May be repeated.")
+        list[str] | None, typer.Option("--metric", metavar="NAME", help="Metric. Default: those with margins. May be repeated.")
     ] = None,
     effect: Annotated[
-        str | None, typer.Option("--effect", metavar="SHARE", help="What to see, as in 10%. Default: the margins.")
+        str | None, typer.Option("--effect", metavar="SHARE", help="Effect to detect, such as 10%. Default: the margins.")
     ] = None,
-    queries: Annotated[list[int] | None, typer.Option("--queries", metavar="N", min=2, help="May be repeated.")] = None,
-    repeats: Annotated[list[int] | None, typer.Option("--repeats", metavar="N", min=1, help="May be repeated.")] = None,
+    queries: Annotated[
+        list[int] | None, typer.Option("--queries", metavar="N", min=2, help="Number of queries. May be repeated.")
+    ] = None,
+    repeats: Annotated[
+        list[int] | None, typer.Option("--repeats", metavar="N", min=1, help="Number of repeats. May be repeated.")
+    ] = None,
     output: Output = OUTPUT,
     as_json: AsJson = False,
 ) -> None:
-    """Show which effects how many queries and repeats would see, and their price.
+    """Show how many queries and repeats detect an effect.
+
+    The output has the cost too. The variance is that of RUN.
 
     Example: uderia-bench power latest --effect 5% --queries 200 --repeats 3
     """
@@ -56,7 +62,7 @@ def share_of(effect: str) -> float:
     try:
         share: float = TypeAdapter(Share).validate_python(effect)
     except ValidationError as error:
-        raise UsageError(f"--effect {effect}: should be a share such as 10% or 0.10, at most 100%") from error
+        raise UsageError(f"--effect {effect}: write a share such as 10% or 0.10, at most 100%") from error
     if share == 0:
-        raise UsageError("--effect must be more than 0: nothing sees no effect")
+        raise UsageError("--effect 0: write a share above 0, such as 10%")
     return share

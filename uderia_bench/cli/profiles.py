@@ -1,4 +1,4 @@
-"""``profiles``: what a server offers to compare."""
+"""``profiles``: the profiles of a server."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ NEEDS_ARGUMENTS = False
 
 
 def command(
-    server: Annotated[str | None, typer.Option("--server", metavar="URL|sim", help="Where to ask.")] = None,
+    server: Annotated[
+        str | None,
+        typer.Option("--server", metavar="URL|sim", help="The server to ask: a URL, or sim for the embedded server."),
+    ] = None,
     as_json: AsJson = False,
     allow_plain_http: PlainHttp = False,
 ) -> None:
-    """List the server's profiles with their type and the models they are configured with.
+    """List the profiles of a server, with their types and models.
 
     Example: uderia-bench profiles --server sim
     """

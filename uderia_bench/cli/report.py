@@ -1,4 +1,4 @@
-"""``report``: a run's report in one of its forms."""
+"""``report``: a run's report in one of its formats."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ NEEDS_ARGUMENTS = True
 
 def command(
     run: Run,
-    form: Annotated[str, typer.Option("--format", metavar="text|markdown|json|html|junit", help="Which form.")] = "text",
-    file: Annotated[Path | None, typer.Option("-o", "--file", metavar="FILE", help="Write to a file, not stdout.")] = None,
+    form: Annotated[
+        str, typer.Option("--format", metavar="text|markdown|json|html|junit", help="Format of the report.")
+    ] = "text",
+    file: Annotated[Path | None, typer.Option("-o", "--file", metavar="FILE", help="File to write. Default: stdout.")] = None,
     output: Output = OUTPUT,
     as_json: AsJson = False,
 ) -> None:
-    """Print a run's report, as the run was judged when it was over.
+    """Print the report of a run, or write it to a file.
 
-    Where what it rests on has changed since, the run is judged again, and stderr says why.
+    The saved analysis is used. It is recomputed if metrics, detectors or tables changed since, and
+    stderr gives the reason.
 
     Example: uderia-bench report latest --format markdown -o report.md
     """
@@ -36,11 +39,11 @@ def command(
     installed = plugins.load()
     made = results.read(found, installed)
     if isinstance(made, results.Stale):
-        from uderia_bench.commands.conclude import report_on  # not before it is needed: it brings all that a run takes
+        from uderia_bench.commands.conclude import report_on  # imported here because it takes long
 
         stale, made = made, report_on(found, installed)
-        again = f"'uderia-bench derive {report.typed(found)}' keeps new ones"
-        typer.echo(f"uderia-bench: judged again, not read from the run's results: {stale.reason}; {again}", err=True)
+        save = f"To save it again, run 'uderia-bench derive {report.typed(found)}'"
+        typer.echo(f"uderia-bench: the analysis was recomputed: {stale.reason}. {save}", err=True)
     text = rendered(made, "json" if as_json else form, found)
     if file is None:
         typer.echo(text)

@@ -1,4 +1,4 @@
-"""``resume``: go on with a run that was interrupted."""
+"""``resume``: continue an interrupted run."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ def command(
     run: Run,
     output: Output = OUTPUT,
     assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Set anew what ends the run: budget, grace, …")
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help="Change a limit of the run, such as budget or grace."),
     ] = None,
     grace: Grace = None,
     as_json: AsJson = False,
     log_format: LogFormat = "text",
     allow_plain_http: PlainHttp = False,
 ) -> None:
-    """Ask what an interrupted run left unasked; nothing answered is asked again.
+    """Continue an interrupted run.
+
+    Trials that were answered are not asked again.
 
     Example: uderia-bench resume latest --set budget.usd=20
     """

@@ -1,4 +1,4 @@
-"""``run``: an experiment file in, a run directory and a report out."""
+"""``run``: run an experiment and report it."""
 
 from __future__ import annotations
 
@@ -25,18 +25,20 @@ def command(
     output: Output = OUTPUT,
     run_id: RunId = None,
     assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Set any field of the experiment.")
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Set a field of the experiment. May be repeated.")
     ] = None,
     grace: Grace = None,
     shard: Annotated[
-        str | None, typer.Option("--shard", metavar="I/N", help="Ask the I-th of N parts of the queries only.")
+        str | None, typer.Option("--shard", metavar="I/N", help="Ask only the I-th of N parts of the queries.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, send nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan and its estimated cost without sending anything.")
+    ] = False,
     as_json: AsJson = False,
     log_format: LogFormat = "text",
     allow_plain_http: PlainHttp = False,
 ) -> None:
-    """Plan, run, derive, compare and report one experiment.
+    """Run an experiment: ask, measure, compare and report.
 
     Example: uderia-bench run configs/quickstart.yaml --repeats 3 --set load.isolation=trial
     """
@@ -57,7 +59,10 @@ def command(
 
 
 def overrides(flags: dict[str, Any]) -> list[Override]:
-    """Return the flags that were given as values above the file's; their mistakes point at the flag."""
+    """Return the flags that were given, as values that replace those of the file.
+
+    Mistakes point at the flag.
+    """
     from uderia_bench.documents.yaml import Override, steps_of
 
     return [
@@ -68,7 +73,7 @@ def overrides(flags: dict[str, Any]) -> list[Override]:
 
 
 def from_environment() -> list[Override]:
-    """Return UDERIA_URL as a value below the file's: it fills in only where no server is named."""
+    """Return UDERIA_URL, which is used where no server is named."""
     import os
 
     from uderia_bench.documents.yaml import Override
@@ -78,7 +83,7 @@ def from_environment() -> list[Override]:
 
 
 def show_plan(loaded: Experiment, output: Path, *, as_json: bool) -> None:
-    """Print what would be asked, and what it is likely to cost by what the same arms did before."""
+    """Print the plan, and its cost estimated from earlier runs of the same arms."""
     import json
     from dataclasses import asdict
 
@@ -92,17 +97,17 @@ def show_plan(loaded: Experiment, output: Path, *, as_json: bool) -> None:
         return
     typer.echo(f"{loaded.name}: {outline.trials} trials of {outline.queries} queries in {outline.windows} windows")
     if outline.levels:
-        counted = "in flight" if loaded.load.arrivals == "closed" else "a second"
-        typer.echo(f"  each at {', '.join(f'{level:g}' for level in outline.levels)} {counted}, from the lowest on")
+        counted = "in flight" if loaded.load.arrivals == "closed" else "per second"
+        typer.echo(f"  levels of load, lowest first: {', '.join(f'{level:g}' for level in outline.levels)} {counted}")
     for share in outline.arms:
         where = loaded.server_of(share.arm)
         turns = f"in {share.turns} turns of at most {share.longest}" if share.turns else f"in {share.windows} windows"
-        typer.echo(f"  {share.arm}: {share.measured} measured, {share.warmups} warm-up, {turns}, on {where}")
+        typer.echo(f"  {share.arm}: {share.measured} trials and {share.warmups} warm-up trials {turns}, on {where}")
     for contrast in outline.unbalanced:
         typer.echo(f"  {contrast.warning}")
     for arm in expected:
-        cost = "at an unknown cost" if arm.cost_usd is None else f"about ${arm.cost_usd:.2f}"
-        time = "" if arm.seconds is None else f", {arm.seconds / 60:.1f} min of answering time"
-        typer.echo(f"  {arm.arm}: {cost}{time} (by the mean of {arm.trials} trials of run {arm.run_id})")
+        cost = "unknown cost" if arm.cost_usd is None else f"about ${arm.cost_usd:.2f}"
+        time = "" if arm.seconds is None else f", {arm.seconds / 60:.1f} min of answering"
+        typer.echo(f"  {arm.arm}: {cost}{time} (mean of {arm.trials} trials of run {arm.run_id})")
     if unknown := [share.arm for share in outline.arms if share.arm not in {arm.arm for arm in expected}]:
-        typer.echo(f"  cost unknown for {', '.join(unknown)}: no earlier run of it in {output}")
+        typer.echo(f"  cost unknown for {', '.join(unknown)}: {output} has no earlier run of it")

@@ -1,4 +1,4 @@
-"""``schema``: the JSON Schema of a document or of the report, for editors and programs."""
+"""``schema``: JSON Schemas of documents and of the report."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ NEEDS_ARGUMENTS = True
 
 
 def command(
-    kind: Annotated[str, typer.Argument(metavar="corpus|experiment|report", help="Of what.")],
+    kind: Annotated[str, typer.Argument(metavar="corpus|experiment|report", help="The document.")],
 ) -> None:
-    """Print a JSON Schema.
+    """Print a JSON Schema for editors and programs.
 
-    An editor takes it from the first line of a YAML file: "# yaml-language-server: $schema=experiment.schema.json".
+    An editor uses it if the first line of a YAML file is "# yaml-language-server:
+    $schema=experiment.schema.json".
 
     Example: uderia-bench schema experiment > experiment.schema.json
     """
@@ -25,5 +26,5 @@ def command(
     from uderia_bench.errors import UsageError
 
     if kind not in schema.ALL:
-        raise UsageError(f"schema {kind}: there are {', '.join(schema.ALL)}")
+        raise UsageError(f"schema {kind}: use {', '.join(schema.ALL)}")
     typer.echo(json.dumps(schema.ALL[kind](), indent=2))

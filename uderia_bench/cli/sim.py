@@ -1,4 +1,4 @@
-"""``sim``: the embedded Uderia, served for anything that speaks its REST."""
+"""``sim``: serve the embedded Uderia."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ NEEDS_ARGUMENTS = False
 
 
 def command(
-    port: Annotated[int, typer.Option(help="Where to listen; 0 takes a free port.")] = 5050,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same agent.")] = 7,
-    speed: Annotated[float, typer.Option(help="How many times faster than real agents.")] = 1.0,
-    faults: Annotated[Path | None, typer.Option(metavar="FILE", help="Faults by kind, rate and time.")] = None,
+    port: Annotated[int, typer.Option(help="Port to listen on. 0 takes a free port.")] = 5050,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same answers.")] = 7,
+    speed: Annotated[float, typer.Option(help="Speed. 1 is as fast as a real server.")] = 1.0,
+    faults: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML file of faults by kind, rate and time.")] = None,
 ) -> None:
-    """Serve the embedded Uderia (admin/admin) until interrupted; its address is the first line printed.
+    """Serve the embedded Uderia, for development and tests.
+
+    Sign in as admin/admin. The first line printed is the address. Stop it with Ctrl-C.
 
     Example: uderia-bench sim --port 5050 --speed 20
     """

@@ -1,4 +1,4 @@
-"""``watch``: a run in progress, from its ledger."""
+"""``watch``: a run in progress."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ if TYPE_CHECKING:
 NAME = "watch"
 NEEDS_ARGUMENTS = True
 ON_A_TERMINAL_S = 2.0
-IN_A_LOG_S = 10.0  # as the run itself: a log wants signs of life, not a line a trial
+IN_A_LOG_S = 10.0  # seconds between lines in a log, as for the run itself
 
 
 def command(
     run: Run,
-    once: Annotated[bool, typer.Option("--once", help="Look once, in full, and leave.")] = False,
-    every: Annotated[float | None, typer.Option("--every", metavar="S", help="Seconds between looks.")] = None,
+    once: Annotated[bool, typer.Option("--once", help="Print the state once and exit.")] = False,
+    every: Annotated[float | None, typer.Option("--every", metavar="S", help="Seconds between updates.")] = None,
     output: Output = OUTPUT,
     as_json: AsJson = False,
 ) -> None:
-    """Watch a run until it ends: outcomes, rate, time left, numbers so far.
+    """Watch a run in progress until it ends.
+
+    The output has outcomes, rate, time left, and preliminary numbers. They come from the ledger of
+    the run.
 
     Example: uderia-bench watch latest
     """
@@ -57,7 +60,7 @@ def command(
 
 
 def _live(watcher: Watcher, over: Callable[[Look], bool], every_s: float) -> None:
-    """Draw every look over the one before; the last one is the caller's to print."""
+    """Redraw the state of the run until it ends. The caller prints the last one."""
     import time
 
     from rich.console import Console
@@ -74,7 +77,7 @@ def _live(watcher: Watcher, over: Callable[[Look], bool], every_s: float) -> Non
 
 
 def _lines(watcher: Watcher, over: Callable[[Look], bool], every_s: float) -> None:
-    """Write a line a look, until the run is over."""
+    """Print one line per look until the run ends."""
     import time
 
     from uderia_bench.report import watch as progress

@@ -1,5 +1,7 @@
-"""Reports of one run: neutral content in, text, Markdown or JSON out as a string. No file is opened, no terminal looked at.
+"""Reports of one run.
 
-``content`` holds what is said and the words every renderer shares, ``headline`` the three lines that decide, ``tables`` the
-neutral tables; ``text``, ``markdown`` and ``as_json`` render them; ``seed_files`` are the two files of a quick comparison.
+``content`` holds the values that every format renders, and the words they share. ``headline`` makes
+the three lines of the decision, ``tables`` the tables. The modules in ``formats`` turn them into
+text, Markdown, JSON, JUnit and HTML. ``seed`` writes the two files of ``uderia-bench compare``.
+Every module returns values or text. The commands write files.
 """

@@ -1,4 +1,4 @@
-"""What was run, in labelled lines: by them a reader judges whether the numbers answer their question."""
+"""Facts about the run, as labelled lines: what was asked, where, when and by which versions."""
 
 from __future__ import annotations
 
@@ -9,30 +9,35 @@ from uderia_bench.analysis.settings import EXPLORATORY_RATE
 from uderia_bench.report import content
 from uderia_bench.report.content import Report, RunFacts
 
-_UNDECIDED = "~: no verdict from these data."
-_HASH_SHOWN = 12  # characters: enough to tell two corpora apart by eye; the manifest has the rest
+_UNDECIDED = "~: undecided, these data are not enough"
+_HASH_SHOWN = 12  # characters: enough to tell two corpora apart; the manifest has the whole hash
 
 
 def about(report: Report) -> tuple[tuple[str, str], ...]:
-    """Return (label, text) lines, the embedded server's speed among them: a simulated number must never pass for a real one."""
+    """Return (label, text) lines.
+
+    Runs on the embedded server name its speed, so that a simulated number cannot pass for a real
+    one.
+    """
     return tuple(_lines(report.facts, report.analysis.seed))
 
 
 def method(report: Report) -> tuple[str, ...]:
-    """Return how to read the tables, in as few words as hold."""
+    """Return how to read the tables."""
     level = f"{100 * report.analysis.confidence:g}%"
-    arms = f"Arms: mean ± half of its {level} interval."
+    arms = f"Arms: mean ± half of its {level} confidence interval."
     if not report.analysis.comparisons:
         return (arms,)
-    n = "n: queries; the repeats of a query are averaged first."
+    n = "n: number of queries. The repeats of a query are averaged first."
     if content.scope(report) is content.Scope.THIS_QUERY:
-        n = "The repeats are the unit: the numbers say nothing about other queries."
-    found = f"p below {1 - report.analysis.confidence:.2g} as planned, {EXPLORATORY_RATE:.2f} elsewhere"
+        n = "n: number of repeats. The numbers hold for this query only."
+    found = f"p below {1 - report.analysis.confidence:.2g} for planned metrics, {EXPLORATORY_RATE:.2f} for the others"
     return (
         arms,
-        f"vs base: the typical query's change with its {level} interval; it can differ from the change of the means.",
+        f"vs base: change of a typical query with its {level} interval. It can differ from the change of the means.",
         f"p: how often chance alone would show a difference this large. {n}",
-        f"better, worse: significant ({found}) and beyond the margin; equivalent (same): surely inside it; {_UNDECIDED}",
+        f"better, worse: significant ({found}) and larger than the margin.",
+        f"equivalent, same: the whole interval is inside the margin. {_UNDECIDED}.",
     )
 
 
@@ -45,7 +50,7 @@ def _lines(facts: RunFacts, seed: int) -> Iterator[tuple[str, str]]:
     yield "corpus", f"{facts.corpus} ({facts.corpus_hash[:_HASH_SHOWN]}), {_count(facts.queries, 'query', 'queries')}"
     design = f"{_count(facts.repeats, 'repeat', 'repeats')}, isolation {facts.isolation}{_turns(facts)}, {_load(facts)}"
     yield "design", f"{design}, seed {facts.seed}" + (f", analysis seed {seed}" if seed != facts.seed else "")
-    yield "trials", f"{sum(facts.settled.values())} of {facts.planned} done"
+    yield "trials", f"{sum(facts.settled.values())} of {facts.planned} finished"
     if facts.started_at is not None:
         yield "when", _when(facts.started_at, facts.ended_at)
     if facts.versions:
@@ -55,7 +60,7 @@ def _lines(facts: RunFacts, seed: int) -> Iterator[tuple[str, str]]:
 
 
 def _load(facts: RunFacts) -> str:
-    """Say how hard was asked: so many in flight or a second, one after the other in a sweep."""
+    """Describe the load: trials in flight, or arrivals per second, in turn for a sweep."""
     ramp = f" after a ramp of {facts.ramp_s:g} s" if facts.ramp_s else ""
     levels = ", ".join(f"{level:g}" for level in facts.levels)
     if facts.arrivals is None:
@@ -70,7 +75,7 @@ def _count(number: int, one: str, many: str) -> str:
 def _when(started: datetime, ended: datetime | None) -> str:
     begun = f"{started:%Y-%m-%d %H:%M:%S} UTC"
     if ended is None:
-        return f"from {begun}, not ended"
+        return f"started {begun}, not finished"
     seconds = round((ended - started).total_seconds())
     minutes, rest = divmod(seconds, 60)
     return f"{begun}, for {f'{minutes} min {rest} s' if minutes else f'{rest} s'}"

@@ -1,4 +1,7 @@
-"""The last line: what the exit code stands for, from the same standing. A nightly job's log ends in it."""
+"""The last line of a report: what the exit code means.
+
+It comes from the same rule as the exit code (``content.standing``).
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,13 @@ from uderia_bench.report.content import Report, Standing
 
 
 def closing(report: Report, *, leaving: bool = False) -> str | None:
-    """Return the line, the missed gates named in it; None where nothing was planned that could be missed.
+    """Return the line with the missed gates; None where the run has no gate and is finished and valid.
 
-    ``leaving`` is for the command that leaves with the code. Elsewhere it is said to be the run's, as who reads a report later
-    leaves with 0.
+    ``leaving`` is for the command that exits with the code. Other commands call it the run's exit
+    code, because they exit with 0 themselves.
     """
     standing = content.standing(report)
-    code = f"(exit {int(standing)})" if leaving else f"(the run's exit code: {int(standing)})"
+    code = f"(exit {int(standing)})" if leaving else f"(exit code of the run: {int(standing)})"
     gates = _missed(report)
     invalid = [plain(reason).rstrip(".") for reason in content.invalid_reasons(report)[:1]]
     if standing is Standing.INTERRUPTED:
@@ -30,7 +33,7 @@ def closing(report: Report, *, leaving: bool = False) -> str | None:
 
 
 def _missed(report: Report) -> tuple[str, ...]:
-    """Return what is said of the missed gates; () where none was."""
+    """Name the missed gates; () where every gate passed."""
     missed = content.missed(report)
     count = f"{len(missed)} of {len(report.gates)} gates" if len(report.gates) > 1 else "gate"
     return (f"{count} missed: {'; '.join(plain(gate.name) for gate in missed)}",) if missed else ()

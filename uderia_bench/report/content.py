@@ -1,4 +1,4 @@
-"""What a report says before it has a format, and the words every renderer shares. Values and rules only, no layout."""
+"""Values that a report is made of, the rules over them, and the words that every format shares."""
 
 from __future__ import annotations
 
@@ -12,21 +12,24 @@ from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.runs.generator import GeneratorRecord
 from uderia_bench.trial import Outcome
 
-_INVALID = "invalid: "  # how the analysis begins a reason that makes a comparison invalid
+_INVALID = "invalid: "  # prefix of a reason that makes a comparison invalid
 
 OVERALL = "all"
-"""The stratum that holds every query, labelled or not."""
+"""The stratum of all queries, labelled or not."""
 
 
 class Scope(StrEnum):
-    """What the numbers speak of: one query can only speak of itself (docs/explanation/statistics.md, "Unit and design")."""
+    """Which queries the numbers hold for (docs/explanation/statistics.md, "Unit and design")."""
 
     QUERIES_LIKE_THESE = "queries like these"
     THIS_QUERY = "this query only"
 
 
 class Standing(IntEnum):
-    """How the run stands as a whole; the value is the exit code, so that what is printed and what is returned are one rule."""
+    """State of the run as a whole; the value is the exit code.
+
+    The printed result and the exit code therefore come from one rule.
+    """
 
     FINE = 0
     GATE_MISSED = 1
@@ -35,7 +38,7 @@ class Standing(IntEnum):
 
 
 class Tone(StrEnum):
-    """What a number means to somebody deciding; a renderer may colour by it, never rely on it."""
+    """Meaning of a number for a decision. A format may show it as a colour, beside words."""
 
     PLAIN = "plain"
     GOOD = "good"
@@ -45,15 +48,18 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
-    """What was run, where and when. ``settled`` counts measured trials by outcome; ``planned`` is how many there should be.
+    """What was run, where and when.
 
-    ``turns`` is how often each arm had a shared server to itself; empty where arms do not take turns.
-    ``embedded_speed`` is None on a real server. ``files`` are the paths worth naming, as the reader should type them.
-    ``arrivals`` says at what rate an open loop asked, None for a closed one; ``levels`` are a sweep's, of concurrency or of the
-    rate, and ``ramp_s`` is how long the load took to grow. ``generator`` is what the run measured of itself. An ``interrupted``
-    run has trials ``left`` to ask, measured ones, warm-ups, and those that ended in a way that is asked again; how many is None
-    while it runs. An ``early`` one was ended by a look before all was asked. ``typed`` is what a command takes for the run
-    where its id is not enough: it is said where something is printed, and in no file.
+    ``settled`` counts measured trials by outcome, and ``planned`` is how many there should be.
+    ``turns`` is how often each arm had a shared server to itself; empty where arms do not take
+    turns. ``embedded_speed`` is None on a real server. ``files`` are paths as the reader should type them.
+    ``arrivals`` is the rate of an open loop, None for a closed loop. ``levels`` are the levels of a
+    sweep, of concurrency or of the rate, and ``ramp_s`` is how long the load took to grow.
+    ``generator`` is what the run measured about its own load generator.
+
+    An ``interrupted`` run has trials ``left`` to ask, warm-ups and repeated trials included; the
+    count is None while the run is in progress. An ``early`` run was stopped by an interim look.
+    ``typed`` is what a reader types for the run where its id is not enough; files never contain it.
     """
 
     run_id: str
@@ -87,9 +93,11 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssueSummary:
-    """One kind of finding over the whole run: in ``count`` trials, a ``share`` (0..1) of those it could have been found in.
+    """One kind of issue over the whole run.
 
-    ``seen`` is one occurrence in a line, in ``trial`` where it is one trial's; ``evidence`` says how often, where and what.
+    It occurs in ``count`` trials, a ``share`` (0..1) of the trials in which it could occur.
+    ``seen`` describes one occurrence in one line, in ``trial`` where it belongs to one trial.
+    ``evidence`` says how often, on which queries, and gives examples.
     """
 
     kind: str
@@ -100,13 +108,15 @@ class IssueSummary:
     evidence: tuple[str, ...] = ()
     seen: str = ""
     trial: str | None = None
+    worst: tuple[str, float] | None = None  # the arm with the largest share of its trials, and that share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saving:
-    """What one kind of issue costs an arm: an estimate of ``tokens`` by ``method``, a ``share`` (0..1) of all the arm spent.
+    """Estimated ``tokens`` that one kind of issue costs an arm, and how they were estimated (``method``).
 
-    ``queries`` and ``examples`` (trial ids) are those that lost most, the costliest first.
+    ``share`` (0..1) is of all tokens of the arm. ``queries`` and ``examples`` (trial ids) are those
+    that lost most, the costliest first.
     """
 
     arm: str
@@ -122,10 +132,11 @@ class Saving:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmCost:
-    """What an arm's measured trials cost in US dollars, as the server reports it, failures included.
+    """Cost of an arm's measured trials in US dollars, failed trials included, as the server reports it.
 
-    ``per_right_answer_usd`` is over the queries whose answers are checked; both are None where there is no such answer.
-    ``unpriced`` trials have no cost; ``fallback`` is the share (0..1) that the server priced by its default.
+    ``per_right_answer_usd`` is over the queries that have checks. It and ``per_answer_usd`` are
+    None where there is no such answer. ``unpriced`` trials have no cost. ``fallback`` is the share
+    (0..1) of trials that the server priced with its default price.
     """
 
     arm: str
@@ -138,7 +149,11 @@ class ArmCost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PricedModel:
-    """What table ``list_cost_usd`` has a model's price from: ``experiment``, a list's name, ``server``; None: from none."""
+    """Source of a model's price in ``list_cost_usd``.
+
+    ``by`` is ``experiment``, ``server``, the name of a price list, or None where no table has the
+    model.
+    """
 
     server: str
     provider: str | None
@@ -148,7 +163,7 @@ class PricedModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateResult:
-    """One gate as written in the experiment, and whether the run passed it."""
+    """One gate as the experiment has it, whether the run passed it, and what was measured."""
 
     name: str
     passed: bool
@@ -157,7 +172,10 @@ class GateResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything a renderer needs; ``metrics`` are the definitions in force, in the order they are to be shown."""
+    """Everything that a format needs.
+
+    ``metrics`` are the definitions in force, in the order to show.
+    """
 
     facts: RunFacts
     analysis: Analysis
@@ -168,24 +186,25 @@ class Report:
     issues: tuple[IssueSummary, ...] = ()
     gates: tuple[GateResult, ...] = ()
     warnings: tuple[str, ...] = ()
-    judge: tuple[str, ...] = ()  # what a judge of answers did and how far it can be trusted; empty without one
-    conversations: tuple[str, ...] = ()  # what later turns carry, in words; empty where no query has several turns
+    judge: tuple[str, ...] = ()  # calls, cost and consistency of the judge; empty without one
+    conversations: tuple[str, ...] = ()  # token growth over turns; empty without conversations
 
 
 def scope(report: Report) -> Scope:
-    """Whether the numbers speak of queries like these or of the one query asked."""
+    """Return which queries the numbers hold for."""
     return Scope.QUERIES_LIKE_THESE if report.facts.queries > 1 else Scope.THIS_QUERY
 
 
 def embedded(speed: float) -> str:
-    """Say that the numbers are simulated, and at what speed; every report of an embedded run carries it."""
+    """Return the note that the numbers are simulated, with the speed of the simulation."""
     return f"embedded Uderia at speed {speed:g}: a simulation, not a real agent"
 
 
 def standing(report: Report) -> Standing:
-    """How the run stands: what is not over weighs more than an invalid overall comparison, and that more than a missed gate.
+    """Return the state of the run.
 
-    The order is that of the exit codes (docs/reference/exit-codes.md, "Exit codes").
+    An interrupted run comes first, then an invalid comparison, then a missed gate, as for the exit
+    codes (docs/reference/exit-codes.md, "Exit codes").
     """
     if report.facts.interrupted:
         return Standing.INTERRUPTED
@@ -194,28 +213,40 @@ def standing(report: Report) -> Standing:
     return Standing.GATE_MISSED if missed(report) else Standing.FINE
 
 
+def first_to_fix(report: Report) -> Saving | IssueSummary | None:
+    """Return what to change first; None where nothing was found.
+
+    It is the first row of "What to change", or the first issue where no issue has an estimate.
+    """
+    candidates: tuple[Saving | IssueSummary, ...] = (*report.savings, *(i for i in report.issues if i.severity != "info"))
+    return candidates[0] if candidates else None
+
+
 def missed(report: Report) -> tuple[GateResult, ...]:
-    """Return the gates the run did not keep to."""
+    """Return the gates that the run missed."""
     return tuple(gate for gate in report.gates if not gate.passed)
 
 
 def typed(facts: RunFacts) -> str:
-    """Return what to type for the run after a command."""
+    """Return what a reader types for the run after a command."""
     return facts.run_id if facts.typed is None else facts.typed
 
 
 def undone(facts: RunFacts) -> str | None:
-    """Say how many trials ``resume`` will ask of an interrupted run; None of one that is over."""
+    """Return how many trials ``resume`` will ask; None for a finished run."""
     if not facts.interrupted:
         return None
     left = _unsettled(facts) if facts.left is None else facts.left
-    return f"{left:,} trial{'s' * (left != 1)} left to ask" if left else "trials are left to ask"
+    return f"{left:,} trial{'s' * (left != 1)} left to ask" if left else "there are trials left to ask"
 
 
 def unread(facts: RunFacts) -> str | None:
-    """Say how many trials of a run that is over have no outcome, as its ledger is damaged; None where all have one."""
+    """Return how many trials of a finished run have no outcome because the ledger is damaged.
+
+    None where every trial has one.
+    """
     missing = 0 if facts.interrupted else _unsettled(facts)
-    return f"{missing:,} of {facts.planned:,} trials cannot be read from the ledger" if missing else None
+    return f"{missing:,} of {facts.planned:,} trials cannot be read from the damaged ledger" if missing else None
 
 
 def _unsettled(facts: RunFacts) -> int:
@@ -223,8 +254,13 @@ def _unsettled(facts: RunFacts) -> int:
 
 
 def answered(arm: ArmSummary) -> int:
-    """How many of an arm's trials ended in an answer: the only ones latency and tokens speak of."""
+    """Return how many of an arm's trials were answered. Latency and tokens come from these only."""
     return arm.outcomes.get(Outcome.ANSWERED, 0)
+
+
+def outcome_words(outcome: str) -> str:
+    """Return an outcome as a sentence has it: ``timed out``."""
+    return outcome.replace("_", " ")
 
 
 def contrasts(analysis: Analysis) -> tuple[tuple[str, str], ...]:
@@ -239,24 +275,24 @@ def comparisons(analysis: Analysis, contrast: tuple[str, str], *, stratum: str =
 
 
 def strata(analysis: Analysis, contrast: tuple[str, str]) -> tuple[str, ...]:
-    """Return the strata of one contrast beside the overall one, in the order of the analysis."""
+    """Return the strata of one contrast except the overall one, in the order of the analysis."""
     found = (c.stratum for c in analysis.comparisons if (c.baseline, c.candidate) == contrast)
     return tuple(name for name in dict.fromkeys(found) if name != OVERALL)
 
 
 def arm_summary(analysis: Analysis, arm: str) -> ArmSummary | None:
-    """Return what is said of one arm by itself."""
+    """Return the summary of one arm, None where the analysis does not have it."""
     return next((summary for summary in analysis.arms if summary.arm == arm), None)
 
 
 def metric_summary(analysis: Analysis, arm: str, metric: str) -> MetricSummary | None:
-    """Return one metric of one arm, None where the arm has none."""
+    """Return one metric of one arm, None where the arm does not have it."""
     summary = arm_summary(analysis, arm)
     return summary.metrics.get(metric) if summary else None
 
 
 def definition(report: Report, metric: str) -> Metric | None:
-    """Return a metric's definition, None where the run was derived with one that is not in force here."""
+    """Return a metric's definition, None where it is not installed here."""
     return next((known for known in report.metrics if known.name == metric), None)
 
 
@@ -271,27 +307,33 @@ _VERDICT_WORDS: dict[Verdict, tuple[tuple[str, ...], Tone]] = {
 
 
 def verdict_words(comparison: Comparison) -> tuple[str, ...]:
-    """Return the verdict on the candidate as tables print it, and shorter; ``~`` is benchstat's sign for no verdict."""
+    """Return the verdict on the candidate as tables print it, and a shorter form.
+
+    ``~`` means undecided.
+    """
     return _VERDICT_WORDS[comparison.verdict][0]
 
 
 def verdict_tone(comparison: Comparison) -> Tone:
-    """Return what the verdict means for somebody who thinks of taking the candidate."""
+    """Return what the verdict means for a reader who considers the candidate."""
     return _VERDICT_WORDS[comparison.verdict][1]
 
 
 def structural(comparison: Comparison) -> bool:
-    """Whether a comparison stands outside the families: it restates architecture, or must not be made, and names no winner."""
+    """Whether a comparison only restates the architecture, or must not be tested.
+
+    Such a comparison is shown but cannot decide a winner.
+    """
     return comparison.family == "structural"
 
 
 def without_mark(reason: str) -> str:
-    """Return a reason of the analysis as a sentence of its own."""
+    """Return a reason of the analysis without its leading mark."""
     return reason.removeprefix(_INVALID)
 
 
 def invalid_reasons(report: Report) -> tuple[str, ...]:
-    """Return why the run or overall comparisons of it are invalid, each reason once."""
+    """Return why the run or its overall comparisons are invalid, each reason once."""
     invalid = [c for c in report.analysis.comparisons if c.stratum == OVERALL and c.verdict is Verdict.INVALID]
     reasons = [w for c in invalid for w in c.warnings if w.startswith(_INVALID)]
     return tuple(dict.fromkeys(map(without_mark, (*report.analysis.invalid, *reasons)))) or (

@@ -1,7 +1,4 @@
-"""What an arm spent, what an answer and a right answer came to (failures are paid for too), and who priced what.
-
-Frames in, values out.
-"""
+"""Cost of an arm, of an answer and of a right answer, and the price table of each model."""
 
 from __future__ import annotations
 
@@ -17,7 +14,10 @@ _COST, _RIGHT = "cost_usd", "checks_passed_ratio"
 
 
 def costs(trials: pl.DataFrame, arms: Sequence[str]) -> tuple[ArmCost, ...]:
-    """Return the cost of every arm's measured trials that has one, as the server reports it."""
+    """Return the cost of each arm's measured trials, as the server reports it.
+
+    An arm without a cost is left out.
+    """
     if _COST not in trials.columns:
         return ()
     measured = trials.filter(pl.col("stage") == Stage.MEASURED)
@@ -26,7 +26,7 @@ def costs(trials: pl.DataFrame, arms: Sequence[str]) -> tuple[ArmCost, ...]:
 
 
 def priced_models(trials: pl.DataFrame, steps: pl.DataFrame | None, prices: PriceTable) -> tuple[PricedModel, ...]:
-    """Say what table prices each model that took part, those of single calls among them."""
+    """Return which table prices each model that took part, models of single LLM calls included."""
     turns = trials.select("trial_id", "server", "provider", "model")
     used = set(turns.select("server", "provider", "model").drop_nulls("model").unique().rows())
     if steps is not None:

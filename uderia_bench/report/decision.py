@@ -1,7 +1,7 @@
-"""What the comparisons of a class of queries come to: who wins, or in which way nobody does. No wording, no layout.
+"""Decision for a class of queries: which arm wins, or why there is no winner.
 
-The winner itself is named by the analysis; here only the absence of one is told apart: a trade-off, no difference that matters,
-too little data, or a comparison that is not valid.
+The analysis names the winner. This module distinguishes the cases without one: a trade-off, no
+difference that matters, too little data, or a comparison that is not valid.
 """
 
 from __future__ import annotations
@@ -10,26 +10,26 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from uderia_bench.analysis import Comparison, Verdict, Winner
+from uderia_bench.analysis.winners import answers_more
 from uderia_bench.report import content
 from uderia_bench.report.content import Report
 from uderia_bench.stats.estimate import Effect
 
 STRATA = ("simple", "complex")
-"""The classes of queries that name a winner (docs/explanation/winner.md, "Classes")."""
+"""The classes of queries that have a winner (docs/explanation/winner.md, "Classes")."""
 
-DECIDING = {  # docs/explanation/winner.md: time and cost for simple queries, success and answer quality for complex ones
-    "simple": ("latency_s", "cost_usd"),
+DECIDING = {  # docs/explanation/winner.md
+    "simple": ("answered", "latency_s", "cost_usd"),
     "complex": ("answered", "checks_passed_ratio"),
 }
-"""The metrics a winner rests on."""
+"""The metrics that decide the winner of a class."""
 
-_OVERALL_INTEREST = ("latency_s", "cost_usd", "answered")  # what is said of queries that name no winner
-_STAND_IN = {"cost_usd": "total_tokens"}  # where no price is judged, tokens are what cost is made of
-_OPPOSED = frozenset({Verdict.BETTER, Verdict.WORSE})
+_OVERALL_INTEREST = ("latency_s", "cost_usd", "answered")  # metrics of the headline where queries have no label
+_STAND_IN = {"cost_usd": "total_tokens"}  # tokens replace a cost that cannot be judged
 
 
 class Result(StrEnum):
-    """What a class of queries came to in one contrast."""
+    """Result of one contrast for a class of queries."""
 
     WINNER = "winner"
     TRADE_OFF = "trade-off"
@@ -40,7 +40,10 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What one contrast says of one class of queries; ``arm`` wins it, ``rests_on`` are the comparisons that say so."""
+    """Decision of one contrast for one class of queries.
+
+    ``arm`` is the winner, None without one. ``rests_on`` are the comparisons behind it.
+    """
 
     stratum: str
     baseline: str
@@ -53,7 +56,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """The arm to use for a class of queries over all contrasts, the arms it beats, or the arms that tie for it."""
+    """The arm to use for a class of queries over all contrasts, the arms it beats, or the arms that tie."""
 
     arm: str | None
     beaten: tuple[str, ...] = ()
@@ -61,12 +64,15 @@ class Choice:
 
 
 def decisions(report: Report, stratum: str) -> tuple[Decision, ...]:
-    """Return what every contrast says of one class of queries."""
+    """Return the decision of every contrast for one class of queries."""
     return tuple(_decide(report, winner) for winner in report.analysis.winners if winner.stratum == stratum)
 
 
 def choose(found: tuple[Decision, ...]) -> Choice:
-    """Combine contrasts: an arm is chosen where it wins every contrast it is in and no other arm does."""
+    """Combine contrasts into one choice.
+
+    An arm is chosen when it wins each of its contrasts, and no other arm does.
+    """
     arms = dict.fromkeys(arm for d in found for arm in (d.baseline, d.candidate))
     met = {arm: [d for d in found if arm in (d.baseline, d.candidate)] for arm in arms}
     beaten = {arm: tuple(d.baseline if arm == d.candidate else d.candidate for d in met[arm] if d.arm == arm) for arm in arms}
@@ -77,12 +83,12 @@ def choose(found: tuple[Decision, ...]) -> Choice:
 
 
 def overall(report: Report, contrast: tuple[str, str]) -> tuple[Comparison, ...]:
-    """Return the comparisons worth a sentence where queries are labelled neither simple nor complex."""
+    """Return the comparisons that the headline names where queries have no label."""
     return _pick(report, contrast, content.OVERALL, _OVERALL_INTEREST)
 
 
 def from_view_of(comparison: Comparison, arm: str) -> Comparison:
-    """Turn a comparison round, where needed, so that it speaks of ``arm``."""
+    """Return the comparison with ``arm`` as its candidate."""
     if arm == comparison.candidate:
         return comparison
     effect = comparison.effect
@@ -96,6 +102,13 @@ def from_view_of(comparison: Comparison, arm: str) -> Comparison:
     )
 
 
+def favoured(comparison: Comparison) -> str | None:
+    """Return the arm that a comparison speaks for, None where neither is better."""
+    if comparison.metric == "answered":
+        return answers_more(comparison)
+    return {Verdict.BETTER: comparison.candidate, Verdict.WORSE: comparison.baseline}.get(comparison.verdict)
+
+
 def _turn(effect: Effect, end: float | None) -> float | None:
     if end is None:
         return None
@@ -107,6 +120,8 @@ def _turn(effect: Effect, end: float | None) -> float | None:
 def _decide(report: Report, winner: Winner) -> Decision:
     contrast = (winner.baseline, winner.candidate)
     rests_on = _pick(report, contrast, f"complexity={winner.stratum}", DECIDING.get(winner.stratum, ()))
+    if winner.stratum == "simple":  # success decides where it differs; else time and cost do, and it is not named
+        rests_on = tuple(c for c in rests_on if c.metric != "answered" or favoured(c))
     return Decision(
         stratum=winner.stratum,
         baseline=winner.baseline,
@@ -119,18 +134,20 @@ def _decide(report: Report, winner: Winner) -> Decision:
 
 
 def _finding(winner: Winner, rests_on: tuple[Comparison, ...], everything: tuple[Comparison, ...]) -> Result:
-    verdicts = {c.verdict for c in rests_on}
     if winner.arm is not None:
         return Result.WINNER
     if any(c.verdict is Verdict.INVALID for c in (*rests_on, *everything)):
         return Result.INVALID
-    if verdicts >= _OPPOSED:
+    if {favoured(c) for c in rests_on} >= {winner.baseline, winner.candidate}:
         return Result.TRADE_OFF
-    return Result.NO_DIFFERENCE if verdicts == {Verdict.EQUIVALENT} else Result.INCONCLUSIVE
+    return Result.NO_DIFFERENCE if {c.verdict for c in rests_on} == {Verdict.EQUIVALENT} else Result.INCONCLUSIVE
 
 
 def _pick(report: Report, contrast: tuple[str, str], stratum: str, names: tuple[str, ...]) -> tuple[Comparison, ...]:
-    """Pick comparisons by metric; one that cannot be judged gives way to its stand-in, one without a number is left out."""
+    """Pick comparisons by metric.
+
+    Where one cannot be judged, its stand-in is taken. A comparison without a value is left out.
+    """
     known = {c.metric: c for c in content.comparisons(report.analysis, contrast, stratum=stratum) if not content.structural(c)}
     picked = []
     for name in names:

@@ -1,4 +1,4 @@
-"""What a report says of the run itself, from its manifest."""
+"""Facts of a run for its report, read from the manifest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uderia_bench.trial import Outcome
 
 
 def of(manifest: Manifest, outcomes: Mapping[Outcome, int], *, notes: tuple[str, ...] = ()) -> RunFacts:
-    """Return what a report says of the run itself. ``outcomes`` counts its measured trials."""
+    """Return the facts of a run. ``outcomes`` counts its measured trials."""
     experiment, load, decided = manifest.experiment, manifest.experiment.load, manifest.decided
     settled = sum(outcomes.values())
     return RunFacts(

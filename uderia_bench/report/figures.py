@@ -1,6 +1,7 @@
-"""Numbers as people read them: units, digits that follow the interval, effects, p-values. One number in, strings out.
+"""Numbers as text: units, digits that follow the interval, effects, p-values.
 
-Functions named ``*_forms`` return the same number from the fullest form to the shortest, for a layout to choose from.
+Functions named ``*_forms`` return the same number from the fullest form to the shortest, for a
+layout to choose from.
 """
 
 from __future__ import annotations
@@ -14,19 +15,19 @@ from uderia_bench.stats.estimate import Effect, Estimate
 MISSING = "\N{EM DASH}"
 NO_INTERVAL = "±" + MISSING
 
-_READABLE_RELATIVE = 10.0  # times the value: beyond ±1,000 % a half-width reads better in the unit itself
+_READABLE_RELATIVE = 10.0  # times the value: beyond ±1,000 % the unit itself is easier to read
 _AS_MULTIPLE_FROM = 3.0  # "6.3x" reads better than "+530%"; below three times a percentage does
 _SMALLEST_SCALED = 0.1  # "0.067k" beside "20k" is harder to read than 67 beside 20,000
 _WHOLE = 9.0  # half-width that still writes whole numbers: "-30% (-54 to -6)" and not "-30% (-50 to -10)"
 _THOUSAND = 1000.0
 _THOUSANDS = ((1e6, "M"), (_THOUSAND, "k"))
 _TEN = 10.0  # from here on a multiple is written whole
-_SMALLEST_P = 0.001  # 9,999 permutations resolve 0.0001; below 0.001 nobody decides differently
+_SMALLEST_P = 0.001  # 9,999 permutations resolve 0.0001; no decision needs more than 0.001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """How a metric's values are written: multiplied by ``factor``, then between ``prefix`` and ``suffix``."""
+    """How to write a metric's values: multiplied by ``factor``, between ``prefix`` and ``suffix``."""
 
     factor: float = 1.0
     prefix: str = ""
@@ -44,12 +45,12 @@ _STEPS = {  # unit: (from this magnitude on, factor, suffix), largest first
 
 
 def finite(value: float | None) -> float | None:
-    """Return the value, None where it is no finite number: an end that is not finite is an end that does not exist."""
+    """Return the value, None where it is NaN or infinite."""
     return value if value is not None and math.isfinite(value) else None
 
 
 def scale_of(metric: Metric | None, *values: float | None) -> Scale:
-    """Return one scale for all the values of a row, so that they can be compared by eye."""
+    """Return one scale for all values of a row, so that they can be compared by eye."""
     if metric is None:
         return Scale()
     if metric.assumption is Assumption.RATE or metric.kind is bool:
@@ -67,7 +68,7 @@ def scale_of(metric: Metric | None, *values: float | None) -> Scale:
 
 
 def amount(value: float | None, scale: Scale, *, half: float | None = None) -> str:
-    """Return a value in its unit; ``half`` is half its interval, whose first digits decide where the value's digits end."""
+    """Return a value in its unit. ``half``, half its interval, decides how many digits it has."""
     number = finite(value)
     if number is None:
         return MISSING
@@ -80,7 +81,11 @@ def amount(value: float | None, scale: Scale, *, half: float | None = None) -> s
 
 
 def estimate_forms(estimate: Estimate, scale: Scale) -> tuple[str, ...]:
-    """Return ``20.1s ±6%`` and ``20.1s``; a share's half-width is in points, and at its ends a bound (``0% ≤14%``)."""
+    """Return ``20.1s ±6%`` and ``20.1s``.
+
+    The half-width of a share is in points. A share of 0 or 1 has a bound in its place (``0%
+    ≤14%``).
+    """
     value = finite(estimate.value)
     if value is None:
         return (MISSING,)
@@ -99,9 +104,9 @@ def estimate_forms(estimate: Estimate, scale: Scale) -> tuple[str, ...]:
 def effect_forms(effect: Effect, metric: Metric | None) -> tuple[str, ...]:
     """Return a difference as ``-23% (-27 to -19)``, ``-23% ±4`` and ``-23%``.
 
-    A ratio from three times on is a multiple (``6.3x``), below a percentage; the difference of a rate is in points; any other
-    difference is in the metric's unit. A ratio so lopsided that its ± would reach to nothing and below (less than -100%) has
-    its interval in short in place of that: ``-39% (-99..+3.6k)``, ``-99..+3.6k%``.
+    A ratio of three or more is a multiple (``6.3x``), a smaller ratio is a percentage. The difference of
+    a rate is in points, any other difference in the metric's unit. Where ± would reach below -100%,
+    a short interval takes its place: ``-39% (-99..+3.6k)``, ``-99..+3.6k%``.
     """
     value = finite(effect.value)
     if value is None:
@@ -119,14 +124,17 @@ def effect_forms(effect: Effect, metric: Metric | None) -> tuple[str, ...]:
     return _signed_forms(value, lo, hi, scale.prefix, suffix, signed=True)
 
 
-def effect_words(effect: Effect, metric: Metric | None, noun: str, fewer: str) -> tuple[str, str]:
-    """Return an effect in words, with its interval and without: ``84% less time (81 to 87)``, ``6.3x the time``."""
+def effect_words(effect: Effect, metric: Metric | None, noun: str, less: str, more: str) -> str:
+    """Return an effect with its interval in words: ``84% less time (81 to 87)``, ``6.3x the time``.
+
+    ``less`` and ``more`` have a place for the size: ``{} less time``.
+    """
     value = finite(effect.value)
     if value is None:
-        return (f"{noun} {MISSING}",) * 2
+        return f"{noun} {MISSING}"
     if effect.kind == "ratio" and value >= _AS_MULTIPLE_FROM:
         full, *_, short = effect_forms(effect, metric)
-        return full.replace(short, f"{short} the {noun}", 1).replace(f" {NO_INTERVAL}", ""), f"{short} the {noun}"
+        return full.replace(short, f"{short} the {noun}", 1).replace(f" {NO_INTERVAL}", "")
     lo, hi = finite(effect.lo), finite(effect.hi)
     prefix, suffix = "", "%"
     if effect.kind == "ratio":
@@ -136,18 +144,18 @@ def effect_words(effect: Effect, metric: Metric | None, noun: str, fewer: str) -
         prefix, suffix = scale.prefix, " points" if scale.share else scale.suffix
         value, lo, hi = value * scale.factor, _times(lo, scale.factor), _times(hi, scale.factor)
     if not float(_fixed(value, _coarse(value), least=1).replace(",", "")):
-        return (f"equal {noun}",) * 2
+        return f"equal {noun}"
     down = value < 0
     if down:
         value, lo, hi = -value, _times(hi, -1), _times(lo, -1)
     size, *ends = (None if end is None else _fixed(end, _coarse(value), least=1) for end in (value, lo, hi))
-    words = f"{prefix}{size}{suffix} {fewer if down else 'more'} {noun}"
+    words = (less if down else more).format(f"{prefix}{size}{suffix}")
     interval = [end for end in ends if end is not None]
-    return (f"{words} ({' to '.join(interval)})" if len(interval) == 2 else words), words
+    return f"{words} ({' to '.join(interval)})" if len(interval) == 2 else words
 
 
 def multiple(ratio: float) -> str:
-    """Return a ratio as the multiple it is, to two digits: ``0.15x``, ``6.7x``."""
+    """Return a ratio as a multiple with two digits: ``0.15x``, ``6.7x``."""
     return f"{ratio:.2g}x" if ratio < _TEN else f"{ratio:,.0f}x"
 
 
@@ -162,7 +170,7 @@ def p_value(p: float | None) -> str:
 
 
 def margin(value: float | None, metric: Metric | None) -> str:
-    """Return the smallest effect worth acting on: points for a rate, a percentage for everything else."""
+    """Return a margin: points for a rate, a percentage for everything else."""
     number = finite(value)
     if number is None:
         return MISSING
@@ -170,7 +178,7 @@ def margin(value: float | None, metric: Metric | None) -> str:
 
 
 def percentage(share: float) -> str:
-    """Return a share of 0..1 as a percentage; 100% only where it is all of them."""
+    """Return a share of 0..1 as a percentage. 100% means all of them."""
     text = f"{100 * share:.1f}"
     if text == "100.0":
         return "100%" if share >= 1 else ">99.9%"
@@ -180,7 +188,7 @@ def percentage(share: float) -> str:
 def _signed_forms(
     value: float, lo: float | None, hi: float | None, prefix: str, suffix: str, *, signed: bool, least: float = -math.inf
 ) -> tuple[str, ...]:
-    """Return a signed number with its interval; ``least`` is what such a number cannot be, nor its ± seem to be."""
+    """Return a signed number with its interval. ``least`` is the lowest value that is possible."""
     sides = [abs(end - value) for end in (lo, hi) if end is not None]
 
     digits = min(max(sides), _WHOLE) if sides else None
@@ -202,7 +210,7 @@ def _signed_forms(
 
 
 def _thousands(number: float) -> str:
-    """Write a number from a thousand on in as few characters as tell its size: ``3.6k``, ``36k``, ``3.6M``."""
+    """Return a number from a thousand on in a short form: ``3.6k``, ``36k``, ``3.6M``."""
     size, suffix = next(step for step in _THOUSANDS if abs(number) >= step[0])
     return f"{number / size:,.{0 if abs(number) >= _TEN * size else 1}f}{suffix}"
 
@@ -212,7 +220,7 @@ def _read(written: str) -> float:
 
 
 def _change(ratio: float | None) -> float | None:
-    """Return a ratio as the change in percent that it is."""
+    """Return a ratio as a change in percent."""
     return None if ratio is None else 100 * (ratio - 1)
 
 
@@ -221,18 +229,21 @@ def _times(value: float | None, factor: float) -> float | None:
 
 
 def _coarse(value: float) -> float:
-    """Return the half-width that makes ``_fixed`` write what a sentence can bear: whole numbers from 2 on."""
+    """Return the half-width with which ``_fixed`` writes as many digits as a sentence needs."""
     return 2.0 if abs(value) >= 2 else 0.2
 
 
 def _half(value: float, lo: float | None, hi: float | None) -> float | None:
-    """Return the wider side of an interval, so that a lopsided one does not look tight; None where it is not closed."""
+    """Return the wider side of an interval; None for an open interval."""
     low, high = finite(lo), finite(hi)
     return None if low is None or high is None else max(value - low, high - value, 0.0)
 
 
 def _fixed(number: float, half: float | None, *, least: int = 2) -> str:
-    """Write a number to the first digit of half its interval (two where that is a 1), in ``least`` to 4 significant digits."""
+    """Return a number with as many digits as its interval supports, ``least`` to 4 significant digits.
+
+    The last digit is the first digit of half the interval, or the second where the first is a 1.
+    """
     if number == 0:
         return "0"
     first = math.floor(math.log10(abs(number)))
@@ -246,7 +257,7 @@ def _fixed(number: float, half: float | None, *, least: int = 2) -> str:
 
 
 def _short(half: float) -> str:
-    """Write a half-width: one digit is what it is good for, two below 10 where the first is a 1."""
+    """Return a half-width with one digit, or two below 10 where the first is a 1."""
     if half <= 0:
         return "0"
     if half >= 10:
@@ -256,5 +267,8 @@ def _short(half: float) -> str:
 
 
 def _leads_with_one(number: float) -> bool:
-    """Whether the first digit is a 1; read off its writing, as the smallest numbers have no power of ten to divide by."""
+    """Whether the first digit is a 1.
+
+    It is read from the written number, because the smallest numbers underflow.
+    """
     return f"{number:e}".startswith("1")

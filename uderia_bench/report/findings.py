@@ -1,4 +1,4 @@
-"""What a report says of failed checks and of answers that disagree."""
+"""Failed checks and disagreeing answers, as issues of a report."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from uderia_bench.report.content import IssueSummary
 from uderia_bench.trial import Stage
 
 FAILED = "check_failed"
-"""The finding that an answer did not meet an expectation."""
+"""The issue that an answer did not meet an expectation."""
 
-
-_CHECKS_QUOTED = 8  # failed checks that a report quotes; all are in checks/*.parquet
+_CHECKS_QUOTED = 8  # failed checks quoted in a report; checks/*.parquet has all
 
 
 def failed_checks(checks: pl.DataFrame) -> tuple[IssueSummary, ...]:
-    """Return the finding that checks failed, with quotes: first what another arm passes, then what fails most often.
+    """Return the issue that checks failed, with quotations.
 
-    ``checks`` is a run's table of ``SCHEMA``; its share is of the measured trials that were judged.
+    Checks that another arm passes come first, then those that fail most often. ``checks`` is the
+    table of a run. The share is of the measured trials that have a check.
     """
     judged = checks.filter((pl.col("stage") == Stage.MEASURED.value) & pl.col("passed").is_not_null())
     failed = judged.filter(~pl.col("passed"))
@@ -48,12 +48,19 @@ def failed_checks(checks: pl.DataFrame) -> tuple[IssueSummary, ...]:
             severity=Severity.WARNING,
             count=count,
             share=count / total,
-            recommendation="Read the answers: an arm that is quick and wrong is no winner. All checks are in checks/*.parquet.",
+            recommendation="Read the answers that failed. checks/*.parquet has every check.",
             evidence=quotes,
             seen=quotes[0],
             trial=worst["trial_id"][0],
+            worst=_worst_arm(failed["arm"], judged["arm"]),
         ),
     )
+
+
+def _worst_arm(found: pl.Series, of: pl.Series) -> tuple[str, float]:
+    """Return the arm with the largest share of its rows ``found``, and the share."""
+    total = dict(of.value_counts().iter_rows())
+    return max(((str(arm), count / total[arm]) for arm, count in found.value_counts().iter_rows()), key=lambda each: each[1])
 
 
 def _quoted(row: dict[str, Any]) -> str:
@@ -63,17 +70,14 @@ def _quoted(row: dict[str, Any]) -> str:
 
 
 ENOUGH = 0.8
-"""Agreement below which repeats are said to disagree: of five facts, one that differs leaves 0.67, one more 0.83."""
+"""Agreement below which repeats disagree. With five facts, one different fact gives 0.67 and one extra fact 0.83."""
 
-
-_QUOTED = 5  # findings with their facts in a report
-
-
+_QUOTED = 5  # queries quoted in a report
 _FACTS_QUOTED = 6
 
 
 def disagreements(answers: pl.DataFrame) -> tuple[IssueSummary, ...]:
-    """Return the finding that repeats of a query disagree on an arm, with what they disagree on, the worst first."""
+    """Return the issue that repeats of a query give different answers, the lowest agreement first."""
     by_arm = (
         agreement.measured(answers)
         .join(answers.select("trial_id", "facts"), on="trial_id")
@@ -93,10 +97,14 @@ def disagreements(answers: pl.DataFrame) -> tuple[IssueSummary, ...]:
             severity=Severity.WARNING,
             count=count,
             share=count / comparable,
-            recommendation="Read two of the answers side by side: asked the same twice, the agent did not say the same.",
+            recommendation="Compare two of these answers: the same question got different facts.",
             evidence=said,
             seen=said[0],
             trial=apart["trial_id"][0],
+            worst=_worst_arm(
+                apart.select(pl.col("arm").repeat_by("trials").explode())["arm"],
+                by_arm.select(pl.col("arm").repeat_by("trials").explode())["arm"],
+            ),
         ),
     )
 
@@ -105,4 +113,5 @@ def _differing(row: dict[str, Any]) -> str:
     answers = [set(stated) for stated in row["facts"]]
     differing = sorted(set.union(*answers) - set.intersection(*answers))
     shown = ", ".join(differing[:_FACTS_QUOTED]) + (", …" if len(differing) > _FACTS_QUOTED else "")
-    return f"{row['query_id']} on {row['arm']}: {row['within']:.0%} agreement; not in all {len(answers)} answers: {shown}"
+    agreement_shown = f"{row['within']:.0%} agreement over {len(answers)} answers"
+    return f"{row['query_id']} on {row['arm']}: {agreement_shown}, which differ in: {shown}"

@@ -1,7 +1,7 @@
-"""Findings over a whole run: how often each kind, on which queries, at what share of the tokens. Frames in, summaries out.
+"""Issues over a whole run: how often each kind occurs, on which queries, at what share of the tokens.
 
-Of the tables of one run it reads measured trials only. A share is of the trials on the arms where the kind was found: a
-planner's issue cannot be found on an arm that plans nothing.
+Only measured trials count. A share is of the trials on the arms where the kind occurs, because a
+planner's issue cannot occur on an arm without a planner.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from uderia_bench.report.content import IssueSummary
 from uderia_bench.trace import CallClass, PhasePath, StepKind
 from uderia_bench.trial import Stage
 
-SAVED = "fast_path_saved"  # no detector's: what went well is worth knowing too (docs/reference/seed.md, "Best practices")
+SAVED = "fast_path_saved"  # not from a detector: what went well (docs/reference/seed.md, "Best practices")
 _QUERIES_SHOWN = 5
 _WITHOUT_TACTICAL = [PhasePath.FAST.value, PhasePath.DISPATCHED.value, PhasePath.ORCHESTRATED.value]
 _WORST_FIRST = [Severity.ERROR, Severity.WARNING, Severity.INFO]
@@ -24,7 +24,7 @@ _WORST_FIRST = [Severity.ERROR, Severity.WARNING, Severity.INFO]
 def summarise(
     issues: pl.DataFrame, trials: pl.DataFrame, steps: pl.DataFrame, detectors: Sequence[Detector]
 ) -> tuple[IssueSummary, ...]:
-    """Return one summary a kind, errors first, then the most frequent; what the fast path saved comes last."""
+    """Return one summary per kind: errors first, then the most frequent, then what the fast path saved."""
     measured = _measured(trials).select("trial_id", "arm", "query_id", "total_tokens")
     advice = {detector.name: detector.recommendation for detector in detectors}
     found = [
@@ -46,6 +46,9 @@ def _summary(kind: str, rows: pl.DataFrame, measured: pl.DataFrame, advice: str 
     count = rows["trial_id"].n_unique()
     example = rows.row(0, named=True)
     seen = "; ".join(example["evidence"])
+    arms = sorted(
+        (_on_arm(str(arm), of_arm, measured) for (arm,), of_arm in rows.group_by("arm", maintain_order=True)), reverse=True
+    )
     return IssueSummary(
         kind=kind,
         severity=next(severity for severity in _WORST_FIRST if severity in severities),
@@ -53,20 +56,23 @@ def _summary(kind: str, rows: pl.DataFrame, measured: pl.DataFrame, advice: str 
         share=count / on_its_arms.height if on_its_arms.height else None,
         recommendation=advice or example["recommendation"],
         evidence=(
-            *(_on_arm(str(arm), of_arm, measured) for (arm,), of_arm in rows.group_by("arm", maintain_order=True)),
+            *(said for _, _, said in arms),
             f"for example trial {example['trial_id']}: {seen}",
         ),
         seen=seen,
         trial=example["trial_id"],
+        worst=(arms[0][1], arms[0][0]),
     )
 
 
-def _on_arm(arm: str, rows: pl.DataFrame, measured: pl.DataFrame) -> str:
-    """Say how often, on which queries, and what share of the arm's tokens, on one arm."""
+def _on_arm(arm: str, rows: pl.DataFrame, measured: pl.DataFrame) -> tuple[float, str, str]:
+    """Return an arm's share of trials with the issue, and how often, on which queries and at what cost."""
     own = measured.filter(pl.col("arm") == arm)
-    said = f"{arm}: {rows['trial_id'].n_unique()} of {own.height} trials, {_queries(rows)}"
+    count = rows["trial_id"].n_unique()
+    said = f"{arm}: {count} of {own.height} trials, {_queries(rows)}"
     lost, total = int(rows["tokens_lost"].sum()), int(own["total_tokens"].sum())
-    return f"{said}; about {lost:,} tokens, {lost / total:.1%} of the arm's" if lost and total else said
+    cost = f"; about {lost:,} tokens, {lost / total:.1%} of the arm's" if lost and total else ""
+    return (count / own.height if own.height else 0.0), arm, f"{said}{cost}"
 
 
 def _queries(rows: pl.DataFrame) -> str:
@@ -78,7 +84,10 @@ def _queries(rows: pl.DataFrame) -> str:
 
 
 def _saved(steps: pl.DataFrame, measured: pl.DataFrame) -> IssueSummary | None:
-    """Return an estimate of what skipping tactical calls saved: skipping data phases x the arm's own mean tactical call."""
+    """Return an estimate of what the skipped tactical calls saved.
+
+    It is the number of data phases that skipped one, times the arm's mean tactical call.
+    """
     tools = steps.filter((pl.col("kind") == StepKind.TOOL_CALL.value) & (pl.col("class") == "data"))
     phases = steps.filter((pl.col("kind") == StepKind.PHASE.value) & pl.col("path").is_in(_WITHOUT_TACTICAL))
     fast = phases.join(tools.select("trial_id", pl.col("parent").alias("index")).unique(), on=["trial_id", "index"], how="semi")
@@ -98,17 +107,17 @@ def _saved(steps: pl.DataFrame, measured: pl.DataFrame) -> IssueSummary | None:
         severity=Severity.INFO,
         count=count,
         share=count / on_its_arms.height if on_its_arms.height else None,
-        recommendation="Nothing: data phases that ran without a tactical call, with an estimate of what that saved.",
+        recommendation="No action needed: the planner skipped these LLM calls.",
         evidence=evidence,
         seen=evidence[0],
     )
 
 
 def _estimate(arm: str, phases: int, mean: float | None, measured: pl.DataFrame) -> str:
+    skipped = f"{phases} data phase{'s' * (phases != 1)}"
     if mean is None:
-        return f"{arm}: {phases} data phases; no tactical call in this run to estimate their saving from"
+        return f"{arm}: {skipped}; no estimate, because this run has no tactical call"
     total = int(measured.filter(pl.col("arm") == arm)["total_tokens"].sum())
-    share = f", {phases * mean / total:.1%} of what the arm spent" if total else ""
-    return (
-        f"{arm}: {phases} data phases x {mean:,.0f} tokens (the arm's mean tactical call) = {phases * mean:,.0f} tokens{share}"
-    )
+    share = f", {phases * mean / total:.1%} of the arm's tokens" if total else ""
+    saved = f"{skipped} x {mean:,.0f} tokens (mean tactical call) = {phases * mean:,.0f} tokens saved"
+    return f"{arm}: {saved}{share}"

@@ -1,4 +1,4 @@
-"""What a report says of the judge of a run: how often it was asked, its spread and its cost."""
+"""The judge of answers in a report: number of calls, consistency and cost."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from uderia_bench.reading.expectations.check import UNANSWERED
 from uderia_bench.reading.judge import scores
 from uderia_bench.reading.judge.asks import quality
 
-TOKENS_PRICED = 1_000_000  # a price is for this many
+TOKENS_PRICED = 1_000_000  # tokens per price
 
 
 def told(judge: Judge | None, kept: scores.Kept, judged: pl.DataFrame | None) -> tuple[str, ...]:
-    """Say what the judge did and how far it can be trusted, for a report; ``judged`` is the run's checks."""
+    """Return what the judge did and how consistent it was; () for a run without a judge.
+
+    ``judged`` is the table of the run's checks.
+    """
     if judge is None:
         return ()
     found = quality(kept.scores.values())
@@ -24,14 +27,14 @@ def told(judge: Judge | None, kept: scores.Kept, judged: pl.DataFrame | None) ->
             found.input_tokens * judge.price.input_cost_per_million + found.output_tokens * judge.price.output_cost_per_million
         )
         spent += f", ${cost / TOKENS_PRICED:.4f}"
-    lines = [f"{judge.model} scored {found.cases} answers in {found.calls} calls: {spent}, in no arm's cost"]
+    lines = [f"{judge.model} scored {found.cases} answers in {found.calls} calls: {spent}. This is not part of any arm's cost"]
     if found.apart is not None:
-        lines.append(f"two of its scores of one answer differ by {found.apart:.2f} of 1 in the mean")
+        lines.append(f"Two scores of the same answer differ by {found.apart:.2f} on average, on a scale of 0 to 1")
     if found.swap_bias is not None:
-        lines.append(f"swap bias: {found.swap_bias:+.2f} where the scale is turned round")
+        lines.append(f"Swap bias: scores change by {found.swap_bias:+.2f} when the scale is reversed")
     if judged is not None:
         asked = judged.filter((pl.col("kind") == expectations.JUDGED) & ~pl.col("found").str.starts_with(UNANSWERED))
         if unscored := asked["passed"].null_count():
             why = f" ({kept.trouble})" if kept.trouble else ""
-            lines.append(f"not judged: {unscored} of {asked.height} answers{why}; uderia-bench resume asks again")
+            lines.append(f"Not judged: {unscored} of {asked.height} answers{why}. 'uderia-bench resume' asks the judge again")
     return tuple(lines)

@@ -1,4 +1,4 @@
-"""How well the run measured: its load generator's lateness and load in a few sentences, what polling leaves of times."""
+"""Quality of the measurement: lateness and load of the load generator, and the error that polling adds."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _MEDIAN = 50
 
 
 def measurement(report: Report) -> tuple[str, ...]:
-    """Return what the run measured of itself, in sentences; empty where it did not."""
+    """Return what the run measured about its load generator, in sentences; () where it measured nothing."""
     found = report.facts.generator
     return () if found is None else tuple(_sentences(report, found))
 
 
 def as_mapping(report: Report) -> dict[str, Any] | None:
-    """Return the same for a program, the derived figures beside the measured ones; None where there is none."""
+    """Return the same for a program, with derived figures; None where the run measured nothing."""
     found = report.facts.generator
     if found is None:
         return None
@@ -34,35 +34,38 @@ def as_mapping(report: Report) -> dict[str, Any] | None:
 
 
 def open_share(report: Report, arms: Sequence[str], metrics: Sequence[str]) -> str | None:
-    """Say how much of a table's times polling leaves open, the median of each arm; None of a table without such times."""
+    """Return where the times of a table come from, and what error polling adds to them.
+
+    The error is the median of each arm. None for a table without such times.
+    """
     if not set(metrics) & set(POLLED):
         return None
     shares = {arm: share for arm in arms if (share := _quantisation(report, arm)) is not None}
     if not shares:
         return None
     if not any(shares.values()):
-        return "Times are on the server's stamps: polling leaves 0% of them open."
+        return "Times come from server timestamps, so polling adds no error."
     each = ", ".join(f"{figures.percentage(share)} on {arm}" for arm, share in shares.items())
-    return f"Polling leaves open of the times (median): {each}."
+    return f"Polling adds an error to the times (median): {each}."
 
 
 def _sentences(report: Report, found: GeneratorRecord) -> Iterator[str]:
     if found.sittings > 1:
-        yield f"Of {found.sittings} sittings the worst figures; times and counts are of all."
+        yield f"The run had {found.sittings} sittings. Rates are of the worst one, times and counts of all."
     if found.lag_mean_s is not None:
-        lag = f"Event loop: late by {_ms(found.lag_mean_s)} on average, {_ms(found.lag_p99_s)} at p99"
-        yield f"{lag}, {_ms(found.lag_max_s)} at most; {found.stalls} stalls, {found.stalled_s or 0.0:.2g} s in all."
+        lag = f"Event loop delay: mean {_ms(found.lag_mean_s)}, p99 {_ms(found.lag_p99_s)}, maximum {_ms(found.lag_max_s)}"
+        yield f"{lag}. It stalled {found.stalls} times, {found.stalled_s or 0.0:.2g} s in total."
     if found.send_late_p99_s is not None:
         polls = "" if found.poll_late_p99_s is None else f", polls {_ms(found.poll_late_p99_s)}"
-        yield f"Lateness (p99): sends {_ms(found.send_late_p99_s)}{polls}.{_rate(found)}"
+        yield f"Delay behind schedule (p99): queries {_ms(found.send_late_p99_s)}{polls}.{_rate(found)}"
     if found.cpu_share is not None and found.asking_s is not None:
         yield f"CPU: {figures.percentage(found.cpu_share)} of a core over {found.asking_s:.3g} s."
     if found.little is not None:
-        load = f"{found.in_flight:.3g} in flight, {found.arrival_rate:.3g}/s of {found.flight_s:.3g} s each"
-        yield f"Little's law: {load}: off by {figures.percentage(found.little)}."
+        load = f"{found.in_flight:.3g} in flight, {found.arrival_rate:.3g}/s for {found.flight_s:.3g} s each"
+        yield f"Little's law: {load}. The two sides differ by {figures.percentage(found.little)}."
     trials = sum(arm.trials for arm in report.analysis.arms)
     if report.analysis.held_up:
-        yield f"Held up by the event loop inside their round trip: {report.analysis.held_up} of {trials} measured trials."
+        yield f"The event loop delayed the round trip of {report.analysis.held_up} of {trials} measured trials."
 
 
 def _rate(found: GeneratorRecord) -> str:
@@ -70,7 +73,7 @@ def _rate(found: GeneratorRecord) -> str:
         return ""
     missed = ((found.sent_late, "sent late"), (found.never_sent, "never sent"))
     counted = "".join(f", {count} {words}" for count, words in missed if count)
-    return f" Arrivals: {found.achieved_rate:.3g}/s of {found.asked_rate:.3g}/s asked{counted}."
+    return f" Arrivals: {found.achieved_rate:.3g}/s of {found.asked_rate:.3g}/s planned{counted}."
 
 
 def _quantisation(report: Report, arm: str) -> float | None:

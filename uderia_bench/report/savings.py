@@ -1,7 +1,7 @@
-"""What to change on an arm, ranked by the tokens it could save: issues that cost something, with the trials to look at.
+"""Issues that cost tokens on an arm, ranked by the tokens they could save, with trials to look at.
 
-The tokens are the detectors' own estimates. Two kinds may count the same tokens (a retry is a correction too), so they rank
-and do not add up.
+The tokens are the detectors' estimates. Two kinds may count the same tokens, because a retry is
+also a correction. So the savings have an order but cannot be added.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import polars as pl
 from uderia_bench.report.content import Saving
 from uderia_bench.trial import Stage
 
-_EXAMPLES = 3  # trials named: the costliest
+_EXAMPLES = 3  # costliest trials named
 _QUERIES = 3
 
 
 def savings(issues: pl.DataFrame, trials: pl.DataFrame) -> tuple[Saving, ...]:
-    """Return what could be saved, by arm and kind of issue, the largest share of an arm's tokens first."""
+    """Return the savings by arm and kind of issue, the largest share of an arm's tokens first."""
     measured = trials.filter(pl.col("stage") == Stage.MEASURED)
     spent = dict(measured.group_by("arm").agg(pl.col("total_tokens").sum()).iter_rows())
     costly = issues.filter((pl.col("stage") == Stage.MEASURED) & (pl.col("tokens_lost") > 0))

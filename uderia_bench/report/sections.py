@@ -1,4 +1,4 @@
-"""In which order a report says what it says; every renderer follows it, so that two formats never tell different stories."""
+"""Order of the parts of a report. Every format follows it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from uderia_bench.report.measurement import measurement
 from uderia_bench.report.tables import Table
 
 QUOTED = frozenset({"check_failed", "answers_disagree"})
-"""Findings about answers: a reader wants to see the words, so every format quotes them."""
+"""Issues about answers. Every format quotes them, so that a reader sees the words."""
 
 
 def tables_of(report: Report) -> Iterator[Table]:
-    """Yield the tables: outcomes, load, contrasts, percentiles, cost, learning, what is only shown, issues, savings, gates."""
+    """Yield all tables in order.
+
+    They are outcomes, load, contrasts, percentiles, cost, learning, metrics without a test, issues,
+    savings and gates.
+    """
     yield from _present(tables.outcomes(report), sweep.table(report))
     for pair in content.contrasts(report.analysis):
         yield from _present(tables.planned(report, pair), tables.exploratory(report, pair), tables.by_stratum(report, pair))
@@ -25,7 +29,7 @@ def tables_of(report: Report) -> Iterator[Table]:
 
 
 def decisive_tables_of(report: Report) -> Iterator[Table]:
-    """Yield what a decision rests on, for a reader who can ask for the rest: outcomes, load, planned contrasts, gates."""
+    """Yield the tables that a decision rests on: outcomes, load, planned contrasts, gates."""
     yield from _present(tables.outcomes(report), sweep.table(report))
     for pair in content.contrasts(report.analysis):
         yield from _present(tables.planned(report, pair) or tables.exploratory(report, pair))
@@ -33,12 +37,13 @@ def decisive_tables_of(report: Report) -> Iterator[Table]:
 
 
 def lists(report: Report) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield what is said in sentences, by title, and nothing that is empty.
+    """Yield lists of sentences by title, without empty lists.
 
-    Winners with their reasons, what is wrong with answers, the judge, conversations, warnings, the measurement, files.
+    They are winners with reasons, failed checks, the judge, conversations, warnings, the
+    measurement, and files.
     """
     winners = (
-        f"{winner.stratum} queries, {winner.candidate} against {winner.baseline}: {_won(winner)}"
+        f"{winner.stratum} queries, {winner.candidate} compared with {winner.baseline}: {_won(winner)}"
         for winner in report.analysis.winners
     )
     quotes = (f"{issue.kind}: {quote}" for issue in report.issues if issue.kind in QUOTED for quote in issue.evidence)

@@ -1,4 +1,7 @@
-"""The tables of a report as neutral values: columns, cells with footnotes, remarks. No layout, no escaping, no format."""
+"""Tables of a report as values: columns, cells with footnotes, and remarks.
+
+The formats lay them out and escape their text.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,14 @@ from uderia_bench.report.measurement import open_share
 from uderia_bench.stats.estimate import Estimate
 from uderia_bench.trial import Outcome
 
-_SHOWN_TOGETHER = 4  # arms side by side in one table: more do not fit a terminal
-_LONGEST_EXAMPLE = 240  # characters of what was seen: enough to recognise it, and inspect shows the rest
-_HEADLINE_METRICS = ("latency_s", "total_tokens", "cost_usd")  # whose percentiles are shown where no margin says which matter
+_SHOWN_TOGETHER = 4  # arms side by side in one table, as a terminal has room for
+_LONGEST_EXAMPLE = 240  # characters of an example; inspect shows all of it
+_HEADLINE_METRICS = ("latency_s", "total_tokens", "cost_usd")  # percentiles to show where no metric has a margin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One entry: the same thing from its fullest form to its shortest, the footnotes it needs, what it means."""
+    """One entry of a table: its text from the fullest form to the shortest, its footnotes and its tone."""
 
     forms: tuple[str, ...]
     notes: tuple[str, ...] = ()
@@ -30,12 +33,13 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A heading; numbers stand on the right.
+    """A heading. Numbers are aligned to the right.
 
-    Where room is short, the text of a column that ``wraps`` is broken over lines, a heading that ``is_name`` is cut (it stands
-    in full elsewhere), and the cells of one ``group`` of columns change to shorter forms together; elsewhere each cell keeps
-    the fullest form that fits its column. On a terminal a column of sentences stands ``below`` its row, over the whole width:
-    whole where it ``wraps``, else the beginning of it.
+    Where room is short, a column that ``wraps`` breaks its text over lines, and a heading that
+    ``is_name`` is cut. The cells of one ``group`` of columns change to shorter forms together.
+    Other cells keep the fullest form that fits their column. On a terminal a column of sentences is
+    shown ``below`` its row, over the whole width. It is shown whole where it ``wraps``, otherwise
+    its beginning.
     """
 
     title: str
@@ -48,7 +52,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A table with what must be read beside it."""
+    """A table with the remarks that must be read with it."""
 
     title: str
     columns: tuple[Column, ...]
@@ -56,16 +60,20 @@ class Table:
     remarks: tuple[str, ...] = ()
 
 
-_LEADS = (  # two lines of eighty columns: what a verdict of these is worth, and why it may seem to contradict its interval
-    f"Not planned: leads for the next run, not results; p adjusted among them, significant below {EXPLORATORY_RATE:.2f}, "
-    "so the interval of a verdict may include no change."
+_LEADS = (
+    f"You set no margin for these metrics. Treat them as hints ({EXPLORATORY_RATE:.0%} level, adjusted, not 5%), "
+    "so an interval may include no change."
+)
+_LEADS_BY_CLASS = (
+    f"Results by class are hints ({EXPLORATORY_RATE:.0%} level, adjusted, not 5%), so an interval may include no change. "
+    "To confirm one, run a corpus of that class."
 )
 _JUDGEMENT = (Column(title="p"), Column(title="n"), Column(title="verdict", right=False))
 
 
 @dataclass(slots=True)
 class Footnotes:
-    """Numbers notes in the order they are met; the same note keeps its number."""
+    """Numbers for footnotes in order of appearance. The same note has the same number."""
 
     numbers: dict[str, int] = field(default_factory=dict)
 
@@ -74,34 +82,53 @@ class Footnotes:
         return tuple(self.numbers.setdefault(note, len(self.numbers) + 1) for note in notes)
 
 
+def cell(text: str) -> Cell:
+    """Return a cell that has one form and no footnote."""
+    return Cell(forms=(text,))
+
+
+def left(title: str, *, wraps: bool = False) -> Column:
+    """Return a column of text."""
+    return Column(title=title, right=False, wraps=wraps)
+
+
+def estimate_cell(estimate: Estimate | None, scale: figures.Scale, *, notes: tuple[str, ...] = ()) -> Cell:
+    """Return an estimate in its forms, with its warnings as footnotes; without an interval only its value."""
+    if estimate is None:
+        return cell(figures.MISSING)
+    forms = figures.estimate_forms(estimate, scale)
+    noted = tuple(dict.fromkeys((*notes, *estimate.warnings)))
+    return Cell(forms=forms[-1:] if noted and figures.NO_INTERVAL in forms[0] else forms, notes=noted)
+
+
 def outcomes(report: Report) -> Table:
-    """How the trials of every arm ended: what no latency or token number speaks for stands in the last column."""
+    """Return how the trials of every arm ended."""
     rows = []
     for arm in report.analysis.arms:
         share = f" ({figures.percentage(content.answered(arm) / arm.trials)})" if arm.trials else ""
         otherwise = ", ".join(f"{n} {name}" for name, n in arm.outcomes.items() if n and name != Outcome.ANSWERED)
-        rows.append((_text(arm.arm), _text(str(arm.trials)), _text(f"{content.answered(arm)}{share}"), _text(otherwise or "-")))
-    columns = (_left("arm"), Column(title="trials"), Column(title="answered"), _left("otherwise", wraps=True))
+        rows.append((cell(arm.arm), cell(str(arm.trials)), cell(f"{content.answered(arm)}{share}"), cell(otherwise or "-")))
+    columns = (left("arm"), Column(title="trials"), Column(title="answered"), left("not answered", wraps=True))
     return _table("Outcomes", columns, rows)
 
 
 def planned(report: Report, pair: tuple[str, str]) -> Table | None:
-    """One contrast over all queries on the metrics declared before the run, None where none was."""
+    """Return one contrast over all queries on the planned metrics, None without any."""
     found = [c for c in _tested(report, pair) if c.family == "primary"]
-    remark = f"p: adjusted for {len(found)} planned metrics ({report.analysis.correction})" if len(found) > 1 else ""
-    title = f"{pair[1]} against {pair[0]}, as planned ({content.scope(report)})"
+    remark = f"p is adjusted for {len(found)} planned metrics ({report.analysis.correction})." if len(found) > 1 else ""
+    title = f"{pair[1]} compared with {pair[0]}: planned metrics ({content.scope(report)})"
     return _contrast_table(report, found, title, remark) if found else None
 
 
 def exploratory(report: Report, pair: tuple[str, str]) -> Table | None:
-    """One contrast over all queries on the other metrics, None where there are none."""
+    """Return one contrast over all queries on the other metrics, None without any."""
     found = [c for c in _tested(report, pair) if c.family != "primary"]
-    title = f"{pair[1]} against {pair[0]}, exploratory ({content.scope(report)})"
+    title = f"{pair[1]} compared with {pair[0]}: other metrics ({content.scope(report)})"
     return _contrast_table(report, found, title, _LEADS) if found else None
 
 
 def by_stratum(report: Report, pair: tuple[str, str]) -> Table | None:
-    """Return the planned and the deciding metrics of one contrast per class of queries, None where there are none."""
+    """Return the planned and the deciding metrics of one contrast per class of queries, None without any."""
     planned = {c.metric for c in report.analysis.comparisons if c.family == "primary"}
     rows, shown_names = [], set[str]()
     for stratum in content.strata(report.analysis, pair):
@@ -109,17 +136,22 @@ def by_stratum(report: Report, pair: tuple[str, str]) -> Table | None:
         shown = planned.union(decision.DECIDING.get(label, ()))
         found = [c for c in content.comparisons(report.analysis, pair, stratum=stratum) if c.metric in shown]
         for at, comparison in enumerate(c for c in found if not content.structural(c)):
-            head = (_text("" if at else label), _text(comparison.metric))
+            head = (cell("" if at else label), cell(comparison.metric))
             shown_names.add(comparison.metric)
             judged = _judgement(comparison, advised=label in decision.STRATA)
             rows.append((*head, _effect(report, comparison), *judged))
-    columns = (_left("queries"), _left("metric"), Column(title="vs base"), *_JUDGEMENT)
+    columns = (left("queries"), left("metric"), Column(title="vs base"), *_JUDGEMENT)
     clock = open_share(report, pair, tuple(shown_names))
-    return _table(f"{pair[1]} against {pair[0]} by class of query", columns, rows, _LEADS, clock) if rows else None
+    return (
+        _table(f"{pair[1]} compared with {pair[0]} by class of query", columns, rows, _LEADS_BY_CLASS, clock) if rows else None
+    )
 
 
 def shown_only(report: Report) -> tuple[Table, ...]:
-    """Metrics that stand side by side and name no winner: structural ones with their reason, and those no contrast compares."""
+    """Return metrics that are shown and have no winner.
+
+    They are structural metrics, with the reason, and metrics that no contrast compares.
+    """
     analysis = report.analysis
     compared = {c.metric for c in analysis.comparisons if c.stratum == OVERALL and not content.structural(c)}
     names = [m.name for m in report.metrics if m.name not in compared]
@@ -133,13 +165,16 @@ def shown_only(report: Report) -> tuple[Table, ...]:
                 notes = (note for c in analysis.comparisons if c.metric == name for note in _why_shown(report, c))
                 rows.append((Cell(forms=(name,), notes=tuple(dict.fromkeys(notes))), *_means(report, name, summaries)))
         if rows:
-            columns = (_left("metric"), *(Column(title=arm.arm, is_name=True, group="arms") for arm in arms))
-            tables.append(_table("Shown, not compared (means)", columns, rows))
+            columns = (left("metric"), *(Column(title=arm.arm, is_name=True, group="arms") for arm in arms))
+            tables.append(_table("Metrics without a test (means)", columns, rows))
     return tuple(tables)
 
 
 def percentiles(report: Report) -> Table | None:
-    """Percentiles of the metrics that matter, one row an arm, each with the trials it speaks for out of all."""
+    """Return percentiles of the metrics that matter, one row per arm.
+
+    Each row has the number of trials with a value, out of all trials.
+    """
     planned = {c.metric for c in report.analysis.comparisons if c.family == "primary"} or set(_HEADLINE_METRICS)
     shown = [metric for metric in report.metrics if metric.name in planned and not figures.scale_of(metric).share]
     found = {m: [(arm.arm, arm.metrics[m.name]) for arm in report.analysis.arms if m.name in arm.metrics] for m in shown}
@@ -148,48 +183,52 @@ def percentiles(report: Report) -> Table | None:
     for metric, summaries in found.items():
         scale = figures.scale_of(metric, *(e.value for _, summary in summaries for e in summary.percentiles.values()))
         for at, (arm, summary) in enumerate(summaries):
-            head = (_text("" if at else metric.name), _text(arm), _text(f"{summary.n}/{summary.n + summary.missing}"))
-            rows.append((*head, *(_estimate(summary.percentiles.get(rank), scale) for rank in ranks)))
-    head_columns = (_left("metric"), _left("arm"), Column(title="trials"))
+            head = (cell("" if at else metric.name), cell(arm), cell(f"{summary.n}/{summary.n + summary.missing}"))
+            rows.append((*head, *(estimate_cell(summary.percentiles.get(rank), scale) for rank in ranks)))
+    head_columns = (left("metric"), left("arm"), Column(title="trials"))
     columns = (*head_columns, *(Column(title=f"p{rank}") for rank in ranks))
     clock = open_share(report, tuple(arm.arm for arm in report.analysis.arms), tuple(metric.name for metric in found))
     return _table("Percentiles", columns, rows, clock) if rows else None
 
 
 def learning(report: Report) -> Table | None:
-    """Return what memory does on every arm: how often a repeat was warm, and warm against cold; None where nothing learns."""
+    """Return what memory does on every arm: share of warm repeats, and warm compared with cold.
+
+    None where no arm learns.
+    """
     rows = []
     for learned in report.analysis.learning:
-        warm = _estimate(learned.warm, figures.Scale(factor=100.0, suffix="%", share=True, relative=False))
+        warm = estimate_cell(learned.warm, figures.Scale(factor=100.0, suffix="%", share=True, relative=False))
         for at, comparison in enumerate(learned.effects):
-            head = (_text("" if at else learned.arm), _text("") if at else warm, _text(comparison.metric))
+            head = (cell("" if at else learned.arm), cell("") if at else warm, cell(comparison.metric))
             rows.append((*head, _effect(report, comparison), *_judgement(comparison, advised=False)))
-    columns = (_left("arm"), Column(title="warm"), _left("metric"), Column(title="vs cold"), *_JUDGEMENT)
-    return _table("Repeats that reuse a kept plan (warm) against those that do not", columns, rows) if rows else None
+    columns = (left("arm"), Column(title="warm"), left("metric"), Column(title="vs cold"), *_JUDGEMENT)
+    return _table("Warm repeats (a stored plan is reused) compared with cold ones", columns, rows) if rows else None
 
 
 def costs(report: Report) -> Table | None:
-    """Return what every arm spent and what an answer came to, None where no trial has a cost."""
+    """Return what every arm spent and the cost of an answer, None where no trial has a cost."""
     metric = content.definition(report, "cost_usd")
     rows = []
     for cost in report.costs:
         notes = []
         if cost.fallback:
             share = figures.percentage(cost.fallback)
-            notes.append(f"the server priced {share} of {cost.arm}'s trials by its default: shown, not judged")
+            default = f"the server used its default price for {share} of {cost.arm}'s trials, so cost is not tested"
+            notes.append(f"{default}. Set prices in the experiment and compare list_cost_usd")
         if cost.unpriced:
-            notes.append(f"{cost.unpriced} trials of {cost.arm} have no cost and are counted as free")
+            notes.append(f"{cost.unpriced} trials of {cost.arm} have no cost and count as 0, so the total is too low")
         amounts = (cost.total_usd, cost.per_answer_usd, cost.per_right_answer_usd)
         shown = (figures.amount(value, figures.scale_of(metric, value)) for value in amounts)
-        rows.append((Cell(forms=(cost.arm,), notes=tuple(notes)), *map(_text, shown)))
-    columns = (_left("arm"), Column(title="spent"), Column(title="an answer"), Column(title="a right answer"))
-    remark = "Failed trials are paid for. A right answer passed all its checks, over the queries that have any."
+        rows.append((Cell(forms=(cost.arm,), notes=tuple(notes)), *map(cell, shown)))
+    columns = (left("arm"), Column(title="spent"), Column(title="per answer"), Column(title="per right answer"))
+    remark = "Costs include failed trials. A right answer passed every check; only queries with checks count for it."
     return _table("Cost", columns, rows, remark, _list_prices(report)) if rows else None
 
 
 def _list_prices(report: Report) -> str | None:
-    """Say which table priced which model in ``list_cost_usd``, None where no model is known."""
-    words = {"experiment": "at the experiment's prices", "server": "at the server's own prices", None: "at no price table"}
+    """Return which table priced which model in ``list_cost_usd``, None where no model is known."""
+    words = {"experiment": "at the experiment's prices", "server": "at the server's own prices", None: "without a price"}
     of_table: dict[str, dict[str, None]] = {}
     for priced in report.prices:
         of_table.setdefault(words.get(priced.by, f"at {priced.by}"), {})[priced.model] = None
@@ -202,58 +241,58 @@ def savings(report: Report) -> Table | None:
     metric = content.definition(report, "total_tokens")
     rows = [
         (
-            _text(saving.arm),
-            _text(saving.kind),
-            _text(figures.amount(float(saving.tokens), figures.scale_of(metric, float(saving.tokens)))),
-            _text(figures.MISSING if saving.share is None else figures.percentage(saving.share)),
-            _text(str(saving.count)),
-            _text(saving.recommendation),
-            _text("; ".join((*(f"e.g. {trial}" for trial in saving.examples[:1]), f"most on {', '.join(saving.queries)}"))),
+            cell(saving.arm),
+            cell(saving.kind),
+            cell(figures.amount(float(saving.tokens), figures.scale_of(metric, float(saving.tokens)))),
+            cell(figures.MISSING if saving.share is None else figures.percentage(saving.share)),
+            cell(str(saving.count)),
+            cell(saving.recommendation),
+            cell("; ".join((*(f"e.g. {trial}" for trial in saving.examples[:1]), f"most on {', '.join(saving.queries)}"))),
         )
         for saving in report.savings
     ]
     counts = (Column(title="tokens"), Column(title="share"), Column(title="trials"))
-    columns = (_left("arm"), _left("issue"), *counts, _below("what to change", wraps=True), _below("where"))
-    remark = "Estimated by the detectors; two issues may count the same tokens, so they rank and do not add up."
-    return _table("What to change, by the tokens it could save", columns, rows, remark) if rows else None
+    columns = (left("arm"), left("issue"), *counts, _below("what to change", wraps=True), _below("where"))
+    remark = "These savings are estimates and overlap: use their order, do not add them."
+    return _table("What to change, most tokens first", columns, rows, remark) if rows else None
 
 
 def issues(report: Report) -> Table | None:
-    """Return what the detectors found, the most frequent first as the report has it, None where they found nothing."""
+    """Return what the detectors found, in the order of the report, None where they found nothing."""
     rows = [
         (
-            _text(issue.kind),
-            _text(issue.severity),
-            _text(str(issue.count)),
-            _text(figures.MISSING if issue.share is None else figures.percentage(issue.share)),
-            _text(issue.recommendation),
-            _text(_example(issue.seen, *filter(None, [issue.trial]))),
+            cell(issue.kind),
+            cell(issue.severity),
+            cell(str(issue.count)),
+            cell(figures.MISSING if issue.share is None else figures.percentage(issue.share)),
+            cell(issue.recommendation),
+            cell(_example(issue.seen, *filter(None, [issue.trial]))),
         )
         for issue in report.issues
     ]
     counts = (Column(title="trials"), Column(title="share"))
-    columns = (_left("issue"), _left("severity"), *counts, _below("what to do", wraps=True), _below("for example"))
-    look = f"One trial in full: uderia-bench inspect {content.typed(report.facts)} TRIAL"
+    columns = (left("issue"), left("severity"), *counts, _below("what to do", wraps=True), _below("for example"))
+    look = f"To see one trial: uderia-bench inspect {content.typed(report.facts)} TRIAL"
     return _table("Issues", columns, rows, look if any(issue.trial for issue in report.issues) else None) if rows else None
 
 
 def _example(seen: str, trial: str | None = None) -> str:
-    """Say what was seen, after the trial to look at: the name must stay whole, the rest may be cut."""
+    """Return what was seen, after the trial to look at. The text may be cut, the trial may not."""
     said = seen if len(seen) <= _LONGEST_EXAMPLE else f"{seen[: _LONGEST_EXAMPLE - 1]}…"
     return f"e.g. {trial}: {said}" if trial else said
 
 
 def gates(report: Report) -> Table | None:
-    """Return the gates with what was found, None where the experiment has none."""
+    """Return the gates with what was measured, None where the experiment has none."""
     rows = [
         (
             Cell(forms=("passed" if gate.passed else "MISSED",), tone=Tone.GOOD if gate.passed else Tone.BAD),
-            _text(gate.name),
-            _text(gate.detail),
+            cell(gate.name),
+            cell(gate.detail),
         )
         for gate in report.gates
     ]
-    columns = (_left("result"), _left("gate"), _below("found", wraps=True))
+    columns = (left("result"), left("gate"), _below("found", wraps=True))
     return _table("Gates", columns, rows) if rows else None
 
 
@@ -268,9 +307,9 @@ def _contrast_table(report: Report, found: list[Comparison], title: str, remark:
         summaries = [content.metric_summary(report.analysis, arm, comparison.metric) for arm in (baseline, candidate)]
         means = _means(report, comparison.metric, summaries)
         judged = _judgement(comparison, advised=comparison.family == "primary")
-        rows.append((_text(comparison.metric), *means, _effect(report, comparison), *judged))
+        rows.append((cell(comparison.metric), *means, _effect(report, comparison), *judged))
     columns = (
-        _left("metric"),
+        left("metric"),
         *(Column(title=head, is_name=True, group="arms") for head in _heads(baseline, candidate)),
         Column(title="vs base"),
         *_JUDGEMENT,
@@ -281,24 +320,31 @@ def _contrast_table(report: Report, found: list[Comparison], title: str, remark:
 
 
 def _heads(baseline: str, candidate: str) -> tuple[str, str]:
-    """Return what stands over the two columns: of one arm's two sides, ``OPTIM (run)``, the side; the title has the arm."""
+    """Return the headings of the two columns.
+
+    Two sides of one arm, such as ``OPTIM (run)``, have the side as heading, and the title has the
+    arm.
+    """
     first, second = (re.fullmatch(r"(.+) \((\w+)\)", arm) for arm in (baseline, candidate))
     return (first[2], second[2]) if first and second and first[1] == second[1] else (baseline, candidate)
 
 
 def _judgement(comparison: Comparison, *, advised: bool) -> tuple[Cell, ...]:
-    """Return p, n and verdict; ``advised``: an open verdict says what would settle it, which only a planned question needs."""
+    """Return p, n and verdict.
+
+    ``advised``: an undecided verdict gets a footnote on what would decide it.
+    """
     notes = comparison.warnings
     if advised and comparison.verdict is Verdict.INCONCLUSIVE and comparison.advice:
         notes = (*notes, comparison.advice)
     p = comparison.p if comparison.p_adjusted is None else comparison.p_adjusted
     n = comparison.n_queries if comparison.n_queries > 1 else comparison.n_pairs
     verdict = Cell(forms=content.verdict_words(comparison), notes=notes, tone=content.verdict_tone(comparison))
-    return (_text(figures.p_value(p)), _text(str(n)), verdict)
+    return (cell(figures.p_value(p)), cell(str(n)), verdict)
 
 
 def _silent(report: Report, arms: tuple[str, ...], metrics: tuple[str, ...]) -> str | None:
-    """Say how many trials the numbers do not speak for, and which metrics speak for them all the same."""
+    """Return how many trials have no value, and which metrics count them all the same."""
     summaries = [s for s in (content.arm_summary(report.analysis, arm) for arm in arms) if s is not None]
     silent = ((s.arm, s.trials - content.answered(s), s.trials) for s in summaries)
     missing = [f"{count} of {trials} on {arm}" for arm, count, trials in silent if count]
@@ -306,12 +352,12 @@ def _silent(report: Report, arms: tuple[str, ...], metrics: tuple[str, ...]) -> 
     speaking = [name for name, metric in known if metric is not None and not metric.needs_answer]
     if not missing or len(speaking) == len(metrics):
         return None
-    but = f", except in {', '.join(speaking)}" if speaking else ""
-    return f"Without the unanswered trials{but}: {', '.join(missing)}."
+    but = f" Counted in {', '.join(speaking)}." if speaking else ""
+    return f"Excludes trials without an answer: {', '.join(missing)}.{but}"
 
 
 def _why_shown(report: Report, comparison: Comparison) -> tuple[str, ...]:
-    """Give the reason why a metric is only shown, and the test it had where it had one."""
+    """Return why a metric is only shown, and its test where it had one."""
     if comparison.stratum != OVERALL or not content.structural(comparison):
         return ()
     metric = content.definition(report, comparison.metric)
@@ -319,22 +365,14 @@ def _why_shown(report: Report, comparison: Comparison) -> tuple[str, ...]:
     if comparison.p is None:
         return because
     effect = figures.effect_forms(comparison.effect, metric)[0]
-    tested = f"{comparison.candidate} against {comparison.baseline}: {effect}, p {figures.p_value(comparison.p)}"
+    tested = f"{comparison.candidate} compared with {comparison.baseline}: {effect}, p {figures.p_value(comparison.p)}"
     return (*because, tested)
 
 
 def _means(report: Report, metric: str, summaries: list[MetricSummary | None]) -> tuple[Cell, ...]:
     values = (s.mean.value for s in summaries if s is not None)
     scale = figures.scale_of(content.definition(report, metric), *values)
-    return tuple(_estimate(s.mean if s else None, scale, notes=s.warnings if s else ()) for s in summaries)
-
-
-def _estimate(estimate: Estimate | None, scale: figures.Scale, *, notes: tuple[str, ...] = ()) -> Cell:
-    if estimate is None:
-        return _text(figures.MISSING)
-    forms = figures.estimate_forms(estimate, scale)
-    noted = tuple(dict.fromkeys((*notes, *estimate.warnings)))
-    return Cell(forms=forms[-1:] if noted and figures.NO_INTERVAL in forms[0] else forms, notes=noted)
+    return tuple(estimate_cell(s.mean if s else None, scale, notes=s.warnings if s else ()) for s in summaries)
 
 
 def _effect(report: Report, comparison: Comparison) -> Cell:
@@ -343,20 +381,12 @@ def _effect(report: Report, comparison: Comparison) -> Cell:
 
 
 def _table(title: str, columns: tuple[Column, ...], rows: Sequence[tuple[Cell, ...]], *remarks: str | None) -> Table:
-    """Make a table; a footnote that every row would carry becomes a remark."""
+    """Make a table. A footnote that every row has becomes a remark."""
     noted = [{note for cell in row for note in cell.notes} for row in rows]
     common = set.intersection(*noted) if len(rows) > 1 else set()
     shared = tuple(dict.fromkeys(note for cell in rows[0] for note in cell.notes if note in common)) if rows else ()
     own = tuple(tuple(replace(cell, notes=tuple(n for n in cell.notes if n not in common)) for cell in row) for row in rows)
     return Table(title=title, columns=columns, rows=own, remarks=(*shared, *filter(None, remarks)))
-
-
-def _text(text: str) -> Cell:
-    return Cell(forms=(text,))
-
-
-def _left(title: str, *, wraps: bool = False) -> Column:
-    return Column(title=title, right=False, wraps=wraps)
 
 
 def _below(title: str, *, wraps: bool = False) -> Column:

@@ -14,29 +14,23 @@ from uderia_bench.printable import plain
 from uderia_bench.reading.metrics import BUILT_IN, Metric
 from uderia_bench.report import figures
 from uderia_bench.report.formats.layout import lay_out, wrapped
-from uderia_bench.report.tables import Cell, Column, Table
+from uderia_bench.report.tables import Cell, Column, Table, cell, left
 from uderia_bench.stats.estimate import Estimate
 from uderia_bench.stats.mean import cluster_mean
 from uderia_bench.trial import Outcome, Stage, Trial
 
-NOT_DECIDING = "Looking is not deciding: these numbers move until the run ends, and its report judges them as planned."
-
+NOT_DECIDING = "Preliminary: do not stop the run because of these numbers. The report tests them when the run ends."
 
 METRICS = tuple(metric for metric in BUILT_IN if metric.name in ("latency_s", "total_tokens", "cost_usd"))
 
-
 _LEVEL = 0.95
-
-
-_LAST = 5  # failures shown: the newest say what goes wrong now
-
-
-_RECENT = 50  # trials the rate is taken from: a server slows down, and the whole run's mean would not say so
+_LAST = 5  # newest failures shown
+_RECENT = 50  # newest trials that give the rate, so that a server that slows down is seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What one settled trial came to, without its payloads."""
+    """One settled trial without its payloads."""
 
     trial: Trial
     attempts: int
@@ -48,7 +42,10 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """A run at one moment; ``left`` counts what is still to be asked, or asked again."""
+    """A run at one moment.
+
+    ``left`` counts the trials that are still to be asked, or to be asked again.
+    """
 
     plan: tuple[Trial, ...]
     seen: tuple[Seen, ...]
@@ -62,19 +59,19 @@ class Look:
 
     @property
     def per_second(self) -> float | None:
-        """Trials settled a second over the last ``_RECENT``; None before two have."""
+        """Trials settled per second over the last ``_RECENT`` trials; None with fewer than two."""
         times = sorted(each.done_at for each in self.seen if each.done_at is not None)[-_RECENT:]
         took = (times[-1] - times[0]).total_seconds() if len(times) > 1 else 0.0
         return (len(times) - 1) / took if took > 0 else None
 
     @property
     def left_s(self) -> float | None:
-        """Seconds until the run is done at that rate; None where there is no rate, and of a run that was stopped."""
+        """Seconds until the run is finished at that rate; None without a rate, and for a stopped run."""
         return self.left / self.per_second if self.running and self.per_second is not None else None
 
     @property
     def last_failures(self) -> tuple[Seen, ...]:
-        """The newest trials that did not answer, the newest first."""
+        """The newest trials without an answer, the newest first."""
         failed = [each for each in self.seen if each.outcome is not Outcome.ANSWERED]
         earliest = datetime.min.replace(tzinfo=UTC)
         return tuple(sorted(failed, key=lambda each: each.done_at or earliest, reverse=True)[:_LAST])
@@ -89,24 +86,24 @@ class Look:
 
 
 def in_a_line(look: Look) -> str:
-    """Return a look as one line, for a log."""
+    """Return the state of the run as one line, for a log."""
     done = len(look.plan) - look.left
     ends = ", ".join(f"{count} {outcome.value.replace('_', ' ')}" for outcome, count in look.counts.most_common())
     return f"{done}/{len(look.plan)} trials ({ends or 'none settled yet'}){_pace(look)}"
 
 
 def in_full(look: Look, *, width: int) -> str:
-    """Return a look as text of at most ``width`` columns: how far, the arms so far, the last failures, the warning."""
-    lines = [*wrapped(in_a_line(look), width, rest="  "), "", *lay_out(_arms(look), width, lambda text, _: text)]
+    """Return the state of the run in lines of at most ``width`` columns."""
+    lines = [*wrapped(in_a_line(look), width, rest="  "), "", *lay_out(_arms(look), width)]
     failures = [_failure(each) for each in look.last_failures]
     if failures:
-        lines += ["", "Last without an answer"]
+        lines += ["", "Latest trials without an answer"]
         lines += [line for text in failures for line in wrapped(text, width, first="  ", rest="    ")]
     return "\n".join([*lines, "", *wrapped(NOT_DECIDING, width, rest="  ")])
 
 
 def as_dict(look: Look) -> dict[str, Any]:
-    """Return a look in the types of JSON."""
+    """Return the state of the run as JSON types."""
     return {
         "trials": len(look.plan),
         "left": look.left,
@@ -134,8 +131,8 @@ def _arms(look: Look) -> Table:
         share = figures.percentage(answers / len(ours)) if ours else figures.MISSING
         estimates = [look.estimate(arm, metric) for metric in METRICS]
         shown = (figures.estimate_forms(e, figures.scale_of(m, e.value)) for e, m in zip(estimates, METRICS, strict=True))
-        rows.append((_cell(arm), _cell(f"{len(ours)}/{planned}"), _cell(share), *(Cell(forms=forms) for forms in shown)))
-    heads = (Column(title="arm", right=False), Column(title="done"), Column(title="answered"))
+        rows.append((cell(arm), cell(f"{len(ours)}/{planned}"), cell(share), *(Cell(forms=forms) for forms in shown)))
+    heads = (left("arm"), Column(title="done"), Column(title="answered"))
     columns = (*heads, *(Column(title=metric.name) for metric in METRICS))
     return Table(title="", columns=columns, rows=tuple(rows))
 
@@ -149,7 +146,7 @@ def _failure(each: Seen) -> str:
 def _pace(look: Look) -> str:
     rate = "" if look.per_second is None else f", {look.per_second:.1f}/s"
     if look.left and not look.running:
-        return f"{rate}, stopped: 'uderia-bench resume' goes on"
+        return f"{rate}, stopped. Continue with 'uderia-bench resume'"
     return rate if not look.left or look.left_s is None else f"{rate}, about {_duration(look.left_s)} left"
 
 
@@ -168,7 +165,3 @@ def _arm_names(plan: Sequence[Trial]) -> tuple[str, ...]:
 
 def _numbers(estimate: Estimate) -> dict[str, float | int | None]:
     return {"value": estimate.value, "lo": estimate.lo, "hi": estimate.hi, "n": estimate.n}
-
-
-def _cell(text: str) -> Cell:
-    return Cell(forms=(text,))

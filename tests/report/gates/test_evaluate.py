@@ -45,14 +45,14 @@ def test_a_share_of_exactly_the_limit(text, passed):
     assert found.detail == "OPTIM: 99.0% (198 of 200)"
 
 
-def test_an_outcome_nobody_had_is_zero():
+def test_an_outcome_without_trials_is_zero():
     """No trial was misrouted: the share is 0, and that is known, not missing."""
     assert result("OPTIM.misrouted == 0", arms=[latency("OPTIM", 12.0, 19.5)]).passed
 
 
 @pytest.mark.parametrize("text", ["OPTIM.latency_s.p95 > 0s", "OPTIM.total_tokens.mean > 0", "IDEAT.answered >= 0%"])
 def test_what_was_not_measured_misses_the_gate(text):
-    """No percentile, no such metric, no such arm: a gate never passes for want of data."""
+    """No percentile, no such metric, no such arm: a gate does not pass because data are missing."""
     assert not result(text, arms=[latency("OPTIM", 12.0, None)]).passed
 
 
@@ -67,7 +67,7 @@ def test_a_cost_at_the_default_price_is_not_judged():
         arms = [arm("OPTIM", summary("cost_usd", 0.01, 0.001), summary("price_fallback", share, 0.01))]
         (found,) = evaluate([gate], report(arms=arms).analysis)
         assert found.passed is passed
-    assert "not judged: price_fallback in 25.0% of the trials" in found.detail
+    assert "not tested: price_fallback in 25.0% of the trials" in found.detail
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_without_a_margin_no_loss_is_allowed():
 def test_a_contrast_that_was_not_compared_misses():
     """An arm that was never reached has no verdict."""
     missed = result("OPTIM vs IDEAT: latency_s not worse")
-    assert (missed.passed, missed.detail) == (False, "not compared: one of the arms has no value")
+    assert (missed.passed, missed.detail) == (False, "not compared, because one of the arms has no value")
 
 
 def test_issues_are_counted_in_trials():
@@ -171,7 +171,7 @@ def test_nothing_may_be_worse():
 
 @pytest.mark.parametrize("text", ["vs baseline: nothing worse", "OPTIM vs baseline: latency_s not worse"])
 def test_without_a_baseline_a_gate_is_missed_and_says_why(text):
-    """The first night: a gate never passes for want of data."""
+    """The first night: a gate does not pass because data are missing."""
     missed = held(text, why="no run is found as main-nightly yet")
     assert (missed.passed, missed.detail) == (False, "no run is found as main-nightly yet")
 
@@ -181,6 +181,9 @@ def test_without_a_baseline_a_gate_is_missed_and_says_why(text):
     ["OPTIM vs baseline: nothing worse", "OPTIM vs baseline: latency_s not worse", "OPTIM vs baseline: cost_usd not worse"],
 )
 def test_an_arm_or_a_metric_that_the_baseline_has_not_misses_the_gate(text):
-    """OPTIM is new tonight, or nobody compared its cost."""
+    """OPTIM is new tonight, or its cost was not compared."""
     assert not held(text, SAME, arms=("IDEAT",)).passed
-    assert held("IDEAT vs baseline: cost_usd not worse", SAME).detail == "IDEAT: not compared: one of the arms has no value"
+    assert (
+        held("IDEAT vs baseline: cost_usd not worse", SAME).detail
+        == "IDEAT: not compared, because one of the arms has no value"
+    )

@@ -14,7 +14,7 @@ from uderia_bench.printable import plain
 from uderia_bench.reading.metrics.metric import Direction
 from uderia_bench.report import figures
 from uderia_bench.report.formats.layout import lay_out, wrapped
-from uderia_bench.report.tables import Cell, Column, Table
+from uderia_bench.report.tables import Cell, Column, Table, cell
 
 _BARS = "▁▂▃▄▅▆▇█"
 _UNCHANGED = "the manifests record no other change that night"
@@ -35,7 +35,7 @@ def in_full(history: History, *, width: int) -> str:
     if any(series.shifts for series in history.series):
         lines += wrapped(P_VALUES, width)
     for table in _tables(history):
-        lines += ["", *wrapped(table.title, width), *lay_out(table, width, lambda text, _: text)]
+        lines += ["", *wrapped(table.title, width), *lay_out(table, width)]
     return "\n".join(lines)
 
 
@@ -158,11 +158,11 @@ def _tables(history: History) -> Iterator[Table]:
         starts = {shift.at: shift.kind for shift in series.shifts}
         rows = tuple(
             (
-                _cell(f"{night.started_at:%Y-%m-%d}"),
-                _cell(night.run_id),
+                cell(f"{night.started_at:%Y-%m-%d}"),
+                cell(night.run_id),
                 Cell(forms=figures.estimate_forms(estimate, scale)),
-                _cell(str(estimate.n)),
-                _cell(starts.get(at, "")),
+                cell(str(estimate.n)),
+                cell(starts.get(at, "")),
             )
             for at, (night, estimate) in enumerate(zip(history.nights, estimates, strict=True))
         )
@@ -177,7 +177,3 @@ def _sparkline(values: list[float | None]) -> str:
     low, high = min(known), max(known)
     reach = (high - low) or 1.0
     return "".join(" " if v is None else _BARS[min(int((v - low) / reach * len(_BARS)), len(_BARS) - 1)] for v in values)
-
-
-def _cell(text: str) -> Cell:
-    return Cell(forms=(text,))

@@ -1,1 +1,1 @@
-"""A report as text, Markdown, JSON, JUnit or HTML: content in, one string out."""
+"""Formats of a report: text, Markdown, JSON, JUnit and HTML."""

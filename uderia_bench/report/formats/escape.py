@@ -1,8 +1,9 @@
-"""Make text that came from a server, a corpus or a plug-in harmless in Markdown. It shortens nothing."""
+"""Text from a server, a corpus or a plug-in as harmless Markdown."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from uderia_bench.printable import plain
 
@@ -11,7 +12,12 @@ _LOOSE_UNDERSCORE = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
 
 def markdown(text: str) -> str:
-    """Return the text as GitHub's Markdown shows it literally, on one line, also inside a table, pinging nobody."""
+    """Return the text on one line as GitHub's Markdown shows it literally, also in a table, without mentions."""
     escaped = _MARKDOWN_SPECIAL.sub(r"\\\1", plain(text))
     escaped = _LOOSE_UNDERSCORE.sub(r"\_", escaped)
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "@<!-- -->")
+
+
+def row(cells: Iterable[str]) -> str:
+    """Return a row of a Markdown table. The cells are Markdown already."""
+    return f"| {' | '.join(cells)} |"

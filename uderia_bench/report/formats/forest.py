@@ -1,6 +1,7 @@
-"""The effects of one contrast with their intervals, drawn with characters: a picture that every Markdown and terminal shows.
+"""Effects of one contrast with their intervals, drawn with characters.
 
-Why not Mermaid: its charts have no error bars, and an effect without its interval says too much. GitHub shows no inline images.
+Every Markdown viewer and every terminal shows this picture. Mermaid charts have no error bars, and
+GitHub shows no inline images.
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ from uderia_bench.report import content, figures
 from uderia_bench.report.content import Report
 from uderia_bench.report.formats.layout import cut
 
-_LABEL, _STRIP = 20, 45  # columns; the strip is odd so that "no difference" has one of its own
-_MOST = 12  # effects drawn: the planned ones come first, and the tables have the rest
+_LABEL, _STRIP = 20, 45  # columns; an odd strip has a middle column, for no difference
+_MOST = 12  # effects drawn, planned ones first; the tables have the rest
 _NO_EFFECT, _LINE, _POINT = "┊", "─", "●"
-_SMALLEST_SPAN = math.log(1.25)  # a strip shows at least a quarter up and down, so that noise does not look like an effect
+_SMALLEST_SPAN = math.log(1.25)  # at least a quarter up and down, so that noise looks small
 
 
 def forest(report: Report, pair: tuple[str, str]) -> Iterator[str]:
-    """Yield the lines: an axis, then one line a tested ratio over all queries; nothing where there is none with an interval.
+    """Yield an axis, then one line per tested ratio over all queries; nothing where no ratio has an interval.
 
-    The axis is logarithmic, so that half and double are as far from no difference.
+    The axis is logarithmic, so that half and double are equally far from no difference.
     """
     found = [c for c in content.comparisons(report.analysis, pair) if not content.structural(c) and _ends(c) is not None]
     found.sort(key=lambda c: c.family != "primary")
@@ -41,7 +42,7 @@ def forest(report: Report, pair: tuple[str, str]) -> Iterator[str]:
 
 
 def _ends(comparison: Comparison) -> tuple[float, float, float] | None:
-    """Return the logarithms of a ratio and the ends of its interval; None where it is no ratio or an end is not there."""
+    """Return the logarithms of a ratio and of both ends of its interval; None for a difference or an open interval."""
     effect = comparison.effect
     ends = [figures.finite(each) for each in (effect.value, effect.lo, effect.hi)]
     known = [math.log(each) for each in ends if each is not None and each > 0]
@@ -49,7 +50,7 @@ def _ends(comparison: Comparison) -> tuple[float, float, float] | None:
 
 
 def _axis(span: float) -> str:
-    """Return what stands at the ends and in the middle of the axis."""
+    """Return the labels at both ends and in the middle of the axis."""
     left, right = (figures.multiple(math.exp(end)) for end in (-span, span))
     middle = "same"
     start = _STRIP // 2 - len(middle) // 2

@@ -1,7 +1,7 @@
-"""The report as JUnit XML, which CI systems show: one case a gate, one a planned comparison, the run as properties.
+"""The report as JUnit XML, which CI systems show.
 
-A missed gate is a failure and an invalid comparison an error, as the exit code has them; an undecided comparison is skipped
-with what would settle it; a verdict by itself, even ``worse``, fails nothing (docs/reference/exit-codes.md, "Exit codes").
+A missed gate is a failure and an invalid comparison an error, as for the exit code. An undecided
+comparison is skipped, with what would decide it. A verdict alone fails nothing, even ``worse``.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from uderia_bench.report import content, figures
 from uderia_bench.report.about import about
 from uderia_bench.report.content import GateResult, Report
 from uderia_bench.report.headline import headline
-
-_ROOM = 1000  # columns: XML has no reason to get the shorter wording
 
 
 def to_junit(report: Report) -> str:
@@ -41,7 +39,7 @@ def _suite(root: Element, report: Report, name: str, cases: list[Element]) -> No
         if facts.ended_at is not None:
             suite.set("time", f"{(facts.ended_at - facts.started_at).total_seconds():.3f}")
     properties = SubElement(suite, "properties")
-    said = (*(("verdict", line) for line in headline(report, width=_ROOM)), *about(report))
+    said = (*(("verdict", str(line)) for line in headline(report)), *about(report))
     for label, text in said:
         SubElement(properties, "property", name=label, value=plain(text))
     suite.extend(cases)
@@ -58,14 +56,16 @@ def _gate(gate: GateResult) -> Element:
 
 def _comparison(report: Report, found: Comparison) -> Element:
     case = Element(
-        "testcase", classname=plain(f"{found.candidate} against {found.baseline}"), name=plain(found.metric)
+        "testcase", classname=plain(f"{found.candidate} compared with {found.baseline}"), name=plain(found.metric)
     )  # fmt: skip
     effect = figures.effect_forms(found.effect, content.definition(report, found.metric))[0]
     said = plain("; ".join((f"{found.verdict}: {effect}", *found.warnings)))
     if found.verdict is Verdict.INVALID:
         SubElement(case, "error", message=said)
     elif found.verdict is Verdict.INCONCLUSIVE:
-        SubElement(case, "skipped", message=plain(f"undecided: {effect}; {found.advice or 'no advice'}"))
+        SubElement(
+            case, "skipped", message=plain(f"undecided: {effect}; {found.advice}" if found.advice else f"undecided: {effect}")
+        )
     else:
         SubElement(case, "system-out").text = said
     return case

@@ -1,4 +1,7 @@
-"""Fit a neutral table into a fixed number of columns: shorter forms, then wrapping, then cutting names. Lines out."""
+"""A table as lines of a fixed width.
+
+Cells take shorter forms first, then texts wrap, then names are cut.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,9 @@ from uderia_bench.report.content import Tone
 from uderia_bench.report.tables import Column, Footnotes, Table
 
 _GAP = 2
-_BELOW = "  "  # before a sentence that stands below its row
-_EXAMPLE_LINES = 2  # of a sentence that may be cut: a trial's name and enough of what was seen to recognise it
-_LEAST = 4  # a column narrower than this says nothing
+_BELOW = "  "  # indent of a sentence below its row
+_EXAMPLE_LINES = 2  # of an example: the trial and enough to recognise the issue
+_LEAST = 4  # columns: the narrowest readable column
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 Paint = Callable[[str, Tone], str]
@@ -34,17 +37,17 @@ def cut(text: str, width: int) -> str:
 
 
 def wrapped(text: str, width: int, *, first: str = "", rest: str = "") -> list[str]:
-    """Break a paragraph into lines of at most ``width`` columns; the text is made harmless, the prefixes are ours."""
+    """Break a paragraph into lines of at most ``width`` columns, with control characters written out."""
     clean = plain(text)
-    for columns in (width, max(width // 2, len(rest) + _LEAST)):  # the second: characters that are two columns wide
+    for columns in (width, max(width // 2, len(rest) + _LEAST)):  # second: for characters two columns wide
         lines = textwrap.wrap(clean, columns, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
         if all(cell_len(line) <= width for line in lines):
             break
     return lines or [first.rstrip()]
 
 
-def lay_out(table: Table, width: int, paint: Paint) -> list[str]:
-    """Return the table's lines: headings, rows, numbered footnotes, remarks; none is wider than ``width``."""
+def lay_out(table: Table, width: int, paint: Paint | None = None) -> list[str]:
+    """Return the table's lines, none wider than ``width``: headings, rows, footnotes, remarks."""
     notes = Footnotes()
     grid, sentences = _split(table)
     marks = [[notes.marks(cell.notes) for cell in row] for row in grid.rows]
@@ -62,7 +65,10 @@ def lay_out(table: Table, width: int, paint: Paint) -> list[str]:
 
 
 def _paragraph(text: str, width: int, *, most: int | None) -> list[str]:
-    """Break a sentence that stands below its row into lines, the last of ``most`` with an ellipsis where more would follow."""
+    """Break a sentence below its row into lines.
+
+    The last of ``most`` lines ends in an ellipsis if text is left.
+    """
     lines = wrapped(text, width, first=_BELOW, rest=_BELOW)
     if most is None or len(lines) <= most:
         return lines
@@ -70,7 +76,7 @@ def _paragraph(text: str, width: int, *, most: int | None) -> list[str]:
 
 
 def _split(table: Table) -> tuple[Table, list[list[tuple[str, bool]]]]:
-    """Part a table into what stands side by side and, for each row, the sentences below it with whether they may wrap."""
+    """Separate the columns side by side from the sentences below each row, with whether these wrap."""
     beside = [at for at, column in enumerate(table.columns) if not column.below]
     below = [at for at, column in enumerate(table.columns) if column.below]
     rows = tuple(tuple(row[at] for at in beside) for row in table.rows)
@@ -79,7 +85,7 @@ def _split(table: Table) -> tuple[Table, list[list[tuple[str, bool]]]]:
 
 
 def _fitted(table: Table, marks: list[list[tuple[int, ...]]], width: int) -> tuple[list[list[str]], list[int]]:
-    """Choose a form for every column: shorten no more than it takes to fit, and squeeze what still does not."""
+    """Choose a form for each column, no shorter than necessary, and narrow columns that still do not fit."""
     columns = table.columns
     room = width - _GAP * (len(columns) - 1)
     wordings = [_wordings(table, marks, at) for at in range(len(columns))]
@@ -111,7 +117,7 @@ def _fitted(table: Table, marks: list[list[tuple[int, ...]]], width: int) -> tup
 
 
 def _wordings(table: Table, marks: list[list[tuple[int, ...]]], at: int) -> list[list[str]]:
-    """Return one column's texts at every level of brevity."""
+    """Return one column's texts, from the fullest form to the shortest."""
     cells = [row[at] for row in table.rows]
     depth = max((len(cell.forms) for cell in cells), default=1)
     levels = [[plain(cell.forms[min(level, len(cell.forms) - 1)]) for cell in cells] for level in range(depth)]
@@ -119,7 +125,10 @@ def _wordings(table: Table, marks: list[list[tuple[int, ...]]], at: int) -> list
 
 
 def _needed(column: Column, texts: list[str]) -> int:
-    """Return the columns a column needs; a heading that is a name may be cut, one that is a word of ours may not."""
+    """Return the width a column needs.
+
+    A heading that is a name may be cut, other headings may not.
+    """
     body = max(map(cell_len, texts), default=0)
     return max(body, _LEAST) if column.is_name else max(body, cell_len(column.title))
 
@@ -129,7 +138,7 @@ def _with_marks(text: str, numbers: tuple[int, ...]) -> str:
 
 
 def _squeezed(columns: Sequence[Column], needed: list[int], room: int) -> list[int]:
-    """Give names in headings the room there is; where there is none, narrow what wraps first, then names, then numbers."""
+    """Narrow columns until they fit: first those that wrap, then names, then numbers."""
     fitted = list(needed)
     for at, column in enumerate(columns):
         wanted = max(fitted[at], cell_len(plain(column.title)))
@@ -143,8 +152,13 @@ def _squeezed(columns: Sequence[Column], needed: list[int], room: int) -> list[i
     return fitted
 
 
-def _row(texts: list[str], tones: Sequence[Tone], columns: Sequence[Column], widths: list[int], paint: Paint) -> list[str]:
-    """Lay one row out; a cell that wraps continues below itself, with the other columns empty."""
+def _row(
+    texts: list[str], tones: Sequence[Tone], columns: Sequence[Column], widths: list[int], paint: Paint | None
+) -> list[str]:
+    """Lay one row out.
+
+    A cell that wraps continues on the next line, where the other columns are empty.
+    """
     broken = [
         wrapped(text, w) if column.wraps else [cut(text, w)] for text, column, w in zip(texts, columns, widths, strict=True)
     ]

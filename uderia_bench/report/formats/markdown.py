@@ -1,4 +1,4 @@
-"""The report as Markdown for a pull request: the same headline, tables and notes as on the terminal, everything escaped."""
+"""The report as Markdown for a pull request, with all names escaped."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from uderia_bench.report import content
 from uderia_bench.report.about import about, method
 from uderia_bench.report.closing import closing
 from uderia_bench.report.content import Report, Tone
-from uderia_bench.report.formats import mermaid
-from uderia_bench.report.formats.escape import markdown
+from uderia_bench.report.formats.escape import markdown, row
 from uderia_bench.report.formats.forest import forest
 from uderia_bench.report.headline import headline
 from uderia_bench.report.sections import lists, tables_of
 from uderia_bench.report.tables import Cell, Column, Footnotes, Table
 
 LONGEST = 60_000  # bytes: GitHub takes 65,536 characters as a comment
-_RESERVED = 1_000  # bytes of the line that names what was left out
-_NAMED = 5  # sections named in it
-_WIDTH = 120  # characters of a headline: GitHub wraps, so there is room for the fuller wording
+_RESERVED = 1_000  # bytes kept for the line that names the sections left out
+_NAMED = 5  # sections named in that line
 _STRONG = frozenset({Tone.GOOD, Tone.BAD, Tone.DOUBTFUL})
 
 
 def to_markdown(report: Report) -> str:
-    """Return the report in GitHub's Markdown; nothing that a server or a corpus said can format, link or ping.
+    """Return the report in GitHub's Markdown.
 
-    It stays under ``LONGEST`` bytes: sections that do not fit are left out, and named.
+    Text from a server or corpus cannot format, link or mention.
+
+    The result has at most ``LONGEST`` bytes. Sections that do not fit are left out and named.
     """
     parts, end = [_text(_opening(report))], _text(_ending(report))
     room = LONGEST - _RESERVED - _size(parts[0]) - _size(end)
@@ -39,15 +39,14 @@ def to_markdown(report: Report) -> str:
             left_out.append(title)
     if left_out:
         named = ", ".join(left_out[:_NAMED]) + (f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else "")
-        parts.append(_text(("", f"_Left out for length: {markdown(named)}. report.html has them._")))
+        parts.append(_text(("", f"_Not shown because of the length limit: {markdown(named)}. See report.html._")))
     return "".join((*parts, end))
 
 
 def _opening(report: Report) -> Iterator[str]:
     yield f"## {markdown(report.facts.experiment)}"
     yield ""
-    for line in headline(report, width=_WIDTH):
-        yield f"> **{markdown(line)}**  "
+    yield from (f"> **{markdown(str(line))}**  " for line in headline(report))
     yield ""
     yield from (f"- {label}: {markdown(text)}" for label, text in about(report))
 
@@ -61,14 +60,11 @@ def _sections(report: Report) -> Iterator[tuple[str, Iterable[str]]]:
 
 
 def _pictures(report: Report) -> Iterator[tuple[str, Iterable[str]]]:
-    """Yield what is seen before it is read: every contrast's effects, then latencies and tokens; nothing without numbers."""
+    """Yield the effects of each contrast, drawn with characters."""
     for pair in content.contrasts(report.analysis):
         if lines := tuple(forest(report, pair)):
-            title = f"{pair[1]} against {pair[0]} at a glance"
+            title = f"{pair[1]} compared with {pair[0]}, drawn"
             yield title, ("", f"### {markdown(title)}", "", "```text", *(line.replace("`", "'") for line in lines), "```")
-    for title, chart in (("Latency", mermaid.latencies(report)), ("Tokens", mermaid.tokens(report))):
-        if lines := tuple(chart):
-            yield title, ("", *lines)
 
 
 def _ending(report: Report) -> Iterator[str]:
@@ -96,10 +92,10 @@ def _table(table: Table) -> Iterator[str]:
     notes = Footnotes()
     yield f"### {markdown(table.title)}"
     yield ""
-    yield _row(markdown(column.title) for column in table.columns)
-    yield _row("---:" if column.right else "---" for column in table.columns)
-    for row in table.rows:
-        yield _row(_cells(row, table.columns, notes))
+    yield row(markdown(column.title) for column in table.columns)
+    yield row("---:" if column.right else "---" for column in table.columns)
+    for cells in table.rows:
+        yield row(_cells(cells, table.columns, notes))
     remarks = [f"<sup>{number}</sup> {markdown(note)}" for note, number in notes.numbers.items()]
     remarks += [markdown(remark) for remark in table.remarks]
     if remarks:
@@ -107,14 +103,10 @@ def _table(table: Table) -> Iterator[str]:
         yield "<br>\n".join(remarks)
 
 
-def _cells(row: Sequence[Cell], columns: Sequence[Column], notes: Footnotes) -> Iterator[str]:
-    for cell, column in zip(row, columns, strict=True):
+def _cells(cells: Sequence[Cell], columns: Sequence[Column], notes: Footnotes) -> Iterator[str]:
+    for cell, column in zip(cells, columns, strict=True):
         text = markdown(cell.forms[0])
         if cell.tone in _STRONG and not column.right:
             text = f"**{text}**"
         marks = ",".join(map(str, notes.marks(cell.notes)))
         yield f"{text} <sup>{marks}</sup>" if marks else text
-
-
-def _row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"

@@ -1,4 +1,4 @@
-"""The report for a terminal: eighty columns, the decision first, tables as benchstat prints them. It prints nothing itself."""
+"""The report for a terminal: 80 columns, the decision first and last."""
 
 from __future__ import annotations
 
@@ -16,33 +16,34 @@ from uderia_bench.report.sections import decisive_tables_of, lists, tables_of
 _RESET = "\x1b[0m"
 _BOLD = "\x1b[1m"
 _CODES = {Tone.GOOD: "\x1b[32m", Tone.BAD: "\x1b[31m", Tone.DOUBTFUL: "\x1b[33m"}
-_BRIEF_LISTS = frozenset({"Winners", "Judge", "Warnings", "Files"})
-_THE_REST = "uderia-bench report {run}: what to change, classes of query, percentiles, more metrics, how to read it"
+_BRIEF_LISTS = frozenset({"Winners", "Answers", "Judge", "Warnings", "Files"})
+_MORE = "'uderia-bench report {run}' shows what to change, percentiles, every metric, and how to read them"
 _LABEL = 10  # columns of the labels of the run's facts
 
 
 def to_text(report: Report, width: int = 80, *, colour: bool = False, brief: bool = False, leaving: bool = False) -> str:
-    """Return the report in lines of at most ``width`` columns; colours only where asked for, no control character from data.
+    """Return the report in lines of at most ``width`` columns.
 
-    ``brief`` is what fits a screen or two: the decision and what it rests on, and where the rest is. ``leaving`` is for the
-    command that leaves with the code of the last line.
+    ``colour`` adds terminal colours. Control characters in data are written out. ``brief`` keeps
+    the decision, the tables it rests on and the warnings, and names the command for the rest.
+    ``leaving`` is for the command that exits with the code in the closing line.
     """
     return "\n".join(_lines(report, width, colour=colour, brief=brief, leaving=leaving)) + "\n"
 
 
 def _lines(report: Report, width: int, *, colour: bool, brief: bool, leaving: bool) -> Iterator[str]:
-    for line in headline(report, width=width):
-        yield from _bold(wrapped(line, width, rest="  "), on=colour)
-    yield ""
+    decided = [line for each in headline(report) for line in _bold(wrapped(str(each), width, rest="  "), on=colour)]
+    if not brief:
+        yield from (*decided, "")
     for label, text in about(report):
         yield from wrapped(text, width, first=f"{label:<{_LABEL}}", rest=" " * _LABEL)
     for table in decisive_tables_of(report) if brief else tables_of(report):
         yield ""
         yield from _bold(wrapped(table.title, width), on=colour)
-        yield from lay_out(table, width, _coloured if colour else _uncoloured)
+        yield from lay_out(table, width, _coloured if colour else None)
     told = [(title, items) for title, items in lists(report) if not brief or title in _BRIEF_LISTS]
-    last_words = _THE_REST.format(run=plain(content.typed(report.facts))) if brief else None
-    for title, items in (*told, ("The rest", (last_words,)) if last_words else ("How to read this", method(report))):
+    more = ("More", (_MORE.format(run=plain(content.typed(report.facts))),)) if brief else ("How to read this", method(report))
+    for title, items in (*told, more):
         yield ""
         yield from _bold([title], on=colour)
         for item in items:
@@ -50,6 +51,7 @@ def _lines(report: Report, width: int, *, colour: bool, brief: bool, leaving: bo
     if last := closing(report, leaving=leaving):
         yield ""
         yield from _bold(wrapped(last, width, rest="  "), on=colour)
+    yield from ("", *decided)
 
 
 def _bold(lines: Iterable[str], *, on: bool) -> Iterator[str]:
@@ -58,7 +60,3 @@ def _bold(lines: Iterable[str], *, on: bool) -> Iterator[str]:
 
 def _coloured(text: str, tone: Tone) -> str:
     return f"{_CODES[tone]}{text}{_RESET}" if text and tone in _CODES else text
-
-
-def _uncoloured(text: str, _: Tone) -> str:
-    return text

@@ -1,4 +1,4 @@
-"""Gates: what a run must keep to, written in the experiment, judged by the report's own numbers.
+"""Gates: conditions that a run must meet, written in the experiment.
 
 ::
 
@@ -6,12 +6,12 @@
     OPTIM.answered >= 99%                       a share of the trials, by outcome
     OPTIM vs IDEAT: total_tokens not worse      the verdict of a planned contrast, over all queries
     OPTIM vs IDEAT: latency_s surely not worse  the whole interval inside the margin
-    issues.recursion == 0                       how many trials a detector found something in
-    OPTIM vs baseline: latency_s not worse      an arm, or without one every arm, against its namesake in the baseline run
-    vs baseline: nothing worse                  no verdict over all queries on any metric
+    issues.recursion == 0                       number of trials with this kind of issue
+    OPTIM vs baseline: latency_s not worse      an arm (or every arm) against the same arm in the baseline run
+    vs baseline: nothing worse                  no verdict over all queries is worse, on any metric
 
-``grammar`` reads a gate and points into it where it is wrong; ``judging`` holds it against an analysis. Neither decides an exit
-code: the report's standing does.
+``grammar`` reads a gate and points to a mistake in it. ``evaluate`` compares it with the analysis.
+The exit code comes from the standing of the report.
 """
 
 from uderia_bench.report.gates.evaluate import evaluate, nothing_worse

@@ -1,8 +1,9 @@
-"""Hold gates against what a run was found to be. One rule: what a gate needs and the run does not have is a gate missed.
+"""Evaluate gates against the analysis of a run. A gate whose number is missing is missed.
 
-An absolute gate reads the point estimate, as k6 does: it asks what happened, not what is certain. A contrast's gate reads the
-verdict, which has its certainty inside: ``not worse`` is missed only where the candidate was shown to be worse. A gate against
-the baseline run reads the verdict on an arm against its namesake there, by the same rules.
+A gate on a number reads the point estimate, as k6 does: it asks what happened. A gate on a contrast
+reads the verdict, which includes the uncertainty: ``not worse`` is missed only if the candidate was
+shown to be worse. A gate against a baseline run reads the verdict on an arm against the same arm in
+that run.
 """
 
 from __future__ import annotations
@@ -31,19 +32,19 @@ _NO_VERDICT = (Verdict.INVALID, Verdict.STRUCTURAL)
 def evaluate(
     gates: Iterable[Gate], analysis: Analysis, issues: Sequence[IssueSummary] = (), against: Against | None = None
 ) -> tuple[GateResult, ...]:
-    """Return what became of every gate, in their order; ``detail`` says what was found, in a reader's words."""
-    return tuple(_judge(gate, analysis, issues, against or Against(why="there is no baseline")) for gate in gates)
+    """Return the result of every gate, in their order."""
+    return tuple(_judge(gate, analysis, issues, against or Against(why="there is no baseline run")) for gate in gates)
 
 
 def nothing_worse(text: str, analysis: Analysis, candidates: Collection[str]) -> GateResult:
-    """Judge that no verdict over all queries on any of the candidates is ``worse``, structural ones apart."""
+    """Evaluate that no tested verdict over all queries on a candidate is ``worse``."""
     worse: dict[str, list[str]] = {}
     for found in analysis.comparisons:
         judged = found.stratum == content.OVERALL and not content.structural(found)
         if judged and found.candidate in candidates and found.verdict is Verdict.WORSE:
             worse.setdefault(found.candidate, []).append(found.metric)
     named = "; ".join(f"{', '.join(metrics)} of {candidate}" for candidate, metrics in worse.items())
-    return GateResult(name=text, passed=not worse, detail=f"worse: {named}" if worse else "none is worse")
+    return GateResult(name=text, passed=not worse, detail=f"worse: {named}" if worse else "no metric is worse")
 
 
 def _judge(gate: Gate, analysis: Analysis, issues: Sequence[IssueSummary], against: Against) -> GateResult:
@@ -60,7 +61,7 @@ def _judge(gate: Gate, analysis: Analysis, issues: Sequence[IssueSummary], again
 
 
 def _on_arms(gate: MetricGate | OutcomeGate, analysis: Analysis) -> GateResult:
-    """Judge one number on the gate's arm, or on every arm: then each must pass."""
+    """Evaluate one number on the gate's arm. Without an arm, every arm must pass."""
     arms = [arm for arm in analysis.arms if gate.arm in (None, arm.arm)]
     if not arms:
         return GateResult(name=gate.text, passed=False, detail=f"{gate.arm or 'no arm'}: no measured trial")
@@ -78,12 +79,12 @@ def _metric(gate: MetricGate, arm: ArmSummary) -> tuple[bool, str]:
     estimate = None if summary is None else summary.mean if percentile is None else summary.percentiles.get(percentile)
     value = None if estimate is None else figures.finite(estimate.value)
     if estimate is None or value is None:
-        return False, "no value"
+        return False, "no value was measured"
     said = figures.estimate_forms(estimate, figures.scale_of(gate.metric, value))[0].removesuffix(f" {figures.NO_INTERVAL}")
     unless = None if gate.metric.judged_unless is None else arm.metrics.get(gate.metric.judged_unless)
     if unless is not None and unless.mean.value:
         share = figures.percentage(unless.mean.value)
-        return False, f"{said}, not judged: {gate.metric.judged_unless} in {share} of the trials"
+        return False, f"{said}, not tested: {gate.metric.judged_unless} in {share} of the trials"
     return OPERATORS[gate.operator](value, gate.limit), said
 
 
@@ -96,12 +97,15 @@ def _outcome(gate: OutcomeGate, arm: ArmSummary) -> tuple[bool, str]:
 
 
 def _on_baseline(gate: BaselineGate, against: Against) -> GateResult:
-    """Judge one arm against its namesake in the baseline, or every arm of the run that has one: then each must pass."""
+    """Evaluate one arm against the same arm in the baseline.
+
+    Without an arm, every common arm must pass.
+    """
     if against.analysis is None:
         return GateResult(name=gate.text, passed=False, detail=against.why)
     arms = [arm for arm in against.arms if gate.arm in (None, arm)]
     if not arms:
-        return GateResult(name=gate.text, passed=False, detail=f"{gate.arm or 'no arm'}: not in the baseline")
+        return GateResult(name=gate.text, passed=False, detail=f"{gate.arm or 'no arm'}: not in the baseline run")
     if gate.metric is None:
         return nothing_worse(gate.text, against.analysis, {against.arms[arm][1] for arm in arms})
     compared = {(c.metric, c.baseline, c.candidate): c for c in against.analysis.comparisons if c.stratum == content.OVERALL}
@@ -114,10 +118,10 @@ def _on_baseline(gate: BaselineGate, against: Against) -> GateResult:
 
 
 def _verdict(gate: ContrastGate | BaselineGate, found: Comparison | None, analysis: Analysis) -> tuple[bool, str]:
-    """Hold what a gate asks of a verdict against the comparison it speaks of; returns whether it passed, and what was found."""
+    """Return whether a comparison has the verdict that a gate asks for, and what was measured."""
     metric = gate.metric
     if found is None or metric is None or found.effect.value is None:
-        return False, "not compared: one of the arms has no value"
+        return False, "not compared, because one of the arms has no value"
     said = f"{figures.effect_forms(found.effect, metric)[0]}, {found.verdict}"
     if found.verdict in _NO_VERDICT:
         return False, said + "".join(f" ({warning})" for warning in found.warnings[:1])
@@ -130,7 +134,7 @@ def _verdict(gate: ContrastGate | BaselineGate, found: Comparison | None, analys
 
 
 def _comparison(gate: ContrastGate, analysis: Analysis) -> Comparison | None:
-    """Return the planned comparison over all queries as seen by the gate's candidate, whichever way round it was planned."""
+    """Return the planned comparison over all queries with the gate's candidate as candidate."""
     sides = {gate.baseline, gate.candidate}
     for found in analysis.comparisons:
         if found.metric == gate.metric.name and found.stratum == content.OVERALL and {found.baseline, found.candidate} == sides:
@@ -139,10 +143,11 @@ def _comparison(gate: ContrastGate, analysis: Analysis) -> Comparison | None:
 
 
 def _surely_not_worse(found: Comparison, metric: Metric, baseline: float | None) -> bool:
-    """Whether the bad end of the interval lies inside the margin (no margin: no loss at all).
+    """Whether the bad end of the interval is inside the margin.
 
-    The margin m allows 1 + m, or 1 / (1 + m) where more is better, for a ratio; m points for a rate; the share m of the
-    smaller mean for an amount (docs/how-to/gates-and-baselines.md, "Choose margins").
+    Without a margin no loss is allowed. A margin m allows a ratio of 1 + m, or of 1 / (1 + m) where
+    more is better. For a rate it allows m points, for an amount the share m of the smaller mean
+    (docs/how-to/gates-and-baselines.md, "Choose margins").
     """
     lower = metric.direction is Direction.LOWER
     end = figures.finite(found.effect.hi if lower else found.effect.lo)

@@ -1,4 +1,4 @@
-"""What a gate says, as values, the names it may use, and the error that points into one. Nothing is read or judged here."""
+"""A gate as a value, the names it may use, and the error that points into its text."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ OPERATORS: Mapping[str, Callable[[float, float], bool]] = MappingProxyType({
     "<": operator.lt,
     ">": operator.gt,
 })  # fmt: skip
-"""The comparisons a gate may make, the longer ones first, as a reader of text must try them."""
+"""Comparisons of a gate, the longer ones first, as a reader of text must try them."""
 
 STATISTICS: Mapping[str, int | None] = MappingProxyType({"mean": None, "p50": 50, "p90": 90, "p95": 95, "p99": 99})
-"""The numbers a metric has, with the percentile each one is."""
+"""Numbers of a metric, with their percentile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricGate:
-    """One number of a metric against ``limit`` (in the metric's unit, shares as 0..1), on one arm or on every one."""
+    """One number of a metric against ``limit``, on one arm or on every arm. Shares are 0..1."""
 
     text: str
     arm: str | None
@@ -43,7 +43,7 @@ class MetricGate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeGate:
-    """The share (0..1) of an arm's trials that ended in one way, on one arm or on every one."""
+    """The share (0..1) of an arm's trials with one outcome, on one arm or on every arm."""
 
     text: str
     arm: str | None
@@ -64,9 +64,10 @@ class IssueGate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContrastGate:
-    """The verdict on ``candidate`` against ``baseline`` on one metric: it must be ``verdict``, or must not (``negated``).
+    """The verdict on ``candidate`` against ``baseline`` on one metric.
 
-    ``surely`` asks for more than the verdict: the interval must lie inside the margin on the bad side.
+    It must be ``verdict``, or must not be if ``negated``. ``surely`` asks that the whole interval
+    is inside the margin on the bad side.
     """
 
     text: str
@@ -80,9 +81,9 @@ class ContrastGate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaselineGate:
-    """The verdict on an arm (None: every arm) against its namesake in the baseline run, as ``ContrastGate`` has it.
+    """The verdict on an arm (None: every arm) against the same arm in the baseline run.
 
-    Without a metric: nothing that is tested may be worse.
+    Without a metric, no tested metric may be worse.
     """
 
     text: str
@@ -98,10 +99,11 @@ Gate: TypeAlias = MetricGate | OutcomeGate | IssueGate | ContrastGate | Baseline
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Against:
-    """What gates against a baseline are held against: the comparison of the run with it.
+    """The comparison of the run with its baseline run, for gates.
 
-    ``arms`` maps an arm to what it is called there, in the baseline and in the run; where there is nothing to compare with,
-    ``analysis`` is None and ``why`` says why. ``whence`` says what run the baseline is, ``notes`` what else a reader must know.
+    ``arms`` maps an arm to its names in that comparison, in the baseline and in the run. Without a
+    comparison ``analysis`` is None and ``why`` gives the reason. ``whence`` names the baseline run.
+    ``notes`` are further remarks for the reader.
     """
 
     analysis: Analysis | None = None
@@ -113,7 +115,7 @@ class Against:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """What a gate may speak of: arms, planned contrasts as (baseline, candidate), metrics, kinds of issue, the baseline run."""
+    """Names that a gate may use: arms, contrasts as (baseline, candidate), metrics, kinds of issue, the baseline run."""
 
     arms: tuple[str, ...]
     contrasts: tuple[tuple[str, str], ...]
@@ -123,7 +125,7 @@ class Names:
 
 
 def names_of(experiment: Experiment, metrics: Sequence[Metric], issues: Sequence[str] = ()) -> Names:
-    """Return the names an experiment's gates may use."""
+    """Return the names that an experiment's gates may use."""
     return Names(
         arms=tuple(arm.name for arm in experiment.arms),
         contrasts=tuple((contrast.baseline, contrast.candidate) for contrast in experiment.contrasts),
@@ -134,14 +136,14 @@ def names_of(experiment: Experiment, metrics: Sequence[Metric], issues: Sequence
 
 
 class Misread(Exception):
-    """A gate that cannot be read: what is wrong, and from where to where (0-based, end exclusive) in its text."""
+    """A mistake in a gate, and its place in the text (0-based, end exclusive)."""
 
     def __init__(self, message: str, text: str, start: int, end: int) -> None:
         self.message, self.text, self.start, self.end = message, text, start, end
         super().__init__(message)
 
     def __str__(self) -> str:
-        """Return the message with the gate below it and a mark under what is wrong."""
+        """Return the message with the gate below it and a mark under the mistake."""
         shown = "".join(character if character.isprintable() else "?" for character in self.text)
         marks = "^" * max(1, cell_len(shown[self.start : self.end]))
         return f"{self.message}\n    {shown}\n    {' ' * cell_len(shown[: self.start])}{marks}"

@@ -1,11 +1,9 @@
-"""A quick comparison as values and as its ``test_run_<timestamp>.json``, kept honest; ``seed_markdown`` is the other.
+"""The quick comparison of two profiles on one query, and its file ``test_run_<timestamp>.json``.
 
-It has the keys of the stored runs (docs/reference/protocol.md, "Upstream scripts"): one query,
-profile 1 against profile 2, differences as profile 1 less profile 2 in percent of profile 2. What
-that format lacks is added, not put in place of its keys: which of the repeats is shown, all the
-others, and what the statistics make of it. A number that was not measured is null, never 0; a tie
-has no winner; tokens per LLM call name none, since calls are an architecture's own
-(docs/reference/seed.md, "Comparison methodology").
+The keys are those of docs/reference/protocol.md, "Upstream scripts". Differences are profile 1
+minus profile 2, in percent of profile 2. Additional keys say which repeat is shown, and hold all
+other repeats and the statistics. A number that was not measured is null. A tie has no winner.
+Tokens per LLM call have no winner, because the number of calls depends on the architecture.
 """
 
 from __future__ import annotations
@@ -29,7 +27,7 @@ _EFFICIENCY = {"tokens_per_call": "tokens_per_llm_call", "ms_per_token": "ms_per
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeedTrial:
-    """One repeat; ``metrics`` are its values by name, as in the trials table."""
+    """One repeat. ``metrics`` are its values by name, as in the table of trials."""
 
     repeat: int
     outcome: str
@@ -56,7 +54,7 @@ class SeedProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeedComparison:
-    """One query on two profiles; ``analysis`` only where it is of this query alone, ``embedded_speed`` as in ``RunFacts``."""
+    """One query on two profiles. ``analysis`` is set only if it is of this query alone."""
 
     query: str
     at: datetime
@@ -67,14 +65,17 @@ class SeedComparison:
 
 
 def representative(profile: SeedProfile) -> SeedTrial:
-    """Return the answered repeat of median latency, the lower of the two middle ones; the first repeat where none answered."""
+    """Return the answered repeat of median latency, or the first repeat where none was answered.
+
+    Of two middle repeats it is the faster one.
+    """
     timed = [(t.metrics.get("latency_s"), t) for t in profile.trials if is_answered(t)]
     ordered = sorted(((s, t) for s, t in timed if s is not None), key=lambda pair: (pair[0], pair[1].repeat))
     return ordered[(len(ordered) - 1) // 2][1] if ordered else profile.trials[0]
 
 
 def is_answered(trial: SeedTrial) -> bool:
-    """Whether the trial ended in an answer, the only kind that can win."""
+    """Whether the trial was answered. Only answered trials can win."""
     return trial.outcome == Outcome.ANSWERED
 
 
@@ -101,7 +102,7 @@ def as_dict(comparison: SeedComparison) -> dict[str, Any]:
 
 
 def basis(profile: SeedProfile) -> str:
-    """Say which repeat the numbers shown are of."""
+    """Return which repeat the numbers are of."""
     trial = representative(profile)
     answered = sum(map(is_answered, profile.trials))
     if not answered:
@@ -190,7 +191,7 @@ def _pair(one: float | None, two: float | None) -> dict[str, float | None]:
 def _winner(
     comparison: SeedComparison, time: dict[str, float | None], tokens: dict[str, float | None], *, both: bool
 ) -> dict[str, str | None]:
-    """Name the lower of the two numbers shown, as the original script, where both answered; overall only one that has both."""
+    """Name the lower number as winner where both answered; overall only an arm that wins both."""
     by_time, by_tokens = (_lower(comparison, pair) if both else None for pair in (time, tokens))
     return {
         "tokens": by_tokens,

@@ -1,20 +1,20 @@
-"""``comparison_<timestamp>.md``: the numbers of ``seed_files`` for people, this query only, every repeat beside."""
+"""The quick comparison for people, as ``comparison_<timestamp>.md``: one query, every repeat."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from uderia_bench.report.content import Scope, embedded
 from uderia_bench.report.figures import MISSING, p_value
-from uderia_bench.report.formats.escape import markdown
+from uderia_bench.report.formats.escape import markdown, row
 from uderia_bench.report.seed.files import SeedComparison, SeedProfile, as_dict, basis, is_answered, representative
 
 _NOUNS = {"latency_s": "time", "total_tokens": "tokens", "cost_usd": "cost"}
 
 
 def to_comparison_markdown(comparison: SeedComparison) -> str:
-    """Return the human-readable file, in the original order of sections."""
+    """Return the file, with the sections of the original specification."""
     data = as_dict(comparison)
     sides = (comparison.profile1, comparison.profile2)
     sections = (_summary, _paths, _insights, _corrections, _recommendation, _repeats, _raw)
@@ -23,7 +23,7 @@ def to_comparison_markdown(comparison: SeedComparison) -> str:
         "",
         f"**Generated**: {data['test_metadata']['timestamp']}  ",
         f'**Query**: "{markdown(comparison.query)}"  ',
-        f"**Speaks of**: {Scope.THIS_QUERY}",
+        f"**Holds for**: {Scope.THIS_QUERY}",
     ]
     if comparison.embedded_speed is not None:
         lines[-1:] = [f"{lines[-1]}  ", f"**Server**: {embedded(comparison.embedded_speed)}"]
@@ -39,18 +39,18 @@ def _summary(data: dict[str, Any], sides: tuple[SeedProfile, SeedProfile]) -> It
     seconds["absolute"] = None if time["absolute_ms"] is None else time["absolute_ms"] / 1000
     yield "## Summary"
     yield ""
-    yield _row(("Metric", *(f"{markdown(s.arm)} ({markdown(s.profile_type or '?')})" for s in sides), "Difference"))
-    yield _row(("---", "---:", "---:", "---:"))
-    yield _row(("**Total Tokens**", *_cells(tokens["total"], _whole)))
-    yield _row(("Input Tokens", *_cells(tokens["input"], _whole)))
-    yield _row(("Output Tokens", *_cells(tokens["output"], _whole)))
-    yield _row(("**Execution Time**", *_cells(seconds, _seconds)))
-    yield _row(("LLM Calls", _whole(one["llm_call_count"]), _whole(two["llm_call_count"]), "shown, not compared"))
-    yield _row(("Tools Used", *(markdown(", ".join(m["tools_used"]) or "none") for m in (one, two)), ""))
+    yield row(("Metric", *(f"{markdown(s.arm)} ({markdown(s.profile_type or '?')})" for s in sides), "Difference"))
+    yield row(("---", "---:", "---:", "---:"))
+    yield row(("**Total Tokens**", *_cells(tokens["total"], _whole)))
+    yield row(("Input Tokens", *_cells(tokens["input"], _whole)))
+    yield row(("Output Tokens", *_cells(tokens["output"], _whole)))
+    yield row(("**Execution Time**", *_cells(seconds, _seconds)))
+    yield row(("LLM Calls", _whole(one["llm_call_count"]), _whole(two["llm_call_count"]), "shown, not compared"))
+    yield row(("Tools Used", *(markdown(", ".join(m["tools_used"]) or "none") for m in (one, two)), ""))
     yield ""
     yield from (f"- {markdown(side.arm)}: {basis(side)}." for side in sides)
     base = markdown(sides[1].arm)
-    yield f"- Differences are {markdown(sides[0].arm)} less {base}, in percent of {base}."
+    yield f"- Differences are {markdown(sides[0].arm)} minus {base}, in percent of {base}."
 
 
 def _paths(data: dict[str, Any], sides: tuple[SeedProfile, SeedProfile]) -> Iterator[str]:
@@ -90,12 +90,12 @@ def _insights(data: dict[str, Any], sides: tuple[SeedProfile, SeedProfile]) -> I
 def _corrections(data: dict[str, Any], sides: tuple[SeedProfile, SeedProfile]) -> Iterator[str]:
     yield "## Self-Correction and RAG"
     yield ""
-    yield _row(("Profile", "Self-corrections", "RAG used"))
-    yield _row(("---", "---:", "---"))
+    yield row(("Profile", "Self-corrections", "RAG used"))
+    yield row(("---", "---:", "---"))
     for key, side in zip(("profile1", "profile2"), sides, strict=True):
         used = data[key]["rag"]["rag_used"]
         rag = MISSING if used is None else "yes" if used else "no"
-        yield _row((markdown(side.arm), _whole(data[key]["self_correction"]["correction_count"]), rag))
+        yield row((markdown(side.arm), _whole(data[key]["self_correction"]["correction_count"]), rag))
 
 
 def _recommendation(data: dict[str, Any], sides: tuple[SeedProfile, SeedProfile]) -> Iterator[str]:
@@ -121,14 +121,14 @@ def _recommendation(data: dict[str, Any], sides: tuple[SeedProfile, SeedProfile]
 def _repeats(data: dict[str, Any], sides: tuple[SeedProfile, SeedProfile]) -> Iterator[str]:
     yield "## All Repeats"
     yield ""
-    yield _row(("Profile", "Repeat", "Status", "Time", "Input", "Output", "LLM calls"))
-    yield _row(("---", "---:", "---", "---:", "---:", "---:", "---:"))
+    yield row(("Profile", "Repeat", "Status", "Time", "Input", "Output", "LLM calls"))
+    yield row(("---", "---:", "---", "---:", "---:", "---:", "---:"))
     for key, side in zip(("profile1", "profile2"), sides, strict=True):
         for repeat in data[key]["repeats"]:
             execution, metrics = repeat["execution"], repeat["metrics"]
             time = None if execution["duration_ms"] is None else execution["duration_ms"] / 1000
             counts = (_whole(metrics[name]) for name in ("total_input_tokens", "total_output_tokens", "llm_call_count"))
-            yield _row((markdown(side.arm), str(repeat["repeat"]), markdown(execution["status"]), _seconds(time), *counts))
+            yield row((markdown(side.arm), str(repeat["repeat"]), markdown(execution["status"]), _seconds(time), *counts))
 
 
 def _raw(data: dict[str, Any], sides: tuple[SeedProfile, SeedProfile]) -> Iterator[str]:
@@ -156,7 +156,3 @@ def _seconds(value: float | None) -> str:
 
 def _fixed(value: float | None, digits: int, unit: str) -> str:
     return MISSING if value is None else f"{value:.{digits}f}{unit}"
-
-
-def _row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"

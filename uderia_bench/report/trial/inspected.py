@@ -1,4 +1,4 @@
-"""One trial as ``inspect`` shows it: its trace, its metrics and what the detectors found. A value, and its JSON."""
+"""One trial for ``inspect``: its trace, its metrics and its issues, and their JSON."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ import orjson
 
 from uderia_bench.reading.detectors import Issue
 from uderia_bench.reading.metrics import Value
-from uderia_bench.trace import Child, LlmCall, Phase, PlannedPhase, ToolCall, Trace
+from uderia_bench.report.formats.data import data, record
+from uderia_bench.trace import Child, LlmCall, PlannedPhase, ToolCall, Trace
 from uderia_bench.trial import TrialRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspected:
-    """A trial read in full. ``planned``: the record belongs to a run, so it has a trial, an arm and expectations."""
+    """A trial read in full.
+
+    ``planned`` trials belong to a run, so they have a query, an arm and expectations.
+    """
 
     record: TrialRecord
     planned: bool
@@ -26,24 +30,27 @@ class Inspected:
 
 
 def to_json(inspected: Inspected) -> str:
-    """Return the JSON of docs/reference/run-directory.md, "report.json": every metric a key, null where it does not apply."""
+    """Return the trial as JSON. Every metric is a key, null where it does not apply."""
     trace = inspected.trace
     shown = {
         "outcome": trace.outcome,
         "outcome_detail": trace.outcome_detail,
         "served": served(inspected),
         "metrics": dict(inspected.metrics),
-        "plan": [_planned(phase) for phase in trace.plan or ()],
-        "phases": [_phase(phase) for phase in trace.phases],
+        "plan": [_with_arguments(phase) for phase in trace.plan or ()],
+        "phases": data(trace.phases),
         "llm_calls": [_llm_call(call) for call in trace.llm_calls],
-        "tools": [*map(_tool_call, trace.tool_calls), *map(_child, trace.children)],
+        "tools": [
+            *(_with_arguments(call) | {"session_id": None} for call in trace.tool_calls),
+            *map(_child, trace.children),
+        ],
         "issues": [_issue(issue) for issue in inspected.issues],
     }
     return orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode()
 
 
 def served(inspected: Inspected) -> dict[str, Any]:
-    """Return who served the trial, by the columns of docs/reference/tables.md; null where nothing says it."""
+    """Return who served the trial, by the columns of docs/reference/tables.md; null where unknown."""
     record, trace = inspected.record, inspected.trace
     return {
         "server": record.expected.server or None,
@@ -59,88 +66,30 @@ def served(inspected: Inspected) -> dict[str, Any]:
     }
 
 
-def _planned(phase: PlannedPhase) -> dict[str, Any]:
-    return {
-        "number": phase.number,
-        "goal": phase.goal,
-        "tools": list(phase.tools),
-        "arguments": orjson.loads(phase.arguments),
-        "looped": phase.looped,
-    }
-
-
-def _phase(phase: Phase) -> dict[str, Any]:
-    return {
-        "number": phase.number,
-        "goal": phase.goal,
-        "tools": list(phase.tools),
-        "path": phase.path,
-        "fastpath_logged": phase.fastpath_logged,
-        "status": phase.status,
-        "looped": phase.looped,
-        "parallel": phase.parallel,
-        "start_s": phase.start_s,
-        "duration_s": phase.duration_s,
-    }
-
-
 def _llm_call(call: LlmCall) -> dict[str, Any]:
-    return {
-        "class": call.call_class,
-        "label": call.label,
-        "phase": call.phase,
-        "input_tokens": call.input_tokens,
-        "output_tokens": call.output_tokens,
-        "cost_usd": call.cost_usd,
-        "model": call.model,
-        "call_id": call.call_id,
-        "start_s": call.start_s,
-        "duration_s": call.duration_s,
-        "depth": call.depth,
-    }
+    found = record(call)
+    return {"class": found.pop("call_class"), **found}
 
 
-def _tool_call(call: ToolCall) -> dict[str, Any]:
-    return {
-        "name": call.name,
-        "arguments": orjson.loads(call.arguments),
-        "system": call.system,
-        "status": call.status,
-        "llm_chosen": call.llm_chosen,
-        "phase": call.phase,
-        "attempt": call.attempt,
-        "iteration": call.iteration,
-        "error": call.error,
-        "start_s": call.start_s,
-        "duration_s": call.duration_s,
-        "session_id": None,
-    }
+def _with_arguments(step: PlannedPhase | ToolCall) -> dict[str, Any]:
+    """Return a step whose arguments are canonical JSON text, with the arguments parsed."""
+    return record(step) | {"arguments": orjson.loads(step.arguments)}
 
 
 def _child(child: Child) -> dict[str, Any]:
-    """Return a consulted profile as the coordinator's tool that it is, under the server's name, with its own session."""
-    return {
-        "name": f"invoke_{child.profile_tag}",
-        "arguments": None,
-        "system": False,
-        "status": child.status,
-        "llm_chosen": True,
-        "phase": None,
-        "attempt": 1,
-        "iteration": None,
-        "error": child.error,
-        "start_s": child.start_s,
-        "duration_s": child.duration_s,
-        "session_id": child.session_id,
-    }
+    """Return a consulted profile as a tool call of the coordinator, with the name that the server gives it."""
+    call = ToolCall(
+        name=f"invoke_{child.profile_tag}",
+        arguments="null",
+        system=False,
+        status=child.status,
+        llm_chosen=True,
+        error=child.error,
+        start_s=child.start_s,
+        duration_s=child.duration_s,
+    )
+    return _with_arguments(call) | {"session_id": child.session_id}
 
 
 def _issue(issue: Issue) -> dict[str, Any]:
-    return {
-        "kind": issue.kind,
-        "severity": issue.severity,
-        "evidence": [str(evidence) for evidence in issue.evidence],
-        "recommendation": issue.recommendation,
-        "tokens_lost": issue.tokens_lost,
-        "method": issue.method,
-    }
+    return record(issue) | {"evidence": [str(evidence) for evidence in issue.evidence]}

@@ -1,6 +1,7 @@
-"""One trial as text for a terminal: plan, phases, a token ledger that adds up, tools, signals, issues, timeline.
+"""One trial as text for a terminal: plan, phases, token ledger, tools, signals, issues, timeline.
 
-Everything the server says is made harmless before it is printed (``escape.plain``) and cut where it is long; JSON has it whole.
+Text from the server has its control characters written out, and long text is cut. JSON has all of
+it.
 """
 
 from __future__ import annotations
@@ -10,14 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from uderia_bench.reading.detectors.evidence import of_context, quoted
 from uderia_bench.reading.metrics.latency import answer_wall_s, latency_s, task_s
 from uderia_bench.reading.metrics.tokens import naming_tokens, total_tokens, unattributed_tokens
-from uderia_bench.report.content import Tone
 from uderia_bench.report.formats.layout import lay_out, wrapped
-from uderia_bench.report.tables import Cell, Column, Table
+from uderia_bench.report.tables import Column, Table, cell, left
 from uderia_bench.report.trial import timeline
 from uderia_bench.report.trial.inspected import Inspected, served
 from uderia_bench.trace import LlmCall, Signal, Trace
 
-ROWS = 100  # of one table: a loop over a thousand items shows its first hundred
+ROWS = 100  # of one table, for loops over a thousand items
 _MISSING = "-"
 
 
@@ -27,11 +27,11 @@ def to_text(inspected: Inspected, width: int) -> str:
     parts: list[tuple[str, list[str]]] = [
         ("", _head(inspected, width)),
         (f"Plan ({_count(len(trace.plan or ()), 'phase')})", _laid_out(_plan(trace), width)),
-        (f"Phases ({len(trace.phases)} begun)", _laid_out(_phases(trace), width)),
+        (f"Phases ({len(trace.phases)} started)", _laid_out(_phases(trace), width)),
         ("Token ledger", [*_laid_out(_ledger(trace), width), *_adds_up(trace, width)]),
         ("Context", _listed((evidence.said for evidence in of_context(trace)), width)),
         ("Tools", [*_laid_out(_tools(trace), width), *_said_by_tools(trace, width)]),
-        ("Signals of the server", _listed((_signal(signal) for signal in trace.signals), width)),
+        ("Messages of the server about its work", _listed((_signal(signal) for signal in trace.signals), width)),
         ("Issues", list(_issues(inspected, width))),
         ("Timeline", timeline.draw(trace, width)),
         ("Notes", _listed(_notes(trace), width)),
@@ -58,14 +58,17 @@ def _head(inspected: Inspected, width: int) -> list[str]:
         ("answer", quoted(trace.answer or "") or None),
         ("time", _time(trace)),
         ("tokens", _tokens(trace)),
-        ("memory", "a stored case of an earlier run was used (warm)" if trace.rag_used else None),
+        ("memory", "the server used a stored plan of an earlier trial (warm)" if trace.rag_used else None),
     ]
     wide = max(len(name) for name, _ in rows) + 2
     return [line for name, said in rows if said for line in wrapped(said, width, first=f"{name:<{wide}}", rest=" " * wide)]
 
 
 def _time(trace: Trace) -> str:
-    """Say the times, by the metrics; of a turn from files, which nobody sent, those since the server had it."""
+    """Return the times.
+
+    A turn read from files has no client times, so the times of the server take their place.
+    """
     timing = trace.timing
     answer, task = answer_wall_s(trace), task_s(trace)
     parts = (
@@ -84,7 +87,7 @@ def _tokens(trace: Trace) -> str | None:
     if total is None:
         return None
     cost = "" if trace.tokens.cost_usd is None else f", {trace.tokens.cost_usd:.6f} USD"
-    fallback = " at the server's price for models it does not know" if trace.price_fallback else ""
+    fallback = " (the server's default price, it does not know the model)" if trace.price_fallback else ""
     return f"{trace.tokens.input:,} in + {trace.tokens.output:,} out = {total:,}{cost}{fallback}"
 
 
@@ -93,7 +96,7 @@ def _plan(trace: Trace) -> Table:
         (str(phase.number), quoted(phase.goal), ", ".join(phase.tools) or _MISSING, _arguments(phase.arguments, phase.looped))
         for phase in trace.plan or ()
     ]
-    columns = (Column(title="#"), _wrapping("goal"), _wrapping("tools"), _wrapping("arguments"))
+    columns = (Column(title="#"), left("goal", wraps=True), left("tools", wraps=True), left("arguments", wraps=True))
     return _table(columns, rows)
 
 
@@ -125,10 +128,10 @@ def _phases(trace: Trace) -> Table:
     ]
     columns = (
         Column(title="#"),
-        _wrapping("goal"),
-        _wrapping("path"),
-        Column(title="announced", right=False),
-        _wrapping("status"),
+        left("goal", wraps=True),
+        left("path", wraps=True),
+        left("announced"),
+        left("status", wraps=True),
         *(Column(title=title) for title in ("LLM", "tools", "start", "took")),
     )
     return _table(columns, rows)
@@ -142,8 +145,8 @@ def _ledger(trace: Trace) -> Table:
     rows = [_entry(index, call) for index, call in enumerate(trace.llm_calls, start=1)]
     columns = (
         Column(title="#"),
-        _wrapping("call"),
-        Column(title="class", right=False),
+        left("call", wraps=True),
+        left("class"),
         *(Column(title=title) for title in ("phase", "in", "out", "USD", "start", "took")),
     )
     return _table(columns, rows)
@@ -171,13 +174,14 @@ def _adds_up(trace: Trace, width: int) -> list[str]:
     logged = sum(call.input_tokens + call.output_tokens for call in trace.llm_calls)
     said = [f"{_count(len(trace.llm_calls), 'call')}, {logged:,} tokens."]
     if total is None or rest is None:
-        said.append("The turn does not say what it spent.")
+        said.append("The server reports no total for this turn.")
     elif rest == 0:
-        said.append(f"The turn says {total:,}: they add up.")
+        said.append(f"The server's total for the turn is the same: {total:,}.")
     else:
-        said.append(f"The turn says {total:,}: {abs(rest):,} {'are in no logged call' if rest > 0 else 'too many are logged'}.")
+        difference = f"{abs(rest):,} {'more than' if rest > 0 else 'fewer than'} the logged calls"
+        said.append(f"The server's total for the turn is {total:,}, {difference}.")
     if named:
-        said.append(f"Naming the session took {named:,} more, which are in neither.")
+        said.append(f"Naming the session took another {named:,} tokens, which are in neither number.")
     return wrapped(" ".join(said), width, first="  ", rest="  ")
 
 
@@ -210,11 +214,11 @@ def _tools(trace: Trace) -> Table:
     ]
     columns = (
         Column(title="#"),
-        _wrapping("tool"),
+        left("tool", wraps=True),
         Column(title="phase"),
-        Column(title="by", right=False),
-        _wrapping("again"),
-        Column(title="status", right=False),
+        left("by"),
+        left("again", wraps=True),
+        left("status"),
         Column(title="start"),
         Column(title="took"),
     )
@@ -222,7 +226,7 @@ def _tools(trace: Trace) -> Table:
 
 
 def _said_by_tools(trace: Trace, width: int) -> list[str]:
-    """Say what the tools were given and why they failed, where there is anything to say."""
+    """Return the arguments and the errors of the tool calls."""
     said = [
         (index, "" if call.arguments == "{}" else call.arguments, call.error)
         for index, call in enumerate(trace.tool_calls[:ROWS], start=1)
@@ -258,30 +262,20 @@ def _issues(inspected: Inspected, width: int) -> Iterator[str]:
 def _notes(trace: Trace) -> Iterable[str]:
     yield from trace.notes
     if trace.unclassified:
-        yield f"{trace.unclassified} events or log messages are of no kind known here"
+        yield f"{trace.unclassified} events or log messages are of an unknown kind"
 
 
 def _listed(said: Iterable[str], width: int) -> list[str]:
     return [line for text in said for line in wrapped(text, width, first="- ", rest="  ")]
 
 
-def _wrapping(title: str) -> Column:
-    return Column(title=title, right=False, wraps=True)
-
-
 def _table(columns: tuple[Column, ...], rows: Sequence[tuple[str, ...]]) -> Table:
     more = (f"… and {len(rows) - ROWS} more, in --json",) if len(rows) > ROWS else ()
-    return Table(
-        title="", columns=columns, rows=tuple(tuple(Cell(forms=(text,)) for text in row) for row in rows[:ROWS]), remarks=more
-    )
+    return Table(title="", columns=columns, rows=tuple(tuple(cell(text) for text in row) for row in rows[:ROWS]), remarks=more)
 
 
 def _laid_out(table: Table, width: int) -> list[str]:
-    return lay_out(table, width, _unpainted) if table.rows else []
-
-
-def _unpainted(text: str, _: Tone) -> str:
-    return text
+    return lay_out(table, width) if table.rows else []
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,4 +1,4 @@
-"""A turn's steps along the server's clock, drawn with characters: one line a step, phases with their calls below them."""
+"""A turn's steps on the server's clock, drawn with characters: one line per step, calls below their phase."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from uderia_bench.printable import plain
 from uderia_bench.report.formats.layout import cut
 from uderia_bench.trace import Trace
 
-LONGEST = 60  # lines: a loop over a thousand items is seen in sixty, too
+LONGEST = 60  # lines, for loops over a thousand items
 _LABEL, _FIGURES = 26, 17  # columns beside the bar
 _PHASE, _LLM, _TOOL, _MOMENT = "─", "█", "▒", "│"
 
 
 @dataclass(frozen=True, slots=True)
 class _Bar:
-    """One line: when it began and, where known, how long it took, in seconds from the first event."""
+    """One line: its start, and its duration where known, in seconds from the first event."""
 
     label: str
     sign: str
@@ -24,18 +24,18 @@ class _Bar:
 
 
 def draw(trace: Trace, width: int) -> list[str]:
-    """Return the lines of the timeline, none wider than ``width``; empty where no step says when it was."""
+    """Return the lines of the timeline, none wider than ``width``; [] where no step has a time."""
     bars, untimed = _bars(trace)
     if not bars:
         return []
     end = max(bar.start + (bar.duration or 0.0) for bar in bars)
     room = max(width - _LABEL - _FIGURES - 2, 8)
-    lines = [f"{_PHASE} phase   {_LLM} LLM call   {_TOOL} tool call   {_MOMENT} a moment"]
+    lines = [f"{_PHASE} phase   {_LLM} LLM call   {_TOOL} tool call   {_MOMENT} point in time"]
     lines += [_line(bar, end, room) for bar in bars[:LONGEST]]
     if len(bars) > LONGEST:
         lines.append(f"… and {len(bars) - LONGEST} more steps")
     if untimed:
-        lines.append(f"Not drawn for want of a time of their own: {untimed}.")
+        lines.append(f"Not drawn, because they have no time: {untimed} step{'s' * (untimed != 1)}.")
     return [cut(line, width) for line in lines]
 
 
@@ -56,7 +56,7 @@ def _bars(trace: Trace) -> tuple[list[_Bar], int]:
     indent = "  " if phases else ""
     steps = [*phases, *((indent + label, sign, start, took) for label, sign, start, took in (*calls, *tools))]
     bars = [_Bar(label, sign, start, took) for label, sign, start, took in (*steps, *ends) if start is not None]
-    bars.sort(key=lambda bar: (bar.start, bar.sign != _PHASE))  # a phase stands above what began with it
+    bars.sort(key=lambda bar: (bar.start, bar.sign != _PHASE))  # a phase comes before the calls that start with it
     return bars, sum(1 for _, _, start, _ in steps if start is None)
 
 

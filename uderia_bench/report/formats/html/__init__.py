@@ -1,12 +1,14 @@
-"""The report as one HTML file that needs nothing: no network, no build step, no script of anybody else's.
+"""The report as one HTML file that needs no network and no build step.
 
-Why its figures are drawn here and not by a grammar of graphics: Vega-Lite's runtime comes to Python through vl-convert, a
-wheel of 33 MB in the core install; it compiles expressions at run time, so the page could not forbid itself foreign code; and
-it draws one picture a figure, where the figures here are rows of tables (a strip beside its number) that a screen reader
-reads, a printer prints and a filter hides. What is drawn is few and simple: points with intervals, steps, bars.
+The figures are drawn here, without a charting library. The Python package of Vega-Lite's runtime is
+a wheel of 33 MB. It compiles expressions at run time, so a page that uses it cannot forbid foreign
+code. It also draws one picture per figure. Here most figures are rows of tables with a strip beside
+the number, which a screen reader reads, a printer prints and a filter hides. The shapes are few:
+points with intervals, steps and bars.
 
-Everything a server, a model or a corpus said is hostile: it reaches the page as escaped text or as JSON that the page's own
-script puts into text nodes, and the page's policy allows no script but that one and no request at all.
+All text from a server, a model or a corpus is hostile. It reaches the page as escaped text, or as
+JSON that the page's script puts into text nodes. The content security policy allows only this
+script, and no request.
 """
 
 from uderia_bench.report.formats.html.kept import Kept

@@ -1,4 +1,4 @@
-"""Axes: from a value to its place in percent of the plot, and the ticks a reader can count on. Numbers in, numbers out."""
+"""Axes: the place of a value in percent of the plot, and round ticks."""
 
 from __future__ import annotations
 
@@ -6,27 +6,33 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-_PADDING = 0.03  # of the axis's length at either end, so that no mark is cut at the edge
+_PADDING = 0.03  # share of the length added at both ends, so that no mark is cut
 _MOST_TICKS = 6
-_STEPS = (1.0, 2.0, 3.0, 5.0)  # of a decade: what people count in
+_STEPS = (1.0, 2.0, 3.0, 5.0)  # round numbers of a decade
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Axis:
-    """A stretch of numbers, logarithmic or linear; ``lo`` < ``hi``, both positive where logarithmic."""
+    """A range of numbers, logarithmic or linear.
+
+    ``lo`` < ``hi``, both positive on a logarithmic axis.
+    """
 
     lo: float
     hi: float
     log: bool = False
-    base: float = 10.0  # of a logarithmic axis's ticks: 2 for ratios, which people think of as doubled and halved
+    base: float = 10.0  # of the ticks: 2 for ratios, which double and halve
 
     def at(self, value: float) -> float:
-        """Return the place of a value in percent from the low end, at most the ends themselves."""
+        """Return the place of a value in percent from the low end.
+
+        Values outside the axis are at its ends.
+        """
         lo, hi, here = (self._scaled(each) for each in (self.lo, self.hi, min(max(value, self.lo), self.hi)))
         return 100 * (here - lo) / (hi - lo)
 
     def ticks(self) -> tuple[float, ...]:
-        """Return at most a handful of round values inside the axis."""
+        """Return up to six round values inside the axis."""
         if self.log and self.base == 2:
             return tuple(_thinned([2.0**n for n in range(math.ceil(math.log2(self.lo)), math.floor(math.log2(self.hi)) + 1)]))
         return tuple(_thinned(_log_ticks(self.lo, self.hi) if self.log else _linear_ticks(self.lo, self.hi)))
@@ -36,19 +42,19 @@ class Axis:
 
 
 def log_axis(values: Iterable[float]) -> Axis | None:
-    """Return a logarithmic axis that holds all positive values, None where there are none."""
+    """Return a logarithmic axis for all positive values, None where there is none."""
     known = [value for value in values if value > 0 and math.isfinite(value)]
     if not known:
         return None
     lo, hi = min(known), max(known)
-    if hi / lo < 1.5:  # a single value still needs a stretch to stand on
+    if hi / lo < 1.5:  # a single value needs a range around it
         lo, hi = lo / 1.25, hi * 1.25
     grow = (hi / lo) ** _PADDING
     return Axis(lo=lo / grow, hi=hi * grow, log=True)
 
 
 def linear_axis(values: Iterable[float]) -> Axis | None:
-    """Return a linear axis that holds all values, None where there are none."""
+    """Return a linear axis for all finite values, None where there is none."""
     known = [value for value in values if math.isfinite(value)]
     if not known:
         return None
@@ -58,7 +64,7 @@ def linear_axis(values: Iterable[float]) -> Axis | None:
 
 
 def ratio_axis(values: Iterable[float], *, least: float) -> Axis:
-    """Return a logarithmic axis of ratios with 1 on it and at least the factor ``least`` to both sides; ticks double."""
+    """Return a logarithmic axis of ratios around 1 that reaches at least the factor ``least`` to both sides."""
     ends = [value for value in values if value > 0 and math.isfinite(value)]
     lo, hi = min([1 / least, *ends]), max([least, *ends])
     grow = (hi / lo) ** _PADDING
@@ -66,7 +72,7 @@ def ratio_axis(values: Iterable[float], *, least: float) -> Axis:
 
 
 def difference_axis(values: Iterable[float], *, least: float) -> Axis:
-    """Return a linear axis of differences with 0 on it and at least ``least`` to both sides."""
+    """Return a linear axis of differences around 0 that reaches at least ``least`` to both sides."""
     ends = [value for value in values if math.isfinite(value)]
     lo, hi = min([-least, *ends]), max([least, *ends])
     grow = (hi - lo) * _PADDING

@@ -1,4 +1,4 @@
-"""What makes up a whole: an answer's tokens by class of call, phases by the way they came to their tool, the outcomes."""
+"""Parts of a whole: tokens of an answer by class of call, phases by path, trials by outcome."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NO_TOOL = "no tool"
 
 
 def tokens(report: Report) -> Markup | None:
-    """Return the mean tokens of an answer by what its LLM calls were for, one bar an arm on one scale."""
+    """Return the mean tokens of an answer by class of LLM call, one bar per arm on one scale."""
     parts = {}
     for arm in report.analysis.arms:
         means = ((name, arm.metrics.get(f"{name}_tokens")) for name in _TOKEN_CLASSES)
@@ -30,17 +30,17 @@ def tokens(report: Report) -> Markup | None:
     drawn = _stacked(
         parts,
         kinds,
-        "Tokens of a mean answer by class of call",
+        "Mean tokens of an answer by class of LLM call",
         lambda size: figures.amount(size, figures.scale_of(metric, size)),
         alike=False,
     )
     cost = tables.costs(report)
     shown = (drawn if kinds else None, listing.table(cost) if cost else None)
-    return listing.section("tokens", "Where the tokens go", *shown, lead="Session naming is not among them.")
+    return listing.section("tokens", "Where the tokens go", *shown, lead="Tokens for naming a session are not included.")
 
 
 def outcomes(report: Report) -> Markup | None:
-    """Return how the trials ended, one bar an arm, and the table."""
+    """Return how the trials ended, one bar per arm, and the table."""
     parts = {arm.arm: {name: float(n) for name, n in arm.outcomes.items() if n} for arm in report.analysis.arms}
     kinds = [each.value for each in Outcome if any(each in found for found in parts.values())]
     drawn = _stacked(parts, kinds, "Trials by outcome", lambda size: f"{size:,.0f}", alike=True)
@@ -48,7 +48,7 @@ def outcomes(report: Report) -> Markup | None:
 
 
 def phases(kept: Kept) -> Markup | None:
-    """Return how phases came to their tool call, by arm and by what the phase calls; None where no steps were derived."""
+    """Return how phases chose their tool, by arm and kind of tool; None where no steps were derived."""
     if kept.steps is None:
         return None
     steps = kept.steps.filter(pl.col("stage") == Stage.MEASURED)
@@ -64,13 +64,18 @@ def phases(kept: Kept) -> Markup | None:
     for arm, calls_name, path, count in counts.iter_rows():
         parts.setdefault(f"{arm}, {calls_name}", {})[path or PhasePath.UNKNOWN.value] = count
     kinds = [path for path in _PATHS if any(path in held for held in parts.values())]
-    drawn = _stacked(parts, kinds, "Phases by the way they came to their tool", lambda size: f"{size:,.0f}", alike=True)
-    return listing.section("phases", "Fast path by kind of phase", drawn, lead="Fast: no tactical LLM call chose the tool.")
+    drawn = _stacked(parts, kinds, "Phases by how they chose their tool", lambda size: f"{size:,.0f}", alike=True)
+    return listing.section(
+        "phases", "Fast path by kind of phase", drawn, lead="On the fast path, no tactical LLM call chooses the tool."
+    )
 
 
 def _stacked(parts: Mapping[str, Mapping[str, float]], kinds: Sequence[str], title: str, write: Callable[[float], str], *,
              alike: bool) -> Markup:  # fmt: skip
-    """Return a table of bars with their numbers; ``alike``: every bar has the whole width, for shares."""
+    """Return a table of bars with their numbers.
+
+    ``alike``: all bars have the full width, to compare shares.
+    """
     widest = max((sum(held.values()) for held in parts.values()), default=0.0)
     styles = {name: f"c{at}" for at, name in enumerate(kinds)}
     rows = []

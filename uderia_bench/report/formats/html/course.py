@@ -1,4 +1,4 @@
-"""Latency over the run, in the order of sending: drift, what was sent as warm-up, where trials failed."""
+"""Latency over the run, in the order of sending: drift, warm-ups and trials without an answer."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from uderia_bench.report.formats.html.markup import Markup, join
 from uderia_bench.trial import Outcome, Stage
 
 _METRIC = "latency_s"
-FAILED_AT = 985  # units from the top of the plot: trials without an answer lie along the bottom, having no latency
+FAILED_AT = 985  # units from the top: trials without an answer have no latency and lie along the bottom
 
 
 def course(report: Report, kept: Kept) -> Markup | None:
-    """Return the plot of latency by order of sending; None where nothing was answered."""
+    """Return the plot of latency by order of sending; None where no trial was answered."""
     if _METRIC not in kept.trials.columns:
         return None
     trials = kept.trials.sort("seq")
@@ -52,9 +52,11 @@ def course(report: Report, kept: Kept) -> Markup | None:
         title="Latency of every trial, in the order of sending",
         legend=join(drawing.key(arms), drawing.key_entry("warm-up", "warmup", 0), drawing.key_entry("no answer", "silent", 0)),
         kind="course",
-        x_title="trial number; click a point to open its trial",
+        x_title="trial number (click a point to open its trial)",
     )
-    lead = "A trend here is drift. Pale points are warm-ups, which count nowhere; trials without an answer lie at the bottom."
+    lead = (
+        "A trend is drift. Pale points are warm-up trials, which are not counted. Trials without an answer are at the bottom."
+    )
     return listing.section("course", "Over the run", plot, lead=lead)
 
 

@@ -1,4 +1,4 @@
-"""How long answers take and how many tokens they cost, every trial of every arm: steps that rise to all of them."""
+"""Distributions of latency and tokens: cumulative steps over the answered trials of each arm."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from uderia_bench.report.formats.html.markup import Markup
 from uderia_bench.trial import Outcome, Stage
 
 SHOWN = ("latency_s", "total_tokens")
-_POINTS = 400  # of one curve: a step a pixel is all a screen shows
+_POINTS = 400  # steps of one curve, about one per pixel
 _SHARES = Axis(lo=0.0, hi=1.0)
 _MARKED = (0.5, 0.9, 0.95, 0.99)  # the percentiles every report has
-_TITLES = {"latency_s": "Time to the answer", "total_tokens": "Tokens of an answer"}
+_TITLES = {"latency_s": "Latency", "total_tokens": "Tokens of an answer"}
 
 
 def distributions(report: Report, kept: Kept) -> Markup | None:
-    """Return one plot a metric and the table of percentiles."""
+    """Return one plot per metric and the table of percentiles."""
     arms = [arm.arm for arm in report.analysis.arms]
     found = tables.percentiles(report)
     plots = [_ecdf(report, kept.trials, name, arms) for name in SHOWN if name in kept.trials.columns]
-    lead = "Read across from 50% to find what half of the answered trials stay under. Points mark p50, p90, p95 and p99."
+    lead = "At 50% a curve shows the value that half of the answered trials stay below. Points mark p50, p90, p95 and p99."
     return listing.section("distributions", "Distributions", *plots, listing.table(found) if found else None, lead=lead)
 
 
 def answered(trials: pl.DataFrame, arm: str, metric: str) -> pl.DataFrame:
-    """Return an arm's measured and answered trials that have a positive value, as a logarithmic axis can show."""
+    """Return an arm's measured, answered trials with a positive value, as a logarithmic axis needs."""
     ours = (pl.col("arm") == arm) & (pl.col("stage") == Stage.MEASURED) & (pl.col("outcome") == Outcome.ANSWERED)
     return trials.filter(ours & (pl.col(metric) > 0)).drop_nulls(metric)
 
@@ -63,12 +63,12 @@ def _ecdf(report: Report, trials: pl.DataFrame, metric: str, arms: Sequence[str]
         title=f"{_TITLES[metric]} ({metric}): share of answered trials at or below",
         legend=drawing.key(arms),
         kind="ecdf",
-        x_title=f"{metric}, logarithmic",
+        x_title=f"{metric}, logarithmic scale",
     )
 
 
 def _steps(values: np.ndarray[tuple[int], np.dtype[np.float64]], axis: Axis) -> str:
-    """Return the path of an empirical distribution, thinned to what a screen can show."""
+    """Return the path of an empirical distribution with at most ``_POINTS`` steps."""
     count = values.size
     ranks = np.unique(np.linspace(0, count - 1, min(count, _POINTS)).round().astype(int))
     path: list[str] = []

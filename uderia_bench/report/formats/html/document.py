@@ -1,4 +1,7 @@
-"""A self-contained HTML document: head, style, and a policy that forbids every request and every script but the page's own."""
+"""A self-contained HTML document with its style and at most one script.
+
+A content security policy forbids all requests and every other script.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ _STYLE, SCRIPT = "page.css", "page.js"
 
 
 def document(title: str, *body: Markup | None, script: str | None = None) -> str:
-    """Return the document; ``script`` names the asset of this package that runs at its end, None where nothing runs."""
+    """Return the document.
+
+    ``script`` names the script file of this package, None for a page without one.
+    """
     style = Markup(_asset(_STYLE))
     code = None if script is None else Markup(_asset(script))
     allowed = "'none'" if code is None else f"'{_digest(code)}'"

@@ -1,4 +1,7 @@
-"""Small SVG pictures whose coordinates are percentages: they take any width without their marks or letters changing size."""
+"""Small SVG pictures with coordinates in percent.
+
+They take any width, and their marks and letters keep their size.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,17 @@ from dataclasses import dataclass
 from uderia_bench.report.formats.html.axis import Axis, Label
 from uderia_bench.report.formats.html.markup import Markup, join, tag
 
-PLOT = 1000  # units of a plot's own coordinates; strokes do not scale with them
-_ROW = 24  # pixels of a strip beside a row of text
-_EDGE = 8.0  # percent from an end within which a tick's label is anchored there, so that it is not cut
+PLOT = 1000  # units of the coordinates of a plot; strokes do not scale with them
+_ROW = 24  # pixels: height of a strip beside a row of text
+_EDGE = 8.0  # percent from an end: labels of ticks closer than this are anchored at the end, so that they are not cut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """A line of a plot in its own coordinates (0..``PLOT``, y downwards); ``dots``: points and no line."""
+    """A line of a plot in the coordinates 0..``PLOT``, y downwards.
+
+    ``dots`` draws points without a line.
+    """
 
     style: str
     path: str
@@ -24,7 +30,7 @@ class Curve:
 
 
 def svg(*marks: Markup, height: int, label: str | None = None, style: str = "drawn") -> Markup:
-    """Return a picture as wide as its place; without a label it says nothing that is not said in words beside it."""
+    """Return a picture as wide as its place. Without a label it is hidden from screen readers."""
     named = {"role": "img", "aria_label": label} if label else {"aria_hidden": "true"}
     return tag("svg", *marks, class_=style, width="100%", height=height, **named)
 
@@ -40,12 +46,12 @@ def rule(x: float, y1: float, y2: float, style: str) -> Markup:
 
 
 def band(x1: float, x2: float, height: float, style: str, *, y: float = 0.0) -> Markup:
-    """Return a filled stretch between two places in percent."""
+    """Return a filled range between two places in percent."""
     return tag("rect", x=f"{x1:.2f}%", width=f"{max(0.0, x2 - x1):.2f}%", y=y, height=height, class_=style)
 
 
 def mark(x: float, y: float, style: str, shape: int = 0) -> Markup:
-    """Return a point in one of four shapes, so that arms differ by more than colour."""
+    """Return a point in one of four shapes, so that arms differ by shape and colour."""
     path = ("M0-5A5 5 0 1 1 0 5A5 5 0 1 1 0-5Z", "M-4.6-4.6H4.6V4.6H-4.6Z", "M0-6L6 4.6H-6Z", "M0-6.4L6.4 0L0 6.4L-6.4 0Z")[
         shape % 4
     ]
@@ -54,7 +60,7 @@ def mark(x: float, y: float, style: str, shape: int = 0) -> Markup:
 
 def interval(axis: Axis, value: float, lo: float | None, hi: float | None, *, centre: float, margin: tuple[float, float] | None,
              style: str) -> Markup:  # fmt: skip
-    """Return one row of a forest: the margin's band, the line of no difference, the interval and its point."""
+    """Return one row of a forest plot: band of the margin, line of no difference, interval and point."""
     middle = _ROW / 2
     shown = [band(axis.at(margin[0]), axis.at(margin[1]), _ROW, "margin")] if margin else []
     shown.append(rule(axis.at(centre), 0, _ROW, "zero"))
@@ -64,7 +70,7 @@ def interval(axis: Axis, value: float, lo: float | None, hi: float | None, *, ce
 
 
 def dumbbell(axis: Axis, values: Sequence[float | None]) -> Markup:
-    """Return one row with a point an arm, tied together."""
+    """Return one row with a point per arm, connected by a line."""
     middle = _ROW / 2
     known = [(arm, axis.at(value)) for arm, value in enumerate(values) if value is not None]
     places = [place for _, place in known]
@@ -73,7 +79,7 @@ def dumbbell(axis: Axis, values: Sequence[float | None]) -> Markup:
 
 
 def scale(axis: Axis, label: Label) -> Markup:
-    """Return an axis by itself, for the head or the foot of a column of strips."""
+    """Return an axis, for the head or the foot of a column of strips."""
     ticks = []
     for value in axis.ticks():
         at = axis.at(value)
@@ -83,7 +89,7 @@ def scale(axis: Axis, label: Label) -> Markup:
 
 
 def bars(parts: Iterable[tuple[str, float]], total: float, *, height: int = 22) -> Markup:
-    """Return one stacked bar of (style, size) parts, ``total`` being the whole width."""
+    """Return one stacked bar of (style, size) parts. ``total`` is the full width."""
     found, start = [], 0.0
     for style, size in parts:
         end = start + 100 * size / total if total else start
@@ -94,7 +100,10 @@ def bars(parts: Iterable[tuple[str, float]], total: float, *, height: int = 22) 
 
 def plot(curves: Sequence[Curve], *, x: Axis, y: Axis, x_label: Label, y_label: Label, name: str, title: str, legend: Markup,
          kind: str, x_title: str, height: int = 260) -> Markup:  # fmt: skip
-    """Return a plot with two axes; ``kind`` tells the page's script how to draw its curves again after a filter."""
+    """Return a plot with two axes.
+
+    ``kind`` tells the page's script how to draw the curves again after a filter.
+    """
     rules = [tag("line", x1="0", x2="100%", y1=f"{100 - y.at(v):.2f}%", y2=f"{100 - y.at(v):.2f}%", class_="grid")
              for v in y.ticks()]  # fmt: skip
     columns = [tag("line", x1=f"{x.at(v):.2f}%", x2=f"{x.at(v):.2f}%", y1="0", y2="100%", class_="grid") for v in x.ticks()]

@@ -1,4 +1,4 @@
-"""Effects with their intervals against the margins: one row a metric and class of queries, the strip beside its number."""
+"""Effects with intervals and margins: one row per metric and class of queries, drawn beside the number."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from uderia_bench.report.formats.html import drawing, listing
 from uderia_bench.report.formats.html.axis import Axis, Label, difference_axis, ratio_axis
 from uderia_bench.report.formats.html.markup import Markup, tag
 
-_LEAST_FACTOR = 1.5  # a ratio's axis reaches at least this far, so that a tiny effect looks tiny
+_LEAST_FACTOR = 1.5  # the axis of ratios reaches at least this far, so that a small effect looks small
 _LEAST_POINTS = 0.10
-_FARTHEST_FACTOR = 64.0  # beyond, a wide interval would press everything else into the middle
+_FARTHEST_FACTOR = 64.0  # wider intervals are cut at the edge, so that the rest stays readable
 
 
 def effects(report: Report) -> Markup | None:
-    """Return a forest a contrast: ratios on one axis, differences of shares on another."""
+    """Return one forest plot per contrast for ratios, and one for differences of shares."""
     parts = []
     for pair in content.contrasts(report.analysis):
         rows = _rows(report, pair)
-        title = f"{pair[1]} against {pair[0]}"
+        title = f"{pair[1]} compared with {pair[0]}"
         ratios = [c for c in rows if c.effect.kind == "ratio"]
         shares = [c for c in rows if c.effect.kind == "difference" and _is_share(content.definition(report, c.metric))]
         if ratios:
-            parts.append(_forest(report, ratios, f"{title}: how many times as much", _ratio_axis(ratios), _times, centre=1.0))
+            parts.append(_forest(report, ratios, f"{title}: ratios", _ratio_axis(ratios), _times, centre=1.0))
         if shares:
-            parts.append(_forest(report, shares, f"{title}: points more or less", _share_axis(shares), _points, centre=0.0))
+            parts.append(_forest(report, shares, f"{title}: differences in points", _share_axis(shares), _points, centre=0.0))
     lead = (
-        "Each row is one comparison: the point is the typical query's change, the line its interval, the shaded band the "
-        "margin inside which a difference is not worth acting on. A line that crosses the middle decides nothing."
+        "Each row is one comparison. The point is the change of a typical query and the line its interval. The shaded band is "
+        "the margin: differences inside it do not matter. A line that crosses the middle includes no difference."
     )
     return listing.section("effects", "Effects", *parts, lead=lead)
 
 
 def _rows(report: Report, pair: tuple[str, str]) -> list[Comparison]:
-    """Return what decides: planned metrics over all queries and by complexity, and what winners rest on; with a number."""
+    """Return the planned metrics, over all queries and by class, and the metrics that decide winners."""
     planned = {c.metric for c in report.analysis.comparisons if c.family == "primary"}
     chosen = []
     for stratum in (OVERALL, *(f"complexity={name}" for name in decision.STRATA)):

@@ -1,4 +1,4 @@
-"""What a run keeps beside its report, as the page reads it, and which trials it shows in full."""
+"""Tables of a run that the page shows, and the choice of trials that it shows with all steps."""
 
 from __future__ import annotations
 
@@ -10,13 +10,19 @@ import polars as pl
 
 from uderia_bench.trial import Outcome, Stage
 
-IN_FULL = 300  # trials with every step: a thousand would be a megabyte, and nobody reads three hundred
-_SHARES = (("failed", IN_FULL // 3), ("slowest", IN_FULL // 3))  # at most; one a query and arm takes what is left
+IN_FULL = 300  # trials with every step: a thousand of them would add a megabyte
+_SHARES = (
+    ("failed", IN_FULL // 3),
+    ("slowest", IN_FULL // 3),
+)  # at most; one trial per query and arm takes the remaining places
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """The run's derived tables and its manifest; a table that was not derived is None. ``prompts`` are by query."""
+    """The run's derived tables and its manifest.
+
+    A table is None if it was not derived. ``prompts`` are by query.
+    """
 
     trials: pl.DataFrame
     manifest: Mapping[str, Any]
@@ -26,7 +32,7 @@ class Kept:
 
 
 def in_full(trials: pl.DataFrame, limit: int = IN_FULL) -> tuple[str, ...]:
-    """Choose the trials worth every step: those that did not answer, the slowest of each arm, one a query and arm."""
+    """Choose trials to show with all steps: unanswered ones, the slowest of each arm, and one per query and arm."""
     if trials.height <= limit:
         return tuple(trials["trial_id"])
     measured = trials.filter(pl.col("stage") == Stage.MEASURED).sort("seq")

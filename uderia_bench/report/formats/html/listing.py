@@ -1,4 +1,4 @@
-"""The report's neutral tables and lists as HTML: the same cells, footnotes and remarks as in every other format."""
+"""Tables and lists of a report as HTML, with the same cells, footnotes and remarks as in the other formats."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uderia_bench.report.tables import Cell, Column, Footnotes, Table
 
 
 def table(found: Table) -> Markup:
-    """Return a table with its caption, its footnotes and its remarks below it."""
+    """Return a table with its caption, and its footnotes and remarks below."""
     notes = Footnotes()
     head = tag("tr", *(tag("th", column.title, scope="col", class_=_side(column)) for column in found.columns))
     rows = [tag("tr", *_cells(row, found.columns, notes)) for row in found.rows]
@@ -21,12 +21,12 @@ def table(found: Table) -> Markup:
 
 
 def scrolling(content: Markup, name: str) -> Markup:
-    """Return content in a box of its own that scrolls sideways on a narrow screen, by keyboard too."""
+    """Return content in a box that scrolls sideways on a narrow screen, by keyboard too."""
     return tag("div", content, class_="wide", tabindex="0", role="region", aria_label=f"{name}, table")
 
 
 def drawn(axis: Markup, what: str) -> Markup:
-    """Return the heading of a column of pictures: the axis for the eye, what is drawn for the ear."""
+    """Return the heading of a column of pictures: the axis, and its name for screen readers."""
     return tag("th", axis, tag("span", what, class_="hidden"), scope="col", class_="strip")
 
 
@@ -41,7 +41,7 @@ def folded(title: str, *content: str | None, open_: bool = False) -> Markup:
 
 
 def section(identity: str, title: str, *content: Markup | None, lead: str | None = None) -> Markup | None:
-    """Return a section with its heading, None where nothing is in it."""
+    """Return a section with its heading, None for an empty one."""
     held = [part for part in content if part]
     if not held:
         return None

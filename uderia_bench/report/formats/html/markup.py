@@ -1,4 +1,7 @@
-"""HTML and SVG as nested calls: every text is escaped unless it is markup made here. The only place that writes a ``<``."""
+"""HTML and SVG as nested calls.
+
+Every text is escaped, except markup made here. No other module writes a ``<``.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,16 @@ _VOID = frozenset({"meta", "br", "input"})
 
 
 class Markup(str):
-    """Text that is markup already and must not be escaped again."""
+    """Text that is already markup, so it is not escaped again."""
 
     __slots__ = ()
 
 
 def tag(name: str, /, *children: str | None, **attributes: Attribute) -> Markup:
-    """Return an element. ``class_`` is ``class``, ``data_q`` is ``data-q``; an attribute of None or False is left out."""
+    """Return an element.
+
+    ``class_`` is ``class``, ``data_q`` is ``data-q``. Attributes of None or False are left out.
+    """
     written = "".join(_attribute(key, value) for key, value in attributes.items() if value is not None and value is not False)
     if name in _VOID:
         return Markup(f"<{name}{written}>")
@@ -28,7 +34,7 @@ def tag(name: str, /, *children: str | None, **attributes: Attribute) -> Markup:
 
 
 def join(*children: str | None) -> Markup:
-    """Return the children one after the other, texts escaped, None left out."""
+    """Return the children one after the other. Texts are escaped, None is left out."""
     return Markup("".join(child if isinstance(child, Markup) else escaped(child) for child in children if child is not None))
 
 
@@ -38,8 +44,8 @@ def escaped(text: str) -> Markup:
 
 
 def data(identity: str, value: Any) -> Markup:
-    """Return a JSON data block for the page's script; no text in it can end the block."""
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False)  # ASCII: neither U+2028 nor a surrogate is left
+    """Return a JSON data block for the page's script. No text can end the block."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)  # ASCII, so without U+2028 and surrogates
     safe = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     return Markup(f'<script type="application/json" id="{identity}">{safe}</script>')
 

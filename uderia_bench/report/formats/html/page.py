@@ -1,4 +1,4 @@
-"""The page of a run: its sections in the order of reading, data and script at the end. It decides no content."""
+"""The page of a run: its sections in the order of reading, with data and script at the end."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from uderia_bench.report.formats.html.queries import queries
 from uderia_bench.report.formats.html.sweep import sweep
 from uderia_bench.report.formats.html.verdict import key_numbers, verdict
 
-_DEFINITIONS = ("metrics",)  # left out of the manifest as shown: 'uderia-bench metrics' prints them
+_DEFINITIONS = ("metrics",)  # not shown with the manifest, because 'uderia-bench metrics' prints them
 
 
 def to_html(report: Report, kept: Kept) -> str:
-    """Return the report as one self-contained page; numbers are the report's, rows are the run's own tables."""
+    """Return the report as one self-contained page, with rows from the run's tables."""
     shown = [(identity, title, part) for identity, title, part in _sections(report, kept) if part]
     header = tag(
         "header",
@@ -34,7 +34,7 @@ def to_html(report: Report, kept: Kept) -> str:
     )
     return document(
         f"{report.facts.experiment} - {report.facts.run_id}",
-        tag("a", "Skip to the verdict", href="#verdict", class_="skip"),
+        tag("a", "Skip to the decision", href="#verdict", class_="skip"),
         header,
         tag("main", verdict(report), key_numbers(report), _navigation(shown), *(part for _, _, part in shown)),
         data("data", trials.payload(report, kept)),
@@ -58,7 +58,7 @@ def _sections(report: Report, kept: Kept) -> Iterator[tuple[str, str, Markup | N
 
 
 def _issues(report: Report) -> Markup | None:
-    """Return what was found, and behind each kind where and in which trials."""
+    """Return what was found, with the places and trials behind each kind."""
     found = _table(tables.issues(report))
     change = _table(tables.savings(report))
     look = [
@@ -69,7 +69,7 @@ def _issues(report: Report) -> Markup | None:
         for saving in report.savings
     ]
     evidence = (listing.folded(issue.kind, listing.items(issue.evidence)) for issue in report.issues if issue.evidence)
-    lead = "Found in the traces, errors first."
+    lead = "Problems found in the trials, errors first."
     return listing.section("issues", "Issues", found, *evidence, change, *look, lead=lead) if found else None
 
 

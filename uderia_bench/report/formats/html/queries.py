@@ -1,4 +1,4 @@
-"""Every query with its arms side by side, the largest difference first; a click leads to its trials."""
+"""Every query with its arms side by side, the largest difference first."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from uderia_bench.report.formats.html.markup import Markup, join, tag
 from uderia_bench.trial import Stage
 
 _METRIC = "latency_s"
-_BEFORE_MORE = 25  # rows before "show all": a screen or two
+_BEFORE_MORE = 25  # rows before "show all", one or two screens
 
 
 def queries(report: Report, kept: Kept, order: Sequence[str]) -> Markup | None:
-    """Return one row a query; ``order`` are the query ids by their number in the page's data."""
+    """Return one row per query. ``order`` are the query ids by their number in the page's data."""
     arms = [arm.arm for arm in report.analysis.arms]
     means = _means(kept.trials, arms)
     axis = log_axis(value for values in means.values() for value in values if value is not None)
@@ -51,12 +51,12 @@ def queries(report: Report, kept: Kept, order: Sequence[str]) -> Markup | None:
         "queries",
         "Query by query",
         join(drawing.key(arms), listing.scrolling(grid, "Queries"), more),
-        lead="Sorted by how far the first two arms are apart. A query's name leads to its trials; a heading sorts.",
+        lead="Largest difference between the first two arms first. Click a query to see its trials, or a heading to sort.",
     )
 
 
 def _means(trials: pl.DataFrame, arms: Sequence[str]) -> dict[str, list[float | None]]:
-    """Return every query's geometric mean latency on each arm: the scale on which the arms are compared."""
+    """Return each query's geometric mean latency on each arm, the scale on which arms are compared."""
     found: dict[str, list[float | None]] = {}
     for at, arm in enumerate(arms):
         logs = answered(trials, arm, _METRIC).group_by("query_id").agg(pl.col(_METRIC).log().mean().exp())

@@ -1,4 +1,4 @@
-"""Latency and throughput against what is in flight, every level of a sweep, with each arm's knee and the law fitted to it."""
+"""Latency and throughput of a sweep against trials in flight, with each arm's knee and fitted curve."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MEDIAN, _MOST = 50, 95
 
 
 def sweep(report: Report) -> Markup | None:
-    """Return the two plots with the table of levels; None without a sweep."""
+    """Return the two plots and the table of levels; None without a sweep."""
     sweeps = report.analysis.sweeps
     found = table(report)
     x = _loads(sweeps)
@@ -29,15 +29,15 @@ def sweep(report: Report) -> Markup | None:
         return None
     plots = (_throughput(sweeps, x), _latency(report, sweeps, x))
     lead = (
-        "More in flight helps until the server is busy; from there on it only waits longer. A vertical line marks that knee "
-        "where the levels asked show it; the thin curve is the law it was found by."
+        "More trials in flight raise throughput until the server is busy, and then mostly wait. A vertical line marks this "
+        "knee. The thin curve is the Universal Scalability Law fitted to the levels."
     )
     knees = listing.items(knee_words(one) for one in sweeps)
     return listing.section("load", "Load", knees, *plots, listing.table(found), lead=lead)
 
 
 def _loads(sweeps: Sequence[Sweep]) -> Axis | None:
-    """Return the axis of what is in flight, doubling from tick to tick."""
+    """Return the axis of trials in flight, whose ticks double."""
     axis = log_axis(level.in_flight for sweep in sweeps for level in sweep.levels if level.in_flight)
     return None if axis is None else Axis(lo=axis.lo, hi=axis.hi, log=True, base=2.0)
 
@@ -66,7 +66,7 @@ def _throughput(sweeps: Sequence[Sweep], x: Axis) -> Markup | None:
         y,
         y_label=lambda value: figures.amount(value, RATE, half=value or 1.0),
         name="throughput",
-        title="Answers a second, against trials in flight",
+        title="Answers per second by trials in flight",
     )
 
 
@@ -90,14 +90,14 @@ def _latency(report: Report, sweeps: Sequence[Sweep], x: Axis) -> Markup | None:
         y,
         y_label=lambda value: figures.amount(value, scale, half=value),
         name=LATENCY,
-        title="Latency, p50 and the paler p95, against trials in flight",
+        title="Latency (p50, and p95 paler) by trials in flight",
     )
 
 
 def _plot(
     curves: Sequence[Curve], sweeps: Sequence[Sweep], x: Axis, y: Axis, *, y_label: Label, name: str, title: str
 ) -> Markup:
-    """Draw curves against what is in flight."""
+    """Draw curves against trials in flight."""
     return drawing.plot(
         curves,
         x=x,
@@ -108,7 +108,7 @@ def _plot(
         title=title,
         legend=drawing.key([one.arm for one in sweeps]),
         kind="sweep",
-        x_title="trials in flight on average, doubling",
+        x_title="mean trials in flight, each tick doubles",
     )
 
 
@@ -127,7 +127,7 @@ def _knee(one: Sweep, at: int, x: Axis) -> list[Curve]:
 
 
 def _whiskers(levels: Iterable[LoadLevel], at: int, x: Axis, y: Axis) -> list[Curve]:
-    """Return the intervals of throughput as one path of upright strokes."""
+    """Return the intervals of throughput as one path of vertical strokes."""
     strokes = []
     for level in levels:
         lo, hi = level.throughput.lo, level.throughput.hi

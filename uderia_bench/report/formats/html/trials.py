@@ -1,4 +1,4 @@
-"""The trials as data for the page's script, all of them in columns and some with every step, and the frame they appear in."""
+"""The trials as data for the page's script, and the list and dialog that the script fills."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _FACTS = ("outcome_detail", "profile_tag", "provider", "model", "session_id", "t
 _STEP = ("kind", "index", "parent", "class", "name", "status", "path", "attempt", "start_s", "duration_s", "input_tokens",
          "output_tokens", "cost_usd", "arguments", "error")  # fmt: skip
 _FILTERS = (("arm", "Arm"), ("outcome", "Outcome"), ("complexity", "Class"), ("tag", "Tag"))
-_ORDERS = ("as sent", "slowest", "most tokens", "query")  # as the page's script knows them
-_LONGEST = 400  # characters of one text in a step: the steps table has 2,000, the ledger all
+_ORDERS = ("as sent", "slowest", "most tokens", "query")  # names that the script of the page uses
+_LONGEST = 400  # characters of one text in a step; steps/*.parquet has 2,000, the ledger all
 
 
 def query_order(kept: Kept) -> tuple[str, ...]:
@@ -28,11 +28,14 @@ def query_order(kept: Kept) -> tuple[str, ...]:
 
 
 def payload(report: Report, kept: Kept) -> dict[str, Any]:
-    """Return all trials in columns that refer to arms, queries and outcomes by number, and the details of some by trial id."""
+    """Return all trials in columns, and the details of some trials by id.
+
+    The columns refer to arms, queries and outcomes by number.
+    """
     trials = kept.trials.sort("seq")
     queries = query_order(kept)
     arms = [arm.arm for arm in report.analysis.arms]
-    arms += sorted(set(trials["arm"].unique()) - set(arms))  # warm-ups of an arm that never came to be measured
+    arms += sorted(set(trials["arm"].unique()) - set(arms))  # arms that have warm-up trials only
     outcomes = sorted(trials["outcome"].unique())
     about = {
         query: (complexity, tags)
@@ -90,12 +93,10 @@ def frame(report: Report) -> Markup | None:
         tag("p", tag("span", "", id="count", role="status")),
         listing.scrolling(grid, "Trials"),
         tag("button", "Show more trials", type="button", id="more-trials"),
-        tag("noscript", tag("p", "The list of trials needs this page's own script.")),
+        tag("noscript", tag("p", "The list of trials needs JavaScript.")),
         dialog,
     )
-    return listing.section(
-        "trials", "Trials", join(filters, table), lead="Filters hold for the queries and the plots above too."
-    )
+    return listing.section("trials", "Trials", join(filters, table), lead="Filters also apply to the queries and plots above.")
 
 
 def _select(name: str, label: str) -> Markup:

@@ -1,4 +1,4 @@
-"""The first screen: what to use, how sure that is, what to fix, whether the run is valid; then the arms' own numbers."""
+"""The first screen of the page: the decision, what to fix first, the state of the run, and the arms in numbers."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ from collections.abc import Iterator
 
 from uderia_bench.report import content, figures
 from uderia_bench.report.closing import closing
-from uderia_bench.report.content import Report, Standing
+from uderia_bench.report.content import Report, Saving, Standing
 from uderia_bench.report.formats.html import listing
 from uderia_bench.report.formats.html.markup import Markup, tag
-from uderia_bench.report.headline import headline
+from uderia_bench.report.headline import Line, headline
 
-_ROOM = 200  # characters of a headline: a card wraps, so it takes the fullest wording
 _KEY_NUMBERS = ("latency_s", "total_tokens", "cost_usd", "checks_passed_ratio")
-_NO_TROUBLE = "info"  # the severity of what is only worth knowing
-_STATE = {Standing.FINE: "good", Standing.GATE_MISSED: "bad", Standing.INTERRUPTED: "doubtful", Standing.INVALID: "doubtful"}
+_ENDED = {
+    Standing.GATE_MISSED: "a gate was missed",
+    Standing.INTERRUPTED: "the run is incomplete",
+    Standing.INVALID: "a comparison is not valid",
+}
 
 
 def verdict(report: Report) -> Markup:
-    """Return the decision in cards, one a line of the headline, with what to fix first and the state of the run."""
-    cards = [_card(line, at) for at, line in enumerate(headline(report, width=_ROOM))]
+    """Return the decision as cards, with what to fix first and the state of the run."""
+    cards = [_card(line, at) for at, line in enumerate(headline(report))]
     return tag(
         "section",
         tag("h2", "The verdict", id="verdict-title", class_="hidden"),
@@ -33,7 +35,7 @@ def verdict(report: Report) -> Markup:
 
 
 def key_numbers(report: Report) -> Markup | None:
-    """Return the arms side by side on what most readers ask first: means with intervals, and how long half and most take."""
+    """Return the arms side by side: success rate, means with intervals, and two percentiles of latency."""
     arms = report.analysis.arms
     rows = [
         tag("tr", tag("th", "answered", scope="row"), *(_number(_answered(arm.trials, content.answered(arm))) for arm in arms))
@@ -55,34 +57,38 @@ def key_numbers(report: Report) -> Markup | None:
     return listing.scrolling(grid, "The arms in numbers") if arms else None
 
 
-def _card(text: str, at: int) -> Markup:
-    label, colon, said = text.partition(": ")
-    if not colon or at > 2:
-        label, said = "Result", text
-    said = said[:1].upper() + said[1:]
-    return tag("div", tag("h3", label), tag("p", said), class_="card sure" if at == 2 else "card")
+def _card(line: Line, at: int) -> Markup:
+    return tag("div", tag("h3", line.label), tag("p", line.said), class_="card sure" if at == 2 else "card")
 
 
 def _fix_first(report: Report) -> Markup | None:
-    """Return the first thing to mend: the report's issues come errors first, then the most frequent; good news is none."""
-    worst = next((issue for issue in report.issues if issue.severity != _NO_TROUBLE), None)
-    if worst is None:
+    """Return the card of what to fix first: the first row of "What to change", or the first issue without one."""
+    first = content.first_to_fix(report)
+    if first is None:
         return None
-    where = worst.evidence[0] if worst.evidence else f"{worst.count} trials"
+    if isinstance(first, Saving):
+        share = "" if first.share is None else f", {figures.percentage(first.share)} of its tokens"
+        where = f" on {first.arm}: {first.count} trials, about {first.tokens:,} tokens{share}"
+    elif first.worst:
+        where = f" on {first.worst[0]}: {figures.percentage(first.worst[1])} of its trials"
+    else:
+        where = f": {first.count} trials"
     return tag(
         "div",
         tag("h3", "Fix first"),
-        tag("p", worst.recommendation),
-        tag("p", tag("a", worst.kind, href="#issues"), f", {where}", class_="small"),
+        tag("p", first.recommendation),
+        tag("p", tag("a", first.kind, href="#issues"), where, class_="small"),
         class_="card fix",
     )
 
 
 def _state(report: Report) -> Iterator[tuple[str, str, str]]:
-    """Yield (label, text, tone) of what decides whether the numbers can be used at all."""
-    if last := closing(report):
-        label = "Run" if report.facts.interrupted else "Gates" if report.gates else "Validity"
-        yield label, last, _STATE[content.standing(report)]
+    """Yield (label, text, tone) of what decides whether the numbers can be used."""
+    standing = content.standing(report)
+    if standing is not Standing.FINE:
+        yield "Exit code", f"{int(standing)}, {_ENDED[standing]}", "bad" if standing is Standing.GATE_MISSED else "doubtful"
+    elif passed := closing(report):
+        yield "Gates", passed, "good"
     if not content.invalid_reasons(report) and content.contrasts(report.analysis):
         yield "Validity", "every planned comparison is valid", "good"
     facts = report.facts

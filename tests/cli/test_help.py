@@ -1,0 +1,42 @@
+"""What a reader sees before a command runs: help, completion, and summaries that fit their line."""
+
+import re
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from uderia_bench.cli.app import app
+
+COMMANDS = sorted(get_command(app).commands)
+
+
+def helped(*arguments):
+    """Return the help that a terminal of 80 columns shows."""
+    shown = CliRunner().invoke(app, [*arguments], env={"COLUMNS": "80"})
+    assert shown.exit_code == 0
+    return shown.output
+
+
+@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)])
+def test_h_works_as_help(command):
+    """Many programs have it."""
+    assert helped(*command, "-h") == helped(*command, "--help")
+
+
+@pytest.mark.parametrize("command", [(), ("corpus",), ("baseline",)])
+def test_summaries_fit_their_line(command):
+    """A summary that is cut ends in three dots."""
+    lines = helped(*command, "--help").partition("Commands:")[2].splitlines()
+    assert [line for line in lines if line.endswith("...")] == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_line_of_help_is_wider_than_the_terminal(command):
+    """Also options with long names."""
+    assert max(map(len, helped(command, "--help").splitlines())) <= 80
+
+
+def test_completion_can_be_installed():
+    """The options come from typer."""
+    assert {"--install-completion", "--show-completion"} <= set(re.findall(r"--[\w-]+", helped("--help")))
