@@ -52,7 +52,7 @@ def test_dry_run_sends_nothing(command):
     """The plan is printed and no run directory is made."""
     done = command("run", "experiment.yaml", "--dry-run", "--repeats", "3")
     assert done.returncode == 0, done.stderr
-    assert "IDEAT: 12 measured, 1 warm-up" in done.stdout
+    assert "IDEAT: 12 trials and 1 warm-up" in done.stdout
     assert not (command.cwd / "output").exists()
 
 

@@ -83,4 +83,4 @@ def _when(started: datetime, ended: datetime | None) -> str:
 
 def _turns(facts: RunFacts) -> str:
     """Return how many turns the arms took, of the arm with the fewest."""
-    return f" ({min(facts.turns.values())} turns an arm)" if facts.turns else ""
+    return f" ({min(facts.turns.values())} turns per arm)" if facts.turns else ""
