@@ -209,7 +209,7 @@ def test_few_identical_amounts_decide_nothing():
     [
         (
             lambda q: (q < 4) * (1 + q % 2),
-            "no interval: only 4 of 14 units differ from the rest (at least 6 are needed)",
+            "no interval: 10 of 14 values are equal, and at least 6 others are needed",
             "only 4 of 14 queries differ from the rest, and an interval needs 6: about 7 more queries",
         ),
         (

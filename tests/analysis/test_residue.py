@@ -122,10 +122,23 @@ def test_later_repeats_that_are_faster_are_noted():
 
 
 def test_trials_that_resemble_the_one_before_are_noted():
-    """A slow wave under the run makes neighbours alike, and the intervals are said to be too narrow."""
+    """A slow wave under the run makes trials close in time alike, on each arm."""
     steady = noisy(noise=0.05)
     frame = ordered(lambda q, arm, r, time: steady(q, arm, r) * np.exp(0.3 * np.sin(20 * time)), queries=30)
-    assert about(find(study(frame), "latency_s").warnings, "resembles the trial before it")
+    found = find(study(frame), "latency_s").warnings
+    assert about(found, "successive values of latency_s on IDEAT are correlated (lag-1 correlation 0.")
+    assert about(found, "the true uncertainty may be larger")
+
+
+def test_drift_that_one_arm_is_too_few_for_shows_on_both():
+    """Twenty queries, three repeats: a fast wave is seen in the trials of both arms together."""
+    noise = noisy(noise=0.3)
+    frame = ordered(lambda q, arm, r, time: noise(q, arm, r) * np.exp(0.4 * np.sin(30 * time)), queries=20, repeats=3)
+    shared = "latency_s of trials close in time is correlated (p"
+    assert about(find(study(frame), "latency_s").warnings, shared)
+    assert about(find(study(frame), "latency_s").warnings, "p and the interval do not include it")
+    calm = ordered(lambda q, arm, r, _: noise(q, arm, r), queries=20, repeats=3)
+    assert not about(find(study(calm), "latency_s").warnings, shared)
 
 
 def test_memory_is_measured_within_queries():

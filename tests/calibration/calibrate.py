@@ -1,18 +1,21 @@
-"""Calibrate the default methods and write the table that the docs show. ``make calibrate``, or with ``--replications 200``.
+"""Calibrate the default methods and write the table that the docs show: ``make calibrate``.
 
-Takes about ten minutes of one core at 4,000 replications; not part of the tests. Every part and every cell has draws of its
-own, so ``--only WORDS ...`` measures those whose names contain one of the words anew and leaves the rest of the table as it is.
-``--print`` writes the table from the figures that are there.
+At 4,000 replications it takes about half an hour of one core, so it is not part of the tests.
+``--replications 200`` is a quick look. ``--only WORDS ...`` measures the parts and cells whose names
+contain one of the words, and leaves the rest of the table unchanged. ``--print`` writes the table from
+the stored figures.
 """
 
 import argparse
 import json
 import time
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from calibration import arms, study, verdicts
+from calibration import arms, conditions, study, verdicts
+from calibration.conditions import CONDITIONS
 from calibration.designs import DESIGNS
 from calibration.table import as_markdown
 
@@ -20,6 +23,7 @@ HERE = Path(__file__).parent
 QUERIES = (8, 20, 50, 200)
 SEED = 20261124
 RUNS = 100  # of the whole analysis, verdicts and all
+RUNS_OF_A_CONDITION = 1_000  # planned and judged by the product
 PARTS = {
     "family-wise": lambda rng, size: study.family_wise(rng, replications=size),
     "early stopping": lambda rng, size: {
@@ -44,30 +48,36 @@ def cell(number, queries, replications):
     return {"design": design.name, "kind": design.kind, "queries": queries, "none": asdict(none), "some": asdict(some)}
 
 
-def chosen(only):
-    """Yield what is to be measured: its place in the results, and how, given the replications."""
-
-    def asked(name):
-        return not only or any(word in name for word in only)
-
+def everything():
+    """Yield what can be measured: its name, its place in the results, and how, given the replications."""
     for number, (name, measure) in enumerate(PARTS.items()):
-        if asked(name):
-            rng = np.random.default_rng([SEED, len(DESIGNS), number])
-            yield ("parts", name), lambda size, measure=measure, rng=rng: measure(rng, size)
+        yield name, ("parts", name), partial(measure, np.random.default_rng([SEED, len(DESIGNS), number]))
     for queries in QUERIES:
-        if asked(ARMS):
-            rng = np.random.default_rng([SEED, len(DESIGNS) + 1, queries])
-            yield (
-                ("arms", str(queries)),
-                lambda size, rng=rng, queries=queries: {
-                    name: asdict(cover) for name, cover in arms.measure(rng, replications=size, queries=queries).items()
-                },
-            )
+        yield ARMS, ("arms", str(queries)), partial(of_arms, queries)
+    for number, condition in enumerate(CONDITIONS):
+        yield condition.name, ("conditions", condition.name), partial(of_condition, number)
     for number, design in enumerate(DESIGNS):
         for queries in QUERIES:
-            if asked(design.name):
-                place = ("cells", f"{design.name}, {queries} queries")
-                yield place, lambda size, number=number, queries=queries: cell(number, queries, size)
+            yield design.name, ("cells", f"{design.name}, {queries} queries"), partial(cell, number, queries)
+
+
+def of_arms(queries, size):
+    """Measure the coverage of the estimates of one arm."""
+    rng = np.random.default_rng([SEED, len(DESIGNS) + 1, queries])
+    return {name: asdict(cover) for name, cover in arms.measure(rng, replications=size, queries=queries).items()}
+
+
+def of_condition(number, size):
+    """Measure one condition of trials that are not ideal."""
+    rng = np.random.default_rng([SEED, len(DESIGNS) + 2, number])
+    return conditions.measure(CONDITIONS[number], rng, replications=min(RUNS_OF_A_CONDITION, size))
+
+
+def chosen(only):
+    """Yield the place and the measurement of everything whose name contains one of the words; of no word, of all."""
+    for name, place, measure in everything():
+        if not only or any(word in name for word in only):
+            yield place, measure
 
 
 def main():

@@ -2,6 +2,7 @@
 
 import numpy as np
 from calibration.arms import TRUTHS
+from calibration.conditions import CONDITIONS
 from calibration.designs import DESIGNS
 from scipy.stats import binom
 
@@ -44,6 +45,14 @@ place of an interval, which is to hold too much, and an amount has *none*. *Powe
 | trials | queries | undecided | A/A rejects | covers 0 | covers effect | bound covers | none | power | equivalent | wrongly |
 |---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
 """
+CONDITIONS_HEAD = """
+Trials that are not ideal, planned by the runner and judged by ``compare``, in per cent of runs with the Monte-Carlo error (one
+standard error). Time is the place of a trial in the plan. Drift is AR(1) with a time constant of a sixteenth of the run. `!`
+marks a share that is outside what is asked by more than two standard errors.
+
+| condition and what is counted | share | asked | runs |
+|---|---:|---:|---:|
+"""
 ARMS_HEAD = """
 Coverage of what is said of one arm, by queries, five repeats each; times are log-normal, see the page Statistics. Empty
 where no interval exists. Wilson's interval of one repeat a query falls short, or holds too much, at some sizes near 1 (Brown,
@@ -70,7 +79,27 @@ def as_markdown(found):
     """Return the table, what stands beside it, and why figures are outside what is asked."""
     cells = in_order(found["cells"])
     text = HEAD.format(**found) + "".join(f"| {' | '.join(row(cell))} |\n" for cell in cells)
-    return text + footnotes(cells) + levels() + of_arms(found["arms"]) + beside(found["parts"])
+    return (
+        text
+        + footnotes(cells)
+        + levels()
+        + of_conditions(found.get("conditions", {}))
+        + of_arms(found["arms"])
+        + beside(found["parts"])
+    )
+
+
+def of_conditions(found):
+    """Return the table of trials that are not ideal, in the order of the conditions."""
+    lines = []
+    for condition in (condition for condition in CONDITIONS if condition.name in found):
+        one = found[condition.name]
+        low, high = condition.asked
+        asked = "" if condition.asked == (0.0, 1.0) else f"{100 * low:g} to {100 * high:g}"
+        seen = "" if one["share"] is None else f"{100 * one['share']:.1f} ± {100 * one['error']:.1f}"
+        missed = one["share"] is not None and not low - 2 * one["error"] <= one["share"] <= high + 2 * one["error"]
+        lines.append(f"| {condition.name} | {seen}{' !' if missed else ''} | {asked} | {one['of']:,} |\n")
+    return CONDITIONS_HEAD + "".join(lines) if lines else ""
 
 
 def in_order(cells):

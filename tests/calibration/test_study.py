@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from calibration import arms, calibrate, study, table, verdicts
+from calibration import arms, calibrate, conditions, study, table, verdicts
 from calibration.designs import DESIGNS
 from frames import metric
 
@@ -128,6 +128,7 @@ def test_the_table_is_that_of_the_figures():
     assert table.as_markdown(found) == text
     assert table.UNKNOWN not in text
     assert len(found["cells"]) == len(DESIGNS) * len(calibrate.QUERIES)
+    assert set(found.get("conditions", ())) <= {condition.name for condition in conditions.CONDITIONS}
     assert found["replications"] == 4_000
 
 
@@ -179,3 +180,29 @@ def test_a_planted_effect_of_the_agent_is_found(condition):
 def test_an_agent_like_itself_is_not_called_better_or_worse():
     """The same model on both arms, another luck."""
     assert not {"better", "worse"} & set(verdicts.verdicts(3, "none").values())
+
+
+@pytest.mark.parametrize("condition", conditions.CONDITIONS, ids=lambda condition: condition.name)
+def test_every_condition_is_planned_and_judged(condition):
+    """Three runs of each come to what is counted, and the share is of those that count."""
+    found = conditions.measure(condition, np.random.default_rng(1), replications=3)
+    assert found["of"] == 3 or condition.of is not None
+    assert found["share"] is None or 0 <= found["share"] <= 1
+
+
+def test_a_share_outside_what_is_asked_by_more_than_its_error_is_marked():
+    """9 % of 1,000 where 7 % is asked is two errors beyond; 8 % is not."""
+    name = next(one.name for one in conditions.CONDITIONS if one.asked == (0.0, 0.07))
+    for share, marked in ((0.09, True), (0.08, False)):
+        error = float(np.sqrt(share * (1 - share) / 1_000))
+        found = {one.name: {"share": None, "error": None, "of": 0} for one in conditions.CONDITIONS}
+        text = table.of_conditions(found | {name: {"share": share, "error": error, "of": 1_000}})
+        assert (f"{100 * share:.1f} ± {100 * error:.1f} !" in text) == marked
+
+
+def test_drift_is_autocorrelated_with_the_spread_asked_for():
+    """An AR(1) of sd .3 whose correlation falls by e over a sixteenth of the run."""
+    drawn = np.array([conditions.drift(np.random.default_rng(n), 800, 0.3) for n in range(200)])
+    assert drawn.std() == pytest.approx(0.3, rel=0.1)
+    lagged = (drawn[:, 50:] * drawn[:, :-50]).mean() / drawn.var()
+    assert lagged == pytest.approx(np.exp(-1), abs=0.08)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from uderia_bench.stats.slope import serial_correlation, within_slope
+from uderia_bench.stats.slope import resemblance_p, serial_correlation, within_slope
 
 
 def test_it_is_statsmodels_with_a_dummy_per_unit():
@@ -40,3 +40,18 @@ def test_serial_correlation_sees_a_wave_and_no_noise():
     assert p < 1e-6
     assert serial_correlation(np.random.default_rng(0).normal(size=200))[1] > 0.01
     assert serial_correlation(np.zeros(5)) == (0.0, 1.0)
+
+
+def test_repeats_that_follow_a_drift_resemble_what_was_near_them():
+    """An AR(1) drift as large as the noise is found; white noise is found as often as p says; one repeat says nothing."""
+    rng = np.random.default_rng(5)
+    order = np.argsort(rng.random(200)).reshape(50, 4).astype(float)
+    walk = np.zeros(200)
+    for place in range(1, 200):
+        walk[place] = 0.92 * walk[place - 1] + rng.normal(0, 0.39)
+    drifting = rng.normal(0, 1, (50, 4)) + walk[order.astype(int)]
+    assert resemblance_p(drifting, order) < 1e-6
+    white = [resemblance_p(rng.normal(0, 1, (50, 4)), order) for _ in range(300)]
+    assert np.mean(np.array(white) < 0.05) == pytest.approx(0.05, abs=0.035)
+    assert resemblance_p(rng.normal(0, 1, (50, 1)), order[:, :1]) is None
+    assert resemblance_p(np.ones((50, 4)), order) is None

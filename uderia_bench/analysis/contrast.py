@@ -13,7 +13,7 @@ import numpy as np
 
 from uderia_bench.analysis.censoring import Penalised, with_timeouts
 from uderia_bench.analysis.clock import clock_notes, unresolved
-from uderia_bench.analysis.drift import drift
+from uderia_bench.analysis.drift import NOTE_BELOW, NOTE_PRIMARY_BELOW, ONE_REPEAT, drift, shared_drift
 from uderia_bench.analysis.effects import Measured, measure, paid
 from uderia_bench.analysis.nights import across_nights
 from uderia_bench.analysis.pairs import Pairs, pair, side
@@ -109,7 +109,11 @@ def findings(
             clock = clock_notes(trials, metric, (baseline, candidate), where=stratum.where)
             notes = [*_labels(metric), *notes, *clock, *(conditional if metric.needs_answer else ()), *censored]
             if stratum.name == ALL:
-                notes.extend(note for arm in (baseline, candidate) for note in drift(trials, metric, arm))
+                drifts = [note for arm in (baseline, candidate) for note in drift(trials, metric, arm)]
+                below = NOTE_PRIMARY_BELOW if primary else NOTE_BELOW
+                notes.extend(drifts or shared_drift(trials, metric, (baseline, candidate), below=below))
+                if primary and pairs.repeats == 1 and pairs.blocks is not None and pairs.unit != "repeat":
+                    notes.append(ONE_REPEAT)
             notes.extend([confounded] if confounded else [])
         found.append(
             Measurement(

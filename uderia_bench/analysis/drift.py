@@ -1,9 +1,9 @@
-"""Whether a number moved while it was measured: trend over the run, order of repeats, resemblance of successive trials.
+"""Drift of a metric during a run: a trend, an effect of the repeat, correlation of successive trials.
 
-All three compare repeats of the same query on the same arm with each other (a regression with a fixed effect per query;
-Wooldridge, *Econometric Analysis of Cross Section and Panel Data*, 2010, 10.5), so hard and easy queries do not pass for
-drift, nor do the levels of a sweep, whose repeats are compared with those of their own level. Without repeats there is nothing
-to compare, and nothing is said.
+All three compare repeats of the same query on the same arm (a regression with a fixed effect per
+query; Wooldridge, *Econometric Analysis of Cross Section and Panel Data*, 2010, 10.5). So hard and
+easy queries are not mistaken for drift, nor are the levels of a sweep, whose repeats are compared
+with those of their own level. A run without repeats has nothing to compare.
 """
 
 from __future__ import annotations
@@ -15,48 +15,88 @@ import numpy as np
 from uderia_bench.analysis.trials import Trials
 from uderia_bench.reading.metrics.metric import Assumption, Metric
 from uderia_bench.stats.arrays import Floats
-from uderia_bench.stats.slope import serial_correlation, within_slope
+from uderia_bench.stats.slope import Slope, resemblance_p, serial_correlation, within_slope
 
-# A run looks at a dozen metrics on each arm in three ways: at 1 in 1,000 a run without drift has a false note in 15 or more.
+# A run tests a dozen metrics on each arm in three ways. At 1 in 1,000, 1 run in 15 without drift
+# has a note.
 NOTE_BELOW = 0.001
+
+# Few metrics have a margin, and drift matters to their verdicts.
+NOTE_PRIMARY_BELOW = 0.01
+
+NOT_INCLUDED = "p and the interval do not include it"
+
+ONE_REPEAT = (
+    "one repeat per query: only a large drift of the provider can be told from the spread between queries; "
+    "with `repeats: 2` or more a smaller one is found"
+)
 
 
 def drift(trials: Trials, metric: Metric, arm: str) -> tuple[str, ...]:
-    """Say how a positive metric drifts on an arm; empty where it does not, has no repeats, or is of another kind."""
-    if metric.assumption is not Assumption.POSITIVE:
-        return ()
-    index = trials.arm(arm)
-    values = trials.values(metric)[:, index]
-    if not bool(np.all(values[np.isfinite(values)] > 0)):
-        return ()
-    logs = np.log(values)
-    return (*_trend(trials, metric, arm, logs), *_repeat_order(trials, metric, arm, logs))
-
-
-def _trend(trials: Trials, metric: Metric, arm: str, logs: Floats) -> tuple[str, ...]:
-    """Follow the order of sending, from 0 at the arm's first trial to 1 at its last."""
-    order = trials.order()
-    if order is None:
-        return ()
-    order = _by_level(trials, arm, _whole(order[:, trials.arm(arm)]))
-    found = within_slope(_by_level(trials, arm, logs), order)
-    if found is None:
+    """Describe how a positive metric drifts on an arm; empty without drift, without repeats, or for another kind."""
+    logs = _logs(trials, metric, arm)
+    if logs is None:
         return ()
     notes = []
-    if found.p < NOTE_BELOW:
-        notes.append(
-            f"{metric.name} drifts on {arm}: {expm1(found.slope):+.0%} from the first trial to the last (p {found.p:.2g})"
-        )
-    in_order = np.isfinite(found.residuals)
-    correlation, p = serial_correlation(found.residuals[in_order][np.argsort(order[in_order], kind="stable")])
-    if p < NOTE_BELOW:
-        like = f"lag-1 correlation {correlation:.2f}"
-        notes.append(f"{metric.name} on {arm} resembles the trial before it ({like}): intervals may be too narrow")
-    return tuple(notes)
+    found = _residuals(trials, arm, logs)
+    if found is not None:
+        slope, residuals, order = found
+        if slope.p < NOTE_BELOW:
+            change = f"{expm1(slope.slope):+.0%} from the first trial to the last"
+            notes.append(f"{metric.name} drifts on {arm}: {change} (p {slope.p:.2g})")
+        notes.extend(_correlated(residuals, order, f"{metric.name} on {arm}"))
+    return (*notes, *_repeat_order(trials, metric, arm, logs))
+
+
+def shared_drift(trials: Trials, metric: Metric, arms: tuple[str, str], *, below: float) -> tuple[str, ...]:
+    """Describe drift that both arms share: repeats of a query that resemble whatever was asked near them."""
+    order = trials.order()
+    logs = [_logs(trials, metric, arm) for arm in arms]
+    if order is None or logs[0] is None or logs[1] is None:
+        return ()
+    rows = [_by_level(trials, arm, one) for arm, one in zip(arms, logs, strict=True) if one is not None]
+    places = [_by_level(trials, arm, order[:, trials.arm(arm)]) for arm in arms]
+    p = resemblance_p(np.concatenate(rows), np.concatenate(places))
+    if p is None or p >= below:
+        return ()
+    includes = "p and the interval include drift between time windows" if trials.windows() is not None else NOT_INCLUDED
+    return (f"{metric.name} of trials close in time is correlated (p {p:.2g}): the provider drifted; {includes}",)
+
+
+def _correlated(residuals: Floats, order: Floats, what: str) -> tuple[str, ...]:
+    """Describe the correlation of residuals that follow each other in time."""
+    correlation, p = serial_correlation(residuals[np.argsort(order, kind="stable")])
+    if p >= NOTE_BELOW:
+        return ()
+    like = f"lag-1 correlation {correlation:.2f}"
+    return (
+        f"successive values of {what} are correlated ({like}): the provider drifted, so the true uncertainty may be larger",
+    )
+
+
+def _logs(trials: Trials, metric: Metric, arm: str) -> Floats | None:
+    """Return the logs of a positive metric on an arm, ``(query, slot)``; None for another kind."""
+    if metric.assumption is not Assumption.POSITIVE:
+        return None
+    logs: Floats = np.log(trials.values(metric)[:, trials.arm(arm)])
+    return logs
+
+
+def _residuals(trials: Trials, arm: str, logs: Floats) -> tuple[Slope, Floats, Floats] | None:
+    """Return an arm's trend over its own time (0 to 1), what it leaves of each trial, and each trial's place in the run."""
+    order = trials.order()
+    if order is None:
+        return None
+    places = _by_level(trials, arm, order[:, trials.arm(arm)])
+    found = within_slope(_by_level(trials, arm, logs), _whole(places))
+    if found is None:
+        return None
+    there = np.isfinite(found.residuals)
+    return found, found.residuals[there], places[there]
 
 
 def _repeat_order(trials: Trials, metric: Metric, arm: str, logs: Floats) -> tuple[str, ...]:
-    """Follow the number of the repeat: a server that learns, or caches, makes later repeats different."""
+    """Describe the effect of the number of the repeat: a server that learns or caches changes later repeats."""
     repeat = trials.column("repeat")[:, trials.arm(arm)]
     found = within_slope(_by_level(trials, arm, logs), _by_level(trials, arm, repeat))
     if found is None or found.p >= NOTE_BELOW:
@@ -65,13 +105,13 @@ def _repeat_order(trials: Trials, metric: Metric, arm: str, logs: Floats) -> tup
 
 
 def _by_level(trials: Trials, arm: str, values: Floats) -> Floats:
-    """Take the levels of a sweep apart: a row a query and level in place of a row a query."""
+    """Separate the levels of a sweep: a row for each query and level."""
     at = trials.at_levels(arm)
     return values if at is None else np.concatenate([np.where(at == level, values, np.nan) for level in trials.levels])
 
 
 def _whole(order: Floats) -> Floats:
-    """Stretch an arm's part of the order to 0..1: an arm that ran in the second half only drifts over its own time."""
+    """Scale an arm's part of the order to 0..1, so that the trend covers the time in which the arm ran."""
     if not np.isfinite(order).any():
         return order
     first, last = float(np.nanmin(order)), float(np.nanmax(order))

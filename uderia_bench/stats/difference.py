@@ -71,8 +71,7 @@ def _of_rates(differences: Floats, flips: MeanTest) -> MeanTest:
     if count >= MID_P_FLOOR and differences.size >= UNITS_FLOOR:
         return WithNote(test=flips, ends=(-1.0, 1.0))
     bound = two_added_test(differences, reach=1.0)
-    because = (
-        f"only {count} of {differences.size} units differ: too few to test, and the range is a worst case" if count else ""
-    )
+    few = f"only {count} of {differences.size} differences are not 0"
+    because = f"{few}: too few to test, and the range is a worst case" if count else ""
     strictest = StrictestTest(tests=(flips, bound)) if differences.size >= UNITS_FLOOR else bound
     return WithNote(test=strictest, because=because, ends=(-1.0, 1.0))

@@ -55,13 +55,13 @@ def others(values: Floats) -> int:
 
 
 def too_few(values: Floats) -> str:
-    """Say why fewer than ``DIFFERING_FLOOR`` units that differ from the rest give no interval.
+    """Return why mostly equal values with fewer than ``DIFFERING_FLOOR`` others have no interval.
 
     A rarer and larger value could exist unseen: simulated as above, any interval of such an amount
     covers 52 to 90 %.
     """
-    few = f"only {others(values)} of {values.size} units differ from the rest"
-    return f"no interval: {few} (at least {DIFFERING_FLOOR} are needed)"
+    equal = f"{values.size - others(values)} of {values.size} values are equal"
+    return f"no interval: {equal}, and at least {DIFFERING_FLOOR} others are needed"
 
 
 def sparse_mean(values: Floats, *, level: float) -> Interval:
