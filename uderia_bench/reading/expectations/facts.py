@@ -26,7 +26,7 @@ _NAMES = re.compile(
 def facts(text: str) -> frozenset[str]:
     """Return the numbers and names in a plain text, at most ``MOST_FACTS``."""
     names = [match[0].strip("`").casefold() for match in _NAMES.finditer(text)]
-    numbers = [f"{amount.readings[0]:.12g}" for amount in amounts(text)]
+    numbers = [f"{amount.readings[0]:.12g}" for amount in amounts(text) if amount.likely]
     return frozenset([*names, *numbers][:MOST_FACTS])
 
 

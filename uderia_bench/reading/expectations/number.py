@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from uderia_bench.documents.expectation import Number
-from uderia_bench.reading.expectations.amounts import Amount, amounts
+from uderia_bench.reading.expectations.amounts import Amount, amounts, notation
 from uderia_bench.reading.expectations.kind import Answer, ExpectationKind, Judged, quoted
 
 _SAME_UNIT = (("%", "percent", "per cent", "pct"), ("$", "usd", "us$", "dollars"), ("€", "eur", "euro", "euros"))
@@ -13,9 +13,10 @@ _ROUNDING = 1e-9  # relative; decimal fractions are not exact in binary
 
 
 def _number(answer: Answer, value: Number) -> Judged:
-    stated = [amount for amount in amounts(answer.text) if value.unit is None or _has_unit(answer.text, amount, value.unit)]
+    text = notation(answer.text)
+    stated = [amount for amount in amounts(text) if value.unit is None or _has_unit(text, amount, value.unit)]
     right = any(_is_near(reading, value) for amount in stated for reading in amount.readings)
-    shown = ", ".join(answer.text[amount.start : amount.end] for amount in stated)
+    shown = ", ".join(dict.fromkeys(text[amount.start : amount.end] for amount in stated))
     return Judged(passed=right, found=quoted(shown or f"no number{f' in {value.unit}' if value.unit else ''}"))
 
 
@@ -36,8 +37,8 @@ def _has_unit(text: str, amount: Amount, unit: str) -> bool:
 KINDS: tuple[ExpectationKind, ...] = (
     ExpectationKind(
         name="number",
-        doc="The answer has this number within the tolerance, written as 1,234.5, 1.234,5, 1 234.5 or three, with its unit "
-        "next to it where one is given.",
+        doc="The answer has this number within the tolerance, in the notation of any locale (1,234.5, 1.234,5, 12,34,567.5, "
+        "3 million, 10^6, three), with its unit next to it where one is given.",
         judge=_number,
     ),
 )

@@ -27,6 +27,29 @@ _HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6", "summary"))
 _BLOCKS = _LISTS_AND_TABLES | _HEADINGS | {"article", "details", "div", "p", "pre", "section"}
 _CELLS = frozenset(("td", "th"))
 
+# Characters without a form: zero-width spaces and joiners of words, soft hyphens, marks of direction.
+_INVISIBLE = dict.fromkeys(
+    (0x00AD, 0x061C, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF)
+)
+_RAISED = re.compile(r"(?<=\d)[\u207a\u207b]?[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]+")
+_LOWERED = re.compile(r"(?<=\d)[\u2080-\u2089]+")
+_VULGAR = re.compile(r"(\d)([\u00bc-\u00be\u2150-\u215e\u2189])")
+_TYPOGRAPHIC = str.maketrans(
+    {
+        **dict.fromkeys("\u2018\u2019\u201a\u201b\u02bc\u02b9\u2032\u00b4", "'"),
+        **dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033", '"'),
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d", "-"),
+    }
+)
+_EMPHASIS = (
+    re.compile(r"\\([\\`*_{}\[\]()#+.!|~<>-])"),  # a backslash that protects a mark
+    re.compile(r"(?<![\w*])\*{2,3}(?=\S)([^*\n]{1,300})(?<=\S)\*{2,3}(?![\w*])"),
+    re.compile(r"(?<![\w*])\*(?=\w)([^*\n]{1,300})(?<=\w)\*(?![\w*])"),
+    re.compile(r"(?<!\w)_{1,3}(?=[^\W_])([^\n]{1,300}?)(?<=[^\W_])_{1,3}(?!\w)"),
+    re.compile(r"~~(?=\S)([^~\n]{1,300})(?<=\S)~~"),
+    re.compile(r"`{1,3}(?=\S)([^`\n]{1,300})(?<=\S)`{1,3}"),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
@@ -67,7 +90,7 @@ def plain_text(answer: str | None) -> str:
     text = (answer or "")[:MOST_TEXT]
     if is_html(text):
         text = "".join(_said(text))
-    lines = (re.sub(r"[^\S\n\t]+", " ", line).strip(" ") for line in unicodedata.normalize("NFKC", text).splitlines())
+    lines = (re.sub(r"[^\S\n\t]+", " ", line).strip(" ") for line in normal(text).splitlines())
     return "\n".join(line for line in lines if line.strip())
 
 
@@ -82,6 +105,20 @@ def _said(text: str) -> Iterator[str]:
             yield "\t"
 
 
+def normal(text: str) -> str:
+    """Return text in normal form NFKC, with raised digits and fractions kept apart from the digits before them.
+
+    NFKC alone makes 106 of ten to the power of six, and 21/2 of two and a half.
+    """
+    text = text.translate(_INVISIBLE)
+    text = _RAISED.sub(lambda match: "^" + unicodedata.normalize("NFKC", match[0]), text)
+    text = _LOWERED.sub(lambda match: "_" + unicodedata.normalize("NFKC", match[0]), text)
+    return unicodedata.normalize("NFKC", _VULGAR.sub(r"\1 \2", text))
+
+
 def folded(text: str) -> str:
-    """Return text in the form it is compared in: case folded, white space collapsed."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    """Return text in the form it is compared in: without case, Markdown emphasis and typographic variants of signs."""
+    text = normal(text).casefold().translate(_TYPOGRAPHIC)
+    for pattern in _EMPHASIS:
+        text = pattern.sub(r"\1", text)
+    return " ".join(text.split())

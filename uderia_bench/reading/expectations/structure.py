@@ -10,7 +10,7 @@ from typing import Any
 from jsonpath import JSONPathEnvironment, JSONPathError
 
 from uderia_bench.documents.expectation import JsonPath, Table
-from uderia_bench.reading.expectations.amounts import amounts
+from uderia_bench.reading.expectations.amounts import amounts, notation
 from uderia_bench.reading.expectations.kind import MOST_TEXT, Answer, ExpectationKind, Judged, quoted
 from uderia_bench.reading.expectations.plain_text import folded, tokens
 
@@ -81,9 +81,9 @@ def _row(cells: Iterable[Any]) -> Row:
 
 def _cell(cell: Any) -> str:
     text = folded("" if cell is None else str(cell))
-    numbers = list(amounts(text))
-    whole = len(numbers) == 1 and (numbers[0].start, numbers[0].end) == (0, len(text))
-    return f"{numbers[0].readings[-1]:.12g}" if whole else text
+    number = notation(text)
+    whole = [amount for amount in amounts(number) if (amount.start, amount.end) == (0, len(number))]
+    return f"{whole[0].readings[-1]:.12g}" if whole else text
 
 
 def _markdown(text: str) -> Iterator[list[Row]]:
