@@ -234,6 +234,8 @@ class Price(Written):
     """US dollars per million input tokens."""
     output_cost_per_million: Annotated[float, Field(ge=0)]
     """US dollars per million output tokens."""
+    cached_input_cost_per_million: Annotated[float, Field(ge=0)] | None = None
+    """US dollars per million input tokens from the provider's cache; the price of other input tokens without it."""
 
 
 def _judges(value: str) -> str:

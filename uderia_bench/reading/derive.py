@@ -118,7 +118,7 @@ class Reading:
     def rows(self, record: TrialRecord) -> Rows:
         """Return the rows of one record, by table. An error of a metric, detector or expectation names the trial."""
         trial = record.trial
-        read = priced(type_registry.read(record, self.types), self.prices, server=record.expected.server)
+        read = priced(type_registry.read(record, self.types), self.prices, server=record.expected.server, at=record.sent_at)
         try:
             trace, judged = self.expected.judged(trial, read, self.others)
             observed = metric_registry.observe(trace, self.metrics)

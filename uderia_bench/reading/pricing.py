@@ -1,35 +1,39 @@
-"""What a turn's tokens cost at a price table, beside what the server says the turn cost.
+"""Cost of a turn's LLM calls at a price list, in addition to the cost that the server reports.
 
-Three tables are asked, in this order: the experiment's own ``prices``; a maintained list
-(genai-prices, where the extra ``prices`` is installed), asked for the model under its provider's
-name in lower case; the server's own table, as the manifest keeps it, less its default for models it
-does not know. A model that none of them has, has no list cost.
+Three lists are asked in this order. The first is the experiment's own ``prices``. The second is a
+public list (genai-prices, with the extra ``prices``), which is asked for the model under its
+provider's name in lower case. The third is the server's own list, as the manifest has it, without
+its default for unknown models. A model that is in none of them has no list cost.
 
-Why the server's table too: ``cost_usd`` is what the server made of it, session naming and dual
-models included; the same prices times the turn's own tokens are comparable across servers.
+Each call is priced by its own tokens. A public price may depend on the size of the prompt, on
+tokens that came from the provider's cache, and on the date and time of the call.
+
+``cost_usd`` depends on the server, on session naming and on dual models. The list cost is
+comparable across servers.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from datetime import UTC, datetime, timedelta
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeAlias
 
 from uderia_bench.documents.experiment_parts import Price
-from uderia_bench.trace import Trace
+from uderia_bench.trace import LlmCall, Trace
 
 EXPERIMENT, SERVER = "experiment", "server"
-"""The tables that have no name of their own; the maintained list goes by its name and version."""
+"""Names of two of the lists. The public list has its own name and version."""
 
 _LIST = "genai-prices"
 _MILLION = 1_000_000
-_ANY = "*"  # the server's provider and model of its default price
+_ANY = "*"  # provider and model of the server's default price
 
 Served: TypeAlias = Mapping[tuple[str, str], Price]
-"""A server's own prices by provider and model, as it names them."""
+"""A server's own prices by provider and model, as the server names them."""
 
 
 Named: TypeAlias = tuple[str | None, str | None]
@@ -37,18 +41,28 @@ Named: TypeAlias = tuple[str | None, str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """A price and the table it is from."""
+class Use:
+    """Tokens of one LLM call, and when it was made. ``cached`` input tokens came from the provider's cache."""
 
-    price: Price
+    input: int
+    output: int
+    cached: int = 0
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A model's price: the list it is from, and the cost in USD of one call as (input, output)."""
+
     by: str
+    cost: Callable[[Use], tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceTable:
-    """The tables in their order: ``own`` by ``model`` or ``Provider/model``, ``listed``, ``served`` by server.
+    """The lists in their order: ``own`` by ``model`` or ``Provider/model``, the public one, ``served`` by server.
 
-    ``listed`` says whether to ask the maintained list.
+    ``listed`` is whether to ask the public list.
     """
 
     own: Mapping[str, Price] = field(default_factory=dict)
@@ -56,24 +70,24 @@ class PriceTable:
     served: Mapping[str, Served] = field(default_factory=dict)
 
     def find(self, server: str | None, provider: str | None, model: str | None) -> Found | None:
-        """Return what a million tokens of a model cost on a server, None where nobody knows the model."""
+        """Return the price of a model on a server, or None for an unknown model."""
         if model is None:
             return None
         if (price := self.own.get(f"{provider}/{model}") or self.own.get(model)) is not None:
-            return Found(price=price, by=EXPERIMENT)
-        if self.listed and (price := _listed(provider, model)) is not None:
-            return Found(price=price, by=_list_name())
+            return Found(by=EXPERIMENT, cost=partial(_flat, price))
+        if self.listed and (listed := _listed(provider, model)) is not None:
+            return Found(by=_list_name(), cost=partial(_at_list, listed))
         price = _of(self.served.get(server or "", {}), provider, model)
-        return None if price is None else Found(price=price, by=SERVER)
+        return None if price is None else Found(by=SERVER, cost=partial(_flat, price))
 
 
-def priced(trace: Trace, table: PriceTable, *, server: str | None = None) -> Trace:
-    """Return a trace with its tokens' cost at the table: the turn's at its model, or call by call where several took part."""
-    return replace(trace, list_cost_usd=_cost(trace, table, server))
+def priced(trace: Trace, table: PriceTable, *, server: str | None = None, at: datetime | None = None) -> Trace:
+    """Return a trace with the cost of its LLM calls; ``at`` is when the turn began, for prices that change."""
+    return replace(trace, list_cost_usd=_cost(trace, table, server, at))
 
 
 def of_call(name: str | None, turn: Named) -> Named:
-    """Return the provider and the model of a call, named as traces do: ``Provider/model``, ``model``, or not at all."""
+    """Return the provider and model of a call, which a trace names ``Provider/model``, ``model``, or not at all."""
     provider, model = turn
     if name in (None, model, f"{provider}/{model}"):
         return turn
@@ -82,7 +96,7 @@ def of_call(name: str | None, turn: Named) -> Named:
 
 
 def served(servers: Mapping[str, Any]) -> dict[str, Served]:
-    """Read the price tables of a manifest's ``servers``, less what is no price and the default for unknown models."""
+    """Return the price lists of a manifest's ``servers``, without entries that are not prices and without defaults."""
     return {name: dict(_entries(facts.get("costs"))) for name, facts in servers.items() if isinstance(facts, dict)}
 
 
@@ -98,42 +112,79 @@ def _entries(costs: Any) -> Iterator[tuple[tuple[str, str], Price]]:
 
 
 def _of(prices: Served, provider: str | None, model: str) -> Price | None:
-    """Return a server's price; where nobody names the provider (a call of another model) the only one for the model."""
+    """Return a server's price. Without a provider (a call of another model), the model's only price."""
     if provider is not None:
         return prices.get((provider, model))
     same_model = [price for (_, known), price in prices.items() if known == model]
     return same_model[0] if len(same_model) == 1 else None
 
 
-def _cost(trace: Trace, table: PriceTable, server: str | None) -> float | None:
+def _cost(trace: Trace, table: PriceTable, server: str | None, at: datetime | None) -> float | None:
+    """Return the cost of every call. Tokens that no call has are priced as one more call of the turn's own model.
+
+    Where the calls have more tokens than the turn, the turn is right: the cost of calls of its own
+    model is scaled to it. Calls of several models are then priced as they are.
+    """
     tokens = trace.tokens
     if tokens.input is None or tokens.output is None:
         return None
     own = (trace.provider, trace.model)
-    calls = [(of_call(call.model, own), call.input_tokens, call.output_tokens) for call in trace.llm_calls]
-    spent = [(own, tokens.input, tokens.output)] if all(whose == own for whose, _, _ in calls) else calls
-    total = 0.0
-    for whose, into, out in spent:
+    uses = [(of_call(call.model, own), _use(call, at)) for call in trace.llm_calls]
+    logged_in, logged_out = sum(use.input for _, use in uses), sum(use.output for _, use in uses)
+    rest = Use(input=max(0, tokens.input - logged_in), output=max(0, tokens.output - logged_out), at=at)
+    too_many = logged_in > tokens.input or logged_out > tokens.output
+    mixed = any(whose != own for whose, _ in uses)
+    if not uses or ((rest.input or rest.output) and not (too_many and mixed)):
+        uses.append((own, rest))
+    costs: list[tuple[float, float]] = []
+    for whose, use in uses:
         found = table.find(server, *whose)
         if found is None:
             return None
-        total += (into * found.price.input_cost_per_million + out * found.price.output_cost_per_million) / _MILLION
-    return total
+        costs.append(found.cost(use))
+    cost_in, cost_out = sum(into for into, _ in costs), sum(out for _, out in costs)
+    if too_many and not mixed:
+        cost_in *= min(1.0, tokens.input / max(logged_in, 1))
+        cost_out *= min(1.0, tokens.output / max(logged_out, 1))
+    return cost_in + cost_out
+
+
+def _use(call: LlmCall, at: datetime | None) -> Use:
+    began = at if at is None or call.start_s is None else at + timedelta(seconds=call.start_s)
+    return Use(input=call.input_tokens, output=call.output_tokens, cached=call.cached_tokens, at=began)
+
+
+def _flat(price: Price, use: Use) -> tuple[float, float]:
+    cached = min(use.cached, use.input)
+    into = (use.input - cached) * price.input_cost_per_million
+    if price.cached_input_cost_per_million is None:
+        into += cached * price.input_cost_per_million
+    else:
+        into += cached * price.cached_input_cost_per_million
+    return into / _MILLION, use.output * price.output_cost_per_million / _MILLION
+
+
+def _at_list(prices: Callable[[datetime | None], Any], use: Use) -> tuple[float, float]:
+    from genai_prices import Usage  # noqa: PLC0415 - an extra
+
+    price = prices(use.at)
+    usage = Usage(input_tokens=use.input, output_tokens=use.output, cache_read_tokens=min(use.cached, use.input))
+    found = price.calc_price(usage)
+    return float(found["input_price"]), float(found["output_price"])
 
 
 @cache
-def _listed(provider: str | None, model: str) -> Price | None:
+def _listed(provider: str | None, model: str) -> Callable[[datetime | None], Any] | None:
+    """Return the public list's prices of a model by time; None for an unknown model or without the extra."""
     try:
         from genai_prices import Usage, calc_price  # noqa: PLC0415 - an extra
     except ImportError:
         return None
     try:
-        found = calc_price(
-            Usage(input_tokens=_MILLION, output_tokens=_MILLION), model, provider_id=provider and provider.lower()
-        )
+        found = calc_price(Usage(input_tokens=1, output_tokens=1), model, provider_id=provider and provider.lower())
     except LookupError:
         return None
-    return Price(input_cost_per_million=float(found.input_price), output_cost_per_million=float(found.output_price))
+    return lambda at: found.model.get_prices(at or datetime.now(UTC))
 
 
 @cache

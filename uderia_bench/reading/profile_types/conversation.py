@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from uderia_bench.reading.profile_types.exchange import Event, Exchange
-from uderia_bench.reading.profile_types.lenient import amount, canonical, count, seconds, text
+from uderia_bench.reading.profile_types.lenient import amount, cached, canonical, count, seconds, text
 from uderia_bench.trace import CallClass, LlmCall, ToolCall, ToolStatus
 
 # Start and possible end of a tool's message as LangChain prints it, with the tool's own JSON inside.
@@ -39,6 +39,7 @@ def _llm_call(exchange: Exchange, event: Event) -> LlmCall:
         label=text(body.get("step_name")) or event.kind,
         input_tokens=count(body.get("input_tokens")) or 0,
         output_tokens=count(body.get("output_tokens")) or 0,
+        cached_tokens=cached(body, count(body.get("input_tokens")) or 0),
         model=f"{provider}/{model}" if provider and model else model,
         cost_usd=amount(body.get("cost_usd")),
         start_s=None if end is None else end - (duration or 0.0),

@@ -9,6 +9,7 @@ import orjson
 
 LARGEST = 10**12
 """Bound of every number from outside, so that sums of them stay finite and fit the store. An epoch time is 500 times less."""
+CACHED = ("cached_tokens", "cached_input_tokens", "cache_read_tokens", "cache_read_input_tokens", "cached_content_token_count")
 _TOO_DEEP = '"(nested too deeply to write)"'
 
 
@@ -39,6 +40,12 @@ def count(value: Any) -> int | None:
     if isinstance(value, float) and not value.is_integer():
         return None
     return int(value) if 0 <= value <= LARGEST else None
+
+
+def cached(values: dict[str, Any], input_tokens: int) -> int:
+    """Return the input tokens of a call that came from the provider's cache, under any of the providers' names; else 0."""
+    known = (count(values.get(name)) for name in CACHED)
+    return min(next((tokens for tokens in known if tokens is not None), 0), input_tokens)
 
 
 def amount(value: Any) -> float | None:

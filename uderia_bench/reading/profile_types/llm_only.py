@@ -10,7 +10,7 @@ from dataclasses import replace
 from uderia_bench.reading.profile_types import conversation
 from uderia_bench.reading.profile_types.assemble import Kind, assemble
 from uderia_bench.reading.profile_types.exchange import Event, Exchange
-from uderia_bench.reading.profile_types.lenient import amount, count, mapping, seconds, text
+from uderia_bench.reading.profile_types.lenient import amount, cached, count, mapping, seconds, text
 from uderia_bench.reading.profile_types.profile_type import ProfileType
 from uderia_bench.trace import CallClass, LlmCall, Trace
 
@@ -54,6 +54,7 @@ def _direct_call(exchange: Exchange, started: Event | None, ended: Event) -> Llm
         label=text(started.body.get("step") if started else None) or "Calling LLM for Execution",
         input_tokens=count(details.get("input_tokens")) or 0,
         output_tokens=count(details.get("output_tokens")) or 0,
+        cached_tokens=cached(details, count(details.get("input_tokens")) or 0),
         model=f"{provider}/{model}" if provider and model else model,
         cost_usd=amount(details.get("cost_usd")),
         start_s=start,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from uderia_bench.reading.profile_types.exchange import Exchange
-from uderia_bench.reading.profile_types.lenient import amount, canonical, count, mapping, sequence, text
+from uderia_bench.reading.profile_types.lenient import amount, cached, canonical, count, mapping, sequence, text
 from uderia_bench.reading.profile_types.planner_log import ORCHESTRATION, Entry, LogEntry, ToolEntry
 from uderia_bench.reading.profile_types.planner_phases import OpenPhase, PhaseLedger
 from uderia_bench.reading.profile_types.wordings import CONSOLIDATED, EXTENSION_CALL_ID, NAMING_CALL_IDS, Meaning
@@ -66,11 +66,13 @@ def _llm_call(
     known = entry.wording.call_class if entry is not None and entry.wording is not None else None
     span = spans.get(call_id or "") if phase is None or not phase.parallel else None  # a parallel group has one timestamp
     provider, model = text(update.get("provider")), text(update.get("model"))
+    input_tokens = count(tokens.get("input_tokens", tokens.get("statement_input"))) or 0
     return LlmCall(
         call_class=known or _BY_PLANNING_PHASE.get(by_phase, CallClass.OTHER),
         label=entry.message if entry is not None else "token_update",
-        input_tokens=count(tokens.get("input_tokens", tokens.get("statement_input"))) or 0,
+        input_tokens=input_tokens,
         output_tokens=count(tokens.get("output_tokens", tokens.get("statement_output"))) or 0,
+        cached_tokens=max(cached(tokens, input_tokens), cached(update, input_tokens)),
         call_id=call_id,
         phase=phase.number if phase else None,
         model=f"{provider}/{model}" if provider and model else None,
