@@ -15,11 +15,12 @@ from scripted import Scripted
 
 from uderia_bench.errors import NotSignedIn
 from uderia_bench.gateway.uderia import TRIES
+from uderia_bench.reading import profile_types
 from uderia_bench.runner import pacing
 from uderia_bench.runner.arrivals import PREPARE_S
 from uderia_bench.runner.asking import LATE_WAIT_S
 from uderia_bench.runner.stop import Stop
-from uderia_bench.trial import Ending
+from uderia_bench.trial import Ending, Outcome
 
 pytestmark = pytest.mark.anyio
 HALF = {"content": b'{"events": [{, "status": "complete"}'}  # its end can be read, and the whole cannot
@@ -278,6 +279,40 @@ async def test_a_forgotten_task_may_still_be_writing_its_turn(tmp_path):
     assert (record.ending, record.task) == (Ending.SETTLED, None)
     assert b"workflow_history" in record.session
     assert b"task-0" in record.session
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"events": [], "result": {"final_answer_text": "ok", "score": NaN}, "status": "complete"}',
+        rb'{"events": [], "result": {"final_answer_text": "half \ud83d"}, "status": "complete"}',
+        b'\xef\xbb\xbf{"events": [], "result": {"final_answer_text": "ok"}, "status": "complete"}',
+    ],
+    ids=["NaN", "half a surrogate pair", "byte-order mark"],
+)
+async def test_json_as_python_writes_it_is_an_answer(tmp_path, body):
+    """The trial is settled at once, with the body as it came."""
+    server = Scripted(task_s=0.01)
+    server.trouble("/tasks/task-0", *[httpx.Response(200, content=body)] * 3)
+    bench = Bench(tmp_path, server, planned(1, arms=("OPTIM",)))
+    await bench.run()
+    (record,) = bench.records().values()
+    assert (record.ending, record.task, record.attempts) == (Ending.SETTLED, body, 1)
+    trace = profile_types.read(record)
+    assert trace.outcome is Outcome.ANSWERED
+    assert [note for note in trace.notes if note.startswith("the task is not strict JSON: ")]
+
+
+async def test_a_session_with_nan_is_read(tmp_path):
+    """The session's turn counts, whatever else is in the file."""
+    server = Scripted(task_s=0.01)
+    turn = b'{"turn": 1, "task_id": "task-0", "status": "success", "score": NaN}'
+    session = b'{"id": "s-0", "last_turn_data": {"workflow_history": [' + turn + b"]}}"
+    server.trouble("/sessions/s-0/details", *[httpx.Response(200, content=session)] * 3)
+    bench = Bench(tmp_path, server, planned(1, arms=("OPTIM",)))
+    await bench.run()
+    (record,) = bench.records().values()
+    assert (record.ending, record.session, record.notes) == (Ending.SETTLED, session, ())
 
 
 @pytest.mark.parametrize(

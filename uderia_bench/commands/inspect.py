@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import orjson
 
+from uderia_bench import json_text
 from uderia_bench.errors import UsageError
 from uderia_bench.plugins import Plugins
 from uderia_bench.reading import derive, metrics
@@ -102,7 +102,7 @@ def _body(path: Path) -> bytes:
     except OSError as error:
         raise UsageError(f"{path}: cannot read: {error.strerror or error}") from error
     try:
-        value: Any = orjson.loads(content)
-    except orjson.JSONDecodeError:
+        value = json_text.read(content).value
+    except ValueError:
         return content
     return orjson.dumps(value["body"]) if isinstance(value, dict) and _CAPTURE.issubset(value) else content

@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from uderia_bench import json_text
 from uderia_bench.documents import complexity
 from uderia_bench.documents.corpus import COMPLEXITIES, Query
 from uderia_bench.errors import UsageError
@@ -64,8 +65,8 @@ def from_jsonl(text: str, *, field: str = "prompt") -> Iterator[Question]:
         if not line.strip():
             continue
         try:
-            value = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
+            value = json_text.read(line).value
+        except ValueError as error:
             raise UsageError(f"line {number} is not JSON: {error}") from None
         if not isinstance(value, dict) or not isinstance(value.get(field), str):
             raise UsageError(f"line {number} has no text under {field!r}")
@@ -79,8 +80,8 @@ def from_session(body: bytes, *, whole: bool = False) -> Iterator[Question]:
     Each prompt is a question; with ``whole``, the session is one conversation. Raises ``UsageError`` for another file.
     """
     try:
-        session = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        session = json_text.read(body).value
+    except ValueError as error:
         raise UsageError(f"not JSON: {error}") from None
     found = session.get("session", session) if isinstance(session, dict) else {}
     history = found.get("session_history") if isinstance(found, dict) else None

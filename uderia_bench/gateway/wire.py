@@ -24,6 +24,7 @@ import anyio
 import httpx
 import orjson
 
+from uderia_bench import json_text
 from uderia_bench.errors import Gone, NoAnswer, Refused, Throttled
 
 CONNECT_TIMEOUT_S = 10.0  # a loopback or LAN server answers in milliseconds; longer is an outage
@@ -62,8 +63,8 @@ class Reply:
     def json(self) -> Any:
         """Decode the body; None if it is not JSON (the server sends HTML error pages)."""
         try:
-            return orjson.loads(self.body)
-        except orjson.JSONDecodeError:
+            return json_text.read(self.body).value
+        except ValueError:
             return None
 
 

@@ -77,6 +77,7 @@ def _answer(exchange: Exchange) -> str | None:
         or text(turn.get("final_summary_text"))
         or text(turn.get("final_summary"))
         or text(turn.get("final_response"))
+        or (text(exchange.result.get("final_answer")) if "final_answer_text" not in exchange.result else None)
     )
 
 

@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-import orjson
-
+from uderia_bench import json_text
 from uderia_bench.reading.profile_types.lenient import count, mapping, sequence, stamp, text
 from uderia_bench.trial import TrialRecord
 
@@ -149,10 +148,12 @@ def _object(record: TrialRecord, body: bytes | None, name: str, notes: list[str]
         return {}
     try:
         known = [value for source, value in record.decoded if source is body]
-        value = known[0] if known else orjson.loads(body)
-    except orjson.JSONDecodeError:
+        found = json_text.Read(value=known[0]) if known else json_text.read(body)
+    except ValueError:
         notes.append(f"the {name} is not JSON")
         return {}
+    notes.extend(f"the {name} is not strict JSON: {note}" for note in found.notes)
+    value = found.value
     if not isinstance(value, dict):
         notes.append(f"the {name} is {type(value).__name__}, not an object")
         return {}
