@@ -39,9 +39,9 @@ def load(runs: str | Path | Sequence[str | Path] = "latest", *, output: str | Pa
     """
     from pathlib import Path  # noqa: PLC0415 - imported on use, so that start-up is quick
 
-    from uderia_bench.runs.find import scan_trials  # noqa: PLC0415
+    from uderia_bench.runs.find import load_trials  # noqa: PLC0415
 
-    return scan_trials(runs, Path(output)).collect()
+    return load_trials(runs, Path(output))
 
 
 def __getattr__(name: str) -> object:

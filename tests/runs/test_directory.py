@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -16,6 +17,7 @@ from uderia_bench.runs import directory, find
 from uderia_bench.runs.directory import RunDirectory
 
 SCHEMA = pa.schema([("run_id", pa.string()), ("value", pa.int64())], metadata={"made": "by a test"})
+NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
 
 def run_with(output, run_id, frame, *, schema=SCHEMA, started="2026-01-01T00:00:00Z") -> RunDirectory:
@@ -92,6 +94,61 @@ def test_runs_of_different_versions_read_as_one(tmp_path):
     for runs in (f"{tmp_path}/*", f"{tmp_path}/*/trials/*.parquet", ["a", "b"]):
         rows = find.scan_trials(runs, tmp_path).sort("run_id").collect()
         assert rows["extra"].to_list() == [None, None, 1.5, 1.5]
+
+
+def parts_of(tmp_path, *columns):
+    """Write a run for each of these columns of trials, and return a glob of them."""
+    for place, column in enumerate(columns):
+        folder = tmp_path / f"run-{place}/trials"
+        folder.mkdir(parents=True)
+        pl.DataFrame({"trial_id": [f"t{place}"], **column}).write_parquet(folder / "part-0.parquet")
+        (folder.parent / "manifest.json").write_text("{}")
+    return str(tmp_path / "run-*")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "kind", "values"),
+    [
+        ([1], [1.5], pl.Float64, [1.0, 1.5]),
+        ([1.5], [1], pl.Float64, [1.5, 1.0]),
+        ([True], [2], pl.Int64, [1, 2]),
+        ([None], ["a"], pl.String, [None, "a"]),
+        ([True], [0.5], pl.Float64, [1.0, 0.5]),
+        (pl.Series([1], dtype=pl.Int32), [2], pl.Int64, [1, 2]),
+        (pl.Series([0.5], dtype=pl.Float32), [1.5], pl.Float64, [0.5, 1.5]),
+        (pl.Series([NOON], dtype=pl.Datetime("ms", "UTC")), [NOON], None, [NOON, NOON]),
+    ],
+)
+def test_a_metric_that_changed_its_kind_reads_as_one(tmp_path, one, other, kind, values):
+    """Whole numbers and booleans become fractions beside fractions; a column that one lacks stays null."""
+    pattern = parts_of(tmp_path, {"metric": one}, {"metric": other, "more": [1]}, {})
+    trials = find.load_trials(pattern)
+    assert trials["trial_id"].to_list() == ["t0", "t1", "t2"]
+    assert trials["metric"].to_list() == [*values, None]
+    assert trials["more"].to_list() == [None, 1, None]
+    assert kind is None or trials.schema["metric"] == kind
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(["a"], [1]), (["a"], [["a"]]), ([[1]], [1]), ([NOON], [1]), ([NOON], ["2026"]), ([NOON], [NOON.date()])],
+)
+def test_kinds_without_a_common_one_are_one_line(tmp_path, one, other):
+    """The error names the column, both kinds and both files, and what to do."""
+    pattern = parts_of(tmp_path, {"metric": one}, {"metric": other})
+    with pytest.raises(StoreError, match=r"column 'metric' is .* in .*run-1.* and .* in .*run-0.*: load these runs one by one"):
+        find.load_trials(pattern)
+
+
+def test_damage_inside_a_part_is_one_line(tmp_path):
+    """Its schema can still be read, its rows cannot."""
+    pattern = parts_of(tmp_path, {"metric": list(range(5000))[:1]})
+    part = tmp_path / "run-0/trials/part-0.parquet"
+    body = bytearray(part.read_bytes())
+    body[4:60] = b"\xff" * 56
+    part.write_bytes(body)
+    with pytest.raises(StoreError, match="its Parquet cannot be read"):
+        find.load_trials(pattern)
 
 
 def test_reading_nothing_says_to_derive(tmp_path):

@@ -112,7 +112,7 @@ class RunDirectory:
 
     def trials(self) -> pl.DataFrame:
         """Read the run's derived trials."""
-        with _readable(f"run {self.run_id}"):
+        with readable(f"run {self.run_id}"):
             return scan(self.parts(), what=self.run_id).collect()
 
     def parts(self) -> list[Path]:
@@ -122,7 +122,7 @@ class RunDirectory:
     def derived(self, kind: str) -> pl.DataFrame | None:
         """Read another derived table (``steps``, ``issues``, ``checks``); None where an older derivation wrote none."""
         part = self.path / kind / _PART
-        with _readable(f"run {self.run_id}"):
+        with readable(f"run {self.run_id}"):
             return pl.read_parquet(part) if part.is_file() else None
 
     @contextmanager
@@ -207,20 +207,50 @@ def _sync(path: Path) -> None:
 def scan(parts: list[Path], *, what: str) -> pl.LazyFrame:
     """Scan Parquet files of trials into one frame; raises ``StoreError``, which names ``what``, if there is none.
 
-    ``scan_parquet`` inserts missing columns only for a schema, which is the union of the parts'.
+    ``scan_parquet`` inserts missing columns only for a schema, which is the union of the parts'. A
+    column that is a whole number or a boolean in one part and a fraction in another is a fraction.
+    Raises ``StoreError`` for a column whose kinds have nothing in common, such as numbers and text.
     """
     if not parts:
         raise StoreError(f"no trials in {what}: derive the run first with 'uderia-bench derive'")
     schema: dict[str, pl.DataType] = {}
+    found: dict[str, Path] = {}
+    own: list[dict[str, pl.DataType]] = []
     for part in reversed(parts):  # the newest first
-        with _readable(str(part)):
-            for name, kind in pl.read_parquet_schema(part).items():
-                schema.setdefault(name, kind)
-    return pl.scan_parquet(parts, schema=schema, missing_columns="insert", extra_columns="ignore")
+        with readable(str(part)):
+            own.append(dict(pl.read_parquet_schema(part)))
+        for name, kind in own[-1].items():
+            known = schema.setdefault(name, kind)
+            both = kind if kind == known else _common(known, kind)
+            if both is None:
+                raise StoreError(
+                    f"column {name!r} is {known} in {found[name]} and {kind} in {part}: load these runs one by one, or derive"
+                    " both again with the same plug-ins"
+                )
+            schema[name] = both
+            found.setdefault(name, part)
+    if all(schema[name] == kind for each in own for name, kind in each.items()):
+        return pl.scan_parquet(parts, schema=schema, missing_columns="insert", extra_columns="ignore")
+    frames = [
+        pl.scan_parquet(part).cast({name: schema[name] for name, kind in kinds.items() if kind != schema[name]})
+        for part, kinds in zip(parts, reversed(own), strict=True)
+    ]
+    return pl.concat(frames, how="diagonal").select(*schema)
+
+
+def _common(one: pl.DataType, other: pl.DataType) -> pl.DataType | None:
+    """Return the kind that holds the values of two kinds, or None."""
+    if pl.Null in (one, other):
+        return other if one == pl.Null else one
+    if one.is_temporal() and other.is_temporal() and type(one) is type(other):
+        return one
+    if all(kind.is_numeric() or kind == pl.Boolean for kind in (one, other)):
+        return pl.Float64() if one.is_float() or other.is_float() else pl.Int64()
+    return None
 
 
 @contextmanager
-def _readable(what: str) -> Iterator[None]:
+def readable(what: str) -> Iterator[None]:
     """Say in a line what makes Parquet unreadable, and how it is made again."""
     try:
         yield

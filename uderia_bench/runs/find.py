@@ -11,7 +11,7 @@ import polars as pl
 
 from uderia_bench.errors import StoreError
 from uderia_bench.runs import baselines
-from uderia_bench.runs.directory import MANIFEST, RunDirectory, scan
+from uderia_bench.runs.directory import MANIFEST, RunDirectory, readable, scan
 from uderia_bench.runs.manifest import folder_of
 
 
@@ -85,6 +85,13 @@ def scan_trials(names: str | Path | Sequence[str | Path], output: Path = Path("o
     """
     each = [str(names)] if isinstance(names, str | Path) else [str(name) for name in names]
     return scan([part for name in each for part in _parts(name, output)], what=str(names))
+
+
+def load_trials(names: str | Path | Sequence[str | Path], output: Path = Path("output")) -> pl.DataFrame:
+    """Read what ``scan_trials`` scans; raises ``StoreError`` where the Parquet is damaged."""
+    trials = scan_trials(names, output)
+    with readable(str(names)):
+        return trials.collect()
 
 
 def runs(output: Path) -> Iterable[RunDirectory]:
