@@ -68,7 +68,7 @@ ENDED = (
     column("attempts", COUNT, "How often the query was sent."),
     column("polls", COUNT, "How often the task was polled."),
     column("notes", TEXTS, "Remarks on how the trial was asked."),
-    column("unclassified", COUNT, "Events and messages of the server that no reader knows."),
+    column("unclassified", COUNT, "Number of unknown events and messages of the server."),
 )
 WHEN = (
     column("due_at", TIME, "When the trial was due."),

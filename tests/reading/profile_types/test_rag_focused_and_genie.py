@@ -90,7 +90,7 @@ def test_a_coordinator_names_its_children_and_leaves_naming_out_of_its_tokens():
     ]
     assert (trace.tokens.input, trace.tokens.output, trace.tokens.naming_input) == (90, 3, 20)
     assert trace.notes == (
-        "lower bound: no session tells what IDEAT, OPTIM spent, so tokens, cost, calls and tools are incomplete",
+        "lower bound: the session of IDEAT, OPTIM is missing, so tokens, cost, calls and tools are incomplete",
     )
 
 

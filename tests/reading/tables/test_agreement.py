@@ -64,7 +64,7 @@ def test_the_finding_quotes_what_not_all_answers_state():
     """The worst first, with the query, the arm and the facts that differ; arms that agree are counted as comparable only."""
     (found,) = findings.disagreements(table(("A", "57 a_db"), ("A", "58 a_db"), ("B", "57 a_db"), ("B", "57 a_db")))
     assert (found.kind, found.count, found.share) == ("answers_disagree", 2, 0.5)
-    assert found.evidence == ("q on A: 33% agreement; not in all 2 answers: 57, 58",) == (found.seen,)
+    assert found.evidence == ("q on A: 33% agreement over 2 answers, which differ in: 57, 58",) == (found.seen,)
 
 
 @pytest.mark.parametrize("changes", [{"stage": Stage.WARMUP}, {"outcome": Outcome.FAILED}])

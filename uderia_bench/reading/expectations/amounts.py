@@ -110,21 +110,23 @@ class Amount:
 
 
 def notation(text: str) -> str:
-    """Return a plain text in the form that ``amounts`` reads: ASCII digits, common marks, no LaTeX.
-
-    Positions of ``Amount`` are in this form; doing it twice changes nothing.
-    """
+    """Return a plain text with ASCII digits, common marks and without LaTeX."""
+    text = text.translate(_MARKS)
     for pattern, instead in _LATEX:
         text = pattern.sub(instead, text)
-    text = text.translate(_MARKS)
     if text.isascii():
         return text
     return "".join(str(unicodedata.decimal(each)) if not each.isascii() and each.isdecimal() else each for each in text)
 
 
 def amounts(text: str) -> Iterator[Amount]:
-    """Yield the numbers of a plain text."""
-    masked = _NOT_NUMBERS.sub(lambda match: "_" * len(match[0]), notation(text))
+    """Yield the numbers of a plain text. Positions are in its ``notation``."""
+    return amounts_in(notation(text))
+
+
+def amounts_in(text: str) -> Iterator[Amount]:
+    """Yield the numbers of a text that ``notation`` returned."""
+    masked = _NOT_NUMBERS.sub(lambda match: "_" * len(match[0]), text)
     spaced = [found for match in _SPACED.finditer(masked) for found in _spaced(match)]
     yield from spaced
     covered = iter(sorted((amount.start, amount.end) for amount in spaced))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from uderia_bench.documents.expectation import Number
-from uderia_bench.reading.expectations.amounts import Amount, amounts, notation
+from uderia_bench.reading.expectations.amounts import Amount, amounts_in, notation
 from uderia_bench.reading.expectations.kind import Answer, ExpectationKind, Judged, quoted
 
 _SAME_UNIT = (("%", "percent", "per cent", "pct"), ("$", "usd", "us$", "dollars"), ("€", "eur", "euro", "euros"))
@@ -14,7 +14,7 @@ _ROUNDING = 1e-9  # relative; decimal fractions are not exact in binary
 
 def _number(answer: Answer, value: Number) -> Judged:
     text = notation(answer.text)
-    stated = [amount for amount in amounts(text) if value.unit is None or _has_unit(text, amount, value.unit)]
+    stated = [amount for amount in amounts_in(text) if value.unit is None or _has_unit(text, amount, value.unit)]
     right = any(_is_near(reading, value) for amount in stated for reading in amount.readings)
     shown = ", ".join(dict.fromkeys(text[amount.start : amount.end] for amount in stated))
     return Judged(passed=right, found=quoted(shown or f"no number{f' in {value.unit}' if value.unit else ''}"))

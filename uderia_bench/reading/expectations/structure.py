@@ -11,7 +11,7 @@ from jsonpath import JSONPathEnvironment, JSONPathError
 
 from uderia_bench import json_text
 from uderia_bench.documents.expectation import JsonPath, Table
-from uderia_bench.reading.expectations.amounts import amounts, notation
+from uderia_bench.reading.expectations.amounts import amounts_in, notation
 from uderia_bench.reading.expectations.kind import MOST_TEXT, Answer, ExpectationKind, Judged, quoted
 from uderia_bench.reading.expectations.plain_text import folded, tokens
 
@@ -80,7 +80,7 @@ def _row(cells: Iterable[Any]) -> Row:
 def _cell(cell: Any) -> str:
     text = folded("" if cell is None else str(cell))
     number = notation(text)
-    whole = [amount for amount in amounts(number) if (amount.start, amount.end) == (0, len(number))]
+    whole = [amount for amount in amounts_in(number) if (amount.start, amount.end) == (0, len(number))]
     return f"{whole[0].readings[-1]:.12g}" if whole else text
 
 

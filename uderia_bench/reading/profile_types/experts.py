@@ -84,7 +84,7 @@ def _added(trace: Trace, turns: list[_Turn], unknown: list[str]) -> Trace:
     notes = [f"expert {turn.tag}: {note}" for turn in turns for note in turn.trace.notes]
     if unknown:
         named = ", ".join(unknown)
-        notes.append(f"lower bound: no session tells what {named} spent, so tokens, cost, calls and tools are incomplete")
+        notes.append(f"lower bound: the session of {named} is missing, so tokens, cost, calls and tools are incomplete")
     return replace(
         trace,
         tokens=_sum([trace.tokens, *(turn.trace.tokens for turn in turns)]),
