@@ -52,13 +52,28 @@ def test_what_r_finds_is_found():
     assert found.rate_of_one == pytest.approx(1.0, rel=0.001)
 
 
-@pytest.mark.parametrize("knee", [2, 3, 4, 6, 8])
+@pytest.mark.parametrize("knee", [2, 3, 4, 6, 8, 12])
 def test_the_knee_of_a_server_with_so_many_workers_is_their_number(knee):
-    """Throughput in proportion up to the knee and flat beyond: no law of this form, and the knee within 15 % all the same."""
-    levels = np.array([1, knee / 2, knee, 2 * knee, 4 * knee])
-    found = fit(levels, np.minimum(levels, knee) / 3.0)
-    assert found is not None
-    assert found.knee == pytest.approx(knee, rel=0.15)
+    """Throughput in proportion up to the knee and flat beyond is a hard ceiling; the law alone would say 13.6 for 12."""
+    for levels in (np.array([1, 0.6 * knee, 0.9 * knee, 2 * knee, 4 * knee, 8 * knee]), np.array([1, 1.5, 16, 32, 64.0])):
+        found = fit(levels, np.minimum(levels, knee) / 3.0)
+        assert found is not None
+        assert (found.knee, found.ceiling) == (pytest.approx(knee), pytest.approx(knee / 3))
+        assert found.throughput(100.0) == pytest.approx(knee / 3)
+        assert found.throughput(1.0) == pytest.approx(1 / 3)
+
+
+def test_noise_does_not_turn_a_bending_curve_into_a_hard_ceiling():
+    """A law with 1 % of noise keeps its contention; a hard ceiling with 1 % of noise keeps its knee."""
+    rng = np.random.default_rng(3)
+    levels = np.array([1.0, 2, 4, 8, 16, 32, 64])
+    for _ in range(50):
+        noise = np.exp(rng.normal(0, 0.01, levels.size))
+        bending, hard = fit(levels, measured(law(), levels) * noise), fit(levels, np.minimum(levels, 12) * noise)
+        assert bending is not None
+        assert hard is not None
+        assert bending.limit is None
+        assert hard.knee == pytest.approx(12, rel=0.05)
 
 
 @pytest.mark.parametrize(("think_s", "work_s"), [(3.0, 1.0), (7.0, 1.0), (0.0, 1.0)])

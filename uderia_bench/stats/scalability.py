@@ -1,17 +1,24 @@
-"""Throughput against what is in flight: the Universal Scalability Law, and the knee where more in flight only waits longer.
+"""Throughput against trials in flight: the Universal Scalability Law, and its knee.
 
-The law: ``X(N) = lambda N / (1 + sigma (N - 1) + kappa N (N - 1))``, with the throughput ``lambda`` of one in flight, ``sigma``
-for waiting in line and ``kappa`` for the cost of keeping each other up to date (Gunther, *Guerrilla Capacity Planning*, 2007,
-4-5). The knee is where the straight line of the light load, ``lambda N``, meets the most that the server gives: the saturation
-point of operational analysis (Denning & Buzen, *ACM Computing Surveys* 10, 1978; Lazowska et al., *Quantitative System
-Performance*, 1984, 5); without ``kappa`` it is ``1 / sigma``, the optimal scalability of R's package ``usl``.
+The law is ``X(N) = lambda N / (1 + sigma (N - 1) + kappa N (N - 1))``. ``lambda`` is the throughput of
+one in flight, ``sigma`` the cost of waiting in line, and ``kappa`` the cost of keeping each other up to
+date (Gunther, *Guerrilla Capacity Planning*, 2007, 4-5). The knee is where the straight line of the
+light load, ``lambda N``, meets the highest throughput of the server. That is the saturation point of
+operational analysis (Denning & Buzen, *ACM Computing Surveys* 10, 1978; Lazowska et al., *Quantitative
+System Performance*, 1984, 5). Without ``kappa`` it is ``1 / sigma``, the optimal scalability of R's
+package ``usl``.
 
-Why this and not Kneedle (Satopaa et al., 2011), which looks for the largest distance from a chord: a sweep has a handful of
-levels, of which Kneedle can only name one, and on any concave curve it names one. The law uses all of them, its knee lies
-between them, and where throughput grows in a straight line it lies at infinity, which is the answer.
+A server with a fixed number of workers has a hard ceiling: ``X(N) = min(lambda N, limit)``. The law
+bends before such a ceiling and puts its knee 13 % too high (13.6 for 12 workers). So both are fitted,
+and the hard ceiling is taken where it leaves less than half of the squared error.
 
-Why a linear fit: ``N / X`` is linear in ``1 / lambda``, ``sigma / lambda`` and ``kappa / lambda``, none of them negative. By
-Little's law it is the mean time in flight, which is known to about the same share at every level, so the shares are fitted.
+Kneedle (Satopaa et al., 2011) is no alternative: it can only name one of the levels, and on a concave
+curve it always names one. The law uses all levels, its knee lies between them, and where throughput
+grows in a straight line the knee is infinite.
+
+The fit is linear: ``N / X`` is linear in ``1 / lambda``, ``sigma / lambda`` and ``kappa / lambda``, and
+none of them is negative. By Little's law ``N / X`` is the mean time in flight. Its relative error is
+about the same at every level, so relative errors are minimised.
 """
 
 from __future__ import annotations
@@ -21,50 +28,82 @@ from math import inf, sqrt
 
 import numpy as np
 
-from uderia_bench.stats.arrays import Floats
+from uderia_bench.stats.arrays import ROUNDING, Floats
 
 FEWEST_LEVELS = 4  # three parameters and something left to contradict them, as Gunther's own fitting has it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScalabilityLaw:
-    """The law, fitted. ``rate_of_one`` is lambda, ``contention`` sigma, ``coherency`` kappa; none is negative."""
+    """The law, fitted. ``rate_of_one`` is lambda, ``contention`` sigma, ``coherency`` kappa; none is negative.
+
+    ``limit`` is the hard ceiling, where the server has one; the other two are then 0.
+    """
 
     rate_of_one: float
     contention: float
     coherency: float
+    limit: float | None = None
 
     def throughput(self, in_flight: float) -> float:
         """Return X at a load of at least 1."""
+        if self.limit is not None:
+            return min(self.rate_of_one * in_flight, self.limit)
         more = in_flight - 1
         return self.rate_of_one * in_flight / (1 + self.contention * more + self.coherency * in_flight * more)
 
     @property
     def ceiling(self) -> float:
-        """The most that the server gives at any load; infinite where nothing holds it back."""
+        """The highest throughput at any load; infinite where nothing limits it."""
+        if self.limit is not None:
+            return self.limit
         if self.coherency > 0:
             return self.throughput(max(sqrt(max(1 - self.contention, 0.0) / self.coherency), 1.0))
         return self.rate_of_one / self.contention if self.contention > 0 else inf
 
     @property
     def knee(self) -> float:
-        """How many in flight would reach the ceiling if none waited for another; infinite where there is no ceiling."""
+        """The number in flight that would reach the ceiling without any waiting; infinite without a ceiling."""
         return self.ceiling / self.rate_of_one
 
 
 def fit(in_flight: Floats, throughput: Floats) -> ScalabilityLaw | None:
     """Fit the law to levels of a load, at least ``FEWEST_LEVELS`` of them, all values positive.
 
-    None where the levels say nothing of a light load: all of them lie where the server is saturated.
+    None where the levels do not show a light load, because the server is saturated at all of them.
     """
     from scipy.optimize import nnls  # noqa: PLC0415 - scipy costs start-up time
 
     more = in_flight - 1
     time_in_flight = in_flight / throughput
     shares = np.column_stack([np.ones_like(more), more, in_flight * more]) / time_in_flight[:, None]
-    (alone, contention, coherency), _ = nnls(shares, np.ones_like(more))
+    (alone, contention, coherency), error = nnls(shares, np.ones_like(more))
     if alone <= 0:
         return None
+    hard, hard_error = _hard_ceiling(in_flight, throughput)
+    if hard_error < error**2 / 2 and error**2 > ROUNDING:
+        return hard
     return ScalabilityLaw(
         rate_of_one=float(1 / alone), contention=float(contention / alone), coherency=float(coherency / alone)
     )
+
+
+def _hard_ceiling(in_flight: Floats, throughput: Floats) -> tuple[ScalabilityLaw, float]:
+    """Fit a hard ceiling, and return the sum of squared relative errors of the time in flight.
+
+    The levels below the ceiling have one time in flight, those above one throughput: each number of
+    levels below is tried. At least two levels lie on either side, so that noise of one is no ceiling.
+    """
+    order = np.argsort(in_flight)
+    load, rate = in_flight[order], throughput[order]
+    speed = rate / load  # 1 / time in flight
+    best: tuple[ScalabilityLaw, float] | None = None
+    for below in range(2, load.size - 1):
+        alone = float(speed[:below].sum() / (speed[:below] ** 2).sum())
+        per_answer = float(rate[below:].sum() / (rate[below:] ** 2).sum())
+        times = np.maximum(alone, load * per_answer)
+        error = float(((times * speed - 1) ** 2).sum())
+        if best is None or error < best[1]:
+            best = ScalabilityLaw(rate_of_one=1 / alone, contention=0.0, coherency=0.0, limit=1 / per_answer), error
+    assert best is not None
+    return best

@@ -116,7 +116,13 @@ def _law(one: Sweep) -> ScalabilityLaw | None:
     knee = one.knee
     if knee.rate_of_one is None or knee.contention is None or knee.coherency is None:
         return None
-    return ScalabilityLaw(rate_of_one=knee.rate_of_one, contention=knee.contention, coherency=knee.coherency)
+    hard = knee.contention == 0 == knee.coherency
+    return ScalabilityLaw(
+        rate_of_one=knee.rate_of_one,
+        contention=knee.contention,
+        coherency=knee.coherency,
+        limit=knee.ceiling if hard else None,
+    )
 
 
 def _knee(one: Sweep, at: int, x: Axis) -> list[Curve]:
