@@ -1,6 +1,7 @@
 """A night in Airflow: run, resume once where it was interrupted, report. For the DAGs folder of a worker that has the command.
 
-The variable UDERIA_TOKEN comes from the worker's environment; the DAG's folder holds the experiment and keeps ``output``.
+The variables UDERIA_URL and UDERIA_TOKEN come from the worker's environment. The DAG's folder holds the experiment and
+keeps ``output``.
 """
 
 import os

@@ -1,7 +1,7 @@
 #!/bin/sh
 # A night by cron or systemd: nightly.sh EXPERIMENT [OUTPUT]. A run that was interrupted goes on once; the exit code is the run's.
 #
-#   0 2 * * *  cd /srv/bench && UDERIA_TOKEN=$(cat token) ./nightly.sh experiment.yaml >> nightly.log 2>&1
+#   0 2 * * *  cd /srv/bench && UDERIA_URL=https://uderia.example UDERIA_TOKEN=$(cat token) ./nightly.sh experiment.yaml >> nightly.log 2>&1
 set -u
 experiment=${1:?which experiment}
 output=${2:-output}

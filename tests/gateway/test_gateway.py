@@ -13,8 +13,10 @@ from uderia_bench.errors import Gone, NoAnswer, NotSignedIn, Refused, Throttled,
 from uderia_bench.gateway import directory
 from uderia_bench.gateway.connect import connect
 from uderia_bench.gateway.credentials import Credentials, Secret, from_environment
+from uderia_bench.gateway.trust import Trust
 
 pytestmark = pytest.mark.anyio
+HERE = "http://localhost:5050"
 ADMIN = Credentials(username="admin", password=Secret("hunter2"))
 
 
@@ -223,25 +225,25 @@ async def test_credentials_stay_off_plain_http(url, allowed):
 
 def test_a_secret_is_hidden_when_printed():
     """Neither str nor repr nor a dataclass around it prints the text."""
-    credentials = from_environment({"UDERIA_USERNAME": "me", "UDERIA_PASSWORD": "hunter2"}, embedded=False)
+    credentials = from_environment({"UDERIA_USERNAME": "me", "UDERIA_PASSWORD": "hunter2"}, HERE, Trust())
     assert "hunter2" not in f"{credentials} {credentials!r} {credentials.password}"
 
 
 def test_missing_credentials_say_what_to_set():
     """Without credentials the error names the variables."""
     with pytest.raises(NotSignedIn, match="set UDERIA_TOKEN, or UDERIA_USERNAME and UDERIA_PASSWORD"):
-        from_environment({"UDERIA_USERNAME": "me"}, embedded=False)
+        from_environment({"UDERIA_USERNAME": "me"}, HERE, Trust())
 
 
 @pytest.mark.parametrize("token", ["tda_ü", "two words", "a\nb"])
 def test_a_token_that_no_header_can_hold_is_refused_by_name_and_not_shown(token):
     """It would fail deep inside of the first request."""
     with pytest.raises(NotSignedIn, match=r"UDERIA_TOKEN contains spaces, or characters that a token cannot have") as refused:
-        from_environment({"UDERIA_TOKEN": token}, embedded=False)
+        from_environment({"UDERIA_TOKEN": token}, HERE, Trust())
     assert token not in str(refused.value)
 
 
 def test_the_end_of_a_line_is_no_part_of_a_token():
     """Files that tokens are kept in have one."""
-    credentials = from_environment({"UDERIA_TOKEN": "tda_x\r\n"}, embedded=False)
+    credentials = from_environment({"UDERIA_TOKEN": "tda_x\r\n"}, HERE, Trust())
     assert credentials.token == Secret("tda_x")

@@ -14,6 +14,7 @@ from scripted_judge import ScriptedJudge
 
 from uderia_bench import plugins
 from uderia_bench.documents.expectation import Expectation
+from uderia_bench.gateway.trust import Trust
 from uderia_bench.reading import derive, metrics, profile_types
 from uderia_bench.reading import expected as expectations
 from uderia_bench.reading.judge import asks, scores
@@ -58,7 +59,7 @@ def judged(run):
 
 async def ask(run, server, environ=None):
     """Ask a scripted judge about the run."""
-    await judging.ask(run, plugins.load(), environ or {}, transport=server.transport())
+    await judging.ask(run, plugins.load(), environ or {}, Trust(), transport=server.transport())
 
 
 async def test_answers_are_scored_both_ways_and_no_score_is_paid_for_twice(tmp_path):
@@ -127,7 +128,7 @@ async def test_the_key_comes_from_the_environment_and_stays_out_of_the_run(tmp_p
     """It is sent as a bearer token and not written to any file."""
     server = ScriptedJudge()
     run = made(tmp_path, url="https://judge.test/v1")
-    await ask(run, server, {judging.KEY: "sk-secret"})
+    await ask(run, server, {judging.KEY: "sk-secret", "UDERIA_JUDGE_URL": "https://judge.test"})
     assert set(server.keys) == {"Bearer sk-secret"}
     assert all(b"sk-secret" not in file.read_bytes() for file in run.path.rglob("*") if file.is_file())
 
@@ -136,12 +137,30 @@ async def test_a_key_does_not_go_over_plain_http_to_another_machine(tmp_path):
     """It would travel unencrypted; on this machine plain HTTP is allowed."""
     server = ScriptedJudge()
     run = made(tmp_path)
-    await ask(run, server, {judging.KEY: "sk-secret"})
+    await ask(run, server, {judging.KEY: "sk-secret", "UDERIA_JUDGE_URL": "http://judge.test"})
     assert server.requests == []
     assert "plain http" in judged(run)[1][-1]
     near = made(tmp_path / "near", url="http://localhost:1/v1")
     await ask(near, server, {judging.KEY: "sk-secret"})
     assert len(server.requests) == 4
+
+
+async def test_a_key_does_not_go_to_a_host_that_only_the_experiment_names(tmp_path):
+    """The note names the host and how to allow it, and the judge receives no request."""
+    server = ScriptedJudge()
+    for number, (url, environ) in enumerate(
+        (
+            ("https://judge.test/v1", {}),
+            ("https://judge.test/v1", {"UDERIA_URL": "https://judge.test"}),  # the server's address is not the judge's
+            ("https://judge.test/v1", {"UDERIA_JUDGE_URL": "https://other.test"}),
+            ("http://127.0.0.1:9/v1", {"UDERIA_URL": "https://right.test"}),
+            ("http://localhost:9/v1", {"UDERIA_JUDGE_URL": "https://right.test"}),
+        )
+    ):
+        run = made(tmp_path / str(number), url=url)
+        await ask(run, server, {judging.KEY: "sk-secret", **environ})
+        assert server.requests == []
+        assert "use --trust-server" in judged(run)[1][-1]
 
 
 async def test_scores_survive_a_torn_line(tmp_path):

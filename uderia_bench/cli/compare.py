@@ -67,9 +67,8 @@ def command(
         tuple(query), (profile1, profile2), server=address(server), timeout=timeout, repeats=repeats, speed=speed, **more
     )
     installed = plugins.load()
-    run = start(
-        asked, output=output, run_id=run_id, around=surroundings(log_format=log_format, allow_plain_http=allow_plain_http)
-    )
+    around = surroundings(log_format=log_format, allow_plain_http=allow_plain_http, trusted=[server or ""])
+    run = start(asked, output=output, run_id=run_id, around=around)
     with concluding(run):
         run, made = conclude(run, installed)
         arms = (asked.arms[0].name, asked.arms[1].name)

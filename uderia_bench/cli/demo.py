@@ -33,8 +33,8 @@ def command(
     from uderia_bench.documents import experiment
 
     quickstart = experiment.load(shipped("configs/quickstart.yaml"), [f"sim.speed={speed}", *overrides({"grace": grace})])
-    run = start(quickstart, output=output, run_id=run_id, around=surroundings(log_format=log_format))
-    finish(run, as_json=as_json)
+    around = surroundings(log_format=log_format)
+    finish(start(quickstart, output=output, run_id=run_id, around=around), around, as_json=as_json)
 
 
 def shipped(name: str) -> Path:

@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING
 import typer
 
 from uderia_bench.cli import github
-from uderia_bench.cli.options import colour, surroundings
+from uderia_bench.cli.options import colour
 
 if TYPE_CHECKING:
     from uderia_bench.report.content import Report
+    from uderia_bench.runner.sitting import Surroundings
     from uderia_bench.runs.run import Run
 
 
-def finish(run: Run, *, as_json: bool) -> None:
+def finish(run: Run, around: Surroundings, *, as_json: bool) -> None:
     """Derive, compare and report a run, print the report, and exit with the code of its standing."""
     from uderia_bench import plugins
     from uderia_bench.commands import conclude
 
     installed = plugins.load()
     with concluding(run):
-        conclude.ask_judge(run, installed, surroundings(log_format="text"))
+        conclude.ask_judge(run, installed, around)
         run, made = conclude.conclude(run, installed)
     leave(run, made, as_json=as_json)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,6 +31,14 @@ PlainHttp = Annotated[
         "--allow-plain-http", help="Sign in over http to another machine. Your password and token travel unencrypted."
     ),
 ]
+TrustServer = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--trust-server",
+        metavar="HOST",
+        help="Send your credentials to this host when the experiment names it. May be repeated.",
+    ),
+]
 Grace = Annotated[
     str | None, typer.Option("--grace", metavar="TIME", help="How long trials in flight may finish after Ctrl-C. Default: 30s.")
 ]
@@ -43,14 +52,15 @@ HELP = {"help_option_names": ["-h", "--help"]}
 DEFAULT_SERVER = "http://localhost:5050"
 
 
-def surroundings(*, log_format: str = "text", allow_plain_http: bool = False) -> Surroundings:
-    """Return what a run needs of this process.
+def surroundings(*, log_format: str = "text", allow_plain_http: bool = False, trusted: Iterable[str] = ()) -> Surroundings:
+    """Return what a run needs of this process. The hosts of the ``trusted`` addresses may receive credentials.
 
     Progress goes to stderr, so that stdout contains only the result.
     """
     from rich.console import Console
 
     from uderia_bench.errors import UsageError
+    from uderia_bench.gateway.trust import Trust
     from uderia_bench.runner.sitting import Surroundings
 
     if log_format not in ("text", "json"):
@@ -60,7 +70,23 @@ def surroundings(*, log_format: str = "text", allow_plain_http: bool = False) ->
         console=Console(stderr=True, soft_wrap=True),
         log_as_json=log_format == "json",
         allow_plain_http=allow_plain_http,
+        trust=Trust(trusted, ask=_confirmed),
     )
+
+
+def addresses_in(assignments: Iterable[str]) -> list[str]:
+    """Return the URLs that ``--set`` gives: the user typed them, as with ``--server``."""
+    return [value for each in assignments if "://" in (value := each.partition("=")[2])]
+
+
+def _confirmed(question: str) -> bool:
+    """Ask on the terminal. Without one, and in CI, the answer is no."""
+    if os.environ.get("CI") or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort:
+        return False
 
 
 def address(server: str | None) -> str:

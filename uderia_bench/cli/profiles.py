@@ -29,7 +29,7 @@ def command(
 
     from uderia_bench.commands.profiles import profiles
 
-    found = profiles(address(server), surroundings(allow_plain_http=allow_plain_http))
+    found = profiles(address(server), surroundings(allow_plain_http=allow_plain_http, trusted=[server or ""]))
     if as_json:
         typer.echo(json.dumps([asdict(profile) for profile in found], indent=2))
         return

@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from uderia_bench.cli.options import OUTPUT, AsJson, Grace, LogFormat, Output, PlainHttp, Run, surroundings
+from uderia_bench.cli.options import (
+    OUTPUT,
+    AsJson,
+    Grace,
+    LogFormat,
+    Output,
+    PlainHttp,
+    Run,
+    TrustServer,
+    addresses_in,
+    surroundings,
+)
 
 NAME = "resume"
 NEEDS_ARGUMENTS = True
@@ -23,6 +34,7 @@ def command(
     as_json: AsJson = False,
     log_format: LogFormat = "text",
     allow_plain_http: PlainHttp = False,
+    trust_server: TrustServer = None,
 ) -> None:
     """Continue an interrupted run.
 
@@ -36,5 +48,6 @@ def command(
     from uderia_bench.runs import find
 
     found = find.directory(run, output)
-    around = surroundings(log_format=log_format, allow_plain_http=allow_plain_http)
-    finish(resume(found, around, [*(assignments or ()), *overrides({"grace": grace})]), as_json=as_json)
+    typed = [*(trust_server or ()), *addresses_in(assignments or ())]
+    around = surroundings(log_format=log_format, allow_plain_http=allow_plain_http, trusted=typed)
+    finish(resume(found, around, [*(assignments or ()), *overrides({"grace": grace})]), around, as_json=as_json)

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from uderia_bench.cli.options import OUTPUT, AsJson, Grace, LogFormat, Output, PlainHttp, RunId, Server, surroundings
+from uderia_bench.cli.options import (
+    OUTPUT,
+    AsJson,
+    Grace,
+    LogFormat,
+    Output,
+    PlainHttp,
+    RunId,
+    Server,
+    TrustServer,
+    addresses_in,
+    surroundings,
+)
 
 if TYPE_CHECKING:
     from uderia_bench.documents.experiment import Experiment
@@ -37,6 +49,7 @@ def command(
     as_json: AsJson = False,
     log_format: LogFormat = "text",
     allow_plain_http: PlainHttp = False,
+    trust_server: TrustServer = None,
 ) -> None:
     """Run an experiment: ask, measure, compare and report.
 
@@ -52,10 +65,9 @@ def command(
     if dry_run:
         show_plan(loaded, output, as_json=as_json)
         return
-    run = start(
-        loaded, output=output, run_id=run_id, around=surroundings(log_format=log_format, allow_plain_http=allow_plain_http)
-    )
-    finish(run, as_json=as_json)
+    typed = [server or "", *(trust_server or ()), *addresses_in(assignments or ())]
+    around = surroundings(log_format=log_format, allow_plain_http=allow_plain_http, trusted=typed)
+    finish(start(loaded, output=output, run_id=run_id, around=around), around, as_json=as_json)
 
 
 def overrides(flags: dict[str, Any]) -> list[Override]:

@@ -41,7 +41,7 @@ def ask_judge(run: Run, plugins: Plugins, around: Surroundings) -> None:
     """Have the run's judge score the answers it has not scored yet; a run without a judge, or not complete, is left alone."""
     if run.manifest.complete and run.experiment.judge is not None:
         with log.into(run.directory.log, as_json=around.log_as_json):
-            anyio.run(judging.ask, run, plugins, around.environ)
+            anyio.run(judging.ask, run, plugins, around.environ, around.trust)
 
 
 def conclude(run: Run, plugins: Plugins, thresholds: Thresholds = DEFAULTS) -> tuple[Run, Report]:

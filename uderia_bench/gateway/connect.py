@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import httpx
@@ -12,6 +11,7 @@ import httpx
 from uderia_bench.errors import NotSignedIn
 from uderia_bench.gateway.credentials import Credentials
 from uderia_bench.gateway.signin import SignIn
+from uderia_bench.gateway.trust import is_loopback
 from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.gateway.wire import Wire, fast_transport
 
@@ -41,11 +41,3 @@ async def connect(
         uderia = Uderia(wire, SignIn(wire, credentials), stream)
         await uderia.sign_in()
         yield uderia
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a name or address is that of this machine, without a DNS lookup."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

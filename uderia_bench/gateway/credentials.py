@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from uderia_bench.errors import NotSignedIn
+from uderia_bench.gateway.trust import Trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +45,20 @@ def secret_of(environ: Mapping[str, str], name: str) -> Secret | None:
     return Secret(text) if text else None
 
 
-def from_environment(environ: Mapping[str, str], *, embedded: bool) -> Credentials:
-    """Read ``UDERIA_TOKEN``, or ``UDERIA_USERNAME`` and ``UDERIA_PASSWORD``.
+EMBEDDED = Credentials(username="admin", password=Secret("admin"))
+"""The fixed account of the embedded server."""
 
-    The embedded server has a fixed account. Raises ``NotSignedIn`` for a real server when neither is set.
+
+def from_environment(environ: Mapping[str, str], address: str, trust: Trust) -> Credentials:
+    """Read ``UDERIA_TOKEN``, or ``UDERIA_USERNAME`` and ``UDERIA_PASSWORD``, for the server at ``address``.
+
+    Raises ``NotSignedIn`` when neither is set, or when the server's host may not receive them.
     """
-    if embedded:
-        return Credentials(username="admin", password=Secret("admin"))  # the embedded server's fixed account
     if token := secret_of(environ, "UDERIA_TOKEN"):
+        trust.require(address, environ, what="your UDERIA_TOKEN")
         return Credentials(token=token)
     username, password = environ.get("UDERIA_USERNAME"), environ.get("UDERIA_PASSWORD")
     if username and password:
+        trust.require(address, environ, what="your UDERIA_PASSWORD")
         return Credentials(username=username, password=Secret(password))
     raise NotSignedIn("no credentials: set UDERIA_TOKEN, or UDERIA_USERNAME and UDERIA_PASSWORD, in the environment")

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from uderia_bench.errors import NotSignedIn, Refused
-from uderia_bench.gateway.connect import is_loopback
 from uderia_bench.gateway.credentials import Secret
+from uderia_bench.gateway.trust import is_loopback
 from uderia_bench.gateway.wire import Wire, fast_transport, refuse
 
 Transport: TypeAlias = httpx.AsyncBaseTransport

@@ -15,6 +15,7 @@ from uderia_bench.documents.experiment_parts import Judge
 from uderia_bench.errors import CallFailed, NotSignedIn
 from uderia_bench.gateway.credentials import secret_of
 from uderia_bench.gateway.judge import Endpoint, Transport, connect
+from uderia_bench.gateway.trust import Trust
 from uderia_bench.plugins import Plugins
 from uderia_bench.reading import expected as expectations
 from uderia_bench.reading import profile_types as type_registry
@@ -31,14 +32,17 @@ GIVE_UP = 3  # failures in a row after which a judge counts as down: one may be 
 log = structlog.get_logger(__name__)
 
 
-async def ask(run: Run, plugins: Plugins, environ: Mapping[str, str], *, transport: Transport | None = None) -> None:
+async def ask(
+    run: Run, plugins: Plugins, environ: Mapping[str, str], trust: Trust, *, transport: Transport | None = None
+) -> None:
     """Ask the run's judge for every score that is missing; without a judge, or without a rubric, nothing happens."""
     judge = run.experiment.judge
     missing = list(_missing(run, plugins)) if judge is not None else []
     if judge is None or not missing:
         return
     try:
-        key = secret_of(environ, KEY)
+        if key := secret_of(environ, KEY):
+            trust.require(judge.url, environ, what=f"your {KEY}", judge=True)
         async with connect(judge.url, model=judge.model, key=key, transport=transport) as endpoint:
             await _Asking(run, judge, endpoint).all(missing)
     except NotSignedIn as refused:

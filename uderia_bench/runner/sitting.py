@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from uderia_bench.documents.experiment_parts import Load
 from uderia_bench.errors import CallFailed, CannotRun, Interrupted, StoreError
 from uderia_bench.gateway import directory, embedded
 from uderia_bench.gateway.connect import connect
-from uderia_bench.gateway.credentials import from_environment
+from uderia_bench.gateway.credentials import EMBEDDED, from_environment
+from uderia_bench.gateway.trust import Trust
 from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.reading import profile_types
 from uderia_bench.runner import interim, pacing, plan, progress
@@ -52,6 +53,7 @@ class Surroundings:
     console: Console
     log_as_json: bool = False
     allow_plain_http: bool = False
+    trust: Trust = field(default_factory=Trust)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +169,7 @@ async def _session(experiment: Experiment, addresses: Mapping[str, str], around:
         listed: dict[str, tuple[directory.Profile, ...]] = {}
         facts: dict[str, Any] = {}
         for name, address in addresses.items():
-            credentials = from_environment(around.environ, embedded=name == SIM)
+            credentials = EMBEDDED if name == SIM else from_environment(around.environ, address, around.trust)
             servers[name] = await stack.enter_async_context(
                 connect(address, credentials, allow_plain_http=around.allow_plain_http)
             )
