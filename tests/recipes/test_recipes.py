@@ -70,7 +70,7 @@ def test_github_actions(place):
     scripts = [step["run"] for step in job["steps"] if "run" in step]
     assert scripts[0] == INSTALL
     env = {"EXPERIMENT": "experiment.yaml", "NIGHT": "night-1", "GITHUB_STEP_SUMMARY": str(place / "summary.md")}
-    assert set(job["env"]) == {"EXPERIMENT", "NIGHT", "UDERIA_TOKEN"}
+    assert set(job["env"]) == {"EXPERIMENT", "NIGHT", "UDERIA_URL", "UDERIA_TOKEN"}
     for script in scripts[1:]:
         done = shell(place, script, **env)
         assert done.returncode == 0, done.stderr
