@@ -206,6 +206,11 @@ async def test_fifty_megabytes_come_through():
     ("headers", "body", "waits"),
     [
         ({}, b'{"retry_after": 7}', 7.0),
+        ({}, b'{"retry_after": 1e300}', 86_400.0),
+        ({}, b'{"retry_after": ' + b"9" * 400 + b"}", None),
+        ({"Retry-After": "9" * 400}, b"", 86_400.0),
+        ({"Retry-After": "9" * 5000}, b"", 86_400.0),
+        ({"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}, b"", 86_400.0),
         ({}, b'{"retry_after_seconds": 8}', 8.0),
         ({"Retry-After": "9"}, b"", 9.0),
         ({"Retry-After": "9"}, b'{"retry_after": 7}', 7.0),

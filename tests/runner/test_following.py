@@ -73,14 +73,14 @@ class Run:
         self._group.cancel_scope.cancel()
         await self._group.__aexit__(*error)
 
-    async def one(self, task_id: str, took_s: float, arm: str = "OPTIM") -> None:
-        """Run a task and follow it to its end."""
+    async def one(self, task_id: str, took_s: float, arm: str = "OPTIM", query: str | None = None) -> None:
+        """Run a task and follow it to its end; without ``query`` each task has a different one."""
         self.tasks.begin(task_id, took_s)
-        await self.follow(task_id, arm)
-        self.follower.learn(arm, took_s)
+        await self.follow(task_id, arm, query or task_id)
+        self.follower.learn(arm, query or task_id, took_s)
         self.overshoot_s[task_id] = anyio.current_time() - self.tasks.ends[task_id]
 
-    async def follow(self, task_id: str, arm: str = "OPTIM", **how) -> None:
+    async def follow(self, task_id: str, arm: str = "OPTIM", query: str = "q", **how) -> None:
         """Follow a task that runs."""
         self.looks[task_id] = 0
 
@@ -88,7 +88,7 @@ class Run:
             self.looks[task_id] += 1
             return state.terminal
 
-        await self.follower.follow(task_id, arm, saw, **how)
+        await self.follower.follow(task_id, arm, query, saw, **how)
 
     async def many(self, durations, *, at_once: int, first: str = "t", arm: str = "OPTIM") -> list[str]:
         """Run tasks in a number of slots, and return their ids."""
@@ -125,20 +125,61 @@ async def test_five_polls_per_trial_are_enough_from_the_start(mean_s):
 
 @pytest.mark.parametrize("mean_s", [0.2, 2.0, 6.0, 60.0])
 async def test_history_makes_polls_fewer_and_sooner(mean_s):
-    """In a closed loop four polls per trial see the end within a sixth of the duration, however long tasks take."""
+    """In a closed loop six polls per trial see the end within a sixth of the duration; those of a minute need ten."""
     async with Run() as run:
         ids = await run.many(spread(mean_s, 600), at_once=32)
     looks, overshoot_s = run.cost(ids[100:])
-    assert looks < 4.5
+    assert looks < (6 if mean_s < 60 else 10.5)
     assert overshoot_s < mean_s / 6
 
 
-async def test_tasks_of_one_duration_are_seen_at_the_first_poll():
-    """With constant durations every poll sees an end."""
+def mixed(kind: str, spread_of_one: float, rng: random.Random) -> list[tuple[str, float]]:
+    """Return queries with durations of 2 s or 20 s: one of them for each query, or each at random; six repeats of 31."""
+    asked = []
+    for _ in range(6):
+        queries = list(range(31))
+        rng.shuffle(queries)
+        for query in queries:
+            long = query % 2 if kind == "by query" else rng.random() < 0.5
+            asked.append((f"q{query}", (20.0 if long else 2.0) * rng.lognormvariate(0, spread_of_one)))
+    return asked
+
+
+@pytest.mark.parametrize(("kind", "spread_of_one"), [("by query", 0.02), ("random", 0.02)])
+async def test_short_and_long_tasks_are_seen_in_time(kind, spread_of_one):
+    """Ends are seen within 10 % of the duration plus 0.3 s (p95), with at most 9 requests per trial on average."""
+    asked = mixed(kind, spread_of_one, random.Random(4))
+    async with Run() as run:
+        numbered = iter(list(enumerate(asked)))
+
+        async def slot() -> None:
+            for number, (query, took_s) in numbered:
+                await run.one(f"t{number}", took_s, query=query)
+
+        async with anyio.create_task_group() as group:
+            for _ in range(8):
+                group.start_soon(slot)
+    late = sorted(run.overshoot_s[f"t{number}"] / (0.1 * took_s + 0.3) for number, (_, took_s) in enumerate(asked))
+    assert late[int(0.95 * len(late))] <= 1
+    assert 3 + statistics.mean(run.looks.values()) <= 9
+
+
+async def test_no_wait_is_longer_than_the_time_elapsed():
+    """After many tasks of 18 s, a task of 1.4 to 3.6 s is seen at the latest after twice its duration."""
+    async with Run() as run:
+        await run.many([18.0] * 30, at_once=4, first="long")
+        durations = [1.4, 2.0, 2.6, 3.2, 3.6]
+        ids = await run.many(durations, at_once=5, first="short")
+    for task_id, took_s in zip(ids, durations, strict=True):
+        assert run.overshoot_s[task_id] <= 1.06 * (took_s + following.GRID_S)
+
+
+async def test_tasks_of_one_duration_need_two_polls():
+    """The first wait is bounded, and the second poll sees the end."""
     async with Run() as run:
         ids = await run.many([4.0] * 40, at_once=4)
     looks, overshoot_s = run.cost(ids[12:])
-    assert looks == 1
+    assert looks <= 2.1
     assert overshoot_s < 0.5
 
 
@@ -147,7 +188,7 @@ async def test_an_arm_learns_from_its_own_tasks_alone():
     async with Run() as run:
         await run.many([0.3] * 20, at_once=2, first="a", arm="IDEAT")
         ids = await run.many([8.0] * 40, at_once=2, first="b")
-    assert run.cost(ids[10:])[0] == 1
+    assert run.cost(ids[10:])[0] <= 3.1
 
 
 async def test_a_change_of_load_is_learned():
@@ -157,8 +198,8 @@ async def test_a_change_of_load_is_learned():
         shorter = await run.many([2.0] * 200, at_once=4, first="b")
         longer = await run.many([12.0] * 300, at_once=4, first="c")
     assert run.cost(shorter[100:])[1] < 0.5
-    assert run.cost(longer[:50])[0] < 4
-    assert run.cost(longer[200:])[0] <= 2
+    assert run.cost(longer[:50])[0] < 8
+    assert run.cost(longer[200:])[0] <= 5
 
 
 async def test_polls_of_trials_sent_together_do_not_come_together():
@@ -211,7 +252,9 @@ async def test_an_error_is_raised_only_to_its_trial():
     assert run.overshoot_s.keys() == {"b"}
 
 
-@pytest.mark.parametrize(("asked_s", "waited_s"), [(None, following.THROTTLED_WAIT_S), (17.0, 17.0)])
+@pytest.mark.parametrize(
+    ("asked_s", "waited_s"), [(None, following.THROTTLED_WAIT_S), (17.0, 17.0), (86_400.0, following.LONGEST_THROTTLED_S)]
+)
 async def test_a_throttled_poll_waits(asked_s, waited_s):
     """After an HTTP 429 the poll is repeated at the stated time, or after a default wait."""
     async with Run() as run:

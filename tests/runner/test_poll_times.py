@@ -1,52 +1,46 @@
-"""What the times of polls promise: never dearer than any other schedule over the durations seen, bounded waits, own history."""
+"""Poll schedules: plausible durations are seen within their tolerance, waits are bounded, and each query has its history."""
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from uderia_bench.runner import poll_times
-from uderia_bench.runner.poll_times import History, growing, schedule
+from uderia_bench.runner.poll_times import History, growing, schedule, scouting, tolerance_s
+
+DURATIONS = st.lists(st.floats(0.01, 1000), min_size=1, max_size=40)
 
 
-def price(durations, looks, look_s):
-    """Return what looking at these times costs: every look at a task that still runs, and every second an end goes unseen."""
-    total = 0.0
+@given(DURATIONS)
+def test_every_plausible_duration_is_seen_within_its_tolerance(durations):
+    """With any number of polls and a first wait that is long enough, no end is seen later than tolerated."""
+    polls = schedule(durations, first_s=1e6, most_polls=1e6)
     for took_s in durations:
-        seen_s = min(look for look in looks if look >= took_s)
-        total += look_s * sum(1 for look in looks if look <= seen_s) + seen_s - took_s
-    return total
+        seen_s = min(poll for poll in polls if poll >= took_s)
+        assert seen_s - took_s <= tolerance_s(took_s) or seen_s <= took_s * (1 + poll_times.GROWTH)
 
 
-@given(
-    st.lists(st.floats(0.01, 100), min_size=1, max_size=7),
-    st.floats(0.001, 10),
-)
-def test_no_other_schedule_is_cheaper(durations, look_s):
-    """Against all of them: a look elsewhere than at a duration could only be moved back to one."""
-    looks = schedule(durations, look_s)
-    assert looks[-1] == max(durations)
-    assert list(looks) == sorted(looks)
-    others = sorted(set(durations))
-    cheapest = min(
-        price(durations, (*chosen, others[-1]), look_s)
-        for size in range(len(others))
-        for chosen in combinations(others[:-1], size)
-    )
-    assert price(durations, looks, look_s) == pytest.approx(cheapest)
+@given(DURATIONS, st.floats(0.1, 10))
+def test_no_wait_of_a_schedule_is_longer_than_the_time_elapsed(durations, first_s):
+    """The first wait has its limit; each later one is at most the time elapsed."""
+    polls = schedule(durations, first_s=first_s)
+    assert polls[0] <= first_s
+    assert polls[-1] >= max(durations)
+    assert all(before < after <= 2 * before + poll_times.SHORTEST_S for before, after in pairwise(polls))
 
 
-def test_a_dear_look_is_taken_late_and_a_cheap_one_often():
-    """One look where a second is worth little beside it, one a duration where it costs nothing."""
-    assert schedule([1.0, 2.0, 3.0], 100.0) == (3.0,)
-    assert schedule([1.0, 2.0, 3.0], 1e-9) == (1.0, 2.0, 3.0)
+def test_few_polls_widen_the_tolerance():
+    """Durations from 1 s to 100 s need many polls within the tolerance, and fewer where fewer are allowed."""
+    durations = [1.1**n for n in range(49)]
+    many, few = schedule(durations, most_polls=1e6), schedule(durations, most_polls=6)
+    assert len(few) < len(many)
 
 
 def test_without_history_waits_double_up_to_a_limit():
-    """Each look is at twice the time of the one before, and at most five seconds after it."""
+    """Each poll is at twice the time of the one before, and at most five seconds after it."""
     assert [growing(elapsed_s) for elapsed_s in (0.0, 0.5, 1.0, 4.0, 100.0)] == [
         poll_times.FIRST_S,
         poll_times.FIRST_S,
@@ -56,42 +50,67 @@ def test_without_history_waits_double_up_to_a_limit():
     ]
 
 
-def test_a_clock_that_has_moved_does_not_bring_the_first_look_forward():
-    """Microseconds pass before anybody asks when to look: the first wait is the first wait, not as long again as nothing."""
+def test_a_first_poll_is_not_early():
+    """A few microseconds pass before the first wait is computed; it is still the first wait."""
     assert growing(1e-5) == poll_times.FIRST_S
 
 
-def test_behind_the_last_look_waits_grow_slowly():
-    """What outlasts all that was seen is a little slower, most often: it is not left for as long again."""
+def test_after_the_last_planned_poll_waits_stay_within_the_tolerance():
+    """A task that takes longer than every plausible duration is polled as closely as planned ones."""
     history = History()
     for _ in range(20):
-        history.learn(0.1)
-    assert history.wait_s(0.1, poll_times.FIRST_S) == pytest.approx(0.1 * poll_times.BEYOND)
+        history.learn("q", 0.1)
+    wait_s = history.begin("q")
+    assert wait_s(10.0) == pytest.approx(poll_times.USED * tolerance_s(10.0))
 
 
-def test_few_durations_or_only_the_first_to_end_are_not_believed():
-    """Those that end first are the short ones: with ten running, nine ends say nothing yet."""
+def test_durations_are_used_once_as_many_tasks_ended_as_run():
+    """Short tasks end first: with ten running, nine ends are not enough."""
     history = History()
-    for _ in range(10):
-        history.begin()
-    for _ in range(9):
-        history.learn(0.25)
-    assert history.wait_s(0.0, 0.5) == 0.5
-    history.learn(0.25)
-    assert history.wait_s(0.0, 0.5) == 0.25
+    for number in range(10):
+        history.begin(f"q{number}")
+    for number in range(9):
+        history.learn(f"q{number}", 0.25)
+    assert history.begin("new")(0.0) == poll_times.FIRST_S
+    history.running -= 1
+    history.learn("q9", 0.25)
+    assert history.begin("new")(0.0) == pytest.approx(0.25)
 
 
-def test_scouts_look_sooner():
-    """An arm's first trials find out whether its tasks are short."""
+def test_the_first_trials_of_an_arm_are_polled_closely():
+    """They find out how long its tasks take."""
     history = History()
-    firsts = [history.begin() for _ in range(poll_times.SCOUTS + 1)]
-    assert firsts == [poll_times.SCOUT_FIRST_S] * poll_times.SCOUTS + [poll_times.FIRST_S]
+    waits = [history.begin("q") for _ in range(poll_times.SCOUTS + 1)]
+    assert waits == [scouting] * poll_times.SCOUTS + [growing]
 
 
-@given(st.lists(st.floats(1e-6, 1e6), max_size=700), st.floats(0, 1e6))
-def test_every_wait_is_ahead_and_history_costs_little(durations, elapsed_s):
-    """Whatever was seen, the next look comes some time after now."""
+def polls_until(wait_s, took_s):
+    """Return how many polls see a task of this duration through, and how late its end is seen."""
+    elapsed_s, polls = 0.0, 0
+    while elapsed_s < took_s:
+        elapsed_s, polls = elapsed_s + wait_s(elapsed_s), polls + 1
+    return polls, elapsed_s - took_s
+
+
+def test_a_query_is_polled_by_its_own_durations():
+    """A long query on an arm of short ones needs fewer polls once it was seen, and its end is seen in time."""
     history = History()
-    for took_s in durations:
-        history.learn(took_s)
-    assert history.wait_s(elapsed_s, poll_times.FIRST_S) >= poll_times.SHORTEST_S
+    for number in range(40):
+        history.learn(f"short{number}", 2.0)
+    unknown, _ = polls_until(history.begin("long"), 20.0)
+    history.learn("long", 20.0)
+    known, late_s = polls_until(history.begin("long"), 20.0)
+    assert known < unknown / 2
+    assert late_s <= tolerance_s(20.0)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.floats(1e-6, 1e6)), max_size=300), st.floats(0, 1e6))
+def test_every_wait_is_positive_and_bounded(durations, elapsed_s):
+    """Whatever was seen, the next poll comes later than now, and no later than the longest wait."""
+    history = History()
+    for query, took_s in durations:
+        history.learn(query, took_s)
+    shortest = min((took_s for query, took_s in durations if query == "a"), default=0.0)
+    wait_s = history.begin("a")(elapsed_s)
+    first_s = max(poll_times.PLANNED_FIRST_S, poll_times.FIRST_SHARE * shortest * 2e6)
+    assert 0 < wait_s <= max(elapsed_s, first_s)

@@ -188,13 +188,13 @@ async def test_a_deadline_cancels_on_the_server(tmp_path):
 
 
 async def test_polls_grow_with_the_time_elapsed(tmp_path):
-    """Intervals grow with the elapsed time up to 5 s, so a long trial needs few more polls than a short one."""
+    """Intervals grow with the elapsed time: the first trials of an arm are polled within 10 % of it plus 0.3 s."""
     bench = Bench(tmp_path, Scripted(task_s=20.0), planned(1, arms=("OPTIM",)))
     await bench.run()
     (record,) = bench.records().values()
-    assert record.polls < 12
+    assert record.polls < 30
     assert record.seen_lo_s < 20.05 <= record.seen_hi_s
-    assert record.seen_hi_s - record.seen_lo_s < 5.6
+    assert record.seen_hi_s - record.seen_lo_s < 2.3
 
 
 async def test_failed_calls_become_endings(tmp_path):

@@ -43,6 +43,7 @@ LARGEST_BODY = 128 * 2**20
 # stop nothing sooner.
 TIMEOUTS = {"connect": CONNECT_TIMEOUT_S, "read": None, "write": None, "pool": None}
 HEADERS = (("Accept", "application/json"), ("Accept-Encoding", "gzip"), ("User-Agent", "uderia-bench"))
+LONGEST_PAUSE_S = 86_400.0  # a server that asks for more, or for a number of 400 digits, counts as asking for a day
 ERROR_TEXT_LIMIT = 300  # characters of the server's error text in an error message, to fit on one line
 NEVER_ARRIVED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
 
@@ -200,7 +201,7 @@ def server_words(reply: Reply) -> str:
 
 
 def retry_after_s(reply: Reply) -> float | None:
-    """Read the requested pause from the body, else from a proxy's header.
+    """Read the requested pause from the body, else from a proxy's header; at most ``LONGEST_PAUSE_S``.
 
     Source: docs/reference/measured.md, "Endpoints".
     """
@@ -208,11 +209,12 @@ def retry_after_s(reply: Reply) -> float | None:
     for key in ("retry_after", "retry_after_seconds"):
         value = data.get(key) if isinstance(data, dict) else None
         if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
-            return float(value)
+            return float(min(value, LONGEST_PAUSE_S))
     header = (reply.retry_after or "").strip()
     if header.isascii() and header.isdigit():
-        return float(header)
+        return min(float(header), LONGEST_PAUSE_S)
     try:
-        return max((parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds(), 0.0)
-    except (TypeError, ValueError):  # neither seconds nor a date with its zone
+        left_s = (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds()
+    except (TypeError, ValueError, OverflowError):  # neither seconds nor a date with its zone
         return None
+    return min(max(left_s, 0.0), LONGEST_PAUSE_S)

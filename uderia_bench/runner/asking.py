@@ -261,8 +261,9 @@ class Asking:
             least_s = LOOK_UP_S if draft.picked_up else 0.0
             try:
                 with anyio.move_on_after(max(self.timeout_s - self._age_s(draft), least_s)) as deadline:
-                    arm = draft.record.trial.arm
-                    await self.follower.follow(task_id, arm, partial(self._saw, draft), at_once=draft.picked_up)
+                    trial = draft.record.trial
+                    saw = partial(self._saw, draft)
+                    await self.follower.follow(task_id, trial.arm, trial.query_id, saw, at_once=draft.picked_up)
                 ended = not deadline.cancelled_caught or await self._ended_unseen(draft, task_id)
             except Gone as error:
                 await self._recover(draft, error)
@@ -297,7 +298,8 @@ class Asking:
             body, data = state.body, task_file.decode(state.body)
         draft.record = replace(draft.record, decoded=(*draft.record.decoded, (body, data)))
         if data is not None and (took_s := task_file.took_s(data)) is not None:
-            self.follower.learn(draft.record.trial.arm, took_s)
+            trial = draft.record.trial
+            self.follower.learn(trial.arm, trial.query_id, _within(took_s, draft.record))
 
     async def _ended_unseen(self, draft: Draft, task_id: str) -> bool:
         """Poll once more at the deadline; return True for a task that ended while polls were delayed."""
@@ -441,3 +443,9 @@ class Asking:
         if not draft.picked_up:
             return self.clock.now_s() - record.sent_s
         return max((self.clock.utc() - record.sent_at).total_seconds(), anyio.current_time() - draft.begun_s)
+
+
+def _within(took_s: float, record: TrialRecord) -> float:
+    """Bound a duration on the server's clock by what our polls saw, since a clock may jump."""
+    lo_s, hi_s = record.seen_lo_s or 0.0, record.seen_hi_s
+    return took_s if hi_s is None else min(max(took_s, lo_s - (record.accepted_s or 0.0) + (record.sent_s or 0.0)), hi_s)

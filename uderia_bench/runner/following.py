@@ -28,8 +28,9 @@ from uderia_bench.errors import CallFailed, Refused, Throttled
 from uderia_bench.gateway.uderia import TaskState, Uderia
 from uderia_bench.runner.poll_times import History
 
-SPREAD = (1.0, 1.1)  # factor on a trial's waits, so that trials sent together are not polled together
+SPREAD = (1.0, 1.06)  # factor on a trial's waits, so that trials sent together are not polled together
 THROTTLED_WAIT_S = 5.0  # between polls after an HTTP 429 without Retry-After
+LONGEST_THROTTLED_S = 120.0  # longest Retry-After that a poll waits for, since the slot is occupied meanwhile
 GRID_S = 0.02  # with 1,000 trials in flight some six polls share a tick; latency does not depend on poll times
 LATE_S = 0.25  # mean lateness at which intervals widen: a quarter of the first wait
 LATE_MEMORY = 0.05  # weight of the newest poll in the mean lateness, which forgets within some 20 polls
@@ -94,13 +95,15 @@ class Follower:
                 with anyio.CancelScope(deadline=self._wakes_s):
                     await self._woken.wait()
 
-    async def follow(self, task_id: str, arm: str, saw: Callable[[TaskState], bool], *, at_once: bool = False) -> None:
+    async def follow(
+        self, task_id: str, arm: str, query: str, saw: Callable[[TaskState], bool], *, at_once: bool = False
+    ) -> None:
         """Poll a task until ``saw`` returns True; raise the error of a failed poll, except HTTP 429.
 
         ``at_once``: poll now, because the task may have ended long ago.
         """
         history = self._arms[arm]
-        followed = _Followed(task_id, history, saw, phase=self._rng.uniform(*SPREAD))
+        followed = _Followed(task_id, history, query, saw, phase=self._rng.uniform(*SPREAD))
         self._followed[task_id] = followed
         followed.hinted = task_id in self._hinted
         try:
@@ -114,19 +117,19 @@ class Follower:
             self._followed.pop(task_id, None)
             history.running -= 1
 
-    def learn(self, arm: str, took_s: float) -> None:
-        """Add the duration of an ended task of an arm."""
-        self._arms[arm].learn(took_s)
+    def learn(self, arm: str, query: str, took_s: float) -> None:
+        """Add the duration of an ended task of a query on an arm."""
+        self._arms[arm].learn(query, took_s)
 
     def _pause_s(self, followed: _Followed) -> float:
         elapsed_s = anyio.current_time() - followed.begun_s
         if self._listening and self._untold < UNTOLD:
             shortest_s, longest_s = SLOW_S
-            wait_s = min(max(elapsed_s, shortest_s), longest_s)
+            pause_s = min(max(elapsed_s, shortest_s), longest_s)
         else:
-            wait_s = followed.history.wait_s(elapsed_s, followed.first_s)
+            pause_s = followed.wait_s(elapsed_s)
         wider = min(max(self._late_s / LATE_S, 1.0), WIDEST)
-        return wait_s * followed.phase * wider
+        return pause_s * followed.phase * wider
 
     def _schedule(self, followed: _Followed, pause_s: float) -> None:
         ticks = math.ceil((anyio.current_time() + pause_s - self._begun_s) / GRID_S)
@@ -143,7 +146,7 @@ class Follower:
         try:
             state = await self._uderia.task(followed.task_id)
         except Throttled as error:
-            return error.retry_after_s or THROTTLED_WAIT_S
+            return min(error.retry_after_s or THROTTLED_WAIT_S, LONGEST_THROTTLED_S)
         if not followed.saw(state):
             return 0.0 if followed.hinted else self._pause_s(followed)
         self._untold = 0 if told or followed.hinted else self._untold + 1
@@ -210,7 +213,6 @@ class _Followed:
     __slots__ = (
         "begun_s",
         "due_s",
-        "first_s",
         "hinted",
         "hints",
         "history",
@@ -219,14 +221,15 @@ class _Followed:
         "task_id",
         "turn",
         "turn_s",
+        "wait_s",
     )
 
-    def __init__(self, task_id: str, history: History, saw: Callable[[TaskState], bool], *, phase: float) -> None:
+    def __init__(self, task_id: str, history: History, query: str, saw: Callable[[TaskState], bool], *, phase: float) -> None:
         self.task_id = task_id
         self.history = history
         self.saw = saw
         self.begun_s = anyio.current_time()
-        self.first_s = history.begin()
+        self.wait_s = history.begin(query)
         self.due_s = math.inf
         self.turn = anyio.Event()
         self.turn_s = math.nan
