@@ -50,9 +50,9 @@ from uderia_bench.trial import Stage, Trial
 LEAST_TURNS = 8
 """Turns of every arm, at least.
 
-Simulated A/A tests of 24 queries and 5 repeats under drift (random walks, and drift correlated over a
-quarter of the run): two long turns reject in 48 to 64 % of the runs, four chunks in 10 to 35 %, eight
-chunks in 6 to 15 %, and 15 chunks in 5 to 7 %. With 15 chunks, two arms have eight turns each.
+Simulated A/A tests of 24 queries and 5 repeats had drift as random walks, or correlated over a quarter
+of the run. Two long turns reject in 48 to 64 % of the runs, four chunks in 10 to 35 %, and eight chunks
+in 6 to 15 %. With 15 chunks, which give two arms eight turns each, it is 5 to 7 %.
 """
 
 LEAST_BLOCKS = 2 * LEAST_TURNS
