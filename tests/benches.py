@@ -86,7 +86,7 @@ class Bench:
         async with connect(URL, ADMIN, transport=self.server.transport()) as uderia:
             profiles = directory.read(await uderia.profiles(), await uderia.llm_configurations())
             arms = {arm: directory.resolve(arm, profiles, server=URL) for arm in ("IDEAT", "OPTIM")}
-            ledger = Ledger.open(self.path) if resume else Ledger.create(self.path, self.trials, arms)
+            ledger = Ledger.open(self.path, writing=True) if resume else Ledger.create(self.path, self.trials, arms)
             with ledger:
                 left = ledger.unsettled()
                 runner = Runner(

@@ -14,7 +14,7 @@ from uderia_bench.errors import DocumentError
 from uderia_bench.report import content
 from uderia_bench.report.closing import closing
 from uderia_bench.report.formats.junit import to_junit
-from uderia_bench.runs import baselines, directory
+from uderia_bench.runs import baselines, files
 from uderia_bench.runs.manifest import Pinned
 
 INSTALLED = plugins.load()
@@ -40,7 +40,7 @@ def output(tmp_path, monkeypatch):
 
 def name(run):
     """Save a run as the baseline."""
-    directory.write_file(baselines.FILE, baselines.with_name(baselines.load(), "main-nightly", run.path))
+    files.write(baselines.FILE, baselines.with_name(baselines.load(), "main-nightly", run.path))
 
 
 def test_the_first_night_misses_its_gates_and_says_how_to_have_a_baseline(output):

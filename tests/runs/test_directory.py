@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from uderia_bench.errors import StoreError
-from uderia_bench.runs import directory, find
+from uderia_bench.runs import directory, files, find
 from uderia_bench.runs.directory import RunDirectory
 
 SCHEMA = pa.schema([("run_id", pa.string()), ("value", pa.int64())], metadata={"made": "by a test"})
@@ -224,7 +224,7 @@ def read_only(tmp_path):
     [
         (lambda folder: directory.create(folder, "r"), "cannot write there"),
         (lambda folder: directory.create(folder / "new", "r"), "cannot write there"),
-        (lambda folder: directory.write_file(folder / "report.md", "text"), "report.md: cannot write"),
+        (lambda folder: files.write(folder / "report.md", "text"), "report.md: cannot write"),
         (lambda folder: RunDirectory(folder).claimed().__enter__(), "cannot be claimed"),
         (lambda folder: RunDirectory(folder).table("trials", SCHEMA).__enter__(), "trials: cannot write"),
     ],
@@ -249,9 +249,9 @@ def a_disk_with_room_for(size: int):
 
 def test_a_file_that_does_not_fit_leaves_the_old_one_and_no_half(tmp_path):
     """One line that names it; what stood there stands there still."""
-    path = directory.write_file(tmp_path / "report.md", "old")
+    path = files.write(tmp_path / "report.md", "old")
     with a_disk_with_room_for(4096), pytest.raises(StoreError, match=r"report\.md: cannot write: File too large"):
-        directory.write_file(path, "new" * 4096)
+        files.write(path, "new" * 4096)
     assert path.read_text() == "old"
     assert [each.name for each in tmp_path.iterdir()] == ["report.md"]
 
@@ -276,5 +276,5 @@ def test_a_file_is_on_the_disk_before_it_takes_its_place_and_so_is_its_place(tmp
     path = tmp_path / "manifest.json"
     real = os.fsync
     monkeypatch.setattr(os, "fsync", lambda fd: (synced.append((os.fstat(fd).st_ino, path.exists())), real(fd)))
-    directory.write_file(path, "{}")
+    files.write(path, "{}")
     assert synced == [(path.stat().st_ino, False), (tmp_path.stat().st_ino, True)]

@@ -34,7 +34,7 @@ def save(
 
     from uderia_bench.cli.demo import shipped
     from uderia_bench.errors import UsageError
-    from uderia_bench.runs import baselines, directory, find, manifest
+    from uderia_bench.runs import baselines, files, find, manifest
 
     found = find.directory(run, output)
     if (itself := find.own(name, output)) is not None:
@@ -44,10 +44,11 @@ def save(
         folder = None  # a shipped experiment, whose folder belongs to the package
     elif folder is not None and not os.access(folder, os.W_OK):
         folder = None  # read-only checkout: the current directory is searched too
-    files = baselines.files([folder])
-    file = next((file for file in files if name in baselines.load(file)), files[0])  # an existing name is moved in its file
+    places = baselines.files([folder])
+    # An existing name is moved in its file.
+    file = next((place for place in places if name in baselines.load(place)), places[0])
     path = baselines.path_from(file.parent, found.path)
-    directory.write_file(file, baselines.with_name(baselines.load(file), name, path))
+    files.write(file, baselines.with_name(baselines.load(file), name, path))
     typer.echo(f"{name} is {_from_here(found.path)}, in {_from_here(file)}")
 
 

@@ -170,7 +170,7 @@ def _text(file: Path) -> str:
 def _write(questions: Iterable[Question], output: Path | None, *, name: str, tags: list[str] | None, label: bool) -> None:
     from uderia_bench.documents import corpus_import
     from uderia_bench.errors import UsageError
-    from uderia_bench.runs import directory
+    from uderia_bench.runs import files
 
     found = list(questions)
     kept = corpus_import.folded(found)
@@ -180,5 +180,5 @@ def _write(questions: Iterable[Question], output: Path | None, *, name: str, tag
     if output is None:
         typer.echo(text, nl=False)
         return
-    directory.write_file(output, text)
+    files.write(output, text)
     typer.echo(f"{output}: {len(kept)} queries from {len(found)} questions", err=True)

@@ -40,7 +40,7 @@ def command(
     from uderia_bench.cli.finish import width
     from uderia_bench.commands import history
     from uderia_bench.errors import UsageError
-    from uderia_bench.runs import directory
+    from uderia_bench.runs import files
 
     found = history.gather(output, plugins.load().metrics, experiment=experiment, arm=arm, names=metric or ())
     match "json" if as_json else form:
@@ -55,4 +55,4 @@ def command(
     if file is None:
         typer.echo(text)
     else:
-        directory.write_file(file, text + "\n")
+        files.write(file, text + "\n")

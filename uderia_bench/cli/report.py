@@ -32,7 +32,7 @@ def command(
     from uderia_bench import plugins
     from uderia_bench.cli.finish import rendered
     from uderia_bench.commands import report, results
-    from uderia_bench.runs import directory
+    from uderia_bench.runs import files
     from uderia_bench.runs.run import opened
 
     found = opened(run, output)
@@ -48,4 +48,4 @@ def command(
     if file is None:
         typer.echo(text)
     else:
-        directory.write_file(file, text + "\n")
+        files.write(file, text + "\n")

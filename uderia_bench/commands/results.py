@@ -24,6 +24,7 @@ from uderia_bench.reading.detectors import Detector
 from uderia_bench.reading.judge import scores as judgements
 from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.report.content import Report
+from uderia_bench.runs import files
 from uderia_bench.runs.directory import MANIFEST
 from uderia_bench.runs.run import Run
 
@@ -56,7 +57,7 @@ def keep(run: Run, report: Report, plugins: Plugins) -> None:
 def read(run: Run, plugins: Plugins) -> Report | Stale:
     """Return the report that ``keep`` wrote, or why it does not hold (any more)."""
     try:
-        grounds, _, body = (run.path / NAME).read_bytes().partition(b"\n")
+        grounds, _, body = files.read(run.path / NAME).partition(b"\n")
         before = orjson.loads(grounds)
         if not isinstance(before, dict):
             return Stale("they cannot be read")
@@ -90,9 +91,9 @@ def _grounds(run: Run, plugins: Plugins) -> dict[str, str]:
         "version": __version__,
         "metrics": _digest(_definition(metric) for metric in plugins.metrics),
         "detectors": _digest(_definition(detector) for detector in plugins.detectors),
-        "manifest": _digest([(run.path / MANIFEST).read_bytes()]),
-        "tables": _digest(part.read_bytes() for part in sorted(run.path.glob("*/*.parquet"))),
-        "judgements": _digest([scores.read_bytes()] if (scores := run.path / judgements.NAME).is_file() else []),
+        "manifest": _digest([files.read(run.path / MANIFEST)]),
+        "tables": _digest(files.read(part) for part in run.directory.tables()),
+        "judgements": _digest([files.read(scores)] if files.exists(scores := run.path / judgements.NAME) else []),
     }
 
 

@@ -172,7 +172,7 @@ class LedgerThread:
     def _run(self) -> None:
         error: BaseException | None = None
         try:
-            with Ledger.open(self._path) as ledger:
+            with Ledger.open(self._path, writing=True) as ledger:
                 self._work(ledger)
         except BaseException as failure:  # noqa: BLE001 - raised again on the event loop
             error = failure

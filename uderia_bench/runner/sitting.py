@@ -103,7 +103,7 @@ def again(run: Run, around: Surroundings) -> Run:
 
     async def work(session: _Session) -> Run:
         directory = run.directory
-        with logs.into(directory.log, as_json=around.log_as_json), Ledger.open(directory.ledger) as ledger:
+        with logs.into(directory.log, as_json=around.log_as_json), Ledger.open(directory.ledger, writing=True) as ledger:
             run.written(run.manifest)
             embedded_arms = [arm for arm, expected in session.arms.items() if expected.server == SIM]
             if forgotten := ledger.forget(embedded_arms):

@@ -5,12 +5,11 @@ Files are written under a temporary name, synced and renamed, so that a reader n
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,15 +20,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from uderia_bench.errors import StoreError
-from uderia_bench.runs import baselines
+from uderia_bench.runs import baselines, files
 
 MANIFEST = "manifest.json"
 LEDGER = "ledger.sqlite"
 LOG = "log.jsonl"
 LOCK = ".lock"
 _PART = "part-0.parquet"
-OWNER_ONLY = 0o600  # answers may be confidential
+_LARGEST_MANIFEST = 64 << 20  # bytes; it holds the experiment and the expectations, never an answer
 _ERROR_TEXT = 200  # characters of another library's error: enough to recognise it, one line
+_DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(1, 10))}
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # a directory name on every file system, never a path
 
 
@@ -63,7 +63,7 @@ class RunDirectory:
         """Read the JSON of the manifest; raises ``StoreError`` if it is missing or broken. ``Run.open`` gives its value."""
         path = self.path / MANIFEST
         try:
-            data = orjson.loads(path.read_bytes())
+            data = orjson.loads(files.read(path, largest=_LARGEST_MANIFEST))
         except (OSError, orjson.JSONDecodeError) as error:
             raise StoreError(f"{path}: {_words(error)}; is {self.path} a run directory?") from error
         if not isinstance(data, dict):
@@ -81,7 +81,7 @@ class RunDirectory:
 
     def write(self, name: str, content: bytes | str) -> Path:
         """Write one file of the run, whole or not at all."""
-        return write_file(self.path / name, content)
+        return files.write(self.path / name, content)
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
@@ -90,9 +90,9 @@ class RunDirectory:
         The lock is SQLite's, since it is there on every system and goes with its process, however that ends.
         """
         try:
-            (self.path / LOCK).touch(OWNER_ONLY)
+            files.append(self.path / LOCK).close()
             lock = sqlite3.connect(self.path / LOCK, timeout=0, isolation_level=None)
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, StoreError, sqlite3.Error) as error:
             raise StoreError(f"{self.path}: cannot be claimed: {_words(error)}") from error
         try:
             lock.execute("BEGIN EXCLUSIVE")
@@ -117,13 +117,19 @@ class RunDirectory:
 
     def parts(self) -> list[Path]:
         """Return the Parquet files of the run's trials, sorted; empty before the run was derived."""
-        return sorted(self.path.glob("trials/*.parquet"))
+        return self.tables("trials")
 
     def derived(self, kind: str) -> pl.DataFrame | None:
         """Read another derived table (``steps``, ``issues``, ``checks``); None where an older derivation wrote none."""
         part = self.path / kind / _PART
+        if not files.exists(part):
+            return None
         with readable(f"run {self.run_id}"):
-            return pl.read_parquet(part) if part.is_file() else None
+            return pl.read_parquet(files.regular(part), glob=False)
+
+    def tables(self, kind: str = "*") -> list[Path]:
+        """Return the Parquet files of one kind or all, sorted; raises ``StoreError`` for a link or a device among them."""
+        return [files.regular(part) for part in sorted(self.path.glob(f"{kind}/*.parquet"))]
 
     @contextmanager
     def table(self, kind: str, schema: pa.Schema) -> Iterator[Callable[[pl.DataFrame], None]]:
@@ -133,18 +139,15 @@ class RunDirectory:
         was.
         """
         folder = self.path / kind
-        part, temporary = folder / _PART, folder / "part-0.tmp"
         try:
-            folder.mkdir(exist_ok=True)
-            temporary.touch(OWNER_ONLY)
-            with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+            files.folder(folder, make=True)
+            with (
+                files.replacing(folder / _PART) as temporary,
+                pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
+            ):
                 yield lambda frame: writer.write_table(frame.to_arrow().cast(schema))
-            _put(temporary, part)
         except OSError as error:
             raise StoreError(f"{folder}: cannot write: {_words(error)}") from error
-        finally:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
 
 
 def create(output: Path, run_id: str) -> RunDirectory:
@@ -157,6 +160,8 @@ def create(output: Path, run_id: str) -> RunDirectory:
         raise StoreError(
             f"run id {run_id!r}: use letters, digits, '.', '_' and '-', at most 100, starting with a letter or digit"
         )
+    if run_id.endswith(".") or run_id.split(".", maxsplit=1)[0].upper() in _DEVICES:
+        raise StoreError(f"run id {run_id}: Windows cannot have a directory of that name; choose another --run-id")
     if run_id == baselines.RESERVED:
         raise StoreError(f"run id {run_id}: means the newest run wherever RUN is given; choose another --run-id")
     path = output / run_id
@@ -174,36 +179,6 @@ def create(output: Path, run_id: str) -> RunDirectory:
     return RunDirectory(path)
 
 
-def write_file(path: Path, content: bytes | str) -> Path:
-    """Write one file under a temporary name, sync it and rename it; raises ``StoreError`` where that cannot be done."""
-    data = content.encode() if isinstance(content, str) else content
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        temporary.touch(OWNER_ONLY)
-        temporary.write_bytes(data)
-        _put(temporary, path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise StoreError(f"{path}: cannot write: {_words(error)}") from error
-    return path
-
-
-def _put(temporary: Path, path: Path) -> None:
-    """Let a written file take its place: synced first, the folder after, so that a power cut leaves the old one or the new."""
-    _sync(temporary)
-    temporary.replace(path)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def scan(parts: list[Path], *, what: str) -> pl.LazyFrame:
     """Scan Parquet files of trials into one frame; raises ``StoreError``, which names ``what``, if there is none.
 
@@ -218,7 +193,7 @@ def scan(parts: list[Path], *, what: str) -> pl.LazyFrame:
     own: list[dict[str, pl.DataType]] = []
     for part in reversed(parts):  # the newest first
         with readable(str(part)):
-            own.append(dict(pl.read_parquet_schema(part)))
+            own.append(dict(pl.scan_parquet(part, glob=False).collect_schema()))
         for name, kind in own[-1].items():
             known = schema.setdefault(name, kind)
             both = kind if kind == known else _common(known, kind)
@@ -230,9 +205,9 @@ def scan(parts: list[Path], *, what: str) -> pl.LazyFrame:
             schema[name] = both
             found.setdefault(name, part)
     if all(schema[name] == kind for each in own for name, kind in each.items()):
-        return pl.scan_parquet(parts, schema=schema, missing_columns="insert", extra_columns="ignore")
+        return pl.scan_parquet(parts, schema=schema, missing_columns="insert", extra_columns="ignore", glob=False)
     frames = [
-        pl.scan_parquet(part).cast({name: schema[name] for name, kind in kinds.items() if kind != schema[name]})
+        pl.scan_parquet(part, glob=False).cast({name: schema[name] for name, kind in kinds.items() if kind != schema[name]})
         for part, kinds in zip(parts, reversed(own), strict=True)
     ]
     return pl.concat(frames, how="diagonal").select(*schema)

@@ -100,7 +100,7 @@ def runs(output: Path) -> Iterable[RunDirectory]:
 
 
 def _parts(name: str, output: Path) -> list[Path]:
-    if glob.has_magic(name):
+    if glob.has_magic(name) and not Path(name).exists() and not (output / name).exists():
         return _matching(name) or _matching(str(output / name))
     if name.endswith(".parquet") and Path(name).is_file():
         return [Path(name)]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
+import time
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -18,15 +19,21 @@ import zstandard
 
 from uderia_bench.errors import StoreError
 from uderia_bench.printable import plain
-from uderia_bench.runs import ledger_rows
+from uderia_bench.runs import files, ledger_rows
 from uderia_bench.runs.ledger_rows import Entry
 from uderia_bench.trial import Ending, Serving, Trial, TrialRecord
 
 FORMAT = 1  # of a new ledger
 WITH_CHILDREN = 2  # once a payload has sessions of consulted profiles; an older reader refuses such a ledger
 ASK_AGAIN = frozenset({Ending.CANCELLED, Ending.RATE_LIMITED, Ending.REFUSED, Ending.UNREACHABLE})
+LONGEST_S = 120.0  # for one statement: ends an endless one, and is far from any that reads a real run
+_STEPS = 100_000  # of SQLite's machine between two looks at the clock: some milliseconds
+_HEADER = b"SQLite format 3\0"
+_FOREIGN = (  # what could compute without end, or run a function of the file's choice
+    "SELECT type, name FROM sqlite_master WHERE type NOT IN ('table', 'index')"
+    " OR sql LIKE 'CREATE VIRTUAL%' OR sql LIKE '%GENERATED ALWAYS%' OR sql LIKE '% AS (%' LIMIT 1"
+)
 SMALLEST_ROW = 64  # bytes of a trial: what is planned of it alone is longer
-OWNER_ONLY = 0o600  # answers may be confidential
 _UNREADABLE = (sqlite3.DatabaseError, *ledger_rows.READ_ERRORS)
 _IN_DOUBT = (  # its query is, or may be, on the server, and nobody saw its end; ``is_out_of_sight`` says the second half
     "(state IN ('sending', 'asked') OR"
@@ -49,6 +56,8 @@ class Ledger:
         self._unpack = zstandard.ZstdDecompressor()
         self._file = path.stat()
         self._unsynced = False
+        self._until = time.monotonic() + LONGEST_S
+        connection.set_progress_handler(lambda: time.monotonic() > self._until, _STEPS)
 
     @classmethod
     def create(cls, path: Path, plan: Iterable[Trial], arms: Mapping[str, Serving]) -> Self:
@@ -56,8 +65,8 @@ class Ledger:
         if path.exists():
             raise StoreError(f"{path} exists: a ledger is never started twice")
         try:
-            path.touch(mode=OWNER_ONLY)
-            connection = _connect(path)
+            files.append(path).close()
+            connection = _connect(path, writing=True)
             with connection:
                 connection.executescript(ledger_rows.TABLES)
                 connection.execute(f"PRAGMA user_version = {FORMAT}")
@@ -74,19 +83,32 @@ class Ledger:
         return cls(path, connection)
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open an existing ledger; raises ``StoreError`` where there is none or it is no ledger of ours."""
-        if not path.is_file():
+    def open(cls, path: Path, *, writing: bool = False) -> Self:
+        """Open an existing ledger, to be read only unless ``writing``; a read-only file system serves as well.
+
+        Raises ``StoreError`` if there is none, if it is not a ledger of this version, or if a link or a device is in its place.
+        """
+        if not files.exists(path):
             raise StoreError(f"{path}: no ledger here; is this a run directory?")
+        _check_files(path)
         try:
-            connection = _connect(path)
+            connection = _connect(path, writing=writing)
             version = connection.execute("PRAGMA user_version").fetchone()[0]
+            foreign = connection.execute(_FOREIGN).fetchone()
         except (OSError, *_UNREADABLE) as error:
             raise StoreError(f"{path}: not readable as a ledger: {plain(str(error))}") from error
         if version not in (FORMAT, WITH_CHILDREN):
             connection.close()
             raise StoreError(f"{path}: ledger format {version}, this uderia-bench reads {FORMAT} and {WITH_CHILDREN}")
+        if foreign is not None:
+            connection.close()
+            raise StoreError(f"{path}: has a {foreign[0]} {plain(foreign[1])!r}, which no ledger has: do not trust this run")
         return cls(path, connection)
+
+    def _execute(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+        """Run one statement, which SQLite interrupts after ``LONGEST_S``."""
+        self._until = time.monotonic() + LONGEST_S
+        return self._db.execute(statement, values)
 
     def __enter__(self) -> Self:
         """Return itself; it is open already."""
@@ -103,13 +125,13 @@ class Ledger:
     def arms(self) -> dict[str, Serving]:
         """Return what each arm was configured with when the run began."""
         with self._readable():
-            rows = self._db.execute("SELECT name, expected FROM arms").fetchall()
+            rows = self._execute("SELECT name, expected FROM arms").fetchall()
             return {name: ledger_rows.expected(text) for name, text in rows}
 
     def plan(self) -> tuple[Trial, ...]:
         """Return the whole plan in its order of sending."""
         with self._readable():
-            return tuple(ledger_rows.trial(text) for (text,) in self._db.execute("SELECT planned FROM trials ORDER BY seq"))
+            return tuple(ledger_rows.trial(text) for (text,) in self._execute("SELECT planned FROM trials ORDER BY seq"))
 
     def unsettled(self) -> tuple[Trial, ...]:
         """Return what is still to be asked: never settled, or ended in a way that is asked again (contract: ``resume``).
@@ -117,7 +139,7 @@ class Ledger:
         A conversation is asked whole: where one of its turns is left, all of them are.
         """
         with self._readable():
-            rows = self._db.execute("SELECT planned, state, ending FROM trials ORDER BY seq")
+            rows = self._execute("SELECT planned, state, ending FROM trials ORDER BY seq")
             trials = [(ledger_rows.trial(text), state != "settled" or ending in ASK_AGAIN) for text, state, ending in rows]
         left = {trial.conversation for trial, is_left in trials if is_left}
         return tuple(trial for trial, _ in trials if trial.conversation in left)
@@ -129,10 +151,10 @@ class Ledger:
         was taken.
         """
         with self._readable():
-            state = self._db.execute(f"SELECT state FROM trials WHERE trial_id = ? AND {_IN_DOUBT}", (trial_id,)).fetchone()  # noqa: S608 - a constant
+            state = self._execute(f"SELECT state FROM trials WHERE trial_id = ? AND {_IN_DOUBT}", (trial_id,)).fetchone()  # noqa: S608 - a constant
             if state is None:
                 return None
-            row = self._db.execute(f"{ledger_rows.RECORD_COLUMNS} WHERE t.trial_id = ?", (trial_id,)).fetchone()
+            row = self._execute(f"{ledger_rows.RECORD_COLUMNS} WHERE t.trial_id = ?", (trial_id,)).fetchone()
             record = None if row is None else ledger_rows.record(row, self._unpack)
         return None if record is None or record.sent_at is None or record.session_id is None else record
 
@@ -142,7 +164,7 @@ class Ledger:
         What was asked of it stays counted.
         """
         with self._writing("cannot forget a server"):
-            done = self._db.execute(
+            done = self._execute(
                 "UPDATE trials SET state = CASE state WHEN 'settled' THEN state ELSE 'planned' END, session_id = NULL,"
                 " task_id = NULL WHERE (state IN ('sending', 'asked') OR (state = 'settled' AND ending IN (?, ?)))"
                 " AND arm IN (SELECT value FROM json_each(?))",
@@ -153,13 +175,13 @@ class Ledger:
     def attempts(self) -> dict[str, int]:
         """Return how often each trial has been asked so far, without those that never were."""
         with self._readable():
-            rows = self._db.execute("SELECT trial_id, attempts FROM trials WHERE attempts != 0")
+            rows = self._execute("SELECT trial_id, attempts FROM trials WHERE attempts != 0")
             return {trial_id: ledger_rows.whole(attempts) for trial_id, attempts in rows}
 
     def in_doubt(self) -> set[str]:
         """Return the trials that ``pending`` may say something of."""
         with self._readable():
-            return {trial_id for (trial_id,) in self._db.execute(f"SELECT trial_id FROM trials WHERE {_IN_DOUBT}")}  # noqa: S608 - a constant
+            return {trial_id for (trial_id,) in self._execute(f"SELECT trial_id FROM trials WHERE {_IN_DOUBT}")}  # noqa: S608 - a constant
 
     def write(self, entries: Iterable[Entry]) -> None:
         """Commit entries as one, or none of them; raises ``StoreError``.
@@ -172,22 +194,22 @@ class Ledger:
             self._db.executemany("DELETE FROM payloads WHERE trial_id = ?", [(entry.trial_id,) for entry, _ in written])
             self._db.executemany("INSERT INTO payloads VALUES (?, ?, ?, ?)", [row for _, row in written if row is not None])
             if any(entry.record.children for entry, _ in written):
-                self._db.execute(f"PRAGMA user_version = {WITH_CHILDREN}")
+                self._execute(f"PRAGMA user_version = {WITH_CHILDREN}")
             if accounts := [entry.account for entry, _ in written if entry.account is not None]:
-                self._db.execute(ledger_rows.ACCOUNT_TABLE)
-                self._db.execute(ledger_rows.KEEP_ACCOUNT, (accounts[-1],))
+                self._execute(ledger_rows.ACCOUNT_TABLE)
+                self._execute(ledger_rows.KEEP_ACCOUNT, (accounts[-1],))
 
     def account(self) -> str | None:
         """Return what the run had spent when a trial settled last, as it was written; None where nothing was."""
         with self._readable():
-            if self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'account'").fetchone() is None:
+            if self._execute("SELECT 1 FROM sqlite_master WHERE name = 'account'").fetchone() is None:
                 return None
-            return ledger_rows.text(self._db.execute("SELECT spent FROM account").fetchone()[0])
+            return ledger_rows.text(self._execute("SELECT spent FROM account").fetchone()[0])
 
     def counts(self) -> dict[str, int]:
         """Return the number of trials by ending, with ``planned`` and ``asked`` for those not settled."""
         with self._readable():
-            rows = self._db.execute(
+            rows = self._execute(
                 "SELECT COALESCE(CASE state WHEN 'settled' THEN ending ELSE state END, state), COUNT(*) FROM trials GROUP BY 1"
             ).fetchall()
         return dict(rows)
@@ -228,22 +250,22 @@ class Ledger:
             wanted = (ledger_rows.dump(sorted(queries)),)
         try:
             query = f"SELECT rowid FROM trials WHERE {where} ORDER BY seq"  # noqa: S608 - put together from constants
-            return [row for (row,) in self._db.execute(query, wanted)]
+            return [row for (row,) in self._execute(query, wanted)]
         except sqlite3.DatabaseError:
             with self._readable():
-                last = self._db.execute("SELECT MAX(rowid) FROM trials").fetchone()[0]
+                last = self._execute("SELECT MAX(rowid) FROM trials").fetchone()[0]
             # The last row's number may be damaged too: there are no more rows than the file, and its log, have room for.
             files = (self.path, self.path.with_name(f"{self.path.name}-wal"))
             room = sum(file.stat().st_size for file in files if file.exists())
             return list(range(1, min(last or 0, room // SMALLEST_ROW) + 1))
 
     def _read(self, row_id: int) -> TrialRecord | None:
-        row = self._db.execute(f"{ledger_rows.RECORD_COLUMNS} WHERE t.rowid = ? AND t.state = 'settled'", (row_id,)).fetchone()
+        row = self._execute(f"{ledger_rows.RECORD_COLUMNS} WHERE t.rowid = ? AND t.state = 'settled'", (row_id,)).fetchone()
         return None if row is None else ledger_rows.record(row, self._unpack)
 
     def _name(self, row_id: int) -> str:
         try:
-            return str(self._db.execute("SELECT trial_id FROM trials WHERE rowid = ?", (row_id,)).fetchone()[0])
+            return str(self._execute("SELECT trial_id FROM trials WHERE rowid = ?", (row_id,)).fetchone()[0])
         except (sqlite3.DatabaseError, TypeError):
             return f"number {row_id} of the plan"
 
@@ -268,14 +290,12 @@ class Ledger:
     def settled(self) -> dict[str, int]:
         """Return how often each settled trial was asked, by id: cheap, for who looks at a run again and again."""
         with self._readable():
-            return dict(
-                self._db.execute("SELECT trial_id, attempts FROM trials WHERE state = 'settled' ORDER BY seq").fetchall()
-            )
+            return dict(self._execute("SELECT trial_id, attempts FROM trials WHERE state = 'settled' ORDER BY seq").fetchall())
 
     def record(self, trial_id: str) -> TrialRecord:
         """Return one settled trial; raises ``StoreError`` where there is none of that id."""
         with self._readable():
-            row = self._db.execute(
+            row = self._execute(
                 f"{ledger_rows.RECORD_COLUMNS} WHERE t.trial_id = ? AND t.state = 'settled'", (trial_id,)
             ).fetchone()
             if row is None:
@@ -286,7 +306,7 @@ class Ledger:
         """Return every session that is known, once, with its arm: turns of a conversation share theirs."""
         with self._readable():
             made = "SELECT DISTINCT arm, session_id FROM trials WHERE session_id IS NOT NULL ORDER BY seq"
-            return tuple(self._db.execute(made).fetchall())
+            return tuple(self._execute(made).fetchall())
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
@@ -309,9 +329,33 @@ class Ledger:
         self._unsynced = True
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path)
-    # With a write-ahead log a killed process loses nothing committed, and readers (watch, derive) do not stop the writer.
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
+def _check_files(path: Path) -> None:
+    """Raise ``StoreError`` if the ledger, or a file that SQLite opens beside it, is not a regular file, or no database."""
+    if files.read_start(path, len(_HEADER)) not in (b"", _HEADER):
+        raise StoreError(f"{path}: not readable as a ledger: it is no SQLite database")
+    for beside in ("-wal", "-shm", "-journal"):
+        if files.exists(other := path.with_name(path.name + beside)):
+            files.regular(other)
+
+
+def _connect(path: Path, *, writing: bool) -> sqlite3.Connection:
+    if writing:
+        connection = sqlite3.connect(path)
+        # With a write-ahead log a killed process loses nothing committed, and readers (watch, derive) do not stop the writer.
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        return _bounded(connection)
+    address = path.resolve().as_uri()
+    try:
+        connection = sqlite3.connect(f"{address}?mode=ro", uri=True)
+        connection.execute("SELECT 1 FROM sqlite_master")
+    except sqlite3.OperationalError:
+        # On a read-only file system SQLite cannot make the shared memory of a write-ahead log.
+        connection = sqlite3.connect(f"{address}?mode=ro&immutable=1", uri=True)
+    return _bounded(connection)
+
+
+def _bounded(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """Trust no function that the file's schema calls."""
+    connection.execute("PRAGMA trusted_schema = OFF")
     return connection

@@ -18,7 +18,7 @@ import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 from uderia_bench.errors import StoreError
-from uderia_bench.runs.directory import OWNER_ONLY
+from uderia_bench.runs import files
 
 
 class _Fan:
@@ -58,8 +58,7 @@ def _as_keywords(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 def _appending(path: Path) -> IO[bytes]:
     """Open a log for its owner only, behind a whole line: a process that was killed may have left half of one."""
     try:
-        path.touch(OWNER_ONLY)
-        file = path.open("ab+", buffering=0)
+        file = files.append(path)
         if file.tell() and os.pread(file.fileno(), 1, file.tell() - 1) != b"\n":
             file.write(b"\n")
     except OSError as error:

@@ -13,6 +13,7 @@ import orjson
 
 from uderia_bench.errors import StoreError
 from uderia_bench.reading.judge.asks import Score
+from uderia_bench.runs import files
 
 NAME = "judgements.jsonl"
 
@@ -30,7 +31,7 @@ def read(run: Path) -> Kept:
     file = run / NAME
     scores: dict[str, Score] = {}
     trouble: str | None = None
-    for line in file.read_bytes().splitlines() if file.is_file() else ():
+    for line in files.read(file).splitlines() if files.exists(file) else ():
         try:
             entry = orjson.loads(line)
             if "trouble" in entry:
@@ -58,7 +59,7 @@ def note(run: Path, trouble: str) -> None:
 
 def _append(run: Path, entry: dict[str, object]) -> None:
     try:
-        with (run / NAME).open("ab") as file:
+        with files.append(run / NAME) as file:
             file.write(orjson.dumps(entry) + b"\n")
     except OSError as error:
         raise StoreError(f"{run / NAME}: cannot write: {error.strerror or error}") from error

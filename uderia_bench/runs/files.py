@@ -1,0 +1,131 @@
+"""Read and write the files of a run without trusting what lies in its directory.
+
+A run directory may come from somebody else. A symbolic link, a FIFO or a device in the place of a file of the run is
+refused: nothing outside the directory is read or written, and no command waits for a writer that never comes.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from uderia_bench.errors import StoreError
+
+OWNER_ONLY = 0o600  # answers may be confidential
+LARGEST = 1 << 30  # bytes of a file that is read whole; it ends a device that never does
+_SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a FIFO opened without O_NONBLOCK waits for its other end
+
+
+def read(path: Path, *, largest: int = LARGEST) -> bytes:
+    """Return a regular file's bytes.
+
+    Raises ``FileNotFoundError`` if there is none and ``StoreError`` for anything but a regular file of at most ``largest``
+    bytes.
+    """
+    with _opened(path, os.O_RDONLY) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as file:
+        if os.fstat(descriptor).st_size > largest:
+            raise StoreError(f"{path}: larger than {largest >> 20} MiB: not a file of a run")
+        return file.read(largest)
+
+
+def read_start(path: Path, count: int) -> bytes:
+    """Return the first bytes of a regular file; raises as ``read`` does."""
+    with _opened(path, os.O_RDONLY) as descriptor:
+        return os.read(descriptor, count)
+
+
+def append(path: Path) -> IO[bytes]:
+    """Open a regular file, made for its owner only where there is none, to be written at its end without a buffer."""
+    with _opened(path, os.O_RDWR | os.O_APPEND | os.O_CREAT) as descriptor:
+        return os.fdopen(os.dup(descriptor), "ab+", buffering=0)
+
+
+def write(path: Path, content: bytes | str) -> Path:
+    """Write one file whole, or leave the old one; raises ``StoreError`` if it cannot be written."""
+    try:
+        with replacing(path) as temporary:
+            temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot write: {error.strerror or error}") from error
+    return path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a new file beside ``path``, which it replaces at the end; an error inside leaves ``path`` as it was.
+
+    The name is random and the file is made exclusively, so that it is never one that was there. It is synced before it is
+    renamed, and the folder after: a power cut leaves the old file or the new one.
+    """
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    os.close(descriptor)
+    temporary = Path(name)
+    try:
+        yield temporary
+        _sync(temporary)
+        temporary.replace(path)
+        _sync(path.parent)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def folder(path: Path, *, make: bool = False) -> Path:
+    """Return a directory; raises ``StoreError`` for a symbolic link or anything else in its place. ``make`` makes it first."""
+    if make:
+        with suppress(FileExistsError):
+            path.mkdir()
+    if not stat.S_ISDIR(path.lstat().st_mode):
+        raise StoreError(f"{path}: not a directory of a run but {kind_of(path)}: remove it")
+    return path
+
+
+def regular(path: Path) -> Path:
+    """Return a path that libraries may open by name; raises as ``read`` does."""
+    with _opened(path, os.O_RDONLY):
+        return path
+
+
+def exists(path: Path) -> bool:
+    """Whether there is anything of that name, a broken link included."""
+    return os.path.lexists(path)
+
+
+def kind_of(path: Path) -> str:
+    """Return what a path is, in the words of an error."""
+    mode = path.lstat().st_mode
+    named = ((stat.S_ISLNK, "a symbolic link"), (stat.S_ISFIFO, "a FIFO"), (stat.S_ISDIR, "a directory"))
+    return next((name for holds, name in named if holds(mode)), "a device or a socket")
+
+
+@contextmanager
+def _opened(path: Path, flags: int) -> Iterator[int]:
+    """Open a regular file by its own name; raises ``StoreError`` for anything else."""
+    folder(path.parent)
+    try:
+        descriptor = os.open(path, flags | _SAFE, OWNER_ONLY)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if exists(path) and not stat.S_ISREG(path.lstat().st_mode):
+            raise StoreError(f"{path}: not a file but {kind_of(path)}: remove it") from error
+        raise StoreError(f"{path}: cannot be opened: {error.strerror or error}") from error
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise StoreError(f"{path}: not a file but {kind_of(path)}: remove it")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
