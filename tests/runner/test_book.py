@@ -163,15 +163,16 @@ async def test_a_cancelled_writer_still_waits_for_its_commit(path, monkeypatch):
 
 
 async def test_an_error_reaches_every_caller_and_rolls_the_commit_back(path, monkeypatch):
-    """With a full disk, waiting callers, later callers and ``keep`` raise, and nothing of the commit remains."""
+    """When a commit fails, waiting callers, later callers and ``keep`` raise, and nothing of the commit remains."""
     held = Held(monkeypatch)
     with sqlite3.connect(path) as database:
-        database.execute("CREATE TRIGGER full BEFORE INSERT ON payloads BEGIN SELECT RAISE(FAIL, 'disk is full'); END")
+        database.execute("INSERT INTO payloads VALUES ('another', 0, 0, x'')")
+        database.execute("CREATE UNIQUE INDEX one_row ON payloads ((1))")  # from now on the INSERT of a body fails
     thread = LedgerThread(path)
     heard = []
 
     async def one(entry: Entry) -> None:
-        with pytest.raises(StoreError, match="disk is full") as error:
+        with pytest.raises(StoreError, match="UNIQUE constraint failed") as error:
             await thread.write(entry)
         heard.append(error.value)
 
@@ -183,9 +184,9 @@ async def test_an_error_reaches_every_caller_and_rolls_the_commit_back(path, mon
         await anyio.wait_all_tasks_blocked()
         held.go.set()
     await one(mark(3))
-    with pytest.raises(StoreError, match="disk is full"):
+    with pytest.raises(StoreError, match="UNIQUE constraint failed"):
         await thread.keep()
-    with pytest.raises(StoreError, match="disk is full"):
+    with pytest.raises(StoreError, match="UNIQUE constraint failed"):
         await thread.close()
     assert len(heard) == 3
     assert committed(path) == {"t0": "asked"}
