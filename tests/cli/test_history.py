@@ -30,7 +30,7 @@ def test_a_dry_run_forecasts_by_what_was_run_before(command):
     (ideat, _) = told["forecast"]
     assert (ideat["planned"], ideat["trials"]) == (81, 9)
     assert 0 < ideat["cost_usd"] < 10
-    assert "(by the mean of 9 trials of run before)" in command("run", "experiment.yaml", "--dry-run").stdout
+    assert "(mean of 9 trials of run before)" in command("run", "experiment.yaml", "--dry-run").stdout
     other = command("run", "experiment.yaml", "--dry-run", "--set", "sim.speed=100")
     assert "cost unknown" in other.stdout  # another speed is another server
 
