@@ -25,6 +25,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 
 LAZY = (  # what our modules import where they use it
@@ -71,7 +72,7 @@ class Process:
         except subprocess.TimeoutExpired:
             self.kill()
             raise
-        out, err = (file.seek(0) or file.read().decode() for file in self.said)
+        out, err = (file.seek(0) or file.read().decode(errors="replace") for file in self.said)
         for file in self.said:
             file.close()
         return out, err
@@ -89,14 +90,29 @@ class Process:
         return int(_receive(self.answers, HEAD))
 
 
-def start(*arguments: str, cwd: Path, env: Mapping[str, str], limits: Mapping[str, int]) -> Process:
-    """Start a command; ``limits`` are resources by their name in ``resource``, and how much of each it may have."""
-    request = json.dumps({"arguments": arguments, "cwd": str(cwd), "env": dict(env), "limits": dict(limits)}).encode()
+def start(
+    *arguments: str,
+    cwd: Path,
+    env: Mapping[str, str],
+    limits: Mapping[str, int],
+    streams: Mapping[int, IO[bytes] | int | None] = MappingProxyType({}),
+) -> Process:
+    """Start a command.
+
+    ``limits`` are resources by their name in ``resource``, and how much of each it may have.
+    ``streams`` are what it has as file 1 or 2, where that is not a file whose content is returned.
+    None means that the file is closed.
+    """
+    closed = [number for number, stream in streams.items() if stream is None]
+    asked = {"arguments": arguments, "cwd": str(cwd), "env": dict(env), "limits": dict(limits), "closed": closed}
+    request = json.dumps(asked).encode()
     said = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - closed when they have been read
+    given = [streams.get(number) or file for number, file in enumerate(said, 1)]
     answers, theirs = socket.socketpair()
     with theirs:
         requests = _zygote()
-        socket.send_fds(requests, [b"%*d" % (HEAD, len(request))], [theirs.fileno(), *(file.fileno() for file in said)])
+        fds = [theirs.fileno(), *(file if isinstance(file, int) else file.fileno() for file in given)]
+        socket.send_fds(requests, [b"%*d" % (HEAD, len(request))], fds)
         requests.sendall(request)
     return Process(answers=answers, said=said)
 
@@ -185,6 +201,11 @@ def _become(request: dict[str, Any]) -> None:
     os.environ.update(request["env"])
     for name, limit in request["limits"].items():
         resource.setrlimit(getattr(resource, name), (limit, limit))
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding=os.environ.get("PYTHONIOENCODING"))
+    for number in request["closed"]:
+        os.close(number)
+        setattr(sys, ("stdin", "stdout", "stderr")[number], None)
     sys.argv = ["uderia-bench", *request["arguments"]]
     importlib.import_module("uderia_bench.cli.app").main()
 

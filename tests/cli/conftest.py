@@ -42,10 +42,16 @@ class Command:
 
     cwd: Path
 
-    def start(self, *arguments: str, env: dict[str, str] | None = None, limits: dict[str, int] | None = None) -> zygote.Process:
-        """Start it and return the process; ``limits`` are resources and how much of each it may have."""
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("UDERIA_")}
-        return zygote.start(*arguments, cwd=self.cwd, env={**clean, **(env or {})}, limits=limits or {})
+    def start(
+        self,
+        *arguments: str,
+        env: dict[str, str] | None = None,
+        limits: dict[str, int] | None = None,
+        streams: dict[int, Any] | None = None,
+    ) -> zygote.Process:
+        """Start it and return the process, with limits of resources and other streams (see ``zygote.start``)."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("UDERIA_", "GITHUB_"))}
+        return zygote.start(*arguments, cwd=self.cwd, env={**clean, **(env or {})}, limits=limits or {}, streams=streams or {})
 
     def __call__(self, *arguments: str, **how: Any) -> subprocess.CompletedProcess[str]:
         """Run it to its end."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import typer
@@ -28,11 +27,12 @@ from uderia_bench.cli import (
     run,
     schema,
     sim,
+    streams,
     watch,
 )
 from uderia_bench.cli.options import HELP
 from uderia_bench.errors import BenchError, DocumentError
-from uderia_bench.printable import without_passwords
+from uderia_bench.printable import plain, without_passwords
 from uderia_bench.runner import stop
 
 INTERNAL = 3  # a mistake in this program counts as "could not run"
@@ -88,31 +88,30 @@ def _root(
 
 def main() -> None:
     """Run the command line. An error is printed on stderr, and its exit code is used."""
+    streams.install()
     stop.take_as_interrupt()
     debug = "--debug" in sys.argv[1:]
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         app(args=arguments, prog_name="uderia-bench")
-    except BrokenPipeError:  # the reader of a pipe has left, as head does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except KeyboardInterrupt:
+    except SystemExit as ended:
+        sys.exit(streams.exit_code(ended.code) if isinstance(ended.code, int) else ended.code)
+    except (KeyboardInterrupt, Exception) as error:
         if debug:
             raise
-        typer.echo("uderia-bench: interrupted", err=True)
-        sys.exit(INTERRUPTED)
-    except BenchError as error:
-        if debug:
-            raise
-        # Mistakes in documents begin with file and line, which editors recognise.
-        told = without_passwords(str(error))
-        typer.echo(told if isinstance(error, DocumentError) else f"uderia-bench: {told}", err=True)
-        sys.exit(error.exit_code)
-    except Exception as error:
-        if debug:
-            raise
-        typer.echo(
-            f"uderia-bench: internal error ({type(error).__name__}: {error}). Run it again with --debug and report the output",
-            err=True,
-        )
-        sys.exit(INTERNAL)
+        message, code = _told(error)
+        typer.echo(message, err=True)
+        sys.exit(code)
+
+
+def _told(error: BaseException) -> tuple[str, int]:
+    """Return the message of an error and its exit code. Text from outside cannot control the terminal."""
+    if isinstance(error, DocumentError):  # one mistake per line, which begins with file and line, as editors expect
+        return "\n".join(plain(without_passwords(line)) for line in str(error).split("\n")), error.exit_code
+    said = plain(without_passwords(str(error)))
+    if isinstance(error, BenchError):
+        return f"uderia-bench: {said}", error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return "uderia-bench: interrupted", INTERRUPTED
+    problem = f"internal error ({type(error).__name__}: {said})"
+    return f"uderia-bench: {problem}. Run it again with --debug and report the output", INTERNAL

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from uderia_bench.cli import streams
+
 if TYPE_CHECKING:
     from uderia_bench.documents.corpus_import import Question
 
@@ -41,7 +43,7 @@ def stats(
     from uderia_bench.documents import corpus, corpus_counts
 
     rows = corpus_counts.table([corpus.load(path) for path in corpora])
-    typer.echo(json.dumps([asdict(row) for row in rows], indent=2) if as_json else corpus_counts.to_markdown(rows))
+    streams.document(json.dumps([asdict(row) for row in rows], indent=2) if as_json else corpus_counts.to_markdown(rows))
 
 
 @group.command("kinds")
@@ -59,7 +61,7 @@ def kinds(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
 
     found = plugins.load().expectations
     if as_json:
-        typer.echo(json.dumps([{"name": kind.name, "doc": kind.doc} for kind in found], indent=2))
+        streams.document(json.dumps([{"name": kind.name, "doc": kind.doc} for kind in found], indent=2))
         return
     for kind in found:
         typer.echo(kind.name)
@@ -168,9 +170,9 @@ def _text(file: Path) -> str:
 
 
 def _write(questions: Iterable[Question], output: Path | None, *, name: str, tags: list[str] | None, label: bool) -> None:
+    from uderia_bench.commands.save import save
     from uderia_bench.documents import corpus_import
     from uderia_bench.errors import UsageError
-    from uderia_bench.runs import files
 
     found = list(questions)
     kept = corpus_import.folded(found)
@@ -178,7 +180,7 @@ def _write(questions: Iterable[Question], output: Path | None, *, name: str, tag
         raise UsageError("the files contain no question")
     text = corpus_import.to_yaml(kept, name=name, tags=tuple(tags or ()), label=label)
     if output is None:
-        typer.echo(text, nl=False)
+        streams.document(text, nl=False)
         return
-    files.write(output, text)
+    save(output, text)
     typer.echo(f"{output}: {len(kept)} queries from {len(found)} questions", err=True)

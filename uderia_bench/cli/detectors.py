@@ -8,6 +8,7 @@ from dataclasses import fields
 
 import typer
 
+from uderia_bench.cli import streams
 from uderia_bench.cli.options import AsJson
 
 NAME = "detectors"
@@ -28,7 +29,7 @@ def command(as_json: AsJson = False) -> None:
         rows = [
             {"name": one.name, "severity": one.severity, "doc": one.doc, "recommendation": one.recommendation} for one in found
         ]
-        typer.echo(json.dumps({"detectors": rows, "thresholds": thresholds}, indent=2))
+        streams.document(json.dumps({"detectors": rows, "thresholds": thresholds}, indent=2))
         return
     for detector in found:
         typer.echo(f"{detector.name} [{detector.severity}]")

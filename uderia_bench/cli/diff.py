@@ -38,7 +38,7 @@ def command(
     from dataclasses import replace
 
     from uderia_bench import plugins
-    from uderia_bench.cli.finish import width
+    from uderia_bench.cli.finish import deliver, width
     from uderia_bench.cli.options import colour
     from uderia_bench.commands import diff, report
     from uderia_bench.report import content
@@ -50,5 +50,6 @@ def command(
     before = opened(baseline, output, beside=found.manifest.experiment_folder)  # as the run itself does
     made = diff.compare(before, found, plugins.load(), arm=arm, force=force, gate=gate)
     shown = replace(made, facts=replace(made.facts, typed=report.typed(found)))
-    typer.echo(to_json(made) if as_json else to_text(shown, width(), colour=colour(), leaving=True), nl=False)
+    text = to_json(made) if as_json else to_text(shown, width(), colour=colour(), leaving=True)
+    deliver(text.rstrip("\n"), "json" if as_json else "text")
     raise typer.Exit(int(content.standing(made)))

@@ -29,4 +29,4 @@ def command(
     from uderia_bench.runs import find
 
     rows = export.write(find.directory(run, output).trials(), file, form)
-    typer.echo(f"wrote {rows} trials to {file}")
+    typer.echo(f"wrote {rows} trials to {file}", err=True)  # FILE may be /dev/stdout

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from uderia_bench.cli import github
+from uderia_bench.cli import github, streams
 from uderia_bench.cli.options import colour
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from uderia_bench.report.content import Report
     from uderia_bench.runner.sitting import Surroundings
     from uderia_bench.runs.run import Run
@@ -46,14 +48,17 @@ def leave(run: Run, made: Report, *, as_json: bool) -> None:
     """Print a report and exit with the code of its standing."""
     from uderia_bench.commands.run import settled_or_interrupted
     from uderia_bench.errors import Interrupted
+    from uderia_bench.printable import plain
     from uderia_bench.report import content
 
-    typer.echo(rendered(made, "json" if as_json else "text", run, brief=True))
-    github.tell(made)
+    streams.stored()
     try:
         settled_or_interrupted(run)
     except Interrupted as error:
-        typer.echo(f"uderia-bench: {error}", err=True)
+        typer.echo(f"uderia-bench: {plain(str(error))}", err=True)
+    github.tell(made)
+    form = "json" if as_json else "text"
+    deliver(rendered(made, form, run, brief=True), form)
     raise typer.Exit(int(content.standing(made)))
 
 
@@ -62,6 +67,18 @@ def rendered(made: Report, form: str, run: Run | None = None, *, brief: bool = F
     from uderia_bench.commands import report
 
     return report.render(made, form, run, width=width(), colour=colour(), brief=brief).rstrip("\n")
+
+
+def deliver(text: str, form: str, file: Path | None = None) -> None:
+    """Write a text to a file, or print it. Every form except ``text`` is for other programs."""
+    from uderia_bench.commands.save import save
+
+    if file is not None:
+        save(file, text + "\n")
+    elif form == "text":
+        typer.echo(text)
+    else:
+        streams.document(text)
 
 
 def width() -> int:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from uderia_bench.cli import streams
+
 if TYPE_CHECKING:
     from uderia_bench.report.content import Report
 
@@ -25,13 +27,17 @@ def tell(report: Report) -> None:
     from uderia_bench.report.formats.markdown import to_markdown
 
     if path := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(path).open("a", encoding="utf-8") as summary:
-            summary.write(to_markdown(report))
+        try:
+            with Path(path).open("a", encoding="utf-8") as summary:
+                summary.write(to_markdown(report))
+        except OSError as error:
+            problem = f"GITHUB_STEP_SUMMARY: {plain(path)} cannot be written: {error.strerror or error}"
+            typer.echo(f"uderia-bench: {problem}. The report is complete in the run directory", err=True)
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return
     missed = [(f"{gate.name}: {gate.detail}", "Gate missed") for gate in content.missed(report)]
     for text, title in (*missed, *((reason, "Comparison not valid") for reason in content.invalid_reasons(report))):
-        typer.echo(f"::error title={title}::{_escaped(plain(text))}", err=True)
+        streams.command(f"::error title={title}::{_escaped(plain(text))}")
 
 
 def _escaped(text: str) -> str:

@@ -37,13 +37,13 @@ def command(
     import json
 
     from uderia_bench import plugins
-    from uderia_bench.cli.finish import width
+    from uderia_bench.cli.finish import deliver, width
     from uderia_bench.commands import history
     from uderia_bench.errors import UsageError
-    from uderia_bench.runs import files
 
     found = history.gather(output, plugins.load().metrics, experiment=experiment, arm=arm, names=metric or ())
-    match "json" if as_json else form:
+    form = "json" if as_json else form
+    match form:
         case "json":
             text = json.dumps(history.as_dict(found), indent=2)
         case "text":
@@ -52,7 +52,4 @@ def command(
             text = history.to_html(found).rstrip("\n")
         case _:
             raise UsageError(f"--format {form}: use text, json or html")
-    if file is None:
-        typer.echo(text)
-    else:
-        files.write(file, text + "\n")
+    deliver(text, form, file)

@@ -45,7 +45,7 @@ def command(
     Example: uderia-bench inspect --task task.json --session session.json
     """
     from uderia_bench import plugins
-    from uderia_bench.cli.finish import width
+    from uderia_bench.cli.finish import deliver, width
     from uderia_bench.commands import inspect
     from uderia_bench.errors import UsageError
     from uderia_bench.reading.detectors import thresholds
@@ -60,4 +60,4 @@ def command(
         found = inspect.of_run(opened(run, output), trial, plugins.load(), compared)
     else:
         raise UsageError("write inspect RUN TRIAL, or inspect --task FILE [--session FILE]")
-    typer.echo(to_json(found) if as_json else to_text(found, width()).rstrip("\n"))
+    deliver(to_json(found) if as_json else to_text(found, width()).rstrip("\n"), "json" if as_json else "text")

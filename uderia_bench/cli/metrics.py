@@ -7,6 +7,7 @@ import textwrap
 
 import typer
 
+from uderia_bench.cli import streams
 from uderia_bench.cli.options import AsJson
 
 NAME = "metrics"
@@ -24,7 +25,7 @@ def command(as_json: AsJson = False) -> None:
     found = plugins.load().metrics
     if as_json:
         rows = [{"name": metric.name, **definition(metric)} for metric in found]
-        typer.echo(json.dumps(rows, indent=2))
+        streams.document(json.dumps(rows, indent=2))
         return
     family = None
     for metric in found:

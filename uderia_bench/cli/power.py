@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from uderia_bench.cli import streams
 from uderia_bench.cli.options import OUTPUT, AsJson, Output, Run
 
 NAME = "power"
@@ -47,7 +48,7 @@ def command(
     share = None if effect is None else share_of(effect)
     plans = power.study(found, installed, metrics=metrics or (), effect=share, queries=queries or (), repeats=repeats or ())
     if as_json:
-        typer.echo(json.dumps(as_dict(plans, run_id=found.run_id), indent=2))
+        streams.document(json.dumps(as_dict(plans, run_id=found.run_id), indent=2))
         return
     typer.echo(to_text(plans, installed.metrics, run_id=found.run_id, remarks=power.remarks(found), width=width()), nl=False)
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from uderia_bench.cli import streams
 from uderia_bench.cli.options import AsJson, PlainHttp, address, surroundings
 
 NAME = "profiles"
@@ -28,10 +29,14 @@ def command(
     from dataclasses import asdict
 
     from uderia_bench.commands.profiles import profiles
+    from uderia_bench.printable import plain
 
     found = profiles(address(server), surroundings(allow_plain_http=allow_plain_http, trusted=[server or ""]))
     if as_json:
-        typer.echo(json.dumps([asdict(profile) for profile in found], indent=2))
+        streams.document(json.dumps([asdict(profile) for profile in found], indent=2))
         return
     for profile in found:
-        typer.echo(f"@{profile.tag:<10} {profile.profile_type:<13} {', '.join(profile.models) or '-':<40} {profile.profile_id}")
+        tag, kind, models, identity = map(
+            plain, (profile.tag, profile.profile_type, ", ".join(profile.models) or "-", profile.profile_id)
+        )
+        typer.echo(f"@{tag:<10} {kind:<13} {models:<40} {identity}")

@@ -30,9 +30,8 @@ def command(
     Example: uderia-bench report latest --format markdown -o report.md
     """
     from uderia_bench import plugins
-    from uderia_bench.cli.finish import rendered
+    from uderia_bench.cli.finish import deliver, rendered
     from uderia_bench.commands import report, results
-    from uderia_bench.runs import files
     from uderia_bench.runs.run import opened
 
     found = opened(run, output)
@@ -44,8 +43,5 @@ def command(
         stale, made = made, report_on(found, installed)
         save = f"To save it again, run 'uderia-bench derive {report.typed(found)}'"
         typer.echo(f"uderia-bench: the analysis was recomputed: {stale.reason}. {save}", err=True)
-    text = rendered(made, "json" if as_json else form, found)
-    if file is None:
-        typer.echo(text)
-    else:
-        files.write(file, text + "\n")
+    form = "json" if as_json else form
+    deliver(rendered(made, form, found), form, file)

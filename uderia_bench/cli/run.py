@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from uderia_bench.cli import streams
 from uderia_bench.cli.options import (
     OUTPUT,
     AsJson,
@@ -105,7 +106,7 @@ def show_plan(loaded: Experiment, output: Path, *, as_json: bool) -> None:
     outline = plan.describe(plan.build(loaded, loaded.queries), loaded)
     expected = forecast(loaded, outline, output)
     if as_json:
-        typer.echo(json.dumps({**asdict(outline), "forecast": [asdict(arm) for arm in expected]}, indent=2))
+        streams.document(json.dumps({**asdict(outline), "forecast": [asdict(arm) for arm in expected]}, indent=2))
         return
     typer.echo(f"{loaded.name}: {outline.trials} trials of {outline.queries} queries in {outline.windows} windows")
     if outline.levels:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from uderia_bench.cli import streams
+
 NAME = "schema"
 NEEDS_ARGUMENTS = True
 
@@ -27,4 +29,4 @@ def command(
 
     if kind not in schema.ALL:
         raise UsageError(f"schema {kind}: use {', '.join(schema.ALL)}")
-    typer.echo(json.dumps(schema.ALL[kind](), indent=2))
+    streams.document(json.dumps(schema.ALL[kind](), indent=2))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from uderia_bench.cli import streams
 from uderia_bench.cli.options import OUTPUT, AsJson, Output, Run
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def command(
     with Ledger.open(found.ledger) as ledger:
         watcher = Watcher(ledger, is_running=lambda: found.state() == "running")
         if as_json:
-            typer.echo(json.dumps(progress.as_dict(watcher.look()), indent=2))
+            streams.document(json.dumps(progress.as_dict(watcher.look()), indent=2))
             return
         if not once and sys.stdout.isatty():
             _live(watcher, over, every or ON_A_TERMINAL_S)
@@ -82,6 +83,6 @@ def _lines(watcher: Watcher, over: Callable[[Look], bool], every_s: float) -> No
 
     from uderia_bench.report import watch as progress
 
-    while not over(look := watcher.look()):
+    while not over(look := watcher.look()) and not streams.reader_has_gone():
         typer.echo(progress.in_a_line(look))
         time.sleep(every_s)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import polars as pl
 
-from uderia_bench.errors import StoreError, UsageError
+from uderia_bench.commands.save import saving
+from uderia_bench.errors import UsageError
 
-FORMULA = r"^([=+\-@\t\r])"  # what spreadsheets take for a formula (OWASP, CSV injection)
+FORMULA = r"^([\s\p{Zs}\p{Cc}\p{Cf}]*[=+\-@|＝＋－＠]|[\t\r\n])"  # noqa: RUF001 - spreadsheets read full-width signs too
+"""Text that spreadsheets read as a formula (OWASP, CSV injection), also behind blanks and invisible characters."""
 
 
 def write(trials: pl.DataFrame, file: Path, form: str) -> int:
@@ -19,21 +21,15 @@ def write(trials: pl.DataFrame, file: Path, form: str) -> int:
     """
     if form not in WRITERS:
         raise UsageError(f"--format {form}: use {', '.join(WRITERS)}")
-    temporary = file.with_name(file.name + ".tmp")
-    try:
+    with saving(file) as temporary:
         WRITERS[form](trials, temporary)
-        temporary.replace(file)
-    except OSError as error:
-        raise StoreError(f"{file}: cannot write: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return trials.height
 
 
 def _csv(trials: pl.DataFrame, file: Path) -> None:
     text = pl.col(pl.String).str.replace(FORMULA, "'$1")
-    joined = pl.col(pl.List(pl.String)).list.join(";")
-    trials.with_columns(joined).with_columns(text).write_csv(file)
+    lists = pl.col(pl.List(pl.String)).list.eval(pl.element().str.replace(FORMULA, "'$1")).list.join(";")
+    trials.with_columns(lists).with_columns(text).write_csv(file, quote_style="non_numeric")
 
 
 def _parquet(trials: pl.DataFrame, file: Path) -> None:
