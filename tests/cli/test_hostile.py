@@ -6,13 +6,19 @@ import csv
 import json
 import shutil
 import sqlite3
+import threading
 import xml.etree.ElementTree as ET
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import orjson
 import pytest
 import zstandard
 from browser.chromium import chromium, needs_chromium
 from cli.conftest import placed
+from typer.main import get_command
+
+from uderia_bench.cli import streams
+from uderia_bench.cli.app import app
 
 SAID = (
     (
@@ -98,7 +104,7 @@ def test_terminal_markdown_and_xml_stay_what_they_are(command, run):
     assert "<img src=x" not in said["html"].stdout
     assert not {"\x1b", "\x07", "\u202e"} & set(said["html"].stdout)
     for form in ("text", "markdown", "html"):
-        for section in ("Event loop: late by", "level", "owned"):  # measurement, sweep, evidence with the server's words
+        for section in ("Event loop delay", "level", "owned"):  # measurement, sweep, evidence with the server's words
             assert section in said[form].stdout, (form, section)
     trial = json.loads((run / "manifest.json").read_text())  # the manifest is read back whole
     assert trial["run_id"] == "hostile"
@@ -118,6 +124,80 @@ def test_inspect_history_and_lists_are_inert_too(command, run):
     assert r"\x1b[31m" in said  # it was there, and is shown for what it is
 
 
+@pytest.fixture
+def evil():
+    """Return the address of a server that refuses everything, with such words."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = json.dumps({"message": f"{SAID} \x9b2J\n::error::injected", "error": f"\n::add-mask::0 {SAID}"}).encode()
+            self.send_response(401 if self.path.endswith("login") else 418)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST  # noqa: N815 - the name that http.server calls
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def every_command(server: str, trial: str) -> dict[str, tuple[tuple[str, ...], ...]]:
+    """Return arguments with which each command shows text from outside, by its name."""
+    read = (("hostile",), ("hostile", "--json"))
+    asked = ("--query", "x", "--profile1", "A", "--profile2", "B", "--server", server)
+    return {
+        "baseline": (("list",), ("save", "hostile", "hostile")),
+        "check": (("hostile.yaml",),),
+        "compare": (asked, (*asked, "--log-format", "json")),
+        "corpus": (("stats", "corpus.yaml"), ("kinds",), ("from-text", "hostile.yaml")),
+        "demo": (("--run-id", "hostile"),),
+        "derive": (("hostile",),),
+        "detectors": ((),),
+        "diff": (("hostile", "hostile"), ("hostile", "hostile", "--json")),
+        "export": (("hostile", "-o", "trials.csv"),),
+        "history": ((), ("--json",)),
+        "inspect": (("hostile", trial), ("hostile", trial, "--json"), ("--task", "hostile.yaml")),
+        "metrics": ((),),
+        "power": read,
+        "profiles": (("--server", server), ("--server", server, "--json")),
+        "report": read,
+        "resume": read,
+        "run": (("hostile.yaml",), ("experiment.yaml", "--server", server), ("experiment.yaml", "--dry-run")),
+        "schema": (("report",),),
+        "sim": (("--faults", "hostile.yaml"),),
+        "watch": (("hostile", "--once"), ("hostile", "--json")),
+    }
+
+
+@pytest.mark.parametrize("name", sorted(get_command(app).commands))
+def test_no_command_passes_on_what_a_terminal_or_a_ci_system_obeys(command, run, evil, name):
+    """Escapes, C1 controls, marks of direction, and lines that GitHub Actions reads as commands."""
+    with sqlite3.connect(run / "ledger.sqlite") as database:
+        trial = database.execute("SELECT trial_id FROM trials ORDER BY seq LIMIT 1").fetchone()[0]
+    database.close()
+    (command.cwd / "hostile.yaml").write_text(f"{json.dumps(SAID)}: {json.dumps(SAID)}\nversion: 1\n")
+    for arguments in every_command(evil, trial)[name]:
+        done = command(name, *arguments, env={"UDERIA_USERNAME": "admin", "UDERIA_PASSWORD": "secret"})
+        for text in (done.stdout, done.stderr):
+            assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(text)
+            assert not [line for line in text.splitlines() if line.lstrip().startswith("::")]
+        assert "internal error" not in done.stderr, done.stderr
+
+
+def test_a_line_that_looks_like_a_workflow_command_is_broken():
+    """Also one that begins with blanks, and the older form on GitHub Actions."""
+    assert streams._without_commands("a\n  ::error::x ::y") == "a\n  \\::error::x ::y"
+    assert streams._without_commands("##[error]x") == "##[error]x"
+
+
 @pytest.mark.usefixtures("run")
 def test_a_spreadsheet_runs_no_formula(command):
     """No cell of the CSV begins as one, whatever column it is in."""
@@ -127,7 +207,7 @@ def test_a_spreadsheet_runs_no_formula(command):
     with (command.cwd / "trials.csv").open(newline="") as file:
         cells = [cell for row in csv.reader(file) for cell in row if cell]
     assert any(cell.startswith("'=IDEAT") for cell in cells)
-    assert not [cell for cell in cells if cell[0] in "=+-@\t\r" and not _is_number(cell)]
+    assert not [cell for cell in cells if cell.lstrip()[:1] in "=+-@|" and not _is_number(cell)]
 
 
 def _is_number(cell: str) -> bool:

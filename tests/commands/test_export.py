@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+
 import duckdb
 import polars as pl
 import pytest
@@ -23,6 +25,17 @@ def test_csv_has_the_rows_and_no_formula(tmp_path):
     assert back["outcome_detail"][0].startswith("'=cmd")
 
 
+@pytest.mark.parametrize("before", ["", " ", "\n", "\t", "\r", "\u00a0", "\ufeff", "\u200b", " \u00a0 "])
+@pytest.mark.parametrize("sign", "=+-@|\uff1d\uff0b\uff0d\uff20")
+def test_no_cell_is_a_formula(tmp_path, before, sign):
+    """Spreadsheets ignore blanks and invisible characters, and read full-width signs. It holds for parts of a list too."""
+    hostile = f"{before}{sign}1+1"
+    export.write(pl.DataFrame({"text": [hostile], "tags": [["a", hostile]]}), tmp_path / "t.csv", "csv")
+    with (tmp_path / "t.csv").open(newline="", encoding="utf-8") as file:
+        _, (text, tags) = csv.reader(file)
+    assert (text, tags) == (f"'{hostile}", f"a;'{hostile}")
+
+
 def test_parquet_and_jsonl_come_back_equal(tmp_path):
     """Nothing is lost on the way."""
     export.write(TRIALS, tmp_path / "t.parquet", "parquet")
@@ -42,6 +55,6 @@ def test_what_cannot_be_written_is_one_line(tmp_path):
     """An unknown form and a folder that is not there; nothing is left behind."""
     with pytest.raises(UsageError, match="--format xml: use csv, parquet, jsonl, duckdb"):
         export.write(TRIALS, tmp_path / "t.xml", "xml")
-    with pytest.raises(StoreError, match="cannot write"):
+    with pytest.raises(StoreError, match="cannot be written"):
         export.write(TRIALS, tmp_path / "none" / "t.csv", "csv")
     assert list(tmp_path.iterdir()) == []

@@ -5,6 +5,7 @@ Nothing secret reaches a log because nothing secret has a printable form (``gate
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -35,7 +36,7 @@ class _Fan:
         if self._file is not None:
             self._keep(self._file, line)
         if self._as_json:
-            sys.stderr.write(line.decode())
+            sys.stderr.write(json.dumps(orjson.loads(line)) + "\n")  # ASCII, so that no terminal obeys it
         elif event.get("level") in ("warning", "error", "critical") and self._file is None:
             sys.stderr.write(f"{event['level']}: {event['event']}\n")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -46,7 +47,7 @@ def to_json(inspected: Inspected) -> str:
         ],
         "issues": [_issue(issue) for issue in inspected.issues],
     }
-    return orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode()
+    return json.dumps(shown, indent=2)  # ASCII, so that no terminal obeys what a server said
 
 
 def served(inspected: Inspected) -> dict[str, Any]:
