@@ -10,6 +10,7 @@ import pytest
 
 from uderia_bench.sim.app import create
 from uderia_bench.sim.config import Settings
+from uderia_bench.sim.state import State
 
 TERMINAL = {"complete", "completed", "error", "failed", "cancelled"}
 
@@ -66,7 +67,19 @@ class Client:
         """Ask in a new session and return the finished task and the session details."""
         session = await self.session(session_tag or tag)
         task = await self.follow(await self.submit(session, prompt, profile_id=self.profiles[tag]))
+        await self.written()
         return task, await self.details(session)
+
+    @property
+    def state(self) -> State:
+        """The state of the server."""
+        return self.http._transport.app.state.uderia
+
+    async def written(self) -> None:
+        """Wait until every case is written."""
+        with anyio.fail_after(5):
+            while self.state.writer.pending:  # noqa: ASYNC110 - there is no event for it
+                await anyio.sleep(0.001)
 
     async def truth(self) -> list[dict]:
         """Read ``/sim/truth``."""

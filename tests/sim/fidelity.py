@@ -12,12 +12,14 @@ from collections import Counter
 
 async def main() -> int:
     """Replay every recording and labelled trial; return the number of unexplained differences."""
-    from sim import replay
+    from sim import replay, replay_learning
     from sim.comparison import EXPLAINED, compare
     from sim.conftest import running
 
     compared, explained, unexplained = 0, Counter[str](), Counter[str]()
-    answers = [answer for drive in replay.DRIVERS.values() async for answer in drive(running)]
+    answers = [
+        answer for drive in (*replay.DRIVERS.values(), *replay_learning.DRIVERS.values()) async for answer in drive(running)
+    ]
     answers += [answer for name in replay.labelled_names() async for answer in replay.labelled(running, name)]
     for answer in answers:
         compared += 1

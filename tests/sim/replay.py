@@ -96,6 +96,7 @@ async def trial(serve: Any, folder: str) -> AsyncIterator[Answered]:
             if name.startswith("poll"):
                 yield seen(exchange, final)
         yield answered(captured["task_final"], await client.http.get(submitted.json()["status_url"]))
+        await client.written()
         yield answered(captured["session_details"], await client.http.get(f"/api/v1/sessions/{session}/details"))
 
 
@@ -156,11 +157,16 @@ async def odd(serve: Any, folder: str) -> AsyncIterator[Answered]:
         for name, exchange in captured.items():
             bad = {"badtoken": "Bearer bad", "notoken": ""}.get(name.split("_")[0], token)
             client.http.headers["authorization"] = "" if name == "profiles_no_auth" else bad
+            if name == "query_unknown_profile":
+                session = await client.session("OPTIM")  # the recorded query overlapped with another one
+                other = await client.submit(session, "hello #slow=50000", profile_id=client.profiles["OPTIM"])
+                await anyio.sleep(0.02)
             path = own_ids(exchange.path, session, task, name)
             answer = await client.http.request(exchange.method, path, **body_of(name, exchange.sent))
             if name == "query_unknown_profile":  # the next files show this task
                 task = answer.json()["task_id"]
                 await client.follow(task)
+                await client.follow(other)
             yield answered(exchange, answer)
 
 

@@ -175,7 +175,7 @@ async def test_quotas_apply_to_experts_but_not_to_a_coordinator(serve):
         assert task["status"] == "complete"
         assert task["result"]["final_answer_text"].startswith("Error from @OPTIM:")
         status = (await client.http.get("/api/v1/auth/user/quota-status")).json()["quota"]
-        assert status["calls_per_hour"]["used"] == 2
+        assert status["input_tokens"]["used"] > 0
 
 
 async def test_the_throughput_is_limited_to_tasks_per_s(serve):
@@ -256,7 +256,7 @@ async def test_deleting_a_session_archives_it_with_its_children(serve):
     async with serve() as client:
         _, session = await client.ask("COORD", PROMPT)
         answer = await client.http.delete(f"/api/session/{session['id']}")
-        assert answer.json()["deleted_children"] == 1
+        assert len(answer.json()["deleted_children"]) == 1
         listed = (await client.http.get("/api/v1/sessions")).json()["sessions"]
         assert [entry["archived"] for entry in listed] == [True, True]
         assert (await client.details(session["id"]))["archived"] is True

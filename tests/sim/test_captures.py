@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from sim import comparison, replay
+from sim import comparison, replay, replay_learning
 from sim.comparison import EXPLAINED, Exchange, compare
 
 pytestmark = [pytest.mark.anyio, pytest.mark.shared]
@@ -40,6 +40,39 @@ async def test_a_scenario_is_answered_as_recorded(serve, shared, folder):
     assert unexplained(found) == []
 
 
+def test_every_folder_about_learning_is_replayed(shared):
+    """Every recorded folder has a driver."""
+    recorded = {folder.name for folder in (shared / "uderia" / replay_learning.FOLDER).iterdir() if folder.is_dir()}
+    assert recorded == set(replay_learning.DRIVERS)
+
+
+@pytest.mark.parametrize("folder", sorted(replay_learning.DRIVERS))
+async def test_a_scenario_about_learning_is_answered_as_recorded(serve, shared, folder):
+    """Every exchange of the folder is replayed, and every difference is explained."""
+    assert shared
+    answers = [answer async for answer in replay_learning.DRIVERS[folder](serve)]
+    recorded = comparison.exchanges(f"{replay_learning.FOLDER}/{folder}")
+    assert {answer.captured.name for answer in answers} == set(recorded)
+    found = [d for a in answers for d in compare(a.captured, a.status, a.content_type, a.body)]
+    assert unexplained(found) == []
+
+
+REFUSALS = ("collection-admin", "context-window", "create-collection", "feedback", "profile-clone", "prompts", "sessions")
+
+
+@pytest.mark.parametrize("folder", REFUSALS)
+async def test_a_refusal_about_learning_has_the_recorded_text(serve, shared, folder):
+    """Error bodies are equal word for word, except for ids and the name of the tool server."""
+    assert shared
+    checked = 0
+    async for answer in replay_learning.DRIVERS[folder](serve):
+        if answer.captured.status >= 400 and answer.captured.name != "activate":
+            theirs, ours = (_without_ids(body) for body in (answer.captured.body, answer.body))
+            assert ours == theirs, answer.captured.name
+            checked += 1
+    assert checked >= 1
+
+
 @pytest.mark.parametrize("folder", ["bad-bodies", "bad-token", "login-limits", "unknown-ids"])
 async def test_a_refusal_has_the_recorded_text(serve, shared, folder):
     """Error bodies are equal word for word, except for ids and seconds."""
@@ -62,7 +95,9 @@ def _without_ids(body: object) -> object:
 async def test_every_explanation_has_a_difference(serve, shared):
     """An entry without a difference must be removed."""
     assert shared
-    found = [d for folder in ("auth", "profiles", "optim-multi-tool") for d in await differences(replay.DRIVERS[folder](serve))]
+    drives = [replay.DRIVERS[folder] for folder in ("auth", "profiles", "optim-multi-tool")]
+    drives += [replay_learning.DRIVERS[folder] for folder in ("dashboard", "fresh", "optim-cold")]
+    found = [difference for drive in drives for difference in await differences(drive(serve))]
     assert [entry.at for entry in EXPLAINED if not any(entry.explains(difference) for difference in found)] == []
     assert all(len(entry.reason) > 20 for entry in EXPLAINED)
 

@@ -20,7 +20,7 @@ def test_the_example_scenario_loads(tmp_path):
     path = tmp_path / "scenario.yaml"
     path.write_text(block)
     settings = load(path)
-    assert (len(settings.faults), len(settings.effects), settings.quotas.calls_per_hour) == (2, 2, 1000)
+    assert (len(settings.faults), len(settings.effects), settings.quotas.calls_per_hour) == (2, 4, 1000)
 
 
 def test_the_page_names_every_profile_fault_effect_and_mark():

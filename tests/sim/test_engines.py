@@ -273,6 +273,14 @@ async def test_a_task_is_cancelled(serve, kinds, tag, saved):
         assert (truth["faults"], truth["latency_s"]) == (["cancelled"], None)
 
 
+async def test_a_task_cancelled_at_once_ends(serve):
+    """The cancel follows the submit without a pause."""
+    async with serve() as client:
+        task = await client.submit(await client.session("IDEAT"), "count rows", profile_id=client.profiles["IDEAT"])
+        await client.http.post(f"/api/v1/tasks/{task}/cancel")
+        assert (await client.follow(task))["status"] == "cancelled"
+
+
 async def test_a_second_turn_continues_the_session(serve):
     """The second turn has number two, no naming, and continues the totals."""
     async with serve() as client:

@@ -80,6 +80,7 @@ async def test_focus_answers_from_retrieved_chunks(serve, kinds):
             "tool_result",
             "knowledge_search_complete",
             "final_answer",
+            "session_model_update",
             "execution_complete",
             *NAMING,
         ]
@@ -111,20 +112,20 @@ async def test_focus_with_components_runs_the_agent(serve, kinds):
 @pytest.mark.parametrize("tag", ["FOCUS", "DIGEST"])
 @pytest.mark.parametrize("prompt", ["xyzzy", KNOWN + " #nohit"])
 async def test_focus_without_a_hit_answers_without_an_llm(serve, kinds, tag, prompt):
-    """A token update without cost, naming, then a fixed answer."""
+    """Naming, a token update without cost, then a fixed answer."""
     async with serve() as client:
         task, session = await client.ask(tag, prompt)
         assert kinds(task) == [
             *HEAD,
             *SEARCH,
-            "token_update",
-            "knowledge_search_complete",
             *NAMING,
+            "token_update",
+            "session_model_update",
             "final_answer",
             "execution_complete",
         ]
         assert payload(task, "knowledge_retrieval_complete")["collection_names"] == ["Fitness Knowledge"]
-        update = next(event["event_data"] for event in task["events"] if event["event_type"] == "token_update")
+        update = [event["event_data"] for event in task["events"] if event["event_type"] == "token_update"][-1]
         assert update["call_id"] == "rag_no_results"
         assert "cost_usd" not in update
         assert task["result"]["no_knowledge_found"] is turn_of(session)["no_knowledge_found"] is True

@@ -18,7 +18,6 @@ import orjson
 
 from uderia_bench.sim.clock import Clock
 
-_USERNAME, _PASSWORD = "admin", "admin"
 _TOKEN_HOURS = 24
 _MINUTE_S = 60
 _FREE_FAILURES = 1  # the first wrong password has no waiting time
@@ -45,6 +44,32 @@ class _Failures:
     next_try: float = 0.0
 
 
+@dataclass(slots=True, kw_only=True)
+class User:
+    """A user account. The password equals the username."""
+
+    username: str
+    full_name: str
+    is_admin: bool
+    uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
+    created_at: str = ""
+    last_login_at: str | None = None
+    failures: _Failures = field(default_factory=_Failures)
+
+    @property
+    def email(self) -> str:
+        """The e-mail address."""
+        return f"{self.username}@example.com"
+
+
+def _users() -> tuple[User, ...]:
+    """Return the accounts of a new server."""
+    return (
+        User(username="admin", full_name="System Administrator", is_admin=True),
+        User(username="analyst", full_name="Data Analyst", is_admin=False),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An HTTP status and its JSON body."""
@@ -66,41 +91,49 @@ class AccessToken:
 
 @dataclass(slots=True)
 class Accounts:
-    """The user account, its tokens and its sign-in limits."""
+    """The user accounts, their tokens and their sign-in limits."""
 
     clock: Clock
     login_limit: int
-    user_uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
-    _created_at: str = ""
-    _last_login_at: str | None = None
-    _valid: dict[str, float] = field(default_factory=dict)  # token -> epoch second of its expiry
+    users: tuple[User, ...] = field(default_factory=_users)
+    _valid: dict[str, tuple[User, float]] = field(default_factory=dict)  # token -> user, epoch second of its expiry
     _access: dict[str, AccessToken] = field(default_factory=dict)  # by token id
     _uses: dict[str, tuple[int, str | None]] = field(default_factory=dict)  # access token -> number of uses, time of the last
     _secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     _buckets: dict[str, _Bucket] = field(default_factory=dict)
-    _failures: _Failures = field(default_factory=_Failures)
 
     def __post_init__(self) -> None:
-        self._created_at = self.clock.local_stamp()
+        for user in self.users:
+            user.created_at = self.clock.local_stamp()
 
-    def user_of(self, authorization: str | None) -> str | None:
-        """Return the uuid of the user of an Authorization header, None without a valid token."""
+    def user(self, user_uuid: str) -> User:
+        """Return the user with a uuid."""
+        return next(user for user in self.users if user.uuid == user_uuid)
+
+    def user_of(self, authorization: str | None) -> User | None:
+        """Return the user of an Authorization header, None without a valid token."""
         if authorization is None or not authorization.startswith("Bearer "):
             return None
         token = authorization.removeprefix("Bearer ")
-        ends = self._valid.get(token)
-        if ends is None or self.clock.epoch >= ends:
+        user, ends = self._valid.get(token, (None, 0.0))
+        if user is None or self.clock.epoch >= ends:
             return None
         if token in self._uses:
             self._uses[token] = (self._uses[token][0] + 1, self.clock.local_stamp())
-        return self.user_uuid
+        return user
 
     def log_in(self, address: str, body: Any) -> Answer:
         """Answer a sign-in. ``body`` is the decoded JSON, None without any."""
         wait = self._take_from_bucket(address)
         if wait is not None:
             return Answer(429, {"message": "Login rate limit exceeded", "retry_after": wait, "status": "error"})
-        return self._malformed(body) or self._too_soon(body) or self._check(body)
+        malformed = self._malformed(body)
+        if malformed is not None:
+            return malformed
+        user = next((user for user in self.users if user.username == body["username"].strip()), None)
+        if user is None:
+            return Answer(401, dict(_WRONG))
+        return self._too_soon(user) or self._check(user, body["password"])
 
     @staticmethod
     def _malformed(body: Any) -> Answer | None:
@@ -110,27 +143,26 @@ class Accounts:
             return Answer(400, {"message": "Username and password are required", "status": "error"})
         return None
 
-    def _check(self, body: dict[str, str]) -> Answer:
-        if body["username"].strip() != _USERNAME:
-            return Answer(401, dict(_WRONG))
-        if body["password"] != _PASSWORD:
-            return self._wrong_password()
-        self._failures = _Failures()
-        self._last_login_at = self.clock.local_stamp()
-        user = {
+    def _check(self, user: User, password: str) -> Answer:
+        if password != user.username:
+            return self._wrong_password(user)
+        user.failures = _Failures()
+        user.last_login_at = self.clock.local_stamp()
+        shown = {
             "display_name": None,
-            "email": "admin@example.com",
-            "id": self.user_uuid,
-            "is_admin": True,
-            "user_uuid": self.user_uuid,
-            "username": _USERNAME,
+            "email": user.email,
+            "id": user.uuid,
+            "is_admin": user.is_admin,
+            "user_uuid": user.uuid,
+            "username": user.username,
         }
-        return Answer(200, {"message": "Login successful", "status": "success", "token": self._issue(), "user": user})
+        return Answer(200, {"message": "Login successful", "status": "success", "token": self._issue(user), "user": shown})
 
     def refresh(self, token: str) -> Answer:
         """Replace a token and revoke the old one."""
+        user, _ = self._valid[token]
         self.revoke(token)
-        return Answer(200, {"message": "Token refreshed successfully", "status": "success", "token": self._issue()})
+        return Answer(200, {"message": "Token refreshed successfully", "status": "success", "token": self._issue(user)})
 
     def revoke(self, token: str) -> None:
         """Revoke a token."""
@@ -138,14 +170,14 @@ class Accounts:
 
     def expire(self) -> None:
         """Expire every sign-in token; access tokens stay valid."""
-        self._valid = {token: ends for token, ends in self._valid.items() if token in self._uses}
+        self._valid = {token: valid for token, valid in self._valid.items() if token in self._uses}
 
-    def create_access_token(self, name: str, expires_in_days: int | None) -> AccessToken:
+    def create_access_token(self, user: User, name: str, expires_in_days: int | None) -> AccessToken:
         """Create a ``tda_`` access token."""
         now = datetime.fromtimestamp(self.clock.epoch, UTC)
         ends = None if expires_in_days is None else now + timedelta(days=expires_in_days)
         token = f"tda_{secrets.token_urlsafe(32)}"
-        self._valid[token] = float("inf") if ends is None else ends.timestamp()
+        self._valid[token] = (user, float("inf") if ends is None else ends.timestamp())
         made = AccessToken(
             token=token,
             token_id=str(uuid.uuid4()),
@@ -157,7 +189,7 @@ class Accounts:
         self._uses[token] = (0, None)
         return made
 
-    def access_tokens(self) -> list[dict[str, Any]]:
+    def access_tokens(self, user: User) -> list[dict[str, Any]]:
         """List the valid access tokens by id and prefix."""
         return [
             {
@@ -170,6 +202,7 @@ class Accounts:
                 "use_count": self._uses[made.token][0],
             }
             for token_id, made in self._access.items()
+            if self._valid[made.token][0] is user
         ]
 
     def revoke_access_token(self, token_id: str) -> bool:
@@ -181,33 +214,34 @@ class Accounts:
         del self._uses[made.token]
         return True
 
-    def me(self) -> dict[str, Any]:
+    @staticmethod
+    def me(user: User) -> dict[str, Any]:
         """Return the user as GET /auth/me shows it."""
         return {
-            "created_at": self._created_at,
+            "created_at": user.created_at,
             "display_name": None,
-            "email": "admin@example.com",
+            "email": user.email,
             "email_verified": False,
-            "full_name": "System Administrator",
-            "id": self.user_uuid,
+            "full_name": user.full_name,
+            "id": user.uuid,
             "is_active": True,
-            "is_admin": True,
-            "last_login_at": self._last_login_at,
+            "is_admin": user.is_admin,
+            "last_login_at": user.last_login_at,
             "license_tier": "Standard",
             "marketplace_visible": True,
             "oauth_provider": None,
-            "profile_tier": "admin",
-            "user_uuid": self.user_uuid,
-            "username": _USERNAME,
+            "profile_tier": "admin" if user.is_admin else "user",
+            "user_uuid": user.uuid,
+            "username": user.username,
         }
 
-    def _issue(self) -> str:
+    def _issue(self, user: User) -> str:
         now = int(self.clock.epoch)
         ends = now + _TOKEN_HOURS * 3600
-        claims = {"exp": ends, "iat": now, "jti": str(uuid.uuid4()), "user_id": self.user_uuid, "username": _USERNAME}
+        claims = {"exp": ends, "iat": now, "jti": str(uuid.uuid4()), "user_id": user.uuid, "username": user.username}
         signed = b".".join(_base64(orjson.dumps(part)) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
         token = (signed + b"." + _base64(hmac.digest(self._secret, signed, hashlib.sha256))).decode()
-        self._valid[token] = ends
+        self._valid[token] = (user, ends)
         return token
 
     def _take_from_bucket(self, address: str) -> int | None:
@@ -224,19 +258,19 @@ class Accounts:
             return None
         return max(1, round((1 - bucket.left) / per_second))
 
-    def _too_soon(self, body: dict[str, str]) -> Answer | None:
+    def _too_soon(self, user: User) -> Answer | None:
         """Refuse the user during a waiting time or a lock, also with the right password."""
-        left = self._failures.next_try - self.clock.seconds
-        if body["username"].strip() != _USERNAME or self._failures.count <= _FREE_FAILURES or left <= 0:
+        left = user.failures.next_try - self.clock.seconds
+        if user.failures.count <= _FREE_FAILURES or left <= 0:
             return None
-        if self._failures.count >= _MOST_FAILURES:
+        if user.failures.count >= _MOST_FAILURES:
             return _locked(left)
         wait = max(1, int(left))
         message = f"Please wait {wait} seconds before trying again."
-        return Answer(429, {"message": message, "must_wait": True, "status": "error", **self._attempts(wait)})
+        return Answer(429, {"message": message, "must_wait": True, "status": "error", **_attempts(user, wait)})
 
-    def _wrong_password(self) -> Answer:
-        failures = self._failures
+    def _wrong_password(self, user: User) -> Answer:
+        failures = user.failures
         failures.count += 1
         if failures.count <= _FREE_FAILURES:
             return Answer(401, dict(_WRONG))
@@ -248,11 +282,12 @@ class Accounts:
         wait = max(1, delay - 1)  # the server shows whole seconds, rounded down
         left = _MOST_FAILURES - failures.count
         message = f"Invalid password. Please wait {wait} seconds before trying again. {left} attempts remaining."
-        return Answer(401, {"message": message, "status": "error"} | self._attempts(wait))
+        return Answer(401, {"message": message, "status": "error"} | _attempts(user, wait))
 
-    def _attempts(self, wait: int) -> dict[str, Any]:
-        count = self._failures.count
-        return {"failed_attempts": count, "remaining_attempts": _MOST_FAILURES - count, "retry_after_seconds": wait}
+
+def _attempts(user: User, wait: int) -> dict[str, Any]:
+    count = user.failures.count
+    return {"failed_attempts": count, "remaining_attempts": _MOST_FAILURES - count, "retry_after_seconds": wait}
 
 
 def _locked(seconds: float) -> Answer:

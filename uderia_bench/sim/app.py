@@ -7,7 +7,24 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from uderia_bench.sim.api import auth, notifications, profiles, responses, sessions, sim, tasks, turns
+from uderia_bench.sim.api import (
+    admin,
+    auth,
+    cases,
+    collections,
+    context_windows,
+    dashboard,
+    knowledge,
+    models,
+    notifications,
+    profiles,
+    prompts,
+    responses,
+    sessions,
+    sim,
+    tasks,
+    turns,
+)
 from uderia_bench.sim.config import Settings
 from uderia_bench.sim.state import State
 
@@ -22,9 +39,17 @@ def create(settings: Settings) -> Starlette:
         routes=[
             *auth.ROUTES,
             *profiles.ROUTES,
+            *models.ROUTES,
+            *dashboard.ROUTES,
             *sessions.ROUTES,
             *tasks.ROUTES,
             *turns.ROUTES,
+            *collections.ROUTES,
+            *cases.ROUTES,
+            *knowledge.ROUTES,
+            *prompts.ROUTES,
+            *context_windows.ROUTES,
+            *admin.ROUTES,
             *notifications.ROUTES,
             *sim.ROUTES,
         ],

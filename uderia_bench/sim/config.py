@@ -11,6 +11,7 @@ from uderia_bench.sim.quotas import Quotas
 from uderia_bench.sim.trouble.effects import Effect
 from uderia_bench.sim.trouble.faults import Fault
 
+WRITE_DELAY_S = (0.05, 0.15)
 LOGINS_PER_MINUTE = 5  # the real server's default, per address (docs/reference/protocol.md, "Login limits")
 
 
@@ -22,6 +23,7 @@ class Settings:
     - ``default_profile`` is the tag of the user's default profile, None for a user without one.
     - ``login_limit`` is the number of sign-ins a minute for each address, 0 for no limit.
     - ``learning`` stores successful plans and finds them again; without it every query is cold.
+    - ``write_delay_s`` is the range of the time from the end of a turn until it names its stored plan.
     - ``tasks_per_s`` is the throughput at speed 1, 0 for no limit.
     - ``cold_start`` delays the first query after a start.
     - ``chance`` draws random difficulties (``draw.CHANCES``); without it only prompts and faults
@@ -37,6 +39,7 @@ class Settings:
     login_limit: int = LOGINS_PER_MINUTE
     default_profile: str | None = "OPTIM"
     learning: bool = True
+    write_delay_s: tuple[float, float] = WRITE_DELAY_S
     tasks_per_s: float = MEASURED_TASKS_PER_S
     cold_start: bool = True
     chance: bool = True
@@ -53,6 +56,9 @@ class Settings:
             raise ValueError(f"login_limit must be 0 or more, not {self.login_limit}")
         if self.tasks_per_s < 0:
             raise ValueError(f"tasks_per_s must be 0 or more, not {self.tasks_per_s}")
+        low, high = self.write_delay_s
+        if not 0 <= low <= high:
+            raise ValueError(f"write_delay_s must be two numbers from 0 upwards in order, not {list(self.write_delay_s)}")
         for tag in self.knowledge:
             if tag not in BY_TAG:
                 raise ValueError(f"unknown profile tag {tag!r}; choose one of {', '.join(BY_TAG)}")

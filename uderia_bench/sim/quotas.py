@@ -66,8 +66,31 @@ class Meter:
             if limit is not None and self._counted.get((what, period), 0) >= limit:
                 raise QuotaExceededError(text.format(limit))
 
+    def status(self) -> dict[str, Any]:
+        """Return the quotas as ``GET /auth/user/quota-status`` shows them."""
+        document, quotas = self.document(), self.quotas
+        tokens = {
+            name: {
+                "limit": limit,
+                "percentage_used": 0 if not limit else round(100 * document[f"{name}_per_month"]["used"] / limit, 1),
+                "remaining": None if limit is None else max(0, limit - document[f"{name}_per_month"]["used"]),
+                "used": document[f"{name}_per_month"]["used"],
+            }
+            for name, limit in (
+                ("input_tokens", quotas.input_tokens_per_month),
+                ("output_tokens", quotas.output_tokens_per_month),
+            )
+        }
+        limits = {
+            "config_changes_per_hour": 100,
+            "prompts_per_day": quotas.calls_per_day or 10 * CALLS_PER_HOUR,
+            "prompts_per_hour": quotas.calls_per_hour or CALLS_PER_HOUR,
+        }
+        profile = {"profile_id": 4, "profile_name": "Unlimited", "rate_limits": limits}
+        return {"has_quota": True, "period": self._month(), **profile, **tokens}
+
     def document(self) -> dict[str, Any]:
-        """Return the limits and their use. The keys are ours; the real server's are not known."""
+        """Return the limits and their use."""
         periods = {"calls_per_hour": self._hour(), "calls_per_day": self._day()}
         return {
             name: {"limit": getattr(self.quotas, name), "used": self._counted.get((name, periods.get(name, self._month())), 0)}

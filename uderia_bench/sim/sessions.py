@@ -41,12 +41,13 @@ class Session:
         self.cost_usd = 0.0
         self.models_used: list[str] = []
         self.profile_tags_used: list[str] = []
-        self.rag_cases: list[dict[str, Any]] = []
+        self.used_collections: set[int] = set()  # collections that a turn retrieved from
         self.turn_statuses: list[str] = []
         self.archived: dict[str, Any] | None = None  # the keys that archiving adds, None if not archived
         self.dual_model_usage: dict[str, list[str]] | None = None
         self._last_executed_profile_id: str | None = None
         self._asked = False
+        self.is_dual = False  # the last query had a dual-model profile
         self._history: list[dict[str, Any]] = []
         self._chat: list[dict[str, Any]] = []
         self._turns: list[orjson.Fragment] = []
@@ -72,10 +73,13 @@ class Session:
         self._asked = True
         self.last_updated = now
 
-    def reply(self, html: str, text: str, turn: int, tool_context: str | None = None) -> None:
-        """Record the agent's message as HTML and as the text of later prompts."""
+    def reply(self, html: str, text: str, turn: int, tool_context: str | None = None, *, tagged: bool = True) -> None:
+        """Record the agent's message as HTML and as the text of later prompts.
+
+        ``tagged`` adds the present profile tag to the message.
+        """
         shown: dict[str, Any] = {"content": html, "isValid": True, "role": "assistant", "turn_number": turn}
-        if self.profile_tag is not None:  # the session's present tag, which a report sets to null
+        if tagged and self.profile_tag is not None:  # the session's present tag, which a report sets to null
             shown["profile_tag"] = self.profile_tag
         self._history.append(shown)
         said: dict[str, Any] = {"content": text, "isValid": True, "role": "assistant", "turn_number": turn}
@@ -110,11 +114,35 @@ class Session:
         self.input_tokens += input_tokens
         self.output_tokens += output_tokens
 
-    def save_turn(self, turn: dict[str, Any], now: str) -> None:
-        """Store a finished turn in its serialised form."""
+    def save_turn(self, turn: dict[str, Any], now: str) -> int:
+        """Store a finished turn in its serialised form and return its position."""
         self.turn_statuses.append(turn["status"])
         self._turns.append(orjson.Fragment(orjson.dumps(turn, option=SORTED)))
         self.last_updated = now
+        return len(self._turns) - 1
+
+    def update_turn(self, position: int, **changes: Any) -> None:
+        """Change fields of a stored turn."""
+        turn = orjson.loads(orjson.dumps(self._turns[position])) | changes
+        self._turns[position] = orjson.Fragment(orjson.dumps(turn, option=SORTED))
+
+    def turns(self) -> list[dict[str, Any]]:
+        """Return the stored turns."""
+        return [orjson.loads(orjson.dumps(turn)) for turn in self._turns]
+
+    def toggle_turn(self, number: int) -> bool:
+        """Take a turn out of later prompts, or put it back; return False for an unknown turn."""
+        messages = [message for message in (*self._history, *self._chat) if message["turn_number"] == number]
+        for message in messages:
+            message["isValid"] = not message["isValid"]
+        for position, turn in enumerate(self.turns()):
+            if turn["turn"] == number:
+                self.update_turn(position, isValid=not turn["isValid"])
+        return bool(messages)
+
+    def purge(self) -> None:
+        """Clear the conversation that later prompts see."""
+        self._chat.clear()
 
     def turn(self, number: int) -> dict[str, Any] | None:
         """Return a turn by its position from 1, with the session's present totals."""
@@ -122,14 +150,14 @@ class Session:
             return None
         turn: dict[str, Any] = orjson.loads(orjson.dumps(self._turns[number - 1]))
         spent = {"session_input_tokens": self.input_tokens, "session_output_tokens": self.output_tokens}
-        return {"session_cost_usd": self.cost_usd, "turn_cost": None, **turn, **spent, "dual_model_info": None}
+        return {"session_cost_usd": self.cost_usd, "turn_cost": None, **turn, **spent}
 
     def archive(self, reason: str | None, now: str) -> None:
         """Mark the session archived."""
         self.archived = {"archived": True, "archived_at": now, "archived_reason": reason, "is_archived": True}
 
-    def details(self) -> bytes:
-        """Return the session file as GET /sessions/{id}/details sends it."""
+    def details(self, rag_cases: list[dict[str, Any]]) -> bytes:
+        """Return the session as GET /sessions/{id}/details sends it."""
         document: dict[str, Any] = {
             "charting_intensity": "medium",
             "chat_object": self._chat,
@@ -149,14 +177,14 @@ class Session:
             "profile_tag": self.profile_tag,
             "profile_tags_used": self.profile_tags_used,
             "provider": self.provider,
-            "rag_cases": self.rag_cases,
+            "rag_cases": rag_cases,
             "session_history": self._history,
             "system_prompt_template": None,
             "temporary_purpose": None,
             "user_uuid": self.user_uuid,
         }
         if self._asked:
-            document["is_dual_model_active"] = False
+            document["is_dual_model_active"] = self.is_dual
         if self._last_executed_profile_id is not None:
             document["last_executed_profile_id"] = self._last_executed_profile_id
         if self.dual_model_usage is not None:

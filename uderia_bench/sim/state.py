@@ -13,16 +13,19 @@ from collections.abc import Callable
 from typing import Any
 
 from uderia_bench.sim.accounts import Accounts
-from uderia_bench.sim.agent.cases import Cases
 from uderia_bench.sim.agent.draw import Draw, stream
 from uderia_bench.sim.agent.llms import Llm
 from uderia_bench.sim.agent.profiles import BY_TAG, OPTIM, Profile
 from uderia_bench.sim.capacity import Loop
 from uderia_bench.sim.clock import Clock
 from uderia_bench.sim.config import Settings
+from uderia_bench.sim.memory.collections import Collections
+from uderia_bench.sim.memory.writer import Writer
 from uderia_bench.sim.notifications import Notifications
+from uderia_bench.sim.profile_book import ProfileBook
 from uderia_bench.sim.quotas import Meter
 from uderia_bench.sim.sessions import Session
+from uderia_bench.sim.switches import Switches
 from uderia_bench.sim.tasks import Task
 from uderia_bench.sim.trouble import effects, faults
 from uderia_bench.sim.trouble.faults import Hit
@@ -39,11 +42,12 @@ class State:
         self.settings = settings
         self.clock = Clock(settings.speed)
         self.accounts = Accounts(self.clock, login_limit=settings.login_limit)
-        self.default: Profile | None = BY_TAG[settings.default_profile] if settings.default_profile else None
-        self.current: Llm = (self.default or OPTIM).llm
+        self.current: Llm = self._first_llm()
         self.sessions: dict[str, Session] = {}
         self.tasks: dict[str, Task] = {}
-        self.cases = Cases()
+        self.collections = Collections(self.clock.stamp())
+        self.writer = Writer(self.clock)
+        self.switches = Switches()
         self.loop = Loop(self.clock, settings.tasks_per_s)
         self.meter = Meter(clock=self.clock, quotas=settings.quotas)
         self.notifications = Notifications(self.clock)
@@ -54,7 +58,26 @@ class State:
         self.leave: Callable[[float], None] = lambda _: None  # stops listening for some seconds; set by serving.py
         self._started = self.clock.seconds
         self._asked: Counter[tuple[str, str, str]] = Counter()
+        self._tags: dict[str, str] = {}  # tags of the profiles that were asked, by id
+        self._books: dict[str, ProfileBook] = {}
         self._cold = settings.cold_start
+
+    def _first_llm(self) -> Llm:
+        tag = self.settings.default_profile
+        return (BY_TAG[tag] if tag else OPTIM).llm
+
+    def book(self, user_uuid: str | None) -> ProfileBook:
+        """Return the profiles of a user, those of the administrator for None."""
+        user = self.accounts.users[0] if user_uuid is None else self.accounts.user(user_uuid)
+        if user.uuid not in self._books:
+            self._books[user.uuid] = ProfileBook(
+                owner=user.username,
+                default_tag=self.settings.default_profile,
+                own_collection=self.collections.default(user, self.clock.stamp()).id,
+                knowledge=self.settings.knowledge,
+                seed=self.settings.seed,
+            )
+        return self._books[user.uuid]
 
     def draw(self, profile: Profile, prompt: str, *, within: str = "") -> tuple[Draw, Hit]:
         """Return the draw of the next trial of this profile and prompt, and the faults that hit it.
@@ -62,6 +85,7 @@ class State:
         ``within`` is the tag of a coordinator that asks. Its questions are counted separately, so
         that they do not change the draws of other trials.
         """
+        self._tags[profile.id] = profile.tag
         nth = self._asked[within, profile.id, prompt]
         self._asked[within, profile.id, prompt] += 1
         asked_before = f"{within}/{nth}" if within else nth
@@ -80,9 +104,8 @@ class State:
 
     def asked(self) -> list[dict[str, Any]]:
         """List how often each profile was asked each prompt, including trials that failed."""
-        tags = {profile.id: profile.tag for profile in BY_TAG.values()}
         return [
-            {"profile_tag": tags[profile_id], "prompt": prompt, "times": times}
+            {"profile_tag": self._tags[profile_id], "prompt": prompt, "times": times}
             for (within, profile_id, prompt), times in self._asked.items()
             if not within
         ]
@@ -104,12 +127,19 @@ class State:
         low, high = COLD_S
         return low + (high - low) * stream(self.settings.seed, "cold").random()
 
+    def toggle_default_collection(self) -> None:
+        """Switch the administrator's default collection off or on, as a stranger can."""
+        collection = self.collections.default(self.accounts.users[0], self.clock.stamp())
+        collection.enabled = not collection.enabled
+
     def restart(self) -> None:
         """Forget the tasks, as a restart does. Sessions, tokens, turns and stored plans stay."""
         for task in self.tasks.values():
             task.abandon()
         self.tasks = {}
-        self.current = (self.default or OPTIM).llm
+        self.writer.restart()
+        self.switches.restart()
+        self.current = self._first_llm()
         self._cold = self.settings.cold_start
 
     def switch(self, profile: Profile) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from uderia_bench.sim.agent.profiles import Profile
 from uderia_bench.sim.truth import Ledger
 
 SORTED = orjson.OPT_SORT_KEYS  # the server sorts the keys of all JSON
@@ -37,6 +38,7 @@ class Task:
         task_id: str,
         user_uuid: str,
         session_id: str,
+        profile: Profile,
         profile_id_override: Any,
         ledger: Ledger,
         now: str,
@@ -45,6 +47,7 @@ class Task:
         self.id = task_id
         self.user_uuid = user_uuid
         self.session_id = session_id
+        self.profile = profile
         self.ledger = ledger
         self.form = form
         self.status = "processing"

@@ -26,6 +26,8 @@ class Ledger:
     fastpath_phases: int = 0  # phases without a tactical call
     tool_calls: int = 0  # calls of data tools
     corrections: int = 0
+    cases: int = 0  # stored plans in the planning prompt
+    unwritten_cases: int = 0  # plans of earlier turns that were not stored yet when the query arrived
     faults: list[str] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:

@@ -61,6 +61,7 @@ CALLS = {
     "recover": Call(input=2200, output=160),
     "naming": Call(input=262, output=6),
 }
+TOKENS_PER_TOOL = 60  # of a data tool in a prompt that lists the tools
 OUTPUT_PER_PHASE = 45  # for each phase of a plan after the second
 INPUT_PER_TURN = 450  # for each earlier turn of the session, in every prompt
 
@@ -117,7 +118,7 @@ class Draw:
     ) -> None:
         self.factors = factors or Factors()
         self.planted = planted or {}  # difficulties from planted faults
-        self.chances = CHANCES[profile_type] if chance else Chances()
+        self.chances = CHANCES.get(profile_type, Chances()) if chance else Chances()
         query, profile = stream(seed, "query", prompt), stream(seed, "profile", profile_id, prompt)
         self._trial = stream(seed, "trial", profile_id, prompt, asked_before)
         self._pace, self._length, self._size = (

@@ -75,3 +75,4 @@ FRIENDLI = Llm(
     output_usd=0.60,
 )
 LLMS = (GOOGLE, FRIENDLI)
+BY_CONFIGURATION = {llm.configuration_id: llm for llm in LLMS}

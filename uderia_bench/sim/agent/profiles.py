@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from uderia_bench.sim.agent import tools
-from uderia_bench.sim.agent.llms import FRIENDLI, GOOGLE, Llm
+from uderia_bench.sim.agent.llms import BY_CONFIGURATION, FRIENDLI, GOOGLE, Llm
 
 MCP_SERVER_ID = "1763483266562-a6kulj4xc"
 CASES_COLLECTION = 1  # stores successful plans; every planner profile reads it
@@ -18,7 +18,11 @@ _COMPONENTS_OFF = {name: {"enabled": False, "intensity": "none"} for name in ACT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """A profile: its identity, its LLM and its JSON document."""
+    """A profile: its identity, its LLMs and its JSON document.
+
+    ``llm_found`` is False if the document names an unknown LLM configuration; ``llm`` is then not
+    used. ``strategic`` and ``tactical`` are the LLMs of a dual-model profile.
+    """
 
     id: str
     tag: str
@@ -26,6 +30,9 @@ class Profile:
     profile_type: str
     llm: Llm
     document: dict[str, Any]
+    llm_found: bool = True
+    strategic: Llm | None = None
+    tactical: Llm | None = None
 
     @property
     def has_agent(self) -> bool:
@@ -33,14 +40,65 @@ class Profile:
 
         It does if the profile has MCP tools or an action component.
         """
-        components = self.document["componentConfig"]
-        active = any(components.get(name, {}).get("enabled", True) for name in ACTION_COMPONENTS)
-        return bool(self.document["useMcpTools"]) or active
+        components = self.section("componentConfig")
+        switches = [components.get(name) for name in ACTION_COMPONENTS]
+        active = any(switch.get("enabled", True) if isinstance(switch, dict) else True for switch in switches)
+        return bool(self.document.get("useMcpTools")) or active
+
+    def section(self, name: str) -> dict[str, Any]:
+        """Return an object of the document, an empty one if it is missing or of another type."""
+        value = self.document.get(name)
+        return value if isinstance(value, dict) else {}
+
+    def allows(self, tool: str) -> bool:
+        """Return whether the profile may call a data tool."""
+        allowed = self.document.get("tools")
+        return not isinstance(allowed, list) or "*" in allowed or tool in allowed
+
+    @property
+    def tool_count(self) -> int:
+        """The number of data tools in the prompts of the profile."""
+        return sum(self.allows(tool) for tool in tools.DATA_TOOLS)
+
+    @property
+    def case_collections(self) -> list[int] | None:
+        """The collections that retrieval may read, None for no limit."""
+        named = self.document.get("ragCollections")
+        if not isinstance(named, list) or not named or "*" in named:
+            return None
+        return [one for one in named if isinstance(one, int)]
+
+    @property
+    def active_skills(self) -> list[str]:
+        """The ids of the skills that are active in every query."""
+        skills = self.section("skillsConfig").get("skills")
+        listed = [skill for skill in skills if isinstance(skill, dict)] if isinstance(skills, list) else []
+        return [str(skill.get("id")) for skill in listed if skill.get("enabled") and skill.get("active")]
+
+
+SHIPPED_SKILLS = ("teradata-sql-expert", "table-format", "concise", "detailed", "step-by-step")
 
 
 def _skills() -> dict[str, Any]:
-    names = ("teradata-sql-expert", "table-format", "concise", "detailed", "step-by-step")
-    return {"skills": [{"active": False, "enabled": True, "id": name, "param": None} for name in names]}
+    return {"skills": [{"active": False, "enabled": True, "id": name, "param": None} for name in SHIPPED_SKILLS]}
+
+
+def from_document(document: dict[str, Any]) -> Profile:
+    """Return the profile of a JSON document."""
+    llm = BY_CONFIGURATION.get(str(document.get("llmConfigurationId")))
+    dual = document.get("dualModelConfig")
+    named = dual if isinstance(dual, dict) else {}
+    return Profile(
+        id=str(document["id"]),
+        tag=str(document.get("tag", "")),
+        name=str(document.get("name", "")),
+        profile_type=str(document.get("profile_type", "tool_enabled")),
+        llm=llm or GOOGLE,
+        document=document,
+        llm_found=llm is not None,
+        strategic=BY_CONFIGURATION.get(str(named.get("strategicModelId"))),
+        tactical=BY_CONFIGURATION.get(str(named.get("tacticalModelId"))),
+    )
 
 
 def _document(llm: Llm, **own: Any) -> dict[str, Any]:
@@ -189,7 +247,6 @@ DIGEST = _profile(
 )
 
 PROFILES = (IDEAT, OPTIM, FOCUS, COORD, IDEAT2, OPTIM2, PLAIN, DIGEST)
-BY_ID = {profile.id: profile for profile in PROFILES}
 BY_TAG = {profile.tag: profile for profile in PROFILES}
 
 SESSION_PRIMER = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -197,6 +198,20 @@ def plan_script(prompt: str, draw: Draw) -> PlanScript:
         as_json=trouble.as_json,
         slow_s=trouble.slow_ms / 1000,
     )
+
+
+def limited_plan(script: PlanScript, allows: Callable[[str], bool]) -> PlanScript:
+    """Return the script without the phases whose data tools the profile does not have."""
+    kept = [phase for phase in script.phases if all(allows(tool) for tool in phase.tools if tool in tools.DATA_TOOLS)]
+    if len(kept) < len(script.phases):
+        kept = [phase for phase in kept if phase.path in (Path.FAST, Path.DISPATCHED, Path.REPORT) or not phase.uses]
+        kept = [phase for phase in kept if phase.path is not Path.CURRENT_DATE]
+    return replace(script, phases=tuple(kept))
+
+
+def limited_agent(script: AgentScript, allows: Callable[[str], bool]) -> AgentScript:
+    """Return the script without the uses of tools that the profile does not have."""
+    return replace(script, uses=tuple(use for use in script.uses if allows(use.tool)))
 
 
 def _phases(

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from uderia_bench.sim.accounts import prefix
+from uderia_bench.sim.accounts import User, prefix
 from uderia_bench.sim.api import responses
 from uderia_bench.sim.state import State
 
@@ -23,9 +23,26 @@ def state_of(request: Request) -> State:
     return state
 
 
+def account_of(request: Request) -> User | None:
+    """Return the signed-in user, None without a valid token."""
+    if not hasattr(request.state, "account"):  # a token counts one use per request
+        request.state.account = state_of(request).accounts.user_of(request.headers.get("authorization"))
+    user: User | None = request.state.account
+    return user
+
+
 def user_of(request: Request) -> str | None:
     """Return the uuid of the signed-in user, None without a valid token."""
-    return state_of(request).accounts.user_of(request.headers.get("authorization"))
+    user = account_of(request)
+    return None if user is None else user.uuid
+
+
+def signed_in_user(request: Request) -> User:
+    """Return the user of a request that was checked by ``signed_in``."""
+    user = account_of(request)
+    if user is None:
+        raise LookupError("the route is not behind signed_in")
+    return user
 
 
 def signed_in(handler: Handler) -> Handler:
@@ -64,7 +81,7 @@ async def _refresh(request: Request) -> Response:
 
 
 async def _me(request: Request) -> Response:
-    return responses.json({"status": "success", "user": state_of(request).accounts.me()})
+    return responses.json({"status": "success", "user": state_of(request).accounts.me(signed_in_user(request))})
 
 
 async def _create_token(request: Request) -> Response:
@@ -75,7 +92,7 @@ async def _create_token(request: Request) -> Response:
         return responses.json({"message": "Token name is required (at most 100 characters)", "status": "error"}, 400)
     if days is not None and (not isinstance(days, int) or isinstance(days, bool) or not 1 <= days <= 36_500):
         return responses.json({"message": "expires_in_days must be a positive integer", "status": "error"}, 400)
-    made = state_of(request).accounts.create_access_token(name.strip(), days)
+    made = state_of(request).accounts.create_access_token(signed_in_user(request), name.strip(), days)
     body = {
         "created_at": made.created_at,
         "expires_at": made.expires_at,
@@ -89,7 +106,7 @@ async def _create_token(request: Request) -> Response:
 
 
 async def _list_tokens(request: Request) -> Response:
-    return responses.json({"status": "success", "tokens": state_of(request).accounts.access_tokens()})
+    return responses.json({"status": "success", "tokens": state_of(request).accounts.access_tokens(signed_in_user(request))})
 
 
 async def _delete_token(request: Request) -> Response:
@@ -99,7 +116,7 @@ async def _delete_token(request: Request) -> Response:
 
 
 async def _quota(request: Request) -> Response:
-    return responses.json({"quota": state_of(request).meter.document(), "status": "success"})
+    return responses.json({"quota": state_of(request).meter.status(), "status": "success"})
 
 
 ROUTES = [

@@ -49,6 +49,21 @@ def error(status: int, text: str) -> Response:
     return json({"error": text}, status)
 
 
+def failure(status: int, message: str, **more: Any) -> Response:
+    """Return an error of the form ``{"message": text, "status": "error"}``."""
+    return json({"message": message, "status": "error", **more}, status)
+
+
+def success(message: str, **more: Any) -> Response:
+    """Return a success with a message."""
+    return json({"message": message, "status": "success", **more})
+
+
+def created(message: str, **more: Any) -> Response:
+    """Return the status 201 with a message."""
+    return json({"message": message, "status": "success", **more}, 201)
+
+
 def page(status: int) -> Response:
     """Return an HTML error page of the server's framework."""
     title, text = _PAGES[status]

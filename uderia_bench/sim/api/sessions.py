@@ -11,10 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from uderia_bench.sim.agent.profiles import BY_ID, SESSION_PRIMER, Profile
-from uderia_bench.sim.api import responses
+from uderia_bench.sim.agent.profiles import SESSION_PRIMER, Profile
+from uderia_bench.sim.api import responses, windows
 from uderia_bench.sim.api.auth import signed_in, state_of, user_of
 from uderia_bench.sim.engines.intake import open_session
+from uderia_bench.sim.profile_book import ProfileBook
 from uderia_bench.sim.sessions import Session
 
 _NO_DEFAULT = "No default profile configured for this user. Please configure and set a default profile first."
@@ -27,6 +28,17 @@ def session_of(request: Request) -> Session | None:
     return session if session is not None and session.user_uuid == user_of(request) else None
 
 
+def _profile(book: ProfileBook, wanted: Any) -> Profile | Response:
+    """Return the profile of a new session, or the refusal."""
+    profile = book.get(wanted)
+    if wanted and profile is None:
+        return responses.error(400, "Profile not found. Please configure a profile first.")
+    profile = profile or book.default
+    if profile is None:
+        return responses.error(400, _NO_DEFAULT)
+    return profile if profile.llm_found else responses.error(503, "LLM configuration for profile not found.")
+
+
 async def _create(request: Request) -> Response:
     state, user = state_of(request), user_of(request)
     if user is None:
@@ -37,13 +49,9 @@ async def _create(request: Request) -> Response:
         return responses.error(500, _FAILED)
     if body is not None and not isinstance(body, dict):
         return responses.error(500, _FAILED)
-    wanted = (body or {}).get("profile_id")
-    profile: Profile | None = BY_ID.get(wanted) if isinstance(wanted, str) and wanted else None
-    if wanted and profile is None:
-        return responses.error(400, "Profile not found. Please configure a profile first.")
-    profile = profile or state.default
-    if profile is None:
-        return responses.error(400, _NO_DEFAULT)
+    profile = _profile(state.book(user), (body or {}).get("profile_id"))
+    if isinstance(profile, Response):
+        return profile
     session = await open_session(state, user, profile)
     return responses.json({"session_id": session.id, "session_primer": SESSION_PRIMER}, 201)
 
@@ -58,7 +66,9 @@ async def _list(request: Request) -> Response:
 
 async def _details(request: Request) -> Response:
     session = session_of(request)
-    return responses.error(404, "Session not found") if session is None else responses.json(session.details())
+    if session is None:
+        return responses.error(404, "Session not found")
+    return responses.json(session.details(state_of(request).collections.cases_of(session.id)))
 
 
 async def _archive(request: Request) -> Response:
@@ -66,7 +76,7 @@ async def _archive(request: Request) -> Response:
     if session is None:
         return responses.error(404, "Session not found")
     if session.archived is not None:
-        return responses.error(400, "Session is already archived")
+        return responses.failure(400, "Session is already archived")
     reason = _text(await responses.lenient_json(request), "archived_reason")
     session.archive(reason, state_of(request).clock.stamp())
     body = {
@@ -82,12 +92,11 @@ async def _delete(request: Request) -> Response:
     """Archive a session and its children, as the real server does."""
     state, session = state_of(request), session_of(request)
     if session is None:
-        return responses.error(404, "Session not found")
+        return responses.failure(500, "Failed to archive session file on the server.")
     children = [other for other in state.sessions.values() if other.parent and other.parent.session_id == session.id]
     for archived in (session, *children):
         archived.archive("deleted by user", state.clock.stamp())
-    body = {"deleted_children": len(children), "message": "Session archived successfully", "status": "success"}
-    return responses.json(body)
+    return responses.success("Session archived successfully.", deleted_children=[child.id for child in children])
 
 
 async def _rename(request: Request) -> Response:
@@ -99,6 +108,29 @@ async def _rename(request: Request) -> Response:
         return responses.json({"message": "New name is required.", "status": "error"}, 400)
     session.name = name
     return responses.json({"message": "Session renamed successfully.", "status": "success"})
+
+
+async def _toggle_validity(request: Request) -> Response:
+    """Take a turn out of later prompts, or put it back."""
+    session, number = session_of(request), request.path_params["number"]
+    if session is None or not session.toggle_turn(number):
+        return responses.error(404, "Turn not found")
+    return responses.success(f"Turn {number} validity toggled.")
+
+
+async def _purge(request: Request) -> Response:
+    session = session_of(request)
+    if session is None:
+        return responses.error(404, "Session not found")
+    session.purge()
+    return responses.success("Agent memory purged.")
+
+
+async def _context_analytics(request: Request) -> Response:
+    session = session_of(request)
+    if session is None:
+        return responses.error(404, "Session not found")
+    return responses.json(windows.analytics(session))
 
 
 async def _consumption(request: Request) -> Response:
@@ -118,6 +150,9 @@ ROUTES = [
     Route("/api/v1/sessions", _create, methods=["POST"]),
     Route("/api/v1/sessions", _list, methods=["GET"]),
     Route("/api/v1/sessions/{session_id}/details", _details, methods=["GET"]),
+    Route("/api/v1/sessions/{session_id}/context-analytics", signed_in(_context_analytics), methods=["GET"]),
+    Route("/api/session/{session_id}/turn/{number:int}/toggle_validity", signed_in(_toggle_validity), methods=["POST"]),
+    Route("/api/session/{session_id}/purge_memory", signed_in(_purge), methods=["POST"]),
     Route("/api/v1/sessions/{session_id}/archive", signed_in(_archive), methods=["PUT"]),
     Route("/api/session/{session_id}", signed_in(_delete), methods=["DELETE"]),
     Route("/api/session/{session_id}/rename", signed_in(_rename), methods=["POST"]),

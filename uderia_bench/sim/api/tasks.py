@@ -11,7 +11,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from uderia_bench.sim.agent.profiles import BY_ID, BY_TAG
 from uderia_bench.sim.api import responses
 from uderia_bench.sim.api.auth import Handler, state_of, user_of
 from uderia_bench.sim.api.sessions import session_of
@@ -37,7 +36,14 @@ async def _submit(request: Request) -> Response:
     session = session_of(request)
     if session is None:
         return responses.error(404, f"Session '{request.path_params['session_id']}' not found.")
-    return _accepted(await submit(state, session, body["prompt"], body.get("profile_id"), arrived=arrived))
+    listed = body.get("skills")
+    skills = (
+        [str(one.get("id") or one.get("name")) if isinstance(one, dict) else str(one) for one in listed or ()]
+        if isinstance(listed, list)
+        else []
+    )
+    task = await submit(state, session, body["prompt"], body.get("profile_id"), arrived=arrived, skills=skills)
+    return _accepted(task)
 
 
 async def _coordinate(request: Request) -> Response:
@@ -55,7 +61,8 @@ async def _coordinate(request: Request) -> Response:
     session = session_of(request)
     if session is None:
         return responses.error(404, f"Session '{request.path_params['session_id']}' not found.")
-    if BY_ID[session.profile_id].profile_type != "genie":
+    profile = state.book(user).get(session.profile_id)
+    if profile is None or profile.profile_type != "genie":
         return responses.error(400, "This session was not created with a genie profile.")
     return _accepted(await coordinate(state, session, body["prompt"], arrived=arrived))
 
@@ -84,7 +91,7 @@ def _of_user(handler: Callable[[State, Task], Awaitable[Response]], denied: str)
 async def _read(state: State, task: Task) -> Response:
     await state.loop.read()
     task.reads += 1
-    if POLL_ERROR in state.faults(BY_TAG[task.ledger.profile_tag], task.ledger.prompt, task.reads).kinds:
+    if POLL_ERROR in state.faults(task.profile, task.ledger.prompt, task.reads).kinds:
         state.planted[POLL_ERROR] += 1
         return responses.page(500)
     return responses.json(task.body())

@@ -72,7 +72,7 @@ class Conversation:
         self._note("conversation_llm_complete", said)
         return text
 
-    def complete(self) -> None:
+    def complete(self, call_id: str | None = None) -> None:
         """Announce the end of the agent, and the tokens of the whole turn in a token update.
 
         A failed agent reports no tokens.
@@ -96,8 +96,9 @@ class Conversation:
         self._note("conversation_agent_complete", {**done, **spent})
         if run.profile.profile_type == "rag_focused":
             run.session.spend(run.input_tokens, run.output_tokens)  # in addition to each step
+            run.indicate("llm", "idle")
         whole = Completion(
-            call_id=new_id(),
+            call_id=call_id or new_id(),
             input_tokens=run.input_tokens,
             output_tokens=run.output_tokens,
             cost_usd=self._cost_usd,

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 
 import orjson
 
-from uderia_bench.sim.agent import knowledge
 from uderia_bench.sim.agent.profiles import Profile
 from uderia_bench.sim.engines import genie, llm_only, rag_focused, snapshots, tool_enabled
-from uderia_bench.sim.engines.run import BadPromptError, Run
+from uderia_bench.sim.engines.run import BadProfileError, BadPromptError, Run
+from uderia_bench.sim.memory import knowledge
 from uderia_bench.sim.quotas import CALLS_PER_HOUR, OVER_THE_HOUR, QuotaExceededError
 from uderia_bench.sim.trouble.faults import AGENT_KINDS, LOST, QUOTA, STALL, STUCK
 
@@ -22,6 +22,11 @@ ENGINES: dict[str, Engine] = {
     "tool_enabled": tool_enabled.play,
     "rag_focused": rag_focused.play,
     "genie": genie.play,
+}
+_FAULTS: dict[type[Exception], str] = {
+    BadPromptError: "bad_prompt",
+    BadProfileError: "bad_profile",
+    QuotaExceededError: "quota",
 }
 _ASSEMBLY_S = 0.014  # assembling the context window
 _CANCELLING_S = 0.015  # between the cancelled event and the cancelled status
@@ -47,8 +52,8 @@ async def execute(run: Run, named: Profile | None) -> None:
         run.fault("cancelled")
         await clock.sleep(_CANCELLING_S)
         task.set_status("cancelled", clock.stamp(), {"message": "Task cancelled by user."})
-    except (BadPromptError, QuotaExceededError) as error:
-        run.fault("bad_prompt" if isinstance(error, BadPromptError) else "quota")
+    except (BadPromptError, BadProfileError, QuotaExceededError) as error:
+        run.fault(_FAULTS[type(error)])
         run.emit("error", {"error": str(error)})
         task.set_status("error", clock.stamp(), {"error": str(error)})
     except Exception as error:
@@ -96,6 +101,10 @@ async def _execute(run: Run, named: Profile | None) -> orjson.Fragment | None:
         await asyncio.Event().wait()
     if QUOTA in run.hit.kinds:
         raise QuotaExceededError(OVER_THE_HOUR.format(CALLS_PER_HOUR))
+    if not profile.llm_found:
+        raise BadProfileError("LLM configuration for profile not found.")
+    if profile.profile_type not in ENGINES:
+        raise BadProfileError(f"Unknown profile type '{profile.profile_type}'.")
     if profile.profile_type != "genie":  # a coordinator has no context window, and only its children are metered
         run.state.meter.require()
         await _assemble(run)
@@ -104,14 +113,15 @@ async def _execute(run: Run, named: Profile | None) -> orjson.Fragment | None:
 
 async def _assemble(run: Run) -> None:
     """Assemble the context window, with retrieved knowledge if the profile has it switched on."""
-    profile = run.profile
-    if profile.tag in run.state.settings.knowledge and isinstance(run.prompt, str):
-        await run.state.loop.work(knowledge.SEARCH_S)
-        run.found = knowledge.search(run.prompt, knowledge.MOST_CHUNKS, round(1000 * knowledge.SEARCH_S))
+    profile, state = run.profile, run.state
+    config = profile.section("knowledgeConfig")
+    searched = knowledge.configured(state.collections, config)
+    if config.get("enabled") and searched and state.switches.rag_enabled and run.is_text:
+        await state.loop.work(knowledge.SEARCH_S)
+        run.found = knowledge.search(searched, config, run.prompt, duration_ms=round(1000 * knowledge.SEARCH_S))
     run.window = snapshots.window(
-        profile_type=profile.profile_type,
-        profile_id=profile.id,
-        provider=profile.llm.provider,
+        profile=profile,
+        window=run.book.window(profile),
         prompt=str(run.prompt),
         session_id=run.session.id,
         turn=run.turn,

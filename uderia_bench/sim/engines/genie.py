@@ -13,10 +13,11 @@ from typing import Any
 
 import orjson
 
-from uderia_bench.sim.agent import answers, knowledge, questions, scripts
-from uderia_bench.sim.agent.profiles import BY_ID, Profile
+from uderia_bench.sim.agent import answers, questions, scripts
+from uderia_bench.sim.agent.profiles import Profile
 from uderia_bench.sim.engines import naming, turns
 from uderia_bench.sim.engines.run import Completion, Run
+from uderia_bench.sim.memory import knowledge
 from uderia_bench.sim.tasks import SORTED
 
 _SET_UP_S = 0.05
@@ -33,7 +34,7 @@ async def play(run: Run) -> orjson.Fragment | None:
     run.require_text()
     script = scripts.knowledge_script(run.prompt, run.draw)
     run.slow_s = script.slow_s
-    if script.refused:
+    if script.refused or not _known(run):
         run.refuse(_REFUSED)
         return None
     return await _Turn(run, script).carry_out()
@@ -41,14 +42,29 @@ async def play(run: Run) -> orjson.Fragment | None:
 
 def _experts(run: Run) -> tuple[Profile, ...]:
     """Return the experts whose documents or data match the prompt."""
-    known = [BY_ID[profile_id] for profile_id in run.profile.document["genieConfig"]["slaveProfiles"]]
-    about_knowledge, about_data = knowledge.concerns(run.prompt), questions.understood(run.prompt)
+    known = _known(run)
+    about_knowledge = any(_has_documents(run, expert) for expert in known if expert.profile_type == "rag_focused")
+    about_data = questions.understood(run.prompt)
     chosen = [
         expert
         for expert in known
-        if (about_knowledge if expert.profile_type == "rag_focused" else about_data or not about_knowledge)
+        if (_has_documents(run, expert) if expert.profile_type == "rag_focused" else about_data or not about_knowledge)
     ]
-    return tuple(chosen)
+    return tuple(chosen or known[:1])
+
+
+def _known(run: Run) -> list[Profile]:
+    """Return the experts of the coordinator; deleted profiles are left out."""
+    named = run.profile.section("genieConfig").get("slaveProfiles")
+    found = [run.book.get(profile_id) for profile_id in named] if isinstance(named, list) else []
+    return [expert for expert in found if expert is not None and expert.profile_type != "genie"]
+
+
+def _has_documents(run: Run, expert: Profile) -> bool:
+    """Return whether the expert's documents match the prompt."""
+    config = expert.section("knowledgeConfig")
+    searched = knowledge.configured(run.state.collections, config)
+    return bool(knowledge.search(searched, config, run.prompt, duration_ms=0).chunks)
 
 
 class _Turn:
@@ -99,9 +115,9 @@ class _Turn:
     def _begin(self) -> None:
         run = self.run
         self.note("execution_start", {**run.base(), "has_context": run.turn > 1, "query": run.prompt})
-        known = [BY_ID[profile_id] for profile_id in run.profile.document["genieConfig"]["slaveProfiles"]]
         experts = [
-            {"id": expert.id, "name": expert.name, "profile_type": expert.profile_type, "tag": expert.tag} for expert in known
+            {"id": expert.id, "name": expert.name, "profile_type": expert.profile_type, "tag": expert.tag}
+            for expert in _known(run)
         ]
         begin = {
             "genie_session_id": run.session.id,

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from uderia_bench.sim.agent.draw import stream
-from uderia_bench.sim.agent.profiles import BY_ID, OPTIM, Profile
+from uderia_bench.sim.agent.profiles import OPTIM, Profile
 from uderia_bench.sim.engines.execution import execute
 from uderia_bench.sim.engines.run import Run
 from uderia_bench.sim.sessions import Parent, Session
@@ -47,17 +47,28 @@ async def open_session(state: State, user: str, profile: Profile, parent: Parent
 
 
 async def submit(
-    state: State, session: Session, prompt: Any, wanted: Any, *, arrived: float, form: Form = QUERY, within: str = ""
+    state: State,
+    session: Session,
+    prompt: Any,
+    wanted: Any,
+    *,
+    arrived: float,
+    form: Form = QUERY,
+    within: str = "",
+    skills: list[str] | None = None,
 ) -> Task | None:
     """Start the task of a query and return it, or None if a planted fault hides it from the client.
 
     The default profile serves a query with an unknown or missing profile id.
     """
-    named = BY_ID.get(wanted) if isinstance(wanted, str) else None
-    profile: Profile = named or state.default or OPTIM
+    book = state.book(session.user_uuid)
+    named = book.get(wanted)
+    profile: Profile = named or book.default or OPTIM
+    unwritten = len(state.writer.unwritten)
     await _check_tools(state)
     if named is not None or not wanted:
         state.switch(profile)
+    session.is_dual = profile.strategic is not None or profile.tactical is not None
     if not wanted:
         session.profile_id = profile.id
         named = profile
@@ -72,11 +83,13 @@ async def submit(
         model=profile.llm.label,
         prompt=prompt,
         submit_s=state.clock.seconds - arrived,
+        unwritten_cases=unwritten,
     )
     task = Task(
         task_id=ledger.task_id,
         user_uuid=session.user_uuid,
         session_id=session.id,
+        profile=profile,
         profile_id_override=wanted,
         ledger=ledger,
         now=state.clock.stamp(),
@@ -93,8 +106,10 @@ async def submit(
         hit=hit,
         arrived=arrived,
         consult=_consult,
+        skills=skills,
     )
     task.job = asyncio.create_task(execute(run, named))
+    await asyncio.sleep(0)  # a task that is cancelled before its first step would never end
     return None if SUBMIT_LOST in hit.kinds else task
 
 

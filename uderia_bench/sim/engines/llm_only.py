@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from uderia_bench.sim.agent import answers, scripts
+from uderia_bench.sim.agent import answers, scripts, tools
 from uderia_bench.sim.engines import direct, naming, turns
 from uderia_bench.sim.engines.conversation import ALL_TOOLS, Conversation
 from uderia_bench.sim.engines.run import Run
@@ -23,15 +23,17 @@ async def play(run: Run) -> orjson.Fragment:
     run.require_text()
     if not run.profile.has_agent:
         return await direct.play(run)
-    script = scripts.agent_script(run.prompt, run.draw)
+    script = scripts.limited_agent(scripts.agent_script(run.prompt, run.draw), run.profile.allows)
     run.slow_s = script.slow_s
     if run.found is not None:
-        run.notify("knowledge_retrieval_start", run.found.start(run.session.id, len(run.found.chunks)))
-        run.notify("knowledge_retrieval_complete", run.found.complete())
+        run.notify("knowledge_retrieval_start", run.found.start(run.session.id, len(run.found.chunks), by_id=True))
+        run.notify("knowledge_retrieval_complete", run.found.complete(by_id=True))
     await run.clock.sleep(_LOADING_S)
     await run.state.loop.work(_SET_UP_S)
-    talk = Conversation(run, script, _PROFILE_TYPE, more_input=0 if run.found is None else run.found.tokens)
-    talk.begin(ALL_TOOLS)
+    run.apply_skills()
+    known = 0 if run.found is None else run.found.tokens
+    talk = Conversation(run, script, _PROFILE_TYPE, more_input=run.system_tokens + known)
+    talk.begin(tuple(tool for tool in ALL_TOOLS if run.profile.allows(tool) or tool in tools.COMPONENT_TOOLS))
     text = await talk.converse()
     talk.complete()
     if run.turn == 1:
@@ -43,7 +45,7 @@ async def play(run: Run) -> orjson.Fragment:
 
 def _save(talk: Conversation, text: str) -> None:
     run = talk.run
-    known: dict[str, Any] = {} if run.found is None else run.found.complete()
+    known: dict[str, Any] = {} if run.found is None else run.found.complete(by_id=True)
     turn = turns.build(
         run,
         {

@@ -126,10 +126,17 @@ class PhasePen:
         seen = distillation.prompt_tokens(self.collected)
         run.indicate("llm", "busy")
         distillation.log(run, self.results())
-        completion = await run.ask_llm("tactical", more_input=seen)
-        run.called(run.llm, "tactical", run.profile.tag)
+        llm = run.profile.tactical or run.llm
+        completion = await run.ask_llm("tactical", more_input=seen, own=llm)
+        run.called(llm, "tactical", run.profile.tag)
         window = snapshots.planning(
-            "tactical", tools=10, hydration=1, history=seen + 600, session_id=run.session.id, turn=run.turn
+            "tactical",
+            run.book.window(run.profile),
+            tools=10,
+            hydration=1,
+            history=seen + 600,
+            session_id=run.session.id,
+            turn=run.turn,
         )
         run.emit(None, {"payload": window, "step": "Context Assembly (Tactical)", "type": "context_window_snapshot"})
         details = {

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from uderia_bench.sim.agent import knowledge
-from uderia_bench.sim.agent.cases import WARM_INPUT_TOKENS, Case
+import orjson
+
 from uderia_bench.sim.agent.draw import OUTPUT_PER_PHASE
 from uderia_bench.sim.agent.scripts import Path, PlannedPhase, PlanScript, PlanTrouble
 from uderia_bench.sim.engines import rewrites, snapshots
 from uderia_bench.sim.engines.run import DEPTH, Completion, Run
+from uderia_bench.sim.memory.cases import EXAMPLE_TOKENS, Case
+from uderia_bench.sim.tasks import SORTED
 
 _LOOKING_S = 0.03  # searching the case collections, with embeddings
 _TOOL_TOKENS = 794
@@ -32,13 +34,19 @@ class Plan:
         self.raw = [phase.entry(number) for number, phase in enumerate(own, start=1)]
 
 
-async def find_case(run: Run) -> Case | None:
-    """Search for a stored plan of the same prompt and announce it."""
+async def find_cases(run: Run) -> list[Case]:
+    """Search for stored plans of similar prompts and announce the first one."""
+    state = run.state
     await run.clock.sleep(_LOOKING_S)
-    case = run.state.cases.find(run.prompt) if run.state.settings.learning else None
-    if case is not None:
-        run.emit("rag_retrieval", case.event)
-    return case
+    if not state.settings.learning or not state.switches.rag_enabled:
+        return []
+    user = state.accounts.user(run.session.user_uuid)
+    most = min(state.switches.examples, len(EXAMPLE_TOKENS) - 1)
+    cases = state.collections.retrieve(user, run.prompt, run.profile.case_collections, most)
+    if cases:
+        run.emit("rag_retrieval", orjson.Fragment(orjson.dumps(cases[0].event(), option=SORTED)))
+    run.truth.cases = len(cases)
+    return cases
 
 
 def announce_knowledge(run: Run) -> list[dict[str, Any]]:
@@ -52,8 +60,9 @@ def announce_knowledge(run: Run) -> list[dict[str, Any]]:
     run.emit("knowledge_retrieval", found)
     stamps.append(run.clock.stamp())
     return [
-        {"collection_name": knowledge.COLLECTION, "document_count": found["document_count"], "timestamp": stamp}
+        {"collection_name": name, "document_count": found["document_count"], "timestamp": stamp}
         for stamp in stamps
+        for name in run.found.names
     ]
 
 
@@ -61,6 +70,7 @@ def assemble(run: Run) -> dict[str, Any]:
     """Assemble the planning prompt and return its snapshot."""
     window = snapshots.planning(
         "strategic",
+        run.book.window(run.profile),
         tools=_TOOL_TOKENS,
         hydration=None,
         history=7,
@@ -72,16 +82,24 @@ def assemble(run: Run) -> dict[str, Any]:
     return window
 
 
-async def make_plan(run: Run, script: PlanScript, *, warm: bool) -> Plan:
-    """Plan the turn. Raises ``PlanningError`` if no valid plan results."""
+async def make_plan(run: Run, script: PlanScript, cases: int) -> Plan:
+    """Plan the turn with a number of stored plans in the prompt.
+
+    Raises ``PlanningError`` if no valid plan results.
+    """
     refused = script.trouble in (PlanTrouble.NEVER_PARSES, PlanTrouble.CHAT)
     longer = OUTPUT_PER_PHASE * max(0, len(script.phases) - 2)
-    known = (WARM_INPUT_TOKENS if warm else 0) + (0 if run.found is None else run.found.tokens)
+    known = EXAMPLE_TOKENS[cases] + run.system_tokens + (0 if run.found is None else run.found.tokens)
+    llm = run.profile.strategic or run.llm
     run.indicate("llm", "busy")
     completion = await run.ask_llm(
-        "plan_refusal" if refused else "plan", more_input=known, more_output=0 if refused else longer
+        "plan_refusal" if refused else "plan",
+        more_input=known,
+        more_output=0 if refused else longer,
+        own=llm,
+        factor=run.draw.factors.plan_tokens_with_case if cases else 1.0,
     )
-    run.called(run.llm, "strategic", run.profile.tag)
+    run.called(llm, "strategic", run.profile.tag)
     run.indicate("llm", "idle")
     _announce(run, completion)
     if script.trouble is PlanTrouble.CHAT:

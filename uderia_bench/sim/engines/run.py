@@ -13,14 +13,15 @@ from typing import Any
 
 import orjson
 
-from uderia_bench.sim.agent import tools
+from uderia_bench.sim.agent import skills, tools
 from uderia_bench.sim.agent.answers import card
-from uderia_bench.sim.agent.draw import INPUT_PER_TURN, Draw
-from uderia_bench.sim.agent.knowledge import Found
+from uderia_bench.sim.agent.draw import INPUT_PER_TURN, TOKENS_PER_TOOL, Draw
 from uderia_bench.sim.agent.llms import Llm
 from uderia_bench.sim.agent.profiles import Profile
 from uderia_bench.sim.agent.scripts import ATTEMPTS, Use
 from uderia_bench.sim.capacity import LLM_CALL_S, TOOL_CALL_S
+from uderia_bench.sim.memory.knowledge import Found
+from uderia_bench.sim.profile_book import ProfileBook
 from uderia_bench.sim.sessions import Session
 from uderia_bench.sim.state import State, new_id
 from uderia_bench.sim.tasks import SORTED, Task
@@ -28,11 +29,16 @@ from uderia_bench.sim.trouble.faults import Hit
 
 DEPTH = {"execution_depth": 0}
 BYTES_PER_TOKEN = 4
+MAPPED_PROMPT_TOKENS = 31  # of another shipped prompt, as measured
 RESULT_TOKENS, TOKENS_PER_CELL = 60, 9
 
 
 class BadPromptError(Exception):
     """The prompt is not a string, so the engine fails."""
+
+
+class BadProfileError(Exception):
+    """The profile cannot run. The text is the server's error message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +75,7 @@ class Run:
         hit: Hit,
         arrived: float,
         consult: Consult,
+        skills: list[str] | None = None,
     ) -> None:
         self.state = state
         self.clock = state.clock
@@ -86,6 +93,8 @@ class Run:
         self.slow_s = 0.0  # added to every LLM call because the prompt asks for it
         self.hit = hit
         self.consult = consult
+        self.skills = skills or []  # ids of the skills that the query asks for
+        self.skills_applied: list[dict[str, Any]] = []
         self.window: dict[str, Any] = {}  # snapshot of the context window at the start of the turn
         self.found: Found | None = None  # retrieved knowledge
         self.system_events: list[dict[str, Any]] = []
@@ -97,9 +106,37 @@ class Run:
         """The LLM of the profile."""
         return self.profile.llm
 
+    @property
+    def book(self) -> ProfileBook:
+        """The profiles of the user."""
+        return self.state.book(self.session.user_uuid)
+
+    @property
+    def system_tokens(self) -> int:
+        """Tokens that tools, skills and mapped prompts add to a prompt, relative to a shipped profile."""
+        tool_tokens = TOKENS_PER_TOOL * (self.profile.tool_count - len(tools.DATA_TOOLS))
+        mapped = self.state.switches.mappings.get((self.profile.id, "master_system_prompts", self.llm.provider))
+        skill_tokens: int = sum(skill["estimated_tokens"] for skill in self.skills_applied)
+        return tool_tokens + skill_tokens + (MAPPED_PROMPT_TOKENS if mapped is not None else 0)
+
+    def apply_skills(self) -> None:
+        """Announce the active skills of the profile and those of the query that it enables."""
+        known = skills.enabled(self.profile, self.state.switches.skills)
+        wanted = [*self.profile.active_skills, *self.skills]
+        self.skills_applied = [known[name] for name in dict.fromkeys(wanted) if name in known]
+        if self.skills_applied:
+            total = sum(skill["estimated_tokens"] for skill in self.skills_applied)
+            self.notify("skills_applied", {"skills": self.skills_applied, "total_estimated_tokens": total})
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the prompt is a string; a client may send anything."""
+        prompt: object = self.prompt
+        return isinstance(prompt, str)
+
     def require_text(self) -> None:
         """Raise ``BadPromptError`` for a prompt that is not a string."""
-        if not isinstance(self.prompt, str):
+        if not self.is_text:
             raise BadPromptError(f"'{type(self.prompt).__name__}' object is not subscriptable")
 
     # --- events and trace
@@ -207,11 +244,12 @@ class Run:
             "turn_id": self.turn,
             **own,
         }
+        result = {name: value for name, value in result.items() if name != "source" or value is not None}
         fragment = orjson.Fragment(orjson.dumps(result, option=SORTED))
         if counts:
             self.answered(text)
         self.emit("final_answer", fragment)
-        self.session.reply(html, text, self.turn)
+        self.session.reply(html, text, self.turn, tagged=self.profile.profile_type != "rag_focused")
         return fragment
 
     def answered(self, text: str) -> None:
@@ -265,17 +303,27 @@ class Run:
         self.token_update(completion)
 
     async def ask_llm(
-        self, kind: str, *, llm: Llm | None = None, more_input: int = 0, more_output: int = 0, call_id: str | None = None
+        self,
+        kind: str,
+        *,
+        llm: Llm | None = None,
+        more_input: int = 0,
+        more_output: int = 0,
+        call_id: str | None = None,
+        own: Llm | None = None,
+        factor: float = 1.0,
     ) -> Completion:
         """Make one LLM call of the turn.
 
         ``llm`` is another LLM than the profile's where overlapping arms mixed them up. Speed and
         price are then those of ``llm``. The tokens are still drawn for the profile's LLM, so that
-        they do not depend on other trials.
+        they do not depend on other trials. ``own`` is the LLM of a dual-model profile for this
+        call. ``factor`` multiplies the tokens.
         """
         more_input += INPUT_PER_TURN * (self.turn - 1) + len(self.prompt) // BYTES_PER_TOKEN
-        into, out = self.draw.tokens(kind, self.llm, more_input=more_input, more_output=more_output)
-        completion = await self._complete(llm or self.llm, into, out, call_id or new_id())
+        into, out = self.draw.tokens(kind, own or self.llm, more_input=more_input, more_output=more_output)
+        into, out = round(into * factor), max(1, round(out * factor))
+        completion = await self._complete(llm or own or self.llm, into, out, call_id or new_id())
         self.input_tokens += into
         self.output_tokens += out
         self.truth.llm_calls += 1

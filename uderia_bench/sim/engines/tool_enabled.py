@@ -8,14 +8,16 @@ from typing import Any
 import orjson
 
 from uderia_bench.sim.agent import answers, scripts, tools
-from uderia_bench.sim.agent.cases import Case, tool_of
-from uderia_bench.sim.agent.profiles import CASES_COLLECTION, MCP_SERVER_ID
+from uderia_bench.sim.agent.draw import stream
+from uderia_bench.sim.agent.profiles import MCP_SERVER_ID
 from uderia_bench.sim.agent.scripts import CONTEXT_TOOL
 from uderia_bench.sim.engines import naming, phases, turns
 from uderia_bench.sim.engines.phase_pen import PhasePen
-from uderia_bench.sim.engines.planner import Plan, PlanningError, announce_knowledge, assemble, find_case, make_plan
+from uderia_bench.sim.engines.planner import Plan, PlanningError, announce_knowledge, assemble, find_cases, make_plan
 from uderia_bench.sim.engines.run import DEPTH, Run
+from uderia_bench.sim.memory.cases import Case, tool_of
 from uderia_bench.sim.tasks import SORTED
+from uderia_bench.sim.trouble.faults import NO_WRITE_BACK
 
 _SET_UP_S = 0.07  # the MCP client of the profile override
 _STOPPED = "The process was stopped by the user."
@@ -30,7 +32,7 @@ class _Turn:
         self.strategic_window: dict[str, Any] | None = None
         self.plan: Plan | None = None
         self.pen: PhasePen | None = None
-        self.case: Case | None = None
+        self.cases: list[Case] = []
         self.knowledge_accessed: list[dict[str, Any]] = []
         self.started = run.clock.seconds
 
@@ -43,6 +45,7 @@ class _Turn:
         run.served()
         run.notify("session_model_update", {**session.models(), "dual_model_info": None})
         run.notify("execution_start", {**self.run.base(), "has_context": True, "is_replay": False, "query": run.prompt})
+        run.apply_skills()
 
     def milliseconds(self) -> int:
         """Return the duration of the turn so far."""
@@ -74,14 +77,14 @@ class _Turn:
         return turns.build(
             run,
             {
-                "case_id": None if self.case is None else self.case.case_id,
+                "case_id": self.cases[0].id if self.cases else None,
                 "context_window_snapshot_event": run.window,
                 "execution_trace": run.trace,
                 "knowledge_accessed": self.knowledge_accessed,
                 "knowledge_retrieval_event": None if run.found is None else run.found.planned(),
                 "mcp_server_id": MCP_SERVER_ID,
                 "original_plan": None if plan is None else plan.entries,
-                "rag_source_collection_id": None if self.case is None else CASES_COLLECTION,
+                "rag_source_collection_id": self.cases[0].metadata["collection_id"] if self.cases else None,
                 "raw_llm_plan": None if plan is None else plan.raw,
                 "strategic_context_snapshot_event": self.strategic_window,
                 "task_id": run.task.id,
@@ -115,12 +118,13 @@ async def _play(turn: _Turn) -> orjson.Fragment:
     turn.started = run.clock.seconds
     turn.begin()
     run.require_text()
-    script = scripts.plan_script(run.prompt, run.draw)
+    script = scripts.limited_plan(scripts.plan_script(run.prompt, run.draw), run.profile.allows)
     run.slow_s = script.slow_s
     turn.knowledge_accessed = announce_knowledge(run)
-    turn.case = await find_case(run)
+    turn.cases = await find_cases(run)
+    run.session.used_collections.update(case.metadata["collection_id"] for case in turn.cases[:1])
     turn.strategic_window = assemble(run)
-    turn.plan = await make_plan(run, script, warm=turn.case is not None)
+    turn.plan = await make_plan(run, script, len(turn.cases))
     turn.pen = PhasePen(run, turn.plan, script)
     await phases.carry_out(turn.pen)
     result, html = _result(run, turn.pen)
@@ -166,14 +170,23 @@ def _save(turn: _Turn, text: str) -> None:
         system_events=run.system_events,
         tool_enabled_events=turn.events(complete=True),
     )
-    failed = any(isinstance(e["result"], dict) and e["result"].get("status") == "error" for e in run.trace)
-    from_context = any(tool_of(e) == CONTEXT_TOOL for e in run.trace)
-    if run.state.settings.learning and not failed and not from_context and turn.plan is not None:
-        orchestrated = any(tool_of(e) == "TDA_SystemOrchestration" for e in run.trace)
-        case = run.state.cases.keep(saved, turn.plan.entries, orchestrated=orchestrated)
-        run.session.rag_cases.append(case)
-        saved["case_id"] = case["case_id"]
-    turns.save(run, saved)
+    position = turns.save(run, saved)
+    if turn.plan is None or not _is_stored(run):
+        return
+    state, session = run.state, run.session
+    target = state.collections.target(state.accounts.user(session.user_uuid), turn.cases[0] if turn.cases else None)
+    if target is not None:
+        low, high = state.settings.write_delay_s
+        drawn = stream(state.settings.seed, "write", run.profile.id, run.prompt).random()
+        state.writer.write(target, session, position, saved, turn.plan.entries, low + (high - low) * drawn)
+
+
+def _is_stored(run: Run) -> bool:
+    """Return whether the plan of a successful turn is stored."""
+    failed = any(isinstance(entry["result"], dict) and entry["result"].get("status") == "error" for entry in run.trace)
+    from_context = any(tool_of(entry) == CONTEXT_TOOL for entry in run.trace)
+    learning = run.state.settings.learning and run.state.switches.rag_enabled and NO_WRITE_BACK not in run.hit.kinds
+    return learning and not failed and not from_context
 
 
 def _fail(turn: _Turn, details: str) -> None:

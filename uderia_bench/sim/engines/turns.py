@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from uderia_bench.sim.engines.run import Run
+from uderia_bench.sim.state import new_id
 
 
 def build(run: Run, own: dict[str, Any]) -> dict[str, Any]:
@@ -22,7 +23,7 @@ def build(run: Run, own: dict[str, Any]) -> dict[str, Any]:
         "session_id": session.id,
         "session_input_tokens": session.input_tokens,
         "session_output_tokens": session.output_tokens,
-        "skills_applied": [],
+        "skills_applied": run.skills_applied,
         "timestamp": run.clock.stamp(),
         "turn": run.turn,
         "turn_cost": cost,
@@ -33,18 +34,18 @@ def build(run: Run, own: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def save(run: Run, turn: dict[str, Any], *, without: Collection[str] = ()) -> None:
-    """Save a turn and its consumption row. ``without`` names fields to leave out."""
+def save(run: Run, turn: dict[str, Any], *, without: Collection[str] = ()) -> int:
+    """Save a turn and its consumption row; return its position. ``without`` names fields to leave out."""
     kept = {name: value for name, value in turn.items() if name not in without}
-    run.session.save_turn(kept, run.clock.local_stamp())
     run.state.turns.append(_consumption(run, turn))
+    return run.session.save_turn(kept, run.clock.local_stamp())
 
 
 def _consumption(run: Run, turn: dict[str, Any]) -> dict[str, Any]:
     return {
         "cost_usd": turn["turn_cost"],
         "created_at": turn["timestamp"],
-        "id": len(run.state.turns) + 1,
+        "id": new_id(),
         "input_tokens": turn["turn_input_tokens"],
         "model": turn["model"],
         "output_tokens": turn["turn_output_tokens"],

@@ -36,14 +36,15 @@ SUBMIT_ERROR = "submit_error"  # a server error answers the query, and no task r
 SUBMIT_LOST = "submit_lost"  # a server error answers the query, and its task runs
 POLL_ERROR = "poll_error"  # a server error answers a read of the task; the rate is per read
 STUCK = "stuck"  # a cancelled task stays ``cancelling``
+NO_WRITE_BACK = "no_write_back"  # the plan of the turn is never stored
 QUOTA = "quota"  # the task ends with the error of the hourly limit
 # Faults of the network and of the whole server, drawn for each request (wire_faults.py).
 WIRE_KINDS = (
     *("http_429", "http_429_header", "http_429_body", "http_500", "http_502", "http_503", "html", "missing"),
-    *("reset", "reset_after", "cut_off", "stalled_body", "malformed", "huge", "token_expiry", "restart", "away"),
+    *("reset", "reset_after", "cut_off", "stalled_body", "malformed", "huge", "token_expiry", "restart", "toggle", "away"),
 )
 CALLS = ("login", "session", "query", "task", "cancel", "details")
-KINDS = (*AGENT_KINDS, SLOW, STALL, LOST, SUBMIT_ERROR, SUBMIT_LOST, POLL_ERROR, STUCK, QUOTA, *WIRE_KINDS)
+KINDS = (*AGENT_KINDS, SLOW, STALL, LOST, SUBMIT_ERROR, SUBMIT_LOST, POLL_ERROR, STUCK, NO_WRITE_BACK, QUOTA, *WIRE_KINDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,7 @@ _FAULT: Mapping[str, type | tuple[type, ...]] = {
 _EFFECT: Mapping[str, type | tuple[type, ...]] = {
     "factor": _NUMBER,
     "on": str,
+    "when": dict,
     "profile": str,
     "provider": str,
     "from": _NUMBER,
@@ -48,6 +49,7 @@ _SERVER: Mapping[str, type | tuple[type, ...]] = {
     "cold_start": bool,
     "chance": bool,
     "learning": bool,
+    "write_delay_s": list,
     "login_limit": int,
     "knowledge": list,
     "unpriced": list,
@@ -69,7 +71,7 @@ def load(path: Path, **options: Any) -> Settings:
     if "quotas" in server:
         where = f"{path}: server.quotas"
         server["quotas"] = _made(Quotas, _checked(server["quotas"], _QUOTAS, where), where)
-    server |= {name: tuple(server[name]) for name in ("knowledge", "unpriced") if name in server}
+    server |= {name: tuple(server[name]) for name in ("knowledge", "unpriced", "write_delay_s") if name in server}
     effects = document.get("effects", [])
     settings = {
         **server,

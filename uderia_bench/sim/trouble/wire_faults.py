@@ -82,6 +82,9 @@ class WireFaults:
         elif fault.kind == "token_expiry":
             self._state.accounts.expire()
             await self._app(scope, receive, send)
+        elif fault.kind == "toggle":
+            self._state.toggle_default_collection()
+            await self._app(scope, receive, send)
         elif fault.kind == "restart":
             self._state.restart()
             await self._app(scope, receive, send)

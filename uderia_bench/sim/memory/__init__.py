@@ -1,0 +1,1 @@
+"""Memory of the embedded server: case collections and knowledge repositories."""
