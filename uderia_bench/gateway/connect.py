@@ -10,6 +10,7 @@ import httpx
 
 from uderia_bench.errors import NotSignedIn
 from uderia_bench.gateway.credentials import Credentials
+from uderia_bench.gateway.masking import Secrets
 from uderia_bench.gateway.signin import SignIn
 from uderia_bench.gateway.trust import is_loopback
 from uderia_bench.gateway.uderia import Uderia
@@ -34,9 +35,10 @@ async def connect(
     parts = urlsplit(base_url)
     if parts.scheme == "http" and not allow_plain_http and not is_loopback(parts.hostname or ""):
         raise NotSignedIn(f"{base_url}: not signing in over plain http to another machine; use https, or --allow-plain-http")
+    secrets = Secrets()
     async with (
-        Wire(base_url, transport or fast_transport()) as wire,
-        Wire(base_url, transport or fast_transport(buffer=STREAM_BUFFER)) as stream,
+        Wire(base_url, transport or fast_transport(), secrets) as wire,
+        Wire(base_url, transport or fast_transport(buffer=STREAM_BUFFER), secrets) as stream,
     ):
         uderia = Uderia(wire, SignIn(wire, credentials), stream)
         await uderia.sign_in()

@@ -84,11 +84,15 @@ class SignIn:
         who, password = self._credentials.username, self._credentials.password
         assert password is not None, "credentials are a token or a username with a password"
         body = {"username": who, "password": password.reveal()}
-        reply = await self._wire.exchange("POST", "/api/v1/auth/login", body=body)
-        _require_presence(reply)
+        if who != password.reveal():  # or the user's name would be masked
+            self._wire.hide(password.reveal())
+        reply = await self._wire.exchange_unmasked("POST", "/api/v1/auth/login", body=body)
         data = reply.json()
         if reply.status == httpx.codes.OK and isinstance(data, dict) and isinstance(data.get("token"), str):
+            self._wire.hide(data["token"])
             return str(data["token"])
+        reply = self._wire.masked(reply)
+        _require_presence(reply)
         if reply.status == httpx.codes.TOO_MANY_REQUESTS:
             raise refuse(reply, f"sign-in at {self._wire.base_url}")
         said = server_words(reply) or f"HTTP {reply.status}"

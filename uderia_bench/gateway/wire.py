@@ -11,9 +11,10 @@ from loopback (20 µs) and much less than reading it from a network. The server 
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -23,9 +24,12 @@ from typing import Any, Self
 import anyio
 import httpx
 import orjson
+import zstandard
 
 from uderia_bench import json_text
 from uderia_bench.errors import Gone, NoAnswer, Refused, Throttled
+from uderia_bench.gateway import unpacking
+from uderia_bench.gateway.masking import Secrets
 
 CONNECT_TIMEOUT_S = 10.0  # a loopback or LAN server answers in milliseconds; longer is an outage
 # session and query handlers run a 10 s MCP health check and may classify tools first
@@ -52,7 +56,7 @@ NEVER_ARRIVED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, ht
 class Reply:
     """An answer of the server. ``sent_s`` and ``read_s`` are times of anyio's clock around the exchange.
 
-    ``retry_after`` is the unchanged header of that name.
+    ``retry_after`` and ``location`` are headers. Secrets that were sent to the server are masked in all of it.
     """
 
     status: int
@@ -60,6 +64,7 @@ class Reply:
     sent_s: float
     read_s: float
     retry_after: str | None = None
+    location: str | None = None
 
     def json(self) -> Any:
         """Decode the body; None if it is not JSON (the server sends HTML error pages)."""
@@ -79,9 +84,10 @@ def fast_transport(*, buffer: int = 2**16) -> httpx.AsyncBaseTransport:
 class Wire:
     """HTTP to one server. The transport is a parameter, so tests pass a function instead of patching."""
 
-    def __init__(self, base_url: str, transport: httpx.AsyncBaseTransport) -> None:
+    def __init__(self, base_url: str, transport: httpx.AsyncBaseTransport, secrets: Secrets | None = None) -> None:
         self.base_url = base_url.rstrip("/")
         self._transport = transport
+        self._secrets = secrets or Secrets()
         # Parsing an address takes an eighth of a request, and a task is polled many times.
         self._address = lru_cache(ADDRESSES_KEPT)(lambda path: httpx.URL(self.base_url + path))
         self._headers = lru_cache(HEADERS_KEPT)(_headers)
@@ -97,12 +103,33 @@ class Wire:
         """Close every connection."""
         await self._transport.__aexit__(kind, error, trace)
 
+    def hide(self, secret: str) -> None:
+        """Mask a secret in every later answer. Tokens that ``exchange`` sends are masked without this."""
+        self._secrets.add(secret)
+
+    def masked(self, reply: Reply) -> Reply:
+        """Return a reply without the secrets."""
+        return replace(
+            reply,
+            body=self._secrets.mask(reply.body, error=reply.status >= httpx.codes.MULTIPLE_CHOICES),
+            location=None if reply.location is None else self._secrets.mask_text(reply.location),
+        )
+
     async def exchange(self, method: str, path: str, *, token: str | None = None, body: Any = None) -> Reply:
-        """Send one request and read its whole answer, whatever the status.
+        """Send one request and read its whole answer, whatever the status, without the secrets in it.
+
+        Raises as ``exchange_unmasked``.
+        """
+        return self.masked(await self.exchange_unmasked(method, path, token=token, body=body))
+
+    async def exchange_unmasked(self, method: str, path: str, *, token: str | None = None, body: Any = None) -> Reply:
+        """Send one request and read its whole answer as it is. Only a sign-in may read that.
 
         Raises ``NoAnswer`` when no complete answer arrives in time. Its ``arrived`` is whether the request may
         have reached the server. Raises ``Refused`` for an answer that is too large.
         """
+        if token is not None:
+            self._secrets.add(token)
         request = self._request(method, path, token, body)
         sent_s = anyio.current_time()
         try:
@@ -118,9 +145,11 @@ class Wire:
                     sent_s=sent_s,
                     read_s=anyio.current_time(),
                     retry_after=response.headers.get("Retry-After"),
+                    location=response.headers.get("Location"),
                 )
         except (httpx.HTTPError, OSError) as error:
-            text = f"{method} {self.base_url}{path}: {type(error).__name__} {error}".strip()
+            said = self._secrets.mask_text(str(error))
+            text = f"{method} {self.base_url}{path}: {type(error).__name__} {said}".strip()
             raise NoAnswer(text, arrived=not isinstance(error, NEVER_ARRIVED)) from error
         raise NoAnswer(f"{method} {self.base_url}{path}: no whole answer within {WHOLE_ANSWER_S:g} s", arrived=True)
 
@@ -143,7 +172,8 @@ class Wire:
             finally:
                 await response.aclose()
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise NoAnswer(f"notifications: {type(error).__name__} {error}".strip(), arrived=True) from error
+            said = self._secrets.mask_text(str(error))
+            raise NoAnswer(f"notifications: {type(error).__name__} {said}".strip(), arrived=True) from error
 
     def _request(self, method: str, path: str, token: str | None, body: Any) -> httpx.Request:
         try:
@@ -167,17 +197,25 @@ def _headers(token: str | None, *, sends: bool) -> httpx.Headers:
 
 
 async def _body(response: httpx.Response, url: httpx.URL) -> bytes:
-    """Read an answer up to ``LARGEST_BODY``, so that neither a long nor a well-compressed one fills memory."""
-    parts: list[bytes] = []
-    size = 0
+    """Read and unpack an answer within ``LARGEST_BODY`` and ``unpacking.MOST_VALUES``, so that none fills memory."""
     assert isinstance(response.stream, httpx.AsyncByteStream), "an asynchronous transport answers with one"
-    packed = "Content-Encoding" in response.headers  # or httpx's layers around its decoder are left out
-    async for part in response.aiter_bytes() if packed else response.stream:
-        size += len(part)
-        if size > LARGEST_BODY:
-            raise Refused(f"{url}: an answer larger than {LARGEST_BODY // 2**20} MB is not read", status=response.status_code)
-        parts.append(part)
-    return b"".join(parts)
+    body = unpacking.Body(LARGEST_BODY)
+    try:
+        into = unpacking.unpacked_by(response.headers.get("Content-Encoding", ""), body)
+        async for part in response.stream:
+            into.write(part)
+        whole = body.whole()
+    except unpacking.TooLarge:
+        too_large = f"{url}: an answer larger than {LARGEST_BODY // 2**20} MB is not read"
+        raise Refused(too_large, status=response.status_code) from None
+    except (zlib.error, zstandard.ZstdError) as error:
+        raise httpx.DecodingError(f"the answer cannot be unpacked: {error}") from error
+    except ValueError as error:
+        raise Refused(f"{url}: an answer {error}", status=response.status_code) from error
+    if unpacking.too_many_values(whole):
+        many = f"{url}: an answer with more than {unpacking.MOST_VALUES:,} JSON values is not read"
+        raise Refused(many, status=response.status_code)
+    return whole
 
 
 def refuse(reply: Reply, what: str) -> Refused:
