@@ -41,6 +41,7 @@ class Body:
         """Keep bytes; raises ``TooLarge``."""
         self._size += len(data)
         if self._size > self._limit:
+            self._parts.clear()  # the error's traceback may be kept, and with it this object
             raise TooLarge
         self._parts.append(data)
         return len(data)
