@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from uderia_bench.reading.metrics.metric import CALL_COUNT, PURPOSE, Across, Assumption, Direction, Metric
 from uderia_bench.trace import CallClass, Trace
+
+_calls = partial(
+    Metric,
+    family="calls",
+    unit="1",
+    kind=int,
+    direction=Direction.LOWER,
+    assumption=Assumption.AMOUNT,
+    across=Across.SHOWN,
+    across_reason=CALL_COUNT,
+)
 
 
 def llm_calls(trace: Trace) -> int | None:
@@ -17,32 +30,14 @@ def _of_class(call_class: CallClass) -> Metric:
             return None
         return sum(1 for call in trace.llm_calls if call.call_class is call_class)
 
-    return Metric(
-        name=f"{call_class.value}_calls",
-        family="calls",
-        doc=f"LLM calls for {PURPOSE[call_class]}.",
-        unit="1",
-        kind=int,
-        direction=Direction.LOWER,
-        assumption=Assumption.AMOUNT,
-        read=read,
-        across=Across.SHOWN,
-        across_reason=CALL_COUNT,
-    )
+    return _calls(name=f"{call_class.value}_calls", doc=f"LLM calls for {PURPOSE[call_class]}.", read=read)
 
 
 METRICS: tuple[Metric, ...] = (
-    Metric(
+    _calls(
         name="llm_calls",
-        family="calls",
         doc="LLM calls that the server logs, session naming excluded. It does not log a parse retry.",
-        unit="1",
-        kind=int,
-        direction=Direction.LOWER,
-        assumption=Assumption.AMOUNT,
         read=llm_calls,
-        across=Across.SHOWN,
-        across_reason=CALL_COUNT,
     ),
     *(_of_class(call_class) for call_class in CallClass),
 )

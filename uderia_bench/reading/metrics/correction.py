@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from uderia_bench.reading.metrics.metric import Across, Assumption, Direction, Metric
 from uderia_bench.reading.metrics.planning import executed
 from uderia_bench.reading.metrics.tokens import class_tokens, total_tokens
 from uderia_bench.trace import CallClass, Trace
 
-_FAMILY = "correction"
 _ARCHITECTURE = "only a planner logs its corrections; an agent makes them inside its steps"
+
+_correction = partial(
+    Metric,
+    family="correction",
+    unit="1",
+    kind=int,
+    direction=Direction.LOWER,
+    assumption=Assumption.AMOUNT,
+    across=Across.SHOWN,
+    across_reason=_ARCHITECTURE,
+)
 
 
 def correction_rate(trace: Trace) -> float | None:
@@ -27,52 +39,27 @@ def correction_token_ratio(trace: Trace) -> float | None:
 
 
 METRICS: tuple[Metric, ...] = (
-    Metric(
+    _correction(
         name="corrections",
-        family=_FAMILY,
         doc="Attempts to correct a failed tool call with an LLM.",
-        unit="1",
-        kind=int,
-        direction=Direction.LOWER,
-        assumption=Assumption.AMOUNT,
         read=lambda trace: trace.corrections if trace.profile_type is not None else None,
-        across=Across.SHOWN,
-        across_reason=_ARCHITECTURE,
     ),
-    Metric(
+    _correction(
         name="correction_rate",
-        family=_FAMILY,
         doc="Self-corrections / phases executed; None for profile types without phases.",
-        unit="1",
         kind=float,
-        direction=Direction.LOWER,
-        assumption=Assumption.AMOUNT,
         read=correction_rate,
-        across=Across.SHOWN,
-        across_reason=_ARCHITECTURE,
     ),
-    Metric(
+    _correction(
         name="correction_token_ratio",
-        family=_FAMILY,
         doc="Tokens of self-correction and recovery / total tokens; None for profile types without a plan.",
-        unit="1",
         kind=float,
-        direction=Direction.LOWER,
         assumption=Assumption.RATE,
         read=correction_token_ratio,
-        across=Across.SHOWN,
-        across_reason=_ARCHITECTURE,
     ),
-    Metric(
+    _correction(
         name="format_repairs",
-        family=_FAMILY,
         doc="LLM replies whose format the server repaired or asked for again.",
-        unit="1",
-        kind=int,
-        direction=Direction.LOWER,
-        assumption=Assumption.AMOUNT,
         read=lambda trace: trace.format_repairs if trace.profile_type is not None else None,
-        across=Across.SHOWN,
-        across_reason=_ARCHITECTURE,
     ),
 )

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from uderia_bench.reading.metrics.metric import Assumption, Direction, Metric
 
+_usd = partial(Metric, family="cost", unit="usd", kind=float, direction=Direction.LOWER, assumption=Assumption.POSITIVE)
+
 METRICS: tuple[Metric, ...] = (
-    Metric(
+    _usd(
         name="cost_usd",
-        family="cost",
         doc="The turn's cost as the server reports it, session naming excluded. With two models, the sum of the calls' costs.",
-        unit="usd",
-        kind=float,
-        direction=Direction.LOWER,
-        assumption=Assumption.POSITIVE,
         read=lambda trace: trace.tokens.cost_usd,
         judged_unless="price_fallback",
     ),
@@ -27,14 +26,9 @@ METRICS: tuple[Metric, ...] = (
         read=lambda trace: trace.price_fallback,
         needs_answer=False,
     ),
-    Metric(
+    _usd(
         name="list_cost_usd",
-        family="cost",
         doc="Cost of the turn's LLM calls at the experiment's prices, a public price list or the server's list, in that order.",
-        unit="usd",
-        kind=float,
-        direction=Direction.LOWER,
-        assumption=Assumption.POSITIVE,
         read=lambda trace: trace.list_cost_usd,
     ),
 )

@@ -8,10 +8,12 @@ only by the client's own work: spacing, creating a session, a pause.
 
 from __future__ import annotations
 
+from functools import partial
+
 from uderia_bench.reading.metrics.metric import PHASES, Across, Assumption, Direction, Metric
 from uderia_bench.trace import Phase, Trace
 
-_FAMILY = "time"
+_seconds = partial(Metric, family="time", unit="s", kind=float, direction=Direction.LOWER, assumption=Assumption.POSITIVE)
 
 
 def latency_s(trace: Trace) -> float | None:
@@ -67,111 +69,60 @@ def phase_s_max(trace: Trace) -> float | None:
 
 
 METRICS: tuple[Metric, ...] = (
-    Metric(
+    _seconds(
         name="latency_s",
-        family=_FAMILY,
         doc="Service time: from sending the query to the answer, from server timestamps, session naming excluded.",
-        unit="s",
-        kind=float,
-        direction=Direction.LOWER,
-        assumption=Assumption.POSITIVE,
         read=latency_s,
     ),
-    Metric(
+    _seconds(
         name="response_s",
-        family=_FAMILY,
         doc="Response time: from when the query was due to the answer. The sum of queue_s and latency_s.",
-        unit="s",
-        kind=float,
-        direction=Direction.LOWER,
-        assumption=Assumption.POSITIVE,
         read=response_s,
     ),
-    Metric(
+    _seconds(
         name="answer_wall_s",
-        family=_FAMILY,
         doc="Time from sending the query to the answer as a user sees it: latency_s with session naming included.",
-        unit="s",
-        kind=float,
-        direction=Direction.LOWER,
-        assumption=Assumption.POSITIVE,
         read=answer_wall_s,
     ),
-    Metric(
-        name="task_s",
-        family=_FAMILY,
-        doc="Time from sending the query to the task's terminal status.",
-        unit="s",
-        kind=float,
-        direction=Direction.LOWER,
-        assumption=Assumption.POSITIVE,
-        read=task_s,
-    ),
-    Metric(
+    _seconds(name="task_s", doc="Time from sending the query to the task's terminal status.", read=task_s),
+    _seconds(
         name="submit_s",
-        family=_FAMILY,
         doc="Round trip of the query's POST request. The server switches the profile before it answers.",
-        unit="s",
-        kind=float,
-        direction=Direction.LOWER,
-        assumption=Assumption.POSITIVE,
         read=lambda trace: trace.timing.submit_s,
     ),
-    Metric(
+    _seconds(
         name="queue_s",
-        family=_FAMILY,
         doc="Time a due query waited in the client (schedule, spacing, session). Part of response_s, not of latency_s.",
-        unit="s",
-        kind=float,
         direction=Direction.NEUTRAL,
         assumption=Assumption.AMOUNT,
         read=lambda trace: trace.timing.queue_s,
         needs_answer=False,
     ),
-    Metric(
+    _seconds(
         name="naming_s",
-        family=_FAMILY,
         doc="Duration of session naming, before or after the answer; None where the session was not named.",
-        unit="s",
-        kind=float,
         direction=Direction.NEUTRAL,
-        assumption=Assumption.POSITIVE,
         read=lambda trace: trace.timing.naming_s,
         across=Across.SHOWN,
         across_reason="some profile types name the session before the answer and others after it",
     ),
-    Metric(
+    _seconds(
         name="agent_s",
-        family=_FAMILY,
         doc="Duration that the server reports for the turn, naming excluded. Not comparable between profile types.",
-        unit="s",
-        kind=float,
-        direction=Direction.LOWER,
-        assumption=Assumption.POSITIVE,
         read=lambda trace: trace.timing.agent_s,
         across=Across.SHOWN,
         across_reason="the duration that the server reports covers different steps in each profile type",
     ),
-    Metric(
+    _seconds(
         name="phase_s_mean",
-        family=_FAMILY,
         doc="Mean duration of an executed phase; None for profile types without phases.",
-        unit="s",
-        kind=float,
-        direction=Direction.LOWER,
-        assumption=Assumption.POSITIVE,
         read=phase_s_mean,
         across=Across.SHOWN,
         across_reason=PHASES,
     ),
-    Metric(
+    _seconds(
         name="phase_s_max",
-        family=_FAMILY,
         doc="Duration of the slowest phase; None for profile types without phases.",
-        unit="s",
-        kind=float,
-        direction=Direction.LOWER,
-        assumption=Assumption.POSITIVE,
         read=phase_s_max,
         across=Across.SHOWN,
         across_reason=PHASES,

@@ -2,57 +2,44 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from uderia_bench.reading.metrics.metric import PHASES, Across, Assumption, Direction, Metric
 
-_FAMILY = "learning"
+_planner = partial(
+    Metric,
+    family="learning",
+    unit="1",
+    kind=int,
+    direction=Direction.NEUTRAL,
+    assumption=Assumption.AMOUNT,
+    across=Across.SHOWN,
+    across_reason=PHASES,
+)
 
 METRICS: tuple[Metric, ...] = (
-    Metric(
+    _planner(
         name="rag_used",
-        family=_FAMILY,
         doc="The planner retrieved a stored case of an earlier run before planning: the trial was warm.",
-        unit="1",
         kind=bool,
-        direction=Direction.NEUTRAL,
         assumption=Assumption.RATE,
         read=lambda trace: trace.rag_used,
-        across=Across.SHOWN,
-        across_reason=PHASES,
     ),
-    Metric(
+    _planner(
         name="hydrated",
-        family=_FAMILY,
         doc="The plan used results of an earlier turn instead of fetching them again.",
-        unit="1",
         kind=bool,
-        direction=Direction.NEUTRAL,
         assumption=Assumption.RATE,
         read=lambda trace: trace.hydrated,
-        across=Across.SHOWN,
-        across_reason=PHASES,
     ),
-    Metric(
+    _planner(
         name="distillations",
-        family=_FAMILY,
         doc="Number of times the server summarised results or documents to save context.",
-        unit="1",
-        kind=int,
-        direction=Direction.NEUTRAL,
-        assumption=Assumption.AMOUNT,
         read=lambda trace: None if trace.plan is None else trace.distillations,
-        across=Across.SHOWN,
-        across_reason=PHASES,
     ),
-    Metric(
+    _planner(
         name="orchestrations",
-        family=_FAMILY,
         doc="Number of date ranges and column iterations that the server expanded into several calls.",
-        unit="1",
-        kind=int,
-        direction=Direction.NEUTRAL,
-        assumption=Assumption.AMOUNT,
         read=lambda trace: None if trace.plan is None else trace.orchestrations,
-        across=Across.SHOWN,
-        across_reason=PHASES,
     ),
 )

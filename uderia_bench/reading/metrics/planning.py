@@ -6,10 +6,22 @@ separate metric, because dispatched and orchestrated phases are not announced.
 
 from __future__ import annotations
 
+from functools import partial
+
 from uderia_bench.reading.metrics.metric import PHASES, Across, Assumption, Direction, Metric
 from uderia_bench.trace import CallClass, Phase, PhasePath, Trace
 
-_FAMILY = "planning"
+_count = partial(
+    Metric,
+    family="planning",
+    unit="1",
+    kind=int,
+    direction=Direction.NEUTRAL,
+    assumption=Assumption.AMOUNT,
+    across=Across.SHOWN,
+    across_reason=PHASES,
+)
+_rate = partial(_count, kind=float, direction=Direction.HIGHER, assumption=Assumption.RATE)
 _WITHOUT_TACTICAL = frozenset({PhasePath.FAST, PhasePath.DISPATCHED, PhasePath.ORCHESTRATED})
 
 
@@ -72,112 +84,51 @@ def fastpath_tokens_saved(trace: Trace) -> float | None:
 
 
 METRICS: tuple[Metric, ...] = (
-    Metric(
+    _count(
         name="phases_planned",
-        family=_FAMILY,
         doc="Phases of the plan after the server's rewrites; 0 where planning failed, None for profile types without a plan.",
-        unit="1",
-        kind=int,
-        direction=Direction.NEUTRAL,
-        assumption=Assumption.AMOUNT,
         read=lambda trace: None if trace.plan is None else len(trace.plan),
-        across=Across.SHOWN,
-        across_reason=PHASES,
     ),
-    Metric(
-        name="phases",
-        family=_FAMILY,
-        doc="Phases executed, without the skipped ones.",
-        unit="1",
-        kind=int,
-        direction=Direction.NEUTRAL,
-        assumption=Assumption.AMOUNT,
-        read=phases,
-        across=Across.SHOWN,
-        across_reason=PHASES,
-    ),
-    Metric(
+    _count(name="phases", doc="Phases executed, without the skipped ones.", read=phases),
+    _count(
         name="fastpath_phases",
-        family=_FAMILY,
         doc="Phases executed without a tactical LLM call.",
-        unit="1",
-        kind=int,
         direction=Direction.HIGHER,
-        assumption=Assumption.AMOUNT,
         read=fastpath_phases,
-        across=Across.SHOWN,
-        across_reason=PHASES,
     ),
-    Metric(
+    _rate(
         name="fastpath_rate",
-        family=_FAMILY,
         doc="Phases without a tactical LLM call / phases executed; None for profile types without phases.",
-        unit="1",
-        kind=float,
-        direction=Direction.HIGHER,
-        assumption=Assumption.RATE,
         read=fastpath_rate,
-        across=Across.SHOWN,
-        across_reason=PHASES,
     ),
-    Metric(
+    _count(
         name="fastpath_logged",
-        family=_FAMILY,
         doc="Phases that the server announced as FASTPATH. It does not announce dispatched and orchestrated phases.",
-        unit="1",
-        kind=int,
-        direction=Direction.NEUTRAL,
-        assumption=Assumption.AMOUNT,
         read=fastpath_logged,
-        across=Across.SHOWN,
-        across_reason=PHASES,
     ),
-    Metric(
+    _rate(
         name="data_fastpath_rate",
-        family=_FAMILY,
         doc="Phases without a tactical LLM call / phases executed, of the phases that called a data tool.",
-        unit="1",
-        kind=float,
-        direction=Direction.HIGHER,
-        assumption=Assumption.RATE,
         read=data_fastpath_rate,
-        across=Across.SHOWN,
-        across_reason=PHASES,
     ),
-    Metric(
+    _rate(
         name="direct_tool_rate",
-        family=_FAMILY,
         doc="Data-tool calls chosen by the plan or the dispatcher, not by an LLM step / all data-tool calls.",
-        unit="1",
-        kind=float,
-        direction=Direction.HIGHER,
-        assumption=Assumption.RATE,
         read=direct_tool_rate,
         across=Across.STRUCTURAL,
         across_reason="architecture: an agent's LLM chooses every tool call, a planner's plan chooses most of them",
     ),
-    Metric(
+    _rate(
         name="fastpath_tokens_saved",
-        family=_FAMILY,
         doc="Estimate: data phases on a fast path x the trial's mean tactical call; None without a tactical call.",
         unit="tokens",
-        kind=float,
-        direction=Direction.HIGHER,
         assumption=Assumption.AMOUNT,
         read=fastpath_tokens_saved,
-        across=Across.SHOWN,
-        across_reason=PHASES,
     ),
-    Metric(
+    _count(
         name="plan_rewrites",
-        family=_FAMILY,
         doc="Number of times the server changed the LLM's plan before it ran; None for profile types without a plan.",
-        unit="1",
-        kind=int,
         direction=Direction.LOWER,
-        assumption=Assumption.AMOUNT,
         read=lambda trace: None if trace.plan is None else trace.plan_rewrites,
-        across=Across.SHOWN,
-        across_reason=PHASES,
     ),
 )

@@ -6,11 +6,13 @@ such as a parse retry, is unattributed.
 
 from __future__ import annotations
 
+from functools import partial
+
 from uderia_bench.reading.metrics.latency import latency_s
 from uderia_bench.reading.metrics.metric import CALL_COUNT, OVERHEAD, PURPOSE, Across, Assumption, Direction, Metric
 from uderia_bench.trace import CallClass, Trace
 
-_FAMILY = "tokens"
+_tokens = partial(Metric, family="tokens", unit="tokens", kind=int, direction=Direction.LOWER, assumption=Assumption.POSITIVE)
 
 
 def total_tokens(trace: Trace) -> int | None:
@@ -60,13 +62,9 @@ def overhead_ratio(trace: Trace) -> float | None:
 
 
 def _of_class(call_class: CallClass) -> Metric:
-    return Metric(
+    return _tokens(
         name=f"{call_class.value}_tokens",
-        family=_FAMILY,
         doc=f"Tokens of {PURPOSE[call_class]}.",
-        unit="tokens",
-        kind=int,
-        direction=Direction.LOWER,
         assumption=Assumption.AMOUNT,
         read=lambda trace: class_tokens(trace, call_class),
         across=Across.SHOWN,
@@ -75,84 +73,41 @@ def _of_class(call_class: CallClass) -> Metric:
 
 
 METRICS: tuple[Metric, ...] = (
-    Metric(
-        name="input_tokens",
-        family=_FAMILY,
-        doc="Input tokens of the turn, session naming excluded.",
-        unit="tokens",
-        kind=int,
-        direction=Direction.LOWER,
-        assumption=Assumption.POSITIVE,
-        read=lambda trace: trace.tokens.input,
+    _tokens(
+        name="input_tokens", doc="Input tokens of the turn, session naming excluded.", read=lambda trace: trace.tokens.input
     ),
-    Metric(
-        name="output_tokens",
-        family=_FAMILY,
-        doc="Output tokens of the turn, session naming excluded.",
-        unit="tokens",
-        kind=int,
-        direction=Direction.LOWER,
-        assumption=Assumption.POSITIVE,
-        read=lambda trace: trace.tokens.output,
+    _tokens(
+        name="output_tokens", doc="Output tokens of the turn, session naming excluded.", read=lambda trace: trace.tokens.output
     ),
-    Metric(
-        name="total_tokens",
-        family=_FAMILY,
-        doc="Input and output tokens of the turn, session naming excluded.",
-        unit="tokens",
-        kind=int,
-        direction=Direction.LOWER,
-        assumption=Assumption.POSITIVE,
-        read=total_tokens,
-    ),
-    Metric(
+    _tokens(name="total_tokens", doc="Input and output tokens of the turn, session naming excluded.", read=total_tokens),
+    _tokens(
         name="naming_tokens",
-        family=_FAMILY,
         doc="Tokens of session naming, which the server adds to a first turn. No other token metric includes them.",
-        unit="tokens",
-        kind=int,
         direction=Direction.NEUTRAL,
         assumption=Assumption.AMOUNT,
         read=naming_tokens,
     ),
     *(_of_class(call_class) for call_class in CallClass),
-    Metric(
+    _tokens(
         name="unattributed_tokens",
-        family=_FAMILY,
         doc="Total tokens minus those of the logged calls, such as parse retries; negative where the calls add up to more.",
-        unit="tokens",
-        kind=int,
-        direction=Direction.LOWER,
         assumption=Assumption.AMOUNT,
         read=unattributed_tokens,
         across=Across.SHOWN,
         across_reason=OVERHEAD,
     ),
-    Metric(
+    _tokens(
         name="tokens_per_llm_call",
-        family=_FAMILY,
         doc="Total tokens / LLM calls.",
-        unit="tokens",
         kind=float,
-        direction=Direction.LOWER,
-        assumption=Assumption.POSITIVE,
         read=tokens_per_llm_call,
         across=Across.SHOWN,
         across_reason=CALL_COUNT,
     ),
-    Metric(
-        name="ms_per_token",
-        family=_FAMILY,
-        doc="Latency / total tokens, in milliseconds.",
-        unit="ms",
-        kind=float,
-        direction=Direction.LOWER,
-        assumption=Assumption.POSITIVE,
-        read=ms_per_token,
-    ),
+    _tokens(name="ms_per_token", doc="Latency / total tokens, in milliseconds.", unit="ms", kind=float, read=ms_per_token),
     Metric(
         name="overhead_ratio",
-        family=_FAMILY,
+        family="tokens",
         doc="Strategic planning tokens / total tokens; None for profile types without a plan.",
         unit="1",
         kind=float,

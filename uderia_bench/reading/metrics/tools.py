@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from uderia_bench.reading.metrics.metric import PHASES, Across, Assumption, Direction, Metric
 from uderia_bench.trace import ToolCall, ToolStatus, Trace
 
-_FAMILY = "tools"
+_count = partial(Metric, family="tools", unit="1", kind=int, direction=Direction.LOWER, assumption=Assumption.AMOUNT)
 
 
 def data_calls(trace: Trace) -> list[ToolCall]:
@@ -68,41 +70,26 @@ def max_tool_repeats(trace: Trace) -> int | None:
 
 
 METRICS: tuple[Metric, ...] = (
-    Metric(
+    _count(
         name="tool_calls",
-        family=_FAMILY,
         doc="Calls that reached a data tool. Placeholders and the consolidated entry of a date range are not counted.",
-        unit="1",
-        kind=int,
         direction=Direction.NEUTRAL,
-        assumption=Assumption.AMOUNT,
         read=tool_calls,
     ),
-    Metric(
+    _count(
         name="system_tool_calls",
-        family=_FAMILY,
         doc="Calls of Uderia's own tools (TDA_*), including the final report.",
-        unit="1",
-        kind=int,
         direction=Direction.NEUTRAL,
-        assumption=Assumption.AMOUNT,
         read=system_tool_calls,
         across=Across.SHOWN,
         across_reason=PHASES,
     ),
-    Metric(
-        name="tool_errors",
-        family=_FAMILY,
-        doc="Data-tool calls whose own result reports an error. Every attempt counts.",
-        unit="1",
-        kind=int,
-        direction=Direction.LOWER,
-        assumption=Assumption.AMOUNT,
-        read=tool_errors,
+    _count(
+        name="tool_errors", doc="Data-tool calls whose own result reports an error. Every attempt counts.", read=tool_errors
     ),
     Metric(
         name="tool_success_rate",
-        family=_FAMILY,
+        family="tools",
         doc="Successful / all data-tool calls; None without calls.",
         unit="1",
         kind=float,
@@ -110,24 +97,14 @@ METRICS: tuple[Metric, ...] = (
         assumption=Assumption.RATE,
         read=tool_success_rate,
     ),
-    Metric(
+    _count(
         name="redundant_tool_calls",
-        family=_FAMILY,
         doc="Successful data-tool calls that repeat a call of an earlier phase or agent step with the same arguments.",
-        unit="1",
-        kind=int,
-        direction=Direction.LOWER,
-        assumption=Assumption.AMOUNT,
         read=redundant_tool_calls,
     ),
-    Metric(
+    _count(
         name="max_tool_repeats",
-        family=_FAMILY,
         doc="Largest number of equal data-tool calls in one phase. Loops, expansions and retries are not counted.",
-        unit="1",
-        kind=int,
-        direction=Direction.LOWER,
-        assumption=Assumption.AMOUNT,
         read=max_tool_repeats,
     ),
 )
