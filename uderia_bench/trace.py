@@ -182,7 +182,8 @@ class Timing:
 
     From the server's timestamps, after the first event: ``answer_s``, ``terminal_s`` (the terminal
     status), ``naming_s`` (session naming in total), ``naming_before_answer_s`` (its part before the
-    answer) and ``agent_s`` (the duration the agent reports, naming excluded).
+    answer) and ``agent_s`` (the duration the agent reports, naming excluded). ``step_s`` is a step of
+    the server's clock during the trial, for which these times are corrected; None without one.
     """
 
     queue_s: float | None = None
@@ -195,6 +196,7 @@ class Timing:
     naming_s: float | None = None
     naming_before_answer_s: float = 0.0
     agent_s: float | None = None
+    step_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

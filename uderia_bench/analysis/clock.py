@@ -17,7 +17,7 @@ from uderia_bench.analysis.trials import Mask, Trials
 from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.stats.arrays import Floats
 
-QUANTISATION, STALL = "quantisation", "stall_s"
+QUANTISATION, STALL, CLOCK_STEP = "quantisation", "stall_s", "clock_step_s"
 POLLED = (*WHOLE_ANSWER, "response_s")
 """The times that end where a poll saw the end, when the server gives no stamps."""
 
@@ -60,6 +60,11 @@ def clock_notes(trials: Trials, metric: Metric, arms: tuple[str, ...], *, where:
         if stalls.size:
             inside = f"our own event loop stood still inside the round trip of {stalls.size} of {found.size} trials"
             notes.append(f"{inside}, for {1000 * stalls.max():.0f} ms at most and {stalls.sum():.2g} s in all")
+    if metric.name in ROUND_TRIPS and trials.has(CLOCK_STEP):
+        steps = [int(_of(trials, CLOCK_STEP, arm, asked).size) for arm in arms]
+        if any(steps):
+            counted = " and ".join(f"{count} trials of {arm}" for arm, count in zip(arms, steps, strict=True) if count)
+            notes.append(f"the server's clock stepped during {counted}: their times come from the client's clock")
     return tuple(notes)
 
 

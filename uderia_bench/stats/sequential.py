@@ -4,7 +4,7 @@ O'Brien & Fleming's boundaries (*Biometrics* 35, 1979, 549-556): |Z| at a look w
 information must reach C / sqrt(t). C comes from recursive numerical integration (Armitage, McPherson &
 Rowe, *J. R. Stat. Soc. A* 132, 1969, 235-244; Jennison & Turnbull, *Group Sequential Methods*, 2000,
 19.2). Without boundaries, a look at each tenth of 100 values rejects 19.5 % of true nulls
-(docs/explanation/statistics.md, "Interim looks").
+(docs/explanation/statistics.md, "Planning and stopping").
 """
 
 from __future__ import annotations

@@ -12,10 +12,9 @@ def quantisation(trace: Trace) -> float | None:
     clock, latency = trace.timing, latency_s(trace)
     if latency is None:
         return None
-    if clock.answer_s is not None:
+    if clock.answer_s is not None and clock.step_s is None:
         return 0.0
-    assert clock.seen_hi_s is not None, "without stamps the latency is the poll that saw the end"
-    if clock.seen_hi_s == 0:
+    if not clock.seen_hi_s:
         return 1.0
     since_s = clock.seen_lo_s if clock.seen_lo_s is not None else clock.submit_s or 0.0
     return max(0.0, clock.seen_hi_s - since_s) / clock.seen_hi_s
@@ -41,6 +40,17 @@ METRICS: tuple[Metric, ...] = (
         direction=Direction.NEUTRAL,
         assumption=Assumption.AMOUNT,
         read=lambda trace: trace.timing.stall_s,
+        needs_answer=False,
+    ),
+    Metric(
+        name="clock_step_s",
+        family=MEASUREMENT,
+        doc="Step of the server's clock during the trial, forward if positive. The client's clock bounds the trial's times.",
+        unit="s",
+        kind=float,
+        direction=Direction.NEUTRAL,
+        assumption=Assumption.AMOUNT,
+        read=lambda trace: trace.timing.step_s,
         needs_answer=False,
     ),
     Metric(

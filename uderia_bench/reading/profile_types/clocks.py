@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from uderia_bench.reading.profile_types.accounts import Naming
-from uderia_bench.reading.profile_types.exchange import TERMINAL, Exchange
-from uderia_bench.reading.profile_types.lenient import stamp
+from uderia_bench.reading.profile_types.exchange import Exchange
 from uderia_bench.trace import Timing
 
 
@@ -15,7 +14,9 @@ def timing(exchange: Exchange, named: Naming, agent_s: float | None) -> Timing:
     """
     record = exchange.record
     answer_s = next((exchange.since_start(event.at) for event in reversed(exchange.all("final_answer"))), None)
-    terminal_s = exchange.since_start(stamp(exchange.task.get("last_updated"))) if exchange.status in TERMINAL else None
+    terminal_s = exchange.since_start(exchange.ended)
+    if agent_s is not None and exchange.step_s is not None and not 0 <= agent_s <= (terminal_s or 0.0):
+        agent_s = None  # the agent subtracts two readings of the clock that stepped
     before = 0.0 if answer_s is None else sum(max(0.0, min(end, answer_s) - start) for start, end in named.intervals)
     return Timing(
         queue_s=_between(record.due_s, record.sent_s),
@@ -28,6 +29,7 @@ def timing(exchange: Exchange, named: Naming, agent_s: float | None) -> Timing:
         naming_s=sum(end - start for start, end in named.intervals) if named.intervals else None,
         naming_before_answer_s=before,
         agent_s=agent_s,
+        step_s=exchange.step_s,
     )
 
 

@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from uderia_bench import json_text
+from uderia_bench.reading.profile_types.clock_steps import STEP_S, Corrected, correct
 from uderia_bench.reading.profile_types.lenient import count, mapping, sequence, stamp, text
 from uderia_bench.trial import TrialRecord
 
@@ -55,7 +56,9 @@ class Event(NamedTuple):
 class Exchange:
     """A trial's decoded bodies. ``turn`` is the trial's own in the session; a part that did not come back is empty.
 
-    ``children`` are the sessions of consulted profiles by their id.
+    ``children`` are the sessions of consulted profiles by their id. ``ended`` is the timestamp of the
+    terminal status. ``step_s`` is a step of the server's clock during the trial, None without one: the
+    events and ``ended`` are corrected for it, and ``offsets`` correct other timestamps.
     """
 
     record: TrialRecord
@@ -68,6 +71,9 @@ class Exchange:
     start: float | None
     notes: tuple[str, ...]
     children: Mapping[str, dict[str, Any]]
+    ended: float | None = None
+    step_s: float | None = None
+    offsets: tuple[float, ...] = ()
 
     def all(self, kind: str) -> tuple[Event, ...]:
         """Return the events of a kind, in order."""
@@ -82,8 +88,13 @@ class Exchange:
         return next((self.by_kind[kind][-1].body for kind in kinds if kind in self.by_kind), {})
 
     def since_start(self, at: float | None) -> float | None:
-        """Return an epoch timestamp in seconds from the task's first event."""
-        return None if at is None or self.start is None else round(at - self.start, _STAMP_DIGITS)
+        """Return an epoch timestamp in seconds from the task's first event, without a step of the server's clock."""
+        if at is None or self.start is None:
+            return None
+        readings = [at - offset - self.start for offset in (0.0, *self.offsets)]
+        lasted_s = max((event.at - self.start for event in self.events if event.at is not None), default=0.0)
+        inside = (reading for reading in readings if -STEP_S <= reading <= lasted_s + STEP_S)
+        return round(next(inside, readings[0]) if self.offsets else readings[0], _STAMP_DIGITS)
 
     @property
     def status(self) -> str | None:
@@ -97,20 +108,26 @@ def decode(record: TrialRecord) -> Exchange:
     task = _object(record, record.task, "task", notes)
     session = _object(record, record.session, "session", notes)
     events = _events(sequence(task.get("events")), notes)
+    ended = stamp(task.get("last_updated")) if text(task.get("status")) in TERMINAL else None
+    corrected = _without_steps(events, ended, record, notes)
+    events = _in_order(events if corrected is None else corrected[0], notes)
     result = mapping(task.get("result"))
     turn = _turn(record, task, session, events, result)
     children = [_object(record, body, "session of a consulted profile", notes) for body in record.children]
     by_id = {session_id: child for child in children if (session_id := text(child.get("id")))}
     if not events:
-        events = _events(_kept_by(turn), notes)
-    return _indexed(record, task, session, turn, result, events, notes, by_id)
+        events = _in_order(_events(_kept_by(turn), notes), notes)
+    found = _indexed(record, task, session, turn, result, events, notes, by_id)
+    if corrected is None:
+        return replace(found, ended=ended)
+    return replace(found, ended=corrected[1].ended, step_s=corrected[1].step_s, offsets=corrected[1].offsets)
 
 
 def of_turn(parent: Exchange, session: dict[str, Any], turn: dict[str, Any]) -> Exchange:
     """Return the exchange of one turn of a consulted profile, from its session alone."""
     record = replace(parent.record, task=None, session=None, children=(), task_id=text(turn.get("task_id")), notes=())
     notes: list[str] = []
-    return _indexed(record, {}, session, turn, {}, _events(_kept_by(turn), notes), notes, parent.children)
+    return _indexed(record, {}, session, turn, {}, _in_order(_events(_kept_by(turn), notes), notes), notes, parent.children)
 
 
 def _indexed(
@@ -184,11 +201,30 @@ def _events(raw: Iterable[Any], notes: list[str]) -> list[Event]:
         notes.append(f"{unreadable} events could not be read")
     if twice:
         notes.append(f"{twice} events came twice")
-    stamps = [event.at for event in events if event.at is not None]
-    if len(stamps) == len(events) and any(a > b for a, b in pairwise(stamps)):
-        notes.append("events were out of order")
-        events.sort(key=lambda event: event.at or 0.0)
     return events
+
+
+def _without_steps(
+    events: list[Event], ended: float | None, record: TrialRecord, notes: list[str]
+) -> tuple[list[Event], Corrected] | None:
+    """Correct the timestamps of a task for steps of the server's clock; None if an event has no timestamp."""
+    stamps = [event.at for event in events if event.at is not None]
+    if len(stamps) < len(events):
+        return None
+    corrected = correct(stamps, ended, record)
+    if corrected.note is not None:
+        notes.append(corrected.note)
+    moved = [event._replace(at=at) for event, at in zip(events, corrected.stamps, strict=True)]
+    return moved, corrected
+
+
+def _in_order(events: list[Event], notes: list[str]) -> list[Event]:
+    """Sort events by their timestamps, where all have one."""
+    stamps = [event.at for event in events if event.at is not None]
+    if len(stamps) < len(events) or all(a <= b for a, b in pairwise(stamps)):
+        return events
+    notes.append("events were out of order")
+    return sorted(events, key=lambda event: event.at or 0.0)
 
 
 def _event(item: dict[str, Any], at: float | None) -> Event | None:
