@@ -247,5 +247,6 @@ class Trace:
     list_cost_usd: float | None = None  # tokens at a price list; None without one
     checks_passed_ratio: float | None = None  # weight of the passed expectations / of all; None without any
     lower_bound: bool = False  # tokens, cost, calls and tools lack those of a consulted profile
+    foreign_tools: bool = False  # the planning prompt had, or probably had, the tools of another profile
     unclassified: int = 0  # unknown events and log messages
     notes: tuple[str, ...] = ()  # disagreements between sources, and faults that the reader worked around

@@ -53,6 +53,27 @@ def test_raw_files_need_no_run(files):
     assert (alone["outcome"], alone["phases"]) == ("answered", [])
 
 
+def test_sessions_of_consulted_profiles_may_be_given(command):
+    """With them a coordinator's totals are whole, without them its metrics of work are empty."""
+    ended = exchanges.event("genie_slave_completed", 3.0, profile_tag="IDEAT", slave_session_id="s2", success=True)
+    events = [
+        *exchanges.head("COORD"),
+        exchanges.event("genie_coordination_start", 0.2, profile_tag="COORD"),
+        exchanges.event("genie_llm_step", 1.0, step_name="Step", input_tokens=50, output_tokens=5),
+        ended,
+        exchanges.event("genie_coordination_complete", 4.0, success=True, input_tokens=50, output_tokens=5),
+        exchanges.final_answer(5.0),
+    ]
+    step = exchanges.step(1.0, (300, 30))
+    expert = exchanges.turn("IDEAT", (300, 30), conversation_agent_events=[step], timestamp=exchanges.at(2.5))
+    command.write("task.json", json.dumps(exchanges.task(events)))
+    command.write("child.json", json.dumps(exchanges.session(expert, id="s2")))
+    alone = json.loads(command("inspect", "--task", "task.json", "--json").stdout)["metrics"]
+    assert (alone["total_tokens"], alone["lower_bound"]) == (None, True)
+    whole = json.loads(command("inspect", "--task", "task.json", "--child", "child.json", "--json").stdout)["metrics"]
+    assert (whole["total_tokens"], whole["llm_calls"], whole["lower_bound"]) == (385, 2, False)
+
+
 def test_a_threshold_is_settable(files):
     """What is no issue by default is one by a stricter measure."""
     asked = ("inspect", "--task", "task.json", "--session", "session.json", "--json")

@@ -24,6 +24,7 @@ Mask = npt.NDArray[np.bool_]
 
 REQUIRED = ("query_id", "arm", "repeat", "outcome")
 ANSWERED_METRIC = "answered"
+FOREIGN_TOOLS = "foreign_tools"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -152,6 +153,7 @@ def measured(frame: pl.DataFrame) -> Trials:
         )
     if "stage" in frame.columns:
         frame = frame.filter(pl.col("stage").cast(pl.String).fill_null(Stage.MEASURED) == Stage.MEASURED)
+    frame = frame.filter(~suspected(frame))
     for name in REQUIRED:
         if frame[name].null_count():
             raise UsageError(f"column {name!r} has {frame[name].null_count()} empty cells; every trial needs one")
@@ -177,6 +179,14 @@ def measured(frame: pl.DataFrame) -> Trials:
         asked=asked,
         answered=answered,
     )
+
+
+def suspected(frame: pl.DataFrame) -> pl.Series:
+    """Return which trials probably had another profile's tools in their prompt, but are not known to be misrouted."""
+    if FOREIGN_TOOLS not in frame.columns or frame[FOREIGN_TOOLS].dtype != pl.Boolean:
+        return pl.repeat(value=False, n=frame.height, eager=True)
+    misrouted = frame["outcome"].cast(pl.String) == Outcome.MISROUTED
+    return frame[FOREIGN_TOOLS].fill_null(value=False) & ~misrouted.fill_null(value=False)
 
 
 def _refuse_repeated(frame: pl.DataFrame) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from uderia_bench.analysis.trials import Mask, Trials
+from uderia_bench.analysis.trials import Mask, Trials, suspected
 from uderia_bench.reading.metrics.metric import Assumption, Metric
-from uderia_bench.trial import Outcome
+from uderia_bench.trial import Outcome, Stage
 
 # Found contamination stands for contamination not found (a trial slowed by its neighbour's model
 # leaves no trace). Overlapping arms were misrouted in 15 to 35 % of trials and isolated ones in
@@ -78,6 +78,21 @@ def failed_checks(trials: Trials, metric: Metric, *, baseline: str, candidate: s
                 f"invalid: only {complete} of {units_asked} {unit} have an answer on both arms, fewer than {MIN_COVERAGE:.0%}"
             )
     return tuple(reasons)
+
+
+def suspected_note(frame: pl.DataFrame) -> tuple[str, ...]:
+    """Return which arms have trials that are left out because of their planning prompt."""
+    if "arm" not in frame.columns or "outcome" not in frame.columns:
+        return ()
+    found = frame.filter(suspected(frame))
+    if "stage" in found.columns:
+        found = found.filter(pl.col("stage").cast(pl.String) != Stage.WARMUP)
+    counts = found.group_by("arm").len().sort("arm")
+    return tuple(
+        f"{count} trials of {arm} are left out: their planning prompt is too large, so another profile's tools were probably in"
+        " it; run with isolation: arm or trial"
+        for arm, count in counts.iter_rows()
+    )
 
 
 def misrouted_note(trials: Trials) -> tuple[str, ...]:

@@ -24,6 +24,10 @@ Task = Annotated[Path | None, typer.Option("--task", metavar="FILE", help="JSON 
 Session = Annotated[
     Path | None, typer.Option("--session", metavar="FILE", help="JSON of a session, from GET /api/v1/sessions/{id}/details.")
 ]
+Child = Annotated[
+    list[Path] | None,
+    typer.Option("--child", metavar="FILE", help="JSON of a session of a profile that a coordinator consulted. Repeatable."),
+]
 
 
 def command(
@@ -31,6 +35,7 @@ def command(
     trial: TrialId = None,
     task: Task = None,
     session: Session = None,
+    child: Child = None,
     threshold: Threshold = None,
     as_json: AsJson = False,
     output: Output = OUTPUT,
@@ -55,9 +60,9 @@ def command(
 
     compared = thresholds.changed(threshold or ())
     if task is not None and run is None:
-        found = inspect.of_files(task, session, plugins.load(), compared)
-    elif run is not None and trial is not None and task is None and session is None:
+        found = inspect.of_files(task, session, plugins.load(), compared, children=child or ())
+    elif run is not None and trial is not None and task is None and session is None and not child:
         found = inspect.of_run(opened(run, output), trial, plugins.load(), compared)
     else:
-        raise UsageError("write inspect RUN TRIAL, or inspect --task FILE [--session FILE]")
+        raise UsageError("write inspect RUN TRIAL, or inspect --task FILE [--session FILE] [--child FILE]")
     deliver(to_json(found) if as_json else to_text(found, width()).rstrip("\n"), "json" if as_json else "text")

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 import orjson
+import polars as pl
 
 from uderia_bench import json_text
 from uderia_bench.errors import UsageError
 from uderia_bench.plugins import Plugins
-from uderia_bench.reading import derive, metrics
+from uderia_bench.reading import derive, foreign_tools, metrics
 from uderia_bench.reading import detectors as detector_registry
 from uderia_bench.reading import expected as expectations
 from uderia_bench.reading import profile_types as type_registry
 from uderia_bench.reading.detectors import Thresholds
+from uderia_bench.reading.foreign_tools import Suspicion
 from uderia_bench.reading.judge import scores
 from uderia_bench.report.trial.inspected import Inspected
 from uderia_bench.runs.ledger import Ledger
@@ -39,12 +42,28 @@ def of_run(run: Run, wanted: str, plugins: Plugins, thresholds: Thresholds) -> I
             raise UsageError(f"trial {trial.trial_id} has not ended: go on with 'uderia-bench resume {run.path}'")
         expected = expectations.of(run.manifest, plugins.expectations, scores.read(run.path).scores)
         others = derive.referenced(ledger, expected, plugins.profile_types)
-    trace, _ = expected.judged(record.trial, type_registry.read(record, plugins.profile_types), others)
+    read = foreign_tools.marked(type_registry.read(record, plugins.profile_types), _suspicion(run, trial.trial_id))
+    trace, _ = expected.judged(record.trial, read, others)
     return _inspected(record, trace, plugins, thresholds, planned=True)
 
 
-def of_files(task: Path, session: Path | None, plugins: Plugins, thresholds: Thresholds) -> Inspected:
+def _suspicion(run: Run, trial_id: str) -> Suspicion | None:
+    """Return what the derivation of the whole run suspected of a trial: one trial alone cannot show it."""
+    if not run.directory.parts():
+        return None
+    trials = run.trials()
+    if "foreign_tools" not in trials.columns:
+        return None
+    found = trials.filter((pl.col("trial_id") == trial_id) & pl.col("foreign_tools"))
+    return foreign_tools.noted(found["outcome"][0], found["notes"][0].to_list()) if found.height else None
+
+
+def of_files(
+    task: Path, session: Path | None, plugins: Plugins, thresholds: Thresholds, *, children: Sequence[Path] = ()
+) -> Inspected:
     """Return what raw bodies as the REST API returns them say; the body of a captured exchange is taken out of it.
+
+    ``children`` are the sessions of the profiles that a coordinator consulted.
 
     A file that is no JSON is a body that cannot be read, which the outcome says; raises ``UsageError`` where there is no file.
     """
@@ -55,6 +74,7 @@ def of_files(task: Path, session: Path | None, plugins: Plugins, thresholds: Thr
         detail=None,
         task=_body(task),
         session=None if session is None else _body(session),
+        children=tuple(map(_body, children)),
     )
     return _inspected(record, type_registry.read(record, plugins.profile_types), plugins, thresholds, planned=False)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -16,10 +16,12 @@ import pyarrow as pa
 
 from uderia_bench.errors import DetectorFailed, ExpectationFailed, MetricFailed
 from uderia_bench.reading import detectors as detector_registry
+from uderia_bench.reading import foreign_tools
 from uderia_bench.reading import metrics as metric_registry
 from uderia_bench.reading import profile_types as type_registry
 from uderia_bench.reading.detectors import Detector, Thresholds
 from uderia_bench.reading.expected import Expected, Round, plain_answers
+from uderia_bench.reading.foreign_tools import Plan, Span, Suspicion
 from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.reading.pricing import PriceTable, priced
 from uderia_bench.reading.profile_types import ProfileType
@@ -92,6 +94,15 @@ def schema(metrics: tuple[Metric, ...]) -> pa.Schema:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Derived:
+    """The rows of one trial, and its planning call and time."""
+
+    rows: Rows
+    plan: Plan | None
+    span: Span | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """Everything that turns a record into rows: metrics, profile types, detectors, expectations and prices."""
 
@@ -103,6 +114,7 @@ class Reading:
     expected: Expected = field(default_factory=Expected)
     prices: PriceTable = field(default_factory=PriceTable)
     others: Mapping[Round, Mapping[str, str]] = field(default_factory=dict)
+    suspects: Mapping[str, Suspicion] = field(default_factory=dict)
 
     @property
     def schemas(self) -> dict[str, pa.Schema]:
@@ -115,23 +127,26 @@ class Reading:
             "issues": issues.schema(self.thresholds),
         }
 
-    def rows(self, record: TrialRecord) -> Rows:
-        """Return the rows of one record, by table. An error of a metric, detector or expectation names the trial."""
+    def derived(self, record: TrialRecord) -> Derived:
+        """Return the rows of one record. An error of a metric, detector or expectation names the trial."""
         trial = record.trial
         read = priced(type_registry.read(record, self.types), self.prices, server=record.expected.server, at=record.sent_at)
+        plan, span = foreign_tools.plan_of(record, read), foreign_tools.span_of(record)
+        read = foreign_tools.marked(read, self.suspects.get(trial.trial_id))
         try:
             trace, judged = self.expected.judged(trial, read, self.others)
             observed = metric_registry.observe(trace, self.metrics)
             found = detector_registry.detect(trace, self.detectors, self.thresholds)
         except (ExpectationFailed, MetricFailed, DetectorFailed) as error:
             raise type(error)(f"trial {trial.trial_id}: {error}") from error
-        return {
+        rows: Rows = {
             "trials": [{**_identity(record, self.run_id), **_served(record, trace), **_ended(record, trace), **observed}],
             "checks": checks.rows(self.run_id, trial, judged),
             "answers": agreement.rows(self.run_id, trial, trace),
             "steps": steps.rows(self.run_id, trial, trace),
             "issues": issues.rows(self.run_id, trial, found),
         }
+        return Derived(rows=rows, plan=plan, span=span)
 
 
 def run(
@@ -150,8 +165,7 @@ def run(
     and the trial. The tables then stay as they were.
     """
     expected = expected or Expected()
-    with ExitStack() as stack:
-        ledger = stack.enter_context(Ledger.open(directory.ledger))
+    with Ledger.open(directory.ledger) as ledger:
         reading = Reading(
             run_id=directory.run_id,
             metrics=metrics,
@@ -162,15 +176,28 @@ def run(
             prices=prices or PriceTable(),
             others=referenced(ledger, expected, types),
         )
-        schemas = reading.schemas
-        write = {name: stack.enter_context(directory.table(name, wanted)) for name, wanted in schemas.items()}
-        records = stack.enter_context(closing(ledger.records()))  # before the ledger, also where a metric fails
-        count = 0
-        for batch in _batches(map(reading.rows, records)):
-            for name, wanted in schemas.items():
-                write[name](_frame([row for rows in batch for row in rows[name]], wanted))
-            count += len(batch)
+        plans, spans, count = _write(directory, ledger, reading)
+        if suspects := foreign_tools.suspects(plans, spans):  # rare, and known only when every trial was read
+            _write(directory, ledger, replace(reading, suspects=suspects))
     return count
+
+
+def _write(directory: RunDirectory, ledger: Ledger, reading: Reading) -> tuple[list[Plan], list[Span], int]:
+    """Write every table once; return the plans and times of the trials, and their number."""
+    schemas = reading.schemas
+    plans: list[Plan] = []
+    spans: list[Span] = []
+    count = 0
+    with ExitStack() as stack:
+        write = {name: stack.enter_context(directory.table(name, wanted)) for name, wanted in schemas.items()}
+        records = stack.enter_context(closing(ledger.records()))  # also where a metric fails
+        for batch in _batches(map(reading.derived, records)):
+            for name, wanted in schemas.items():
+                write[name](_frame([row for derived in batch for row in derived.rows[name]], wanted))
+            plans += [derived.plan for derived in batch if derived.plan is not None]
+            spans += [derived.span for derived in batch if derived.span is not None]
+            count += len(batch)
+    return plans, spans, count
 
 
 def referenced(ledger: Ledger, expected: Expected, types: tuple[ProfileType, ...]) -> Mapping[Round, Mapping[str, str]]:
@@ -180,8 +207,8 @@ def referenced(ledger: Ledger, expected: Expected, types: tuple[ProfileType, ...
     return plain_answers((record.trial, type_registry.read(record, types)) for record in records)
 
 
-def _batches(read: Iterable[Rows]) -> Iterator[list[Rows]]:
-    """Yield trials' rows in lists of at most ``ROWS_A_GROUP``; at least one list, so that an empty run has its columns."""
+def _batches(read: Iterable[Derived]) -> Iterator[list[Derived]]:
+    """Yield derived trials in lists of at most ``ROWS_A_GROUP``; at least one list, so that an empty run has its columns."""
     source = iter(read)
     yield list(islice(source, ROWS_A_GROUP))
     while batch := list(islice(source, ROWS_A_GROUP)):

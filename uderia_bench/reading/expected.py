@@ -1,4 +1,4 @@
-"""What a corpus expects of each answer, and the checks of one trial against it."""
+"""Expectations of a run by query, and the checks of one trial against them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from uderia_bench.trace import Trace
 from uderia_bench.trial import Outcome, Stage, Trial
 
 Asked = tuple[str, int]
-"""A query's id and the place of the turn in its conversation, from 1."""
+"""A query's id and the number of the turn in its conversation, from 1."""
 
 
 Round = tuple[str, Stage, int]
-"""Arm, stage and repetition: within one, answers to different queries may be compared."""
+"""Arm, stage and repetition. Within one, answers to different queries may be compared."""
 
 
 JUDGED = "llm_judge"
-"""The kind whose answers a judge has to score before they can be checked."""
+"""The kind of expectation that needs a judge's scores."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What is expected of a run's answers, the kinds that judge it, and the scores that a judge has given."""
+    """Expectations of a run's answers by turn, the installed kinds, and the judge's settings and scores."""
 
     of: Mapping[Asked, tuple[Expectation, ...]] = field(default_factory=dict)
     kinds: Mapping[str, ExpectationKind] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class Expected:
 
     @property
     def references(self) -> frozenset[str]:
-        """The queries whose answers others are compared with (``same_as``): they have to be read first."""
+        """Queries whose answers others are compared with (``same_as``). They must be read first."""
         return frozenset(
             value
             for expectations in self.of.values()
@@ -45,7 +45,7 @@ class Expected:
         )
 
     def judged(self, trial: Trial, trace: Trace, others: Mapping[Round, Mapping[str, str]]) -> tuple[Trace, tuple[Check, ...]]:
-        """Return the trace with ``checks_passed_ratio``, and its checks; ``others`` are plain answers by round and query."""
+        """Return the trace with ``checks_passed_ratio``, and its checks. ``others`` are plain answers by round and query."""
         expectations = self.of.get((trial.query_id, trial.turn), ())
         if not expectations:
             return trace, ()
@@ -59,7 +59,7 @@ class Expected:
         return replace(trace, checks_passed_ratio=passed_ratio(checks)), checks
 
     def rubrics(self, trial: Trial) -> tuple[str, ...]:
-        """Return what a judge should look at in a trial's answer."""
+        """Return the rubrics by which a judge scores a trial's answer."""
         return tuple(
             value.rubric
             for expectation in self.of.get((trial.query_id, trial.turn), ())
@@ -68,7 +68,7 @@ class Expected:
         )
 
     def cases(self, trial: Trial, trace: Trace) -> tuple[Case, ...]:
-        """Return what a judge should score of a trial; nothing where it did not answer."""
+        """Return the cases that a judge scores in a trial; none without an answer."""
         if trace.outcome is not Outcome.ANSWERED:
             return ()
         text = plain_text(trace.answer)
@@ -81,7 +81,7 @@ def round_of(trial: Trial) -> Round:
 
 
 def plain_answers(read: Iterable[tuple[Trial, Trace]]) -> dict[Round, dict[str, str]]:
-    """Return the plain answers of trials by round and query; of a conversation the last turn's, unanswered ones left out."""
+    """Return the plain answers of answered trials by round and query; the last turn's of a conversation."""
     answers: dict[Round, dict[str, str]] = {}
     for trial, trace in sorted(read, key=lambda pair: pair[0].turn):
         if trace.outcome is Outcome.ANSWERED and trace.answer:

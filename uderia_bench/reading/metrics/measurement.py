@@ -54,6 +54,17 @@ METRICS: tuple[Metric, ...] = (
         needs_answer=False,
     ),
     Metric(
+        name="foreign_tools",
+        family=MEASUREMENT,
+        doc="The planning prompt had, or probably had, another profile's tools in it. The trial is left out of comparisons.",
+        unit="1",
+        kind=bool,
+        direction=Direction.NEUTRAL,
+        assumption=Assumption.RATE,
+        read=lambda trace: None if trace.plan is None else trace.foreign_tools,
+        needs_answer=False,
+    ),
+    Metric(
         name="lower_bound",
         family=MEASUREMENT,
         doc="The work of a consulted profile is not known, so tokens, cost, calls and tools are None. See the trial's notes.",
