@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 NAME = "compare"
 NEEDS_ARGUMENTS = True
+DEFAULT_REPEATS = 10  # decides a twofold difference: ``commands.compare.outlook`` has the figures
 DEFAULT_TIMEOUT_S = 600.0  # the server allows minutes per plan (docs/reference/seed.md, "Measurement")
 
 
@@ -40,7 +41,7 @@ def command(
     ] = DEFAULT_TIMEOUT_S,
     repeats: Annotated[
         int, typer.Option("--repeats", metavar="N", help="How often each question is asked on each profile.")
-    ] = 5,
+    ] = DEFAULT_REPEATS,
     speed: Annotated[float, typer.Option(help="Speed of the embedded server, with --server sim.")] = 1.0,
     grace: Grace = None,
     output: Output = OUTPUT,
@@ -66,6 +67,8 @@ def command(
     asked = experiment_of(
         tuple(query), (profile1, profile2), server=address(server), timeout=timeout, repeats=repeats, speed=speed, **more
     )
+    for line in compare.outlook(queries=len(query), repeats=repeats):
+        typer.echo(f"uderia-bench: {line}", err=True)
     installed = plugins.load()
     around = surroundings(log_format=log_format, allow_plain_http=allow_plain_http, trusted=[server or ""])
     run = start(asked, output=output, run_id=run_id, around=around)

@@ -6,8 +6,10 @@ Source: docs/reference/seed.md, "Quick comparison".
 from __future__ import annotations
 
 from datetime import datetime
+from math import exp, sqrt
 
 from uderia_bench.analysis import Analysis
+from uderia_bench.analysis.verdict import MIN_UNITS
 from uderia_bench.plugins import Plugins
 from uderia_bench.reading import profile_types as type_registry
 from uderia_bench.reading.metrics import observe
@@ -15,10 +17,31 @@ from uderia_bench.report.seed.files import SeedComparison, SeedProfile, SeedTria
 from uderia_bench.report.seed.markdown import to_comparison_markdown
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.run import Run
+from uderia_bench.stats.sample_size import effect_seen
 from uderia_bench.trace import Trace
 from uderia_bench.trial import Stage, TrialRecord
 
 Read = tuple[TrialRecord, Trace]
+
+
+REPEAT_SD = 0.3  # of log times of one query between repeats (docs/explanation/statistics.md, "Unit and design")
+QUERY_SD = 0.15  # of the log ratio of two arms between queries (the same place)
+_ALPHA = 0.05 / 3  # the three planned metrics share 5 %
+_POWER = 0.8
+
+
+def outlook(*, queries: int, repeats: int) -> tuple[str, ...]:
+    """Return which difference of times this many queries and repeats can show, and what to ask where that is too little.
+
+    Assumes the usual spread of times; ``power`` computes the same from a finished run.
+    """
+    units, what = (repeats, "repeats") if queries == 1 else (queries, "queries")
+    if units < MIN_UNITS:
+        way_out = "--repeats 10" if queries == 1 else f"{MIN_UNITS} queries or more, or one query with --repeats 10"
+        return (f"{units} {what} cannot give a verdict, which needs at least {MIN_UNITS}: use {way_out}",)
+    variance = 2 * REPEAT_SD**2 if queries == 1 else QUERY_SD**2 + 2 * REPEAT_SD**2 / repeats
+    effect = exp(effect_seen(units, alpha=_ALPHA, power=_POWER) * sqrt(variance))
+    return (f"{units} {what} can show a difference of {effect:.2g} times (80 % power, with the usual spread of times)",)
 
 
 def write(run: Run, plugins: Plugins, *, arms: tuple[str, str], analysis: Analysis, at: datetime) -> tuple[str, ...]:

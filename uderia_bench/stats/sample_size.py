@@ -11,6 +11,7 @@ from math import ceil, isnan, sqrt
 
 TARGET_POWER = 0.8  # docs/explanation/statistics.md, "Planning and stopping" plans at 80 %
 ENDLESS = 1_000_000  # units; what needs more is not a question of more queries
+_LARGEST_EFFECT = 1_000.0  # standard deviations: 2 pairs show less at any usual level
 
 
 def t_power(effect_size: float, n: float, *, alpha: float, groups: int = 1) -> float:
@@ -32,6 +33,13 @@ def equivalence_power(effect_size: float, margin: float, n: float, *, alpha: flo
 def units_for_difference(effect_size: float, *, alpha: float, power: float = TARGET_POWER, groups: int = 1) -> float | None:
     """Find how many units (a group) show a difference of this size, as a real number; None where no feasible number does."""
     return _smallest_n(lambda n: t_power(effect_size, n, alpha=alpha, groups=groups), power)
+
+
+def effect_seen(n: float, *, alpha: float, power: float = TARGET_POWER) -> float:
+    """Return the mean difference, in standard deviations of one pair, that ``n`` pairs show with this power."""
+    from scipy.optimize import brentq  # noqa: PLC0415 - scipy costs start-up time
+
+    return float(brentq(lambda size: t_power(size, n, alpha=alpha) - power, 1e-6, _LARGEST_EFFECT))
 
 
 def units_for_equivalence(effect_size: float, margin: float, *, alpha: float, power: float = TARGET_POWER) -> float | None:
