@@ -120,3 +120,15 @@ def test_the_manifest_is_a_mapping_in_runs_only():
         for match in loose.finditer(file.read_text(encoding="utf-8"))
     ]
     assert [each for each in found if "html/kept.py" not in each] == []
+
+
+def test_no_module_imports_itself_in_a_circle():
+    """Every import leads down, inside a room as between rooms, imports inside functions included."""
+    import grimp
+
+    graph = grimp.build_graph("uderia_bench")
+    left = {module: set(graph.find_modules_directly_imported_by(module)) for module in graph.modules}
+    while free := [module for module, imported in left.items() if not imported & left.keys()]:
+        for module in free:
+            del left[module]
+    assert left == {}

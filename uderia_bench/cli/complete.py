@@ -7,6 +7,8 @@ from pathlib import Path
 
 import typer
 
+from uderia_bench.runs import OUTPUT
+
 
 def runs(context: typer.Context, incomplete: str) -> list[str]:
     """Return the runs in ``--output`` and the baseline names, the newest run first."""
@@ -38,6 +40,4 @@ def trials(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def _output(context: typer.Context) -> Path:
-    from uderia_bench.cli.options import OUTPUT
-
     return Path(context.params.get("output") or OUTPUT)

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from uderia_bench import runs
 from uderia_bench.cli import complete
 
 if TYPE_CHECKING:
     from uderia_bench.runner.sitting import Surroundings
 
+OUTPUT = runs.OUTPUT
 Output = Annotated[Path, typer.Option("--output", metavar="DIR", help="Directory of the runs.")]
 RUN_HELP = "A run id, a run directory, a baseline name, or 'latest'."
 Run = Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP, autocompletion=complete.runs)]
@@ -46,7 +48,6 @@ Threshold = Annotated[
     list[str] | None,
     typer.Option("--threshold", metavar="NAME=VALUE", help="Change a threshold of a detector. May be repeated."),
 ]
-OUTPUT = Path("output")
 HELP = {"help_option_names": ["-h", "--help"]}
 """Settings of every command: -h works as --help."""
 DEFAULT_SERVER = "http://localhost:5050"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
-from pathlib import Path
 
 from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.report.content import Report
@@ -13,6 +12,7 @@ from uderia_bench.report.formats.html import Kept, to_html
 from uderia_bench.report.formats.junit import to_junit
 from uderia_bench.report.formats.markdown import to_markdown
 from uderia_bench.report.formats.text import to_text
+from uderia_bench.runs import OUTPUT
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.run import Run
 
@@ -20,7 +20,6 @@ FORMS = ("text", "markdown", "json", "html", "junit")
 LEFT = {"report.md": "markdown", "report.json": "json", "report.html": "html"}
 """The files a run leaves, with the form of each."""
 _TABLES = "trials"  # worth naming beside them: what a notebook reads
-_OUTPUT = Path("output")  # where every command looks for a run's id unless it is told
 
 
 def render(report: Report, form: str, run: Run | None, *, width: int = 80, colour: bool = False, brief: bool = False) -> str:
@@ -50,7 +49,7 @@ def render(report: Report, form: str, run: Run | None, *, width: int = 80, colou
 
 def typed(run: Run) -> str:
     """Return what a command finds a run by from here: its id, or its path where it lies elsewhere than the id is looked for."""
-    return run.run_id if (_OUTPUT / run.run_id).resolve() == run.path.resolve() else shlex.quote(str(run.path))
+    return run.run_id if (OUTPUT / run.run_id).resolve() == run.path.resolve() else shlex.quote(str(run.path))
 
 
 def leave(run: Run, report: Report) -> None:
