@@ -107,6 +107,8 @@ def exchanges(folder: str) -> dict[str, Exchange]:
     root = CAPTURES.parent if folder.startswith("captures-2/") else CAPTURES
     for file in sorted((root / folder).glob("*.json")):
         raw = _recorded(json.loads(file.read_text()))
+        if not isinstance(raw, dict):
+            continue  # a list of polls, not an exchange
         request = raw.get("request") or {}
         found[file.stem] = Exchange(
             folder=folder,

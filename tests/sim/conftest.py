@@ -52,12 +52,14 @@ class Client:
 
     async def follow(self, task_id: str) -> dict:
         """Read a task until it ends."""
+        wait = 0.003
         with anyio.fail_after(20):
             while True:
                 task = await self.task(task_id)
                 if task["status"] in TERMINAL:
                     return task
-                await anyio.sleep(0.005)
+                await anyio.sleep(wait)
+                wait = min(0.05, 1.3 * wait)
 
     async def details(self, session: str) -> dict:
         """Read the details of a session."""

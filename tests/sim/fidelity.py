@@ -18,7 +18,9 @@ async def main() -> int:
 
     compared, explained, unexplained = 0, Counter[str](), Counter[str]()
     answers = [
-        answer for drive in (*replay.DRIVERS.values(), *replay_learning.DRIVERS.values()) async for answer in drive(running)
+        answer
+        for drive in (*replay.DRIVERS.values(), *replay_learning.DRIVERS.values(), *replay_learning.OTHERS.values())
+        async for answer in drive(running)
     ]
     answers += [answer for name in replay.labelled_names() async for answer in replay.labelled(running, name)]
     for answer in answers:

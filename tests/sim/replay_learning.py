@@ -16,6 +16,7 @@ from sim.comparison import exchanges
 from sim.replay import Answered, Driver, answered, seen
 
 from uderia_bench.sim.agent.llms import FRIENDLI, GOOGLE
+from uderia_bench.sim.trouble.faults import Fault
 
 FOLDER = "captures-2/rag"
 OPTIM, FOCUS = "profile-1764006444002-z0hdduce9", "profile-default-rag"
@@ -255,7 +256,7 @@ async def run(serve: Any, folder: str, setup: Setup, tag: str = "OPTIM") -> Asyn
     """Ask the question of a folder after a setup; read the session at once and later."""
     captured = exchanges(f"{FOLDER}/{folder}" if "/" not in folder else folder)
     sent = captured["submit"].sent
-    async with serve(chance=False) as client:
+    async with serve(chance=False, faults=UNREACHABLE if tag == "COORD" else ()) as client:
         await setup(client)
         created = await client.http.post("/api/v1/sessions", json={"profile_id": client.profiles[tag]})
         yield answered(captured["create_session"], created)
@@ -277,6 +278,19 @@ async def run(serve: Any, folder: str, setup: Setup, tag: str = "OPTIM") -> Asyn
                 yield answered(captured[name], await client.http.get(details))
         if "rows_after" in captured:
             yield answered(captured["rows_after"], await client.http.get("/api/v1/rag/collections/1/rows"))
+
+
+# The recorded coordinator could not reach its experts.
+UNREACHABLE = tuple(Fault(kind="submit_error", rate=1, profile=tag) for tag in ("OPTIM", "FOCUS"))
+
+
+async def lab_handbook(client: Any) -> Ids:
+    """Create a knowledge repository with the id 2, which FOCUS names by its id only."""
+    await post(client, "/api/v1/rag/collections", {"name": "Lab fitness handbook", "repository_type": "knowledge"})
+    path = "/api/v1/knowledge/repositories/2/documents"
+    await upload(client, path, "handbook.txt", HANDBOOK.split("\n", maxsplit=1)[0].encode(), title="Lab handbook")
+    config = {"enabled": True, "collections": [{"id": 2, "reranking": False}], "maxDocs": 5, "minRelevanceScore": 0.2}
+    return await post(client, f"/api/v1/profiles/{FOCUS}", {"knowledgeConfig": config}, "PUT")
 
 
 async def once(client: Any) -> Ids:
@@ -320,6 +334,10 @@ RUNS: dict[str, tuple[Setup, str]] = {
     "optim-template-hit": (template, "OPTIM"),
     "second-user-subscribed": (subscribed, "OPTIM"),
     "rag-focused-miss": (handbook, "FOCUS"),
+}
+OTHERS: dict[str, Driver] = {
+    "captures-2/focus-hit": partial(run, folder="captures-2/focus-hit", setup=lab_handbook, tag="FOCUS"),
+    "captures-2/coord": partial(run, folder="captures-2/coord", setup=lab_handbook, tag="COORD"),
 }
 DRIVERS: dict[str, Driver] = {
     **{folder: partial(requests, folder=folder) for folder in ORDER},

@@ -57,6 +57,16 @@ async def test_a_scenario_about_learning_is_answered_as_recorded(serve, shared, 
     assert unexplained(found) == []
 
 
+@pytest.mark.parametrize("folder", sorted(replay_learning.OTHERS))
+async def test_focus_and_coordinator_are_answered_as_recorded(serve, shared, folder):
+    """Every exchange is replayed, and every difference is explained."""
+    assert shared
+    answers = [answer async for answer in replay_learning.OTHERS[folder](serve)]
+    assert {answer.captured.name for answer in answers} == set(comparison.exchanges(folder))
+    found = [d for a in answers for d in compare(a.captured, a.status, a.content_type, a.body)]
+    assert unexplained(found) == []
+
+
 REFUSALS = ("collection-admin", "context-window", "create-collection", "feedback", "profile-clone", "prompts", "sessions")
 
 

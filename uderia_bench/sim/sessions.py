@@ -47,6 +47,7 @@ class Session:
         self.dual_model_usage: dict[str, list[str]] | None = None
         self._last_executed_profile_id: str | None = None
         self._asked = False
+        self.is_coordinator = profile.profile_type == "genie"
         self.is_dual = False  # the last query had a dual-model profile
         self._history: list[dict[str, Any]] = []
         self._chat: list[dict[str, Any]] = []
@@ -183,7 +184,7 @@ class Session:
             "temporary_purpose": None,
             "user_uuid": self.user_uuid,
         }
-        if self._asked:
+        if self._asked and not self.is_coordinator:
             document["is_dual_model_active"] = self.is_dual
         if self._last_executed_profile_id is not None:
             document["last_executed_profile_id"] = self._last_executed_profile_id

@@ -105,9 +105,9 @@ async def _execute(run: Run, named: Profile | None) -> orjson.Fragment | None:
         raise BadProfileError("LLM configuration for profile not found.")
     if profile.profile_type not in ENGINES:
         raise BadProfileError(f"Unknown profile type '{profile.profile_type}'.")
-    if profile.profile_type != "genie":  # a coordinator has no context window, and only its children are metered
+    if profile.profile_type != "genie":  # only the children of a coordinator are metered
         run.state.meter.require()
-        await _assemble(run)
+    await _assemble(run)
     return await ENGINES[profile.profile_type](run)
 
 
@@ -127,4 +127,8 @@ async def _assemble(run: Run) -> None:
         turn=run.turn,
         found=run.found,
     )
-    run.step("Context Window Assembly", "context_window_snapshot", snapshots.summary(run.window), payload=run.window)
+    message, kind = "Context Window Assembly", "context_window_snapshot"
+    if profile.profile_type == "genie":
+        run.notify(kind, run.window, details=snapshots.summary(run.window), step=message)
+    else:
+        run.step(message, kind, snapshots.summary(run.window), payload=run.window)

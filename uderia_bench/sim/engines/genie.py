@@ -18,6 +18,7 @@ from uderia_bench.sim.agent.profiles import Profile
 from uderia_bench.sim.engines import naming, turns
 from uderia_bench.sim.engines.run import Completion, Run
 from uderia_bench.sim.memory import knowledge
+from uderia_bench.sim.sessions import Session
 from uderia_bench.sim.tasks import SORTED
 
 _SET_UP_S = 0.05
@@ -74,7 +75,6 @@ class _Turn:
         self.run = run
         self.script = script
         self.events: list[dict[str, Any]] = []
-        self.sessions: dict[str, str] = {}  # session ids of the experts, by tag
         self._steps = 0
         self._started = run.clock.seconds
         self._cost_usd = 0.0
@@ -108,13 +108,14 @@ class _Turn:
         if run.session.unnamed:
             await naming.name_session(run, call_id="genie_session_name", in_turn=False)
             self.events += run.system_events
-        run.notify("session_model_update", run.session.models())
+        run.emit("session_model_update", run.session.models())
         self._save(text, failed=failed)
         return result
 
     def _begin(self) -> None:
         run = self.run
-        self.note("execution_start", {**run.base(), "has_context": run.turn > 1, "query": run.prompt})
+        begun = {"available_slaves": len(_known(run)), "query": run.prompt, "turn_id": run.turn}
+        self.note("execution_start", {**self._who(), **begun})
         experts = [
             {"id": expert.id, "name": expert.name, "profile_type": expert.profile_type, "tag": expert.tag}
             for expert in _known(run)
@@ -128,13 +129,25 @@ class _Turn:
         }
         self.note("genie_coordination_start", begin)
 
+    def _who(self) -> dict[str, Any]:
+        """Return the keys of the first and the last event."""
+        run = self.run
+        return {
+            "profile_tag": run.profile.tag,
+            "profile_type": "genie",
+            "session_id": run.session.id,
+            "timestamp": run.clock.stamp(),
+        }
+
     async def _think(self, name: str, kind: str, more_input: int = 0) -> None:
         run = self.run
+        run.indicate("llm", "busy")
         completion = await run.ask_llm(kind, more_input=more_input)
         self._steps += 1
         self._cost_usd += completion.cost_usd
         step = {**completion.tokens(), "session_id": run.session.id, "step_name": name, "step_number": self._steps}
         self.note("genie_llm_step", step)
+        run.indicate("llm", "idle")
 
     async def _ask(self, number: int, expert: Profile) -> str:
         """Ask an expert and return its answer or an error text."""
@@ -143,24 +156,28 @@ class _Turn:
         asked = {"is_nested_genie": False, "nesting_level": 0, "profile_id": expert.id, "query": run.prompt}
         self.note("genie_slave_invoked", {**here, **asked, "query_preview": run.prompt[:_PREVIEW_SHOWN]})
         began = run.clock.seconds
-        try:
-            session, task = await run.consult(run, expert, number)
-        except ConnectionError as failure:
-            session_id, text, succeeded = None, str(failure), False
-        else:
-            session_id, succeeded = session.id, task.answer is not None
-            self.sessions[tag] = session.id
-            text = task.answer if task.answer is not None else f"Error from @{tag}: no answer was produced."
-            progress = {"message": f"@{tag} is done", "slave_session_id": session.id, "status": "completed"}
+
+        def started(session: Session) -> None:
+            progress = {"message": "Processing query...", "slave_session_id": session.id, "status": "executing"}
             self.note("genie_slave_progress", {**here, **progress})
-        done = {
-            "duration_ms": round((run.clock.seconds - began) * 1000),
-            "result": text,
-            "result_preview": text[:_PREVIEW_SHOWN],
-            "slave_session_id": session_id,
-            "success": succeeded,
-        }
-        self.note("genie_slave_completed", {**here, **done} | ({} if succeeded else {"error": text}))
+
+        try:
+            session, task = await run.consult(run, expert, number, started)
+        except ConnectionError as failure:
+            done: dict[str, Any] = {"error": str(failure), "success": False}
+            text = str(failure)
+        else:
+            text = task.answer if task.answer is not None else f"Error from @{tag}: no answer was produced."
+            done = {
+                "result": text,
+                "result_preview": text[:_PREVIEW_SHOWN],
+                "slave_session_id": session.id,
+                "success": task.answer is not None,
+            }
+            if task.answer is None:
+                done["error"] = text
+        took = round((run.clock.seconds - began) * 1000)
+        self.note("genie_slave_completed", {**here, **done, "duration_ms": took})
         return text
 
     async def _join(self, experts: tuple[Profile, ...], said: list[str]) -> str:
@@ -171,11 +188,12 @@ class _Turn:
             self.note("genie_synthesis_skipped", {"profile_tag": experts[0].tag, "reason": reason})
             return said[0]
         tags = [expert.tag for expert in experts]
-        self.note("genie_synthesis_start", {"profiles_consulted": tags, "session_id": run.session.id})
         heard = sum(len(text) for text in said) // _CHARACTERS_PER_TOKEN
         await self._think("Response Synthesis", "coordinate", heard)
         text = " ".join(said)
-        self.note("genie_synthesis_complete", {"profiles_consulted": tags, "session_id": run.session.id})
+        about = {"profiles_consulted": tags, "session_id": run.session.id}
+        self.note("genie_synthesis_start", about)
+        self.note("genie_synthesis_complete", {**about, "success": True, "synthesized_response": text})
         return text
 
     def _end(self, experts: tuple[Profile, ...], text: str, *, failed: bool) -> None:
@@ -197,7 +215,7 @@ class _Turn:
             self.note("execution_error", {**run.base(), **error})
         else:
             ended = {**totals, "duration_ms": took, "experts_consulted": len(experts), "success": True, "tools_used": []}
-            self.note("execution_complete", {**run.base(), **ended})
+            self.note("execution_complete", {**self._who(), **ended})
         whole = Completion(
             call_id=f"genie_{run.turn}",
             input_tokens=run.input_tokens,
@@ -238,7 +256,7 @@ class _Turn:
         turn = turns.build(
             run,
             {
-                "context_window_snapshot_event": None,
+                "context_window_snapshot_event": run.window,
                 "final_response": text[:_RESPONSE_SHOWN],
                 "genie_coordination": True,
                 "genie_events": self.events,
@@ -250,4 +268,4 @@ class _Turn:
                 "tools_used": [],
             },
         )
-        turns.save(run, turn, without=("timestamp", "session_id", "turn_cost", "session_cost_usd"))
+        turns.save(run, turn, without=("timestamp", "session_id", "turn_cost", "session_cost_usd", "is_session_primer"))

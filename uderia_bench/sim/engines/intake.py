@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from uderia_bench.sim.agent.draw import stream
@@ -68,6 +69,7 @@ async def submit(
     await _check_tools(state)
     if named is not None or not wanted:
         state.switch(profile)
+    session.is_coordinator = profile.profile_type == "genie"
     session.is_dual = profile.strategic is not None or profile.tactical is not None
     if not wanted:
         session.profile_id = profile.id
@@ -113,7 +115,7 @@ async def submit(
     return None if SUBMIT_LOST in hit.kinds else task
 
 
-async def _consult(run: Run, expert: Profile, number: int) -> tuple[Session, Task]:
+async def _consult(run: Run, expert: Profile, number: int, started: Callable[[Session], None]) -> tuple[Session, Task]:
     """Ask an expert in a new session and poll its task, which survives a cancel of the run."""
     state, arrived = run.state, run.clock.seconds
     parent = Parent(session_id=run.session.id, profile_id=expert.id, number=number)
@@ -121,6 +123,7 @@ async def _consult(run: Run, expert: Profile, number: int) -> tuple[Session, Tas
     task = await submit(state, session, run.prompt, expert.id, arrived=arrived, within=run.profile.tag)
     if task is None:
         raise ConnectionError(f"Error from @{expert.tag}: the query was not accepted.")
+    started(session)
     while task.running:
         await run.clock.sleep(_CHILD_POLL_S)
     return session, task

@@ -57,7 +57,8 @@ class Completion:
 
 
 # Asks another profile in a new session. The number counts the children of a coordinator, from 1.
-Consult = Callable[["Run", Profile, int], Awaitable[tuple[Session, Task]]]
+# The function is called with the session when its task has started.
+Consult = Callable[["Run", Profile, int, Callable[[Session], None]], Awaitable[tuple[Session, Task]]]
 
 
 class Run:
@@ -161,9 +162,9 @@ class Run:
             if flush:
                 self.emit(event_type, data)
 
-    def notify(self, kind: str, payload: dict[str, Any]) -> None:
+    def notify(self, kind: str, payload: dict[str, Any], **extra: Any) -> None:
         """Append a lifecycle event."""
-        self.emit("notification", {"payload": payload, "type": kind})
+        self.emit("notification", {"payload": payload, "type": kind, **extra})
 
     def step(self, step: str, kind: str | None, details: Any, **extra: Any) -> None:
         """Append a planner step as an event and as a log entry of the trace."""

@@ -93,11 +93,15 @@ def window(
     if planning:
         skipped = []
         no_cases = {"cases_retrieved": 0, "reason": "no_collections"}
-        modules.insert(1, _tool_definitions(first=turn == 1))
+        modules.insert(1, _tool_definitions(first=turn == 1, categories={"category_count": 3}))
         modules.insert(3, _module("rag_context", "RAG Cases", "knowledge", 16896, 0, no_cases))
         hydration = {"hydrated": False, "reason": "first_turn" if turn == 1 else "no_results"}
         modules.insert(5, _module("plan_hydration", "Plan Hydration", "optimization", 9011, 0, hydration))
         modules.append(_workflow_history(turn - 1))
+    if profile.profile_type == "genie":
+        skipped = ["rag_context", "knowledge_context", "plan_hydration", "document_context", "workflow_history"]
+        modules = [module for module in modules if module["module_id"] not in skipped]
+        modules.insert(1, _tool_definitions(first=turn == 1, categories={}))
     snapshot = _snapshot(
         {"id": window["id"], "name": window["name"]},
         sum(module["used"] for module in modules),
@@ -110,9 +114,9 @@ def window(
     return snapshot
 
 
-def _tool_definitions(*, first: bool) -> dict[str, Any]:
+def _tool_definitions(*, first: bool, categories: dict[str, int]) -> dict[str, Any]:
     """Return the tools of the prompt: in full in the first turn, later only their names."""
-    metadata = {"category_count": 3, "mode": "full" if first else "names_only", "tool_count": 16}
+    metadata = {**categories, "mode": "full" if first else "names_only", "tool_count": 16}
     allocated, used = (45056, _TOOL_TOKENS) if first else (24780, _TOOL_NAME_TOKENS)
     return _module("tool_definitions", "Tool Definitions", "tools", allocated, used, metadata)
 
@@ -138,7 +142,7 @@ def summary(snapshot: dict[str, Any]) -> str:
     """Return the server's one-line summary of a snapshot."""
     used = {module["module_id"]: module["used"] / 1000 for module in snapshot["contributions"]}
     tools = f" Tool:{used['tool_definitions']:.1f}K" if "tool_definitions" in used else ""
-    know = f" Know:{used['knowledge_context']:.1f}K" if used["knowledge_context"] else ""
+    know = f" Know:{used['knowledge_context']:.1f}K" if used.get("knowledge_context") else ""
     total, percent = snapshot["budget"]["used"] / 1000, snapshot["budget"]["utilization_pct"]
     return (
         f"Context: {total:.1f}K/113K ({percent}%) | Syst:{used['system_prompt']:.1f}K{tools}"
