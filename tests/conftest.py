@@ -18,6 +18,12 @@ settings.load_profile("ci" if os.environ.get("CI") else "any")
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_cache_of_the_user(tmp_path_factory):
+    """Keep tokens of test servers out of the user's cache."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture
 def anyio_backend():
     """Run async tests on trio with a clock that jumps to the next deadline: minutes of waiting take no time."""

@@ -61,6 +61,7 @@ def surroundings(*, log_format: str = "text", allow_plain_http: bool = False, tr
     from rich.console import Console
 
     from uderia_bench.errors import UsageError
+    from uderia_bench.gateway.kept_tokens import KeptTokens, default_file
     from uderia_bench.gateway.trust import Trust
     from uderia_bench.runner.sitting import Surroundings
 
@@ -72,6 +73,7 @@ def surroundings(*, log_format: str = "text", allow_plain_http: bool = False, tr
         log_as_json=log_format == "json",
         allow_plain_http=allow_plain_http,
         trust=Trust(trusted, ask=_confirmed),
+        kept=KeptTokens(default_file(os.environ)),
     )
 
 
@@ -97,10 +99,13 @@ def address(server: str | None) -> str:
     """
     from uderia_bench.documents.experiment_parts import Server as Address
     from uderia_bench.documents.yaml import Document, Place, Written, validate
+    from uderia_bench.errors import UsageError
 
     class Asked(Written):
         server: Address
 
+    if server is not None and not server.strip():
+        raise UsageError("--server is empty; name a URL, or leave the option out")
     said = server or os.environ.get("UDERIA_URL") or DEFAULT_SERVER
     origin = f"--server {server}" if server else "UDERIA_URL"
     return validate(Asked, Document.of({}, file=origin).replaced(("server",), said, Place(origin, None))).server

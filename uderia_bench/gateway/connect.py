@@ -10,6 +10,7 @@ import httpx
 
 from uderia_bench.errors import NotSignedIn
 from uderia_bench.gateway.credentials import Credentials
+from uderia_bench.gateway.kept_tokens import KeptTokens
 from uderia_bench.gateway.masking import Secrets
 from uderia_bench.gateway.signin import SignIn
 from uderia_bench.gateway.trust import is_loopback
@@ -26,6 +27,7 @@ async def connect(
     *,
     transport: httpx.AsyncBaseTransport | None = None,
     allow_plain_http: bool = False,
+    kept: KeptTokens | None = None,
 ) -> AsyncGenerator[Uderia]:
     """Open ``base_url`` and sign in; raises ``Unreachable`` or ``NotSignedIn``. Tests pass a transport.
 
@@ -40,6 +42,6 @@ async def connect(
         Wire(base_url, transport or fast_transport(), secrets) as wire,
         Wire(base_url, transport or fast_transport(buffer=STREAM_BUFFER), secrets) as stream,
     ):
-        uderia = Uderia(wire, SignIn(wire, credentials), stream)
+        uderia = Uderia(wire, SignIn(wire, credentials, kept), stream)
         await uderia.sign_in()
         yield uderia

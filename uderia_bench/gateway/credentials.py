@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from uderia_bench.errors import NotSignedIn
+from uderia_bench.gateway.kept_tokens import KeptTokens
 from uderia_bench.gateway.trust import Trust
 
 
@@ -32,6 +33,8 @@ class Credentials:
     token: Secret | None = None
     username: str | None = None
     password: Secret | None = None
+    of_login: bool = False
+    """Whether the token comes from ``uderia-bench login``."""
 
 
 def secret_of(environ: Mapping[str, str], name: str) -> Secret | None:
@@ -49,6 +52,20 @@ EMBEDDED = Credentials(username="admin", password=Secret("admin"))
 """The fixed account of the embedded server."""
 
 
+def for_server(environ: Mapping[str, str], address: str, trust: Trust, kept: KeptTokens | None) -> Credentials:
+    """Return the credentials for a server: those of the environment, else those of ``uderia-bench login``.
+
+    Raises ``NotSignedIn`` when there are none, or when the server's host may not receive them.
+    """
+    try:
+        return from_environment(environ, address, trust)
+    except NotSignedIn:
+        token = None if kept is None else kept.of_login(address.rstrip("/"))
+        if token is None:
+            raise
+        return Credentials(token=Secret(token), of_login=True)
+
+
 def from_environment(environ: Mapping[str, str], address: str, trust: Trust) -> Credentials:
     """Read ``UDERIA_TOKEN``, or ``UDERIA_USERNAME`` and ``UDERIA_PASSWORD``, for the server at ``address``.
 
@@ -61,4 +78,4 @@ def from_environment(environ: Mapping[str, str], address: str, trust: Trust) -> 
     if username and password:
         trust.require(address, environ, what="your UDERIA_PASSWORD")
         return Credentials(username=username, password=Secret(password))
-    raise NotSignedIn("no credentials: set UDERIA_TOKEN, or UDERIA_USERNAME and UDERIA_PASSWORD, in the environment")
+    raise NotSignedIn("no credentials: set UDERIA_TOKEN, or UDERIA_USERNAME and UDERIA_PASSWORD, or run 'uderia-bench login'")

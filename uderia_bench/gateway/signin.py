@@ -10,15 +10,19 @@ import anyio
 import httpx
 import structlog
 
-from uderia_bench.errors import NoAnswer, NotSignedIn, Throttled, Unreachable
+from uderia_bench.errors import NoAnswer, NotSignedIn, Throttled
+from uderia_bench.gateway.blame import refused_sign_in
 from uderia_bench.gateway.credentials import Credentials
-from uderia_bench.gateway.wire import Reply, Wire, refuse, server_words
+from uderia_bench.gateway.kept_tokens import KeptTokens
+from uderia_bench.gateway.wire import Reply, Wire, refuse
 
 # longest wait that a sign-in limit may ask for (docs/reference/commands.md, "Settings and secrets")
 LONGEST_WAIT_S = 90.0
 # wait for a limit without a time: the server allows 5 logins per minute
 # (docs/reference/protocol.md, "Login limits")
 UNKNOWN_WAIT_S = 15.0
+LOGIN = "/api/v1/auth/login"
+ME = "/api/v1/auth/me"
 log = structlog.get_logger(__name__)
 
 
@@ -29,9 +33,10 @@ class SignIn:
     ``Throttled`` after too many sign-ins, which can happen just when a token expires.
     """
 
-    def __init__(self, wire: Wire, credentials: Credentials) -> None:
+    def __init__(self, wire: Wire, credentials: Credentials, kept: KeptTokens | None = None) -> None:
         self._wire = wire
         self._credentials = credentials
+        self._kept = kept
         self._token: str | None = None
         self._renewing = anyio.Lock()
 
@@ -51,63 +56,85 @@ class SignIn:
         async with self._renewing:
             if self._token != suspect:
                 return True  # another trial has renewed it meanwhile
-            probe = await self._wire.exchange("GET", "/api/v1/auth/me", token=suspect)
+            probe = await self._wire.exchange("GET", ME, token=suspect)
             if probe.status != httpx.codes.UNAUTHORIZED:
                 return False
             log.warning("token expired", server=self._wire.base_url)
+            if self._credentials.of_login:
+                raise self._expired()
             if self._credentials.token is not None:
                 raise NotSignedIn(
                     f"{self._wire.base_url} does not accept the access token (any more): set a valid UDERIA_TOKEN"
                 )
-            self._token = await self._obtain()
+            self._token = await self._obtain(renewed=True)
             return True
 
-    async def _obtain(self) -> str:
+    async def _obtain(self, *, renewed: bool = False) -> str:
+        """Return a token that the server accepts. ``renewed``: that of an earlier sign-in has expired."""
         if self._credentials.token is not None:
             token = self._credentials.token.reveal()
-            probe = await self._wire.exchange("GET", "/api/v1/auth/me", token=token)
-            _require_presence(probe)
-            if probe.status != httpx.codes.OK:
-                raise NotSignedIn(f"{self._wire.base_url} does not accept UDERIA_TOKEN (HTTP {probe.status}): set a valid one")
-            return token
-        try:
-            return await self._log_in()
-        except Throttled as limit:
-            wait = UNKNOWN_WAIT_S if limit.retry_after_s is None else limit.retry_after_s
-            if wait > LONGEST_WAIT_S:
-                raise
-            log.warning("sign-in limit reached, waiting", seconds=wait, server=self._wire.base_url)
-            await anyio.sleep(wait + 0.5)  # the server counts whole seconds
-        return await self._log_in()
+            probe = await self._probe(token)
+            if _accepted(probe):
+                return token
+            if self._credentials.of_login:
+                raise self._expired()
+            raise refused_sign_in(self._wire.base_url, ME, probe, None)
+        if not renewed and (kept := self._kept_token()) and _accepted(await self._probe(kept)):
+            return kept
+        waited = 0.0
+        while True:
+            try:
+                return await self._log_in()
+            except Throttled as limit:
+                wait = UNKNOWN_WAIT_S if limit.retry_after_s is None else limit.retry_after_s
+                if waited + wait > LONGEST_WAIT_S:
+                    raise
+                log.warning(f"sign-in limit reached, waiting {wait:g} s", server=self._wire.base_url)  # noqa: G004 - structlog's event
+                await anyio.sleep(wait + 0.5)  # the server counts whole seconds
+                waited += wait + 0.5
+
+    async def _probe(self, token: str) -> Reply:
+        probe = await self._wire.exchange("GET", ME, token=token)
+        _require_presence(probe)
+        return probe
+
+    def _kept_token(self) -> str | None:
+        name, password = self._credentials.username, self._credentials.password
+        if self._kept is None or name is None or password is None:
+            return None
+        return self._kept.of_password(self._wire.base_url, name, password.reveal())
 
     async def _log_in(self) -> str:
         who, password = self._credentials.username, self._credentials.password
+        assert who is not None, "credentials are a token or a username with a password"
         assert password is not None, "credentials are a token or a username with a password"
         body = {"username": who, "password": password.reveal()}
         if who != password.reveal():  # or the user's name would be masked
             self._wire.hide(password.reveal())
-        reply = await self._wire.exchange_unmasked("POST", "/api/v1/auth/login", body=body)
+        reply = await self._wire.exchange_unmasked("POST", LOGIN, body=body)
         data = reply.json()
         if reply.status == httpx.codes.OK and isinstance(data, dict) and isinstance(data.get("token"), str):
-            self._wire.hide(data["token"])
-            return str(data["token"])
+            token = str(data["token"])
+            self._wire.hide(token)
+            if self._kept is not None:
+                self._kept.keep(self._wire.base_url, who, token, password=password.reveal())
+            return token
         reply = self._wire.masked(reply)
         _require_presence(reply)
         if reply.status == httpx.codes.TOO_MANY_REQUESTS:
             raise refuse(reply, f"sign-in at {self._wire.base_url}")
-        said = server_words(reply) or f"HTTP {reply.status}"
-        raise NotSignedIn(f"{self._wire.base_url} refuses {who!r}: {said}; check UDERIA_USERNAME and UDERIA_PASSWORD")
+        raise refused_sign_in(self._wire.base_url, LOGIN, reply, who)
+
+    def _expired(self) -> NotSignedIn:
+        server = self._wire.base_url
+        return NotSignedIn(f"the sign-in at {server} has expired: run 'uderia-bench login --server {server}' again")
+
+
+def _accepted(probe: Reply) -> bool:
+    return probe.status == httpx.codes.OK and isinstance(probe.json(), dict)
 
 
 def _require_presence(reply: Reply) -> None:
     """Raise ``NoAnswer`` for a 5xx of a proxy whose server is down, which is not about the credentials."""
     if reply.status >= httpx.codes.INTERNAL_SERVER_ERROR:
         raise NoAnswer(f"sign-in: HTTP {reply.status}", arrived=True)
-
-
-def unreachable(server: str, error: NoAnswer) -> Unreachable:
-    """Make the error for a server that does not answer, with its cause and the settings to change."""
-    cause = error.__cause__
-    reason = f"{type(cause).__name__}: {cause}" if cause is not None and str(cause) else ""
-    reason = f" ({reason or error})"
-    return Unreachable(f"no server answers at {server}{reason}: start it, or name another with --server or UDERIA_URL")

@@ -12,11 +12,14 @@ Importing this module imports aiohttp, which takes 0.2 s.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator
 from functools import lru_cache
 
 import aiohttp
 import httpx
+
+from uderia_bench.gateway.wire import NoTls, UntrustedCertificate
 
 HEADER_ENCODING = "iso-8859-1"  # of HTTP (RFC 9110, 5.5); httpx tries others first, on every header of every answer
 KEEP_ALIVE_S = 4.0  # servers close idle connections after 5 s or so; a query sent at that moment is in an unknown state
@@ -107,6 +110,11 @@ def _named(error: aiohttp.ClientError, request: httpx.Request) -> httpx.Transpor
     text = str(error) or type(error).__name__
     kind: type[httpx.TransportError]
     match error:
+        case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLCertVerificationError() as certificate):
+            return UntrustedCertificate(certificate, request)
+        case aiohttp.ClientConnectorSSLError():
+            reason = getattr(error.os_error, "reason", None)
+            return NoTls(str(reason or error).replace("_", " ").lower(), request=request)
         case aiohttp.ConnectionTimeoutError():
             kind = httpx.ConnectTimeout
         case aiohttp.ClientConnectorError():

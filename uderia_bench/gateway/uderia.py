@@ -17,8 +17,9 @@ import tenacity
 
 from uderia_bench.errors import CallFailed, NoAnswer, NotSignedIn, Refused, Throttled
 from uderia_bench.gateway import notifications, task_file
+from uderia_bench.gateway.blame import unreachable
 from uderia_bench.gateway.session_file import SessionFile
-from uderia_bench.gateway.signin import SignIn, unreachable
+from uderia_bench.gateway.signin import SignIn
 from uderia_bench.gateway.wire import Reply, Wire, refuse
 
 TRIES = 5  # with the waits below, a server may be away for about 10 s before a call fails
@@ -74,10 +75,10 @@ class Uderia:
         """The server's address, which every trial records."""
         return self._wire.base_url
 
-    async def sign_in(self) -> None:
-        """Check the credentials before a run is planned; raises ``NotSignedIn`` or ``Unreachable``."""
+    async def sign_in(self) -> str:
+        """Check the credentials before a run is planned; return the token. Raises ``NotSignedIn`` or ``Unreachable``."""
         try:
-            await self._sign_in.token()
+            return await self._sign_in.token()
         except NoAnswer as error:
             raise unreachable(self.base_url, error) from error
         except Throttled as limit:
@@ -201,7 +202,7 @@ class Uderia:
         reply = await self._wire.exchange(method, path, token=token, body=body)
         if reply.status in SUSPECT and await self._sign_in.renew_if_expired(token):
             reply = await self._wire.exchange(method, path, token=await self._sign_in.token(), body=body)
-        if reply.status >= httpx.codes.BAD_REQUEST:
+        if reply.status >= httpx.codes.MULTIPLE_CHOICES:
             raise refuse(reply, what)
         return reply
 

@@ -11,6 +11,7 @@ from loopback (20 µs) and much less than reading it from a network. The server 
 
 from __future__ import annotations
 
+import ssl
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -30,6 +31,7 @@ from uderia_bench import json_text
 from uderia_bench.errors import Gone, NoAnswer, Refused, Throttled
 from uderia_bench.gateway import unpacking
 from uderia_bench.gateway.masking import Secrets
+from uderia_bench.printable import plain
 
 CONNECT_TIMEOUT_S = 10.0  # a loopback or LAN server answers in milliseconds; longer is an outage
 # session and query handlers run a 10 s MCP health check and may classify tools first
@@ -50,6 +52,18 @@ HEADERS = (("Accept", "application/json"), ("Accept-Encoding", "gzip"), ("User-A
 LONGEST_PAUSE_S = 86_400.0  # a server that asks for more, or for a number of 400 digits, counts as asking for a day
 ERROR_TEXT_LIMIT = 300  # characters of the server's error text in an error message, to fit on one line
 NEVER_ARRIVED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
+
+
+class UntrustedCertificate(httpx.ConnectError):
+    """The server's certificate is not trusted."""
+
+    def __init__(self, error: ssl.SSLCertVerificationError, request: httpx.Request) -> None:
+        self.error = error
+        super().__init__(error.verify_message, request=request)
+
+
+class NoTls(httpx.ConnectError):
+    """The server does not speak TLS."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +236,8 @@ def refuse(reply: Reply, what: str) -> Refused:
     """Make the error for an error status, with the server's error text if there is any."""
     said = server_words(reply)
     text = f"{what}: HTTP {reply.status}" + (f", {said}" if said else "")
+    if reply.location is not None and httpx.codes.is_redirect(reply.status):
+        text += f", a redirect to {plain(reply.location)}, which is not followed"
     if reply.status == httpx.codes.TOO_MANY_REQUESTS:
         return Throttled(text, status=reply.status, retry_after_s=retry_after_s(reply))
     if reply.status == httpx.codes.NOT_FOUND:
@@ -235,7 +251,7 @@ def server_words(reply: Reply) -> str:
     if not isinstance(data, dict):
         return ""
     said = data.get("error") or data.get("message") or ""
-    return " ".join(str(said).split())[:ERROR_TEXT_LIMIT]
+    return plain(" ".join(str(said).split()))[:ERROR_TEXT_LIMIT]
 
 
 def retry_after_s(reply: Reply) -> float | None:

@@ -23,7 +23,8 @@ from uderia_bench.documents.experiment_parts import Load
 from uderia_bench.errors import CallFailed, CannotRun, Interrupted, StoreError
 from uderia_bench.gateway import directory, embedded
 from uderia_bench.gateway.connect import connect
-from uderia_bench.gateway.credentials import EMBEDDED, from_environment
+from uderia_bench.gateway.credentials import EMBEDDED, for_server
+from uderia_bench.gateway.kept_tokens import KeptTokens
 from uderia_bench.gateway.trust import Trust
 from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.reading import profile_types
@@ -54,6 +55,7 @@ class Surroundings:
     log_as_json: bool = False
     allow_plain_http: bool = False
     trust: Trust = field(default_factory=Trust)
+    kept: KeptTokens | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,9 +171,11 @@ async def _session(experiment: Experiment, addresses: Mapping[str, str], around:
         listed: dict[str, tuple[directory.Profile, ...]] = {}
         facts: dict[str, Any] = {}
         for name, address in addresses.items():
-            credentials = EMBEDDED if name == SIM else from_environment(around.environ, address, around.trust)
+            credentials = EMBEDDED if name == SIM else for_server(around.environ, address, around.trust, around.kept)
             servers[name] = await stack.enter_async_context(
-                connect(address, credentials, allow_plain_http=around.allow_plain_http)
+                connect(
+                    address, credentials, allow_plain_http=around.allow_plain_http, kept=None if name == SIM else around.kept
+                )
             )
             configurations = await servers[name].llm_configurations()
             listed[name] = directory.read(await servers[name].profiles(), configurations)

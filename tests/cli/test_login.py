@@ -1,0 +1,57 @@
+"""``login`` signs in once for later commands, and every command uses the token of an earlier one again."""
+
+from __future__ import annotations
+
+import pytest
+
+from uderia_bench.gateway import embedded
+
+ADMIN = {"UDERIA_USERNAME": "admin", "UDERIA_PASSWORD": "admin"}
+
+
+@pytest.fixture
+def own(tmp_path_factory):
+    """Return an embedded server with the real limit of sign-ins, and a cache directory of the test's own."""
+    with embedded.serve(seed=7, speed=200.0) as url:
+        yield url, {"XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache"))}
+
+
+def test_after_a_login_no_password_is_needed(command, own):
+    """Also for a server that only the experiment names. Without a login the error names the command."""
+    url, cache = own
+    before = command("profiles", "--server", url, env=cache)
+    assert before.returncode == 3
+    assert "or run 'uderia-bench login'" in before.stderr
+    done = command("login", "--server", url, env={**ADMIN, **cache})
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == f"signed in at {url} as admin\n"
+    assert "IDEAT" in command("profiles", "--server", url, env=cache).stdout
+    text = (command.cwd / "experiment.yaml").read_text().replace("server: {sim: {speed: 200, seed: 7}}", f"server: {url}")
+    command.write("named.yaml", text)
+    env = {**cache, "UDERIA_URL": "https://right.invalid"}
+    assert command("run", "named.yaml", "--set", "repeats=1", env=env).returncode == 0
+
+
+def test_eight_commands_in_a_row_stay_below_the_limit(command, own):
+    """The server allows five sign-ins a minute."""
+    url, cache = own
+    for _ in range(8):
+        done = command("profiles", "--server", url, env={**ADMIN, **cache})
+        assert done.returncode == 0
+        assert "limit" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "env", "code", "said"),
+    [
+        (["--server", "sim"], ADMIN, 2, "needs no sign-in"),
+        (["--server", "http://127.0.0.1:9"], ADMIN, 3, "no server answers"),
+        (["--server", "http://127.0.0.1:9"], {}, 3, "set UDERIA_USERNAME and UDERIA_PASSWORD"),
+        (["--server", ""], ADMIN, 2, "--server is empty"),
+    ],
+)
+def test_a_login_that_cannot_be_says_why(command, options, env, code, said):
+    """One line and the exit code of its kind."""
+    done = command("login", *options, env=env)
+    assert done.returncode == code
+    assert said in done.stderr
