@@ -91,6 +91,25 @@ def test_a_detector_is_one_edit_of_one_file(copy, tmp_path):
     assert [(issue["kind"], issue["evidence"]) for issue in shown["issues"]] == [("long_answer", ["201 words"])]
 
 
+def test_an_expectation_is_one_value_and_one_field(copy, tmp_path):
+    """It is listed, may be written in a corpus, and is checked."""
+    made = code("Add an expectation").split("from uderia_bench.plugins import Answer, ExpectationKind, Judged\n")[1]
+    start = "KINDS: tuple[ExpectationKind, ...] = (\n"
+    edit(copy / "uderia_bench/reading/expectations/words.py", (start, f"{made}\n\n{start}    MAX_WORDS,\n"))
+    field = "    phases_at_most: "
+    edit(
+        copy / "uderia_bench/documents/expectation.py", (field, f'    max_words: int | None = None\n    """Words."""\n{field}')
+    )
+    expect = CORPUS.replace("system?}", "system?, expect: [{max_words: 0}]}")
+    (tmp_path / "corpus.yaml").write_text(expect, encoding="utf-8")
+    (tmp_path / "experiment.yaml").write_text(EXPERIMENT, encoding="utf-8")
+    assert "max_words" in run(tmp_path, copy, "corpus", "kinds")
+    run(tmp_path, copy, "run", "experiment.yaml", "--run-id", "r")
+    checks = pl.read_parquet(tmp_path / "output/r/checks/part-0.parquet")
+    assert set(checks["kind"]) == {"max_words"}
+    assert not checks["passed"].any()
+
+
 def test_a_profile_type_is_one_file_and_its_name(copy, tmp_path):
     """Its turns are read by it."""
     (copy / "uderia_bench/reading/profile_types/echo.py").write_text(code("Add a profile type"), encoding="utf-8")

@@ -176,6 +176,15 @@ def test_coordinators_inside_coordinators_are_counted_and_circles_end():
     assert read(outer, exchanges.session(circle, id="inner")).lower_bound
 
 
+@pytest.mark.parametrize("last", [(100, 10), (120, 12)], ids=["without naming", "with naming"])
+def test_the_last_token_update_of_a_coordinator_is_no_disagreement(last):
+    """The server adds naming to the running total of the turn, though not to the turn itself."""
+    update = exchanges.token_update("genie_session_name", 6.6, exchanges.NAMING, last)
+    task, session = coordinator()
+    task["events"].append(update)
+    assert read((task, session)).notes == ()
+
+
 def test_naming_before_a_late_answer_is_taken_out_of_the_latency():
     """The server stamps a coordinator's naming after the answer, though it came before: 4.7 to 5.0 s."""
     trace = read(coordinator(named_late=True))

@@ -145,7 +145,8 @@ def _sources(exchange: Exchange, out: Spent, named: Spent, calls: tuple[LlmCall,
         spent = _spent(body, "turn_input", "turn_output") or _spent(body, "total_input", "total_output")
         if spent is not None:
             said_name = any(text(event.body.get("call_id")) in NAMING_CALL_IDS for event in updates)
-            found.append(("the last token update", spent.less(named) if said_name else spent))
+            agrees = bool(found) and (spent.input, spent.output) == (found[0][1].input, found[0][1].output)
+            found.append(("the last token update", spent.less(named) if said_name and not agrees else spent))
     result = exchange.result
     spent = _spent(result, "turn_input_tokens", "turn_output_tokens")
     if spent is not None:
