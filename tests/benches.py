@@ -77,7 +77,8 @@ class Bench:
     def __init__(self, tmp_path, server: Scripted, trials, conditions: LoadPlan = CONDITIONS) -> None:
         self.server, self.trials, self.conditions = server, trials, conditions
         self.path = tmp_path / "ledger.sqlite"
-        self.seen, self.stop = [], Stop()
+        self.seen, self.stop, self.outages = [], Stop(), []
+        self.watch = lambda record, _: self.seen.append(record)
         self.utc = lambda: datetime.now(UTC)
         self.gauge = Gauge(beat_s=math.inf)  # a clock that jumps would only jump from beat to beat
 
@@ -94,11 +95,12 @@ class Bench:
                     arms=arms,
                     conditions=self.conditions,
                     book=Book(ledger, AtOnce(ledger)),
-                    watch=lambda record, _: self.seen.append(record),
+                    watch=self.watch,
                     stop=self.stop,
                     spent=Account.carried(ledger.account(), trials=len(self.trials) - len(left)),
                     utc=self.utc,
                     gauge=self.gauge,
+                    outages=self.outages,
                 )
                 async with anyio.create_task_group() as group:
                     if during is not None:

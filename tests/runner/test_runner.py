@@ -16,7 +16,7 @@ from scripted import Scripted
 from uderia_bench.errors import NotSignedIn
 from uderia_bench.gateway.uderia import TRIES
 from uderia_bench.reading import profile_types
-from uderia_bench.runner import pacing
+from uderia_bench.runner import pacing, patience
 from uderia_bench.runner.arrivals import PREPARE_S
 from uderia_bench.runner.asking import LATE_WAIT_S
 from uderia_bench.runner.stop import Stop
@@ -247,8 +247,8 @@ async def test_a_broken_query_that_never_arrived_is_asked_again(tmp_path, broken
     assert ending is Ending.SETTLED or "no trace of the query" in record.detail
 
 
-async def test_a_forgotten_task_is_read_from_its_session_or_lost(tmp_path):
-    """After a restart tasks are gone and sessions remain: saved turns count, other trials are lost."""
+async def test_a_forgotten_task_is_read_from_its_session_or_asked_again(tmp_path):
+    """After a restart tasks are gone and sessions remain: saved turns count, other trials are asked again."""
     server = Scripted(task_s=10.0)
     bench = Bench(tmp_path, server, planned(2, arms=("OPTIM",)))
 
@@ -258,9 +258,9 @@ async def test_a_forgotten_task_is_read_from_its_session_or_lost(tmp_path):
         server.tasks.clear()
 
     await bench.run(during=restart)
-    endings = {record.task_id: record.ending for record in bench.records().values()}
-    assert endings == {"task-0": Ending.SETTLED, "task-1": Ending.LOST}
-    (saved,) = (record for record in bench.records().values() if record.ending is Ending.SETTLED)
+    saved, again = (bench.records()[f"q{number}-OPTIM-r1"] for number in range(2))
+    assert (saved.ending, again.ending) == (Ending.SETTLED, Ending.SETTLED)
+    assert (saved.task_id, saved.attempts, again.attempts) == ("task-0", 1, 3)
     assert saved.task is None  # a poll that saw it running would tell readers that it never ended
 
 
@@ -331,18 +331,20 @@ async def test_an_end_is_only_believed_from_a_whole_body(tmp_path, after):
     assert json.loads(record.task)["status"] == "complete"
 
 
-async def test_a_task_forgotten_just_before_its_deadline_is_lost(tmp_path):
-    """It did not time out, and there is no task left to cancel."""
+async def test_a_task_that_is_always_forgotten_is_lost(tmp_path):
+    """A trial is asked a few times; a task forgotten before its deadline did not time out, so it is not cancelled."""
     server = Scripted(task_s=1e6)
     bench = Bench(tmp_path, server, planned(1, arms=("OPTIM",)), replace(CONDITIONS, timeout_s=3.0))
 
     async def restart():
-        await anyio.sleep(3.0 - LATE_WAIT_S)
-        server.tasks.clear()
+        while True:
+            await anyio.sleep(1.0)
+            server.tasks.clear()
 
     await bench.run(during=restart)
     (record,) = bench.records().values()
     assert record.ending is Ending.LOST
+    assert record.attempts == patience.ASKINGS_A_RUN
     assert server.count("POST", "/cancel") == 0
 
 

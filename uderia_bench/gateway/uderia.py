@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, TypeVar
 
 import anyio
 import httpx
 import tenacity
 
-from uderia_bench.errors import CallFailed, NoAnswer, NotSignedIn, Refused, Throttled
+from uderia_bench.errors import CallFailed, Gone, NoAnswer, NotSignedIn, Refused, Throttled
 from uderia_bench.gateway import notifications, task_file
 from uderia_bench.gateway.blame import unreachable
 from uderia_bench.gateway.session_file import SessionFile
@@ -30,9 +31,18 @@ PASSING = frozenset({408, 500, 502, 503, 504})  # answers of a proxy or of a ser
 # the server's ids are UUIDs, with "task-" before those of tasks (docs/reference/protocol.md,
 # "Creating a session" and "Submitting a query")
 ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+WITHOUT_TOKEN = frozenset({200, 401, 403})  # answers to a request without a token
 SUSPECT = frozenset({401, 403, 404})  # possible answers to an expired token (docs/reference/protocol.md, "Expired tokens")
 
 T = TypeVar("T")
+
+
+class Presence(Enum):
+    """Who answers at a server's address."""
+
+    UDERIA = "Uderia"
+    ANOTHER = "another program"
+    NOBODY = "no program, or a proxy without its server"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +94,26 @@ class Uderia:
         except Throttled as limit:
             raise NotSignedIn(f"{limit}: too many sign-ins, try again later") from limit
 
-    async def answers(self) -> bool:
-        """Whether the server answers: one try, without the token, so that frequent calls need no sign-in."""
+    async def presence(self) -> Presence:
+        """Return who answers at the address: one try, without the token, so that frequent calls need no sign-in."""
         try:
             reply = await self._wire.exchange("GET", "/api/v1/auth/me")
         except CallFailed:
+            return Presence.NOBODY
+        if reply.status >= httpx.codes.INTERNAL_SERVER_ERROR:
+            return Presence.NOBODY
+        known = reply.status in WITHOUT_TOKEN and isinstance(reply.json(), dict)
+        return Presence.UDERIA if known else Presence.ANOTHER
+
+    async def knows(self, task_id: str) -> bool | None:
+        """Whether the server still has a task in its memory; None if it does not say."""
+        try:
+            await self.task(task_id)
+        except Gone:
             return False
-        return reply.status < httpx.codes.INTERNAL_SERVER_ERROR
+        except CallFailed:
+            return None
+        return True
 
     async def profiles(self) -> dict[str, Any]:
         """Return the body of the profile list: ``profiles`` and ``default_profile_id``."""

@@ -31,7 +31,7 @@ from anyio.lowlevel import current_token
 from uderia_bench.errors import StoreError
 from uderia_bench.runs.ledger import ASK_AGAIN, Ledger, is_out_of_sight
 from uderia_bench.runs.ledger_rows import Entry, State
-from uderia_bench.trial import TrialRecord
+from uderia_bench.trial import Ending, TrialRecord
 
 COMMIT_EVERY_S = 0.01  # entries that arrive within this time share a commit and a wake-up of the event loop
 SYNC_EVERY_S = 1.0  # a power cut loses at most this much; a sync takes 4 ms
@@ -85,7 +85,7 @@ class Book:
         await self._writer.write(Entry(state=state, record=record, account=account))
         trial_id, settled = record.trial.trial_id, state is State.SETTLED
         # Trials that are settled for good are forgotten, so that memory stays constant.
-        if not settled or record.ending in ASK_AGAIN:
+        if not settled or record.ending in ASK_AGAIN or record.ending is Ending.LOST:
             self._attempts[trial_id] = record.attempts
         else:
             self._attempts.pop(trial_id, None)

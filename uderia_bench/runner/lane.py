@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from itertools import count
 
 import anyio
 
@@ -12,11 +11,12 @@ from uderia_bench.runner.asking import Asking
 from uderia_bench.runner.book import Book
 from uderia_bench.runner.budget import Budget
 from uderia_bench.runner.gauge import Gauge
-from uderia_bench.runner.patience import ASKINGS_A_RUN, Patience
+from uderia_bench.runner.patience import ASKINGS_A_RUN, CANCELLED_THERE, Patience
 from uderia_bench.runner.stop import InFlight, Stop
 from uderia_bench.trace import Trace
 from uderia_bench.trial import Ending, Outcome, Serving, Trial, TrialRecord
 
+WARMED_UP = "warmed the server up after a restart, not counted"
 CANCEL_CALL_S = 5.0  # a stopping run waits this long for the reply to one cancellation
 
 
@@ -87,24 +87,45 @@ class Lane:
         Only a trial that is ``alone`` in its session is asked again here: a later turn cannot be repeated
         in a session that already holds it.
         """
-        for asking in count(1):
-            with self.gauge.flying() as flight:
+        askings = 0
+        while True:
+            warms_up = turn.alone and await self.patience.warms_up(turn.trial.arm)
+            record, trace = await self._once(turn, warms_up=warms_up)
+            if warms_up and record.detail == WARMED_UP and not self.stop.soft.is_set():
+                turn = replace(turn, due_s=None)
+                continue
+            askings += 1
+            again = await self.patience.again(record)
+            if not again or not turn.alone or askings == ASKINGS_A_RUN:
+                break
+            if not turn.scheduled or record.ending is not Ending.RATE_LIMITED:
+                turn = replace(turn, due_s=None)
+        self.patience.ended(record)
+        return record, trace
+
+    async def _once(self, turn: _Turn, *, warms_up: bool) -> tuple[TrialRecord, Trace]:
+        """Ask one trial and commit its result; a trial that warms the server up is committed as one to ask again."""
+        with self.gauge.flying() as flight:
+            answered = False
+            try:
                 record = await self._fly(turn)
                 flight.over()
                 record, trace = self._understood(record)
-                await self.book.settle(record, self.budget.account.to_json())
-            again = await self.patience.again(record)
-            if not again or not turn.alone or asking == ASKINGS_A_RUN:
-                break
-            if not turn.scheduled:
-                turn = replace(turn, due_s=None)
-        self.patience.ended(record)
+                answered = record.ending is Ending.SETTLED
+            finally:
+                if warms_up:
+                    self.patience.warmed_up(turn.trial, answered=answered)
+            if warms_up and answered:
+                record = replace(record, ending=Ending.CANCELLED, detail=WARMED_UP)
+                trace = self.understand(record)
+            await self.book.settle(record, self.budget.account.to_json())
         return record, trace
 
     def _understood(self, record: TrialRecord) -> tuple[TrialRecord, Trace]:
         """Read the trace of a record and count what the trial spent.
 
-        A task that ended at a rate limit counts as rate limited. Reading a record is expensive, so the
+        A task that ended at a rate limit counts as rate limited, and one that was cancelled on the server
+        as cancelled: both are asked again. Reading a record is expensive, so the
         trace is read once and passed on.
         """
         trace = self.understand(record)
@@ -112,6 +133,9 @@ class Lane:
         self.budget.count(record, trace)
         if record.ending is Ending.SETTLED and trace.outcome is Outcome.RATE_LIMITED:
             return replace(record, ending=Ending.RATE_LIMITED, detail=trace.outcome_detail), trace
+        if record.ending is Ending.SETTLED and trace.outcome is Outcome.CANCELLED:
+            detail = f"{CANCELLED_THERE}, by its shutdown or by another client: {trace.outcome_detail}"
+            return replace(record, ending=Ending.CANCELLED, detail=detail), trace
         return record, trace
 
     async def _fly(self, turn: _Turn) -> TrialRecord:

@@ -7,18 +7,23 @@ refuses one trial after the other.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
+from math import inf
 
 import anyio
 import structlog
 
-from uderia_bench.gateway.uderia import Uderia
+from uderia_bench.gateway.uderia import Presence, Uderia
 from uderia_bench.runner.stop import Stop
-from uderia_bench.trial import Ending, TrialRecord
+from uderia_bench.runs.outage import Cause, Outage
+from uderia_bench.trial import Ending, Trial, TrialRecord
 
 ASKINGS_A_RUN = 3  # how often one sitting asks a trial without an answer; ``resume`` asks it again
 PROBE_EVERY_S = 2.0
+SHUTDOWN_S = 45.0  # a server took 10 to 28 s to shut down (docs/reference/measured.md, "Retention and restarts")
+CANCELLED_THERE = "cancelled on the server"
 FEWEST_IN_VAIN = 10  # refused trials in a row before the run stops; more where more are in flight
 IN_VAIN_PER_SLOT = 3
 AFTER_THE_TURN_S = 5.0  # allows for a server clock that differs from ours
@@ -27,27 +32,41 @@ log = structlog.get_logger(__name__)
 
 
 class Patience:
-    """Waits for one server. ``on_quota``: ``pause`` until the quota returns, ``stop``, or ``continue`` with the next trial."""
+    """Waits for one server, and finds out whether it was restarted.
+
+    ``on_quota``: ``pause`` until the quota returns, ``stop``, or ``continue`` with the next trial.
+    ``arms`` are those of the server. ``changed`` returns why the server is not the one the run began
+    with, or None; it is asked after every outage.
+    """
 
     def __init__(
         self,
         uderia: Uderia,
         stop: Stop,
         *,
+        arms: Iterable[str],
         on_quota: str,
         outage_s: float,
         slots: int,
         utc: Callable[[], datetime],
+        changed: Callable[[], Awaitable[str | None]],
     ) -> None:
+        self.outages: list[Outage] = []
         self._uderia = uderia
         self._stop = stop
+        self._arms = tuple(arms)
         self._on_quota = on_quota
         self._outage_s = outage_s
         self._most_in_vain = max(FEWEST_IN_VAIN, IN_VAIN_PER_SLOT * slots)
         self._utc = utc
+        self._changed = changed
         self._probing = anyio.Lock()
         self._paused_until_s = 0.0
         self._in_vain = 0
+        self._last_task: str | None = None  # of a trial that ended well: a server that does not know it was restarted
+        self._back_s = -inf
+        self._cold: set[str] = set()
+        self._warming: dict[str, anyio.Event] = {}
 
     async def ready(self) -> bool:
         """Wait until the server can take trials; return False if a stop comes first."""
@@ -59,16 +78,50 @@ class Patience:
                 return False
         return not self._stop.soft.is_set()
 
+    async def notice_restart(self) -> None:
+        """Ask for a task of an earlier trial, and note a restart if the server has forgotten it."""
+        if self._last_task is not None and await self._uderia.knows(self._last_task) is False:
+            await self._restarted()
+
+    async def warms_up(self, arm: str) -> bool:
+        """Return whether a trial of this arm is the first after a restart; the arm's other trials wait for its end."""
+        while arm in self._cold and not self._stop.soft.is_set():
+            if arm not in self._warming:
+                self._warming[arm] = anyio.Event()
+                return True
+            await self._warming[arm].wait()
+        return False
+
+    def warmed_up(self, trial: Trial, *, answered: bool) -> None:
+        """Note the end of a trial that ``warms_up`` chose; if the server answered, the arm is warm."""
+        if answered:
+            self._cold.discard(trial.arm)
+            last = self.outages[-1]
+            self.outages[-1] = replace(last, warmups=(*last.warmups, trial.trial_id))
+        self._warming.pop(trial.arm).set()
+
     async def again(self, record: TrialRecord) -> bool:
         """Wait until the reason of a failed trial has passed; return whether to ask the trial again in this run."""
         if record.ending is Ending.UNREACHABLE:
-            return await self._returns()
+            return await self._returns(record)
         if record.ending is Ending.RATE_LIMITED:
             return await self._refills(record.detail or "rate limited")
+        if record.ending in (Ending.REFUSED, Ending.LOST) and await self._uderia.presence() is not Presence.UDERIA:
+            return await self._returns(record)
+        if record.ending is Ending.LOST:
+            await self._forgot(record)
+            self._concern(record)
+            return await self.ready()
+        if record.ending is Ending.SETTLED and record.task is None:  # it was read from its session alone
+            await self._forgot(record)
+        if record.ending is Ending.CANCELLED and record.detail is not None and record.detail.startswith(CANCELLED_THERE):
+            return await self._shuts_down(record)
         return False
 
     def ended(self, record: TrialRecord) -> None:
         """Count a trial's ending; stop the run after many trials in a row that the server did not take."""
+        if record.ending is Ending.SETTLED:
+            self._last_task = record.task_id
         if record.ending not in (Ending.UNREACHABLE, Ending.REFUSED):
             self._in_vain = 0
             return
@@ -77,21 +130,100 @@ class Patience:
             words = f"{self._uderia.base_url} did not accept any of the last {self._in_vain} trials"
             self._stop.because(f"{words} ({record.detail})" if record.detail else words)
 
-    async def _returns(self) -> bool:
+    async def _returns(self, record: TrialRecord) -> bool:
         """Wait until the server answers; return False if a stop comes first. One waiting trial probes for all."""
         async with self._probing:
-            begun_s = anyio.current_time()
+            begun_s, began_at, cause = anyio.current_time(), self._utc(), None
             while not self._stop.soft.is_set():
-                if await self._stop.unless(self._uderia.answers):
-                    return True
+                found = await self._who_answers()
+                if found is Presence.UDERIA:
+                    await self._is_back(began_at, cause)
+                    self._concern(record)
+                    return not self._stop.soft.is_set()
+                cause = Cause.OTHER if found is Presence.ANOTHER else cause or Cause.AWAY
                 away_s = anyio.current_time() - begun_s
+                who = "another program answers" if cause is Cause.OTHER else "no server answers"
                 if away_s >= self._outage_s:
-                    self._stop.because(f"no server answered at {self._uderia.base_url} for {away_s:.0f} s")
+                    self._stop.because(f"{who} at {self._uderia.base_url} for {away_s:.0f} s")
                 elif away_s < PROBE_EVERY_S:
                     log.warning("server away, waiting", server=self._uderia.base_url, longest_s=self._outage_s)
-                    self._stop.tell(f"no server answers at {self._uderia.base_url}: waiting up to {self._outage_s:g} s")
+                    self._stop.tell(f"{who} at {self._uderia.base_url}: waiting up to {self._outage_s:g} s")
                 await self._stop.sleep(PROBE_EVERY_S)
+            if cause is not None:
+                self._note(Outage(server=self._uderia.base_url, cause=cause, began_at=began_at))
+                self._concern(record)
             return False
+
+    async def _who_answers(self) -> Presence:
+        found = Presence.NOBODY
+
+        async def ask() -> bool:
+            nonlocal found
+            found = await self._uderia.presence()
+            return True
+
+        await self._stop.unless(ask)
+        return found
+
+    async def _shuts_down(self, record: TrialRecord) -> bool:
+        """Wait for the end of a server that cancels its tasks, and for its return.
+
+        A server that stays was not shut down: another client cancelled the task, which is asked again.
+        """
+        until_s = anyio.current_time() + SHUTDOWN_S
+        while anyio.current_time() < until_s:
+            if await self._who_answers() is not Presence.UDERIA:
+                return await self._returns(record)
+            if not await self._stop.sleep(PROBE_EVERY_S):
+                return False
+            if self._back_s > until_s - SHUTDOWN_S:  # another trial has seen it leave and return
+                self._concern(record)
+                return await self.ready()
+        return True
+
+    async def _is_back(self, began_at: datetime, cause: Cause | None) -> None:
+        """Note an outage that has ended. Without ``cause`` the server answered at once, so only a request broke."""
+        if cause is None:
+            await self.notice_restart()
+            return
+        self._note(Outage(server=self._uderia.base_url, cause=cause, began_at=began_at, ended_at=self._utc()))
+        await self._starts_anew()
+
+    async def _forgot(self, record: TrialRecord) -> None:
+        """Note a restart where the server has forgotten the task of a trial.
+
+        None is noted if the server still knows an earlier task, or if the trial was sent before the end of
+        an outage that is known already.
+        """
+        known = self.outages[-1].ended_at if self.outages else None
+        if known is not None and record.sent_at is not None and record.sent_at <= known:
+            return
+        if self._last_task is None or await self._uderia.knows(self._last_task) is False:
+            await self._restarted()
+
+    async def _restarted(self) -> None:
+        now = self._utc()
+        self._last_task = None
+        self._note(Outage(server=self._uderia.base_url, cause=Cause.RESTART, began_at=now, ended_at=now))
+        await self._starts_anew()
+
+    async def _starts_anew(self) -> None:
+        """Let the first trial of every arm warm the server up, and stop the run if it is another server now."""
+        self._back_s = anyio.current_time()
+        self._last_task = None
+        self._cold |= set(self._arms)
+        if (reason := await self._changed()) is not None:
+            self._stop.because(reason)
+
+    def _note(self, outage: Outage) -> None:
+        log.warning("outage", server=outage.server, cause=outage.cause.value, began=outage.began_at, ended=outage.ended_at)
+        self.outages.append(outage)
+
+    def _concern(self, record: TrialRecord) -> None:
+        """Count a trial as affected by the last outage."""
+        if self.outages:
+            last = self.outages[-1]
+            self.outages[-1] = replace(last, asked_again=tuple(dict.fromkeys((*last.asked_again, record.trial.trial_id))))
 
     async def _refills(self, limit: str) -> bool:
         """Wait for the quota, or stop, as ``on_quota`` says; return whether to ask the trial again."""

@@ -12,12 +12,14 @@ import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import groupby
+from functools import partial
+from itertools import chain, groupby
 
 import anyio
 from anyio.abc import TaskGroup
 
-from uderia_bench.errors import BenchError
+from uderia_bench.errors import BenchError, CallFailed, UnknownProfile
+from uderia_bench.gateway import directory
 from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.reading import profile_types
 from uderia_bench.runner import pacing
@@ -30,6 +32,7 @@ from uderia_bench.runner.gauge import Gauge
 from uderia_bench.runner.lane import Lane
 from uderia_bench.runner.patience import Patience
 from uderia_bench.runner.stop import InFlight, Stop
+from uderia_bench.runs.outage import Outage
 from uderia_bench.trace import Trace
 from uderia_bench.trial import Serving, Trial, TrialRecord
 
@@ -72,6 +75,7 @@ class Runner:
     ``book`` stores the records and ``watch`` receives each settled trial. ``spent`` is what earlier
     sittings spent; ``gauge`` measures this process. ``understand`` reads a record into a trace, at least
     its outcome and totals, for the budget, for rate limits met inside a task and for ``watch``.
+    ``outages`` is filled when the run ends.
     """
 
     servers: Mapping[str, Uderia]
@@ -84,12 +88,14 @@ class Runner:
     utc: Callable[[], datetime] = lambda: datetime.now(UTC)
     gauge: Gauge = field(default_factory=Gauge)
     understand: Callable[[TrialRecord], Trace] = profile_types.totals
+    outages: list[Outage] = field(default_factory=list)
 
     async def run(self, trials: Iterable[Trial]) -> None:
         """Ask every trial and commit every record; a stop ends the run early without losing a record."""
         clock = Clock(anyio.current_time(), self.utc)
         budget = Budget(self.conditions.limits, self.stop, self.spent)
         starts = Spacing()
+        patiences: list[Patience] = []
         lanes: dict[str, list[Trial]] = {}
         for trial in sorted(trials, key=lambda trial: trial.seq):
             lanes.setdefault(self.arms[trial.arm].server, []).append(trial)
@@ -100,9 +106,10 @@ class Runner:
                     group.start_soon(meanwhile)
                 async with anyio.create_task_group() as running:
                     for server, planned in lanes.items():
+                        patiences.append(self._patience(server))
                         lane = Lane(
                             asking=self._asking(server, clock),
-                            patience=self._patience(server),
+                            patience=patiences[-1],
                             arms=self.arms,
                             book=self.book,
                             budget=budget,
@@ -117,12 +124,17 @@ class Runner:
                 group.cancel_scope.cancel()
         except BaseExceptionGroup as failures:
             raise _first(failures) from failures
+        finally:
+            self.outages.extend(sorted(chain.from_iterable(each.outages for each in patiences), key=lambda one: one.began_at))
 
     def _patience(self, server: str) -> Patience:
         conditions = self.conditions
+        arms = {name: arm for name, arm in self.arms.items() if arm.server == server}
         return Patience(
             self.servers[server],
             self.stop,
+            arms=arms,
+            changed=partial(_changed, self.servers[server], arms),
             on_quota=conditions.on_quota,
             outage_s=conditions.outage_s,
             utc=self.utc,
@@ -158,6 +170,7 @@ class Runner:
                 levels[level] = Arrivals(self.conditions.shape(level), ramp_s=self.conditions.ramp_s)
                 meanwhile.start_soon(levels[level].ramp)
             arrivals = levels[level]
+            await lane.patience.notice_restart()
             arrivals.open_window()
             conversations = [tuple(turns) for _, turns in groupby(window, key=lambda trial: trial.conversation)]
             async with anyio.create_task_group() as group:
@@ -202,6 +215,22 @@ class Runner:
             lane.budget.landed(conversation)
             for slot in held:
                 slot.release()
+
+
+async def _changed(uderia: Uderia, arms: Mapping[str, Serving]) -> str | None:
+    """Return why a server that was away does not have the arms any more as the run began with them, or None."""
+    try:
+        listed = directory.read(await uderia.profiles(), await uderia.llm_configurations())
+        for name, began_as in arms.items():
+            now = directory.resolve(began_as.profile_id, listed, server=began_as.server)
+            if now != began_as:
+                models = f"before {', '.join(began_as.models) or 'unknown'}, now {', '.join(now.models) or 'unknown'}"
+                return f"the profile of {name} on {uderia.base_url} changed with its restart (models {models}): start a new run"
+    except UnknownProfile as unknown:
+        return f"{uderia.base_url} is another server since its restart: {unknown}"
+    except CallFailed:
+        return None  # it is away again, which the next trial finds out
+    return None
 
 
 def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:

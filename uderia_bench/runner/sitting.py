@@ -39,6 +39,7 @@ from uderia_bench.runs import manifest
 from uderia_bench.runs.directory import RunDirectory
 from uderia_bench.runs.interim import Decided
 from uderia_bench.runs.ledger import Ledger
+from uderia_bench.runs.outage import Outage
 from uderia_bench.runs.run import Run
 from uderia_bench.trace import Trace
 from uderia_bench.trial import Serving, Trial, TrialRecord
@@ -195,6 +196,7 @@ async def _ask(run: Run, session: _Session, ledger: Ledger, around: Surroundings
     stop = Stop(listened_to(), say=lambda text: around.console.print(text, highlight=False, markup=False))
     with progress.shown(len(left), around.console) as watch, collector_paused() as collect:
         gauge = Gauge(collect=collect)
+        outages: list[Outage] = []
         log.info("run begins", run=run.run_id, trials=len(left))
         asked_again = {trial.trial_id for trial in left}
         before = (record for record in ledger.records() if record.trial.trial_id not in asked_again)
@@ -216,21 +218,24 @@ async def _ask(run: Run, session: _Session, ledger: Ledger, around: Surroundings
                     stop=stop,
                     spent=Account.carried(ledger.account(), trials=len(ledger.plan()) - len(left)),
                     gauge=gauge,
+                    outages=outages,
                     understand=profile_types.totals if looks is None else profile_types.read,  # any metric may be looked at
                 )
                 await runner.run(left)
-            ended = _ended(run, ledger, stop, gauge, None if looks is None else looks.decision())
+            ended = _ended(run, ledger, stop, gauge, outages, None if looks is None else looks.decision())
         except StoreError as error:
             raise Interrupted(f"{error}; when that is mended, {how_to_go_on(run.directory)}") from error
         except CannotRun as error:
-            _ended(run, ledger, stop, gauge)
+            _ended(run, ledger, stop, gauge, outages)
             raise type(error)(f"{error}; then {how_to_go_on(run.directory)}") from error
         if experiment.sessions == "archive" and ended.manifest.complete:
             await _archive(session, ledger)
         return ended
 
 
-def _ended(run: Run, ledger: Ledger, stop: Stop, gauge: Gauge, decided: Decided | None = None) -> Run:
+def _ended(
+    run: Run, ledger: Ledger, stop: Stop, gauge: Gauge, outages: Sequence[Outage], decided: Decided | None = None
+) -> Run:
     """Write into the manifest how far the run came, why it stopped, and the measurements of the load generator.
 
     A run that an interim look decided is complete.
@@ -238,7 +243,9 @@ def _ended(run: Run, ledger: Ledger, stop: Stop, gauge: Gauge, decided: Decided 
     left = len(ledger.unsettled()) if decided is None else 0
     log.info("run ends", run=run.run_id, left=left, reason=stop.reason, **ledger.counts())
     return run.written(
-        run.manifest.ended(left=left, at=datetime.now(UTC), stopped=stop.reason, record=gauge.conditions(), decided=decided)
+        run.manifest.ended(
+            left=left, at=datetime.now(UTC), stopped=stop.reason, record=gauge.conditions(), decided=decided, outages=outages
+        )
     )
 
 

@@ -22,9 +22,10 @@ from uderia_bench.documents.expectation import Expectation
 from uderia_bench.documents.experiment import ENDS_IT, SIM, Experiment
 from uderia_bench.documents.yaml import Document, Override, set_values, validate
 from uderia_bench.errors import StoreError, UsageError
-from uderia_bench.runs import generator
+from uderia_bench.runs import generator, outage
 from uderia_bench.runs.generator import GeneratorRecord
 from uderia_bench.runs.interim import Decided, Looked
+from uderia_bench.runs.outage import Outage
 from uderia_bench.trial import Serving, Stage, Trial
 
 SCHEMA = "uderia-bench/manifest/1"
@@ -68,9 +69,10 @@ class Pinned:
 class Manifest:
     """Everything a run notes about itself. A field is None or empty until the run has come that far.
 
-    ``state`` is ``running``, ``interrupted`` or ``complete``. ``left`` counts the trials left to ask when the run last stopped,
-    ``stopped`` says why. ``generator`` has one record a sitting. ``damaged`` names settled trials that cannot be read.
-    ``prices`` and ``metrics`` come from the last derivation. ``others`` are the keys of another version, kept as they are.
+    ``state`` is ``running``, ``interrupted`` or ``complete``. ``left`` counts the trials left to ask when
+    the run last stopped, ``stopped`` says why. ``generator`` has one record a sitting, ``outages`` those
+    of the servers. ``damaged`` names settled trials that cannot be read. ``prices`` and ``metrics`` come
+    from the last derivation. ``others`` are the keys of another version, kept as they are.
     """
 
     run_id: str
@@ -90,6 +92,7 @@ class Manifest:
     stopped: str | None = None
     decided: Decided | None = None
     generator: tuple[GeneratorRecord, ...] = ()
+    outages: tuple[Outage, ...] = ()
     damaged: tuple[str, ...] = ()
     baseline: Pinned | None = None
     prices: tuple[Mapping[str, Any], ...] = ()
@@ -135,7 +138,16 @@ class Manifest:
                 found[asked] = (*found.get(asked, ()), expectation)
         return found
 
-    def ended(self, *, left: int, at: datetime, stopped: str | None, record: GeneratorRecord, decided: Decided | None) -> Self:
+    def ended(
+        self,
+        *,
+        left: int,
+        at: datetime,
+        stopped: str | None,
+        record: GeneratorRecord,
+        decided: Decided | None,
+        outages: Sequence[Outage] = (),
+    ) -> Self:
         """Return the manifest at the end of a sitting that left so many trials to ask."""
         return replace(
             self,
@@ -145,6 +157,7 @@ class Manifest:
             stopped=stopped if left else None,
             decided=decided,
             generator=(*self.generator, record),
+            outages=(*self.outages, *outages),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -156,6 +169,7 @@ class Manifest:
         said["experiment"] = _experiment_to_json(self.experiment)
         said["arms"] = {name: asdict(serving) for name, serving in self.arms.items()}
         said["generator"] = [asdict(record) for record in self.generator]
+        said["outages"] = [asdict(outage) for outage in self.outages]
         said["decided"] = self.decided and {**asdict(self.decided), "reason": self.decided.reason}
         said["baseline"] = self.baseline and asdict(self.baseline)
         whole = {"schema": SCHEMA, **said, **self.others}
@@ -218,6 +232,7 @@ def from_json(said: Mapping[str, Any], overrides: Iterable[str | Override] = (),
         values["started_at"] = datetime.fromisoformat(said["started_at"])
         values["ended_at"] = said.get("ended_at") and datetime.fromisoformat(said["ended_at"])
         values["generator"] = tuple(map(generator.from_json, said.get("generator", ())))
+        values["outages"] = tuple(map(outage.from_json, said.get("outages", ())))
         values["decided"] = _decided(said.get("decided"))
         values["baseline"] = said.get("baseline") and Pinned(**said["baseline"])
         values |= {name: tuple(said.get(name) or ()) for name in ("damaged", "prices")}

@@ -1,0 +1,179 @@
+"""A server that was restarted or away during a run: affected trials are asked again, and the outage is recorded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import anyio
+import httpx
+import pytest
+from benches import CONDITIONS, Bench, planned
+from scripted import CONFIGURATIONS, PROFILES, Scripted
+
+from uderia_bench.runner.patience import SHUTDOWN_S
+from uderia_bench.runs.outage import Cause
+from uderia_bench.trial import Ending
+
+pytestmark = pytest.mark.anyio
+
+
+class Restarting(Scripted):
+    """A server that restarts; its first query afterwards takes 25 s."""
+
+    down = False
+    cold = False
+    shutting_down = False
+
+    async def _answer(self, request):
+        if self.down:
+            raise httpx.ConnectError("refused")
+        return await super()._answer(request)
+
+    def start(self, session_id, body):
+        """Start a task, a slow one after a restart."""
+        task_id = super().start(session_id, body)
+        if self.cold:
+            self.tasks[task_id]["end"] += 25.0
+            self.cold = False
+        if self.shutting_down:
+            self.tasks[task_id]["cancelled"] = True
+        return task_id
+
+    async def kill(self, *, away_s: float) -> None:
+        """Restart as after SIGKILL."""
+        self.down = True
+        await anyio.sleep(away_s)
+        self.tasks.clear()
+        self.down, self.cold, self.shutting_down = False, True, False
+
+    async def terminate(self, *, away_s: float) -> None:
+        """Restart as after SIGTERM: tasks are cancelled, and the server answers for some seconds more."""
+        self.shutting_down = True
+        for task in self.tasks.values():
+            task["cancelled"] = True
+        await anyio.sleep(10.0)
+        await self.kill(away_s=away_s)
+
+
+def durations(bench):
+    """Return how long each trial took by the client's clock."""
+    return {trial_id: record.seen_hi_s for trial_id, record in bench.records().items()}
+
+
+@pytest.mark.parametrize("signal", ["kill", "terminate"])
+@pytest.mark.parametrize("at_s", [4.0, 7.5, 13.0])
+async def test_a_restart_costs_no_trial_and_is_recorded(tmp_path, signal, at_s):
+    """Every trial is answered, none of them took the time of the outage or of the cold server, and the outage is named."""
+    server = Restarting(task_s=3.0)
+    bench = Bench(tmp_path, server, planned(12, window_of=lambda block, arm: 2 * (block // 4) + (arm == "OPTIM")))
+
+    async def restart():
+        await anyio.sleep(at_s)
+        await getattr(server, signal)(away_s=20.0)
+
+    await bench.run(during=restart)
+    records = bench.records().values()
+    assert {record.ending for record in records} == {Ending.SETTLED}
+    assert max(durations(bench).values()) < 8.0
+    (outage,) = bench.outages
+    assert outage.cause in (Cause.AWAY, Cause.RESTART)
+    assert (outage.ended_at - outage.began_at).total_seconds() < 25
+    assert outage.asked_again
+    assert {trial_id.split("-")[1] for trial_id in outage.warmups} == {"IDEAT", "OPTIM"}
+    assert "asked again" in outage.sentence
+
+
+async def test_a_quick_restart_between_two_windows_is_noticed(tmp_path):
+    """The server was away while no request was sent; it has forgotten an earlier task, so it is cold."""
+    server = Restarting(task_s=3.0)
+    bench = Bench(tmp_path, server, planned(4, window_of=lambda block, arm: 2 * (block // 4) + (arm == "OPTIM")))
+    seen = []
+
+    def restart(record, _):
+        seen.append(record)
+        if len(seen) == 4:
+            server.tasks.clear()
+            server.cold = True
+
+    bench.watch = restart
+    await bench.run()
+    assert max(durations(bench).values()) < 8.0
+    (outage,) = bench.outages
+    assert (outage.cause, outage.asked_again, len(outage.warmups)) == (Cause.RESTART, (), 1)
+
+
+async def test_a_task_that_another_client_cancels_is_asked_again(tmp_path):
+    """The server stays, so it was no restart; the arm is not charged for the cancellation."""
+    server = Scripted(task_s=20.0)
+    bench = Bench(tmp_path, server, planned(2, arms=("OPTIM",)))
+
+    async def cancel():
+        await anyio.sleep(5)
+        server.tasks["task-0"]["cancelled"] = True
+
+    begun_s = anyio.current_time()
+    await bench.run(during=cancel)
+    assert {record.ending for record in bench.records().values()} == {Ending.SETTLED}
+    assert bench.records()["q0-OPTIM-r1"].attempts == 2
+    assert bench.outages == []
+    assert anyio.current_time() - begun_s < 20 + SHUTDOWN_S + 40
+
+
+async def test_another_program_at_the_address_is_waited_out(tmp_path):
+    """A refusal by a program that is not Uderia is an outage of the server and not a failure of the arm."""
+    server = Scripted(task_s=3.0)
+    bench = Bench(tmp_path, server, planned(8, arms=("OPTIM",)))
+    usual = server._answer
+
+    async def answer(request):
+        if 5.0 <= anyio.current_time() - begun_s < 25.0:
+            return httpx.Response(404, text="<h1>Not Found</h1>")
+        return await usual(request)
+
+    server._answer = answer
+    begun_s = anyio.current_time()
+    await bench.run()
+    assert {record.ending for record in bench.records().values()} == {Ending.SETTLED}
+    assert [outage.cause for outage in bench.outages] == [Cause.OTHER]
+
+
+async def test_a_server_with_other_profiles_after_its_restart_stops_the_run(tmp_path):
+    """Trials before and after would measure two different things."""
+    server = Restarting(task_s=3.0)
+    bench = Bench(tmp_path, server, planned(12, arms=("OPTIM",)))
+    other = [*CONFIGURATIONS[:1], {"id": "llm-b", "provider": "Beta", "model": "three"}]
+
+    async def restart():
+        await anyio.sleep(5)
+        await server.kill(away_s=10.0)
+
+    profiles = {"profiles": PROFILES, "default_profile_id": None}
+    usual = server._signed_in
+
+    async def signed_in(method, path, body):
+        if server.cold and path.endswith("/configurations"):
+            return httpx.Response(200, json={"configurations": other})
+        return await usual(method, path, body)
+
+    server._signed_in = signed_in
+    assert profiles
+    await bench.run(during=restart)
+    assert "the profile of OPTIM on https://uderia.test changed with its restart" in bench.stop.reason
+    assert "before Beta/two, now Beta/three" in bench.stop.reason
+
+
+async def test_a_stop_during_a_warm_up_leaves_the_trial_to_resume(tmp_path):
+    """The trial that warms the server up is never counted as measured."""
+    server = Restarting(task_s=3.0)
+    bench = Bench(tmp_path, server, planned(4, arms=("OPTIM",)), replace(CONDITIONS, concurrency=1))
+
+    async def restart():
+        await anyio.sleep(4.0)
+        await server.kill(away_s=5.0)
+        await anyio.sleep(10.0)
+        bench.stop.ask()
+
+    await bench.run(during=restart)
+    left = [record for record in bench.records().values() if record.ending is Ending.CANCELLED]
+    assert all(record.seen_hi_s is None or record.seen_hi_s > 20 for record in left)
+    assert max(record.seen_hi_s for record in bench.records().values() if record.ending is Ending.SETTLED) < 8.0

@@ -1,0 +1,61 @@
+"""Outages of a server during a run, as the manifest stores them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Cause(StrEnum):
+    """What the run saw of an outage."""
+
+    AWAY = "no answer"
+    RESTART = "restart"
+    OTHER = "another program answered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """One outage: the server, its times in UTC, the trials that were asked again, and those that warmed the server up.
+
+    A restart is often noticed only afterwards; it then begins when it was noticed. ``ended_at`` is None
+    while the server is still away.
+    """
+
+    server: str
+    cause: Cause
+    began_at: datetime
+    ended_at: datetime | None = None
+    asked_again: tuple[str, ...] = ()
+    warmups: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """The outage for people."""
+        until = f" to {self.ended_at:%H:%M:%S}" if self.ended_at is not None else " until the run stopped"
+        when = f"{self.began_at:%Y-%m-%d %H:%M:%S}{'' if self.ended_at == self.began_at else until} UTC"
+        again = f"asked again {_trials(self.asked_again)}" if self.asked_again else "no trial was affected"
+        warm = f", not counted as warm-up {_trials(self.warmups)}" if self.warmups else ""
+        return f"outage of {self.server} ({self.cause}), {when}: {again}{warm}"
+
+
+def from_json(said: Any) -> Outage:
+    """Return the outage that a manifest holds."""
+    return Outage(
+        server=said["server"],
+        cause=Cause(said["cause"]),
+        began_at=datetime.fromisoformat(said["began_at"]),
+        ended_at=None if said["ended_at"] is None else datetime.fromisoformat(said["ended_at"]),
+        asked_again=tuple(said["asked_again"]),
+        warmups=tuple(said["warmups"]),
+    )
+
+
+_NAMED = 5
+
+
+def _trials(names: tuple[str, ...]) -> str:
+    named = ", ".join(names[:_NAMED])
+    return f"{len(names)} trials ({named}{', …' if len(names) > _NAMED else ''})" if len(names) > 1 else f"trial {named}"
