@@ -238,6 +238,17 @@ def test_a_metric_only_one_arm_has_stands_alone():
     assert found.warnings[0].startswith("structural: no phases in IDEAT")
 
 
+def test_a_profile_that_cannot_be_loaded_is_not_a_matter_of_isolation():
+    """The warning repeats the server's reason where most misrouted trials have it, else it advises another isolation."""
+    bad = grid(queries=20, repeats=2, value=noisy(ratio=2), outcome=lambda q, *_: "misrouted" if q % 5 == 0 else "answered")
+    reason = "the server could not switch to profile OPTIM: no API key for Azure"
+    for share, said in ((1, f"{reason}; correct this profile on the server"), (3, "run the arms apart")):
+        detail = pl.when((pl.col("outcome") == "misrouted") & (pl.int_range(pl.len()) % share == 0)).then(pl.lit(reason))
+        (found,) = judge(bad.with_columns(outcome_detail=detail.otherwise(pl.lit("model B took part"))))
+        assert found.verdict is Verdict.INVALID
+        assert said in found.warnings[0]
+
+
 def test_misrouted_trials_make_a_contrast_invalid():
     """One trial in five served by another profile ends in no verdict, with the reason; one in forty only loses the trial."""
     bad = grid(queries=20, repeats=2, value=noisy(ratio=2), outcome=lambda q, *_: "misrouted" if q % 5 == 0 else "answered")

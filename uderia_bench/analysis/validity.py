@@ -7,6 +7,7 @@ import polars as pl
 
 from uderia_bench.analysis.trials import Mask, Trials, suspected
 from uderia_bench.reading.metrics.metric import Assumption, Metric
+from uderia_bench.reading.profile_types.serving import NO_SWITCH
 from uderia_bench.trial import Outcome, Stage
 
 # Found contamination stands for contamination not found (a trial slowed by its neighbour's model
@@ -47,6 +48,17 @@ def unusable_notes(trials: Trials, metric: Metric, arms: tuple[str, ...], *, whe
     return tuple(notes)
 
 
+def _against_misrouting(trials: Trials, arm: str) -> str:
+    """Return what to do about misrouted trials: another isolation does not help a profile that cannot be loaded."""
+    columns = trials.frame.columns
+    if "outcome_detail" in columns:
+        of_arm = (pl.col("arm") == arm) & (pl.col("outcome") == Outcome.MISROUTED)
+        details = trials.frame.filter(of_arm, pl.col("outcome_detail").str.starts_with(NO_SWITCH))["outcome_detail"]
+        if len(details) * 2 > trials.frame.filter(of_arm).height:
+            return f"{details.mode().sort()[0]}; correct this profile on the server, its LLM credentials for example"
+    return "run the arms apart (isolation: arm or trial)"
+
+
 def failed_checks(trials: Trials, metric: Metric, *, baseline: str, candidate: str, where: Mask) -> tuple[str, ...]:
     """Return the reasons why this contrast has no verdict on this metric; empty where it may have one."""
     reasons = []
@@ -57,7 +69,7 @@ def failed_checks(trials: Trials, metric: Metric, *, baseline: str, candidate: s
         if asked and wrong / asked > MISROUTED_LIMIT:
             reasons.append(
                 f"invalid: {wrong} of {asked} trials of {name} were misrouted, more than {MISROUTED_LIMIT:.0%}: "
-                "run the arms apart (isolation: arm or trial)"
+                f"{_against_misrouting(trials, name)}"
             )
     for name in (baseline, candidate):
         bad, of = _unusable(trials, metric, name, where)

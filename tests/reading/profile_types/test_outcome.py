@@ -171,6 +171,16 @@ def test_a_failed_override_is_misrouted():
     assert (outcome, detail) == (Outcome.MISROUTED, "the server could not switch to profile OPTIM")
 
 
+def test_the_reason_of_a_failed_override_is_the_servers():
+    """Its message names the cause, such as missing credentials, on one line and within a limit."""
+    said = "No API key\nfor Azure. " + "x" * 1000
+    fallback = exchanges.notification("profile_override_failed", 0.05, override_profile_tag="OPTIM", error_message=said)
+    outcome, detail = ended(read(*exchanges.planner_run(extra_events=(fallback,))))
+    assert outcome is Outcome.MISROUTED
+    assert detail.startswith("the server could not switch to profile OPTIM: No API key for Azure. xxx")
+    assert len(detail) < 400
+
+
 def test_a_model_that_took_part_without_being_asked_is_misrouted():
     """A report written by another arm's model shows only in the session's models."""
     task, session = exchanges.one_tool_run()

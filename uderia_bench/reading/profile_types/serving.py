@@ -32,6 +32,11 @@ class Served:
         return f"{self.provider}/{self.model}" if self.provider and self.model else None
 
 
+NO_SWITCH = "the server could not switch to profile"
+"""Start of the reason of a trial that another profile served because the server could not load the right one."""
+LONGEST_REASON = 300  # characters of the server's own message
+
+
 def served(exchange: Exchange) -> Served:
     """Return what served a trial: from the turn, else from the events."""
     turn = exchange.turn
@@ -52,9 +57,9 @@ def misrouting(exchange: Exchange) -> str | None:
     who = served(exchange)
     failed = exchange.last("profile_override_failed")
     if failed:
-        return (
-            f"the server could not switch to profile {text(failed.get('override_profile_tag')) or expected.profile_tag or '?'}"
-        )
+        said = " ".join((text(failed.get("error_message")) or "").split())[:LONGEST_REASON]
+        tag = text(failed.get("override_profile_tag")) or expected.profile_tag or "?"
+        return f"{NO_SWITCH} {tag}" + (f": {said}" if said else "")
     if expected.profile_tag and who.profile_tag and not same_tag(expected.profile_tag, who.profile_tag):
         return f"profile {who.profile_tag} served it, {expected.profile_tag} was asked for"
     return _wrong_profile_id(exchange, who) or _foreign_model(exchange, who)
