@@ -49,6 +49,7 @@ smoke: $(READY)
 	OPENBLAS_NUM_THREADS=1 POLARS_MAX_THREADS=1 PYTHONPATH=tests $(BIN)/python -m bench.smoke
 calibrate: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m calibration.calibrate
+	PYTHONPATH=tests $(BIN)/python -m calibration.nights
 recipes: $(READY)
 	$(PYTHON) -m venv .venv-airflow
 	.venv-airflow/bin/python -m pip install --quiet --disable-pip-version-check apache-airflow

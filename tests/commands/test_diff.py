@@ -104,7 +104,7 @@ def test_a_baseline_that_was_asked_other_things_is_refused_or_named(pair, tmp_pa
 
 
 def test_what_changed_between_the_runs_is_said(pair):
-    """Time always; the model on every number of its arm; conditions once."""
+    """The report names the time and the conditions once, and each number of an arm has the change of its model."""
     report = pair(
         trials(),
         trials(),
@@ -135,7 +135,7 @@ def test_another_load_is_said(pair):
 
 
 def test_a_gate_is_missed_by_what_is_worse(pair):
-    """The gate names it and stands for exit code 1; a run that is better passes; without a gate nothing is missed."""
+    """The gate names what is worse, and the exit code is 1."""
     worse = pair(trials(), trials(factor=1.5), gate=True)
     assert content.standing(worse) is content.Standing.GATE_MISSED
     assert worse.gates[0].detail == "worse: latency_s of OPTIM (run)"
@@ -149,7 +149,7 @@ def test_a_better_run_passes_the_gate(pair):
 
 
 def test_a_run_that_was_interrupted_does_not_make_the_comparison_so(pair):
-    """What was forced is compared as it is: ``diff`` itself was not interrupted, and leaves as its gate says."""
+    """A forced comparison of an interrupted run is complete, so its gate decides the exit code."""
     cut = {"planned": 100, "state": "interrupted"}
     report = pair(trials(), trials(), after_says=cut, force=True, gate=True)
     assert content.standing(report) is content.Standing.FINE
@@ -161,8 +161,8 @@ def test_without_a_gate_a_verdict_is_no_exit_code(pair):
 
 
 def test_runs_without_a_common_arm_are_refused(pair, tmp_path):
-    """No arm of one name, or not the one asked for, is said with what there is; so is a run against itself."""
-    with pytest.raises(UsageError, match="no arm of one name in both runs: first has IDEAT, OPTIM; second has FOCUS"):
+    """The error lists the arms of both runs. A run against itself is an error too."""
+    with pytest.raises(UsageError, match="no arm with the same name in both runs: first has IDEAT, OPTIM; second has FOCUS"):
         pair(trials(), grid(queries=20, repeats=2, value=noisy(), arms=("FOCUS",)))
     first = Run.open(diff.RunDirectory(tmp_path / "first"))
     with pytest.raises(UsageError, match="compared with itself"):
@@ -190,7 +190,7 @@ def test_a_diff_is_reported_as_a_run_is(pair):
 
 
 def night(number, *, level=1.0, factor=1.0):
-    """Make the trials of one night: the queries of ``trials``, the night's level on both arms, and noise of its own."""
+    """Make the trials of one night: the queries of ``trials``, the night's level on both arms, and its noise."""
     made = trials(factor=factor)
     noise = np.random.default_rng(number).normal(0, 0.03, made.height)
     return made.with_columns(pl.col("latency_s") * level * np.exp(noise))

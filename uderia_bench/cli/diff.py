@@ -31,7 +31,8 @@ def command(
 ) -> None:
     """Compare two runs.
 
-    Arms of the same name are compared, paired by query.
+    Arms of the same name are compared, paired by query. Intervals include the variation
+    between nights, from at least five earlier runs of the experiment.
 
     Example: uderia-bench diff last-week latest --arm OPTIM --gate
     """
