@@ -156,7 +156,9 @@ def _common(first: _Side, second: _Side, wanted: str | None) -> tuple[str, ...]:
         have = "; ".join(
             f"{side.run_id} has {', '.join(known) or 'none'}" for side, known in zip((first, second), names, strict=True)
         )
-        raise UsageError(f"no arm {wanted!r} in both runs: {have}" if wanted else f"no arm with the same name in both runs: {have}")
+        raise UsageError(
+            f"no arm {wanted!r} in both runs: {have}" if wanted else f"no arm with the same name in both runs: {have}"
+        )
     return common if wanted is None else (wanted,)
 
 
