@@ -30,7 +30,7 @@ def command(
 ) -> None:
     """Show how the runs of an experiment changed over time.
 
-    The output has the level of each night; steps, ramps, odd nights and a weekly rhythm; and what changed before them.
+    The output has the level of each night, and steps, ramps, odd nights and a weekly rhythm with what changed before them.
 
     Example: uderia-bench history --experiment nightly --metric latency_s
     """

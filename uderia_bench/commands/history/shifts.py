@@ -50,7 +50,7 @@ class Kind(StrEnum):
 
 # What p * n² is divided by, found by simulation of nights with a correlation of .5
 # (tests/calibration/nights.py). Odd nights are clear where they matter, so they get the smaller part.
-_READINGS = {Kind.STEP: 10.0, Kind.RAMP: 10.0, Kind.ODD: 1.0}
+_READINGS = {Kind.STEP: 8.0, Kind.RAMP: 8.0, Kind.ODD: 1.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
