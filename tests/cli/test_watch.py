@@ -32,3 +32,18 @@ def test_a_run_that_has_ended_is_shown_once(command):
     assert command("watch", "whole").stdout.startswith("10/10 trials")
     found = json.loads(command("watch", "latest", "--json").stdout)
     assert (found["trials"], found["left"]) == (10, 0)
+
+
+def test_a_run_whose_process_was_killed_is_not_waited_for(command):
+    """``watch`` ends and names ``resume``, and so does ``report``."""
+    command.write("experiment.yaml", (command.cwd / "experiment.yaml").read_text().replace("speed: 200", "speed: 2"))
+    run = command.start("run", "experiment.yaml", "--repeats", "3", "--run-id", "killed")
+    deadline = time.monotonic() + 30
+    while not (command.cwd / "output/killed/manifest.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    run.kill()
+    run.communicate(timeout=60)
+    watched = command("watch", "killed", "--every", "0.2")
+    assert watched.returncode == 0, watched.stderr
+    assert "No process works on this run. Continue with 'uderia-bench resume killed'" in watched.stdout
+    assert "Continue with 'uderia-bench resume killed'" in command("report", "killed").stderr

@@ -68,7 +68,7 @@ def test_a_run_that_was_stopped_promises_no_end(ledger):
     for seq in range(5):
         settle(ledger, settled(seq))
     look = Watcher(ledger, is_running=lambda: False).look()
-    assert in_a_line(look) == "5/10 trials (5 answered), 1.0/s, stopped. Continue with 'uderia-bench resume'"
+    assert in_a_line(look) == "5/10 trials (5 answered), 1.0/s, stopped"
     assert as_dict(look)["left_s"] is None
     assert as_dict(look)["running"] is False
 

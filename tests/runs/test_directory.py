@@ -278,3 +278,15 @@ def test_a_file_is_on_the_disk_before_it_takes_its_place_and_so_is_its_place(tmp
     monkeypatch.setattr(os, "fsync", lambda fd: (synced.append((os.fstat(fd).st_ino, path.exists())), real(fd)))
     files.write(path, "{}")
     assert synced == [(path.stat().st_ino, False), (tmp_path.stat().st_ino, True)]
+
+
+def test_a_run_whose_process_is_gone_is_abandoned(tmp_path):
+    """The manifest still says ``running``, and the lock of the process is free."""
+    run = directory.create(tmp_path, "r")
+    run.write_manifest({"run_id": "r", "state": "running"})
+    assert run.abandoned()
+    with run.claimed():
+        assert not run.abandoned()
+    assert run.abandoned()
+    run.write_manifest({"run_id": "r", "state": "interrupted"})
+    assert not run.abandoned()

@@ -35,6 +35,9 @@ def command(
     from uderia_bench.runs.run import opened
 
     found = opened(run, output)
+    if found.directory.abandoned():
+        goes_on = f"Continue with 'uderia-bench resume {report.typed(found)}'"
+        typer.echo(f"uderia-bench: run {found.run_id} stopped before its end, and its process is gone. {goes_on}", err=True)
     installed = plugins.load()
     made = results.read(found, installed)
     if isinstance(made, results.Stale):

@@ -38,6 +38,7 @@ def command(
     import sys
 
     from uderia_bench.cli.finish import width
+    from uderia_bench.commands.report import typed
     from uderia_bench.commands.watch import Watcher
     from uderia_bench.report import watch as progress
     from uderia_bench.runs import find
@@ -49,7 +50,7 @@ def command(
         return not (look.left and look.running)
 
     with Ledger.open(found.ledger) as ledger:
-        watcher = Watcher(ledger, is_running=lambda: found.state() == "running")
+        watcher = Watcher(ledger, is_running=lambda: found.state() == "running" and not found.abandoned())
         if as_json:
             streams.document(json.dumps(progress.as_dict(watcher.look()), indent=2))
             return
@@ -57,7 +58,10 @@ def command(
             _live(watcher, over, every or ON_A_TERMINAL_S)
         elif not once:
             _lines(watcher, over, every or IN_A_LOG_S)
-        typer.echo(progress.in_full(watcher.look(), width=width()))
+        look = watcher.look()
+        typer.echo(progress.in_full(look, width=width()))
+        if look.left and not look.running:
+            typer.echo(f"\nNo process works on this run. Continue with 'uderia-bench resume {typed(found)}'")
 
 
 def _live(watcher: Watcher, over: Callable[[Look], bool], every_s: float) -> None:

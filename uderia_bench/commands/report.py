@@ -13,6 +13,7 @@ from uderia_bench.report.formats.junit import to_junit
 from uderia_bench.report.formats.markdown import to_markdown
 from uderia_bench.report.formats.text import to_text
 from uderia_bench.runs import OUTPUT
+from uderia_bench.runs.directory import RunDirectory
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.run import Run
 
@@ -47,7 +48,7 @@ def render(report: Report, form: str, run: Run | None, *, width: int = 80, colou
     raise UsageError(f"--format {form}: use {', '.join(FORMS[:-1])} or {FORMS[-1]}")
 
 
-def typed(run: Run) -> str:
+def typed(run: Run | RunDirectory) -> str:
     """Return what a command finds a run by from here: its id, or its path where it lies elsewhere than the id is looked for."""
     return run.run_id if (OUTPUT / run.run_id).resolve() == run.path.resolve() else shlex.quote(str(run.path))
 

@@ -146,7 +146,7 @@ def _failure(each: Seen) -> str:
 def _pace(look: Look) -> str:
     rate = "" if look.per_second is None else f", {look.per_second:.1f}/s"
     if look.left and not look.running:
-        return f"{rate}, stopped. Continue with 'uderia-bench resume'"
+        return f"{rate}, stopped"
     return rate if not look.left or look.left_s is None else f"{rate}, about {_duration(look.left_s)} left"
 
 

@@ -9,7 +9,7 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,6 +104,21 @@ class RunDirectory:
             yield
         finally:
             lock.close()
+
+    def abandoned(self) -> bool:
+        """Whether the manifest says ``running`` while no process works on the run, as after a kill or a power cut."""
+        return self.state() == "running" and not self._is_claimed()
+
+    def _is_claimed(self) -> bool:
+        """Whether a process holds the lock of ``claimed``; True where the lock cannot be read."""
+        if not files.exists(self.path / LOCK):
+            return False
+        try:
+            with closing(sqlite3.connect(f"{(self.path / LOCK).absolute().as_uri()}?mode=ro", uri=True, timeout=0)) as lock:
+                lock.execute("SELECT count(*) FROM sqlite_master")
+        except sqlite3.Error:
+            return True
+        return False
 
     def remove_if_unused(self) -> None:
         """Take the directory of a run away that never came to have a manifest."""
