@@ -48,6 +48,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help starts twice as fast as with rich
     pretty_exceptions_enable=False,
 )
+_RUN_ALONE = (demo, history, login, profiles, metrics, detectors, sim)  # without arguments, the others print their help
 for _module in (
     demo,
     run,
@@ -69,7 +70,8 @@ for _module in (
     schema,
     sim,
 ):
-    app.command(name=_module.NAME, no_args_is_help=_module.NEEDS_ARGUMENTS)(_module.command)
+    _name = _module.__name__.rpartition(".")[2]
+    app.command(name=_name, no_args_is_help=_module not in _RUN_ALONE)(_module.command)
 
 app.add_typer(corpus.group)
 app.add_typer(baseline.group)

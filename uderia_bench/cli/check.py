@@ -10,9 +10,6 @@ import typer
 if TYPE_CHECKING:
     from uderia_bench.errors import Mistake
 
-NAME = "check"
-NEEDS_ARGUMENTS = True
-
 
 def command(
     documents: Annotated[list[Path], typer.Argument(metavar="DOC…", help="Corpora and experiments (YAML).")],

@@ -23,8 +23,6 @@ from uderia_bench.cli.options import (
 if TYPE_CHECKING:
     from uderia_bench.documents.experiment import Experiment
 
-NAME = "compare"
-NEEDS_ARGUMENTS = True
 DEFAULT_REPEATS = 10  # decides a twofold difference: ``commands.compare.outlook`` has the figures
 DEFAULT_TIMEOUT_S = 600.0  # the server allows minutes per plan (docs/reference/seed.md, "Measurement")
 

@@ -13,9 +13,8 @@ from uderia_bench.cli import streams
 if TYPE_CHECKING:
     from uderia_bench.documents.corpus_import import Question
 
-NAME = "corpus"
 group = typer.Typer(
-    name=NAME,
+    name="corpus",
     help="Count what corpora contain, or make a corpus from other files.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -81,13 +80,8 @@ def from_text(
     """
     from uderia_bench.documents import corpus_import
 
-    _write(
-        (question for file in files for question in corpus_import.from_text(_text(file))),
-        output,
-        name=name,
-        tags=tags,
-        label=suggest,
-    )
+    questions = (question for file in files for question in corpus_import.from_text(_text(file)))
+    _write(questions, output, name=name, tags=tags, label=suggest)
 
 
 @group.command("from-csv", no_args_is_help=True)

@@ -9,9 +9,6 @@ import typer
 
 from uderia_bench.cli.options import OUTPUT, AsJson, Grace, LogFormat, Output, RunId, surroundings
 
-NAME = "demo"
-NEEDS_ARGUMENTS = False
-
 
 def command(
     output: Output = OUTPUT,

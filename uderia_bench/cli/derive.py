@@ -6,9 +6,6 @@ import typer
 
 from uderia_bench.cli.options import OUTPUT, Output, Run, Threshold
 
-NAME = "derive"
-NEEDS_ARGUMENTS = True
-
 
 def command(run: Run, output: Output = OUTPUT, threshold: Threshold = None) -> None:
     """Recompute the tables and reports of a run from its raw records.

@@ -11,9 +11,6 @@ import typer
 from uderia_bench.cli import streams
 from uderia_bench.cli.options import AsJson
 
-NAME = "detectors"
-NEEDS_ARGUMENTS = False
-
 
 def command(as_json: AsJson = False) -> None:
     """List every kind of issue with its severity, and thresholds.

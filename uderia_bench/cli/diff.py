@@ -9,9 +9,6 @@ import typer
 from uderia_bench.cli import complete
 from uderia_bench.cli.options import OUTPUT, AsJson, Output, Run
 
-NAME = "diff"
-NEEDS_ARGUMENTS = True
-
 
 def command(
     baseline: Annotated[

@@ -9,9 +9,6 @@ import typer
 
 from uderia_bench.cli.options import OUTPUT, AsJson, Output
 
-NAME = "history"
-NEEDS_ARGUMENTS = False
-
 
 def command(
     experiment: Annotated[

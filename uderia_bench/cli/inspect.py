@@ -10,9 +10,6 @@ import typer
 from uderia_bench.cli import complete
 from uderia_bench.cli.options import OUTPUT, RUN_HELP, AsJson, Output, Threshold
 
-NAME = "inspect"
-NEEDS_ARGUMENTS = True
-
 Run = Annotated[str | None, typer.Argument(metavar="[RUN", help=RUN_HELP, autocompletion=complete.runs, show_default=False)]
 TrialId = Annotated[
     str | None,

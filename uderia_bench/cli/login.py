@@ -10,9 +10,6 @@ import typer
 
 from uderia_bench.cli.options import PlainHttp, address, surroundings
 
-NAME = "login"
-NEEDS_ARGUMENTS = False
-
 
 def command(
     server: Annotated[str | None, typer.Option("--server", metavar="URL", help="The server to sign in to.")] = None,

@@ -10,9 +10,6 @@ import typer
 from uderia_bench.cli import streams
 from uderia_bench.cli.options import AsJson
 
-NAME = "metrics"
-NEEDS_ARGUMENTS = False
-
 
 def command(as_json: AsJson = False) -> None:
     """List every metric with its unit, direction and meaning.

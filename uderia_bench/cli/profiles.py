@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
 
 import typer
 
 from uderia_bench.cli import streams
-from uderia_bench.cli.options import AsJson, PlainHttp, address, surroundings
-
-NAME = "profiles"
-NEEDS_ARGUMENTS = False
+from uderia_bench.cli.options import AsJson, PlainHttp, Server, address, surroundings
 
 
 def command(
-    server: Annotated[
-        str | None,
-        typer.Option("--server", metavar="URL|sim", help="The server to ask: a URL, or sim for the embedded server."),
-    ] = None,
+    server: Server = None,
     as_json: AsJson = False,
     allow_plain_http: PlainHttp = False,
 ) -> None:

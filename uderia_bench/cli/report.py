@@ -9,9 +9,6 @@ import typer
 
 from uderia_bench.cli.options import OUTPUT, AsJson, Output, Run
 
-NAME = "report"
-NEEDS_ARGUMENTS = True
-
 
 def command(
     run: Run,

@@ -19,9 +19,6 @@ from uderia_bench.cli.options import (
     surroundings,
 )
 
-NAME = "resume"
-NEEDS_ARGUMENTS = True
-
 
 def command(
     run: Run,

@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from uderia_bench.documents.experiment import Experiment
     from uderia_bench.documents.yaml import Override
 
-NAME = "run"
-NEEDS_ARGUMENTS = True
-
 
 def command(
     experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="An experiment file (YAML).")],

@@ -8,9 +8,6 @@ import typer
 
 from uderia_bench.cli import streams
 
-NAME = "schema"
-NEEDS_ARGUMENTS = True
-
 
 def command(
     kind: Annotated[str, typer.Argument(metavar="corpus|experiment|report", help="The document.")],

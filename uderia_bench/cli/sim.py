@@ -7,9 +7,6 @@ from typing import Annotated
 
 import typer
 
-NAME = "sim"
-NEEDS_ARGUMENTS = False
-
 
 def command(
     port: Annotated[int, typer.Option(help="Port to listen on. 0 takes a free port.")] = 5050,

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from uderia_bench.commands.watch import Watcher
     from uderia_bench.report.watch import Look
 
-NAME = "watch"
-NEEDS_ARGUMENTS = True
 ON_A_TERMINAL_S = 2.0
 IN_A_LOG_S = 10.0  # seconds between lines in a log, as for the run itself
 

@@ -32,14 +32,6 @@ def _csv(trials: pl.DataFrame, file: Path) -> None:
     trials.with_columns(lists).with_columns(text).write_csv(file, quote_style="non_numeric")
 
 
-def _parquet(trials: pl.DataFrame, file: Path) -> None:
-    trials.write_parquet(file)
-
-
-def _jsonl(trials: pl.DataFrame, file: Path) -> None:
-    trials.write_ndjson(file)
-
-
 def _duckdb(trials: pl.DataFrame, file: Path) -> None:
     try:
         import duckdb  # noqa: PLC0415 - an extra
@@ -52,7 +44,7 @@ def _duckdb(trials: pl.DataFrame, file: Path) -> None:
 
 WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
     "csv": _csv,
-    "parquet": _parquet,
-    "jsonl": _jsonl,
+    "parquet": lambda trials, file: trials.write_parquet(file),
+    "jsonl": lambda trials, file: trials.write_ndjson(file),
     "duckdb": _duckdb,
 }
