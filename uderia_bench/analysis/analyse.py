@@ -20,7 +20,7 @@ from uderia_bench.analysis.strata import ALL, Stratum, strata
 from uderia_bench.analysis.summary import summarise
 from uderia_bench.analysis.sweep import pooled, sweeps
 from uderia_bench.analysis.trials import Trials, measured, near
-from uderia_bench.analysis.validity import MOST_UNUSABLE, misrouted_note, suspected_note
+from uderia_bench.analysis.validity import MOST_UNUSABLE, misrouted_note, partial_note, suspected_note
 from uderia_bench.analysis.values import Analysis, Comparison
 from uderia_bench.analysis.variation import inside_arm
 from uderia_bench.analysis.winners import METRICS as WINNER_METRICS
@@ -91,6 +91,7 @@ def analyse(
             *(pooled(trials) if comparisons else ()),
             *misrouted_note(trials),
             *suspected_note(frame),
+            *partial_note(frame),
             *(little_note(trials) if conditions is None else ()),  # a generator that was measured is judged by what it found
             *(note for arm in trials.arms for note in inside_arm(trials, arm)),
         ),

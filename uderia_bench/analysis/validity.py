@@ -15,6 +15,7 @@ from uderia_bench.trial import Outcome, Stage
 # none (docs/reference/measured.md, "Overlapping arms contaminate each other"): a third of the
 # smallest share seen without isolation.
 MISROUTED_LIMIT = 0.05
+LOWER_BOUND = "lower_bound"
 
 # Complete pairs among the queries asked. Below half, the pairs left speak for less of the corpus
 # than is missing: even medians and ranks, which survive censoring, do so only up to 50 %
@@ -103,6 +104,17 @@ def suspected_note(frame: pl.DataFrame) -> tuple[str, ...]:
     return tuple(
         f"{count} trials of {arm} are left out: their planning prompt is too large, so another profile's tools were probably in"
         " it; run with isolation: arm or trial"
+        for arm, count in counts.iter_rows()
+    )
+
+
+def partial_note(frame: pl.DataFrame) -> tuple[str, ...]:
+    """Return which arms have trials whose work is only known as a lower bound."""
+    if LOWER_BOUND not in frame.columns or "arm" not in frame.columns:
+        return ()
+    counts = frame.filter(pl.col(LOWER_BOUND).cast(pl.Boolean, strict=False)).group_by("arm").len().sort("arm")
+    return tuple(
+        f"{count} trials of {arm} have no tokens, cost, calls and tools: the session of a consulted profile could not be read"
         for arm, count in counts.iter_rows()
     )
 
