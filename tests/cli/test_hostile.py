@@ -166,13 +166,16 @@ def every_command(server: str, trial: str) -> dict[str, tuple[tuple[str, ...], .
         "history": ((), ("--json",)),
         "inspect": (("hostile", trial), ("hostile", trial, "--json"), ("--task", "hostile.yaml")),
         "metrics": ((),),
+        "open": read,
         "power": read,
         "profiles": (("--server", server), ("--server", server, "--json")),
         "report": read,
         "resume": read,
         "run": (("hostile.yaml",), ("experiment.yaml", "--server", server), ("experiment.yaml", "--dry-run")),
+        "runs": ((), ("--json",)),
         "schema": (("report",),),
         "sim": (("--faults", "hostile.yaml"),),
+        "trials": read,
         "watch": (("hostile", "--once"), ("hostile", "--json")),
     }
 

@@ -10,6 +10,8 @@ import typer
 from uderia_bench.cli import complete
 from uderia_bench.cli.options import OUTPUT, RUN_HELP, AsJson, Output, Threshold
 
+_LISTED = 50  # trials listed where none is named
+
 Run = Annotated[str | None, typer.Argument(metavar="[RUN", help=RUN_HELP, autocompletion=complete.runs, show_default=False)]
 TrialId = Annotated[
     str | None,
@@ -37,7 +39,7 @@ def command(
     as_json: AsJson = False,
     output: Output = OUTPUT,
 ) -> None:
-    """Show one trial in full.
+    """Show one trial in full, or list the trials of a run.
 
     The output has the plan, the phases, the tokens of every LLM call, the tools, issues with
     evidence, and a timeline.
@@ -48,7 +50,9 @@ def command(
     """
     from uderia_bench import plugins
     from uderia_bench.cli.finish import deliver, width
+    from uderia_bench.cli.trials import show
     from uderia_bench.commands import inspect
+    from uderia_bench.commands.listing import Wanted
     from uderia_bench.errors import UsageError
     from uderia_bench.reading.detectors import thresholds
     from uderia_bench.report.trial.inspected import to_json
@@ -60,6 +64,9 @@ def command(
         found = inspect.of_files(task, session, plugins.load(), compared, children=child or ())
     elif run is not None and trial is not None and task is None and session is None and not child:
         found = inspect.of_run(opened(run, output), trial, plugins.load(), compared)
+    elif run is not None and trial is None and task is None and session is None:
+        show(opened(run, output), Wanted(most=_LISTED), as_json=as_json)
+        return
     else:
         raise UsageError("write inspect RUN TRIAL, or inspect --task FILE [--session FILE] [--child FILE]")
     deliver(to_json(found) if as_json else to_text(found, width()).rstrip("\n"), "json" if as_json else "text")

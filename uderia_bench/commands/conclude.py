@@ -26,6 +26,7 @@ from uderia_bench.report.content import GateResult, IssueSummary, PricedModel, R
 from uderia_bench.report.costs import costs, priced_models
 from uderia_bench.report.gates import Against
 from uderia_bench.report.issues import summarise
+from uderia_bench.report.results import results as results_of
 from uderia_bench.report.savings import savings
 from uderia_bench.runner import judging
 from uderia_bench.runner.sitting import Surroundings
@@ -55,6 +56,7 @@ def conclude(run: Run, plugins: Plugins, thresholds: Thresholds = DEFAULTS) -> t
         thresholds=thresholds,
         expected=expectations.of(run.manifest, plugins.expectations, scores.read(run.path).scores),
         prices=prices,
+        keep_answers=run.experiment.keep_answers,
     )
     run = run.noted(
         metrics=definitions.of(plugins.metrics),
@@ -97,7 +99,8 @@ def _damaged(run: Run, derived: int) -> tuple[str, ...]:
 
 def report_on(run: Run, plugins: Plugins) -> Report:
     """Compare the arms of a derived run as its experiment planned."""
-    experiment, trials = run.experiment, run.trials()
+    experiment, every = run.experiment, run.trials()
+    trials = _counted(run, every)
     measured = trials.filter(trials["stage"] == Stage.MEASURED.value)
     outcomes = Counter(Outcome(value) for value in measured["outcome"])
     present = set(measured["arm"])
@@ -126,7 +129,11 @@ def report_on(run: Run, plugins: Plugins) -> Report:
     issues = _issues(run, trials, plugins)
     against = _against(run, plugins)
     return Report(
-        facts=facts.of(run.manifest, outcomes, notes=(*damage(run), *filter(None, [against.whence]))),
+        facts=facts.of(
+            run.manifest,
+            outcomes,
+            notes=(*damage(run), *_cancelled(every.height - trials.height), *filter(None, [against.whence])),
+        ),
         analysis=found,
         metrics=plugins.metrics,
         costs=costs(trials, tuple(summary.arm for summary in found.arms)),
@@ -136,20 +143,36 @@ def report_on(run: Run, plugins: Plugins) -> Report:
         conversations=conversations.carry_over(trials),
         judge=judge.told(experiment.judge, scores.read(run.path), run.derived("checks")),
         gates=_gates(experiment, found, issues, plugins, against),
+        results=results_of(trials, run.derived("checks")),
         warnings=against.notes,
     )
+
+
+def _counted(run: Run, trials: pl.DataFrame) -> pl.DataFrame:
+    """Return the trials to report on, without those that were cancelled because the run stopped."""
+    return trials if run.manifest.complete else trials.filter(pl.col("outcome") != Outcome.CANCELLED.value)
+
+
+def _cancelled(count: int) -> tuple[str, ...]:
+    if not count:
+        return ()
+    cancelled = f"{count} trial{'s were' if count > 1 else ' was'} cancelled when the run stopped"
+    return (f"{cancelled}. They do not count, and resume asks them again.",)
 
 
 def _savings(run: Run, trials: pl.DataFrame) -> tuple[Saving, ...]:
     """Rank what could be saved; a run derived before there were detectors says nothing."""
     found = run.derived("issues")
-    return () if found is None else savings(found, trials)
+    return () if found is None else savings(found.join(trials.select("trial_id"), on="trial_id", how="semi"), trials)
 
 
 def _issues(run: Run, trials: pl.DataFrame, plugins: Plugins) -> tuple[IssueSummary, ...]:
     """Sum up what detectors, checks and repeats show; of what an older derivation wrote no table for, nothing is said."""
-    found, steps = run.derived("issues"), run.derived("steps")
-    judged, stated = run.derived("checks"), run.derived("answers")
+    tables = (run.derived(name) for name in ("issues", "steps", "checks", "answers"))
+    counted = trials.select("trial_id")
+    found, steps, judged, stated = (
+        None if table is None else table.join(counted, on="trial_id", how="semi", maintain_order="left") for table in tables
+    )
     summaries = (
         *(() if found is None or steps is None else summarise(found, trials, steps, plugins.detectors)),
         *(() if judged is None else findings.failed_checks(judged)),

@@ -71,5 +71,6 @@ def _kept(run: Run) -> Kept:
         manifest=run.manifest.to_json(),
         steps=run.derived("steps"),
         issues=run.derived("issues"),
+        answers=run.derived("answers"),
         prompts=prompts,
     )

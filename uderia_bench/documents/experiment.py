@@ -124,6 +124,8 @@ class Experiment(Written):
     """Whether to archive sessions when the run is over. Many sessions slow a server down."""
     session_profile: Literal["auto", "arm", "default"] = "auto"
     """The profile a session is created with. ``auto``: the arm's where trials overlap, else none."""
+    keep_answers: bool = True
+    """Whether ``answers/*.parquet`` and the HTML report contain the text of the answers. The ledger always does."""
     notifications: Annotated[Literal["off", "on"], BeforeValidator(_on_or_off)] = "off"
     """Whether to listen to the server's stream of events, which saves polls."""
     margins: dict[Text, Share] = Field(default_factory=lambda: {"latency_s": 0.10, "total_tokens": 0.05, "cost_usd": 0.05})
@@ -183,8 +185,10 @@ class Experiment(Written):
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 of the settings and the queries, without the paths of files and the keys of ``ENDS_IT``."""
-        said = self.model_dump(mode="json", exclude={"corpus": True, "sim": {"faults"}, **dict.fromkeys(ENDS_IT, True)})
+        """SHA-256 of the settings and the queries, without the paths of files, what ends a run, and what it stores."""
+        said = self.model_dump(
+            mode="json", exclude={"corpus": True, "sim": {"faults"}, **dict.fromkeys((*ENDS_IT, "keep_answers"), True)}
+        )
         said["queries"] = corpus.content_hash(self.queries)
         return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
 

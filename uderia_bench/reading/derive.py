@@ -113,6 +113,7 @@ class Reading:
     thresholds: Thresholds = detector_registry.DEFAULTS
     expected: Expected = field(default_factory=Expected)
     prices: PriceTable = field(default_factory=PriceTable)
+    keep_answers: bool = True
     others: Mapping[Round, Mapping[str, str]] = field(default_factory=dict)
     suspects: Mapping[str, Suspicion] = field(default_factory=dict)
 
@@ -142,7 +143,7 @@ class Reading:
         rows: Rows = {
             "trials": [{**_identity(record, self.run_id), **_served(record, trace), **_ended(record, trace), **observed}],
             "checks": checks.rows(self.run_id, trial, judged),
-            "answers": agreement.rows(self.run_id, trial, trace),
+            "answers": agreement.rows(self.run_id, trial, trace, keep_text=self.keep_answers),
             "steps": steps.rows(self.run_id, trial, trace),
             "issues": issues.rows(self.run_id, trial, found),
         }
@@ -158,6 +159,7 @@ def run(
     thresholds: Thresholds = detector_registry.DEFAULTS,
     expected: Expected | None = None,
     prices: PriceTable | None = None,
+    keep_answers: bool = True,
 ) -> int:
     """Derive one run's Parquet tables from its ledger; returns the number of trials.
 
@@ -174,6 +176,7 @@ def run(
             thresholds=thresholds,
             expected=expected,
             prices=prices or PriceTable(),
+            keep_answers=keep_answers,
             others=referenced(ledger, expected, types),
         )
         plans, spans, count = _write(directory, ledger, reading)

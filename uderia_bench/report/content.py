@@ -162,6 +162,27 @@ class PricedModel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueryResult:
+    """One turn of a query on one arm, over its repeats.
+
+    ``seconds`` is the mean latency of the ``answered`` trials. ``otherwise`` is the most frequent
+    outcome of the other trials. ``passed`` of ``checks`` were met; ``failed`` describes the others.
+    """
+
+    query: str
+    turn: int
+    arm: str
+    complexity: str | None
+    trials: int
+    answered: int
+    seconds: float | None
+    otherwise: str | None
+    checks: int
+    passed: int
+    failed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateResult:
     """One gate as the experiment has it, whether the run passed it, and what was measured."""
 
@@ -185,6 +206,7 @@ class Report:
     savings: tuple[Saving, ...] = ()
     issues: tuple[IssueSummary, ...] = ()
     gates: tuple[GateResult, ...] = ()
+    results: tuple[QueryResult, ...] = ()
     warnings: tuple[str, ...] = ()
     judge: tuple[str, ...] = ()  # calls, cost and consistency of the judge; empty without one
     conversations: tuple[str, ...] = ()  # token growth over turns; empty without conversations

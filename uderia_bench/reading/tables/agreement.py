@@ -15,12 +15,16 @@ import pyarrow as pa
 from uderia_bench.reading.expectations import plain_text
 from uderia_bench.reading.expectations.facts import facts
 from uderia_bench.reading.tables import identity
-from uderia_bench.reading.tables.columns import TEXTS, column
+from uderia_bench.reading.tables.columns import TEXT, TEXTS, column
 from uderia_bench.trace import Trace
 from uderia_bench.trial import Outcome, Stage, Trial
 
 SCHEMA = pa.schema(
-    [*identity.COLUMNS, column("facts", TEXTS, "Numbers and names that the answer states, sorted.")],
+    [
+        *identity.COLUMNS,
+        column("facts", TEXTS, "Numbers and names that the answer states, sorted."),
+        column("answer", TEXT, "The answer as plain text; null with `keep_answers: false`."),
+    ],
     metadata={"schema": "uderia-bench/answers/1"},
 )
 
@@ -31,11 +35,12 @@ MOST_COMPARED = 50
 _ASKED = ("query_id", "turn")
 
 
-def rows(run_id: str, trial: Trial, trace: Trace) -> list[dict[str, Any]]:
-    """Return the facts of a measured, answered trial as a row of ``SCHEMA``; no row for any other trial."""
+def rows(run_id: str, trial: Trial, trace: Trace, *, keep_text: bool) -> list[dict[str, Any]]:
+    """Return the answer of a measured, answered trial as a row of ``SCHEMA``; no row for any other trial."""
     if trial.stage is not Stage.MEASURED or trace.outcome is not Outcome.ANSWERED:
         return []
-    return [{**identity.of(run_id, trial), "facts": sorted(facts(plain_text(trace.answer)))}]
+    text = plain_text(trace.answer)
+    return [{**identity.of(run_id, trial), "facts": sorted(facts(text)), "answer": text if keep_text else None}]
 
 
 def measured(answers: pl.DataFrame) -> pl.DataFrame:

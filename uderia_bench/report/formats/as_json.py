@@ -50,6 +50,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "savings": data(report.savings),
         "issues": [record(issue, without=("seen", "worst")) for issue in report.issues],
         "gates": data(report.gates),
+        "results": data(report.results),
         "warnings": [*report.warnings, *analysis.warnings],
         "measurement": measurement.as_mapping(report),
     }

@@ -2,6 +2,8 @@
 
 A missed gate is a failure and an invalid comparison an error, as for the exit code. An undecided
 comparison is skipped, with what would decide it. A verdict alone fails nothing, even ``worse``.
+A query whose answer does not meet an expectation is a failure of its case, with the expectation as
+message. It does not change the exit code.
 """
 
 from __future__ import annotations
@@ -12,16 +14,18 @@ from uderia_bench.analysis import Comparison, Verdict
 from uderia_bench.printable import plain
 from uderia_bench.report import content, figures
 from uderia_bench.report.about import about
-from uderia_bench.report.content import GateResult, Report
+from uderia_bench.report.content import GateResult, QueryResult, Report
 from uderia_bench.report.headline import headline
 
 
 def to_junit(report: Report) -> str:
-    """Return the report as one ``testsuites`` document of two suites, ``gates`` and ``comparisons``."""
+    """Return the report as one ``testsuites`` document of three suites: gates, comparisons and answers."""
     root = Element("testsuites", name=plain(report.facts.experiment))
     _suite(root, report, "gates", [_gate(gate) for gate in report.gates])
     planned = [c for c in report.analysis.comparisons if c.family == "primary" and c.stratum == content.OVERALL]
     _suite(root, report, "comparisons", [_comparison(report, comparison) for comparison in planned])
+    if report.results:
+        _suite(root, report, "answers", [_answer(found) for found in report.results])
     indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{tostring(root, encoding="unicode")}\n'
 
@@ -68,4 +72,20 @@ def _comparison(report: Report, found: Comparison) -> Element:
         )
     else:
         SubElement(case, "system-out").text = said
+    return case
+
+
+def _answer(found: QueryResult) -> Element:
+    """Return the case of a query on an arm. It fails if a check failed, or if no repeat was answered."""
+    turn = f", turn {found.turn}" if found.turn > 1 else ""
+    case = Element("testcase", classname=plain(found.arm), name=plain(f"{found.query}{turn}"))
+    if found.seconds is not None:
+        case.set("time", f"{found.seconds:.3f}")
+    if found.failed:
+        SubElement(case, "failure", message=plain(found.failed[0])).text = "\n".join(map(plain, found.failed))
+    elif not found.answered:
+        SubElement(case, "failure", message=plain(f"0 of {found.trials} trials answered: {found.otherwise}"))
+    else:
+        checks = f"; {found.passed} of {found.checks} checks passed" if found.checks else "; no checks"
+        SubElement(case, "system-out").text = f"{found.answered} of {found.trials} trials answered{checks}"
     return case

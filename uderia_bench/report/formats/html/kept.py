@@ -28,6 +28,7 @@ class Kept:
     manifest: Mapping[str, Any]
     steps: pl.DataFrame | None = None
     issues: pl.DataFrame | None = None
+    answers: pl.DataFrame | None = None
     prompts: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -210,6 +210,11 @@
     }
     if (best >= 0) open(best);
   };
+  const kind = document.getElementById("results-shown");
+  if (kind) kind.addEventListener("change", () => {
+    document.querySelectorAll("#results-table tbody tr").forEach((line) =>
+      line.classList.toggle("unwanted", kind.value !== "all" && line.dataset[kind.value] === undefined));
+  });
   const more = document.getElementById("more-queries");
   if (more) more.addEventListener("click", () => { document.getElementById("queries-table").classList.add("all"); more.remove(); });
   document.getElementById("more-trials").addEventListener("click", () => { limit += PAGE; list(); });

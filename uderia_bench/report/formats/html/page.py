@@ -18,6 +18,7 @@ from uderia_bench.report.formats.html.effects import effects
 from uderia_bench.report.formats.html.kept import Kept
 from uderia_bench.report.formats.html.markup import Markup, data, join, tag
 from uderia_bench.report.formats.html.queries import queries
+from uderia_bench.report.formats.html.results import results
 from uderia_bench.report.formats.html.sweep import sweep
 from uderia_bench.report.formats.html.verdict import key_numbers, verdict
 
@@ -48,6 +49,7 @@ def _sections(report: Report, kept: Kept) -> Iterator[tuple[str, str, Markup | N
     yield "distributions", "Distributions", distributions(report, kept)
     yield "load", "Load", sweep(report)
     yield "queries", "Queries", queries(report, kept, trials.query_order(kept))
+    yield "results", "Answers", results(report, kept)
     yield "tokens", "Tokens", tokens(report)
     yield "phases", "Fast path", phases(kept)
     yield "course", "Over the run", course(report, kept)
