@@ -86,7 +86,9 @@ def run(tmp_path_factory):
 def test_nothing_is_lost(tmp_path_factory, report):
     """What is read is what was kept: infinities, NaN, tuples, enumerations, numbers as keys, moments."""
     written = manifest_of("r")
-    made = Run(directory=RunDirectory(tmp_path_factory.getbasetemp()), manifest=written).written(written)
+    folder = tmp_path_factory.getbasetemp() / "kept"
+    folder.mkdir(exist_ok=True)
+    made = Run(directory=RunDirectory(folder), manifest=written).written(written)
     results.keep(made, report, INSTALLED)
     read = results.read(made, INSTALLED)
     assert without_metrics(read) == without_metrics(report)

@@ -98,6 +98,7 @@ def test_a_small_file_is_enough(write):
         "stop": None,
         "sessions": "keep",
         "session_profile": "auto",
+        "keep_answers": True,
         "notifications": "off",
         "margins": {"latency_s": 0.10, "total_tokens": 0.05, "cost_usd": 0.05},
         "correction": "holm",

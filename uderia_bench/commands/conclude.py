@@ -160,19 +160,23 @@ def _cancelled(count: int) -> tuple[str, ...]:
     return (f"{cancelled}. They do not count, and resume asks them again.",)
 
 
+def _of(run: Run, table: str, trials: pl.DataFrame) -> pl.DataFrame | None:
+    """Return the rows of a derived table that belong to these trials, None where the run has no such table."""
+    found = run.derived(table)
+    if found is None:
+        return None
+    return found.join(trials.select("trial_id"), on="trial_id", how="semi", maintain_order="left")
+
+
 def _savings(run: Run, trials: pl.DataFrame) -> tuple[Saving, ...]:
-    """Rank what could be saved; a run derived before there were detectors says nothing."""
-    found = run.derived("issues")
-    return () if found is None else savings(found.join(trials.select("trial_id"), on="trial_id", how="semi"), trials)
+    """Rank what could be saved; () for a run without a table of issues."""
+    found = _of(run, "issues", trials)
+    return () if found is None else savings(found, trials)
 
 
 def _issues(run: Run, trials: pl.DataFrame, plugins: Plugins) -> tuple[IssueSummary, ...]:
-    """Sum up what detectors, checks and repeats show; of what an older derivation wrote no table for, nothing is said."""
-    tables = (run.derived(name) for name in ("issues", "steps", "checks", "answers"))
-    counted = trials.select("trial_id")
-    found, steps, judged, stated = (
-        None if table is None else table.join(counted, on="trial_id", how="semi", maintain_order="left") for table in tables
-    )
+    """Sum up what detectors, checks and repeats show; a table that an older version did not write is skipped."""
+    found, steps, judged, stated = (_of(run, name, trials) for name in ("issues", "steps", "checks", "answers"))
     summaries = (
         *(() if found is None or steps is None else summarise(found, trials, steps, plugins.detectors)),
         *(() if judged is None else findings.failed_checks(judged)),
