@@ -21,7 +21,6 @@ from uderia_bench.cli import (
     inspect,
     login,
     metrics,
-    open_report,
     power,
     profiles,
     report,
@@ -34,6 +33,7 @@ from uderia_bench.cli import (
     trials,
     watch,
 )
+from uderia_bench.cli import open as open_page
 from uderia_bench.cli.options import HELP
 from uderia_bench.errors import BenchError, DocumentError
 from uderia_bench.printable import plain, without_passwords
@@ -51,7 +51,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help starts twice as fast as with rich
     pretty_exceptions_enable=False,
 )
-_RUN_ALONE = (demo, history, login, profiles, metrics, detectors, sim)  # without arguments, the others print their help
+_RUN_ALONE = (demo, runs, history, login, profiles, metrics, detectors, sim)  # without arguments, the others print their help
 for _module in (
     demo,
     run,
@@ -59,7 +59,7 @@ for _module in (
     resume,
     derive,
     report,
-    open_report,
+    open_page,
     runs,
     trials,
     watch,

@@ -9,9 +9,6 @@ import typer
 from uderia_bench.cli import streams
 from uderia_bench.cli.options import OUTPUT, AsJson, Output
 
-NAME = "runs"
-NEEDS_ARGUMENTS = False
-
 
 def command(
     experiment: Annotated[

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from uderia_bench.commands.listing import Wanted
     from uderia_bench.runs import run as opened_run
 
-NAME = "trials"
-NEEDS_ARGUMENTS = True
-
 
 def command(
     run: Run,

@@ -7,9 +7,6 @@ import typer
 from uderia_bench.cli import streams
 from uderia_bench.cli.options import OUTPUT, AsJson, Output, Run
 
-NAME = "open"
-NEEDS_ARGUMENTS = True
-
 
 def command(run: Run, output: Output = OUTPUT, as_json: AsJson = False) -> None:
     """Open the HTML report of a run in a browser.
