@@ -166,6 +166,7 @@ def every_command(server: str, trial: str) -> dict[str, tuple[tuple[str, ...], .
         "history": ((), ("--json",)),
         "inspect": (("hostile", trial), ("hostile", trial, "--json"), ("--task", "hostile.yaml")),
         "metrics": ((),),
+        "login": (("--server", server),),
         "open": read,
         "power": read,
         "profiles": (("--server", server), ("--server", server, "--json")),
