@@ -91,10 +91,12 @@ class Exchange:
         """Return an epoch timestamp in seconds from the task's first event, without a step of the server's clock."""
         if at is None or self.start is None:
             return None
+        if not self.offsets:
+            return round(at - self.start, _STAMP_DIGITS)
         readings = [at - offset - self.start for offset in (0.0, *self.offsets)]
         lasted_s = max((event.at - self.start for event in self.events if event.at is not None), default=0.0)
         inside = (reading for reading in readings if -STEP_S <= reading <= lasted_s + STEP_S)
-        return round(next(inside, readings[0]) if self.offsets else readings[0], _STAMP_DIGITS)
+        return round(next(inside, readings[0]), _STAMP_DIGITS)
 
     @property
     def status(self) -> str | None:

@@ -59,10 +59,12 @@ def _turns(exchange: Exchange, session_id: str | None, times: int) -> list[dict[
     session = exchange.children.get(session_id or "")
     if session is None:
         return []
-    stamps = [event.at for event in exchange.events if event.at is not None]
-    first, last = (min(stamps) - _SLACK_S, max(stamps) + _SLACK_S) if stamps else (0.0, float("inf"))
+    lasted_s = max((at for event in exchange.events if (at := exchange.since_start(event.at)) is not None), default=0.0)
     during = [
-        turn for turn in turns_of(session) if (written := stamp(turn.get("timestamp"))) is None or first <= written <= last
+        turn
+        for turn in turns_of(session)
+        if (written_s := exchange.since_start(stamp(turn.get("timestamp")))) is None
+        or -_SLACK_S <= written_s <= lasted_s + _SLACK_S
     ]
     return during[-times:]
 
