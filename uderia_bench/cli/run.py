@@ -121,3 +121,4 @@ def show_plan(loaded: Experiment, output: Path, *, as_json: bool) -> None:
         typer.echo(f"  {arm.arm}: {cost}{time} (mean of {arm.trials} trials of run {arm.run_id})")
     if unknown := [share.arm for share in outline.arms if share.arm not in {arm.arm for arm in expected}]:
         typer.echo(f"  cost unknown for {', '.join(unknown)}: {output} has no earlier run of it")
+    typer.echo("  the profiles are checked when the run starts; 'uderia-bench profiles' lists them")

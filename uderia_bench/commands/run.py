@@ -6,6 +6,7 @@ The command line prints the report and decides the exit code.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from uderia_bench.runs.directory import RunDirectory
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.run import Run
 
+MOST_IN_A_SECOND = 100  # runs of one name in one directory
+
 
 def start(experiment: Experiment, *, output: Path, run_id: str | None, around: Surroundings) -> Run:
     """Run an experiment into a new run directory.
@@ -28,7 +31,8 @@ def start(experiment: Experiment, *, output: Path, run_id: str | None, around: S
     """
     trials = plan.build(experiment, experiment.queries)
     started_at = datetime.now(UTC)
-    made = directory.create(output, run_id or f"{started_at:%Y%m%d-%H%M%S}-{_slug(experiment.name)}")
+    default = f"{started_at:%Y%m%d-%H%M%S}-{_slug(experiment.name)}"
+    made = directory.create(output, run_id) if run_id else unnamed(output, default)
     try:
         return sitting.first(experiment, trials, made, around, started_at)
     except BaseException:
@@ -52,6 +56,14 @@ def settled_or_interrupted(run: Run) -> None:
     if left and not run.manifest.decided:
         because = f"{run.manifest.stopped}; " if run.manifest.stopped else ""
         raise Interrupted(f"{because}{left} trials are left: {sitting.how_to_go_on(run.directory)}")
+
+
+def unnamed(output: Path, run_id: str) -> RunDirectory:
+    """Make the directory of a run without a given id. If runs start in one second, the later ones have a number."""
+    for suffix in ("", *(f"-{number}" for number in range(2, MOST_IN_A_SECOND))):
+        with suppress(directory.RunExists):
+            return directory.create(output, run_id + suffix)
+    return directory.create(output, run_id)
 
 
 def _slug(name: str) -> str:

@@ -358,6 +358,9 @@ def invalid_reasons(report: Report) -> tuple[str, ...]:
     """Return why the run or its overall comparisons are invalid, each reason once."""
     invalid = [c for c in report.analysis.comparisons if c.stratum == OVERALL and c.verdict is Verdict.INVALID]
     reasons = [w for c in invalid for w in c.warnings if w.startswith(_INVALID)]
-    return tuple(dict.fromkeys(map(without_mark, (*report.analysis.invalid, *reasons)))) or (
+    arms = report.analysis.arms
+    silent = any(arm.trials for arm in arms) and not any(arm.outcomes.get(Outcome.ANSWERED) for arm in arms)
+    nothing = ("no measured trial was answered",) if silent else ()
+    return tuple(dict.fromkeys(map(without_mark, (*nothing, *report.analysis.invalid, *reasons)))) or (
         ("a validity check failed",) if invalid else ()
     )

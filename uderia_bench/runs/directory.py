@@ -165,6 +165,10 @@ class RunDirectory:
             raise StoreError(f"{folder}: cannot write: {_words(error)}") from error
 
 
+class RunExists(StoreError):
+    """The directory of a new run exists."""
+
+
 def create(output: Path, run_id: str) -> RunDirectory:
     """Make the directory of a new run.
 
@@ -185,7 +189,7 @@ def create(output: Path, run_id: str) -> RunDirectory:
         path.mkdir(mode=0o700)  # answers may be confidential: for the owner only
     except FileExistsError as error:
         if path.is_dir():
-            raise StoreError(
+            raise RunExists(
                 f"run {run_id} exists in {output}: go on with 'uderia-bench resume {path}', or choose another --run-id"
             ) from error
         raise StoreError(f"{output}: not a directory; name another with --output") from error

@@ -28,6 +28,28 @@ def test_the_point_estimate_is_read():
     assert missed.detail == "OPTIM: 19.5s ±5%"
 
 
+@pytest.mark.parametrize("text", ["OPTIM.misrouted == 0", "OPTIM.failed <= 5%", "timed_out < 1%", "issues.recursion == 0"])
+def test_a_limit_is_missed_where_no_trial_was_answered(text):
+    """Every trial was unreachable: no failure, no misrouting and no issue is no success."""
+    found = result(text, arms=[arm("OPTIM", answered=0, unreachable=20)])
+    assert not found.passed
+    assert "no trial was answered" in found.detail
+
+
+def test_a_gate_that_asks_for_trouble_passes_in_trouble():
+    """A lower limit of an outcome, as a test of faults has it."""
+    assert result("OPTIM.unreachable >= 90%", arms=[arm("OPTIM", answered=0, unreachable=20)]).passed
+
+
+def test_a_run_without_answers_is_not_valid():
+    """Exit code 5 also for one arm without gates; one answer is enough for the run to stand."""
+    silent = report(arms=[arm("OPTIM", answered=0, unreachable=20)])
+    assert content.standing(silent) is Standing.INVALID
+    assert content.invalid_reasons(silent) == ("no measured trial was answered",)
+    assert content.standing(report(arms=[arm("OPTIM", answered=1, unreachable=20)])) is Standing.FINE
+    assert content.standing(report()) is Standing.FINE
+
+
 def test_without_an_arm_every_arm_must_pass():
     """One slow arm misses the gate, and both are named with what they have."""
     arms = [latency("IDEAT", 3.0, 4.0), latency("OPTIM", 12.0, 25.0)]

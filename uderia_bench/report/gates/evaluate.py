@@ -25,7 +25,11 @@ from uderia_bench.report.gates.gate import (
     MetricGate,
     OutcomeGate,
 )
+from uderia_bench.trial import Outcome
 
+NOTHING_ANSWERED = "no trial was answered"
+_AT_MOST = ("<", "<=", "==")
+"""A gate with one of these limits what may go wrong. It does not pass where nothing went right."""
 _NO_VERDICT = (Verdict.INVALID, Verdict.STRUCTURAL)
 
 
@@ -39,10 +43,15 @@ def evaluate(
 def nothing_worse(text: str, analysis: Analysis, candidates: Collection[str]) -> GateResult:
     """Evaluate that no tested verdict over all queries on a candidate is ``worse``."""
     worse: dict[str, list[str]] = {}
+    tested = False
     for found in analysis.comparisons:
         judged = found.stratum == content.OVERALL and not content.structural(found)
-        if judged and found.candidate in candidates and found.verdict is Verdict.WORSE:
-            worse.setdefault(found.candidate, []).append(found.metric)
+        if judged and found.candidate in candidates:
+            tested = tested or found.verdict is not Verdict.INVALID
+            if found.verdict is Verdict.WORSE:
+                worse.setdefault(found.candidate, []).append(found.metric)
+    if not tested:
+        return GateResult(name=text, passed=False, detail="no metric could be compared")
     named = "; ".join(f"{', '.join(metrics)} of {candidate}" for candidate, metrics in worse.items())
     return GateResult(name=text, passed=not worse, detail=f"worse: {named}" if worse else "no metric is worse")
 
@@ -53,7 +62,10 @@ def _judge(gate: Gate, analysis: Analysis, issues: Sequence[IssueSummary], again
     if isinstance(gate, IssueGate):
         count = next((issue.count for issue in issues if issue.kind == gate.kind), 0)
         trials = "1 trial" if count == 1 else f"{count} trials"
-        return GateResult(name=gate.text, passed=OPERATORS[gate.operator](count, gate.limit), detail=f"found in {trials}")
+        passed = OPERATORS[gate.operator](count, gate.limit)
+        if passed and analysis.arms and not any(map(_answers, analysis.arms)):
+            return GateResult(name=gate.text, passed=False, detail=NOTHING_ANSWERED)
+        return GateResult(name=gate.text, passed=passed, detail=f"found in {trials}")
     if isinstance(gate, BaselineGate):
         return _on_baseline(gate, against)
     passed, said = _verdict(gate, _comparison(gate, analysis), analysis)
@@ -93,7 +105,15 @@ def _outcome(gate: OutcomeGate, arm: ArmSummary) -> tuple[bool, str]:
         return False, "no measured trial"
     count = arm.outcomes.get(gate.outcome, 0)
     share = count / arm.trials
-    return OPERATORS[gate.operator](share, gate.limit), f"{figures.percentage(share)} ({count} of {arm.trials})"
+    said = f"{figures.percentage(share)} ({count} of {arm.trials})"
+    passed = OPERATORS[gate.operator](share, gate.limit)
+    if passed and gate.operator in _AT_MOST and not _answers(arm):
+        return False, f"{said}, but {NOTHING_ANSWERED}"
+    return passed, said
+
+
+def _answers(arm: ArmSummary) -> int:
+    return arm.outcomes.get(Outcome.ANSWERED, 0)
 
 
 def _on_baseline(gate: BaselineGate, against: Against) -> GateResult:
