@@ -282,7 +282,7 @@ def test_a_budget_ends_a_run_with_exit_4_and_the_reason(command):
     assert settled(command, "b") == before
     done = command("resume", "b", "--set", "repeats=3")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "it may set grace, outage, on_quota, budget anew, not repeats" in done.stderr
+    assert "it may change grace, outage, on_quota, budget, not repeats" in done.stderr
     done = command("resume", "b", "--set", "budget.trials=18")
     assert done.returncode == 0, done.stderr
     said = json.loads((command.cwd / "output/b/manifest.json").read_text())

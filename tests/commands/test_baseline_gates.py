@@ -44,7 +44,7 @@ def name(run):
 
 
 def test_the_first_night_misses_its_gates_and_says_how_to_have_a_baseline(output):
-    """Exit 1: a gate never passes for want of data, and the line to type is in every form."""
+    """Exit 1: a gate never passes because data are missing, and every format shows the command to type."""
     made = conclude.report_on(night(output, "first"), INSTALLED)
     assert content.standing(made) is content.Standing.GATE_MISSED
     assert {gate.detail for gate in made.gates} == {

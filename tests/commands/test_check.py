@@ -35,7 +35,7 @@ def complaint(tmp_path, monkeypatch):
     return complaint
 
 
-def test_names_nobody_has_come_with_all_other_mistakes(complaint):
+def test_unknown_names_come_with_all_other_mistakes(complaint):
     """A margin, a metric to stop on and gates, beside fields that are wrong and a corpus that is not there."""
     said = complaint(f"""\
 {SOUND.replace("c.yaml", "d.yaml")}\
@@ -96,7 +96,7 @@ def test_a_baseline_and_its_gates_are_held_against_each_other_where_both_can_be_
         assert found == mistakes
 
 
-def test_overrides_stand_above_the_file(complaint):
+def test_overrides_take_precedence_over_the_file(complaint):
     """And their mistakes point at them."""
     found = complaint(SOUND, "repeats=0", "stop.metric=nothing")
     assert [(mistake.file, mistake.path) for mistake in found] == [

@@ -17,7 +17,7 @@ TRIALS = pl.DataFrame(
 
 
 def test_csv_has_the_rows_and_no_formula(tmp_path):
-    """A text that begins like a formula is made plain; missing is empty; a list is joined."""
+    """A text that begins like a formula is made plain. A missing value is empty, and a list is joined."""
     assert export.write(TRIALS, tmp_path / "t.csv", "csv") == 2
     back = pl.read_csv(tmp_path / "t.csv")
     assert back["latency_s"].to_list() == [1.5, None]

@@ -26,8 +26,8 @@ def test_a_sweep_is_forecast_from_at_its_lowest_level(tmp_path, levels, seconds)
         assert (arm.planned, arm.seconds, arm.cost_usd) == (4, seconds, 2.0)
 
 
-def test_a_dry_run_says_at_which_levels_it_would_ask(tmp_path, capsys):
-    """In a line of their own, in what they count, and as data."""
+def test_a_dry_run_lists_its_load_levels(tmp_path, capsys):
+    """On a separate line with their unit, and in JSON."""
     closed = built(queries(3), repeats=2, load={"sweep": [1, 2, 16]})
     show_plan(closed, tmp_path, as_json=False)
     assert "  levels of load, lowest first: 1, 2, 16 in flight\n  A: 18 trials and 1 warm-up" in capsys.readouterr().out

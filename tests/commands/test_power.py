@@ -98,7 +98,7 @@ def test_a_trial_picked_up_the_next_morning_costs_no_night(tmp_path):
 
 
 def test_without_repeats_only_as_many_can_be_planned(tmp_path):
-    """Nobody knows what repeats would do: the run's own number has its answer, the others none."""
+    """The effect of repeats is unknown: the number of the run has a result, and other numbers have none."""
     planning = study(saved(tmp_path, "r", grid(queries=20, value=noisy())), metrics=["latency_s"], queries=[50], repeats=[1, 3])
     once, thrice = planning.sensitivities[0].smallest
     assert once > 0

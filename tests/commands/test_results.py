@@ -105,9 +105,9 @@ def test_every_form_renders_from_what_was_kept_as_from_a_fresh_judgement(run, fo
 
 @pytest.mark.parametrize("form", rendering.FORMS)
 def test_a_report_with_everything_in_it_renders_the_same_when_kept(run, tmp_path, form):
-    """Ends that do not exist, gates, footnotes: the report's story and the page's, by the metrics they were told with.
+    """Missing interval ends, gates and footnotes of two example reports, with the metrics of each.
 
-    As values where it is JSON: the stories are told with whole numbers for lengths, which are read as what they mean.
+    JSON is compared by value, because the examples use whole numbers for lengths.
     """
     written = manifest_of("r")
     made = Run(directory=RunDirectory(tmp_path), manifest=written).written(written)
@@ -161,7 +161,7 @@ def test_a_report_whose_grounds_have_changed_is_stale_and_says_why(run, tmp_path
     assert change in read.reason
 
 
-def test_a_stale_report_is_judged_again_and_the_command_says_so(run, tmp_path, capsys):
+def test_a_stale_report_is_recomputed_with_a_message(run, tmp_path, capsys):
     """The report is there all the same; stderr says why it took longer, and how to keep it."""
     shutil.copytree(run.path, tmp_path / "r")
     copy = Run.open(RunDirectory(tmp_path / "r"))

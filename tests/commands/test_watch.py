@@ -46,7 +46,7 @@ def ledger(tmp_path):
 
 
 def test_before_anything_settled(ledger):
-    """A look is possible at once, and promises no time."""
+    """A look is possible at once. It shows no time left."""
     look = Watcher(ledger).look()
     assert in_a_line(look) == "0/10 trials (none settled yet)"
     assert look.left_s is None
@@ -64,7 +64,7 @@ def test_outcomes_rate_and_time_left(ledger):
 
 
 def test_a_run_that_was_stopped_promises_no_end(ledger):
-    """Nobody asks any more: it says how to go on, and not when it will be done."""
+    """An interrupted run shows how to resume it, and no time left."""
     for seq in range(5):
         settle(ledger, settled(seq))
     look = Watcher(ledger, is_running=lambda: False).look()

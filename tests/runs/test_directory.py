@@ -49,7 +49,7 @@ def test_a_run_id_is_never_a_path(tmp_path, name):
 
 
 def test_no_run_is_called_latest(tmp_path):
-    """Nobody could name it: the word means whichever is the newest."""
+    """The word always means the newest run."""
     with pytest.raises(StoreError, match="run id latest: means the newest run wherever RUN is given; choose another --run-id"):
         directory.create(tmp_path, "latest")
     assert not list(tmp_path.iterdir())
@@ -77,7 +77,7 @@ def test_a_run_is_found_by_id_directory_and_latest(tmp_path):
     assert find.directory("latest", tmp_path).run_id == "a"
 
 
-def test_no_run_says_what_there_is(tmp_path):
+def test_an_unknown_run_lists_the_runs_there_are(tmp_path):
     """The error names the runs that exist, or how to make the first."""
     with pytest.raises(StoreError, match=r"no run in .* yet: start one with"):
         find.directory("latest", tmp_path)

@@ -1,4 +1,4 @@
-"""What the ledger promises: everything committed comes back as it went in, and nothing else is a ledger."""
+"""The ledger returns everything that was committed, unchanged, and refuses other files."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_what_resume_asks_again(ledger, ending, again):
 
 
 def test_a_conversation_is_left_whole(tmp_path):
-    """Where one turn of a conversation is left, resume gets all of them; another conversation's are not its business."""
+    """If one turn of a conversation is left, resume gets all its turns, and none of another conversation."""
     turns = [replace(trial(seq), query_id="talk", turn=seq + 1) for seq in range(3)]
     other = [replace(trial(seq + 3), query_id="done", turn=seq + 1) for seq in range(2)]
     with Ledger.create(tmp_path / "l.sqlite", [*turns, *other], {"OPTIM": ARM}) as ledger:
@@ -203,7 +203,7 @@ def test_one_settled_trial_is_read_by_its_id(tmp_path):
             ledger.record("t0")
 
 
-def test_the_sessions_of_a_run_are_told_once(tmp_path):
+def test_each_session_of_a_run_is_listed_once(tmp_path):
     """Turns of a conversation share one, and a trial that was never asked has none."""
     with Ledger.create(tmp_path / "ledger.sqlite", [trial(n) for n in range(4)], {"OPTIM": ARM}) as ledger:
         for seq, session in ((0, "s-b"), (1, "s-a"), (2, "s-b")):

@@ -86,7 +86,7 @@ def test_a_manifest_that_cannot_be_read_is_one_line_with_its_place(saved, change
     assert "manifest.json" in str(raised.value)
 
 
-def test_only_what_ends_a_run_may_be_set_anew(saved):
+def test_only_what_ends_a_run_may_be_changed(saved):
     """A budget may; a margin would change what the run was planned to answer."""
     assert Run.open(saved.directory, ["budget.trials=5"]).experiment.budget.trials == 5
     with pytest.raises(UsageError, match="not margins"):

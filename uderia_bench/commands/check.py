@@ -1,4 +1,4 @@
-"""Whether a document is sound, and what it holds, without a server. It tells a corpus from an experiment by what it says."""
+"""Check corpora and experiments without a server. The keys of a document tell which of the two it is."""
 
 from __future__ import annotations
 

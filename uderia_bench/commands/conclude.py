@@ -1,4 +1,4 @@
-"""What happens when a run is over: derive its tables, compare its arms, write its reports."""
+"""Conclude a run: derive its tables, compare its arms, write its reports."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def conclude(run: Run, plugins: Plugins, thresholds: Thresholds = DEFAULTS) -> t
 
 
 def pinned(run: Run) -> Pinned | None:
-    """Return the run that the experiment's baseline names; None where it names none, or the run is not there.
+    """Return the run that the experiment's baseline names, or None if there is no such run.
 
     It is looked up once: the report stays comparable with the same run, wherever the name points later.
     """

@@ -1,4 +1,4 @@
-"""What a planned run is likely to cost and how long it takes, from the last run of each arm that is still in the output folder.
+"""Forecast the cost and duration of a planned run, from the last run of each arm in the output folder.
 
 An estimate by means, without an interval: other queries cost other amounts, and the forecast says whose means it took.
 """
@@ -19,7 +19,7 @@ from uderia_bench.runs.run import Run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmForecast:
-    """One arm's trials at the means of an earlier run of the same profile on the same server; None where that knows nothing.
+    """One arm's trials at the means of an earlier run of the same profile on the same server; None if that run has no value.
 
     ``seconds`` is the time of all trials one after the other, ``trials`` how many the means are of.
     """
@@ -61,7 +61,7 @@ def _arm(experiment: Experiment, arm: Arm, outline: Outline, earlier: list[Run])
 
 
 def _at_the_lightest_load(trials: pl.DataFrame) -> pl.DataFrame:
-    """Choose the lowest level of a sweep: higher ones wait for each other, and that is no time of one after the other."""
+    """Choose the lowest level of a sweep: at higher levels trials wait for each other, which lengthens their times."""
     if "level" not in trials.columns or trials["level"].null_count() == trials.height:
         return trials
     return trials.filter(pl.col("level") == pl.col("level").min())

@@ -1,4 +1,4 @@
-"""One trial read in full, from a run's ledger or from raw bodies: found, read, measured, looked through. It prints nothing."""
+"""Read one trial in full, from a run's ledger or from raw bodies: its trace, metrics and issues."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def of_files(
 
     ``children`` are the sessions of the profiles that a coordinator consulted.
 
-    A file that is no JSON is a body that cannot be read, which the outcome says; raises ``UsageError`` where there is no file.
+    A file without valid JSON counts as an unreadable body. Raises ``UsageError`` for a missing file.
     """
     record = TrialRecord(
         trial=_UNPLANNED,

@@ -1,6 +1,6 @@
-"""What a run says about the next one: for every contrast, the effects that queries and repeats would see, and their price.
+"""Plan the next run from a finished one: for every contrast, the effects that a design can show, and its price.
 
-It reads a run directory and writes nothing; ``analysis.power`` has the method.
+``analysis.power`` has the method.
 """
 
 from __future__ import annotations
@@ -55,5 +55,5 @@ def study(
 
 
 def remarks(run: Run) -> tuple[str, ...]:
-    """Return what must be read beside the prices: an embedded server's minutes and dollars are nobody's."""
+    """Return the note for prices of an embedded server, whose minutes and dollars are simulated."""
     return (content.embedded(run.experiment.sim.speed),) if run.manifest.embedded else ()

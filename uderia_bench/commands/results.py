@@ -1,8 +1,8 @@
-"""What a concluded run came to, kept beside its Parquet, so that every form of its report renders without judging again.
+"""The report of a concluded run, kept beside its Parquet, so that every format renders without a new comparison.
 
 ``results.jsonl`` has two lines: of what the report was made (versions, definitions, digests of the files it rests on), and the
-report itself, whole. A report whose grounds have changed is not given out: ``read`` says what changed, and the caller judges
-anew. Metrics are kept by name and looked up in what is installed, since their functions cannot be written down.
+report itself, whole. A report whose grounds have changed is stale: ``read`` returns what changed, and the caller compares
+again. Metrics are kept by name and looked up in what is installed, since their functions cannot be written down.
 
 Why not report.json: that is a public schema of what a reader needs, without infinities, levels and what only pages show.
 """
@@ -31,7 +31,7 @@ from uderia_bench.runs.run import Run
 NAME = "results.jsonl"
 
 _BY_NAME = "metrics"  # the one part of a report that is looked up, not kept
-_CHANGED = {  # what a report rests on: what is said where that is not what it was
+_CHANGED = {  # the ground of a report: the message if it changed
     "version": "they are of another uderia-bench",
     "metrics": "other metrics are installed now",
     "detectors": "other detectors are installed now",
@@ -98,7 +98,7 @@ def _grounds(run: Run, plugins: Plugins) -> dict[str, str]:
 
 
 def _definition(value: Metric | Detector) -> bytes:
-    """Return what a plug-in says of itself; what its function does shows in the tables only."""
+    """Return the declared fields of a plug-in. A change of its function shows in the tables only."""
     said = {each.name: getattr(value, each.name) for each in fields(value)}
     return repr({name: part for name, part in said.items() if isinstance(part, type) or not callable(part)}).encode()
 

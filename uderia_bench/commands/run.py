@@ -41,7 +41,7 @@ def start(experiment: Experiment, *, output: Path, run_id: str | None, around: S
 
 
 def resume(found: RunDirectory, around: Surroundings, overrides: Iterable[str | Override] = ()) -> Run:
-    """Ask the trials that an interrupted run has left; ``overrides`` set anew what ends it early.
+    """Ask the trials that an interrupted run has left; ``overrides`` change what ends it early.
 
     A run that a declared interim look decided has nothing left to ask.
     """

@@ -1,4 +1,4 @@
-"""JSON Schemas of what people write and of what a run's report says, for editors and for readers of ``report.json``.
+"""JSON Schemas of corpora, experiments and ``report.json``, for editors and for other programs.
 
 Those of documents come from the models that check them, in the forms a document may be written in; a schema is milder than the
 check, which also knows what belongs together.

@@ -1,7 +1,7 @@
 """A run in progress, seen from its ledger alone: how far it is, how the trials end, what the numbers look like so far.
 
-It asks no server and writes nothing. Its numbers are means of what has settled, without a test: looking is not deciding, and a
-run that is stopped when a look pleases has no error rate at all.
+Its numbers are means of the settled trials, without a test. A run that is stopped because such a number looks good has an
+unknown error rate.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from uderia_bench.trial import Trial
 
 @dataclass(slots=True)
 class Watcher:
-    """Looks at one ledger again and again; every trial is read once. ``is_running`` says whether anybody still asks."""
+    """Looks at one ledger again and again; every trial is read once. ``is_running`` returns whether a process still runs it."""
 
     ledger: Ledger
     is_running: Callable[[], bool] = lambda: True

@@ -1,8 +1,8 @@
-"""What a run is on disk: its directory, manifest and ledger, and how a run is found by its name."""
+"""A run on disk: its directory, manifest and ledger, and the way from a name to a run."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 OUTPUT = Path("output")
-"""Where runs are kept unless a command says otherwise."""
+"""The directory of runs unless ``--output`` names another."""

@@ -51,7 +51,7 @@ class RunDirectory:
 
     @property
     def log(self) -> Path:
-        """The structured log, one JSON object a line."""
+        """The structured log, one JSON object per line."""
         return self.path / LOG
 
     @property
@@ -71,7 +71,7 @@ class RunDirectory:
         return data
 
     def state(self) -> str | None:
-        """Read how far the manifest says the run is: ``running``, ``interrupted`` or ``complete``."""
+        """Read the state in the manifest: ``running``, ``interrupted`` or ``complete``."""
         state = self.read_manifest().get("state")
         return state if isinstance(state, str) else None
 
@@ -106,7 +106,7 @@ class RunDirectory:
             lock.close()
 
     def abandoned(self) -> bool:
-        """Whether the manifest says ``running`` while no process works on the run, as after a kill or a power cut."""
+        """Whether the state is ``running`` although no process works on the run, as after a kill or a power cut."""
         return self.state() == "running" and not self._is_claimed()
 
     def _is_claimed(self) -> bool:

@@ -55,7 +55,7 @@ def _pinned(name: str, output: Path, beside: Path | None) -> RunDirectory | None
         places = " and ".join(f"{path} in {file}" for file, path in entries)
         raise StoreError(f"baseline {name} is {places}: name the run itself")
     if entries and not found:
-        raise StoreError(f"baseline {name} points at {entries[0][1]}, where no run is: save it anew")
+        raise StoreError(f"baseline {name} points at {entries[0][1]}, where no run is: save it again")
     return found[0] if found else None
 
 

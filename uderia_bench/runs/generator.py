@@ -1,4 +1,4 @@
-"""What a run measured of its load generator, one record a sitting, and the worst of several sittings."""
+"""Measurements of the load generator, one record per sitting, and the worst of several sittings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-# Imports and first connections are most of the CPU of the first seconds: below this, the share says nothing of the asking.
+# Imports and first connections are most of the CPU of the first seconds: below this, the share is mostly start-up.
 CPU_FLOOR_S = 5.0
 
 
@@ -23,7 +23,7 @@ class GeneratorRecord:
     how long in all, ``longest_stalls`` (begin, length) from the first send. ``send_late_p99_s`` is how late sends began against
     schedule or spacing, ``poll_late_p99_s`` polls. The rates are arrivals a second, asked and achieved, of an open loop;
     ``sent_late`` of its trials were sent more than ``generator.SENT_LATE_S`` after their moment, ``never_sent`` were due and
-    not sent when the run was told to stop. ``in_flight`` is L, ``arrival_rate`` lambda, ``flight_s`` W. ``sittings``: how many
+    not sent when the run was stopped. ``in_flight`` is L, ``arrival_rate`` lambda, ``flight_s`` W. ``sittings``: how many
     these are the worst of.
     """
 
@@ -63,8 +63,8 @@ class GeneratorRecord:
 def worst(sittings: Sequence[GeneratorRecord]) -> GeneratorRecord:
     """Return what counts of a run that was asked in several sittings: of everything the worst, of amounts the sum.
 
-    A sitting too short to be judged by itself on CPU or lateness has no say where others are judged: a resume that asks for one
-    last trial is all imports, and the night before it does not make these a load.
+    A sitting that is too short to be judged by itself on CPU or lateness is left out where others are judged. A resume for one
+    last trial is mostly imports.
     """
     if len(sittings) == 1:
         return sittings[0]

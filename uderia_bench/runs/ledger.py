@@ -1,6 +1,6 @@
-"""What was planned, sent and settled, in one SQLite file, with every raw payload: the run's only product until it is derived.
+"""The ledger of a run: plan, sent and settled trials and every raw payload, in one SQLite file.
 
-A trial is committed as it settles, so that a crash at trial 900 keeps 899; it interprets no payload. A commit is safe from a
+A trial is committed as it settles, so that a crash at trial 900 keeps 899. Payloads stay as they came. A commit is safe from a
 dying process at once, and from a power cut after the next ``sync``. A damaged file gives what can be read and names the rest.
 """
 
@@ -35,7 +35,7 @@ _FOREIGN = (  # what could compute without end, or run a function of the file's 
 )
 SMALLEST_ROW = 64  # bytes of a trial: what is planned of it alone is longer
 _UNREADABLE = (sqlite3.DatabaseError, *ledger_rows.READ_ERRORS)
-_IN_DOUBT = (  # its query is, or may be, on the server, and nobody saw its end; ``is_out_of_sight`` says the second half
+_IN_DOUBT = (  # its query is, or may be, on the server, and its end was not seen; ``is_out_of_sight`` tests the second half
     "(state IN ('sending', 'asked') OR"
     " (state = 'settled' AND (ending = 'unreachable' OR (ending = 'cancelled' AND task_id IS NULL))))"
 )
@@ -145,7 +145,7 @@ class Ledger:
         return tuple(trial for trial, _ in trials if trial.conversation in left)
 
     def pending(self, trial_id: str) -> TrialRecord | None:
-        """Return what is known of a trial whose query is, or may be, on the server, and whose end nobody saw; else None.
+        """Return what is known of a trial whose query is, or may be, on the server, and whose end was not seen; else None.
 
         So is one that settled without an end: out of sight after its query was sent, or stopped before it was known whether it
         was taken.
@@ -179,7 +179,7 @@ class Ledger:
             return {trial_id: ledger_rows.whole(attempts) for trial_id, attempts in rows}
 
     def in_doubt(self) -> set[str]:
-        """Return the trials that ``pending`` may say something of."""
+        """Return the trials for which ``pending`` may return a record."""
         with self._readable():
             return {trial_id for (trial_id,) in self._execute(f"SELECT trial_id FROM trials WHERE {_IN_DOUBT}")}  # noqa: S608 - a constant
 

@@ -1,4 +1,4 @@
-"""What a ledger's rows hold: trials, arms and records as columns and frames, and back. It opens no file.
+"""Trials, arms and records as rows of a ledger, and back.
 
 Task, session and the sessions of consulted profiles go into one zstd frame, since the trace is in
 task and session (35 % smaller than two frames). SQLite accepts any kind of value in any column, so

@@ -219,7 +219,7 @@ def begun(
 def from_json(said: Mapping[str, Any], overrides: Iterable[str | Override] = (), *, file: str = "manifest.json") -> Manifest:
     """Return the manifest that ``manifest.json`` holds, with the experiment validated once.
 
-    ``overrides`` set anew what ends the run early (``ENDS_IT``); another field raises ``UsageError``. A manifest that lacks a
+    ``overrides`` change what ends the run early (``ENDS_IT``); another field raises ``UsageError``. A manifest that lacks a
     key or has a value of another type raises ``StoreError``, which names ``file`` and the key.
     """
     known = {each.name for each in fields(Manifest)} - {"others"}
@@ -273,7 +273,7 @@ def _experiment_from_json(said: Any, overrides: Iterable[str | Override]) -> Exp
     before = Document.of(said, file="manifest.json")
     after = set_values(before, overrides) if (overrides := tuple(overrides)) else before
     if changed := [key for key in after.data if key not in ENDS_IT and after.value((key,)) != before.value((key,))]:
-        raise UsageError(f"a resume asks what is left of the plan: it may set {', '.join(ENDS_IT)} anew, not {changed[0]}")
+        raise UsageError(f"a resume asks what is left of the plan: it may change {', '.join(ENDS_IT)}, not {changed[0]}")
     if after is before:
         return Experiment.model_validate(said, strict=False)  # JSON has no tuples
     return validate(Experiment, after)

@@ -25,7 +25,7 @@ class Run:
 
     @classmethod
     def open(cls, directory: RunDirectory, overrides: Iterable[str | Override] = ()) -> Self:
-        """Read the manifest of a run; ``overrides`` set anew what ends it early.
+        """Read the manifest of a run; ``overrides`` change what ends it early.
 
         Raises ``StoreError`` if the manifest is missing or broken, ``UsageError`` for an override of another field.
         """
@@ -48,7 +48,7 @@ class Run:
         return self.manifest.experiment
 
     def trials(self) -> pl.DataFrame:
-        """Read the derived trials, one row a trial."""
+        """Read the derived trials, one row per trial."""
         return self.directory.trials()
 
     def derived(self, kind: str) -> pl.DataFrame | None:
@@ -56,7 +56,7 @@ class Run:
         return self.directory.derived(kind)
 
     def noted(self, **changes: Any) -> Self:
-        """Write these fields of the manifest anew and return the run with them."""
+        """Write these fields of the manifest and return the run with them."""
         return self.written(replace(self.manifest, **changes))
 
     def written(self, made: Manifest) -> Self:
