@@ -73,9 +73,9 @@ async def test_answers_are_scored_both_ways_and_no_score_is_paid_for_twice(tmp_p
     assert checks["passed"].to_list() == [True, False, True]
     assert checks["found"][0] == "0.95 (0.9, 0.9, 1, 1): because"
     assert told == (
-        "grader scored 2 answers in 8 calls: 800 tokens in, 80 out, $0.0016, in no arm's cost",
-        "two of its scores of one answer differ by 0.07 of 1 in the mean",
-        "swap bias: +0.10 where the scale is turned round",
+        "grader scored 2 answers in 8 calls: 800 tokens in, 80 out, $0.0016. This is not part of any arm's cost",
+        "Two scores of the same answer differ by 0.07 on average, on a scale of 0 to 1",
+        "Swap bias: scores change by +0.10 when the scale is reversed",
     )
 
 
@@ -85,7 +85,8 @@ async def test_without_swap_each_answer_is_scored_one_way(tmp_path):
     run = made(tmp_path, swap=False)
     await ask(run, server)
     assert len(server.requests) == 2
-    assert judged(run)[1] == ("grader scored 2 answers in 2 calls: 200 tokens in, 20 out, $0.0004, in no arm's cost",)
+    (told,) = judged(run)[1]
+    assert told.startswith("grader scored 2 answers in 2 calls: 200 tokens in, 20 out, $0.0004.")
 
 
 async def test_a_judge_that_is_down_costs_nothing_but_its_scores(tmp_path):
@@ -96,14 +97,11 @@ async def test_a_judge_that_is_down_costs_nothing_but_its_scores(tmp_path):
     assert len(server.requests) == judging.GIVE_UP
     checks, told = judged(run)
     assert checks["passed"].to_list() == [None] * 3
-    assert (
-        told[-1]
-        == "not judged: 3 of 3 answers (judge http://judge.test/v1: HTTP 503, overloaded); uderia-bench resume asks again"
-    )
+    assert told[-1].startswith("Not judged: 3 of 3 answers (judge http://judge.test/v1: HTTP 503, overloaded).")
     server.down = False
     await ask(run, server)
     assert judged(run)[0]["passed"].to_list() == [True] * 3
-    assert not any("not judged" in line for line in judged(run)[1])
+    assert not any("ot judged" in line for line in judged(run)[1])
 
 
 @pytest.mark.parametrize("score", [11, -1, "many", None, float("nan"), {}])

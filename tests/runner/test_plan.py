@@ -201,7 +201,7 @@ def test_three_arms_have_each_place_and_precede_each_other_equally_often():
         ({"asked": queries(10), "repeats": 1}, "set repeats to 2, or ask 16 queries"),
         ({"asked": queries(31), "repeats": 2, "load": {"sweep": [1, 8]}}, "62 blocks (queries x repeats) at level 8 give"),
         ({"asked": queries(31), "repeats": 2, "load": {"sweep": [1, 8]}}, "set repeats to 5, or ask 64 queries"),
-        ({"asked": queries(5), "repeats": 1, "arms": ("A", "B", "C")}, "at least 8 turns and 16 blocks are needed"),
+        ({"asked": queries(5), "repeats": 1, "arms": ("A", "B", "C")}, "where 8 turns and 16 blocks are needed"),
     ],
 )
 def test_too_few_turns_are_marked_with_the_number_to_change(fields, words):

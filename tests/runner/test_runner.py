@@ -528,3 +528,46 @@ async def test_a_broken_query_of_a_later_turn_is_looked_up_behind_the_earlier_on
         server.finish("task-1")
     record = bench.records()["talk-OPTIM-t2"]
     assert (record.ending, record.task_id) == (Ending.SETTLED, "task-1")
+
+
+async def test_a_window_waits_for_a_task_that_takes_long_to_cancel(tmp_path):
+    """With isolation ``arm``, the next arm starts when the cancelled task has ended on the server."""
+    server = Scripted(task_s=1e6)
+    bench = Bench(
+        tmp_path,
+        server,
+        planned(1, window_of=lambda _, arm: int(arm == "OPTIM")),
+        replace(CONDITIONS, timeout_s=3.0),
+    )
+    usual = server._signed_in
+
+    async def signed_in(method, path, body):
+        if path.endswith("/cancel"):
+            return httpx.Response(200, json={"status": "success"})
+        return await usual(method, path, body)
+
+    server._signed_in = signed_in
+
+    async def end():
+        await anyio.sleep(40.0)
+        server.tasks["task-0"]["end"] = 0.0
+        server.task_s = 2.0
+
+    await bench.run(during=end)
+    first, second = (bench.records()[f"q0-{arm}-r1"] for arm in ("IDEAT", "OPTIM"))
+    assert first.ending is Ending.TIMED_OUT
+    assert second.sent_s >= 40.0
+    assert server.overlaps == {frozenset({"p-ideat"}), frozenset({"p-optim"})}
+
+
+async def test_a_resume_waits_for_a_task_of_another_arm(tmp_path):
+    """A task that an interrupted sitting left running must not overlap with another arm."""
+    server = Scripted(task_s=30.0)
+    plan = planned(1, window_of=lambda _, arm: int(arm == "IDEAT"))
+    bench = Bench(tmp_path, server, plan)
+    with anyio.move_on_after(5):
+        await bench.run()
+    bench.trials = plan
+    await bench.run(resume=True)
+    assert {record.ending for record in bench.records().values()} == {Ending.SETTLED}
+    assert server.overlaps == {frozenset({"p-ideat"}), frozenset({"p-optim"})}

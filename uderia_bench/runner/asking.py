@@ -31,6 +31,8 @@ from uderia_bench.trial import PICKED_UP, Ending, Serving, Trial, TrialRecord
 # loaded one needs longer.
 CANCEL_WAIT_S = 10.0
 CANCEL_LOOK_S = 0.05  # between two polls of a task that was cancelled
+IDLE_WAIT_S = 120.0  # how long a window waits for tasks of other arms that still run
+IDLE_LOOK_S = 1.0
 LOOK_UP_S = 10.0  # how long after its sending a query may still appear in its session
 LATE_READS = 3  # reads of a session file whose turn is not written yet (docs/reference/seed.md, "Session file")
 LATE_WAIT_S = 0.5
@@ -109,6 +111,7 @@ class Asking:
     ``sent_late`` receives the seconds by which this process sent a scheduled query too late.
     ``sent`` receives the seconds between the due time and the sending, whatever the reason.
     ``stalled_s`` returns how long the event loop stood still between two times of anyio's clock.
+    ``running`` has the tasks whose end was not seen yet, with their arms.
     """
 
     uderia: Uderia
@@ -122,6 +125,7 @@ class Asking:
     sent_late: Callable[[float], None]
     sent: Callable[[float], None]
     stalled_s: Callable[[float, float], float]
+    running: dict[str, str] = field(default_factory=dict)
 
     async def ask(
         self, trial: Trial, expected: Serving, *, attempts: int, session_id: str | None = None, due_s: float | None = None
@@ -220,6 +224,7 @@ class Asking:
             accepted_at=self.clock.utc(),
             detail="stopped while the agent was working",
         )
+        self.running[accepted.task_id] = trial.arm
         await self.mark_asked(draft.record)
 
     async def _look_up(self, draft: Draft) -> bool:
@@ -322,12 +327,16 @@ class Asking:
             draft.record = replace(draft.record, polls=polls, task=state.body, seen_lo_s=seen_s)
             return False
         draft.record = replace(draft.record, polls=polls, task=state.body, seen_hi_s=seen_s, done_at=self.clock.utc())
+        if draft.record.task_id is not None:
+            self.running.pop(draft.record.task_id, None)
         return True
 
     async def _recover(self, draft: Draft, gone: Gone) -> None:
         """Read the session of a task that the server forgot: tasks live in memory, sessions on disk."""
         record = draft.record
         assert record.session_id is not None, "a task belongs to a session"
+        if record.task_id is not None:
+            self.running.pop(record.task_id, None)
         for look in range(LATE_READS):  # the agent may still be writing its turn
             if look:
                 await anyio.sleep(LATE_WAIT_S)
@@ -413,6 +422,26 @@ class Asking:
                     children.append(file.body)
                 waiting += task_file.child_sessions(file.body)
         draft.record = replace(draft.record, children=tuple(children))
+
+    async def others_end(self, arm: str) -> bool:
+        """Wait until no task of another arm runs on the server; return False if some still run after ``IDLE_WAIT_S``.
+
+        Such tasks are left over from a cancellation that takes long, or from an interrupted sitting.
+        """
+        with anyio.move_on_after(IDLE_WAIT_S) as waited:
+            while left := [task_id for task_id, other in self.running.items() if other != arm]:
+                for task_id in left:
+                    try:
+                        ended = (await self.uderia.task(task_id)).terminal
+                    except Gone:
+                        ended = True
+                    except CallFailed:
+                        ended = False
+                    if ended:
+                        self.running.pop(task_id, None)
+                    elif not await self.stop.sleep(IDLE_LOOK_S):
+                        return True
+        return not waited.cancelled_caught
 
     async def give_up(self, record: TrialRecord) -> None:
         """Cancel a trial's task on the server when the run stops; a failure is only logged."""

@@ -65,6 +65,10 @@ class Book:
         """Return the record of a trial whose query may be on the server and whose end is unknown, else None."""
         return self._ledger.pending(trial_id) if trial_id in self._in_doubt else None
 
+    def in_doubt(self) -> tuple[TrialRecord, ...]:
+        """Return the records of all trials whose query may be on the server and whose end is unknown."""
+        return tuple(record for trial_id in sorted(self._in_doubt) if (record := self.pending(trial_id)) is not None)
+
     async def mark_sending(self, record: TrialRecord) -> None:
         """Commit that a query is about to be sent: it may be on the server from now on, and counts as an attempt."""
         await self._write(State.SENDING, record)

@@ -16,6 +16,7 @@ from functools import partial
 from itertools import chain, groupby
 
 import anyio
+import structlog
 from anyio.abc import TaskGroup
 
 from uderia_bench.errors import BenchError, CallFailed, UnknownProfile
@@ -35,6 +36,8 @@ from uderia_bench.runner.stop import InFlight, Stop
 from uderia_bench.runs.outage import Outage
 from uderia_bench.trace import Trace
 from uderia_bench.trial import Serving, Trial, TrialRecord
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +156,11 @@ class Runner:
             clock=clock,
             timeout_s=self.conditions.timeout_s,
             bare_sessions=self.conditions.bare_sessions,
+            running={
+                left.task_id: left.trial.arm
+                for left in self.book.in_doubt()
+                if left.task_id is not None and left.expected.server == server
+            },
             mark_sending=self.book.mark_sending,
             mark_asked=self.book.mark_asked,
             stop=self.stop,
@@ -170,9 +178,10 @@ class Runner:
                 levels[level] = Arrivals(self.conditions.shape(level), ramp_s=self.conditions.ramp_s)
                 meanwhile.start_soon(levels[level].ramp)
             arrivals = levels[level]
-            await lane.patience.notice_restart()
-            arrivals.open_window()
             conversations = [tuple(turns) for _, turns in groupby(window, key=lambda trial: trial.conversation)]
+            await lane.patience.notice_restart()
+            await self._others_end(lane, {conversation[0].arm for conversation in conversations})
+            arrivals.open_window()
             async with anyio.create_task_group() as group:
                 for number, conversation in enumerate(conversations):
                     arm, scheduled_s = conversation[0].arm, arrivals.next_due_s()
@@ -198,6 +207,12 @@ class Runner:
                         due_s += anyio.current_time() - free_s
                     ready_s = anyio.current_time() - late_s
                     group.start_soon(self._converse, lane, conversation, due_s, ready_s, held, name=conversation[0].trial_id)
+
+    async def _others_end(self, lane: Lane, arms: set[str]) -> None:
+        """Wait before a window of one arm until no task of another arm runs on the server."""
+        if len(arms) == 1 and not await lane.asking.others_end(*arms):
+            log.warning("tasks of another arm still run on the server", server=lane.asking.uderia.base_url, arm=min(arms))
+            self.stop.tell(f"{lane.asking.uderia.base_url}: tasks of another arm still run as {min(arms)} begins")
 
     async def _converse(
         self, lane: Lane, conversation: tuple[Trial, ...], due_s: float, ready_s: float, held: list[anyio.Semaphore]
