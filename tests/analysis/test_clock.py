@@ -1,4 +1,4 @@
-"""What polling and our own event loop leave of a time's verdict."""
+"""Effects of polling and of our own event loop on the verdict on a time."""
 
 import pytest
 from frames import BASELINE, CANDIDATE, LATENCY, grid, metric, noisy
@@ -18,7 +18,7 @@ def study(frame, metrics=(LATENCY,), *, margin=0.1):
 
 
 def polled(share, *, ratio=2.0, **columns):
-    """Make a frame where the candidate is slower by a ratio and polls leave a share of its times open."""
+    """Make a frame where the candidate is slower by a ratio and polling blurs a share of its times."""
     quantised = lambda _q, arm, _r: share if arm == CANDIDATE else 0.0  # noqa: E731 - a column
     return grid(queries=12, value=noisy(ratio=ratio), quantisation=quantised, **columns)
 
@@ -30,12 +30,12 @@ def test_no_verdict_rests_on_a_poll_interval_wider_than_the_margin(share, margin
     assert found.verdict == verdict
     assert any(warning.startswith("server stamps are missing") for warning in found.warnings) == (share > 0)
     if found.verdict is Verdict.INVALID:
-        assert f"known to {share:.0%} of itself (polling), wider than the margin (10%)" in found.warnings[0]
+        assert f"polling adds an error of {share:.0%} to a time, more than the margin (10%)" in found.warnings[0]
 
 
 @pytest.mark.parametrize(("share", "verdict"), [(0.2, "worse"), (0.9, "invalid")])
-def test_without_a_margin_the_interval_is_held_against_the_effect_seen(share, verdict):
-    """A difference larger than what is left open is none that polling feigns; a smaller one may be."""
+def test_without_a_margin_the_polling_error_is_compared_with_the_observed_effect(share, verdict):
+    """Polling can produce a difference smaller than its error, but not a larger difference."""
     (found,) = study(polled(share, ratio=1.4), margin=None).comparisons
     assert found.verdict == verdict
 
@@ -46,7 +46,7 @@ def test_a_few_trials_without_stamps_leave_the_verdict_alone():
     assert study(frame).comparisons[0].verdict is Verdict.WORSE
 
 
-def test_polling_says_nothing_against_other_metrics_and_is_not_compared_itself():
+def test_polling_does_not_affect_other_metrics_and_is_not_compared_itself():
     """Tokens have no clock; the share of quantisation describes the measuring and no arm."""
     frame = polled(0.9, total_tokens=lambda q, arm, _r: 100.0 + q + 50 * (arm == CANDIDATE))
     tokens = study(frame, (TOKENS, QUANTISATION))
@@ -55,8 +55,8 @@ def test_polling_says_nothing_against_other_metrics_and_is_not_compared_itself()
     assert tokens.arms[1].metrics["quantisation"].mean.value == pytest.approx(0.9)
 
 
-def test_a_latency_table_says_where_it_rests_on_polls():
-    """The arm that has no stamps carries the warning, the other does not."""
+def test_a_latency_table_warns_where_times_come_from_polls():
+    """The arm without server timestamps carries the warning, the other arm does not."""
     warned = {arm.arm: arm.metrics["latency_s"].warnings for arm in study(polled(0.2)).arms}
     assert warned[BASELINE] == ()
     assert warned[CANDIDATE] == ("server stamps are missing: times are intervals between polls, 20% wide in the median",)

@@ -1,4 +1,4 @@
-"""``compare`` on frames made by hand: what it needs, what it says, what it refuses."""
+"""Tests of ``compare`` on frames made by hand: its requirements, results and errors."""
 
 import math
 
@@ -161,7 +161,7 @@ def test_rates_at_the_ends_of_the_scale_have_bounds(level, repeats):
     ],
 )
 def test_a_rate_that_changes_on_few_queries_is_bounded_and_not_judged(differing, verdict, test, method):
-    """Four of forty queries that differ bound a rate and decide nothing, and the advice says so; eight decide."""
+    """Four differing queries of forty give a bound and an inconclusive verdict; eight give a verdict."""
     frame = grid(
         queries=40,
         repeats=2,
@@ -210,7 +210,7 @@ def test_few_identical_amounts_decide_nothing():
         (
             lambda q: (q < 4) * (1 + q % 2),
             "no interval: 10 of 14 values are equal, and at least 6 others are needed",
-            "only 4 of 14 queries differ from the rest, and an interval needs 6: about 7 more queries",
+            "only 4 of 14 queries deviate from the most common difference, and an interval needs 6: about 7 more queries",
         ),
         (
             lambda _: 1,
@@ -271,7 +271,7 @@ def test_few_complete_pairs_make_time_invalid_and_leave_success_its_verdict():
 
 
 def test_one_query_speaks_for_itself_only():
-    """With one query the repeats are the units, paired by number, and every number says so."""
+    """With one query the repeats are the units, paired by number, and every result warns of it."""
     frame = grid(queries=1, repeats=8, value=lambda _, arm, r: (3.0 + r) * (1.5 + r / 100 if arm == CANDIDATE else 1))
     (found,) = judge(frame)
     assert (found.n_queries, found.n_pairs) == (1, 8)
@@ -341,8 +341,8 @@ def test_without_margins_the_metrics_asked_for_are_the_family():
     assert plain[0].p_adjusted == plain[0].p
 
 
-def test_a_column_nobody_defined_is_compared_and_not_judged():
-    """Positive numbers give a ratio, others a difference; which way is better is said to be unknown."""
+def test_an_undefined_column_is_compared_without_a_verdict():
+    """Positive numbers give a ratio, other numbers a difference; the better direction is reported as unknown."""
     frame = grid(queries=12, column="mine", value=noisy(ratio=3), zeros=lambda q, arm, _: float(q % 3) + (arm == CANDIDATE))
     ratio, difference = judge(frame, ["mine", "zeros"], margins=None)
     assert (ratio.effect.kind, difference.effect.kind) == ("ratio", "difference")
@@ -437,7 +437,7 @@ def test_equivalence_is_adjusted_over_the_metrics_with_margins():
 
 
 def test_an_exploratory_difference_needs_an_interval_that_leaves_out_no_change():
-    """Exploratory families test at 10 %; a p of .05 to .10 is significant there and decides nothing."""
+    """Exploratory families test at 10 %; a significant p of .05 to .10 is still inconclusive there."""
     for seed in range(200):
         frame = grid(queries=20, value=noisy(ratio=1.2, seed=seed), total_tokens=noisy(seed=seed + 1))
         latency, _ = judge(frame, ["latency_s", "total_tokens"], margins={"total_tokens": 0.1})
@@ -466,7 +466,7 @@ def test_a_neutral_metric_is_never_judged():
     assert "queries_won" not in found.beside
 
 
-def test_cross_checks_stand_beside():
+def test_every_ratio_has_cross_checks():
     """Student's interval, Wilcoxon, Hodges-Lehmann, queries won and the ratio of totals come with every ratio."""
     (found,) = judge(grid(queries=60, repeats=2, value=noisy(ratio=1.3)))
     for name in ("t_lo", "t_hi", "wilcoxon_p", "hodges_lehmann", "hodges_lehmann_lo", "hodges_lehmann_hi", "ratio_of_totals"):
@@ -607,7 +607,7 @@ def test_an_outage_of_one_window_is_one_observation():
             "a margin is given for 'latency', which is no metric and no column; did you mean 'latency_s'",
         ),
         ({"margins": {"latency_s": 0}}, "must be a positive share"),
-        ({"correction": "bonferroni"}, "correction 'bonferroni' is none of"),
+        ({"correction": "bonferroni"}, "correction 'bonferroni' must be one of"),
         ({"confidence": 95}, "confidence 95 must lie between"),
         ({"candidate": BASELINE}, "the same arm"),
         ({"seed": -1}, "seed -1"),
@@ -630,7 +630,7 @@ def test_margins_of_other_metrics_change_nothing():
 
 
 def test_the_built_in_metrics_are_known():
-    """Without definitions of one's own, the registry says what latency and success are."""
+    """Without definitions from the caller, the registry defines latency and success."""
     slower = grid(
         queries=30,
         repeats=2,

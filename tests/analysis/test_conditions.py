@@ -119,7 +119,7 @@ def test_a_sitting_too_short_to_be_judged_is_judged_beside_no_other(short):
 
 
 def test_short_sittings_do_not_add_up_to_one_that_can_be_judged():
-    """Two times three seconds of start-up are no six seconds of load; what nobody judges is shown all the same."""
+    """Two sittings of three seconds are both too short to judge; their measurements are still shown."""
     short = {"asking_s": 3.0, "trials": 60, "cpu_share": 0.97, "send_late_p99_s": 0.4}
     short |= {"asked_rate": 20.0, "achieved_rate": 20.0}
     assert failed_conditions(read([short, short]), 2.0) == ()

@@ -83,7 +83,7 @@ def test_groups_and_percents_are_the_callers():
     ],
 )
 def test_what_cannot_be_is_said(asked, words):
-    """A misspelt column, one of text, a percent that is none."""
+    """A misspelt column, a text column and an invalid percent are errors."""
     frame = pl.DataFrame([trial("q1", "A", latency_s=1.0)])
     with pytest.raises(UsageError, match=words):
         percentiles(frame, **asked)

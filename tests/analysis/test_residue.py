@@ -51,7 +51,7 @@ def test_timeouts_count_as_the_time_limit():
         "counts 0 timed-out IDEAT trials and 30 of OPTIM as 100 s, the time limit; without them the ratio is 0.5",
     )
     unknown = find(study(frame), "latency_s")
-    assert about(unknown.warnings, "as 2.58 s, the slowest answer, because no trial says its limit")
+    assert about(unknown.warnings, "as 2.58 s, the slowest answer, because no trial records its limit")
     assert unknown.verdict is not Verdict.BETTER
 
 
@@ -121,7 +121,7 @@ def test_later_repeats_that_are_faster_are_noted():
     assert about(find(study(frame), "latency_s").warnings, "on OPTIM changes with the repeat: -")
 
 
-def test_trials_that_resemble_the_one_before_are_noted():
+def test_correlated_consecutive_trials_are_noted():
     """A slow wave under the run makes trials close in time alike, on each arm."""
     steady = noisy(noise=0.05)
     frame = ordered(lambda q, arm, r, time: steady(q, arm, r) * np.exp(0.3 * np.sin(20 * time)), queries=30)
@@ -175,7 +175,7 @@ def test_tags_are_cut_where_there_is_enough():
     assert {c.stratum for c in study(frame).comparisons} == {"all", "tag=half"}
 
 
-def test_a_second_model_is_a_stratum_of_its_own():
+def test_each_model_is_a_separate_stratum():
     """Where one arm ran on two models, each is compared with the other arm whole."""
     frame = grid(queries=12, repeats=2, value=noisy(), model=lambda _, arm, r: "b" if arm == CANDIDATE and r == 2 else "a")
     analysis = study(frame)

@@ -102,7 +102,7 @@ def interrupted(**columns):
 
 
 def test_a_trial_picked_up_the_next_morning_was_not_in_flight_all_night():
-    """It ended when the server says, and is left out where nobody says; the night is nobody's throughput."""
+    """Its end is the server's; it is excluded where that is unknown. The night does not lower the throughput."""
     before, after = interrupted()
     assert analysed(after).sweeps == analysed(before).sweeps
     _, unknown = interrupted(task_s=pl.lit(None))
@@ -160,7 +160,7 @@ def test_too_few_levels_or_queries_are_said():
     few = knee(swept({ARM: 4}, queries=5, repeats=6))
     assert few.found
     assert (few.in_flight.lo, few.in_flight.hi) == (None, None)
-    assert few.in_flight.warnings == ("the knee has no interval below 6 queries",)
+    assert few.in_flight.warnings == ("no interval of the knee: at least 6 queries are needed",)
 
 
 def test_a_knee_that_no_resample_has_is_not_put_down_to_too_few_queries():
@@ -205,7 +205,7 @@ def test_memory_that_comes_with_the_levels_is_said():
 
 
 def test_arms_are_compared_at_each_level_and_over_all_of_them():
-    """A stratum a level, each a family of its own; the analysis says what pools."""
+    """Each level is a stratum with its own family; the analysis warns where levels are pooled."""
     found = analysed(swept({"IDEAT": 4, "OPTIM": 4}), (("IDEAT", "OPTIM"),))
     strata = {comparison.stratum for comparison in found.comparisons}
     assert strata == {"all", *(f"level={level}" for level in LEVELS)}

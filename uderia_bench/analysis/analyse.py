@@ -161,7 +161,7 @@ def _margins_of(metrics: Sequence[str], margins: Mapping[str, float]) -> dict[st
 
 
 def _own(trials: Trials, name: str) -> Metric:
-    """Define a column that no definition knows, from its values: a ratio where they are positive, but for a few zeros."""
+    """Define an undefined column from its values: a ratio where they are positive, except a few zeros."""
     values = trials.column(name)
     values = values[np.isfinite(values)]
     boolean = trials.frame[name].dtype == pl.Boolean

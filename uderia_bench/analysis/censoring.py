@@ -57,7 +57,7 @@ def with_timeouts(trials: Trials, metric: Metric, *, baseline: str, candidate: s
 
 
 def _waited_s(trials: Trials) -> float | None:
-    """Return how long timed-out trials were waited for, in the median; None where no trial says."""
+    """Return the median wait for timed-out trials; None where no trial records it."""
     timed = flights(trials.frame.filter(pl.col("outcome") == Outcome.TIMED_OUT))
     if timed is None or timed.is_empty():
         return None

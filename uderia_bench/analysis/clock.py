@@ -1,8 +1,8 @@
-"""How far the times of a comparison can be trusted: what polling leaves open, and where our own event loop stood still.
+"""Checks of the times of a comparison: the error added by polling, and stalls of our own event loop.
 
-A client time is an interval, from the last poll that was not done to the first that was; when that is wider than the margin, no
-verdict rests on it (docs/explanation/statistics.md, "Poll intervals"). Times on the server's stamps
-are not touched by polling at all.
+A client time is an interval, from the last poll before the end of the task to the first poll after it.
+If that interval is wider than the margin, the comparison has no verdict
+(docs/explanation/statistics.md, "Poll intervals"). Polling does not affect times from server timestamps.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ROUND_TRIPS = (*POLLED, "submit_s")
 
 
 def quantisation(trials: Trials, arm: str, *, where: Mask | None = None) -> float | None:
-    """Return the share of a time that polling leaves open, the median of an arm's answered trials; None where it is unknown."""
+    """Return the error of polling as a share of a time, the median of an arm's answered trials; None if unknown."""
     if not trials.has(QUANTISATION):
         return None
     shares = _of(trials, QUANTISATION, arm, trials.answered if where is None else where & trials.answered)
@@ -36,15 +36,15 @@ def quantisation(trials: Trials, arm: str, *, where: Mask | None = None) -> floa
 def unresolved(
     trials: Trials, metric: Metric, measured: Measured, *, arms: tuple[str, str], where: Mask, margin: float | None
 ) -> tuple[str, ...]:
-    """Return why polling allows no verdict on a time: its intervals are wider than the margin, else than the effect seen."""
+    """Return why polling allows no verdict on a time: its intervals are wider than the margin, or the observed effect."""
     open_share = _widest(trials, metric, arms, where)
     if open_share is None or measured.centre is None:
         return ()
-    limit, of_what = (margin, "margin") if margin is not None else (expm1(abs(measured.centre)), "effect seen")
+    limit, of_what = (margin, "margin") if margin is not None else (expm1(abs(measured.centre)), "observed effect")
     if open_share <= limit:
         return ()
-    known = f"without the server's stamps a time is known to {open_share:.0%} of itself (polling)"
-    return (f"invalid: {known}, wider than the {of_what} ({limit:.0%})",)
+    known = f"without server timestamps, polling adds an error of {open_share:.0%} to a time"
+    return (f"invalid: {known}, more than the {of_what} ({limit:.0%})",)
 
 
 def clock_notes(trials: Trials, metric: Metric, arms: tuple[str, ...], *, where: Mask | None = None) -> tuple[str, ...]:

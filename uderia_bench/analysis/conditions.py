@@ -1,8 +1,9 @@
-"""Whether the load was what it claims to be: the generator's own limits, the rate, Little's law.
+"""Checks of the load against the plan: the generator's own limits, the rate, Little's law.
 
-What the run measured of itself comes in as a ``GeneratorRecord``. Every reason found makes the comparisons invalid. What is
-judged is what reaches a number, relative to a typical answer: the mean lag of the event loop and not its p99, which one import
-or one neighbour's burst decides on a small run, and lateness of sending only where a schedule was to be kept.
+A ``GeneratorRecord`` holds what the run measured of its generator. Every failed check makes the
+comparisons invalid. The checks concern what affects a reported number, relative to a typical answer.
+So they use the mean lag of the event loop: on a small run, one import or one burst of another process
+determines the p99. Late sending counts only where there was a schedule.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ RATE_LIMIT = 0.1
 # generator to put them away.
 LITTLE_LIMIT = 0.2
 
-WAY_OUT = "lower load.concurrency or load.rate, or give the generator a core of its own"
+WAY_OUT = "lower load.concurrency or load.rate, or give the generator its own core"
 
 LATENCY = "latency_s"
 

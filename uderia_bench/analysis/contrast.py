@@ -27,7 +27,7 @@ from uderia_bench.stats.arrays import Floats
 
 PRIMARY, EXPLORATORY, STRUCTURAL = "primary", "exploratory", "structural"
 PHASES = "phases"  # the metric that is None exactly where an arm plans none
-OWN = "own"  # the metric family of columns that no definition knows
+OWN = "own"  # the metric family of columns without a definition
 
 _SUCCESS = Metric(
     name=ANSWERED_METRIC,
@@ -46,8 +46,8 @@ _SUCCESS = Metric(
 class Measurement:
     """A comparison measured, before its family is adjusted.
 
-    ``only_shown``: why it is not tested; ``invalid``: the validity checks it failed; ``withheld``:
-    why it may name no arm faster; ``beside``: further effect sizes.
+    ``only_shown`` is why it is not tested, and ``invalid`` the validity checks it failed. ``withheld`` is
+    why it may not name a faster arm. ``beside`` holds further effect sizes.
     """
 
     metric: Metric
@@ -175,7 +175,7 @@ def _of_timeouts(
     """Say how timeouts were counted, and what the effect would be without them."""
     effect = answered.effect
     limit = f"as {late.limit_s:.3g} s, " + (
-        "the time limit" if late.known else "the slowest answer, because no trial says its limit"
+        "the time limit" if late.known else "the slowest answer, because no trial records its limit"
     )
     counted = f"counts {late.timed_out[0]} timed-out {baseline} trials and {late.timed_out[1]} of {candidate} {limit}"
     if effect.value is None:

@@ -1,4 +1,4 @@
-"""What conversations carry from turn to turn: how the input of later turns grows over the first. Pure."""
+"""Growth of the input from the first turn of a conversation to the later turns."""
 
 from __future__ import annotations
 

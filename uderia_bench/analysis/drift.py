@@ -28,7 +28,7 @@ NOT_INCLUDED = "p and the interval do not include it"
 
 ONE_REPEAT = (
     "one repeat per query: only a large drift of the provider can be told from the spread between queries; "
-    "with `repeats: 2` or more a smaller one is found"
+    "with `repeats: 2` or more a smaller drift is found too"
 )
 
 

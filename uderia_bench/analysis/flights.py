@@ -1,7 +1,8 @@
-"""When trials were in flight, by UTC: from the send to the end that was seen, and of one that nobody watched to its own end.
+"""Times in flight of the trials, in UTC: from the send to the end of the task.
 
-A trial that an interrupted sitting left running is picked up by the next, hours later, when it has long ended. What lies
-between is a pause and nobody's flight.
+The end is the one that the client observed. A trial that an interrupted sitting left running is picked up by the
+next sitting, hours later, when it has long ended. Its end is computed from the time the server took, so
+that the pause between the sittings does not count as in flight.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ SENT, DONE, SERVED, NOTES = "sent_at", "done_at", "task_s", "notes"
 def flights(frame: pl.DataFrame) -> pl.DataFrame | None:
     """Return the trials that say when they were in flight, ``done_at`` being the end of that; None without these columns.
 
-    A trial that was picked up ended as long after its send as the server took, and is left out where nobody knows how long.
+    A trial that was picked up ended as long after its send as the server took. It is excluded where that is unknown.
     """
     if not {SENT, DONE} <= set(frame.columns):
         return None

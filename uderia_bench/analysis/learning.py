@@ -1,8 +1,8 @@
-"""What a planner's memory is worth: how often a repeat is warm, and what warmth does to time, tokens and success.
+"""The effect of a planner's memory: the share of warm repeats, and their time, tokens and success.
 
-Warm and cold trials of the same query on the same arm are paired, so that queries which are easy to remember do not pass for
-fast ones (the server's choice of stored plans). A warm trial comes later than its cold one: where the order of repeats has
-an effect of its own, it is in these numbers, and ``drift`` says so.
+Warm and cold trials of the same query on the same arm are paired. The server chooses which plans it
+stores, and without pairs a query that is easy to remember would look fast. A warm trial comes later than
+its cold trial. If the order of repeats also has an effect, these numbers include it, and ``drift`` reports it.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def percentiles(
     by: str | Sequence[str] = "arm",
     percents: Sequence[float] = PERCENTS,
 ) -> pl.DataFrame:
-    """Return a row a group and metric: the columns of ``by``, ``metric``, ``n``, ``missing``, and ``p50`` and its like.
+    """Return one row per group and metric: the columns of ``by``, ``metric``, ``n``, ``missing``, ``p50`` and so on.
 
     A percentile is numpy's default (linear interpolation) over the measured trials, over the answered ones where the metric
     needs an answer; ``n`` trials have a value, ``missing`` have none, and without any value a percentile is null. Rows are

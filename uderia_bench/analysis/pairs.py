@@ -2,7 +2,7 @@
 
 The unit is the query, or the group of queries where the trials name groups. Repeats of a query are
 averaged first (logs for positive metrics), because they are not independent evidence about queries.
-Where exactly one query was asked, the unit is the repeat, and every number says so.
+Where exactly one query was asked, the unit is the repeat, and every result carries a warning.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from uderia_bench.stats.windows import Blocks
 
 Codes = npt.NDArray[np.intp]
 
-ONE_QUERY = "this query only: the unit is the repeat, so nothing is said about other queries"
+ONE_QUERY = "this query only: the unit is the repeat, so the result does not extend to other queries"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

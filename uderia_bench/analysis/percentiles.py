@@ -28,7 +28,7 @@ def percentiles(
     by: str | Sequence[str] = "arm",
     percents: Sequence[float] = PERCENTS,
 ) -> pl.DataFrame:
-    """Return a row a group and metric: the columns of ``by``, ``metric``, ``n``, ``missing``, and ``p50`` and its like.
+    """Return one row per group and metric: the columns of ``by``, ``metric``, ``n``, ``missing``, ``p50`` and so on.
 
     A percentile is numpy's default (linear interpolation) over the measured trials, over the
     answered ones where the metric needs an answer; ``n`` trials have a value, ``missing`` have
@@ -64,12 +64,12 @@ def percentiles(
 
 
 def _text(name: str, schema: pl.Schema) -> pl.Expr:
-    """Return a column as text; only what is none yet is cast, which takes its time at a million rows."""
+    """Return a column as text; a text column is not cast, because a cast of a million rows is slow."""
     return pl.col(name) if schema[name] == pl.String else pl.col(name).cast(pl.String)
 
 
 def _points(names: Sequence[str], percents: Sequence[float], schema: pl.Schema) -> list[pl.Expr]:
-    """Return the count and the percentiles of each metric, under names of its own."""
+    """Return the count and the percentiles of each metric, under names with the metric's name."""
     found = []
     for name in names:
         values = pl.col(name).drop_nulls()

@@ -1,7 +1,8 @@
-"""What the next run could see: the smallest effect over queries x repeats, from the variance of this one, with its price.
+"""The smallest detectable effect of a next run by queries and repeats, with its price.
 
-One metric at a time at the run's confidence, two-sided, 80 % power: a family that is corrected needs more. Price means what the
-run itself paid: a trial's tokens and dollars averaged by arm, minutes by how many trials were settled in the time it was busy.
+The variance is that of this run. The power is 80 %, for one metric at a time, two-sided, at the run's
+confidence. A family with a correction needs more trials. The price is what this run paid. Tokens and
+dollars per trial are averaged by arm. Minutes come from the number of trials settled while it was busy.
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ def plan(
 
 def _too_little(pairs: Pairs, confidence: float) -> str | None:
     if pairs.unit == "repeat":
-        return "one query says nothing of how queries differ"
+        return "the spread between queries cannot be estimated from one query"
     if pairs.n_units < MIN_UNITS:
         return f"{pairs.n_units} queries have both arms, and a variance needs {MIN_UNITS}"
     if _is_alike(pairs):
@@ -217,7 +218,7 @@ def _of_arms(trials: Trials, name: str, arms: tuple[str, str]) -> float | None:
 
 
 def _busy_minutes(frame: pl.DataFrame) -> float | None:
-    """Return how long at least one trial was in flight: a pause between two sittings of a run costs nobody anything."""
+    """Return the minutes in which at least one trial was in flight, without the pauses between sittings."""
     timed = flights(frame)
     if timed is None or timed.is_empty():
         return None

@@ -1,4 +1,4 @@
-"""What a ramp of the load means for the trials measured: those sent inside it were asked of a server with less to do."""
+"""The ramp of the load: trials sent during it met a server with less load than the later trials."""
 
 from __future__ import annotations
 

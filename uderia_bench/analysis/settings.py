@@ -1,4 +1,4 @@
-"""What is declared before the data are seen: margins, correction, confidence, seed."""
+"""Settings declared before the data are seen: margins, correction, confidence, seed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.correction not in get_args(Correction):
-            raise UsageError(f"correction {self.correction!r} is none of {', '.join(get_args(Correction))}")
+            raise UsageError(f"correction {self.correction!r} must be one of {', '.join(get_args(Correction))}")
         if not 0.5 < self.confidence < 1:
             raise UsageError(f"confidence {self.confidence!r} must lie between 0.5 and 1, as in 0.95")
         if self.seed < 0:

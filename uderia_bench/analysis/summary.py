@@ -1,4 +1,4 @@
-"""What is said of one arm by itself: how its trials ended, and each metric's mean and percentiles over its observations."""
+"""The summary of one arm: the outcomes of its trials, and the mean and percentiles of each metric."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What each level of a sweep came to on each arm, and where the knee is. It knows levels by number, not by what they count.
+"""The results of each level of a sweep on each arm, and the knee. A level is a number of any unit.
 
-Everything is of the arm's own trials and of the time in which any of them was in flight: with isolation ``arm`` the arms take
-turns, and what passes between two turns is nobody's throughput. So by Little's law the mean in flight is the throughput times
-the mean time in flight, exactly, and what varies from query to query is the time.
+All results are of the arm's own trials, over the time in which any of them was in flight. With isolation
+``arm`` the arms take turns, and the time between two turns does not count. So by Little's law the mean
+in flight is exactly the throughput times the mean time in flight. Only the time varies between queries.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _sweep(frame: pl.DataFrame, arm: str, settings: Settings) -> Sweep:
 
 def _level(level: float, rows: pl.DataFrame, timed: tuple[_Held, Interval] | None, settings: Settings) -> LoadLevel:
     answered = (rows["outcome"] == Outcome.ANSWERED).to_numpy()
-    held, bound = timed or (None, Interval.none("no trial says when it was sent and when it ended"))
+    held, bound = timed or (None, Interval.none("no trial records when it was sent and when it ended"))
     times = _times(rows.filter(pl.col("outcome") == Outcome.ANSWERED))
     found = percentiles(times[0], times[1], level=settings.confidence, seed=settings.seed, missing=rows.height - times[0].size)
     return LoadLevel(
@@ -126,7 +126,7 @@ def _codes(names: pl.Series) -> npt.NDArray[np.intp]:
 
 
 def _held(level: float, rows: pl.DataFrame, queries: tuple[str, ...]) -> _Held | None:
-    """Return what was in flight at one level; None where no trial says when."""
+    """Return the trials in flight at one level; None where no trial records its times."""
     timed = flights(rows)
     if timed is None or (spans := timed.filter(pl.col(DONE) > pl.col(SENT))).is_empty():
         return None
@@ -162,7 +162,7 @@ def _throughput_bounds(held: list[_Held], queries: int, settings: Settings) -> t
     if not held:
         return ()
     if queries < UNITS_FLOOR:
-        none = Interval.none(f"no interval below {UNITS_FLOOR} queries: {UNITS_FLOOR - queries} more needed")
+        none = Interval.none(f"no interval: at least {UNITS_FLOOR} queries are needed, {UNITS_FLOOR - queries} more")
         return (none,) * len(held)
     return bootstrap_intervals(
         lambda counts: _throughputs(held, counts),
@@ -187,7 +187,7 @@ def _knee(held: list[_Held], queries: int, settings: Settings) -> Knee:
     if law is None:
         return Knee(reason="no knee within the levels asked: at all of them trials wait for each other; ask lower ones")
     lo, hi = (None, None) if queries < UNITS_FLOOR else _knee_ends(held, in_flight, queries, settings)
-    warnings = (f"the knee has no interval below {UNITS_FLOOR} queries",) if queries < UNITS_FLOOR else ()
+    warnings = (f"no interval of the knee: at least {UNITS_FLOOR} queries are needed",) if queries < UNITS_FLOOR else ()
     place = Estimate(
         value=law.knee if law.knee < inf else None,
         lo=lo,

@@ -1,4 +1,4 @@
-"""What a mean of logs does not show: the total, the slow tail and unusually slow trials.
+"""Effects that a mean of logs hides: the total, the slow tail and unusually slow trials.
 
 A geometric mean ignores a few very slow trials. Users wait for them and pay for them. So a verdict
 that the total or the tail contradicts is withheld (``verdict``).

@@ -118,7 +118,7 @@ class Trials:
         return np.where(dense > 0, dense, np.nan) if metric.assumption is Assumption.POSITIVE else dense
 
     def unusable(self, metric: Metric) -> Mask:
-        """Return where a metric has a value that is none: NaN, infinite, or not positive where it must be."""
+        """Return where a metric has an unusable value: NaN, infinite, or not positive where it must be."""
         if metric.name not in self.frame.columns:
             return np.zeros(self.shape, dtype=np.bool_)
         series = self.frame[metric.name]

@@ -1,4 +1,4 @@
-"""Whether a contrast may have a verdict: contamination, coverage, unusable values. A failed check makes it invalid."""
+"""Validity checks of a contrast: contamination, coverage, unusable values. A failed check makes it invalid."""
 
 from __future__ import annotations
 

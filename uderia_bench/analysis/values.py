@@ -1,4 +1,4 @@
-"""What an analysis says: arm summaries, comparisons with their verdicts, winners. Values only: reports read them for free."""
+"""Results of an analysis as values for the reports: arm summaries, comparisons with their verdicts, winners."""
 
 from __future__ import annotations
 
@@ -102,8 +102,8 @@ class LoadLevel:
     """One arm at one level of a sweep; ``level`` is what was asked for, in flight or a second.
 
     ``busy_s`` is for how long any of the arm's trials was in flight and ``in_flight`` how many were, on average, in that time;
-    both are None where no trial says when it was. ``throughput`` is answers a second of it, ``latency`` maps 50 and 95 to
-    seconds, ``unanswered`` is the share (0..1) that ended otherwise.
+    both are None where no trial records its times. ``throughput`` is answers per second of ``busy_s``,
+    ``latency`` maps 50 and 95 to seconds, and ``unanswered`` is the share (0..1) of trials without an answer.
     """
 
     level: float

@@ -1,4 +1,4 @@
-"""What varies behind a number unnamed: model, provider, profile. A mean over two models is the commonest false result."""
+"""Warnings of an arm that mixed models, providers or profiles, whose mean can mislead."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from uderia_bench.stats.permutation import DIFFERING_FLOOR, MID_P_FLOOR, differi
 from uderia_bench.stats.sample_size import repeats_instead, units_for_difference, units_for_equivalence
 from uderia_bench.stats.sparse import others
 
-MIN_UNITS = 6  # docs/explanation/statistics.md, "Intervals": no verdict below 6
+MIN_UNITS = 6  # docs/explanation/statistics.md, "Intervals": a verdict needs at least 6 units
 
 # Beyond this many times the present number of queries, "more queries" is no useful advice.
 FEASIBLE = 100
@@ -168,7 +168,8 @@ def _unbounded(measured: Measured, pairs: Pairs, *, limit: float) -> str | None:
         same = f"all {n} {pairs.units} differ by the same amount"
         return f"{same}; {EQUAL_FLOOR} are needed to trust it: add {_more(EQUAL_FLOOR - n, pairs)}"
     more = _more(ceil(DIFFERING_FLOOR * n / apart) - n, pairs)
-    return f"only {apart} of {n} {pairs.units} differ from the rest, and an interval needs {DIFFERING_FLOOR}: about {more}"
+    few = f"only {apart} of {n} {pairs.units} deviate from the most common difference"
+    return f"{few}, and an interval needs {DIFFERING_FLOOR}: about {more}"
 
 
 def _advice(measured: Measured, pairs: Pairs, *, limit: float, p_adjusted: float, alpha: float) -> str:
