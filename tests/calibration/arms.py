@@ -1,4 +1,4 @@
-"""Coverage of what is said of one arm by itself, by the functions that say it: means, percentiles, proportions.
+"""Coverage of the intervals of one arm, by the functions that compute them: means, percentiles, proportions.
 
 Times are the plain design's baseline (logs with sd 0.8 between queries and 0.3 within, five repeats), whose population values
 are known in closed form: a log-normal of both spreads together.
@@ -64,7 +64,7 @@ def mean(values, *, bounded, seed):
 
 
 def seconds(logs, *, seed):
-    """Estimate everything that is said of an arm's times."""
+    """Estimate every statistic of an arm's times that a report shows."""
     units = np.repeat(np.arange(logs.shape[0]), logs.shape[1])
     found = percentiles(np.exp(logs).ravel(), units, level=CONFIDENCE, seed=seed)
     return {

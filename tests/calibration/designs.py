@@ -129,7 +129,7 @@ def _drift(rng, replications, queries, effect, *, turns=None):
 
 
 def _two_blocks(rng, replications, queries, effect):
-    """Run one arm whole and then the other, as nobody should."""
+    """Run one arm whole and then the other, which is a bad design."""
     return _drift(rng, replications, queries, effect, turns=1)
 
 

@@ -29,9 +29,11 @@ MOST = 8  # times the replications asked for, where fewer than half of those can
 class Rates:
     """Shares of ``drawn`` replications, or of those that say so.
 
-    ``undecidable``: too few queries differed for any test to decide; ``rejected``, of the ``decidable`` many others: p was low;
-    ``power``: p was low, of all. ``covered``: of the intervals, how many held the truth; ``bounded``: of the bounds given in
-    their place, which ``by_bound`` of all had; ``bare``: neither was given. None where there were none.
+    ``undecidable`` is the share in which too few queries differed for a test. ``rejected`` is the share with a
+    low p among the ``decidable`` many others, and ``power`` the share with a low p among all. ``covered`` is
+    the share of intervals that held the truth. ``bounded`` is that share among the bounds given in place of
+    an interval, and ``by_bound`` the share of all that had such a bound. ``bare`` is the share with neither.
+    A share is None where its denominator is 0.
     """
 
     drawn: int
@@ -99,7 +101,10 @@ def _of_equal_size(first, second):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replication:
-    """What one replication came to; ``covered`` is None where there was no interval, ``bound``: it was one for want of it."""
+    """The result of one replication.
+
+    ``covered`` is None where there was no interval. ``bound`` is true where a bound replaced the interval.
+    """
 
     decidable: bool
     rejected: bool

@@ -1,4 +1,4 @@
-"""The table of a calibration as Markdown: figures in, text out. A figure outside what is asked is marked, with its why."""
+"""The table of a calibration as Markdown. A figure outside its required range is marked and explained."""
 
 import numpy as np
 from calibration.arms import TRUTHS
@@ -29,7 +29,7 @@ REASONS = {
     "95.7 without and 93.9 with the effect; Student's interval 95.7 and 93.6.",
 }
 
-UNKNOWN = "nobody has said why yet."
+UNKNOWN = "the reason is not known yet."
 
 HEAD = """{replications} replications a cell, seed {seed}; per cent. `-` below and `+` above what is asked: A/A rejection 3.5 to
 6.5, coverage 93.5 to 96.5, equivalence wrongly declared at most 6; at 8 queries only what is not honest is marked. A share of
@@ -54,9 +54,10 @@ marks a share that is outside what is asked by more than two standard errors.
 |---|---:|---:|---:|
 """
 ARMS_HEAD = """
-Coverage of what is said of one arm, by queries, five repeats each; times are log-normal, see the page Statistics. Empty
-where no interval exists. Wilson's interval of one repeat a query falls short, or holds too much, at some sizes near 1 (Brown,
-Cai & DasGupta, *Stat. Sci.* 16, 2001); the percentile bootstrap of a median falls short below 20 queries.
+Coverage of the intervals of one arm, by number of queries, with five repeats each. Times are log-normal, see the page
+Statistics. A cell is empty where no interval exists. With one repeat per query, Wilson's interval covers too little or too
+much at some sizes near 1 (Brown, Cai & DasGupta, *Stat. Sci.* 16, 2001). The percentile bootstrap of a median covers too little
+below 20 queries.
 
 | estimate | {sizes} |
 |---|{rules}|
@@ -70,13 +71,15 @@ FOOT = """
   {slower:.0%}, twice the fast path better in {faster:.0%}; with no difference some metric is called either in {invented:.0%}.
 """
 LEVELS = """
-With k queries that differ, all by as much, a test can reject only at some levels; below 5 % the highest is, for k of {ks}:
-exact {exact}; mid-p {mid}. Amounts that all differ by amounts of their own come nearer: from 6 on 3.1 to 5.0.
+If k queries all differ by the same amount, a test can reject only at some levels.
+For k of {ks} these are the highest levels below 5 %.
+The exact test reaches {exact}. The mid-p test reaches {mid}.
+If every query differs by another amount, the levels are closer to 5 %: 3.1 to 5.0 for k of at least 6.
 """
 
 
 def as_markdown(found):
-    """Return the table, what stands beside it, and why figures are outside what is asked."""
+    """Return the table, the results that follow it, and the reasons for figures outside their range."""
     cells = in_order(found["cells"])
     text = HEAD.format(**found) + "".join(f"| {' | '.join(row(cell))} |\n" for cell in cells)
     return (
@@ -159,7 +162,7 @@ def reason(cell):
 
 
 def footnotes(cells):
-    """Say of every marked cell why."""
+    """Return the reason for every marked cell."""
     notes = {}
     for cell in filter(outside, cells):
         notes.setdefault((cell["design"], reason(cell)), []).append(str(cell["queries"]))
@@ -179,7 +182,7 @@ def attainable_level(votes, *, mid):
 
 
 def of_arms(found):
-    """Return the coverage of what is said of one arm, queries across."""
+    """Return the coverage of the intervals of one arm, with a column per number of queries."""
     sizes = sorted(found, key=int)
     lines = (
         " | ".join((name, *(marked(found[size][name]["covered"], "covered", int(size)) for size in sizes))) for name in TRUTHS

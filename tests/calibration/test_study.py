@@ -105,8 +105,8 @@ def of_eight_queries(name, *, margin):
     return study.measure(trials, rng, replications=60, queries=8, effect=0.0, truth=0.0, margin=margin)
 
 
-def test_shares_are_of_what_they_say():
-    """Nearly no eight rare amounts can be decided: more are drawn, and their intervals are counted apart from none at all."""
+def test_shares_have_the_documented_denominators():
+    """Eight rare amounts can rarely be tested, so more are drawn; a missing interval is counted separately."""
     rates = of_eight_queries("rare amounts (4 of 5 queries none)", margin=0.2)
     assert rates.drawn == 60 * study.MOST
     assert rates.undecidable > 0.97
@@ -122,7 +122,7 @@ def test_bounds_are_counted_apart():
 
 
 def test_the_table_is_that_of_the_figures():
-    """The stored table says what the stored figures are, and of everything outside what is asked why."""
+    """The stored table shows the stored figures and a reason for each figure outside its range."""
     found = json.loads((HERE / "results.json").read_text(encoding="utf-8"))
     text = (HERE / "table.md").read_text(encoding="utf-8")
     assert table.as_markdown(found) == text
@@ -146,8 +146,8 @@ def test_attainable_levels_are_the_binomials():
     assert table.attainable_level(5, mid=False) == 0
 
 
-def test_only_what_is_named_is_measured_anew(tmp_path, monkeypatch):
-    """``--only`` leaves the other figures, and another number of replications is refused."""
+def test_only_the_named_figures_are_measured_again(tmp_path, monkeypatch):
+    """``--only`` keeps the other figures and refuses another number of replications."""
     monkeypatch.setattr(sys, "argv", ["calibrate", "--replications", "4000", "--output", str(tmp_path), "--only", "plain"])
     monkeypatch.setattr(study, "measure", lambda *_, **__: study.Rates(**RATES))
     found = json.loads((HERE / "results.json").read_text(encoding="utf-8"))

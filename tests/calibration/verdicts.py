@@ -1,7 +1,8 @@
 """Verdicts on trials drawn from the embedded agent's own model: a planted effect must be found, and none invented.
 
-The draws are the embedded server's (``sim.agent.Draw``: pace and length by query, profile and trial, noise by call); a turn is
-a plan, a tactical call in each phase that takes no fast path, and a report, as a planning profile's is. No server is started.
+The draws are those of the embedded server (``sim.agent.Draw``): pace and length by query, profile and trial,
+and noise by call. A turn is that of a planning profile: a plan, a tactical call in each phase that takes no
+fast path, and a report. No server is started.
 """
 
 import numpy as np
@@ -48,7 +49,7 @@ def turn(seed, prompt, arm, repeat, *, factors=None, tactical=OFTEN):
 
 
 def trials(seed, baseline, candidate):
-    """Draw a run; the arms are two profiles that differ in nothing but what is said of them."""
+    """Draw a run of two profiles that differ only in the given settings."""
     rows = []
     for arm, says in (("IDEAT", baseline), ("OPTIM", candidate)):
         for query in range(QUERIES):

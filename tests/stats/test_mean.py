@@ -1,4 +1,4 @@
-"""Cluster means: which interval where, and what is said where there is none."""
+"""Cluster means: the choice of the interval, and the warning where no interval exists."""
 
 import numpy as np
 import pytest

@@ -36,6 +36,6 @@ def test_holm_is_never_kinder_than_benjamini_hochberg(p_values):
 
 
 def test_an_empty_family_is_fine():
-    """A family nobody tested has nothing to adjust."""
+    """A family without tests has no p-values to adjust."""
     assert holm([]) == ()
     assert benjamini_hochberg([]) == ()

@@ -18,7 +18,7 @@ def test_the_trimmed_mean_is_scipys_with_yuens_error():
     assert found.hi - found.value == pytest.approx(half, rel=0.06)  # scipy divides by n, Yuen by h - 1
 
 
-def test_one_hanging_trial_is_an_outlier_and_normal_ones_are_none():
+def test_a_hanging_trial_is_an_outlier_and_normal_trials_are_not():
     """Five robust standard deviations: 100 normal values stay inside, one at 8 does not."""
     values = np.random.default_rng(1).normal(0, 1, 100)
     assert not has_outliers(values)

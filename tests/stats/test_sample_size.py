@@ -39,7 +39,7 @@ def test_equivalence_power_is_what_simulation_finds():
     assert equivalence_power(0.1, 0.5, n, alpha=0.05) == pytest.approx(shown.mean(), abs=0.02)
 
 
-def test_what_cannot_be_settled_is_none():
+def test_no_sample_size_where_no_number_of_units_is_enough():
     """No number of units shows a zero effect, or equivalence of an effect at the margin."""
     assert units_for_difference(0.0, alpha=0.05) is None
     assert units_for_equivalence(0.5, 0.5, alpha=0.05) is None

@@ -23,7 +23,7 @@ def measured(of, levels=LEVELS):
 
 
 def test_three_numbers_to_check_in_the_head():
-    """One in flight gives lambda; half of it waiting, two give 2 / 1.5; a ceiling of 2 at lambda 0.5 is a knee of 4."""
+    """The throughput of one is lambda, of two at contention 0.5 is 2 / 1.5; ceiling 2 at lambda 0.5 is knee 4."""
     assert law().throughput(1) == 2
     assert law(rate=1, contention=0.5, coherency=0).throughput(2) == pytest.approx(2 / 1.5)
     amdahl = law(rate=0.5, contention=0.25, coherency=0)
@@ -96,8 +96,8 @@ def test_where_nothing_waits_there_is_no_ceiling():
     assert (found.ceiling, found.knee) == (inf, inf)
 
 
-def test_levels_beyond_the_knee_alone_say_nothing_of_a_light_load():
-    """Where all that was seen is a server going down, there is no fit and no knee made up."""
+def test_levels_beyond_the_knee_alone_give_no_fit():
+    """Where every measured level overloads the server, there is no fit and no knee."""
     levels = np.array([32.0, 64, 128, 256])
     assert fit(levels, 1 / levels**2) is None
 

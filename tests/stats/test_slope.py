@@ -25,8 +25,8 @@ def test_it_is_statsmodels_with_a_dummy_per_unit():
     assert np.isnan(found.residuals[2, 1])
 
 
-def test_nothing_to_compare_is_none():
-    """One slot a unit, no movement of the regressor, or no spread of the values have no slope."""
+def test_there_is_no_slope_without_variation():
+    """There is no slope with one slot per unit, a constant regressor or constant values."""
     rng = np.random.default_rng(1)
     assert within_slope(rng.normal(size=(9, 1)), rng.normal(size=(9, 1))) is None
     assert within_slope(rng.normal(size=(9, 3)), np.ones((9, 3))) is None
@@ -43,7 +43,7 @@ def test_serial_correlation_sees_a_wave_and_no_noise():
 
 
 def test_repeats_that_follow_a_drift_resemble_what_was_near_them():
-    """An AR(1) drift as large as the noise is found; white noise is found as often as p says; one repeat says nothing."""
+    """Finds an AR(1) drift as large as the noise, white noise at the rate p, and nothing in one repeat."""
     rng = np.random.default_rng(5)
     order = np.argsort(rng.random(200)).reshape(50, 4).astype(float)
     walk = np.zeros(200)

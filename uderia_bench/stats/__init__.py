@@ -1,7 +1,7 @@
-"""Statistics: numbers in, estimates out. It knows no trial, no metric, no unit and no data frame.
+"""Statistical estimates from arrays of numbers, independent of trials, metrics and data frames.
 
-Units of inference are rows of an array; what is repeated inside a unit arrives already averaged, or as sums and sizes per
-unit (``ClusterSums``). scipy does what scipy has; own code exists only where the paired, clustered, vectorised form does
-not, and names its source. scipy is imported where it is used: it costs 0.7 s, and nobody should pay that for reading a
-value class.
+Units of inference are rows of an array. Repeats inside a unit arrive already averaged, or as sums and
+sizes per unit (``ClusterSums``). The code uses scipy where it can. It adds its own methods only where scipy
+lacks the paired, clustered, vectorised form, and names their source. scipy is imported inside functions,
+because its import takes 0.7 s and the value classes do not need it.
 """

@@ -1,10 +1,10 @@
 """The cluster bootstrap: whole units drawn with replacement, as a matrix product.
 
-A resample is a row of counts (how often each unit was drawn), not a copy of the data: the mean of a
-metric over 9,999 resamples is one product, and several metrics over the same units share the draws.
-Methods: studentised (bootstrap-t) for means, which holds its level from 8 units on where percentile
-and BCa reject 11-12 % (docs/explanation/statistics.md, "Intervals"); percentile and BCa for
-statistics without a standard error (quantiles, ratios of totals).
+A resample is a row of counts: how often each unit was drawn. Without copies of the data, the mean of a
+metric over 9,999 resamples is one product. Several metrics over the same units share the draws.
+Means use the studentised method (bootstrap-t). It holds its level from 8 units on, where percentile and
+BCa reject 11-12 % (docs/explanation/statistics.md, "Intervals"). Statistics without a standard error
+(quantiles, ratios of totals) use percentile and BCa.
 
 The studentised interval is equal-tailed: it leans the way the data lean. It is for the mean of one
 arm.

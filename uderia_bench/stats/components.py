@@ -1,4 +1,4 @@
-"""Where the variance of a paired difference comes from: units that differ in their effect, repeats that differ by chance."""
+"""Variance components of a paired difference: between units, and between the repeats of a unit."""
 
 from __future__ import annotations
 

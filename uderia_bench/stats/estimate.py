@@ -1,4 +1,4 @@
-"""Numbers that travel with their interval, their n, what is missing and what must be said about them. Values only."""
+"""Values of an estimate: a number with its interval, its n, the count of missing values and its warnings."""
 
 from __future__ import annotations
 

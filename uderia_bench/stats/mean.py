@@ -91,8 +91,9 @@ def _proportion(value: float, sums: Floats, sizes: Floats, *, level: float, seed
 def _effective(value: float, sums: Floats, sizes: Floats) -> float:
     """Return how many independent observations the clusters are worth: at least one each, at most all (Kish's design effect).
 
-    Wilson's interval of that number: Franco, Little, Louis & Slud, *J. Surv. Stat. Methodol.* 7 (2019) 334-364. With fewer than
-    ``EFFECTIVE_FLOOR`` clusters that differ from the rest their variance says nothing, and it is one each.
+    Wilson's interval of that number: Franco, Little, Louis & Slud, *J. Surv. Stat. Methodol.* 7 (2019)
+    334-364. If fewer than ``EFFECTIVE_FLOOR`` clusters deviate from the most common value, their variance
+    is not usable, and each cluster counts as one observation.
     """
     if others(sums / sizes) < EFFECTIVE_FLOOR:
         return sums.size

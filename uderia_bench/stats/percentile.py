@@ -33,9 +33,9 @@ _RANK_SLACK = 1e-9  # 0.9 x 10 is rank 9, whatever its last bit says
 def floor(percent: int, level: float) -> int:
     """Return the fewest independent observations with a two-sided interval for this percentile at ``level``.
 
-    Even from the smallest to the largest value the interval holds the percentile q with probability
-    1 - q^n - (1 - q)^n only (order statistics; David & Nagaraja, *Order Statistics*, 2003, 7.1): 6,
-    29, 59 and 299 for p50, p90, p95 and p99 at 95 %.
+    The widest interval, from the smallest to the largest value, holds the percentile q with probability
+    1 - q^n - (1 - q)^n (order statistics; David & Nagaraja, *Order Statistics*, 2003, 7.1). At 95 % the
+    results are 6, 29, 59 and 299 for p50, p90, p95 and p99.
     """
     q = max(percent, 100 - percent) / 100
     n = max(int(log(1 - level) / log(q)), 1)
@@ -108,9 +108,9 @@ def _intervals(
 class _Ordered:
     """Observations in ascending order, with what makes their resampled ranks a matrix product.
 
-    ``_until`` says of each unit how many of its observations lie in each block or before: its
-    product with resample counts is where each block ends in each resample. The last block is filled
-    up with its last observation.
+    ``_until`` counts for each unit the observations that lie in each block or before. Its product with
+    the resample counts is where each block ends in each resample. The last block is filled up with its
+    last observation.
     """
 
     def __init__(self, values: Floats, units: npt.NDArray[np.intp], n_units: int) -> None:

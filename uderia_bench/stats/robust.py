@@ -11,7 +11,7 @@ from uderia_bench.stats.estimate import Estimate, Interval
 from uderia_bench.stats.inference import StudentTest
 
 TRIMMED = 0.2  # from each end, as Wilcox, *Introduction to Robust Estimation and Hypothesis Testing* (2017), 3.3, recommends
-FAR = 5.0  # robust standard deviations from the median, at which a value is an outlier
+FAR = 5.0  # a value this many robust standard deviations from the median is an outlier
 _NORMAL = 1.4826  # the standard deviation of normal values is this many times their median absolute deviation
 
 

@@ -1,4 +1,4 @@
-"""How many units settle a question: power of t tests and of equivalence, by the noncentral t, and their inverses.
+"""Sample size and power of t tests and of equivalence tests, by the noncentral t.
 
 Cohen, *Statistical Power Analysis* (1988), 2; for equivalence Phillips, *J. Pharmacokin. Biopharm.* 18 (1990). Effect
 sizes are in standard deviations of one unit's value (paired: of one difference).

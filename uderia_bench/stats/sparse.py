@@ -65,7 +65,7 @@ def too_few(values: Floats) -> str:
 
 
 def sparse_mean(values: Floats, *, level: float) -> Interval:
-    """Bound the mean of a sparse amount; none where fewer than ``DIFFERING_FLOOR`` units differ from the rest."""
+    """Bound the mean of a sparse amount where at least ``DIFFERING_FLOOR`` units have an uncommon value."""
     if others(values) < DIFFERING_FLOOR:
         return Interval.none(too_few(values))
     common, _ = mode(values)
