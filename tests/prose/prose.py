@@ -96,11 +96,6 @@ def load_rules(path: Path = RULES_FILE) -> tuple[Rule, ...]:
     )
 
 
-def pending(path: Path = RULES_FILE) -> tuple[str, ...]:
-    """Return the folders whose sentences are still being rewritten."""
-    return tuple(f"{folder}/" for folder in tomllib.loads(path.read_text(encoding="utf-8")).get("pending", ()))
-
-
 def check_text(text: Text, rules: tuple[Rule, ...], *, warn: bool = False) -> Iterator[Finding]:
     """Find the sentences of a text that break a rule."""
     prose = plain(text.text)
@@ -371,8 +366,6 @@ def main() -> int:
     counts: dict[str, int] = {}
     for path in files(options.paths):
         name = _name(path)
-        if not options.paths and name.startswith(pending()):
-            continue
         found = {f for text in texts_of(path, name) for f in check_text(text, rules, warn=options.warn)}
         for finding in sorted(found, key=lambda f: (f.line, f.rule, f.text)):
             counts[finding.rule] = counts.get(finding.rule, 0) + 1
