@@ -7,6 +7,7 @@ from browser.chromium import chromium, needs_chromium
 from report.html.pages import kept, page_report, trials
 from selenium.webdriver.common.keys import Keys
 
+from uderia_bench.report.content import QueryResult
 from uderia_bench.report.formats.html import to_html
 
 pytestmark = [pytest.mark.browser, needs_chromium]
@@ -119,3 +120,32 @@ def test_ten_thousand_trials_open_in_under_two_seconds(browser, tmp_path):
     took = time.monotonic() - started
     assert browser.console() == []
     assert took < 2, f"{took:.2f} s"
+
+
+def test_answers_are_filtered_by_failed_checks_and_by_disagreement(browser, tmp_path):
+    """Each choice leaves the queries it names, also on a narrow screen, where the arms are below each other."""
+    results = tuple(
+        QueryResult(
+            query=query, turn=1, arm=arm, complexity=None, trials=1, answered=answered, seconds=1.0, otherwise=None,
+            checks=1, passed=1 - len(failed), failed=failed,
+        )
+        for query, arm, answered, failed in (
+            ("wrong", "IDEAT", 1, ("contains 3, found: 4",)), ("wrong", "OPTIM", 1, ()),
+            ("silent", "IDEAT", 1, ()), ("silent", "OPTIM", 0, ()),
+            ("same", "IDEAT", 1, ()), ("same", "OPTIM", 1, ()),
+        )
+    )  # fmt: skip
+    path = tmp_path / "report.html"
+    path.write_text(to_html(page_report(results=results), kept()), encoding="utf-8")
+    for width in (1280, 400):
+        opened(browser, path, width)
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+        for value, left in (("failed", ["wrong"]), ("disagree", ["silent"]), ("all", ["wrong", "silent", "same"])):
+            shown = browser.execute_script(
+                "const s = document.getElementById('results-shown'); s.value = arguments[0];"
+                "s.dispatchEvent(new Event('change'));"
+                "return [...document.querySelectorAll('#results-table tbody tr')].filter((r) => r.offsetHeight)"
+                ".map((r) => r.querySelector('th').textContent)",
+                value,
+            )
+            assert shown == left
