@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tracemalloc
 from contextlib import suppress
 from pathlib import Path
 
@@ -195,3 +196,13 @@ def test_a_run_id_is_a_directory_on_every_system(tmp_path, name):
     """Names that Windows reserves, or cuts, are refused."""
     with pytest.raises(StoreError, match="Windows cannot have a directory of that name"):
         directory.create(tmp_path, name)
+
+
+def test_a_small_file_is_read_with_little_memory(tmp_path):
+    """The limit of 1 GB must not be reserved: a command may have less."""
+    path = files.write(tmp_path / "small", b"x" * 1000)
+    tracemalloc.start()
+    assert files.read(path) == b"x" * 1000
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**20

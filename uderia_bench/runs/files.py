@@ -28,9 +28,10 @@ def read(path: Path, *, largest: int = LARGEST) -> bytes:
     bytes.
     """
     with _opened(path, os.O_RDONLY) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as file:
-        if os.fstat(descriptor).st_size > largest:
+        size = os.fstat(descriptor).st_size
+        if size > largest:
             raise StoreError(f"{path}: larger than {largest >> 20} MiB: not a file of a run")
-        return file.read(largest)
+        return file.read(size)  # a read of ``largest`` would reserve that much memory
 
 
 def read_start(path: Path, count: int) -> bytes:
