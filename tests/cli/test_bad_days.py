@@ -191,7 +191,7 @@ def test_derive_saves_what_a_damaged_ledger_still_has(command, whole):
     assert all(name in done.stderr for name in named)
     report = command("report", "whole")
     assert "2 settled trials cannot be read" in report.stdout
-    assert "cannot be read from the ledger" in report.stdout.split("\n\n")[0]
+    assert "cannot be read from the damaged ledger" in report.stdout.split("\n\n")[0]
     assert "resume" not in report.stdout
 
 

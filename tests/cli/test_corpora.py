@@ -89,7 +89,7 @@ def test_questions_become_a_corpus_that_checks_and_counts(command):
     listed = command("corpus", "kinds")
     assert (listed.returncode, "tools_not_called\n    The agent called none" in listed.stdout) == (0, True)
     assert len(json.loads(command("corpus", "kinds", "--json").stdout)) == 14
-    for wrong, said in (("nothing.txt", "no such file"), ("empty.txt", "no question found")):
+    for wrong, said in (("nothing.txt", "no such file"), ("empty.txt", "contain no question")):
         command.write("empty.txt", "# nothing\n")
         refused = command("corpus", "from-text", wrong)
         assert (refused.returncode, said in refused.stderr.lower()) == (2, True)

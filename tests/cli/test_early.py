@@ -36,7 +36,7 @@ def test_a_decided_run_is_over(command):
     assert 32 <= settled < 96
     assert report["run"]["planned"] == settled
     assert "trials are saved" in report["run"]["notes"][0]
-    assert f"{settled // 2} trials an arm" in report["headline"][2]
+    assert f"{settled // 2} trials per arm" in report["headline"][2]
     manifest = json.loads((command.cwd / "output" / "r" / "manifest.json").read_text())
     (found,) = [c for c in report["comparisons"] if (c["metric"], c["stratum"]) == ("output_tokens", "all")]
     assert found["verdict"] == "worse"

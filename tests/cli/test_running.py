@@ -171,7 +171,8 @@ def test_an_interrupted_run_is_resumed_to_its_end(command):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 4, err
-    assert out.splitlines()[-1].startswith("Not finished (exit 4): ")
+    assert "Not finished (exit 4): " in out
+    assert out.splitlines()[-1].startswith("Not finished: ") or "uderia-bench resume cut" in out.splitlines()[-1]
     assert "uderia-bench resume" in err
     later = command("report", "cut")
     assert (later.returncode, "Not finished (exit code of the run: 4): " in later.stdout) == (0, True)
@@ -206,7 +207,7 @@ def test_the_commands_a_report_names_find_a_run_that_lies_elsewhere(command):
     """Under ``--output`` an id is not enough: what is printed is the path, and what is kept is free of it."""
     done = command("run", "experiment.yaml", "--output", "our runs", "--run-id", "r", "--set", "repeats=1")
     assert done.returncode == 0, done.stderr
-    (named,) = re.findall(r"uderia-bench report (.*?):", done.stdout)
+    (named,) = re.findall(r"'uderia-bench report (.*?)' shows", " ".join(done.stdout.split()))
     later = command("report", *shlex.split(named))
     assert later.returncode == 0, later.stderr
     (looked_at,) = re.findall(r"uderia-bench inspect (.*?) TRIAL", later.stdout.replace("\n ", ""))
@@ -217,7 +218,7 @@ def test_the_commands_a_report_names_find_a_run_that_lies_elsewhere(command):
 
 
 def test_compare_is_the_seeds_quick_start(command):
-    """One query, two profiles, five repeats: two files, and every number speaks of this query only."""
+    """One query, two profiles, ten repeats: two files, and every number speaks of this query only."""
     question = "how many databases are on the system?"
     options = ["--server", "sim", "--speed", "200", "--timeout", "120"]
     done = command("compare", "--query", question, "--profile1", "IDEAT", "--profile2", "OPTIM", *options)
@@ -232,7 +233,7 @@ def test_compare_is_the_seeds_quick_start(command):
     assert stored["profile1"]["profile_info"]["profile_tag"] == "IDEAT"
     assert stored["profile2"]["metrics"]["llm_call_count"] > 0
     trials = pl.read_parquet(run / "trials" / "*.parquet")
-    assert trials.filter(pl.col("stage") == "measured").height == 10
+    assert trials.filter(pl.col("stage") == "measured").height == 20
     report = json.loads((run / "report.json").read_text())
     (latency,) = [row for row in report["comparisons"] if row["metric"] == "latency_s" and row["stratum"] == "all"]
     assert any("this query only" in text for text in latency["warnings"])
@@ -242,7 +243,7 @@ def test_compare_refuses_an_empty_query(command):
     """Exit 2 before anything is started."""
     done = command("compare", "--query", " ", "--profile1", "IDEAT", "--profile2", "OPTIM", "--server", "sim")
     assert done.returncode == 2
-    assert "--query: say what to ask" in done.stderr
+    assert "--query is empty; write the question" in done.stderr
 
 
 def test_a_missed_gate_is_exit_1_and_named_on_the_last_line(command):
@@ -251,12 +252,13 @@ def test_a_missed_gate_is_exit_1_and_named_on_the_last_line(command):
     command.write("gated.yaml", command.cwd.joinpath("experiment.yaml").read_text() + gates)
     done = command("run", "gated.yaml", "--run-id", "gated")
     assert done.returncode == 1, done.stderr
-    assert done.stdout.splitlines()[-1] == "1 of 3 gates missed: OPTIM.latency_s.p95 < 1ms (exit 1)"
+    assert "1 of 3 gates missed: OPTIM.latency_s.p95 < 1ms (exit 1)" in done.stdout.splitlines()
+    assert done.stdout.splitlines()[-1] == "Gates missed: OPTIM.latency_s.p95 < 1ms (1 of 3)."
     written = json.loads((command.cwd / "output/gated/report.json").read_text())
     assert [gate["passed"] for gate in written["gates"]] == [True, False, True]
     assert written["standing"] == "gate_missed"
     kept = command("run", "experiment.yaml", "--set", 'gates=["OPTIM.answered >= 10%"]', "--set", "repeats=1")
-    assert (kept.returncode, kept.stdout.splitlines()[-1]) == (0, "The gate passed.")
+    assert (kept.returncode, "The gate passed." in kept.stdout.splitlines()) == (0, True)
 
 
 @pytest.mark.parametrize("arguments", [("check",), ("run", "--dry-run"), ("run",)])
@@ -267,7 +269,7 @@ def test_a_wrong_gate_is_pointed_into_before_anything_is_sent(command, arguments
     done = command(arguments[0], "gated.yaml", *arguments[1:])
     assert done.returncode == 2
     line = (command.cwd / "gated.yaml").read_text().splitlines().index("gates:") + 2
-    assert f"gated.yaml:{line}: gates.0: no metric and no outcome is named 'latncy_s'" in done.stderr
-    assert f"gated.yaml:{line + 2}: gates.2: a share lies between 0% and 100%" in done.stderr
+    assert f"gated.yaml:{line}: gates.0: unknown metric or outcome 'latncy_s'" in done.stderr
+    assert f"gated.yaml:{line + 2}: gates.2: a share must be between 0% and 100%" in done.stderr
     assert "    OPTIM.latncy_s.p95 < 20s\n          ^^^^^^^^\n" in done.stderr
     assert not list(command.cwd.glob("output/*"))

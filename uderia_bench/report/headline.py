@@ -252,7 +252,8 @@ def _advice(report: Report) -> str | None:
         open_ones = [("", decision.overall(report, contrast)) for contrast in content.contrasts(report.analysis)]
     for prefix, rests_on in open_ones:
         for advice in (c.advice for c in rests_on if c.verdict is Verdict.INCONCLUSIVE and c.advice):
-            return f"{prefix}{plain(advice).rstrip('.')}."
+            said = f"{prefix}{plain(advice).rstrip('.')}."
+            return said[:1].upper() + said[1:]
     return None
 
 
