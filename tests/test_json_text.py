@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uderia_bench import json_text
+from uderia_bench.json_text import parse_json
 
 ANY = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None, exclude_categories=())),
@@ -43,7 +43,7 @@ ANY = st.recursive(
 )
 def test_what_python_writes_is_read(body, value, note):
     """The value has nothing that JSON or UTF-8 cannot express, and the note says what was changed."""
-    found = json_text.read(body)
+    found = parse_json(body)
     assert found.value == value
     assert (note in found.notes) if note else found.notes == ()
     orjson.dumps(found.value)
@@ -55,11 +55,11 @@ def test_what_python_writes_is_read(body, value, note):
 def test_what_is_not_json_is_an_error(body):
     """Half a body, a page of HTML and endless nesting are not read as something else."""
     with pytest.raises(ValueError):
-        json_text.read(body)
+        parse_json(body)
 
 
 @given(ANY)
 def test_whatever_python_dumps_is_read(value):
     """Everything from ``json.dumps`` comes back as a value that can be written again as strict JSON."""
-    found = json_text.read(json.dumps(value).encode())
+    found = parse_json(json.dumps(value).encode())
     assert orjson.loads(orjson.dumps(found.value, option=orjson.OPT_NON_STR_KEYS)) == found.value or found.notes

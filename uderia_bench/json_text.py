@@ -18,7 +18,7 @@ _LONGEST_INT = 18  # digits: more of them become a float, as orjson reads them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Read:
+class Parsed:
     """A decoded value, and what was not strict JSON in its text."""
 
     value: Any
@@ -64,10 +64,10 @@ class _Changes:
         return value
 
 
-def read(body: bytes | str) -> Read:
+def parse_json(body: bytes | str) -> Parsed:
     """Decode JSON text; raises ``ValueError`` where it is not JSON even in Python's sense."""
     try:
-        return Read(value=orjson.loads(body))
+        return Parsed(value=orjson.loads(body))
     except orjson.JSONDecodeError:
         changes = _Changes()
     text = _text(body, changes) if isinstance(body, bytes) else body
@@ -81,7 +81,7 @@ def read(body: bytes | str) -> Read:
         value = changes.tree(reader.decode(text))
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
-    return Read(value=value, notes=tuple(changes.notes) or ("control characters in its strings",))
+    return Parsed(value=value, notes=tuple(changes.notes) or ("control characters in its strings",))
 
 
 def _text(body: bytes, changes: _Changes) -> str:

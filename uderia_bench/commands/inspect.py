@@ -9,8 +9,8 @@ from pathlib import Path
 import orjson
 import polars as pl
 
-from uderia_bench import json_text
 from uderia_bench.errors import UsageError
+from uderia_bench.json_text import parse_json
 from uderia_bench.plugins import Plugins
 from uderia_bench.reading import derive, foreign_tools, metrics
 from uderia_bench.reading import detectors as detector_registry
@@ -122,7 +122,7 @@ def _body(path: Path) -> bytes:
     except OSError as error:
         raise UsageError(f"{path}: cannot read: {error.strerror or error}") from error
     try:
-        value = json_text.read(content).value
+        value = parse_json(content).value
     except ValueError:
         return content
     return orjson.dumps(value["body"]) if isinstance(value, dict) and _CAPTURE.issubset(value) else content

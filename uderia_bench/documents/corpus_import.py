@@ -16,10 +16,10 @@ from typing import Any
 
 import orjson
 
-from uderia_bench import json_text
 from uderia_bench.documents import complexity
 from uderia_bench.documents.corpus import COMPLEXITIES, Query
 from uderia_bench.errors import UsageError
+from uderia_bench.json_text import parse_json
 
 MOST_QUERIES = 10_000
 """The most questions of one import. Draw a sample from a longer log first."""
@@ -65,7 +65,7 @@ def from_jsonl(text: str, *, field: str = "prompt") -> Iterator[Question]:
         if not line.strip():
             continue
         try:
-            value = json_text.read(line).value
+            value = parse_json(line).value
         except ValueError as error:
             raise UsageError(f"line {number} is not JSON: {error}") from None
         if not isinstance(value, dict) or not isinstance(value.get(field), str):
@@ -80,7 +80,7 @@ def from_session(body: bytes, *, whole: bool = False) -> Iterator[Question]:
     Each prompt is a question; with ``whole``, the session is one conversation. Raises ``UsageError`` for another file.
     """
     try:
-        session = json_text.read(body).value
+        session = parse_json(body).value
     except ValueError as error:
         raise UsageError(f"not JSON: {error}") from None
     found = session.get("session", session) if isinstance(session, dict) else {}

@@ -10,8 +10,9 @@ import ssl
 import httpx
 
 from uderia_bench.errors import CannotRun, NoAnswer, NotSignedIn, Unreachable
+from uderia_bench.gateway.tls import NoTls, UntrustedCertificate
 from uderia_bench.gateway.trust import is_loopback
-from uderia_bench.gateway.wire import NoTls, Reply, UntrustedCertificate, server_words
+from uderia_bench.gateway.wire import Reply, server_words
 from uderia_bench.printable import plain
 
 # OpenSSL's numbers of what is wrong with a certificate (x509_vfy.h)

@@ -16,7 +16,7 @@ import re
 from datetime import datetime
 from typing import Any
 
-from uderia_bench import json_text
+from uderia_bench.json_text import parse_json
 
 TERMINAL = frozenset({"complete", "completed", "error", "failed", "cancelled"})  # docs/reference/protocol.md, "Task statuses"
 _LONGEST_TAIL = 1024  # bytes after the status: two ids take 150, and keys are sorted, so it comes late
@@ -35,7 +35,7 @@ def status(body: bytes) -> str | None:
 def decode(body: bytes) -> dict[str, Any] | None:
     """Decode the body of a task; None if it is not a JSON object."""
     try:
-        data = json_text.read(body).value
+        data = parse_json(body).value
     except ValueError:
         return None
     return data if isinstance(data, dict) else None

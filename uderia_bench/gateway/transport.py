@@ -19,7 +19,7 @@ from functools import lru_cache
 import aiohttp
 import httpx
 
-from uderia_bench.gateway.wire import NoTls, UntrustedCertificate
+from uderia_bench.gateway.tls import NoTls, UntrustedCertificate
 
 HEADER_ENCODING = "iso-8859-1"  # of HTTP (RFC 9110, 5.5); httpx tries others first, on every header of every answer
 KEEP_ALIVE_S = 4.0  # servers close idle connections after 5 s or so; a query sent at that moment is in an unknown state

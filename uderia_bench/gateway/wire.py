@@ -11,7 +11,6 @@ from loopback (20 µs) and much less than reading it from a network. The server 
 
 from __future__ import annotations
 
-import ssl
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,10 +26,10 @@ import httpx
 import orjson
 import zstandard
 
-from uderia_bench import json_text
 from uderia_bench.errors import Gone, NoAnswer, Refused, Throttled
 from uderia_bench.gateway import unpacking
 from uderia_bench.gateway.masking import Secrets
+from uderia_bench.json_text import parse_json
 from uderia_bench.printable import plain
 
 CONNECT_TIMEOUT_S = 10.0  # a loopback or LAN server answers in milliseconds; longer is an outage
@@ -54,18 +53,6 @@ ERROR_TEXT_LIMIT = 300  # characters of the server's error text in an error mess
 NEVER_ARRIVED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
 
 
-class UntrustedCertificate(httpx.ConnectError):
-    """The server's certificate is not trusted."""
-
-    def __init__(self, error: ssl.SSLCertVerificationError, request: httpx.Request) -> None:
-        self.error = error
-        super().__init__(error.verify_message, request=request)
-
-
-class NoTls(httpx.ConnectError):
-    """The server does not speak TLS."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """An answer of the server. ``sent_s`` and ``read_s`` are times of anyio's clock around the exchange.
@@ -83,7 +70,7 @@ class Reply:
     def json(self) -> Any:
         """Decode the body; None if it is not JSON (the server sends HTML error pages)."""
         try:
-            return json_text.read(self.body).value
+            return parse_json(self.body).value
         except ValueError:
             return None
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from jsonpath import JSONPathEnvironment, JSONPathError
 
-from uderia_bench import json_text
 from uderia_bench.documents.expectation import JsonPath, Table
+from uderia_bench.json_text import parse_json
 from uderia_bench.reading.expectations.amounts import amounts_in, notation
 from uderia_bench.reading.expectations.kind import MOST_TEXT, Answer, ExpectationKind, Judged, quoted
 from uderia_bench.reading.expectations.plain_text import folded, tokens
@@ -43,7 +43,7 @@ def _json_path(answer: Answer, value: JsonPath) -> Judged:
 def parsed(text: str) -> Any:
     """Return the JSON value of a text, bare or in a code fence; raises ``ValueError`` where the text is not JSON."""
     fenced = _FENCED.search(text)
-    return json_text.read(fenced["body"] if fenced else text).value
+    return parse_json(fenced["body"] if fenced else text).value
 
 
 def _table(answer: Answer, value: Table) -> Judged:

@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from uderia_bench import json_text
+from uderia_bench.json_text import parse_json
 
 WORDING = 1
 """Version of the words below. Increase it when they change: scores given to other words are not comparable."""
@@ -128,7 +128,7 @@ def read(ask: Ask, reply: Any) -> Score | None:
     """Return the score in a chat completion, or None where the reply does not have the requested form."""
     try:
         text = reply["choices"][0]["message"]["content"]
-        said = json_text.read(_OBJECT.search(text)[0]).value  # type: ignore[index]  # the error is caught
+        said = parse_json(_OBJECT.search(text)[0]).value  # type: ignore[index]  # the error is caught
         value = float(said["score"]) / BEST
     except (KeyError, IndexError, TypeError, ValueError):
         return None

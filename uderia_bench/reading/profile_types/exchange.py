@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from uderia_bench import json_text
+from uderia_bench.json_text import Parsed, parse_json
 from uderia_bench.reading.profile_types.clock_steps import STEP_S, Corrected, correct
 from uderia_bench.reading.profile_types.lenient import count, mapping, sequence, stamp, text
 from uderia_bench.trial import TrialRecord
@@ -167,7 +167,7 @@ def _object(record: TrialRecord, body: bytes | None, name: str, notes: list[str]
         return {}
     try:
         known = [value for source, value in record.decoded if source is body]
-        found = json_text.Read(value=known[0]) if known else json_text.read(body)
+        found = Parsed(value=known[0]) if known else parse_json(body)
     except ValueError:
         notes.append(f"the {name} is not JSON")
         return {}
