@@ -68,7 +68,8 @@ async def _call_everything(replies):
             lambda: uderia.cancel("t"),
             lambda: uderia.archive("s"),
             uderia.costs,
-            uderia.answers,
+            uderia.presence,
+            lambda: uderia.knows("t"),
         )
         said = [await _said(call) for call in calls]
     assert "\n" not in "".join(said)

@@ -101,7 +101,7 @@ async def test_a_judge_that_is_down_costs_nothing_but_its_scores(tmp_path):
     server.down = False
     await ask(run, server)
     assert judged(run)[0]["passed"].to_list() == [True] * 3
-    assert not any("ot judged" in line for line in judged(run)[1])
+    assert not any("judged:" in line for line in judged(run)[1])
 
 
 @pytest.mark.parametrize("score", [11, -1, "many", None, float("nan"), {}])
