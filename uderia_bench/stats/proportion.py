@@ -1,4 +1,4 @@
-"""The interval of one proportion, also where all or none of the observations are 1.
+"""The interval of one proportion, also where all or none of the observations are 1. ``difference`` tests two rates.
 
 Newcombe, *Stat. Med.* 17 (1998): 857-872.
 """
