@@ -152,7 +152,7 @@ def test_out_of_file_descriptors_is_one_line(command, server, limit):
 
 
 def test_a_log_that_cannot_be_written_does_not_end_the_run(command):
-    """The disk is full for the log alone: a warning, and the run goes on."""
+    """A link in the log's place, to a full device: a warning, and the run continues without a log."""
     (command.cwd / "output").mkdir()
     run = command.cwd / "output/r"
     process = command.start("run", "experiment.yaml", "--run-id", "r")
@@ -162,7 +162,7 @@ def test_a_log_that_cannot_be_written_does_not_end_the_run(command):
     (run / "log.jsonl").symlink_to("/dev/full")
     _, err = process.communicate(timeout=90)
     assert process.returncode == 0, err
-    assert err.count("the log cannot be written (No space left on device)") == 1
+    assert err.count("the log cannot be written") == 1
 
 
 def test_a_removed_run_directory_ends_the_run(command):

@@ -74,6 +74,9 @@ def into(path: Path | None, *, as_json: bool) -> Iterator[None]:
     A block inside another stands in for it. Outside of all of them structlog would print on stdout, which is for results.
     """
     before = structlog.get_config() if structlog.is_configured() else None
+    if path is not None and path.is_symlink():
+        sys.stderr.write(f"warning: the log cannot be written ({path.name} is a symbolic link); the run continues without it\n")
+        path = None
     file = None if path is None else _appending(path)
     fan = _Fan(file, as_json=as_json)
     try:

@@ -17,7 +17,7 @@ def table(*answers):
     rows = []
     for number, (arm, text) in enumerate(answers):
         trial = traces.trial(trial_id=f"t{number}", query_id="q", arm=arm, repeat=number)
-        rows += agreement.rows("r", trial, traces.trace(answer=text))
+        rows += agreement.rows("r", trial, traces.trace(answer=text), keep_text=True)
     return pl.DataFrame(rows, schema=pl.DataFrame(agreement.SCHEMA.empty_table()).schema)
 
 
@@ -71,7 +71,7 @@ def test_the_finding_quotes_what_not_all_answers_state():
 def test_only_measured_answers_are_compared(changes):
     """A warm-up or a failure states nothing."""
     stage = changes.pop("stage", Stage.MEASURED)
-    assert agreement.rows("r", traces.trial(stage=stage), traces.trace(answer="57", **changes)) == []
+    assert agreement.rows("r", traces.trial(stage=stage), traces.trace(answer="57", **changes), keep_text=True) == []
 
 
 def test_the_work_is_bounded():
