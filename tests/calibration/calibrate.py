@@ -23,7 +23,6 @@ HERE = Path(__file__).parent
 QUERIES = (8, 20, 50, 200)
 SEED = 20261124
 RUNS = 100  # of the whole analysis, verdicts and all
-RUNS_OF_A_CONDITION = 1_000  # planned and judged by the product
 PARTS = {
     "family-wise": lambda rng, size: study.family_wise(rng, replications=size),
     "early stopping": lambda rng, size: {
@@ -70,7 +69,7 @@ def of_arms(queries, size):
 def of_condition(number, size):
     """Measure one condition of trials that are not ideal."""
     rng = np.random.default_rng([SEED, len(DESIGNS) + 2, number])
-    return conditions.measure(CONDITIONS[number], rng, replications=min(RUNS_OF_A_CONDITION, size))
+    return conditions.measure(CONDITIONS[number], rng, replications=min(CONDITIONS[number].runs, size))
 
 
 def chosen(only):

@@ -220,6 +220,7 @@ class Condition:
     counts: str
     asked: tuple[float, float]
     of: str | None = None
+    runs: int = 1_000
 
 
 def _at_most(most):
@@ -249,6 +250,7 @@ CONDITIONS = (
             draw=drifting(q, r, sd),
             counts="rejects",
             asked=_at_most({0.10: 0.07, 0.15: 0.10}.get(sd, 1.0)),
+            runs=4_000 if sd == 0.10 else 1_000,  # close to what is asked
         )
         for sd in (0.10, 0.15, 0.30)
         for q, r in ((31, 3), (100, 5), (310, 2))

@@ -16,17 +16,13 @@ TIED = (5, 6, 7, 8, 9, 10, 12, 15, 20)  # numbers of queries that differ by as m
 
 # Why a figure is outside what is asked: by the beginning of a design's name, and the queries it holds for.
 REASONS = {
-    ("drift, one arm after the other", (8, 20, 50, 200)): "what a plan in blocks does, which this one is not.",
-    (
-        "skewed differences",
-        (8,),
-    ): "flipping signs supposes differences that lie evenly about their mean; few exponential ones do "
-    "not, and no test of so few finds out.",
-    (
-        "rare amounts",
-        (50,),
-    ): "the interval supposes normal totals, and ten queries in fifty carry all. 28,553 other replications: "
-    "95.7 without and 93.9 with the effect; Student's interval 95.7 and 93.6.",
+    ("drift, one arm after the other", (8, 20, 50, 200)): "two long turns, which no plan has.",
+    ("skewed differences", (8,)): "the sign flip assumes as many differences above their mean as below. Few exponential ones "
+    "are not so, and no test of 8 can find that.",
+    ("skewed differences", (50, 200)): "equivalence is tested on each side, and skewed differences err more on one.",
+    ("rare amounts", (20,)): "an interval needs six queries that differ. Runs with so many cover more than all runs would.",
+    ("rare amounts", (50,)): "the sign flip assumes as many differences above their mean as below, and here ten queries of "
+    "fifty have all of the amount.",
 }
 
 UNKNOWN = "the reason is not known yet."
