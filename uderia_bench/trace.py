@@ -170,6 +170,12 @@ class Child:
     duration_s: float | None = None
     error: str | None = None
 
+    @property
+    def call(self) -> ToolCall:
+        """The consultation as a tool call of the coordinator, with the name that the server gives it."""
+        own = {name: getattr(self, name) for name in ("status", "error", "start_s", "duration_s")}
+        return ToolCall(name=f"invoke_{self.profile_tag}", arguments="null", system=False, llm_chosen=True, **own)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
@@ -250,3 +256,8 @@ class Trace:
     foreign_tools: bool = False  # the planning prompt had, or probably had, the tools of another profile
     unclassified: int = 0  # unknown events and log messages
     notes: tuple[str, ...] = ()  # disagreements between sources, and faults that the reader worked around
+
+    @property
+    def tools(self) -> tuple[ToolCall, ...]:
+        """The tool calls, then the consulted profiles as calls."""
+        return (*self.tool_calls, *(child.call for child in self.children))

@@ -54,7 +54,7 @@ def rows(run_id: str, trial: Trial, trace: Trace) -> list[dict[str, Any]]:
     """Return a trial's steps as rows of ``SCHEMA``: phases, LLM calls, then tool calls, each in the order of the trace."""
     known = {**identity.of(run_id, trial), **_NOTHING}
     place = phase_places(trace)
-    tools = (*(_tool(call, place) for call in trace.tool_calls), *map(_child, trace.children))
+    tools = (*(_tool(call, place) for call in trace.tool_calls), *(_child(child, place) for child in trace.children))
     kinds = (
         (StepKind.PHASE, map(_phase, trace.phases)),
         (StepKind.LLM_CALL, (_llm(call, place) for call in trace.llm_calls)),
@@ -114,15 +114,8 @@ def _tool(call: ToolCall, place: dict[int | None, int]) -> dict[str, Any]:
     }
 
 
-def _child(child: Child) -> dict[str, Any]:
-    return {
-        "class": CHILD,
-        "name": _bounded(f"invoke_{child.profile_tag}"),
-        "status": child.status.value,
-        "start_s": child.start_s,
-        "duration_s": child.duration_s,
-        "error": _bounded(child.error),
-    }
+def _child(child: Child, place: dict[int | None, int]) -> dict[str, Any]:
+    return {**_tool(child.call, place), "class": CHILD, "path": None, "attempt": None, "arguments": None}
 
 
 def _bounded(text: str | None) -> str | None:

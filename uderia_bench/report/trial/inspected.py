@@ -12,7 +12,7 @@ import orjson
 from uderia_bench.reading.detectors import Issue
 from uderia_bench.reading.metrics import Value
 from uderia_bench.report.formats.data import data, record
-from uderia_bench.trace import Child, LlmCall, PlannedPhase, ToolCall, Trace
+from uderia_bench.trace import LlmCall, PlannedPhase, ToolCall, Trace
 from uderia_bench.trial import TrialRecord
 
 
@@ -43,7 +43,7 @@ def to_json(inspected: Inspected) -> str:
         "llm_calls": [_llm_call(call) for call in trace.llm_calls],
         "tools": [
             *(_with_arguments(call) | {"session_id": None} for call in trace.tool_calls),
-            *map(_child, trace.children),
+            *(_with_arguments(child.call) | {"session_id": child.session_id} for child in trace.children),
         ],
         "issues": [_issue(issue) for issue in inspected.issues],
     }
@@ -75,21 +75,6 @@ def _llm_call(call: LlmCall) -> dict[str, Any]:
 def _with_arguments(step: PlannedPhase | ToolCall) -> dict[str, Any]:
     """Return a step whose arguments are canonical JSON text, with the arguments parsed."""
     return record(step) | {"arguments": orjson.loads(step.arguments)}
-
-
-def _child(child: Child) -> dict[str, Any]:
-    """Return a consulted profile as a tool call of the coordinator, with the name that the server gives it."""
-    call = ToolCall(
-        name=f"invoke_{child.profile_tag}",
-        arguments="null",
-        system=False,
-        status=child.status,
-        llm_chosen=True,
-        error=child.error,
-        start_s=child.start_s,
-        duration_s=child.duration_s,
-    )
-    return _with_arguments(call) | {"session_id": child.session_id}
 
 
 def _issue(issue: Issue) -> dict[str, Any]:

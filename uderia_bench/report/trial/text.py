@@ -197,20 +197,7 @@ def _tools(trace: Trace) -> Table:
             _seconds(call.start_s),
             _seconds(call.duration_s),
         )
-        for index, call in enumerate(trace.tool_calls, start=1)
-    ]
-    rows += [
-        (
-            str(index),
-            f"invoke_{child.profile_tag}",
-            _MISSING,
-            "LLM",
-            _MISSING,
-            child.status.value,
-            _seconds(child.start_s),
-            _seconds(child.duration_s),
-        )
-        for index, child in enumerate(trace.children, start=len(rows) + 1)
+        for index, call in enumerate(trace.tools, start=1)
     ]
     columns = (
         Column(title="#"),

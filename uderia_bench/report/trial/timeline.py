@@ -46,11 +46,7 @@ def _bars(trace: Trace) -> tuple[list[_Bar], int]:
         for i, call in enumerate(trace.llm_calls, start=1)
     ]
     tools = [
-        (f"tool_call {i} {call.name}", _TOOL, call.start_s, call.duration_s) for i, call in enumerate(trace.tool_calls, start=1)
-    ]
-    tools += [
-        (f"tool_call {i} invoke_{child.profile_tag}", _TOOL, child.start_s, child.duration_s)
-        for i, child in enumerate(trace.children, start=len(tools) + 1)
+        (f"tool_call {i} {call.name}", _TOOL, call.start_s, call.duration_s) for i, call in enumerate(trace.tools, start=1)
     ]
     ends = [("answer", _MOMENT, trace.timing.answer_s, None), ("task ended", _MOMENT, trace.timing.terminal_s, None)]
     indent = "  " if phases else ""
