@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from uderia_bench.reading.metrics.metric import Across, Assumption, Direction, Metric
+from uderia_bench.reading.metrics.metric import Across, Assumption, Direction, Metric, if_planned, if_returned
 from uderia_bench.reading.metrics.planning import executed
-from uderia_bench.reading.metrics.tokens import class_tokens, total_tokens
+from uderia_bench.reading.metrics.tokens import token_share
 from uderia_bench.trace import CallClass, Trace
 
 _ARCHITECTURE = "only a planner logs its corrections; an agent makes them inside its steps"
@@ -32,17 +32,11 @@ def correction_rate(trace: Trace) -> float | None:
     return trace.corrections / ran if ran else None
 
 
-def correction_token_ratio(trace: Trace) -> float | None:
-    """Return correction / total tokens; None for types that log no corrections."""
-    total, spent = total_tokens(trace), class_tokens(trace, CallClass.CORRECTION)
-    return spent / total if trace.plan is not None and total and spent is not None else None
-
-
 METRICS: tuple[Metric, ...] = (
     _correction(
         name="corrections",
         doc="Attempts to correct a failed tool call with an LLM.",
-        read=lambda trace: trace.corrections if trace.profile_type is not None else None,
+        read=if_returned(lambda trace: trace.corrections),
     ),
     _correction(
         name="correction_rate",
@@ -55,11 +49,11 @@ METRICS: tuple[Metric, ...] = (
         doc="Tokens of self-correction and recovery / total tokens; None for profile types without a plan.",
         kind=float,
         assumption=Assumption.RATE,
-        read=correction_token_ratio,
+        read=if_planned(lambda trace: token_share(trace, CallClass.CORRECTION)),
     ),
     _correction(
         name="format_repairs",
         doc="LLM replies whose format the server repaired or asked for again.",
-        read=lambda trace: trace.format_repairs if trace.profile_type is not None else None,
+        read=if_returned(lambda trace: trace.format_repairs),
     ),
 )

@@ -11,9 +11,10 @@ from __future__ import annotations
 from functools import partial
 
 from uderia_bench.reading.metrics.metric import PHASES, Across, Assumption, Direction, Metric
-from uderia_bench.trace import Phase, Trace
+from uderia_bench.trace import Trace
 
 _seconds = partial(Metric, family="time", unit="s", kind=float, direction=Direction.LOWER, assumption=Assumption.POSITIVE)
+_phase = partial(_seconds, across=Across.SHOWN, across_reason=PHASES)
 
 
 def latency_s(trace: Trace) -> float | None:
@@ -54,18 +55,6 @@ def phase_s_mean(trace: Trace) -> float | None:
     """Return the mean duration of a phase. Parallel phases overlap, so their sum may exceed the wall clock."""
     durations = _phase_durations(trace)
     return sum(durations) / len(durations) if durations else None
-
-
-def slowest_phase(trace: Trace) -> Phase | None:
-    """Return the phase with the longest duration, or None without durations."""
-    timed = [phase for phase in trace.phases if phase.duration_s is not None]
-    return max(timed, key=lambda phase: phase.duration_s or 0.0) if timed else None
-
-
-def phase_s_max(trace: Trace) -> float | None:
-    """Return the duration of the slowest phase."""
-    slowest = slowest_phase(trace)
-    return slowest.duration_s if slowest else None
 
 
 METRICS: tuple[Metric, ...] = (
@@ -113,18 +102,14 @@ METRICS: tuple[Metric, ...] = (
         across=Across.SHOWN,
         across_reason="the duration that the server reports covers different steps in each profile type",
     ),
-    _seconds(
+    _phase(
         name="phase_s_mean",
         doc="Mean duration of an executed phase; None for profile types without phases.",
         read=phase_s_mean,
-        across=Across.SHOWN,
-        across_reason=PHASES,
     ),
-    _seconds(
+    _phase(
         name="phase_s_max",
         doc="Duration of the slowest phase; None for profile types without phases.",
-        read=phase_s_max,
-        across=Across.SHOWN,
-        across_reason=PHASES,
+        read=lambda trace: max(_phase_durations(trace), default=None),
     ),
 )

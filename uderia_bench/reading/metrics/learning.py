@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from uderia_bench.reading.metrics.metric import PHASES, Across, Assumption, Direction, Metric
+from uderia_bench.reading.metrics.metric import PHASES, Across, Assumption, Direction, Metric, if_planned
 
 _planner = partial(
     Metric,
@@ -35,11 +35,11 @@ METRICS: tuple[Metric, ...] = (
     _planner(
         name="distillations",
         doc="Number of times the server summarised results or documents to save context.",
-        read=lambda trace: None if trace.plan is None else trace.distillations,
+        read=if_planned(lambda trace: trace.distillations),
     ),
     _planner(
         name="orchestrations",
         doc="Number of date ranges and column iterations that the server expanded into several calls.",
-        read=lambda trace: None if trace.plan is None else trace.orchestrations,
+        read=if_planned(lambda trace: trace.orchestrations),
     ),
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from uderia_bench.reading.metrics.latency import latency_s
-from uderia_bench.reading.metrics.metric import MEASUREMENT, Assumption, Direction, Metric
+from uderia_bench.reading.metrics.metric import MEASUREMENT, Assumption, Direction, Metric, if_planned
 from uderia_bench.trace import Trace
 
 
@@ -20,59 +22,47 @@ def quantisation(trace: Trace) -> float | None:
     return max(0.0, clock.seen_hi_s - since_s) / clock.seen_hi_s
 
 
+_own = partial(
+    Metric,
+    family=MEASUREMENT,
+    unit="1",
+    kind=float,
+    direction=Direction.NEUTRAL,
+    assumption=Assumption.AMOUNT,
+    needs_answer=False,
+)
+
 METRICS: tuple[Metric, ...] = (
-    Metric(
+    _own(
         name="quantisation",
-        family=MEASUREMENT,
         doc="Share of latency_s that is uncertain because of polling; 0 where server timestamps give the time.",
-        unit="1",
-        kind=float,
-        direction=Direction.NEUTRAL,
-        assumption=Assumption.AMOUNT,
         read=quantisation,
+        needs_answer=True,
     ),
-    Metric(
+    _own(
         name="stall_s",
-        family=MEASUREMENT,
         doc="Time the client's own event loop was blocked during the query's POST request, which is part of latency_s.",
         unit="s",
-        kind=float,
-        direction=Direction.NEUTRAL,
-        assumption=Assumption.AMOUNT,
         read=lambda trace: trace.timing.stall_s,
-        needs_answer=False,
     ),
-    Metric(
+    _own(
         name="clock_step_s",
-        family=MEASUREMENT,
         doc="Step of the server's clock during the trial, forward if positive. The client's clock bounds the trial's times.",
         unit="s",
-        kind=float,
-        direction=Direction.NEUTRAL,
-        assumption=Assumption.AMOUNT,
         read=lambda trace: trace.timing.step_s,
-        needs_answer=False,
     ),
-    Metric(
+    _own(
         name="foreign_tools",
-        family=MEASUREMENT,
         doc="The planning prompt had, or probably had, another profile's tools in it. The trial is left out of comparisons.",
-        unit="1",
         kind=bool,
-        direction=Direction.NEUTRAL,
         assumption=Assumption.RATE,
-        read=lambda trace: None if trace.plan is None else trace.foreign_tools,
-        needs_answer=False,
+        read=if_planned(lambda trace: trace.foreign_tools),
     ),
-    Metric(
+    _own(
         name="lower_bound",
-        family=MEASUREMENT,
         doc="The work of a consulted profile is not known, so tokens, cost, calls and tools are None. See the trial's notes.",
-        unit="1",
         kind=bool,
-        direction=Direction.NEUTRAL,
         assumption=Assumption.RATE,
         read=lambda trace: trace.lower_bound if trace.children else None,
-        needs_answer=False,
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
 from uderia_bench.trace import CallClass, Trace
 
@@ -61,6 +62,10 @@ class Across(StrEnum):
     SHOWN = "shown"  # shown side by side, never tested
 
 
+Read: TypeAlias = Callable[[Trace], bool | int | float | None]
+"""The function that reads a metric's value from a trace."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
     """A named number of one trial.
@@ -78,8 +83,18 @@ class Metric:
     kind: type[bool | int | float]
     direction: Direction
     assumption: Assumption
-    read: Callable[[Trace], bool | int | float | None]
+    read: Read
     across: Across = Across.TESTED
     across_reason: str | None = None
     needs_answer: bool = True
     judged_unless: str | None = None
+
+
+def if_returned(read: Read) -> Read:
+    """Return a function whose value is None where the turn did not come back."""
+    return lambda trace: None if trace.profile_type is None else read(trace)
+
+
+def if_planned(read: Read) -> Read:
+    """Return a function whose value is None for profile types without a plan."""
+    return lambda trace: None if trace.plan is None else read(trace)

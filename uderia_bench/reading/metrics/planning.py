@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from uderia_bench.reading.metrics.metric import PHASES, Across, Assumption, Direction, Metric
+from uderia_bench.reading.metrics.metric import PHASES, Across, Assumption, Direction, Metric, if_planned
 from uderia_bench.trace import CallClass, Phase, PhasePath, Trace
 
 _count = partial(
@@ -37,21 +37,6 @@ def skipped_tactical(trace: Trace) -> list[Phase]:
 
 def _data_numbers(trace: Trace) -> set[int]:
     return {call.phase for call in trace.tool_calls if not call.system and call.phase is not None}
-
-
-def phases(trace: Trace) -> int | None:
-    """Return the executed phases; None for types without phases."""
-    return None if trace.plan is None else len(executed(trace))
-
-
-def fastpath_phases(trace: Trace) -> int | None:
-    """Return the phases that ran without a tactical call; None for types without phases."""
-    return None if trace.plan is None else len(skipped_tactical(trace))
-
-
-def fastpath_logged(trace: Trace) -> int | None:
-    """Return the phases that the server announced as FASTPATH; None for types without phases."""
-    return None if trace.plan is None else sum(1 for phase in trace.phases if phase.fastpath_logged)
 
 
 def fastpath_rate(trace: Trace) -> float | None:
@@ -87,14 +72,18 @@ METRICS: tuple[Metric, ...] = (
     _count(
         name="phases_planned",
         doc="Phases of the plan after the server's rewrites; 0 where planning failed, None for profile types without a plan.",
-        read=lambda trace: None if trace.plan is None else len(trace.plan),
+        read=if_planned(lambda trace: len(trace.plan or ())),
     ),
-    _count(name="phases", doc="Phases executed, without the skipped ones.", read=phases),
+    _count(
+        name="phases",
+        doc="Phases executed, without the skipped ones.",
+        read=if_planned(lambda trace: len(executed(trace))),
+    ),
     _count(
         name="fastpath_phases",
         doc="Phases executed without a tactical LLM call.",
         direction=Direction.HIGHER,
-        read=fastpath_phases,
+        read=if_planned(lambda trace: len(skipped_tactical(trace))),
     ),
     _rate(
         name="fastpath_rate",
@@ -104,7 +93,7 @@ METRICS: tuple[Metric, ...] = (
     _count(
         name="fastpath_logged",
         doc="Phases that the server announced as FASTPATH. It does not announce dispatched and orchestrated phases.",
-        read=fastpath_logged,
+        read=if_planned(lambda trace: sum(phase.fastpath_logged for phase in trace.phases)),
     ),
     _rate(
         name="data_fastpath_rate",
@@ -129,6 +118,6 @@ METRICS: tuple[Metric, ...] = (
         name="plan_rewrites",
         doc="Number of times the server changed the LLM's plan before it ran; None for profile types without a plan.",
         direction=Direction.LOWER,
-        read=lambda trace: None if trace.plan is None else trace.plan_rewrites,
+        read=if_planned(lambda trace: trace.plan_rewrites),
     ),
 )

@@ -9,10 +9,11 @@ from __future__ import annotations
 from functools import partial
 
 from uderia_bench.reading.metrics.latency import latency_s
-from uderia_bench.reading.metrics.metric import CALL_COUNT, OVERHEAD, PURPOSE, Across, Assumption, Direction, Metric
+from uderia_bench.reading.metrics.metric import CALL_COUNT, OVERHEAD, PURPOSE, Across, Assumption, Direction, Metric, if_planned
 from uderia_bench.trace import CallClass, Trace
 
 _tokens = partial(Metric, family="tokens", unit="tokens", kind=int, direction=Direction.LOWER, assumption=Assumption.POSITIVE)
+_part = partial(_tokens, assumption=Assumption.AMOUNT, across=Across.SHOWN, across_reason=OVERHEAD)
 
 
 def total_tokens(trace: Trace) -> int | None:
@@ -52,23 +53,17 @@ def ms_per_token(trace: Trace) -> float | None:
     return 1000 * latency / total if total and latency is not None else None
 
 
-def overhead_ratio(trace: Trace) -> float | None:
-    """Return strategic / total tokens; None for profile types without a plan.
-
-    Source: docs/reference/seed.md, "Metrics for optimization".
-    """
-    total, strategic = total_tokens(trace), class_tokens(trace, CallClass.STRATEGIC)
-    return strategic / total if trace.plan is not None and total and strategic is not None else None
+def token_share(trace: Trace, call_class: CallClass) -> float | None:
+    """Return the tokens of one class / total tokens (docs/reference/seed.md, "Metrics for optimization")."""
+    total, spent = total_tokens(trace), class_tokens(trace, call_class)
+    return spent / total if total and spent is not None else None
 
 
 def _of_class(call_class: CallClass) -> Metric:
-    return _tokens(
+    return _part(
         name=f"{call_class.value}_tokens",
         doc=f"Tokens of {PURPOSE[call_class]}.",
-        assumption=Assumption.AMOUNT,
         read=lambda trace: class_tokens(trace, call_class),
-        across=Across.SHOWN,
-        across_reason=OVERHEAD,
     )
 
 
@@ -88,13 +83,10 @@ METRICS: tuple[Metric, ...] = (
         read=naming_tokens,
     ),
     *(_of_class(call_class) for call_class in CallClass),
-    _tokens(
+    _part(
         name="unattributed_tokens",
         doc="Total tokens minus those of the logged calls, such as parse retries; negative where the calls add up to more.",
-        assumption=Assumption.AMOUNT,
         read=unattributed_tokens,
-        across=Across.SHOWN,
-        across_reason=OVERHEAD,
     ),
     _tokens(
         name="tokens_per_llm_call",
@@ -105,16 +97,12 @@ METRICS: tuple[Metric, ...] = (
         across_reason=CALL_COUNT,
     ),
     _tokens(name="ms_per_token", doc="Latency / total tokens, in milliseconds.", unit="ms", kind=float, read=ms_per_token),
-    Metric(
+    _part(
         name="overhead_ratio",
-        family="tokens",
         doc="Strategic planning tokens / total tokens; None for profile types without a plan.",
         unit="1",
         kind=float,
-        direction=Direction.LOWER,
         assumption=Assumption.RATE,
-        read=overhead_ratio,
-        across=Across.SHOWN,
-        across_reason=OVERHEAD,
+        read=if_planned(lambda trace: token_share(trace, CallClass.STRATEGIC)),
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from uderia_bench.reading.metrics.metric import PHASES, Across, Assumption, Direction, Metric
+from uderia_bench.reading.metrics.metric import PHASES, Across, Assumption, Direction, Metric, if_returned
 from uderia_bench.trace import ToolCall, ToolStatus, Trace
 
 _count = partial(Metric, family="tools", unit="1", kind=int, direction=Direction.LOWER, assumption=Assumption.AMOUNT)
@@ -13,21 +13,6 @@ _count = partial(Metric, family="tools", unit="1", kind=int, direction=Direction
 def data_calls(trace: Trace) -> list[ToolCall]:
     """Return the calls of data tools, without Uderia's own ``TDA_*`` tools."""
     return [call for call in trace.tool_calls if not call.system]
-
-
-def tool_calls(trace: Trace) -> int | None:
-    """Return the number of data-tool calls; None where the turn did not come back."""
-    return len(data_calls(trace)) if trace.profile_type is not None else None
-
-
-def system_tool_calls(trace: Trace) -> int | None:
-    """Return the number of calls of Uderia's own tools."""
-    return sum(1 for call in trace.tool_calls if call.system) if trace.profile_type is not None else None
-
-
-def tool_errors(trace: Trace) -> int | None:
-    """Return the data-tool calls that ended in an error, each attempt counted."""
-    return sum(1 for call in data_calls(trace) if call.status is ToolStatus.ERROR) if trace.profile_type is not None else None
 
 
 def tool_success_rate(trace: Trace) -> float | None:
@@ -59,39 +44,29 @@ def repeated(trace: Trace) -> dict[tuple[int | None, str, str], list[int]]:
     return asked
 
 
-def redundant_tool_calls(trace: Trace) -> int | None:
-    """Return the number of redundant calls."""
-    return len(redundant(trace)) if trace.profile_type is not None else None
-
-
-def max_tool_repeats(trace: Trace) -> int | None:
-    """Return the most calls of one tool with the same arguments in one phase."""
-    return max(map(len, repeated(trace).values()), default=0) if trace.profile_type is not None else None
-
-
 METRICS: tuple[Metric, ...] = (
     _count(
         name="tool_calls",
         doc="Calls that reached a data tool. Placeholders and the consolidated entry of a date range are not counted.",
         direction=Direction.NEUTRAL,
-        read=tool_calls,
+        read=if_returned(lambda trace: len(data_calls(trace))),
     ),
     _count(
         name="system_tool_calls",
         doc="Calls of Uderia's own tools (TDA_*), including the final report.",
         direction=Direction.NEUTRAL,
-        read=system_tool_calls,
+        read=if_returned(lambda trace: sum(call.system for call in trace.tool_calls)),
         across=Across.SHOWN,
         across_reason=PHASES,
     ),
     _count(
-        name="tool_errors", doc="Data-tool calls whose own result reports an error. Every attempt counts.", read=tool_errors
+        name="tool_errors",
+        doc="Data-tool calls whose own result reports an error. Every attempt counts.",
+        read=if_returned(lambda trace: sum(call.status is ToolStatus.ERROR for call in data_calls(trace))),
     ),
-    Metric(
+    _count(
         name="tool_success_rate",
-        family="tools",
         doc="Successful / all data-tool calls; None without calls.",
-        unit="1",
         kind=float,
         direction=Direction.HIGHER,
         assumption=Assumption.RATE,
@@ -100,11 +75,11 @@ METRICS: tuple[Metric, ...] = (
     _count(
         name="redundant_tool_calls",
         doc="Successful data-tool calls that repeat a call of an earlier phase or agent step with the same arguments.",
-        read=redundant_tool_calls,
+        read=if_returned(lambda trace: len(redundant(trace))),
     ),
     _count(
         name="max_tool_repeats",
         doc="Largest number of equal data-tool calls in one phase. Loops, expansions and retries are not counted.",
-        read=max_tool_repeats,
+        read=if_returned(lambda trace: max(map(len, repeated(trace).values()), default=0)),
     ),
 )
