@@ -36,6 +36,9 @@ class Scale:
     relative: bool = True
 
 
+SHARE = Scale(factor=100.0, suffix="%", share=True, relative=False)
+"""The scale of a share of 0..1."""
+
 _STEPS = {  # unit: (from this magnitude on, factor, suffix), largest first
     "s": ((600.0, 1 / 60, "min"), (1.0, 1.0, "s"), (0.0, 1000.0, "ms")),
     "tokens": ((1e7, 1e-6, "M"), (1e4, 1e-3, "k"), (0.0, 1.0, "")),
@@ -54,7 +57,7 @@ def scale_of(metric: Metric | None, *values: float | None) -> Scale:
     if metric is None:
         return Scale()
     if metric.assumption is Assumption.RATE or metric.kind is bool:
-        return Scale(factor=100.0, suffix="%", share=True, relative=False)
+        return SHARE
     sizes = [abs(v) for v in map(finite, values) if v] or [0.0]
     steps = _STEPS.get(metric.unit, ((0.0, 1.0, metric.unit if len(metric.unit) < 3 else f" {metric.unit}"),))
     fits = (step for step in steps if max(sizes) >= step[0] and min(sizes) * step[1] >= _SMALLEST_SCALED)
@@ -177,8 +180,10 @@ def margin(value: float | None, metric: Metric | None) -> str:
     return f"{100 * number:g}{' points' if scale_of(metric).share else '%'}"
 
 
-def percentage(share: float) -> str:
+def percentage(share: float | None) -> str:
     """Return a share of 0..1 as a percentage. 100% means all of them."""
+    if share is None:
+        return MISSING
     text = f"{100 * share:.1f}"
     if text == "100.0":
         return "100%" if share >= 1 else ">99.9%"

@@ -11,7 +11,7 @@ from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.report import figures
 from uderia_bench.report.formats.data import data, record
 from uderia_bench.report.formats.layout import lay_out, wrapped
-from uderia_bench.report.tables import Cell, Column, Table, cell, left
+from uderia_bench.report.tables import Column, Heading, Table, left
 
 SCHEMA = "uderia-bench/power/1"
 
@@ -77,31 +77,24 @@ def _tables(planning: Planning, known: dict[str, Metric]) -> Iterator[Table]:
         return
     for start in range(0, len(planning.sensitivities), _AT_ONCE):
         shown = planning.sensitivities[start : start + _AT_ONCE]
-        columns = (*_DESIGN, *(Column(title=one.metric, is_name=True) for one in shown))
-        rows = tuple(
-            (*_price(design), *(cell(_effect(one.smallest[at], one, known)) for one in shown))
-            for at, design in enumerate(planning.grid)
-        )
-        yield Table(title="Smallest detectable effect by number of queries x repeats", columns=columns, rows=rows)
+        columns: tuple[Heading, ...] = (*_DESIGN, *(Column(title=one.metric, is_name=True) for one in shown))
+        grid = enumerate(planning.grid)
+        rows = ((*_price(design), *(_effect(one.smallest[at], one, known) for one in shown)) for at, design in grid)
+        yield Table.of("Smallest detectable effect by number of queries x repeats", columns, rows)
     targets = [(one, design) for one in planning.sensitivities for design in one.designs if design is not None]
     if targets:
-        rows = tuple((cell(one.metric), cell(_effect(one.target, one, known)), *_price(design)) for one, design in targets)
-        columns = (left("metric"), Column(title="effect"), *_DESIGN)
-        yield Table(title="Designs that detect the effect asked for (by default the margin)", columns=columns, rows=rows)
-    columns = (left("metric"), *(Column(title=title) for title in _SPREADS), Column(title="n"))
-    spreads = tuple(
-        (cell(one.metric), *(cell(text) for text in _spreads(one, known)), cell(str(one.n_queries)))
-        for one in planning.sensitivities
-    )
-    yield Table(
-        title="Sources of variance (standard deviations, for ratios as a factor)",
-        columns=columns,
-        rows=spreads,
-        remarks=("If the first column is the largest, add queries: repeats only reduce the other two.",),
+        designs = ((one.metric, _effect(one.target, one, known), *_price(design)) for one, design in targets)
+        title = "Designs that detect the effect asked for (by default the margin)"
+        yield Table.of(title, (left("metric"), "effect", *_DESIGN), designs)
+    yield Table.of(
+        "Sources of variance (standard deviations, for ratios as a factor)",
+        (left("metric"), *_SPREADS, "n"),
+        ((one.metric, *_spreads(one, known), str(one.n_queries)) for one in planning.sensitivities),
+        "If the first column is the largest, add queries: repeats only reduce the other two.",
     )
 
 
-_DESIGN = tuple(Column(title=title) for title in ("design", "prompts", "tokens", "cost", "time"))
+_DESIGN = ("design", "prompts", "tokens", "cost", "time")
 _SPREADS = ("between queries", "repeats, baseline", "repeats, candidate")
 
 
@@ -111,21 +104,17 @@ def _spreads(one: Sensitivity, known: dict[str, Metric]) -> Iterator[str]:
         if variance is None:
             yield figures.MISSING
         elif one.kind == "ratio":
-            yield f"x{_factor(variance):.2f}"
+            yield f"x{exp(sqrt(variance)):.2f}"
         else:
             yield figures.amount(variance**0.5, figures.scale_of(known.get(one.metric), variance**0.5))
 
 
-def _factor(variance: float) -> float:
-    return exp(sqrt(variance))
-
-
-def _price(design: Design) -> Iterator[Cell]:
-    yield cell(f"{design.queries:,} x {design.repeats}")
-    yield cell(f"{design.prompts:,}")
-    yield cell(_tokens(design.tokens))
-    yield cell(figures.amount(design.cost_usd, _USD))
-    yield cell(_time(design.minutes))
+def _price(design: Design) -> Iterator[str]:
+    yield f"{design.queries:,} x {design.repeats}"
+    yield f"{design.prompts:,}"
+    yield _tokens(design.tokens)
+    yield figures.amount(design.cost_usd, _USD)
+    yield _time(design.minutes)
 
 
 def _tokens(tokens: float | None) -> str:

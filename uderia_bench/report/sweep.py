@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from uderia_bench.analysis import Knee, LoadLevel, Sweep
 from uderia_bench.report import content, figures
 from uderia_bench.report.content import Report
-from uderia_bench.report.tables import Cell, Column, Table, cell, left
+from uderia_bench.report.tables import Cell, Table, left
 from uderia_bench.stats.estimate import Estimate
 
 LATENCY = "latency_s"
 REACHED = 0.5  # share of a level: below it the load was in fact another one
 RATE = figures.Scale(suffix="/s")
-_SHARE = figures.Scale(factor=100.0, suffix="%", share=True, relative=False)
 
 
 def level_words(report: Report, level: float) -> str:
@@ -33,26 +32,18 @@ def table(report: Report) -> Table | None:
     rows = []
     for sweep in sweeps:
         for at, level in enumerate(sweep.levels):
-            head = (cell("" if at else sweep.arm), cell(level_words(report, level.level)), cell(str(level.trials)))
             numbers = (
-                cell(figures.MISSING if level.in_flight is None else f"{level.in_flight:.1f}"),
+                figures.MISSING if level.in_flight is None else f"{level.in_flight:.1f}",
                 _estimate(level.throughput, RATE),
                 *(_estimate(level.latency[rank], scale) for rank in ranks),
-                _estimate(level.unanswered, _SHARE),
+                _estimate(level.unanswered, figures.SHARE),
             )
-            rows.append((*head, *numbers, *((cell(_side(sweep.knee, level)),) if marked else ())))
-    columns = (
-        left("arm"),
-        Column(title="level"),
-        Column(title="trials"),
-        Column(title="in flight"),
-        Column(title="answers/s"),
-        *(Column(title=f"p{rank}") for rank in ranks),
-        Column(title="lost"),
-        *((left("knee"),) if marked else ()),
-    )
+            side = (_side(sweep.knee, level),) if marked else ()
+            rows.append(("" if at else sweep.arm, level_words(report, level.level), str(level.trials), *numbers, *side))
+    latencies, knee = (f"p{rank}" for rank in ranks), (left("knee"),) if marked else ()
+    columns = (left("arm"), "level", "trials", "in flight", "answers/s", *latencies, "lost", *knee)
     counted = "trials in flight" if report.facts.arrivals is None else "arrivals per second"
-    return Table(title=f"Levels of load ({counted})", columns=columns, rows=tuple(rows), remarks=tuple(_remarks(report)))
+    return Table.of(f"Levels of load ({counted})", columns, rows, *_remarks(report))
 
 
 def knee_words(sweep: Sweep) -> str:

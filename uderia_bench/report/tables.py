@@ -6,8 +6,9 @@ The formats lay them out and escape their text.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Self, TypeAlias
 
 from uderia_bench.analysis import Comparison, MetricSummary, Verdict
 from uderia_bench.analysis.settings import EXPLORATORY_RATE
@@ -50,6 +51,13 @@ class Column:
     group: str = ""
 
 
+Heading: TypeAlias = Column | str
+"""A column, or the heading of a column of numbers."""
+
+Entry: TypeAlias = Cell | str
+"""A cell, or the text of a cell without footnotes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """A table with the remarks that must be read with it."""
@@ -58,6 +66,16 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     remarks: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, title: str, columns: Iterable[Heading], rows: Iterable[Iterable[Entry]], *remarks: str) -> Self:
+        """Make a table from short forms of columns and cells."""
+        return cls(
+            title=title,
+            columns=tuple(Column(title=each) if isinstance(each, str) else each for each in columns),
+            rows=tuple(tuple(Cell(forms=(each,)) if isinstance(each, str) else each for each in row) for row in rows),
+            remarks=remarks,
+        )
 
 
 _LEADS = (
@@ -68,7 +86,6 @@ _LEADS_BY_CLASS = (
     f"Results by class are hints ({EXPLORATORY_RATE:.0%} level, adjusted, not 5%), so an interval may include no change. "
     "To confirm one, run a corpus of that class."
 )
-_JUDGEMENT = (Column(title="p"), Column(title="n"), Column(title="verdict", right=False))
 
 
 @dataclass(slots=True)
@@ -82,20 +99,18 @@ class Footnotes:
         return tuple(self.numbers.setdefault(note, len(self.numbers) + 1) for note in notes)
 
 
-def cell(text: str) -> Cell:
-    """Return a cell that has one form and no footnote."""
-    return Cell(forms=(text,))
-
-
-def left(title: str, *, wraps: bool = False) -> Column:
+def left(title: str, *, wraps: bool = False, below: bool = False) -> Column:
     """Return a column of text."""
-    return Column(title=title, right=False, wraps=wraps)
+    return Column(title=title, right=False, wraps=wraps, below=below)
+
+
+_JUDGEMENT = ("p", "n", left("verdict"))
 
 
 def estimate_cell(estimate: Estimate | None, scale: figures.Scale, *, notes: tuple[str, ...] = ()) -> Cell:
     """Return an estimate in its forms, with its warnings as footnotes; without an interval only its value."""
     if estimate is None:
-        return cell(figures.MISSING)
+        return Cell(forms=(figures.MISSING,))
     forms = figures.estimate_forms(estimate, scale)
     noted = tuple(dict.fromkeys((*notes, *estimate.warnings)))
     return Cell(forms=forms[-1:] if noted and figures.NO_INTERVAL in forms[0] else forms, notes=noted)
@@ -103,13 +118,12 @@ def estimate_cell(estimate: Estimate | None, scale: figures.Scale, *, notes: tup
 
 def outcomes(report: Report) -> Table:
     """Return how the trials of every arm ended."""
-    rows = []
+    rows: list[tuple[Entry, ...]] = []
     for arm in report.analysis.arms:
         share = f" ({figures.percentage(content.answered(arm) / arm.trials)})" if arm.trials else ""
         otherwise = ", ".join(f"{n} {name}" for name, n in arm.outcomes.items() if n and name != Outcome.ANSWERED)
-        rows.append((cell(arm.arm), cell(str(arm.trials)), cell(f"{content.answered(arm)}{share}"), cell(otherwise or "-")))
-    columns = (left("arm"), Column(title="trials"), Column(title="answered"), left("not answered", wraps=True))
-    return _table("Outcomes", columns, rows)
+        rows.append((arm.arm, str(arm.trials), f"{content.answered(arm)}{share}", otherwise or "-"))
+    return Table.of("Outcomes", (left("arm"), "trials", "answered", left("not answered", wraps=True)), rows)
 
 
 def planned(report: Report, pair: tuple[str, str]) -> Table | None:
@@ -117,34 +131,32 @@ def planned(report: Report, pair: tuple[str, str]) -> Table | None:
     found = [c for c in _tested(report, pair) if c.family == "primary"]
     remark = f"p is adjusted for {len(found)} planned metrics ({report.analysis.correction})." if len(found) > 1 else ""
     title = f"{pair[1]} compared with {pair[0]}: planned metrics ({content.scope(report)})"
-    return _contrast_table(report, found, title, remark) if found else None
+    return _contrast_table(report, pair, found, title, remark)
 
 
 def exploratory(report: Report, pair: tuple[str, str]) -> Table | None:
     """Return one contrast over all queries on the other metrics, None without any."""
     found = [c for c in _tested(report, pair) if c.family != "primary"]
     title = f"{pair[1]} compared with {pair[0]}: other metrics ({content.scope(report)})"
-    return _contrast_table(report, found, title, _LEADS) if found else None
+    return _contrast_table(report, pair, found, title, _LEADS)
 
 
 def by_stratum(report: Report, pair: tuple[str, str]) -> Table | None:
     """Return the planned and the deciding metrics of one contrast per class of queries, None without any."""
     planned = {c.metric for c in report.analysis.comparisons if c.family == "primary"}
-    rows, shown_names = [], set[str]()
+    rows: list[tuple[Entry, ...]] = []
+    shown_names = set[str]()
     for stratum in content.strata(report.analysis, pair):
         label = stratum.removeprefix("complexity=")
         shown = planned.union(decision.DECIDING.get(label, ()))
         found = [c for c in content.comparisons(report.analysis, pair, stratum=stratum) if c.metric in shown]
         for at, comparison in enumerate(c for c in found if not content.structural(c)):
-            head = (cell("" if at else label), cell(comparison.metric))
             shown_names.add(comparison.metric)
             judged = _judgement(comparison, advised=label in decision.STRATA)
-            rows.append((*head, _effect(report, comparison), *judged))
-    columns = (left("queries"), left("metric"), Column(title="vs base"), *_JUDGEMENT)
+            rows.append(("" if at else label, comparison.metric, _effect(report, comparison), *judged))
+    columns = (left("queries"), left("metric"), "vs base", *_JUDGEMENT)
     clock = open_share(report, pair, tuple(shown_names))
-    return (
-        _table(f"{pair[1]} compared with {pair[0]} by class of query", columns, rows, _LEADS_BY_CLASS, clock) if rows else None
-    )
+    return _table(f"{pair[1]} compared with {pair[0]} by class of query", columns, rows, _LEADS_BY_CLASS, clock)
 
 
 def shown_only(report: Report) -> tuple[Table, ...]:
@@ -158,16 +170,15 @@ def shown_only(report: Report) -> tuple[Table, ...]:
     tables = []
     for start in range(0, len(analysis.arms), _SHOWN_TOGETHER):
         arms = analysis.arms[start : start + _SHOWN_TOGETHER]
-        rows = []
+        rows: list[tuple[Entry, ...]] = []
         for name in names:
             summaries = [arm.metrics.get(name) for arm in arms]
             if any(s is not None and s.n for s in summaries):
                 notes = (note for c in analysis.comparisons if c.metric == name for note in _why_shown(report, c))
                 rows.append((Cell(forms=(name,), notes=tuple(dict.fromkeys(notes))), *_means(report, name, summaries)))
-        if rows:
-            columns = (left("metric"), *(Column(title=arm.arm, is_name=True, group="arms") for arm in arms))
-            tables.append(_table("Metrics without a test (means)", columns, rows))
-    return tuple(tables)
+        columns = (left("metric"), *(Column(title=arm.arm, is_name=True, group="arms") for arm in arms))
+        tables.append(_table("Metrics without a test (means)", columns, rows))
+    return tuple(filter(None, tables))
 
 
 def percentiles(report: Report) -> Table | None:
@@ -179,16 +190,15 @@ def percentiles(report: Report) -> Table | None:
     shown = [metric for metric in report.metrics if metric.name in planned and not figures.scale_of(metric).share]
     found = {m: [(arm.arm, arm.metrics[m.name]) for arm in report.analysis.arms if m.name in arm.metrics] for m in shown}
     ranks = sorted({rank for summaries in found.values() for _, summary in summaries for rank in summary.percentiles})
-    rows = []
+    rows: list[tuple[Entry, ...]] = []
     for metric, summaries in found.items():
         scale = figures.scale_of(metric, *(e.value for _, summary in summaries for e in summary.percentiles.values()))
         for at, (arm, summary) in enumerate(summaries):
-            head = (cell("" if at else metric.name), cell(arm), cell(f"{summary.n}/{summary.n + summary.missing}"))
-            rows.append((*head, *(estimate_cell(summary.percentiles.get(rank), scale) for rank in ranks)))
-    head_columns = (left("metric"), left("arm"), Column(title="trials"))
-    columns = (*head_columns, *(Column(title=f"p{rank}") for rank in ranks))
+            shown_ranks = (estimate_cell(summary.percentiles.get(rank), scale) for rank in ranks)
+            rows.append(("" if at else metric.name, arm, f"{summary.n}/{summary.n + summary.missing}", *shown_ranks))
+    columns: tuple[Heading, ...] = (left("metric"), left("arm"), "trials", *(f"p{rank}" for rank in ranks))
     clock = open_share(report, tuple(arm.arm for arm in report.analysis.arms), tuple(metric.name for metric in found))
-    return _table("Percentiles", columns, rows, clock) if rows else None
+    return _table("Percentiles", columns, rows, clock)
 
 
 def learning(report: Report) -> Table | None:
@@ -196,20 +206,20 @@ def learning(report: Report) -> Table | None:
 
     None where no arm learns.
     """
-    rows = []
+    rows: list[tuple[Entry, ...]] = []
     for learned in report.analysis.learning:
-        warm = estimate_cell(learned.warm, figures.Scale(factor=100.0, suffix="%", share=True, relative=False))
         for at, comparison in enumerate(learned.effects):
-            head = (cell("" if at else learned.arm), cell("") if at else warm, cell(comparison.metric))
-            rows.append((*head, _effect(report, comparison), *_judgement(comparison, advised=False)))
-    columns = (left("arm"), Column(title="warm"), left("metric"), Column(title="vs cold"), *_JUDGEMENT)
-    return _table("Warm repeats (a stored plan is reused) compared with cold ones", columns, rows) if rows else None
+            head = ("", "") if at else (learned.arm, estimate_cell(learned.warm, figures.SHARE))
+            judged = _judgement(comparison, advised=False)
+            rows.append((*head, comparison.metric, _effect(report, comparison), *judged))
+    columns = (left("arm"), "warm", left("metric"), "vs cold", *_JUDGEMENT)
+    return _table("Warm repeats (a stored plan is reused) compared with cold ones", columns, rows)
 
 
 def costs(report: Report) -> Table | None:
     """Return what every arm spent and the cost of an answer, None where no trial has a cost."""
     metric = content.definition(report, "cost_usd")
-    rows = []
+    rows: list[tuple[Entry, ...]] = []
     for cost in report.costs:
         notes = []
         if cost.fallback:
@@ -220,10 +230,10 @@ def costs(report: Report) -> Table | None:
             notes.append(f"{cost.unpriced} trials of {cost.arm} have no cost and count as 0, so the total is too low")
         amounts = (cost.total_usd, cost.per_answer_usd, cost.per_right_answer_usd)
         shown = (figures.amount(value, figures.scale_of(metric, value)) for value in amounts)
-        rows.append((Cell(forms=(cost.arm,), notes=tuple(notes)), *map(cell, shown)))
-    columns = (left("arm"), Column(title="spent"), Column(title="per answer"), Column(title="per right answer"))
+        rows.append((Cell(forms=(cost.arm,), notes=tuple(notes)), *shown))
+    columns = (left("arm"), "spent", "per answer", "per right answer")
     remark = "Costs include failed trials. A right answer passed every check; only queries with checks count for it."
-    return _table("Cost", columns, rows, remark, _list_prices(report)) if rows else None
+    return _table("Cost", columns, rows, remark, _list_prices(report))
 
 
 def _list_prices(report: Report) -> str | None:
@@ -241,42 +251,42 @@ def savings(report: Report) -> Table | None:
     metric = content.definition(report, "total_tokens")
     rows = [
         (
-            cell(saving.arm),
-            cell(saving.kind),
-            cell(figures.amount(float(saving.tokens), figures.scale_of(metric, float(saving.tokens)))),
-            cell(figures.MISSING if saving.share is None else figures.percentage(saving.share)),
-            cell(str(saving.count)),
-            cell(saving.recommendation),
-            cell("; ".join((*(f"e.g. {trial}" for trial in saving.examples[:1]), f"most on {', '.join(saving.queries)}"))),
+            saving.arm,
+            saving.kind,
+            figures.amount(float(saving.tokens), figures.scale_of(metric, float(saving.tokens))),
+            figures.percentage(saving.share),
+            str(saving.count),
+            saving.recommendation,
+            "; ".join((*(f"e.g. {trial}" for trial in saving.examples[:1]), f"most on {', '.join(saving.queries)}")),
         )
         for saving in report.savings
     ]
-    counts = (Column(title="tokens"), Column(title="share"), Column(title="trials"))
-    columns = (left("arm"), left("issue"), *counts, _below("what to change", wraps=True), _below("where"))
+    sentences = (left("what to change", wraps=True, below=True), left("where", below=True))
+    columns = (left("arm"), left("issue"), "tokens", "share", "trials", *sentences)
     remark = "These savings are estimates and overlap: use their order, do not add them."
-    return _table("What to change, most tokens first", columns, rows, remark) if rows else None
+    return _table("What to change, most tokens first", columns, rows, remark)
 
 
 def issues(report: Report) -> Table | None:
     """Return what the detectors found, in the order of the report, None where they found nothing."""
     rows = [
         (
-            cell(issue.kind),
-            cell(issue.severity),
-            cell(str(issue.count)),
-            cell(figures.MISSING if issue.share is None else figures.percentage(issue.share)),
-            cell(issue.recommendation),
-            cell(_example(issue.seen, *filter(None, [issue.trial]))),
+            issue.kind,
+            issue.severity,
+            str(issue.count),
+            figures.percentage(issue.share),
+            issue.recommendation,
+            _example(issue.seen, issue.trial),
         )
         for issue in report.issues
     ]
-    counts = (Column(title="trials"), Column(title="share"))
-    columns = (left("issue"), left("severity"), *counts, _below("what to do", wraps=True), _below("for example"))
+    sentences = (left("what to do", wraps=True, below=True), left("for example", below=True))
+    columns = (left("issue"), left("severity"), "trials", "share", *sentences)
     look = f"To see one trial: uderia-bench inspect {content.typed(report.facts)} TRIAL"
-    return _table("Issues", columns, rows, look if any(issue.trial for issue in report.issues) else None) if rows else None
+    return _table("Issues", columns, rows, look if any(issue.trial for issue in report.issues) else None)
 
 
-def _example(seen: str, trial: str | None = None) -> str:
+def _example(seen: str, trial: str | None) -> str:
     """Return what was seen, after the trial to look at. The text may be cut, the trial may not."""
     said = seen if len(seen) <= _LONGEST_EXAMPLE else f"{seen[: _LONGEST_EXAMPLE - 1]}…"
     return f"e.g. {trial}: {said}" if trial else said
@@ -287,35 +297,29 @@ def gates(report: Report) -> Table | None:
     rows = [
         (
             Cell(forms=("passed" if gate.passed else "MISSED",), tone=Tone.GOOD if gate.passed else Tone.BAD),
-            cell(gate.name),
-            cell(gate.detail),
+            gate.name,
+            gate.detail,
         )
         for gate in report.gates
     ]
-    columns = (left("result"), left("gate"), _below("found", wraps=True))
-    return _table("Gates", columns, rows) if rows else None
+    return _table("Gates", (left("result"), left("gate"), left("found", wraps=True, below=True)), rows)
 
 
 def _tested(report: Report, pair: tuple[str, str]) -> list[Comparison]:
     return [c for c in content.comparisons(report.analysis, pair) if not content.structural(c)]
 
 
-def _contrast_table(report: Report, found: list[Comparison], title: str, remark: str) -> Table:
-    baseline, candidate = found[0].baseline, found[0].candidate
-    rows = []
+def _contrast_table(report: Report, pair: tuple[str, str], found: list[Comparison], title: str, remark: str) -> Table | None:
+    rows: list[tuple[Entry, ...]] = []
     for comparison in found:
-        summaries = [content.metric_summary(report.analysis, arm, comparison.metric) for arm in (baseline, candidate)]
+        summaries = [content.metric_summary(report.analysis, arm, comparison.metric) for arm in pair]
         means = _means(report, comparison.metric, summaries)
         judged = _judgement(comparison, advised=comparison.family == "primary")
-        rows.append((cell(comparison.metric), *means, _effect(report, comparison), *judged))
-    columns = (
-        left("metric"),
-        *(Column(title=head, is_name=True, group="arms") for head in _heads(baseline, candidate)),
-        Column(title="vs base"),
-        *_JUDGEMENT,
-    )
+        rows.append((comparison.metric, *means, _effect(report, comparison), *judged))
+    heads = (Column(title=head, is_name=True, group="arms") for head in _heads(*pair))
+    columns: tuple[Heading, ...] = (left("metric"), *heads, "vs base", *_JUDGEMENT)
     names = tuple(c.metric for c in found)
-    silent, clock = (say(report, (baseline, candidate), names) for say in (_silent, open_share))
+    silent, clock = (say(report, pair, names) for say in (_silent, open_share))
     return _table(title, columns, rows, remark, silent, clock)
 
 
@@ -329,7 +333,7 @@ def _heads(baseline: str, candidate: str) -> tuple[str, str]:
     return (first[2], second[2]) if first and second and first[1] == second[1] else (baseline, candidate)
 
 
-def _judgement(comparison: Comparison, *, advised: bool) -> tuple[Cell, ...]:
+def _judgement(comparison: Comparison, *, advised: bool) -> tuple[str, str, Cell]:
     """Return p, n and verdict.
 
     ``advised``: an undecided verdict gets a footnote on what would decide it.
@@ -340,7 +344,7 @@ def _judgement(comparison: Comparison, *, advised: bool) -> tuple[Cell, ...]:
     p = comparison.p if comparison.p_adjusted is None else comparison.p_adjusted
     n = comparison.n_queries if comparison.n_queries > 1 else comparison.n_pairs
     verdict = Cell(forms=content.verdict_words(comparison), notes=notes, tone=content.verdict_tone(comparison))
-    return (cell(figures.p_value(p)), cell(str(n)), verdict)
+    return figures.p_value(p), str(n), verdict
 
 
 def _silent(report: Report, arms: tuple[str, ...], metrics: tuple[str, ...]) -> str | None:
@@ -380,14 +384,13 @@ def _effect(report: Report, comparison: Comparison) -> Cell:
     return Cell(forms=forms, tone=content.verdict_tone(comparison))
 
 
-def _table(title: str, columns: tuple[Column, ...], rows: Sequence[tuple[Cell, ...]], *remarks: str | None) -> Table:
-    """Make a table. A footnote that every row has becomes a remark."""
-    noted = [{note for cell in row for note in cell.notes} for row in rows]
-    common = set.intersection(*noted) if len(rows) > 1 else set()
-    shared = tuple(dict.fromkeys(note for cell in rows[0] for note in cell.notes if note in common)) if rows else ()
-    own = tuple(tuple(replace(cell, notes=tuple(n for n in cell.notes if n not in common)) for cell in row) for row in rows)
-    return Table(title=title, columns=columns, rows=own, remarks=(*shared, *filter(None, remarks)))
-
-
-def _below(title: str, *, wraps: bool = False) -> Column:
-    return Column(title=title, right=False, wraps=wraps, below=True)
+def _table(title: str, columns: Iterable[Heading], rows: Iterable[Iterable[Entry]], *remarks: str | None) -> Table | None:
+    """Make a table, None without rows. A footnote that every row has becomes a remark."""
+    table = Table.of(title, columns, rows, *filter(None, remarks))
+    if not table.rows:
+        return None
+    noted = [{note for cell in row for note in cell.notes} for row in table.rows]
+    common = set.intersection(*noted) if len(noted) > 1 else set()
+    shared = dict.fromkeys(note for cell in table.rows[0] for note in cell.notes if note in common)
+    own = (tuple(replace(cell, notes=tuple(n for n in cell.notes if n not in common)) for cell in row) for row in table.rows)
+    return replace(table, rows=tuple(own), remarks=(*shared, *table.remarks))

@@ -14,7 +14,7 @@ from uderia_bench.printable import plain
 from uderia_bench.reading.metrics import BUILT_IN, Metric
 from uderia_bench.report import figures
 from uderia_bench.report.formats.layout import lay_out, wrapped
-from uderia_bench.report.tables import Cell, Column, Table, cell, left
+from uderia_bench.report.tables import Cell, Entry, Table, left
 from uderia_bench.stats.estimate import Estimate
 from uderia_bench.stats.mean import cluster_mean
 from uderia_bench.trial import Outcome, Stage, Trial
@@ -123,7 +123,7 @@ def as_dict(look: Look) -> dict[str, Any]:
 
 
 def _arms(look: Look) -> Table:
-    rows = []
+    rows: list[tuple[Entry, ...]] = []
     for arm in _arm_names(look.plan):
         planned = sum(trial.arm == arm and trial.stage is Stage.MEASURED for trial in look.plan)
         ours = [each for each in look.seen if each.trial.arm == arm and each.trial.stage is Stage.MEASURED]
@@ -131,10 +131,8 @@ def _arms(look: Look) -> Table:
         share = figures.percentage(answers / len(ours)) if ours else figures.MISSING
         estimates = [look.estimate(arm, metric) for metric in METRICS]
         shown = (figures.estimate_forms(e, figures.scale_of(m, e.value)) for e, m in zip(estimates, METRICS, strict=True))
-        rows.append((cell(arm), cell(f"{len(ours)}/{planned}"), cell(share), *(Cell(forms=forms) for forms in shown)))
-    heads = (left("arm"), Column(title="done"), Column(title="answered"))
-    columns = (*heads, *(Column(title=metric.name) for metric in METRICS))
-    return Table(title="", columns=columns, rows=tuple(rows))
+        rows.append((arm, f"{len(ours)}/{planned}", share, *(Cell(forms=forms) for forms in shown)))
+    return Table.of("", (left("arm"), "done", "answered", *(metric.name for metric in METRICS)), rows)
 
 
 def _failure(each: Seen) -> str:

@@ -14,7 +14,7 @@ from uderia_bench.printable import plain
 from uderia_bench.reading.metrics.metric import Direction
 from uderia_bench.report import figures
 from uderia_bench.report.formats.layout import lay_out, wrapped
-from uderia_bench.report.tables import Cell, Column, Table, cell
+from uderia_bench.report.tables import Cell, Column, Table, left
 
 _BARS = "▁▂▃▄▅▆▇█"
 _UNCHANGED = "the manifests record no other change that night"
@@ -150,24 +150,23 @@ def _size(series: Series, size: float) -> str:
 
 
 def _tables(history: History) -> Iterator[Table]:
-    columns = (Column(title="night", right=False), Column(title="run", right=False, is_name=True), Column(title="level"),
-               Column(title="queries"), Column(title="", right=False))  # fmt: skip
+    columns = (left("night"), Column(title="run", right=False, is_name=True), "level", "queries", left(""))
     for series in history.series:
         estimates = [series.levels.estimate(at, confidence=history.confidence) for at in range(len(history.nights))]
         scale = figures.scale_of(series.metric, *(estimate.value for estimate in estimates))
         starts = {shift.at: shift.kind for shift in series.shifts}
-        rows = tuple(
+        rows = (
             (
-                cell(f"{night.started_at:%Y-%m-%d}"),
-                cell(night.run_id),
+                f"{night.started_at:%Y-%m-%d}",
+                night.run_id,
                 Cell(forms=figures.estimate_forms(estimate, scale)),
-                cell(str(estimate.n)),
-                cell(starts.get(at, "")),
+                str(estimate.n),
+                starts.get(at, ""),
             )
             for at, (night, estimate) in enumerate(zip(history.nights, estimates, strict=True))
         )
         title = f"{series.arm}, {series.metric.name}  {_sparkline([e.value for e in estimates])}"
-        yield Table(title=title, columns=columns, rows=rows)
+        yield Table.of(title, columns, rows)
 
 
 def _sparkline(values: list[float | None]) -> str:

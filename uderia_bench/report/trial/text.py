@@ -6,13 +6,14 @@ it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from uderia_bench.reading.detectors.evidence import of_context, quoted
 from uderia_bench.reading.metrics.latency import answer_wall_s, latency_s, task_s
 from uderia_bench.reading.metrics.tokens import naming_tokens, total_tokens, unattributed_tokens
 from uderia_bench.report.formats.layout import lay_out, wrapped
-from uderia_bench.report.tables import Column, Table, cell, left
+from uderia_bench.report.tables import Column, Table, left
 from uderia_bench.report.trial import timeline
 from uderia_bench.report.trial.inspected import Inspected, served
 from uderia_bench.trace import LlmCall, Signal, Trace
@@ -96,8 +97,7 @@ def _plan(trace: Trace) -> Table:
         (str(phase.number), quoted(phase.goal), ", ".join(phase.tools) or _MISSING, _arguments(phase.arguments, phase.looped))
         for phase in trace.plan or ()
     ]
-    columns = (Column(title="#"), left("goal", wraps=True), left("tools", wraps=True), left("arguments", wraps=True))
-    return _table(columns, rows)
+    return _table(("#", left("goal", wraps=True), left("tools", wraps=True), left("arguments", wraps=True)), rows)
 
 
 def _arguments(canonical: str, looped: bool) -> str:  # noqa: FBT001 - the two facts of one cell
@@ -106,17 +106,12 @@ def _arguments(canonical: str, looped: bool) -> str:  # noqa: FBT001 - the two f
 
 
 def _phases(trace: Trace) -> Table:
-    calls = {number: sum(1 for call in trace.llm_calls if call.phase == number) for number in _numbers(trace)}
-    tools = {number: sum(1 for call in trace.tool_calls if call.phase == number) for number in _numbers(trace)}
+    calls, tools = (Counter(call.phase for call in of_kind) for of_kind in (trace.llm_calls, trace.tool_calls))
     rows = [
         (
             str(phase.number),
             quoted(phase.goal),
-            " ".join(
-                word
-                for word in (phase.path.value, "looped" if phase.looped else "", "parallel" if phase.parallel else "")
-                if word
-            ),
+            f"{phase.path}{' looped' if phase.looped else ''}{' parallel' if phase.parallel else ''}",
             "yes" if phase.fastpath_logged else "no",
             phase.status,
             str(calls[phase.number]),
@@ -126,29 +121,13 @@ def _phases(trace: Trace) -> Table:
         )
         for phase in trace.phases
     ]
-    columns = (
-        Column(title="#"),
-        left("goal", wraps=True),
-        left("path", wraps=True),
-        left("announced"),
-        left("status", wraps=True),
-        *(Column(title=title) for title in ("LLM", "tools", "start", "took")),
-    )
-    return _table(columns, rows)
-
-
-def _numbers(trace: Trace) -> set[int]:
-    return {phase.number for phase in trace.phases}
+    words = (left("goal", wraps=True), left("path", wraps=True), left("announced"), left("status", wraps=True))
+    return _table(("#", *words, "LLM", "tools", "start", "took"), rows)
 
 
 def _ledger(trace: Trace) -> Table:
     rows = [_entry(index, call) for index, call in enumerate(trace.llm_calls, start=1)]
-    columns = (
-        Column(title="#"),
-        left("call", wraps=True),
-        left("class"),
-        *(Column(title=title) for title in ("phase", "in", "out", "USD", "start", "took")),
-    )
+    columns = ("#", left("call", wraps=True), left("class"), "phase", "in", "out", "USD", "start", "took")
     return _table(columns, rows)
 
 
@@ -199,16 +178,7 @@ def _tools(trace: Trace) -> Table:
         )
         for index, call in enumerate(trace.tools, start=1)
     ]
-    columns = (
-        Column(title="#"),
-        left("tool", wraps=True),
-        Column(title="phase"),
-        left("by"),
-        left("again", wraps=True),
-        left("status"),
-        Column(title="start"),
-        Column(title="took"),
-    )
+    columns = ("#", left("tool", wraps=True), "phase", left("by"), left("again", wraps=True), left("status"), "start", "took")
     return _table(columns, rows)
 
 
@@ -256,9 +226,9 @@ def _listed(said: Iterable[str], width: int) -> list[str]:
     return [line for text in said for line in wrapped(text, width, first="- ", rest="  ")]
 
 
-def _table(columns: tuple[Column, ...], rows: Sequence[tuple[str, ...]]) -> Table:
+def _table(columns: Iterable[Column | str], rows: Sequence[tuple[str, ...]]) -> Table:
     more = (f"… and {len(rows) - ROWS} more, in --json",) if len(rows) > ROWS else ()
-    return Table(title="", columns=columns, rows=tuple(tuple(cell(text) for text in row) for row in rows[:ROWS]), remarks=more)
+    return Table.of("", columns, rows[:ROWS], *more)
 
 
 def _laid_out(table: Table, width: int) -> list[str]:
