@@ -10,14 +10,13 @@ import numpy as np
 from calibration.designs import INTERACTION, WITHIN, log_times
 from scipy.stats import mannwhitneyu
 
-from uderia_bench.stats.difference import mean_test
+from uderia_bench.stats.difference import mean_test, student_test
 from uderia_bench.stats.equivalence import within_share_p
 from uderia_bench.stats.inference import equivalence_p, two_sided_p
 from uderia_bench.stats.multiplicity import holm
 from uderia_bench.stats.permutation import DIFFERING_FLOOR, MID_P_FLOOR, differing
 from uderia_bench.stats.sequential import stops
 from uderia_bench.stats.sparse import TWO_ADDED
-from uderia_bench.stats.student import t_p
 
 CONFIDENCE = 0.95
 DRAWS = 1_999
@@ -171,12 +170,12 @@ def early_stopping(rng, *, replications, effect, queries=100, repeats=5, looks=5
             cell = asked.reshape(queries, repeats)
             present = cell.any(axis=1)
             d = np.where(cell, second[0] - first[0], 0).sum(axis=1)[present] / cell.sum(axis=1)[present]
-            p = t_p(d)
+            p = two_sided_p(student_test(d))
             if stops(p, look=look, looks=looks, alpha=1 - CONFIDENCE):
                 stopped += 1
                 saved += 1 - look / looks
                 break
-        whole = t_p((second[0] - first[0]).mean(axis=1))
+        whole = two_sided_p(student_test((second[0] - first[0]).mean(axis=1)))
         fixed += whole < 1 - CONFIDENCE
     return {"crossed": stopped / replications, "fixed": fixed / replications, "saved": saved / replications}
 

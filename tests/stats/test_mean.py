@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from uderia_bench.stats.mean import cluster_mean, total
+from uderia_bench.stats.mean import cluster_mean
 from uderia_bench.stats.proportion import wilson
 
 
@@ -62,12 +62,12 @@ def test_equal_units_are_a_point():
     assert (found.lo, found.value, found.hi) == (3.0, 3.0, 3.0)
 
 
-def test_a_total_is_the_mean_of_so_many():
-    """Eight observations of a mean of 3, and of its ends; nothing of nothing."""
+def test_an_estimate_moves_to_another_scale_with_its_ends():
+    """The total of eight observations is eight times their mean, and so are its ends; nothing stays nothing."""
     mean = estimate([2.0, 4.0, 2.0, 4.0, 1.0, 5.0, 3.0, 3.0], np.arange(8))
-    found = total(mean, 8)
+    found = mean.mapped(lambda one: 8 * one)
     assert (found.value, found.lo, found.hi) == pytest.approx((24, 8 * mean.lo, 8 * mean.hi))
-    assert total(estimate([], np.arange(0)), 0).value is None
+    assert estimate([], np.arange(0)).mapped(lambda one: 8 * one).value is None
 
 
 def test_a_rate_near_an_end_counts_what_its_repeats_are_worth():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from uderia_bench.stats.difference import mean_test
 from uderia_bench.stats.inference import two_sided_p
 from uderia_bench.stats.mean import cluster_mean
-from uderia_bench.stats.sparse import is_sparse, sparse_mean, two_added
+from uderia_bench.stats.sparse import is_sparse, sparse_mean, two_added_test
 
 
 def amounts(*others, units=30):
@@ -132,7 +132,7 @@ def test_two_added_is_bonett_and_price_on_pair_tables():
     """On differences of -1, 0 and 1 the estimate is (b - c) / (n + 2), as theirs; ours has Student's quantile for theirs."""
     b, c, n = 4, 1, 40
     values = np.array([1.0] * b + [-1.0] * c + [0.0] * (n - b - c))
-    found = two_added(values, reach=1.0, level=0.95)
+    found = two_added_test(values, reach=1.0).interval(0.95)
     p_b, p_c = (b + 1) / (n + 2), (c + 1) / (n + 2)
     assert (found.lo + found.hi) / 2 == pytest.approx(p_b - p_c)
     half = 2.0195410 * np.sqrt((p_b + p_c - (p_b - p_c) ** 2) / (n + 2))  # t of 41 degrees

@@ -12,7 +12,7 @@ from uderia_bench.analysis.validity import unusable_notes
 from uderia_bench.analysis.values import ArmSummary, MetricSummary
 from uderia_bench.analysis.variation import inside_arm, profile_type
 from uderia_bench.reading.metrics.metric import Assumption, Metric
-from uderia_bench.stats.mean import cluster_mean, geometric_mean, total
+from uderia_bench.stats.mean import cluster_mean, geometric_mean
 from uderia_bench.stats.percentile import percentiles
 
 
@@ -58,7 +58,7 @@ def _summary(
         missing=missing,
         mean=mean,
         geometric_mean=geometric_mean(observed, units, level=confidence, seed=seed, missing=missing) if positive else None,
-        total=None if rate else total(mean, observed.size),
+        total=None if rate else mean.mapped(lambda one: one * observed.size),
         percentiles=percentiles(
             observed, units, level=confidence, seed=seed, missing=missing, of="repeats" if one_query else "queries"
         ),

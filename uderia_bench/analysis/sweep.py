@@ -93,14 +93,8 @@ def _level(level: float, rows: pl.DataFrame, timed: tuple[_Held, Interval] | Non
         trials=rows.height,
         busy_s=None if held is None else held.busy_s,
         in_flight=None if held is None else held.in_flight,
-        throughput=Estimate(
-            value=None if held is None else held.throughput,
-            lo=bound.lo,
-            hi=bound.hi,
-            level=settings.confidence,
-            n=rows["query_id"].n_unique(),
-            method=bound.method,
-            warnings=(bound.because,) if bound.because else (),
+        throughput=bound.about(
+            None if held is None else held.throughput, level=settings.confidence, n=rows["query_id"].n_unique()
         ),
         latency={percent: found[percent] for percent in SHOWN},
         unanswered=cluster_mean(
@@ -186,16 +180,8 @@ def _knee(held: list[_Held], queries: int, settings: Settings) -> Knee:
     law = fit(in_flight, np.array([one.throughput for one in held]))
     if law is None:
         return Knee(reason="no knee within the levels asked: at all of them trials wait for each other; ask lower ones")
-    lo, hi = (None, None) if queries < UNITS_FLOOR else _knee_ends(held, in_flight, queries, settings)
-    warnings = (f"no interval of the knee: at least {UNITS_FLOOR} queries are needed",) if queries < UNITS_FLOOR else ()
-    place = Estimate(
-        value=law.knee if law.knee < inf else None,
-        lo=lo,
-        hi=hi,
-        level=settings.confidence,
-        n=queries,
-        method="percentile bootstrap" if lo is not None else "",
-        warnings=warnings,
+    place = _knee_ends(held, in_flight, queries, settings).about(
+        law.knee if law.knee < inf else None, level=settings.confidence, n=queries
     )
     found, reason = _told(law, place, in_flight)
     return Knee(
@@ -224,14 +210,16 @@ def _told(law: ScalabilityLaw, place: Estimate, in_flight: Floats) -> tuple[bool
     return True, f"{more}, and the server gives {law.ceiling:.3g} answers a second at most"
 
 
-def _knee_ends(held: list[_Held], in_flight: Floats, queries: int, settings: Settings) -> tuple[float | None, float | None]:
+def _knee_ends(held: list[_Held], in_flight: Floats, queries: int, settings: Settings) -> Interval:
     """Bound the knee over resampled queries; an end at infinity, and one of draws that show no light load, is None."""
+    if queries < UNITS_FLOOR:
+        return Interval.none(f"no interval of the knee: at least {UNITS_FLOOR} queries are needed")
     drawn = _throughputs(held, resample_counts(queries, QUANTILE_DRAWS, settings.seed))
     laws = (fit(in_flight, row) if row.min() > 0 else None for row in drawn)
     knees = np.sort([inf if law is None else law.knee for law in laws])
     tail = (1 - settings.confidence) / 2
     lo, hi = (float(np.quantile(knees, share, method="inverted_cdf")) for share in (tail, 1 - tail))
-    return (lo if lo < inf else None), (hi if hi < inf else None)
+    return Interval(lo=lo if lo < inf else None, hi=hi if hi < inf else None, method="percentile bootstrap" if lo < inf else "")
 
 
 def _warmth(found: list[tuple[float, pl.DataFrame]]) -> tuple[str, ...]:

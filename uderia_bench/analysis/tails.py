@@ -7,7 +7,7 @@ that the total or the tail contradicts is withheld (``verdict``).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log
+from math import exp, log
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from uderia_bench.analysis.trials import Mask
 from uderia_bench.stats.arrays import Counts, Floats
 from uderia_bench.stats.bootstrap import QUANTILE_DRAWS, UNITS_FLOOR, bootstrap_intervals, weighted_sums
 from uderia_bench.stats.difference import mean_test
-from uderia_bench.stats.estimate import Estimate
+from uderia_bench.stats.estimate import Estimate, Interval
 from uderia_bench.stats.inference import two_sided_p
 from uderia_bench.stats.percentile import percentile_ratios
 from uderia_bench.stats.robust import has_outliers, trimmed_mean
@@ -108,8 +108,7 @@ def _robust(differences: Floats, away: list[Floats], pairs: Pairs, *, confidence
     if pairs.n_units < UNITS_FLOOR or not has_outliers(logs):
         return None
     found = trimmed_mean(np.bincount(pairs.rows, weights=differences) / np.bincount(pairs.rows), level=confidence)
-    value, lo, hi = (None if end is None else float(np.exp(end)) for end in (found.value, found.lo, found.hi))
-    return Estimate(value=value, lo=lo, hi=hi, level=confidence, n=found.n, method=found.method)
+    return found.mapped(exp)
 
 
 def _ratio_of_totals(pairs: Pairs, *, confidence: float, seed: int) -> Estimate:
@@ -119,7 +118,7 @@ def _ratio_of_totals(pairs: Pairs, *, confidence: float, seed: int) -> Estimate:
         columns = columns * pairs.sizes[:, None]
     value = float(columns[:, 0].sum() / columns[:, 1].sum())
     if pairs.n_units < TOTALS_FLOOR:
-        return Estimate(value=value, lo=None, hi=None, level=confidence, n=pairs.n_units)
+        return Interval.none("").about(value, level=confidence, n=pairs.n_units)
 
     def statistic(counts: Counts) -> Floats:
         sums = weighted_sums(counts, columns)
@@ -128,4 +127,4 @@ def _ratio_of_totals(pairs: Pairs, *, confidence: float, seed: int) -> Estimate:
     (found,) = bootstrap_intervals(
         statistic, values=np.array([value]), units=pairs.n_units, level=confidence, seed=seed, draws=QUANTILE_DRAWS
     )
-    return Estimate(value=value, lo=found.lo, hi=found.hi, level=confidence, n=pairs.n_units, method=found.method)
+    return found.about(value, level=confidence, n=pairs.n_units)

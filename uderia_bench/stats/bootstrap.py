@@ -100,17 +100,13 @@ class StudentisedMean:
 
     def interval(self, level: float) -> Interval:
         """Return the equal-tailed interval; none where a few units carry all the spread. Ask ``trusted`` first."""
-        low_t, high_t = np.quantile(self.t_draws, [(1 - level) / 2, (1 + level) / 2]).tolist()
-        return self._around(high_t, low_t, level=level, method="bootstrap-t")
-
-    def _around(self, high_t: float, low_t: float, *, level: float, method: str) -> Interval:
         from scipy.special import stdtrit  # noqa: PLC0415 - scipy costs start-up time
 
+        low_t, high_t = np.quantile(self.t_draws, [(1 - level) / 2, (1 + level) / 2]).tolist()
         if max(-low_t, high_t) > WILD * stdtrit(self.units - 1, (1 + level) / 2):
             return Interval.none("a few units carry all the spread, so that the mean has no interval: look at them")
-        return Interval(
-            lo=self.value - high_t * self.standard_error, hi=self.value - low_t * self.standard_error, method=method
-        )
+        lo, hi = (self.value - t * self.standard_error for t in (high_t, low_t))
+        return Interval(lo=lo, hi=hi, method="bootstrap-t")
 
 
 def studentised_mean(values: Floats, *, seed: int, sizes: Floats | None = None, draws: int = MEAN_DRAWS) -> StudentisedMean:
@@ -193,13 +189,6 @@ def bca_interval(draws: Floats, *, value: float, jackknife: Floats, level: float
     return Interval(lo=float(lo), hi=float(hi), method="BCa bootstrap")
 
 
-def jackknife_counts(units: int) -> Counts:
-    """Return the multiplicities of the ``units`` samples that leave one unit out."""
-    counts = np.ones((units, units), dtype=np.uint16)
-    np.fill_diagonal(counts, 0)
-    return counts
-
-
 def bootstrap_intervals(
     statistics: Callable[[Counts], Floats], *, values: Floats, units: int, level: float, seed: int, draws: int
 ) -> tuple[Interval, ...]:
@@ -211,7 +200,7 @@ def bootstrap_intervals(
     drawn = statistics(resample_counts(units, draws, seed))
     if units < BCA_FLOOR:
         return tuple(percentile_interval(column, level) for column in drawn.T)
-    left_out = statistics(jackknife_counts(units))
+    left_out = statistics(1 - np.eye(units, dtype=np.uint16))  # each unit left out in turn
     return tuple(
         bca_interval(column, value=float(value), jackknife=jackknife, level=level)
         for column, value, jackknife in zip(drawn.T, values, left_out.T, strict=True)

@@ -15,6 +15,6 @@ def within_share_p(baseline: Floats, candidate: Floats, share: float, *, seed: i
     equivalent. Both arms are treated alike, so swapping them changes nothing.
     """
     return max(
-        mean_test(larger - (1 + share) * smaller, bounded=False, may_be_0=True, seed=seed, sizes=sizes).p_not_below(0.0)
+        mean_test(larger - (1 + share) * smaller, bounded=False, may_be_0=True, seed=seed, sizes=sizes).tails(0.0)[1]
         for larger, smaller in ((candidate, baseline), (baseline, candidate))
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,11 @@ class Estimate:
     missing: int = 0
     method: str = ""
     warnings: tuple[str, ...] = ()
+
+    def mapped(self, scale: Callable[[float], float]) -> Estimate:
+        """Put the centre and both ends on another ascending scale, such as from logs to ratios."""
+        value, lo, hi = (None if end is None else scale(end) for end in (self.value, self.lo, self.hi))
+        return replace(self, value=value, lo=lo, hi=hi)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +63,12 @@ class Interval:
 
     def within(self, low: float, high: float) -> Interval:
         """Cut the interval off at the ends of the scale."""
-        return Interval(
-            lo=None if self.lo is None else max(self.lo, low),
-            hi=None if self.hi is None else min(self.hi, high),
-            method=self.method,
-            because=self.because,
+        lo, hi = None if self.lo is None else max(self.lo, low), None if self.hi is None else min(self.hi, high)
+        return replace(self, lo=lo, hi=hi)
+
+    def about(self, value: float | None, *, level: float, n: int, missing: int = 0) -> Estimate:
+        """Return the estimate of ``value`` that has this interval at ``level``."""
+        warnings = (self.because,) if self.because else ()
+        return Estimate(
+            value=value, lo=self.lo, hi=self.hi, level=level, n=n, missing=missing, method=self.method, warnings=warnings
         )

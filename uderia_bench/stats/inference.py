@@ -21,11 +21,11 @@ class MeanTest(Protocol):
     def name(self) -> str:
         """The name of the test, as a report prints it."""
 
-    def p_not_above(self, mean: float) -> float:
-        """Return the one-sided p of "the true mean is at most ``mean``". It is small where the data lie above."""
+    def tails(self, mean: float) -> tuple[float, float]:
+        """Return the one-sided p of "the true mean is at most ``mean``" and of "it is at least ``mean``".
 
-    def p_not_below(self, mean: float) -> float:
-        """Return the one-sided p of "the true mean is at least ``mean``". It is small where the data lie below."""
+        The first is small where the data lie above, the second where they lie below.
+        """
 
     def interval(self, level: float) -> Interval:
         """Return the means that the two-sided test does not reject at ``1 - level``."""
@@ -33,12 +33,12 @@ class MeanTest(Protocol):
 
 def two_sided_p(test: MeanTest, mean: float = 0.0) -> float:
     """Return the two-sided p of "the true mean is ``mean``": twice the smaller one-sided p."""
-    return min(1.0, 2 * min(test.p_not_above(mean), test.p_not_below(mean)))
+    return min(1.0, 2 * min(test.tails(mean)))
 
 
 def equivalence_p(test: MeanTest, low: float, high: float) -> float:
     """Return the p of "the true mean lies outside ``low``..``high``": the larger of two one-sided p-values."""
-    return max(test.p_not_above(low), test.p_not_below(high))
+    return max(test.tails(low)[0], test.tails(high)[1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +51,14 @@ class StudentTest:
     name: str = "paired t"
     method: str = "t"
 
-    def p_not_above(self, mean: float) -> float:
+    def tails(self, mean: float) -> tuple[float, float]:
         """See ``MeanTest``."""
-        return self._tail(self.value - mean)
+        from scipy.special import stdtr  # noqa: PLC0415 - scipy costs start-up time
 
-    def p_not_below(self, mean: float) -> float:
-        """See ``MeanTest``."""
-        return self._tail(mean - self.value)
+        above = self.value - mean
+        if self.error == 0:
+            return (0.5, 0.5) if above == 0 else (float(above < 0), float(above > 0))
+        return float(stdtr(self.freedom, -above / self.error)), float(stdtr(self.freedom, above / self.error))
 
     def interval(self, level: float) -> Interval:
         """See ``MeanTest``."""
@@ -65,13 +66,6 @@ class StudentTest:
 
         half = float(stdtrit(self.freedom, (1 + level) / 2)) * self.error
         return Interval(lo=self.value - half, hi=self.value + half, method=self.method)
-
-    def _tail(self, distance: float) -> float:
-        from scipy.special import stdtr  # noqa: PLC0415 - scipy costs start-up time
-
-        if self.error == 0:
-            return 0.5 if distance == 0 else float(distance < 0)
-        return float(stdtr(self.freedom, -distance / self.error))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,13 +82,10 @@ class StrictestTest:
         """See ``MeanTest``."""
         return ", ".join(test.name for test in self.tests)
 
-    def p_not_above(self, mean: float) -> float:
+    def tails(self, mean: float) -> tuple[float, float]:
         """See ``MeanTest``."""
-        return max(test.p_not_above(mean) for test in self.tests)
-
-    def p_not_below(self, mean: float) -> float:
-        """See ``MeanTest``."""
-        return max(test.p_not_below(mean) for test in self.tests)
+        above, below = zip(*(test.tails(mean) for test in self.tests), strict=True)
+        return max(above), max(below)
 
     def interval(self, level: float) -> Interval:
         """See ``MeanTest``. A test without an interval leaves none."""
@@ -124,13 +115,9 @@ class WithNote:
         """See ``MeanTest``."""
         return self.test.name
 
-    def p_not_above(self, mean: float) -> float:
+    def tails(self, mean: float) -> tuple[float, float]:
         """See ``MeanTest``."""
-        return self.test.p_not_above(mean)
-
-    def p_not_below(self, mean: float) -> float:
-        """See ``MeanTest``."""
-        return self.test.p_not_below(mean)
+        return self.test.tails(mean)
 
     def interval(self, level: float) -> Interval:
         """See ``MeanTest``."""

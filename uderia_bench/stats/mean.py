@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import exp, inf
 
 import numpy as np
@@ -10,11 +9,11 @@ import numpy.typing as npt
 
 from uderia_bench.stats.arrays import Floats, is_flat, mode
 from uderia_bench.stats.bootstrap import UNITS_FLOOR, studentised_mean
+from uderia_bench.stats.difference import student_test
 from uderia_bench.stats.estimate import Estimate, Interval
 from uderia_bench.stats.proportion import wilson
 from uderia_bench.stats.skew import lean_right
 from uderia_bench.stats.sparse import is_sparse, others, sparse_mean
-from uderia_bench.stats.student import t_interval
 
 # Simulated with rates of .6 to .99 on 8 to 200 clusters of 3 to 10 observations: from five on 94.2 to 99.7 % are covered, from
 # one on 91.9 to 97, counting one observation a cluster 97 to 100.
@@ -43,7 +42,7 @@ def cluster_mean(
     else:
         interval = _amount(sums, sizes, level=level, seed=seed, leans=True)
         interval = interval.within(0.0 if values.min() >= 0 else -inf, inf)
-    return _estimate(values, interval, n=sums.size, level=level, missing=missing)
+    return interval.about(float(values.mean()), level=level, n=sums.size, missing=missing)
 
 
 def geometric_mean(values: Floats, units: npt.NDArray[np.intp], *, level: float, seed: int, missing: int = 0) -> Estimate:
@@ -51,32 +50,11 @@ def geometric_mean(values: Floats, units: npt.NDArray[np.intp], *, level: float,
     logs = np.log(values)
     sums, sizes = _by_unit(logs, units)
     interval = _amount(sums, sizes, level=level, seed=seed, leans=False)
-    found = _estimate(logs, interval, n=sums.size, level=level, missing=missing)
-    value, lo, hi = (None if end is None else exp(end) for end in (found.value, found.lo, found.hi))
-    return replace(found, value=value, lo=lo, hi=hi)
-
-
-def total(mean: Estimate, observations: int) -> Estimate:
-    """Turn the estimate of a mean into that of the total of so many observations."""
-    value, lo, hi = (None if end is None else end * observations for end in (mean.value, mean.lo, mean.hi))
-    return replace(mean, value=value, lo=lo, hi=hi)
+    return interval.about(float(logs.mean()), level=level, n=sums.size, missing=missing).mapped(exp)
 
 
 def _by_unit(values: Floats, units: npt.NDArray[np.intp]) -> tuple[Floats, Floats]:
     return np.bincount(units, weights=values).astype(np.float64), np.bincount(units).astype(np.float64)
-
-
-def _estimate(values: Floats, interval: Interval, *, n: int, level: float, missing: int) -> Estimate:
-    return Estimate(
-        value=float(values.mean()),
-        lo=interval.lo,
-        hi=interval.hi,
-        level=level,
-        n=n,
-        missing=missing,
-        method=interval.method,
-        warnings=(interval.because,) if interval.because else (),
-    )
 
 
 def _proportion(value: float, sums: Floats, sizes: Floats, *, level: float, seed: int) -> Interval:
@@ -112,15 +90,8 @@ def _amount(sums: Floats, sizes: Floats, *, level: float, seed: int, leans: bool
     if is_sparse(means):
         common, _ = mode(means)
         return sparse_mean(common + (sums - common * sizes) / sizes.mean(), level=level)
-    if sums.size < UNITS_FLOOR:
-        return _student(value, sums, sizes, level=level)
     studied = studentised_mean(sums, sizes=sizes, seed=seed)
-    if not studied.trusted(level):
-        return _student(value, sums, sizes, level=level)
+    if sums.size < UNITS_FLOOR or not studied.trusted(level):
+        return student_test(means, sizes=sizes).interval(level)
     interval = studied.interval(level)
     return lean_right(interval, studied, means, level=level, seed=seed) if leans else interval
-
-
-def _student(value: float, sums: Floats, sizes: Floats, *, level: float) -> Interval:
-    """Take Student's interval of the linearised contributions, whose plain mean is total / size."""
-    return t_interval(value + (sums - value * sizes) / sizes.mean(), level=level)

@@ -66,25 +66,10 @@ def percentiles(
     bounded = [percent for percent in PERCENTS if n >= floor(percent, level)]
     intervals = _intervals(values, units, n, bounded, level=level, seed=seed) if bounded else ()
     ends = dict(zip(bounded, intervals, strict=True))
-    none = Interval(lo=None, hi=None, method="none")
-    return {
-        percent: Estimate(
-            value=value,
-            lo=ends.get(percent, none).lo,
-            hi=ends.get(percent, none).hi,
-            level=level,
-            n=n,
-            missing=missing,
-            method=ends.get(percent, none).method,
-            warnings=() if percent in ends else (_too_few(percent, level, n, of),),
-        )
-        for percent, value in found.items()
-    }
-
-
-def _too_few(percent: int, level: float, n: int, of: str) -> str:
-    needed = floor(percent, level)
-    return f"p{percent} needs {needed} {of} for a {level:.0%} interval; this has {n}"
+    for percent in (percent for percent in PERCENTS if percent not in ends):
+        few = f"p{percent} needs {floor(percent, level)} {of} for a {level:.0%} interval; this has {n}"
+        ends[percent] = Interval.none(few)
+    return {percent: ends[percent].about(value, level=level, n=n, missing=missing) for percent, value in found.items()}
 
 
 def _intervals(
@@ -186,15 +171,7 @@ def percentile_ratios(
         drawn = statistics(resample_counts(n, QUANTILE_DRAWS, seed))
         found = [percentile_interval(column, level) for column in drawn.T]
         ends = dict(zip(bounded, found, strict=True))
-    none = Interval(lo=None, hi=None, method="none")
+    none = Interval.none("")
     return {
-        percent: Estimate(
-            value=float(values[place]),
-            lo=(interval := ends.get(place, none)).lo,
-            hi=interval.hi,
-            level=level,
-            n=n,
-            method=interval.method,
-        )
-        for place, percent in enumerate(percents)
+        percent: ends.get(place, none).about(float(values[place]), level=level, n=n) for place, percent in enumerate(percents)
     }

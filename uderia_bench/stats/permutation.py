@@ -70,19 +70,13 @@ class SignFlipTest:
         """The number of subsets counted, without the empty one."""
         return int(self.up_to[-1])
 
-    def p_not_above(self, mean: float) -> float:
+    def tails(self, mean: float) -> tuple[float, float]:
         """See ``inference.MeanTest``."""
         if mean == 0 and self.at_zero is not None:
-            return self.at_zero[0]
-        below, upto = self._counts(mean)
-        return self._p(below, upto - below)
-
-    def p_not_below(self, mean: float) -> float:
-        """See ``inference.MeanTest``."""
-        if mean == 0 and self.at_zero is not None:
-            return self.at_zero[1]
-        below, upto = self._counts(mean)
-        return self._p(self.subsets - upto, upto - below)
+            return self.at_zero
+        places = [int(np.searchsorted(self.means, mean, side=side)) for side in ("left", "right")]
+        below, up_to = (int(self.up_to[place - 1]) if place else 0 for place in places)
+        return self._p(below, up_to - below), self._p(self.subsets - up_to, up_to - below)
 
     def interval(self, level: float) -> Interval:
         """See ``inference.MeanTest``. Where an end itself is rejected, the next number inside is the end."""
@@ -94,17 +88,11 @@ class SignFlipTest:
         last = int(np.flatnonzero((self.ties + left) / (self.subsets + 1) >= tail)[-1])
         lo, hi = float(self.means[first]), float(self.means[last])
         if self.ties < 1:
-            lo = lo if self.p_not_above(lo) >= tail else float(np.nextafter(lo, np.inf))
-            hi = hi if self.p_not_below(hi) >= tail else float(np.nextafter(hi, -np.inf))
+            lo = lo if self.tails(lo)[0] >= tail else float(np.nextafter(lo, np.inf))
+            hi = hi if self.tails(hi)[1] >= tail else float(np.nextafter(hi, -np.inf))
         if self.at_zero is not None:
             lo, hi = self._agreeing(lo, hi, tail)
         return Interval(lo=lo, hi=hi, method="sign-flip inverted")
-
-    def _counts(self, mean: float) -> tuple[int, int]:
-        """Count the subsets whose mean is below ``mean``, and those at or below it."""
-        places = [int(np.searchsorted(self.means, mean, side=side)) for side in ("left", "right")]
-        below, upto = (int(self.up_to[place - 1]) if place else 0 for place in places)
-        return below, upto
 
     def _p(self, beyond: int, tied: int) -> float:
         """Return the share of subsets that are as extreme as the empty one, which stands for the data themselves."""
@@ -146,8 +134,7 @@ def sign_flip_test(
         # Units without a difference flip into themselves: at a mean of 0 they only multiply every
         # count.
         means, up_to = _distinct(_all_subsets(sums[moved], weights[moved]), scale(differences))
-        exact = SignFlipTest(means=means, up_to=up_to, ties=ties)
-        at_zero = exact.p_not_above(0.0), exact.p_not_below(0.0)
+        at_zero = SignFlipTest(means=means, up_to=up_to, ties=ties).tails(0.0)
     drawn = _drawn_subsets(sums, None if sizes is None else weights, seed=seed, draws=draws)
     means, up_to = _distinct(drawn, scale(differences))
     return SignFlipTest(means=means, up_to=up_to, ties=ties, at_zero=at_zero)

@@ -7,7 +7,7 @@ from math import sqrt
 import numpy as np
 
 from uderia_bench.stats.arrays import Floats
-from uderia_bench.stats.estimate import Estimate, Interval
+from uderia_bench.stats.estimate import Estimate
 from uderia_bench.stats.inference import StudentTest
 
 TRIMMED = 0.2  # from each end, as Wilcox, *Introduction to Robust Estimation and Hypothesis Testing* (2017), 3.3, recommends
@@ -28,8 +28,8 @@ def trimmed_mean(values: Floats, *, level: float) -> Estimate:
     value = float(ordered[cut : n - cut].mean())
     winsorised = ordered.clip(ordered[cut], ordered[n - cut - 1])
     error = sqrt(float(winsorised.var(ddof=1)) * (n - 1) / (left * (left - 1)))
-    found: Interval = StudentTest(value=value, error=error, freedom=left - 1).interval(level)
-    return Estimate(value=value, lo=found.lo, hi=found.hi, level=level, n=n, method="trimmed mean")
+    test = StudentTest(value=value, error=error, freedom=left - 1, method="trimmed mean")
+    return test.interval(level).about(value, level=level, n=n)
 
 
 def has_outliers(values: Floats) -> bool:

@@ -14,12 +14,11 @@ ENDLESS = 1_000_000  # units; what needs more is not a question of more queries
 _LARGEST_EFFECT = 1_000.0  # standard deviations: 2 pairs show less at any usual level
 
 
-def t_power(effect_size: float, n: float, *, alpha: float, groups: int = 1) -> float:
-    """Return the power of the two-sided t test: one sample of ``n`` (paired differences), or two groups of ``n`` each."""
-    freedom = groups * (n - 1)
-    shift = abs(effect_size) * sqrt(n / groups)
-    critical = _t_quantile(1 - alpha / 2, freedom)
-    return 1 - _noncentral_cdf(critical, freedom, shift) + _noncentral_cdf(-critical, freedom, shift)
+def t_power(effect_size: float, n: float, *, alpha: float) -> float:
+    """Return the power of the two-sided t test on ``n`` paired differences."""
+    shift = abs(effect_size) * sqrt(n)
+    critical = _t_quantile(1 - alpha / 2, n - 1)
+    return 1 - _noncentral_cdf(critical, n - 1, shift) + _noncentral_cdf(-critical, n - 1, shift)
 
 
 def equivalence_power(effect_size: float, margin: float, n: float, *, alpha: float) -> float:
@@ -30,9 +29,9 @@ def equivalence_power(effect_size: float, margin: float, n: float, *, alpha: flo
     return max(upper - lower, 0.0)
 
 
-def units_for_difference(effect_size: float, *, alpha: float, power: float = TARGET_POWER, groups: int = 1) -> float | None:
-    """Find how many units (a group) show a difference of this size, as a real number; None where no feasible number does."""
-    return _smallest_n(lambda n: t_power(effect_size, n, alpha=alpha, groups=groups), power)
+def units_for_difference(effect_size: float, *, alpha: float, power: float = TARGET_POWER) -> float | None:
+    """Find how many units show a difference of this size, as a real number; None where no feasible number does."""
+    return _smallest_n(lambda n: t_power(effect_size, n, alpha=alpha), power)
 
 
 def effect_seen(n: float, *, alpha: float, power: float = TARGET_POWER) -> float:

@@ -44,11 +44,6 @@ def two_added_test(values: Floats, *, reach: float, common: float = 0.0) -> Stud
     return StudentTest(value=common + mean, error=sqrt(variance / n), freedom=n - 1, name=TWO_ADDED, method=TWO_ADDED)
 
 
-def two_added(values: Floats, *, reach: float, level: float, common: float = 0.0) -> Interval:
-    """Bound the mean with two observations added at ``common`` ± ``reach``."""
-    return two_added_test(values, reach=reach, common=common).interval(level)
-
-
 def others(values: Floats) -> int:
     """Count the units that do not have the most common value."""
     return round((1 - mode(values)[1]) * values.size)
@@ -69,4 +64,4 @@ def sparse_mean(values: Floats, *, level: float) -> Interval:
     if others(values) < DIFFERING_FLOOR:
         return Interval.none(too_few(values))
     common, _ = mode(values)
-    return two_added(values, reach=float(np.abs(values - common).max()), level=level, common=common)
+    return two_added_test(values, reach=float(np.abs(values - common).max()), common=common).interval(level)

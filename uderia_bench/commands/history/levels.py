@@ -16,9 +16,9 @@ import polars as pl
 
 from uderia_bench.reading.metrics.metric import Assumption, Metric
 from uderia_bench.stats.arrays import Floats, is_flat
+from uderia_bench.stats.difference import student_test
 from uderia_bench.stats.estimate import Estimate, Interval
 from uderia_bench.stats.proportion import wilson
-from uderia_bench.stats.student import standard_error, t_interval
 from uderia_bench.trial import Outcome
 
 Codes = npt.NDArray[np.intp]
@@ -51,7 +51,7 @@ class Levels:
     @property
     def errors(self) -> Floats:
         """The standard error of every night's level, over its queries. NaN for fewer than 2 queries."""
-        return np.array([standard_error(night) if night.size > 1 else np.nan for night in self.nights])
+        return np.array([student_test(night).error if night.size > 1 else np.nan for night in self.nights])
 
     def estimate(self, night: int, *, confidence: float) -> Estimate:
         """Return a night's level in the metric's unit with Student's interval over its queries.
@@ -68,9 +68,9 @@ class Levels:
             ends = Interval.none("one query has no spread")
         elif (share := self._agreed(night)) is not None:
             ends = wilson(share * values.size, values.size, level=confidence)
-            return Estimate(value=share, lo=ends.lo, hi=ends.hi, level=confidence, n=values.size, method=ends.method)
+            return ends.about(share, level=confidence, n=values.size)
         else:
-            ends = t_interval(values, level=confidence)
+            ends = student_test(values).interval(confidence)
         shown = [self._in_unit(end) for end in (float(values.mean()), ends.lo, ends.hi)]
         return Estimate(value=shown[0], lo=shown[1], hi=shown[2], level=confidence, n=values.size, method="t")
 
