@@ -5,8 +5,8 @@ import polars as pl
 import pytest
 from frames import ANSWERED, BASELINE, CANDIDATE, COST, FASTPATH, LATENCY, QUALITY, TOKENS, grid, metric, noisy
 
-from uderia_bench.analysis import Verdict
 from uderia_bench.analysis.analyse import analyse
+from uderia_bench.analysis.values import Verdict
 from uderia_bench.reading.metrics.metric import Across, Assumption, Direction
 
 METRICS = (LATENCY, TOKENS, COST, ANSWERED, QUALITY, FASTPATH)
@@ -260,5 +260,5 @@ def test_reports_may_import_the_values_for_free():
     import subprocess
     import sys
 
-    code = "import sys, uderia_bench.analysis as a; a.Verdict; sys.exit(bool({'polars', 'scipy', 'numpy'} & set(sys.modules)))"
+    code = "import sys, uderia_bench.analysis.values; sys.exit(bool({'polars', 'scipy', 'numpy'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -3,8 +3,8 @@
 import pytest
 from frames import BASELINE, CANDIDATE, LATENCY, grid, metric, noisy
 
-from uderia_bench.analysis import Verdict
 from uderia_bench.analysis.analyse import analyse
+from uderia_bench.analysis.values import Verdict
 from uderia_bench.reading.metrics.metric import MEASUREMENT, Assumption, Direction
 
 SUBMIT, TOKENS = metric("submit_s"), metric("total_tokens")

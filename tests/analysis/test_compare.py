@@ -9,8 +9,8 @@ from frames import ANSWERED, BASELINE, CANDIDATE, FASTPATH, LATENCY, QUALITY, TO
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from uderia_bench.analysis import Verdict
-from uderia_bench.analysis.analyse import compare
+from uderia_bench.analysis.notebook import compare
+from uderia_bench.analysis.values import Verdict
 from uderia_bench.errors import UsageError
 from uderia_bench.reading.metrics.metric import Assumption, Direction
 

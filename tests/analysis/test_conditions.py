@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 from frames import BASELINE, CANDIDATE, LATENCY, grid, noisy
 
-from uderia_bench.analysis import Verdict
 from uderia_bench.analysis.analyse import analyse
 from uderia_bench.analysis.conditions import failed_conditions, typical_answer_s
 from uderia_bench.analysis.trials import measured
+from uderia_bench.analysis.values import Verdict
 from uderia_bench.runs.generator import GeneratorRecord, from_json, little, worst
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -6,9 +6,9 @@ import pytest
 from experiments import built, queries
 from frames import BASELINE, CANDIDATE, LATENCY, grid, noisy
 
-from uderia_bench.analysis import Verdict
 from uderia_bench.analysis.analyse import analyse
 from uderia_bench.analysis.interim import Looks
+from uderia_bench.analysis.values import Verdict
 from uderia_bench.runner import plan
 from uderia_bench.runs.interim import Looked
 

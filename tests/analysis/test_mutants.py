@@ -6,12 +6,12 @@ import polars as pl
 import pytest
 from frames import ANSWERED, BASELINE, CANDIDATE, COST, LATENCY, QUALITY, TOKENS, grid, noisy
 
-from uderia_bench.analysis import Comparison, Verdict
 from uderia_bench.analysis.analyse import analyse
 from uderia_bench.analysis.conditions import failed_conditions
 from uderia_bench.analysis.ramp import ramp_note
 from uderia_bench.analysis.strata import COMPLEX, SIMPLE, strata
 from uderia_bench.analysis.trials import measured
+from uderia_bench.analysis.values import Comparison, Verdict
 from uderia_bench.analysis.winners import winners
 from uderia_bench.runs.generator import GeneratorRecord
 from uderia_bench.stats.estimate import Effect

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import uderia_bench as ub
-from uderia_bench.analysis.percentiles import percentiles
+from uderia_bench.analysis.notebook import percentiles
 from uderia_bench.analysis.summary import summarise
 from uderia_bench.analysis.trials import measured
 from uderia_bench.errors import UsageError

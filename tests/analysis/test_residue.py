@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from frames import ANSWERED, BASELINE, CANDIDATE, LATENCY, TOKENS, grid, metric, noisy
 
-from uderia_bench.analysis import Verdict
 from uderia_bench.analysis.analyse import analyse
+from uderia_bench.analysis.values import Verdict
 from uderia_bench.reading.metrics.metric import Assumption
 
 METRICS = (LATENCY, TOKENS, ANSWERED)

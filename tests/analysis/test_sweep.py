@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sweeps import BEGUN, LEVELS, swept
 
-from uderia_bench.analysis import Verdict
 from uderia_bench.analysis.analyse import analyse
 from uderia_bench.analysis.sweep import busy_s
+from uderia_bench.analysis.values import Verdict
 
 ARM = "OPTIM"
 PICKED_UP = "picked up by its task id after an interruption"

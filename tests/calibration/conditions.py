@@ -15,7 +15,7 @@ from calibration.designs import BETWEEN, INTERACTION, WITHIN
 from experiments import built, queries
 from scipy.signal import lfilter
 
-from uderia_bench.analysis.analyse import compare
+from uderia_bench.analysis.notebook import compare
 from uderia_bench.runner import plan
 from uderia_bench.trial import Stage
 

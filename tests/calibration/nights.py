@@ -14,8 +14,8 @@ import numpy as np
 import polars as pl
 from frames import LATENCY
 
-from uderia_bench.analysis import Verdict
 from uderia_bench.analysis.analyse import analyse
+from uderia_bench.analysis.values import Verdict
 from uderia_bench.commands.history.shifts import Kind, shifts
 from uderia_bench.commands.history.variation import between_nights
 

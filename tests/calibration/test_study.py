@@ -11,7 +11,7 @@ from calibration import arms, calibrate, conditions, study, table, verdicts
 from calibration.designs import DESIGNS
 from frames import metric
 
-from uderia_bench.analysis.analyse import compare
+from uderia_bench.analysis.notebook import compare
 from uderia_bench.reading.metrics.metric import Assumption
 from uderia_bench.stats.difference import mean_test
 

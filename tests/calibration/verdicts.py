@@ -8,7 +8,7 @@ fast path, and a report. No server is started.
 import numpy as np
 import polars as pl
 
-from uderia_bench.analysis.analyse import compare
+from uderia_bench.analysis.notebook import compare
 from uderia_bench.reading.metrics import BUILT_IN
 from uderia_bench.sim.agent.draw import Draw, stream
 from uderia_bench.sim.agent.llms import LLMS

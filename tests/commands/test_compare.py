@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from uderia_bench.analysis.analyse import compare
+from uderia_bench.analysis.notebook import compare
 from uderia_bench.cli.compare import DEFAULT_REPEATS
 from uderia_bench.commands.compare import outlook
 

@@ -10,7 +10,7 @@ from frames import BASELINE, CANDIDATE, LATENCY, grid, noisy
 from runs import saved
 
 from uderia_bench import plugins
-from uderia_bench.analysis import Verdict
+from uderia_bench.analysis.values import Verdict
 from uderia_bench.commands import diff
 from uderia_bench.commands.history.variation import earlier_runs, variation
 from uderia_bench.errors import UsageError

@@ -14,7 +14,7 @@ from report.reports import METRICS, seed_story
 from runs import manifest_of, saved
 
 from uderia_bench import plugins
-from uderia_bench.analysis import ArmSummary, Comparison, Learning, MetricSummary, Verdict, Winner
+from uderia_bench.analysis.values import ArmSummary, Comparison, Learning, MetricSummary, Verdict, Winner
 from uderia_bench.cli import report as command
 from uderia_bench.commands import conclude, results
 from uderia_bench.commands import report as rendering

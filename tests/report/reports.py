@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from uderia_bench.analysis import Analysis, ArmSummary, Comparison, MetricSummary, Verdict, Winner
+from uderia_bench.analysis.values import Analysis, ArmSummary, Comparison, MetricSummary, Verdict, Winner
 from uderia_bench.reading.metrics.metric import Across, Assumption, Direction, Metric
 from uderia_bench.report.content import Report, RunFacts
 from uderia_bench.stats.estimate import Effect, Estimate

@@ -12,7 +12,7 @@ import polars as pl
 
 import uderia_bench as ub
 from uderia_bench import plugins
-from uderia_bench.analysis import Comparison
+from uderia_bench.analysis.values import Comparison
 from uderia_bench.documents.corpus import Corpus, Query
 from uderia_bench.plugins import (
     Answer,

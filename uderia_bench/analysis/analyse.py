@@ -1,36 +1,31 @@
-"""The two questions asked of a frame of trials: analyse a run as it was planned, compare two arms as one likes."""
+"""Analyse a run as it was planned."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 
-import numpy as np
 import polars as pl
 
 from uderia_bench.analysis.clock import held_up
 from uderia_bench.analysis.conditions import failed_conditions, little_note, typical_answer_s
-from uderia_bench.analysis.contrast import OWN, Measurement, findings
+from uderia_bench.analysis.contrast import Measurement, findings
 from uderia_bench.analysis.families import verdicts
 from uderia_bench.analysis.learning import learned
 from uderia_bench.analysis.nights import Nights
 from uderia_bench.analysis.settings import DEFAULT_CONFIDENCE, Correction, Settings
-from uderia_bench.analysis.strata import ALL, Stratum, strata
+from uderia_bench.analysis.strata import ALL, strata
 from uderia_bench.analysis.summary import summarise
 from uderia_bench.analysis.sweep import pooled, sweeps
-from uderia_bench.analysis.trials import Trials, measured, near
-from uderia_bench.analysis.validity import MOST_UNUSABLE, misrouted_note, partial_note, suspected_note
-from uderia_bench.analysis.values import Analysis, Comparison
+from uderia_bench.analysis.trials import measured
+from uderia_bench.analysis.validity import misrouted_note, partial_note, suspected_note
+from uderia_bench.analysis.values import Analysis
 from uderia_bench.analysis.variation import inside_arm
 from uderia_bench.analysis.winners import METRICS as WINNER_METRICS
 from uderia_bench.analysis.winners import winners
-from uderia_bench.errors import UsageError
-from uderia_bench.reading.metrics.metric import MEASUREMENT, Assumption, Direction, Metric
+from uderia_bench.reading.metrics.metric import MEASUREMENT, Metric
 from uderia_bench.runs.generator import GeneratorRecord
 from uderia_bench.runs.interim import Looked
-
-NO_WINDOWS = "the trials have no `window` column, so p and the interval do not include drift of the provider during the run"
 
 
 def analyse(
@@ -100,83 +95,6 @@ def analyse(
         seed=seed,
         invalid=broken,
         held_up=held_up(trials),
-    )
-
-
-def compare(
-    frame: pl.DataFrame,
-    *,
-    baseline: str,
-    candidate: str,
-    metrics: Sequence[str],
-    margins: Mapping[str, float] | None = None,
-    correction: Correction = "holm",
-    confidence: float = DEFAULT_CONFIDENCE,
-    seed: int = 0,
-    definitions: tuple[Metric, ...] | None = None,
-) -> list[Comparison]:
-    """Compare two arms of a frame of trials on ``metrics``, in that order.
-
-    The frame needs ``query_id, arm, repeat, outcome`` and the metrics' columns. Three more columns are
-    used where the frame has them. ``stage``: warm-ups are left out. ``group``: a group of queries is the
-    unit of inference. ``window``: p and the interval include drift between time windows.
-
-    The metrics with a margin are the primary family. Without any margin, all metrics asked for are. A
-    margin of 0.10 is [1/1.1, 1.1] for a ratio, ten points for a rate, and for an amount a tenth of the
-    smaller of the two means. Margins of metrics that are not asked for are ignored, so that one dict
-    serves many calls. A misspelt one is an error.
-
-    ``definitions`` (default: the built-in metrics) state which direction is better. A column without a
-    definition is compared as a ratio where its values are positive, else as a difference, and it is
-    never called better or worse.
-    """
-    declared = _margins_of(metrics, margins or {})
-    settings = Settings(margins=declared, correction=correction, confidence=confidence, seed=seed)
-    trials = measured(frame)
-    trials.arm(baseline), trials.arm(candidate)
-    if baseline == candidate:
-        raise UsageError(f"baseline and candidate are the same arm, {baseline!r}: compare two")
-    if definitions is None:
-        from uderia_bench.reading.metrics import BUILT_IN  # noqa: PLC0415 - a caller with definitions of its own needs none
-
-        definitions = BUILT_IN
-    by_name = {metric.name: metric for metric in definitions}
-    unknown = [name for name in margins or {} if name not in by_name and not trials.has(name)]
-    for name in unknown:
-        if get_close_matches(name, [asked for asked in metrics if asked not in declared]):
-            raise UsageError(f"a margin is given for {name!r}, which is no metric and no column; {near(name, metrics)}")
-    chosen = tuple(by_name.get(name) or _own(trials, name) for name in metrics)
-    everything = Stratum(name=ALL, where=trials.asked)
-    found = findings(
-        trials, chosen, everything, baseline=baseline, candidate=candidate, settings=settings, declared=not declared
-    )
-    if trials.windows() is None:
-        found = [one if one.only_shown else replace(one, warnings=(*one.warnings, NO_WINDOWS)) for one in found]
-    return list(verdicts(found, settings))
-
-
-def _margins_of(metrics: Sequence[str], margins: Mapping[str, float]) -> dict[str, float]:
-    """Choose the margins of the metrics asked for; the others declare nothing here."""
-    return {name: margins[name] for name in metrics if name in margins}
-
-
-def _own(trials: Trials, name: str) -> Metric:
-    """Define an undefined column from its values: a ratio where they are positive, except a few zeros."""
-    values = trials.column(name)
-    values = values[np.isfinite(values)]
-    boolean = trials.frame[name].dtype == pl.Boolean
-    zeros = np.count_nonzero(values == 0)
-    ratio = bool(np.all(values >= 0)) and zeros <= MOST_UNUSABLE * values.size  # a few zeros do not change the estimand
-    positive = Assumption.POSITIVE if ratio else Assumption.AMOUNT
-    return Metric(
-        name=name,
-        family=OWN,
-        doc="a column of the caller's frame",
-        unit="1",
-        kind=bool if boolean else float,
-        direction=Direction.NEUTRAL,
-        assumption=Assumption.RATE if boolean else positive,
-        read=lambda _: None,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from math import exp, sqrt
 
-from uderia_bench.analysis import Analysis
+from uderia_bench.analysis.values import Analysis
 from uderia_bench.analysis.verdict import MIN_UNITS
 from uderia_bench.plugins import Plugins
 from uderia_bench.reading import profile_types as type_registry

@@ -9,9 +9,10 @@ from dataclasses import asdict
 import anyio
 import polars as pl
 
-from uderia_bench.analysis import Analysis, conversations, labels
+from uderia_bench.analysis import conversations, labels
 from uderia_bench.analysis.analyse import analyse
 from uderia_bench.analysis.ramp import ramp_note
+from uderia_bench.analysis.values import Analysis
 from uderia_bench.commands import diff, report, results
 from uderia_bench.documents.experiment import Experiment
 from uderia_bench.errors import StoreError

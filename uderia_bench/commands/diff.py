@@ -15,9 +15,9 @@ from math import expm1, log
 
 import polars as pl
 
-from uderia_bench.analysis import Analysis, ArmSummary, Comparison
 from uderia_bench.analysis.analyse import analyse
 from uderia_bench.analysis.nights import ASSUMED, ASSUMED_RATE, FEWEST, Nights
+from uderia_bench.analysis.values import Analysis, ArmSummary, Comparison
 from uderia_bench.commands.history.variation import Variation, variation
 from uderia_bench.documents.experiment import Experiment
 from uderia_bench.documents.experiment_parts import Load

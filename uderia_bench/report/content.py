@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
 
-from uderia_bench.analysis import Analysis, ArmSummary, Comparison, MetricSummary, Verdict
+from uderia_bench.analysis.values import Analysis, ArmSummary, Comparison, MetricSummary, Verdict
 from uderia_bench.errors import Interrupted, InvalidContrast
 from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.runs.generator import GeneratorRecord

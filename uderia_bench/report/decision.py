@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from uderia_bench.analysis import Comparison, Verdict, Winner
+from uderia_bench.analysis.values import Comparison, Verdict, Winner
 from uderia_bench.analysis.winners import answers_more
 from uderia_bench.report import content
 from uderia_bench.report.content import Report

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from uderia_bench.analysis import ArmSummary, Comparison, Verdict
 from uderia_bench.analysis.settings import EXPLORATORY_RATE
+from uderia_bench.analysis.values import ArmSummary, Comparison, Verdict
 from uderia_bench.printable import plain
 from uderia_bench.report import content, decision, figures
 from uderia_bench.report.content import Report, Scope

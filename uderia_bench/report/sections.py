@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from uderia_bench.analysis import Winner
+from uderia_bench.analysis.values import Winner
 from uderia_bench.report import content, sweep, tables
 from uderia_bench.report.content import Report
 from uderia_bench.report.measurement import measurement

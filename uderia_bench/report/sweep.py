@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from uderia_bench.analysis import Knee, LoadLevel, Sweep
+from uderia_bench.analysis.values import Knee, LoadLevel, Sweep
 from uderia_bench.report import content, figures
 from uderia_bench.report.content import Report
 from uderia_bench.report.tables import Cell, Table, left

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self, TypeAlias
 
-from uderia_bench.analysis import Comparison, MetricSummary, Verdict
 from uderia_bench.analysis.settings import EXPLORATORY_RATE
+from uderia_bench.analysis.values import Comparison, MetricSummary, Verdict
 from uderia_bench.report import content, decision, figures
 from uderia_bench.report.content import OVERALL, Report, Tone
 from uderia_bench.report.measurement import open_share

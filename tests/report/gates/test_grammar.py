@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from report.reports import METRICS
 
-from uderia_bench.analysis import Verdict
+from uderia_bench.analysis.values import Verdict
 from uderia_bench.report.gates import BaselineGate, ContrastGate, IssueGate, MetricGate, Misread, Names, OutcomeGate, parse
 from uderia_bench.trial import Outcome
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from uderia_bench.analysis import ArmSummary, MetricSummary
+from uderia_bench.analysis.values import ArmSummary, MetricSummary
 from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.report import content, decision, measurement
 from uderia_bench.report.content import Report

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from rich.cells import set_cell_size
 
-from uderia_bench.analysis import Comparison
+from uderia_bench.analysis.values import Comparison
 from uderia_bench.printable import plain
 from uderia_bench.report import content, figures
 from uderia_bench.report.content import Report

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from uderia_bench.analysis import Comparison, Verdict
+from uderia_bench.analysis.values import Comparison, Verdict
 from uderia_bench.printable import plain
 from uderia_bench.report import content, figures
 from uderia_bench.report.about import about

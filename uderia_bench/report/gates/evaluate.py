@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from uderia_bench.analysis import Analysis, ArmSummary, Comparison, Verdict
+from uderia_bench.analysis.values import Analysis, ArmSummary, Comparison, Verdict
 from uderia_bench.reading.metrics.metric import Assumption, Direction, Metric
 from uderia_bench.report import content, decision, figures
 from uderia_bench.report.content import GateResult, IssueSummary

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from rich.cells import cell_len
 
-from uderia_bench.analysis import Analysis, Verdict
+from uderia_bench.analysis.values import Analysis, Verdict
 from uderia_bench.documents.experiment import Experiment
 from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.trial import Outcome

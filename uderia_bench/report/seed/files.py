@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from uderia_bench.analysis import Analysis, Comparison
+from uderia_bench.analysis.values import Analysis, Comparison
 from uderia_bench.report.content import OVERALL, Scope
 from uderia_bench.report.figures import finite
 from uderia_bench.trial import Outcome

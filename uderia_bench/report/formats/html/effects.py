@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from uderia_bench.analysis import Comparison
+from uderia_bench.analysis.values import Comparison
 from uderia_bench.reading.metrics.metric import Assumption, Metric
 from uderia_bench.report import content, decision, figures
 from uderia_bench.report.content import OVERALL, Report

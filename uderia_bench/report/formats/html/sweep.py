@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from uderia_bench.analysis import LoadLevel, Sweep
+from uderia_bench.analysis.values import LoadLevel, Sweep
 from uderia_bench.report import content, figures
 from uderia_bench.report.content import Report
 from uderia_bench.report.formats.html import drawing, listing
