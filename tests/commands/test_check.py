@@ -133,7 +133,7 @@ def test_queries_of_one_group_are_meant_to_be_alike():
 def test_the_shipped_corpora_group_what_is_alike():
     """Every corpus of the repository passes its own check."""
     for path in sorted((Path(__file__).parents[2] / "corpora").glob("*.yaml")):
-        assert list(check.warnings(path)) == [], path.name
+        assert list(check.remarks(path)) == [], path.name
 
 
 def test_the_warning_names_the_queries_and_the_way_out(tmp_path):
@@ -141,6 +141,6 @@ def test_the_warning_names_the_queries_and_the_way_out(tmp_path):
     lines = "".join(f"  - {{id: a{n}, prompt: how many rows does table number {n} have now?}}\n" for n in range(7))
     path = tmp_path / "c.yaml"
     path.write_text(f"version: 1\nqueries:\n{lines}")
-    (line,) = check.warnings(path)
+    (line,) = check.remarks(path)
     assert line.startswith("warning: 7 queries are nearly the same (a0, a1, a2, a3, a4 and 2 more).")
     assert line.endswith("Give them one `group`.")

@@ -3,37 +3,13 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from typing import Annotated
 
 import typer
 
 from uderia_bench import __version__
-from uderia_bench.cli import (
-    baseline,
-    check,
-    compare,
-    corpus,
-    demo,
-    derive,
-    detectors,
-    diff,
-    export,
-    history,
-    inspect,
-    login,
-    metrics,
-    power,
-    profiles,
-    report,
-    resume,
-    run,
-    runs,
-    schema,
-    sim,
-    streams,
-    trials,
-    watch,
-)
-from uderia_bench.cli import open as open_page
+from uderia_bench.cli import baseline, corpus, streams
 from uderia_bench.cli.options import HELP
 from uderia_bench.errors import BenchError, DocumentError
 from uderia_bench.printable import plain, without_passwords
@@ -51,49 +27,43 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help starts twice as fast as with rich
     pretty_exceptions_enable=False,
 )
-_RUN_ALONE = (demo, runs, history, login, profiles, metrics, detectors, sim)  # without arguments, the others print their help
-for _module in (
-    demo,
-    run,
-    compare,
-    resume,
-    derive,
-    report,
-    open_page,
-    runs,
-    trials,
-    watch,
-    diff,
-    history,
-    power,
-    export,
-    profiles,
-    login,
-    inspect,
-    check,
-    metrics,
-    detectors,
-    schema,
-    sim,
-):
-    _name = _module.__name__.rpartition(".")[2]
-    app.command(name=_name, no_args_is_help=_module not in _RUN_ALONE)(_module.command)
+_RUN_ALONE = {"demo", "runs", "history", "login", "profiles", "metrics", "detectors", "sim"}  # others print their help
+_COMMANDS = (
+    "demo",
+    "run",
+    "compare",
+    "resume",
+    "derive",
+    "report",
+    "open",
+    "runs",
+    "trials",
+    "watch",
+    "diff",
+    "history",
+    "power",
+    "export",
+    "profiles",
+    "login",
+    "inspect",
+    "check",
+    "metrics",
+    "detectors",
+    "schema",
+    "sim",
+)  # in the order of the help
+for _name in _COMMANDS:
+    app.command(_name, no_args_is_help=_name not in _RUN_ALONE)(import_module(f"uderia_bench.cli.{_name}").command)
 
 app.add_typer(corpus.group)
 app.add_typer(baseline.group)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
         typer.echo(f"uderia-bench {__version__}")
         raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
-) -> None:
-    pass
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ def command(
     for path in documents:
         try:
             typer.echo(f"{path}: {check.describe(path, installed)}")
-            for line in (*check.warnings(path), *(check.suggestions(path) if suggest else ())):
+            for line in check.remarks(path, suggest=suggest):
                 typer.echo(f"  {line}")
         except DocumentError as error:
             mistakes += error.mistakes

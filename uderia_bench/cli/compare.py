@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from uderia_bench.cli.options import (
-    DEFAULT_SERVER,
-    OUTPUT,
-    AsJson,
-    Grace,
-    LogFormat,
-    Output,
-    PlainHttp,
-    RunId,
-    address,
-    surroundings,
-)
+from uderia_bench.cli import options
 
 if TYPE_CHECKING:
     from uderia_bench.documents.experiment import Experiment
@@ -32,7 +21,7 @@ def command(
     profile1: Annotated[str, typer.Option("--profile1", metavar="TAG", help="Profile tag of the baseline.")],
     profile2: Annotated[str, typer.Option("--profile2", metavar="TAG", help="Profile tag of the candidate.")],
     server: Annotated[
-        str | None, typer.Option("--server", metavar="URL|sim", help=f"The server to ask. Default: {DEFAULT_SERVER}.")
+        str | None, typer.Option("--server", metavar="URL|sim", help=f"The server to ask. Default: {options.DEFAULT_SERVER}.")
     ] = None,
     timeout: Annotated[
         float, typer.Option("--timeout", metavar="S", help="Seconds before a trial times out.")
@@ -41,12 +30,12 @@ def command(
         int, typer.Option("--repeats", metavar="N", help="How often each question is asked on each profile.")
     ] = DEFAULT_REPEATS,
     speed: Annotated[float, typer.Option(help="Speed of the embedded server, with --server sim.")] = 1.0,
-    grace: Grace = None,
-    output: Output = OUTPUT,
-    run_id: RunId = None,
-    as_json: AsJson = False,
-    log_format: LogFormat = "text",
-    allow_plain_http: PlainHttp = False,
+    grace: options.Grace = None,
+    output: options.Output = options.OUTPUT,
+    run_id: options.RunId = None,
+    as_json: options.AsJson = False,
+    log_format: options.LogFormat = "text",
+    allow_plain_http: options.PlainHttp = False,
 ) -> None:
     """Compare two profiles on one query or a few.
 
@@ -56,25 +45,26 @@ def command(
     --profile2 OPTIM
     """
     from uderia_bench import plugins
-    from uderia_bench.cli.finish import concluding, leave
+    from uderia_bench.cli.finish import finish
     from uderia_bench.commands import compare
-    from uderia_bench.commands.conclude import conclude
     from uderia_bench.commands.run import start
 
     more = {} if grace is None else {"grace": grace}
     asked = experiment_of(
-        tuple(query), (profile1, profile2), server=address(server), timeout=timeout, repeats=repeats, speed=speed, **more
+        tuple(query),
+        (profile1, profile2),
+        server=options.address(server),
+        timeout=timeout,
+        repeats=repeats,
+        speed=speed,
+        **more,
     )
     for line in compare.outlook(queries=len(query), repeats=repeats):
         typer.echo(f"uderia-bench: {line}", err=True)
     installed = plugins.load()
-    around = surroundings(log_format=log_format, allow_plain_http=allow_plain_http, trusted=[server or ""])
+    around = options.surroundings(log_format=log_format, allow_plain_http=allow_plain_http, trusted=[server or ""])
     run = start(asked, output=output, run_id=run_id, around=around)
-    with concluding(run):
-        run, made = conclude(run, installed)
-        arms = (asked.arms[0].name, asked.arms[1].name)
-        compare.write(run, installed, arms=arms, analysis=made.analysis, at=datetime.now(UTC))
-    leave(run, made, as_json=as_json)
+    finish(run, around, as_json=as_json, also=partial(compare.write, installed))
 
 
 def experiment_of(

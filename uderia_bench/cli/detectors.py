@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import textwrap
 from dataclasses import fields
 
 import typer
@@ -26,17 +24,13 @@ def command(as_json: AsJson = False) -> None:
         rows = [
             {"name": one.name, "severity": one.severity, "doc": one.doc, "recommendation": one.recommendation} for one in found
         ]
-        streams.document(json.dumps({"detectors": rows, "thresholds": thresholds}, indent=2))
+        streams.as_json({"detectors": rows, "thresholds": thresholds})
         return
     for detector in found:
         typer.echo(f"{detector.name} [{detector.severity}]")
-        typer.echo(_indented(detector.doc))
-        typer.echo(_indented(f"To do: {detector.recommendation}"))
+        typer.echo(streams.indented(detector.doc))
+        typer.echo(streams.indented(f"To do: {detector.recommendation}"))
     typer.echo("\nthresholds (change one with --threshold NAME=VALUE of derive or inspect)")
     for threshold in thresholds:
         typer.echo(f"{threshold['name']} = {threshold['default']}")
-        typer.echo(_indented(f"{threshold['doc']}; {threshold['origin']}"))
-
-
-def _indented(text: str) -> str:
-    return textwrap.fill(text, width=78, initial_indent="      ", subsequent_indent="      ")
+        typer.echo(streams.indented(f"{threshold['doc']}; {threshold['origin']}"))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import typer
@@ -12,6 +10,7 @@ from uderia_bench.cli import github, streams
 from uderia_bench.cli.options import colour
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from uderia_bench.report.content import Report
@@ -19,38 +18,27 @@ if TYPE_CHECKING:
     from uderia_bench.runs.run import Run
 
 
-def finish(run: Run, around: Surroundings, *, as_json: bool) -> None:
-    """Derive, compare and report a run, print the report, and exit with the code of its standing."""
+def finish(run: Run, around: Surroundings, *, as_json: bool, also: Callable[[Run, Report], None] | None = None) -> None:
+    """Derive, compare and report a run, print the report, and exit with the code of its standing.
+
+    ``also`` writes more files of the run. A signal before everything is written marks the run as
+    interrupted, so that it can be continued.
+    """
     from uderia_bench import plugins
     from uderia_bench.commands import conclude
-
-    installed = plugins.load()
-    with concluding(run):
-        conclude.ask_judge(run, installed, around)
-        run, made = conclude.conclude(run, installed)
-    leave(run, made, as_json=as_json)
-
-
-@contextmanager
-def concluding(run: Run) -> Iterator[None]:
-    """Write what a run came to.
-
-    A signal meanwhile marks the run as interrupted, so that it can be continued.
-    """
-    from uderia_bench.runner import sitting, stop
-
-    stop.take_as_interrupt()  # the run has restored the default handlers
-    with sitting.interruptible(run.directory):
-        yield
-
-
-def leave(run: Run, made: Report, *, as_json: bool) -> None:
-    """Print a report and exit with the code of its standing."""
     from uderia_bench.commands.run import settled_or_interrupted
     from uderia_bench.errors import Interrupted
     from uderia_bench.printable import plain
     from uderia_bench.report import content
+    from uderia_bench.runner import sitting, stop
 
+    installed = plugins.load()
+    stop.take_as_interrupt()  # the run has restored the default handlers
+    with sitting.interruptible(run.directory):
+        conclude.ask_judge(run, installed, around)
+        run, made = conclude.conclude(run, installed)
+        if also is not None:
+            also(run, made)
     streams.stored()
     try:
         settled_or_interrupted(run)

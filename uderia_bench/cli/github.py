@@ -13,7 +13,7 @@ from uderia_bench.cli import streams
 if TYPE_CHECKING:
     from uderia_bench.report.content import Report
 
-_ESCAPES = {"%": "%25", "\r": "%0D", "\n": "%0A"}  # in the text of a workflow command, the percent sign first
+_ESCAPES = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})  # in the text of a workflow command
 
 
 def tell(report: Report) -> None:
@@ -37,10 +37,4 @@ def tell(report: Report) -> None:
         return
     missed = [(f"{gate.name}: {gate.detail}", "Gate missed") for gate in content.missed(report)]
     for text, title in (*missed, *((reason, "Comparison not valid") for reason in content.invalid_reasons(report))):
-        streams.command(f"::error title={title}::{_escaped(plain(text))}")
-
-
-def _escaped(text: str) -> str:
-    for character, code in _ESCAPES.items():
-        text = text.replace(character, code)
-    return text
+        streams.command(f"::error title={title}::{plain(text).translate(_ESCAPES)}")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import textwrap
-
 import typer
 
 from uderia_bench.cli import streams
@@ -21,8 +18,7 @@ def command(as_json: AsJson = False) -> None:
 
     found = plugins.load().metrics
     if as_json:
-        rows = [{"name": metric.name, **definition(metric)} for metric in found]
-        streams.document(json.dumps(rows, indent=2))
+        streams.as_json([{"name": metric.name, **definition(metric)} for metric in found])
         return
     family = None
     for metric in found:
@@ -30,4 +26,4 @@ def command(as_json: AsJson = False) -> None:
             family = metric.family
             typer.echo(f"\n{family}" if metric is not found[0] else family)
         typer.echo(f"  {metric.name} [{metric.unit}, {metric.direction}]")
-        typer.echo(textwrap.fill(metric.doc, width=78, initial_indent="      ", subsequent_indent="      "))
+        typer.echo(streams.indented(metric.doc))

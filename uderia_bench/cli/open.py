@@ -15,7 +15,6 @@ def command(run: Run, output: Output = OUTPUT, as_json: AsJson = False) -> None:
 
     Example: uderia-bench open latest
     """
-    import json
     import webbrowser
 
     from uderia_bench.errors import StoreError
@@ -27,7 +26,7 @@ def command(run: Run, output: Output = OUTPUT, as_json: AsJson = False) -> None:
         raise StoreError(f"{page}: the run has no HTML report yet; make it with 'uderia-bench derive {found.path}'")
     shown = webbrowser.open(page.as_uri())
     if as_json:
-        streams.document(json.dumps({"run": found.run_id, "path": str(page), "url": page.as_uri(), "opened": shown}, indent=2))
+        streams.as_json({"run": found.run_id, "path": str(page), "url": page.as_uri(), "opened": shown})
         return
     typer.echo(page)
     if not shown:

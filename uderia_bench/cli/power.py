@@ -33,8 +33,6 @@ def command(
 
     Example: uderia-bench power latest --effect 5% --queries 200 --repeats 3
     """
-    import json
-
     from uderia_bench import plugins
     from uderia_bench.cli.finish import width
     from uderia_bench.commands import power
@@ -45,7 +43,7 @@ def command(
     share = None if effect is None else share_of(effect)
     plans = power.study(found, installed, metrics=metrics or (), effect=share, queries=queries or (), repeats=repeats or ())
     if as_json:
-        streams.document(json.dumps(as_dict(plans, run_id=found.run_id), indent=2))
+        streams.as_json(as_dict(plans, run_id=found.run_id))
         return
     typer.echo(to_text(plans, installed.metrics, run_id=found.run_id, remarks=power.remarks(found), width=width()), nl=False)
 

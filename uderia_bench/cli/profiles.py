@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import typer
 
 from uderia_bench.cli import streams
@@ -19,14 +17,12 @@ def command(
 
     Example: uderia-bench profiles --server sim
     """
-    from dataclasses import asdict
-
     from uderia_bench.commands.profiles import profiles
     from uderia_bench.printable import plain
 
     found = profiles(address(server), surroundings(allow_plain_http=allow_plain_http, trusted=[server or ""]))
     if as_json:
-        streams.document(json.dumps([asdict(profile) for profile in found], indent=2))
+        streams.as_json(found)
         return
     for profile in found:
         tag, kind, models, identity = map(

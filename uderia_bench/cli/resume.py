@@ -6,32 +6,21 @@ from typing import Annotated
 
 import typer
 
-from uderia_bench.cli.options import (
-    OUTPUT,
-    AsJson,
-    Grace,
-    LogFormat,
-    Output,
-    PlainHttp,
-    Run,
-    TrustServer,
-    addresses_in,
-    surroundings,
-)
+from uderia_bench.cli import options
 
 
 def command(
-    run: Run,
-    output: Output = OUTPUT,
+    run: options.Run,
+    output: options.Output = options.OUTPUT,
     assignments: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="PATH=VALUE", help="Change a limit of the run, such as budget or grace."),
     ] = None,
-    grace: Grace = None,
-    as_json: AsJson = False,
-    log_format: LogFormat = "text",
-    allow_plain_http: PlainHttp = False,
-    trust_server: TrustServer = None,
+    grace: options.Grace = None,
+    as_json: options.AsJson = False,
+    log_format: options.LogFormat = "text",
+    allow_plain_http: options.PlainHttp = False,
+    trust_server: options.TrustServer = None,
 ) -> None:
     """Continue an interrupted run.
 
@@ -45,6 +34,6 @@ def command(
     from uderia_bench.runs import find
 
     found = find.directory(run, output)
-    typed = [*(trust_server or ()), *addresses_in(assignments or ())]
-    around = surroundings(log_format=log_format, allow_plain_http=allow_plain_http, trusted=typed)
+    typed = [*(trust_server or ()), *options.addresses_in(assignments or ())]
+    around = options.surroundings(log_format=log_format, allow_plain_http=allow_plain_http, trusted=typed)
     finish(resume(found, around, [*(assignments or ()), *overrides({"grace": grace})]), around, as_json=as_json)

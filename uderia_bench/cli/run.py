@@ -7,20 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from uderia_bench.cli import streams
-from uderia_bench.cli.options import (
-    OUTPUT,
-    AsJson,
-    Grace,
-    LogFormat,
-    Output,
-    PlainHttp,
-    RunId,
-    Server,
-    TrustServer,
-    addresses_in,
-    surroundings,
-)
+from uderia_bench.cli import options, streams
 
 if TYPE_CHECKING:
     from uderia_bench.documents.experiment import Experiment
@@ -29,25 +16,25 @@ if TYPE_CHECKING:
 
 def command(
     experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="An experiment file (YAML).")],
-    server: Server = None,
+    server: options.Server = None,
     repeats: Annotated[int | None, typer.Option(metavar="N", help="How often each query is asked on each arm.")] = None,
     concurrency: Annotated[int | None, typer.Option(metavar="N", help="Trials in flight per server.")] = None,
-    output: Output = OUTPUT,
-    run_id: RunId = None,
+    output: options.Output = options.OUTPUT,
+    run_id: options.RunId = None,
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Set a field of the experiment. May be repeated.")
     ] = None,
-    grace: Grace = None,
+    grace: options.Grace = None,
     shard: Annotated[
         str | None, typer.Option("--shard", metavar="I/N", help="Ask only the I-th of N parts of the queries.")
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan and its estimated cost without sending anything.")
     ] = False,
-    as_json: AsJson = False,
-    log_format: LogFormat = "text",
-    allow_plain_http: PlainHttp = False,
-    trust_server: TrustServer = None,
+    as_json: options.AsJson = False,
+    log_format: options.LogFormat = "text",
+    allow_plain_http: options.PlainHttp = False,
+    trust_server: options.TrustServer = None,
 ) -> None:
     """Run an experiment: ask, measure, compare and report.
 
@@ -63,8 +50,8 @@ def command(
     if dry_run:
         show_plan(loaded, output, as_json=as_json)
         return
-    typed = [server or "", *(trust_server or ()), *addresses_in(assignments or ())]
-    around = surroundings(log_format=log_format, allow_plain_http=allow_plain_http, trusted=typed)
+    typed = [server or "", *(trust_server or ()), *options.addresses_in(assignments or ())]
+    around = options.surroundings(log_format=log_format, allow_plain_http=allow_plain_http, trusted=typed)
     finish(start(loaded, output=output, run_id=run_id, around=around), around, as_json=as_json)
 
 
@@ -94,7 +81,6 @@ def from_environment() -> list[Override]:
 
 def show_plan(loaded: Experiment, output: Path, *, as_json: bool) -> None:
     """Print the plan, and its cost estimated from earlier runs of the same arms."""
-    import json
     from dataclasses import asdict
 
     from uderia_bench.commands.forecast import forecast
@@ -103,7 +89,7 @@ def show_plan(loaded: Experiment, output: Path, *, as_json: bool) -> None:
     outline = plan.describe(plan.build(loaded, loaded.queries), loaded)
     expected = forecast(loaded, outline, output)
     if as_json:
-        streams.document(json.dumps({**asdict(outline), "forecast": [asdict(arm) for arm in expected]}, indent=2))
+        streams.as_json({**asdict(outline), "forecast": expected})
         return
     typer.echo(f"{loaded.name}: {outline.trials} trials of {outline.queries} queries in {outline.windows} windows")
     if outline.levels:

@@ -24,15 +24,12 @@ def command(
 
     Example: uderia-bench runs --limit 5
     """
-    import json
-    from dataclasses import asdict
-
     from uderia_bench.cli.finish import width
     from uderia_bench.commands import listing
 
     found = listing.runs(output, experiment=experiment, most=most)
     if as_json:
-        streams.document(json.dumps([asdict(each) for each in found], indent=2))
+        streams.as_json(found)
     elif found:
         typer.echo(listing.runs_text(found, width()))
     else:

@@ -19,11 +19,9 @@ def command(
 
     Example: uderia-bench schema experiment > experiment.schema.json
     """
-    import json
-
     from uderia_bench.commands import schema
     from uderia_bench.errors import UsageError
 
     if kind not in schema.ALL:
         raise UsageError(f"schema {kind}: use {', '.join(schema.ALL)}")
-    streams.document(json.dumps(schema.ALL[kind](), indent=2))
+    streams.as_json(schema.ALL[kind]())

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import errno
 import io
+import json
 import os
 import re
 import select
 import sys
+import textwrap
+from dataclasses import asdict
 from typing import TYPE_CHECKING, TextIO
 
 import typer
@@ -84,14 +87,12 @@ class Stream(io.TextIOWrapper):
 
 def install() -> None:
     """Replace stdout and stderr of this process."""
-    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
-        if name == "stdin":
-            _Raw(descriptor)  # keeps the descriptor occupied where the caller closed it
-        else:
-            before: TextIO | None = getattr(sys, name)
-            if before is not None:
-                before.flush()
-            setattr(sys, name, Stream(descriptor, "utf-8" if before is None else before.encoding))
+    _Raw(0)  # keeps the descriptor of stdin occupied where the caller closed it
+    for descriptor, name in ((1, "stdout"), (2, "stderr")):
+        before: TextIO | None = getattr(sys, name)
+        if before is not None:
+            before.flush()
+        setattr(sys, name, Stream(descriptor, "utf-8" if before is None else before.encoding))
 
 
 def document(text: str, *, nl: bool = True) -> None:
@@ -101,6 +102,16 @@ def document(text: str, *, nl: bool = True) -> None:
         if not sys.stdout.isatty():
             sys.stdout.reconfigure(encoding="utf-8")
     typer.echo(text, nl=nl)
+
+
+def as_json(value: object) -> None:
+    """Print a value as JSON. A dataclass becomes an object."""
+    document(json.dumps(value, indent=2, default=asdict))
+
+
+def indented(text: str) -> str:
+    """Return a paragraph below the name that it describes."""
+    return textwrap.fill(text, width=78, initial_indent="      ", subsequent_indent="      ")
 
 
 def command(text: str) -> None:

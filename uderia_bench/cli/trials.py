@@ -44,14 +44,12 @@ def command(
 
 def show(run: opened_run.Run, wanted: Wanted, *, as_json: bool) -> None:
     """Print the trials of a run that are wanted."""
-    import json
-
     from uderia_bench.cli.finish import width
     from uderia_bench.commands import listing
 
     found = listing.trials(run, wanted)
     if as_json:
-        streams.document(json.dumps(listing.trial_rows(found), indent=2))
+        streams.as_json(listing.trial_rows(found))
         return
     typer.echo(listing.trials_text(run, found, width()))
     typer.echo(f"uderia-bench: {found.height} trials listed", err=True)

@@ -32,7 +32,6 @@ def command(
 
     Example: uderia-bench watch latest
     """
-    import json
     import sys
 
     from uderia_bench.cli.finish import width
@@ -50,7 +49,7 @@ def command(
     with Ledger.open(found.ledger) as ledger:
         watcher = Watcher(ledger, is_running=lambda: found.state() == "running" and not found.abandoned())
         if as_json:
-            streams.document(json.dumps(progress.as_dict(watcher.look()), indent=2))
+            streams.as_json(progress.as_dict(watcher.look()))
             return
         if not once and sys.stdout.isatty():
             _live(watcher, over, every or ON_A_TERMINAL_S)

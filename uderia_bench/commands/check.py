@@ -14,7 +14,7 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from uderia_bench.documents import complexity, corpus, experiment
-from uderia_bench.documents.yaml import Complaint, Override, Rule, entries, read, suggestion
+from uderia_bench.documents.yaml import Complaint, Override, entries, read, suggestion
 from uderia_bench.errors import UsageError
 from uderia_bench.plugins import Plugins
 from uderia_bench.reading.expectations.check import GROUPS
@@ -36,16 +36,11 @@ def load(
     fallbacks: Iterable[Override] = (),
 ) -> experiment.Experiment:
     """Read an experiment as ``experiment.load`` does; mistakes in the names it uses are among all the others."""
-    return experiment.load(path, overrides, fallbacks=fallbacks, checks=[known_names(plugins)])
-
-
-def known_names(plugins: Plugins) -> Rule:
-    """Return the check that an experiment uses no name that nothing has: only the registries know the names."""
-    return partial(_names, plugins=plugins)
+    return experiment.load(path, overrides, fallbacks=fallbacks, checks=[partial(_names, plugins=plugins)])
 
 
 def _names(data: Any, plugins: Plugins) -> Iterator[Complaint]:
-    """Find names that nothing has, in an experiment that may be wrong elsewhere."""
+    """Find unknown names in an experiment that may be wrong elsewhere. Only the registries know the names."""
     if not isinstance(data, dict):
         return
     known = {metric.name for metric in plugins.metrics}
@@ -121,23 +116,23 @@ def expectations_have_judges(queries: Iterable[corpus.Query], plugins: Plugins) 
                     )
 
 
-def suggestions(path: Path) -> Iterator[str]:
-    """Give a line for every query of a corpus whose complexity is missing or is not what its words say."""
-    if not _is_experiment(path):
-        for query, proposal in complexity.differing(corpus.load(path).queries):
-            has = f"is {query.complexity}" if query.complexity else "has none"
-            yield f"{query.id} {has}, proposed {proposal.complexity}: {proposal.reason}"
+def remarks(path: Path, *, suggest: bool = False) -> Iterator[str]:
+    """Yield the warnings about a corpus, one for each set of queries of different groups that are nearly the same question.
 
-
-def warnings(path: Path) -> Iterator[str]:
-    """Yield a line for each set of queries that are nearly the same question and not of one group."""
-    if not _is_experiment(path):
-        for ids in near_duplicates(corpus.load(path).queries):
-            shown = ", ".join(ids[:_IDS_SHOWN]) + (f" and {len(ids) - _IDS_SHOWN} more" if len(ids) > _IDS_SHOWN else "")
-            yield (
-                f"warning: {len(ids)} queries are nearly the same ({shown}). Counted as independent, they make intervals too "
-                "narrow. Give them one `group`."
-            )
+    With ``suggest``, add each query whose complexity is missing or is not what its words suggest.
+    """
+    if _is_experiment(path):
+        return
+    queries = corpus.load(path).queries
+    for ids in near_duplicates(queries):
+        shown = ", ".join(ids[:_IDS_SHOWN]) + (f" and {len(ids) - _IDS_SHOWN} more" if len(ids) > _IDS_SHOWN else "")
+        yield (
+            f"warning: {len(ids)} queries are nearly the same ({shown}). Counted as independent, they make intervals too "
+            "narrow. Give them one `group`."
+        )
+    for query, proposal in complexity.differing(queries) if suggest else ():
+        has = f"is {query.complexity}" if query.complexity else "has none"
+        yield f"{query.id} {has}, proposed {proposal.complexity}: {proposal.reason}"
 
 
 def near_duplicates(queries: Sequence[corpus.Query]) -> list[tuple[str, ...]]:

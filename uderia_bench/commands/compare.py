@@ -5,14 +5,14 @@ Source: docs/reference/seed.md, "Quick comparison".
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from math import exp, sqrt
 
-from uderia_bench.analysis.values import Analysis
 from uderia_bench.analysis.verdict import MIN_UNITS
 from uderia_bench.plugins import Plugins
 from uderia_bench.reading import profile_types as type_registry
 from uderia_bench.reading.metrics import observe
+from uderia_bench.report.content import Report
 from uderia_bench.report.seed.files import SeedComparison, SeedProfile, SeedTrial, to_test_run
 from uderia_bench.report.seed.markdown import to_comparison_markdown
 from uderia_bench.runs.ledger import Ledger
@@ -44,8 +44,9 @@ def outlook(*, queries: int, repeats: int) -> tuple[str, ...]:
     return (f"{units} {what} can show a difference of {effect:.2g} times (80 % power, with the usual spread of times)",)
 
 
-def write(run: Run, plugins: Plugins, *, arms: tuple[str, str], analysis: Analysis, at: datetime) -> tuple[str, ...]:
-    """Write ``test_run_<timestamp>.json`` and ``comparison_<timestamp>.md``; return the names, numbered from the second on."""
+def write(plugins: Plugins, run: Run, made: Report) -> None:
+    """Write ``test_run_<timestamp>.json`` and ``comparison_<timestamp>.md``, numbered from the second query on."""
+    at = datetime.now(UTC)
     speed = run.experiment.sim.speed if run.manifest.embedded else None
     by_query: dict[str, list[Read]] = {}
     with Ledger.open(run.directory.ledger) as ledger:
@@ -53,9 +54,8 @@ def write(run: Run, plugins: Plugins, *, arms: tuple[str, str], analysis: Analys
             if record.trial.stage is Stage.MEASURED:
                 read = (record, type_registry.read(record, plugins.profile_types))
                 by_query.setdefault(record.trial.query_id, []).append(read)
-    written: list[str] = []
     for number, reads in enumerate(by_query.values(), 1):
-        sides = [[read for read in reads if read[0].trial.arm == arm] for arm in arms]
+        sides = [[read for read in reads if read[0].trial.arm == arm.name] for arm in run.experiment.arms]
         if not all(sides):
             continue  # an interrupted run: one profile was never asked this
         comparison = SeedComparison(
@@ -64,16 +64,11 @@ def write(run: Run, plugins: Plugins, *, arms: tuple[str, str], analysis: Analys
             profile1=_profile(sides[0], plugins),
             profile2=_profile(sides[1], plugins),
             embedded_speed=speed,
-            analysis=analysis if len(by_query) == 1 else None,
+            analysis=made.analysis if len(by_query) == 1 else None,
         )
         stamp = f"{at:%Y%m%d_%H%M%S}" + (f"_{number}" if number > 1 else "")
-        for name, text in (
-            (f"test_run_{stamp}.json", to_test_run(comparison)),
-            (f"comparison_{stamp}.md", to_comparison_markdown(comparison)),
-        ):
-            run.directory.write(name, text)
-            written.append(name)
-    return tuple(written)
+        run.directory.write(f"test_run_{stamp}.json", to_test_run(comparison))
+        run.directory.write(f"comparison_{stamp}.md", to_comparison_markdown(comparison))
 
 
 def _profile(reads: list[Read], plugins: Plugins) -> SeedProfile:

@@ -19,7 +19,6 @@ from uderia_bench.analysis.analyse import analyse
 from uderia_bench.analysis.nights import ASSUMED, ASSUMED_RATE, FEWEST, Nights
 from uderia_bench.analysis.values import Analysis, ArmSummary, Comparison
 from uderia_bench.commands.history.variation import Variation, variation
-from uderia_bench.documents.experiment import Experiment
 from uderia_bench.documents.experiment_parts import Load
 from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.plugins import Plugins
@@ -29,7 +28,6 @@ from uderia_bench.report.content import Report
 from uderia_bench.report.facts import of as facts_of
 from uderia_bench.report.gates import Against
 from uderia_bench.runs.directory import RunDirectory
-from uderia_bench.runs.manifest import Manifest
 from uderia_bench.runs.run import Run
 from uderia_bench.trial import Outcome, Stage
 
@@ -47,18 +45,6 @@ class _Side:
     role: str
     run: Run
     measured: pl.DataFrame
-
-    @property
-    def run_id(self) -> str:
-        return self.run.run_id
-
-    @property
-    def manifest(self) -> Manifest:
-        return self.run.manifest
-
-    @property
-    def experiment(self) -> Experiment:
-        return self.run.experiment
 
     def name(self, arm: str) -> str:
         """Return the name of an arm of this run in the comparison."""
@@ -92,22 +78,22 @@ def compare(
     unlike = tuple(_unlike(first, second, arms))
     if unlike and not force:
         raise UsageError(
-            f"{first.run_id} is no baseline for {second.run_id}: {'; '.join(unlike)} (--force compares them anyway)"
+            f"{first.run.run_id} is no baseline for {second.run.run_id}: {'; '.join(unlike)} (--force compares them anyway)"
         )
     before = variation(second.run, arms, plugins.metrics)
     found = analyse(
         pl.concat([_renamed(side, arms) for side in sides], how="diagonal_relaxed"),
         metrics=plugins.metrics,
         contrasts=tuple((first.name(arm), second.name(arm)) for arm in arms),
-        margins=second.experiment.margins,
-        correction=second.experiment.correction,
-        confidence=second.experiment.confidence,
-        seed=second.experiment.seed,
+        margins=second.run.experiment.margins,
+        correction=second.run.experiment.correction,
+        confidence=second.run.experiment.confidence,
+        seed=second.run.experiment.seed,
         nights={(second.name(arm), metric): nights for (arm, metric), nights in before.nights.items()},
     )
     found = _noted(found, first, second, arms, forced=tuple(f"forced: {reason}" for reason in unlike))
     outcomes = Counter(Outcome(value) for value in second.measured["outcome"])
-    facts = facts_of(second.manifest, outcomes, notes=(_whence(first),))
+    facts = facts_of(second.run.manifest, outcomes, notes=(_whence(baseline),))
     return Report(
         facts=replace(facts, interrupted=False),  # a comparison is over, also where a run that was forced into it is not
         analysis=found,
@@ -130,18 +116,13 @@ def against(directory: RunDirectory, run: Run, plugins: Plugins) -> Against:
     return Against(
         analysis=made.analysis,
         arms={arm: (_called(arm, _ROLES[0]), _called(arm, _ROLES[1])) for arm in arms if _called(arm, _ROLES[1]) in compared},
-        whence=_whence(_side(_ROLES[0], baseline)),
+        whence=_whence(baseline),
         notes=(*made.warnings, *dict.fromkeys(served)),
     )
 
 
 def _side(role: str, run: Run) -> _Side:
-    trials = run.trials()
-    return _Side(
-        role=role,
-        run=run,
-        measured=trials.filter(trials["stage"] == Stage.MEASURED.value),
-    )
+    return _Side(role=role, run=run, measured=run.trials().filter(pl.col("stage") == Stage.MEASURED.value))
 
 
 def _called(arm: str, role: str) -> str:
@@ -150,11 +131,11 @@ def _called(arm: str, role: str) -> str:
 
 def _common(first: _Side, second: _Side, wanted: str | None) -> tuple[str, ...]:
     """Return the arms to compare, in the order of the run."""
-    names = tuple(tuple(arm.name for arm in side.experiment.arms if side.asked(arm.name)) for side in (first, second))
+    names = tuple(tuple(arm.name for arm in side.run.experiment.arms if side.asked(arm.name)) for side in (first, second))
     common = tuple(name for name in names[1] if name in names[0])
     if not common or (wanted is not None and wanted not in common):
         have = "; ".join(
-            f"{side.run_id} has {', '.join(known) or 'none'}" for side, known in zip((first, second), names, strict=True)
+            f"{side.run.run_id} has {', '.join(known) or 'none'}" for side, known in zip((first, second), names, strict=True)
         )
         raise UsageError(
             f"no arm {wanted!r} in both runs: {have}" if wanted else f"no arm with the same name in both runs: {have}"
@@ -164,17 +145,17 @@ def _common(first: _Side, second: _Side, wanted: str | None) -> tuple[str, ...]:
 
 def _unlike(first: _Side, second: _Side, arms: tuple[str, ...]) -> Iterator[str]:
     """Say how the queries of the two runs differ."""
-    corpora = [side.manifest.corpus for side in (first, second)]
+    corpora = [side.run.manifest.corpus for side in (first, second)]
     if corpora[0].hash != corpora[1].hash:
         named = [f"{', '.join(corpus.names)} ({corpus.hash[:_HASH_SHOWN]})" for corpus in corpora]
         yield f"the corpora differ, {named[0]} and {named[1]}"
-    repeats = [side.experiment.repeats for side in (first, second)]
+    repeats = [side.run.experiment.repeats for side in (first, second)]
     if repeats[0] != repeats[1]:
         yield f"the repeats differ, {repeats[0]} and {repeats[1]}"
     for side in (first, second):
-        planned = side.manifest.plan.measured
+        planned = side.run.manifest.plan.measured
         if side.measured.height < planned:
-            yield f"{side.run_id} is incomplete, {side.measured.height} of {planned} trials"
+            yield f"{side.run.run_id} is incomplete, {side.measured.height} of {planned} trials"
     for arm in arms:
         queries = [side.asked(arm) for side in (first, second)]
         if queries[0] != queries[1]:
@@ -209,7 +190,7 @@ def _noted(found: Analysis, first: _Side, second: _Side, arms: tuple[str, ...], 
 
 def _served_otherwise(first: _Side, second: _Side, arm: str) -> Iterator[str]:
     """Say how the configuration of an arm differs between the runs: the effect includes it."""
-    before, after = (side.manifest.arms[arm] for side in (first, second))
+    before, after = (side.run.manifest.arms[arm] for side in (first, second))
     for fact in ("server", "profile_tag", "profile_type", "models"):
         if getattr(before, fact) != getattr(after, fact):
             yield f"{_DIFFER} {fact} of {arm}: {_words(getattr(before, fact))}, now {_words(getattr(after, fact))}"
@@ -217,9 +198,9 @@ def _served_otherwise(first: _Side, second: _Side, arm: str) -> Iterator[str]:
 
 def _changed(first: _Side, second: _Side) -> Iterator[str]:
     """Say what is known to have changed between the runs, time first."""
-    began = f"{second.run_id} began {_apart(first, second)} {first.run_id}"
+    began = f"{second.run.run_id} began {_apart(first, second)} {first.run.run_id}"
     yield f"two points in time: {began}, so the effect includes everything that changed in between"
-    before, after = first.experiment, second.experiment
+    before, after = first.run.experiment, second.run.experiment
     conditions: list[tuple[str, object, object]] = [
         ("concurrency", before.load.concurrency, after.load.concurrency),
         ("isolation", before.load.isolation, after.load.isolation),
@@ -227,9 +208,9 @@ def _changed(first: _Side, second: _Side) -> Iterator[str]:
         ("load.ramp", f"{before.load.ramp:g} s", f"{after.load.ramp:g} s"),
         ("timeout", f"{before.timeout:g} s", f"{after.timeout:g} s"),
         ("margins", before.margins, after.margins),
-        ("uderia-bench", first.manifest.versions.get("uderia-bench"), second.manifest.versions.get("uderia-bench")),
+        ("uderia-bench", first.run.manifest.versions.get("uderia-bench"), second.run.manifest.versions.get("uderia-bench")),
     ]
-    if first.manifest.embedded and second.manifest.embedded:
+    if first.run.manifest.embedded and second.run.manifest.embedded:
         conditions.append(("speed of the embedded Uderia", before.sim.speed, after.sim.speed))
     for name, was, now in conditions:
         if was != now:
@@ -242,14 +223,14 @@ def _of_nights(found: Variation, second: _Side, arms: tuple[str, ...], metrics: 
         runs = f"{found.runs} earlier {'run' if found.runs == 1 else 'runs'}"
         assumed = f"a standard deviation of {100 * ASSUMED:g}% ({100 * ASSUMED_RATE:g} points for rates) is assumed"
         return (
-            f"night-to-night variation unknown: {runs} of {second.experiment.name} beside this one, at least {FEWEST} are "
+            f"night-to-night variation unknown: {runs} of {second.run.experiment.name} beside this one, at least {FEWEST} are "
             f"needed; {assumed}, so intervals are wide, and too narrow if nights vary more"
         )
     spreads = ", ".join(
         f"{arm} {metric.name} {_spread(found.nights[arm, metric.name], metric)}"
         for arm in arms
         for metric in metrics
-        if metric.name in second.experiment.margins and (arm, metric.name) in found.nights
+        if metric.name in second.run.experiment.margins and (arm, metric.name) in found.nights
     )
     return f"night-to-night variation is in every interval and p (standard deviation over {found.runs} earlier runs): {spreads}"
 
@@ -278,7 +259,7 @@ def _spread(nights: Nights, metric: Metric) -> str:
 
 
 def _apart(first: _Side, second: _Side) -> str:
-    seconds = (second.manifest.started_at - first.manifest.started_at).total_seconds()
+    seconds = (second.run.manifest.started_at - first.run.manifest.started_at).total_seconds()
     minutes = round(abs(seconds) / 60)
     units = ((24 * 60, "days"), (60, "hours"), (1, "minutes"))
     length, unit = next(((minutes / size, name) for size, name in units if minutes >= 2 * size), (minutes, "minutes"))
@@ -291,5 +272,5 @@ def _words(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _whence(first: _Side) -> str:
-    return f"baseline {first.run_id}, experiment {first.experiment.name}, of {first.manifest.started_at:%Y-%m-%d %H:%M:%S} UTC"
+def _whence(run: Run) -> str:
+    return f"baseline {run.run_id}, experiment {run.experiment.name}, of {run.manifest.started_at:%Y-%m-%d %H:%M:%S} UTC"

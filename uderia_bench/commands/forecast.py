@@ -12,6 +12,7 @@ import polars as pl
 
 from uderia_bench.documents.experiment import Experiment
 from uderia_bench.documents.experiment_parts import Arm
+from uderia_bench.reading.profile_types.serving import same_tag
 from uderia_bench.runner.plan import Outline
 from uderia_bench.runs import find
 from uderia_bench.runs.run import Run
@@ -71,14 +72,10 @@ def _same(experiment: Experiment, arm: Arm, before: Experiment) -> str | None:
     """Return what an earlier run called the arm: the same profile on the same server, as fast where it is embedded."""
     server = experiment.server_of(arm.name)
     for other in before.arms:
-        same = _tag(other.profile) == _tag(arm.profile) and before.server_of(other.name) == server
+        same = same_tag(other.profile, arm.profile) and before.server_of(other.name) == server
         if same and before.sim.speed == experiment.sim.speed:
             return other.name
     return None
-
-
-def _tag(profile: str) -> str:
-    return profile.lstrip("@").upper()
 
 
 def _mean(trials: pl.DataFrame, column: str) -> float | None:

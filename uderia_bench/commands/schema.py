@@ -12,7 +12,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
 from itertools import pairwise
-from types import MappingProxyType
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -70,9 +69,7 @@ def report_json() -> dict[str, Any]:
     return schema
 
 
-ALL: Mapping[str, Callable[[], dict[str, Any]]] = MappingProxyType(
-    {"corpus": corpus, "experiment": experiment, "report": report_json}
-)
+ALL: Mapping[str, Callable[[], dict[str, Any]]] = {"corpus": corpus, "experiment": experiment, "report": report_json}
 """Every schema by the name it is asked for."""
 
 

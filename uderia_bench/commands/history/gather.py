@@ -17,6 +17,7 @@ from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.reading.metrics.metric import Assumption, Metric
 from uderia_bench.runs import find
 from uderia_bench.runs.run import Run
+from uderia_bench.stats.estimate import Estimate
 from uderia_bench.trial import Stage
 
 _ALWAYS = ("answered",)  # beside the metrics with a margin, because unanswered trials have no latency
@@ -59,6 +60,10 @@ class History:
     nights: tuple[Night, ...]
     series: tuple[Series, ...]
     confidence: float
+
+    def estimates(self, series: Series) -> list[Estimate]:
+        """Return the level of every night in the unit of the metric."""
+        return [series.levels.estimate(at, confidence=self.confidence) for at in range(len(self.nights))]
 
 
 def gather(

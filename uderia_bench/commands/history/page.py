@@ -35,7 +35,7 @@ def to_html(history: History) -> str:
 
 
 def _series(history: History, series: Series) -> Markup | None:
-    estimates = [series.levels.estimate(at, confidence=history.confidence) for at in range(len(history.nights))]
+    estimates = history.estimates(series)
     ends = [end for e in estimates for end in (e.value, e.lo, e.hi) if end is not None]
     axis = log_axis(ends) if series.levels.relative else linear_axis(ends)
     if axis is None:

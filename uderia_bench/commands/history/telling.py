@@ -53,10 +53,7 @@ def as_dict(history: History) -> dict[str, Any]:
                 "arm": series.arm,
                 "metric": series.metric.name,
                 "margin": series.margin,
-                "levels": [
-                    {"value": e.value, "lo": e.lo, "hi": e.hi, "n": e.n}
-                    for e in (series.levels.estimate(at, confidence=history.confidence) for at in range(len(history.nights)))
-                ],
+                "levels": [{"value": e.value, "lo": e.lo, "hi": e.hi, "n": e.n} for e in history.estimates(series)],
                 "steps": [_as_dict(history, series, shift) for shift in series.of_kind(Kind.STEP)],
                 "ramps": [
                     {**_as_dict(history, series, shift), "change_per_night": _change(series, shift.size)}
@@ -152,7 +149,7 @@ def _size(series: Series, size: float) -> str:
 def _tables(history: History) -> Iterator[Table]:
     columns = (left("night"), Column(title="run", right=False, is_name=True), "level", "queries", left(""))
     for series in history.series:
-        estimates = [series.levels.estimate(at, confidence=history.confidence) for at in range(len(history.nights))]
+        estimates = history.estimates(series)
         scale = figures.scale_of(series.metric, *(estimate.value for estimate in estimates))
         starts = {shift.at: shift.kind for shift in series.shifts}
         rows = (

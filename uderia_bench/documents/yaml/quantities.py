@@ -8,7 +8,6 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import BeforeValidator, Field
 
 from uderia_bench.documents.yaml.checking import echo, wrong
-from uderia_bench.errors import UsageError
 
 _SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _QUANTITY = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*(?P<unit>%|[a-z]*|/\s*[a-z]+)")
@@ -30,14 +29,6 @@ def _duration(value: Any) -> float:
     quantity = _quantity(value)
     if quantity is None or quantity[1] not in _SECONDS:
         raise wrong(((), f"should be a time such as 600s, 10m or a number of seconds, not {echo(value)}"))
-    return quantity[0] * _SECONDS[quantity[1]]
-
-
-def seconds(text: str, origin: str) -> float:
-    """Read a time that an option gives, 0 included; raises ``UsageError`` naming the option."""
-    quantity = _quantity(text)
-    if quantity is None or quantity[1] not in _SECONDS:
-        raise UsageError(f"{origin} {text}: should be a time such as 30s, 2m or a number of seconds")
     return quantity[0] * _SECONDS[quantity[1]]
 
 
