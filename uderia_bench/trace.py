@@ -156,6 +156,14 @@ class ContextModule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A chunk of a document that retrieval found. ``name`` is the document's title, else its file name."""
+
+    name: str | None
+    document_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Child:
     """A profile that a coordinator (genie) consulted.
 
@@ -240,6 +248,7 @@ class Trace:
     children: tuple[Child, ...] = ()
     signals: tuple[Signal, ...] = ()
     context: tuple[ContextModule, ...] = ()
+    sources: tuple[Source, ...] | None = None  # found chunks, the best first; None where no knowledge was searched
     plan_rewrites: int = 0
     corrections: int = 0
     format_repairs: int = 0

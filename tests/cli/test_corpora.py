@@ -83,12 +83,12 @@ def test_questions_become_a_corpus_that_checks_and_counts(command):
     assert made.returncode == 0, made.stderr
     assert "2 queries from 3 questions" in made.stderr
     assert "2 queries (1 simple, 1 complex)" in command("check", "ours.yaml").stdout
-    assert "| ours | 2 | 1 | 1 | 0 | 0 | 2 |" in command("corpus", "stats", "ours.yaml", "corpus.yaml").stdout
+    assert "| ours | 2 | 1 | 1 | 0 | 0 | 0 | 2 |" in command("corpus", "stats", "ours.yaml", "corpus.yaml").stdout
     assert json.loads(command("corpus", "stats", "ours.yaml", "--json").stdout)[-1]["queries"] == 2
     assert "users is complex, proposed simple" in command("check", "--suggest", "corpus.yaml").stdout
     listed = command("corpus", "kinds")
     assert (listed.returncode, "tools_not_called\n    The agent called none" in listed.stdout) == (0, True)
-    assert len(json.loads(command("corpus", "kinds", "--json").stdout)) == 14
+    assert len(json.loads(command("corpus", "kinds", "--json").stdout)) == 20
     for wrong, said in (("nothing.txt", "no such file"), ("empty.txt", "contain no question")):
         command.write("empty.txt", "# nothing\n")
         refused = command("corpus", "from-text", wrong)

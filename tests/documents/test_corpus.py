@@ -7,8 +7,8 @@ from uderia_bench.documents.corpus import Query
 from uderia_bench.errors import DocumentError
 
 KINDS = (
-    "contains, not_contains, one_of, matches, number, json_path, table, tools_called, tools_not_called, phases_at_most, max_s,"
-    " max_tokens, same_as, llm_judge, custom, any, all"
+    "contains, not_contains, one_of, matches, regex_all, equals, similar, not_refused, number, json_path, json_schema, table,"
+    " tools_called, tools_not_called, sources, phases_at_most, max_s, max_tokens, same_as, llm_judge, custom, any, all"
 )
 
 

@@ -41,6 +41,7 @@ COMPLEXITIES: tuple[str, ...] = get_args(Complexity)
 
 MAX_EXPANSION = 10_000  # queries that one matrix may make; more is a mistake in the matrix
 
+_PATTERNS = frozenset({"matches", "regex_all"})  # expectations in which a value from a matrix is quoted
 _PLACEHOLDER = re.compile(r"\{\{(?P<literal>[A-Za-z_]\w*)\}\}|\{(?P<name>[A-Za-z_]\w*)\}")
 
 
@@ -301,7 +302,7 @@ def _said_filled(said: Any, values: dict[str, str], *, in_pattern: bool = False)
             quoted = {name: re.escape(value) if in_pattern else value for name, value in values.items()}
             return _PLACEHOLDER.sub(lambda match: quoted.get(match["name"] or "", match[0]), said)
         case dict():
-            return {key: _said_filled(item, values, in_pattern=key == "matches") for key, item in said.items()}
+            return {key: _said_filled(item, values, in_pattern=key in _PATTERNS) for key, item in said.items()}
         case tuple():
             return tuple(_said_filled(item, values, in_pattern=in_pattern) for item in said)
     return said

@@ -11,10 +11,16 @@ from dataclasses import dataclass
 
 from uderia_bench.documents.corpus import COMPLEXITIES, Corpus, Query
 
+ANSWER_DECIDES = "answer-decides"
+"""Tag of the queries for which only the answer counts, and never time or tokens."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """Counts of one corpus. ``trials`` counts each turn of a conversation."""
+    """Counts of one corpus. ``trials`` counts each turn of a conversation.
+
+    ``answer_decides`` counts the queries with the tag ``ANSWER_DECIDES``.
+    """
 
     name: str
     queries: int
@@ -22,6 +28,7 @@ class Counts:
     expecting: int
     expectations: dict[str, int]
     trials: int
+    answer_decides: int
 
 
 def count(name: str, queries: Sequence[Query]) -> Counts:
@@ -33,6 +40,7 @@ def count(name: str, queries: Sequence[Query]) -> Counts:
         expecting=sum(bool(query.expect) for query in queries),
         expectations=dict(Counter(expectation.kind for query in queries for expectation in query.expect)),
         trials=sum(len(query.turns) for query in queries),
+        answer_decides=sum(ANSWER_DECIDES in query.tags for query in queries),
     )
 
 
@@ -57,12 +65,16 @@ def table(corpora: Sequence[Corpus]) -> tuple[Counts, ...]:
 def to_markdown(rows: Sequence[Counts]) -> str:
     """Return two tables: queries by theme and complexity, expectations by kind."""
     lines = [
-        "| theme | queries | " + " | ".join(COMPLEXITIES) + " | with expectations | turns |",
-        "|---|" + "---:|" * (len(COMPLEXITIES) + 3),
+        "| theme | queries | " + " | ".join(COMPLEXITIES) + " | with expectations | answer decides | turns |",
+        "|---|" + "---:|" * (len(COMPLEXITIES) + 4),
     ]
     for row in rows:
         kinds = " | ".join(str(row.complexity.get(kind, 0)) for kind in COMPLEXITIES)
-        lines.append(f"| {row.name} | {row.queries} | {kinds} | {row.expecting} | {row.trials} |")
+        lines.append(f"| {row.name} | {row.queries} | {kinds} | {row.expecting} | {row.answer_decides} | {row.trials} |")
     kinds_said = sorted(rows[-1].expectations.items(), key=lambda item: (-item[1], item[0]))
-    lines += ["", "Expectations by kind: " + ", ".join(f"`{kind}` {number}" for kind, number in kinds_said) + "."]
+    lines += ["", "| expectation | number |", "|---|---:|"]
+    lines += [f"| `{kind}` | {number} |" for kind, number in kinds_said]
+    total = rows[-1]
+    every = "All" if total.expecting == total.queries else f"{total.expecting} of"
+    lines += ["", f"{every} {total.queries} queries have an expectation or a rubric (`llm_judge`)."]
     return "\n".join(lines)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 import orjson
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from uderia_bench.documents.yaml import Complaint, Steps, Written, echo, wrong
 from uderia_bench.documents.yaml.quantities import Share
-from uderia_bench.documents.yaml.texts import Label, Text, Texts
+from uderia_bench.documents.yaml.texts import Label, Text, Texts, one_or_more
 
 MOST_DESCENTS = 2
 """The most ``..`` in one JSONPath: each multiplies the places to visit by the size of the answer."""
@@ -48,6 +48,27 @@ def _path(value: str) -> str:
     return value
 
 
+def _schema(value: dict[str, Any]) -> dict[str, Any]:
+    from jsonschema import Draft202012Validator, SchemaError  # noqa: PLC0415 - only a corpus with schemas pays for the import
+
+    try:
+        Draft202012Validator.check_schema(as_json(value))
+    except SchemaError as error:
+        place = "".join(f".{step}" for step in error.absolute_path)
+        raise wrong(((), f"is not a JSON Schema (2020-12): {place[1:] or 'the schema'}: {error.message}")) from None
+    return value
+
+
+def as_json(value: Any) -> Any:
+    """Return a value of a document as JSON has it: lists instead of tuples."""
+    match value:
+        case dict():
+            return {key: as_json(item) for key, item in value.items()}
+        case tuple() | list():
+            return [as_json(item) for item in value]
+    return value
+
+
 def _under(key: str, *kinds: type) -> BeforeValidator:
     """Accept a short form: a value of these types instead of a mapping with ``key``."""
     return BeforeValidator(lambda value: {key: value} if isinstance(value, kinds) and not isinstance(value, bool) else value)
@@ -73,6 +94,10 @@ class JsonPath(Written):
     """The value that should be there. Without it, the place only has to exist."""
 
 
+Patterns: TypeAlias = Annotated[
+    tuple[Annotated[Text, AfterValidator(_pattern)], ...], Field(min_length=1), BeforeValidator(one_or_more)
+]
+
 Cell: TypeAlias = str | int | float | bool
 
 
@@ -92,6 +117,24 @@ class LlmJudge(Written):
     """What the judge looks for in the answer."""
     at_least: Share = 0.7
     """The part of the judge's scale from which the expectation is met."""
+
+
+class Similar(Written):
+    """A text whose words the answer should share. Short form: the text itself."""
+
+    text: Text
+    """The text to compare with."""
+    at_least: Share = 0.6
+    """The least overlap of words, from 0 (none in common) to 1 (the same words)."""
+
+
+class Sources(Written):
+    """Documents that retrieval should find. Short form: one or several names."""
+
+    documents: Texts
+    """Documents by title, file name or id. Case does not matter."""
+    within: Annotated[int, Field(ge=1)] | None = None
+    """How many of the best chunks count; all of them by default."""
 
 
 class Custom(Written):
@@ -114,16 +157,28 @@ class Expectation(Written):
     """Texts of which the answer has at least one."""
     matches: Annotated[Text, AfterValidator(_pattern)] | None = None
     """A regular expression that finds something in the answer. ``^`` and ``$`` match at line ends."""
+    regex_all: Patterns | None = None
+    """Several regular expressions, each of which finds something in the answer, by the rules of ``matches``."""
+    equals: Text | int | float | bool | None = None
+    """The whole answer. Case, white space, emphasis and a full stop at the end do not matter."""
+    similar: Annotated[Similar, _under("text", str)] | None = None
+    """A text that the answer shares enough words with, in any order."""
+    not_refused: Literal[True] | None = None
+    """``true``: the answer does not decline to answer."""
     number: Annotated[Number, _under("value", int, float)] | None = None
     """A number that the answer states, in digits of any locale or in words."""
     json_path: Annotated[JsonPath, _under("path", str)] | None = None
     """A place in an answer that is JSON, bare or in a code block."""
+    json_schema: Annotated[dict[str, Any], AfterValidator(_schema)] | None = None
+    """A JSON Schema (2020-12) for an answer that is JSON, bare or in a code block."""
     table: Annotated[Table, _under("rows", tuple, list)] | None = None
     """A table that the answer has, as HTML, Markdown or JSON."""
     tools_called: Texts | None = None
     """Tools that the agent called at least once."""
     tools_not_called: Texts | None = None
     """Tools that the agent did not call."""
+    sources: Annotated[Sources, _under("documents", str, tuple, list)] | None = None
+    """Documents that retrieval found for the answer. Not checked where the trial searched no knowledge."""
     phases_at_most: Annotated[int, Field(ge=0)] | None = None
     """The largest number of phases that were executed. Not checked where the profile type plans none."""
     max_s: Annotated[float, Field(gt=0)] | None = None

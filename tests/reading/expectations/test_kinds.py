@@ -10,11 +10,12 @@ import pytest
 import traces
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from uderia_bench.documents.expectation import Expectation
 from uderia_bench.reading import expectations
 from uderia_bench.reading.expectations import BUILT_IN, Answer, passed_ratio, plain_text
-from uderia_bench.trace import Timing, Tokens, ToolStatus
+from uderia_bench.trace import Source, Timing, Tokens, ToolStatus
 from uderia_bench.trial import Outcome
 
 KINDS = {kind.name: kind for kind in BUILT_IN}
@@ -80,6 +81,52 @@ def tools(*names, **changes):
         ({"matches": r"\d+\.\d+"}, "version 20", False),
         ({"matches": "^b$"}, "a\nb\nc", True),
         ({"matches": "^B$"}, "a\nb\nc", False),
+        # regex_all
+        ({"regex_all": [r"\d+ rows", "^ok$"]}, "3 rows\nok", True),
+        ({"regex_all": [r"\d+ rows", "^ok$"]}, "3 rows", False),
+        ({"regex_all": "ok"}, "ok", True),
+        # equals: the whole answer, apart from form
+        ({"equals": "sales_db"}, "`Sales_DB`.", True),
+        ({"equals": "sales_db"}, "<p> sales_db </p>", True),
+        ({"equals": "sales_db"}, "It is sales_db.", False),
+        ({"equals": 3}, "3", True),
+        ({"equals": 3}, "13", False),
+        ({"equals": 2.5}, "2.5", True),
+        ({"equals": True}, "True", True),
+        ({"equals": "."}, "", True),
+        # similar: words in common, in any order
+        ({"similar": "the largest table is orders"}, "Orders is the largest table.", True),
+        ({"similar": "the largest table is orders"}, "The smallest database: hr_db", False),
+        ({"similar": {"text": "a b c d", "at_least": "50%"}}, "a b x y", True),
+        ({"similar": {"text": "a b c d", "at_least": "51%"}}, "a b x y", False),
+        ({"similar": "yes"}, "", False),
+        ({"similar": {"text": "a a a a", "at_least": 1}}, "a", False),
+        # not_refused
+        ({"not_refused": True}, "There are 3.", True),
+        ({"not_refused": True}, "I'm sorry, but I can't help with that.", False),
+        ({"not_refused": True}, "I\u2019m really sorry, but I\u2019m unable to do this.", False),
+        ({"not_refused": True}, "As an AI language model, I do not have access to your data.", False),
+        ({"not_refused": True}, "Unfortunately, I cannot show passwords.", False),
+        ({"not_refused": True}, "I must decline.", False),
+        ({"not_refused": True}, "Hello! I am not able to run this.", False),
+        ({"not_refused": True}, "I'm sorry for the wait. There are 3 databases.", True),
+        ({"not_refused": True}, "A secondary index can't be unique here; AMPs cannot share it.", True),
+        ({"not_refused": True}, "There are 3 databases. " * 20 + "I cannot see the fourth.", True),
+        ({"not_refused": True}, "", True),
+        # json_schema
+        ({"json_schema": {"type": "array", "items": {"required": ["name"]}}}, '```json\n[{"name": "hr_db"}]\n```', True),
+        ({"json_schema": {"type": "array", "items": {"required": ["name"]}}}, "[{}]", False),
+        ({"json_schema": {"type": "object"}}, "There are 3.", False),
+        ({"json_schema": {"prefixItems": [{"const": 1}]}}, "[1.0, 2]", True),
+        ({"json_schema": {"uniqueItems": True}}, "[1, 1.0]", False),
+        ({"json_schema": {"uniqueItems": True}}, '[{"a": 1, "b": 2}, {"b": 3, "a": 1}]', True),
+        ({"json_schema": {"patternProperties": {"^n": {"type": "integer"}}}}, '{"n1": 1, "m": "x"}', True),
+        ({"json_schema": {"patternProperties": {"^n": {"type": "integer"}}}}, '{"n1": "x"}', False),
+        ({"json_schema": {"items": {"pattern": r"^\d+$"}}}, '["12", "x"]', False),
+        ({"json_schema": {"$ref": "#"}}, "1", None),
+        ({"json_schema": {"$ref": "https://schema.test/s.json"}}, "1", None),
+        ({"json_schema": {"pattern": "(a+)+$"}}, '"' + "a" * 5000 + '!"', None),
+        ({"json_schema": {}}, "[" * 100_000, False),
         # number: any locale, readings by value
         ({"number": 1234.5}, "1,234.5 rows", True),
         ({"number": 1234.5}, "1.234,5 Zeilen", True),
@@ -143,6 +190,23 @@ def test_expectations_about_the_answers_text(expected, answer, passed):
         ({"tools_not_called": ["c"]}, {"tool_calls": tools("a", "b")}, True),
         ({"tools_not_called": ["c", "a"]}, {"tool_calls": tools("a", "b")}, False),
         ({"tools_not_called": "a"}, {"tool_calls": ()}, True),
+        (
+            {"sources": "handbook"},
+            {"sources": (Source(name="Lab", document_id="d1"), Source(name="Handbook", document_id="d2"))},
+            True,
+        ),
+        (
+            {"sources": ["lab", "d2"]},
+            {"sources": (Source(name="Lab", document_id="d1"), Source(name=None, document_id="d2"))},
+            True,
+        ),
+        (
+            {"sources": {"documents": "d2", "within": 1}},
+            {"sources": (Source(name="Lab", document_id="d1"), Source(name="Handbook", document_id="d2"))},
+            False,
+        ),
+        ({"sources": "handbook"}, {"sources": ()}, False),
+        ({"sources": "handbook"}, {"sources": None}, None),
         ({"phases_at_most": 2}, {"plan": (), "phases": (traces.phase(1), traces.phase(2))}, True),
         ({"phases_at_most": 1}, {"plan": (), "phases": (traces.phase(1), traces.phase(2))}, False),
         ({"phases_at_most": 1}, {"plan": None}, None),
@@ -201,12 +265,19 @@ def test_hostile_html_and_numbers_end_soon():
         check({"number": 1}, answer)
         check({"table": [["a"]]}, answer)
         check({"same_as": "q"}, answer, others={"q": answer})
+        check({"similar": answer[:1000]}, answer)
+        check({"not_refused": True}, answer)
+    many = "[" + ",".join(f'{{"a": "{n}"}}' for n in range(10_000)) + "]"
+    assert check({"json_schema": {"uniqueItems": True}}, many).passed is True
+    check({"not_refused": True}, "i am sorry " * 20_000)
     assert time.monotonic() - begun < 30
 
 
 EVERY = [
     {"contains": "3"}, {"not_contains": "a.b"}, {"one_of": ["x", "3"]}, {"matches": r"(\w+\s?)+$"},
     {"number": {"value": 3, "unit": "%"}}, {"json_path": {"path": "$..a[*]", "equals": 3}}, {"table": [["a", 1]]},
+    {"regex_all": ["a", r"\d"]}, {"equals": 3}, {"similar": "a b"}, {"not_refused": True}, {"sources": "a"},
+    {"json_schema": {"type": "array", "uniqueItems": True, "items": {"pattern": "a"}}},
     {"same_as": "q"}, {"llm_judge": "is nice"}, {"any": [{"contains": "3"}, {"all": [{"number": 3}]}]},
 ]  # fmt: skip
 
@@ -275,3 +346,18 @@ def test_an_expectation_is_added_as_contributing_says():
     said = Expectation.model_validate({"custom": {"kind": "max_words", "value": 2}})
     found = [expectations.check(Answer(trace=traces.trace(), text=text), [said], kinds)[0].passed for text in ("a b", "a b c")]
     assert found == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"json_schema": {"type": "number of rows"}}, "is not a JSON Schema"),
+        ({"not_refused": False}, "True"),
+        ({"regex_all": ["("]}, "is not a regular expression"),
+        ({"similar": {"text": "a", "at_least": 2}}, "between 0 and 1"),
+    ],
+)
+def test_a_mistake_in_an_expectation_is_found_when_the_corpus_is_read(said, words):
+    """Not at the end of a run."""
+    with pytest.raises(ValidationError, match=words):
+        Expectation.model_validate(said, strict=False)

@@ -6,7 +6,7 @@ import exchanges
 import traces
 
 from uderia_bench.reading import profile_types
-from uderia_bench.trace import ToolStatus
+from uderia_bench.trace import Source, ToolStatus
 from uderia_bench.trial import Outcome
 
 
@@ -50,6 +50,21 @@ def test_a_retriever_with_tools_is_still_a_retriever():
     trace = read(*rag_run(exchanges.step(1.0, (100, 10)), *exchanges.agent_tool(1.1, "TDA_Charting", "{}")))
     assert (trace.profile_type, trace.execution_path) == ("rag_focused", "retrieval/conversation_agent")
     assert (len(trace.llm_calls), [call.system for call in trace.tool_calls]) == (1, [True])
+
+
+def test_retrieved_chunks_are_the_sources_in_order_of_rank():
+    """By title or collection and by id. A search without a hit has none, and without a search they are not known."""
+    ranked = [{"source": "Handbook", "document_id": "d1"}, {"collection_name": "Lab", "document_id": "d2"}, "torn"]
+    found = exchanges.notification("knowledge_retrieval_complete", 0.6, chunks=ranked)
+    assert read(*rag_run(found)).sources == (
+        Source(name="Handbook", document_id="d1"),
+        Source(name="Lab", document_id="d2"),
+        Source(name=None, document_id=None),
+    )
+    assert read(*rag_run()).sources == ()
+    assert read(exchanges.task([exchanges.final_answer(1.0)])).sources is None
+    planner = exchanges.event("knowledge_retrieval", 0.2, collections=["Lab"], chunks=ranked[:1])
+    assert read(exchanges.task([planner, exchanges.final_answer(1.0)])).sources == (Source(name="Handbook", document_id="d1"),)
 
 
 def test_no_knowledge_is_no_answer():

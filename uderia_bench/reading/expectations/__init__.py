@@ -9,7 +9,7 @@ kinds under the entry-point group ``uderia_bench.expectations``; a corpus uses t
 
 from __future__ import annotations
 
-from uderia_bench.reading.expectations import number, references, structure, words, work
+from uderia_bench.reading.expectations import number, references, schema, structure, words, work
 from uderia_bench.reading.expectations.check import Check, check, passed_ratio
 from uderia_bench.reading.expectations.kind import Answer, ExpectationKind, Judged
 from uderia_bench.reading.expectations.plain_text import plain_text
@@ -18,6 +18,7 @@ BUILT_IN: tuple[ExpectationKind, ...] = (
     *words.KINDS,
     *number.KINDS,
     *structure.KINDS,
+    *schema.KINDS,
     *work.KINDS,
     *references.KINDS,
 )

@@ -1,7 +1,8 @@
-"""Expectations about the agent's work: tools, phases, time and tokens."""
+"""Expectations about the agent's work: tools, retrieved documents, phases, time and tokens."""
 
 from __future__ import annotations
 
+from uderia_bench.documents.expectation import Sources
 from uderia_bench.reading.expectations.kind import Answer, ExpectationKind, Judged, quoted
 from uderia_bench.reading.metrics import latency, tokens
 from uderia_bench.trace import ToolStatus
@@ -20,6 +21,16 @@ def _tools_called(answer: Answer, value: tuple[str, ...]) -> Judged:
 def _tools_not_called(answer: Answer, value: tuple[str, ...]) -> Judged:
     names = _called(answer)
     return Judged(passed=names.keys().isdisjoint(value), found=quoted(", ".join(names) or "no tool"))
+
+
+def _sources(answer: Answer, value: Sources) -> Judged:
+    found = answer.trace.sources
+    if found is None:
+        return Judged(passed=None, found="this trial searched no knowledge")
+    known = {name.casefold() for source in found[: value.within] for name in (source.name, source.document_id) if name}
+    missing = [name for name in value.documents if name.casefold() not in known]
+    said = ", ".join(dict.fromkeys(source.name or source.document_id or "a document without a name" for source in found))
+    return Judged(passed=not missing, found=quoted(said or "no document"))
 
 
 def _phases_at_most(answer: Answer, value: int) -> Judged:
@@ -46,6 +57,12 @@ def _max_tokens(answer: Answer, value: int) -> Judged:
 KINDS: tuple[ExpectationKind, ...] = (
     ExpectationKind(name="tools_called", doc="The agent called each of these tools at least once.", judge=_tools_called),
     ExpectationKind(name="tools_not_called", doc="The agent called none of these tools.", judge=_tools_not_called),
+    ExpectationKind(
+        name="sources",
+        doc="Retrieval found each of these documents, by title, file name or id. {documents, within: 3} looks at the best 3 "
+        "chunks. Left out where the trial searched no knowledge.",
+        judge=_sources,
+    ),
     ExpectationKind(
         name="phases_at_most",
         doc="The agent executed at most this many phases. Left out for a profile type without phases.",

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from uderia_bench.reading.profile_types import accounts, clocks, context
 from uderia_bench.reading.profile_types.exchange import Exchange
-from uderia_bench.reading.profile_types.lenient import text
+from uderia_bench.reading.profile_types.lenient import mapping, sequence, text
 from uderia_bench.reading.profile_types.serving import served
 from uderia_bench.reading.profile_types.wordings import EVENT_FAMILIES, EVENT_KINDS
-from uderia_bench.trace import LlmCall, Trace
+from uderia_bench.trace import LlmCall, Source, Trace
 from uderia_bench.trial import Outcome
 
 
@@ -53,6 +53,7 @@ def assemble(
         tokens=spent,
         llm_calls=calls,
         context=context.modules(exchange),
+        sources=_sources(exchange),
         answer=_answer(exchange),
         price_fallback=accounts.priced_by_fallback(spent, who.model),
         unclassified=sum(1 for event in exchange.events if not _known(event.kind)),
@@ -78,6 +79,25 @@ def _answer(exchange: Exchange) -> str | None:
         or text(turn.get("final_summary"))
         or text(turn.get("final_response"))
         or (text(exchange.result.get("final_answer")) if "final_answer_text" not in exchange.result else None)
+    )
+
+
+def _sources(exchange: Exchange) -> tuple[Source, ...] | None:
+    """Return the retrieved chunks in order of rank, or None where the turn did not search.
+
+    A search without a result has events that lack ``chunks``. Source: docs/reference/protocol.md, "Retrieval and genie events".
+    """
+    events = [event for kind in ("knowledge_retrieval_complete", "knowledge_retrieval") for event in exchange.all(kind)]
+    if not events:
+        return None
+    listed = [sequence(place.get("chunks")) for event in events for place in (event.body, mapping(event.details))]
+    chunks = map(mapping, next(filter(None, listed), ()))
+    return tuple(
+        Source(
+            name=text(chunk.get("source")) or text(chunk.get("collection_name")),  # a planner's chunks name no document
+            document_id=text(chunk.get("document_id")),
+        )
+        for chunk in chunks
     )
 
 
