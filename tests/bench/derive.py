@@ -21,7 +21,7 @@ import exchanges
 import traces
 from ledgers import settle
 
-from uderia_bench.reading import derive, metrics, profile_types
+from uderia_bench.reading import derive
 from uderia_bench.runs import directory
 from uderia_bench.runs.ledger import Ledger
 
@@ -95,7 +95,7 @@ def measure(path: Path) -> None:
     run = directory.RunDirectory(path)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.process_time()
-    trials = derive.run(run, metrics=metrics.BUILT_IN, types=profile_types.BUILT_IN)
+    trials = derive.run(run, derive.Reading())
     took = time.process_time() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(

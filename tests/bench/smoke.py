@@ -26,7 +26,7 @@ from bench import derive as derive_bench
 from bench import intervals
 
 from uderia_bench.analysis.analyse import analyse
-from uderia_bench.reading import derive, metrics, profile_types
+from uderia_bench.reading import derive
 from uderia_bench.runs import directory
 
 TRIALS, QUERIES, ROUNDS = 500, 50, 5
@@ -91,7 +91,7 @@ def works(folder: Path) -> dict[str, Callable[[], object]]:
     frame, definitions = intervals.trials(QUERIES), intervals.definitions()
     seeds = itertools.count(1)  # an analysis with a known seed reuses its resamples
     return {
-        "derive": lambda: derive.run(run, metrics=metrics.BUILT_IN, types=profile_types.BUILT_IN),
+        "derive": lambda: derive.run(run, derive.Reading()),
         "analyse": lambda: analyse(
             frame, metrics=definitions, contrasts=(intervals.ARMS,), margins={"m00": 0.1}, seed=next(seeds)
         ),

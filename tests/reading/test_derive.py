@@ -13,7 +13,7 @@ from ledgers import settle
 from runs import manifest_of
 
 from uderia_bench.errors import DetectorFailed, MetricFailed
-from uderia_bench.reading import derive, detectors, metrics, profile_types
+from uderia_bench.reading import derive, detectors, metrics
 from uderia_bench.reading.metrics.metric import Assumption, Direction, Metric
 from uderia_bench.runs import directory
 from uderia_bench.runs.ledger import Ledger
@@ -47,7 +47,7 @@ def run(tmp_path):
 
 def derived(run, definitions=metrics.BUILT_IN) -> pl.DataFrame:
     """Derive and return the table."""
-    assert derive.run(run, metrics=definitions, types=profile_types.BUILT_IN) == 3
+    assert derive.run(run, derive.Reading(metrics=definitions)) == 3
     return run.trials()
 
 
@@ -116,7 +116,7 @@ def test_a_run_with_nothing_settled_has_its_columns(tmp_path):
     """An empty table is a table."""
     made = directory.create(tmp_path, "empty")
     Ledger.create(made.ledger, [traces.trial()], {"A": traces.expected()}).close()
-    assert derive.run(made, metrics=metrics.BUILT_IN, types=profile_types.BUILT_IN) == 0
+    assert derive.run(made, derive.Reading()) == 0
     assert "latency_s" in pl.read_parquet(made.path / "trials" / "part-0.parquet").columns
 
 
@@ -126,7 +126,7 @@ def test_steps_and_issues_are_written_in_the_same_pass(tmp_path):
     trial = traces.trial()
     with Ledger.create(made.ledger, [trial], {"A": traces.expected()}) as ledger:
         settle(ledger, traces.record(*exchanges.one_tool_run(tactical=True), trial=trial))
-    derive.run(made, metrics=metrics.BUILT_IN, types=profile_types.BUILT_IN)
+    derive.run(made, derive.Reading())
     steps = pl.read_parquet(made.path / "steps" / "part-0.parquet")
     assert steps.select("kind", "index", "parent", "class", "name", "path").rows() == [
         ("phase", 1, None, None, "goal 1", "tactical"),
@@ -155,5 +155,5 @@ def test_a_failing_detector_names_itself_and_the_trial(run):
 
     broken = replace(detectors.BUILT_IN[0], name="mine", find=fail)
     with pytest.raises(DetectorFailed, match="trial t0: detector mine raised KeyError"):
-        derive.run(run, metrics=metrics.BUILT_IN, types=profile_types.BUILT_IN, detectors=(broken,))
+        derive.run(run, derive.Reading(detectors=(broken,)))
     assert run.trials().equals(before)

@@ -16,7 +16,7 @@ from runs import manifest_of
 from uderia_bench import plugins
 from uderia_bench.analysis import analyse
 from uderia_bench.commands import inspect
-from uderia_bench.reading import derive, metrics, profile_types
+from uderia_bench.reading import derive, metrics
 from uderia_bench.reading.detectors import DEFAULTS
 from uderia_bench.reading.foreign_tools import Plan, Span, suspects
 from uderia_bench.runs import directory
@@ -174,7 +174,7 @@ def derived(tmp_path, *records):
     ) as ledger:
         for each in records:
             settle(ledger, each)
-    derive.run(run, metrics=metrics.BUILT_IN, types=profile_types.BUILT_IN)
+    derive.run(run, derive.Reading())
     return run.trials()
 
 

@@ -15,7 +15,7 @@ from scripted_judge import ScriptedJudge
 from uderia_bench import plugins
 from uderia_bench.documents.expectation import Expectation
 from uderia_bench.gateway.trust import Trust
-from uderia_bench.reading import derive, metrics, profile_types
+from uderia_bench.reading import derive
 from uderia_bench.reading import expected as expectations
 from uderia_bench.reading.judge import asks, scores
 from uderia_bench.report import judge
@@ -52,7 +52,7 @@ def judged(run):
     """Derive the run; return its checks and the judge section of the report."""
     kept = scores.read(run.path)
     expected = expectations.of(run.manifest, plugins.load().expectations, kept.scores)
-    derive.run(run.directory, metrics=metrics.BUILT_IN, types=profile_types.BUILT_IN, expected=expected)
+    derive.run(run.directory, derive.Reading(expected=expected))
     checks = pl.read_parquet(run.path / "checks")
     return checks, judge.told(run.experiment.judge, kept, checks)
 

@@ -53,7 +53,7 @@ async def test_a_planted_knee_is_found_and_no_other(tmp_path, workers, found):
     bench.utc = lambda: BEGUN + timedelta(seconds=anyio.current_time())  # throughput is of the times people read
     await bench.run()
     run = RunDirectory(tmp_path)
-    derive.run(run, metrics=(LATENCY,), types=TYPES)
+    derive.run(run, derive.Reading(metrics=(LATENCY,), types=TYPES))
     trials = pl.read_parquet(tmp_path / "trials" / "*.parquet")
     assert sorted(trials["level"].unique()) == [1, 2, 4, 8, 16]
     (sweep,) = analyse(trials, metrics=(LATENCY,), contrasts=(), margins={}, seed=7).sweeps
@@ -73,7 +73,7 @@ async def test_picked_up_trials_are_known_by_their_notes(tmp_path):
         await bench.run()
     bench.utc = lambda: BEGUN + timedelta(hours=10, seconds=anyio.current_time())
     await bench.run(resume=True)
-    derive.run(RunDirectory(tmp_path), metrics=(LATENCY, TASK), types=TYPES)
+    derive.run(RunDirectory(tmp_path), derive.Reading(metrics=(LATENCY, TASK), types=TYPES))
     trials = pl.read_parquet(tmp_path / "trials" / "*.parquet")
     took = (pl.col("done_at") - pl.col("sent_at")).dt.total_seconds()
     assert sum(trials.select(took).to_series() > 35_000) == 4

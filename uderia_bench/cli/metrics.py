@@ -14,11 +14,10 @@ def command(as_json: AsJson = False) -> None:
     Example: uderia-bench metrics --json
     """
     from uderia_bench import plugins
-    from uderia_bench.report.formats.as_json import definition
 
     found = plugins.load().metrics
     if as_json:
-        streams.as_json([{"name": metric.name, **definition(metric)} for metric in found])
+        streams.as_json([{"name": metric.name, **metric.definition} for metric in found])
         return
     family = None
     for metric in found:

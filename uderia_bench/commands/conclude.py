@@ -17,7 +17,7 @@ from uderia_bench.commands import diff, report, results
 from uderia_bench.documents.experiment import Experiment
 from uderia_bench.errors import StoreError
 from uderia_bench.plugins import Plugins
-from uderia_bench.reading import definitions, derive, pricing
+from uderia_bench.reading import derive, pricing
 from uderia_bench.reading import expected as expectations
 from uderia_bench.reading.detectors import DEFAULTS, Severity, Thresholds
 from uderia_bench.reading.judge import scores
@@ -49,8 +49,7 @@ def ask_judge(run: Run, plugins: Plugins, around: Surroundings) -> None:
 def conclude(run: Run, plugins: Plugins, thresholds: Thresholds = DEFAULTS) -> tuple[Run, Report]:
     """Derive a run's Parquet, compare its arms and write its reports; return the run as it is now, and its report."""
     prices = PriceTable(own=run.experiment.prices, served=pricing.served(run.manifest.servers))
-    derived = derive.run(
-        run.directory,
+    reading = derive.Reading(
         metrics=plugins.metrics,
         types=plugins.profile_types,
         detectors=plugins.detectors,
@@ -59,8 +58,9 @@ def conclude(run: Run, plugins: Plugins, thresholds: Thresholds = DEFAULTS) -> t
         prices=prices,
         keep_answers=run.experiment.keep_answers,
     )
+    derived = derive.run(run.directory, reading)
     run = run.noted(
-        metrics=definitions.of(plugins.metrics),
+        metrics={metric.name: metric.definition for metric in plugins.metrics},
         damaged=_damaged(run, derived),
         baseline=pinned(run),
         prices=tuple(asdict(priced) for priced in priced_models(run.trials(), run.derived("steps"), prices)),

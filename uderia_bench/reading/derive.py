@@ -25,8 +25,8 @@ from uderia_bench.reading.foreign_tools import Plan, Span, Suspicion
 from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.reading.pricing import PriceTable, priced
 from uderia_bench.reading.profile_types import ProfileType
-from uderia_bench.reading.tables import agreement, checks, issues, steps
-from uderia_bench.reading.tables.columns import COUNT, NUMBER, TEXT, TEXTS, TIME, column
+from uderia_bench.reading.tables import agreement, checks, identity, issues, steps
+from uderia_bench.reading.tables.columns import COUNT, TEXT, TEXTS, TIME, column
 from uderia_bench.runs.directory import RunDirectory
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.trace import Trace
@@ -36,22 +36,6 @@ ROWS_A_GROUP = 2_000  # trials per row group: small enough for memory and large 
 Rows = dict[str, list[dict[str, Any]]]
 """Rows of one trial, by table."""
 
-IDENTITY = (
-    column("run_id", TEXT, "Id of the run."),
-    column("trial_id", TEXT, "Id of the trial, unique in the run."),
-    column("seq", COUNT, "Position of the trial in the plan."),
-    column("block", COUNT, "Number of the block: one query and repeat on all arms."),
-    column("stage", TEXT, "`warmup` or `measured`."),
-    column("query_id", TEXT, "Id of the query; it pairs arms and runs."),
-    column("complexity", TEXT, "Class of the query."),
-    column("tags", TEXTS, "Tags of the query."),
-    column("arm", TEXT, "Name of the arm."),
-    column("repeat", COUNT, "Number of the repeat, from 1."),
-    column("turn", COUNT, "Turn of the conversation, from 1."),
-    column("level", NUMBER, "Level of a load sweep; null without a sweep."),
-    column("window", COUNT, "Time window: one turn of an arm on its server. Numbers rise in the order of sending."),
-    column("group", TEXT, "Group of queries that depend on each other; null for a query on its own."),
-)
 SERVED = (
     column("server", TEXT, "Address of the server that was asked."),
     column("profile_id", TEXT, "Id of the profile that was asked for."),
@@ -78,7 +62,7 @@ WHEN = (
     column("accepted_at", TIME, "When the server accepted it."),
     column("done_at", TIME, "When its end was seen."),
 )
-FIXED = (*IDENTITY, *SERVED, *ENDED, *WHEN)
+FIXED = (*identity.EVERY, *SERVED, *ENDED, *WHEN)
 _ARROW = {bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
 
 
@@ -106,9 +90,9 @@ class Derived:
 class Reading:
     """Everything that turns a record into rows: metrics, profile types, detectors, expectations and prices."""
 
-    run_id: str
-    metrics: tuple[Metric, ...]
-    types: tuple[ProfileType, ...]
+    run_id: str = ""
+    metrics: tuple[Metric, ...] = metric_registry.BUILT_IN
+    types: tuple[ProfileType, ...] = type_registry.BUILT_IN
     detectors: tuple[Detector, ...] = detector_registry.BUILT_IN
     thresholds: Thresholds = detector_registry.DEFAULTS
     expected: Expected = field(default_factory=Expected)
@@ -140,8 +124,9 @@ class Reading:
             found = detector_registry.detect(trace, self.detectors, self.thresholds)
         except (ExpectationFailed, MetricFailed, DetectorFailed) as error:
             raise type(error)(f"trial {trial.trial_id}: {error}") from error
+        whose = identity.of(self.run_id, trial, identity.EVERY)
         rows: Rows = {
-            "trials": [{**_identity(record, self.run_id), **_served(record, trace), **_ended(record, trace), **observed}],
+            "trials": [{**whose, **served(record, trace), **_ended(record, trace), **observed}],
             "checks": checks.rows(self.run_id, trial, judged),
             "answers": agreement.rows(self.run_id, trial, trace, keep_text=self.keep_answers),
             "steps": steps.rows(self.run_id, trial, trace),
@@ -150,35 +135,15 @@ class Reading:
         return Derived(rows=rows, plan=plan, span=span)
 
 
-def run(
-    directory: RunDirectory,
-    *,
-    metrics: tuple[Metric, ...],
-    types: tuple[ProfileType, ...],
-    detectors: tuple[Detector, ...] = detector_registry.BUILT_IN,
-    thresholds: Thresholds = detector_registry.DEFAULTS,
-    expected: Expected | None = None,
-    prices: PriceTable | None = None,
-    keep_answers: bool = True,
-) -> int:
+def run(directory: RunDirectory, reading: Reading) -> int:
     """Derive one run's Parquet tables from its ledger; returns the number of trials.
 
     Raises ``ExpectationFailed``, ``MetricFailed`` or ``DetectorFailed``, which names what failed
     and the trial. The tables then stay as they were.
     """
-    expected = expected or Expected()
     with Ledger.open(directory.ledger) as ledger:
-        reading = Reading(
-            run_id=directory.run_id,
-            metrics=metrics,
-            types=types,
-            detectors=detectors,
-            thresholds=thresholds,
-            expected=expected,
-            prices=prices or PriceTable(),
-            keep_answers=keep_answers,
-            others=referenced(ledger, expected, types),
-        )
+        others = referenced(ledger, reading.expected, reading.types)
+        reading = replace(reading, run_id=directory.run_id, others=others)
         plans, spans, count = _write(directory, ledger, reading)
         if suspects := foreign_tools.suspects(plans, spans):  # rare, and known only when every trial was read
             _write(directory, ledger, replace(reading, suspects=suspects))
@@ -223,13 +188,7 @@ def _frame(rows: list[dict[str, Any]], wanted: pa.Schema) -> pl.DataFrame:
     return pl.DataFrame({name: [row[name] for row in rows] for name in columns}, schema=columns, strict=True)
 
 
-def _identity(record: TrialRecord, run_id: str) -> dict[str, Any]:
-    trial = record.trial
-    own = {each.name: getattr(trial, each.name) for each in IDENTITY if each.name not in ("run_id", "stage", "tags")}
-    return {"run_id": run_id, "stage": trial.stage.value, "tags": list(trial.tags), **own}
-
-
-def _served(record: TrialRecord, trace: Trace) -> dict[str, Any]:
+def served(record: TrialRecord, trace: Trace) -> dict[str, Any]:
     """Return what served the trial: the turn's own tag, type and models, else those of the arm's configuration."""
     return {
         "server": record.expected.server,

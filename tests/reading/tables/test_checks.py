@@ -14,7 +14,7 @@ from ledgers import settle
 from uderia_bench.analysis.analyse import analyse
 from uderia_bench.documents.expectation import Expectation
 from uderia_bench.errors import ExpectationFailed
-from uderia_bench.reading import derive, metrics, profile_types
+from uderia_bench.reading import derive, metrics
 from uderia_bench.reading import expected as expectations
 from uderia_bench.reading.expectations import BUILT_IN
 from uderia_bench.reading.tables import checks
@@ -69,7 +69,7 @@ def run(tmp_path):
 def derived(run):
     """Derive with what the manifest expects; return trials and checks."""
     expected = expectations.of(Run.open(run).manifest, BUILT_IN)
-    derive.run(run, metrics=metrics.BUILT_IN, types=profile_types.BUILT_IN, expected=expected)
+    derive.run(run, derive.Reading(expected=expected))
     return run.trials(), pl.read_parquet(run.path / "checks")
 
 
@@ -104,13 +104,13 @@ def test_a_kind_that_raises_names_itself_and_the_trial(run):
     broken = tuple(replace(kind, judge=fail) if kind.name == "contains" else kind for kind in BUILT_IN)
     expected = expectations.of(Run.open(run).manifest, broken)
     with pytest.raises(ExpectationFailed, match="trial q-A-1: expectation contains raised KeyError"):
-        derive.run(run, metrics=metrics.BUILT_IN, types=profile_types.BUILT_IN, expected=expected)
+        derive.run(run, derive.Reading(expected=expected))
     assert pl.read_parquet(run.path / "checks").equals(before)
 
 
 def test_a_run_that_expects_nothing_has_an_empty_table_with_its_columns(run):
     """So that several runs scan together."""
-    derive.run(run, metrics=metrics.BUILT_IN, types=profile_types.BUILT_IN)
+    derive.run(run, derive.Reading())
     assert pl.read_parquet(run.path / "checks").columns == checks.SCHEMA.names
 
 

@@ -89,6 +89,19 @@ class Metric:
     needs_answer: bool = True
     judged_unless: str | None = None
 
+    @property
+    def definition(self) -> dict[str, str]:
+        """The definition as the manifest, ``report.json`` and ``uderia-bench metrics --json`` have it."""
+        return {
+            "family": self.family,
+            "unit": self.unit,
+            "type": self.kind.__name__,
+            "direction": self.direction.value,
+            "assumption": self.assumption.value,
+            "across_profile_types": self.across.value,
+            "doc": self.doc,
+        }
+
 
 def if_returned(read: Read) -> Read:
     """Return a function whose value is None where the turn did not come back."""

@@ -10,7 +10,6 @@ import json
 from typing import Any
 
 from uderia_bench.analysis.values import ArmSummary, MetricSummary
-from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.report import content, decision, measurement
 from uderia_bench.report.content import Report
 from uderia_bench.report.formats.data import data, record
@@ -36,7 +35,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "scope": content.scope(report).value,
         "run": record(report.facts, without=_NOT_IN_RUN),
         "method": {"confidence": analysis.confidence, "correction": analysis.correction, "seed": analysis.seed},
-        "metrics": {metric.name: definition(metric) for metric in report.metrics},
+        "metrics": {metric.name: metric.definition for metric in report.metrics},
         "arms": [_arm(arm) for arm in analysis.arms],
         "comparisons": data(analysis.comparisons),
         "winners": {name: decision.choose(decision.decisions(report, name)).arm for name in decision.STRATA},
@@ -53,19 +52,6 @@ def as_dict(report: Report) -> dict[str, Any]:
         "results": data(report.results),
         "warnings": [*report.warnings, *analysis.warnings],
         "measurement": measurement.as_mapping(report),
-    }
-
-
-def definition(metric: Metric) -> dict[str, Any]:
-    """Return a metric's definition, as ``report.json`` and ``uderia-bench metrics --json`` have it."""
-    return {
-        "family": metric.family,
-        "unit": metric.unit,
-        "type": metric.kind.__name__,
-        "direction": metric.direction.value,
-        "assumption": metric.assumption.value,
-        "across_profile_types": metric.across.value,
-        "doc": metric.doc,
     }
 
 

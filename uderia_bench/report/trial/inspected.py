@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from uderia_bench.reading import derive
 from uderia_bench.reading.detectors import Issue
 from uderia_bench.reading.metrics import Value
 from uderia_bench.report.formats.data import data, record
@@ -52,19 +53,8 @@ def to_json(inspected: Inspected) -> str:
 
 def served(inspected: Inspected) -> dict[str, Any]:
     """Return who served the trial, by the columns of docs/reference/tables.md; null where unknown."""
-    record, trace = inspected.record, inspected.trace
-    return {
-        "server": record.expected.server or None,
-        "profile_id": record.expected.profile_id or None,
-        "profile_tag": trace.profile_tag or record.expected.profile_tag or None,
-        "profile_type": trace.profile_type or record.expected.profile_type or None,
-        "execution_path": trace.execution_path,
-        "provider": trace.provider,
-        "model": trace.model,
-        "models_used": list(trace.models_used),
-        "session_id": record.session_id,
-        "task_id": record.task_id,
-    }
+    found = derive.served(inspected.record, inspected.trace)
+    return {name: value if name == "models_used" else value or None for name, value in found.items()}
 
 
 def _llm_call(call: LlmCall) -> dict[str, Any]:
