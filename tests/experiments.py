@@ -2,7 +2,7 @@
 
 from uderia_bench.documents import experiment
 from uderia_bench.documents.corpus import Corpus, Query
-from uderia_bench.documents.yaml import Document
+from uderia_bench.documents.yaml.document import Document
 
 
 def query(name="q0", **fields):

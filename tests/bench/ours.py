@@ -22,7 +22,7 @@ from rich.console import Console
 
 from uderia_bench.documents import experiment
 from uderia_bench.documents.corpus import Corpus, Query
-from uderia_bench.documents.yaml import Document
+from uderia_bench.documents.yaml.document import Document
 from uderia_bench.reading import metrics, profile_types
 from uderia_bench.runner import plan, sitting
 from uderia_bench.runs import directory

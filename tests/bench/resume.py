@@ -17,7 +17,7 @@ from ledgers import settle
 
 from uderia_bench.documents import experiment
 from uderia_bench.documents.corpus import Corpus, Query
-from uderia_bench.documents.yaml import Document
+from uderia_bench.documents.yaml.document import Document
 from uderia_bench.gateway import embedded
 from uderia_bench.runner import plan
 from uderia_bench.runs.ledger import Ledger

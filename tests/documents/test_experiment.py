@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from uderia_bench.documents import experiment
 from uderia_bench.documents.corpus import Corpus, Query
-from uderia_bench.documents.yaml import Document, Override, read_text
+from uderia_bench.documents.yaml.document import Document, Override
+from uderia_bench.documents.yaml.reading import read_text
 from uderia_bench.errors import DocumentError, UsageError
 
 SMALL = """\

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from uderia_bench import plugins
 from uderia_bench.commands import check
 from uderia_bench.documents import corpus
-from uderia_bench.documents.yaml import read_text
+from uderia_bench.documents.yaml.reading import read_text
 from uderia_bench.errors import BenchError, DocumentError
 
 CORPUS = """\

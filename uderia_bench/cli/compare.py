@@ -80,7 +80,7 @@ def experiment_of(
     """Return the experiment of these options, with ``more`` of its fields."""
     from uderia_bench.documents import experiment
     from uderia_bench.documents.corpus import Corpus, Query
-    from uderia_bench.documents.yaml import Document
+    from uderia_bench.documents.yaml.document import Document
     from uderia_bench.errors import UsageError
 
     if not all(text.strip() for text in queries):

@@ -98,7 +98,8 @@ def address(server: str | None) -> str:
     Raises ``DocumentError`` for a wrong address.
     """
     from uderia_bench.documents.experiment_parts import Server as Address
-    from uderia_bench.documents.yaml import Document, Place, Written, validate
+    from uderia_bench.documents.yaml.checking import Written, validate
+    from uderia_bench.documents.yaml.document import Document, Place
     from uderia_bench.errors import UsageError
 
     class Asked(Written):

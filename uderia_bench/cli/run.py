@@ -11,7 +11,7 @@ from uderia_bench.cli import options, streams
 
 if TYPE_CHECKING:
     from uderia_bench.documents.experiment import Experiment
-    from uderia_bench.documents.yaml import Override
+    from uderia_bench.documents.yaml.document import Override
 
 
 def command(
@@ -60,7 +60,7 @@ def overrides(flags: dict[str, Any]) -> list[Override]:
 
     Mistakes point at the flag.
     """
-    from uderia_bench.documents.yaml import Override, steps_of
+    from uderia_bench.documents.yaml.document import Override, steps_of
 
     return [
         Override(steps=steps_of(path), value=value, origin=f"--{path.rpartition('.')[2]} {value}")
@@ -73,7 +73,7 @@ def from_environment() -> list[Override]:
     """Return UDERIA_URL, which is used where no server is named."""
     import os
 
-    from uderia_bench.documents.yaml import Override
+    from uderia_bench.documents.yaml.document import Override
 
     url = os.environ.get("UDERIA_URL")
     return [Override(steps=("server",), value=url, origin="UDERIA_URL")] if url else []

@@ -14,7 +14,9 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from uderia_bench.documents import complexity, corpus, experiment
-from uderia_bench.documents.yaml import Complaint, Override, entries, read, suggestion
+from uderia_bench.documents.yaml.checking import Complaint, entries, suggestion
+from uderia_bench.documents.yaml.document import Override
+from uderia_bench.documents.yaml.reading import read
 from uderia_bench.errors import UsageError
 from uderia_bench.plugins import Plugins
 from uderia_bench.reading.expectations.check import GROUPS

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from uderia_bench.documents.experiment import Experiment
-from uderia_bench.documents.yaml import Override
+from uderia_bench.documents.yaml.document import Override
 from uderia_bench.errors import Interrupted
 from uderia_bench.runner import plan, sitting
 from uderia_bench.runner.sitting import Surroundings

@@ -23,7 +23,7 @@ from uderia_bench.documents import expectation, experiment_parts
 from uderia_bench.documents import experiment as experiment_models
 from uderia_bench.documents.corpus import CorpusFile
 from uderia_bench.documents.experiment import Experiment
-from uderia_bench.documents.yaml import Written
+from uderia_bench.documents.yaml.checking import Written
 
 _DIALECT = GenerateJsonSchema.schema_dialect
 

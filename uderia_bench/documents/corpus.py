@@ -20,19 +20,9 @@ import orjson
 from pydantic import BeforeValidator, Field, model_validator
 
 from uderia_bench.documents.expectation import Expectation
-from uderia_bench.documents.yaml import (
-    Complaint,
-    Document,
-    Place,
-    Steps,
-    Written,
-    echo,
-    entries,
-    read,
-    suggestion,
-    validate,
-    wrong,
-)
+from uderia_bench.documents.yaml.checking import Complaint, Written, echo, entries, suggestion, validate, wrong
+from uderia_bench.documents.yaml.document import Document, Place, Steps
+from uderia_bench.documents.yaml.reading import read
 from uderia_bench.documents.yaml.texts import Label, Text
 from uderia_bench.errors import DocumentError, Mistake
 

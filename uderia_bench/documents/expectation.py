@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 import orjson
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from uderia_bench.documents.yaml import Complaint, Steps, Written, echo, wrong
+from uderia_bench.documents.yaml.checking import Complaint, Written, echo, wrong
+from uderia_bench.documents.yaml.document import Steps
 from uderia_bench.documents.yaml.quantities import Share
 from uderia_bench.documents.yaml.texts import Label, Text, Texts, one_or_more
 

@@ -36,24 +36,11 @@ from uderia_bench.documents.experiment_parts import (
     Sim,
     WrittenShard,
 )
-from uderia_bench.documents.yaml import (
-    Complaint,
-    Document,
-    Override,
-    Place,
-    Rule,
-    Steps,
-    Written,
-    echo,
-    entries,
-    read,
-    set_values,
-    steps_of,
-    suggestion,
-    validate,
-    wrong,
-)
+from uderia_bench.documents.yaml.checking import Complaint, Rule, Written, echo, entries, suggestion, validate, wrong
+from uderia_bench.documents.yaml.document import Document, Override, Place, Steps, steps_of
+from uderia_bench.documents.yaml.overrides import set_values
 from uderia_bench.documents.yaml.quantities import Duration, Patience, Share
+from uderia_bench.documents.yaml.reading import read
 from uderia_bench.documents.yaml.texts import Label, Text, one_or_more
 from uderia_bench.errors import DocumentError, Mistake
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from uderia_bench.documents.corpus import Complexity, Query
-from uderia_bench.documents.yaml import Written, echo, wrong
+from uderia_bench.documents.yaml.checking import Written, echo, wrong
 from uderia_bench.documents.yaml.quantities import Duration, Patience, Rate
 from uderia_bench.documents.yaml.texts import Label, Text, one_or_more
 

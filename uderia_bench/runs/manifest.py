@@ -20,7 +20,9 @@ from pydantic import TypeAdapter, ValidationError
 from uderia_bench.documents.corpus import Query, content_hash
 from uderia_bench.documents.expectation import Expectation
 from uderia_bench.documents.experiment import ENDS_IT, SIM, Experiment
-from uderia_bench.documents.yaml import Document, Override, set_values, validate
+from uderia_bench.documents.yaml.checking import validate
+from uderia_bench.documents.yaml.document import Document, Override
+from uderia_bench.documents.yaml.overrides import set_values
 from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.runs import generator, outage
 from uderia_bench.runs.generator import GeneratorRecord

@@ -10,7 +10,7 @@ from typing import Any, Self
 import polars as pl
 
 from uderia_bench.documents.experiment import Experiment
-from uderia_bench.documents.yaml import Override
+from uderia_bench.documents.yaml.document import Override
 from uderia_bench.runs import find, manifest
 from uderia_bench.runs.directory import MANIFEST, RunDirectory
 from uderia_bench.runs.manifest import Manifest

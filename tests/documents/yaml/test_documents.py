@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
-from uderia_bench.documents import yaml
-from uderia_bench.documents.yaml import Document, Override, Written, read, read_text, set_values, validate, wrong
-from uderia_bench.documents.yaml.reading import MAX_BYTES, MAX_DEPTH
+from uderia_bench.documents.yaml.checking import Written, entries, validate, wrong
+from uderia_bench.documents.yaml.document import Document, Override
+from uderia_bench.documents.yaml.overrides import set_values
+from uderia_bench.documents.yaml.reading import MAX_BYTES, MAX_DEPTH, read, read_text
 from uderia_bench.errors import DocumentError, UsageError
 
 
@@ -236,8 +237,8 @@ def test_wrong_carries_several_findings_below_the_value():
 
 def test_entries_bear_values_of_any_shape():
     """A check also walks values that are not valid."""
-    assert list(yaml.entries({"a": ({"b": 1}, 3, {"c": 2})}, "a")) == [(0, {"b": 1}), (2, {"c": 2})]
-    assert [list(yaml.entries(data, "a")) for data in ({"a": 3}, {}, None, ())] == [[], [], [], []]
+    assert list(entries({"a": ({"b": 1}, 3, {"c": 2})}, "a")) == [(0, {"b": 1}), (2, {"c": 2})]
+    assert [list(entries(data, "a")) for data in ({"a": 3}, {}, None, ())] == [[], [], [], []]
 
 
 # ---- overriding

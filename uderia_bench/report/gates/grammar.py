@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from typing import TypedDict
 
 from uderia_bench.analysis.values import Verdict
-from uderia_bench.documents.yaml import suggestion
+from uderia_bench.documents.yaml.checking import suggestion
 from uderia_bench.reading.metrics.metric import Direction, Metric
 from uderia_bench.report.gates.gate import (
     OPERATORS,
