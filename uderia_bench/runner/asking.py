@@ -10,7 +10,7 @@ query again only where the session shows no trace of it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -23,7 +23,9 @@ from uderia_bench.errors import CallFailed, Gone, NoAnswer, Refused, Throttled
 from uderia_bench.gateway import task_file
 from uderia_bench.gateway.uderia import TaskState, Uderia
 from uderia_bench.runner import poll_times
+from uderia_bench.runner.book import Book
 from uderia_bench.runner.following import Follower
+from uderia_bench.runner.gauge import Gauge
 from uderia_bench.runner.stop import Stop
 from uderia_bench.trial import PICKED_UP, Ending, Serving, Trial, TrialRecord
 
@@ -105,13 +107,8 @@ class Asking:
     """Asks the trials of one server.
 
     ``bare_sessions``: create sessions without ``profile_id``, as docs/reference/seed.md, "Best
-    practices" advises for one trial at a time. ``mark_sending`` and ``mark_asked`` commit a record
-    before its query is sent and when it was accepted.
-
-    ``sent_late`` receives the seconds by which this process sent a scheduled query too late.
-    ``sent`` receives the seconds between the due time and the sending, whatever the reason.
-    ``stalled_s`` returns how long the event loop stood still between two times of anyio's clock.
-    ``running`` has the tasks whose end was not seen yet, with their arms.
+    practices" advises for one trial at a time. ``running`` has the tasks whose end was not seen yet,
+    with their arms.
     """
 
     uderia: Uderia
@@ -119,12 +116,9 @@ class Asking:
     clock: Clock
     timeout_s: float
     bare_sessions: bool
-    mark_sending: Callable[[TrialRecord], Awaitable[None]]
-    mark_asked: Callable[[TrialRecord], Awaitable[None]]
+    book: Book
+    gauge: Gauge
     stop: Stop
-    sent_late: Callable[[float], None]
-    sent: Callable[[float], None]
-    stalled_s: Callable[[float, float], float]
     running: dict[str, str] = field(default_factory=dict)
 
     async def ask(
@@ -157,7 +151,7 @@ class Asking:
                 sent_at=self.clock.utc(),
                 detail="stopped while it was being sent",
             )
-            await self.mark_sending(draft.record)
+            await self.book.mark_sending(draft.record)
             if await self._due(draft):
                 await self._submit(draft)
                 await self._follow(draft)
@@ -194,9 +188,9 @@ class Asking:
             if not await self.stop.until(self.clock.start_s + due_s):
                 draft.record = replace(draft.record, sent_s=None, sent_at=None, detail="stopped before it was sent")
                 return False
-            self.sent_late(self.clock.now_s() - due_s)
+            self.gauge.send_late(self.clock.now_s() - due_s)
         now_s = self.clock.now_s()
-        self.sent(now_s - due_s)
+        self.gauge.sent(now_s - due_s)
         draft.record = replace(draft.record, sent_s=now_s, sent_at=self.clock.utc())
         return True
 
@@ -225,7 +219,7 @@ class Asking:
             detail="stopped while the agent was working",
         )
         self.running[accepted.task_id] = trial.arm
-        await self.mark_asked(draft.record)
+        await self.book.mark_asked(draft.record)
 
     async def _look_up(self, draft: Draft) -> bool:
         """Read a query's session until it holds the turn; return False if the query never arrived.
@@ -459,7 +453,7 @@ class Asking:
         if record.sent_s is None or record.accepted_s is None:
             return record
         start_s = self.clock.start_s
-        return replace(record, stall_s=self.stalled_s(start_s + record.sent_s, start_s + record.accepted_s))
+        return replace(record, stall_s=self.gauge.stalled_s(start_s + record.sent_s, start_s + record.accepted_s))
 
     def _age_s(self, draft: Draft) -> float:
         """Return how long ago the query was sent, by UTC where another process sent it.

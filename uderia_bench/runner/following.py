@@ -17,6 +17,7 @@ import math
 import random
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
 
@@ -103,9 +104,13 @@ class Follower:
         ``at_once``: poll now, because the task may have ended long ago.
         """
         history = self._arms[arm]
-        followed = _Followed(task_id, history, query, saw, phase=self._rng.uniform(*SPREAD))
-        self._followed[task_id] = followed
-        followed.hinted = task_id in self._hinted
+        followed = self._followed[task_id] = _Followed(
+            task_id=task_id,
+            saw=saw,
+            wait_s=history.begin(query),
+            phase=self._rng.uniform(*SPREAD),
+            hinted=task_id in self._hinted,
+        )
         try:
             pause_s: float | None = 0.0 if at_once or followed.hinted else self._pause_s(followed)
             while pause_s is not None:
@@ -203,36 +208,22 @@ class Follower:
             )
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
 class _Followed:
     """A task that a trial waits for.
 
-    ``due_s`` is infinite during a poll, and NaN after the trial has left. ``turn`` is set when a poll is
-    due; ``turn_s`` is its due time. ``hinted``: a notification came since the last poll began.
+    ``wait_s`` maps the time since ``begun_s`` to the wait before the next poll. ``due_s`` is infinite
+    during a poll, and NaN after the trial has left. ``turn`` is set when a poll is due; ``turn_s`` is
+    its due time. ``hinted``: a notification came since the last poll began.
     """
 
-    __slots__ = (
-        "begun_s",
-        "due_s",
-        "hinted",
-        "hints",
-        "history",
-        "phase",
-        "saw",
-        "task_id",
-        "turn",
-        "turn_s",
-        "wait_s",
-    )
-
-    def __init__(self, task_id: str, history: History, query: str, saw: Callable[[TaskState], bool], *, phase: float) -> None:
-        self.task_id = task_id
-        self.history = history
-        self.saw = saw
-        self.begun_s = anyio.current_time()
-        self.wait_s = history.begin(query)
-        self.due_s = math.inf
-        self.turn = anyio.Event()
-        self.turn_s = math.nan
-        self.phase = phase
-        self.hints = 0
-        self.hinted = False
+    task_id: str
+    saw: Callable[[TaskState], bool]
+    wait_s: Callable[[float], float]
+    phase: float
+    begun_s: float = field(default_factory=anyio.current_time)
+    due_s: float = math.inf
+    turn: anyio.Event = field(default_factory=anyio.Event)
+    turn_s: float = math.nan
+    hints: int = 0
+    hinted: bool = False

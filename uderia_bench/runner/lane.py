@@ -8,11 +8,9 @@ from dataclasses import dataclass, replace
 import anyio
 
 from uderia_bench.runner.asking import Asking
-from uderia_bench.runner.book import Book
 from uderia_bench.runner.budget import Budget
-from uderia_bench.runner.gauge import Gauge
 from uderia_bench.runner.patience import ASKINGS_A_RUN, CANCELLED_THERE, Patience
-from uderia_bench.runner.stop import InFlight, Stop
+from uderia_bench.runner.stop import InFlight
 from uderia_bench.trace import Trace
 from uderia_bench.trial import Ending, Outcome, Serving, Trial, TrialRecord
 
@@ -43,11 +41,8 @@ class Lane:
     asking: Asking
     patience: Patience
     arms: Mapping[str, Serving]
-    book: Book
     budget: Budget
     flight: InFlight
-    gauge: Gauge
-    stop: Stop
     understand: Callable[[TrialRecord], Trace]
     watch: Callable[[TrialRecord, Trace], None]
 
@@ -59,11 +54,11 @@ class Lane:
         """
         if len(conversation) > 1:
             for trial in conversation:
-                if (left := self.book.pending(trial.trial_id)) is not None:
+                if (left := self.asking.book.pending(trial.trial_id)) is not None:
                     await self.asking.give_up(left)
         before: TrialRecord | None = None
         for trial in conversation:
-            if self.stop.soft.is_set():
+            if self.asking.stop.soft.is_set():
                 return
             if before is None or before.ending is Ending.SETTLED:
                 turn = _Turn(
@@ -77,7 +72,7 @@ class Lane:
             else:
                 record = self._unasked(trial, before)
                 trace = self.understand(record)
-                await self.book.settle(record)
+                await self.asking.book.settle(record)
             self.watch(record, trace)
             before = record
 
@@ -91,7 +86,7 @@ class Lane:
         while True:
             warms_up = turn.alone and await self.patience.warms_up(turn.trial.arm)
             record, trace = await self._once(turn, warms_up=warms_up)
-            if warms_up and record.detail == WARMED_UP and not self.stop.soft.is_set():
+            if warms_up and record.detail == WARMED_UP and not self.asking.stop.soft.is_set():
                 turn = replace(turn, due_s=None)
                 continue
             askings += 1
@@ -105,7 +100,7 @@ class Lane:
 
     async def _once(self, turn: _Turn, *, warms_up: bool) -> tuple[TrialRecord, Trace]:
         """Ask one trial and commit its result; a trial that warms the server up is committed as one to ask again."""
-        with self.gauge.flying() as flight:
+        with self.asking.gauge.flying() as flight:
             answered = False
             try:
                 record = await self._fly(turn)
@@ -118,7 +113,7 @@ class Lane:
             if warms_up and answered:
                 record = replace(record, ending=Ending.CANCELLED, detail=WARMED_UP)
                 trace = self.understand(record)
-            await self.book.settle(record, self.budget.account.to_json())
+            await self.asking.book.settle(record, self.budget.account.to_json())
         return record, trace
 
     def _understood(self, record: TrialRecord) -> tuple[TrialRecord, Trace]:
@@ -153,13 +148,13 @@ class Lane:
 
     async def _ask(self, turn: _Turn) -> TrialRecord:
         trial, before = turn.trial, turn.before
-        earlier = self.book.pending(trial.trial_id) if turn.alone else None
+        earlier = self.asking.book.pending(trial.trial_id) if turn.alone else None
         if earlier is not None and (found := await self.asking.pick_up(earlier)) is not None:
             return found
         return await self.asking.ask(
             trial,
             self.arms[trial.arm],
-            attempts=self.book.attempts(trial.trial_id) + 1,
+            attempts=self.asking.book.attempts(trial.trial_id) + 1,
             session_id=None if before is None else before.session_id,
             due_s=turn.due_s,
         )
@@ -171,16 +166,16 @@ class Lane:
             expected=self.arms[trial.arm],
             ending=before.ending,
             detail=f"not asked: turn {before.trial.turn} of the conversation ended {before.ending.value}",
-            attempts=self.book.attempts(trial.trial_id),
+            attempts=self.asking.book.attempts(trial.trial_id),
             session_id=before.session_id,
         )
 
     def _stopped(self, trial: Trial) -> TrialRecord:
         """Return the record of a trial that a hard stop cancelled."""
-        sent = self.book.pending(trial.trial_id)
+        sent = self.asking.book.pending(trial.trial_id)
         if sent is not None:
             return replace(sent, ending=Ending.CANCELLED)
-        attempts = self.book.attempts(trial.trial_id) + 1
+        attempts = self.asking.book.attempts(trial.trial_id) + 1
         return TrialRecord(
             trial=trial,
             expected=self.arms[trial.arm],

@@ -114,11 +114,8 @@ class Runner:
                             asking=self._asking(server, clock),
                             patience=patiences[-1],
                             arms=self.arms,
-                            book=self.book,
                             budget=budget,
                             flight=flight,
-                            gauge=self.gauge,
-                            stop=self.stop,
                             understand=self.understand,
                             watch=self.watch,
                         )
@@ -161,12 +158,9 @@ class Runner:
                 for left in self.book.in_doubt()
                 if left.task_id is not None and left.expected.server == server
             },
-            mark_sending=self.book.mark_sending,
-            mark_asked=self.book.mark_asked,
+            book=self.book,
+            gauge=self.gauge,
             stop=self.stop,
-            sent_late=self.gauge.send_late,
-            sent=self.gauge.sent,
-            stalled_s=self.gauge.stalled_s,
         )
 
     async def _work_through(self, lane: Lane, planned: list[Trial], starts: Spacing, meanwhile: TaskGroup) -> None:
