@@ -7,11 +7,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import anyio
+from pydantic import SecretStr
 from scripted import URL, Scripted
 
 from uderia_bench.gateway import directory
 from uderia_bench.gateway.connect import connect
-from uderia_bench.gateway.credentials import Credentials, Secret
+from uderia_bench.gateway.credentials import Credentials
 from uderia_bench.runner.book import Book
 from uderia_bench.runner.budget import Account
 from uderia_bench.runner.gauge import Gauge
@@ -20,7 +21,7 @@ from uderia_bench.runner.stop import Stop
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.trial import Stage, Trial
 
-ADMIN = Credentials(username="admin", password=Secret("x"))
+ADMIN = Credentials(username="admin", password=SecretStr("x"))
 CONDITIONS = LoadPlan(concurrency=4, timeout_s=60.0, bare_sessions=False, seed=1)
 
 

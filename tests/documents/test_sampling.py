@@ -23,7 +23,7 @@ def queries(labels):
 def test_a_sample_has_the_proportions_of_the_whole():
     """60 simple, 30 complex, 10 edge: a sample of 20 by complexity has 12, 6 and 2."""
     whole = queries(["simple"] * 60 + ["complex"] * 30 + ["edge"] * 10)
-    drawn = sampling.sample(whole, 20, seed=7, by=sampling.by_complexity)
+    drawn = sampling.sample(whole, 20, seed=7, by_complexity=True)
     assert Counter(query.complexity for query in drawn) == {"simple": 12, "complex": 6, "edge": 2}
 
 
@@ -31,7 +31,7 @@ def test_a_sample_has_the_proportions_of_the_whole():
 def test_a_sample_is_of_the_size_asked_for_and_leaves_no_stratum_out(labels, n, seed):
     """As many as asked or all there are, in the order written; every label is there where there is room for it."""
     whole = queries(labels)
-    drawn = sampling.sample(whole, n, seed=seed, by=sampling.by_complexity)
+    drawn = sampling.sample(whole, n, seed=seed, by_complexity=True)
     assert len(drawn) == min(n, len(whole))
     assert list(drawn) == [query for query in whole if query in drawn]
     if n >= len(set(labels)):

@@ -9,12 +9,13 @@ import httpx
 from bounded import bounded, examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 from scripted import URL
 
 from uderia_bench.errors import BenchError
 from uderia_bench.gateway import directory
 from uderia_bench.gateway.connect import connect
-from uderia_bench.gateway.credentials import Credentials, Secret
+from uderia_bench.gateway.credentials import Credentials
 from uderia_bench.gateway.session_file import SessionFile
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
@@ -29,6 +30,7 @@ ANYTHING = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.
 STATUSES = st.sampled_from([200, 200, 200, 201, 202, 204, 301, 400, 401, 403, 404, 418, 429, 500, 502, 503])
 BODIES = ANYTHING.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=60) | st.just(b"<html>")
 REPLIES = st.lists(st.tuples(STATUSES, BODIES, st.booleans()), min_size=1, max_size=8)
+STRANGER = Credentials(username="a", password=SecretStr("b"))
 
 
 @settings(max_examples=examples(), deadline=None)
@@ -58,7 +60,9 @@ async def _call_everything(replies):
             raise httpx.ReadError("reset")
         return httpx.Response(status, content=body)
 
-    async with connect(URL, Credentials(username="a", password=Secret("b")), transport=httpx.MockTransport(answer)) as uderia:
+    async with connect(
+        URL, Credentials(username="a", password=SecretStr("b")), transport=httpx.MockTransport(answer)
+    ) as uderia:
         calls = (
             lambda: _profiles(uderia),
             lambda: uderia.create_session("p"),

@@ -13,15 +13,16 @@ import httpx
 import pytest
 from anyio.abc import SocketAttribute
 from anyio.streams.tls import TLSListener
+from pydantic import SecretStr
 from scripted import URL, Scripted
 
 from uderia_bench.errors import BenchError, CannotRun, NotSignedIn, Refused, Unreachable
 from uderia_bench.gateway.connect import connect
-from uderia_bench.gateway.credentials import Credentials, Secret
+from uderia_bench.gateway.credentials import Credentials
 
 pytestmark = pytest.mark.anyio
-ADMIN = Credentials(username="admin", password=Secret("hunter2hunter2"))
-TOKEN = Credentials(token=Secret("tda_0123456789"))
+ADMIN = Credentials(username="admin", password=SecretStr("hunter2hunter2"))
+TOKEN = Credentials(token=SecretStr("tda_0123456789"))
 PAGE = "<html><h1>It works!</h1>"
 
 

@@ -7,17 +7,18 @@ from contextlib import asynccontextmanager
 import anyio
 import httpx
 import pytest
+from pydantic import SecretStr
 from scripted import PROFILES, URL, Scripted
 
 from uderia_bench.errors import Gone, NoAnswer, NotSignedIn, Refused, Throttled, UnknownProfile, Unreachable
 from uderia_bench.gateway import directory
 from uderia_bench.gateway.connect import connect
-from uderia_bench.gateway.credentials import Credentials, Secret, from_environment
+from uderia_bench.gateway.credentials import Credentials, from_environment
 from uderia_bench.gateway.trust import Trust
 
 pytestmark = pytest.mark.anyio
 HERE = "http://localhost:5050"
-ADMIN = Credentials(username="admin", password=Secret("hunter2"))
+ADMIN = Credentials(username="admin", password=SecretStr("hunter2"))
 
 
 @asynccontextmanager
@@ -246,4 +247,4 @@ def test_a_token_that_no_header_can_hold_is_refused_by_name_and_not_shown(token)
 def test_the_end_of_a_line_is_no_part_of_a_token():
     """Files that tokens are kept in have one."""
     credentials = from_environment({"UDERIA_TOKEN": "tda_x\r\n"}, HERE, Trust())
-    assert credentials.token == Secret("tda_x")
+    assert credentials.token == SecretStr("tda_x")

@@ -8,15 +8,16 @@ import os
 import anyio
 import httpx
 import pytest
+from pydantic import SecretStr
 from scripted import URL, Scripted
 
 from uderia_bench.errors import NotSignedIn
 from uderia_bench.gateway.connect import connect
-from uderia_bench.gateway.credentials import Credentials, Secret, for_server
+from uderia_bench.gateway.credentials import Credentials, for_server
 from uderia_bench.gateway.kept_tokens import MOST_KEPT, KeptTokens, default_file
 from uderia_bench.gateway.trust import Trust
 
-ADMIN = Credentials(username="admin", password=Secret("hunter2"))
+ADMIN = Credentials(username="admin", password=SecretStr("hunter2"))
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ async def test_another_password_signs_in_itself(kept):
     await signed_in(server, kept)
     server.trouble("/auth/login", httpx.Response(401, json={"message": "wrong"}))
     with pytest.raises(NotSignedIn, match="wrong"):
-        await signed_in(server, kept, Credentials(username="admin", password=Secret("hunter3")))
+        await signed_in(server, kept, Credentials(username="admin", password=SecretStr("hunter3")))
 
 
 @pytest.mark.anyio
@@ -92,10 +93,10 @@ def test_a_token_is_bound_to_server_name_and_password(kept):
 def test_a_login_is_used_where_the_environment_has_no_credentials(kept):
     """It needs no permission for its own server, and is not sent to another."""
     kept.keep(URL, "me", "t1", password=None)
-    assert for_server({}, f"{URL}/", Trust(), kept).token == Secret("t1")
+    assert for_server({}, f"{URL}/", Trust(), kept).token == SecretStr("t1")
     stranger = {"UDERIA_TOKEN": "tda_x", "UDERIA_URL": "https://right.test"}
-    assert for_server(stranger, URL, Trust(), kept).token == Secret("t1")  # the environment's token stays here
-    assert for_server({"UDERIA_TOKEN": "tda_x", "UDERIA_URL": URL}, URL, Trust(), kept).token == Secret("tda_x")
+    assert for_server(stranger, URL, Trust(), kept).token == SecretStr("t1")  # the environment's token stays here
+    assert for_server({"UDERIA_TOKEN": "tda_x", "UDERIA_URL": URL}, URL, Trust(), kept).token == SecretStr("tda_x")
     with pytest.raises(NotSignedIn, match="or run 'uderia-bench login'"):
         for_server({}, "https://other.test", Trust(), kept)
 
@@ -103,7 +104,7 @@ def test_a_login_is_used_where_the_environment_has_no_credentials(kept):
 @pytest.mark.anyio
 async def test_an_expired_login_says_what_to_run():
     """There is no password to sign in with again."""
-    of_login = Credentials(token=Secret("t1"), of_login=True)
+    of_login = Credentials(token=SecretStr("t1"), of_login=True)
     with pytest.raises(NotSignedIn, match=f"the sign-in at {URL} has expired: run 'uderia-bench login --server {URL}' again"):
         async with connect(URL, of_login, transport=Scripted().transport()):
             pass

@@ -8,11 +8,12 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from scripted import URL, Scripted
 
 from uderia_bench.errors import BenchError
 from uderia_bench.gateway.connect import connect
-from uderia_bench.gateway.credentials import Credentials, Secret
+from uderia_bench.gateway.credentials import Credentials
 from uderia_bench.gateway.masking import Secrets
 from uderia_bench.gateway.wire import Wire
 
@@ -86,7 +87,7 @@ async def test_a_token_is_not_in_the_error_of_a_broken_connection():
 async def test_neither_password_nor_fresh_token_is_repeated():
     """A refused sign-in repeats the password; a later error repeats the token that the sign-in returned."""
     server = Scripted()
-    me = Credentials(username="me", password=Secret(PASSWORD))
+    me = Credentials(username="me", password=SecretStr(PASSWORD))
     server.trouble("/auth/login", httpx.Response(401, json={"message": f"wrong password {PASSWORD}"}))
     with pytest.raises(BenchError) as refused:
         async with connect(URL, me, transport=server.transport()):
@@ -105,7 +106,7 @@ async def test_a_server_that_gives_the_same_token_again_can_be_used():
     """The reply of a sign-in is read before anything in it is masked."""
     server = Scripted()
     server.tokens.add(TOKEN)
-    me = Credentials(username="me", password=Secret(PASSWORD))
+    me = Credentials(username="me", password=SecretStr(PASSWORD))
     server.trouble("/auth/login", *(httpx.Response(200, json={"token": TOKEN}) for _ in range(2)))
     async with connect(URL, me, transport=server.transport()) as uderia:
         server.trouble("/sessions", httpx.Response(401, json={}))

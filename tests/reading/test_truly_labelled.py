@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 from benches import CONDITIONS, planned
+from pydantic import SecretStr
 
 from uderia_bench.gateway import directory, embedded
 from uderia_bench.gateway.connect import connect
-from uderia_bench.gateway.credentials import Credentials, Secret
+from uderia_bench.gateway.credentials import Credentials
 from uderia_bench.reading import profile_types
 from uderia_bench.runner import patience
 from uderia_bench.runner.book import open_book
@@ -58,7 +59,7 @@ async def test_every_trial_is_truly_labelled_in_the_end(tmp_path, monkeypatch):
     said: list[str] = []
     trials = tuple(replace(each, prompt=f"list the tables in sales_db, {each.prompt}") for each in planned(16))
     with embedded.serve(seed=5, speed=200.0, faults=tmp_path / "faults.yaml") as url:
-        async with connect(url, Credentials(username="admin", password=Secret("admin"))) as uderia:
+        async with connect(url, Credentials(username="admin", password=SecretStr("admin"))) as uderia:
             profiles = directory.read(await uderia.profiles(), await uderia.llm_configurations())
             arms = {arm: directory.resolve(arm, profiles, server=url) for arm in ("IDEAT", "OPTIM")}
             with Ledger.create(tmp_path / "ledger.sqlite", trials, arms) as ledger:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import structlog
+from pydantic import SecretStr
 
-from uderia_bench.gateway.credentials import Secret
 from uderia_bench.runs import log
 
 
@@ -14,10 +14,10 @@ def test_events_are_json_lines_in_the_run(tmp_path, capsys):
     """Level, time and fields; stderr stays quiet."""
     with log.into(tmp_path / "log.jsonl", as_json=False):
         structlog.get_logger("x").info("run begins", trials=3)
-        structlog.get_logger("x").warning("slow", password=Secret("hunter2"))
+        structlog.get_logger("x").warning("slow", password=SecretStr("hunter2"))
     first, second = (json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines())
     assert (first["event"], first["level"], first["trials"]) == ("run begins", "info", 3)
-    assert second["password"] == "Secret(***)"
+    assert second["password"] == "**********"
     assert capsys.readouterr().err == ""
 
 

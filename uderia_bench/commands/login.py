@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import anyio
+from pydantic import SecretStr
 
 from uderia_bench.errors import CannotRun
 from uderia_bench.gateway.connect import connect
-from uderia_bench.gateway.credentials import Credentials, Secret
+from uderia_bench.gateway.credentials import Credentials
 from uderia_bench.runner.sitting import Surroundings
 from uderia_bench.runs import log
 
@@ -18,7 +19,7 @@ def login(server: str, username: str, password: str, around: Surroundings) -> No
     """
 
     async def ask() -> str:
-        credentials = Credentials(username=username, password=Secret(password))
+        credentials = Credentials(username=username, password=SecretStr(password))
         async with connect(server, credentials, allow_plain_http=around.allow_plain_http) as uderia:
             return await uderia.sign_in()
 

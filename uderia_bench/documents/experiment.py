@@ -156,8 +156,7 @@ class Experiment(Written):
         kept = tuple(query for each in self._corpora for query in each.queries if self.filter.keeps(query))
         if (drawn := self.sample) is not None:
             seed = self.seed if drawn.seed is None else drawn.seed
-            by = sampling.by_complexity if drawn.by == "complexity" else sampling.everything
-            kept = sampling.sample(kept, drawn.n, seed=seed, by=by)
+            kept = sampling.sample(kept, drawn.n, seed=seed, by_complexity=drawn.by == "complexity")
         return kept if self.shard is None else sampling.shard(kept, self.shard.index, self.shard.of)
 
     @property

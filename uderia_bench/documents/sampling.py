@@ -7,26 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from uderia_bench.documents.corpus import Query
 
-Stratum = Callable[[Query], str]
 
-
-def everything(_: Query) -> str:
-    """Put all queries into one stratum."""
-    return ""
-
-
-def by_complexity(query: Query) -> str:
-    """Put queries of one complexity into one stratum, and those without a label into another."""
-    return query.complexity or ""
-
-
-def sample(queries: Sequence[Query], n: int, *, seed: int, by: Stratum = everything) -> tuple[Query, ...]:
+def sample(queries: Sequence[Query], n: int, *, seed: int, by_complexity: bool = False) -> tuple[Query, ...]:
     """Return ``n`` queries in the order of the files, each stratum in proportion to its size.
 
+    With ``by_complexity``, queries of one complexity are a stratum, and those without a label another.
     Shares are rounded by largest remainder, so they add up to ``n``. No stratum is empty if ``n`` is at least the
     number of strata. Returns all queries if there are at most ``n``.
     """
@@ -34,7 +23,7 @@ def sample(queries: Sequence[Query], n: int, *, seed: int, by: Stratum = everyth
         return tuple(queries)
     strata: dict[str, list[Query]] = {}
     for query in queries:
-        strata.setdefault(by(query), []).append(query)
+        strata.setdefault((query.complexity or "") if by_complexity else "", []).append(query)
     shares = _shares({name: len(members) for name, members in strata.items()}, n)
     chosen = {query.id for name, members in strata.items() for query in _ordered(members, seed, "sample")[: shares[name]]}
     return tuple(query for query in queries if query.id in chosen)

@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import httpx
+from pydantic import SecretStr
 
 from uderia_bench.errors import NotSignedIn, Refused
-from uderia_bench.gateway.credentials import Secret
 from uderia_bench.gateway.trust import is_loopback
 from uderia_bench.gateway.wire import Wire, fast_transport, refuse
 
@@ -26,12 +26,12 @@ class Endpoint:
 
     wire: Wire
     model: str
-    key: Secret | None
+    key: SecretStr | None
 
     async def complete(self, messages: Sequence[Mapping[str, str]]) -> Any:
         """Ask once and return the decoded reply. Raises ``CallFailed`` when there is none."""
         body = {"model": self.model, "messages": list(messages), "temperature": 0}
-        token = None if self.key is None else self.key.reveal()
+        token = None if self.key is None else self.key.get_secret_value()
         reply = await self.wire.exchange("POST", _PATH, token=token, body=body)
         if reply.status != httpx.codes.OK:
             raise refuse(reply, f"judge {self.wire.base_url}")
@@ -41,7 +41,9 @@ class Endpoint:
 
 
 @asynccontextmanager
-async def connect(url: str, *, model: str, key: Secret | None, transport: Transport | None = None) -> AsyncGenerator[Endpoint]:
+async def connect(
+    url: str, *, model: str, key: SecretStr | None, transport: Transport | None = None
+) -> AsyncGenerator[Endpoint]:
     """Open a judge. Tests pass a transport.
 
     Raises ``NotSignedIn`` when a key would travel unencrypted to another machine.

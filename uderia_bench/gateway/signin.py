@@ -72,7 +72,7 @@ class SignIn:
     async def _obtain(self, *, renewed: bool = False) -> str:
         """Return a token that the server accepts. ``renewed``: that of an earlier sign-in has expired."""
         if self._credentials.token is not None:
-            token = self._credentials.token.reveal()
+            token = self._credentials.token.get_secret_value()
             probe = await self._probe(token)
             if _accepted(probe):
                 return token
@@ -102,22 +102,22 @@ class SignIn:
         name, password = self._credentials.username, self._credentials.password
         if self._kept is None or name is None or password is None:
             return None
-        return self._kept.of_password(self._wire.base_url, name, password.reveal())
+        return self._kept.of_password(self._wire.base_url, name, password.get_secret_value())
 
     async def _log_in(self) -> str:
         who, password = self._credentials.username, self._credentials.password
         assert who is not None, "credentials are a token or a username with a password"
         assert password is not None, "credentials are a token or a username with a password"
-        body = {"username": who, "password": password.reveal()}
-        if who != password.reveal():  # or the user's name would be masked
-            self._wire.hide(password.reveal())
+        body = {"username": who, "password": password.get_secret_value()}
+        if who != password.get_secret_value():  # or the user's name would be masked
+            self._wire.hide(password.get_secret_value())
         reply = await self._wire.exchange_unmasked("POST", LOGIN, body=body)
         data = reply.json()
         if reply.status == httpx.codes.OK and isinstance(data, dict) and isinstance(data.get("token"), str):
             token = str(data["token"])
             self._wire.hide(token)
             if self._kept is not None:
-                self._kept.keep(self._wire.base_url, who, token, password=password.reveal())
+                self._kept.keep(self._wire.base_url, who, token, password=password.get_secret_value())
             return token
         reply = self._wire.masked(reply)
         _require_presence(reply)

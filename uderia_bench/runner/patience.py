@@ -135,7 +135,7 @@ class Patience:
         async with self._probing:
             begun_s, began_at, cause = anyio.current_time(), self._utc(), None
             while not self._stop.soft.is_set():
-                found = await self._who_answers()
+                found = await self._stop.unless(self._uderia.presence)
                 if found is Presence.UDERIA:
                     await self._is_back(began_at, cause)
                     self._concern(record)
@@ -154,17 +154,6 @@ class Patience:
                 self._concern(record)
             return False
 
-    async def _who_answers(self) -> Presence:
-        found = Presence.NOBODY
-
-        async def ask() -> bool:
-            nonlocal found
-            found = await self._uderia.presence()
-            return True
-
-        await self._stop.unless(ask)
-        return found
-
     async def _shuts_down(self, record: TrialRecord) -> bool:
         """Wait for the end of a server that cancels its tasks, and for its return.
 
@@ -172,7 +161,7 @@ class Patience:
         """
         until_s = anyio.current_time() + SHUTDOWN_S
         while anyio.current_time() < until_s:
-            if await self._who_answers() is not Presence.UDERIA:
+            if await self._stop.unless(self._uderia.presence) is not Presence.UDERIA:
                 return await self._returns(record)
             if not await self._stop.sleep(PROBE_EVERY_S):
                 return False

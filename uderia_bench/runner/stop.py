@@ -8,6 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from signal import Signals
 from types import FrameType
+from typing import TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -15,6 +16,7 @@ import structlog
 
 STOP_TEXT = "stopping: no new trials are sent, trials in flight may finish; press Ctrl-C again to cancel them"
 NOW_TEXT = "stopping now: trials in flight are cancelled"
+_Answer = TypeVar("_Answer")
 AGAIN_S = 0.05  # wait before a signal is raised again that a destructor swallowed
 TIMER_S = 0.0015  # timers may fire 1 ms late; waking a task takes another 0.3 ms
 log = structlog.get_logger(__name__)
@@ -82,9 +84,9 @@ class Stop:
             await self.soft.wait()
         return not self.soft.is_set()
 
-    async def unless(self, ask: Callable[[], Awaitable[bool]]) -> bool:
-        """Await ``ask`` and return its answer; a stop cancels it and returns False."""
-        answer = False
+    async def unless(self, ask: Callable[[], Awaitable[_Answer]]) -> _Answer | None:
+        """Await ``ask`` and return its answer; a stop cancels it and returns None."""
+        answer: _Answer | None = None
         async with anyio.create_task_group() as group:
 
             async def stopped() -> None:
@@ -94,7 +96,7 @@ class Stop:
             group.start_soon(stopped)
             answer = await ask()
             group.cancel_scope.cancel()
-        return answer and not self.soft.is_set()
+        return answer
 
     async def until(self, at_s: float) -> bool:
         """Wait for a time on anyio's clock, more exactly than a timer can; return False if a stop ends the wait."""

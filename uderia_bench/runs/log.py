@@ -1,6 +1,6 @@
 """Logging, set up once a process: JSON lines into the run directory, and on stderr as the user asked. It only formats.
 
-Nothing secret reaches a log because nothing secret has a printable form (``gateway.credentials.Secret``).
+Nothing secret reaches a log because nothing secret has a printable form (pydantic's ``SecretStr``).
 """
 
 from __future__ import annotations
