@@ -58,7 +58,7 @@ class Run:
         self.tasks = tasks or Tasks()
         self.late: list[float] = []
         self.follower = Follower(
-            self.tasks, rng=random.Random(1), late=self.late.append, notifications=self.tasks.stream is not None
+            uderia=self.tasks, rng=random.Random(1), late=self.late.append, notifications=self.tasks.stream is not None
         )
         self.looks: dict[str, int] = {}
         self.overshoot_s: dict[str, float] = {}

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import random
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
@@ -47,6 +47,7 @@ WIDEST = 2.0  # largest factor on intervals, so that a starved process still fre
 log = structlog.get_logger(__name__)
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
 class Follower:
     """The polls of one server.
 
@@ -54,30 +55,27 @@ class Follower:
     listen to the server's stream and poll when it reports the end of a task.
     """
 
-    def __init__(
-        self, uderia: Uderia, *, rng: random.Random, late: Callable[[float], None], notifications: bool = False
-    ) -> None:
-        self._uderia = uderia
-        self._rng = rng
-        self._late = late
-        self._late_s = 0.0
-        self._widened = False
-        self._due: list[tuple[float, int, _Followed]] = []
-        self._number = count()
-        self._woken = anyio.Event()
-        self._wakes_s = math.inf
-        self._begun_s = anyio.current_time()
-        self._arms: defaultdict[str, History] = defaultdict(History)
-        self._followed: dict[str, _Followed] = {}
-        self._notifications = notifications
-        self._listening = False
-        self._untold = 0
-        self._hinted: dict[str, None] = {}  # tasks not followed yet, the newest last
+    uderia: Uderia
+    rng: random.Random
+    late: Callable[[float], None]
+    notifications: bool
+    _late_s: float = 0.0
+    _widened: bool = False
+    _due: list[tuple[float, int, _Followed]] = field(default_factory=list)
+    _number: Iterator[int] = field(default_factory=count)
+    _woken: anyio.Event = field(default_factory=anyio.Event)
+    _wakes_s: float = math.inf
+    _begun_s: float = field(default_factory=anyio.current_time)
+    _arms: defaultdict[str, History] = field(default_factory=lambda: defaultdict(History))
+    _followed: dict[str, _Followed] = field(default_factory=dict)
+    _listening: bool = False
+    _untold: int = 0
+    _hinted: dict[str, None] = field(default_factory=dict)  # tasks not followed yet, the newest last
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Start polls when they are due, until cancelled."""
         async with anyio.create_task_group() as group:
-            if self._notifications:
+            if self.notifications:
                 settled = anyio.Event()
                 group.start_soon(self._listen, settled)
                 with anyio.move_on_after(SUBSCRIBE_S):
@@ -108,7 +106,7 @@ class Follower:
             task_id=task_id,
             saw=saw,
             wait_s=history.begin(query),
-            phase=self._rng.uniform(*SPREAD),
+            phase=self.rng.uniform(*SPREAD),
             hinted=task_id in self._hinted,
         )
         try:
@@ -149,7 +147,7 @@ class Follower:
         followed.turn = anyio.Event()
         told, followed.hinted = followed.hinted, False
         try:
-            state = await self._uderia.task(followed.task_id)
+            state = await self.uderia.task(followed.task_id)
         except Throttled as error:
             return min(error.retry_after_s or THROTTLED_WAIT_S, LONGEST_THROTTLED_S)
         if not followed.saw(state):
@@ -169,7 +167,7 @@ class Follower:
 
         while True:
             try:
-                await self._uderia.listen(opened, self._hint)
+                await self.uderia.listen(opened, self._hint)
             except Refused as error:
                 if error.status < HTTP_SERVER_ERROR:
                     log.warning("this server has no notifications: polling only", reason=str(error))
@@ -197,13 +195,13 @@ class Follower:
 
     def _note(self, late_s: float) -> None:
         """Record a poll's lateness; warn once when intervals widen."""
-        self._late(late_s)
+        self.late(late_s)
         self._late_s += (late_s - self._late_s) * LATE_MEMORY
         if self._late_s > LATE_S and not self._widened:
             self._widened = True
             log.warning(
                 "polls start late because this process is busy: intervals widen until it has caught up",
-                server=self._uderia.base_url,
+                server=self.uderia.base_url,
                 late_ms=round(1000 * self._late_s),
             )
 

@@ -7,8 +7,8 @@ refuses one trial after the other.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from math import inf
 
@@ -31,6 +31,7 @@ UNKNOWN_LIMIT_S = 60.0  # pause for a limit whose message names no period
 log = structlog.get_logger(__name__)
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
 class Patience:
     """Waits for one server, and finds out whether it was restarted.
 
@@ -39,34 +40,22 @@ class Patience:
     with, or None; it is asked after every outage.
     """
 
-    def __init__(
-        self,
-        uderia: Uderia,
-        stop: Stop,
-        *,
-        arms: Iterable[str],
-        on_quota: str,
-        outage_s: float,
-        slots: int,
-        utc: Callable[[], datetime],
-        changed: Callable[[], Awaitable[str | None]],
-    ) -> None:
-        self.outages: list[Outage] = []
-        self._uderia = uderia
-        self._stop = stop
-        self._arms = tuple(arms)
-        self._on_quota = on_quota
-        self._outage_s = outage_s
-        self._most_in_vain = max(FEWEST_IN_VAIN, IN_VAIN_PER_SLOT * slots)
-        self._utc = utc
-        self._changed = changed
-        self._probing = anyio.Lock()
-        self._paused_until_s = 0.0
-        self._in_vain = 0
-        self._last_task: str | None = None  # of a trial that ended well: a server that does not know it was restarted
-        self._back_s = -inf
-        self._cold: set[str] = set()
-        self._warming: dict[str, anyio.Event] = {}
+    uderia: Uderia
+    stop: Stop
+    arms: Collection[str]
+    on_quota: str
+    outage_s: float
+    slots: int
+    utc: Callable[[], datetime]
+    changed: Callable[[], Awaitable[str | None]]
+    outages: list[Outage] = field(default_factory=list)
+    _probing: anyio.Lock = field(default_factory=anyio.Lock)
+    _paused_until_s: float = 0.0
+    _in_vain: int = 0
+    _last_task: str | None = None  # of a trial that ended well: a server that does not know it was restarted
+    _back_s: float = -inf
+    _cold: set[str] = field(default_factory=set)
+    _warming: dict[str, anyio.Event] = field(default_factory=dict)
 
     async def ready(self) -> bool:
         """Wait until the server can take trials; return False if a stop comes first."""
@@ -74,18 +63,18 @@ class Patience:
             async with self._probing:  # locked while the server is away
                 pass
         while (left_s := self._paused_until_s - anyio.current_time()) > 0:
-            if not await self._stop.sleep(left_s):
+            if not await self.stop.sleep(left_s):
                 return False
-        return not self._stop.soft.is_set()
+        return not self.stop.soft.is_set()
 
     async def notice_restart(self) -> None:
         """Ask for a task of an earlier trial, and note a restart if the server has forgotten it."""
-        if self._last_task is not None and await self._uderia.knows(self._last_task) is False:
+        if self._last_task is not None and await self.uderia.knows(self._last_task) is False:
             await self._restarted()
 
     async def warms_up(self, arm: str) -> bool:
         """Return whether a trial of this arm is the first after a restart; the arm's other trials wait for its end."""
-        while arm in self._cold and not self._stop.soft.is_set():
+        while arm in self._cold and not self.stop.soft.is_set():
             if arm not in self._warming:
                 self._warming[arm] = anyio.Event()
                 return True
@@ -106,7 +95,7 @@ class Patience:
             return await self._returns(record)
         if record.ending is Ending.RATE_LIMITED:
             return await self._refills(record.detail or "rate limited")
-        if record.ending in (Ending.REFUSED, Ending.LOST) and await self._uderia.presence() is not Presence.UDERIA:
+        if record.ending in (Ending.REFUSED, Ending.LOST) and await self.uderia.presence() is not Presence.UDERIA:
             return await self._returns(record)
         if record.ending is Ending.LOST:
             await self._forgot(record)
@@ -126,31 +115,31 @@ class Patience:
             self._in_vain = 0
             return
         self._in_vain += 1
-        if self._in_vain >= self._most_in_vain:
-            words = f"{self._uderia.base_url} did not accept any of the last {self._in_vain} trials"
-            self._stop.because(f"{words} ({record.detail})" if record.detail else words)
+        if self._in_vain >= max(FEWEST_IN_VAIN, IN_VAIN_PER_SLOT * self.slots):
+            words = f"{self.uderia.base_url} did not accept any of the last {self._in_vain} trials"
+            self.stop.because(f"{words} ({record.detail})" if record.detail else words)
 
     async def _returns(self, record: TrialRecord) -> bool:
         """Wait until the server answers; return False if a stop comes first. One waiting trial probes for all."""
         async with self._probing:
-            begun_s, began_at, cause = anyio.current_time(), self._utc(), None
-            while not self._stop.soft.is_set():
-                found = await self._stop.unless(self._uderia.presence)
+            begun_s, began_at, cause = anyio.current_time(), self.utc(), None
+            while not self.stop.soft.is_set():
+                found = await self.stop.unless(self.uderia.presence)
                 if found is Presence.UDERIA:
                     await self._is_back(began_at, cause)
                     self._concern(record)
-                    return not self._stop.soft.is_set()
+                    return not self.stop.soft.is_set()
                 cause = Cause.OTHER if found is Presence.ANOTHER else cause or Cause.AWAY
                 away_s = anyio.current_time() - begun_s
                 who = "another program answers" if cause is Cause.OTHER else "no server answers"
-                if away_s >= self._outage_s:
-                    self._stop.because(f"{who} at {self._uderia.base_url} for {away_s:.0f} s")
+                if away_s >= self.outage_s:
+                    self.stop.because(f"{who} at {self.uderia.base_url} for {away_s:.0f} s")
                 elif away_s < PROBE_EVERY_S:
-                    log.warning("server away, waiting", server=self._uderia.base_url, longest_s=self._outage_s)
-                    self._stop.tell(f"{who} at {self._uderia.base_url}: waiting up to {self._outage_s:g} s")
-                await self._stop.sleep(PROBE_EVERY_S)
+                    log.warning("server away, waiting", server=self.uderia.base_url, longest_s=self.outage_s)
+                    self.stop.tell(f"{who} at {self.uderia.base_url}: waiting up to {self.outage_s:g} s")
+                await self.stop.sleep(PROBE_EVERY_S)
             if cause is not None:
-                self._note(Outage(server=self._uderia.base_url, cause=cause, began_at=began_at))
+                self._note(Outage(server=self.uderia.base_url, cause=cause, began_at=began_at))
                 self._concern(record)
             return False
 
@@ -161,9 +150,9 @@ class Patience:
         """
         until_s = anyio.current_time() + SHUTDOWN_S
         while anyio.current_time() < until_s:
-            if await self._stop.unless(self._uderia.presence) is not Presence.UDERIA:
+            if await self.stop.unless(self.uderia.presence) is not Presence.UDERIA:
                 return await self._returns(record)
-            if not await self._stop.sleep(PROBE_EVERY_S):
+            if not await self.stop.sleep(PROBE_EVERY_S):
                 return False
             if self._back_s > until_s - SHUTDOWN_S:  # another trial has seen it leave and return
                 self._concern(record)
@@ -175,7 +164,7 @@ class Patience:
         if cause is None:
             await self.notice_restart()
             return
-        self._note(Outage(server=self._uderia.base_url, cause=cause, began_at=began_at, ended_at=self._utc()))
+        self._note(Outage(server=self.uderia.base_url, cause=cause, began_at=began_at, ended_at=self.utc()))
         await self._starts_anew()
 
     async def _forgot(self, record: TrialRecord) -> None:
@@ -187,22 +176,22 @@ class Patience:
         known = self.outages[-1].ended_at if self.outages else None
         if known is not None and record.sent_at is not None and record.sent_at <= known:
             return
-        if self._last_task is None or await self._uderia.knows(self._last_task) is False:
+        if self._last_task is None or await self.uderia.knows(self._last_task) is False:
             await self._restarted()
 
     async def _restarted(self) -> None:
-        now = self._utc()
+        now = self.utc()
         self._last_task = None
-        self._note(Outage(server=self._uderia.base_url, cause=Cause.RESTART, began_at=now, ended_at=now))
+        self._note(Outage(server=self.uderia.base_url, cause=Cause.RESTART, began_at=now, ended_at=now))
         await self._starts_anew()
 
     async def _starts_anew(self) -> None:
         """Let the first trial of every arm warm the server up, and stop the run if it is another server now."""
         self._back_s = anyio.current_time()
         self._last_task = None
-        self._cold |= set(self._arms)
-        if (reason := await self._changed()) is not None:
-            self._stop.because(reason)
+        self._cold |= set(self.arms)
+        if (reason := await self.changed()) is not None:
+            self.stop.because(reason)
 
     def _note(self, outage: Outage) -> None:
         log.warning("outage", server=outage.server, cause=outage.cause.value, began=outage.began_at, ended=outage.ended_at)
@@ -216,16 +205,16 @@ class Patience:
 
     async def _refills(self, limit: str) -> bool:
         """Wait for the quota, or stop, as ``on_quota`` says; return whether to ask the trial again."""
-        if self._on_quota == "continue":
+        if self.on_quota == "continue":
             return False
-        pause_s = seconds_to_refill(limit, self._utc())
-        if self._on_quota == "stop" or pause_s is None:
-            self._stop.because(limit)
+        pause_s = seconds_to_refill(limit, self.utc())
+        if self.on_quota == "stop" or pause_s is None:
+            self.stop.because(limit)
             return False
         now_s = anyio.current_time()
         if self._paused_until_s <= now_s:
             log.warning("quota used up, pausing", limit=limit, seconds=round(pause_s))
-            self._stop.tell(f"{limit}: pausing for {pause_s / 60:.0f} min")
+            self.stop.tell(f"{limit}: pausing for {pause_s / 60:.0f} min")
         self._paused_until_s = max(self._paused_until_s, now_s + pause_s)
         return await self.ready()
 

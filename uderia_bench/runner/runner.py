@@ -131,8 +131,8 @@ class Runner:
         conditions = self.conditions
         arms = {name: arm for name, arm in self.arms.items() if arm.server == server}
         return Patience(
-            self.servers[server],
-            self.stop,
+            uderia=self.servers[server],
+            stop=self.stop,
             arms=arms,
             changed=partial(_changed, self.servers[server], arms),
             on_quota=conditions.on_quota,
@@ -145,7 +145,7 @@ class Runner:
         return Asking(
             uderia=self.servers[server],
             follower=Follower(
-                self.servers[server],
+                uderia=self.servers[server],
                 rng=random.Random(self.conditions.seed),  # noqa: S311 - spreads polls in time; not a secret
                 late=self.gauge.poll_late,
                 notifications=self.conditions.notifications,
