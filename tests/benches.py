@@ -7,22 +7,30 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import anyio
+from experiments import built
 from pydantic import SecretStr
 from scripted import URL, Scripted
 
+from uderia_bench.documents.experiment import Experiment
 from uderia_bench.gateway import directory
 from uderia_bench.gateway.connect import connect
 from uderia_bench.gateway.credentials import Credentials
 from uderia_bench.runner.book import Book
 from uderia_bench.runner.budget import Account
 from uderia_bench.runner.gauge import Gauge
-from uderia_bench.runner.runner import LoadPlan, Runner
+from uderia_bench.runner.runner import Runner
 from uderia_bench.runner.stop import Stop
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.trial import Stage, Trial
 
 ADMIN = Credentials(username="admin", password=SecretStr("x"))
-CONDITIONS = LoadPlan(concurrency=4, timeout_s=60.0, bare_sessions=False, seed=1)
+
+
+def under(**said) -> Experiment:
+    """Return an experiment with four trials in flight, and with the keys that a test names."""
+    said = {"timeout": 60.0, "session_profile": "arm", "seed": 1, "arms": ("IDEAT", "OPTIM")} | said
+    said["load"] = {"concurrency": 4} | said["load"] if "sweep" not in said.setdefault("load", {}) else said["load"]
+    return built(**said)
 
 
 def planned(n: int, *, arms=("IDEAT", "OPTIM"), window_of=lambda _block, _arm: 0) -> tuple[Trial, ...]:
@@ -75,8 +83,8 @@ class AtOnce:
 class Bench:
     """A runner over a scripted server and a real ledger."""
 
-    def __init__(self, tmp_path, server: Scripted, trials, conditions: LoadPlan = CONDITIONS) -> None:
-        self.server, self.trials, self.conditions = server, trials, conditions
+    def __init__(self, tmp_path, server: Scripted, trials, experiment: Experiment | None = None) -> None:
+        self.server, self.trials, self.experiment = server, trials, experiment or under()
         self.path = tmp_path / "ledger.sqlite"
         self.seen, self.stop, self.outages = [], Stop(), []
         self.watch = lambda record, _: self.seen.append(record)
@@ -94,7 +102,7 @@ class Bench:
                 runner = Runner(
                     servers={URL: uderia},
                     arms=arms,
-                    conditions=self.conditions,
+                    experiment=self.experiment,
                     book=Book(ledger, AtOnce(ledger)),
                     watch=self.watch,
                     stop=self.stop,

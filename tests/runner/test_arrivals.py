@@ -9,7 +9,7 @@ from itertools import pairwise
 import anyio
 import httpx
 import pytest
-from benches import CONDITIONS, Bench, planned
+from benches import Bench, planned, under
 from scripted import Scripted
 
 from uderia_bench.runner import pacing
@@ -44,8 +44,8 @@ def in_flight(records):
 
 async def test_each_level_of_a_sweep_has_its_own_slots(tmp_path):
     """Each level has exactly its number of trials in flight, and starts when the level before has ended."""
-    levels = {level: Shape(slots=level) for level in (1, 2, 6)}
-    bench = Bench(tmp_path, Scripted(), swept(12, levels), replace(CONDITIONS, levels=levels))
+    levels = (1, 2, 6)
+    bench = Bench(tmp_path, Scripted(), swept(12, levels), under(load={"sweep": levels}))
     await bench.run()
     records = bench.records()
     assert in_flight(records) == {1: 1, 2: 2, 6: 6}
@@ -56,9 +56,9 @@ async def test_each_level_of_a_sweep_has_its_own_slots(tmp_path):
 
 async def test_arms_of_a_sweep_stay_apart(tmp_path):
     """Each window holds one arm at one level."""
-    levels = {level: Shape(slots=level) for level in (2, 4)}
+    levels = (2, 4)
     trials = swept(6, levels, arms=("IDEAT", "OPTIM"))
-    bench = Bench(tmp_path, Scripted(), trials, replace(CONDITIONS, levels=levels))
+    bench = Bench(tmp_path, Scripted(), trials, under(load={"sweep": levels}))
     await bench.run()
     assert bench.server.overlaps == {frozenset({"p-ideat"}), frozenset({"p-optim"})}
     assert in_flight(bench.records()) == {2: 2, 4: 4}
@@ -66,8 +66,9 @@ async def test_arms_of_a_sweep_stay_apart(tmp_path):
 
 async def test_rates_are_swept_by_the_clock(tmp_path):
     """At each level the distance between trials follows from its rate, however long the trials take."""
-    levels = {rate: Shape(slots=8, pacer=pacing.constant(rate)) for rate in (1.0, 4.0)}
-    bench = Bench(tmp_path, Scripted(task_s=20.0), swept(8, levels), replace(CONDITIONS, levels=levels))
+    levels = (1.0, 4.0)
+    by_rate = under(load={"arrivals": "constant", "sweep": levels})
+    bench = Bench(tmp_path, Scripted(task_s=20.0), swept(8, levels), by_rate)
     await bench.run()
     for level in levels:
         due = sorted(record.due_s for record in bench.records().values() if record.trial.level == level)
@@ -76,8 +77,8 @@ async def test_rates_are_swept_by_the_clock(tmp_path):
 
 async def test_slots_open_over_a_ramp(tmp_path):
     """With five slots over eight seconds, one slot opens every two seconds; then all five are used."""
-    ramped = replace(CONDITIONS, concurrency=5, ramp_s=8.0)
-    bench = Bench(tmp_path, Scripted(task_s=100.0), planned(10, arms=("OPTIM",)), replace(ramped, timeout_s=500.0))
+    ramped = under(load={"concurrency": 5, "ramp": 8.0}, timeout=500.0)
+    bench = Bench(tmp_path, Scripted(task_s=100.0), planned(10, arms=("OPTIM",)), ramped)
     await bench.run()
     sent = sorted(record.sent_s for record in bench.records().values())
     assert sent[:5] == pytest.approx([0, 2, 4, 6, 8], abs=0.1)
@@ -87,16 +88,14 @@ async def test_slots_open_over_a_ramp(tmp_path):
 
 async def test_a_run_shorter_than_its_ramp_does_not_wait_for_the_ramp(tmp_path):
     """The run ends with its last trial, while slots are still opening."""
-    bench = Bench(
-        tmp_path, Scripted(task_s=1.0), planned(2, arms=("OPTIM",)), replace(CONDITIONS, concurrency=50, ramp_s=3600.0)
-    )
+    bench = Bench(tmp_path, Scripted(task_s=1.0), planned(2, arms=("OPTIM",)), under(load={"concurrency": 50, "ramp": 3600.0}))
     await bench.run()
     assert anyio.current_time() < 60
 
 
 async def test_a_schedule_continues_from_window_to_window(tmp_path):
     """The first trial of a window is due when the window opens, and the pause before it is not part of the ramp."""
-    ramped = replace(CONDITIONS, pacer=pacing.constant(4.0, ramp_s=8.0))  # due after 0, 2, 2.8, 3.5, 4, 4.5, 4.9, 5.3 s
+    ramped = under(load={"arrivals": "constant", "rate": 4.0, "ramp": 8.0})  # due after 0, 2, 2.8, 3.5, 4, 4.5, 4.9, 5.3 s
     trials = planned(8, arms=("OPTIM",), window_of=lambda block, _: block // 4)
     bench = Bench(tmp_path, Scripted(task_s=30.0), trials, ramped)
     await bench.run()
@@ -109,7 +108,7 @@ async def test_a_schedule_continues_from_window_to_window(tmp_path):
 async def test_arrivals_that_were_due_and_never_sent_are_counted(tmp_path, monkeypatch):
     """While a server is away, arrivals wait; at a stop, those that were due and not sent are counted."""
     monkeypatch.setattr("random.uniform", lambda low, high: (low + high) / 4)  # the length of retries decides how many
-    paced = replace(CONDITIONS, pacer=pacing.constant(2.0), grace_s=0.0)
+    paced = under(load={"arrivals": "constant", "rate": 2.0}, grace=0.0)
     server = Scripted(task_s=1.0)
     bench = Bench(tmp_path, server, planned(60, arms=("OPTIM",)), paced)
 
@@ -146,9 +145,7 @@ def test_starts_that_come_together_are_spread_and_those_that_do_not_are_left_alo
 
 async def test_a_closed_loop_starts_its_slots_one_after_the_other(tmp_path):
     """Forty trials start over 156 ms; the wait is part of ``queue_s``, which begins when the slot was free."""
-    bench = Bench(
-        tmp_path, Scripted(task_s=5.0, submit_s=0.0), planned(40, arms=("OPTIM",)), replace(CONDITIONS, concurrency=40)
-    )
+    bench = Bench(tmp_path, Scripted(task_s=5.0, submit_s=0.0), planned(40, arms=("OPTIM",)), under(load={"concurrency": 40}))
     await bench.run()
     records = sorted(bench.records().values(), key=lambda record: record.trial.seq)
     apart = [later.sent_s - earlier.sent_s for earlier, later in pairwise(records)]

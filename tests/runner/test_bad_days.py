@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import anyio
 import httpx
 import pytest
-from benches import CONDITIONS, Bench, planned
+from benches import Bench, planned, under
 from scripted import Scripted
 
 from uderia_bench.errors import NotSignedIn
@@ -18,7 +17,7 @@ from uderia_bench.trial import Ending
 
 pytestmark = pytest.mark.anyio
 PAGE = {"text": "<html>Bad gateway</html>", "headers": {"Content-Type": "text/html"}}
-ONE_AT_A_TIME = replace(CONDITIONS, concurrency=1)
+ONE_AT_A_TIME = under(load={"concurrency": 1})
 HOURLY = "Rate limit exceeded: Hourly limit exceeded (1000 requests/hour)"
 MONTHLY = "Token quota exceeded: Input token quota exceeded (5 tokens/month)"
 
@@ -90,7 +89,7 @@ async def test_an_outage_is_waited_out(tmp_path, trouble):
 
 async def test_a_server_that_stays_away_stops_the_run_with_most_of_the_plan_left(tmp_path):
     """After the allowed outage the run stops with the reason, and ``resume`` asks the rest."""
-    bench = Bench(tmp_path, Away(5, 5000, task_s=3.0), optim(100), replace(CONDITIONS, outage_s=60.0))
+    bench = Bench(tmp_path, Away(5, 5000, task_s=3.0), optim(100), under(outage=60.0))
     began = anyio.current_time()
     await bench.run()
     assert anyio.current_time() - began < 100
@@ -127,7 +126,7 @@ async def test_polls_survive_the_errors_of_a_proxy(tmp_path):
         httpx.Response(429, json={"retry_after": 90}),
     ):
         server.trouble("task-0", trouble)
-    bench = Bench(tmp_path, server, optim(1), replace(CONDITIONS, timeout_s=300.0))
+    bench = Bench(tmp_path, server, optim(1), under(timeout=300.0))
     await bench.run()
     (record,) = bench.records().values()
     assert (record.ending, record.attempts) == (Ending.SETTLED, 1)
@@ -197,7 +196,7 @@ async def test_a_proxy_error_at_sign_in_is_an_outage(tmp_path):
 async def test_a_sign_in_limit_is_waited_out(tmp_path):
     """The run waits with few sign-ins, with or without a stated time, and the trials wait with it."""
     server = Scripted(task_s=3.0)
-    bench = Bench(tmp_path, server, optim(12), replace(CONDITIONS, timeout_s=600.0))
+    bench = Bench(tmp_path, server, optim(12), under(timeout=600.0))
 
     async def expire():
         await anyio.sleep(5)
@@ -213,7 +212,7 @@ async def test_a_task_that_ended_while_polls_were_delayed_did_not_time_out(tmp_p
     """The task ended after 3 s; polls were impossible for a minute, which must not count against the agent."""
     server = Scripted(task_s=3.0)
     server.trouble("task-0", httpx.Response(429, json={"retry_after": 59}))
-    bench = Bench(tmp_path, server, optim(1), replace(CONDITIONS, timeout_s=30.0))
+    bench = Bench(tmp_path, server, optim(1), under(timeout=30.0))
     await bench.run()
     (record,) = bench.records().values()
     assert record.ending is Ending.SETTLED
@@ -272,7 +271,7 @@ async def test_a_quota_pauses_the_run_and_is_not_a_failed_answer(tmp_path):
 @pytest.mark.parametrize(("on_quota", "words"), [("stop", HOURLY), ("pause", MONTHLY)])
 async def test_a_quota_may_stop_the_run(tmp_path, on_quota, words):
     """With ``stop``, or for a monthly quota, the trial is rate limited and asked again on resume."""
-    bench = Bench(tmp_path, Limited(words, until=1e9), optim(12), replace(CONDITIONS, on_quota=on_quota))
+    bench = Bench(tmp_path, Limited(words, until=1e9), optim(12), under(on_quota=on_quota))
     await bench.run()
     assert endings(bench) == {Ending.RATE_LIMITED}
     assert len(bench.records()) <= 4
@@ -285,7 +284,7 @@ async def test_a_quota_may_stop_the_run(tmp_path, on_quota, words):
 
 async def test_a_run_may_continue_past_a_quota(tmp_path):
     """``continue`` asks the next trial at once; every limited one is labelled with the server's message."""
-    bench = Bench(tmp_path, Limited(HOURLY, until=1e9), optim(12), replace(CONDITIONS, on_quota="continue"))
+    bench = Bench(tmp_path, Limited(HOURLY, until=1e9), optim(12), under(on_quota="continue"))
     await bench.run()
     assert {(record.ending, record.detail) for record in bench.records().values()} == {(Ending.RATE_LIMITED, HOURLY)}
     assert len(bench.records()) == 12
@@ -371,7 +370,7 @@ async def test_a_task_that_stays_in_cancelling_frees_its_slot(tmp_path):
             status = "cancelling" if self.tasks[task_id]["cancelled"] else "processing"
             return httpx.Response(200, json={"task_id": task_id, "status": status, "events": []})
 
-    bench = Bench(tmp_path, Stuck(), optim(2), replace(ONE_AT_A_TIME, timeout_s=20.0))
+    bench = Bench(tmp_path, Stuck(), optim(2), under(load={"concurrency": 1}, timeout=20.0))
     await bench.run()
     assert endings(bench) == {Ending.TIMED_OUT}
     assert all("did not stop within 10 s" in record.notes[0] for record in bench.records().values())
@@ -382,7 +381,7 @@ async def test_a_failed_cancellation_is_noted(tmp_path):
     """The trial times out either way."""
     server = Scripted(task_s=1e6)
     server.trouble("/cancel", *[httpx.Response(403, json={"error": "Access denied"})] * 9)
-    bench = Bench(tmp_path, server, optim(1), replace(CONDITIONS, timeout_s=20.0))
+    bench = Bench(tmp_path, server, optim(1), under(timeout=20.0))
     await bench.run()
     (record,) = bench.records().values()
     assert record.ending is Ending.TIMED_OUT

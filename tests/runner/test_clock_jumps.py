@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from itertools import cycle
 
 import anyio
 import pytest
-from benches import CONDITIONS, Bench, planned
+from benches import Bench, planned, under
 from scripted import Scripted
 
 from uderia_bench.runner.stop import Stop
@@ -83,7 +83,7 @@ async def test_a_clock_that_is_set_between_sittings_costs_no_answer(tmp_path, ho
 @pytest.mark.parametrize("hours", HOURS)
 async def test_a_task_that_never_ends_holds_a_resume_no_longer_than_its_timeout(tmp_path, hours):
     """Whatever UTC suggests, a picked-up trial has at most one timeout from then on."""
-    bench = Bench(tmp_path, Scripted(task_s=1e9), planned(4, arms=("OPTIM",)), replace(CONDITIONS, timeout_s=60.0))
+    bench = Bench(tmp_path, Scripted(task_s=1e9), planned(4, arms=("OPTIM",)), under(timeout=60.0))
     bench.utc = Wall()
     await killed(bench, 5.0)
     bench.utc.set_by = timedelta(hours=hours)

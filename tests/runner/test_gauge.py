@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import gc
 import time
-from dataclasses import replace
 
 import anyio
 import pytest
-from benches import CONDITIONS, Bench, planned
+from benches import Bench, planned, under
 from scripted import Scripted
 
 from uderia_bench.analysis.conditions import failed_conditions
-from uderia_bench.runner import pacing
 from uderia_bench.runner.gauge import (
     BEAT_S,
     COLLECT_AFTER,
@@ -123,7 +121,7 @@ async def test_a_loop_on_time_raises_no_warning(tmp_path):
 async def test_an_open_loop_reports_its_rate(tmp_path):
     """Scheduled and achieved arrivals per second leave out the pauses between windows."""
     trials = planned(20, arms=("OPTIM",), window_of=lambda block, _: block // 10)
-    bench = Bench(tmp_path, Scripted(task_s=30.0), trials, replace(CONDITIONS, pacer=pacing.constant(4.0)))
+    bench = Bench(tmp_path, Scripted(task_s=30.0), trials, under(load={"arrivals": "constant", "rate": 4.0}))
     await bench.run()
     measured = bench.gauge.conditions()
     assert measured.asked_rate == pytest.approx(4.0)
@@ -134,7 +132,7 @@ async def test_an_open_loop_reports_its_rate(tmp_path):
 @pytest.mark.anyio
 async def test_a_stall_is_recorded_with_the_trial_it_hit(tmp_path):
     """The stall inside the round trip of a submit is stored with that trial and with no other."""
-    bench = Bench(tmp_path, Scripted(task_s=1.0, submit_s=0.5), planned(2, arms=("OPTIM",)), replace(CONDITIONS, concurrency=1))
+    bench = Bench(tmp_path, Scripted(task_s=1.0, submit_s=0.5), planned(2, arms=("OPTIM",)), under(load={"concurrency": 1}))
     begun_s = anyio.current_time()
     bench.gauge.woke(begun_s + 0.1, begun_s + 0.3)
     await bench.run()

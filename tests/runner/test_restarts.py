@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import anyio
 import httpx
 import pytest
-from benches import CONDITIONS, Bench, planned
+from benches import Bench, planned, under
 from scripted import CONFIGURATIONS, PROFILES, Scripted
 
 from uderia_bench.runner.patience import SHUTDOWN_S
@@ -165,7 +163,7 @@ async def test_a_server_with_other_profiles_after_its_restart_stops_the_run(tmp_
 async def test_a_stop_during_a_warm_up_leaves_the_trial_to_resume(tmp_path):
     """The trial that warms the server up is never counted as measured."""
     server = Restarting(task_s=3.0)
-    bench = Bench(tmp_path, server, planned(4, arms=("OPTIM",)), replace(CONDITIONS, concurrency=1))
+    bench = Bench(tmp_path, server, planned(4, arms=("OPTIM",)), under(load={"concurrency": 1}))
 
     async def restart():
         await anyio.sleep(4.0)

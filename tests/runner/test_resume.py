@@ -9,7 +9,7 @@ from datetime import timedelta
 import anyio
 import httpx
 import pytest
-from benches import CONDITIONS, Bench, planned
+from benches import Bench, planned, under
 from ledgers import mark_asked, settle
 from scripted import Scripted
 
@@ -45,7 +45,7 @@ class Dying(Scripted):
 async def test_a_crash_at_any_call_loses_no_trial(tmp_path, nth, heard):
     """Every trial ends answered, repeated queries are counted, and ended tasks are kept."""
     server = Dying(nth, heard=heard, task_s=2.0)
-    bench = Bench(tmp_path, server, TRIALS, replace(CONDITIONS, concurrency=2))
+    bench = Bench(tmp_path, server, TRIALS, under(load={"concurrency": 2}))
     with server.death:
         await bench.run()
     before = bench.records() if bench.path.exists() else {}
@@ -86,7 +86,7 @@ async def test_a_task_that_ended_long_ago_is_answered_and_not_timed_out(tmp_path
         server = Scripted(task_s=task_s)
         folder = tmp_path / ending.value
         folder.mkdir()
-        bench = Bench(folder, server, TRIALS[:1], replace(CONDITIONS, timeout_s=60.0))
+        bench = Bench(folder, server, TRIALS[:1], under(timeout=60.0))
         with anyio.move_on_after(5):
             await bench.run()
         await _backdate(bench, timedelta(hours=3))
@@ -100,7 +100,7 @@ async def test_a_task_that_ended_long_ago_is_answered_and_not_timed_out(tmp_path
 async def test_a_clock_that_was_set_back_keeps_the_deadline(tmp_path):
     """A query whose UTC timestamp is in the future has one timeout from when it is picked up."""
     server = Scripted(task_s=1e6)
-    bench = Bench(tmp_path, server, TRIALS[:1], replace(CONDITIONS, timeout_s=60.0))
+    bench = Bench(tmp_path, server, TRIALS[:1], under(timeout=60.0))
     with anyio.move_on_after(5):
         await bench.run()
     await _backdate(bench, -timedelta(days=400))

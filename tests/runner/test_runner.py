@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import itertools
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import anyio
 import httpx
 import pytest
-from benches import CONDITIONS, Bench, planned, talk
+from benches import Bench, planned, talk, under
 from scripted import Scripted
 
 from uderia_bench.errors import NotSignedIn
 from uderia_bench.gateway.uderia import TRIES
 from uderia_bench.reading import profile_types
-from uderia_bench.runner import pacing, patience
+from uderia_bench.runner import patience
 from uderia_bench.runner.arrivals import PREPARE_S
 from uderia_bench.runner.asking import LATE_WAIT_S
 from uderia_bench.runner.stop import Stop
@@ -78,7 +77,8 @@ async def test_concurrency_is_the_most_in_flight(tmp_path):
 
 async def test_a_cap_limits_one_arm(tmp_path):
     """A cap keeps one arm below the server's slots."""
-    bench = Bench(tmp_path, Scripted(), planned(8, arms=("OPTIM",)), replace(CONDITIONS, caps={"OPTIM": 2}))
+    capped = under(arms=("IDEAT", {"name": "OPTIM", "profile": "OPTIM", "concurrency": 2}))
+    bench = Bench(tmp_path, Scripted(), planned(8, arms=("OPTIM",)), capped)
     await bench.run()
     assert bench.server.most_in_flight == 2
 
@@ -88,7 +88,7 @@ async def test_an_open_loop_sends_by_the_clock(tmp_path):
 
     Sessions are made before: what that takes moves no query.
     """
-    paced = replace(CONDITIONS, pacer=pacing.constant(2.0))
+    paced = under(load={"arrivals": "constant", "rate": 2.0})
     bench = Bench(tmp_path, Scripted(task_s=30.0, session_s=0.3), planned(12, arms=("OPTIM",)), paced)
     bench.utc = lambda: datetime.fromtimestamp(anyio.current_time(), UTC)
     await bench.run()
@@ -103,7 +103,7 @@ async def test_an_open_loop_sends_by_the_clock(tmp_path):
 async def test_a_stalled_server_shows_as_waiting_not_as_a_later_schedule(tmp_path):
     """A trial that could not be sent in time keeps its due time, so the wait is measured (coordinated omission)."""
     server = Scripted(task_s=1.0)
-    paced = replace(CONDITIONS, pacer=pacing.constant(2.0))
+    paced = under(load={"arrivals": "constant", "rate": 2.0})
     bench = Bench(tmp_path, server, planned(4, arms=("OPTIM",)), paced)
     server.trouble("/sessions", httpx.Response(429, json={"message": "busy", "retry_after": 10}))
     await bench.run()
@@ -114,7 +114,7 @@ async def test_a_stalled_server_shows_as_waiting_not_as_a_later_schedule(tmp_pat
 
 async def test_arrivals_delayed_by_slow_session_creation_are_counted(tmp_path):
     """The schedule was not kept, but this process was not late."""
-    paced = replace(CONDITIONS, pacer=pacing.constant(1.0))
+    paced = under(load={"arrivals": "constant", "rate": 1.0})
     bench = Bench(tmp_path, Scripted(session_s=PREPARE_S + 2.0), planned(5, arms=("OPTIM",)), paced)
     await bench.run()
     measured = bench.gauge.conditions()
@@ -126,7 +126,7 @@ async def test_arrivals_delayed_by_slow_session_creation_are_counted(tmp_path):
 async def test_a_stop_does_not_wait_for_the_schedule(tmp_path):
     """A stop takes effect at once, also between arrivals an hour apart."""
     bench = Bench(
-        tmp_path, Scripted(task_s=1.0), planned(3, arms=("OPTIM",)), replace(CONDITIONS, pacer=pacing.constant(1 / 3600))
+        tmp_path, Scripted(task_s=1.0), planned(3, arms=("OPTIM",)), under(load={"arrivals": "constant", "rate": 1 / 3600})
     )
 
     async def interrupt():
@@ -160,7 +160,7 @@ async def test_sessions_carry_the_arm_where_trials_overlap(tmp_path):
     assert all(
         body == {"profile_id": body.get("profile_id")} for path, body in bench.server.bodies if path.endswith("/sessions")
     )
-    bare = Bench(tmp_path / "bare", Scripted(), planned(1), replace(CONDITIONS, concurrency=1, bare_sessions=True))
+    bare = Bench(tmp_path / "bare", Scripted(), planned(1), under(load={"concurrency": 1}, session_profile="auto"))
     bare.path.parent.mkdir()
     await bare.run()
     assert [body for path, body in bare.server.bodies if path.endswith("/sessions")] == [{}, {}]
@@ -170,7 +170,7 @@ async def test_a_user_without_default_profile_gets_the_arms(tmp_path):
     """A refused session without profile is created with the arm's profile, and the trial notes it."""
     server = Scripted()
     server.trouble("/sessions", httpx.Response(400, json={"error": "No default profile configured for this user."}))
-    bench = Bench(tmp_path, server, planned(1, arms=("OPTIM",)), replace(CONDITIONS, bare_sessions=True))
+    bench = Bench(tmp_path, server, planned(1, arms=("OPTIM",)), under(load={"concurrency": 1}, session_profile="auto"))
     await bench.run()
     (record,) = bench.records().values()
     assert record.ending is Ending.SETTLED
@@ -179,7 +179,7 @@ async def test_a_user_without_default_profile_gets_the_arms(tmp_path):
 
 async def test_a_deadline_cancels_on_the_server(tmp_path):
     """A trial that exceeds its timeout is cancelled on the server and kept as timed out, with its task."""
-    bench = Bench(tmp_path, Scripted(task_s=1e6), planned(2, arms=("OPTIM",)), replace(CONDITIONS, timeout_s=30.0))
+    bench = Bench(tmp_path, Scripted(task_s=1e6), planned(2, arms=("OPTIM",)), under(timeout=30.0))
     await bench.run()
     records = bench.records().values()
     assert {record.ending for record in records} == {Ending.TIMED_OUT}
@@ -206,7 +206,7 @@ async def test_failed_calls_become_endings(tmp_path):
         httpx.Response(429, json={"message": "enough", "retry_after": 3600}),
         *[httpx.ConnectError("refused")] * 5,
     )
-    conditions = replace(CONDITIONS, concurrency=1, on_quota="continue")
+    conditions = under(load={"concurrency": 1}, on_quota="continue")
     bench = Bench(tmp_path, server, planned(6, arms=("OPTIM",)), conditions)
     await bench.run()
     records = bench.records().values()
@@ -334,7 +334,7 @@ async def test_an_end_is_only_believed_from_a_whole_body(tmp_path, after):
 async def test_a_task_that_is_always_forgotten_is_lost(tmp_path):
     """A trial is asked a few times; a task forgotten before its deadline did not time out, so it is not cancelled."""
     server = Scripted(task_s=1e6)
-    bench = Bench(tmp_path, server, planned(1, arms=("OPTIM",)), replace(CONDITIONS, timeout_s=3.0))
+    bench = Bench(tmp_path, server, planned(1, arms=("OPTIM",)), under(timeout=3.0))
 
     async def restart():
         while True:
@@ -386,7 +386,7 @@ async def test_trials_are_cancelled_after_the_grace_or_at_a_second_stop(tmp_path
         server = Scripted(task_s=500.0)
         folder = tmp_path / str(second_stop)
         folder.mkdir()
-        bench = Bench(folder, server, planned(10, arms=("OPTIM",)), replace(CONDITIONS, timeout_s=1000.0))
+        bench = Bench(folder, server, planned(10, arms=("OPTIM",)), under(timeout=1000.0))
 
         async def interrupt(bench=bench, second_stop=second_stop):
             await anyio.sleep(5)
@@ -441,7 +441,7 @@ async def test_the_turns_of_a_conversation_share_a_session_and_follow_each_other
 
 async def test_a_failed_turn_ends_the_later_turns(tmp_path):
     """Later turns are not asked and end as the failed one did; ``resume`` does not ask a timed-out turn again."""
-    bench = Bench(tmp_path, Scripted(task_s=1e6), talk(3), replace(CONDITIONS, timeout_s=30.0))
+    bench = Bench(tmp_path, Scripted(task_s=1e6), talk(3), under(timeout=30.0))
     await bench.run()
     records = bench.records()
     assert [record.ending for record in records.values()] == [Ending.TIMED_OUT] * 3
@@ -537,7 +537,7 @@ async def test_a_window_waits_for_a_task_that_takes_long_to_cancel(tmp_path):
         tmp_path,
         server,
         planned(1, window_of=lambda _, arm: int(arm == "OPTIM")),
-        replace(CONDITIONS, timeout_s=3.0),
+        under(timeout=3.0),
     )
     usual = server._signed_in
 

@@ -18,7 +18,7 @@ from uderia_bench.analysis.flights import flights
 from uderia_bench.reading import derive
 from uderia_bench.reading.metrics import BUILT_IN
 from uderia_bench.reading.profile_types import BUILT_IN as TYPES
-from uderia_bench.runner import plan, sitting
+from uderia_bench.runner import plan
 from uderia_bench.runs.directory import RunDirectory
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.trial import Serving
@@ -48,8 +48,7 @@ class Workers(Scripted):
 async def test_a_planted_knee_is_found_and_no_other(tmp_path, workers, found):
     """A server with four workers has its knee at four; one with a worker for every trial has none."""
     experiment = built(queries(12), arms=("OPTIM",), repeats=2, warmup=1, load={"sweep": [1, 2, 4, 8, 16]}, name="sweep")
-    conditions = sitting._conditions(experiment)
-    bench = Bench(tmp_path, Workers(workers, task_s=2.0), plan.build(experiment, experiment.queries), conditions)
+    bench = Bench(tmp_path, Workers(workers, task_s=2.0), plan.build(experiment, experiment.queries), experiment)
     bench.utc = lambda: BEGUN + timedelta(seconds=anyio.current_time())  # throughput is of the times people read
     await bench.run()
     run = RunDirectory(tmp_path)

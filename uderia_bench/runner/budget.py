@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import anyio
 import orjson
 
+from uderia_bench.documents import experiment_parts
 from uderia_bench.errors import StoreError
 from uderia_bench.runner.stop import Stop
 from uderia_bench.trace import Trace
@@ -21,16 +22,6 @@ from uderia_bench.trial import Ending, Trial, TrialRecord
 
 UNTOLD = frozenset({Ending.TIMED_OUT, Ending.LOST, Ending.CANCELLED})
 """Endings after which the tokens of a query that was sent stay unknown."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """The most that a run may spend; None for no limit. ``time_s`` is seconds of work, summed over sittings."""
-
-    trials: int | None = None
-    tokens: int | None = None
-    usd: float | None = None
-    time_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +65,11 @@ class Account:
 
 
 class Budget:
-    """Admits trials while the limits allow one more. ``before`` is the account of earlier sittings."""
+    """Admits trials while the limits allow one more. ``before`` is the account of earlier sittings, whose time counts too."""
 
-    def __init__(self, limits: Limits, stop: Stop, before: Account | None = None) -> None:
+    def __init__(self, limits: experiment_parts.Budget, stop: Stop, before: Account | None = None) -> None:
         self._limits = limits
-        self._limited = limits != Limits()  # most runs have no limit and skip the sums below
+        self._limited = limits != experiment_parts.Budget()  # most runs have no limit and skip the sums below
         self._stop = stop
         self._begun_s = anyio.current_time()
         before = before or Account()
@@ -133,9 +124,9 @@ class Budget:
 
     async def expire(self) -> None:
         """Stop the run when its time is used up, and cancel the trials in flight."""
-        if self._limits.time_s is not None:
-            await anyio.sleep(self._limits.time_s - self._elapsed_s)
-            self._stop.because(f"the budget of {self._limits.time_s:g} s is used up: {_raised('time')}")
+        if self._limits.time is not None:
+            await anyio.sleep(self._limits.time - self._elapsed_s)
+            self._stop.because(f"the budget of {self._limits.time:g} s is used up: {_raised('time')}")
             self._stop.hard.set()
 
     @property
@@ -167,7 +158,7 @@ class Budget:
         """Return the message for the limit that ``wanted`` would exceed, or None."""
         spent = replace(self._spent, time_s=self._elapsed_s)
         for what, key, unit in _UNITS:
-            limit = getattr(self._limits, what)
+            limit = getattr(self._limits, key)
             already = getattr(spent, what)
             # A used-up budget has no room, even for a trial of unknown cost.
             if limit is not None and (already >= limit or already + getattr(wanted, what) > limit):
@@ -178,7 +169,7 @@ class Budget:
 
 
 _UNITS = (("trials", "trials", "trials"), ("tokens", "tokens", "tokens"), ("usd", "usd", "USD"), ("time_s", "time", "s"))
-"""Each limit: its field, its key in an experiment and its unit."""
+"""Each limit: the field of what was spent, the key in an experiment and the unit."""
 
 
 def _raised(key: str) -> str:

@@ -16,6 +16,8 @@ from functools import cache
 from itertools import accumulate
 from typing import TypeAlias
 
+from uderia_bench.documents.experiment_parts import Load
+
 Pacer: TypeAlias = Callable[[int], float | None]
 """Maps a trial number (from 0) to its due time in seconds after the start; None means when a slot is free."""
 
@@ -33,6 +35,16 @@ class Shape:
 
     slots: int
     pacer: Pacer = closed
+
+
+def of(load: Load, seed: int) -> Shape:
+    """Return the load of an experiment, or of one level of its sweep."""
+    slots = 1 if load.isolation == "trial" else load.concurrency
+    if load.rate is None:
+        return Shape(slots=slots)
+    if load.arrivals == "constant":
+        return Shape(slots=slots, pacer=constant(load.rate, load.ramp))
+    return Shape(slots=slots, pacer=poisson(load.rate, seed, load.ramp))
 
 
 def opens_s(slot: int, *, slots: int, ramp_s: float) -> float:

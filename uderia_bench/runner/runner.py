@@ -19,6 +19,7 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
+from uderia_bench.documents.experiment import Experiment
 from uderia_bench.errors import BenchError, CallFailed, UnknownProfile
 from uderia_bench.gateway import directory
 from uderia_bench.gateway.uderia import Uderia
@@ -27,7 +28,7 @@ from uderia_bench.runner import pacing
 from uderia_bench.runner.arrivals import PREPARE_S, Arrivals, Spacing
 from uderia_bench.runner.asking import Asking, Clock
 from uderia_bench.runner.book import Book
-from uderia_bench.runner.budget import Account, Budget, Limits
+from uderia_bench.runner.budget import Account, Budget
 from uderia_bench.runner.following import Follower
 from uderia_bench.runner.gauge import Gauge
 from uderia_bench.runner.lane import Lane
@@ -41,40 +42,10 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoadPlan:
-    """The load of a run and its limits.
-
-    ``concurrency`` is the number of slots per server; ``caps`` limits single arms further. ``pacer``
-    returns when trial n is due: in an open loop there are no slots, so a slow server does not slow the
-    arrivals. The slots of a closed loop open over ``ramp_s``. In a sweep, ``levels`` replaces both.
-
-    ``grace_s`` is how long trials in flight may take to finish after a stop, ``outage_s`` how long a
-    server may be away.
-    """
-
-    concurrency: int
-    timeout_s: float
-    bare_sessions: bool
-    seed: int
-    pacer: pacing.Pacer = pacing.closed
-    ramp_s: float = 0.0
-    levels: Mapping[float, pacing.Shape] = field(default_factory=dict)
-    caps: Mapping[str, int] = field(default_factory=dict)
-    grace_s: float = 30.0
-    outage_s: float = 120.0
-    on_quota: str = "pause"
-    limits: Limits = field(default_factory=Limits)
-    notifications: bool = False
-
-    def shape(self, level: float | None) -> pacing.Shape:
-        """Return the load at a level of the sweep, or the load of the whole run for None."""
-        return pacing.Shape(slots=self.concurrency, pacer=self.pacer) if level is None else self.levels[level]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Runner:
-    """Runs the trials of a plan on signed-in servers, which ``servers`` holds by address.
+    """Runs the trials of an experiment on signed-in servers, which ``servers`` holds by name.
 
+    In an open loop there are no slots, so a slow server does not slow the arrivals.
     ``book`` stores the records and ``watch`` receives each settled trial. ``spent`` is what earlier
     sittings spent; ``gauge`` measures this process. ``understand`` reads a record into a trace, at least
     its outcome and totals, for the budget, for rate limits met inside a task and for ``watch``.
@@ -83,7 +54,7 @@ class Runner:
 
     servers: Mapping[str, Uderia]
     arms: Mapping[str, Serving]
-    conditions: LoadPlan
+    experiment: Experiment
     book: Book
     watch: Callable[[TrialRecord, Trace], None]
     stop: Stop
@@ -96,7 +67,7 @@ class Runner:
     async def run(self, trials: Iterable[Trial]) -> None:
         """Ask every trial and commit every record; a stop ends the run early without losing a record."""
         clock = Clock(anyio.current_time(), self.utc)
-        budget = Budget(self.conditions.limits, self.stop, self.spent)
+        budget = Budget(self.experiment.budget, self.stop, self.spent)
         starts = Spacing()
         patiences: list[Patience] = []
         lanes: dict[str, list[Trial]] = {}
@@ -104,7 +75,7 @@ class Runner:
             lanes.setdefault(self.arms[trial.arm].server, []).append(trial)
         try:
             async with anyio.create_task_group() as group:
-                flight = InFlight(self.conditions.grace_s, self.stop)
+                flight = InFlight(self.experiment.grace, self.stop)
                 for meanwhile in (flight.guard, self.stop.listen, budget.expire, self.book.keep, self.gauge.watch):
                     group.start_soon(meanwhile)
                 async with anyio.create_task_group() as running:
@@ -128,31 +99,34 @@ class Runner:
             self.outages.extend(sorted(chain.from_iterable(each.outages for each in patiences), key=lambda one: one.began_at))
 
     def _patience(self, server: str) -> Patience:
-        conditions = self.conditions
+        experiment = self.experiment
         arms = {name: arm for name, arm in self.arms.items() if arm.server == server}
         return Patience(
             uderia=self.servers[server],
             stop=self.stop,
             arms=arms,
             changed=partial(_changed, self.servers[server], arms),
-            on_quota=conditions.on_quota,
-            outage_s=conditions.outage_s,
+            on_quota=experiment.on_quota,
+            outage_s=experiment.outage,
             utc=self.utc,
-            slots=max(shape.slots for shape in (conditions.shape(None), *conditions.levels.values())),
+            slots=max(self._shape(level).slots for level in (None, *experiment.load.levels)),
         )
+
+    def _shape(self, level: float | None) -> pacing.Shape:
+        return pacing.of(self.experiment.load.at(level), self.experiment.seed)
 
     def _asking(self, server: str, clock: Clock) -> Asking:
         return Asking(
             uderia=self.servers[server],
             follower=Follower(
                 uderia=self.servers[server],
-                rng=random.Random(self.conditions.seed),  # noqa: S311 - spreads polls in time; not a secret
+                rng=random.Random(self.experiment.seed),  # noqa: S311 - spreads polls in time; not a secret
                 late=self.gauge.poll_late,
-                notifications=self.conditions.notifications,
+                notifications=self.experiment.notifications == "on",
             ),
             clock=clock,
-            timeout_s=self.conditions.timeout_s,
-            bare_sessions=self.conditions.bare_sessions,
+            timeout_s=self.experiment.timeout,
+            bare_sessions=not self.experiment.session_carries_profile,
             running={
                 left.task_id: left.trial.arm
                 for left in self.book.in_doubt()
@@ -165,11 +139,11 @@ class Runner:
 
     async def _work_through(self, lane: Lane, planned: list[Trial], starts: Spacing, meanwhile: TaskGroup) -> None:
         """Start a server's conversations, window after window, each when it is due and has a slot."""
-        caps = {arm: anyio.Semaphore(cap) for arm, cap in self.conditions.caps.items()}
+        caps = {arm.name: anyio.Semaphore(arm.concurrency) for arm in self.experiment.arms if arm.concurrency is not None}
         levels: dict[float | None, Arrivals] = {}
         for (level, _), window in groupby(planned, key=lambda trial: (trial.level, trial.window)):
             if level not in levels:
-                levels[level] = Arrivals(self.conditions.shape(level), ramp_s=self.conditions.ramp_s)
+                levels[level] = Arrivals(self._shape(level), ramp_s=self.experiment.load.ramp)
                 meanwhile.start_soon(levels[level].ramp)
             arrivals = levels[level]
             conversations = [tuple(turns) for _, turns in groupby(window, key=lambda trial: trial.conversation)]

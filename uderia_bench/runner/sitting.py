@@ -19,7 +19,6 @@ import structlog
 from rich.console import Console
 
 from uderia_bench.documents.experiment import SIM, Experiment
-from uderia_bench.documents.experiment_parts import Load
 from uderia_bench.errors import CallFailed, CannotRun, Interrupted, StoreError
 from uderia_bench.gateway import directory, embedded
 from uderia_bench.gateway.connect import connect
@@ -28,11 +27,11 @@ from uderia_bench.gateway.kept_tokens import KeptTokens
 from uderia_bench.gateway.trust import Trust
 from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.reading import profile_types
-from uderia_bench.runner import interim, pacing, plan, progress
+from uderia_bench.runner import interim, plan, progress
 from uderia_bench.runner.book import open_book
-from uderia_bench.runner.budget import Account, Limits
+from uderia_bench.runner.budget import Account
 from uderia_bench.runner.gauge import Gauge, collector_paused
-from uderia_bench.runner.runner import LoadPlan, Runner
+from uderia_bench.runner.runner import Runner
 from uderia_bench.runner.stop import Stop, listened_to
 from uderia_bench.runs import log as logs
 from uderia_bench.runs import manifest
@@ -212,7 +211,7 @@ async def _ask(run: Run, session: _Session, ledger: Ledger, around: Surroundings
                 runner = Runner(
                     servers=session.servers,
                     arms=session.arms,
-                    conditions=_conditions(experiment),
+                    experiment=experiment,
                     book=book,
                     watch=settled,
                     stop=stop,
@@ -247,35 +246,6 @@ def _ended(
             left=left, at=datetime.now(UTC), stopped=stop.reason, record=gauge.conditions(), decided=decided, outages=outages
         )
     )
-
-
-def _conditions(experiment: Experiment) -> LoadPlan:
-    load, budget = experiment.load, experiment.budget
-    return LoadPlan(
-        concurrency=1 if load.isolation == "trial" else load.concurrency,
-        caps={arm.name: arm.concurrency for arm in experiment.arms if arm.concurrency is not None},
-        timeout_s=experiment.timeout,
-        bare_sessions=not experiment.session_carries_profile,
-        seed=experiment.seed,
-        pacer=_pacer(load, experiment.seed),
-        ramp_s=load.ramp,
-        levels={level: _shape(load.at(level), experiment.seed) for level in load.sweep or ()},
-        grace_s=experiment.grace,
-        outage_s=experiment.outage,
-        on_quota=experiment.on_quota,
-        notifications=experiment.notifications == "on",
-        limits=Limits(trials=budget.trials, tokens=budget.tokens, usd=budget.usd, time_s=budget.time),
-    )
-
-
-def _shape(load: Load, seed: int) -> pacing.Shape:
-    return pacing.Shape(slots=load.concurrency, pacer=_pacer(load, seed))
-
-
-def _pacer(load: Load, seed: int) -> pacing.Pacer:
-    if load.rate is None:
-        return pacing.closed
-    return pacing.constant(load.rate, load.ramp) if load.arrivals == "constant" else pacing.poisson(load.rate, seed, load.ramp)
 
 
 async def _archive(session: _Session, ledger: Ledger) -> None:
