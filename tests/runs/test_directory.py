@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import resource
+import subprocess
+import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -179,11 +181,15 @@ def test_schema_metadata_reaches_the_file(tmp_path):
     assert pl.read_parquet_metadata(run.path / "trials" / "part-0.parquet")["made"] == "by a test"
 
 
-def test_a_run_is_worked_on_by_one_process(tmp_path):
-    """The second is refused while the first is at it, and let in afterwards."""
+def test_a_second_claim_in_one_process_leaves_the_first_in_force(tmp_path):
+    """It is refused, and another process is refused afterwards too."""
     run = directory.create(tmp_path, "a")
-    with run.claimed(), pytest.raises(StoreError, match="run a is being worked on by another process"), run.claimed():
-        pass
+    code = f"import sqlite3; sqlite3.connect({str(run.path / '.lock')!r}, timeout=0).execute('BEGIN EXCLUSIVE')"
+    with run.claimed():
+        with pytest.raises(StoreError, match="being worked on"), run.claimed():
+            pass
+        other = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=False)
+        assert "database is locked" in other.stderr
     with run.claimed():
         pass
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -46,6 +48,24 @@ def test_sessions_of_consulted_profiles_are_kept(ledger, bodies):
     kept = record(children=(b'{"id": "a"}', b"", b"\0\1"), **bodies)
     settle(ledger, kept)
     assert list(ledger.records()) == [kept]
+
+
+def locked(path, start, length):
+    """Whether a lock of this process keeps another one from writing some bytes of a file."""
+    code = f"import fcntl; fcntl.lockf(open({str(path)!r}, 'r+b'), fcntl.LOCK_EX | fcntl.LOCK_NB, {length}, {start})"
+    done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 or "BlockingIOError" in done.stderr, done.stderr
+    return done.returncode != 0
+
+
+def test_opening_a_ledger_again_keeps_the_locks_of_the_first_connection(ledger):
+    """Without them SQLite in another process truncates the shared memory, and the writer dies of SIGBUS."""
+    settle(ledger, record())
+    with Ledger.open(ledger.path, writing=True) as again, Ledger.open(ledger.path) as third:
+        assert list(again.records()) == list(third.records()) == [record()]
+    shared_memory = ledger.path.with_name("ledger.sqlite-shm")
+    assert locked(shared_memory, 128, 1)  # held by every connection: https://www.sqlite.org/walformat.html
+    assert locked(ledger.path, 0x40000002, 510)  # the shared lock of a database
 
 
 def test_an_older_reader_refuses_a_ledger_with_sessions_of_consulted_profiles(ledger):

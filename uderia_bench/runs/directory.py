@@ -90,7 +90,10 @@ class RunDirectory:
         The lock is SQLite's, since it is there on every system and goes with its process, however that ends.
         """
         try:
-            files.append(self.path / LOCK).close()
+            if files.exists(self.path / LOCK):
+                files.regular(self.path / LOCK)
+            else:
+                files.append(self.path / LOCK).close()
             lock = sqlite3.connect(self.path / LOCK, timeout=0, isolation_level=None)
         except (OSError, StoreError, sqlite3.Error) as error:
             raise StoreError(f"{self.path}: cannot be claimed: {_words(error)}") from error

@@ -34,12 +34,6 @@ def read(path: Path, *, largest: int = LARGEST) -> bytes:
         return file.read(size)  # a read of ``largest`` would reserve that much memory
 
 
-def read_start(path: Path, count: int) -> bytes:
-    """Return the first bytes of a regular file; raises as ``read`` does."""
-    with _opened(path, os.O_RDONLY) as descriptor:
-        return os.read(descriptor, count)
-
-
 def append(path: Path) -> IO[bytes]:
     """Open a regular file, made for its owner only where there is none, to be written at its end without a buffer."""
     with _opened(path, os.O_RDWR | os.O_APPEND | os.O_CREAT) as descriptor:
@@ -87,9 +81,15 @@ def folder(path: Path, *, make: bool = False) -> Path:
 
 
 def regular(path: Path) -> Path:
-    """Return a path that libraries may open by name; raises as ``read`` does."""
-    with _opened(path, os.O_RDONLY):
-        return path
+    """Return a path that libraries may open by name.
+
+    Raises ``FileNotFoundError`` if there is none and ``StoreError`` for anything but a regular file. The file is not opened:
+    closing it would release every lock that SQLite holds on it for this process.
+    """
+    folder(path.parent)
+    if not stat.S_ISREG(path.lstat().st_mode):
+        raise StoreError(f"{path}: not a file but {kind_of(path)}: remove it")
+    return path
 
 
 def exists(path: Path) -> bool:

@@ -10,7 +10,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,7 +28,6 @@ WITH_CHILDREN = 2  # once a payload has sessions of consulted profiles; an older
 ASK_AGAIN = frozenset({Ending.CANCELLED, Ending.RATE_LIMITED, Ending.REFUSED, Ending.UNREACHABLE})
 LONGEST_S = 120.0  # for one statement: ends an endless one, and is far from any that reads a real run
 _STEPS = 100_000  # of SQLite's machine between two looks at the clock: some milliseconds
-_HEADER = b"SQLite format 3\0"
 _FOREIGN = (  # what could compute without end, or run a function of the file's choice
     "SELECT type, name FROM sqlite_master WHERE type NOT IN ('table', 'index')"
     " OR sql LIKE 'CREATE VIRTUAL%' OR sql LIKE '%GENERATED ALWAYS%' OR sql LIKE '% AS (%' LIMIT 1"
@@ -330,12 +329,10 @@ class Ledger:
 
 
 def _check_files(path: Path) -> None:
-    """Raise ``StoreError`` if the ledger, or a file that SQLite opens beside it, is not a regular file, or no database."""
-    if files.read_start(path, len(_HEADER)) not in (b"", _HEADER):
-        raise StoreError(f"{path}: not readable as a ledger: it is no SQLite database")
-    for beside in ("-wal", "-shm", "-journal"):
-        if files.exists(other := path.with_name(path.name + beside)):
-            files.regular(other)
+    """Raise ``StoreError`` if the ledger, or a file that SQLite opens beside it, is not a regular file."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        with suppress(FileNotFoundError):
+            files.regular(path.with_name(path.name + suffix))
 
 
 def _connect(path: Path, *, writing: bool) -> sqlite3.Connection:
@@ -349,7 +346,9 @@ def _connect(path: Path, *, writing: bool) -> sqlite3.Connection:
     try:
         connection = sqlite3.connect(f"{address}?mode=ro", uri=True)
         connection.execute("SELECT 1 FROM sqlite_master")
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+            raise
         # On a read-only file system SQLite cannot make the shared memory of a write-ahead log.
         connection = sqlite3.connect(f"{address}?mode=ro&immutable=1", uri=True)
     return _bounded(connection)
