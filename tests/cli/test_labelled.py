@@ -11,9 +11,9 @@ from uderia_bench.gateway import embedded
 
 ADMIN = {"UDERIA_USERNAME": "admin", "UDERIA_PASSWORD": "admin"}
 FAULTS = """
-server: {login_limit: 0, quotas: {calls_per_hour: 90}}
+server: {login_limit: 0, quotas: {calls_per_hour: 80}}
 faults:
-  - {kind: restart, rate: 0.02, call: task}
+  - {kind: restart, rate: 0.03, call: task}
   - {kind: token_expiry, rate: 0.03}
   - {kind: lost, rate: 0.1}
   - {kind: plan_failure, rate: 0.1}
@@ -25,29 +25,30 @@ def test_every_trial_is_truly_labelled(command):
     faults = command.write("faults.yaml", FAULTS)
     command.write(
         "corpus.yaml",
-        "version: 1\nqueries:\n" + "".join(f"  - {{id: q{n}, prompt: list the tables in sales_db {n}}}\n" for n in range(30)),
+        "version: 1\nqueries:\n" + "".join(f"  - {{id: q{n}, prompt: list the tables in sales_db {n}}}\n" for n in range(14)),
     )
-    with embedded.serve(seed=5, speed=100.0, faults=faults) as server:
+    with embedded.serve(seed=6, speed=100.0, faults=faults) as server:
         options = ["--set", "repeats=1", "--set", "warmup=0", "--set", "on_quota=continue", "--run-id", "r"]
         done = command("run", "experiment.yaml", "--server", server, *options, env=ADMIN)
         truth = {task["task_id"]: task for task in httpx.get(f"{server}/sim/truth").json()}
         planted = httpx.get(f"{server}/sim/faults").json()["planted"]
     assert planted.keys() >= {"restart", "token_expiry"}
     trials = pl.read_parquet(command.cwd / "output/r/trials/*.parquet")
-    assert trials.height == 60 == trials["trial_id"].n_unique()
+    assert trials.height == 28 == trials["trial_id"].n_unique()
     by_session = {task["session_id"]: task for task in truth.values()}
     for row in trials.iter_rows(named=True):
         known = truth.get(row["task_id"]) or by_session.get(row["session_id"])
-        if known is None:
-            expected = "lost"
+        if known is None:  # a token that expires twice during one call ends it
+            expected = "refused" if "HTTP 401" in (row["outcome_detail"] or "") else "lost"
         elif "quota" in known["faults"]:
             forgotten = (row["outcome_detail"] or "").startswith("task: HTTP 404")  # such a task leaves no turn to tell by
             expected = "lost" if forgotten else "rate_limited"
         else:
             expected = "failed" if known["latency_s"] is None else "answered"
         assert row["outcome"] == expected, (row["trial_id"], row["outcome_detail"], known)
-    assert {"answered", "rate_limited", "lost"} <= set(trials["outcome"])
-    limited = trials.filter(pl.col("outcome") == "rate_limited").height
+    assert {"answered", "rate_limited"} <= set(trials["outcome"])
+    assert (trials["attempts"] > 1).any(), "tasks that a restart forgets are asked again"
+    limited = trials.filter(pl.col("outcome").is_in(["rate_limited", "refused"])).height
     assert done.returncode == 4
     assert f"{limited} trials are left" in done.stderr.splitlines()[-1]
     assert f"Not finished (exit 4): {limited} trials left to ask" in done.stdout
