@@ -73,9 +73,13 @@ class Process:
             self.kill()
             raise
         out, err = (file.seek(0) or file.read().decode(errors="replace") for file in self.said)
+        self.close()
+        return out, err
+
+    def close(self) -> None:
+        """Close the files of its output."""
         for file in self.said:
             file.close()
-        return out, err
 
     def send_signal(self, number: int) -> None:
         """Send it a signal, where it still runs."""

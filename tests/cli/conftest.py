@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,10 @@ load: {concurrency: 4}
 
 @dataclass(frozen=True)
 class Command:
-    """``uderia-bench`` as a user runs it."""
+    """``uderia-bench`` as a user runs it, in one directory."""
 
     cwd: Path
+    started: list[zygote.Process] = field(default_factory=list)
 
     def start(
         self,
@@ -51,13 +53,24 @@ class Command:
     ) -> zygote.Process:
         """Start it and return the process, with limits of resources and other streams (see ``zygote.start``)."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("UDERIA_", "GITHUB_"))}
-        return zygote.start(*arguments, cwd=self.cwd, env={**clean, **(env or {})}, limits=limits or {}, streams=streams or {})
+        process = zygote.start(
+            *arguments, cwd=self.cwd, env={**clean, **(env or {})}, limits=limits or {}, streams=streams or {}
+        )
+        self.started.append(process)
+        return process
 
     def __call__(self, *arguments: str, **how: Any) -> subprocess.CompletedProcess[str]:
         """Run it to its end."""
         process = self.start(*arguments, **how)
         out, err = process.communicate(timeout=100)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def end(self) -> None:
+        """Kill what still runs and close its files, so that a failed test does not fail the tests after it."""
+        for process in self.started:
+            process.kill()
+            process.wait()
+            process.close()
 
     def write(self, name: str, text: str) -> Path:
         """Write a file where it runs."""
@@ -75,9 +88,11 @@ def placed(folder: Path) -> Command:
 
 
 @pytest.fixture
-def command(tmp_path) -> Command:
+def command(tmp_path) -> Iterator[Command]:
     """Return the command in an empty directory."""
-    return placed(tmp_path)
+    made = placed(tmp_path)
+    yield made
+    made.end()
 
 
 @pytest.fixture(scope="session")
