@@ -15,7 +15,7 @@ from uderia_bench.stats.equivalence import within_share_p
 from uderia_bench.stats.inference import equivalence_p, two_sided_p
 from uderia_bench.stats.multiplicity import holm
 from uderia_bench.stats.permutation import DIFFERING_FLOOR, MID_P_FLOOR, differing
-from uderia_bench.stats.sequential import stops
+from uderia_bench.stats.sequential import OBRIEN_FLEMING, Repeated, equal_shares
 from uderia_bench.stats.sparse import TWO_ADDED
 
 CONFIDENCE = 0.95
@@ -170,8 +170,8 @@ def early_stopping(rng, *, replications, effect, queries=100, repeats=5, looks=5
             cell = asked.reshape(queries, repeats)
             present = cell.any(axis=1)
             d = np.where(cell, second[0] - first[0], 0).sum(axis=1)[present] / cell.sum(axis=1)[present]
-            p = two_sided_p(student_test(d))
-            if stops(p, look=look, looks=looks, alpha=1 - CONFIDENCE):
+            at = Repeated(test=student_test(d), look=look, shares=equal_shares(looks), shape=OBRIEN_FLEMING)
+            if two_sided_p(at) < 1 - CONFIDENCE:
                 stopped += 1
                 saved += 1 - look / looks
                 break

@@ -2,8 +2,6 @@
 
 import json
 
-import pytest
-
 CORPUS = "version: 1\nname: eight\nqueries:\n" + "".join(
     f"  - {{id: count-{name}, prompt: 'how many {name} are there?'}}\n"
     for name in ("tables", "views", "users", "orders", "products", "regions", "errors", "sessions")
@@ -19,7 +17,7 @@ arms:
 repeats: 6
 warmup: 0
 load: {concurrency: 4}
-stop: {metric: output_tokens, looks: 3}
+stop: {metrics: primary, looks: 3}
 margins: {output_tokens: 5%}
 """
 
@@ -30,7 +28,7 @@ def test_a_decided_run_is_over(command):
     command.write("early.yaml", EXPERIMENT)
     done = command("run", "early.yaml", "--run-id", "r", "--json")
     assert done.returncode == 0, done.stderr
-    assert "stopping: output_tokens is decided at look" in done.stderr
+    assert "stopping: decided at look 1 of 3 (output_tokens worse)" in done.stderr
     report = json.loads(done.stdout)
     settled = sum(report["run"]["settled"].values())
     assert 32 <= settled < 96
@@ -41,10 +39,12 @@ def test_a_decided_run_is_over(command):
     (found,) = [c for c in report["comparisons"] if (c["metric"], c["stratum"]) == ("output_tokens", "all")]
     assert found["verdict"] == "worse"
     assert found["test"].startswith("paired t, look ")
-    assert found["p"] == pytest.approx(manifest["decided"]["p_values"][0])
+    (look,) = report["looks"]
+    assert (look["look"], look["of"], look["trials"], look["stops"]) == (1, 3, settled, True)
+    assert look["comparisons"][0]["p"] == found["p"]
     assert manifest["decided"]["saved"] == 96 - settled
     assert manifest["state"] == "complete"
-    assert manifest["decided"]["at"]["looks"] == 3
+    assert len(manifest["decided"]["at"]["shares"]) == 3
     assert command("resume", "r").returncode == 0
     assert sum(json.loads(command("report", "r", "--json").stdout)["run"]["settled"].values()) == settled
 
@@ -52,7 +52,7 @@ def test_a_decided_run_is_over(command):
 def test_an_unknown_metric_cannot_be_looked_at(command):
     """The error names the field, before the first query is sent."""
     command.write("eight.yaml", CORPUS)
-    command.write("early.yaml", EXPERIMENT.replace("metric: output_tokens", "metric: outputs"))
+    command.write("early.yaml", EXPERIMENT.replace("metrics: primary", "metrics: [outputs]"))
     done = command("run", "early.yaml")
     assert done.returncode == 2
-    assert "stop.metric: no metric of ours is named 'outputs'" in done.stderr
+    assert "stop.metrics.0: no metric of ours is named 'outputs'" in done.stderr

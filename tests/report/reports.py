@@ -139,7 +139,7 @@ def facts(**given):
     return RunFacts(**(default | given))
 
 
-def report(*, arms=(), comparisons=(), winners=(), warnings=(), metrics=METRICS, learning=(), **given):
+def report(*, arms=(), comparisons=(), winners=(), warnings=(), metrics=METRICS, learning=(), looks=(), **given):
     """Make a report of what is given; the rest has a default."""
     analysis = Analysis(
         arms=tuple(arms),
@@ -150,6 +150,7 @@ def report(*, arms=(), comparisons=(), winners=(), warnings=(), metrics=METRICS,
         correction="holm",
         seed=7,
         learning=tuple(learning),
+        looks=tuple(looks),
     )
     return Report(**({"facts": facts(), "analysis": analysis, "metrics": tuple(metrics)} | given))
 

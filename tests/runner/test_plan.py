@@ -344,7 +344,7 @@ def test_another_level_leaves_existing_ids_unchanged():
     """The first level of a sweep has the ids of the plan without a sweep."""
     plain = planned(queries(3), repeats=2, load={"concurrency": 1})
     swept = planned(queries(3), repeats=2, load=SWEEP)
-    assert [trial.trial_id for trial in plain] == [trial.trial_id for trial in swept[: len(plain)]]
+    assert {trial.trial_id for trial in plain} == {trial.trial_id for trial in swept[: len(plain)]}
 
 
 def test_ids_are_short_and_unique_for_any_names():

@@ -10,7 +10,7 @@ from uderia_bench.stats.estimate import Interval
 from uderia_bench.stats.inference import two_sided_p
 from uderia_bench.stats.mean import cluster_mean
 from uderia_bench.stats.proportion import wilson
-from uderia_bench.stats.sequential import obrien_fleming, repeated_p, stops
+from uderia_bench.stats.sequential import equal_shares, repeated_p
 from uderia_bench.stats.skew import FEW, lean_right, lognormal_reach
 from uderia_bench.stats.slope import serial_correlation
 
@@ -40,17 +40,10 @@ def test_few_clusters_of_unequal_size_have_the_interval_of_a_ratio():
     assert (found.value, found.lo, found.hi) == pytest.approx((15, 15 - half, 15 + half))
 
 
-def test_a_p_on_the_boundary_stops():
-    """The boundary belongs to the rejection region."""
-    boundary = 2 * float(stats.norm.cdf(-obrien_fleming(5, alpha=0.05)[2]))
-    assert stops(boundary, look=3, looks=5, alpha=0.05)
-    assert not stops(np.nextafter(boundary, 1), look=3, looks=5, alpha=0.05)
-
-
 def test_a_p_of_1_stays_1():
     """Looking early cannot make a p larger than 1."""
-    assert repeated_p(1.0, look=1, looks=5) == 1.0
-    assert repeated_p(0.9999, look=1, looks=5) <= 1.0
+    assert repeated_p(1.0, look=1, shares=equal_shares(5), shape=0.0) == 1.0
+    assert repeated_p(0.4999, look=1, shares=equal_shares(5), shape=0.0) <= 1.0
 
 
 def test_a_clustered_rate_near_an_end_counts_its_effective_observations():

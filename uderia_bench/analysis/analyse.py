@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import polars as pl
 
+from uderia_bench.analysis import interim
 from uderia_bench.analysis.clock import held_up
 from uderia_bench.analysis.conditions import failed_conditions, little_note, typical_answer_s
 from uderia_bench.analysis.contrast import Measurement, findings
@@ -19,7 +20,7 @@ from uderia_bench.analysis.summary import summarise
 from uderia_bench.analysis.sweep import pooled, sweeps
 from uderia_bench.analysis.trials import measured
 from uderia_bench.analysis.validity import misrouted_note, partial_note, suspected_note
-from uderia_bench.analysis.values import Analysis
+from uderia_bench.analysis.values import Analysis, Look
 from uderia_bench.analysis.variation import inside_arm
 from uderia_bench.analysis.winners import METRICS as WINNER_METRICS
 from uderia_bench.analysis.winners import winners
@@ -47,7 +48,7 @@ def analyse(
 
     ``contrasts`` are (baseline, candidate). A metric whose column the frame lacks (an older run) is
     left out and named in the warnings; ``warnings`` are the caller's, and come first. ``looked``
-    is the interim look at which the run ended: p and interval of its metric allow for the looks.
+    is the interim look at which the run ended: p and interval of the primary metrics allow for the looks.
     ``confounded`` has the reason of each contrast that the plan could not balance.
     ``conditions`` are what the run noted of itself. ``nights`` is given where the arms are of two
     runs: the variation between nights by (candidate, metric), assumed where one is missing. The
@@ -74,6 +75,12 @@ def analyse(
             found.extend(findings(trials, chosen, stratum, baseline=baseline, candidate=candidate, settings=settings))
     found = [replace(finding, invalid=(*finding.invalid, *broken)) for finding in found if _says_something(finding, settings)]
     comparisons = verdicts(found, settings)
+    looks: tuple[Look, ...] = ()
+    if looked is not None:
+        primary = tuple(metric for metric in known if metric.name in {*looked.metrics, *margins})
+        declared = interim.Declared(metrics=primary, contrasts=contrasts, settings=settings)
+        looks = interim.taken(trials, declared)
+        comparisons = interim.corrected(comparisons, found, looks, declared)
     return Analysis(
         arms=tuple(summarise(trials, arm, metrics=known, confidence=confidence, seed=seed) for arm in trials.arms),
         comparisons=comparisons,
@@ -95,6 +102,7 @@ def analyse(
         seed=seed,
         invalid=broken,
         held_up=held_up(trials),
+        looks=looks,
     )
 
 

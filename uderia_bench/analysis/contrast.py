@@ -14,7 +14,7 @@ import numpy as np
 from uderia_bench.analysis.censoring import Penalised, with_timeouts
 from uderia_bench.analysis.clock import clock_notes, unresolved
 from uderia_bench.analysis.drift import NOTE_BELOW, NOTE_PRIMARY_BELOW, ONE_REPEAT, drift, shared_drift
-from uderia_bench.analysis.effects import Measured, measure, paid
+from uderia_bench.analysis.effects import Measured, measure, measure_at_look, paid
 from uderia_bench.analysis.nights import across_nights
 from uderia_bench.analysis.pairs import Pairs, pair, side
 from uderia_bench.analysis.settings import Settings
@@ -23,10 +23,12 @@ from uderia_bench.analysis.trials import ANSWERED_METRIC, Mask, Trials
 from uderia_bench.analysis.validity import failed_checks, unusable_notes
 from uderia_bench.analysis.variation import between_arms, inside_arm, profile_type
 from uderia_bench.reading.metrics.metric import Across, Assumption, Direction, Metric
+from uderia_bench.runs.interim import Looked
 from uderia_bench.stats.arrays import Floats
 
 PRIMARY, EXPLORATORY, STRUCTURAL = "primary", "exploratory", "structural"
 PHASES = "phases"  # the metric that is None exactly where an arm plans none
+BLOCK = "block"
 OWN = "own"  # the metric family of columns without a definition
 
 _SUCCESS = Metric(
@@ -99,7 +101,7 @@ def findings(
             beside, censored = _of_timeouts(late, answered, baseline=baseline, candidate=candidate)
             faster = _faster_by_dropping(late, measured, baseline=baseline, candidate=candidate)
         looked = settings.looked
-        if looked is not None and looked.metric == metric.name and stratum.name == ALL:
+        if looked is not None and stratum.name == ALL and metric.name in {*looked.metrics, *settings.margins}:
             measured = paid(measured, pairs, metric, looked, seed=settings.seed)
         if settings.nights is not None:
             nights = settings.nights.get((candidate, metric.name))
@@ -125,23 +127,56 @@ def findings(
                 pairs=pairs,
                 measured=measured,
                 only_shown=only_shown,
-                invalid=(
-                    *failed_checks(trials, metric, baseline=baseline, candidate=candidate, where=stratum.where),
-                    *unresolved(
-                        trials,
-                        metric,
-                        measured,
-                        arms=(baseline, candidate),
-                        where=stratum.where,
-                        margin=settings.margins.get(metric.name),
-                    ),
-                ),
+                invalid=_invalid(trials, metric, measured, stratum, baseline=baseline, candidate=candidate, settings=settings),
                 beside=beside,
                 withheld=confounded or faster,
                 warnings=tuple(notes),
             )
         )
     return found
+
+
+def at_look(
+    trials: Trials, metric: Metric, looked: Looked, *, baseline: str, candidate: str, settings: Settings
+) -> Measurement:
+    """Measure one contrast on one metric at an interim look, with all that its verdict depends on except the tails."""
+    everything = Stratum(name=ALL, where=trials.asked)
+    pairs, late = judged_pairs(trials, metric, baseline, candidate, everything, settings=settings)
+    only_shown = _only_shown(trials, metric, pairs, baseline=baseline, candidate=candidate)
+    measured = measure_at_look(pairs, metric, looked, confidence=settings.confidence, seed=settings.seed)
+    faster = None if late is None else _faster_by_dropping(late, measured, baseline=baseline, candidate=candidate)
+    return Measurement(
+        metric=metric,
+        baseline=baseline,
+        candidate=candidate,
+        stratum=ALL,
+        family=STRUCTURAL if only_shown or metric.across is Across.STRUCTURAL else PRIMARY,
+        pairs=pairs,
+        measured=measured,
+        only_shown=only_shown,
+        invalid=_invalid(trials, metric, measured, everything, baseline=baseline, candidate=candidate, settings=settings),
+        beside={},
+        withheld=settings.confounded.get((baseline, candidate)) or faster,
+        warnings=(),
+    )
+
+
+def _invalid(
+    trials: Trials,
+    metric: Metric,
+    measured: Measured,
+    stratum: Stratum,
+    *,
+    baseline: str,
+    candidate: str,
+    settings: Settings,
+) -> tuple[str, ...]:
+    """Return the validity checks that a comparison failed."""
+    margin, arms = settings.margins.get(metric.name), (baseline, candidate)
+    return (
+        *failed_checks(trials, metric, baseline=baseline, candidate=candidate, where=stratum.where),
+        *unresolved(trials, metric, measured, arms=arms, where=stratum.where, margin=margin),
+    )
 
 
 def judged_pairs(
@@ -154,11 +189,12 @@ def judged_pairs(
 
 
 def _finished(trials: Trials, settings: Settings) -> Mask:
-    """Return the cells that are compared: where an interim look ended the run, the blocks that every arm has finished."""
+    """Return the cells that are compared: where an interim look ended the run, the blocks that it looked at."""
     if settings.looked is None or not settings.looked.early:
         return trials.asked
+    before = settings.looked.compared
     whole: Mask = trials.asked & trials.asked.all(axis=1, keepdims=True)
-    return whole
+    return whole & (trials.column(BLOCK) < before) if before is not None and trials.has(BLOCK) else whole
 
 
 def _pairs(

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from math import exp, frexp
+from math import exp, frexp, log
 
 import numpy as np
 
@@ -34,7 +34,8 @@ from uderia_bench.stats.estimate import Effect
 from uderia_bench.stats.inference import MeanTest, StrictestTest, equivalence_p, two_sided_p
 from uderia_bench.stats.permutation import MID_P_FLOOR, differing, sign_flip_p
 from uderia_bench.stats.rank import hodges_lehmann, wilcoxon_p
-from uderia_bench.stats.sequential import nominal_alpha, repeated_p
+from uderia_bench.stats.sequential import Repeated
+from uderia_bench.stats.stopped import StoppingRule, median_unbiased
 from uderia_bench.stats.windows import Blocks, WindowTest, window_test
 
 WINDOWS_WARN_BELOW = 0.01
@@ -79,7 +80,7 @@ def measure(pairs: Pairs, metric: Metric, *, confidence: float, seed: int) -> Me
         )
     unit = _unit(pairs, metric)
     test, windows = _with_windows(_test_of_units(pairs, metric, unit, seed=seed), pairs, unit)
-    effect, because = _effect(test, pairs, unit, at=confidence, level=confidence)
+    effect, because = _effect(test, pairs, unit, level=confidence)
     p = two_sided_p(test)
     beside, warnings = _beside(pairs, metric, p, confidence=confidence, back=back)
     tails = compare_tails(pairs, confidence=confidence, seed=seed) if pairs.kind == "ratio" else None
@@ -103,17 +104,41 @@ def measure(pairs: Pairs, metric: Metric, *, confidence: float, seed: int) -> Me
     )
 
 
-def p_at_look(pairs: Pairs, metric: Metric, looked: Looked, *, seed: int) -> float:
-    """Return the p of at least two pairs at an interim look, adjusted for all of them, as ``paid`` has it."""
+def measure_at_look(pairs: Pairs, metric: Metric, looked: Looked, *, confidence: float, seed: int) -> Measured:
+    """Measure the difference at an interim look as ``paid`` does, without cross-checks and tails."""
+    d = pairs.differences
+    if pairs.n_units < UNITS_FLOOR:
+        return measure(pairs, metric, confidence=confidence, seed=seed)
+    unit = _unit(pairs, metric)
     test = _test_at_look(pairs, metric, looked, seed=seed)
-    return repeated_p(two_sided_p(test), look=looked.look, looks=looked.looks)
+    effect, _ = _effect(test, pairs, unit, level=confidence)
+    return Measured(
+        effect=effect,
+        centre=pairs.mean(d),
+        spread=float(d.std(ddof=1)),
+        test=test.name,
+        p=two_sided_p(test),
+        inference=test,
+        unit=unit,
+    )
 
 
-def _test_at_look(pairs: Pairs, metric: Metric, looked: Looked, *, seed: int) -> MeanTest:
-    """Return the test of a look: before the end Student's t, because a permutation test has too few draws for a small p."""
+def with_tails(measured: Measured, pairs: Pairs, *, seed: int) -> Measured:
+    """Return what an interim look measured, with the total and the tail that can contradict a verdict."""
+    if pairs.kind != "ratio":
+        return measured
+    return replace(measured, tails=compare_tails(pairs, confidence=measured.effect.level, seed=seed))
+
+
+def _test_at_look(pairs: Pairs, metric: Metric, looked: Looked, *, seed: int) -> Repeated:
+    """Return the test of a look, made valid at all looks.
+
+    Before the end it is Student's t, because a permutation test has too few draws for a small p.
+    """
     unit = _unit(pairs, metric)
     early = student_test(pairs.differences / unit, sizes=pairs.sizes) if looked.early else None
-    return _with_windows(early or _test_of_units(pairs, metric, unit, seed=seed), pairs, unit)[0]
+    test, _ = _with_windows(early or _test_of_units(pairs, metric, unit, seed=seed), pairs, unit)
+    return Repeated(test=test, look=looked.look, shares=looked.shares, shape=looked.shape)
 
 
 def _test_of_units(pairs: Pairs, metric: Metric, unit: float, *, seed: int) -> MeanTest:
@@ -134,31 +159,54 @@ def paid(measured: Measured, pairs: Pairs, metric: Metric, looked: Looked, *, se
     """
     if measured.inference is None or pairs.n_units < UNITS_FLOOR:
         return measured
-    test = _test_at_look(pairs, metric, looked, seed=seed)
-    alpha = nominal_alpha(look=looked.look, looks=looked.looks, alpha=1 - measured.effect.level)
-    effect, _ = _effect(test, pairs, measured.unit, at=1 - alpha, level=measured.effect.level)
-    notes = [f"p and the interval allow for {looked.looks} planned looks"]
-    if looked.early:
-        notes.append(
-            f"stopped at look {looked.look} of {looked.looks}: effects of runs that stop early are on average too large"
-        )
+    found = measure_at_look(pairs, metric, looked, confidence=measured.effect.level, seed=seed)
+    notes = (f"p and the interval allow for {looked.looks} planned looks",) if looked.looks > 1 else ()
     return replace(
         measured,
-        effect=effect,
-        inference=test,
-        p=repeated_p(two_sided_p(test), look=looked.look, looks=looked.looks),
-        test=f"{test.name}, look {looked.look} of {looked.looks}",
+        effect=found.effect,
+        inference=found.inference,
+        p=found.p,
+        test=found.test,
         warnings=(*measured.warnings, *notes),
     )
 
 
-def _effect(test: MeanTest, pairs: Pairs, unit: float, *, at: float, level: float) -> tuple[Effect, str | None]:
-    """Return the effect with the test's interval at level ``at``, and the reason for a missing interval.
+def without_selection(measured: Measured, looked: Looked, *, limit: float, alpha: float) -> float | None:
+    """Return the median unbiased effect of a run that an interim look decided, within the ends of its interval.
 
-    ``level`` is the level that a reader sees; a repeated interval is wider than its level says.
+    ``limit`` is the margin on the scale of the differences, and ``alpha`` the chance of a false
+    alarm that this comparison has. None where there is nothing to correct.
     """
+    effect, test = measured.effect, measured.inference
+    if measured.centre is None or effect.lo is None or effect.hi is None or not isinstance(test, Repeated):
+        return None
+    scaled, back = (log, exp) if effect.kind == "ratio" else (float, float)
+    nominal = test.test.interval(effect.level)
+    assert nominal.lo is not None, "a repeated interval is wider than this one"
+    assert nominal.hi is not None, "it has both ends or neither"
+    error = (nominal.hi - nominal.lo) * measured.unit / 2 / _deviates(effect.level)
+    rule = StoppingRule(
+        shares=looked.shares,
+        shape=looked.shape,
+        margin=limit,
+        tail=alpha / 2 if looked.difference else 0.0,
+        equivalence_tail=alpha if looked.equivalence and limit > 0 else None,
+    )
+    corrected = median_unbiased(measured.centre, error, look=looked.look, rule=rule)
+    return float(back(min(max(corrected, scaled(effect.lo)), scaled(effect.hi))))
+
+
+def _deviates(level: float) -> float:
+    """Return how many standard errors an interval at this level reaches to either side."""
+    from scipy.special import ndtri  # noqa: PLC0415 - scipy costs start-up time
+
+    return float(ndtri((1 + level) / 2))
+
+
+def _effect(test: MeanTest, pairs: Pairs, unit: float, *, level: float) -> tuple[Effect, str | None]:
+    """Return the effect with the test's interval, and the reason for a missing interval."""
     back: Callable[[float], float] = exp if pairs.kind == "ratio" else float
-    interval = test.interval(at)
+    interval = test.interval(level)
     lo, hi = (None if end is None else back(end * unit) for end in (interval.lo, interval.hi))
     value = back(pairs.mean(pairs.differences))
     return Effect(kind=pairs.kind, value=value, lo=lo, hi=hi, level=level, method=interval.method), interval.because
@@ -179,7 +227,8 @@ def equivalence(measured: Measured, pairs: Pairs, metric: Metric, *, margin: flo
     means = pairs.baseline / measured.unit, pairs.candidate / measured.unit
     if not any(map(np.any, means)):  # 0 on both arms throughout: equal, whatever share of 0 the margin is
         return equivalence_p(test, -float(np.finfo(np.float64).tiny), float(np.finfo(np.float64).tiny))
-    return max(equivalence_p(test, -bound, bound), within_share_p(*means, margin, seed=seed, sizes=pairs.sizes))
+    within = within_share_p(*means, margin, seed=seed, sizes=pairs.sizes)
+    return max(equivalence_p(test, -bound, bound), test.paid(within) if isinstance(test, Repeated) else within)
 
 
 def _unit(pairs: Pairs, metric: Metric) -> float:

@@ -1,68 +1,75 @@
-"""Interim looks at a run: the metric declared for them may end the run before its plan does.
+"""Interim looks at a run: it ends at the first look at which every declared comparison has a verdict.
 
-A look compares the same blocks whatever the trials took: those that every arm has finished, in windows
-that have closed. A look at trials as they finish would see only the fast answers of the arm whose turn
-it is, because its slow answers are still in flight, and would stop half of all runs without an effect.
+A look compares the same blocks whatever the trials took: the first ones of the plan, up to the end of
+its part, once all of them are settled. A look at trials as they finish would see only the fast answers
+of the arm whose turn it is, because its slow answers are still in flight, and would stop half of all
+runs without an effect. The blocks come from the plan alone, so a run that was killed and resumed takes
+the same decision as an undisturbed one.
 
-A look is taken at the first closed window at which its share of the planned blocks is finished. The
-blocks at a look then hold at least that share of the information, so the boundary is never too low.
+A verdict at a look is the verdict that the report of a run that stops there has: same pairs, tests,
+correction for several comparisons, and checks. ``taken`` repeats the looks of a finished run from its
+trials.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 
-from uderia_bench.analysis.contrast import judged_pairs
-from uderia_bench.analysis.effects import p_at_look
+from uderia_bench.analysis.contrast import BLOCK, Measurement, at_look
+from uderia_bench.analysis.effects import with_tails, without_selection
+from uderia_bench.analysis.families import verdicts
 from uderia_bench.analysis.settings import Settings
-from uderia_bench.analysis.strata import ALL, Stratum
-from uderia_bench.analysis.trials import measured
-from uderia_bench.analysis.verdict import MIN_UNITS
+from uderia_bench.analysis.strata import ALL
+from uderia_bench.analysis.trials import Trials, measured
+from uderia_bench.analysis.values import Comparison, Look, Verdict
+from uderia_bench.analysis.verdict import bound
+from uderia_bench.errors import UsageError
 from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.runs.interim import Decided, Looked
 from uderia_bench.trial import Outcome, Stage, Trial
+
+_DIFFERENT = {Verdict.BETTER, Verdict.WORSE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """What the looks of a run compare: ``metrics`` on ``contrasts`` under ``settings``, which name the looks."""
+
+    metrics: tuple[Metric, ...]
+    contrasts: tuple[tuple[str, str], ...]
+    settings: Settings
+
+    @property
+    def looked(self) -> Looked:
+        """The rule of the looks."""
+        assert self.settings.looked is not None, "a run without looks declares none"
+        return self.settings.looked
 
 
 class Looks:
     """The planned looks of one run. ``settled`` takes each trial once, in any order, also those of an earlier sitting."""
 
-    def __init__(
-        self,
-        metric: Metric,
-        *,
-        looks: int,
-        plan: Sequence[Trial],
-        contrasts: Sequence[tuple[str, str]],
-        confidence: float,
-        seed: int = 0,
-    ) -> None:
-        self._metric, self._looks, self._contrasts = metric, looks, tuple(contrasts)
-        self._settings = Settings(margins={}, correction="none", confidence=confidence, seed=seed)
+    def __init__(self, declared: Declared, *, plan: Sequence[Trial]) -> None:
+        self._declared = declared
         self._trials = {trial.trial_id: trial for trial in plan if trial.stage is Stage.MEASURED}
-        self._blocks = len({trial.block for trial in self._trials.values()})
-        self._open_trials = Counter(trial.window for trial in self._trials.values())  # window: trials not settled
-        self._members: dict[int, list[int]] = {}  # window: the block of each of its trials
-        for trial in self._trials.values():
-            self._members.setdefault(trial.window, []).append(trial.block)
-        self._unfinished = Counter(trial.block for trial in self._trials.values())  # block: trials in open windows
-        self._finished: set[int] = set()
-        self._taken = 0
+        ends = declared.looked.before
+        self._open = [sum(trial.block < end for trial in self._trials.values()) for end in ends]
+        self._next = 1
         self._rows: dict[str, dict[str, Any]] = {}
 
     def settled(
         self,
         trial: Trial,
-        value: float | None,
+        values: Mapping[str, float | None],
         *,
         outcome: Outcome = Outcome.ANSWERED,
         times: Mapping[str, Any] | None = None,
     ) -> Decided | None:
-        """Take a trial's value, None where it has none; return the decision if this closes the window of a look that stops.
+        """Take a trial's values by metric, None where it has none; return the decision of a look that stops the run.
 
         ``times`` has the ``sent_at`` and ``done_at`` of the trial, for the limit of those that timed out.
         """
@@ -74,45 +81,136 @@ class Looks:
             "arm": trial.arm,
             "repeat": trial.repeat,
             "outcome": outcome.value,
-            "block": trial.block,
+            BLOCK: trial.block,
             "window": trial.window,
             "group": trial.group,
-            self._metric.name: value,
+            **values,
             **(times or {}),
         }
-        self._open_trials[trial.window] -= 1
-        if self._open_trials[trial.window]:
+        for look, end in enumerate(self._declared.looked.before):
+            self._open[look] -= trial.block < end
+        while self._next < self._declared.looked.looks and self._open[self._next - 1] == 0:
+            look, self._next = self._next, self._next + 1
+            if decided := self._decision(look):
+                return decided
+        return None
+
+    def saved(self) -> int:
+        """Return how many planned measured trials are not settled."""
+        return len(self._trials) - len(self._rows)
+
+    def _decision(self, look: int) -> Decided | None:
+        """Return the decision of a look, None where it does not stop the run."""
+        at = self._declared.looked.at(look)
+        rows = [row for row in self._rows.values() if row[BLOCK] < self._declared.looked.before[look - 1]]
+        found = at_this_look(measured(pl.DataFrame(rows, infer_schema_length=None)), self._declared, at)
+        if not stops(found, at):
             return None
-        for block in self._members[trial.window]:
-            self._unfinished[block] -= 1
-            if not self._unfinished[block]:
-                self._finished.add(block)
-        look = len(self._finished) * self._looks // self._blocks
-        if look <= self._taken or look >= self._looks:
-            return None
-        self._taken = look
-        decision = self._decision(self._finished, look=look)
-        return decision if max(decision.p_values, default=1.0) <= self._settings.alpha else None
+        decided = [each for each in found if each.metric in at.metrics and each.verdict in {*_DIFFERENT, Verdict.EQUIVALENT}]
+        several = len(self._declared.contrasts) > 1
+        said = (f"{each.candidate} " * several + f"{each.metric} {each.verdict}" for each in decided)
+        return Decided(at=at, verdicts=tuple(said), saved=self.saved())
 
-    def ended(self) -> Decided:
-        """Return the last look with everything that was settled, also the trials that were in flight at the stop."""
-        asked = Counter(row["block"] for row in self._rows.values())
-        planned = Counter(trial.block for trial in self._trials.values())
-        whole = {block for block, count in asked.items() if count == planned[block]}
-        return self._decision(whole, look=self._looks if len(whole) == len(planned) else self._taken)
 
-    def _decision(self, blocks: set[int], *, look: int) -> Decided:
-        looked = Looked(metric=self._metric.name, look=look, looks=self._looks)
-        frame = pl.DataFrame([row for row in self._rows.values() if row["block"] in blocks], infer_schema_length=None)
-        p_values = tuple(self._p(frame, baseline, candidate, looked) for baseline, candidate in self._contrasts)
-        return Decided(at=looked, p_values=p_values, saved=len(self._trials) - len(self._rows))
+def at_this_look(trials: Trials, declared: Declared, at: Looked) -> tuple[Comparison, ...]:
+    """Return the comparisons that the report of a run that stops at this look has, of all declared metrics."""
+    settings = replace(declared.settings, looked=at)
+    found = [
+        at_look(trials, metric, at, baseline=baseline, candidate=candidate, settings=settings)
+        for baseline, candidate in declared.contrasts
+        if {baseline, candidate} <= set(trials.arms)
+        for metric in declared.metrics
+        if trials.has(metric.name)
+    ]
+    quick = verdicts(found, settings)
+    if not stops(quick, at):  # a total or a tail can only take a verdict away
+        return quick
+    return verdicts([_confirmed(one, settings) for one in found], settings)
 
-    def _p(self, frame: pl.DataFrame, baseline: str, candidate: str, looked: Looked) -> float:
-        """Return the p of a contrast as the report of a run that stops here will have it; 1 with too few units."""
-        trials = measured(frame)
-        stratum = Stratum(name=ALL, where=trials.asked)
-        settings = replace(self._settings, looked=looked)
-        pairs, _ = judged_pairs(trials, self._metric, baseline, candidate, stratum, settings=settings)
-        if pairs.n_units < MIN_UNITS or pairs.unit == "repeat":
-            return 1.0
-        return p_at_look(pairs, self._metric, looked, seed=settings.seed)
+
+def _confirmed(found: Measurement, settings: Settings) -> Measurement:
+    if found.only_shown or found.measured.centre is None:
+        return found
+    return replace(found, measured=with_tails(found.measured, found.pairs, seed=settings.seed))
+
+
+def stops(found: Sequence[Comparison], at: Looked) -> bool:
+    """Whether every comparison on the metrics of the looks has a verdict that they look for.
+
+    One that can have none in this run does not keep it going: neither arm has the metric, or only one does.
+    """
+    needed = [each for each in found if each.metric in at.metrics and not _never(each)]
+    return bool(needed) and all(_is_decided(each, at) for each in needed)
+
+
+def _never(found: Comparison) -> bool:
+    return found.verdict is Verdict.STRUCTURAL or found.n_pairs == 0
+
+
+def _is_decided(found: Comparison, at: Looked) -> bool:
+    if found.verdict in _DIFFERENT:
+        return at.difference
+    return found.verdict is Verdict.EQUIVALENT and at.equivalence
+
+
+def taken(trials: Trials, declared: Declared) -> tuple[Look, ...]:
+    """Return the looks that a run took, from its trials; () where they do not name their blocks."""
+    looked = declared.looked
+    if not looked.before or BLOCK not in trials.frame.columns:
+        return ()
+    looks = []
+    for number in range(1, looked.look + 1):
+        at = looked.at(number)
+        rows = trials.frame.filter(pl.col(BLOCK) < looked.before[number - 1])
+        try:
+            compared = measured(rows)
+        except UsageError:  # a ledger that lost trials may have none of these blocks
+            continue
+        found = at_this_look(compared, declared, at)
+        looks.append(Look(look=number, of=looked.looks, trials=rows.height, comparisons=found, stops=stops(found, at)))
+    return tuple(looks)
+
+
+def corrected(
+    comparisons: Sequence[Comparison], found: Sequence[Measurement], looks: Sequence[Look], declared: Declared
+) -> tuple[Comparison, ...]:
+    """Correct the effects for the stop, where this look was the first with a verdict on them.
+
+    Where an earlier look had the same verdict already, another comparison kept the run going, and its
+    stop does not select this effect.
+    """
+    return tuple(
+        _corrected(comparison, finding, looks, declared) for comparison, finding in zip(comparisons, found, strict=True)
+    )
+
+
+def _corrected(comparison: Comparison, found: Measurement, looks: Sequence[Look], declared: Declared) -> Comparison:
+    looked, settings, effect = declared.looked, declared.settings, comparison.effect
+    if comparison.stratum != ALL or comparison.metric not in looked.metrics or comparison.p is None:
+        return comparison
+    if any(
+        _is_decided(each, looked)
+        for look in looks
+        if look.look < looked.look
+        for each in look.comparisons
+        if _same(each, comparison)
+    ):
+        return comparison
+    share = 1.0 if not comparison.p or not comparison.p_adjusted else comparison.p / comparison.p_adjusted
+    limit = bound(settings.margins.get(comparison.metric), found.pairs, found.metric)
+    value = without_selection(found.measured, looked, limit=limit, alpha=settings.alpha * share)
+    if value is None or effect.value is None or value == effect.value:
+        return comparison
+    seen = f"{effect.value:.3g}"
+    where = f"stopped at look {looked.look} of {looked.looks}: " * looked.early
+    note = f"{where}the effect is corrected for the stop (median unbiased); the blocks compared show {seen}"
+    return replace(
+        comparison,
+        effect=replace(effect, value=value),
+        beside={**comparison.beside, "as_seen": effect.value},
+        warnings=(*comparison.warnings, *((note,) if looked.early else ())),
+    )
+
+
+def _same(one: Comparison, other: Comparison) -> bool:
+    return (one.baseline, one.candidate, one.metric) == (other.baseline, other.candidate, other.metric)

@@ -75,6 +75,20 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One interim look of a run: what the first ``trials`` measured trials showed, and whether it stops the run.
+
+    The p-values and intervals of ``comparisons`` allow for all ``of`` planned looks.
+    """
+
+    look: int
+    of: int
+    trials: int
+    comparisons: tuple[Comparison, ...]
+    stops: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Winner:
     """Who wins a class of queries (``simple``, ``complex``) in one contrast, and why; no ``arm``: a trade-off, or undecided."""
 
@@ -148,7 +162,7 @@ class Analysis:
     """All that is concluded from one run's measured trials.
 
     ``invalid`` says why nothing of it holds, whatever is compared. ``held_up`` counts the trials in whose round trip our own
-    event loop stood still.
+    event loop stood still. ``looks`` are the interim looks that the run took.
     """
 
     arms: tuple[ArmSummary, ...]
@@ -162,3 +176,4 @@ class Analysis:
     sweeps: tuple[Sweep, ...] = ()
     invalid: tuple[str, ...] = ()
     held_up: int = 0
+    looks: tuple[Look, ...] = ()

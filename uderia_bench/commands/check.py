@@ -49,10 +49,25 @@ def _names(data: Any, plugins: Plugins) -> Iterator[Complaint]:
     for name in _mapping(data, "margins"):
         if _says_something(name) and name not in known:
             yield ("margins", name), f"no metric is named {name!r}; 'uderia-bench metrics' lists them"
-    stops_on = _mapping(data, "stop").get("metric")
-    if _says_something(stops_on) and stops_on not in {metric.name for metric in BUILT_IN}:
-        yield ("stop", "metric"), f"no metric of ours is named {stops_on!r}"
+    yield from _looked_at(data)
     yield from _gates(data, plugins)
+
+
+def _looked_at(data: dict[str, Any]) -> Iterator[Complaint]:
+    """Find metrics of interim looks that are not built in: a run loads no plug-ins."""
+    stop, ours = _mapping(data, "stop"), {metric.name for metric in BUILT_IN}
+    listed = stop.get("metrics")
+    named: list[Complaint] = []
+    named += [(("stop", "metrics", index), name) for index, name in enumerate(listed if isinstance(listed, tuple) else ())]
+    if isinstance(listed, str) and listed != "primary":
+        named.append((("stop", "metrics"), listed))
+    for steps, name in [*named, (("stop", "metric"), stop.get("metric"))]:
+        if _says_something(name) and name not in ours:
+            yield steps, f"no metric of ours is named {name!r}"
+    if stop and not any(name for _, name in named) and stop.get("metric") is None:
+        for name in _mapping(data, "margins"):
+            if _says_something(name) and name not in ours:
+                yield ("stop",), f"the margin of {name!r} is of a plug-in, which a look cannot read: list metrics of ours"
 
 
 def _gates(data: dict[str, Any], plugins: Plugins) -> Iterator[Complaint]:

@@ -22,7 +22,7 @@ from uderia_bench.reading import expected as expectations
 from uderia_bench.reading.detectors import DEFAULTS, Severity, Thresholds
 from uderia_bench.reading.judge import scores
 from uderia_bench.reading.pricing import PriceTable
-from uderia_bench.report import facts, findings, gates, judge
+from uderia_bench.report import facts, findings, gates, judge, spending
 from uderia_bench.report.content import GateResult, IssueSummary, PricedModel, Report, Saving
 from uderia_bench.report.costs import costs, priced_models
 from uderia_bench.report.gates import Against
@@ -137,6 +137,7 @@ def report_on(run: Run, plugins: Plugins) -> Report:
         ),
         analysis=found,
         metrics=plugins.metrics,
+        spending=spending.of(run.manifest, every),
         costs=costs(trials, tuple(summary.arm for summary in found.arms)),
         prices=tuple(PricedModel(**priced) for priced in run.manifest.prices),
         savings=_savings(run, trials),

@@ -26,6 +26,7 @@ from uderia_bench.documents.experiment import Experiment
 from uderia_bench.documents.yaml.checking import Written
 
 _DIALECT = GenerateJsonSchema.schema_dialect
+_WRITTEN = {"goals": "for"}  # fields whose key in a document is a keyword of Python
 
 
 class _AsWritten(GenerateJsonSchema):
@@ -78,7 +79,7 @@ def _document(model: type[Written], title: str) -> dict[str, Any]:
     described = _descriptions()
     for name, part in {model.__name__: schema, **schema["$defs"]}.items():
         for field, description in described.get(name, {}).items():
-            part["properties"][field]["description"] = description
+            part["properties"][_WRITTEN.get(field, field)]["description"] = description
     return {"$schema": _DIALECT, **schema, "title": title}
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from uderia_bench.documents.corpus import Complexity, Query
 from uderia_bench.documents.yaml.checking import Written, echo, wrong
 from uderia_bench.documents.yaml.quantities import Duration, Patience, Rate
-from uderia_bench.documents.yaml.texts import Label, Text, one_or_more
+from uderia_bench.documents.yaml.texts import Label, Text, Texts, one_or_more
 
 SIM = "sim"
 """The name that stands for the embedded Uderia."""
@@ -265,13 +266,41 @@ class Judge(Written):
     """Price of the judging model's tokens, to compute the cost of judging."""
 
 
-class InterimLooks(Written):
-    """Planned looks at the data. The run ends at the first look where the metric has decided every contrast."""
+Goal: TypeAlias = Literal["difference", "equivalence"]
 
-    metric: Text = "latency_s"
-    """The metric that must decide every contrast."""
-    looks: Annotated[Count, Field(ge=2, le=20)] = 5
-    """How many looks are planned, the end of the run included."""
+
+class InterimLooks(Written):
+    """Planned looks at the data: the run ends at the first one at which every metric has a verdict."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    metrics: Annotated[Literal["primary"] | Texts, Field(union_mode="left_to_right")] = "primary"
+    """The metrics that must have a verdict: ``primary`` for all with margins, or a list of names."""
+    metric: Text | None = None
+    """A single metric that must have a verdict, in place of ``metrics``."""
+    looks: Annotated[Count, Field(ge=2, le=20)] = 10
+    """How many looks are planned, the end of the run included. A look before the smallest design with
+    a verdict is left out."""
+    boundary: Literal["wang-tsiatis", "obrien-fleming", "pocock"] = "wang-tsiatis"
+    """How the chance of an error is spread over the looks. ``obrien-fleming`` rarely stops early, ``pocock``
+    stops large differences first, ``wang-tsiatis`` lies between them and saves most."""
+    goals: Annotated[tuple[Goal, ...], Field(min_length=1), BeforeValidator(one_or_more)] = Field(
+        default=("difference", "equivalence"), alias="for"
+    )
+    """Which verdicts end the run: a difference (``better`` or ``worse``), ``equivalence``, or both."""
+
+    @field_validator("metric")
+    @classmethod
+    def _names_once(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("metrics", "primary") != "primary":
+            raise wrong(((), "says the same as metrics; remove one of them"))
+        return value
+
+    def names(self, margins: Iterable[str]) -> tuple[str, ...]:
+        """Return the names of the metrics that must have a verdict."""
+        if self.metric is not None:
+            return (self.metric,)
+        return tuple(margins) if self.metrics == "primary" else tuple(self.metrics)
 
 
 class Budget(Written):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from uderia_bench.analysis.settings import EXPLORATORY_RATE
-from uderia_bench.report import content
+from uderia_bench.report import content, spending
 from uderia_bench.report.content import Report, RunFacts
 
 _UNDECIDED = "~: undecided, these data are not enough"
@@ -19,7 +19,7 @@ def about(report: Report) -> tuple[tuple[str, str], ...]:
     Runs on the embedded server name its speed, so that a simulated number cannot pass for a real
     one.
     """
-    return tuple(_lines(report.facts, report.analysis.seed))
+    return tuple(_lines(report))
 
 
 def method(report: Report) -> tuple[str, ...]:
@@ -41,7 +41,8 @@ def method(report: Report) -> tuple[str, ...]:
     )
 
 
-def _lines(facts: RunFacts, seed: int) -> Iterator[tuple[str, str]]:
+def _lines(report: Report) -> Iterator[tuple[str, str]]:
+    facts, seed = report.facts, report.analysis.seed
     yield "run", f"{facts.run_id}, experiment {facts.experiment}"
     if facts.embedded_speed is not None:
         yield "server", content.embedded(facts.embedded_speed)
@@ -51,6 +52,8 @@ def _lines(facts: RunFacts, seed: int) -> Iterator[tuple[str, str]]:
     design = f"{_count(facts.repeats, 'repeat', 'repeats')}, isolation {facts.isolation}{_turns(facts)}, {_load(facts)}"
     yield "design", f"{design}, seed {facts.seed}" + (f", analysis seed {seed}" if seed != facts.seed else "")
     yield "trials", f"{sum(facts.settled.values())} of {facts.planned} finished"
+    if report.spending is not None:
+        yield "spent", spending.sentence(report.spending)
     if facts.started_at is not None:
         yield "when", _when(facts.started_at, facts.ended_at)
     if facts.versions:

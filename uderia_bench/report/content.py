@@ -148,6 +148,28 @@ class ArmCost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Amount:
+    """Trials with their tokens and US dollars, None where the trials do not say."""
+
+    trials: int
+    tokens: float | None
+    usd: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spending:
+    """What a run spent, and what the ``rest`` of its plan would have cost.
+
+    ``saved``: an interim look decided the run, so the rest is not asked. ``looks``: the run planned some.
+    """
+
+    spent: Amount
+    rest: Amount
+    saved: bool
+    looks: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PricedModel:
     """Source of a model's price in ``list_cost_usd``.
 
@@ -201,6 +223,7 @@ class Report:
     facts: RunFacts
     analysis: Analysis
     metrics: tuple[Metric, ...]
+    spending: Spending | None = None
     costs: tuple[ArmCost, ...] = ()
     prices: tuple[PricedModel, ...] = ()
     savings: tuple[Saving, ...] = ()

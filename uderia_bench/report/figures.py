@@ -19,8 +19,8 @@ _READABLE_RELATIVE = 10.0  # times the value: beyond ±1,000 % the unit itself i
 _AS_MULTIPLE_FROM = 3.0  # "6.3x" reads better than "+530%"; below three times a percentage does
 _SMALLEST_SCALED = 0.1  # "0.067k" beside "20k" is harder to read than 67 beside 20,000
 _WHOLE = 9.0  # half-width that still writes whole numbers: "-30% (-54 to -6)" and not "-30% (-50 to -10)"
-_THOUSAND = 1000.0
-_THOUSANDS = ((1e6, "M"), (_THOUSAND, "k"))
+_THOUSAND, _MILLION = 1000.0, 1e6
+_THOUSANDS = ((_MILLION, "M"), (_THOUSAND, "k"))
 _TEN = 10.0  # from here on a multiple is written whole
 _SMALLEST_P = 0.001  # 9,999 permutations resolve 0.0001; no decision needs more than 0.001
 
@@ -218,6 +218,18 @@ def _thousands(number: float) -> str:
     """Return a number from a thousand on in a short form: ``3.6k``, ``36k``, ``3.6M``."""
     size, suffix = next(step for step in _THOUSANDS if abs(number) >= step[0])
     return f"{number / size:,.{0 if abs(number) >= _TEN * size else 1}f}{suffix}"
+
+
+def tokens(count: float) -> str:
+    """Return a total of tokens: ``940``, ``36k``, ``3.61M``."""
+    if count >= _MILLION:
+        return f"{count / _MILLION:.3g}M"
+    return f"{count / _THOUSAND:.0f}k" if count >= _TEN * _THOUSAND else f"{count:,.0f}"
+
+
+def usd(amount: float) -> str:
+    """Return a total of US dollars, with cents from one dollar on and two digits below."""
+    return f"${amount:,.2f}" if amount >= 1 or not amount else f"${amount:.2g}"
 
 
 def _read(written: str) -> float:

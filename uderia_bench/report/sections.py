@@ -17,10 +17,10 @@ QUOTED = frozenset({"check_failed", "answers_disagree"})
 def tables_of(report: Report) -> Iterator[Table]:
     """Yield all tables in order.
 
-    They are outcomes, load, contrasts, percentiles, cost, learning, metrics without a test, issues,
-    savings and gates.
+    They are outcomes, load, interim looks, contrasts, percentiles, cost, learning, metrics without a
+    test, issues, savings and gates.
     """
-    yield from _present(tables.outcomes(report), sweep.table(report))
+    yield from _present(tables.outcomes(report), sweep.table(report), tables.looks(report))
     for pair in content.contrasts(report.analysis):
         yield from _present(tables.planned(report, pair), tables.exploratory(report, pair), tables.by_stratum(report, pair))
     yield from _present(tables.percentiles(report), tables.costs(report), tables.learning(report))

@@ -126,6 +126,31 @@ def outcomes(report: Report) -> Table:
     return Table.of("Outcomes", (left("arm"), "trials", "answered", left("not answered", wraps=True)), rows)
 
 
+def looks(report: Report) -> Table | None:
+    """Return what each interim look saw and decided, None for a run without any."""
+    rows: list[tuple[Entry, ...]] = []
+    several = len(content.contrasts(report.analysis)) > 1
+    for look in report.analysis.looks:
+        for at, found in enumerate(look.comparisons):
+            metric = content.definition(report, found.metric)
+            said = f"{found.candidate} {found.metric}" if several else found.metric
+            head = ("", "") if at else (f"{look.look} of {look.of}", f"{look.trials:,}")
+            p = found.p if found.p_adjusted is None else found.p_adjusted
+            equivalent = figures.p_value(found.beside.get("tost_p_adjusted"))
+            effect = Cell(forms=figures.effect_forms(found.effect, metric), tone=content.verdict_tone(found))
+            decision = "" if at else "stop" if look.stops else "go on"
+            rows.append(
+                (*head, said, effect, figures.p_value(p), equivalent, Cell(forms=content.verdict_words(found)), decision)
+            )
+    limit = f"{1 - report.analysis.confidence:.2g}"
+    columns = (left("look"), "trials", left("metric"), "vs base", "p", "p equivalent", left("verdict"), left("decision"))
+    remark = (
+        f"Intervals and p allow for all planned looks. The boundary is p {limit}: below it, and with an effect beyond the "
+        f"margin, an arm is better or worse. With p equivalent below it, the arms are equivalent."
+    )
+    return _table("Interim looks", columns, rows, remark)
+
+
 def planned(report: Report, pair: tuple[str, str]) -> Table | None:
     """Return one contrast over all queries on the planned metrics, None without any."""
     found = [c for c in _tested(report, pair) if c.family == "primary"]

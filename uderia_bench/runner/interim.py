@@ -1,4 +1,4 @@
-"""Ends a run early: hands the value of each settled trial to the planned interim looks.
+"""Ends a run early: hands the values of each settled trial to the planned interim looks.
 
 Only built-in metrics can be looked at, because a sitting loads no plug-ins.
 """
@@ -6,58 +6,68 @@ Only built-in metrics can be looked at, because a sitting loads no plug-ins.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from uderia_bench.analysis.interim import Looks
+from uderia_bench.analysis.interim import Declared, Looks
+from uderia_bench.analysis.settings import Settings
 from uderia_bench.documents.experiment import Experiment
 from uderia_bench.reading import profile_types
 from uderia_bench.reading.metrics import BUILT_IN
 from uderia_bench.reading.metrics.metric import Metric
+from uderia_bench.runner import plan as plans
 from uderia_bench.runner.stop import Stop
-from uderia_bench.runs.interim import Decided
+from uderia_bench.runs.interim import Decided, planned
 from uderia_bench.trace import Trace
-from uderia_bench.trial import Outcome, Trial, TrialRecord
+from uderia_bench.trial import Outcome, Stage, Trial, TrialRecord
 
 
 class Watch:
     """Takes every settled record with its trace, and stops the run at the look that decides."""
 
-    def __init__(self, looks: Looks, metric: Metric, stop: Stop) -> None:
+    def __init__(self, looks: Looks, metrics: Sequence[Metric], stop: Stop) -> None:
         self._looks = looks
-        self._metric = metric
+        self._metrics = metrics
         self._stop = stop
-        self._decided = False
+        self._decided: Decided | None = None
 
     def __call__(self, record: TrialRecord, trace: Trace) -> None:
         """Take one settled trial."""
-        read = trace.outcome is Outcome.ANSWERED or not self._metric.needs_answer
-        value = self._metric.read(trace) if read else None
+        answered = trace.outcome is Outcome.ANSWERED
+        values = {
+            metric.name: None if value is None else float(value)
+            for metric in self._metrics
+            for value in [metric.read(trace) if answered or not metric.needs_answer else None]
+        }
         times = {"sent_at": record.sent_at, "done_at": record.done_at}
-        decision = self._looks.settled(
-            record.trial, None if value is None else float(value), outcome=trace.outcome, times=times
-        )
-        if decision is not None and not self._decided:
-            self._decided = True
+        decision = self._looks.settled(record.trial, values, outcome=trace.outcome, times=times)
+        if decision is not None and self._decided is None:
+            self._decided = decision
             self._stop.because(decision.reason, patient=True)
 
     def decision(self) -> Decided | None:
         """Return the decision that stopped the run, with the trials that were in flight then; None without one."""
-        return self._looks.ended() if self._decided else None
+        return self._decided and replace(self._decided, saved=self._looks.saved())
 
 
 def of(experiment: Experiment, *, plan: Sequence[Trial], before: Iterable[TrialRecord], stop: Stop) -> Watch | None:
     """Return the watch of a run, with the trials settled before; None where the experiment plans no looks."""
-    if experiment.stop is None:
+    measured = {trial.query_id for trial in plan if trial.stage is Stage.MEASURED}
+    looked = planned(experiment, plans.looks(experiment, len(measured)))
+    if looked is None:
         return None
-    metric = next(metric for metric in BUILT_IN if metric.name == experiment.stop.metric)
-    looks = Looks(
-        metric,
-        looks=experiment.stop.looks,
-        plan=plan,
-        contrasts=[(contrast.baseline, contrast.candidate) for contrast in experiment.contrasts],
+    wanted = {*looked.metrics, *experiment.margins}
+    metrics = tuple(metric for metric in BUILT_IN if metric.name in wanted)
+    settings = Settings(
+        margins=experiment.margins,
+        correction=experiment.correction,
         confidence=experiment.confidence,
         seed=experiment.seed,
+        looked=looked,
+        confounded={(each.baseline, each.candidate): each.reason for each in plans.unbalanced(plan, experiment)},
     )
-    watch = Watch(looks, metric, stop)
+    contrasts = tuple((contrast.baseline, contrast.candidate) for contrast in experiment.contrasts)
+    looks = Looks(Declared(metrics=metrics, contrasts=contrasts, settings=settings), plan=plan)
+    watch = Watch(looks, metrics, stop)
     for record in before:
         watch(record, profile_types.read(record))
     return watch

@@ -12,6 +12,10 @@ could pass for a difference between the arms, and the plan balances each:
   often, and so does each arm of every pair. It also alternates from repeat to repeat of a query.
 - *The mood of one moment.* Repeats of a query are kept apart.
 
+Every query is asked once on all arms before any is asked again, and the first part of every repeat is a
+sample of the corpus that is balanced over complexity and tags. So a run that stops early has asked as
+many different queries as it could.
+
 Two turns of one arm that meet, at the end of one chunk and the start of the next, share one window.
 ``unbalanced`` names the contrasts that a plan cannot balance.
 
@@ -39,12 +43,14 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, count, groupby, islice, zip_longest
+from itertools import chain, count, groupby, islice, pairwise, zip_longest
 from typing import TypeVar
 
+from uderia_bench.documents import sampling
 from uderia_bench.documents.corpus import Query
 from uderia_bench.documents.experiment import Experiment
 from uderia_bench.errors import UsageError
+from uderia_bench.stats.sequential import information
 from uderia_bench.trial import Stage, Trial
 
 LEAST_TURNS = 8
@@ -123,7 +129,11 @@ class Unbalanced:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outline:
-    """A plan in numbers, for ``--dry-run`` and the manifest; ``levels`` are those of a sweep."""
+    """A plan in numbers, for ``--dry-run`` and the manifest.
+
+    ``levels`` are those of a sweep. ``looks`` has where the blocks of each interim look end, and their
+    share of the information; the last is the end of the plan.
+    """
 
     trials: int
     queries: int
@@ -132,6 +142,7 @@ class Outline:
     arms: tuple[ArmShare, ...]
     levels: tuple[float, ...] = ()
     unbalanced: tuple[Unbalanced, ...] = ()
+    looks: tuple[tuple[int, float], ...] = ()
 
 
 def build(experiment: Experiment, queries: Iterable[Query]) -> tuple[Trial, ...]:
@@ -145,7 +156,7 @@ def build(experiment: Experiment, queries: Iterable[Query]) -> tuple[Trial, ...]
     repeats = count(1)
     stretches = [
         _warmup_blocks(experiment, asked),
-        *(_measured_blocks(experiment, asked, level, repeats) for level in experiment.load.levels),
+        *(_measured_blocks(experiment, asked, level, repeats, _cycle(experiment)) for level in experiment.load.levels),
     ]
     placed = _lay(experiment, filter(None, stretches))
     turns = ((place, turn) for place in placed for turn in range(1, len(place[2].query.turns) + 1))
@@ -176,7 +187,37 @@ def describe(trials: Sequence[Trial], experiment: Experiment) -> Outline:
         ),
         levels=tuple(sorted({trial.level for trial in trials if trial.level is not None})),
         unbalanced=unbalanced(trials, experiment),
+        looks=looks(experiment, len({trial.query_id for trial in trials if trial.stage is Stage.MEASURED})),
     )
+
+
+def looks(experiment: Experiment, queries: int) -> tuple[tuple[int, float], ...]:
+    """Return where the blocks of each interim look end and their share of the information; () without looks.
+
+    A look compares the measured blocks numbered below its end. Looks are planned after equal parts of
+    the blocks. A look before the smallest balanced design is left out, because it could have no verdict.
+    """
+    if experiment.stop is None:
+        return ()
+    ends = _look_blocks(experiment, queries)
+    return tuple((experiment.warmup + end, information(end, queries) / information(ends[-1], queries)) for end in ends)
+
+
+def _look_blocks(experiment: Experiment, queries: int) -> tuple[int, ...]:
+    """Return how many measured blocks each look compares, the end of the plan included."""
+    total = queries * experiment.repeats
+    if experiment.stop is None:
+        return (total,)
+    planned = [-(-total * look // experiment.stop.looks) for look in range(1, experiment.stop.looks)]
+    least = max(LEAST_BLOCKS, _balanced_chunks(experiment) if experiment.load.isolation == "arm" else 0)
+    kept = dict.fromkeys(_at_a_pass(blocks, queries) for blocks in planned)
+    return (*(blocks for blocks in kept if least <= blocks < total), total)
+
+
+def _at_a_pass(blocks: int, queries: int) -> int:
+    """Return the end of a repeat that is close to ``blocks``, else ``blocks``: a few blocks between them would be a window."""
+    nearest = round(blocks / queries) * queries
+    return nearest if nearest and abs(blocks - nearest) < LEAST_TURNS else blocks
 
 
 def unbalanced(trials: Sequence[Trial], experiment: Experiment) -> tuple[Unbalanced, ...]:
@@ -250,24 +291,36 @@ def _warmup_blocks(experiment: Experiment, queries: tuple[Query, ...]) -> list[_
 
 
 def _measured_blocks(
-    experiment: Experiment, queries: tuple[Query, ...], level: float | None, repeats: Iterator[int]
+    experiment: Experiment, queries: tuple[Query, ...], level: float | None, repeats: Iterator[int], cycle: int
 ) -> list[_Block]:
-    """Order repetition after repetition, each shuffled, with about half of the corpus between two repeats of a query.
+    """Order repetition after repetition, with about half of the corpus between two repeats of a query.
 
     Close repeats would share the provider's mood and the server's caches, and count as less than two. The
-    halves of the corpus stay the same, and every repeat shuffles each of them.
+    halves of the corpus stay the same, and every repeat shuffles each of them. The first part of every
+    repeat is a balanced sample of the corpus, so that an interim look speaks of all of it. Neighbours
+    differ in the order of the arms.
     """
-    place = {query.id: number for number, query in enumerate(_shuffled(queries, _query_id, experiment.seed, "first"))}
-    first_half = set(list(place)[: -(-len(place) // 2)])
+    first = sampling.balanced(queries, seed=experiment.seed, purpose="first")
+    place = {query.id: number for number, query in enumerate(first)}
+    middle = -(-len(first) // 2)
     blocks: list[_Block] = []
     for repeat in islice(repeats, experiment.repeats):
-        shuffled = _shuffled(queries, _query_id, experiment.seed, "repeat", str(repeat))
-        order = sorted(shuffled, key=lambda query: query.id not in first_half)
+        asked = first
+        if repeat > 1:
+            halves = (_shuffle(half, place, repeat, experiment.seed, cycle) for half in (first[:middle], first[middle:]))
+            asked = [query for half in halves for query in half]
         blocks.extend(
             _Block(stage=Stage.MEASURED, query=query, repeat=repeat, level=level, order=place[query.id] + repeat)
-            for query in order
+            for query in asked
         )
     return blocks
+
+
+def _shuffle(queries: Sequence[Query], place: dict[str, int], repeat: int, seed: int, cycle: int) -> Iterator[Query]:
+    """Shuffle the queries for a repeat in which those with one order of the arms take turns with the others."""
+    orders = [[query for query in queries if (place[query.id] + repeat) % cycle == order] for order in range(cycle)]
+    shuffled = (sampling.balanced(members, seed=seed, purpose=f"repeat {repeat}") for members in orders)
+    return (query for abreast in zip_longest(*shuffled) for query in abreast if query is not None)
 
 
 _Placed = tuple[int, int, _Block, str]  # window, number of the block, block, arm
@@ -275,13 +328,11 @@ _Placed = tuple[int, int, _Block, str]  # window, number of the block, block, ar
 
 def _lay(experiment: Experiment, stretches: Iterable[list[_Block]]) -> Iterator[_Placed]:
     """Place every block on every arm: chunk after chunk, and in each the arms of a server one after the other."""
-    turns = experiment.load.isolation == "arm"
-    lanes = _by_server(experiment) if turns else {"": [arm.name for arm in experiment.arms]}
-    orders = {server: _orders(arms, experiment.seed) for server, arms in lanes.items()}
+    turns, orders = experiment.load.isolation == "arm", _orders_of(experiment)
     windows, numbers = count(), count()
     for blocks in stretches:
         open_windows: dict[str, tuple[str, int]] = {}  # server to the arm whose turn it is, and its window
-        for chunk in _chunks(experiment, blocks, math.lcm(*map(len, orders.values()))):
+        for chunk in _chunks(experiment, blocks):
             if chunk.looks:
                 open_windows.clear()
             numbered = [(next(numbers), block) for block in chunk.blocks]
@@ -302,6 +353,18 @@ def _by_server(experiment: Experiment) -> dict[str, list[str]]:
     for arm in experiment.arms:
         servers.setdefault(experiment.server_of(arm.name), []).append(arm.name)
     return servers
+
+
+def _orders_of(experiment: Experiment) -> dict[str, list[tuple[str, ...]]]:
+    """Return the orders of the arms of each server; all arms are one lane where they do not take turns."""
+    turns = experiment.load.isolation == "arm"
+    lanes = _by_server(experiment) if turns else {"": [arm.name for arm in experiment.arms]}
+    return {server: _orders(arms, experiment.seed) for server, arms in lanes.items()}
+
+
+def _cycle(experiment: Experiment) -> int:
+    """Return the number of chunks after which all servers have gone through the orders of their arms."""
+    return math.lcm(*map(len, _orders_of(experiment).values()))
 
 
 def _orders(arms: list[str], seed: int) -> list[tuple[str, ...]]:
@@ -328,50 +391,53 @@ def _least_chunks(arms: int) -> int:
     return cycles * len(cycle)
 
 
-def _chunks(experiment: Experiment, blocks: list[_Block], cycle: int) -> Iterator[_Chunk]:
+def _chunks(experiment: Experiment, blocks: list[_Block]) -> Iterator[_Chunk]:
     """Cut a stretch into chunks whose orders of the arms follow each other, each about equally often.
 
-    A block goes to the next chunk of its order, so repeats stay nearly as far apart as in ``blocks``.
+    No chunk holds two repeats of the corpus, except in a sweep, and none holds both sides of an interim
+    look. In each part between these ends, a block goes to the next chunk of its order.
     """
+    if blocks[0].stage is Stage.WARMUP or blocks[0].level is not None:
+        yield from _part(experiment, blocks, least=_balanced_chunks(experiment))
+        return
+    looks = _look_blocks(experiment, len(blocks) // experiment.repeats)
+    passes = range(0, len(blocks), len(blocks) // experiment.repeats)
+    for start, end in pairwise(sorted({*passes, *looks})):
+        least = math.ceil(_balanced_chunks(experiment) * (end - start) / looks[0]) if end <= looks[0] else 0
+        first, *others = _part(experiment, blocks[start:end], least=least)
+        yield replace(first, looks=start in looks)
+        yield from others
+
+
+def _part(experiment: Experiment, blocks: list[_Block], *, least: int) -> list[_Chunk]:
+    """Cut blocks into ``least`` chunks or more, by whole cycles of the orders of the arms."""
     if experiment.load.isolation != "arm":
-        chunks = [_Chunk(blocks=(block,), order=block.order) for block in blocks]
-    else:
-        orders = [[block for block in blocks if block.order % cycle == order] for order in range(cycle)]
-        rounds = _rounds(experiment, blocks, cycle)
-        chunks = [
-            _Chunk(
-                blocks=tuple(members[-(-len(members) * part // rounds) : -(-len(members) * (part + 1) // rounds)]), order=order
-            )
-            for part in range(rounds)
-            for order, members in enumerate(orders)
-        ]
-        chunks = [chunk for chunk in chunks if chunk.blocks]
-    return _with_looks(experiment, chunks)
+        return [_Chunk(blocks=(block,), order=block.order) for block in blocks]
+    cycle = _cycle(experiment)
+    orders = [[block for block in blocks if block.order % cycle == order] for order in range(cycle)]
+    rounds = _rounds(experiment, blocks, least=least, cycle=cycle)
+    chunks = [
+        _Chunk(blocks=tuple(members[-(-len(members) * part // rounds) : -(-len(members) * (part + 1) // rounds)]), order=order)
+        for part in range(rounds)
+        for order, members in enumerate(orders)
+    ]
+    return [chunk for chunk in chunks if chunk.blocks]
 
 
-def _rounds(experiment: Experiment, blocks: list[_Block], cycle: int) -> int:
-    """Return how many times the chunks of a stretch go through the cycle of orders."""
+def _balanced_chunks(experiment: Experiment) -> int:
+    """Return the fewest chunks that give each arm ``LEAST_TURNS`` turns on its server."""
+    return max(_least_chunks(len(arms)) for arms in _by_server(experiment).values())
+
+
+def _rounds(experiment: Experiment, blocks: list[_Block], *, least: int, cycle: int) -> int:
+    """Return how many times the chunks of a part go through the cycle of orders."""
     if blocks[0].stage is Stage.WARMUP:
         return 1
     slots = experiment.load.at(blocks[0].level).concurrency
-    least = max(_least_chunks(len(arms)) for arms in _by_server(experiment).values())
     wanted = max(least, math.ceil(len(blocks) / (MOST_PER_SLOT * slots)))
     if blocks[0].level is not None:  # of a sweep: the level must be reached
         wanted = min(wanted, len(blocks) // slots)
     return max(math.ceil(min(wanted, len(blocks)) / cycle), 1)
-
-
-def _with_looks(experiment: Experiment, chunks: list[_Chunk]) -> Iterator[_Chunk]:
-    """Mark each chunk that follows an interim look: the first at which the look's share of the blocks is behind it."""
-    looks = 1 if experiment.stop is None else experiment.stop.looks
-    total = sum(len(chunk.blocks) for chunk in chunks)
-    done, look = 0, 1
-    for chunk in chunks:
-        due = look < looks and chunk.blocks[0].stage is Stage.MEASURED and done * looks >= look * total
-        while look < looks and done * looks >= look * total:
-            look += 1
-        yield replace(chunk, looks=True) if due else chunk
-        done += len(chunk.blocks)
 
 
 def _shuffled(items: Iterable[_Item], name: Callable[[_Item], str], seed: int, *purpose: str) -> list[_Item]:

@@ -86,6 +86,7 @@ def first(
             started_at=started_at,
             turns={share.arm: share.turns for share in outline.arms if share.turns},
             confounded=tuple((each.baseline, each.candidate, each.reason) for each in outline.unbalanced),
+            looks=outline.looks,
         )
         for each in outline.unbalanced:
             around.console.print(each.warning, highlight=False, markup=False)

@@ -1,38 +1,102 @@
-"""The interim looks of a run: which one it has reached, and the decision that ended the run early."""
+"""The interim looks of a run: the rule they follow, which one the run reached, and the decision that ended it early."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from uderia_bench.documents.experiment import Experiment
+
+_SHAPES = {"obrien-fleming": 0.0, "wang-tsiatis": 0.25, "pocock": 0.5}  # as ``stats.sequential`` has them
+_OLD_SHAPE = _SHAPES["obrien-fleming"]  # the only boundary of earlier versions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looked:
-    """The interim look at which a run ended. ``looks`` are planned; the last is the end of the plan."""
+    """The interim look that a run reached, and the rule declared for all of them.
 
-    metric: str
+    ``metrics`` are those that must be decided. ``shares`` are the shares of the information at the
+    planned looks, ascending to 1 at the end of the plan. Each look compares the measured blocks
+    numbered below its entry of ``before``, which is empty for a run of an earlier version. ``shape`` is
+    that of the boundary (``stats.sequential``). A look stops for a ``difference`` beyond the margin, for
+    ``equivalence``, or for either.
+    """
+
+    metrics: tuple[str, ...]
     look: int
-    looks: int
+    shares: tuple[float, ...]
+    shape: float = _OLD_SHAPE
+    difference: bool = True
+    equivalence: bool = False
+    before: tuple[int, ...] = ()
+
+    @property
+    def looks(self) -> int:
+        """The number of planned looks; the last is the end of the plan."""
+        return len(self.shares)
 
     @property
     def early(self) -> bool:
         """Whether the run ended before the end of its plan."""
         return self.look < self.looks
 
+    @property
+    def compared(self) -> int | None:
+        """The number below which this look compares measured blocks; None where an earlier version did not say."""
+        return self.before[self.look - 1] if self.before else None
+
+    def at(self, look: int) -> Looked:
+        """Return another look of the same plan."""
+        return replace(self, look=look)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
     """The decision of an interim look to stop the run.
 
-    ``p_values`` has one p per contrast, adjusted for the planned looks. ``saved`` counts the planned
-    measured trials that were not asked.
+    ``verdicts`` has one sentence per contrast and metric. ``saved`` counts the planned measured trials that
+    were not asked.
     """
 
     at: Looked
-    p_values: tuple[float, ...]
+    verdicts: tuple[str, ...]
     saved: int
 
     @property
     def reason(self) -> str:
         """The decision as one sentence."""
-        decided = f"{self.at.metric} is decided at look {self.at.look} of {self.at.looks}"
-        return f"{decided} (p {max(self.p_values):.2g}, adjusted for the looks): {self.saved} trials are saved"
+        return f"decided at look {self.at.look} of {self.at.looks} ({', '.join(self.verdicts)}): {self.saved} trials are saved"
+
+
+def planned(experiment: Experiment, looks: Sequence[tuple[int, float]]) -> Looked | None:
+    """Return the last of the planned looks, given (end of its blocks, share) of each; None where the experiment plans none."""
+    stop = experiment.stop
+    if stop is None:
+        return None
+    return Looked(
+        metrics=stop.names(experiment.margins),
+        look=len(looks) or stop.looks,
+        shares=tuple(share for _, share in looks) or _equal_shares(stop.looks),
+        before=tuple(before for before, _ in looks),
+        shape=_SHAPES[stop.boundary],
+        difference="difference" in stop.goals,
+        equivalence="equivalence" in stop.goals,
+    )
+
+
+def _equal_shares(looks: int) -> tuple[float, ...]:
+    return tuple((number + 1) / looks for number in range(looks))
+
+
+def from_json(said: Mapping[str, Any] | None) -> Decided | None:
+    """Return the decision that a manifest holds; those of earlier versions name one metric and equal looks."""
+    if not said:
+        return None
+    at = dict(said["at"])
+    if "metric" in at:
+        metric, looks = at.pop("metric"), at.pop("looks")
+        at |= {"metrics": (metric,), "shares": _equal_shares(looks)}
+    looked = Looked(**{**at, **{name: tuple(at.get(name, ())) for name in ("metrics", "shares", "before")}})
+    verdicts = tuple(said.get("verdicts") or (f"{metric} differs" for metric in looked.metrics))
+    return Decided(at=looked, verdicts=verdicts, saved=said["saved"])

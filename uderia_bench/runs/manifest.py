@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import orjson
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from uderia_bench.documents.corpus import Query, content_hash
 from uderia_bench.documents.expectation import Expectation
@@ -24,7 +24,7 @@ from uderia_bench.documents.yaml.checking import validate
 from uderia_bench.documents.yaml.document import Document, Override
 from uderia_bench.documents.yaml.overrides import set_values
 from uderia_bench.errors import StoreError, UsageError
-from uderia_bench.runs import generator, outage
+from uderia_bench.runs import generator, interim, outage
 from uderia_bench.runs.generator import GeneratorRecord
 from uderia_bench.runs.interim import Decided, Looked
 from uderia_bench.runs.outage import Outage
@@ -50,6 +50,7 @@ class PlanFacts:
     """The plan in numbers: trials, measured trials among them, windows, and the turns of each arm on a shared server.
 
     ``confounded`` has the baseline, the candidate and the reason of each contrast that the plan cannot balance.
+    ``looks`` has where the blocks of each interim look end, and their share of the information.
     """
 
     trials: int
@@ -57,6 +58,7 @@ class PlanFacts:
     windows: int
     turns: Mapping[str, int] = field(default_factory=dict)
     confounded: tuple[tuple[str, str, str], ...] = ()
+    looks: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,11 +126,7 @@ class Manifest:
     @property
     def looked(self) -> Looked | None:
         """How far a run with declared interim looks came; None without any."""
-        stop = self.experiment.stop
-        if stop is None:
-            return None
-        look = self.decided.at.look if self.decided else stop.looks
-        return Looked(metric=stop.metric, look=look, looks=stop.looks)
+        return self.decided.at if self.decided else interim.planned(self.experiment, self.plan.looks)
 
     def expectations(self) -> dict[tuple[str, int], tuple[Expectation, ...]]:
         """Return what is expected of each query's turns, by query id and turn (from 1)."""
@@ -189,6 +187,7 @@ def begun(
     started_at: datetime,
     turns: Mapping[str, int] | None = None,
     confounded: tuple[tuple[str, str, str], ...] = (),
+    looks: tuple[tuple[int, float], ...] = (),
 ) -> Manifest:
     """Return the manifest of a run that is about to start."""
     return Manifest(
@@ -212,6 +211,7 @@ def begun(
             windows=len({trial.window for trial in plan}),
             turns=dict(turns or {}),
             confounded=confounded,
+            looks=looks,
         ),
         arms=dict(arms),
         servers=dict(servers),
@@ -229,13 +229,14 @@ def from_json(said: Mapping[str, Any], overrides: Iterable[str | Override] = (),
     try:
         values["experiment"] = _experiment_from_json(said["experiment"], overrides)
         values["corpus"] = CorpusFacts(**{**said["corpus"], **_tuples(said["corpus"], "names")})
-        values["plan"] = PlanFacts(**{**said["plan"], "confounded": tuple(map(tuple, said["plan"].get("confounded", ())))})
+        pairs = {name: tuple(map(tuple, said["plan"].get(name, ()))) for name in ("confounded", "looks")}
+        values["plan"] = PlanFacts(**{**said["plan"], **pairs})
         values["arms"] = {name: Serving(**{**arm, **_tuples(arm, "models")}) for name, arm in said["arms"].items()}
         values["started_at"] = datetime.fromisoformat(said["started_at"])
         values["ended_at"] = said.get("ended_at") and datetime.fromisoformat(said["ended_at"])
         values["generator"] = tuple(map(generator.from_json, said.get("generator", ())))
         values["outages"] = tuple(map(outage.from_json, said.get("outages", ())))
-        values["decided"] = _decided(said.get("decided"))
+        values["decided"] = interim.from_json(said.get("decided"))
         values["baseline"] = said.get("baseline") and Pinned(**said["baseline"])
         values |= {name: tuple(said.get(name) or ()) for name in ("damaged", "prices")}
         return Manifest(
@@ -272,6 +273,8 @@ def _experiment_to_json(experiment: Experiment) -> dict[str, Any]:
 
 def _experiment_from_json(said: Any, overrides: Iterable[str | Override]) -> Experiment:
     """Return the experiment as it was run, without its corpora, and with ``overrides`` of what ends it early."""
+    if (said.get("stop") or {}).get("metric") and "boundary" not in said["stop"]:  # of an earlier version
+        said = {**said, "stop": {**said["stop"], "boundary": "obrien-fleming", "for": ["difference"]}}
     before = Document.of(said, file="manifest.json")
     after = set_values(before, overrides) if (overrides := tuple(overrides)) else before
     if changed := [key for key in after.data if key not in ENDS_IT and after.value((key,)) != before.value((key,))]:
@@ -279,12 +282,6 @@ def _experiment_from_json(said: Any, overrides: Iterable[str | Override]) -> Exp
     if after is before:
         return Experiment.model_validate(said, strict=False)  # JSON has no tuples
     return validate(Experiment, after)
-
-
-def _decided(said: Any) -> Decided | None:
-    if not said:
-        return None
-    return TypeAdapter(Decided).validate_python({name: value for name, value in said.items() if name != "reason"})
 
 
 def _tuples(said: Mapping[str, Any], *names: str) -> dict[str, tuple[Any, ...]]:

@@ -113,7 +113,12 @@ def _unknown_key(model: type[Written], steps: Steps) -> str:
             for nested in _models(known.model_fields[str(step)].annotation)
         }
         models = found or models
-    return f"unknown key{suggestion(key, dict.fromkeys(name for known in models for name in known.model_fields))}"
+    return f"unknown key{suggestion(key, dict.fromkeys(name for known in models for name in _keys(known)))}"
+
+
+def _keys(model: type[Written]) -> list[str]:
+    """Return the keys of a model as they are written: a field with an alias has a keyword of Python as its key."""
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _models(annotation: Any) -> Iterator[type[Written]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from uderia_bench.analysis.values import ArmSummary, MetricSummary
+from uderia_bench.analysis.values import ArmSummary, Look, MetricSummary
 from uderia_bench.report import content, decision, measurement
 from uderia_bench.report.content import Report
 from uderia_bench.report.formats.data import data, record
@@ -44,6 +44,8 @@ def as_dict(report: Report) -> dict[str, Any]:
         ],
         "learning": data(analysis.learning),
         "sweeps": data(analysis.sweeps),
+        "spending": data(report.spending),
+        "looks": [_look(look) for look in analysis.looks],
         "costs": data(report.costs),
         "prices": data(report.prices),
         "savings": data(report.savings),
@@ -52,6 +54,14 @@ def as_dict(report: Report) -> dict[str, Any]:
         "results": data(report.results),
         "warnings": [*report.warnings, *analysis.warnings],
         "measurement": measurement.as_mapping(report),
+    }
+
+
+def _look(look: Look) -> dict[str, Any]:
+    """Return an interim look: of each comparison what its verdict rests on."""
+    without = ("stratum", "family", "test", "warnings", "advice", "beside", "margin")
+    return record(look, without=("comparisons",)) | {
+        "comparisons": [record(each, without=without) for each in look.comparisons]
     }
 
 

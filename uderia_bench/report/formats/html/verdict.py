@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from uderia_bench.report import content, figures
+from uderia_bench.report import content, figures, spending
 from uderia_bench.report.closing import closing
 from uderia_bench.report.content import Report, Saving, Standing
 from uderia_bench.report.formats.html import listing
@@ -96,6 +96,8 @@ def _state(report: Report) -> Iterator[tuple[str, str, str]]:
     settled = sum(facts.settled.values())
     tone = "good" if 0 < settled == answered else "plain"
     yield "Trials", f"{answered:,} of {settled:,} answered, {facts.planned:,} planned", tone
+    if report.spending is not None:
+        yield "Spent", spending.sentence(report.spending), "plain"
     if unread := content.unread(facts):
         yield "Damaged", unread, "doubtful"
     if facts.embedded_speed is not None:

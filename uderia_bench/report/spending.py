@@ -1,0 +1,70 @@
+"""Tokens and dollars that a run spent, and the cost of the trials that it did not ask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from uderia_bench.report import figures
+from uderia_bench.report.content import Amount, Spending
+from uderia_bench.runs.manifest import Manifest
+from uderia_bench.trial import Stage
+
+_TOKENS = ("total_tokens", "naming_tokens")  # both are paid
+_COST = "cost_usd"
+
+
+def of(manifest: Manifest, trials: pl.DataFrame) -> Spending:
+    """Return what the trials of a run spent, warm-ups and failed trials included.
+
+    A trial that was not asked costs as much as the mean measured trial of its arm.
+    """
+    measured = trials.filter(pl.col("stage") == Stage.MEASURED)
+    arms = [arm.name for arm in manifest.experiment.arms]
+    left = {arm: max(manifest.plan.measured // len(arms) - measured.filter(pl.col("arm") == arm).height, 0) for arm in arms}
+    return Spending(
+        spent=Amount(trials=trials.height, tokens=_sum(trials, _TOKENS), usd=_sum(trials, (_COST,))),
+        rest=Amount(
+            trials=sum(left.values()),
+            tokens=_expected(measured, left, _TOKENS),
+            usd=_expected(measured, left, (_COST,)),
+        ),
+        saved=manifest.decided is not None,
+        looks=manifest.experiment.stop is not None,
+    )
+
+
+def _sum(trials: pl.DataFrame, names: Sequence[str]) -> float | None:
+    """Return the sum of columns; None where the first is missing or has no value."""
+    if names[0] not in trials.columns or trials[names[0]].null_count() == trials.height:
+        return None
+    return sum(float(trials[name].sum()) for name in names if name in trials.columns)
+
+
+def _expected(measured: pl.DataFrame, left: dict[str, int], names: Sequence[str]) -> float | None:
+    total = 0.0
+    for arm, count in left.items():
+        asked = measured.filter(pl.col("arm") == arm)
+        spent = _sum(asked, names)
+        if count and spent is None:
+            return None
+        total += count * (spent or 0.0) / max(asked.height, 1)
+    return total
+
+
+def sentence(spending: Spending) -> str:
+    """Return what was spent, and what was saved or is left, as one sentence."""
+    said = f"{_words(spending.spent)} for {spending.spent.trials:,} trials"
+    rest = spending.rest
+    if spending.saved:
+        return f"{said}; stopping saved {rest.trials:,} trials, which would have cost about {_words(rest)}"
+    if rest.trials:
+        return f"{said}; the {rest.trials:,} trials that were not asked would cost about {_words(rest)}"
+    return f"{said}; no interim look stopped the run, so nothing was saved" if spending.looks else said
+
+
+def _words(amount: Amount) -> str:
+    tokens = None if amount.tokens is None else f"{figures.tokens(amount.tokens)} tokens"
+    usd = None if amount.usd is None else figures.usd(amount.usd)
+    return " and ".join(filter(None, (tokens, usd))) or "an unknown amount"
