@@ -171,7 +171,7 @@ def test_a_link_is_followed_and_a_mode_is_kept(outcomes, tmp_path):
     (tmp_path / "dated.md").write_text("old")
     (tmp_path / "dated.md").chmod(0o664)
     (tmp_path / "latest.md").symlink_to("dated.md")
-    assert command("report", "fine", "--format", "markdown", "-o", str(tmp_path / "latest.md")).returncode == 0
+    assert command("report", "fine", "--format", "markdown", "-o", str(tmp_path / "latest.md"), "--overwrite").returncode == 0
     assert (tmp_path / "latest.md").is_symlink()
     assert (tmp_path / "dated.md").read_text().startswith("## ")
     assert stat.S_IMODE((tmp_path / "dated.md").stat().st_mode) == 0o664

@@ -16,30 +16,54 @@ import pytest
 from cli.conftest import CORPUS, EXPERIMENT
 from ruamel.yaml import YAML
 
-RECIPES = Path(__file__).resolve().parents[2] / "configs" / "recipes"
-INSTALL = "pip install uderia-bench"
+ROOT = Path(__file__).resolve().parents[2]
+RECIPES = ROOT / "configs" / "recipes"
 MISSED = 'gates: ["OPTIM.latency_s.p95 < 1ms"]\n'
+BASELINE = 'baseline: main\ngates: ["vs baseline: nothing worse"]\n'
+LIBRARIES = next(path for path in sys.path if path.endswith("site-packages"))
+OFFLINE = {  # what pip would download is installed here already
+    "PYTHONPATH": LIBRARIES,
+    "PIP_NO_INDEX": "1",
+    "PIP_NO_DEPS": "1",
+    "PIP_IGNORE_INSTALLED": "1",
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+}
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    """Return a wheel of this checkout, which stands for the repository or the index."""
+    wheels = tmp_path_factory.mktemp("wheels")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-build-isolation", "--wheel-dir", str(wheels), str(ROOT)]
+    subprocess.run(command, env={**os.environ, **OFFLINE}, check=True)
+    return str(next(wheels.glob("*.whl")))
 
 
 @pytest.fixture
-def place(tmp_path):
-    """Return a directory with an experiment, and the command on the path."""
+def empty(tmp_path, package):
+    """Return a directory with an experiment and nothing else, as a checkout on a new machine."""
     (tmp_path / "corpus.yaml").write_text(CORPUS)
     (tmp_path / "experiment.yaml").write_text(EXPERIMENT.replace("repeats: 2", "repeats: 1"))
-    command = tmp_path / "bin" / "uderia-bench"
-    command.parent.mkdir()
+    return tmp_path, {"PACKAGE": package, **OFFLINE}
+
+
+@pytest.fixture
+def place(empty):
+    """Return such a directory in which the command is installed already."""
+    folder, _ = empty
+    command = folder / ".venv" / "bin" / "uderia-bench"
+    command.parent.mkdir(parents=True)
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m uderia_bench "$@"\n')
     command.chmod(command.stat().st_mode | stat.S_IXUSR)
-    return tmp_path
+    return folder
 
 
 def shell(place, script, *, timeout=100, **env):
     """Run a script as CI systems do: by bash, stopping at the first error."""
-    path = f"{place / 'bin'}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
         ["bash", "-e", "-c", script],
         cwd=place,
-        env={**os.environ, "PATH": path, **env},
+        env={**os.environ, **env},
         capture_output=True,
         text=True,
         timeout=timeout,
@@ -52,9 +76,33 @@ def recipe(name):
     return YAML(typ="safe", pure=True).load(RECIPES / name)
 
 
+class Job:
+    """The steps of the GitHub workflow, run one by one as its runner does: ``$GITHUB_PATH`` extends the path."""
+
+    def __init__(self, place, night, **env):
+        """Take a job in a workspace."""
+        self.place = place
+        self.steps = recipe("github-actions.yaml")["jobs"]["night"]["steps"]
+        self.env = {**env, "EXPERIMENT": "experiment.yaml", "NIGHT": night}
+        self.env |= {name: str(place / name.lower()) for name in ("GITHUB_PATH", "GITHUB_STEP_SUMMARY")}
+        (place / "github_path").touch()
+
+    def step(self, number):
+        """Run the step of that number among those that run commands."""
+        script = [step["run"] for step in self.steps if "run" in step][number]
+        added = (self.place / "github_path").read_text().splitlines()
+        path = os.pathsep.join([*added, *([] if added else [str(self.place / ".venv/bin")]), os.environ["PATH"]])
+        return shell(self.place, script, **self.env, PATH=path)
+
+    def cached(self, of):
+        """Return the paths that a cache action of the workflow keeps."""
+        (found,) = (step["with"]["path"].split() for step in self.steps if f"cache/{of}@" in step.get("uses", ""))
+        return found
+
+
 def cut_short(place):
     """Put a command in the way that interrupts the first run, as a signal would, and lets everything else through."""
-    command = place / "bin" / "uderia-bench"
+    command = place / ".venv" / "bin" / "uderia-bench"
     real = command.with_name("real")
     command.rename(real)
     command.write_text(
@@ -64,54 +112,84 @@ def cut_short(place):
     command.chmod(0o755)
 
 
-def test_github_actions(place):
-    """Run, report and history work in the order of the file. The summary is the report, and the artifacts exist."""
-    job = recipe("github-actions.yaml")["jobs"]["night"]
-    scripts = [step["run"] for step in job["steps"] if "run" in step]
-    assert scripts[0] == INSTALL
-    env = {"EXPERIMENT": "experiment.yaml", "NIGHT": "night-1", "GITHUB_STEP_SUMMARY": str(place / "summary.md")}
-    assert set(job["env"]) == {"EXPERIMENT", "NIGHT", "UDERIA_URL", "UDERIA_TOKEN"}
-    for script in scripts[1:]:
-        done = shell(place, script, **env)
-        assert done.returncode == 0, done.stderr
-    upload = job["steps"][-1]["with"]["path"].split()
+def test_github_actions_from_an_empty_machine(empty, tmp_path_factory):
+    """Install, run and report as written. The next night has the runs and the baseline of the cache, and nothing else."""
+    place, env = empty
+    (place / "experiment.yaml").write_text((place / "experiment.yaml").read_text() + BASELINE)
+    first = Job(place, "night-1", **env)
+    assert first.cached("restore") == first.cached("save") == ["output", "baselines.json"]
+    assert first.step(0).returncode == 0
+    assert (place / ".venv/bin/uderia-bench").is_file()
+    assert first.step(1).returncode == 1, "there is no baseline on the first night, so its gate is missed"
+    reported = first.step(2)
+    assert reported.returncode == 0, reported.stderr
+    assert "main is output/night-1" in reported.stdout
+    upload = first.steps[-1]["with"]["path"].split()
     assert all(list(place.glob(pattern)) for pattern in upload if pattern.strip("|# "))
-    assert (place / "summary.md").read_text().startswith("## ")
+    assert (place / "github_step_summary").read_text().startswith("## ")
+
+    new = tmp_path_factory.mktemp("second")
+    for kept in ("experiment.yaml", "corpus.yaml", *first.cached("save")):
+        (shutil.copytree if (place / kept).is_dir() else shutil.copy)(place / kept, new / kept)
+    second = Job(new, "night-2", **env)
+    (new / "github_path").write_text(f"{place / '.venv/bin'}\n")
+    ran = second.step(1)
+    assert "vs baseline: nothing worse" in ran.stdout
+    assert "baseline night-1" in ran.stdout
+    assert second.step(2).returncode == 0
+    assert "night-1" in (new / "baselines.json").read_text(), "the baseline stays until somebody moves it"
 
 
 def test_a_missed_gate_fails_the_job(place):
-    """Exit 1 of the run is the step's, and the report is still written."""
+    """Exit 1 of the run is the step's, the report is still written, and the cache is saved."""
     (place / "experiment.yaml").write_text((place / "experiment.yaml").read_text() + MISSED)
-    _, run, report = [step["run"] for step in recipe("github-actions.yaml")["jobs"]["night"]["steps"] if "run" in step]
-    env = {"EXPERIMENT": "experiment.yaml", "NIGHT": "night-1", "GITHUB_ACTIONS": "true"}
-    done = shell(place, run, **env)
+    job = Job(place, "night-1", GITHUB_ACTIONS="true")
+    done = job.step(1)
     assert done.returncode == 1
     assert "::error title=Gate missed::" in done.stderr
-    assert shell(place, report, **env).returncode == 0
+    assert job.step(2).returncode == 0
     assert ET.parse(place / "junit.xml").getroot()[0].get("failures") == "1"
+    later = [
+        step for step in job.steps if step.get("name", "").startswith(("Report", "Keep")) or "upload" in step.get("uses", "")
+    ]
+    assert [step["if"] for step in later] == ["always()"] * 3
 
 
-def test_gitlab_ci(place):
-    """The script's lines, one after the other in one shell."""
+def test_gitlab_ci(empty):
+    """All lines, one after the other in one shell, from a new machine."""
+    place, env = empty
     job = recipe("gitlab-ci.yaml")["uderia-bench"]
-    assert job["before_script"] == [INSTALL]
-    done = shell(place, "\n".join(job["script"]), EXPERIMENT="experiment.yaml", NIGHT="night-1")
+    lines = [*job["before_script"], *job["script"]]
+    done = shell(place, "\n".join(lines), **env, EXPERIMENT="experiment.yaml", NIGHT="night-1")
     assert done.returncode == 0, done.stderr
     assert (place / job["artifacts"]["reports"]["junit"]).is_file()
-    assert all(list(place.glob(pattern)) for pattern in job["artifacts"]["paths"])
+    assert all(list(place.glob(pattern)) for pattern in (*job["artifacts"]["paths"], *job["cache"]["paths"]))
 
 
-def test_cron_and_systemd(place):
-    """The script both call: a run, its JUnit file beside it; the unit names the script with its experiment."""
-    done = shell(place, f"sh {RECIPES / 'nightly.sh'} experiment.yaml runs")
+def test_cron_and_systemd(empty):
+    """The script that both call installs the command once. The unit names the script with its experiment."""
+    place, env = empty
+    script = f"sh {RECIPES / 'nightly.sh'} experiment.yaml"
+    done = shell(place, script, **env)
     assert done.returncode == 0, done.stderr
-    assert len(list(place.glob("runs/night-*/junit.xml"))) == 1
+    assert len(list(place.glob("output/night-*/junit.xml"))) == 1
+    assert json.loads((place / "baselines.json").read_text())["main"].startswith("output/night-")
     assert "ExecStart=/srv/bench/nightly.sh experiment.yaml\n" in (RECIPES / "uderia-bench.service").read_text()
     assert os.access(RECIPES / "nightly.sh", os.X_OK)
 
 
+def test_a_night_that_could_not_be_installed(empty):
+    """The exit code is that of the installation, and nothing runs."""
+    place, _ = empty
+    (place / "python3").write_text("#!/bin/sh\nexit 9\n")
+    (place / "python3").chmod(0o755)
+    path = f"{place}{os.pathsep}{os.environ['PATH']}"
+    assert shell(place, f"sh {RECIPES / 'nightly.sh'} experiment.yaml", PATH=path).returncode == 9
+    assert not (place / "output").exists()
+
+
 def test_an_interrupted_night_goes_on_once(place):
-    """Exit 4 is resumed, and what comes out is a whole run."""
+    """Exit 4 is resumed, and the result is a whole run."""
     cut_short(place)
     done = shell(place, f"sh {RECIPES / 'nightly.sh'} experiment.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -130,10 +208,10 @@ def test_a_night_that_could_not_run_leaves_its_code(place):
 
 
 def test_the_commands_of_the_airflow_dag(place):
-    """Its two scripts, with Airflow's own template filled in; the DAG itself is loaded by Airflow in 'make recipes'."""
+    """Its scripts, with Airflow's own template filled in; the DAG itself is loaded by Airflow in 'make recipes'."""
     tree = ast.parse((RECIPES / "airflow_dag.py").read_text())
     names = {node.targets[0].id: node.value for node in tree.body if isinstance(node, ast.Assign)}
-    for name in ("RUN", "REPORT"):
+    for name in ("INSTALL", "RUN", "REPORT"):
         done = shell(place, ast.literal_eval(names[name]).replace("{{ ts_nodash }}", "20261124T020000"))
         assert done.returncode == 0, done.stderr
     assert (place / "output/night-20261124T020000/junit.xml").is_file()
@@ -160,7 +238,7 @@ def test_the_notebook_runs_from_top_to_bottom(place):
     """Every cell, in a directory with two runs; both figures are drawn."""
     pytest.importorskip("matplotlib")
     for night in ("one", "two"):
-        assert shell(place, f"uderia-bench run experiment.yaml --run-id {night}").returncode == 0
+        assert shell(place, f".venv/bin/uderia-bench run experiment.yaml --run-id {night}").returncode == 0
     cells = json.loads((RECIPES / "notebook.ipynb").read_text())["cells"]
     code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     script = "\n".join([*code, "assert len(plt.get_fignums()) == 2"])

@@ -21,15 +21,17 @@ INTERRUPTED = 4
 app = typer.Typer(
     name="uderia-bench",
     help="Compare Uderia profiles on a corpus of questions: time, tokens, cost and answers, with their uncertainty.",
-    epilog="Start with 'uderia-bench demo'. Every command has --help with an example. --debug shows a traceback.",
+    epilog="Start with 'uderia-bench demo', then 'uderia-bench init'. Every command has --help with an example. "
+    "--debug shows a traceback.",
     no_args_is_help=True,
     context_settings=HELP,
     rich_markup_mode=None,  # plain help starts twice as fast as with rich
     pretty_exceptions_enable=False,
 )
-_RUN_ALONE = {"demo", "runs", "history", "login", "profiles", "metrics", "detectors", "sim"}  # others print their help
+_RUN_ALONE = {"demo", "init", "runs", "history", "login", "profiles", "metrics", "detectors", "sim"}  # others print their help
 _COMMANDS = (
     "demo",
+    "init",
     "run",
     "compare",
     "resume",

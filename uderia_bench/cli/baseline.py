@@ -32,7 +32,7 @@ def save(
     """
     import os
 
-    from uderia_bench.cli.demo import shipped
+    from uderia_bench.commands.shipped import shipped
     from uderia_bench.errors import UsageError
     from uderia_bench.runs import baselines, files, find, manifest
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from uderia_bench.documents.experiment import Experiment
 
 DEFAULT_REPEATS = 10  # decides a twofold difference: ``commands.compare.outlook`` has the figures
-DEFAULT_TIMEOUT_S = 600.0  # the server allows minutes per plan (docs/reference/seed.md, "Measurement")
+DEFAULT_TIMEOUT = "10m"  # the server allows minutes per plan (docs/reference/seed.md, "Measurement")
 
 
 def command(
@@ -23,9 +23,7 @@ def command(
     server: Annotated[
         str | None, typer.Option("--server", metavar="URL|sim", help=f"The server to ask. Default: {options.DEFAULT_SERVER}.")
     ] = None,
-    timeout: Annotated[
-        float, typer.Option("--timeout", metavar="S", help="Seconds before a trial times out.")
-    ] = DEFAULT_TIMEOUT_S,
+    timeout: Annotated[str, typer.Option("--timeout", metavar="TIME", help="How long a trial may take.")] = DEFAULT_TIMEOUT,
     repeats: Annotated[
         int, typer.Option("--repeats", metavar="N", help="How often each question is asked on each profile.")
     ] = DEFAULT_REPEATS,
@@ -48,13 +46,14 @@ def command(
     from uderia_bench.cli.finish import finish
     from uderia_bench.commands import compare
     from uderia_bench.commands.run import start
+    from uderia_bench.documents.yaml.quantities import Duration, Patience
 
-    more = {} if grace is None else {"grace": grace}
+    more = {} if grace is None else {"grace": options.value_of(Patience, grace, "--grace")}
     asked = experiment_of(
         tuple(query),
         (profile1, profile2),
         server=options.address(server),
-        timeout=timeout,
+        timeout=options.value_of(Duration, timeout, "--timeout"),
         repeats=repeats,
         speed=speed,
         **more,
@@ -78,6 +77,7 @@ def experiment_of(
     **more: Any,
 ) -> Experiment:
     """Return the experiment of these options, with ``more`` of its fields."""
+    from uderia_bench.commands.init import arm_names
     from uderia_bench.documents import experiment
     from uderia_bench.documents.corpus import Corpus, Query
     from uderia_bench.documents.yaml.document import Document
@@ -86,15 +86,12 @@ def experiment_of(
     if not all(text.strip() for text in queries):
         raise UsageError("--query is empty; write the question")
     asked = tuple(Query(id=f"query-{number}", prompt=text, turns=(text,)) for number, text in enumerate(queries, 1))
-    names = [profile.strip().lstrip("@").upper() for profile in profiles]
-    if names[0] == names[1]:
-        names = [f"{names[0]} (1)", f"{names[1]} (2)"]
     data = {
         "version": 1,
         "name": "compare",
         "server": server,
         "sim": {"speed": speed},
-        "arms": [{"name": name, "profile": profile} for name, profile in zip(names, profiles, strict=True)],
+        "arms": [{"name": name, "profile": profile} for name, profile in zip(arm_names(profiles), profiles, strict=True)],
         "repeats": repeats,
         "timeout": timeout,
         "load": {"concurrency": 1, "isolation": "trial"},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,14 +26,9 @@ def command(
     from uderia_bench.cli.finish import finish
     from uderia_bench.cli.run import overrides
     from uderia_bench.commands.run import start
+    from uderia_bench.commands.shipped import shipped
     from uderia_bench.documents import experiment
 
     quickstart = experiment.load(shipped("configs/quickstart.yaml"), [f"sim.speed={speed}", *overrides({"grace": grace})])
     around = surroundings(log_format=log_format)
     finish(start(quickstart, output=output, run_id=run_id, around=around), around, as_json=as_json)
-
-
-def shipped(name: str) -> Path:
-    """Return the path of a shipped document, in the checkout or in the installed package."""
-    package = Path(__file__).resolve().parents[1]
-    return next(path for path in (package.parent / name, package / "shipped" / name) if path.is_file())

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from uderia_bench.cli import complete
-from uderia_bench.cli.options import OUTPUT, AsJson, Output, Run
+from uderia_bench.cli.options import OUTPUT, AsJson, File, Output, Overwrite, Run
 
 
 def command(
@@ -23,6 +23,11 @@ def command(
     arm: Annotated[str | None, typer.Option("--arm", metavar="NAME", help="Compare only this arm.")] = None,
     gate: Annotated[bool, typer.Option("--gate", help="Exit with 1 if a verdict over all queries is worse.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Compare runs even if their queries or settings differ.")] = False,
+    form: Annotated[
+        str | None, typer.Option("--format", metavar="text|markdown|json|junit", help="Format of the output.")
+    ] = None,
+    file: File = None,
+    overwrite: Overwrite = False,
     output: Output = OUTPUT,
     as_json: AsJson = False,
 ) -> None:
@@ -36,18 +41,20 @@ def command(
     from dataclasses import replace
 
     from uderia_bench import plugins
-    from uderia_bench.cli.finish import deliver, width
-    from uderia_bench.cli.options import colour
+    from uderia_bench.cli.target import target
     from uderia_bench.commands import diff, report
     from uderia_bench.report import content
-    from uderia_bench.report.formats.as_json import to_json
     from uderia_bench.report.formats.text import to_text
     from uderia_bench.runs.run import opened
 
+    shown = target(("text", "markdown", "json", "junit"), form=form, as_json=as_json, file=file, overwrite=overwrite)
     found = opened(run, output)
     before = opened(baseline, output, beside=found.manifest.experiment_folder)  # as the run itself does
     made = diff.compare(before, found, plugins.load(), arm=arm, force=force, gate=gate)
-    shown = replace(made, facts=replace(made.facts, typed=report.typed(found)))
-    text = to_json(made) if as_json else to_text(shown, width(), colour=colour(), leaving=True)
-    deliver(text.rstrip("\n"), "json" if as_json else "text")
+    named = replace(made, facts=replace(made.facts, typed=report.typed(found)))
+    if shown.form == "text":
+        text = to_text(named, shown.width, colour=shown.colour, leaving=True)
+    else:
+        text = report.render(made, shown.form, None)
+    shown.deliver(text.rstrip("\n"))
     raise typer.Exit(int(content.standing(made)))

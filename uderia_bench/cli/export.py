@@ -7,23 +7,28 @@ from typing import Annotated
 
 import typer
 
-from uderia_bench.cli.options import OUTPUT, Output, Run
+from uderia_bench.cli.options import OUTPUT, Output, Overwrite, Run
 
 
 def command(
     run: Run,
-    file: Annotated[Path, typer.Option("-o", "--file", metavar="FILE", help="The file to write.")],
-    form: Annotated[str, typer.Option("--format", metavar="csv|parquet|jsonl|duckdb", help="Format of the file.")] = "csv",
+    file: Annotated[Path, typer.Option("-o", "--file", metavar="FILE", help="File to write. Its ending gives the format.")],
+    form: Annotated[
+        str | None, typer.Option("--format", metavar="csv|parquet|jsonl|duckdb", help="Format of the file.")
+    ] = None,
+    overwrite: Overwrite = False,
     output: Output = OUTPUT,
 ) -> None:
     """Write the trials of a run as CSV, Parquet, JSONL or DuckDB.
 
     The file has one row per trial.
 
-    Example: uderia-bench export latest --format csv -o trials.csv
+    Example: uderia-bench export latest -o trials.csv
     """
+    from uderia_bench.cli.target import target
     from uderia_bench.commands import export
     from uderia_bench.runs import find
 
-    rows = export.write(find.directory(run, output).trials(), file, form)
+    found = target(tuple(export.WRITERS), form=form, file=file, overwrite=overwrite)
+    rows = export.write(find.directory(run, output).trials(), file, found.form)
     typer.echo(f"wrote {rows} trials to {file}", err=True)  # FILE may be /dev/stdout

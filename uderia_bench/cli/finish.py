@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 import typer
 
 from uderia_bench.cli import github, streams
-from uderia_bench.cli.options import colour
+from uderia_bench.cli.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from uderia_bench.report.content import Report
     from uderia_bench.runner.sitting import Surroundings
@@ -45,33 +44,14 @@ def finish(run: Run, around: Surroundings, *, as_json: bool, also: Callable[[Run
     except Interrupted as error:
         typer.echo(f"uderia-bench: {plain(str(error))}", err=True)
     github.tell(made)
-    form = "json" if as_json else "text"
-    deliver(rendered(made, form, run, brief=True), form)
+    shown = Target(form="json" if as_json else "text")
+    shown.deliver(rendered(made, shown, run, brief=True))
     raise typer.Exit(int(content.standing(made)))
 
 
-def rendered(made: Report, form: str, run: Run | None = None, *, brief: bool = False) -> str:
-    """Return a report for the terminal, without the last line break."""
+def rendered(made: Report, shown: Target, run: Run | None = None, *, brief: bool = False) -> str:
+    """Return a report in the format of the target, without the last line break."""
     from uderia_bench.commands import report
 
-    return report.render(made, form, run, width=width(), colour=colour(), brief=brief).rstrip("\n")
-
-
-def deliver(text: str, form: str, file: Path | None = None) -> None:
-    """Write a text to a file, or print it. Every form except ``text`` is for other programs."""
-    from uderia_bench.commands.save import save
-
-    if file is not None:
-        save(file, text + "\n")
-    elif form == "text":
-        typer.echo(text)
-    else:
-        streams.document(text)
-
-
-def width() -> int:
-    """Return the width for text: that of the terminal, at most 120, or 80 without a terminal."""
-    import shutil
-    import sys
-
-    return min(shutil.get_terminal_size().columns, 120) if sys.stdout.isatty() else 80
+    text = report.render(made, shown.form, run, width=shown.width, colour=shown.colour, brief=brief)
+    return text.rstrip("\n")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from uderia_bench.cli.options import OUTPUT, AsJson, Output
+from uderia_bench.cli import streams
+from uderia_bench.cli.options import OUTPUT, AsJson, File, Output, Overwrite
 
 
 def command(
@@ -20,8 +20,9 @@ def command(
         list[str] | None,
         typer.Option("--metric", metavar="NAME", help="Metric to show. Default: those with a margin, and answered."),
     ] = None,
-    form: Annotated[str, typer.Option("--format", metavar="text|json|html", help="Format of the output.")] = "text",
-    file: Annotated[Path | None, typer.Option("-o", "--file", metavar="FILE", help="File to write. Default: stdout.")] = None,
+    form: Annotated[str | None, typer.Option("--format", metavar="text|json|html", help="Format of the output.")] = None,
+    file: File = None,
+    overwrite: Overwrite = False,
     output: Output = OUTPUT,
     as_json: AsJson = False,
 ) -> None:
@@ -31,22 +32,17 @@ def command(
 
     Example: uderia-bench history --experiment nightly --metric latency_s
     """
-    import json
-
     from uderia_bench import plugins
-    from uderia_bench.cli.finish import deliver, width
+    from uderia_bench.cli.target import target
     from uderia_bench.commands import history
-    from uderia_bench.errors import UsageError
 
+    shown = target(("text", "json", "html"), form=form, as_json=as_json, file=file, overwrite=overwrite)
     found = history.gather(output, plugins.load().metrics, experiment=experiment, arm=arm, names=metric or ())
-    form = "json" if as_json else form
-    match form:
+    match shown.form:
         case "json":
-            text = json.dumps(history.as_dict(found), indent=2)
-        case "text":
-            text = history.in_full(found, width=width())
+            text = streams.json_of(history.as_dict(found))
         case "html":
             text = history.to_html(found).rstrip("\n")
         case _:
-            raise UsageError(f"--format {form}: use text, json or html")
-    deliver(text, form, file)
+            text = history.in_full(found, width=shown.width)
+    shown.deliver(text)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from uderia_bench.cli import complete
-from uderia_bench.cli.options import OUTPUT, RUN_HELP, AsJson, Output, Threshold
+from uderia_bench.cli.options import OUTPUT, RUN_HELP, AsJson, File, Output, Overwrite, Threshold
 
 _LISTED = 50  # trials listed where none is named
 
@@ -36,6 +36,8 @@ def command(
     session: Session = None,
     child: Child = None,
     threshold: Threshold = None,
+    file: File = None,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
     output: Output = OUTPUT,
 ) -> None:
@@ -49,7 +51,7 @@ def command(
     Example: uderia-bench inspect --task task.json --session session.json
     """
     from uderia_bench import plugins
-    from uderia_bench.cli.finish import deliver, width
+    from uderia_bench.cli.target import target
     from uderia_bench.cli.trials import show
     from uderia_bench.commands import inspect
     from uderia_bench.commands.listing import Wanted
@@ -59,14 +61,15 @@ def command(
     from uderia_bench.report.trial.text import to_text
     from uderia_bench.runs.run import opened
 
+    shown = target(("text", "json"), as_json=as_json, file=file, overwrite=overwrite)
     compared = thresholds.changed(threshold or ())
     if task is not None and run is None:
         found = inspect.of_files(task, session, plugins.load(), compared, children=child or ())
     elif run is not None and trial is not None and task is None and session is None and not child:
         found = inspect.of_run(opened(run, output), trial, plugins.load(), compared)
     elif run is not None and trial is None and task is None and session is None:
-        show(opened(run, output), Wanted(most=_LISTED), as_json=as_json)
+        show(opened(run, output), Wanted(most=_LISTED), shown)
         return
     else:
         raise UsageError("write inspect RUN TRIAL, or inspect --task FILE [--session FILE] [--child FILE]")
-    deliver(to_json(found) if as_json else to_text(found, width()).rstrip("\n"), "json" if as_json else "text")
+    shown.deliver(to_json(found) if shown.form == "json" else to_text(found, shown.width).rstrip("\n"))

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 OUTPUT = runs.OUTPUT
 Output = Annotated[Path, typer.Option("--output", metavar="DIR", help="Directory of the runs.")]
+File = Annotated[
+    Path | None,
+    typer.Option("-o", "--file", metavar="FILE", help="File to write. Its ending gives the format. Default: stdout."),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it exists.")]
 RUN_HELP = "A run id, a run directory, a baseline name, or 'latest'."
 Run = Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP, autocompletion=complete.runs)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout. Messages go to stderr.")]
@@ -92,26 +97,32 @@ def _confirmed(question: str) -> bool:
         return False
 
 
+def value_of(kind: Any, said: str, flag: str) -> Any:
+    """Return the value of an option, read as experiments read it. Raises ``UsageError`` for a wrong one."""
+    from pydantic import create_model
+
+    from uderia_bench.documents.yaml.checking import Written, validate
+    from uderia_bench.documents.yaml.document import Document
+    from uderia_bench.errors import DocumentError, UsageError
+
+    asked: Any = create_model("Asked", __base__=Written, value=(kind, ...))
+    try:
+        return validate(asked, Document.of({"value": said}, file=flag)).value
+    except DocumentError as error:
+        raise UsageError(f"{flag} {said}: {error.mistakes[0].message}") from error
+
+
 def address(server: str | None) -> str:
     """Return the server of ``--server``, else of UDERIA_URL, else the default.
 
     Raises ``DocumentError`` for a wrong address.
     """
     from uderia_bench.documents.experiment_parts import Server as Address
-    from uderia_bench.documents.yaml.checking import Written, validate
-    from uderia_bench.documents.yaml.document import Document, Place
     from uderia_bench.errors import UsageError
-
-    class Asked(Written):
-        server: Address
 
     if server is not None and not server.strip():
         raise UsageError("--server is empty; name a URL, or leave the option out")
-    said = server or os.environ.get("UDERIA_URL") or DEFAULT_SERVER
-    origin = f"--server {server}" if server else "UDERIA_URL"
-    return validate(Asked, Document.of({}, file=origin).replaced(("server",), said, Place(origin, None))).server
-
-
-def colour() -> bool:
-    """Whether stdout may be coloured: on a terminal without NO_COLOR (no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    found: str = value_of(
+        Address, server or os.environ.get("UDERIA_URL") or DEFAULT_SERVER, "--server" if server else "UDERIA_URL"
+    )
+    return found

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from uderia_bench.cli import streams
-from uderia_bench.cli.options import OUTPUT, AsJson, Output, Run
+from uderia_bench.cli.options import OUTPUT, AsJson, File, Output, Overwrite, Run, value_of
 
 
 def command(
@@ -24,6 +24,8 @@ def command(
     repeats: Annotated[
         list[int] | None, typer.Option("--repeats", metavar="N", min=1, help="Number of repeats. May be repeated.")
     ] = None,
+    file: File = None,
+    overwrite: Overwrite = False,
     output: Output = OUTPUT,
     as_json: AsJson = False,
 ) -> None:
@@ -33,32 +35,21 @@ def command(
 
     Example: uderia-bench power latest --effect 5% --queries 200 --repeats 3
     """
+    from pydantic import Field
+
     from uderia_bench import plugins
-    from uderia_bench.cli.finish import width
+    from uderia_bench.cli.target import target
     from uderia_bench.commands import power
+    from uderia_bench.documents.yaml.quantities import Share
     from uderia_bench.report.power import as_dict, to_text
     from uderia_bench.runs.run import opened
 
+    shown = target(("text", "json"), as_json=as_json, file=file, overwrite=overwrite)
     installed, found = plugins.load(), opened(run, output)
-    share = None if effect is None else share_of(effect)
+    share = None if effect is None else value_of(Annotated[Share, Field(gt=0)], effect, "--effect")
     plans = power.study(found, installed, metrics=metrics or (), effect=share, queries=queries or (), repeats=repeats or ())
-    if as_json:
-        streams.as_json(as_dict(plans, run_id=found.run_id))
+    if shown.form == "json":
+        shown.deliver(streams.json_of(as_dict(plans, run_id=found.run_id)))
         return
-    typer.echo(to_text(plans, installed.metrics, run_id=found.run_id, remarks=power.remarks(found), width=width()), nl=False)
-
-
-def share_of(effect: str) -> float:
-    """Read ``--effect`` as experiments read margins."""
-    from pydantic import TypeAdapter, ValidationError
-
-    from uderia_bench.documents.yaml.quantities import Share
-    from uderia_bench.errors import UsageError
-
-    try:
-        share: float = TypeAdapter(Share).validate_python(effect)
-    except ValidationError as error:
-        raise UsageError(f"--effect {effect}: write a share such as 10% or 0.10, at most 100%") from error
-    if share == 0:
-        raise UsageError("--effect 0: write a share above 0, such as 10%")
-    return share
+    text = to_text(plans, installed.metrics, run_id=found.run_id, remarks=power.remarks(found), width=shown.width)
+    shown.deliver(text.rstrip("\n"))

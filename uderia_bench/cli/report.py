@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from uderia_bench.cli.options import OUTPUT, AsJson, Output, Run
+from uderia_bench.cli.options import OUTPUT, AsJson, File, Output, Overwrite, Run
 
 
 def command(
     run: Run,
     form: Annotated[
-        str, typer.Option("--format", metavar="text|markdown|json|html|junit", help="Format of the report.")
-    ] = "text",
-    file: Annotated[Path | None, typer.Option("-o", "--file", metavar="FILE", help="File to write. Default: stdout.")] = None,
+        str | None, typer.Option("--format", metavar="text|markdown|json|html|junit", help="Format of the report.")
+    ] = None,
+    file: File = None,
+    overwrite: Overwrite = False,
     output: Output = OUTPUT,
     as_json: AsJson = False,
 ) -> None:
@@ -24,13 +24,15 @@ def command(
     The saved analysis is used. It is recomputed if metrics, detectors or tables changed since, and
     stderr gives the reason.
 
-    Example: uderia-bench report latest --format markdown -o report.md
+    Example: uderia-bench report latest -o report.md
     """
     from uderia_bench import plugins
-    from uderia_bench.cli.finish import deliver, rendered
+    from uderia_bench.cli.finish import rendered
+    from uderia_bench.cli.target import target
     from uderia_bench.commands import report, results
     from uderia_bench.runs.run import opened
 
+    shown = target(report.FORMS, form=form, as_json=as_json, file=file, overwrite=overwrite)
     found = opened(run, output)
     if found.directory.abandoned():
         goes_on = f"Continue with 'uderia-bench resume {report.typed(found)}'"
@@ -43,5 +45,4 @@ def command(
         stale, made = made, report_on(found, installed)
         save = f"To save it again, run 'uderia-bench derive {report.typed(found)}'"
         typer.echo(f"uderia-bench: the analysis was recomputed: {stale.reason}. {save}", err=True)
-    form = "json" if as_json else form
-    deliver(rendered(made, form, found), form, file)
+    shown.deliver(rendered(made, shown, found))

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from uderia_bench.cli import streams
-from uderia_bench.cli.options import OUTPUT, AsJson, Output
+from uderia_bench.cli.options import OUTPUT, AsJson, File, Output, Overwrite
 
 
 def command(
@@ -15,6 +15,8 @@ def command(
         str | None, typer.Option("--experiment", metavar="NAME", help="Only runs of this experiment.")
     ] = None,
     most: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many of the newest runs to list.")] = 20,
+    file: File = None,
+    overwrite: Overwrite = False,
     output: Output = OUTPUT,
     as_json: AsJson = False,
 ) -> None:
@@ -24,13 +26,14 @@ def command(
 
     Example: uderia-bench runs --limit 5
     """
-    from uderia_bench.cli.finish import width
+    from uderia_bench.cli.target import target
     from uderia_bench.commands import listing
 
+    shown = target(("text", "json"), as_json=as_json, file=file, overwrite=overwrite)
     found = listing.runs(output, experiment=experiment, most=most)
-    if as_json:
-        streams.as_json(found)
+    if shown.form == "json":
+        shown.deliver(streams.json_of(found))
     elif found:
-        typer.echo(listing.runs_text(found, width()))
+        shown.deliver(listing.runs_text(found, shown.width))
     else:
         typer.echo(f"uderia-bench: {output} has no run yet. Start one with 'uderia-bench demo'", err=True)

@@ -104,9 +104,14 @@ def document(text: str, *, nl: bool = True) -> None:
     typer.echo(text, nl=nl)
 
 
+def json_of(value: object) -> str:
+    """Return a value as JSON. A dataclass becomes an object."""
+    return json.dumps(value, indent=2, default=asdict)
+
+
 def as_json(value: object) -> None:
-    """Print a value as JSON. A dataclass becomes an object."""
-    document(json.dumps(value, indent=2, default=asdict))
+    """Print a value as JSON."""
+    document(json_of(value))
 
 
 def indented(text: str) -> str:

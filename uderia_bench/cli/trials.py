@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from uderia_bench.cli import streams
-from uderia_bench.cli.options import OUTPUT, AsJson, Output, Run
+from uderia_bench.cli.options import OUTPUT, AsJson, File, Output, Overwrite, Run
 
 if TYPE_CHECKING:
+    from uderia_bench.cli.target import Target
     from uderia_bench.commands.listing import Wanted
     from uderia_bench.runs import run as opened_run
 
@@ -23,6 +24,8 @@ def command(
     warmup: Annotated[bool, typer.Option("--warmup", help="Also warm-up trials.")] = False,
     slowest: Annotated[int | None, typer.Option("--slowest", metavar="N", min=1, help="Only the N slowest trials.")] = None,
     most: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many trials to list.")] = 50,
+    file: File = None,
+    overwrite: Overwrite = False,
     output: Output = OUTPUT,
     as_json: AsJson = False,
 ) -> None:
@@ -32,6 +35,7 @@ def command(
 
     Example: uderia-bench trials latest --outcome failed --slowest 10
     """
+    from uderia_bench.cli.target import target
     from uderia_bench.commands.listing import Wanted
     from uderia_bench.runs.run import opened
 
@@ -39,17 +43,16 @@ def command(
         outcome=outcome, arm=arm, query=query, checks_failed=checks_failed, warmup=warmup, slowest=slowest,
         most=None if as_json else most,
     )  # fmt: skip
-    show(opened(run, output), wanted, as_json=as_json)
+    show(opened(run, output), wanted, target(("text", "json"), as_json=as_json, file=file, overwrite=overwrite))
 
 
-def show(run: opened_run.Run, wanted: Wanted, *, as_json: bool) -> None:
-    """Print the trials of a run that are wanted."""
-    from uderia_bench.cli.finish import width
+def show(run: opened_run.Run, wanted: Wanted, shown: Target) -> None:
+    """Print the trials of a run that are wanted, or write them to a file."""
     from uderia_bench.commands import listing
 
     found = listing.trials(run, wanted)
-    if as_json:
-        streams.as_json(listing.trial_rows(found))
+    if shown.form == "json":
+        shown.deliver(streams.json_of(listing.trial_rows(found)))
         return
-    typer.echo(listing.trials_text(run, found, width()))
+    shown.deliver(listing.trials_text(run, found, shown.width))
     typer.echo(f"uderia-bench: {found.height} trials listed", err=True)

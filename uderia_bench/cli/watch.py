@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from uderia_bench.cli import streams
-from uderia_bench.cli.options import OUTPUT, AsJson, Output, Run
+from uderia_bench.cli.options import OUTPUT, AsJson, Output, Run, value_of
 
 if TYPE_CHECKING:
     from uderia_bench.commands.watch import Watcher
@@ -21,7 +21,7 @@ IN_A_LOG_S = 10.0  # seconds between lines in a log, as for the run itself
 def command(
     run: Run,
     once: Annotated[bool, typer.Option("--once", help="Print the state once and exit.")] = False,
-    every: Annotated[float | None, typer.Option("--every", metavar="S", help="Seconds between updates.")] = None,
+    every: Annotated[str | None, typer.Option("--every", metavar="TIME", help="Time between updates.")] = None,
     output: Output = OUTPUT,
     as_json: AsJson = False,
 ) -> None:
@@ -34,13 +34,15 @@ def command(
     """
     import sys
 
-    from uderia_bench.cli.finish import width
+    from uderia_bench.cli.target import Target
     from uderia_bench.commands.report import typed
     from uderia_bench.commands.watch import Watcher
+    from uderia_bench.documents.yaml.quantities import Duration
     from uderia_bench.report import watch as progress
     from uderia_bench.runs import find
     from uderia_bench.runs.ledger import Ledger
 
+    every_s = None if every is None else value_of(Duration, every, "--every")
     found = find.directory(run, output)
 
     def over(look: Look) -> bool:
@@ -52,11 +54,11 @@ def command(
             streams.as_json(progress.as_dict(watcher.look()))
             return
         if not once and sys.stdout.isatty():
-            _live(watcher, over, every or ON_A_TERMINAL_S)
+            _live(watcher, over, every_s or ON_A_TERMINAL_S)
         elif not once:
-            _lines(watcher, over, every or IN_A_LOG_S)
+            _lines(watcher, over, every_s or IN_A_LOG_S)
         look = watcher.look()
-        typer.echo(progress.in_full(look, width=width()))
+        typer.echo(progress.in_full(look, width=Target(form="text").width))
         if look.left and not look.running:
             typer.echo(f"\nNo process works on this run. Continue with 'uderia-bench resume {typed(found)}'")
 
@@ -69,12 +71,12 @@ def _live(watcher: Watcher, over: Callable[[Look], bool], every_s: float) -> Non
     from rich.live import Live
     from rich.text import Text
 
-    from uderia_bench.cli.finish import width
+    from uderia_bench.cli.target import Target
     from uderia_bench.report import watch as progress
 
     with Live(console=Console(), transient=True, auto_refresh=False) as screen:
         while not over(look := watcher.look()):
-            screen.update(Text(progress.in_full(look, width=width())), refresh=True)
+            screen.update(Text(progress.in_full(look, width=Target(form="text").width)), refresh=True)
             time.sleep(every_s)
 
 

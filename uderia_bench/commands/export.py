@@ -17,10 +17,8 @@ FORMULA = r"^([\s\p{Zs}\p{Cc}\p{Cf}]*[=+\-@|＝＋－＠]|[\t\r\n])"  # noqa: RU
 def write(trials: pl.DataFrame, file: Path, form: str) -> int:
     """Write ``trials`` to ``file`` and return the number of rows.
 
-    Raises ``UsageError`` for a form there is none of or a missing extra, ``StoreError`` where the file cannot be written.
+    Raises ``UsageError`` for a missing extra, and ``StoreError`` where the file cannot be written.
     """
-    if form not in WRITERS:
-        raise UsageError(f"--format {form}: use {', '.join(WRITERS)}")
     with saving(file) as temporary:
         WRITERS[form](trials, temporary)
     return trials.height

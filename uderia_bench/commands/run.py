@@ -31,7 +31,7 @@ def start(experiment: Experiment, *, output: Path, run_id: str | None, around: S
     """
     trials = plan.build(experiment, experiment.queries)
     started_at = datetime.now(UTC)
-    default = f"{started_at:%Y%m%d-%H%M%S}-{_slug(experiment.name)}"
+    default = f"{started_at:%Y%m%d-%H%M%S}-{slug(experiment.name)}"
     made = directory.create(output, run_id) if run_id else unnamed(output, default)
     try:
         return sitting.first(experiment, trials, made, around, started_at)
@@ -66,7 +66,7 @@ def unnamed(output: Path, run_id: str) -> RunDirectory:
     return directory.create(output, run_id)
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
     """Return an experiment's name as part of a run id."""
     kept = "".join(character if character.isascii() and character.isalnum() else "-" for character in name.lower())
     return "-".join(part for part in kept.split("-") if part)[:40] or "run"

@@ -1,6 +1,6 @@
 """Files that a user names with ``-o``.
 
-A regular file is replaced as a whole and keeps its mode. A link is followed. A pipe, a terminal or
+A regular file is replaced only on request, as a whole, and keeps its mode. A link is followed. A pipe, a terminal or
 another device is written through.
 """
 
@@ -14,17 +14,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from uderia_bench.errors import StoreError
+from uderia_bench.errors import StoreError, UsageError
 
 _DEVICES = ("/dev/", "/proc/")  # such as /dev/stdout, which is a regular file where the shell redirects to one
 
 _LINKS = 40  # as many as Linux follows
 
 
-def save(path: Path, text: str) -> None:
+def save(path: Path, text: str, *, overwrite: bool = False) -> None:
     """Write a text in UTF-8. Raises ``StoreError`` where the file cannot be written."""
+    if not overwrite:
+        refuse_existing(path)
     with saving(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def refuse_existing(path: Path) -> None:
+    """Raise ``UsageError`` for a regular file that exists. A device or a pipe is for writing."""
+    with suppress(OSError):  # a path that cannot be looked at cannot be written either, which ``saving`` says
+        if not path.is_file() or _is_device(path):
+            return
+        raise UsageError(f"{path}: exists already. Use --overwrite to replace it")
 
 
 @contextmanager

@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
+from uderia_bench.documents.yaml.quantities import SECONDS
 from uderia_bench.reading.metrics.metric import Assumption, Metric
 from uderia_bench.report.gates.reader import Reader
 
 _PERCENT = {"%": Decimal("0.01")}
 _THOUSANDS = {"k": Decimal(1000)}
+_TIMES = {unit: Decimal(str(seconds)) for unit, seconds in SECONDS.items()}
+_SHORT = 2  # characters of a unit of time that an error names: m, and not min
 _UNITS: dict[str, Mapping[str, Decimal]] = {  # unit of a metric: units of its limit
-    "s": {"s": Decimal(1), "ms": Decimal("0.001"), "min": Decimal(60)},
-    "ms": {"ms": Decimal(1), "s": Decimal(1000)},
+    "s": _TIMES,
+    "ms": {unit: 1000 * seconds for unit, seconds in _TIMES.items()},
     "usd": {"usd": Decimal(1), "$": Decimal(1)},
     "tokens": _THOUSANDS,
     "1": _THOUSANDS,
@@ -35,7 +38,8 @@ def limit(reader: Reader, metric: Metric | None) -> float:
         unit = reader.unit()
         if unit.text not in units:
             what = "a share" if share or metric is None else metric.name
-            allowed = f"use {' or '.join(units)}" if units else "leave it out"
+            short = [name for name in units if name not in _TIMES or len(name) <= _SHORT]
+            allowed = f"use {' or '.join(short)}" if units else "leave it out"
             raise reader.misread(f"{unit.text!r} is not a unit of {what}: {allowed}", unit)
         value *= units[unit.text]
     if share and not 0 <= value <= 1:
