@@ -2,8 +2,8 @@
 
 A model has a lag-1 correlation of neighbouring nights and at most one weekly rhythm. Every model is
 fitted with every candidate column, one at a time. The p-value of a candidate is the average over the
-correlations, weighted by how well each explains the nights, and the largest over the weekly rhythms.
-So a change counts only if no weekly rhythm explains it.
+models, weighted by how well each explains the nights. A rhythm that cannot be told from the candidate
+has p = 1 and explains the nights as well, so a change does not count if a weekly rhythm explains it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from uderia_bench.stats.arrays import Floats
 
 CORRELATIONS = (0.0, 0.25, 0.5, 0.75)  # between neighbouring nights
+RHYTHM = 0.9  # prior probability of a weekly rhythm: times and loads of most providers have one
 _INDISTINCT = 1e-6  # a column that keeps no more than this share beside the others cannot be told from them
 _EXACT = 1e-12  # share of the variation that counts as none
 _FREEDOM = 2  # degrees of freedom of the noise, at least
@@ -48,13 +49,11 @@ def fit(levels: Floats, errors: Floats, *, candidates: Floats, base: Floats, rhy
     error = np.sqrt(np.maximum(left / freedom / known, within / known**2))
     p = np.where(told, 2 * stdtr(freedom, -np.abs(size) / np.where(told, error, 1.0)), 1.0)
     height = np.abs(candidates).max(axis=0)
-    evidence = prior - np.log(np.where(height > 0, height, 1.0)) - 0.5 * freedom * np.log(left)
-    every = (-1, candidates.shape[1])
-    return Fitted(
-        p=_average(p, evidence).max(axis=0),
-        evidence=np.logaddexp.reduce(evidence.reshape(every), axis=0),
-        size=_average(size.reshape(every), evidence.reshape(every)),
-    )
+    odds = np.full(rhythms.shape[1], RHYTHM / max(rhythms.shape[1] - 1, 1))
+    odds[0] = 1 - RHYTHM
+    evidence = prior - np.log(np.where(height > 0, height, 1.0)) - 0.5 * freedom * np.log(left) + np.log(odds)[:, None]
+    p, size, evidence = (part.reshape(-1, candidates.shape[1]) for part in (p, size, evidence))
+    return Fitted(p=_average(p, evidence), evidence=np.logaddexp.reduce(evidence, axis=0), size=_average(size, evidence))
 
 
 def _fits(

@@ -6,8 +6,8 @@ is kept, and every later reading looks for changes beside it. For four weeks its
 and its size follow the newer nights: what looked like a step may turn out to be a ramp.
 
 A false alarm must stay unlikely over all readings together. So the p-value of reading n is
-multiplied by n²/``_READINGS``: the chances 1/n² of all readings have a finite sum, and early
-readings, which have few nights to judge by, get the larger part of it.
+multiplied by n^1.5 / ``_READINGS``: the chances of all readings have a finite sum, and early readings,
+which have few nights to judge by, get the larger part of it.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ class Kind(StrEnum):
     ODD = "odd night"
 
 
-# What p * n² is divided by, found by simulation of nights with a correlation of .5
+# What p * n^1.5 is divided by, found by simulation of nights with a correlation of .5
 # (tests/calibration/nights.py). Odd nights are clear where they matter, so they get the smaller part.
-_READINGS = {Kind.STEP: 8.0, Kind.RAMP: 8.0, Kind.ODD: 1.0}
+_READINGS = {Kind.STEP: 0.6, Kind.RAMP: 0.6, Kind.ODD: 0.1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +194,7 @@ class _Reading:
         )
         if found is None:
             return []
-        p = np.minimum(found.p * self.now**2 / [_READINGS[kind] for kind, _ in candidates], 1.0)
+        p = np.minimum(found.p * self.now**1.5 / [_READINGS[kind] for kind, _ in candidates], 1.0)
         evidence = found.evidence + _log_odds(candidates)
         after = max((at for kind, at in known if kind is not Kind.ODD), default=-_SHORTEST) + _SHORTEST
         return [
