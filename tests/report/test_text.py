@@ -158,6 +158,20 @@ def test_the_width_is_kept(width):
     assert max(map(cell_len, to_text(seed_story(), width).splitlines())) <= width
 
 
+def test_totals_and_percentiles_are_shown_and_in_brief_only_where_they_withhold_a_verdict():
+    """A ratio of 1.18 for the total, a p95 without an interval; the brief report has the metric whose verdict they withhold."""
+    tails = {"ratio_of_totals": 1.18, "ratio_of_totals_lo": 1.05, "ratio_of_totals_hi": 1.31, "p95_ratio": 1.6}
+    withheld = ("not called equivalent: the ratio of totals is 1.18 (1.05 to 1.31), beyond the margin of 5%",)
+    time = comparison("latency_s", ratio(1.01, 0.98, 1.04), "inconclusive", beside=tails, warnings=withheld)
+    tokens = comparison("total_tokens", ratio(1.0, 0.99, 1.01), "equivalent", beside=tails)
+    both = report(arms=ideat_and_optim(), comparisons=(time, tokens))
+    (brief, whole) = (to_text(both, brief=brief).split("totals and percentiles\n")[1] for brief in (True, False))
+    assert brief.split("\n")[1].split() == ["latency_s", "+18%", "(+5", "to", "+31)", "—", "—", "+60.0%", "±—"]
+    assert whole.split("\n")[2].startswith("total_tokens  +18% (+5 to +31)")
+    assert "total_tokens" not in brief.split("\n\n")[0]
+    assert "totals and percentiles" not in to_text(report(arms=ideat_and_optim(), comparisons=(tokens,)), brief=True)
+
+
 def test_the_brief_report_is_the_decision_and_what_it_rests_on():
     """A run prints the planned table, the decision as its last lines, and the command for the rest."""
     made = seed_story()

@@ -7,6 +7,8 @@ from enum import StrEnum
 
 from uderia_bench.stats.estimate import Effect, Estimate
 
+NOT_CALLED = "not called"  # begins the warning that a verdict is withheld, and why
+
 
 class Verdict(StrEnum):
     """What a comparison lets one say; docs/explanation/statistics.md, "Verdicts" has the rule for each."""

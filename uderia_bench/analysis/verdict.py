@@ -8,7 +8,7 @@ from math import ceil, exp, log, log1p
 from uderia_bench.analysis.effects import Measured
 from uderia_bench.analysis.pairs import Pairs
 from uderia_bench.analysis.tails import SLOW, TAIL
-from uderia_bench.analysis.values import Verdict
+from uderia_bench.analysis.values import NOT_CALLED, Verdict
 from uderia_bench.reading.metrics.metric import Assumption, Direction, Metric
 from uderia_bench.stats.difference import EQUAL_FLOOR
 from uderia_bench.stats.estimate import Estimate
@@ -70,7 +70,7 @@ def decide(
     limit = bound(margin, pairs, metric)
     if equivalence_p is not None and equivalence_p < alpha and pairs.n_units >= MIN_UNITS:
         if reason := _unlike_tails(measured, limit):
-            return Judged(verdict=Verdict.INCONCLUSIVE, warnings=(f"not called equivalent: {reason}",))
+            return Judged(verdict=Verdict.INCONCLUSIVE, warnings=(f"{NOT_CALLED} equivalent: {reason}",))
         return Judged(verdict=Verdict.EQUIVALENT)
     if lacking := _lacking(measured.centre, pairs, metric, limit=limit):
         return Judged(verdict=Verdict.INCONCLUSIVE, advice=lacking)
@@ -95,7 +95,7 @@ def _different(measured: Measured, metric: Metric, centre: float, *, limit: floa
         )
     verdict = Verdict.BETTER if (centre < 0) == (metric.direction is Direction.LOWER) else Verdict.WORSE
     if reason := _opposite_tails(measured, centre, limit):
-        return Judged(verdict=Verdict.INCONCLUSIVE, warnings=(f"not called {verdict}: {reason}",))
+        return Judged(verdict=Verdict.INCONCLUSIVE, warnings=(f"{NOT_CALLED} {verdict}: {reason}",))
     return Judged(verdict=verdict)
 
 

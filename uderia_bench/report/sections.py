@@ -17,22 +17,24 @@ QUOTED = frozenset({"check_failed", "answers_disagree"})
 def tables_of(report: Report) -> Iterator[Table]:
     """Yield all tables in order.
 
-    They are outcomes, load, interim looks, contrasts, percentiles, cost, learning, metrics without a
-    test, issues, savings and gates.
+    They are outcomes, load, interim looks, contrasts with their tails, percentiles, cost, learning,
+    metrics without a test, issues, savings and gates.
     """
     yield from _present(tables.outcomes(report), sweep.table(report), tables.looks(report))
     for pair in content.contrasts(report.analysis):
-        yield from _present(tables.planned(report, pair), tables.exploratory(report, pair), tables.by_stratum(report, pair))
+        yield from _present(tables.planned(report, pair), tables.tails(report, pair))
+        yield from _present(tables.exploratory(report, pair), tables.by_stratum(report, pair))
     yield from _present(tables.percentiles(report), tables.costs(report), tables.learning(report))
     yield from tables.shown_only(report)
     yield from _present(tables.issues(report), tables.savings(report), tables.gates(report))
 
 
 def decisive_tables_of(report: Report) -> Iterator[Table]:
-    """Yield the tables that a decision rests on: outcomes, load, planned contrasts, gates."""
+    """Yield the tables that a decision rests on: outcomes, load, planned contrasts, tails that withhold a verdict, gates."""
     yield from _present(tables.outcomes(report), sweep.table(report))
     for pair in content.contrasts(report.analysis):
         yield from _present(tables.planned(report, pair) or tables.exploratory(report, pair))
+        yield from _present(tables.tails(report, pair, withheld=True))
     yield from _present(tables.gates(report))
 
 

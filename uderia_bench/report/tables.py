@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Self, TypeAlias
 
 from uderia_bench.analysis.settings import EXPLORATORY_RATE
-from uderia_bench.analysis.values import Comparison, MetricSummary, Verdict
+from uderia_bench.analysis.values import NOT_CALLED, Comparison, MetricSummary, Verdict
 from uderia_bench.report import content, decision, figures
 from uderia_bench.report.content import OVERALL, Report, Tone
 from uderia_bench.report.measurement import open_share
-from uderia_bench.stats.estimate import Estimate
+from uderia_bench.stats.estimate import Effect, Estimate
 from uderia_bench.trial import Outcome
 
 _SHOWN_TOGETHER = 4  # arms side by side in one table, as a terminal has room for
@@ -104,6 +104,8 @@ def left(title: str, *, wraps: bool = False, below: bool = False) -> Column:
     return Column(title=title, right=False, wraps=wraps, below=below)
 
 
+_TAILS = (("total", "ratio_of_totals"), ("p50", "p50_ratio"), ("p90", "p90_ratio"), ("p95", "p95_ratio"))
+_WITHHOLDS = "No verdict on a metric is given where its total or p95 contradicts it beyond the margin."
 _JUDGEMENT = ("p", "n", left("verdict"))
 
 
@@ -157,6 +159,30 @@ def planned(report: Report, pair: tuple[str, str]) -> Table | None:
     remark = f"p is adjusted for {len(found)} planned metrics ({report.analysis.correction})." if len(found) > 1 else ""
     title = f"{pair[1]} compared with {pair[0]}: planned metrics ({content.scope(report)})"
     return _contrast_table(report, pair, found, title, remark)
+
+
+def tails(report: Report, pair: tuple[str, str], *, withheld: bool = False) -> Table | None:
+    """Return the ratios of totals and of percentiles on the planned metrics of one contrast, None without any.
+
+    ``withheld`` leaves out the metrics whose verdict the total or the tail did not change.
+    """
+    rows: list[tuple[Entry, ...]] = []
+    for c in _tested(report, pair):
+        if c.family == "primary" and _TAILS[0][1] in c.beside and (not withheld or any(map(_is_withheld, c.warnings))):
+            ratios = (_beside(c, name) for _, name in _TAILS)
+            rows.append((c.metric, *(Cell(forms=figures.effect_forms(ratio, None)) for ratio in ratios)))
+    title = f"{pair[1]} compared with {pair[0]}: totals and percentiles"
+    columns = (left("metric"), *(Column(title=title, group="tails") for title, _ in _TAILS))
+    return _table(title, columns, rows, _WITHHOLDS)
+
+
+def _beside(comparison: Comparison, name: str) -> Effect:
+    value, lo, hi = (comparison.beside.get(f"{name}{end}") for end in ("", "_lo", "_hi"))
+    return Effect(kind="ratio", value=value, lo=lo, hi=hi, level=comparison.effect.level)
+
+
+def _is_withheld(warning: str) -> bool:
+    return warning.startswith(NOT_CALLED)
 
 
 def exploratory(report: Report, pair: tuple[str, str]) -> Table | None:

@@ -89,7 +89,7 @@ def _details(report: Report, kept: Kept) -> Iterator[Markup | None]:
     every = [
         found
         for pair in content.contrasts(report.analysis)
-        for found in (tables.planned(report, pair), tables.exploratory(report, pair))
+        for found in (tables.planned(report, pair), tables.tails(report, pair), tables.exploratory(report, pair))
         if found is not None
     ]
     by_class = [found for pair in content.contrasts(report.analysis) if (found := tables.by_stratum(report, pair))]
