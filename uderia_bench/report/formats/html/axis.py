@@ -49,33 +49,33 @@ def log_axis(values: Iterable[float]) -> Axis | None:
     lo, hi = min(known), max(known)
     if hi / lo < 1.5:  # a single value needs a range around it
         lo, hi = lo / 1.25, hi * 1.25
-    grow = (hi / lo) ** _PADDING
-    return Axis(lo=lo / grow, hi=hi * grow, log=True)
+    return _padded(lo, hi, log=True)
 
 
 def linear_axis(values: Iterable[float]) -> Axis | None:
     """Return a linear axis for all finite values, None where there is none."""
     known = [value for value in values if math.isfinite(value)]
-    if not known:
-        return None
-    lo, hi = min(known), max(known)
-    grow = (hi - lo) * _PADDING or abs(hi) or 1.0
-    return Axis(lo=lo - grow, hi=hi + grow)
+    return _padded(min(known), max(known)) if known else None
 
 
 def ratio_axis(values: Iterable[float], *, least: float) -> Axis:
     """Return a logarithmic axis of ratios around 1 that reaches at least the factor ``least`` to both sides."""
     ends = [value for value in values if value > 0 and math.isfinite(value)]
-    lo, hi = min([1 / least, *ends]), max([least, *ends])
-    grow = (hi / lo) ** _PADDING
-    return Axis(lo=lo / grow, hi=hi * grow, log=True, base=2.0)
+    return _padded(min([1 / least, *ends]), max([least, *ends]), log=True, base=2.0)
 
 
 def difference_axis(values: Iterable[float], *, least: float) -> Axis:
     """Return a linear axis of differences around 0 that reaches at least ``least`` to both sides."""
     ends = [value for value in values if math.isfinite(value)]
-    lo, hi = min([-least, *ends]), max([least, *ends])
-    grow = (hi - lo) * _PADDING
+    return _padded(min([-least, *ends]), max([least, *ends]))
+
+
+def _padded(lo: float, hi: float, *, log: bool = False, base: float = 10.0) -> Axis:
+    """Return an axis that reaches a little beyond both ends."""
+    if log:
+        grow = (hi / lo) ** _PADDING
+        return Axis(lo=lo / grow, hi=hi * grow, log=True, base=base)
+    grow = (hi - lo) * _PADDING or abs(hi) or 1.0
     return Axis(lo=lo - grow, hi=hi + grow)
 
 

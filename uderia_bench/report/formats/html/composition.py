@@ -86,8 +86,5 @@ def _stacked(parts: Mapping[str, Mapping[str, float]], kinds: Sequence[str], tit
         rows.append(tag("tr", tag("th", name, scope="row"), tag("td", bar, class_="strip"), *cells,
                         tag("td", write(total), class_="number total")))  # fmt: skip
     heads = (tag("th", join(tag("i", class_=f"swatch {styles[kind]}"), kind), scope="col", class_="number") for kind in kinds)
-    head = tag("tr", tag("td"), listing.drawn(Markup(), "drawn"), *heads,
-               tag("th", "all", scope="col", class_="number"))  # fmt: skip
-    return listing.scrolling(
-        tag("table", tag("caption", title), tag("thead", head), tag("tbody", *rows), class_="stacked"), title
-    )
+    head = (tag("td"), listing.drawn(Markup(), "drawn"), *heads, tag("th", "all", scope="col", class_="number"))
+    return listing.grid(title, head, rows, class_="stacked")

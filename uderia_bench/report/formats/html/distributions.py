@@ -51,8 +51,8 @@ def _ecdf(report: Report, trials: pl.DataFrame, metric: str, arms: Sequence[str]
     ]  # fmt: skip
     for at, found in enumerate(values.values()):
         ranks = {rank: float(np.quantile(found, rank)) for rank in _MARKED} if found.size else {}
-        dots = "".join(f"M{PLOT * axis.at(value) / 100:.1f} {PLOT * (1 - rank):.1f}h0" for rank, value in ranks.items())
-        curves.append(Curve(style=f"a{at} percentile", path=dots, dots=True))
+        places = (drawing.place(axis, value, _SHARES, rank) for rank, value in ranks.items())
+        curves.append(Curve(style=f"a{at} percentile", path=drawing.dots(places), dots=True))
     return drawing.plot(
         curves,
         x=axis,

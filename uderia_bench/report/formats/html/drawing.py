@@ -29,6 +29,16 @@ class Curve:
     name: str = ""
 
 
+def place(x: Axis, right: float, y: Axis, up: float) -> tuple[float, float]:
+    """Return two values in the coordinates of a plot."""
+    return PLOT * x.at(right) / 100, PLOT * (1 - y.at(up) / 100)
+
+
+def dots(places: Iterable[tuple[float, float]]) -> str:
+    """Return a path of points that are not connected."""
+    return "".join(f"M{x:.1f} {y:.1f}h0" for x, y in places)
+
+
 def svg(*marks: Markup, height: int, label: str | None = None, style: str = "drawn") -> Markup:
     """Return a picture as wide as its place. Without a label it is hidden from screen readers."""
     named = {"role": "img", "aria_label": label} if label else {"aria_hidden": "true"}

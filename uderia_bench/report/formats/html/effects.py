@@ -26,9 +26,12 @@ def effects(report: Report) -> Markup | None:
         ratios = [c for c in rows if c.effect.kind == "ratio"]
         shares = [c for c in rows if c.effect.kind == "difference" and _is_share(content.definition(report, c.metric))]
         if ratios:
-            parts.append(_forest(report, ratios, f"{title}: ratios", _ratio_axis(ratios), _times, centre=1.0))
+            near = (end for end in _ends(ratios) if 1 / _FARTHEST_FACTOR <= end <= _FARTHEST_FACTOR)
+            axis = ratio_axis(near, least=_LEAST_FACTOR)
+            parts.append(_forest(report, ratios, f"{title}: ratios", axis, _times, centre=1.0))
         if shares:
-            parts.append(_forest(report, shares, f"{title}: differences in points", _share_axis(shares), _points, centre=0.0))
+            axis = difference_axis(_ends(shares), least=_LEAST_POINTS)
+            parts.append(_forest(report, shares, f"{title}: differences in points", axis, _points, centre=0.0))
     lead = (
         "Each row is one comparison. The point is the change of a typical query and the line its interval. The shaded band is "
         "the margin: differences inside it do not matter. A line that crosses the middle includes no difference."
@@ -53,17 +56,14 @@ def _forest(report: Report, rows: Sequence[Comparison], title: str, axis: Axis, 
     for c in rows:
         body.append(_row(report, c, axis, centre, named=c.metric != before))
         before = c.metric
-    head = tag(
-        "tr",
+    head = (
         *(tag("th", name, scope="col") for name in ("metric", "queries")),
         listing.drawn(drawing.scale(axis, label), "change, drawn"),
         tag("th", "change", scope="col", class_="number"),
         tag("th", "n", scope="col", class_="number aside"),
         tag("th", "verdict", scope="col"),
     )
-    return listing.scrolling(
-        tag("table", tag("caption", title), tag("thead", head), tag("tbody", *body), class_="forest"), title
-    )
+    return listing.grid(title, head, body, class_="forest")
 
 
 def _row(report: Report, c: Comparison, axis: Axis, centre: float, *, named: bool) -> Markup:
@@ -103,15 +103,9 @@ def _is_share(metric: Metric | None) -> bool:
     return metric is not None and (metric.assumption is Assumption.RATE or metric.kind is bool)
 
 
-def _ratio_axis(rows: Sequence[Comparison]) -> Axis:
-    ends = [end for c in rows for end in (c.effect.value, c.effect.lo, c.effect.hi) if end is not None]
-    near = [end for end in ends if 1 / _FARTHEST_FACTOR <= end <= _FARTHEST_FACTOR]
-    return ratio_axis(near, least=_LEAST_FACTOR)
-
-
-def _share_axis(rows: Sequence[Comparison]) -> Axis:
-    ends = [end for c in rows for end in (c.effect.value, c.effect.lo, c.effect.hi) if end is not None]
-    return difference_axis(ends, least=_LEAST_POINTS)
+def _ends(rows: Sequence[Comparison]) -> list[float]:
+    """Return all effects and ends of intervals."""
+    return [end for c in rows for end in (c.effect.value, c.effect.lo, c.effect.hi) if end is not None]
 
 
 def _times(value: float) -> str:

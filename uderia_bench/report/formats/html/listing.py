@@ -5,19 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from uderia_bench.report.content import Tone
-from uderia_bench.report.formats.html.markup import Markup, join, tag
+from uderia_bench.report.formats.html.markup import Attribute, Markup, join, tag
 from uderia_bench.report.tables import Cell, Column, Footnotes, Table
 
 
 def table(found: Table) -> Markup:
     """Return a table with its caption, and its footnotes and remarks below."""
     notes = Footnotes()
-    head = tag("tr", *(tag("th", column.title, scope="col", class_=_side(column)) for column in found.columns))
+    heads = (tag("th", column.title, scope="col", class_=_side(column)) for column in found.columns)
     rows = [tag("tr", *_cells(row, found.columns, notes)) for row in found.rows]
-    grid = tag("table", tag("caption", found.title), tag("thead", head), tag("tbody", *rows))
+    shown = grid(found.title, heads, rows)
     remarks = [tag("li", tag("sup", str(number)), f" {note}") for note, number in notes.numbers.items()]
     remarks += [tag("li", remark) for remark in found.remarks]
-    return join(scrolling(grid, found.title), tag("ul", *remarks, class_="remarks") if remarks else None)
+    return join(shown, tag("ul", *remarks, class_="remarks") if remarks else None)
+
+
+def grid(
+    caption: str,
+    heads: Iterable[Markup | None],
+    rows: Iterable[Markup] = (),
+    *,
+    name: str | None = None,
+    **attributes: Attribute,
+) -> Markup:
+    """Return a table of cells that are markup, in a box that scrolls; ``name`` is the box's where it is not the caption."""
+    head = tag("thead", tag("tr", *heads))
+    return scrolling(tag("table", tag("caption", caption), head, tag("tbody", *rows), **attributes), name or caption)
 
 
 def scrolling(content: Markup, name: str) -> Markup:

@@ -33,8 +33,7 @@ def queries(report: Report, kept: Kept, order: Sequence[str]) -> Markup | None:
         _facts(kept, means, order), key=lambda row: (-abs(math.log(row["ratio"])) if row["ratio"] else 1.0, row["id"])
     )
     body = [_row(row, arms, scale, drawing.dumbbell(axis, row["means"]), at) for at, row in enumerate(rows)]
-    head = tag(
-        "tr",
+    head = (
         _sortable("query", "name"),
         _sortable("class", "class"),
         listing.drawn(drawing.scale(axis, lambda v: figures.amount(v, scale, half=v)), "latency, drawn"),
@@ -42,15 +41,15 @@ def queries(report: Report, kept: Kept, order: Sequence[str]) -> Markup | None:
         _sortable("times", "ratio", number=True) if len(arms) > 1 else None,
         _sortable("answered", "answered", number=True),
     )
-    grid = tag("table", tag("caption", "Mean latency of a query's answered trials"), tag("thead", head), tag("tbody", *body),
-               class_="queries", id="queries-table")  # fmt: skip
+    caption = "Mean latency of a query's answered trials"
+    grid = listing.grid(caption, head, body, name="Queries", class_="queries", id="queries-table")
     more = (
         tag("button", f"Show all {len(rows)} queries", type="button", id="more-queries") if len(rows) > _BEFORE_MORE else None
     )
     return listing.section(
         "queries",
         "Query by query",
-        join(drawing.key(arms), listing.scrolling(grid, "Queries"), more),
+        join(drawing.key(arms), grid, more),
         lead="Largest difference between the first two arms first. Click a query to see its trials, or a heading to sort.",
     )
 

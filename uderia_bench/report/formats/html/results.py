@@ -48,15 +48,15 @@ def results(report: Report, kept: Kept) -> Markup | None:
     ]
     options = (tag("option", words, value=name) for name, words in _SHOWN)
     choose = tag("p", tag("label", "Show ", tag("select", *options, id="results-shown")))
-    head = tag("tr", tag("th", "query", scope="col"), *(tag("th", arm, scope="col", class_="wordy") for arm in arms))
-    grid = tag("table", tag("caption", "Answers of each query"), tag("thead", head), tag("tbody", *body), id="results-table")
+    head = (tag("th", "query", scope="col"), *(tag("th", arm, scope="col", class_="wordy") for arm in arms))
+    grid = listing.grid("Answers of each query", head, body, name="Answers", id="results-table")
     lead = (
         "One answer of each arm, with the checks of all repeats. Marked words are numbers and names that another arm does not "
         "mention. Different answers are not wrong answers."
     )
     if len(rows) > _MOST:
         lead += f" Shows {_MOST} of {len(rows)} queries; answers/*.parquet has all."
-    return listing.section("results", "Answers", choose, listing.scrolling(grid, "Answers"), lead=lead)
+    return listing.section("results", "Answers", choose, grid, lead=lead)
 
 
 def _answers(table: pl.DataFrame | None) -> dict[tuple[str, int, str], _Answer]:

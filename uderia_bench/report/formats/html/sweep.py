@@ -52,11 +52,11 @@ def _throughput(sweeps: Sequence[Sweep], x: Axis) -> Markup | None:
     for at, one in enumerate(sweeps):
         if (law := _law(one)) is not None:
             loads = np.geomspace(max(x.lo, 1.0), x.hi, _POINTS)
-            fitted = [_at(x, load, y, law.throughput(load)) for load in loads.tolist()]
+            fitted = [drawing.place(x, load, y, law.throughput(load)) for load in loads.tolist()]
             curves.append(Curve(style=f"a{at} law", path=_line(fitted)))
         points = [(level.in_flight, level.throughput.value) for level in one.levels if level.in_flight]
-        dots = [_at(x, load, y, value) for load, value in points if load and value is not None]
-        curves.append(Curve(style=f"a{at} percentile", path=_dots(dots), dots=True))
+        dots = [drawing.place(x, load, y, value) for load, value in points if load and value is not None]
+        curves.append(Curve(style=f"a{at} percentile", path=drawing.dots(dots), dots=True))
         curves += _whiskers(one.levels, at, x, y)
         curves += _knee(one, at, x)
     return _plot(
@@ -79,9 +79,9 @@ def _latency(report: Report, sweeps: Sequence[Sweep], x: Axis) -> Markup | None:
     for at, one in enumerate(sweeps):
         for rank, style in ((_MEDIAN, ""), (_MOST, " most")):
             points = [(level.in_flight, level.latency[rank].value) for level in one.levels if rank in level.latency]
-            places = [_at(x, load, y, value) for load, value in points if load and value]
+            places = [drawing.place(x, load, y, value) for load, value in points if load and value]
             curves.append(Curve(style=f"a{at}{style}", path=_line(places)))
-            curves.append(Curve(style=f"a{at} percentile{style}", path=_dots(places), dots=True))
+            curves.append(Curve(style=f"a{at} percentile{style}", path=drawing.dots(places), dots=True))
         curves += _knee(one, at, x)
     return _plot(
         curves,
@@ -138,18 +138,10 @@ def _whiskers(levels: Iterable[LoadLevel], at: int, x: Axis, y: Axis) -> list[Cu
     for level in levels:
         lo, hi = level.throughput.lo, level.throughput.hi
         if level.in_flight and lo is not None and hi is not None:
-            (place, low), (_, high) = _at(x, level.in_flight, y, lo), _at(x, level.in_flight, y, hi)
+            (place, low), (_, high) = drawing.place(x, level.in_flight, y, lo), drawing.place(x, level.in_flight, y, hi)
             strokes.append(f"M{place:.1f} {low:.1f}V{high:.1f}")
     return [Curve(style=f"a{at} whiskers", path="".join(strokes))] if strokes else []
 
 
-def _at(x: Axis, load: float, y: Axis, value: float) -> tuple[float, float]:
-    return PLOT * x.at(load) / 100, PLOT * (1 - y.at(value) / 100)
-
-
 def _line(places: Sequence[tuple[float, float]]) -> str:
     return "".join(f"{'L' if at else 'M'}{x:.1f} {y:.1f}" for at, (x, y) in enumerate(places))
-
-
-def _dots(places: Iterable[tuple[float, float]]) -> str:
-    return "".join(f"M{x:.1f} {y:.1f}h0" for x, y in places)

@@ -80,8 +80,7 @@ def frame(report: Report) -> Markup | None:
     )  # fmt: skip
     heads = (("trial", ""), ("arm", ""), ("query", ""), ("repeat", "number"), ("outcome", ""), ("time", "number"),
              ("tokens", "number"), ("cost", "number"))  # fmt: skip
-    head = tag("tr", *(tag("th", name, scope="col", class_=style or None) for name, style in heads))
-    grid = tag("table", tag("caption", "Trials"), tag("thead", head), tag("tbody"), id="trials-table")
+    head = (tag("th", name, scope="col", class_=style or None) for name, style in heads)
     dialog = tag(
         "dialog",
         tag("div", tag("h2", "", id="dialog-title"), tag("button", "Close", type="button", id="close"), class_="bar"),
@@ -91,7 +90,7 @@ def frame(report: Report) -> Markup | None:
     )
     table = join(
         tag("p", tag("span", "", id="count", role="status")),
-        listing.scrolling(grid, "Trials"),
+        listing.grid("Trials", head, id="trials-table"),
         tag("button", "Show more trials", type="button", id="more-trials"),
         tag("noscript", tag("p", "The list of trials needs JavaScript.")),
         dialog,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from uderia_bench.report import content, figures, spending
 from uderia_bench.report.closing import closing
@@ -37,9 +37,7 @@ def verdict(report: Report) -> Markup:
 def key_numbers(report: Report) -> Markup | None:
     """Return the arms side by side: success rate, means with intervals, and two percentiles of latency."""
     arms = report.analysis.arms
-    rows = [
-        tag("tr", tag("th", "answered", scope="row"), *(_number(_answered(arm.trials, content.answered(arm))) for arm in arms))
-    ]
+    rows = [_row("answered", (_answered(arm.trials, content.answered(arm)) for arm in arms))]
     for name in _KEY_NUMBERS:
         found = [content.metric_summary(report.analysis, arm.arm, name) for arm in arms]
         metric = content.definition(report, name)
@@ -47,14 +45,13 @@ def key_numbers(report: Report) -> Markup | None:
             continue
         scale = figures.scale_of(metric, *(s.mean.value for s in found if s is not None))
         means = (figures.MISSING if s is None else figures.estimate_forms(s.mean, scale)[0] for s in found)
-        rows.append(tag("tr", tag("th", f"{name}, mean", scope="row"), *map(_number, means)))
+        rows.append(_row(f"{name}, mean", means))
         for rank in (50, 95) if name == "latency_s" else ():
             values = [None if s is None else s.percentiles[rank].value if rank in s.percentiles else None for s in found]
             shown = (figures.amount(value, figures.scale_of(metric, *values)) for value in values)
-            rows.append(tag("tr", tag("th", f"{name}, p{rank}", scope="row"), *map(_number, shown)))
-    head = tag("tr", tag("td"), *(tag("th", arm.arm, scope="col", class_="number") for arm in arms))
-    grid = tag("table", tag("caption", "The arms in numbers"), tag("thead", head), tag("tbody", *rows))
-    return listing.scrolling(grid, "The arms in numbers") if arms else None
+            rows.append(_row(f"{name}, p{rank}", shown))
+    head = (tag("td"), *(tag("th", arm.arm, scope="col", class_="number") for arm in arms))
+    return listing.grid("The arms in numbers", head, rows) if arms else None
 
 
 def _card(line: Line, at: int) -> Markup:
@@ -110,5 +107,5 @@ def _answered(trials: int, answered: int) -> str:
     return f"{figures.percentage(answered / trials)} of {trials:,}" if trials else figures.MISSING
 
 
-def _number(text: str) -> Markup:
-    return tag("td", text, class_="number")
+def _row(name: str, numbers: Iterable[str]) -> Markup:
+    return tag("tr", tag("th", name, scope="row"), *(tag("td", text, class_="number") for text in numbers))
