@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 from frames import BASELINE, CANDIDATE, LATENCY, grid, noisy
+from pydantic import TypeAdapter
 
 from uderia_bench.analysis.analyse import analyse
 from uderia_bench.analysis.conditions import failed_conditions, typical_answer_s
 from uderia_bench.analysis.trials import measured
 from uderia_bench.analysis.values import Verdict
-from uderia_bench.runs.generator import GeneratorRecord, from_json, little, worst
+from uderia_bench.runs.generator import GeneratorRecord, little, worst
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -82,7 +83,7 @@ def test_a_typical_answer_is_that_of_the_arm_where_it_is_shortest():
 
 def read(sittings):
     """Return what counts of some sittings, as the manifest keeps them."""
-    return worst(tuple(map(from_json, sittings)))
+    return worst(TypeAdapter(tuple[GeneratorRecord, ...]).validate_python(sittings))
 
 
 def test_of_several_sittings_the_worst_counts():

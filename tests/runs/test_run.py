@@ -69,11 +69,11 @@ def test_keys_of_another_version_are_kept(saved):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda said: said.pop("plan"), "no 'plan'"),
-        (lambda said: said.update(arms={"A": {"server": "s"}}), "missing"),
-        (lambda said: said.update(started_at="yesterday"), "yesterday"),
+        (lambda said: said.pop("plan"), "plan: Field required"),
+        (lambda said: said.update(arms={"A": {"server": "s"}}), "arms.A.profile_id: Field required"),
+        (lambda said: said.update(started_at="yesterday"), "started_at: Input should be a valid datetime"),
         (lambda said: said["experiment"].update(repeats="many"), "experiment.repeats"),
-        (lambda said: said.update(generator=7), "not iterable"),
+        (lambda said: said.update(generator=7), "generator: Input should be a valid tuple"),
     ],
 )
 def test_a_manifest_that_cannot_be_read_is_one_line_with_its_place(saved, change, said):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 # Imports and first connections are most of the CPU of the first seconds: below this, the share is mostly start-up.
@@ -86,12 +86,6 @@ def worst(sittings: Sequence[GeneratorRecord]) -> GeneratorRecord:
     return replace(whole, **judged)
 
 
-def from_json(said: Mapping[str, Any]) -> GeneratorRecord:
-    """Return the record of one sitting as the manifest keeps it; keys of another version are ignored."""
-    known = {each.name for each in fields(GeneratorRecord)}
-    return GeneratorRecord(**{name: _tuples(value) for name, value in said.items() if name in known})
-
-
 def tells_cpu(conditions: GeneratorRecord) -> bool:
     """Whether the run was long enough to judge its share of CPU."""
     return (conditions.asking_s or 0.0) >= CPU_FLOOR_S
@@ -123,8 +117,3 @@ def _most(sittings: Sequence[GeneratorRecord], name: str) -> float | None:
 def _total(sittings: Sequence[GeneratorRecord], name: str) -> Any:
     values = [value for each in sittings if (value := getattr(each, name)) is not None]
     return sum(values) if values else None
-
-
-def _tuples(value: Any) -> Any:
-    """Return JSON's lists as the tuples they were."""
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -89,14 +89,10 @@ def _equal_shares(looks: int) -> tuple[float, ...]:
     return tuple((number + 1) / looks for number in range(looks))
 
 
-def from_json(said: Mapping[str, Any] | None) -> Decided | None:
-    """Return the decision that a manifest holds; those of earlier versions name one metric and equal looks."""
-    if not said:
-        return None
-    at = dict(said["at"])
-    if "metric" in at:
-        metric, looks = at.pop("metric"), at.pop("looks")
-        at |= {"metrics": (metric,), "shares": _equal_shares(looks)}
-    looked = Looked(**{**at, **{name: tuple(at.get(name, ())) for name in ("metrics", "shares", "before")}})
-    verdicts = tuple(said.get("verdicts") or (f"{metric} differs" for metric in looked.metrics))
-    return Decided(at=looked, verdicts=verdicts, saved=said["saved"])
+def of_today(said: Any) -> Any:
+    """Return a decision as manifests have it now; those of earlier versions name one metric and equal looks."""
+    at = said.get("at") if isinstance(said, Mapping) else None
+    if not isinstance(at, Mapping) or "metric" not in at or not isinstance(at.get("looks"), int):
+        return said
+    now = {**at, "metrics": (at["metric"],), "shares": _equal_shares(at["looks"])}
+    return {"verdicts": (f"{at['metric']} differs",), **said, "at": now}

@@ -10,6 +10,7 @@ import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
@@ -24,7 +25,7 @@ from uderia_bench.documents.yaml.checking import validate
 from uderia_bench.documents.yaml.document import Document, Override
 from uderia_bench.documents.yaml.overrides import set_values
 from uderia_bench.errors import StoreError, UsageError
-from uderia_bench.runs import generator, interim, outage
+from uderia_bench.runs import generator, interim
 from uderia_bench.runs.generator import GeneratorRecord
 from uderia_bench.runs.interim import Decided, Looked
 from uderia_bench.runs.outage import Outage
@@ -163,15 +164,8 @@ class Manifest:
     def to_json(self) -> dict[str, Any]:
         """Return what ``manifest.json`` holds."""
         said = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "others"}
-        said |= {name: asdict(said[name]) for name in ("corpus", "plan")}
-        said["started_at"] = self.started_at.isoformat()
-        said["ended_at"] = self.ended_at and self.ended_at.isoformat()
         said["experiment"] = _experiment_to_json(self.experiment)
-        said["arms"] = {name: asdict(serving) for name, serving in self.arms.items()}
-        said["generator"] = [asdict(record) for record in self.generator]
-        said["outages"] = [asdict(outage) for outage in self.outages]
         said["decided"] = self.decided and {**asdict(self.decided), "reason": self.decided.reason}
-        said["baseline"] = self.baseline and asdict(self.baseline)
         whole = {"schema": SCHEMA, **said, **self.others}
         as_json: dict[str, Any] = orjson.loads(orjson.dumps(whole, option=orjson.OPT_NON_STR_KEYS))
         return as_json
@@ -225,30 +219,26 @@ def from_json(said: Mapping[str, Any], overrides: Iterable[str | Override] = (),
     key or has a value of another type raises ``StoreError``, which names ``file`` and the key.
     """
     known = {each.name for each in fields(Manifest)} - {"others"}
-    values = {name: value for name, value in said.items() if name in known}
+    values = {name: value for name, value in said.items() if name in known and value is not None}
+    values["others"] = {name: value for name, value in said.items() if name not in known and name != "schema"}
+    within: tuple[str, ...] = ("experiment",)
     try:
-        values["experiment"] = _experiment_from_json(said["experiment"], overrides)
-        values["corpus"] = CorpusFacts(**{**said["corpus"], **_tuples(said["corpus"], "names")})
-        pairs = {name: tuple(map(tuple, said["plan"].get(name, ()))) for name in ("confounded", "looks")}
-        values["plan"] = PlanFacts(**{**said["plan"], **pairs})
-        values["arms"] = {name: Serving(**{**arm, **_tuples(arm, "models")}) for name, arm in said["arms"].items()}
-        values["started_at"] = datetime.fromisoformat(said["started_at"])
-        values["ended_at"] = said.get("ended_at") and datetime.fromisoformat(said["ended_at"])
-        values["generator"] = tuple(map(generator.from_json, said.get("generator", ())))
-        values["outages"] = tuple(map(outage.from_json, said.get("outages", ())))
-        values["decided"] = interim.from_json(said.get("decided"))
-        values["baseline"] = said.get("baseline") and Pinned(**said["baseline"])
-        values |= {name: tuple(said.get(name) or ()) for name in ("damaged", "prices")}
-        return Manifest(
-            **values, others={name: value for name, value in said.items() if name not in known and name != "schema"}
-        )
+        if isinstance(said.get("experiment"), Mapping):
+            values["experiment"] = _experiment_from_json(said["experiment"], overrides)
+        if "decided" in values:
+            values["decided"] = interim.of_today(values["decided"])
+        within = ()
+        return _reader().validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, ("experiment", *first["loc"])))
+        where = ".".join(map(str, (*within, *first["loc"])))
         raise StoreError(f"{file}: {where}: {first['msg']}; was it written by another version?") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        what = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise StoreError(f"{file}: cannot be read: {what}; was it written by another version?") from error
+
+
+@cache
+def _reader() -> TypeAdapter[Manifest]:
+    """Make the reader of a manifest from the types of its fields; unknown keys of a record are ignored."""
+    return TypeAdapter(Manifest)
 
 
 def folder_of(experiment_file: object) -> Path | None:
@@ -282,8 +272,3 @@ def _experiment_from_json(said: Any, overrides: Iterable[str | Override]) -> Exp
     if after is before:
         return Experiment.model_validate(said, strict=False)  # JSON has no tuples
     return validate(Experiment, after)
-
-
-def _tuples(said: Mapping[str, Any], *names: str) -> dict[str, tuple[Any, ...]]:
-    """Return JSON's lists of these names as the tuples they were."""
-    return {name: tuple(said[name]) for name in names if name in said}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 
 class Cause(StrEnum):
@@ -39,18 +38,6 @@ class Outage:
         again = f"asked again {_trials(self.asked_again)}" if self.asked_again else "no trial was affected"
         warm = f", not counted as warm-up {_trials(self.warmups)}" if self.warmups else ""
         return f"outage of {self.server} ({self.cause}), {when}: {again}{warm}"
-
-
-def from_json(said: Any) -> Outage:
-    """Return the outage that a manifest holds."""
-    return Outage(
-        server=said["server"],
-        cause=Cause(said["cause"]),
-        began_at=datetime.fromisoformat(said["began_at"]),
-        ended_at=None if said["ended_at"] is None else datetime.fromisoformat(said["ended_at"]),
-        asked_again=tuple(said["asked_again"]),
-        warmups=tuple(said["warmups"]),
-    )
 
 
 _NAMED = 5
