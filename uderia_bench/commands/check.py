@@ -21,7 +21,8 @@ from uderia_bench.errors import UsageError
 from uderia_bench.plugins import Plugins
 from uderia_bench.reading.expectations.check import GROUPS
 from uderia_bench.reading.metrics import BUILT_IN
-from uderia_bench.report import gates
+from uderia_bench.report.gates import grammar
+from uderia_bench.report.gates.gate import BaselineGate, Gate, Misread, Names
 from uderia_bench.runner import plan
 from uderia_bench.trial import Stage
 
@@ -76,21 +77,21 @@ def _gates(data: dict[str, Any], plugins: Plugins) -> Iterator[Complaint]:
     if arms is None or not isinstance(written, tuple):
         return
     misspelt = not data.keys() <= experiment.Experiment.model_fields.keys()
-    names = gates.Names(
+    names = Names(
         arms=arms,
         contrasts=_contrasts(data, arms, misspelt=misspelt),
         metrics={metric.name: metric for metric in plugins.metrics},
         issues=tuple(detector.name for detector in plugins.detectors),
         baseline="baseline" if baseline is not None or misspelt else None,
     )
-    read: list[gates.Gate] = []
+    read: list[Gate] = []
     for index, text in enumerate(written):
         if _says_something(text):
             try:
-                read.append(gates.parse(text, names))
-            except gates.Misread as wrong:
+                read.append(grammar.parse(text, names))
+            except Misread as wrong:
                 yield ("gates", index), str(wrong)
-    idle = len(read) == len(written) and not any(isinstance(gate, gates.BaselineGate) for gate in read)
+    idle = len(read) == len(written) and not any(isinstance(gate, BaselineGate) for gate in read)
     if _says_something(baseline) and idle and not misspelt:
         yield ("baseline",), "no gate compares with it; write one, such as vs baseline: nothing worse"
 

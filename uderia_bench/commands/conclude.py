@@ -22,10 +22,12 @@ from uderia_bench.reading import expected as expectations
 from uderia_bench.reading.detectors import DEFAULTS, Severity, Thresholds
 from uderia_bench.reading.judge import scores
 from uderia_bench.reading.pricing import PriceTable
-from uderia_bench.report import facts, findings, gates, judge, spending
+from uderia_bench.report import facts, findings, judge, spending
 from uderia_bench.report.content import GateResult, IssueSummary, PricedModel, Report, Saving
 from uderia_bench.report.costs import costs, priced_models
-from uderia_bench.report.gates import Against
+from uderia_bench.report.gates import grammar
+from uderia_bench.report.gates.evaluate import evaluate
+from uderia_bench.report.gates.gate import Against, Misread, names_of
 from uderia_bench.report.issues import summarise
 from uderia_bench.report.results import results as results_of
 from uderia_bench.report.savings import savings
@@ -191,12 +193,12 @@ def _gates(
     experiment: Experiment, found: Analysis, issues: tuple[IssueSummary, ...], plugins: Plugins, against: Against
 ) -> tuple[GateResult, ...]:
     """Judge the experiment's gates; one that cannot be read any more (a plug-in that is gone) is missed, and says why."""
-    names = gates.names_of(experiment, plugins.metrics, [detector.name for detector in plugins.detectors])
+    names = names_of(experiment, plugins.metrics, [detector.name for detector in plugins.detectors])
     results: list[GateResult] = []
     for text in experiment.gates:
         try:
-            results += gates.evaluate([gates.parse(text, names)], found, issues, against)
-        except gates.Misread as wrong:
+            results += evaluate([grammar.parse(text, names)], found, issues, against)
+        except Misread as wrong:
             results.append(GateResult(name=text, passed=False, detail=wrong.message))
     return tuple(results)
 

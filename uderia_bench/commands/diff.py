@@ -23,10 +23,10 @@ from uderia_bench.documents.experiment_parts import Load
 from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.plugins import Plugins
 from uderia_bench.reading.metrics.metric import Assumption, Metric
-from uderia_bench.report import gates
 from uderia_bench.report.content import Report
 from uderia_bench.report.facts import of as facts_of
-from uderia_bench.report.gates import Against
+from uderia_bench.report.gates.evaluate import nothing_worse
+from uderia_bench.report.gates.gate import Against
 from uderia_bench.runs.directory import RunDirectory
 from uderia_bench.runs.run import Run
 from uderia_bench.trial import Outcome, Stage
@@ -98,7 +98,7 @@ def compare(
         facts=replace(facts, interrupted=False),  # a comparison is over, also where a run that was forced into it is not
         analysis=found,
         metrics=plugins.metrics,
-        gates=(gates.nothing_worse(GATE, found, {second.name(arm) for arm in arms}),) if gate else (),
+        gates=(nothing_worse(GATE, found, {second.name(arm) for arm in arms}),) if gate else (),
         warnings=(*_changed(first, second), _of_nights(before, second, arms, plugins.metrics)),
     )
 

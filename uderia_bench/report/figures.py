@@ -38,6 +38,7 @@ class Scale:
 
 SHARE = Scale(factor=100.0, suffix="%", share=True, relative=False)
 """The scale of a share of 0..1."""
+_PERCENT = Scale(suffix="%")
 
 _STEPS = {  # unit: (from this magnitude on, factor, suffix), largest first
     "s": ((600.0, 1 / 60, "min"), (1.0, 1.0, "s"), (0.0, 1000.0, "ms")),
@@ -114,17 +115,12 @@ def effect_forms(effect: Effect, metric: Metric | None) -> tuple[str, ...]:
     value = finite(effect.value)
     if value is None:
         return (MISSING,)
-    lo, hi = finite(effect.lo), finite(effect.hi)
-    if effect.kind == "ratio":
-        multiple = value >= _AS_MULTIPLE_FROM
-        suffix = "x" if multiple else "%"
-        if not multiple:
-            value, lo, hi = 100 * (value - 1), _change(lo), _change(hi)
-        return _signed_forms(value, lo, hi, "", suffix, signed=not multiple, least=0.0 if multiple else -100.0)
-    scale = scale_of(metric, value, lo, hi)
+    if effect.kind == "ratio" and value >= _AS_MULTIPLE_FROM:
+        return _signed_forms(value, finite(effect.lo), finite(effect.hi), "", "x", signed=False, least=0.0)
+    value, lo, hi, scale = _as_change(value, effect, metric)
     suffix = " pts" if scale.share else scale.suffix
-    value, lo, hi = value * scale.factor, _times(lo, scale.factor), _times(hi, scale.factor)
-    return _signed_forms(value, lo, hi, scale.prefix, suffix, signed=True)
+    least = -100.0 if effect.kind == "ratio" else -math.inf
+    return _signed_forms(value, lo, hi, scale.prefix, suffix, signed=True, least=least)
 
 
 def effect_words(effect: Effect, metric: Metric | None, noun: str, less: str, more: str) -> str:
@@ -138,21 +134,15 @@ def effect_words(effect: Effect, metric: Metric | None, noun: str, less: str, mo
     if effect.kind == "ratio" and value >= _AS_MULTIPLE_FROM:
         full, *_, short = effect_forms(effect, metric)
         return full.replace(short, f"{short} the {noun}", 1).replace(f" {NO_INTERVAL}", "")
-    lo, hi = finite(effect.lo), finite(effect.hi)
-    prefix, suffix = "", "%"
-    if effect.kind == "ratio":
-        value, lo, hi = 100 * (value - 1), _change(lo), _change(hi)
-    else:
-        scale = scale_of(metric, value, lo, hi)
-        prefix, suffix = scale.prefix, " points" if scale.share else scale.suffix
-        value, lo, hi = value * scale.factor, _times(lo, scale.factor), _times(hi, scale.factor)
-    if not float(_fixed(value, _coarse(value), least=1).replace(",", "")):
+    value, lo, hi, scale = _as_change(value, effect, metric)
+    suffix = " points" if scale.share else scale.suffix
+    if not _read(_fixed(value, _coarse(value), least=1)):
         return f"equal {noun}"
     down = value < 0
     if down:
         value, lo, hi = -value, _times(hi, -1), _times(lo, -1)
     size, *ends = (None if end is None else _fixed(end, _coarse(value), least=1) for end in (value, lo, hi))
-    words = (less if down else more).format(f"{prefix}{size}{suffix}")
+    words = (less if down else more).format(f"{scale.prefix}{size}{suffix}")
     interval = [end for end in ends if end is not None]
     return f"{words} ({' to '.join(interval)})" if len(interval) == 2 else words
 
@@ -190,8 +180,17 @@ def percentage(share: float | None) -> str:
     return "<0.1%" if text == "0.0" and share > 0 else f"{text}%"
 
 
+def _as_change(value: float, effect: Effect, metric: Metric | None) -> tuple[float, float | None, float | None, Scale]:
+    """Return an effect and its interval as a difference, in percent for a ratio, with the scale to write it in."""
+    lo, hi = finite(effect.lo), finite(effect.hi)
+    if effect.kind == "ratio":
+        return 100 * (value - 1), _change(lo), _change(hi), _PERCENT
+    scale = scale_of(metric, value, lo, hi)
+    return value * scale.factor, _times(lo, scale.factor), _times(hi, scale.factor), scale
+
+
 def _signed_forms(
-    value: float, lo: float | None, hi: float | None, prefix: str, suffix: str, *, signed: bool, least: float = -math.inf
+    value: float, lo: float | None, hi: float | None, prefix: str, suffix: str, *, signed: bool, least: float
 ) -> tuple[str, ...]:
     """Return a signed number with its interval. ``least`` is the lowest value that is possible."""
     sides = [abs(end - value) for end in (lo, hi) if end is not None]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import orjson
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from uderia_bench.documents.corpus import Query, content_hash
 from uderia_bench.documents.expectation import Expectation

@@ -6,7 +6,9 @@ from report.reports import arm, comparison, difference, estimate, ratio, report,
 
 from uderia_bench.report import content
 from uderia_bench.report.content import IssueSummary, Standing
-from uderia_bench.report.gates import Against, evaluate, parse
+from uderia_bench.report.gates.evaluate import evaluate
+from uderia_bench.report.gates.gate import Against
+from uderia_bench.report.gates.grammar import parse
 
 
 def result(text, *, arms=(), comparisons=(), issues=()):

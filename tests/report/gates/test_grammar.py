@@ -6,7 +6,8 @@ import pytest
 from report.reports import METRICS
 
 from uderia_bench.analysis.values import Verdict
-from uderia_bench.report.gates import BaselineGate, ContrastGate, IssueGate, MetricGate, Misread, Names, OutcomeGate, parse
+from uderia_bench.report.gates.gate import BaselineGate, ContrastGate, IssueGate, MetricGate, Misread, Names, OutcomeGate
+from uderia_bench.report.gates.grammar import parse
 from uderia_bench.trial import Outcome
 
 NAMES = Names(

@@ -13,34 +13,3 @@
 ``grammar`` reads a gate and points to a mistake in it. ``evaluate`` compares it with the analysis.
 The exit code comes from the standing of the report.
 """
-
-from uderia_bench.report.gates.evaluate import evaluate, nothing_worse
-from uderia_bench.report.gates.gate import (
-    Against,
-    BaselineGate,
-    ContrastGate,
-    Gate,
-    IssueGate,
-    MetricGate,
-    Misread,
-    Names,
-    OutcomeGate,
-    names_of,
-)
-from uderia_bench.report.gates.grammar import parse
-
-__all__ = [
-    "Against",
-    "BaselineGate",
-    "ContrastGate",
-    "Gate",
-    "IssueGate",
-    "MetricGate",
-    "Misread",
-    "Names",
-    "OutcomeGate",
-    "evaluate",
-    "names_of",
-    "nothing_worse",
-    "parse",
-]

@@ -8,7 +8,7 @@ that run.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from uderia_bench.analysis.values import Analysis, ArmSummary, Comparison, Verdict
 from uderia_bench.reading.metrics.metric import Assumption, Direction, Metric
@@ -25,7 +25,6 @@ from uderia_bench.report.gates.gate import (
     MetricGate,
     OutcomeGate,
 )
-from uderia_bench.trial import Outcome
 
 NOTHING_ANSWERED = "no trial was answered"
 _AT_MOST = ("<", "<=", "==")
@@ -63,7 +62,7 @@ def _judge(gate: Gate, analysis: Analysis, issues: Sequence[IssueSummary], again
         count = next((issue.count for issue in issues if issue.kind == gate.kind), 0)
         trials = "1 trial" if count == 1 else f"{count} trials"
         passed = OPERATORS[gate.operator](count, gate.limit)
-        if passed and analysis.arms and not any(map(_answers, analysis.arms)):
+        if passed and analysis.arms and not any(map(content.answered, analysis.arms)):
             return GateResult(name=gate.text, passed=False, detail=NOTHING_ANSWERED)
         return GateResult(name=gate.text, passed=passed, detail=f"found in {trials}")
     if isinstance(gate, BaselineGate):
@@ -77,12 +76,14 @@ def _on_arms(gate: MetricGate | OutcomeGate, analysis: Analysis) -> GateResult:
     arms = [arm for arm in analysis.arms if gate.arm in (None, arm.arm)]
     if not arms:
         return GateResult(name=gate.text, passed=False, detail=f"{gate.arm or 'no arm'}: no measured trial")
-    found = [_metric(gate, arm) if isinstance(gate, MetricGate) else _outcome(gate, arm) for arm in arms]
-    return GateResult(
-        name=gate.text,
-        passed=all(passed for passed, _ in found),
-        detail=", ".join(f"{arm.arm}: {said}" for arm, (_, said) in zip(arms, found, strict=True)),
-    )
+    found = {arm.arm: _metric(gate, arm) if isinstance(gate, MetricGate) else _outcome(gate, arm) for arm in arms}
+    return _all(gate, found, ", ")
+
+
+def _all(gate: Gate, found: Mapping[str, tuple[bool, str]], separator: str) -> GateResult:
+    """Return the result of a gate that every arm must pass."""
+    detail = separator.join(f"{arm}: {said}" for arm, (_, said) in found.items())
+    return GateResult(name=gate.text, passed=all(passed for passed, _ in found.values()), detail=detail)
 
 
 def _metric(gate: MetricGate, arm: ArmSummary) -> tuple[bool, str]:
@@ -107,13 +108,9 @@ def _outcome(gate: OutcomeGate, arm: ArmSummary) -> tuple[bool, str]:
     share = count / arm.trials
     said = f"{figures.percentage(share)} ({count} of {arm.trials})"
     passed = OPERATORS[gate.operator](share, gate.limit)
-    if passed and gate.operator in _AT_MOST and not _answers(arm):
+    if passed and gate.operator in _AT_MOST and not content.answered(arm):
         return False, f"{said}, but {NOTHING_ANSWERED}"
     return passed, said
-
-
-def _answers(arm: ArmSummary) -> int:
-    return arm.outcomes.get(Outcome.ANSWERED, 0)
 
 
 def _on_baseline(gate: BaselineGate, against: Against) -> GateResult:
@@ -129,12 +126,8 @@ def _on_baseline(gate: BaselineGate, against: Against) -> GateResult:
     if gate.metric is None:
         return nothing_worse(gate.text, against.analysis, {against.arms[arm][1] for arm in arms})
     compared = {(c.metric, c.baseline, c.candidate): c for c in against.analysis.comparisons if c.stratum == content.OVERALL}
-    found = [_verdict(gate, compared.get((gate.metric.name, *against.arms[arm])), against.analysis) for arm in arms]
-    return GateResult(
-        name=gate.text,
-        passed=all(passed for passed, _ in found),
-        detail="; ".join(f"{arm}: {said}" for arm, (_, said) in zip(arms, found, strict=True)),
-    )
+    found = {arm: _verdict(gate, compared.get((gate.metric.name, *against.arms[arm])), against.analysis) for arm in arms}
+    return _all(gate, found, "; ")
 
 
 def _verdict(gate: ContrastGate | BaselineGate, found: Comparison | None, analysis: Analysis) -> tuple[bool, str]:

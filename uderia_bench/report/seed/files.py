@@ -17,11 +17,19 @@ from typing import Any
 from uderia_bench.analysis.values import Analysis, Comparison
 from uderia_bench.report.content import OVERALL, Scope
 from uderia_bench.report.figures import finite
+from uderia_bench.report.formats.data import record
 from uderia_bench.trial import Outcome
 
 _NO_EFFICIENCY_WINNER = "not compared: LLM calls differ by architecture"
 _JUDGED = ("latency_s", "total_tokens", "cost_usd")  # docs/reference/seed.md compares time, tokens, cost
 
+_METRICS = {  # key of the file: metric
+    "total_input_tokens": "input_tokens",
+    "total_output_tokens": "output_tokens",
+    "total_tokens": "total_tokens",
+    "llm_call_count": "llm_calls",
+    **{name: name for name in ("tokens_per_llm_call", "ms_per_token", "cost_usd")},
+}
 _EFFICIENCY = {"tokens_per_call": "tokens_per_llm_call", "ms_per_token": "ms_per_token", "llm_calls": "llm_calls"}
 
 
@@ -112,17 +120,11 @@ def basis(profile: SeedProfile) -> str:
 
 def _profile(profile: SeedProfile, trial: SeedTrial) -> dict[str, Any]:
     return {
-        "profile_info": {
-            "profile_id": profile.profile_id,
-            "profile_tag": profile.profile_tag,
-            "profile_type": profile.profile_type,
-            "provider": profile.provider,
-            "model": profile.model,
-        },
+        "profile_info": record(profile, without=("arm", "trials")),
         "execution": _execution(trial),
         "metrics": _metrics(trial),
         "self_correction": {"correction_count": _number(trial, "corrections")},
-        "rag": {"rag_used": _flag(trial, "rag_used")},
+        "rag": {"rag_used": None if (used := trial.metrics.get("rag_used")) is None else bool(used)},
         "basis": basis(profile),
         "repeats": [
             {"repeat": other.repeat, "execution": _execution(other), "metrics": _metrics(other)} for other in profile.trials
@@ -142,13 +144,7 @@ def _execution(trial: SeedTrial) -> dict[str, Any]:
 
 def _metrics(trial: SeedTrial) -> dict[str, Any]:
     return {
-        "total_input_tokens": _number(trial, "input_tokens"),
-        "total_output_tokens": _number(trial, "output_tokens"),
-        "total_tokens": _number(trial, "total_tokens"),
-        "llm_call_count": _number(trial, "llm_calls"),
-        "tokens_per_llm_call": _number(trial, "tokens_per_llm_call"),
-        "ms_per_token": _number(trial, "ms_per_token"),
-        "cost_usd": _number(trial, "cost_usd"),
+        **{key: _number(trial, metric) for key, metric in _METRICS.items()},
         "tools_used": list(trial.tools_used),
         "llm_call_durations": [round(1000 * seconds) for seconds in trial.llm_call_s],
     }
@@ -229,11 +225,6 @@ def _judged(comparison: Comparison) -> dict[str, Any]:
 
 def _number(trial: SeedTrial, name: str) -> float | None:
     return finite(trial.metrics.get(name))
-
-
-def _flag(trial: SeedTrial, name: str) -> bool | None:
-    value = trial.metrics.get(name)
-    return None if value is None else bool(value)
 
 
 def _milliseconds(trial: SeedTrial) -> int | None:

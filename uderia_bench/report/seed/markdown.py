@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from uderia_bench.report.content import Scope, embedded
@@ -16,8 +16,7 @@ _NOUNS = {"latency_s": "time", "total_tokens": "tokens", "cost_usd": "cost"}
 def to_comparison_markdown(comparison: SeedComparison) -> str:
     """Return the file, with the sections of the original specification."""
     data = as_dict(comparison)
-    sides = (comparison.profile1, comparison.profile2)
-    sections = (_summary, _paths, _insights, _corrections, _recommendation, _repeats, _raw)
+    sides = {"profile1": comparison.profile1, "profile2": comparison.profile2}
     lines = [
         "# Profile Performance Comparison Report",
         "",
@@ -27,19 +26,17 @@ def to_comparison_markdown(comparison: SeedComparison) -> str:
     ]
     if comparison.embedded_speed is not None:
         lines[-1:] = [f"{lines[-1]}  ", f"**Server**: {embedded(comparison.embedded_speed)}"]
-    for section in sections:
-        lines += ["", *section(data, sides)]
+    for title, section in _SECTIONS.items():
+        lines += ["", f"## {title}", "", *section(data, sides)]
     return "\n".join(lines) + "\n"
 
 
-def _summary(data: dict[str, Any], sides: tuple[SeedProfile, SeedProfile]) -> Iterator[str]:
+def _summary(data: dict[str, Any], sides: Mapping[str, SeedProfile]) -> Iterator[str]:
     one, two = (data[key]["metrics"] for key in ("profile1", "profile2"))
     tokens, time = data["comparison"]["token_difference"], data["comparison"]["time_difference"]
     seconds = {"profile1": time["profile1_seconds"], "profile2": time["profile2_seconds"], "percentage": time["percentage"]}
     seconds["absolute"] = None if time["absolute_ms"] is None else time["absolute_ms"] / 1000
-    yield "## Summary"
-    yield ""
-    yield row(("Metric", *(f"{markdown(s.arm)} ({markdown(s.profile_type or '?')})" for s in sides), "Difference"))
+    yield row(("Metric", *(f"{markdown(s.arm)} ({markdown(s.profile_type or '?')})" for s in sides.values()), "Difference"))
     yield row(("---", "---:", "---:", "---:"))
     yield row(("**Total Tokens**", *_cells(tokens["total"], _whole)))
     yield row(("Input Tokens", *_cells(tokens["input"], _whole)))
@@ -48,16 +45,15 @@ def _summary(data: dict[str, Any], sides: tuple[SeedProfile, SeedProfile]) -> It
     yield row(("LLM Calls", _whole(one["llm_call_count"]), _whole(two["llm_call_count"]), "shown, not compared"))
     yield row(("Tools Used", *(markdown(", ".join(m["tools_used"]) or "none") for m in (one, two)), ""))
     yield ""
-    yield from (f"- {markdown(side.arm)}: {basis(side)}." for side in sides)
-    base = markdown(sides[1].arm)
-    yield f"- Differences are {markdown(sides[0].arm)} minus {base}, in percent of {base}."
+    yield from (f"- {markdown(side.arm)}: {basis(side)}." for side in sides.values())
+    first, base = (markdown(side.arm) for side in sides.values())
+    yield f"- Differences are {first} minus {base}, in percent of {base}."
 
 
-def _paths(data: dict[str, Any], sides: tuple[SeedProfile, SeedProfile]) -> Iterator[str]:
-    yield "## Execution Paths"
-    for key, side in zip(("profile1", "profile2"), sides, strict=True):
+def _paths(data: dict[str, Any], sides: Mapping[str, SeedProfile]) -> Iterator[str]:
+    for at, (key, side) in enumerate(sides.items()):
         shown, metrics = data[key], data[key]["metrics"]
-        yield ""
+        yield from ("",) * at
         yield f"### {markdown(side.arm)}"
         yield ""
         yield f"- Architecture: {markdown(shown['execution']['execution_path'] or MISSING)}"
@@ -67,43 +63,37 @@ def _paths(data: dict[str, Any], sides: tuple[SeedProfile, SeedProfile]) -> Iter
         yield f"- Tools invoked: {markdown(', '.join(metrics['tools_used']) or 'none')}"
 
 
-def _insights(data: dict[str, Any], sides: tuple[SeedProfile, SeedProfile]) -> Iterator[str]:
+def _insights(data: dict[str, Any], sides: Mapping[str, SeedProfile]) -> Iterator[str]:
     winner = data["comparison"]["winner"]
-    yield "## Performance Insights"
     parts: tuple[tuple[str, str, Callable[[float | None], str], str | None], ...] = (
         ("Execution Speed", "ms_per_token", lambda v: _fixed(v, 3, " ms per token"), winner["time"] or "none: a tie"),
         ("Overall Token Usage", "total_tokens", lambda v: f"{_whole(v)} tokens", winner["tokens"] or "none: a tie"),
         ("Token Efficiency", "tokens_per_llm_call", lambda v: _fixed(v, 1, " tokens per LLM call"), None),
     )
-    for title, metric, written, won in parts:
-        yield ""
+    for at, (title, metric, written, won) in enumerate(parts):
+        yield from ("",) * bool(at)
         yield f"### {title}"
         yield ""
-        for key, side in zip(("profile1", "profile2"), sides, strict=True):
-            time = (
-                f"{_seconds(data['comparison']['time_difference'][f'{key}_seconds'])}, " if title == "Execution Speed" else ""
-            )
+        for key, side in sides.items():
+            seconds = data["comparison"]["time_difference"][f"{key}_seconds"]
+            time = f"{_seconds(seconds)}, " if metric == "ms_per_token" else ""
             yield f"- {markdown(side.arm)}: {time}{written(data[key]['metrics'][metric])}"
         yield f"- Winner: {markdown(won)}" if won else f"- Winner: {winner['efficiency_note']}"
 
 
-def _corrections(data: dict[str, Any], sides: tuple[SeedProfile, SeedProfile]) -> Iterator[str]:
-    yield "## Self-Correction and RAG"
-    yield ""
+def _corrections(data: dict[str, Any], sides: Mapping[str, SeedProfile]) -> Iterator[str]:
     yield row(("Profile", "Self-corrections", "RAG used"))
     yield row(("---", "---:", "---"))
-    for key, side in zip(("profile1", "profile2"), sides, strict=True):
+    for key, side in sides.items():
         used = data[key]["rag"]["rag_used"]
         rag = MISSING if used is None else "yes" if used else "no"
         yield row((markdown(side.arm), _whole(data[key]["self_correction"]["correction_count"]), rag))
 
 
-def _recommendation(data: dict[str, Any], sides: tuple[SeedProfile, SeedProfile]) -> Iterator[str]:
+def _recommendation(data: dict[str, Any], sides: Mapping[str, SeedProfile]) -> Iterator[str]:
     found = data["comparison"]
     winner = found["winner"]
-    unanswered = [markdown(side.arm) for side in sides if not is_answered(representative(side))]
-    yield "## Recommendation"
-    yield ""
+    unanswered = [markdown(side.arm) for side in sides.values() if not is_answered(representative(side))]
     if unanswered:
         yield f"**No comparison**: {' and '.join(unanswered)} did not answer."
     elif winner["overall"]:
@@ -118,12 +108,10 @@ def _recommendation(data: dict[str, Any], sides: tuple[SeedProfile, SeedProfile]
         yield f"- Over all repeats, {_NOUNS[metric]}: {markdown(said)}"
 
 
-def _repeats(data: dict[str, Any], sides: tuple[SeedProfile, SeedProfile]) -> Iterator[str]:
-    yield "## All Repeats"
-    yield ""
+def _repeats(data: dict[str, Any], sides: Mapping[str, SeedProfile]) -> Iterator[str]:
     yield row(("Profile", "Repeat", "Status", "Time", "Input", "Output", "LLM calls"))
     yield row(("---", "---:", "---", "---:", "---:", "---:", "---:"))
-    for key, side in zip(("profile1", "profile2"), sides, strict=True):
+    for key, side in sides.items():
         for repeat in data[key]["repeats"]:
             execution, metrics = repeat["execution"], repeat["metrics"]
             time = None if execution["duration_ms"] is None else execution["duration_ms"] / 1000
@@ -131,13 +119,22 @@ def _repeats(data: dict[str, Any], sides: tuple[SeedProfile, SeedProfile]) -> It
             yield row((markdown(side.arm), str(repeat["repeat"]), markdown(execution["status"]), _seconds(time), *counts))
 
 
-def _raw(data: dict[str, Any], sides: tuple[SeedProfile, SeedProfile]) -> Iterator[str]:
-    yield "## Raw Data"
-    yield ""
-    for key, side in zip(("profile1", "profile2"), sides, strict=True):
+def _raw(data: dict[str, Any], sides: Mapping[str, SeedProfile]) -> Iterator[str]:
+    for key, side in sides.items():
         execution = data[key]["execution"]
         ids = f"session {execution['session_id'] or MISSING}, task {execution['task_id'] or MISSING}"
         yield f"- {markdown(side.arm)}: {markdown(ids)}, status {markdown(execution['status'])}"
+
+
+_SECTIONS = {
+    "Summary": _summary,
+    "Execution Paths": _paths,
+    "Performance Insights": _insights,
+    "Self-Correction and RAG": _corrections,
+    "Recommendation": _recommendation,
+    "All Repeats": _repeats,
+    "Raw Data": _raw,
+}
 
 
 def _cells(pair: dict[str, float | None], written: Callable[[float | None], str]) -> tuple[str, str, str]:
