@@ -95,6 +95,23 @@ def test_questions_become_a_corpus_that_checks_and_counts(command):
         assert (refused.returncode, said in refused.stderr.lower()) == (2, True)
 
 
+def test_an_import_names_what_it_does_not_understand_and_writes_the_rest(command):
+    """The corpus is written, each part is named with its line, and the exit code is 2; the summary goes to stderr too."""
+    command.write("log.csv", "id;question;expected;owner\n1;How many databases?;3;me\n2;Why?;;\n")
+    made = command("corpus", "from-csv", "log.csv", "-o", "ours.yaml", "--delimiter", ";")
+    assert made.returncode == 2
+    assert "ours.yaml: 2 queries from 2 questions; 1 part not understood:" in made.stderr
+    assert "log.csv:2: owner: is not understood and left out; if that is right, add --ignore owner" in made.stderr
+    assert command("check", "ours.yaml").returncode == 0
+    whole = command("corpus", "from-csv", "log.csv", "--delimiter", ";", "--ignore", "owner")
+    assert (whole.returncode, whole.stderr) == (0, "corpus: 2 queries from 2 questions\n")
+    assert '{"number": 3.0}' in whole.stdout
+    for kind in ("text", "csv", "jsonl", "sessions", "promptfoo"):
+        described = command("corpus", f"from-{kind}", "--help").stdout
+        assert ("--delimiter" in described) is (kind == "csv")
+        assert ("--conversations" in described) is (kind == "sessions")
+
+
 @contextmanager
 def served(judge: ScriptedJudge) -> Iterator[str]:
     """Serve a scripted judge on this machine, as a local model is."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from uderia_bench.cli import streams
-
-if TYPE_CHECKING:
-    from uderia_bench.documents.corpus_import import Question
+from uderia_bench.errors import DocumentError
 
 group = typer.Typer(
     name="corpus",
@@ -25,6 +23,17 @@ Target = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", h
 Name = Annotated[str, typer.Option("--name", help="Name of the corpus.")]
 Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="Tag for every query. May be repeated.")]
 Suggest = Annotated[bool, typer.Option("--suggest", help="Propose a complexity from the words of each prompt.")]
+Column = Annotated[
+    str | None,
+    typer.Option("--column", "--field", metavar="NAME", help="The one with the question. Default: prompt, question or input."),
+]
+Delimiter = Annotated[
+    str | None, typer.Option("--delimiter", metavar="MARK", help="Between two cells, such as ';' or tab. Default: a comma.")
+]
+Ignore = Annotated[
+    list[str] | None, typer.Option("--ignore", metavar="NAME", help="Column to leave out without a message. May be repeated.")
+]
+Whole = Annotated[bool, typer.Option("--conversations", help="Keep each session as one conversation.")]
 
 
 @group.command("stats", no_args_is_help=True)
@@ -68,113 +77,101 @@ def kinds(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
     typer.echo("any, all\n    Several expectations, of which one or all must be met.")
 
 
-@group.command("from-text", no_args_is_help=True)
-def from_text(
-    files: Sources, output: Target = None, name: Name = "imported", tags: Tags = None, suggest: Suggest = False
-) -> None:
+def _importer(kind: str, doc: str, *options: str) -> None:
+    """Add the command that makes a corpus from one kind of files, with the options that its reader takes."""
+
+    def command(
+        files: Sources,
+        output: Target = None,
+        name: Name = "imported",
+        tags: Tags = None,
+        suggest: Suggest = False,
+        column: Column = None,
+        delimiter: Delimiter = None,
+        ignore: Ignore = None,
+        whole: Whole = False,
+    ) -> None:
+        from uderia_bench.commands.save import save
+        from uderia_bench.documents.imports import corpus_text
+        from uderia_bench.documents.imports.question import Options
+
+        how = Options(column=column, delimiter=delimiter, ignore=frozenset(ignore or ()), whole=whole)
+        made = corpus_text.make(kind, files, how, name=name, tags=tags or (), label=suggest)
+        if output is None:
+            streams.document(made.text, nl=False)
+        else:
+            save(output, made.text)
+        typer.echo(f"{output or 'corpus'}: {made.summary}", err=True)
+        if made.unread:
+            raise DocumentError(made.unread)
+
+    signature = inspect.signature(command, eval_str=True)
+    shared = ("files", "output", "name", "tags", "suggest")
+    own = [parameter for name, parameter in signature.parameters.items() if name in (*shared, *options)]
+    command.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined] # what typer makes options of
+    command.__doc__ = doc
+    group.command(f"from-{kind}", no_args_is_help=True)(command)
+
+
+_importer(
+    "text",
     """Make a corpus from text files with one question per line.
 
     A line that begins with # is a comment.
 
     Example: uderia-bench corpus from-text questions.txt -o corpora/ours.yaml --tag ours
-    """
-    from uderia_bench.documents import corpus_import
-
-    questions = (question for file in files for question in corpus_import.from_text(_text(file)))
-    _write(questions, output, name=name, tags=tags, label=suggest)
-
-
-@group.command("from-csv", no_args_is_help=True)
-def from_csv(
-    files: Sources,
-    column: Annotated[str, typer.Option("--column", help="The one that has the question.")] = "prompt",
-    output: Target = None,
-    name: Name = "imported",
-    tags: Tags = None,
-    suggest: Suggest = False,
-) -> None:
+    """,
+)
+_importer(
+    "csv",
     """Make a corpus from CSV files.
 
-    The columns id, complexity and tags are read if they exist.
+    Datasets of promptfoo and Inspect are read too.
+
+    Columns that are read if they exist: id, complexity, tags, group, expected (the right answer),
+    expect (as in a corpus), __expected (as in promptfoo) and every kind of expectation by its name.
+
+    What is not understood is listed with its line, and the exit code is 2. The corpus is written all the same.
 
     Example: uderia-bench corpus from-csv log.csv --column question -o corpora/ours.yaml
-    """
-    from uderia_bench.documents import corpus_import
+    """,
+    "column",
+    "delimiter",
+    "ignore",
+)
+_importer(
+    "jsonl",
+    """Make a corpus from JSON objects.
 
-    questions = (question for file in files for question in corpus_import.from_csv(_text(file), column=column))
-    _write(questions, output, name=name, tags=tags, label=suggest)
+    They stand one per line or in one list. Datasets of promptfoo and Inspect are read too.
 
+    The fields are those of CSV, and turns for a conversation.
 
-@group.command("from-jsonl", no_args_is_help=True)
-def from_jsonl(
-    files: Sources,
-    field: Annotated[str, typer.Option("--field", help="The one that has the question.")] = "prompt",
-    output: Target = None,
-    name: Name = "imported",
-    tags: Tags = None,
-    suggest: Suggest = False,
-) -> None:
-    """Make a corpus from files with one JSON object per line.
-
-    The fields are those of CSV.
+    What is not understood is listed with its line, and the exit code is 2. The corpus is written all the same.
 
     Example: uderia-bench corpus from-jsonl log.jsonl --field text -o corpora/ours.yaml
-    """
-    from uderia_bench.documents import corpus_import
-
-    questions = (question for file in files for question in corpus_import.from_jsonl(_text(file), field=field))
-    _write(questions, output, name=name, tags=tags, label=suggest)
-
-
-@group.command("from-sessions", no_args_is_help=True)
-def from_sessions(
-    files: Sources,
-    whole: Annotated[bool, typer.Option("--conversations", help="Keep each session as one conversation.")] = False,
-    output: Target = None,
-    name: Name = "imported",
-    tags: Tags = None,
-    suggest: Suggest = False,
-) -> None:
+    """,
+    "column",
+    "ignore",
+)
+_importer(
+    "sessions",
     """Make a corpus from the questions in Uderia's session files.
 
     Example: uderia-bench corpus from-sessions tda_sessions/*/*.json -o corpora/ours.yaml
-    """
-    from uderia_bench.documents import corpus_import
+    """,
+    "whole",
+)
+_importer(
+    "promptfoo",
+    """Make a corpus from the tests of promptfoo.
 
-    questions = (question for file in files for question in corpus_import.from_session(_bytes(file), whole=whole))
-    _write(questions, output, name=name, tags=tags, label=suggest)
+    The file is a configuration, or a list of tests in YAML.
 
+    What is not understood is listed with its line, and the exit code is 2. The corpus is written all the same.
 
-def _bytes(file: Path) -> bytes:
-    from uderia_bench.errors import UsageError
-
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{file}: cannot be read: {error.strerror or error}") from error
-
-
-def _text(file: Path) -> str:
-    from uderia_bench.errors import UsageError
-
-    try:
-        return _bytes(file).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{file}: is not UTF-8 text; convert it first") from error
-
-
-def _write(questions: Iterable[Question], output: Path | None, *, name: str, tags: list[str] | None, label: bool) -> None:
-    from uderia_bench.commands.save import save
-    from uderia_bench.documents import corpus_import
-    from uderia_bench.errors import UsageError
-
-    found = list(questions)
-    kept = corpus_import.folded(found)
-    if not kept:
-        raise UsageError("the files contain no question")
-    text = corpus_import.to_yaml(kept, name=name, tags=tuple(tags or ()), label=label)
-    if output is None:
-        streams.document(text, nl=False)
-        return
-    save(output, text)
-    typer.echo(f"{output}: {len(kept)} queries from {len(found)} questions", err=True)
+    Example: uderia-bench corpus from-promptfoo promptfooconfig.yaml -o corpora/ours.yaml
+    """,
+    "column",
+    "ignore",
+)
