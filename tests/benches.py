@@ -88,7 +88,7 @@ class Bench:
         self.path = tmp_path / "ledger.sqlite"
         self.seen, self.stop, self.outages = [], Stop(), []
         self.watch = lambda record, _: self.seen.append(record)
-        self.utc = lambda: datetime.now(UTC)
+        self.utc, self.hooks = lambda: datetime.now(UTC), None
         self.gauge = Gauge(beat_s=math.inf)  # a clock that jumps would only jump from beat to beat
 
     async def run(self, *, resume: bool = False, during=None) -> None:
@@ -110,6 +110,7 @@ class Bench:
                     utc=self.utc,
                     gauge=self.gauge,
                     outages=self.outages,
+                    hooks=self.hooks,
                 )
                 async with anyio.create_task_group() as group:
                     if during is not None:

@@ -46,6 +46,9 @@ TrustServer = Annotated[
         help="Send your credentials to this host when the experiment names it. May be repeated.",
     ),
 ]
+AllowCommands = Annotated[
+    bool, typer.Option("--allow-commands", help="Run the experiment's prepare and cleanup commands without asking.")
+]
 Grace = Annotated[
     str | None, typer.Option("--grace", metavar="TIME", help="How long trials in flight may finish after Ctrl-C. Default: 30s.")
 ]
@@ -58,7 +61,9 @@ HELP = {"help_option_names": ["-h", "--help"]}
 DEFAULT_SERVER = "http://localhost:5050"
 
 
-def surroundings(*, log_format: str = "text", allow_plain_http: bool = False, trusted: Iterable[str] = ()) -> Surroundings:
+def surroundings(
+    *, log_format: str = "text", allow_plain_http: bool = False, trusted: Iterable[str] = (), allow_commands: bool = False
+) -> Surroundings:
     """Return what a run needs of this process. The hosts of the ``trusted`` addresses may receive credentials.
 
     Progress goes to stderr, so that stdout contains only the result.
@@ -79,6 +84,7 @@ def surroundings(*, log_format: str = "text", allow_plain_http: bool = False, tr
         allow_plain_http=allow_plain_http,
         trust=Trust(trusted, ask=_confirmed),
         kept=KeptTokens(default_file(os.environ)),
+        may=lambda question: allow_commands or _confirmed(question),
     )
 
 

@@ -21,6 +21,7 @@ def command(
     log_format: options.LogFormat = "text",
     allow_plain_http: options.PlainHttp = False,
     trust_server: options.TrustServer = None,
+    allow_commands: options.AllowCommands = False,
 ) -> None:
     """Continue an interrupted run.
 
@@ -35,5 +36,7 @@ def command(
 
     found = find.directory(run, output)
     typed = [*(trust_server or ()), *options.addresses_in(assignments or ())]
-    around = options.surroundings(log_format=log_format, allow_plain_http=allow_plain_http, trusted=typed)
+    around = options.surroundings(
+        log_format=log_format, allow_plain_http=allow_plain_http, trusted=typed, allow_commands=allow_commands
+    )
     finish(resume(found, around, [*(assignments or ()), *overrides({"grace": grace})]), around, as_json=as_json)

@@ -35,6 +35,7 @@ def command(
     log_format: options.LogFormat = "text",
     allow_plain_http: options.PlainHttp = False,
     trust_server: options.TrustServer = None,
+    allow_commands: options.AllowCommands = False,
 ) -> None:
     """Run an experiment: ask, measure, compare and report.
 
@@ -51,7 +52,9 @@ def command(
         show_plan(loaded, output, as_json=as_json)
         return
     typed = [server or "", *(trust_server or ()), *options.addresses_in(assignments or ())]
-    around = options.surroundings(log_format=log_format, allow_plain_http=allow_plain_http, trusted=typed)
+    around = options.surroundings(
+        log_format=log_format, allow_plain_http=allow_plain_http, trusted=typed, allow_commands=allow_commands
+    )
     finish(start(loaded, output=output, run_id=run_id, around=around), around, as_json=as_json)
 
 
@@ -99,6 +102,8 @@ def show_plan(loaded: Experiment, output: Path, *, as_json: bool) -> None:
         where = loaded.server_of(share.arm)
         turns = f"in {share.turns} turns of at most {share.longest}" if share.turns else f"in {share.windows} windows"
         typer.echo(f"  {share.arm}: {share.measured} trials and {share.warmups} warm-up trials {turns}, on {where}")
+    for command in loaded.commands:
+        typer.echo(f"  runs on this machine: {command}")
     for contrast in outline.unbalanced:
         typer.echo(f"  {contrast.warning}")
     for arm in expected:

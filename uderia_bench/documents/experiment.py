@@ -23,6 +23,7 @@ from uderia_bench.documents.experiment_parts import (
     Arm,
     Baseline,
     Budget,
+    Commands,
     Contrast,
     Count,
     Filter,
@@ -34,6 +35,7 @@ from uderia_bench.documents.experiment_parts import (
     Sample,
     Server,
     Sim,
+    WrittenCommands,
     WrittenShard,
 )
 from uderia_bench.documents.yaml.checking import Complaint, Rule, Written, echo, entries, suggestion, validate, wrong
@@ -107,6 +109,11 @@ class Experiment(Written):
     """What the whole run may spend. It stops before it exceeds one of these."""
     stop: InterimLooks | None = None
     """Interim looks at which the run may end early."""
+    prepare: WrittenCommands = Commands()
+    """Commands of the shell before the run (``run``) and before each window (``window``). One that fails stops the run.
+    Needs ``--allow-commands``."""
+    cleanup: WrittenCommands = Commands()
+    """Commands after each window and after the run, however they end. Needs ``--allow-commands``."""
     sessions: Literal["keep", "archive"] = "keep"
     """Whether to archive sessions when the run is over. Many sessions slow a server down."""
     session_profile: Literal["auto", "arm", "default"] = "auto"
@@ -177,6 +184,11 @@ class Experiment(Written):
         )
         said["queries"] = corpus.content_hash(self.queries)
         return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """Every command that a run of the experiment gives to the shell, each once."""
+        return tuple(dict.fromkeys((*self.prepare.run, *self.prepare.window, *self.cleanup.window, *self.cleanup.run)))
 
     def arm(self, name: str) -> Arm:
         """Return the arm of that name; raises ``KeyError`` for an unknown one."""

@@ -303,6 +303,23 @@ class InterimLooks(Written):
         return tuple(margins) if self.metrics == "primary" else tuple(self.metrics)
 
 
+def _around_the_run(value: Any) -> Any:
+    return value if isinstance(value, dict) else {"run": value}
+
+
+class Commands(Written):
+    """Commands for the shell. A single command, or a list, is ``run``."""
+
+    run: Annotated[tuple[Text, ...], BeforeValidator(one_or_more)] = ()
+    """Commands around the whole run."""
+    window: Annotated[tuple[Text, ...], BeforeValidator(one_or_more)] = ()
+    """Commands around each window, which is the time when a server gets the trials of one arm."""
+
+
+WrittenCommands: TypeAlias = Annotated[Commands, BeforeValidator(_around_the_run)]
+"""Commands as people write them: ``make reset-cache``, or a list."""
+
+
 class Budget(Written):
     """The most that a run may spend. It stops before it exceeds one of these."""
 

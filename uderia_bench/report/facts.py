@@ -39,7 +39,12 @@ def of(manifest: Manifest, outcomes: Mapping[Outcome, int], *, notes: tuple[str,
         left=manifest.left if manifest.state == "interrupted" else None,  # while a resumed run goes on, it is out of date
         early=decided is not None and settled < manifest.plan.measured,
         versions=dict(manifest.versions),
-        notes=(*([decided.reason] if decided else []), *(outage.sentence for outage in manifest.outages), *notes),
+        notes=(
+            *([decided.reason] if decided else []),
+            *(outage.sentence for outage in manifest.outages),
+            *(each.failure for each in manifest.hooks if each.exit_code),
+            *notes,
+        ),
     )
 
 

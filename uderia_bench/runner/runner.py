@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -31,6 +32,7 @@ from uderia_bench.runner.book import Book
 from uderia_bench.runner.budget import Account, Budget
 from uderia_bench.runner.following import Follower
 from uderia_bench.runner.gauge import Gauge
+from uderia_bench.runner.hooks import Hooks
 from uderia_bench.runner.lane import Lane
 from uderia_bench.runner.patience import Patience
 from uderia_bench.runner.stop import InFlight, Stop
@@ -49,7 +51,7 @@ class Runner:
     ``book`` stores the records and ``watch`` receives each settled trial. ``spent`` is what earlier
     sittings spent; ``gauge`` measures this process. ``understand`` reads a record into a trace, at least
     its outcome and totals, for the budget, for rate limits met inside a task and for ``watch``.
-    ``outages`` is filled when the run ends.
+    ``outages`` is filled when the run ends. ``hooks`` runs the experiment's commands around each window.
     """
 
     servers: Mapping[str, Uderia]
@@ -63,6 +65,7 @@ class Runner:
     gauge: Gauge = field(default_factory=Gauge)
     understand: Callable[[TrialRecord], Trace] = profile_types.totals
     outages: list[Outage] = field(default_factory=list)
+    hooks: Hooks | None = None
 
     async def run(self, trials: Iterable[Trial]) -> None:
         """Ask every trial and commit every record; a stop ends the run early without losing a record."""
@@ -147,34 +150,52 @@ class Runner:
                 meanwhile.start_soon(levels[level].ramp)
             arrivals = levels[level]
             conversations = [tuple(turns) for _, turns in groupby(window, key=lambda trial: trial.conversation)]
+            arms = {conversation[0].arm for conversation in conversations}
             await lane.patience.notice_restart()
-            await self._others_end(lane, {conversation[0].arm for conversation in conversations})
-            arrivals.open_window()
-            async with anyio.create_task_group() as group:
-                for number, conversation in enumerate(conversations):
-                    arm, scheduled_s = conversation[0].arm, arrivals.next_due_s()
-                    if scheduled_s is None:
-                        held = [arrivals.slots, *([caps[arm]] if arm in caps else [])]
-                        for slot in held:
-                            await slot.acquire()
-                        due_s = anyio.current_time()
-                        if (send_s := starts.take(due_s)) > due_s:
-                            await anyio.sleep_until(send_s)
-                    else:  # an open loop sends on time, however many trials are in flight
-                        held = []
-                        due_s = send_s = scheduled_s
-                        await self.stop.sleep(due_s - PREPARE_S - anyio.current_time())
-                    free_s = anyio.current_time()
-                    late_s = free_s - send_s
-                    if not (await lane.patience.ready() and await lane.budget.admit(conversation)):
-                        self.gauge.never_sent(arrivals.overdue(len(conversations) - number - 1))
-                        return
-                    if scheduled_s is not None:
-                        self.gauge.scheduled(lane.asking.uderia.base_url, number, due_s, late_s)
-                    else:  # the due time moves by a pause for a quota or an outage
-                        due_s += anyio.current_time() - free_s
-                    ready_s = anyio.current_time() - late_s
-                    group.start_soon(self._converse, lane, conversation, due_s, ready_s, held, name=conversation[0].trial_id)
+            await self._others_end(lane, arms)
+            async with AsyncExitStack() as around:
+                if self.hooks is not None and not self.stop.soft.is_set():
+                    address = lane.asking.uderia.base_url
+                    await around.enter_async_context(self.hooks.window(conversations[0][0].window, address, arms))
+                arrivals.open_window()
+                if not await self._ask_window(lane, conversations, arrivals, caps, starts):
+                    return
+
+    async def _ask_window(
+        self,
+        lane: Lane,
+        conversations: list[tuple[Trial, ...]],
+        arrivals: Arrivals,
+        caps: Mapping[str, anyio.Semaphore],
+        starts: Spacing,
+    ) -> bool:
+        """Start the conversations of one window and wait for their ends; return whether all were started."""
+        async with anyio.create_task_group() as group:
+            for number, conversation in enumerate(conversations):
+                arm, scheduled_s = conversation[0].arm, arrivals.next_due_s()
+                if scheduled_s is None:
+                    held = [arrivals.slots, *([caps[arm]] if arm in caps else [])]
+                    for slot in held:
+                        await slot.acquire()
+                    due_s = anyio.current_time()
+                    if (send_s := starts.take(due_s)) > due_s:
+                        await anyio.sleep_until(send_s)
+                else:  # an open loop sends on time, however many trials are in flight
+                    held = []
+                    due_s = send_s = scheduled_s
+                    await self.stop.sleep(due_s - PREPARE_S - anyio.current_time())
+                free_s = anyio.current_time()
+                late_s = free_s - send_s
+                if not (await lane.patience.ready() and await lane.budget.admit(conversation)):
+                    self.gauge.never_sent(arrivals.overdue(len(conversations) - number - 1))
+                    return False
+                if scheduled_s is not None:
+                    self.gauge.scheduled(lane.asking.uderia.base_url, number, due_s, late_s)
+                else:  # the due time moves by a pause for a quota or an outage
+                    due_s += anyio.current_time() - free_s
+                ready_s = anyio.current_time() - late_s
+                group.start_soon(self._converse, lane, conversation, due_s, ready_s, held, name=conversation[0].trial_id)
+        return True
 
     async def _others_end(self, lane: Lane, arms: set[str]) -> None:
         """Wait before a window of one arm until no task of another arm runs on the server."""

@@ -24,13 +24,14 @@ from uderia_bench.gateway import directory, embedded
 from uderia_bench.gateway.connect import connect
 from uderia_bench.gateway.credentials import EMBEDDED, for_server
 from uderia_bench.gateway.kept_tokens import KeptTokens
-from uderia_bench.gateway.trust import Trust
+from uderia_bench.gateway.trust import Trust, refuse_all
 from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.reading import profile_types
 from uderia_bench.runner import interim, plan, progress
 from uderia_bench.runner.book import open_book
 from uderia_bench.runner.budget import Account
 from uderia_bench.runner.gauge import Gauge, collector_paused
+from uderia_bench.runner.hooks import Hooks
 from uderia_bench.runner.runner import Runner
 from uderia_bench.runner.stop import Stop, listened_to
 from uderia_bench.runs import log as logs
@@ -48,7 +49,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """The process around a run: its environment (for credentials only), terminal, log format and sign-in options."""
+    """The process around a run: its environment, terminal, log format and sign-in options.
+
+    The environment gives credentials, and the experiment's commands receive it. ``may`` answers whether they may run.
+    """
 
     environ: Mapping[str, str]
     console: Console
@@ -56,6 +60,7 @@ class Surroundings:
     allow_plain_http: bool = False
     trust: Trust = field(default_factory=Trust)
     kept: KeptTokens | None = None
+    may: Callable[[str], bool] = refuse_all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +134,7 @@ def _sit(
         async with _session(experiment, addresses, around) as session:
             return await work(session)
 
+    _require_permission(experiment.commands, around)
     # Signing in is logged to the terminal, before the run directory exists.
     with (
         interruptible(directory),
@@ -137,6 +143,13 @@ def _sit(
         _served(experiment) as addresses,
     ):
         return anyio.run(signed_in, addresses)
+
+
+def _require_permission(commands: Sequence[str], around: Surroundings) -> None:
+    """Raise ``CannotRun`` unless the user allows the commands: a document's author could else run any on this machine."""
+    listed = "; ".join(commands)
+    if commands and not around.may(f"The experiment runs commands on this machine: {listed}. Run them?"):
+        raise CannotRun(f"the experiment runs commands on this machine: {listed}; if you trust them, use --allow-commands")
 
 
 @contextmanager
@@ -197,6 +210,7 @@ async def _ask(run: Run, session: _Session, ledger: Ledger, around: Surroundings
     with progress.shown(len(left), around.console) as watch, collector_paused() as collect:
         gauge = Gauge(collect=collect)
         outages: list[Outage] = []
+        hooks = Hooks(experiment=experiment, directory=run.path, environ=around.environ, stop=stop)
         log.info("run begins", run=run.run_id, trials=len(left))
         asked_again = {trial.trial_id for trial in left}
         before = (record for record in ledger.records() if record.trial.trial_id not in asked_again)
@@ -208,6 +222,7 @@ async def _ask(run: Run, session: _Session, ledger: Ledger, around: Surroundings
                 looks(record, trace)
 
         try:
+            await hooks.before_run()
             async with open_book(ledger) as book:
                 runner = Runner(
                     servers=session.servers,
@@ -219,14 +234,17 @@ async def _ask(run: Run, session: _Session, ledger: Ledger, around: Surroundings
                     spent=Account.carried(ledger.account(), trials=len(ledger.plan()) - len(left)),
                     gauge=gauge,
                     outages=outages,
+                    hooks=hooks if experiment.commands else None,
                     understand=profile_types.totals if looks is None else profile_types.read,  # any metric may be looked at
                 )
                 await runner.run(left)
-            ended = _ended(run, ledger, stop, gauge, outages, None if looks is None else looks.decision())
+            await hooks.after_run()
+            ended = _ended(run, ledger, stop, gauge, outages, hooks, None if looks is None else looks.decision())
         except StoreError as error:
             raise Interrupted(f"{error}; when that is mended, {how_to_go_on(run.directory)}") from error
         except CannotRun as error:
-            _ended(run, ledger, stop, gauge, outages)
+            await hooks.after_run()
+            _ended(run, ledger, stop, gauge, outages, hooks)
             raise type(error)(f"{error}; then {how_to_go_on(run.directory)}") from error
         if experiment.sessions == "archive" and ended.manifest.complete:
             await _archive(session, ledger)
@@ -234,7 +252,13 @@ async def _ask(run: Run, session: _Session, ledger: Ledger, around: Surroundings
 
 
 def _ended(
-    run: Run, ledger: Ledger, stop: Stop, gauge: Gauge, outages: Sequence[Outage], decided: Decided | None = None
+    run: Run,
+    ledger: Ledger,
+    stop: Stop,
+    gauge: Gauge,
+    outages: Sequence[Outage],
+    hooks: Hooks,
+    decided: Decided | None = None,
 ) -> Run:
     """Write into the manifest how far the run came, why it stopped, and the measurements of the load generator.
 
@@ -244,7 +268,13 @@ def _ended(
     log.info("run ends", run=run.run_id, left=left, reason=stop.reason, **ledger.counts())
     return run.written(
         run.manifest.ended(
-            left=left, at=datetime.now(UTC), stopped=stop.reason, record=gauge.conditions(), decided=decided, outages=outages
+            left=left,
+            at=datetime.now(UTC),
+            stopped=stop.reason,
+            record=gauge.conditions(),
+            decided=decided,
+            outages=outages,
+            hooks=hooks.ran,
         )
     )
 

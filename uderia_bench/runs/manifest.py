@@ -27,6 +27,7 @@ from uderia_bench.documents.yaml.overrides import set_values
 from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.runs import generator, interim
 from uderia_bench.runs.generator import GeneratorRecord
+from uderia_bench.runs.hook import HookRecord
 from uderia_bench.runs.interim import Decided, Looked
 from uderia_bench.runs.outage import Outage
 from uderia_bench.trial import Serving, Stage, Trial
@@ -76,8 +77,9 @@ class Manifest:
 
     ``state`` is ``running``, ``interrupted`` or ``complete``. ``left`` counts the trials left to ask when
     the run last stopped, ``stopped`` says why. ``generator`` has one record a sitting, ``outages`` those
-    of the servers. ``damaged`` names settled trials that cannot be read. ``prices`` and ``metrics`` come
-    from the last derivation. ``others`` are the keys of another version, kept as they are.
+    of the servers, ``hooks`` the commands of the experiment that were run. ``damaged`` names settled trials
+    that cannot be read. ``prices`` and ``metrics`` come from the last derivation. ``others`` are the keys of
+    another version, kept as they are.
     """
 
     run_id: str
@@ -98,6 +100,7 @@ class Manifest:
     decided: Decided | None = None
     generator: tuple[GeneratorRecord, ...] = ()
     outages: tuple[Outage, ...] = ()
+    hooks: tuple[HookRecord, ...] = ()
     damaged: tuple[str, ...] = ()
     baseline: Pinned | None = None
     prices: tuple[Mapping[str, Any], ...] = ()
@@ -148,6 +151,7 @@ class Manifest:
         record: GeneratorRecord,
         decided: Decided | None,
         outages: Sequence[Outage] = (),
+        hooks: Sequence[HookRecord] = (),
     ) -> Self:
         """Return the manifest at the end of a sitting that left so many trials to ask."""
         return replace(
@@ -159,6 +163,7 @@ class Manifest:
             decided=decided,
             generator=(*self.generator, record),
             outages=(*self.outages, *outages),
+            hooks=(*self.hooks, *hooks),
         )
 
     def to_json(self) -> dict[str, Any]:

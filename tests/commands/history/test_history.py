@@ -11,9 +11,9 @@ from commands.history.nights import folder, frame
 from runs import saved
 
 from uderia_bench.cli.baseline import save
-from uderia_bench.cli.demo import shipped
 from uderia_bench.commands import history
 from uderia_bench.commands.history.changes import changes
+from uderia_bench.commands.shipped import shipped
 from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.reading.metrics import BUILT_IN
 from uderia_bench.runs import baselines, find

@@ -19,6 +19,7 @@ _NEW_EVERY_NIGHT = (
     "metrics",
     "baseline",
     "generator",
+    "hooks",
     "damaged",
     "decided",
     "stopped",
