@@ -85,23 +85,19 @@ def load() -> Plugins:
     that is taken.
     """
     from uderia_bench.reading import detectors, expectations, metrics, profile_types  # noqa: PLC0415 - as ``__getattr__``
-    from uderia_bench.reading.detectors import Detector  # noqa: PLC0415
-    from uderia_bench.reading.expectations import ExpectationKind  # noqa: PLC0415
-    from uderia_bench.reading.metrics import Metric  # noqa: PLC0415
-    from uderia_bench.reading.profile_types import ProfileType  # noqa: PLC0415
 
     return Plugins(
-        metrics=_with_added(metrics.BUILT_IN, "uderia_bench.metrics", Metric),
-        profile_types=_with_added(profile_types.BUILT_IN, "uderia_bench.profile_types", ProfileType),
-        detectors=_with_added(detectors.BUILT_IN, "uderia_bench.detectors", Detector),
-        expectations=_with_added(expectations.BUILT_IN, "uderia_bench.expectations", ExpectationKind),
+        metrics=_with_added(metrics.BUILT_IN, "uderia_bench.metrics"),
+        profile_types=_with_added(profile_types.BUILT_IN, "uderia_bench.profile_types"),
+        detectors=_with_added(detectors.BUILT_IN, "uderia_bench.detectors"),
+        expectations=_with_added(expectations.BUILT_IN, "uderia_bench.expectations"),
     )
 
 
-def _with_added(built_in: tuple[T, ...], group: str, kind: type[T]) -> tuple[T, ...]:
+def _with_added(built_in: tuple[T, ...], group: str) -> tuple[T, ...]:
     found = list(built_in)
     for point in entry_points(group=group):
-        value = _load(point, kind)
+        value = _load(point, type(built_in[0]))
         if any(known.name == value.name for known in found):
             raise UsageError(f"{_origin(point)}: {group} has a {value.name!r} already; rename or uninstall one")
         found.append(value)

@@ -252,7 +252,6 @@ class Trace:
     plan_rewrites: int = 0
     corrections: int = 0
     format_repairs: int = 0
-    recursion_guards: int = 0  # repetitions that the server stopped
     rag_used: bool | None = None
     hydrated: bool | None = None
     distillations: int = 0

@@ -68,6 +68,11 @@ def decisions(report: Report, stratum: str) -> tuple[Decision, ...]:
     return tuple(_decide(report, winner) for winner in report.analysis.winners if winner.stratum == stratum)
 
 
+def every(report: Report) -> tuple[Decision, ...]:
+    """Return the decisions of all classes of queries."""
+    return tuple(made for stratum in STRATA for made in decisions(report, stratum))
+
+
 def choose(found: tuple[Decision, ...]) -> Choice:
     """Combine contrasts into one choice.
 

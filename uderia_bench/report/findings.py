@@ -41,20 +41,27 @@ def failed_checks(checks: pl.DataFrame) -> tuple[IssueSummary, ...]:
         .head(_CHECKS_QUOTED)
     )
     quotes = tuple(_quoted(row) for row in worst.iter_rows(named=True))
-    count, total = failed["trial_id"].n_unique(), judged["trial_id"].n_unique()
-    return (
-        IssueSummary(
-            kind=FAILED,
-            severity=Severity.WARNING,
-            count=count,
-            share=count / total,
-            recommendation="Read the answers that failed. checks/*.parquet has every check.",
-            evidence=quotes,
-            seen=quotes[0],
-            trial=worst["trial_id"][0],
-            worst=_worst_arm(failed["arm"], judged["arm"]),
-        ),
+    advice = "Read the answers that failed. checks/*.parquet has every check."
+    counts = failed["trial_id"].n_unique(), judged["trial_id"].n_unique()
+    return _found(FAILED, advice, counts, quotes, worst["trial_id"][0], _worst_arm(failed["arm"], judged["arm"]))
+
+
+def _found(
+    kind: str, advice: str, counts: tuple[int, int], said: tuple[str, ...], trial: str, worst: tuple[str, float]
+) -> tuple[IssueSummary]:
+    """Return a warning about answers. ``counts`` are the trials in which it occurs and those in which it could."""
+    summary = IssueSummary(
+        kind=kind,
+        severity=Severity.WARNING,
+        count=counts[0],
+        share=counts[0] / counts[1],
+        recommendation=advice,
+        evidence=said,
+        seen=said[0],
+        trial=trial,
+        worst=worst,
     )
+    return (summary,)
 
 
 def _worst_arm(found: pl.Series, of: pl.Series) -> tuple[str, float]:
@@ -90,23 +97,10 @@ def disagreements(answers: pl.DataFrame) -> tuple[IssueSummary, ...]:
     if apart.is_empty():
         return ()
     said = tuple(_differing(row) for row in apart.head(_QUOTED).iter_rows(named=True))
-    count, comparable = int(apart["trials"].sum()), int(by_arm["trials"].sum())
-    return (
-        IssueSummary(
-            kind="answers_disagree",
-            severity=Severity.WARNING,
-            count=count,
-            share=count / comparable,
-            recommendation="Compare two of these answers: the same question got different facts.",
-            evidence=said,
-            seen=said[0],
-            trial=apart["trial_id"][0],
-            worst=_worst_arm(
-                apart.select(pl.col("arm").repeat_by("trials").explode())["arm"],
-                by_arm.select(pl.col("arm").repeat_by("trials").explode())["arm"],
-            ),
-        ),
-    )
+    advice = "Compare two of these answers: the same question got different facts."
+    counts = int(apart["trials"].sum()), int(by_arm["trials"].sum())
+    arms = (each.select(pl.col("arm").repeat_by("trials").explode())["arm"] for each in (apart, by_arm))
+    return _found("answers_disagree", advice, counts, said, apart["trial_id"][0], _worst_arm(*arms))
 
 
 def _differing(row: dict[str, Any]) -> str:

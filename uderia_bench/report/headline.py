@@ -213,8 +213,7 @@ def _rests_on_leads(report: Report) -> bool:
     """Whether a class of queries is decided by a p above the level of planned comparisons."""
     return any(
         c.p_adjusted is not None and c.p_adjusted > 1 - report.analysis.confidence
-        for stratum in decision.STRATA
-        for made in decision.decisions(report, stratum)
+        for made in decision.every(report)
         for c in made.rests_on
         if c.verdict in _DECISIVE
     )
@@ -243,9 +242,8 @@ def _basis(report: Report) -> str:
 def _advice(report: Report) -> str | None:
     """Return what would decide the first undecided class of queries, None where there is no advice."""
     open_ones = [
-        (f"{stratum.capitalize()} queries: ", made.rests_on)
-        for stratum in decision.STRATA
-        for made in decision.decisions(report, stratum)
+        (f"{made.stratum.capitalize()} queries: ", made.rests_on)
+        for made in decision.every(report)
         if made.finding is Result.INCONCLUSIVE
     ]
     if not report.analysis.winners:

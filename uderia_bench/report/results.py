@@ -37,21 +37,10 @@ def results(trials: pl.DataFrame, checks: pl.DataFrame | None) -> tuple[QueryRes
     )
     passed, failed = _checks(checks)
     return tuple(
-        QueryResult(
-            query=row["query_id"],
-            turn=row["turn"],
-            arm=row["arm"],
-            complexity=row["complexity"],
-            trials=row["trials"],
-            answered=row["answered"],
-            seconds=row["seconds"],
-            otherwise=row["otherwise"],
-            checks=passed.get(key, (0, 0))[1],
-            passed=passed.get(key, (0, 0))[0],
-            failed=failed.get(key, ()),
-        )
-        for row in found.iter_rows(named=True)
-        for key in [tuple(row[name] for name in _KEY)]
+        QueryResult(**row, checks=of, passed=count, failed=failed.get(key, ()))
+        for row in found.rename({"query_id": "query"}).iter_rows(named=True)
+        for key in [(row["query"], row["turn"], row["arm"])]
+        for count, of in [passed.get(key, (0, 0))]
     )
 
 

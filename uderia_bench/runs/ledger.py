@@ -34,6 +34,7 @@ _FOREIGN = (  # what could compute without end, or run a function of the file's 
 )
 SMALLEST_ROW = 64  # bytes of a trial: what is planned of it alone is longer
 _UNREADABLE = (sqlite3.DatabaseError, *ledger_rows.READ_ERRORS)
+_SETTLED_ROW = "t.rowid = ? AND t.state = 'settled'"
 _IN_DOUBT = (  # its query is, or may be, on the server, and its end was not seen; ``is_out_of_sight`` tests the second half
     "(state IN ('sending', 'asked') OR"
     " (state = 'settled' AND (ending = 'unreachable' OR (ending = 'cancelled' AND task_id IS NULL))))"
@@ -153,8 +154,7 @@ class Ledger:
             state = self._execute(f"SELECT state FROM trials WHERE trial_id = ? AND {_IN_DOUBT}", (trial_id,)).fetchone()  # noqa: S608 - a constant
             if state is None:
                 return None
-            row = self._execute(f"{ledger_rows.RECORD_COLUMNS} WHERE t.trial_id = ?", (trial_id,)).fetchone()
-            record = None if row is None else ledger_rows.record(row, self._unpack)
+            record = self._record("t.trial_id = ?", trial_id)
         return None if record is None or record.sent_at is None or record.session_id is None else record
 
     def forget(self, arms: Collection[str]) -> int:
@@ -220,7 +220,7 @@ class Ledger:
         """
         for row_id in self._settled(queries):
             try:
-                record = self._read(row_id)
+                record = self._record(_SETTLED_ROW, row_id)
             except _UNREADABLE:
                 continue
             if record is not None:
@@ -235,7 +235,7 @@ class Ledger:
         names: list[str] = []
         for row_id in self._settled(None):
             try:
-                self._read(row_id)
+                self._record(_SETTLED_ROW, row_id)
             except _UNREADABLE:
                 names.append(self._name(row_id))
         return tuple(names)
@@ -258,8 +258,8 @@ class Ledger:
             room = sum(file.stat().st_size for file in files if file.exists())
             return list(range(1, min(last or 0, room // SMALLEST_ROW) + 1))
 
-    def _read(self, row_id: int) -> TrialRecord | None:
-        row = self._execute(f"{ledger_rows.RECORD_COLUMNS} WHERE t.rowid = ? AND t.state = 'settled'", (row_id,)).fetchone()
+    def _record(self, where: str, value: int | str) -> TrialRecord | None:
+        row = self._execute(f"{ledger_rows.RECORD_COLUMNS} WHERE {where}", (value,)).fetchone()
         return None if row is None else ledger_rows.record(row, self._unpack)
 
     def _name(self, row_id: int) -> str:
@@ -294,12 +294,10 @@ class Ledger:
     def record(self, trial_id: str) -> TrialRecord:
         """Return one settled trial; raises ``StoreError`` where there is none of that id."""
         with self._readable():
-            row = self._execute(
-                f"{ledger_rows.RECORD_COLUMNS} WHERE t.trial_id = ? AND t.state = 'settled'", (trial_id,)
-            ).fetchone()
-            if row is None:
+            record = self._record("t.trial_id = ? AND t.state = 'settled'", trial_id)
+            if record is None:
                 raise StoreError(f"{self.path}: no settled trial {trial_id!r}")
-            return ledger_rows.record(row, self._unpack)
+            return record
 
     def sessions(self) -> tuple[tuple[str, str], ...]:
         """Return every session that is known, once, with its arm: turns of a conversation share theirs."""

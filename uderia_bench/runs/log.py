@@ -16,7 +16,6 @@ from typing import IO, Any
 
 import orjson
 import structlog
-from structlog.typing import EventDict, WrappedLogger
 
 from uderia_bench.errors import StoreError
 from uderia_bench.runs import files
@@ -52,10 +51,6 @@ class _Fan:
     debug = info = warning = error = critical = msg
 
 
-def _as_keywords(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    return event
-
-
 def _appending(path: Path) -> IO[bytes]:
     """Open a log for its owner only, behind a whole line: a process that was killed may have left half of one."""
     try:
@@ -86,7 +81,7 @@ def into(path: Path | None, *, as_json: bool) -> Iterator[None]:
                 structlog.processors.add_log_level,
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
                 structlog.processors.format_exc_info,
-                _as_keywords,
+                lambda _, __, event: event,  # as keywords of the logger
             ],
             wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
             logger_factory=lambda *_: fan,

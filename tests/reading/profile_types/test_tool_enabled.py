@@ -9,7 +9,7 @@ import pytest
 import traces
 
 from uderia_bench.reading import profile_types
-from uderia_bench.trace import CallClass, PhasePath, ToolStatus
+from uderia_bench.trace import CallClass, PhasePath, SignalKind, ToolStatus
 from uderia_bench.trial import Outcome
 
 
@@ -387,7 +387,8 @@ def test_the_servers_own_stop_of_a_repetition_is_counted_once():
     streamed = exchanges.event("tool_result", 2.3, step="System Error", details="Repetitive action detected.", type="error")
     logged = exchanges.log("System Correction", 2.2, said, "workaround")
     trace = read(*exchanges.planner_run(exchanges.PLANNED, logged, extra_events=(both, streamed)))
-    assert (trace.recursion_guards, trace.unclassified) == (2, 0)
+    assert [signal.kind for signal in trace.signals] == [SignalKind.RECURSION_GUARD] * 2
+    assert trace.unclassified == 0
 
 
 def test_rows_of_data_in_a_column_iteration_are_no_calls():

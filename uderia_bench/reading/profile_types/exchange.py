@@ -9,7 +9,7 @@ raises, whatever the bytes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from uderia_bench.reading.profile_types.lenient import count, mapping, sequence,
 from uderia_bench.trial import TrialRecord
 
 _STAMP_DIGITS = 6  # the server's timestamps have microseconds
+_CORRECTED = ("ended", "step_s", "offsets")  # of a task whose clock stepped
 TERMINAL = frozenset({"complete", "completed", "error", "failed", "cancelled"})  # docs/reference/protocol.md, "Task statuses"
 # Naming first: the copies of execution_complete that a turn keeps include it
 # (docs/reference/protocol.md, "Timestamps and durations").
@@ -62,13 +63,13 @@ class Exchange:
     """
 
     record: TrialRecord
-    task: dict[str, Any]
+    task: dict[str, Any] = field(default_factory=dict)
     session: dict[str, Any]
     turn: dict[str, Any]
-    result: dict[str, Any]
-    events: tuple[Event, ...]
-    by_kind: dict[str, tuple[Event, ...]]
-    start: float | None
+    result: dict[str, Any] = field(default_factory=dict)
+    events: tuple[Event, ...] = ()
+    by_kind: dict[str, tuple[Event, ...]] = field(default_factory=dict)
+    start: float | None = None
     notes: tuple[str, ...]
     children: Mapping[str, dict[str, Any]]
     ended: float | None = None
@@ -119,47 +120,30 @@ def decode(record: TrialRecord) -> Exchange:
     by_id = {session_id: child for child in children if (session_id := text(child.get("id")))}
     if not events:
         events = _in_order(_events(_kept_by(turn), notes), notes)
-    found = _indexed(record, task, session, turn, result, events, notes, by_id)
-    if corrected is None:
-        return replace(found, ended=ended)
-    return replace(found, ended=corrected[1].ended, step_s=corrected[1].step_s, offsets=corrected[1].offsets)
+    ends = {"ended": ended} if corrected is None else {name: getattr(corrected[1], name) for name in _CORRECTED}
+    found = Exchange(record=record, task=task, session=session, turn=turn, notes=tuple(notes), children=by_id, **ends)
+    return _indexed(found, events, result)
 
 
 def of_turn(parent: Exchange, session: dict[str, Any], turn: dict[str, Any]) -> Exchange:
     """Return the exchange of one turn of a consulted profile, from its session alone."""
     record = replace(parent.record, task=None, session=None, children=(), task_id=text(turn.get("task_id")), notes=())
     notes: list[str] = []
-    return _indexed(record, {}, session, turn, {}, _in_order(_events(_kept_by(turn), notes), notes), notes, parent.children)
+    events = _in_order(_events(_kept_by(turn), notes), notes)
+    found = Exchange(record=record, session=session, turn=turn, notes=tuple(notes), children=parent.children)
+    return _indexed(found, events, {})
 
 
-def _indexed(
-    record: TrialRecord,
-    task: dict[str, Any],
-    session: dict[str, Any],
-    turn: dict[str, Any],
-    result: dict[str, Any],
-    events: list[Event],
-    notes: list[str],
-    children: Mapping[str, dict[str, Any]],
-) -> Exchange:
+def _indexed(found: Exchange, events: list[Event], result: dict[str, Any]) -> Exchange:
+    """Add the events, by kind too, and the result, which the last event has where the task has none."""
     by_kind: dict[str, list[Event]] = {}
     for event in events:
         by_kind.setdefault(event.kind, []).append(event)
-    index = {kind: tuple(found) for kind, found in by_kind.items()}
+    index = {kind: tuple(of_kind) for kind, of_kind in by_kind.items()}
     if not result and "final_answer" in index:
         result = index["final_answer"][-1].body
-    return Exchange(
-        record=record,
-        task=task,
-        session=session,
-        turn=turn,
-        result=result,
-        events=tuple(events),
-        by_kind=index,
-        start=next((event.at for event in events if event.at is not None), None),
-        notes=tuple(notes),
-        children=children,
-    )
+    start = next((event.at for event in events if event.at is not None), None)
+    return replace(found, result=result, events=tuple(events), by_kind=index, start=start)
 
 
 def _object(record: TrialRecord, body: bytes | None, name: str, notes: list[str]) -> dict[str, Any]:

@@ -57,7 +57,6 @@ def _read(exchange: Exchange) -> Trace:
         plan_rewrites=counts[SignalKind.REWRITE],
         corrections=counts[SignalKind.CORRECTION],
         format_repairs=counts[SignalKind.FORMAT_REPAIR],
-        recursion_guards=counts[SignalKind.RECURSION_GUARD],
         rag_used="rag_retrieval" in exchange.by_kind or exchange.turn.get("rag_source_collection_id") is not None,
         hydrated=counts[SignalKind.HYDRATION] > 0,
         distillations=counts[SignalKind.DISTILLATION],

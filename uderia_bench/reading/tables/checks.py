@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
@@ -28,15 +29,4 @@ SCHEMA = pa.schema(
 
 def rows(run_id: str, trial: Trial, checks: Sequence[Check]) -> list[dict[str, Any]]:
     """Return one trial's checks as rows of ``SCHEMA``."""
-    return [
-        {
-            **identity.of(run_id, trial),
-            "place": place,
-            "kind": check.kind,
-            "expected": check.expected,
-            "weight": check.weight,
-            "passed": check.passed,
-            "found": check.found,
-        }
-        for place, check in enumerate(checks, start=1)
-    ]
+    return [{**identity.of(run_id, trial), "place": place, **asdict(check)} for place, check in enumerate(checks, start=1)]

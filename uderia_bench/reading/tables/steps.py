@@ -74,12 +74,10 @@ def phase_places(trace: Trace) -> dict[int | None, int]:
 
 def _phase(phase: Phase) -> dict[str, Any]:
     return {
+        **_same(phase, "status", "start_s", "duration_s"),
         "name": _bounded(phase.goal),
-        "status": phase.status,
         "path": phase.path.value,
         "iteration": "loop" if phase.looped else None,
-        "start_s": phase.start_s,
-        "duration_s": phase.duration_s,
     }
 
 
@@ -88,13 +86,7 @@ def _llm(call: LlmCall, place: dict[int | None, int]) -> dict[str, Any]:
         "parent": place.get(call.phase),
         "class": call.call_class.value,
         "name": _bounded(call.label),
-        "depth": call.depth,
-        "start_s": call.start_s,
-        "duration_s": call.duration_s,
-        "input_tokens": call.input_tokens,
-        "output_tokens": call.output_tokens,
-        "cost_usd": call.cost_usd,
-        "model": call.model,
+        **_same(call, "depth", "start_s", "duration_s", "input_tokens", "output_tokens", "cost_usd", "model"),
     }
 
 
@@ -105,10 +97,7 @@ def _tool(call: ToolCall, place: dict[int | None, int]) -> dict[str, Any]:
         "name": _bounded(call.name),
         "status": call.status.value,
         "path": "llm" if call.llm_chosen else "plan",
-        "iteration": call.iteration,
-        "attempt": call.attempt,
-        "start_s": call.start_s,
-        "duration_s": call.duration_s,
+        **_same(call, "iteration", "attempt", "start_s", "duration_s"),
         "arguments": _bounded(call.arguments),
         "error": _bounded(call.error),
     }
@@ -116,6 +105,11 @@ def _tool(call: ToolCall, place: dict[int | None, int]) -> dict[str, Any]:
 
 def _child(child: Child, place: dict[int | None, int]) -> dict[str, Any]:
     return {**_tool(child.call, place), "class": CHILD, "path": None, "attempt": None, "arguments": None}
+
+
+def _same(step: Phase | LlmCall | ToolCall, *names: str) -> dict[str, Any]:
+    """Return the fields of a step that the table has under the same names."""
+    return {name: getattr(step, name) for name in names}
 
 
 def _bounded(text: str | None) -> str | None:

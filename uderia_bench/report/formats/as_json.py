@@ -39,9 +39,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "arms": [_arm(arm) for arm in analysis.arms],
         "comparisons": data(analysis.comparisons),
         "winners": {name: decision.choose(decision.decisions(report, name)).arm for name in decision.STRATA},
-        "decisions": [
-            record(made, without=("rests_on",)) for name in decision.STRATA for made in decision.decisions(report, name)
-        ],
+        "decisions": [record(made, without=("rests_on",)) for made in decision.every(report)],
         "learning": data(analysis.learning),
         "sweeps": data(analysis.sweeps),
         "spending": data(report.spending),

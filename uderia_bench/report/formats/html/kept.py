@@ -11,10 +11,7 @@ import polars as pl
 from uderia_bench.trial import Outcome, Stage
 
 IN_FULL = 300  # trials with every step: a thousand of them would add a megabyte
-_SHARES = (
-    ("failed", IN_FULL // 3),
-    ("slowest", IN_FULL // 3),
-)  # at most; one trial per query and arm takes the remaining places
+_AT_MOST = IN_FULL // 3  # of the unanswered and of the slowest; one trial per query and arm takes the remaining places
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,22 +29,16 @@ class Kept:
     prompts: Mapping[str, str] = field(default_factory=dict)
 
 
-def in_full(trials: pl.DataFrame, limit: int = IN_FULL) -> tuple[str, ...]:
+def in_full(trials: pl.DataFrame) -> tuple[str, ...]:
     """Choose trials to show with all steps: unanswered ones, the slowest of each arm, and one per query and arm."""
-    if trials.height <= limit:
+    if trials.height <= IN_FULL:
         return tuple(trials["trial_id"])
     measured = trials.filter(pl.col("stage") == Stage.MEASURED).sort("seq")
     answered = measured.filter(pl.col("outcome") == Outcome.ANSWERED)
     slowness = pl.col("latency_s").rank("ordinal", descending=True).over("arm")
-    pools = {
-        "failed": measured.filter(pl.col("outcome") != Outcome.ANSWERED),
-        "slowest": answered.drop_nulls("latency_s").with_columns(slowness.alias("place")).sort("place", "arm"),
-    }
-    chosen: dict[str, None] = {}
-    for name, share in _SHARES:
-        chosen |= dict.fromkeys(pools[name]["trial_id"].head(share))
-    for trial_id in answered.unique(["query_id", "arm"], keep="first", maintain_order=True)["trial_id"]:
-        if len(chosen) >= limit:
-            break
-        chosen.setdefault(trial_id)
-    return tuple(chosen)
+    pools = (
+        measured.filter(pl.col("outcome") != Outcome.ANSWERED).head(_AT_MOST),
+        answered.drop_nulls("latency_s").with_columns(slowness.alias("place")).sort("place", "arm").head(_AT_MOST),
+        answered.unique(["query_id", "arm"], keep="first", maintain_order=True),
+    )
+    return tuple(dict.fromkeys(trial_id for pool in pools for trial_id in pool["trial_id"]))[:IN_FULL]

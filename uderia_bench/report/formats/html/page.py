@@ -86,15 +86,11 @@ def _details(report: Report, kept: Kept) -> Iterator[Markup | None]:
     for title, texts in sections.lists(report):
         yield listing.folded(title, listing.items(texts), open_=title == "Warnings")
     yield listing.folded("How to read this", listing.items(method(report)))
-    every = [
-        found
-        for pair in content.contrasts(report.analysis)
-        for found in (tables.planned(report, pair), tables.tails(report, pair), tables.exploratory(report, pair))
-        if found is not None
-    ]
-    by_class = [found for pair in content.contrasts(report.analysis) if (found := tables.by_stratum(report, pair))]
-    rest = [*every, *by_class, *tables.shown_only(report), *filter(None, (tables.learning(report),))]
-    yield listing.folded("Every number, as a table", *(listing.table(found) for found in rest))
+    pairs = content.contrasts(report.analysis)
+    every = [make(report, pair) for pair in pairs for make in (tables.planned, tables.tails, tables.exploratory)]
+    every += [tables.by_stratum(report, pair) for pair in pairs]
+    every += [*tables.shown_only(report), tables.learning(report)]
+    yield listing.folded("Every number, as a table", *map(_table, every))
     manifest = {name: value for name, value in kept.manifest.items() if name not in _DEFINITIONS}
     lines = (join(line, Markup("\n")) for line in json.dumps(manifest, indent=1).splitlines())
     yield listing.folded("The run's manifest", listing.scrolling(tag("pre", *lines), "Manifest"))

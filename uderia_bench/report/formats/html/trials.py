@@ -37,12 +37,8 @@ def payload(report: Report, kept: Kept) -> dict[str, Any]:
     arms = [arm.arm for arm in report.analysis.arms]
     arms += sorted(set(trials["arm"].unique()) - set(arms))  # arms that have warm-up trials only
     outcomes = sorted(trials["outcome"].unique())
-    about = {
-        query: (complexity, tags)
-        for query, complexity, tags in trials.group_by("query_id")
-        .agg(pl.col("complexity").first(), pl.col("tags").first())
-        .iter_rows()
-    }
+    first = trials.unique("query_id", keep="first", maintain_order=True).select("query_id", "complexity", "tags")
+    about = {query: (complexity, tags) for query, complexity, tags in first.iter_rows()}
     return {
         "run": report.facts.run_id,
         "arms": arms,
