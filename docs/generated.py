@@ -20,6 +20,7 @@ from uderia_bench import plugins
 from uderia_bench.cli.app import app
 from uderia_bench.reading.derive import Reading
 from uderia_bench.reading.metrics import BUILT_IN
+from uderia_bench.reading.tables import preferences
 
 _WORDS = {"string": "text", "integer": "whole number", "boolean": "true or false", "array": "list", "object": "mapping"}
 MARKER = re.compile(r"<!-- generated: ([a-z-]+) -->")
@@ -105,7 +106,7 @@ def python_api() -> str:
 
 def tables() -> str:
     """Return the columns of every Parquet table."""
-    schemas = Reading(run_id="", metrics=BUILT_IN, types=()).schemas
+    schemas = {**Reading(run_id="", metrics=BUILT_IN, types=()).schemas, "preferences": preferences.SCHEMA}
     metrics = {metric.name for metric in BUILT_IN}
     parts = []
     for table, schema in schemas.items():
@@ -129,6 +130,7 @@ _ABOUT = {
     "issues": "One row per finding of a [detector](detectors.md).",
     "checks": "One row per [expectation](expectations.md) of a trial.",
     "answers": "One row per answered trial.",
+    "preferences": "One row per contrast and pair of answers. Only runs with a pairwise judge have it.",
 }
 
 PARTS: Mapping[str, Callable[[], str]] = {

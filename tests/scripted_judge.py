@@ -12,10 +12,15 @@ import httpx
 
 @dataclass
 class ScriptedJudge:
-    """``score(swapped, answer)`` returns its score out of 10. With ``down`` it answers with an error."""
+    """``score(swapped, answer)`` returns its score out of 10, ``choose(first, second)`` 1, 2 or "tie".
+
+    With ``down`` it answers with an error, and ``limits`` is how many calls it first asks to wait.
+    """
 
     score: Callable[[bool, str], Any] = lambda _swapped, _answer: 8
+    choose: Callable[[str, str], Any] = lambda _first, _second: "tie"
     down: bool = False
+    limits: int = 0
     requests: list[dict] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
 
@@ -29,8 +34,15 @@ class ScriptedJudge:
         self.keys.append(request.headers.get("authorization"))
         if self.down:
             return httpx.Response(503, json={"error": "overloaded"})
+        if self.limits:
+            self.limits -= 1
+            return httpx.Response(429, json={"error": "slow down", "retry_after": 5})
         system, user = (message["content"] for message in self.requests[-1]["messages"])
-        swapped = system.index("0 = does not") < system.index("10 = meets")
-        said = json.dumps({"reason": "because", "score": self.score(swapped, json.loads(user)["answer"])})
         usage = {"prompt_tokens": 100, "completion_tokens": 10}
+        material = json.loads(user)
+        if "answer 1" in material:
+            said = json.dumps({"reason": "because", "better": self.choose(material["answer 1"], material["answer 2"])})
+            return httpx.Response(200, json={"choices": [{"message": {"content": said}}], "usage": usage})
+        swapped = system.index("0 = does not") < system.index("10 = meets")
+        said = json.dumps({"reason": "because", "score": self.score(swapped, material["answer"])})
         return httpx.Response(200, json={"choices": [{"message": {"content": f"Here: {said}"}}], "usage": usage})

@@ -260,6 +260,7 @@ class Trace:
     price_fallback: bool | None = None
     list_cost_usd: float | None = None  # tokens at a price list; None without one
     checks_passed_ratio: float | None = None  # weight of the passed expectations / of all; None without any
+    preference: float | None = None  # 1 where a judge prefers this answer to the other arm's, 0 where the other, .5 for a tie
     lower_bound: bool = False  # tokens, cost, calls and tools lack those of a consulted profile
     foreign_tools: bool = False  # the planning prompt had, or probably had, the tools of another profile
     unclassified: int = 0  # unknown events and log messages

@@ -51,10 +51,11 @@ def made(tmp_path, **said):
 def judged(run):
     """Derive the run; return its checks and the judge section of the report."""
     kept = scores.read(run.path)
-    expected = expectations.of(run.manifest, plugins.load().expectations, kept.scores)
+    expected = expectations.of(run.manifest, plugins.load().expectations, kept)
     derive.run(run.directory, derive.Reading(expected=expected))
     checks = pl.read_parquet(run.path / "checks")
-    return checks, judge.told(run.experiment.judge, kept, checks)
+    told = judge.told(run.experiment.judge, kept, checks=checks, preferences=None, trials=run.trials(), confidence=0.95)
+    return checks, told
 
 
 async def ask(run, server, environ=None):
@@ -170,6 +171,8 @@ async def test_scores_survive_a_torn_line(tmp_path):
     whole = len(scores.read(run.path).scores)
     file.write_bytes(file.read_bytes()[:-20])
     assert len(scores.read(run.path).scores) == whole - 1
+    await ask(run, server)
+    assert len(scores.read(run.path).scores) == whole  # the new line does not join the torn one
 
 
 def test_an_answer_is_passed_to_the_judge_as_data():

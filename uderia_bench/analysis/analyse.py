@@ -14,6 +14,7 @@ from uderia_bench.analysis.contrast import Measurement, findings
 from uderia_bench.analysis.families import verdicts
 from uderia_bench.analysis.learning import learned
 from uderia_bench.analysis.nights import Nights
+from uderia_bench.analysis.preference import exploratory, in_contrast
 from uderia_bench.analysis.settings import DEFAULT_CONFIDENCE, Correction, Settings
 from uderia_bench.analysis.strata import ALL, strata
 from uderia_bench.analysis.summary import summarise
@@ -43,6 +44,8 @@ def analyse(
     confounded: Mapping[tuple[str, str], str] | None = None,
     conditions: GeneratorRecord | None = None,
     nights: Mapping[tuple[str, str], Nights] | None = None,
+    preferences: pl.DataFrame | None = None,
+    untrusted: Mapping[str, str] | None = None,
 ) -> Analysis:
     """Analyse a run's measured trials: every arm by itself, every contrast on every metric, the winners.
 
@@ -51,8 +54,10 @@ def analyse(
     is the interim look at which the run ended: p and interval of the primary metrics allow for the looks.
     ``confounded`` has the reason of each contrast that the plan could not balance.
     ``conditions`` are what the run noted of itself. ``nights`` is given where the arms are of two
-    runs: the variation between nights by (candidate, metric), assumed where one is missing. The
-    result depends on the trials and the seed, never on row order.
+    runs: the variation between nights by (candidate, metric), assumed where one is missing.
+    ``preferences`` is the table of pairs that a judge has compared. ``untrusted`` has the reason why
+    verdicts on a metric are exploratory. The result depends on the trials and the seed, never on row
+    order.
     """
     settings = Settings(
         margins=dict(margins),
@@ -70,9 +75,12 @@ def analyse(
     compared = tuple(metric for metric in known if metric.family != MEASUREMENT)
     found: list[Measurement] = []
     for baseline, candidate in contrasts:
-        for stratum in strata(trials, baseline=baseline, candidate=candidate):
+        own = in_contrast(frame, preferences, baseline, candidate)
+        paired = trials if own is frame else measured(own)
+        for stratum in strata(paired, baseline=baseline, candidate=candidate):
             chosen = compared if stratum.name == ALL else _worth_splitting(compared, settings)
-            found.extend(findings(trials, chosen, stratum, baseline=baseline, candidate=candidate, settings=settings))
+            found.extend(findings(paired, chosen, stratum, baseline=baseline, candidate=candidate, settings=settings))
+    found = exploratory(found, untrusted or {})
     found = [replace(finding, invalid=(*finding.invalid, *broken)) for finding in found if _says_something(finding, settings)]
     comparisons = verdicts(found, settings)
     looks: tuple[Look, ...] = ()

@@ -56,7 +56,7 @@ def conclude(run: Run, plugins: Plugins, thresholds: Thresholds = DEFAULTS) -> t
         types=plugins.profile_types,
         detectors=plugins.detectors,
         thresholds=thresholds,
-        expected=expectations.of(run.manifest, plugins.expectations, scores.read(run.path).scores),
+        expected=expectations.of(run.manifest, plugins.expectations, scores.read(run.path)),
         prices=prices,
         keep_answers=run.experiment.keep_answers,
     )
@@ -107,6 +107,7 @@ def report_on(run: Run, plugins: Plugins) -> Report:
     measured = trials.filter(trials["stage"] == Stage.MEASURED.value)
     outcomes = Counter(Outcome(value) for value in measured["outcome"])
     present = set(measured["arm"])
+    said, preferences = scores.read(run.path), run.derived("preferences")
     planned = [(contrast.baseline, contrast.candidate) for contrast in experiment.contrasts]
     found = analyse(
         trials,
@@ -128,6 +129,8 @@ def report_on(run: Run, plugins: Plugins) -> Report:
         looked=run.manifest.looked,
         confounded={(baseline, candidate): reason for baseline, candidate, reason in run.manifest.plan.confounded},
         conditions=run.manifest.load_record,
+        preferences=preferences,
+        untrusted=judge.untrusted(experiment.judge, said, measured),
     )
     issues = _issues(run, trials, plugins)
     against = _against(run, plugins)
@@ -145,7 +148,14 @@ def report_on(run: Run, plugins: Plugins) -> Report:
         savings=_savings(run, trials),
         issues=issues,
         conversations=conversations.carry_over(trials),
-        judge=judge.told(experiment.judge, scores.read(run.path), run.derived("checks")),
+        judge=judge.told(
+            experiment.judge,
+            said,
+            checks=run.derived("checks"),
+            preferences=preferences,
+            trials=measured,
+            confidence=experiment.confidence,
+        ),
         gates=_gates(experiment, found, issues, plugins, against),
         results=results_of(trials, run.derived("checks")),
         warnings=against.notes,

@@ -40,7 +40,7 @@ def of_run(run: Run, wanted: str, plugins: Plugins, thresholds: Thresholds) -> I
             record = next((found for found in records if found.trial.trial_id == trial.trial_id), None)
         if record is None:
             raise UsageError(f"trial {trial.trial_id} has not ended: go on with 'uderia-bench resume {run.path}'")
-        expected = expectations.of(run.manifest, plugins.expectations, scores.read(run.path).scores)
+        expected = expectations.of(run.manifest, plugins.expectations, scores.read(run.path))
         others = derive.referenced(ledger, expected, plugins.profile_types)
     read = foreign_tools.marked(type_registry.read(record, plugins.profile_types), _suspicion(run, trial.trial_id))
     trace, _ = expected.judged(record.trial, read, others)

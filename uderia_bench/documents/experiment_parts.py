@@ -245,8 +245,21 @@ def _judges(value: str) -> str:
     return value
 
 
+class JudgeBudget(Written):
+    """The most that judging may spend, apart from the budget of the run."""
+
+    usd: Annotated[float, Field(gt=0)] | None = None
+    """The most US dollars, by the judge's ``price``."""
+    calls: Count | None = None
+    """The most calls."""
+
+
 class Judge(Written):
-    """A language model that scores answers by the ``llm_judge`` rubrics."""
+    """A language model that judges answers: it scores each one, or chooses between those of two arms."""
+
+    mode: Literal["score", "pairwise"] = "score"
+    """``score``: the judge scores each answer by the ``llm_judge`` rubrics. ``pairwise``: it chooses
+    between the answers of the two arms of each contrast, in both orders and without their names."""
 
     url: Annotated[Server, AfterValidator(_judges)]
     """Address of an OpenAI-compatible endpoint, to which ``/chat/completions`` is appended."""
@@ -255,15 +268,28 @@ class Judge(Written):
     rubric: Text | None = None
     """A rubric for every answer, beside those of the corpus."""
     repeats: Annotated[Count, Field(le=20)] = 1
-    """How often each answer is scored."""
+    """How often each answer is scored, or each pair compared in both orders."""
     swap: bool = True
-    """Whether each answer is also scored as often with the scale turned round."""
+    """Whether each answer is also scored as often with the scale turned round. Pairs are always
+    compared in both orders."""
+    probes: Annotated[Natural, Field(le=1000)] = 30
+    """How many answers are used to probe a pairwise judge for biases of position, length, refusals and
+    chance. A judge that is not probed, or fails, makes its verdicts exploratory."""
     concurrency: Count = 4
     """Requests in flight."""
     timeout: Duration = 60.0
     """How long a request may take."""
     price: Price | None = None
     """Price of the judging model's tokens, to compute the cost of judging."""
+    budget: JudgeBudget = JudgeBudget()
+    """What judging may spend. It stops before it exceeds one of these."""
+
+    @field_validator("budget")
+    @classmethod
+    def _can_be_counted(cls, budget: JudgeBudget, info: ValidationInfo) -> JudgeBudget:
+        if budget.usd is not None and info.data.get("price") is None:
+            raise wrong((("usd",), "needs judge.price; without it the cost of a call is not known"))
+        return budget
 
 
 Goal: TypeAlias = Literal["difference", "equivalence"]

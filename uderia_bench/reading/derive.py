@@ -22,10 +22,11 @@ from uderia_bench.reading import profile_types as type_registry
 from uderia_bench.reading.detectors import Detector, Thresholds
 from uderia_bench.reading.expected import Expected, Round, plain_answers
 from uderia_bench.reading.foreign_tools import Plan, Span, Suspicion
+from uderia_bench.reading.judge import matches
 from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.reading.pricing import PriceTable, priced
 from uderia_bench.reading.profile_types import ProfileType
-from uderia_bench.reading.tables import agreement, checks, identity, issues, steps
+from uderia_bench.reading.tables import agreement, checks, identity, issues, preferences, steps
 from uderia_bench.reading.tables.columns import COUNT, TEXT, TEXTS, TIME, column
 from uderia_bench.runs.directory import RunDirectory
 from uderia_bench.runs.ledger import Ledger
@@ -143,7 +144,8 @@ def run(directory: RunDirectory, reading: Reading) -> int:
     """
     with Ledger.open(directory.ledger) as ledger:
         others = referenced(ledger, reading.expected, reading.types)
-        reading = replace(reading, run_id=directory.run_id, others=others)
+        expected = _with_preferences(directory, ledger, reading)
+        reading = replace(reading, run_id=directory.run_id, others=others, expected=expected)
         plans, spans, count = _write(directory, ledger, reading)
         if suspects := foreign_tools.suspects(plans, spans):  # rare, and known only when every trial was read
             _write(directory, ledger, replace(reading, suspects=suspects))
@@ -166,6 +168,17 @@ def _write(directory: RunDirectory, ledger: Ledger, reading: Reading) -> tuple[l
             spans += [derived.span for derived in batch if derived.span is not None]
             count += len(batch)
     return plans, spans, count
+
+
+def _with_preferences(directory: RunDirectory, ledger: Ledger, reading: Reading) -> Expected:
+    """Write the table of the pairs that a judge has compared; return the expectations with the preferences by trial."""
+    expected = reading.expected
+    if expected.judge is None or not expected.judge.pairwise:
+        return expected
+    found = expected.preferred(matches.answers(ledger.records(), reading.types))
+    with directory.table("preferences", preferences.SCHEMA) as write:
+        write(_frame(preferences.rows(directory.run_id, found), preferences.SCHEMA))
+    return replace(expected, preferences=matches.by_trial(found))
 
 
 def referenced(ledger: Ledger, expected: Expected, types: tuple[ProfileType, ...]) -> Mapping[Round, Mapping[str, str]]:

@@ -7,7 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from uderia_bench.documents.expectation import Expectation
 from uderia_bench.reading.expectations import Answer, Check, ExpectationKind, check, passed_ratio, plain_text
+from uderia_bench.reading.judge import matches
 from uderia_bench.reading.judge.asks import Case, Opinion, Score, Settings, opinion
+from uderia_bench.reading.judge.matches import Answered, Match, Preferred
+from uderia_bench.reading.judge.pairs import Choice
+from uderia_bench.reading.judge.scores import Kept
 from uderia_bench.runs.manifest import Manifest
 from uderia_bench.trace import Trace
 from uderia_bench.trial import Outcome, Stage, Trial
@@ -26,12 +30,20 @@ JUDGED = "llm_judge"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """Expectations of a run's answers by turn, the installed kinds, and the judge's settings and scores."""
+    """Expectations of a run's answers by turn, the installed kinds, and the judge's settings and replies.
+
+    ``contrasts`` and ``arms`` (with the tags of each) say which answers a pairwise judge compares.
+    ``preferences`` are its results by trial.
+    """
 
     of: Mapping[Asked, tuple[Expectation, ...]] = field(default_factory=dict)
     kinds: Mapping[str, ExpectationKind] = field(default_factory=dict)
     judge: Settings | None = None
     scores: Mapping[str, Score] = field(default_factory=dict)
+    choices: Mapping[str, Choice] = field(default_factory=dict)
+    contrasts: tuple[tuple[str, str], ...] = ()
+    arms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    preferences: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def references(self) -> frozenset[str]:
@@ -46,6 +58,7 @@ class Expected:
 
     def judged(self, trial: Trial, trace: Trace, others: Mapping[Round, Mapping[str, str]]) -> tuple[Trace, tuple[Check, ...]]:
         """Return the trace with ``checks_passed_ratio``, and its checks. ``others`` are plain answers by round and query."""
+        trace = replace(trace, preference=self.preferences.get(trial.trial_id))
         expectations = self.of.get((trial.query_id, trial.turn), ())
         if not expectations:
             return trace, ()
@@ -60,11 +73,11 @@ class Expected:
 
     def rubrics(self, trial: Trial) -> tuple[str, ...]:
         """Return the rubrics by which a judge scores a trial's answer."""
+        return self._rubrics((trial.query_id, trial.turn))
+
+    def _rubrics(self, asked: Asked) -> tuple[str, ...]:
         return tuple(
-            value.rubric
-            for expectation in self.of.get((trial.query_id, trial.turn), ())
-            for _, kind, value in expectation.named()
-            if kind == JUDGED
+            value.rubric for expectation in self.of.get(asked, ()) for _, kind, value in expectation.named() if kind == JUDGED
         )
 
     def cases(self, trial: Trial, trace: Trace) -> tuple[Case, ...]:
@@ -73,6 +86,17 @@ class Expected:
             return ()
         text = plain_text(trace.answer)
         return tuple(Case(rubric=rubric, prompt=trial.prompt, answer=text) for rubric in self.rubrics(trial))
+
+    def matches(self, found: Sequence[Answered]) -> tuple[Match, ...]:
+        """Return the pairs of answers to compare, without the names of arms and models."""
+        rubrics = {asked: self._rubrics(asked) for asked in self.of}
+        return matches.matches(found, self.contrasts, matches.blind(found, self.arms), rubrics, self.judge)
+
+    def preferred(self, found: Sequence[Answered]) -> tuple[Preferred, ...]:
+        """Return the pairs in which a pairwise judge has chosen; () for another judge or without one."""
+        if self.judge is None or not self.judge.pairwise:
+            return ()
+        return matches.preferred(self.matches(found), self.judge, self.choices)
 
 
 def round_of(trial: Trial) -> Round:
@@ -89,15 +113,26 @@ def plain_answers(read: Iterable[tuple[Trial, Trace]]) -> dict[Round, dict[str, 
     return answers
 
 
-def of(manifest: Manifest, kinds: Sequence[ExpectationKind], scores: Mapping[str, Score] | None = None) -> Expected:
-    """Return what a run expects of each query's turns, checked by ``kinds`` and by the scores its judge has given."""
-    expectations = manifest.expectations()
-    judge = manifest.experiment.judge if expectations else None
+def of(manifest: Manifest, kinds: Sequence[ExpectationKind], kept: Kept | None = None) -> Expected:
+    """Return what a run expects of each query's turns, checked by ``kinds`` and by the replies its judge has given."""
+    judge = manifest.experiment.judge
+    kept = kept or Kept()
+    tags = {name: (serving.profile_tag, manifest.experiment.arm(name).profile) for name, serving in manifest.arms.items()}
     return Expected(
-        of=expectations,
+        of=manifest.expectations(),
         kinds={kind.name: kind for kind in kinds},
         judge=None
         if judge is None
-        else Settings(model=judge.model, rubric=judge.rubric, repeats=judge.repeats, swap=judge.swap),
-        scores=scores or {},
+        else Settings(
+            model=judge.model,
+            pairwise=judge.mode == "pairwise",
+            probes=judge.probes,
+            rubric=judge.rubric,
+            repeats=judge.repeats,
+            swap=judge.swap,
+        ),
+        scores=kept.scores,
+        choices=kept.choices,
+        contrasts=tuple((each.baseline, each.candidate) for each in manifest.experiment.contrasts),
+        arms=tags,
     )

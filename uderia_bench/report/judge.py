@@ -1,40 +1,165 @@
-"""The judge of answers in a report: number of calls, consistency and cost."""
+"""The judge of answers in a report: its calls and cost, its preferences, its consistency and its biases."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import numpy as np
 import polars as pl
 
+from uderia_bench.analysis.preference import METRIC
 from uderia_bench.documents.experiment_parts import Judge
 from uderia_bench.reading import expected as expectations
 from uderia_bench.reading.expectations.check import UNANSWERED
-from uderia_bench.reading.judge import scores
+from uderia_bench.reading.judge import probes, scores
 from uderia_bench.reading.judge.asks import quality
+from uderia_bench.reading.judge.cost import dollars
+from uderia_bench.report import figures
+from uderia_bench.stats import bradley_terry
+from uderia_bench.stats.estimate import Estimate
 
-TOKENS_PRICED = 1_000_000  # tokens per price
 
+def told(
+    judge: Judge | None,
+    kept: scores.Kept,
+    *,
+    checks: pl.DataFrame | None,
+    preferences: pl.DataFrame | None,
+    trials: pl.DataFrame,
+    confidence: float,
+) -> tuple[str, ...]:
+    """Return what the judge did and how far it can be trusted; () for a run without a judge.
 
-def told(judge: Judge | None, kept: scores.Kept, judged: pl.DataFrame | None) -> tuple[str, ...]:
-    """Return what the judge did and how consistent it was; () for a run without a judge.
-
-    ``judged`` is the table of the run's checks.
+    ``checks``, ``preferences`` and ``trials`` are tables of the run.
     """
     if judge is None:
         return ()
-    found = quality(kept.scores.values())
-    spent = f"{found.input_tokens:,} tokens in, {found.output_tokens:,} out"
+    if judge.mode == "pairwise":
+        return tuple(_pairwise(judge, kept, preferences, trials, confidence))
+    return tuple(_scored(judge, kept, checks))
+
+
+def untrusted(judge: Judge | None, kept: scores.Kept, trials: pl.DataFrame) -> dict[str, str]:
+    """Return why verdicts on a metric are exploratory: the judge behind it failed a probe, or was not probed."""
+    if judge is None or judge.mode != "pairwise" or not kept.choices:
+        return {}
+    reason = probes.failed(_probed(judge, kept, trials))
+    return {} if reason is None else {METRIC: reason}
+
+
+def _probed(judge: Judge, kept: scores.Kept, trials: pl.DataFrame) -> tuple[probes.Probe, ...]:
+    models: dict[str, list[str]] = {}
+    if {"arm", "models_used", "model", "provider"} <= set(trials.columns):
+        for arm, used, model, provider in trials.select("arm", "models_used", "model", "provider").unique().iter_rows():
+            models.setdefault(arm, []).extend([*(used or ()), f"{provider or ''}/{model or ''}"])
+    return probes.results(kept, judge.model, models)
+
+
+def _spent(judge: Judge, tokens: tuple[int, int]) -> str:
+    spent = f"{tokens[0]:,} tokens in, {tokens[1]:,} out"
     if judge.price is not None:
-        cost = (
-            found.input_tokens * judge.price.input_cost_per_million + found.output_tokens * judge.price.output_cost_per_million
-        )
-        spent += f", ${cost / TOKENS_PRICED:.4f}"
-    lines = [f"{judge.model} scored {found.cases} answers in {found.calls} calls: {spent}. This is not part of any arm's cost"]
+        spent += f", ${dollars(judge, tokens):.4f}"
+    return f"{spent}. This is not part of any arm's cost"
+
+
+def _scored(judge: Judge, kept: scores.Kept, checks: pl.DataFrame | None) -> Iterator[str]:
+    found = quality(kept.scores.values())
+    yield f"{judge.model} scored {found.cases} answers in {found.calls} calls: {_spent(judge, kept.tokens)}"
     if found.apart is not None:
-        lines.append(f"Two scores of the same answer differ by {found.apart:.2f} on average, on a scale of 0 to 1")
+        yield f"Two scores of the same answer differ by {found.apart:.2f} on average, on a scale of 0 to 1"
     if found.swap_bias is not None:
-        lines.append(f"Swap bias: scores change by {found.swap_bias:+.2f} when the scale is reversed")
-    if judged is not None:
-        asked = judged.filter((pl.col("kind") == expectations.JUDGED) & ~pl.col("found").str.starts_with(UNANSWERED))
+        yield f"Swap bias: scores change by {found.swap_bias:+.2f} when the scale is reversed"
+    yield from _unread(kept)
+    if checks is not None:
+        asked = checks.filter((pl.col("kind") == expectations.JUDGED) & ~pl.col("found").str.starts_with(UNANSWERED))
         if unscored := asked["passed"].null_count():
-            why = f" ({kept.trouble})" if kept.trouble else ""
-            lines.append(f"Not judged: {unscored} of {asked.height} answers{why}. 'uderia-bench resume' asks the judge again")
-    return tuple(lines)
+            yield _not_judged(unscored, asked.height, "answers", kept)
+
+
+def _unread(kept: scores.Kept) -> Iterator[str]:
+    if kept.unread:
+        count = len(kept.unread)
+        yield f"{count} replies of the judge were not in the requested form. They cost money and are not asked for again"
+
+
+def _not_judged(missing: int, of: int, what: str, kept: scores.Kept) -> str:
+    why = f" ({kept.trouble})" if kept.trouble else ""
+    return f"Not judged: {missing} of {of} {what}{why}. 'uderia-bench resume' asks the judge again"
+
+
+def _pairwise(
+    judge: Judge, kept: scores.Kept, preferences: pl.DataFrame | None, trials: pl.DataFrame, confidence: float
+) -> Iterator[str]:
+    calls = sum(1 for _ in kept.replies)
+    judged = 0 if preferences is None else preferences.filter(pl.col(METRIC).is_not_null()).height
+    yield f"{judge.model} compared {judged} pairs of answers in {calls} calls: {_spent(judge, kept.tokens)}"
+    if preferences is not None:
+        for (baseline, candidate), own in preferences.group_by("baseline", "candidate", maintain_order=True):
+            yield from _contrast(str(baseline), str(candidate), own, confidence)
+        yield from _strengths(preferences, confidence)
+        if missing := preferences[METRIC].null_count():
+            yield _not_judged(missing, preferences.height, "pairs", kept)
+    yield from _unread(kept)
+    found = _probed(judge, kept, trials)
+    for probe in found:
+        passed = {True: "passed", False: "FAILED", None: "not decided"}[probe.passed]
+        yield f"Probe {probe.name}, {passed}: {probe.said}"
+    if reason := probes.failed(found):
+        yield f"Verdicts on {METRIC} are exploratory, because {reason}"
+
+
+def _contrast(baseline: str, candidate: str, pairs: pl.DataFrame, confidence: float) -> Iterator[str]:
+    """Say who is preferred in one contrast, how often the order decided, and what length has to do with it."""
+    judged = pairs.filter(pl.col(METRIC).is_not_null())
+    if judged.is_empty():
+        return
+    value = judged[METRIC].to_numpy()
+    won, lost = float((value > 0.5).mean()), float((value < 0.5).mean())
+    flipped = judged.filter(~pl.col("same"))["flipped"].mean()
+    flips = "" if not isinstance(flipped, float) else f". The order of the answers decided {flipped:.0%} of the pairs"
+    yield (
+        f"{candidate} is preferred to {baseline} in {won:.0%} of {judged.height} pairs, {baseline} in {lost:.0%},"
+        f" and {1 - won - lost:.0%} are ties{flips}"
+    )
+    longer = np.log((judged["candidate_chars"].to_numpy() + 1.0) / (judged["baseline_chars"].to_numpy() + 1.0))
+    clusters = _clusters(judged)
+    equal = bradley_terry.at_equal_length(value, longer, clusters, level=confidence)
+    if equal is not None:
+        yield (
+            f"Length: {candidate} has the longer answer in {float((longer > 0).mean()):.0%} of the pairs. Its preference is"
+            f" {value.mean():.0%} as is and {_share(equal)} between answers of equal length"
+        )
+
+
+def _strengths(preferences: pl.DataFrame, confidence: float) -> Iterator[str]:
+    """Rank three arms or more by one model of all their pairs."""
+    judged = preferences.filter(pl.col(METRIC).is_not_null())
+    arms = sorted({*judged["baseline"], *judged["candidate"]})
+    if len(arms) < 3:
+        return
+    code = {arm: number for number, arm in enumerate(arms)}
+    first, second = (np.array([code[arm] for arm in judged[side]], dtype=np.intp) for side in ("baseline", "candidate"))
+    found = bradley_terry.strengths(
+        first, second, judged[METRIC].to_numpy(), _clusters(judged), arms=len(arms), level=confidence
+    )
+    if not found.estimates:
+        yield f"Bradley-Terry strengths: none, because {found.because}"
+        return
+    ranked = sorted(zip(arms, found.estimates, strict=True), key=lambda each: -(each[1].value or 0.0))
+    listed = ", ".join(f"{arm} {_signed(each)}" for arm, each in ranked)
+    yield f"Bradley-Terry strengths (log-odds, mean 0, {confidence:.0%} intervals clustered by query): {listed}"
+
+
+def _clusters(judged: pl.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+    units = judged.select(pl.coalesce("group", "query_id"))["group"].to_list()
+    return np.unique(units, return_inverse=True)[1].astype(np.intp)
+
+
+def _share(estimate: Estimate) -> str:
+    ends = "" if estimate.lo is None else f" ({figures.percentage(estimate.lo)} to {figures.percentage(estimate.hi or 0.0)})"
+    return f"{figures.percentage(estimate.value or 0.0)}{ends}"
+
+
+def _signed(estimate: Estimate) -> str:
+    ends = "" if estimate.lo is None else f" ({estimate.lo:+.2f} to {estimate.hi:+.2f})"
+    return f"{estimate.value:+.2f}{ends}"

@@ -36,9 +36,15 @@ _OBJECT = re.compile(r"\{.*\}", re.DOTALL)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The judge's model and its number of calls: ``repeats`` per answer, and as many with the scale reversed if ``swap``."""
+    """The judge's model and its number of calls: ``repeats`` per answer, and as many with the scale reversed if ``swap``.
+
+    ``pairwise``: it chooses between two answers. ``probes`` is how many answers the probes of its
+    biases use.
+    """
 
     model: str
+    pairwise: bool = False
+    probes: int = 0
     rubric: str | None = None
     repeats: int = 1
     swap: bool = True
@@ -55,17 +61,21 @@ class Case:
     @property
     def key(self) -> str:
         """The name of the case: a hash of its contents."""
-        return _digest(self.rubric, self.prompt, self.answer)
+        return digest(self.rubric, self.prompt, self.answer)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """One call: its key, the key of its case, whether the scale is reversed, and the messages."""
+    """One call: its key, the key of its case, whether scale or order is reversed, and the messages.
+
+    ``probe`` names the probe of the judge that it belongs to.
+    """
 
     key: str
     case: str
     swapped: bool
     messages: tuple[Mapping[str, str], ...]
+    probe: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,38 +122,49 @@ class Quality:
 def asks(case: Case, settings: Settings) -> tuple[Ask, ...]:
     """Return the calls that a case needs."""
     rubric = "\n".join(filter(None, (settings.rubric, case.rubric)))
-    answer = case.answer if len(case.answer) <= MOST_CHARACTERS else f"{case.answer[:MOST_CHARACTERS]}\n[cut here]"
-    material = orjson.dumps({"rubric": rubric, "question": case.prompt, "answer": answer}).decode()
+    material = orjson.dumps({"rubric": rubric, "question": case.prompt, "answer": cut(case.answer)}).decode()
     made = []
     for swapped in (False, True) if settings.swap else (False,):
         scale = ", ".join(reversed(_ENDS) if swapped else _ENDS)
         messages = ({"role": "system", "content": _SYSTEM.format(scale=scale)}, {"role": "user", "content": material})
         for repeat in range(settings.repeats):
-            key = _digest(str(WORDING), settings.model, str(swapped), str(repeat), material)
+            key = digest(str(WORDING), settings.model, str(swapped), str(repeat), material)
             made.append(Ask(key=key, case=case.key, swapped=swapped, messages=messages))
     return tuple(made)
 
 
 def read(ask: Ask, reply: Any) -> Score | None:
     """Return the score in a chat completion, or None where the reply does not have the requested form."""
+    said = replied(reply)
     try:
-        text = reply["choices"][0]["message"]["content"]
-        said = parse_json(_OBJECT.search(text)[0]).value  # type: ignore[index]  # the error is caught
         value = float(said["score"]) / BEST
-    except (KeyError, IndexError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError):
         return None
     if not 0 <= value <= 1:
         return None
-    usage = reply.get("usage")
-    spent = usage if isinstance(usage, dict) else {}
-    return Score(
-        case=ask.case,
-        swapped=ask.swapped,
-        value=value,
-        reason=str(said.get("reason", "")),
-        input_tokens=_count(spent.get("prompt_tokens")),
-        output_tokens=_count(spent.get("completion_tokens")),
-    )
+    return Score(case=ask.case, swapped=ask.swapped, value=value, reason=str(said.get("reason", "")), **spent(reply))
+
+
+def replied(reply: Any) -> dict[str, Any]:
+    """Return the JSON object in a chat completion; an empty one where there is none."""
+    try:
+        text = reply["choices"][0]["message"]["content"]
+        said = parse_json(_OBJECT.search(text)[0]).value  # type: ignore[index]  # the error is caught
+    except (KeyError, IndexError, TypeError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def spent(reply: Any) -> dict[str, int]:
+    """Return the tokens of a chat completion, 0 where it does not have them."""
+    usage = reply.get("usage") if isinstance(reply, dict) else None
+    found = usage if isinstance(usage, dict) else {}
+    return {"input_tokens": _count(found.get("prompt_tokens")), "output_tokens": _count(found.get("completion_tokens"))}
+
+
+def cut(answer: str) -> str:
+    """Return the part of an answer that a judge reads."""
+    return answer if len(answer) <= MOST_CHARACTERS else f"{answer[:MOST_CHARACTERS]}\n[cut here]"
 
 
 def opinion(case: Case, settings: Settings | None, scores: Mapping[str, Score]) -> Opinion | None:
@@ -182,5 +203,6 @@ def _count(value: Any) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 
-def _digest(*parts: str) -> str:
+def digest(*parts: str) -> str:
+    """Return the hash of texts."""
     return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()

@@ -28,6 +28,17 @@ METRICS: tuple[Metric, ...] = (
         read=lambda trace: trace.checks_passed_ratio,
     ),
     Metric(
+        name="preference",
+        family="answer",
+        doc="Share of comparisons that a pairwise judge decides for this answer, a tie counting half; None without such a "
+        "judge. The difference of two arms is 0 where neither is preferred, and 10 points where it is 55 to 45.",
+        unit="1",
+        kind=float,
+        direction=Direction.HIGHER,
+        assumption=Assumption.RATE,
+        read=lambda trace: trace.preference,
+    ),
+    Metric(
         name="answer_chars",
         family="answer",
         doc="Length of the answer in characters.",
