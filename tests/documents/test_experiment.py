@@ -106,6 +106,8 @@ def test_a_small_file_is_enough(write):
         "confidence": 0.95,
         "baseline": None,
         "gates": (),
+        "prepare": {"run": (), "window": ()},
+        "cleanup": {"run": (), "window": ()},
         "prices": {},
     }
     assert [query.id for query in loaded.queries] == ["a", "b", "c"]
