@@ -28,7 +28,8 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help starts twice as fast as with rich
     pretty_exceptions_enable=False,
 )
-_RUN_ALONE = {"demo", "init", "runs", "history", "login", "profiles", "metrics", "detectors", "sim"}  # others print their help
+# Without arguments, the others print their help.
+_RUN_ALONE = {"demo", "init", "runs", "view", "history", "login", "profiles", "metrics", "detectors", "sim"}
 _COMMANDS = (
     "demo",
     "init",
@@ -41,6 +42,7 @@ _COMMANDS = (
     "runs",
     "trials",
     "watch",
+    "view",
     "diff",
     "history",
     "power",

@@ -1,4 +1,4 @@
-"""``schema``: JSON Schemas of documents and of the report."""
+"""``schema``: JSON Schemas of documents, of the report and of the view."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uderia_bench.cli.options import File, Overwrite
 
 
 def command(
-    kind: Annotated[str, typer.Argument(metavar="corpus|experiment|report", help="The document.")],
+    kind: Annotated[str, typer.Argument(metavar="corpus|experiment|report|view", help="The document.")],
     file: File = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -25,7 +25,9 @@ def command(
     from uderia_bench.cli.target import target
     from uderia_bench.commands import schema
     from uderia_bench.errors import UsageError
+    from uderia_bench.view import state
 
-    if kind not in schema.ALL:
-        raise UsageError(f"schema {kind}: use {', '.join(schema.ALL)}")
-    target(("json",), file=file, overwrite=overwrite).deliver(streams.json_of(schema.ALL[kind]()))
+    known = {**schema.ALL, "view": state.schema}
+    if kind not in known:
+        raise UsageError(f"schema {kind}: use {', '.join(known)}")
+    target(("json",), file=file, overwrite=overwrite).deliver(streams.json_of(known[kind]()))

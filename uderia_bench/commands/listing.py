@@ -38,18 +38,20 @@ class Listed:
     answered: int | None
     gates: int
     gates_passed: int
+    tokens: int | None
     cost_usd: float | None
     headline: tuple[str, ...]
 
 
 def runs(output: Path, *, experiment: str | None = None, most: int | None = None) -> tuple[Listed, ...]:
     """Return the runs in a directory, the newest first. A run that cannot be read is listed as ``unreadable``."""
-    found = [_listed(each) for each in find.runs(output)]
+    found = [listed(each) for each in find.runs(output)]
     chosen = [each for each in found if experiment in (None, each.experiment)]
     return tuple(sorted(chosen, key=lambda each: each.started_at, reverse=True)[:most])
 
 
-def _listed(directory: RunDirectory) -> Listed:
+def listed(directory: RunDirectory) -> Listed:
+    """Return one run of the list."""
     report: dict[str, Any] = {}
     try:
         manifest = directory.read_manifest()
@@ -61,6 +63,10 @@ def _listed(directory: RunDirectory) -> Listed:
     settled = report.get("run", {}).get("settled")
     gates = report.get("gates", ())
     costs = [cost["total_usd"] for cost in report.get("costs", ())]
+    totals = [
+        arm["metrics"]["total_tokens"]["total"]["value"] for arm in report.get("arms", ()) if "total_tokens" in arm["metrics"]
+    ]
+    tokens = [total for total in totals if total is not None]
     return Listed(
         run_id=directory.run_id,
         experiment=str(manifest.get("experiment", {}).get("name", "")),
@@ -70,6 +76,7 @@ def _listed(directory: RunDirectory) -> Listed:
         answered=None if settled is None else settled.get(Outcome.ANSWERED.value, 0),
         gates=len(gates),
         gates_passed=sum(bool(gate["passed"]) for gate in gates),
+        tokens=round(sum(tokens)) if tokens else None,
         cost_usd=sum(costs) if costs else None,
         headline=tuple(report.get("headline", ())),
     )

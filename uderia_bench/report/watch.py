@@ -78,7 +78,7 @@ class Look:
 
     def estimate(self, arm: str, metric: Metric) -> Estimate:
         """Return the mean of a metric over an arm's measured answers so far."""
-        known = [(e.trial.query_id, e.values[metric.name]) for e in self.seen if _counts(e, arm)]
+        known = [(e.trial.query_id, e.values[metric.name]) for e in self.seen if counts(e, arm)]
         pairs = [(query, float(value)) for query, value in known if value is not None]
         units = np.unique([query for query, _ in pairs], return_inverse=True)[1]
         values = np.array([value for _, value in pairs], dtype=np.float64)
@@ -145,15 +145,17 @@ def _pace(look: Look) -> str:
     rate = "" if look.per_second is None else f", {look.per_second:.1f}/s"
     if look.left and not look.running:
         return f"{rate}, stopped"
-    return rate if not look.left or look.left_s is None else f"{rate}, about {_duration(look.left_s)} left"
+    return rate if not look.left or look.left_s is None else f"{rate}, about {duration(look.left_s)} left"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a time to wait in words."""
     minutes = round(seconds / 60)
     return f"{round(seconds)} s" if seconds < 120 else f"{minutes} min" if minutes < 120 else f"{seconds / 3600:.1f} h"
 
 
-def _counts(each: Seen, arm: str) -> bool:
+def counts(each: Seen, arm: str) -> bool:
+    """Whether a trial is in the preliminary numbers of an arm."""
     return each.trial.arm == arm and each.trial.stage is Stage.MEASURED and each.outcome is Outcome.ANSWERED
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 import time
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -20,7 +21,7 @@ import zstandard
 from uderia_bench.errors import StoreError
 from uderia_bench.printable import plain
 from uderia_bench.runs import files, ledger_rows
-from uderia_bench.runs.ledger_rows import Entry
+from uderia_bench.runs.ledger_rows import Entry, Progress
 from uderia_bench.trial import Ending, Serving, Trial, TrialRecord
 
 FORMAT = 1  # of a new ledger
@@ -290,6 +291,18 @@ class Ledger:
         """Return how often each settled trial was asked, by id: cheap, for who looks at a run again and again."""
         with self._readable():
             return dict(self._execute("SELECT trial_id, attempts FROM trials WHERE state = 'settled' ORDER BY seq").fetchall())
+
+    def version(self) -> int:
+        """Return a number that changes when another connection commits: the cheapest way to notice progress."""
+        with self._readable():
+            return ledger_rows.whole(self._execute("PRAGMA data_version").fetchone()[0])
+
+    def progress(self, first: int = 0, last: int = sys.maxsize) -> tuple[Progress, ...]:
+        """Return how far the trials that were begun have come, from the place ``first`` in the plan to the place ``last``."""
+        begun = "SELECT trial_id, seq, state, ending, attempts, times FROM trials WHERE seq BETWEEN ? AND ?"
+        with self._readable():
+            rows = self._execute(f"{begun} AND state != 'planned' ORDER BY seq", (first, last))
+            return tuple(map(ledger_rows.progress, rows))
 
     def record(self, trial_id: str) -> TrialRecord:
         """Return one settled trial; raises ``StoreError`` where there is none of that id."""

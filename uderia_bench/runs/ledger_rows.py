@@ -100,6 +100,32 @@ class Entry:
         return self.trial_id, _size(task), _size(session), pack.compress((task or b"") + (session or b"") + sized)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far one trial has come, without its bodies. ``ending`` is None until it settles."""
+
+    trial_id: str
+    seq: int
+    state: State
+    ending: Ending | None
+    attempts: int
+    sent_at: datetime | None
+
+
+def progress(row: tuple[Any, ...]) -> Progress:
+    """Read how far a trial has come, from (id, place in the plan, state, ending, attempts, times)."""
+    trial_id, seq, state, ending, attempts, times = row
+    settled = state == State.SETTLED
+    return Progress(
+        trial_id=str(trial_id),
+        seq=whole(seq),
+        state=State(state),
+        ending=Ending(ending) if settled else None,
+        attempts=whole(attempts),
+        sent_at=None if settled else _times(times).get("sent_at"),
+    )
+
+
 def compressor() -> zstandard.ZstdCompressor:
     """Return what packs bodies; one a thread."""
     return zstandard.ZstdCompressor(level=COMPRESSION_LEVEL)

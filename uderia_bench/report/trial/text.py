@@ -27,11 +27,11 @@ def to_text(inspected: Inspected, width: int) -> str:
     trace = inspected.trace
     parts: list[tuple[str, list[str]]] = [
         ("", _head(inspected, width)),
-        (f"Plan ({_count(len(trace.plan or ()), 'phase')})", _laid_out(_plan(trace), width)),
-        (f"Phases ({len(trace.phases)} started)", _laid_out(_phases(trace), width)),
-        ("Token ledger", [*_laid_out(_ledger(trace), width), *_adds_up(trace, width)]),
+        (f"Plan ({_count(len(trace.plan or ()), 'phase')})", _laid_out(plan(trace), width)),
+        (f"Phases ({len(trace.phases)} started)", _laid_out(phases(trace), width)),
+        ("Token ledger", [*_laid_out(ledger(trace), width), *_adds_up(trace, width)]),
         ("Context", _listed((evidence.said for evidence in of_context(trace)), width)),
-        ("Tools", [*_laid_out(_tools(trace), width), *_said_by_tools(trace, width)]),
+        ("Tools", [*_laid_out(tools(trace), width), *_said_by_tools(trace, width)]),
         ("Messages of the server about its work", _listed((_signal(signal) for signal in trace.signals), width)),
         ("Issues", list(_issues(inspected, width))),
         ("Timeline", timeline.draw(trace, width)),
@@ -41,11 +41,18 @@ def to_text(inspected: Inspected, width: int) -> str:
 
 
 def _head(inspected: Inspected, width: int) -> list[str]:
+    rows = [(name, said) for name, said in head(inspected) if said]
+    wide = max(len(name) for name, _ in head(inspected)) + 2
+    return [line for name, said in rows for line in wrapped(said, width, first=f"{name:<{wide}}", rest=" " * wide)]
+
+
+def head(inspected: Inspected) -> tuple[tuple[str, str | None], ...]:
+    """Return (name, text) of what the trial was and how it ended, None for a text it does not have."""
     trial, trace = inspected.record.trial, inspected.trace
     who = served(inspected)
     model = " ".join(text for text in (who["provider"], who["model"]) if text)
     others = [name for name in trace.models_used if name != f"{trace.provider}/{trace.model}"]
-    rows = [
+    return (
         ("trial", f"{trial.trial_id}: query {trial.query_id}, arm {trial.arm}, repeat {trial.repeat}, {trial.stage}")
         if inspected.planned
         else ("trial", None),
@@ -60,9 +67,7 @@ def _head(inspected: Inspected, width: int) -> list[str]:
         ("time", _time(trace)),
         ("tokens", _tokens(trace)),
         ("memory", "the server used a stored plan of an earlier trial (warm)" if trace.rag_used else None),
-    ]
-    wide = max(len(name) for name, _ in rows) + 2
-    return [line for name, said in rows if said for line in wrapped(said, width, first=f"{name:<{wide}}", rest=" " * wide)]
+    )
 
 
 def _time(trace: Trace) -> str:
@@ -92,7 +97,8 @@ def _tokens(trace: Trace) -> str | None:
     return f"{trace.tokens.input:,} in + {trace.tokens.output:,} out = {total:,}{cost}{fallback}"
 
 
-def _plan(trace: Trace) -> Table:
+def plan(trace: Trace) -> Table:
+    """Return the plan."""
     rows = [
         (str(phase.number), quoted(phase.goal), ", ".join(phase.tools) or _MISSING, _arguments(phase.arguments, phase.looped))
         for phase in trace.plan or ()
@@ -105,7 +111,8 @@ def _arguments(canonical: str, looped: bool) -> str:  # noqa: FBT001 - the two f
     return f"loop: {shown}" if looped else shown
 
 
-def _phases(trace: Trace) -> Table:
+def phases(trace: Trace) -> Table:
+    """Return the phases as executed."""
     calls, tools = (Counter(call.phase for call in of_kind) for of_kind in (trace.llm_calls, trace.tool_calls))
     rows = [
         (
@@ -125,7 +132,8 @@ def _phases(trace: Trace) -> Table:
     return _table(("#", *words, "LLM", "tools", "start", "took"), rows)
 
 
-def _ledger(trace: Trace) -> Table:
+def ledger(trace: Trace) -> Table:
+    """Return the LLM calls with their tokens."""
     rows = [_entry(index, call) for index, call in enumerate(trace.llm_calls, start=1)]
     columns = ("#", left("call", wraps=True), left("class"), "phase", "in", "out", "USD", "start", "took")
     return _table(columns, rows)
@@ -164,7 +172,8 @@ def _adds_up(trace: Trace, width: int) -> list[str]:
     return wrapped(" ".join(said), width, first="  ", rest="  ")
 
 
-def _tools(trace: Trace) -> Table:
+def tools(trace: Trace) -> Table:
+    """Return the tool calls, those of consulted profiles last."""
     rows = [
         (
             str(index),

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
+from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.report import content, figures, tables
 from uderia_bench.report.content import Report
 from uderia_bench.report.formats.html import drawing, listing
 from uderia_bench.report.formats.html.axis import Axis, log_axis
 from uderia_bench.report.formats.html.drawing import PLOT, Curve
 from uderia_bench.report.formats.html.kept import Kept
-from uderia_bench.report.formats.html.markup import Markup
+from uderia_bench.report.formats.html.markup import Markup, join
 from uderia_bench.trial import Outcome, Stage
 
 SHOWN = ("latency_s", "total_tokens")
@@ -27,7 +29,7 @@ def distributions(report: Report, kept: Kept) -> Markup | None:
     """Return one plot per metric and the table of percentiles."""
     arms = [arm.arm for arm in report.analysis.arms]
     found = tables.percentiles(report)
-    plots = [_ecdf(report, kept.trials, name, arms) for name in SHOWN if name in kept.trials.columns]
+    plots = [_of_trials(report, kept.trials, name, arms) for name in SHOWN if name in kept.trials.columns]
     lead = "At 50% a curve shows the value that half of the answered trials stay below. Points mark p50, p90, p95 and p99."
     return listing.section("distributions", "Distributions", *plots, listing.table(found) if found else None, lead=lead)
 
@@ -38,12 +40,24 @@ def answered(trials: pl.DataFrame, arm: str, metric: str) -> pl.DataFrame:
     return trials.filter(ours & (pl.col(metric) > 0)).drop_nulls(metric)
 
 
-def _ecdf(report: Report, trials: pl.DataFrame, metric: str, arms: Sequence[str]) -> Markup | None:
+def _of_trials(report: Report, trials: pl.DataFrame, metric: str, arms: Sequence[str]) -> Markup | None:
     values = {arm: answered(trials, arm, metric)[metric].cast(pl.Float64).sort().to_numpy() for arm in arms}
-    axis = log_axis(end for found in values.values() if found.size for end in (float(found[0]), float(found[-1])))
+    defined = content.definition(report, metric)
+    return None if defined is None else ecdf(defined, values)
+
+
+def ecdf(
+    metric: Metric, values: Mapping[str, npt.NDArray[np.float64]], *, limits: Sequence[tuple[float, str]] = ()
+) -> Markup | None:
+    """Return the distributions of sorted positive values by arm; None without any.
+
+    ``limits`` are values with their names, drawn as vertical lines.
+    """
+    ends = [end for found in values.values() if found.size for end in (float(found[0]), float(found[-1]))]
+    axis = log_axis([*ends, *(value for value, _ in limits)]) if ends else None
     if axis is None:
         return None
-    scale = figures.scale_of(content.definition(report, metric), axis.lo, axis.hi)
+    scale = figures.scale_of(metric, axis.lo, axis.hi)
     curves = [
         Curve(style=f"a{at}", path=_steps(found, axis), name=str(at))
         for at, found in enumerate(values.values())
@@ -53,17 +67,19 @@ def _ecdf(report: Report, trials: pl.DataFrame, metric: str, arms: Sequence[str]
         ranks = {rank: float(np.quantile(found, rank)) for rank in _MARKED} if found.size else {}
         places = (drawing.place(axis, value, _SHARES, rank) for rank, value in ranks.items())
         curves.append(Curve(style=f"a{at} percentile", path=drawing.dots(places), dots=True))
+    curves += [Curve(style="knee", path=f"M{PLOT * axis.at(value) / 100:.1f} 0V{PLOT}") for value, _ in limits]
+    named = (drawing.key_entry(f"gate: {name}", "silent", 3) for _, name in limits)
     return drawing.plot(
         curves,
         x=axis,
         y=_SHARES,
         x_label=lambda value: figures.amount(value, scale, half=value),
         y_label=lambda share: f"{100 * share:.0f}%",
-        name=metric,
-        title=f"{_TITLES[metric]} ({metric}): share of answered trials at or below",
-        legend=drawing.key(arms),
+        name=metric.name,
+        title=f"{_TITLES[metric.name]} ({metric.name}): share of answered trials at or below",
+        legend=join(drawing.key(tuple(values)), *named),
         kind="ecdf",
-        x_title=f"{metric}, logarithmic scale",
+        x_title=f"{metric.name}, logarithmic scale",
     )
 
 

@@ -11,7 +11,7 @@ from importlib import resources
 
 from uderia_bench.report.formats.html.markup import Markup, tag
 
-_STYLE, SCRIPT = "page.css", "page.js"
+STYLE, SCRIPT = "page.css", "page.js"
 
 
 def document(title: str, *body: Markup | None, script: str | None = None) -> str:
@@ -19,8 +19,8 @@ def document(title: str, *body: Markup | None, script: str | None = None) -> str
 
     ``script`` names the script file of this package, None for a page without one.
     """
-    style = Markup(_asset(_STYLE))
-    code = None if script is None else Markup(_asset(script))
+    style = Markup(asset(STYLE))
+    code = None if script is None else Markup(asset(script))
     allowed = "'none'" if code is None else f"'{_digest(code)}'"
     policy = (
         f"default-src 'none'; style-src '{_digest(style)}'; script-src {allowed}; "
@@ -39,7 +39,15 @@ def document(title: str, *body: Markup | None, script: str | None = None) -> str
     return f"<!doctype html>\n{tag('html', head, tag('body', *body, end), lang='en')}\n"
 
 
-def _asset(name: str) -> str:
+def body_of(page: str) -> str:
+    """Return the body of a document without its script, to be shown within the main part of another page."""
+    body = page.partition("<body>")[2].rpartition("</body>")[0]
+    body = body.rpartition("<script>")[0] or body
+    return body.replace("<main>", "<div>").replace("</main>", "</div>")
+
+
+def asset(name: str) -> str:
+    """Return the text of the style or of a script."""
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 

@@ -13,7 +13,7 @@ from uderia_bench.printable import plain
 
 Attribute = str | int | float | bool | None
 
-_VOID = frozenset({"meta", "br", "input"})
+_VOID = frozenset({"meta", "br", "input", "link"})
 
 
 class Markup(str):

@@ -1,0 +1,150 @@
+"""The view in headless Chromium: a page follows a run to its report, through a crash of the run and of the view."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from axe_core_python.base import AXE_FILE_PATH
+from browser.chromium import chromium, needs_chromium
+from cli.conftest import placed
+
+pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.timeout(240)]
+COMMAND = [sys.executable, "-m", "uderia_bench"]
+RUNNING = "return !!document.querySelector('[data-state=running]')"
+REPORT = "return !!document.querySelector('#report #verdict')"
+
+
+class Place:
+    """A folder with a run of 26 trials at a speed that leaves time to look, and a view on a port that stays."""
+
+    def __init__(self, folder) -> None:
+        self.command = placed(folder)
+        text = (folder / "experiment.yaml").read_text().replace("speed: 200", "speed: 15")
+        self.command.write("experiment.yaml", text)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = str(free.getsockname()[1])
+        self.view = self.run = None
+
+    def __call__(self, *arguments, **how) -> subprocess.Popen:
+        """Start the command."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("UDERIA_")}
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **how}
+        return subprocess.Popen([*COMMAND, *arguments], cwd=self.command.cwd, env=clean, **quiet)
+
+    def start_view(self) -> str:
+        """Start the view; return its address."""
+        self.view = self("view", "--port", self.port, stdout=subprocess.PIPE, text=True)
+        return self.view.stdout.readline().strip()
+
+    def kill_view(self) -> None:
+        """End the view as a power cut would."""
+        self.view.kill()
+        self.view.communicate()
+
+    def end(self) -> None:
+        """Kill what still runs."""
+        for process in filter(None, (self.view, self.run)):
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Start the view and a run."""
+    made = Place(tmp_path_factory.mktemp("viewed"))
+    try:
+        made.url = made.start_view()
+        made.run = made("run", "experiment.yaml", "--repeats", "3", "--run-id", "seen")
+        yield made
+    finally:
+        made.end()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Start one browser for this file."""
+    with chromium() as started:
+        yield started
+
+
+def until(browser, script, seconds=60):
+    """Wait until a script returns something."""
+    deadline = time.monotonic() + seconds
+    while not (found := browser.execute_script(script)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert found, script
+    return found
+
+
+def serious(browser) -> list[str]:
+    """Return what axe finds on the page that is serious or critical."""
+    browser.execute_script(AXE_FILE_PATH.read_text(encoding="utf-8"))
+    found = browser.execute_async_script("const done = arguments[0]; axe.run().then(done)")
+    return [
+        f"{each['id']}: {node['html'][:200]}"
+        for each in found["violations"]
+        if each["impact"] in ("serious", "critical")
+        for node in each["nodes"]
+    ]
+
+
+def test_a_page_follows_a_run_to_its_report_through_crashes(place, browser):
+    """One load: the list shows the run, its page goes on through kill -9 of the view and of the run, and ends as the report."""
+    browser.resize(1280)
+    browser.open(place.url)
+    until(browser, "return document.querySelector('#part-runs').textContent.includes('seen')")
+    assert serious(browser) == []
+    browser.get(f"http://127.0.0.1:{place.port}/runs/seen")
+    browser.execute_script("window.loaded = 1")
+    until(browser, f"{RUNNING} && document.querySelectorAll('#part-latest tbody tr').length > 1")
+    assert serious(browser) == []
+    assert browser.execute_script("return document.querySelector('link[rel=icon]').href").endswith("running.svg")
+    assert browser.console() == []
+    place.kill_view()
+    until(browser, "return document.body.classList.contains('lost')")
+    place.start_view()
+    until(browser, "return !document.body.classList.contains('lost')")
+    place.run.kill()
+    place.run.wait()
+    until(browser, "return !!document.querySelector('[data-state=abandoned]')")
+    assert "uderia-bench resume seen" in browser.execute_script("return document.body.textContent")
+    place.run = place("resume", "output/seen")
+    until(browser, RUNNING)
+    until(browser, REPORT)
+    assert browser.execute_script("return window.loaded") == 1
+    lost = [line for line in browser.console() if "WebSocket connection" not in line]  # while the view was away
+    assert lost == []
+    assert [url for url in browser.requests() if f"127.0.0.1:{place.port}/" not in url] == []
+    assert place.run.wait(30) == 0
+    browser.find_element("css selector", "#trials-table tbody button").click()  # the report's own script works
+    assert browser.execute_script("return document.getElementById('trial').open")
+
+
+PAGES = ("/runs", "/runs/seen", "/runs/seen/answers?query=tables", "/history?experiment=small")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_fit_the_screen_and_are_accessible(place, browser, path):
+    """At 400 px and in both colours; nothing serious, an empty console, no foreign request."""
+    base = f"http://127.0.0.1:{place.port}"
+    for width, scheme in ((1280, "light"), (400, "dark")):
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+        browser.resize(width)
+        browser.open(f"{base}{path}")
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+        assert serious(browser) == []
+        assert browser.console() == []
+        assert [url for url in browser.requests() if not url.startswith((base, base.replace("http", "ws")))] == []
+
+
+def test_a_trial_is_accessible_by_its_link(place, browser):
+    """From the answers of a query."""
+    browser.open(f"http://127.0.0.1:{place.port}/runs/seen/answers?query=tables")
+    browser.find_element("css selector", "td.answer a").click()
+    until(browser, "return !!document.querySelector('#ledger')")
+    assert serious(browser) == []

@@ -1,0 +1,72 @@
+"""The view through the real command: its first line, its ports, and that a run does not depend on it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+import urllib.request
+from contextlib import contextmanager
+
+import pytest
+
+
+@contextmanager
+def viewing(command, *arguments):
+    """Start the view; yield its address and its process."""
+    out = (command.cwd / "view.out").open("w+b")
+    process = command.start("view", "--port", "0", *arguments, streams={1: out})
+    try:
+        deadline = time.monotonic() + 30
+        while not (said := (command.cwd / "view.out").read_text()).endswith("\n") and time.monotonic() < deadline:
+            time.sleep(0.02)
+        yield said.splitlines()[0], process
+    finally:
+        process.kill()
+        process.communicate()
+        out.close()
+
+
+def read(url, *, token=None):
+    """Return the JSON at an address."""
+    headers = {"accept": "application/json", "authorization": f"Bearer {token}"}
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as answer:
+        return json.load(answer)
+
+
+@pytest.mark.usefixtures("whole")
+def test_the_first_line_is_the_address_of_the_run(command):
+    """With a token that opens it, as JSON too."""
+    with viewing(command, "latest") as (url, _):
+        address, _, token = url.partition("?token=")
+        assert address.endswith("/runs/whole")
+        assert len(token) >= 22  # 128 bits
+        found = read(address, token=token)
+        assert (found["run"]["state"], found["progress"]["planned"]) == ("complete", 10)
+        with urllib.request.urlopen(urllib.request.Request(address, headers={"authorization": f"Bearer {token}"})) as page:
+            assert b'id="report"' in page.read()
+
+
+def test_a_port_that_is_taken_is_an_error_in_one_line(command):
+    """It names the next step."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = command("view", "--port", str(taken.getsockname()[1]))
+    assert done.returncode == 3
+    assert "choose another --port" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_run_that_is_not_there_is_an_error_in_one_line(command):
+    """As for every command that takes a run."""
+    done = command("view", "nothing")
+    assert done.returncode == 2
+    assert "no run 'nothing'" in done.stderr
+
+
+def test_ctrl_c_ends_it(command):
+    """Without a word, and with 0: that is how it is ended."""
+    import signal
+
+    with viewing(command) as (_, process):
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0

@@ -1,0 +1,88 @@
+"""A run as the view follows it: made by hand, trial by trial."""
+
+from __future__ import annotations
+
+import pytest
+from view.live_runs import running
+
+from uderia_bench import plugins
+from uderia_bench.trial import Ending
+from uderia_bench.view.following import Following
+
+
+@pytest.fixture
+def live(tmp_path):
+    """Begin a run of ten trials."""
+    with running(tmp_path, gates=["OPTIM.latency_s.p95 < 20s"]) as made:
+        yield made
+
+
+@pytest.fixture
+def following(live):
+    """Follow it."""
+    made = Following(live.run.directory, plugins.load())
+    yield made
+    made.close()
+
+
+def test_a_run_that_has_just_begun_has_nothing_but_its_plan(following):
+    """A look is possible at once, and a second one finds nothing new."""
+    assert following.look()
+    state = following.state()
+    assert (state.run.state, state.progress.planned, state.progress.settled, state.latest) == ("running", 10, 0, ())
+    assert state.gates[0].limit == 20.0
+    assert not following.look()
+
+
+def test_trials_in_flight_and_settled_ones_are_told_apart(live, following):
+    """One in flight, two answered, one lost: the newest first, the failure in its list."""
+    live.send(0)
+    for seq in (1, 2):
+        live.settle(seq)
+    live.settle(3, ending=Ending.LOST, task=None, detail="forgotten")
+    assert following.look()
+    state = following.state()
+    assert [flight.trial_id for flight in state.load.in_flight] == ["t0"]
+    assert [settled.trial_id for settled in state.latest] == ["t3", "t2", "t1"]
+    assert state.progress.outcomes == {"answered": 2, "lost": 1}
+    assert [failure.detail for failure in state.failures] == ["forgotten"]
+    assert state.arms[0].answered == 2
+    assert state.arms[0].latency_percentiles["p50"] == pytest.approx(2.0, abs=0.6)
+    assert (state.progress.shares[0].settled, state.progress.shares[0].answered) == (3, 2)
+
+
+def test_a_trial_that_is_asked_again_counts_once(live, following):
+    """It leaves every number while it is in flight, and comes back with its new outcome."""
+    live.settle(0, ending=Ending.RATE_LIMITED, task=None, detail="Hourly limit")
+    live.settle(1)
+    following.look()
+    assert following.state().load.rate_limited == 1
+    live.send(0, attempts=2)
+    following.look()
+    state = following.state()
+    assert (state.progress.settled, state.progress.outcomes, state.failures) == (1, {"answered": 1}, ())
+    live.settle(0, attempts=2)
+    following.look()
+    assert following.state().progress.outcomes == {"answered": 2}
+
+
+def test_a_run_whose_process_is_gone_is_abandoned(tmp_path):
+    """Without a claim on the directory the state is not running any more."""
+    with running(tmp_path) as live:
+        directory = live.run.directory
+    following = Following(directory, plugins.load())
+    following.look()
+    assert following.state().run.state == "abandoned"
+    following.close()
+
+
+def test_the_end_is_noticed_and_the_report_when_it_is_there(live, following, monkeypatch):
+    """Complete without a report first, then with one."""
+    following.look()
+    live.ends()
+    assert following.look()
+    assert (following.state().run.state, following.state().run.has_report) == ("complete", False)
+    live.run.directory.write("report.html", "<p>")
+    monkeypatch.setattr(following, "_checked_s", -10.0)
+    assert following.look()
+    assert following.state().run.has_report

@@ -1,0 +1,202 @@
+"""The addresses of the view, and who is let in, against the application itself."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import jsonschema
+import pytest
+from starlette.testclient import TestClient, WebSocketDenialResponse
+from starlette.websockets import WebSocketDisconnect
+from view.live_runs import running
+
+from uderia_bench import plugins
+from uderia_bench.view import state
+from uderia_bench.view.folder import Folder
+from uderia_bench.view.guard import Guard, kept_key
+from uderia_bench.view.server import View
+from uderia_bench.view.watcher import Watcher
+
+PORT = 8017
+WS = f"ws://127.0.0.1:{PORT}"
+JSON = {"accept": "application/json"}
+SCRIPT = "<script>alert(1)</script>"
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory):
+    """Begin a run with one answer that is hostile, and one trial in flight."""
+    with running(tmp_path_factory.mktemp("output")) as made:
+        made.settle(0, answer=SCRIPT)
+        made.send(1)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def guard(live):
+    """Serve its folder."""
+    source = Folder(live.run.path.parent, plugins.load())
+    return Guard(View(source, Watcher(source.follow)).app(), host="127.0.0.1", port=PORT, key=b"k" * 32)
+
+
+@pytest.fixture(scope="module")
+def client(guard):
+    """Open it with its token."""
+    with TestClient(guard, base_url=f"http://127.0.0.1:{PORT}") as made:
+        assert made.get(f"/?token={guard.token}").status_code == 200
+        yield made
+
+
+@pytest.fixture
+def stranger(client, guard):
+    """Return a client without the cookie."""
+    del client  # it runs the application
+    return TestClient(guard, base_url=f"http://127.0.0.1:{PORT}")
+
+
+def test_the_token_becomes_a_cookie_and_leaves_the_address(guard, stranger):
+    """A redirection to the same page, with a cookie for this site and for HTTP only."""
+    answer = stranger.get(f"/runs/live?token={guard.token}&x=1", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/runs/live?x=1")
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "samesite=strict" in cookie.lower()
+    assert guard.token not in cookie
+
+
+PLACES = ("/", "/runs", "/runs/live", "/runs/live/report", "/runs/live/trials/t0", "/diff", "/history", "/static/view.js")
+
+
+@pytest.mark.parametrize("path", PLACES)
+def test_nothing_is_shown_without_the_token(stranger, path):
+    """Neither without any nor with a wrong one, whatever the address."""
+    assert stranger.get(path, follow_redirects=False).status_code == 401
+    assert stranger.get(f"{path}?token=wrong", follow_redirects=False).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "headers", [{"host": "evil.example:8017"}, {"host": "127.0.0.1:9"}, {"origin": "http://evil.example"}, {"origin": "null"}]
+)
+def test_a_foreign_host_or_origin_is_refused(client, headers):
+    """On HTTP and on WebSocket, with the cookie too."""
+    assert client.get("/runs", headers=headers).status_code == 403
+    with pytest.raises(WebSocketDenialResponse) as refused, client.websocket_connect(f"{WS}/runs/live/live", headers=headers):
+        pass
+    assert refused.value.status_code == 403
+
+
+def test_a_websocket_without_the_token_is_refused(stranger):
+    """As a page would be."""
+    with pytest.raises(WebSocketDenialResponse) as refused, stranger.websocket_connect(f"{WS}/runs/live/live"):
+        pass
+    assert refused.value.status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/runs/%2e%2e/secret", "/runs/..%2fsecret", "/static/..%5cx", "/runs/x/trials/..%2f..%2fy"])
+def test_no_path_leads_out_of_the_folder(client, path):
+    """Dots are refused on HTTP and on WebSocket. An unknown name has no page."""
+    assert client.get(path).status_code == 400
+    with pytest.raises(WebSocketDenialResponse), client.websocket_connect(f"{WS}{path}/live"):
+        pass
+    assert client.get("/runs/nothing").status_code == 404
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect(f"{WS}/runs/nothing/live"):
+        pass
+
+
+def test_every_answer_forbids_foreign_code(client, guard, stranger):
+    """The policy has no inline script; a refusal has it too."""
+    for answer in (client.get("/runs"), client.get("/runs/live", headers=JSON), stranger.get("/runs")):
+        policy = answer.headers["content-security-policy"]
+        assert "script-src 'self'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["referrer-policy"] == "no-referrer"
+    assert stranger.get("/runs", headers={"authorization": f"Bearer {guard.token}"}).status_code == 200
+
+
+def test_nothing_can_be_changed(client):
+    """There is no method but reading."""
+    for method in ("post", "put", "delete"):
+        assert getattr(client, method)("/runs/live").status_code == 405
+
+
+def test_the_list_has_the_run_and_obeys_its_filter(client):
+    """As a page and as JSON."""
+    assert "/runs/live" in client.get("/runs").text
+    listed = client.get("/runs", headers=JSON).json()
+    assert [(row["run_id"], row["state"], row["planned"], row["settled"]) for row in listed["runs"]] == [
+        ("live", "running", 10, 1)
+    ]
+    assert client.get("/runs?q=nothing", headers=JSON).json()["runs"] == []
+
+
+def test_json_follows_the_published_schema(client):
+    """Runs, a run, a trial in flight and one that has ended."""
+    schema = state.schema()
+    for path in ("/runs", "/runs/live", "/runs/live/trials/t0", "/runs/live/trials/t1", "/runs/live/trials/t5"):
+        jsonschema.validate(client.get(path, headers=JSON).json(), schema)
+
+
+def test_a_hostile_answer_is_text(client):
+    """On the trial's page and beside the other answers."""
+    for path in ("/runs/live/trials/t0", "/runs/live/answers?query=q0"):
+        text = client.get(path).text
+        assert SCRIPT not in text
+        assert "&lt;script&gt;alert(1)" in text
+
+
+def test_the_channel_sends_a_snapshot_then_each_change(client, live):
+    """Numbers follow each other; the change has the new trial as data and as a part of the page."""
+    with client.websocket_connect(f"{WS}/runs/live/live") as socket:
+        first = json.loads(socket.receive_text())
+        assert first["kind"] == "snapshot"
+        assert first["state"]["progress"]["settled"] == 1
+        live.settle(2)
+        second = json.loads(socket.receive_text())
+        assert (second["seq"], second["kind"], second["since"]) == (first["seq"] + 1, "delta", first["seq"])
+        assert "gates" not in second["state"]
+        assert "/runs/live/trials/t2" in second["parts"]["latest"]
+        socket.send_text(json.dumps({"from": first["seq"]}))
+        again = json.loads(socket.receive_text())
+        assert (again["since"], again["parts"]["latest"]) == (first["seq"], second["parts"]["latest"])
+    with client.websocket_connect(f"{WS}/runs/live/live?from={first['seq']}") as socket:
+        assert json.loads(socket.receive_text())["kind"] == "delta"
+
+
+def test_one_reader_serves_all_pages(client, live, monkeypatch):
+    """With five pages open the ledger is read as often as with one."""
+    from uderia_bench.view.following import Following
+
+    reads = []
+    read = Following._seen_of
+    monkeypatch.setattr(Following, "_seen_of", lambda self, trial_id: reads.append(trial_id) or read(self, trial_id))
+    sockets = [client.websocket_connect(f"{WS}/runs/live/live") for _ in range(5)]
+    for socket in sockets:
+        socket.__enter__()
+        socket.receive_text()
+    live.settle(3)
+    for socket in sockets:
+        assert "t3" in json.loads(socket.receive_text())["parts"]["latest"]
+        socket.__exit__(None, None, None)
+    assert reads == ["t3"]
+
+
+def test_the_key_of_cookies_is_kept_for_the_user_alone(tmp_path):
+    """A second start has the same; a file that others can read is not used."""
+    file = tmp_path / "cache" / "view.key"
+    key = kept_key(file)
+    assert kept_key(file) == key
+    assert file.stat().st_mode & 0o077 == 0
+    file.chmod(0o644)
+    assert kept_key(file) != key
+
+
+def test_a_broken_message_from_a_page_is_ignored(client, live):
+    """Later changes still arrive."""
+    with client.websocket_connect(f"{WS}/runs/live/live") as socket:
+        socket.receive_text()
+        for said in ("", "{", "[]", '{"from": "x"}', '{"from": null}'):
+            socket.send_text(said)
+        time.sleep(0.05)
+        live.settle(4)
+        assert "t4" in json.loads(socket.receive_text())["parts"]["latest"]

@@ -1,0 +1,122 @@
+"""Pages that compare: the answers to a query, two runs, and the runs of an experiment over time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from typing import Any
+from urllib.parse import quote
+
+from uderia_bench.commands import diff as diffing
+from uderia_bench.commands import history as histories
+from uderia_bench.errors import UsageError
+from uderia_bench.reading import profile_types
+from uderia_bench.report import content, figures
+from uderia_bench.report.about import about, method
+from uderia_bench.report.content import outcome_words
+from uderia_bench.report.formats.html import listing
+from uderia_bench.report.formats.html.document import body_of
+from uderia_bench.report.formats.html.effects import effects
+from uderia_bench.report.formats.html.markup import Markup, join, tag
+from uderia_bench.report.formats.html.verdict import key_numbers, verdict
+from uderia_bench.report.watch import METRICS
+from uderia_bench.runs.ledger import Ledger
+from uderia_bench.runs.run import Run
+from uderia_bench.trace import Trace
+from uderia_bench.view import pages
+from uderia_bench.view.folder import Folder
+
+_LATENCY = next(metric for metric in METRICS if metric.name == "latency_s")
+
+
+def answers(folder: Folder, run_id: str, asked: Mapping[str, str]) -> str:
+    """Return the answers of arms to one query side by side, repeat by repeat; without a query, the queries."""
+    run = Run.open(folder.directory(run_id))
+    with Ledger.open(run.directory.ledger) as ledger:
+        settled = ledger.settled()
+        plan = ledger.plan()
+        queries = dict.fromkeys(trial.query_id for trial in plan if trial.trial_id in settled)
+        query = asked.get("query", "")
+        found: dict[tuple[int, str], tuple[str, Trace]] = {}
+        if query in queries:
+            with closing(ledger.records({query})) as records:
+                for record in records:
+                    if record.trial.stage == "measured":
+                        trace = profile_types.read(record, folder.plugins.profile_types)
+                        found[record.trial.repeat, record.trial.arm] = (record.trial.trial_id, trace)
+    arms = [arm.name for arm in run.experiment.arms]
+    shown = [name for name in (asked.get("a"), asked.get("b")) if name in arms] or arms
+    prompt = next((trial.prompt for trial in plan if trial.query_id == query), "")
+    back = tag("p", "Run ", tag("a", run_id, href=f"/runs/{quote(run_id)}"), class_="small")
+    rows = [
+        tag(
+            "tr", tag("th", f"repeat {repeat}", scope="row"), *(_answer(run_id, arm, found.get((repeat, arm))) for arm in shown)
+        )
+        for repeat in sorted({repeat for repeat, _ in found})
+    ]
+    head = tag("tr", tag("th", "repeat", scope="col"), *(tag("th", arm, scope="col", class_="wordy") for arm in shown))
+    grid = tag("table", tag("caption", f"Answers to {query}"), tag("thead", head), tag("tbody", *rows), id="results-table")
+    return pages.frame(
+        f"Answers to {query}" if query else "Answers",
+        back,
+        tag("h1", f"Answers to {query}" if query else "Answers"),
+        tag("p", prompt, class_="prompt") if prompt else None,
+        _choice(run_id, list(queries), arms, asked),
+        listing.scrolling(grid, "Answers") if rows else tag("p", "No answer yet." if query else "Choose a query."),
+    )
+
+
+def _choice(run_id: str, queries: Sequence[str], arms: Sequence[str], asked: Mapping[str, str]) -> Markup:
+    def select(name: str, label: str, values: Sequence[str], chosen: str | None) -> Markup:
+        options = (tag("option", value, value=value, selected=value == chosen) for value in values)
+        return tag("label", f"{label} ", tag("select", *options, name=name))
+
+    first, second = asked.get("a", arms[0]), asked.get("b", arms[-1])
+    return tag(
+        "form",
+        select("query", "Query", queries, asked.get("query")),
+        select("a", "Arm", arms, first),
+        select("b", "beside", arms, second) if len(arms) > 1 else None,
+        tag("button", "Show"),
+        id="filters",
+        action=f"/runs/{quote(run_id)}/answers",
+    )
+
+
+def _answer(run_id: str, arm: str, found: tuple[str, Trace] | None) -> Markup:
+    if found is None:
+        return tag("td", "not asked yet", class_="small")
+    trial_id, trace = found
+    latency = _LATENCY.read(trace)
+    seconds = None if latency is None else float(latency)
+    facts = [outcome_words(trace.outcome)]
+    if seconds is not None:
+        facts.append(figures.amount(seconds, figures.scale_of(_LATENCY, seconds)))
+    link = tag("a", ", ".join(facts), href=f"/runs/{quote(run_id)}/trials/{quote(trial_id, safe='')}")
+    text = tag("p", trace.answer, class_="break") if trace.answer else None
+    return tag("td", tag("p", link, class_="small"), text, class_="wordy answer", data_arm=arm)
+
+
+def diff(folder: Folder, asked: Mapping[str, str]) -> str:
+    """Return the comparison of two runs, with the sections of a report that need no single run."""
+    baseline, run = asked.get("baseline"), asked.get("run")
+    if not baseline or not run:
+        raise UsageError("choose a baseline (A) and a run (B) in the list of runs")
+    before, after = (Run.open(folder.directory(name)) for name in (baseline, run))
+    made = diffing.compare(before, after, folder.plugins)
+    parts: list[Markup | None] = [verdict(made), key_numbers(made), effects(made)]
+    facts = tag("dl", *(join(tag("dt", label), tag("dd", text)) for label, text in about(made)))
+    warnings = listing.items(content.without_mark(text) for text in made.warnings)
+    details = listing.section(
+        "details", "Details", facts, tag("h3", "Warnings") if made.warnings else None, warnings if made.warnings else None,
+        listing.folded("How to read this", listing.items(method(made))),
+    )  # fmt: skip
+    title = f"{run} compared with {baseline}"
+    return pages.frame(title, tag("h1", title), *parts, details)
+
+
+def history(folder: Folder, asked: Mapping[str, Any]) -> str:
+    """Return the history of an experiment."""
+    found = histories.gather(folder.path, folder.plugins.metrics, experiment=asked.get("experiment"))
+    body = body_of(histories.to_html(found))
+    return pages.frame(f"History of {found.experiment}", Markup(body))

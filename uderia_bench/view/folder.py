@@ -1,0 +1,198 @@
+"""The runs of a folder as the view shows them: which addresses there are, and what is followed at each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from uderia_bench.commands import inspect, listing
+from uderia_bench.errors import StoreError
+from uderia_bench.plugins import Plugins
+from uderia_bench.reading.detectors import Thresholds
+from uderia_bench.report.formats.html.document import body_of
+from uderia_bench.report.trial.inspected import Inspected, to_json
+from uderia_bench.runs import files, find
+from uderia_bench.runs.directory import MANIFEST, RUN_ID, RunDirectory
+from uderia_bench.runs.ledger import Ledger
+from uderia_bench.runs.ledger_rows import State
+from uderia_bench.runs.run import Run
+from uderia_bench.trial import Trial
+from uderia_bench.view import pages, trial_page
+from uderia_bench.view.following import REPORT, Following
+from uderia_bench.view.state import RunRow, RunsState, RunState, TrialState
+from uderia_bench.view.watcher import Followed, Topic
+
+SCAN_EVERY_S = 1.0
+_LIVE = ("running", "paused")
+
+
+class Folder:
+    """A directory of runs. Names are looked up in it, never joined to its path."""
+
+    def __init__(self, path: Path, plugins: Plugins) -> None:
+        self.path = path
+        self.plugins = plugins
+
+    def directory(self, run_id: str) -> RunDirectory:
+        """Return a run by its id; raises ``StoreError`` where the folder has none of that id."""
+        found = RunDirectory(self.path / run_id)
+        if RUN_ID.fullmatch(run_id) and found.begun:
+            return found
+        raise StoreError("this folder has no run of that name")
+
+    def follow(self, topic: Topic) -> Followed:
+        """Return what is followed at an address; raises ``StoreError`` where there is nothing."""
+        match topic:
+            case ():
+                return _Runs(self)
+            case (run_id,):
+                return _Run(self.directory(run_id), self.plugins)
+            case (run_id, trial_id):
+                return _Trial(self.directory(run_id), trial_id, self.plugins)
+        raise StoreError("there is no such page")
+
+    def report(self, run_id: str) -> str | None:
+        """Return the body of a finished run's HTML report; None while the run goes on or has none."""
+        directory = self.directory(run_id)
+        if directory.state() == "running" or not (directory.path / REPORT).is_file():
+            return None
+        return body_of(files.read(directory.path / REPORT).decode(errors="replace"))
+
+
+class _Run(Following):
+    def parts(self, state: RunState, changed: Collection[str]) -> Mapping[str, str]:
+        return pages.parts(state, changed)
+
+
+class _Runs:
+    """The list of runs. A run's files are read again when one of them has changed."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self._rows: dict[str, tuple[object, RunRow]] = {}
+        self._scanned_s = -SCAN_EVERY_S
+
+    def look(self) -> bool:
+        if time.monotonic() - self._scanned_s < SCAN_EVERY_S:
+            return False
+        before = {name: row for name, (_, row) in self._rows.items()}
+        found = {each.run_id: each for each in find.runs(self._folder.path)}
+        self._rows = {name: self._row(each) for name, each in found.items()}
+        self._scanned_s = time.monotonic()
+        return before != {name: row for name, (_, row) in self._rows.items()}
+
+    def state(self) -> RunsState:
+        rows = sorted((row for _, row in self._rows.values()), key=lambda row: row.started_at, reverse=True)
+        rows.sort(key=lambda row: row.state not in _LIVE)
+        return RunsState(folder=str(self._folder.path), runs=tuple(rows))
+
+    def parts(self, state: RunsState, changed: Collection[str]) -> Mapping[str, str]:
+        return pages.parts(state, changed)
+
+    def close(self) -> None:
+        self._rows.clear()
+
+    def _row(self, directory: RunDirectory) -> tuple[object, RunRow]:
+        stamp = tuple(_changed_at(directory.path / name) for name in (MANIFEST, "report.json"))
+        known = self._rows.get(directory.run_id)
+        row = known[1] if known is not None and known[0] == stamp else _listed(directory)
+        if row.state not in (*_LIVE, "abandoned"):
+            return stamp, row
+        try:
+            with Ledger.open(directory.ledger) as ledger:
+                counts = ledger.counts()
+            state = "abandoned" if directory.abandoned() else "running"
+        except StoreError:
+            return stamp, replace(row, state="unreadable")
+        planned = sum(counts.values())
+        settled = planned - sum(counts.get(name, 0) for name in ("planned", State.SENDING.value, State.ASKED.value))
+        return stamp, replace(row, state=state, planned=planned, settled=settled)
+
+
+def _listed(directory: RunDirectory) -> RunRow:
+    said = listing.listed(directory)
+    return RunRow(
+        run_id=said.run_id,
+        experiment=said.experiment,
+        state=said.state,
+        started_at=said.started_at,
+        planned=said.trials,
+        settled=said.trials,
+        answered=said.answered,
+        gates=said.gates,
+        gates_passed=said.gates_passed,
+        tokens=said.tokens,
+        cost_usd=said.cost_usd,
+        headline=said.headline,
+    )
+
+
+def _changed_at(path: Path) -> int | None:
+    with suppress(OSError):
+        return path.stat().st_mtime_ns
+    return None
+
+
+class _Trial:
+    """One trial: where it stands, and all of it once it has ended."""
+
+    def __init__(self, directory: RunDirectory, trial_id: str, plugins: Plugins) -> None:
+        self._directory = directory
+        self._plugins = plugins
+        self._ledger = Ledger.open(directory.ledger)
+        self._trial = self._planned(trial_id)
+        self._found: Inspected | None = None
+        self._version = -1
+        self._stands: tuple[str, int, datetime | None] = ("planned", 0, None)
+
+    def look(self) -> bool:
+        version = self._ledger.version()
+        if version == self._version:
+            return False
+        self._version, before = version, self._stands
+        here = [p for p in self._ledger.progress(self._trial.seq, self._trial.seq) if p.trial_id == self._trial.trial_id]
+        self._stands = (here[0].state.value, here[0].attempts, here[0].sent_at) if here else ("planned", 0, None)
+        if before == self._stands:
+            return False
+        self._found = None
+        if self._stands[0] == State.SETTLED:
+            self._found = inspect.of_run(Run.open(self._directory), self._trial.trial_id, self._plugins, Thresholds())
+        return True
+
+    def state(self) -> TrialState:
+        trial, (state, attempt, sent_at) = self._trial, self._stands
+        return TrialState(
+            run_id=self._directory.run_id,
+            trial_id=trial.trial_id,
+            query_id=trial.query_id,
+            prompt=trial.prompt,
+            arm=trial.arm,
+            repeat=trial.repeat,
+            stage=trial.stage.value,
+            state=state,
+            attempt=attempt,
+            sent_at=sent_at,
+            events=(),
+            found=None if self._found is None else orjson.loads(to_json(self._found)),
+        )
+
+    def parts(self, state: TrialState, changed: Collection[str]) -> Mapping[str, Any]:
+        del changed
+        return {"trial": trial_page.draw(state, self._found)}
+
+    def close(self) -> None:
+        self._ledger.close()
+
+    def _planned(self, trial_id: str) -> Trial:
+        found = next((trial for trial in self._ledger.plan() if trial.trial_id == trial_id), None)
+        if found is None:
+            self._ledger.close()
+            raise StoreError("this run has no trial of that name")
+        return found

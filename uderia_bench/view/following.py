@@ -1,0 +1,393 @@
+"""One run as the view follows it: its ledger read bit by bit into a ``RunState``, whatever the run is doing.
+
+A trial is read once. Why the whole plan is not read again at each look: at 10,000 trials that costs 0.1 s,
+where a look at what has changed costs some milliseconds. Means, percentiles and curves of an arm are computed
+again when it has gained a hundredth of its answers.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from bisect import insort
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import numpy as np
+import orjson
+
+from uderia_bench.documents.experiment import Experiment
+from uderia_bench.errors import StoreError
+from uderia_bench.plugins import Plugins
+from uderia_bench.reading import profile_types
+from uderia_bench.reading.detectors import Severity, detect
+from uderia_bench.reading.metrics import observe
+from uderia_bench.report import watch
+from uderia_bench.report.gates.gate import MetricGate, Misread, names_of
+from uderia_bench.report.gates.grammar import parse
+from uderia_bench.report.watch import METRICS, Look, Seen
+from uderia_bench.runs.directory import MANIFEST, RunDirectory
+from uderia_bench.runs.ledger import ASK_AGAIN, Ledger
+from uderia_bench.runs.ledger_rows import Progress, State
+from uderia_bench.runs.run import Run
+from uderia_bench.trial import Outcome, Stage, Trial
+from uderia_bench.view.state import (
+    ArmState,
+    Flight,
+    GateState,
+    IssueState,
+    Load,
+    Number,
+    ProgressState,
+    RunFacts,
+    RunState,
+    Settled,
+    Share,
+    Spending,
+)
+
+SHOWN = 25  # newest trials, oldest trials in flight
+FAILURES = 8
+RECENT = 50  # newest trials that give the rate
+GAIN = 0.01  # share of new answers at which an arm's numbers are computed again
+REPORT = "report.html"
+CURVE = 200  # latencies that draw a distribution
+REREAD_S = 10.0  # between two looks at all trials: a trial may be asked again long after it settled
+READ_S = 0.1  # most time for reading settled trials at one look
+PERCENTILES = (50, 90, 95, 99)
+_WORST = [severity.value for severity in (Severity.ERROR, Severity.WARNING, Severity.INFO)]
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class _Arm:
+    """The numbers of one arm, from ``computed`` answers."""
+
+    computed: int = -1
+    state: ArmState | None = None
+
+
+class Following:
+    """Follows one run. Use it from one thread only, since SQLite connections belong to a thread."""
+
+    def __init__(self, directory: RunDirectory, plugins: Plugins) -> None:
+        self.directory = directory
+        self._plugins = plugins
+        self._manifest_at = 0
+        self._checked_s = -REREAD_S
+        self._version = -1
+        self._plan: dict[str, Trial] = {}
+        self._first = 0
+        self._reread_s = 0.0
+        self._backlog: list[Progress] = []
+        self._known: dict[str, int] = {}  # attempts of each trial that is read, or is to be read
+        self._flights: tuple[Progress, ...] = ()
+        self._seen: dict[str, Seen] = {}
+        self._arms: dict[str, _Arm] = {}
+        self._outcomes: Counter[Outcome] = Counter()
+        self._settled: Counter[tuple[str, str | None]] = Counter()  # measured trials by arm and class
+        self._answered: Counter[tuple[str, str | None]] = Counter()
+        self._issues: dict[str, dict[str, None]] = {}
+        self._severity: dict[str, str] = {}
+        self._latest: list[Seen] = []
+        self._failures: list[Seen] = []
+        self._ledger: Ledger | None = None
+        self._run = self._opened()
+        self._lived = ""
+        self._has_report = False
+
+    def close(self) -> None:
+        """Close the ledger."""
+        if self._ledger is not None:
+            self._ledger.close()
+            self._ledger = None
+
+    @property
+    def behind(self) -> bool:
+        """Whether settled trials are still to be read."""
+        return bool(self._backlog)
+
+    def look(self) -> bool:
+        """Read what has changed; return whether anything has. Raises ``StoreError`` for a run that cannot be read."""
+        before = (self._run, self._lived, self._has_report)
+        self._check()
+        changed = before != (self._run, self._lived, self._has_report)
+        if self._ledger is None:
+            self._ledger = Ledger.open(self.directory.ledger)
+            self._plan = {trial.trial_id: trial for trial in map(_interned, self._ledger.plan())}
+            self._planned = Counter((t.arm, t.complexity) for t in self._plan.values() if t.stage is Stage.MEASURED)
+        version, now_s = self._ledger.version(), time.monotonic()
+        if version != self._version or now_s > self._reread_s:
+            if now_s > self._reread_s:
+                self._first, self._reread_s = 0, now_s + REREAD_S
+            changed = self._take(self._ledger.progress(self._first)) or version != self._version or changed
+            self._version = version
+        return self._read() or changed
+
+    def state(self) -> RunState:
+        """Return the run as it was at the last look."""
+        experiment, settled = self._run.experiment, len(self._known)
+        per_second = Look(plan=(), seen=tuple(self._latest), left=0).per_second
+        return RunState(
+            run=self._facts(),
+            progress=ProgressState(
+                planned=len(self._plan),
+                settled=settled,
+                read=len(self._seen),
+                outcomes={outcome.value: count for outcome, count in self._outcomes.items() if count},
+                per_second=per_second if self._lived == "running" else None,
+                left_s=self._left_s(len(self._plan) - settled, per_second),
+                shares=tuple(self._shares(per_second)),
+            ),
+            load=self._load(experiment),
+            latest=tuple(_settled(each) for each in self._latest[: -SHOWN - 1 : -1]),
+            failures=tuple(_settled(each) for each in reversed(self._failures)),
+            arms=tuple(self._numbers(arm.name) for arm in experiment.arms),
+            spending=tuple(self._spending(experiment)),
+            issues=self._found(),
+            gates=tuple(_gates(experiment, self._plugins)),
+            looks=None,
+            actions=(),
+            note=watch.NOT_DECIDING,
+        )
+
+    def _opened(self) -> Run:
+        self._manifest_at = (self.directory.path / MANIFEST).stat().st_mtime_ns
+        return Run.open(self.directory)
+
+    def _check(self) -> None:
+        """Notice a new manifest, and every second whether a process still works on the run."""
+        try:
+            if (self.directory.path / MANIFEST).stat().st_mtime_ns != self._manifest_at:
+                self._run = self._opened()
+                self._checked_s = -REREAD_S
+        except OSError as error:
+            raise StoreError(f"{self.directory.path}: the run was removed") from error
+        if (now_s := time.monotonic()) - self._checked_s >= 1.0:
+            self._checked_s = now_s
+            lives = self._run.manifest.state != "running" or not self.directory.abandoned()
+            self._lived = self._run.manifest.state if lives else "abandoned"
+            self._has_report = self._concluded()
+
+    def _concluded(self) -> bool:
+        """Whether the report was made after the run ended; a resumed run has that of its last end until then."""
+        ended_at, report = self._run.manifest.ended_at, self.directory.path / REPORT
+        if self._lived == "running" or ended_at is None or not report.is_file():
+            return False
+        return report.stat().st_mtime >= ended_at.timestamp()
+
+    def _take(self, progress: tuple[Progress, ...]) -> bool:
+        """Sort the trials that were begun into those in flight and those to be read; return whether one is new."""
+        before = self._flights
+        self._flights = tuple(each for each in progress if each.state is not State.SETTLED)
+        new = [each for each in progress if each.state is State.SETTLED and self._known.get(each.trial_id) != each.attempts]
+        for each in new:
+            self._count(each.trial_id, self._settled, 0 if each.trial_id in self._known else 1)
+            self._known[each.trial_id] = each.attempts
+        asked_again = [each.trial_id for each in self._flights if each.trial_id in self._known]
+        for trial_id in asked_again:
+            del self._known[trial_id]
+            self._count(trial_id, self._settled, -1)
+            self._forget(trial_id)
+        self._backlog.extend(new)
+        open_seqs = [each.seq for each in progress if each.state is not State.SETTLED or each.ending in ASK_AGAIN]
+        settled = {each.seq for each in progress}
+        while self._first in settled and (not open_seqs or self._first < open_seqs[0]):
+            self._first += 1
+        return bool(new or asked_again or before != self._flights)
+
+    def _read(self) -> bool:
+        """Read settled trials, the newest first, for a limited time; return whether any was read."""
+        assert self._ledger is not None, "trials are read from an open ledger"
+        until_s, read = time.monotonic() + READ_S, False
+        while self._backlog and time.monotonic() < until_s:
+            each = self._backlog.pop()
+            if self._known.get(each.trial_id) == each.attempts:  # otherwise it is being asked again
+                self._forget(each.trial_id)
+                self._add(self._seen_of(each.trial_id))
+                read = True
+        return read
+
+    def _seen_of(self, trial_id: str) -> Seen:
+        assert self._ledger is not None, "trials are read from an open ledger"
+        record = self._ledger.record(trial_id)
+        trace = profile_types.read(record, self._plugins.profile_types)
+        for issue in detect(trace, self._plugins.detectors):
+            self._issues.setdefault(issue.kind, {})[trial_id] = None
+            self._severity[issue.kind] = str(issue.severity)
+        return Seen(
+            trial=self._plan.get(trial_id, record.trial),
+            attempts=record.attempts,
+            outcome=trace.outcome,
+            detail=trace.outcome_detail,
+            done_at=record.done_at,
+            values=observe(trace, METRICS),
+        )
+
+    def _add(self, seen: Seen) -> None:
+        self._seen[seen.trial.trial_id] = seen
+        self._outcomes[seen.outcome] += 1
+        _keep(self._latest, seen, RECENT)
+        if seen.outcome is Outcome.ANSWERED:
+            self._count(seen.trial.trial_id, self._answered, 1)
+        else:
+            _keep(self._failures, seen, FAILURES)
+
+    def _forget(self, trial_id: str) -> None:
+        """Take a trial out of all numbers, because it is asked again."""
+        if (seen := self._seen.pop(trial_id, None)) is None:
+            return
+        self._outcomes[seen.outcome] -= 1
+        if seen.outcome is Outcome.ANSWERED:
+            self._count(trial_id, self._answered, -1)
+        for trials in self._issues.values():
+            trials.pop(trial_id, None)
+        for newest in (self._latest, self._failures):
+            newest[:] = [each for each in newest if each is not seen]
+
+    def _count(self, trial_id: str, counts: Counter[tuple[str, str | None]], change: int) -> None:
+        """Count a measured trial in its arm and class."""
+        trial = self._plan[trial_id]
+        if trial.stage is Stage.MEASURED:
+            counts[trial.arm, trial.complexity] += change
+
+    def _facts(self) -> RunFacts:
+        manifest = self._run.manifest
+        return RunFacts(
+            run_id=manifest.run_id,
+            experiment=manifest.experiment.name,
+            state=self._lived,
+            started_at=manifest.started_at,
+            ended_at=manifest.ended_at,
+            servers=tuple(dict.fromkeys(arm.server for arm in manifest.arms.values())),
+            stopped=manifest.stopped,
+            has_report=self._has_report,
+            controlled=False,
+        )
+
+    def _left_s(self, left: int, per_second: float | None) -> float | None:
+        return left / per_second if per_second and self._lived == "running" else None
+
+    def _shares(self, per_second: float | None) -> Iterator[Share]:
+        """Yield the progress of each arm and class, in the order of the experiment's arms."""
+        order = [arm.name for arm in self._run.experiment.arms]
+        for arm, complexity in sorted(self._planned, key=lambda key: (order.index(key[0]), key[1] or "~")):
+            key = (arm, complexity)
+            left_s = self._left_s(self._planned[key] - self._settled[key], per_second)
+            yield Share(
+                arm=arm,
+                complexity=complexity,
+                planned=self._planned[key],
+                settled=self._settled[key],
+                answered=self._answered[key],
+                left_s=left_s,
+            )
+
+    def _load(self, experiment: Experiment) -> Load:
+        flights = [
+            Flight(
+                trial_id=each.trial_id,
+                arm=self._plan[each.trial_id].arm,
+                query_id=self._plan[each.trial_id].query_id,
+                state=each.state.value,
+                attempt=each.attempts,
+                sent_at=each.sent_at,
+            )
+            for each in self._flights[:SHOWN]
+        ]
+        load = experiment.load
+        return Load(
+            count=len(self._flights),
+            slots=load.concurrency if load.arrivals == "closed" and load.sweep is None else None,
+            in_flight=tuple(flights) if self._lived != "complete" else (),
+            rate_limited=self._outcomes[Outcome.RATE_LIMITED],
+            knee=None,
+        )
+
+    def _numbers(self, name: str) -> ArmState:
+        """Return an arm's numbers; those of the last time while it has gained few answers."""
+        arm = self._arms.setdefault(name, _Arm())
+        answered = sum(count for (of_arm, _), count in self._answered.items() if of_arm == name)
+        least = GAIN * arm.computed if self._lived == "running" or self.behind else 0
+        if arm.state is not None and abs(answered - arm.computed) <= least:
+            return arm.state
+        look = Look(plan=(), seen=tuple(self._seen.values()), left=0)
+        estimates = [(metric.name, look.estimate(name, metric)) for metric in METRICS]
+        known = [seen.values["latency_s"] for seen in look.seen if watch.counts(seen, name)]
+        latencies = np.sort([value for value in known if value is not None])
+        ranks = np.unique(np.linspace(0, len(latencies) - 1, min(len(latencies), CURVE)).round().astype(int))
+        arm.computed = answered
+        arm.state = ArmState(
+            arm=name,
+            answered=answered,
+            numbers=tuple(Number(metric=m, value=e.value, lo=e.lo, hi=e.hi, n=e.n) for m, e in estimates),
+            latency_percentiles={
+                f"p{rank}": float(np.quantile(latencies, rank / 100)) for rank in PERCENTILES if latencies.size
+            },
+            latencies=tuple(latencies[ranks].tolist()) if latencies.size else (),
+        )
+        return arm.state
+
+    def _spending(self, experiment: Experiment) -> Iterator[Spending]:
+        assert self._ledger is not None, "the account is in the ledger"
+        said = self._ledger.account()
+        spent = orjson.loads(said)["spent"] if said else {}
+        budget = experiment.budget
+        limits = {"trials": budget.trials, "tokens": budget.tokens, "usd": budget.usd, "time_s": budget.time}
+        for what, limit in limits.items():
+            if spent or limit is not None:
+                yield Spending(what=what, spent=float(spent.get(what, 0)), limit=limit)
+
+    def _found(self) -> tuple[IssueState, ...]:
+        found = [
+            IssueState(kind=kind, severity=self._severity[kind], trials=len(trials), newest=next(reversed(trials)))
+            for kind, trials in self._issues.items()
+            if trials
+        ]
+        return tuple(sorted(found, key=lambda issue: (_WORST.index(issue.severity), -issue.trials)))
+
+
+def _keep(newest: list[Seen], seen: Seen, most: int) -> None:
+    """Put a trial among the ``most`` that ended last, the newest at the end."""
+    insort(newest, seen, key=lambda each: each.done_at or _EARLIEST)
+    del newest[:-most]
+
+
+def _interned(trial: Trial) -> Trial:
+    """Return a trial whose texts are shared with those of the same query and arm: a plan repeats each many times."""
+    return replace(
+        trial,
+        query_id=sys.intern(trial.query_id),
+        prompt=sys.intern(trial.prompt),
+        arm=sys.intern(trial.arm),
+        complexity=trial.complexity and sys.intern(trial.complexity),
+    )
+
+
+def _settled(seen: Seen) -> Settled:
+    return Settled(
+        trial_id=seen.trial.trial_id,
+        arm=seen.trial.arm,
+        query_id=seen.trial.query_id,
+        outcome=seen.outcome.value,
+        detail=seen.detail,
+        done_at=seen.done_at,
+        latency_s=seen.values["latency_s"],
+        total_tokens=seen.values["total_tokens"],
+        cost_usd=seen.values["cost_usd"],
+    )
+
+
+def _gates(experiment: Experiment, plugins: Plugins) -> Iterator[GateState]:
+    names = names_of(experiment, plugins.metrics, [detector.name for detector in plugins.detectors])
+    for text in experiment.gates:
+        try:
+            gate = parse(text, names)
+        except Misread:  # a metric of a plug-in that is not installed here
+            gate = None
+        if isinstance(gate, MetricGate):
+            yield GateState(text=text, metric=gate.metric.name, statistic=gate.statistic, arm=gate.arm, limit=gate.limit)
+        else:
+            yield GateState(text=text)

@@ -1,0 +1,339 @@
+"""The web server of the view: its addresses, as pages and as JSON, and the channel of each page."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncGenerator, Callable
+from importlib import resources
+from typing import Any, Protocol
+
+import anyio
+import orjson
+import uvicorn
+from anyio import to_thread
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from uderia_bench.errors import BenchError
+from uderia_bench.report.formats.html.document import SCRIPT, STYLE, asset
+from uderia_bench.view import comparing, pages, trial_page
+from uderia_bench.view.channel import Channel
+from uderia_bench.view.guard import Guard
+from uderia_bench.view.state import RunRow, RunsState
+from uderia_bench.view.watcher import Followed, Topic, Watcher
+
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+_BACKLOG = 128
+_LONGEST_SAID = 1024  # bytes of a message from a page: it only tells a number
+
+
+class Source(Protocol):
+    """Where the pages come from: a folder of runs, or a recording."""
+
+    def follow(self, topic: Topic) -> Followed:
+        """Return what is followed at an address; raises ``BenchError`` where there is nothing."""
+
+    def report(self, run_id: str) -> str | None:
+        """Return the body of a finished run's report."""
+
+
+class View:
+    """The pages over a source."""
+
+    def __init__(self, source: Source, watcher: Watcher) -> None:
+        self._source = source
+        self._watcher = watcher
+        self._static = {name: asset(name) for name in (STYLE, SCRIPT)} | {
+            each.name: each.read_text(encoding="utf-8") for each in (resources.files(__package__) / "static").iterdir()
+        }
+
+    def app(self) -> Starlette:
+        """Return the application, without its guard."""
+        return Starlette(
+            routes=[
+                Route("/", lambda _: RedirectResponse("/runs")),
+                Route("/static/{name}", self.static),
+                Route("/runs", self.runs),
+                WebSocketRoute("/runs/live", self.live_runs),
+                Route("/runs/{run}", self.run),
+                WebSocketRoute("/runs/{run}/live", self.live),
+                Route("/runs/{run}/report", self.report),
+                Route("/runs/{run}/answers", self.answers),
+                WebSocketRoute("/runs/{run}/trials/{trial:path}/live", self.live),
+                Route("/runs/{run}/trials/{trial:path}", self.trial),
+                Route("/diff", self.diff),
+                Route("/history", self.history),
+            ],
+            exception_handlers={BenchError: _told, HTTPException: _told},
+            lifespan=self._watching,
+        )
+
+    @contextlib.asynccontextmanager
+    async def _watching(self, _: Starlette) -> AsyncGenerator[None]:
+        self._watcher.start()
+        try:
+            yield
+        finally:
+            self._watcher.stop()
+
+    async def static(self, request: Request) -> Response:
+        """Return a style, script or icon of this package."""
+        name = request.path_params["name"]
+        if name not in self._static:
+            raise HTTPException(404)
+        kind = _TYPES[name[name.rindex(".") :]]
+        return Response(self._static[name], media_type=kind, headers={"cache-control": "no-cache"})
+
+    async def runs(self, request: Request) -> Response:
+        """Return the runs of the folder, filtered and sorted as asked."""
+        channel = await self._watcher.channel(())
+        asked = _asked(request.query_params)
+        state = chosen(channel.state, asked)
+        if _wants_json(request):
+            return _json(state)
+        return HTMLResponse(pages.runs_page(state, asked, pages.parts(state, ("runs",)), channel.seq))
+
+    async def run(self, request: Request) -> Response:
+        """Return a run: in progress, or its report."""
+        run_id = request.path_params["run"]
+        if not _wants_json(request) and (body := await to_thread.run_sync(self._source.report, run_id)) is not None:
+            return HTMLResponse(pages.report_page(run_id, body))
+        channel = await self._watcher.channel((run_id,))
+        if _wants_json(request):
+            return _json(channel.state)
+        return HTMLResponse(pages.run_page(channel.state, channel.parts, channel.seq))
+
+    async def report(self, request: Request) -> Response:
+        """Return the body of a run's report, which its page puts in its place when the run has ended."""
+        body = await to_thread.run_sync(self._source.report, request.path_params["run"])
+        if body is None:
+            raise HTTPException(404, "the run has no report yet")
+        return HTMLResponse(body)
+
+    async def trial(self, request: Request) -> Response:
+        """Return a trial."""
+        channel = await self._watcher.channel((request.path_params["run"], request.path_params["trial"]))
+        if _wants_json(request):
+            return _json(channel.state)
+        return HTMLResponse(trial_page.page(channel.state, channel.parts["trial"], channel.seq))
+
+    async def answers(self, request: Request) -> Response:
+        """Return the answers of all arms, or of two, to a query."""
+        return await self._slowly(comparing.answers, request.path_params["run"], dict(request.query_params))
+
+    async def diff(self, request: Request) -> Response:
+        """Return the comparison of two runs."""
+        return await self._slowly(comparing.diff, dict(request.query_params))
+
+    async def history(self, request: Request) -> Response:
+        """Return the history of an experiment."""
+        return await self._slowly(comparing.history, dict(request.query_params))
+
+    async def _slowly(self, make: Callable[..., str], *asked: Any) -> Response:
+        return HTMLResponse(await to_thread.run_sync(make, self._source, *asked))
+
+    async def live(self, websocket: WebSocket) -> None:
+        """Send what changes at an address."""
+        topic = tuple(websocket.path_params[name] for name in ("run", "trial") if name in websocket.path_params)
+        await self._send_changes(websocket, topic, lambda channel, seq: channel.since(seq))
+
+    async def live_runs(self, websocket: WebSocket) -> None:
+        """Send the runs of the folder, filtered and sorted as asked, when they change."""
+        asked = _asked(websocket.query_params)
+
+        def message(channel: Channel, seq: int | None) -> str:
+            state = chosen(channel.state, asked)
+            drawn = {"runs": str(pages.parts(state, ("runs",))["runs"])}
+            kind = "snapshot" if seq is None else "delta"
+            return orjson.dumps({"seq": channel.seq, "kind": kind, "since": seq, "state": state, "parts": drawn}).decode()
+
+        await self._send_changes(websocket, (), message)
+
+    async def _send_changes(self, websocket: WebSocket, topic: Topic, message: Callable[[Channel, int | None], str]) -> None:
+        """Send a snapshot, or what changed since the number the page has; then each change, of several at once the newest.
+
+        A page that finds a gap says ``{"from": n}`` and gets all since that number again.
+        """
+        try:
+            channel = await self._watcher.channel(topic)
+        except BenchError:
+            await websocket.close(1008)
+            return
+        await websocket.accept()
+        has = websocket.query_params.get("from", "")
+        sent = int(has) if has.isdecimal() else None
+        if sent is not None and not channel.first <= sent <= channel.seq:
+            sent = None
+        asked_again = anyio.Event()
+
+        async def listen() -> None:
+            nonlocal sent, asked_again
+            with contextlib.suppress(WebSocketDisconnect):
+                while True:
+                    said = await websocket.receive_text()
+                    with contextlib.suppress(ValueError, TypeError, AttributeError):
+                        sent = int(orjson.loads(said[:_LONGEST_SAID]).get("from"))
+                        asked_again.set()
+            group.cancel_scope.cancel()
+
+        with self._watcher.listening(channel), contextlib.suppress(WebSocketDisconnect):
+            async with anyio.create_task_group() as group:
+                group.start_soon(listen)
+                while channel.error is None:
+                    if sent != channel.seq:
+                        seq, text = channel.seq, message(channel, sent)
+                        sent = seq
+                        await websocket.send_text(text)  # waits for a slow page, whose next message has the newest state
+                        continue
+                    asked_again = anyio.Event()
+                    await _first(channel.change, asked_again.wait)
+                await websocket.close(1001)
+                group.cancel_scope.cancel()
+
+
+async def _first(*waits: Callable[[], Any]) -> None:
+    """Wait for the first of several events."""
+    async with anyio.create_task_group() as group:
+
+        async def wait(for_it: Callable[[], Any]) -> None:
+            await for_it()
+            group.cancel_scope.cancel()
+
+        for each in waits:
+            group.start_soon(wait, each)
+
+
+def chosen(state: RunsState, asked: dict[str, str]) -> RunsState:
+    """Return the runs that a filter leaves, in the order asked for; those in progress stay first."""
+    words = asked.get("q", "").lower().split()
+    text = {
+        each.run_id: f"{each.run_id} {each.experiment} {each.state} {' '.join(each.headline)}".lower() for each in state.runs
+    }
+    rows = [each for each in state.runs if all(word in text[each.run_id] for word in words)]
+    key: Callable[[RunRow], Any] | None = {
+        "experiment": lambda row: row.experiment,
+        "cost": lambda row: -(row.cost_usd or 0.0),
+        "state": lambda row: row.state,
+    }.get(asked.get("sort", ""))
+    return RunsState(folder=state.folder, runs=tuple(sorted(rows, key=key) if key else rows))
+
+
+class _Server(uvicorn.Server):
+    """uvicorn server that ends on a signal as if that were its usual end, which it is."""
+
+    @contextlib.contextmanager
+    def capture_signals(self):  # type: ignore[no-untyped-def]  # noqa: ANN202 - uvicorn's signature changes between versions
+        """Install no signal handlers."""
+        yield
+
+    def leave(self) -> None:
+        """End soon."""
+        self.should_exit = True
+
+
+def serve(
+    source: Source,
+    listener: socket.socket,
+    *,
+    host: str,
+    key: bytes,
+    heard: Callable[[Topic, dict[str, Any]], None] | None = None,
+    started: Callable[[str], None],
+    idle_s: float | None = None,
+) -> None:
+    """Serve until a signal. ``started`` receives the address with its token.
+
+    With ``idle_s``, also end when stdin has closed and no page was open for so long: then the run that started the
+    view is over.
+    """
+    watcher = Watcher(source.follow, heard)
+    guard = Guard(View(source, watcher).app(), host=host, port=listener.getsockname()[1], key=key)
+    shown = f"[{host}]" if ":" in host else host
+    server = _Server(
+        uvicorn.Config(
+            guard,
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            ws="websockets-sansio",
+            ws_per_message_deflate=False,
+            timeout_graceful_shutdown=1,
+            lifespan="on",
+        )
+    )
+
+    async def go() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, server.leave)
+        started(f"http://{shown}:{listener.getsockname()[1]}/?token={guard.token}")
+        ending = asyncio.create_task(_end_when_idle(server, watcher, idle_s)) if idle_s is not None else None
+        await server.serve([listener])
+        if ending is not None:
+            ending.cancel()
+
+    asyncio.run(go())
+
+
+async def _end_when_idle(server: _Server, watcher: Watcher, idle_s: float) -> None:
+    """End the server when stdin has closed and no page was open for some time."""
+    await to_thread.run_sync(_read_stdin, abandon_on_cancel=True)
+    last_s = time.monotonic()
+    while time.monotonic() - last_s < idle_s:
+        await asyncio.sleep(0.5)
+        last_s = time.monotonic() if watcher.listeners else last_s
+    server.leave()
+
+
+def _read_stdin() -> None:
+    while sys.stdin.buffer.read(1):
+        pass
+
+
+def listening(host: str, port: int | None, default: int) -> socket.socket:
+    """Return a socket that listens at a port; without one at ``default``, or at a free port where that is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for each in (default, 0) if port is None else (port,):
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((host, each))
+            listener.listen(_BACKLOG)
+        except OSError:
+            listener.close()
+            if port is not None or each == 0:
+                raise
+        else:
+            return listener
+    raise AssertionError("a free port was refused")
+
+
+def _asked(given: Any) -> dict[str, str]:
+    return {name: given[name][:200] for name in ("q", "sort") if given.get(name)}
+
+
+def _wants_json(request: Request) -> bool:
+    accepted = request.headers.get("accept", "")
+    return "application/json" in accepted and "text/html" not in accepted
+
+
+def _json(state: Any) -> Response:
+    return Response(orjson.dumps(state), media_type="application/json")
+
+
+async def _told(request: Request, error: Exception) -> Response:
+    """Answer what cannot be shown, with the reason."""
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    said = error.detail if isinstance(error, HTTPException) else str(error)
+    if _wants_json(request):
+        return Response(orjson.dumps({"error": said}), status_code=status, media_type="application/json")
+    return HTMLResponse(pages.plain_page("Not found" if status == 404 else "Not possible", lead=said), status_code=status)

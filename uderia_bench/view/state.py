@@ -1,0 +1,245 @@
+"""The states of the pages as data: the JSON of the view's addresses, channels and recordings, with its published schema."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import TypeAdapter
+
+SCHEMA = "uderia-bench/view/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """One run of the list. ``settled`` of ``planned`` trials are done in a run in progress."""
+
+    run_id: str
+    experiment: str
+    state: str
+    started_at: str
+    planned: int | None = None
+    settled: int | None = None
+    answered: int | None = None
+    gates: int = 0
+    gates_passed: int = 0
+    tokens: int | None = None
+    cost_usd: float | None = None
+    headline: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunsState:
+    """The runs of a folder, those in progress first, then the newest."""
+
+    folder: str
+    runs: tuple[RunRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """Facts of a run from its manifest. ``state``: running, paused, abandoned, interrupted or complete."""
+
+    run_id: str
+    experiment: str
+    state: str
+    started_at: datetime
+    ended_at: datetime | None
+    servers: tuple[str, ...]
+    stopped: str | None
+    has_report: bool
+    controlled: bool
+    """Whether the run takes commands of ``uderia-bench ctl`` now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """The measured trials of one arm and class of queries. ``left_s`` is at the present rate of the whole run."""
+
+    arm: str
+    complexity: str | None
+    planned: int
+    settled: int
+    answered: int
+    left_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressState:
+    """How far a run is. ``read`` trials of ``settled`` are in the numbers; after a start of the view it catches up."""
+
+    planned: int
+    settled: int
+    read: int
+    outcomes: dict[str, int]
+    per_second: float | None
+    left_s: float | None
+    shares: tuple[Share, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flight:
+    """A trial on its way to the server or there. ``sent_at`` is None until it was sent."""
+
+    trial_id: str
+    arm: str
+    query_id: str
+    state: str
+    attempt: int
+    sent_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What the servers carry: the oldest trials ``in_flight`` of ``count``, of at most ``slots`` a server in a closed loop."""
+
+    count: int
+    slots: int | None
+    in_flight: tuple[Flight, ...]
+    rate_limited: int
+    knee: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """A trial that has ended."""
+
+    trial_id: str
+    arm: str
+    query_id: str
+    outcome: str
+    detail: str | None
+    done_at: datetime | None
+    latency_s: float | None
+    total_tokens: float | None
+    cost_usd: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number:
+    """The mean of a metric over an arm's answers so far, with its 95 % interval. ``n`` is the number of queries."""
+
+    metric: str
+    value: float | None
+    lo: float | None
+    hi: float | None
+    n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmState:
+    """An arm in preliminary numbers: means, percentiles of latency, and latencies that draw its distribution."""
+
+    arm: str
+    answered: int
+    numbers: tuple[Number, ...]
+    latency_percentiles: dict[str, float]
+    latencies: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spending:
+    """What a run has spent of one budget: trials, tokens, usd or time_s. ``limit`` is None where it has none."""
+
+    what: str
+    spent: float
+    limit: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueState:
+    """A kind of issue, the number of trials with it so far, and the newest of them."""
+
+    kind: str
+    severity: str
+    trials: int
+    newest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateState:
+    """A gate of the experiment. ``metric`` and ``limit`` are those of a gate on one number, ``arm`` None for every arm."""
+
+    text: str
+    metric: str | None = None
+    statistic: str | None = None
+    arm: str | None = None
+    limit: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookState:
+    """A declared interim look. It is due when ``blocks`` are finished, and stops the run at a p of at most ``boundary``.
+
+    ``p`` is None until it was taken.
+    """
+
+    look: int
+    blocks: int
+    boundary: float
+    p: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LooksState:
+    """The declared interim looks of a run, and the ``finished`` of its planned ``blocks``."""
+
+    metric: str
+    finished: int
+    blocks: int
+    looks: tuple[LookState, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionState:
+    """Something that a person did to the run while it went on."""
+
+    said: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunState:
+    """A run at one moment. ``note`` says why its numbers decide nothing yet."""
+
+    run: RunFacts
+    progress: ProgressState
+    load: Load
+    latest: tuple[Settled, ...]
+    failures: tuple[Settled, ...]
+    arms: tuple[ArmState, ...]
+    spending: tuple[Spending, ...]
+    issues: tuple[IssueState, ...]
+    gates: tuple[GateState, ...]
+    looks: LooksState | None
+    actions: tuple[ActionState, ...]
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialState:
+    """One trial. ``found`` has the JSON of ``uderia-bench inspect --json`` once it has ended.
+
+    ``events`` are those that the server has told so far of a trial in flight, the newest last.
+    """
+
+    run_id: str
+    trial_id: str
+    query_id: str
+    prompt: str
+    arm: str
+    repeat: int
+    stage: str
+    state: str
+    attempt: int
+    sent_at: datetime | None
+    events: tuple[str, ...]
+    found: dict[str, Any] | None
+
+
+State = RunsState | RunState | TrialState
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of what ``/runs``, ``/runs/{run}`` and ``/runs/{run}/trials/{trial}`` answer."""
+    return {**TypeAdapter(State).json_schema(mode="serialization"), "title": "uderia-bench view", "$id": SCHEMA}

@@ -1,0 +1,113 @@
+"use strict";
+/* Keeps a page up to date: puts the parts that its channel sends in their places. Everything works without it, except that. */
+(() => {
+  const body = document.body, link = document.getElementById("link"), said = document.getElementById("said");
+  const icons = {running: "running", paused: "paused", complete: "complete", abandoned: "stopped", interrupted: "stopped"};
+  const zone = {minute: {dateStyle: "medium", timeStyle: "short"}, time: {timeStyle: "medium"}};
+
+  const age = (element) => {
+    const seconds = Math.max(0, (Date.now() - Date.parse(element.dateTime)) / 1000);
+    element.textContent = seconds < 120 ? `${seconds.toFixed(0)} s` : `${(seconds / 60).toFixed(0)} min`;
+  };
+  const local = (root) => {
+    root.querySelectorAll("time[data-form]").forEach((element) => {
+      element.textContent = new Intl.DateTimeFormat(undefined, zone[element.dataset.form]).format(new Date(element.dateTime));
+      element.title = element.dateTime;
+    });
+    root.querySelectorAll("time[data-age]").forEach(age);
+  };
+
+  /* A reader whose focus is on a link or field of a part keeps it, and what was opened or chosen stays so. */
+  const keep = (root) => {
+    const here = root.contains(document.activeElement) ? document.activeElement : null;
+    const key = here && (here.getAttribute("href") ? `[href="${CSS.escape(here.getAttribute("href"))}"]`
+      : here.name ? `[name="${CSS.escape(here.name)}"]${here.type === "radio" ? `[value="${CSS.escape(here.value)}"]` : ""}` : null);
+    const chosen = [...root.querySelectorAll("input:checked")].map((input) => [input.name, input.value]);
+    const scrolled = [...root.querySelectorAll(".wide")].map((wide) => wide.scrollLeft);
+    return () => {
+      chosen.forEach(([name, value]) => {
+        const input = [...root.querySelectorAll("input")].find((each) => each.name === name && each.value === value);
+        if (input) input.checked = true;
+      });
+      root.querySelectorAll(".wide").forEach((wide, at) => { wide.scrollLeft = scrolled[at] || 0; });
+      const again = key && root.querySelector(key);
+      if (again) again.focus({preventScroll: true});
+    };
+  };
+
+  /* A screen reader hears a change of state, and each tenth of the way: no more. */
+  let told = "";
+  const tell = () => {
+    const state = document.querySelector("[data-state]");
+    if (!state) return;
+    const {state: name, settled, planned} = state.dataset;
+    const icon = document.querySelector("link[rel=icon]");
+    const href = `/static/${icons[name] || "idle"}.svg`;
+    if (planned !== undefined && icon && icon.getAttribute("href") !== href) icon.setAttribute("href", href);
+    const tenth = planned > 0 ? Math.floor(10 * settled / planned) * 10 : null;
+    const text = tenth === null ? name : `${name}, ${tenth} % of the trials are settled`;
+    if (planned > 0) document.title = `${Math.floor(100 * settled / planned)} % ${body.dataset.title}`;
+    if (text !== told) { if (told) said.textContent = text; told = text; }
+  };
+
+  const report = async () => {
+    const path = location.pathname.replace(/\/$/, "");
+    const answer = await fetch(`${path}/report`, {headers: {accept: "text/html"}});
+    if (!answer.ok) return false;
+    const place = document.createElement("div");
+    place.id = "report";
+    place.innerHTML = await answer.text();
+    document.getElementById("content").replaceChildren(place);
+    const script = document.createElement("script");
+    script.src = "/static/page.js";
+    body.append(script);
+    document.title = body.dataset.title;
+    link.textContent = "";
+    said.textContent = "The run is over. Its report is here.";
+    return true;
+  };
+
+  let seq = Number(body.dataset.seq) || null, wait = 500, over = false;
+  const take = (message) => {
+    if (message.kind === "delta" && message.since !== seq) return false;
+    seq = message.seq;
+    for (const [name, html] of Object.entries(message.parts)) {
+      const place = document.getElementById(`part-${name}`);
+      if (!place) continue;
+      const restore = keep(place);
+      place.innerHTML = html;
+      local(place);
+      restore();
+    }
+    tell();
+    const state = document.querySelector("[data-state]");
+    if (state && state.dataset.state === "complete" && state.dataset.report !== undefined && !over) {
+      over = true;
+      report().then((done) => { over = done; });
+    }
+    return true;
+  };
+  const connect = () => {
+    const address = new URL(body.dataset.live, location.href);
+    address.protocol = "ws:";
+    if (seq) address.searchParams.set("from", seq);
+    const socket = new WebSocket(address);
+    socket.addEventListener("open", () => { wait = 500; body.classList.remove("lost"); link.textContent = "live"; });
+    socket.addEventListener("message", (event) => {
+      if (!take(JSON.parse(event.data))) socket.send(JSON.stringify({from: seq}));
+    });
+    socket.addEventListener("close", () => {
+      if (over) return;
+      body.classList.add("lost");
+      link.textContent = "The view is not answering. What you see may be old.";
+      setTimeout(connect, wait);
+      wait = Math.min(2 * wait, 5000);
+    });
+  };
+
+  body.dataset.title = document.title;
+  local(document);
+  tell();
+  setInterval(() => document.querySelectorAll("time[data-age]").forEach(age), 1000);
+  if (body.dataset.live) connect();
+})();

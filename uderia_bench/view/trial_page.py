@@ -1,0 +1,81 @@
+"""One trial on a page: where it stands, and all that ``inspect`` knows of it once it has ended."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from urllib.parse import quote, urlencode
+
+from uderia_bench.report.formats.html import listing
+from uderia_bench.report.formats.html.markup import Markup, join, tag
+from uderia_bench.report.tables import Table
+from uderia_bench.report.trial import text
+from uderia_bench.report.trial.inspected import Inspected
+from uderia_bench.view import pages
+from uderia_bench.view.state import TrialState
+
+_STANDS = {
+    "planned": "not sent yet",
+    "sending": "on its way to the server",
+    "asked": "the server is working on it",
+    "settled": "ended",
+}
+_IN_HEAD = ("trial", "question", "answer")  # shown in full elsewhere
+
+
+def page(state: TrialState, drawn: str, seq: int) -> str:
+    """Return the page of a trial, which follows it to its end."""
+    path = f"/runs/{quote(state.run_id)}/trials/{quote(state.trial_id, safe='')}"
+    icon = "idle" if state.state == "settled" else "running"
+    return pages.frame(state.trial_id, pages.part("trial", drawn), live=f"{path}/live", icon=icon, seq=seq)
+
+
+def draw(state: TrialState, found: Inspected | None) -> Markup:
+    """Return the content of the page."""
+    run = tag("a", state.run_id, href=f"/runs/{quote(state.run_id)}")
+    beside = f"/runs/{quote(state.run_id)}/answers?{urlencode({'query': state.query_id})}"
+    head = join(
+        tag("p", "Run ", run, class_="small"),
+        tag("h1", f"{state.query_id} on {state.arm}, repeat {state.repeat}"),
+        tag("p", state.prompt, class_="prompt"),
+        tag("p", tag("a", "Compare the answers of this query", href=beside)),
+    )
+    return join(head, _standing(state) if found is None else _found(found))
+
+
+def _standing(state: TrialState) -> Markup:
+    """Return where a trial stands that has not ended."""
+    age = tag("time", "", datetime=state.sent_at.isoformat(), data_age="") if state.sent_at else None
+    facts = [("State", _STANDS[state.state], None), *((("Age", None, age),) if age else ())]
+    facts += [("Attempt", str(state.attempt), None)] if state.attempt else []
+    items = [tag("li", tag("b", f"{label} "), said, markup) for label, said, markup in facts]
+    told = listing.section("events", "Events so far", listing.items(state.events)) if state.events else None
+    return join(tag("ul", *items, class_="state", data_state=state.state), told)
+
+
+def _found(found: Inspected) -> Markup:
+    trace = found.trace
+    rows = [(name, said) for name, said in text.head(found) if said and name not in _IN_HEAD]
+    facts = tag("dl", *(join(tag("dt", name), tag("dd", said)) for name, said in rows))
+    tables = (
+        ("plan", "Plan", text.plan(trace)),
+        ("phases", "Phases", text.phases(trace)),
+        ("ledger", "Token ledger", text.ledger(trace)),
+        ("tools", "Tools", text.tools(trace)),
+    )
+    return join(
+        facts,
+        listing.section("answer", "Answer", tag("p", trace.answer, class_="break answer") if trace.answer else None),
+        *(_section(name, title, table) for name, title, table in tables),
+        listing.section("issues", "Issues", *(_issue(found, at) for at in range(len(found.issues)))),
+        listing.section("notes", "Notes", listing.items(trace.notes) if trace.notes else None),
+    )
+
+
+def _section(name: str, title: str, table: Table) -> Markup | None:
+    return listing.section(name, title, listing.table(replace(table, title=title))) if table.rows else None
+
+
+def _issue(found: Inspected, at: int) -> Markup:
+    issue = found.issues[at]
+    evidence = listing.items(str(piece) for piece in issue.evidence)
+    return join(tag("h3", f"{issue.severity}: {issue.kind}"), tag("p", issue.recommendation), evidence)

@@ -1,0 +1,142 @@
+"""The one thread that looks at the run directories, for all pages of the process.
+
+It looks only at what a page shows. It asks SQLite for ``data_version`` several times a second, which costs
+microseconds, and reads when a commit came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, fields
+from typing import Any, Protocol
+
+import anyio
+
+from uderia_bench.errors import BenchError, StoreError
+from uderia_bench.view.channel import Channel
+
+LOOK_EVERY_S = 0.1
+PUBLISH_EVERY_S = 0.4  # a change is on its way to the pages after at most this and one look
+FORGET_S = 30.0  # after the last page has left
+FIRST_S = 10.0  # longest wait for the first state
+
+Topic = tuple[str, ...]
+
+
+class Followed(Protocol):
+    """What is shown at one address. All methods are called from the watcher's thread."""
+
+    def look(self) -> bool:
+        """Read what is new; return whether anything is."""
+
+    def state(self) -> Any:
+        """Return the state as of the last look."""
+
+    def parts(self, state: Any, changed: Collection[str]) -> Mapping[str, str]:
+        """Return the parts of the page that show one of the changed fields, as HTML."""
+
+    def close(self) -> None:
+        """Let go of files."""
+
+
+@dataclass(slots=True)
+class _Watched:
+    """A followed address, with what its pages know."""
+
+    channel: Channel
+    followed: Followed | None = None
+    dirty: bool = True
+    published_s: float = 0.0
+    fields: dict[str, Any] = field(default_factory=dict)
+    parts: dict[str, str] = field(default_factory=dict)
+
+
+class Watcher:
+    """Follows addresses. ``follow`` opens one; it raises a ``BenchError`` where there is nothing.
+
+    ``heard`` receives every change of an address's fields, for a recording.
+    """
+
+    def __init__(
+        self, follow: Callable[[Topic], Followed], heard: Callable[[Topic, dict[str, Any]], None] | None = None
+    ) -> None:
+        self._follow = follow
+        self._heard = heard
+        self._watched: dict[Topic, _Watched] = {}
+        self._ended = threading.Event()
+
+    @property
+    def listeners(self) -> int:
+        """The number of open pages."""
+        return sum(each.channel.listeners for each in self._watched.values())
+
+    def start(self) -> None:
+        """Begin to look, for the running event loop."""
+        self._loop = asyncio.get_running_loop()
+        threading.Thread(target=self._work, name="watcher", daemon=True).start()
+
+    def stop(self) -> None:
+        """Stop looking."""
+        self._ended.set()
+
+    async def channel(self, topic: Topic) -> Channel:
+        """Return the channel of an address when it has something to show; raises ``BenchError`` where it has not."""
+        channel = self._watched.setdefault(topic, _Watched(Channel())).channel
+        with anyio.move_on_after(FIRST_S):
+            while not channel.ready:
+                await channel.change()
+        if channel.error is not None or not channel.ready:
+            self._watched.pop(topic, None)
+            raise StoreError(channel.error or "the run cannot be read now")
+        channel.left_s = time.monotonic()
+        return channel
+
+    @contextmanager
+    def listening(self, channel: Channel) -> Iterator[None]:
+        """Keep following an address while a page is open."""
+        channel.listeners += 1
+        try:
+            yield
+        finally:
+            channel.listeners -= 1
+            channel.left_s = time.monotonic()
+
+    def _work(self) -> None:
+        while not self._ended.wait(LOOK_EVERY_S):
+            for topic, watched in list(self._watched.items()):
+                now_s = time.monotonic()
+                if not watched.channel.listeners and now_s - watched.channel.left_s > FORGET_S:
+                    self._watched.pop(topic, None)
+                    if watched.followed is not None:
+                        watched.followed.close()
+                    continue
+                self._look(topic, watched, now_s)
+
+    def _look(self, topic: Topic, watched: _Watched, now_s: float) -> None:
+        try:
+            watched.followed = watched.followed or self._follow(topic)
+            watched.dirty = watched.followed.look() or watched.dirty
+            if not watched.dirty or now_s - watched.published_s < PUBLISH_EVERY_S:
+                return
+            state = watched.followed.state()
+        except BenchError as error:
+            self._tell(watched.channel.fail, str(error))
+            return
+        watched.dirty, watched.published_s = False, now_s
+        now = {each.name: getattr(state, each.name) for each in fields(state)}
+        changed = {name: value for name, value in now.items() if watched.fields.get(name, self) != value}
+        drawn = watched.followed.parts(state, changed)
+        new = {name: part for name, part in drawn.items() if watched.parts.get(name) != part}
+        watched.fields, watched.parts = now, {**watched.parts, **new}
+        if changed or new:
+            if self._heard is not None:
+                self._heard(topic, changed)
+            self._tell(watched.channel.publish, state, changed, new)
+
+    def _tell(self, change: Callable[..., None], *values: object) -> None:
+        with suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(change, *values)
