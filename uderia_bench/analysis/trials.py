@@ -7,9 +7,11 @@ sorted, so the order of rows in the frame has no effect.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +27,33 @@ Mask = npt.NDArray[np.bool_]
 REQUIRED = ("query_id", "arm", "repeat", "outcome")
 ANSWERED_METRIC = "answered"
 FOREIGN_TOOLS = "foreign_tools"
+LARGEST_KEPT = 1 << 16  # bytes of an array, of which an analysis may keep some hundred
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _kept(compute: Callable[Concatenate[Trials, P], T]) -> Callable[Concatenate[Trials, P], T]:
+    """Compute a value of ``Trials`` once for the same arguments. An array is read-only, since its callers share it.
+
+    An analysis asks for the same values for every arm and stratum. In a small frame that is most of
+    its time, since polars needs as long for a few rows as for thousands. A large array is computed
+    each time, so that memory stays bounded.
+    """
+
+    @wraps(compute)
+    def kept(trials: Trials, /, *arguments: P.args, **named: P.kwargs) -> T:
+        key = (compute.__name__, *arguments, *named.items())
+        if key in trials.kept:
+            return cast("T", trials.kept[key])
+        value = compute(trials, *arguments, **named)
+        if isinstance(value, np.ndarray):
+            value.setflags(write=False)
+        if not isinstance(value, np.ndarray) or value.nbytes <= LARGEST_KEPT:
+            trials.kept[key] = value
+        return value
+
+    return kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,6 +67,7 @@ class Trials:
     shape: tuple[int, int, int]
     asked: Mask
     answered: Mask
+    kept: dict[Hashable, object] = field(default_factory=dict)
 
     def arm(self, name: str) -> int:
         """Return the index of an arm; an arm without trials is the caller's mistake."""
@@ -46,6 +76,7 @@ class Trials:
         return self.arms.index(name)
 
     @property
+    @_kept
     def levels(self) -> tuple[float, ...]:
         """The levels of a sweep that the trials were asked at, ascending; empty without one."""
         if "level" not in self.frame.columns:
@@ -60,6 +91,7 @@ class Trials:
         """Whether the frame has this column, or it follows from the outcome (``answered``)."""
         return column in self.frame.columns or column == ANSWERED_METRIC
 
+    @_kept
     def column(self, name: str) -> Floats:
         """Return a numeric or boolean column as a dense array, NaN where missing."""
         dense = np.full(self.shape, np.nan)
@@ -76,6 +108,7 @@ class Trials:
         dense[self.place] = np.where(np.isfinite(values), values, np.nan)
         return dense
 
+    @_kept
     def order(self) -> Floats | None:
         """Return each trial's place in the order of sending, from 0 to 1; None where the frame does not say."""
         for name in ("sent_at", "seq"):
@@ -86,6 +119,7 @@ class Trials:
                 return dense
         return None
 
+    @_kept
     def windows(self) -> Floats | None:
         """Return the time window of each trial as a code, one for each run and window; None where the frame does not say."""
         if "window" not in self.frame.columns or self.frame["window"].null_count() == self.frame.height:
@@ -96,6 +130,7 @@ class Trials:
         dense[self.place] = codes.set(self.frame["window"].is_null(), np.nan).to_numpy()
         return dense
 
+    @_kept
     def groups(self) -> npt.NDArray[np.intp] | None:
         """Return the group of each query as a code; a query without one is its own group. None where no query has one."""
         if "group" not in self.frame.columns or self.frame["group"].null_count() == self.frame.height:
@@ -110,6 +145,7 @@ class Trials:
         dense[self.place] = rows.fill_null(value=False).to_numpy()
         return dense
 
+    @_kept
     def values(self, metric: Metric) -> Floats:
         """Return a metric's observations: of answered trials only where it needs an answer, without what is ``unusable``."""
         dense = self.column(metric.name)
@@ -117,6 +153,7 @@ class Trials:
             dense = np.where(self.answered, dense, np.nan)
         return np.where(dense > 0, dense, np.nan) if metric.assumption is Assumption.POSITIVE else dense
 
+    @_kept
     def unusable(self, metric: Metric) -> Mask:
         """Return where a metric has an unusable value: NaN, infinite, or not positive where it must be."""
         if metric.name not in self.frame.columns:
@@ -131,6 +168,7 @@ class Trials:
         found = self.mask(bad)
         return found & self.answered if metric.needs_answer else found
 
+    @_kept
     def distinct(self, column: str, arm: str) -> tuple[str, ...]:
         """Return the sorted distinct values of a column on an arm's answered trials (on all, where none was answered).
 
