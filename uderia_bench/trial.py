@@ -62,6 +62,7 @@ class Trial:
     conversation, from 1: the turns of a conversation are trials of one session, each asked after
     the one before has ended. ``level`` is the load in a sweep: trials in flight, or trials per
     second. ``group`` names the queries that depend on each other, None for a query alone.
+    ``weight`` is how much the query counts in estimates, None where all count the same.
     """
 
     trial_id: str
@@ -78,6 +79,7 @@ class Trial:
     turn: int = 1
     level: float | None = None
     group: str | None = None
+    weight: float | None = None
 
     @property
     def conversation(self) -> tuple[str, str, Stage, int]:

@@ -4,12 +4,12 @@ import json
 
 import polars as pl
 import pytest
-from experiments import built, queries
+from experiments import built, queries, query
 from frames import grid
 from runs import saved
 
 from uderia_bench.cli.run import show_plan
-from uderia_bench.commands.forecast import forecast
+from uderia_bench.commands.forecast import forecast, knowing_tokens
 from uderia_bench.runner import plan
 
 
@@ -37,3 +37,31 @@ def test_a_dry_run_lists_its_load_levels(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["levels"] == [1, 2, 16]
     show_plan(built(queries(3)), tmp_path, as_json=False)
     assert "each at" not in capsys.readouterr().out
+
+
+def test_a_sample_by_cost_knows_the_tokens_of_earlier_runs(tmp_path):
+    """Query 1 needed a hundred times the tokens of the others, so a draw of most queries leaves it out and counts it more."""
+    tokens = grid(queries=6, repeats=2, value=lambda query, *_: 100_000 if query == 1 else 1_000, column="total_tokens")
+    saved(tmp_path, "before", tokens.with_columns(pl.lit("measured").alias("stage")))
+    asked = tuple(query(f"q{number:03}") for number in range(6))
+    drawn = [
+        knowing_tokens(built(asked, arms=("IDEAT", "OPTIM"), sample={"n": 4, "by": "cost", "seed": seed}), tmp_path).queries
+        for seed in range(20)
+    ]
+    counts = {one.id: one.counts for sample in drawn for one in sample}
+    assert sum("q001" in {one.id for one in sample} for sample in drawn) <= 6
+    assert counts["q000"] < 2
+    assert counts.get("q001", 9.0) > 5
+    unknown = built(asked, arms=("X", "Y"), sample={"n": 4, "by": "cost"})
+    assert len({one.counts for one in knowing_tokens(unknown, tmp_path).queries}) == 1
+    plain = built(asked, arms=("IDEAT", "OPTIM"))
+    assert knowing_tokens(plain, tmp_path) is plain
+
+
+def test_traffic_is_what_queries_count():
+    """The plan carries the weight of each query, and none where all count the same."""
+    asked = (query("a", weight=3.0), query("b"))
+    for weights, expected in (("traffic", {"a": 3.0, "b": 1.0}), ("equal", {"a": None, "b": None})):
+        experiment = built(asked, weights=weights)
+        assert {trial.query_id: trial.weight for trial in plan.build(experiment, experiment.queries)} == expected
+    assert built(asked).content_hash == built((query("a"), query("b"))).content_hash

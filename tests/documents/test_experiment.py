@@ -73,6 +73,7 @@ def test_a_small_file_is_enough(write):
         "corpus": ("corpora/c.yaml",),
         "filter": {"tags": (), "complexity": ()},
         "sample": None,
+        "weights": "equal",
         "shard": None,
         "judge": None,
         "arms": (
@@ -343,7 +344,7 @@ seed: 2
         ("budget: {usd: 0}", "budget.usd: must be more than 0, not 0"),
         ("budget: {dollars: 3}", "budget.dollars: unknown key; known: usd, tokens, trials, time"),
         ("sample: {n: 0}", "sample.n: must be at least 1, not 0"),
-        ("sample: {n: 3, by: tags}", "sample.by: should be complexity, not 'tags'"),
+        ("sample: {n: 3, by: tags}", "sample.by: should be complexity or cost, not 'tags'"),
         ("shard: 3/2", "shard: there is no part 3 of 2"),
         ("shard: 0/2", "shard: must be at least 1, not 0"),
         ("shard: half", "shard: should be a part of the queries such as 2/4, not 'half'"),

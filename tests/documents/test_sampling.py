@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import experiments
-from hypothesis import given
+import pytest
+from experiments import query
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from uderia_bench.documents import sampling
@@ -76,3 +79,71 @@ def test_an_experiment_takes_the_sample_of_what_the_filter_keeps_and_the_shard_o
     assert drawn == sampling.sample(asked[:20], 10, seed=3)
     halves = [experiments.built(asked, **said, shard=f"{index}/2").queries for index in (1, 2)]
     assert {query.id for half in halves for query in half} == {query.id for query in drawn}
+
+
+def costly(count=400):
+    """Return queries whose expected tokens double from class to class, and the tokens by id."""
+    asked = tuple(query(f"q{number}", complexity=("simple", "complex", "edge")[number % 3]) for number in range(count))
+    return asked, {one.id: 1000.0 * 4 ** (number % 3) for number, one in enumerate(asked)}
+
+
+def test_a_sample_by_cost_prefers_cheap_queries_and_counts_them_less():
+    """Four times the tokens is half the chance, and twice the count; together they stand for the whole corpus."""
+    asked, tokens = costly()
+    drawn = sampling.by_cost(asked, 70, seed=3, tokens=tokens, traffic=False)
+    assert len(drawn) == 70
+    counts = {one.complexity: one.counts for one in drawn}
+    assert counts["complex"] / counts["simple"] == pytest.approx(2)
+    assert counts["edge"] / counts["simple"] == pytest.approx(4)
+    assert sum(one.counts for one in drawn) == pytest.approx(400, rel=0.05)
+    assert Counter(one.complexity for one in drawn).most_common() == [("simple", 40), ("complex", 20), ("edge", 10)]
+    assert sampling.by_cost(asked, 70, seed=3, tokens=tokens, traffic=False) == drawn
+
+
+def test_no_probability_is_above_one():
+    """A query so cheap that it is certain counts once, and the others share the rest of the sample."""
+    asked, tokens = costly(30)
+    drawn = sampling.by_cost(asked, 20, seed=1, tokens=tokens | {"q0": 0.01, "q1": 0.01}, traffic=False)
+    assert len(drawn) == 20
+    assert {one.counts for one in drawn if one.id in ("q0", "q1")} == {1.0}
+    assert {one.counts for one in sampling.by_cost(asked, 99, seed=1, tokens=tokens, traffic=False)} == {1.0}
+
+
+def test_traffic_draws_frequent_queries_more_often():
+    """A query that users ask a hundred times as often is certain."""
+    asked, tokens = costly(100)
+    often = tuple(replace(one, weight=100.0) if one.id == "q5" else one for one in asked)
+    drawn = sampling.by_cost(often, 10, seed=2, tokens=tokens, traffic=True)
+    assert "q5" in {one.id for one in drawn}
+
+
+def test_expected_tokens_are_known_or_guessed_on_the_same_scale():
+    """A guess is scaled to what earlier runs had; a longer or complex question and a conversation are expected to need more."""
+    short, long, talk = query("a", complexity="simple"), query("b", turns=("x" * 800,)), query("c", turns=("x", "y", "z"))
+    hard = query("d", complexity="complex")
+    found = sampling.expected_tokens((short, long, talk, hard), {"a": 500.0})
+    assert found["a"] == 500.0
+    assert found["b"] > 2 * found["a"]
+    assert found["c"] == pytest.approx(6 * found["a"], rel=0.02)
+    assert found["d"] == pytest.approx(2 * found["a"], rel=0.02)
+    assert sampling.expected_tokens((short,), {})["a"] > 0
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.sampled_from(("simple", "complex", "edge", None)), min_size=8, max_size=80), st.integers(0, 3))
+def test_every_first_part_of_a_balanced_order_has_the_mix_of_the_whole(labels, seed):
+    """No class is ever more than three queries away from its share."""
+    asked = tuple(query(f"q{number}", complexity=label) for number, label in enumerate(labels))
+    order = sampling.balanced(asked, seed=seed, purpose="first")
+    assert sorted(one.id for one in order) == sorted(one.id for one in asked)
+    for place in range(1, len(order) + 1):
+        for label in set(labels):
+            share = labels.count(label) / len(labels)
+            assert abs(sum(one.complexity == label for one in order[:place]) - place * share) <= 3
+
+
+def test_tags_are_balanced_too():
+    """A tag that half of the queries have is on about half of the first ten."""
+    asked = tuple(query(f"q{number}", tags=("sql",) if number < 20 else ("space",)) for number in range(40))
+    first = sampling.balanced(asked, seed=1, purpose="first")[:10]
+    assert 4 <= sum("sql" in one.tags for one in first) <= 6

@@ -84,6 +84,7 @@ class Looks:
             BLOCK: trial.block,
             "window": trial.window,
             "group": trial.group,
+            "weight": trial.weight,
             **values,
             **(times or {}),
         }

@@ -49,9 +49,10 @@ def compare(
 ) -> list[Comparison]:
     """Compare two arms of a frame of trials on ``metrics``, in that order.
 
-    The frame needs ``query_id, arm, repeat, outcome`` and the metrics' columns. Three more columns are
+    The frame needs ``query_id, arm, repeat, outcome`` and the metrics' columns. Four more columns are
     used where the frame has them. ``stage``: warm-ups are left out. ``group``: a group of queries is the
-    unit of inference. ``window``: p and the interval include drift between time windows.
+    unit of inference. ``window``: p and the interval include drift between time windows. ``weight``: how much
+    a query counts.
 
     The metrics with a margin are the primary family. Without any margin, all metrics asked for are. A
     margin of 0.10, or ``"10%"``, is [1/1.1, 1.1] for a ratio, ten points for a rate, and for an amount a tenth of the

@@ -29,7 +29,8 @@ class Pairs:
 
     ``baseline`` and ``candidate`` are each unit's means of observations. ``differences`` are
     candidate minus baseline, of mean logs where ``kind`` is ``ratio`` and of means where it is
-    ``difference``. ``sizes`` are the queries of each unit where the unit is a group, None else.
+    ``difference``. ``sizes`` is how much each unit counts, such as the queries of a group; None where all
+    count the same. ``weights`` is how much each row of ``trials`` counts, on average 1.
     ``binary``: one observation of 0 or 1 in each cell. ``components`` say where the variance of the
     differences comes from, None below 2 units. ``blocks`` are the single differences with their
     time windows, None where the trials have none. ``trials`` are the observations of both sides,
@@ -51,6 +52,7 @@ class Pairs:
     trials: tuple[Floats, Floats]
     rows: Codes
     sizes: Floats | None
+    weights: Floats
     blocks: Blocks | None
     observed: tuple[int, int]
     warnings: tuple[str, ...]
@@ -66,7 +68,7 @@ class Pairs:
         return {"query": "queries", "group": "groups", "repeat": "repeats"}[self.unit]
 
     def mean(self, values: Floats) -> float:
-        """Return the mean of one value a unit, weighted by the queries of each."""
+        """Return the mean of one value a unit, weighted by how much each counts."""
         return float(values.mean() if self.sizes is None else np.average(values, weights=self.sizes))
 
 
@@ -75,7 +77,8 @@ class Side:
     """One side of a comparison: arrays ``(query, slot)`` of what was asked, what was seen, and what of it may be judged.
 
     ``level`` is the level of a sweep and ``window`` the time window of each trial, None without.
-    ``groups`` is the group of each query as a code, None where no query has one.
+    ``groups`` is the group of each query as a code, None where no query has one. ``weights`` is how much
+    each query counts, None where all count the same.
     """
 
     name: str
@@ -85,6 +88,7 @@ class Side:
     level: Floats | None = None
     window: Floats | None = None
     groups: Codes | None = None
+    weights: Floats | None = None
 
 
 def side(
@@ -109,6 +113,7 @@ def side(
         level=trials.at_levels(arm),
         window=None if window is None else window[:, index],
         groups=trials.groups(),
+        weights=trials.weights(),
     )
 
 
@@ -141,14 +146,16 @@ def pair(baseline: Side, candidate: Side, metric: Metric) -> Pairs:
     means = [_means(values) for values in scaled]
     magnitude = np.maximum(*map(np.abs, means)) if complete.any() else means[0]
     by_row = without_rounding(means[1] - means[0], np.maximum(magnitude, 1.0) if ratio else magnitude)
-    rows, sizes = _units(unit, groups, complete)
+    counted = None if unit == "repeat" or baseline.weights is None else baseline.weights[complete]
+    weights = np.ones(int(complete.sum())) if counted is None else counted / counted.mean()
+    rows, sizes = _units(unit, groups, complete, weights, counts_all_alike=counted is None)
     return Pairs(
         kind="ratio" if ratio else "difference",
         unit=unit,
         units_asked=int(np.unique(groups[queries_asked]).size) if unit == "group" else int(np.any(asked, axis=(0, 2)).sum()),
-        baseline=_by_unit(_means(first), rows, sizes),
-        candidate=_by_unit(_means(second), rows, sizes),
-        differences=_by_unit(by_row, rows, sizes),
+        baseline=_by_unit(_means(first), rows, sizes, weights),
+        candidate=_by_unit(_means(second), rows, sizes, weights),
+        differences=_by_unit(by_row, rows, sizes, weights),
         n_pairs=int(counts.min(axis=0).sum()),
         n_queries=min(int(complete.sum()), 1) if unit == "repeat" else int(complete.sum()),
         repeats=float(counts.mean()) if counts.size else 0.0,
@@ -161,30 +168,29 @@ def pair(baseline: Side, candidate: Side, metric: Metric) -> Pairs:
         trials=(first, second),
         rows=rows,
         sizes=sizes,
-        blocks=None if windows is None else _blocks(scaled, (windows[0][complete], windows[1][complete]), rows),
+        weights=weights,
+        blocks=None if windows is None else _blocks(scaled, (windows[0][complete], windows[1][complete]), rows, weights),
         observed=(int(np.isfinite(baseline.seen).sum()), int(np.isfinite(candidate.seen).sum())),
         warnings=tuple(warnings),
     )
 
 
-def _units(unit: str, groups: Codes, complete: Mask) -> tuple[Codes, Floats | None]:
-    """Return the unit of each complete row, and how many rows each unit has where that is not one each."""
-    if unit != "group":
-        return np.arange(int(complete.sum())), None
-    _, rows = np.unique(groups[complete], return_inverse=True)
-    return rows, np.bincount(rows).astype(np.float64)
+def _units(unit: str, groups: Codes, complete: Mask, weights: Floats, *, counts_all_alike: bool) -> tuple[Codes, Floats | None]:
+    """Return the unit of each complete row, and how much each unit counts where that is not the same for all."""
+    rows = np.arange(int(complete.sum())) if unit != "group" else np.unique(groups[complete], return_inverse=True)[1]
+    return rows, None if unit != "group" and counts_all_alike else np.bincount(rows, weights=weights).astype(np.float64)
 
 
-def _by_unit(values: Floats, rows: Codes, sizes: Floats | None) -> Floats:
+def _by_unit(values: Floats, rows: Codes, sizes: Floats | None, weights: Floats) -> Floats:
     """Average rows into units."""
-    return values if sizes is None else np.bincount(rows, weights=values, minlength=sizes.size) / sizes
+    return values if sizes is None else np.bincount(rows, weights=values * weights, minlength=sizes.size) / sizes
 
 
-def _blocks(scaled: tuple[Floats, Floats], windows: tuple[Floats, Floats], rows: Codes) -> Blocks | None:
+def _blocks(scaled: tuple[Floats, Floats], windows: tuple[Floats, Floats], rows: Codes, counts: Floats) -> Blocks | None:
     """Return the difference of each complete block with its time window; None where a block does not know its window.
 
-    Two blocks have the same window where both arms asked them in the same two turns. Every row
-    weighs the same.
+    Two blocks have the same window where both arms asked them in the same two turns. ``counts`` is how
+    much each row counts.
     """
     differences = scaled[1] - scaled[0]
     there = np.isfinite(differences)
@@ -192,7 +198,7 @@ def _blocks(scaled: tuple[Floats, Floats], windows: tuple[Floats, Floats], rows:
         return None
     row, _ = np.nonzero(there)
     turns = np.stack([np.minimum(*windows)[there], np.maximum(*windows)[there]])
-    weights = 1 / np.count_nonzero(there, axis=1)[row]
+    weights = (counts / np.maximum(np.count_nonzero(there, axis=1), 1))[row]
     return Blocks(
         differences=differences[there],
         weights=weights / weights.sum(),

@@ -14,6 +14,7 @@ from uderia_bench.analysis.variation import inside_arm, profile_type
 from uderia_bench.reading.metrics.metric import Assumption, Metric
 from uderia_bench.stats.mean import cluster_mean, geometric_mean
 from uderia_bench.stats.percentile import percentiles
+from uderia_bench.stats.weighting import repeated
 
 
 def summarise(trials: Trials, arm: str, *, metrics: tuple[Metric, ...], confidence: float, seed: int) -> ArmSummary:
@@ -50,17 +51,25 @@ def _summary(
     )
     units = np.arange(observed.size) if one_query else np.unique(np.nonzero(present)[0], return_inverse=True)[1]
     rate = metric.assumption is Assumption.RATE
-    mean = cluster_mean(observed, units, bounded=rate, level=confidence, seed=seed, missing=missing)
-    positive = not rate and observed.size > 0 and observed.min() > 0
+    by_query = None if one_query else trials.weights()
+    weights = None if by_query is None else by_query[np.nonzero(present)[0]]
+    mean = cluster_mean(observed, units, bounded=rate, level=confidence, seed=seed, missing=missing, weights=weights)
+    geometric = None
+    if not rate and observed.size > 0 and observed.min() > 0:
+        geometric = geometric_mean(observed, units, level=confidence, seed=seed, missing=missing, weights=weights)
     return MetricSummary(
         metric=metric.name,
         n=int(observed.size),
         missing=missing,
         mean=mean,
-        geometric_mean=geometric_mean(observed, units, level=confidence, seed=seed, missing=missing) if positive else None,
+        geometric_mean=geometric,
         total=None if rate else mean.mapped(lambda one: one * observed.size),
         percentiles=percentiles(
-            observed, units, level=confidence, seed=seed, missing=missing, of="repeats" if one_query else "queries"
+            *repeated(observed, units, weights),
+            level=confidence,
+            seed=seed,
+            missing=missing,
+            of="repeats" if one_query else "queries",
         ),
         warnings=warnings,
     )

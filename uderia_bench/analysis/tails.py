@@ -20,6 +20,7 @@ from uderia_bench.stats.estimate import Estimate, Interval
 from uderia_bench.stats.inference import two_sided_p
 from uderia_bench.stats.percentile import percentile_ratios
 from uderia_bench.stats.robust import has_outliers, trimmed_mean
+from uderia_bench.stats.weighting import repeated
 
 PERCENTS = (50, 90, 95)
 TAIL = 95  # the percentile that can contradict a verdict
@@ -78,13 +79,13 @@ def compare_tails(pairs: Pairs, *, confidence: float, seed: int) -> Tails:
     usual = np.stack([np.nanmedian(side, axis=1) for side in logs])
     away = [side - usual.mean(axis=0)[:, None] for side in logs]
     slow = [_share(side > log(SLOW), np.isfinite(side)) for side in away]
-    by_unit = np.bincount(pairs.rows, weights=slow[1] - slow[0]) / np.bincount(pairs.rows)
+    by_unit = np.bincount(pairs.rows, weights=(slow[1] - slow[0]) * pairs.weights) / np.bincount(pairs.rows, pairs.weights)
     return Tails(
         total=_ratio_of_totals(pairs, confidence=confidence, seed=seed),
         percentiles=percentile_ratios(
             (_observed(pairs.trials[0], pairs), _observed(pairs.trials[1], pairs)), PERCENTS, level=confidence, seed=seed
         ),
-        slow=(float(slow[0].mean()), float(slow[1].mean())),
+        slow=(float(np.average(slow[0], weights=pairs.weights)), float(np.average(slow[1], weights=pairs.weights))),
         slow_p=two_sided_p(mean_test(by_unit, bounded=True, may_be_0=False, seed=seed, sizes=pairs.sizes)),
         robust=_robust(usual[1] - usual[0], away, pairs, confidence=confidence),
     )
@@ -97,9 +98,10 @@ def _share(of: Mask, there: Mask) -> Floats:
 
 
 def _observed(side: Floats, pairs: Pairs) -> tuple[Floats, Codes]:
-    """Return the observations of a side, with the unit of each."""
+    """Return the observations of a side, with the unit of each; where queries have weights, as often as they count."""
     there = np.isfinite(side)
-    return side[there], pairs.rows[np.nonzero(there)[0]]
+    rows = np.nonzero(there)[0]
+    return repeated(side[there], pairs.rows[rows], None if np.ptp(pairs.weights) == 0 else pairs.weights[rows])
 
 
 def _robust(differences: Floats, away: list[Floats], pairs: Pairs, *, confidence: float) -> Estimate | None:

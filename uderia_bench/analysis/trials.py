@@ -139,6 +139,16 @@ class Trials:
         of = dict(named.iter_rows())
         return _codes(pl.Series([f"group {of[query]}" if query in of else f"query {query}" for query in self.queries]))[0]
 
+    def weights(self) -> Floats | None:
+        """Return how much each query counts; None where the frame does not say, or says it of no query."""
+        if "weight" not in self.frame.columns or self.frame["weight"].null_count() == self.frame.height:
+            return None
+        of = dict(self.frame.select("query_id", pl.col("weight").cast(pl.Float64)).drop_nulls().unique("query_id").iter_rows())
+        weights = np.array([of.get(query, 1.0) for query in self.queries])
+        if not np.all(np.isfinite(weights) & (weights > 0)):
+            raise UsageError("column 'weight' must hold positive numbers, or be empty")
+        return None if np.ptp(weights) == 0 else weights
+
     def mask(self, rows: pl.Series) -> Mask:
         """Return a boolean row selection as a dense mask; null counts as False."""
         dense = np.zeros(self.shape, dtype=np.bool_)

@@ -43,11 +43,12 @@ def command(
     """
     from uderia_bench import plugins
     from uderia_bench.cli.finish import finish
-    from uderia_bench.commands import check
+    from uderia_bench.commands import check, forecast
     from uderia_bench.commands.run import start
 
     flags = {"server": server, "repeats": repeats, "load.concurrency": concurrency, "shard": shard, "grace": grace}
     loaded = check.load(experiment, plugins.load(), [*(assignments or ()), *overrides(flags)], fallbacks=from_environment())
+    loaded = forecast.knowing_tokens(loaded, output)
     if dry_run:
         show_plan(loaded, output, as_json=as_json)
         return

@@ -5,6 +5,7 @@ An estimate by means, without an interval: other queries cost other amounts, and
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,29 +36,55 @@ class ArmForecast:
 
 def forecast(experiment: Experiment, outline: Outline, output: Path) -> tuple[ArmForecast, ...]:
     """Return a forecast for every arm that was run before."""
-    earlier = [Run.open(each) for each in find.runs(output)] if output.is_dir() else []
-    earlier.sort(key=lambda run: run.manifest.started_at, reverse=True)
+    earlier = _earlier(output)
     found = (_arm(experiment, arm, outline, earlier) for arm in experiment.arms)
     return tuple(one for one in found if one is not None)
 
 
-def _arm(experiment: Experiment, arm: Arm, outline: Outline, earlier: list[Run]) -> ArmForecast | None:
-    planned = next((share.measured + share.warmups for share in outline.arms if share.arm == arm.name), 0)
+def knowing_tokens(experiment: Experiment, output: Path) -> Experiment:
+    """Return an experiment that samples by cost with the tokens of its queries in the last run of each arm."""
+    if experiment.sample is None or experiment.sample.by != "cost":
+        return experiment
+    totals: dict[str, list[float]] = {}
+    for arm in experiment.arms:
+        last = next(_runs_of(experiment, arm, _earlier(output)), None)
+        if last is None:
+            continue
+        spent = last[1].group_by("query_id", "repeat", "stage").agg(pl.col("total_tokens").sum())  # of all turns
+        for query, tokens in spent.group_by("query_id").agg(pl.col("total_tokens").mean()).iter_rows():
+            totals.setdefault(query, []).append(float(tokens))
+    return experiment.knowing({query: sum(tokens) / len(tokens) for query, tokens in totals.items() if min(tokens) > 0})
+
+
+def _earlier(output: Path) -> list[Run]:
+    """Return the runs in the output folder, the latest first."""
+    earlier = [Run.open(each) for each in find.runs(output)] if output.is_dir() else []
+    return sorted(earlier, key=lambda run: run.manifest.started_at, reverse=True)
+
+
+def _runs_of(experiment: Experiment, arm: Arm, earlier: Iterable[Run]) -> Iterator[tuple[Run, pl.DataFrame]]:
+    """Yield the earlier runs of an arm with its trials there, at the lightest load."""
     for run in earlier:
         name = _same(experiment, arm, run.experiment)
         if name is None or not run.directory.parts():
             continue
         trials = _at_the_lightest_load(run.trials().filter(pl.col("arm") == name))
         if trials.height:
-            cost, seconds = (_mean(trials, column) for column in ("cost_usd", "latency_s"))
-            return ArmForecast(
-                arm=arm.name,
-                planned=planned,
-                run_id=run.run_id,
-                trials=trials.height,
-                cost_usd=None if cost is None else cost * planned,
-                seconds=None if seconds is None else seconds * planned,
-            )
+            yield run, trials
+
+
+def _arm(experiment: Experiment, arm: Arm, outline: Outline, earlier: list[Run]) -> ArmForecast | None:
+    planned = next((share.measured + share.warmups for share in outline.arms if share.arm == arm.name), 0)
+    for run, trials in _runs_of(experiment, arm, earlier):
+        cost, seconds = (_mean(trials, column) for column in ("cost_usd", "latency_s"))
+        return ArmForecast(
+            arm=arm.name,
+            planned=planned,
+            run_id=run.run_id,
+            trials=trials.height,
+            cost_usd=None if cost is None else cost * planned,
+            seconds=None if seconds is None else seconds * planned,
+        )
     return None
 
 

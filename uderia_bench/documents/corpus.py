@@ -63,6 +63,8 @@ class QueryTemplate(Written):
     group: Label | None = None
     """Queries that depend on each other, such as variants of one question. A comparison counts a group
     once. The queries of a ``matrix`` are a group by default, named like the query."""
+    weight: Annotated[float, Field(gt=0)] = 1.0
+    """How often users ask this, compared with other queries. Estimates use it with ``weights: traffic``."""
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
@@ -118,6 +120,7 @@ class QueryTemplate(Written):
                 tags=self.tags,
                 expect=tuple(_expectation_filled(expectation, values) for expectation in self.expect),
                 group=self.group or (self.id if values else None),
+                weight=self.weight,
             )
 
     def _combinations(self) -> Iterator[dict[str, str]]:
@@ -145,7 +148,9 @@ class CorpusFile(Written):
 class Query:
     """One question, ready to be asked. ``turns`` are all prompts of the conversation, ``prompt`` is the first.
 
-    ``group`` names the queries that depend on each other; None for a query on its own.
+    ``group`` names the queries that depend on each other; None for a query on its own. ``weight`` is how
+    often users ask it. ``counts`` is how much it counts in the estimates of an experiment, None where all
+    of its queries count the same.
     """
 
     id: str
@@ -155,6 +160,8 @@ class Query:
     tags: tuple[str, ...] = ()
     expect: tuple[Expectation, ...] = ()
     group: str | None = None
+    weight: float = 1.0
+    counts: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,6 +306,6 @@ def _said_filled(said: Any, values: dict[str, str], *, in_pattern: bool = False)
 
 
 def _canonical(query: Query) -> dict[str, Any]:
-    """Return what is asked and expected of a query. A group changes neither, so it is not part of the hash."""
+    """Return what is asked and expected of a query. Group and weight change neither, so they are not part of the hash."""
     expect = [expectation.model_dump(mode="json", exclude_unset=True) for expectation in query.expect]
     return {"id": query.id, "turns": query.turns, "complexity": query.complexity, "tags": query.tags, "expect": expect}

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import orjson
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, field_validator
@@ -82,6 +83,8 @@ class Experiment(Written):
     """Which queries of the corpora to ask."""
     sample: Sample | None = None
     """How many of these queries to draw."""
+    weights: Literal["equal", "traffic"] = "equal"
+    """Whether every query counts the same, or as often as users ask it (``weight`` in the corpus)."""
     shard: WrittenShard | None = None
     """Which part of the queries this process asks: ``2/4``."""
     arms: Annotated[tuple[Arm, ...], Field(min_length=1)]
@@ -140,6 +143,7 @@ class Experiment(Written):
 
     _document: Document = PrivateAttr(default=Document(file="", data=None, places={}))
     _corpora: tuple[Corpus, ...] = PrivateAttr(default=())
+    _tokens: dict[str, float] = PrivateAttr(default_factory=dict)
 
     @field_validator("session_profile")
     @classmethod
@@ -163,8 +167,20 @@ class Experiment(Written):
         kept = tuple(query for each in self._corpora for query in each.queries if self.filter.keeps(query))
         if (drawn := self.sample) is not None:
             seed = self.seed if drawn.seed is None else drawn.seed
-            kept = sampling.sample(kept, drawn.n, seed=seed, by_complexity=drawn.by == "complexity")
+            if drawn.by == "cost":
+                tokens = sampling.expected_tokens(kept, self._tokens)
+                kept = sampling.by_cost(kept, drawn.n, seed=seed, tokens=tokens, traffic=self.weights == "traffic")
+            else:
+                kept = sampling.sample(kept, drawn.n, seed=seed, by_complexity=drawn.by == "complexity")
+        if self.weights == "traffic":
+            kept = tuple(replace(query, counts=query.weight * (query.counts or 1.0)) for query in kept)
         return kept if self.shard is None else sampling.shard(kept, self.shard.index, self.shard.of)
+
+    def knowing(self, tokens: Mapping[str, float]) -> Self:
+        """Return this experiment with the mean tokens of queries in earlier runs, by id, for a sample by cost."""
+        other = self.model_copy()
+        other._tokens = dict(tokens)  # noqa: SLF001  # the model's own attribute
+        return other
 
     @property
     def trials_overlap(self) -> bool:
@@ -182,6 +198,8 @@ class Experiment(Written):
         said = self.model_dump(
             mode="json", exclude={"corpus": True, "sim": {"faults"}, **dict.fromkeys((*ENDS_IT, "keep_answers"), True)}
         )
+        if self.weights == "equal":  # as before there was a choice
+            del said["weights"]
         said["queries"] = corpus.content_hash(self.queries)
         return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
 

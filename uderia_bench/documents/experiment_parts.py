@@ -195,8 +195,9 @@ class Sample(Written):
     """How many queries to ask."""
     seed: Natural | None = None
     """Seed of the draw; by default the experiment's."""
-    by: Literal["complexity"] | None = None
-    """``complexity``: draw in the proportions of the classes."""
+    by: Literal["complexity", "cost"] | None = None
+    """``complexity``: draw in the proportions of the classes. ``cost``: draw queries that are expected to
+    need few tokens more often, and weight the estimates back to the whole corpus."""
 
 
 def _shard(value: Any) -> Any:

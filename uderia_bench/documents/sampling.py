@@ -8,9 +8,14 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import accumulate, pairwise
 
 from uderia_bench.documents.corpus import Query
+
+_CLASS_TOKENS = {"simple": 10_000.0, "complex": 20_000.0, "edge": 8_000.0}
+"""Tokens of a trial by class, for queries without an earlier run."""
 
 _LABELS = 8  # tags: more would put nearly every query into a separate class
 
@@ -30,6 +35,55 @@ def sample(queries: Sequence[Query], n: int, *, seed: int, by_complexity: bool =
     shares = _shares({name: len(members) for name, members in strata.items()}, n)
     chosen = {query.id for name, members in strata.items() for query in _ordered(members, seed, "sample")[: shares[name]]}
     return tuple(query for query in queries if query.id in chosen)
+
+
+def by_cost(queries: Sequence[Query], n: int, *, seed: int, tokens: Mapping[str, float], traffic: bool) -> tuple[Query, ...]:
+    """Return ``n`` queries in the order of the files, cheap ones more often, each with what it counts for.
+
+    A query is drawn with a probability proportional to one over the square root of its expected
+    ``tokens``, which gives the most precise mean of a given bill (Neyman, *J. R. Stat. Soc.* 97, 1934).
+    With ``traffic`` it is also proportional to the query's weight. ``counts`` is one over the
+    probability, so that a mean weighted by it (Hájek's) speaks of all queries. The draw is systematic
+    over the classes of complexity, so each class has its expected number.
+    """
+    if n >= len(queries):
+        return tuple(replace(query, counts=1.0) for query in queries)
+    sizes = {query.id: (query.weight if traffic else 1.0) / math.sqrt(tokens[query.id]) for query in queries}
+    probability = _probabilities(sizes, n)
+    threshold = int(_digest(seed, "sample by cost", "")[:13], 16) / 16**13
+    ordered = sorted(_ordered(queries, seed, "sample"), key=lambda query: query.complexity or "")
+    sums = accumulate((probability[query.id] for query in ordered), initial=threshold)
+    drawn = {query.id for query, (before, after) in zip(ordered, pairwise(sums), strict=True) if int(after) > int(before)}
+    return tuple(replace(query, counts=1 / probability[query.id]) for query in queries if query.id in drawn)
+
+
+def _probabilities(sizes: Mapping[str, float], n: int) -> dict[str, float]:
+    """Return probabilities of a draw that are proportional to ``sizes``, add up to ``n``, and are at most 1."""
+    certain = set[str]()
+    while True:
+        scale = (n - len(certain)) / sum(size for name, size in sizes.items() if name not in certain)
+        more = {name for name, size in sizes.items() if name not in certain and size * scale >= 1}
+        if not more:
+            return {name: 1.0 if name in certain else size * scale for name, size in sizes.items()}
+        certain |= more
+
+
+def expected_tokens(queries: Sequence[Query], known: Mapping[str, float]) -> dict[str, float]:
+    """Return the expected tokens of each query: ``known`` from earlier runs, else by its class and length.
+
+    Guesses are scaled to the known queries. Without any, only their proportions have a meaning.
+    """
+    guesses = {query.id: _guessed_tokens(query) for query in queries}
+    both = [name for name in guesses if known.get(name, 0) > 0]
+    scale = sum(known[name] for name in both) / sum(guesses[name] for name in both) if both else 1.0
+    return {name: known[name] if name in both else guess * scale for name, guess in guesses.items()}
+
+
+def _guessed_tokens(query: Query) -> float:
+    """Guess the tokens of a query: a later turn of a conversation also reads the turns before it."""
+    turns = len(query.turns)
+    length = sum(map(len, query.turns)) / turns
+    return _CLASS_TOKENS.get(query.complexity or "", _CLASS_TOKENS["simple"]) * (1 + length / 400) * turns * (turns + 1) / 2
 
 
 def balanced(queries: Sequence[Query], *, seed: int, purpose: str) -> list[Query]:

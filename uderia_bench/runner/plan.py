@@ -470,6 +470,7 @@ def _trial(seq: int, window: int, number: int, block: _Block, arm: str, turn: in
         turn=turn,
         level=block.level,
         group=query.group,
+        weight=query.counts,
     )
 
 

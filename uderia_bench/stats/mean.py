@@ -14,6 +14,7 @@ from uderia_bench.stats.estimate import Estimate, Interval
 from uderia_bench.stats.proportion import wilson
 from uderia_bench.stats.skew import lean_right
 from uderia_bench.stats.sparse import is_sparse, others, sparse_mean
+from uderia_bench.stats.weighting import effective
 
 # Simulated with rates of .6 to .99 on 8 to 200 clusters of 3 to 10 observations: from five on 94.2 to 99.7 % are covered, from
 # one on 91.9 to 97, counting one observation a cluster 97 to 100.
@@ -21,62 +22,83 @@ EFFECTIVE_FLOOR = 5
 
 
 def cluster_mean(
-    values: Floats, units: npt.NDArray[np.intp], *, bounded: bool, level: float, seed: int, missing: int = 0
+    values: Floats,
+    units: npt.NDArray[np.intp],
+    *,
+    bounded: bool,
+    level: float,
+    seed: int,
+    missing: int = 0,
+    weights: Floats | None = None,
 ) -> Estimate:
     """Estimate the mean of all ``values``; ``units`` (same shape) are their clusters, as codes from 0, none skipped.
 
+    ``weights`` (same shape) is how much each value counts; all the same without them.
     ``bounded`` values lie in 0..1: their interval stays there, and where a bootstrap cannot work (one 0 or 1 a cluster, most
     equal, too few clusters) it is Wilson's. An amount that was never negative has no negative end.
     """
     if values.size == 0:
         return Estimate(value=None, lo=None, hi=None, level=level, n=0, missing=missing)
-    sums, sizes = _by_unit(values, units)
+    sums, sizes = _by_unit(values, units, weights)
+    value = float(sums.sum() / sizes.sum())
     if bounded:
+        least = sums.size if weights is None else effective(sizes)  # observations that the clusters are worth, at least
         binary = bool(np.all(sizes == 1)) and bool(np.all((values == 0) | (values == 1)))
-        value = float(values.mean())
         interval = (
             wilson(value * sums.size, sums.size, level=level)
             if binary
-            else _proportion(value, sums, sizes, level=level, seed=seed)
+            else _proportion(value, sums, sizes, least=least, level=level, seed=seed)
         )
     else:
         interval = _amount(sums, sizes, level=level, seed=seed, leans=True)
         interval = interval.within(0.0 if values.min() >= 0 else -inf, inf)
-    return interval.about(float(values.mean()), level=level, n=sums.size, missing=missing)
+    return interval.about(value, level=level, n=sums.size, missing=missing)
 
 
-def geometric_mean(values: Floats, units: npt.NDArray[np.intp], *, level: float, seed: int, missing: int = 0) -> Estimate:
+def geometric_mean(
+    values: Floats,
+    units: npt.NDArray[np.intp],
+    *,
+    level: float,
+    seed: int,
+    missing: int = 0,
+    weights: Floats | None = None,
+) -> Estimate:
     """Estimate the geometric mean of positive ``values``, at least 1, clusters as of ``cluster_mean``."""
     logs = np.log(values)
-    sums, sizes = _by_unit(logs, units)
+    sums, sizes = _by_unit(logs, units, weights)
+    value = float(sums.sum() / sizes.sum())
     interval = _amount(sums, sizes, level=level, seed=seed, leans=False)
-    return interval.about(float(logs.mean()), level=level, n=sums.size, missing=missing).mapped(exp)
+    return interval.about(value, level=level, n=sums.size, missing=missing).mapped(exp)
 
 
-def _by_unit(values: Floats, units: npt.NDArray[np.intp]) -> tuple[Floats, Floats]:
-    return np.bincount(units, weights=values).astype(np.float64), np.bincount(units).astype(np.float64)
+def _by_unit(values: Floats, units: npt.NDArray[np.intp], weights: Floats | None) -> tuple[Floats, Floats]:
+    """Return the weighted sum of each cluster, and how much it counts: on average as many as it has observations."""
+    counts = np.ones(values.size) if weights is None else weights / weights.mean()
+    sums, sizes = (np.bincount(units, weights=each).astype(np.float64) for each in (values * counts, counts))
+    return sums, sizes
 
 
-def _proportion(value: float, sums: Floats, sizes: Floats, *, level: float, seed: int) -> Interval:
+def _proportion(value: float, sums: Floats, sizes: Floats, *, least: float, level: float, seed: int) -> Interval:
     if sums.size >= UNITS_FLOOR and not is_sparse(sums / sizes):
         studied = studentised_mean(sums, sizes=sizes, seed=seed)
         if studied.trusted(level) and (interval := studied.interval(level)).lo is not None:
             return interval.within(0.0, 1.0)
-    n = _effective(value, sums, sizes)
+    n = _effective(value, sums, sizes, least=least)
     return wilson(value * n, n, level=level)
 
 
-def _effective(value: float, sums: Floats, sizes: Floats) -> float:
-    """Return how many independent observations the clusters are worth: at least one each, at most all (Kish's design effect).
+def _effective(value: float, sums: Floats, sizes: Floats, *, least: float) -> float:
+    """Return how many independent observations the clusters are worth (Kish's design effect), at least ``least``.
 
     Wilson's interval of that number: Franco, Little, Louis & Slud, *J. Surv. Stat. Methodol.* 7 (2019)
     334-364. If fewer than ``EFFECTIVE_FLOOR`` clusters deviate from the most common value, their variance
-    is not usable, and each cluster counts as one observation.
+    is not usable, and ``least`` is the answer.
     """
     if others(sums / sizes) < EFFECTIVE_FLOOR:
-        return sums.size
+        return least
     variance = float((sums - value * sizes).var(ddof=1)) / sizes.mean() ** 2 / sums.size
-    return float(np.clip(value * (1 - value) / variance, sums.size, sizes.sum()))
+    return float(np.clip(value * (1 - value) / variance, least, sizes.sum()))
 
 
 def _amount(sums: Floats, sizes: Floats, *, level: float, seed: int, leans: bool) -> Interval:

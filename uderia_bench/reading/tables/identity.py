@@ -25,6 +25,7 @@ EVERY = (
     column("level", NUMBER, "Level of a load sweep; null without a sweep."),
     column("window", COUNT, "Time window: one turn of an arm on its server. Numbers rise in the order of sending."),
     column("group", TEXT, "Group of queries that depend on each other; null for a query on its own."),
+    column("weight", NUMBER, "How much the query counts in estimates; null where all count the same."),
 )
 """Identity columns of the table ``trials``."""
 

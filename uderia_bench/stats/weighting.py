@@ -1,0 +1,33 @@
+"""Observations that do not all count the same, such as queries that users ask often, or that were drawn rarely.
+
+A mean becomes ``sum(weight · value) / sum(weight)`` (Hájek, in *Foundations of Statistical Inference*,
+1971). Weights only matter in proportion to each other.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from uderia_bench.stats.arrays import Floats
+
+_COPIES = 20  # of an observation of mean weight: a percentile then moves by less than its own noise
+_MOST = 400_000  # observations, so that a percentile of a large run stays quick
+
+
+def repeated(values: Floats, units: npt.NDArray[np.intp], weights: Floats | None) -> tuple[Floats, npt.NDArray[np.intp]]:
+    """Return the observations with their units, each as often as it counts, for statistics without weights.
+
+    Percentiles of the result are those of the weighted observations. Resampling whole units stays
+    valid, because copies have the same unit.
+    """
+    if weights is None:
+        return values, units
+    copies = max(min(_COPIES, _MOST // max(values.size, 1)), 1)
+    times = np.maximum(np.rint(weights / weights.mean() * copies).astype(np.intp), 1)
+    return np.repeat(values, times), np.repeat(units, times)
+
+
+def effective(weights: Floats) -> float:
+    """Return how many equally weighted observations are as precise (Kish, *Survey Sampling*, 1965, 11.7)."""
+    return float(weights.sum() ** 2 / (weights**2).sum())
