@@ -282,6 +282,17 @@ def test_overrides_replace_values_of_the_file_and_fallbacks_fill_in(write):
     assert (loaded.repeats, loaded.load.concurrency, loaded.arm("OPTIM").profile) == (9, 3, "OPTIM2")
 
 
+@pytest.mark.parametrize("model", ["gpt-4.1", "Google/gemini-2.5-pro", "glm-4.05", "plain"])
+def test_a_model_with_dots_can_be_named(write, model):
+    """Below ``prices`` the name ends where a key of a price begins, or at the end of the path."""
+    both = ("input_cost_per_million=1.5", "output_cost_per_million=6")
+    file = write(SMALL)
+    whole = experiment.load(file, [f"prices.{model}={{input_cost_per_million: 1.5, output_cost_per_million: 6}}"])
+    each = experiment.load(file, [f"prices.{model}.{one}" for one in both])
+    assert whole.prices == each.prices
+    assert each.prices[model].output_cost_per_million == 6.0
+
+
 def test_mistakes_in_overrides_point_at_them(write):
     """What a flag said wrong is not blamed on the file."""
     flag = Override(steps=("repeats",), value=0, origin="--repeats 0")

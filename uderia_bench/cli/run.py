@@ -12,6 +12,7 @@ from uderia_bench.cli import options, streams
 if TYPE_CHECKING:
     from uderia_bench.documents.experiment import Experiment
     from uderia_bench.documents.yaml.document import Override
+    from uderia_bench.runner.sitting import Surroundings
 
 
 def command(
@@ -50,6 +51,7 @@ def command(
     loaded = check.load(experiment, plugins.load(), [*(assignments or ()), *overrides(flags)], fallbacks=from_environment())
     loaded = forecast.knowing_tokens(loaded, output)
     if dry_run:
+        check_embedded_profiles(loaded, options.surroundings(log_format=log_format, allow_plain_http=False))
         show_plan(loaded, output, as_json=as_json)
         return
     typed = [server or "", *(trust_server or ()), *options.addresses_in(assignments or ())]
@@ -83,11 +85,24 @@ def from_environment() -> list[Override]:
     return [Override(steps=("server",), value=url, origin="UDERIA_URL")] if url else []
 
 
+def check_embedded_profiles(loaded: Experiment, around: Surroundings) -> None:
+    """Find the profiles of the arms on the embedded server, which sends nothing to another machine."""
+    from uderia_bench.commands.profiles import profiles
+    from uderia_bench.documents.experiment import SIM
+    from uderia_bench.gateway import directory
+
+    arms = [arm for arm in loaded.arms if loaded.server_of(arm.name) == SIM]
+    listed = profiles(SIM, around) if arms else ()
+    for arm in arms:
+        directory.resolve(arm.profile, listed, server=SIM)
+
+
 def show_plan(loaded: Experiment, output: Path, *, as_json: bool) -> None:
     """Print the plan, and its cost estimated from earlier runs of the same arms."""
     from dataclasses import asdict
 
     from uderia_bench.commands.forecast import forecast
+    from uderia_bench.documents.experiment import SIM
     from uderia_bench.runner import plan
 
     outline = plan.describe(plan.build(loaded, loaded.queries), loaded)
@@ -113,4 +128,5 @@ def show_plan(loaded: Experiment, output: Path, *, as_json: bool) -> None:
         typer.echo(f"  {arm.arm}: {cost}{time} (mean of {arm.trials} trials of run {arm.run_id})")
     if unknown := [share.arm for share in outline.arms if share.arm not in {arm.arm for arm in expected}]:
         typer.echo(f"  cost unknown for {', '.join(unknown)}: {output} has no earlier run of it")
-    typer.echo("  the profiles are checked when the run starts; 'uderia-bench profiles' lists them")
+    if {loaded.server_of(arm.name) for arm in loaded.arms} != {SIM}:
+        typer.echo("  the profiles are checked when the run starts; 'uderia-bench profiles' lists them")

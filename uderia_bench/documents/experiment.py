@@ -234,7 +234,7 @@ def load(
     another origin). ``fallbacks`` fill in values that are not set. An override of a path that does not exist
     is a ``UsageError``. ``checks`` find further mistakes, which are reported with the others.
     """
-    document = set_values(_one_form(read(path)), overrides)
+    document = set_values(_one_form(read(path)), overrides, named={"prices": Price.model_fields})
     return parse(set_values(document, [each for each in fallbacks if document.value(each.steps) is None]), checks=checks)
 
 

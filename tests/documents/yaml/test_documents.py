@@ -83,6 +83,44 @@ def test_values_are_plain_and_know_their_lines():
     assert document.place(("nothing",)) == ("f.yaml", None)
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a:\tb\n", {"a": "b"}),
+        ("a:\tb\tc \t\n", {"a": "b\tc"}),
+        ("a: b\t# note\n", {"a": "b"}),
+        ("a\t: b\n", {"a": "b"}),
+        ("a:\t\n  b:\t1\t\n", {"a": {"b": 1}}),
+        ("[a,\tb\t,\t{c:\td}]", ("a", "b", {"c": "d"})),
+        ("a: [\n\tb,\n\tc\n]\n", {"a": ("b", "c")}),
+        ("-\ta\n-\tb\n", ("a", "b")),
+        ("a:\n  - x\n\t\n\t# note\n  - y\n", {"a": ("x", "y")}),
+        ("a:\t&x b\nc:\t*x\n", {"a": "b", "c": "b"}),
+        ("a:\t|\n  b\tc\n", {"a": "b\tc\n"}),
+        ("---\ta", "a"),
+    ],
+)
+def test_a_tab_separates_as_a_space_does(text, value):
+    """Between tokens, before comments and in blank lines; only indentation is of spaces (YAML 1.2.2, 6.2)."""
+    assert values(text) == value
+
+
+@pytest.mark.parametrize("text", [r'"\ud83d\ude00"', '{"a": "\\ud83d\\ude00"}', r'"\U0001f600"', '"\U0001f600"'])
+def test_a_pair_of_json_escapes_is_one_character(text):
+    """JSON writes characters beyond the first plane as surrogate pairs."""
+    assert "\U0001f600" in str(values(text))
+
+
+def test_a_merge_key_says_what_to_do_instead():
+    """It is named once, with its line, and is not an unknown key too; in quotes it is a key like others."""
+    with pytest.raises(DocumentError) as caught:
+        validate(Leaf, read_text("weight: 2\n<<: {colour: red}\n", file="f.yaml"))
+    assert str(caught.value) == (
+        "f.yaml:2: <<: YAML 1.2 has no merge keys; write the keys out, or repeat the whole value with its alias"
+    )
+    assert values('"<<": 1\n') == {"<<": 1}
+
+
 def test_an_anchor_repeats_what_it_names():
     """Anchors work as YAML has them."""
     assert values("a: &a [1, 2]\nb: *a\n") == {"a": (1, 2), "b": (1, 2)}
@@ -92,6 +130,12 @@ def test_an_anchor_repeats_what_it_names():
     ("text", "message"),
     [
         ("a: 1\n\tb: 2\n", "f.yaml:2: a tab cannot indent YAML; use spaces"),
+        ("a:\n\tb: 2\n", "f.yaml:2: a tab cannot indent YAML; use spaces"),
+        ("a: |\t# note\n  text\n", "f.yaml:1: a tab cannot follow | or > here; use a space"),
+        (
+            "-\ta: b\n",
+            "f.yaml:1: a colon is not allowed here; check the indentation, and put text with a colon in quotes",
+        ),
         ("a: 1\nb: @IDEAT\n", 'f.yaml:2: a value cannot begin with @; put it in quotes, as in "@IDEAT"'),
         ("a: %x\n", "f.yaml:1: a value cannot begin with %; put it in quotes"),
         ("a: `x`\n", "f.yaml:1: a value cannot begin with `; put it in quotes"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from uderia_bench.documents.yaml.document import Document, Override, Place, Steps, dotted, steps_of
@@ -10,15 +10,18 @@ from uderia_bench.documents.yaml.reading import read_text
 from uderia_bench.errors import DocumentError, UsageError
 
 
-def set_values(document: Document, assignments: Iterable[str | Override]) -> Document:
+def set_values(
+    document: Document, assignments: Iterable[str | Override], *, named: Mapping[str, Collection[str]] | None = None
+) -> Document:
     """Return the document with values set. The last one counts, and mistakes in them name the option, not the file.
 
     A string is ``path=value``: a dotted path with list indices from 0 (one past the end appends), and a value in
-    YAML. Raises ``UsageError`` for another form, and for a path through a value without parts. ``validate``
+    YAML. Below the keys in ``named`` stands a name that may have dots, as in ``prices.gpt-4.1.…``, and then one of the given
+    keys or nothing. Raises ``UsageError`` for another form, and for a path through a value without parts. ``validate``
     finds unknown keys.
     """
     for assignment in assignments:
-        override = _assignment(assignment) if isinstance(assignment, str) else assignment
+        override = _assignment(assignment, named or {}) if isinstance(assignment, str) else assignment
         try:
             document = document.replaced(override.steps, override.value, Place(override.origin, None))
         except LookupError as error:
@@ -27,10 +30,13 @@ def set_values(document: Document, assignments: Iterable[str | Override]) -> Doc
     return document
 
 
-def _assignment(text: str) -> Override:
+def _assignment(text: str, named: Mapping[str, Collection[str]]) -> Override:
     path, equals, value = text.partition("=")
     origin = f"--set {text}"
     steps = steps_of(path.strip())
+    if len(steps) > 1 and (key := str(steps[0])) in named:
+        name, _, last = path.strip().removeprefix(f"{key}.").rpartition(".")
+        steps = (key, name, last) if name and last in named[key] else (key, f"{name}.{last}".lstrip("."))
     if not equals or "" in steps:
         raise UsageError(f"{origin}: write it as path=value, as in --set load.concurrency=4")
     try:

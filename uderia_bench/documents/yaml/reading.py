@@ -1,8 +1,9 @@
 """Strict reading of YAML text into a ``Document`` with the line of every value.
 
-Why events instead of ruamel.yaml's loader: its constructors read dates and ``1_000``, stop at the first duplicate key
-and lose the lines. Only its parser is used. Scalars follow the core schema of YAML 1.2 (spec 1.2.2, section 10.3.2), so
-``012`` is 12 and ``no`` is text. Tags are errors, anchors work, and size, depth and aliases are limited.
+Why events instead of ruamel.yaml's loader: its constructors read dates and ``1_000``, stop at the first
+duplicate key and lose the lines. Only its parser is used, with a scanner that accepts tabs where YAML 1.2
+does. Scalars follow the core schema of YAML 1.2 (spec 1.2.2, section 10.3.2), so ``012`` is 12 and ``no`` is
+text. Tags are errors, anchors work, and size, depth and aliases are limited.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from ruamel.yaml.events import (
     StreamEndEvent,
 )
 from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.scanner import Scanner
 
 from uderia_bench.documents.yaml.document import Document, Place, Steps, dotted
 from uderia_bench.errors import DocumentError, Mistake
@@ -45,8 +47,13 @@ _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _INTEGERS = ((re.compile(r"[-+]?[0-9]+"), 10), (re.compile(r"0o[0-7]+"), 8), (re.compile(r"0x[0-9a-fA-F]+"), 16))
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 
+_MERGE = "<<"
+_BLANKS = re.compile("[ \t]*")
+_ENDS = frozenset("#\r\n\0")
+
 _IN_PLAIN_WORDS = (  # messages of ruamel.yaml's scanner, and what a writer can do
     (r"'\t' that cannot start any token", "a tab cannot indent YAML; use spaces"),
+    (r"indentation indicators, but found '\t'", "a tab cannot follow | or > here; use a space"),
     ("'@' that cannot start any token", 'a value cannot begin with @; put it in quotes, as in "@IDEAT"'),
     ("'%' that cannot start any token", "a value cannot begin with %; put it in quotes"),
     ("'`' that cannot start any token", "a value cannot begin with `; put it in quotes"),
@@ -103,6 +110,36 @@ def read_text(text: str, *, file: str) -> Document:
         _refuse(file, reader.line, r"has a \U escape that is not a character")
 
 
+class _Scanner(Scanner):
+    """ruamel.yaml's scanner, which also takes tabs between tokens (spec 1.2.2, section 6.2), but not as indentation."""
+
+    def scan_to_next_token(self) -> None:
+        """Skip spaces, tabs, comments and line breaks. No key of a block begins after a tab."""
+        while True:
+            super().scan_to_next_token()
+            reader, blanks = self.reader, self._blanks()
+            begun = reader.buffer[reader.pointer - reader.column : reader.pointer].strip()
+            ends = reader.peek(len(blanks)) in _ENDS
+            if not blanks or not (self.flow_level or begun or ends):
+                return
+            reader.forward(len(blanks))
+            if not self.flow_level and not ends:
+                self.allow_simple_key = False
+
+    def scan_plain_spaces(self, indent: Any, start_mark: Any) -> Any:
+        """Take the white space inside a plain scalar."""
+        blanks = self._blanks()
+        if "\t" not in blanks:
+            return super().scan_plain_spaces(indent, start_mark)
+        self.reader.forward(len(blanks))
+        return super().scan_plain_spaces(indent, start_mark) if self.reader.peek() in _ENDS else [blanks]
+
+    def _blanks(self) -> str:
+        found = _BLANKS.match(self.reader.buffer, self.reader.pointer)
+        assert found is not None, "it may match nothing"
+        return found[0]
+
+
 class _Reader:
     """One pass over the parser's events. It notes a mistake and continues if the rest is readable."""
 
@@ -113,7 +150,9 @@ class _Reader:
         self.places: dict[Steps, Place] = {}
         self.mistakes: list[Mistake] = []
         self.anchors: dict[str, tuple[Any, int]] = {}  # value, and how many values it is
-        self.events = self._counted(YAML(typ="safe", pure=True).parse(text))
+        parser = YAML(typ="safe", pure=True)
+        parser.Scanner = _Scanner
+        self.events = self._counted(parser.parse(text))
 
     def document(self) -> Document:
         next(self.events)  # the stream begins
@@ -172,6 +211,10 @@ class _Reader:
                 _refuse(self.file, self.line, "a key must be plain text")
             key = self._text(event.value, steps)
             at = (*steps, key)
+            if key == _MERGE and event.implicit[0]:
+                self._note(at, "YAML 1.2 has no merge keys; write the keys out, or repeat the whole value with its alias")
+                self._value(next(self.events), at)
+                continue
             if key not in items:
                 self.places[at] = Place(self.file, self.line)
                 items[key] = self._value(next(self.events), at)
@@ -215,8 +258,8 @@ class _Reader:
     def _text(self, text: str, steps: Steps) -> str:
         if text.isascii():
             return text
-        whole = text.encode("utf-8", "replace").decode()
-        if whole != text:
+        whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")  # joins the pairs of JSON
+        if "\ufffd" in whole and "\ufffd" not in text:
             self._note(steps, "has half of a surrogate pair, which is not a character")
         return whole
 
