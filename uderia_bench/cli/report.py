@@ -6,13 +6,16 @@ from typing import Annotated
 
 import typer
 
-from uderia_bench.cli.options import OUTPUT, AsJson, File, Output, Overwrite, Run
+from uderia_bench.cli.options import OUTPUT, AsJson, File, Output, Overwrite, Run, value_of
 
 
 def command(
     run: Run,
     form: Annotated[
         str | None, typer.Option("--format", metavar="text|markdown|json|html|junit", help="Format of the report.")
+    ] = None,
+    traffic: Annotated[
+        str | None, typer.Option("--traffic", metavar="N/day", help="Questions in production, to show the cost per month.")
     ] = None,
     file: File = None,
     overwrite: Overwrite = False,
@@ -26,12 +29,17 @@ def command(
 
     Example: uderia-bench report latest -o report.md
     """
+    from dataclasses import replace
+
     from uderia_bench import plugins
     from uderia_bench.cli.finish import rendered
     from uderia_bench.cli.target import target
     from uderia_bench.commands import report, results
+    from uderia_bench.documents.yaml.quantities import Traffic
+    from uderia_bench.report.monthly import month
     from uderia_bench.runs.run import opened
 
+    questions = None if traffic is None else value_of(Traffic, traffic, "--traffic")
     shown = target(report.FORMS, form=form, as_json=as_json, file=file, overwrite=overwrite)
     found = opened(run, output)
     if found.directory.abandoned():
@@ -45,4 +53,6 @@ def command(
         stale, made = made, report_on(found, installed)
         save = f"To save it again, run 'uderia-bench derive {report.typed(found)}'"
         typer.echo(f"uderia-bench: the analysis was recomputed: {stale.reason}. {save}", err=True)
+    if questions is not None:
+        made = replace(made, month=month(made, found.trials(), questions))
     shown.deliver(rendered(made, shown, found))

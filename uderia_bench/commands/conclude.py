@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import anyio
 import polars as pl
@@ -29,6 +29,7 @@ from uderia_bench.report.gates import grammar
 from uderia_bench.report.gates.evaluate import evaluate
 from uderia_bench.report.gates.gate import Against, Misread, names_of
 from uderia_bench.report.issues import summarise
+from uderia_bench.report.monthly import month
 from uderia_bench.report.results import results as results_of
 from uderia_bench.report.savings import savings
 from uderia_bench.runner import judging
@@ -134,7 +135,7 @@ def report_on(run: Run, plugins: Plugins) -> Report:
     )
     issues = _issues(run, trials, plugins)
     against = _against(run, plugins)
-    return Report(
+    made = Report(
         facts=facts.of(
             run.manifest,
             outcomes,
@@ -160,6 +161,7 @@ def report_on(run: Run, plugins: Plugins) -> Report:
         results=results_of(trials, run.derived("checks")),
         warnings=against.notes,
     )
+    return made if experiment.traffic is None else replace(made, month=month(made, trials, experiment.traffic))
 
 
 def _counted(run: Run, trials: pl.DataFrame) -> pl.DataFrame:

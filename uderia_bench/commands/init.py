@@ -54,7 +54,7 @@ margins: # the smallest difference that you would act on. Decide it before the r
   latency_s: 10%
   total_tokens: 5%
   cost_usd: 5%
-# traffic: 20000/day # questions in production: the report then has the cost per month
+# traffic: 20000/day # questions in production: the report then has the cost per month of each arm
 gates: # what must hold. A missed gate makes the exit code 1.
 {gates}
 """

@@ -42,7 +42,7 @@ from uderia_bench.documents.experiment_parts import (
 from uderia_bench.documents.yaml.checking import Complaint, Rule, Written, echo, entries, suggestion, validate, wrong
 from uderia_bench.documents.yaml.document import Document, Override, Place, Steps, steps_of
 from uderia_bench.documents.yaml.overrides import set_values
-from uderia_bench.documents.yaml.quantities import Duration, Patience, Share
+from uderia_bench.documents.yaml.quantities import Duration, Patience, Share, Traffic
 from uderia_bench.documents.yaml.reading import read
 from uderia_bench.documents.yaml.texts import Label, Text, one_or_more
 from uderia_bench.errors import DocumentError, Mistake
@@ -128,6 +128,9 @@ class Experiment(Written):
     margins: dict[Text, Share] = Field(default_factory=lambda: {"latency_s": 0.10, "total_tokens": 0.05, "cost_usd": 0.05})
     """The smallest effect worth acting on, for each metric. These metrics are the primary ones. By default
     10% of ``latency_s`` and 5% of ``total_tokens`` and ``cost_usd``."""
+    traffic: Traffic | None = None
+    """Questions in production: ``20000/day``, ``600000/month``; a plain number is a day's. The report then has the
+    cost per month."""
     correction: Literal["holm", "bh", "none"] = "holm"
     """How p-values are adjusted for the number of primary metrics."""
     confidence: Annotated[Share, Field(gt=0, lt=1)] = 0.95
@@ -196,7 +199,8 @@ class Experiment(Written):
     def content_hash(self) -> str:
         """SHA-256 of the settings and the queries, without the paths of files, what ends a run, and what it stores."""
         said = self.model_dump(
-            mode="json", exclude={"corpus": True, "sim": {"faults"}, **dict.fromkeys((*ENDS_IT, "keep_answers"), True)}
+            mode="json",
+            exclude={"corpus": True, "sim": {"faults"}, **dict.fromkeys((*ENDS_IT, "keep_answers", "traffic"), True)},
         )
         if self.weights == "equal":  # as before there was a choice
             del said["weights"]

@@ -10,6 +10,7 @@ from uderia_bench.analysis.values import Analysis, ArmSummary, Comparison, Metri
 from uderia_bench.errors import Interrupted, InvalidContrast
 from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.runs.generator import GeneratorRecord
+from uderia_bench.stats.estimate import Estimate
 from uderia_bench.trial import Outcome
 
 _INVALID = "invalid: "  # prefix of a reason that makes a comparison invalid
@@ -170,6 +171,37 @@ class Spending:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ArmMonth:
+    """Cost of one arm in US dollars a month, with its interval over queries."""
+
+    arm: str
+    usd: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonthlySaving:
+    """US dollars a month that an arm saves in a class of queries, with the interval over its queries.
+
+    It is negative where the arm costs more. ``share`` (0..1) of the traffic belongs to the class.
+    """
+
+    stratum: str
+    share: float
+    arm: str
+    instead_of: str
+    usd: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Month:
+    """A month of production traffic: cost of every arm, and saving of the arm that wins a class of queries."""
+
+    questions_per_day: float
+    arms: tuple[ArmMonth, ...]
+    savings: tuple[MonthlySaving, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PricedModel:
     """Source of a model's price in ``list_cost_usd``.
 
@@ -225,6 +257,7 @@ class Report:
     metrics: tuple[Metric, ...]
     spending: Spending | None = None
     costs: tuple[ArmCost, ...] = ()
+    month: Month | None = None
     prices: tuple[PricedModel, ...] = ()
     savings: tuple[Saving, ...] = ()
     issues: tuple[IssueSummary, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from uderia_bench.analysis.values import Winner
-from uderia_bench.report import content, sweep, tables
+from uderia_bench.report import content, monthly, sweep, tables
 from uderia_bench.report.content import Report
 from uderia_bench.report.measurement import measurement
 from uderia_bench.report.tables import Table
@@ -41,7 +41,7 @@ def decisive_tables_of(report: Report) -> Iterator[Table]:
 def lists(report: Report) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield lists of sentences by title, without empty lists.
 
-    They are winners with reasons, failed checks, the judge, conversations, warnings, the
+    They are winners with reasons, the cost per month, failed checks, the judge, conversations, warnings, the
     measurement, and files.
     """
     winners = (
@@ -51,6 +51,7 @@ def lists(report: Report) -> Iterator[tuple[str, tuple[str, ...]]]:
     quotes = (f"{issue.kind}: {quote}" for issue in report.issues if issue.kind in QUOTED for quote in issue.evidence)
     parts = (
         ("Winners", tuple(winners)),
+        (monthly.TITLE, monthly.sentences(report)),
         ("Answers", tuple(quotes)),
         ("Judge", report.judge),
         ("Conversations", report.conversations),

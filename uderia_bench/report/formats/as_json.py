@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from uderia_bench.analysis.values import ArmSummary, Look, MetricSummary
-from uderia_bench.report import content, decision, measurement
+from uderia_bench.report import content, decision, measurement, monthly
 from uderia_bench.report.content import Report
 from uderia_bench.report.formats.data import data, record
 from uderia_bench.report.headline import headline
@@ -45,6 +45,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "spending": data(report.spending),
         "looks": [_look(look) for look in analysis.looks],
         "costs": data(report.costs),
+        "month": None if report.month is None else {**data(report.month), "text": monthly.sentences(report)},
         "prices": data(report.prices),
         "savings": data(report.savings),
         "issues": [record(issue, without=("seen", "worst")) for issue in report.issues],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from uderia_bench.printable import plain
-from uderia_bench.report import content
+from uderia_bench.report import content, monthly
 from uderia_bench.report.about import about, method
 from uderia_bench.report.closing import closing
 from uderia_bench.report.content import Report, Tone
@@ -16,7 +16,7 @@ from uderia_bench.report.sections import decisive_tables_of, lists, tables_of
 _RESET = "\x1b[0m"
 _BOLD = "\x1b[1m"
 _CODES = {Tone.GOOD: "\x1b[32m", Tone.BAD: "\x1b[31m", Tone.DOUBTFUL: "\x1b[33m"}
-_BRIEF_LISTS = frozenset({"Winners", "Answers", "Judge", "Warnings", "Files"})
+_BRIEF_LISTS = frozenset({"Winners", monthly.TITLE, "Answers", "Judge", "Warnings", "Files"})
 _MORE = "'uderia-bench report {run}' shows what to change, percentiles, every metric, and how to read them"
 _LABEL = 10  # columns of the labels of the run's facts
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
-from uderia_bench.report import content, sections, tables
+from uderia_bench.report import content, monthly, sections, tables
 from uderia_bench.report.about import about, method
 from uderia_bench.report.content import Report
 from uderia_bench.report.formats.html import listing, trials
@@ -84,7 +84,7 @@ def _details(report: Report, kept: Kept) -> Iterator[Markup | None]:
     yield tag("dl", facts)
     yield _table(tables.gates(report))
     for title, texts in sections.lists(report):
-        yield listing.folded(title, listing.items(texts), open_=title == "Warnings")
+        yield listing.folded(title, listing.items(texts), open_=title in ("Warnings", monthly.TITLE))
     yield listing.folded("How to read this", listing.items(method(report)))
     pairs = content.contrasts(report.analysis)
     every = [make(report, pair) for pair in pairs for make in (tables.planned, tables.tails, tables.exploratory)]
