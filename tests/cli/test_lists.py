@@ -85,6 +85,17 @@ def test_inspect_without_a_trial_lists_the_trials(two):
     assert two("inspect", "whole", "--json").stdout.startswith("[")
 
 
+def test_a_report_shows_a_month_of_traffic(two):
+    """Also for a run whose experiment names none. A wrong number is refused in one line."""
+    done = two("report", "latest", "--traffic", "600000/month")
+    assert done.returncode == 0, done.stderr
+    assert "Cost per month" in done.stdout
+    assert "IDEAT: $" in done.stdout
+    refused = two("report", "latest", "--traffic", "much")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert refused.stderr.startswith("uderia-bench: --traffic much: should be a number of questions such as 20000/day")
+
+
 def test_open_prints_the_page_and_opens_a_browser(two):
     """The page of a run that has none is made by derive."""
     page = two.cwd / "output/whole/report.html"

@@ -103,6 +103,7 @@ def test_a_small_file_is_enough(write):
         "keep_answers": True,
         "notifications": "off",
         "margins": {"latency_s": 0.10, "total_tokens": 0.05, "cost_usd": 0.05},
+        "traffic": None,
         "correction": "holm",
         "confidence": 0.95,
         "baseline": None,
@@ -598,3 +599,15 @@ def test_an_experiment_with_a_sweep_can_be_read_back_from_its_own_words():
         made = built(load=load)
         again = experiment.Experiment.model_validate(json.loads(made.model_dump_json()) | {"corpus": ["c"]}, strict=False)
         assert again.load == made.load
+
+
+@pytest.mark.parametrize(
+    ("written", "a_day"),
+    [("20000/day", 20_000.0), ("20000", 20_000.0), ("600000/month", 600_000 / (365.25 / 12)), ("1/s", 86_400.0)],
+)
+def test_traffic_is_questions_a_day(write, written, a_day):
+    """A plain number is a day's, so that a manifest reads back what it wrote."""
+    assert experiment.load(write(f"{SMALL}traffic: {written}\n")).traffic == pytest.approx(a_day)
+    assert complaint(write(f"{SMALL}traffic: much\n")) == [
+        "e.yaml:7: traffic: should be a number of questions such as 20000/day or 600000/month, not 'much'"
+    ]
