@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
-from benches import CONDITIONS, planned
+from benches import planned, under
 from pydantic import SecretStr
 
 from uderia_bench.gateway import directory, embedded
@@ -68,7 +68,7 @@ async def test_every_trial_is_truly_labelled_in_the_end(tmp_path, monkeypatch):
                         runner = Runner(
                             servers={url: uderia},
                             arms=arms,
-                            conditions=replace(CONDITIONS, concurrency=8),
+                            experiment=under(load={"concurrency": 8}),
                             book=book,
                             watch=lambda *_: None,
                             stop=Stop(say=said.append),
