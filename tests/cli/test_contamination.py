@@ -40,3 +40,15 @@ def test_overlapping_arms_are_found_trial_by_trial(command, own_server):
 def test_arms_in_turns_do_not_contaminate(command, own_server):
     """With isolation arm there is none, though trials of one arm overlap."""
     assert found_and_true(command, own_server, "arm") == (set(), set(), 50)
+
+
+def test_two_runs_on_one_server_take_turns(command, own_server):
+    """Arms of two shards that start together do not overlap on a server. With separate cache directories they do."""
+    told = ["run", "experiment.yaml", "--server", own_server, "--set", "repeats=2", "--concurrency", "8"]
+    env = {**ADMIN, "XDG_CACHE_HOME": str(command.cwd / "cache")}
+    shards = [command.start(*told, "--shard", f"{part}/2", "--run-id", str(part), env=env) for part in (1, 2)]
+    for shard in shards:
+        shard.communicate(timeout=60)
+    tasks = httpx.get(f"{own_server}/sim/truth").json()
+    assert len(tasks) == 16 + 4  # each shard warms up both arms
+    assert not any("contaminated" in task["faults"] for task in tasks)

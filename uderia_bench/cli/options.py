@@ -77,13 +77,15 @@ def surroundings(
 
     if log_format not in ("text", "json"):
         raise UsageError(f"--log-format {log_format}: use text or json")
+    tokens = default_file(os.environ)
     return Surroundings(
         environ=os.environ,
         console=Console(stderr=True, soft_wrap=True),
         log_as_json=log_format == "json",
         allow_plain_http=allow_plain_http,
         trust=Trust(trusted, ask=_confirmed),
-        kept=KeptTokens(default_file(os.environ)),
+        kept=KeptTokens(tokens),
+        locks=tokens.parent / "servers",
         may=lambda question: allow_commands or _confirmed(question),
     )
 

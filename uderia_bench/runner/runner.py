@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain, groupby
+from pathlib import Path
 
 import anyio
 import structlog
@@ -25,7 +26,7 @@ from uderia_bench.errors import BenchError, CallFailed, UnknownProfile
 from uderia_bench.gateway import directory
 from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.reading import profile_types
-from uderia_bench.runner import pacing
+from uderia_bench.runner import exclusion, pacing
 from uderia_bench.runner.arrivals import PREPARE_S, Arrivals, Spacing
 from uderia_bench.runner.asking import Asking, Clock
 from uderia_bench.runner.book import Book
@@ -52,6 +53,7 @@ class Runner:
     sittings spent; ``gauge`` measures this process. ``understand`` reads a record into a trace, at least
     its outcome and totals, for the budget, for rate limits met inside a task and for ``watch``.
     ``outages`` is filled when the run ends. ``hooks`` runs the experiment's commands around each window.
+    ``locks`` is the folder by which runs on this machine take turns on a server.
     """
 
     servers: Mapping[str, Uderia]
@@ -66,6 +68,7 @@ class Runner:
     understand: Callable[[TrialRecord], Trace] = profile_types.totals
     outages: list[Outage] = field(default_factory=list)
     hooks: Hooks | None = None
+    locks: Path | None = None
 
     async def run(self, trials: Iterable[Trial]) -> None:
         """Ask every trial and commit every record; a stop ends the run early without losing a record."""
@@ -151,11 +154,13 @@ class Runner:
             arrivals = levels[level]
             conversations = [tuple(turns) for _, turns in groupby(window, key=lambda trial: trial.conversation)]
             arms = {conversation[0].arm for conversation in conversations}
+            address = lane.asking.uderia.base_url
             await lane.patience.notice_restart()
-            await self._others_end(lane, arms)
             async with AsyncExitStack() as around:
+                shared = self.experiment.load.isolation == "none"
+                await around.enter_async_context(exclusion.window(self.locks, address, self.stop, shared=shared))
+                await self._others_end(lane, arms)
                 if self.hooks is not None and not self.stop.soft.is_set():
-                    address = lane.asking.uderia.base_url
                     await around.enter_async_context(self.hooks.window(conversations[0][0].window, address, arms))
                 arrivals.open_window()
                 if not await self._ask_window(lane, conversations, arrivals, caps, starts):

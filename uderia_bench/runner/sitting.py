@@ -52,6 +52,7 @@ class Surroundings:
     """The process around a run: its environment, terminal, log format and sign-in options.
 
     The environment gives credentials, and the experiment's commands receive it. ``may`` answers whether they may run.
+    ``locks`` is the folder by which runs on this machine take turns on a server.
     """
 
     environ: Mapping[str, str]
@@ -60,6 +61,7 @@ class Surroundings:
     allow_plain_http: bool = False
     trust: Trust = field(default_factory=Trust)
     kept: KeptTokens | None = None
+    locks: Path | None = None
     may: Callable[[str], bool] = refuse_all
 
 
@@ -234,6 +236,7 @@ async def _ask(run: Run, session: _Session, ledger: Ledger, around: Surroundings
                     spent=Account.carried(ledger.account(), trials=len(ledger.plan()) - len(left)),
                     gauge=gauge,
                     outages=outages,
+                    locks=around.locks,
                     hooks=hooks if experiment.commands else None,
                     understand=profile_types.totals if looks is None else profile_types.read,  # any metric may be looked at
                 )
