@@ -19,8 +19,18 @@ def test_the_gate_decides_the_exit_code(command):
     assert gated.returncode == 1
     report = json.loads(gated.stdout)
     assert report["gates"] == [
-        {"name": "nothing worse than the baseline", "passed": False, "detail": "worse: latency_s of OPTIM (run)"}
+        {"name": "nothing worse than the baseline", "passed": False, "detail": report["gates"][0]["detail"]}
     ]
+    assert report["gates"][0]["detail"].startswith("worse: OPTIM latency_s +")
+    brief = command("diff", "first", "second", "--gate").stdout.splitlines()
+    assert len(brief) <= 10
+    assert brief[0].startswith("second, ")
+    assert brief[1].startswith("  worse     OPTIM latency_s +")
+    assert any(line.startswith("Since: between 2026-11-24 10:00 and ") for line in brief)
+    assert "Changed in between: nothing that the manifests record." in brief
+    assert brief[-1] == "Gate missed: nothing worse than the baseline (exit 1)"
+    full = command("diff", "first", "second", "--full").stdout
+    assert "OPTIM (run) compared with OPTIM (baseline)" in full
     refused = command("diff", "first", "third")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert len(refused.stderr.splitlines()) == 1

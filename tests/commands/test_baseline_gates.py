@@ -60,7 +60,7 @@ def test_a_night_that_got_slower_misses_its_gates(output):
     assert [gate.passed for gate in made.gates] == [False, False]
     assert made.gates[0].detail.startswith("OPTIM: +3")
     assert made.gates[0].detail.endswith(", worse")
-    assert made.gates[1].detail == "worse: latency_s of OPTIM (run)"
+    assert made.gates[1].detail == "worse: OPTIM latency_s +31% (+14 to +50)"
     assert "baseline first, experiment small, of 2026-11-24 10:00:00 UTC" in made.facts.notes
     assert any(warning.startswith("two points in time: second began 24 hours after first") for warning in made.warnings)
     assert to_junit(made).count("<failure") == 2

@@ -113,13 +113,15 @@ def test_what_changed_between_the_runs_is_said(pair):
     )
     assert report.warnings == (
         "two points in time: second began 3 hours after first, so the effect includes everything that changed in between",
-        "the runs differ in concurrency: 8, now 2",
-        "the runs differ in margins: latency_s 0.1, now latency_s 0.2",
-        "the runs differ in speed of the embedded Uderia: 1.0, now 9.0",
+        "the runs differ in model of IDEAT: Google/a, now Google/b",
+        "the runs differ in model of OPTIM: Google/a, now Google/b",
+        "the runs differ in setting load.concurrency: 8, now 2",
+        "the runs differ in setting margins.latency_s: 0.1, now 0.2",
+        "the runs differ in setting sim.speed: 1, now 9",
         UNKNOWN.format("1 earlier run"),
     )
     assert all(
-        "the runs differ in models of OPTIM: Google/a, now Google/b" in c.warnings
+        "the runs differ in model of OPTIM: Google/a, now Google/b" in c.warnings
         for c in report.analysis.comparisons
         if c.candidate == "OPTIM (run)"
     )
@@ -129,16 +131,15 @@ def test_what_changed_between_the_runs_is_said(pair):
 def test_another_load_is_said(pair):
     """A sweep and a ramp change what latency means."""
     report = pair(trials(), trials(), before_says={"load": {"ramp": "30s"}}, after_says={"load": {"sweep": [1, 2]}})
-    assert {"the runs differ in load.sweep: none, now 1, 2", "the runs differ in load.ramp: 30 s, now 0 s"} <= set(
-        report.warnings
-    )
+    differences = {warning.removeprefix("the runs differ in setting ") for warning in report.warnings}
+    assert {"load.sweep.0: none, now 1", "load.sweep.1: none, now 2", "load.ramp: 30, now 0"} <= differences
 
 
 def test_a_gate_is_missed_by_what_is_worse(pair):
     """The gate names what is worse, and the exit code is 1."""
     worse = pair(trials(), trials(factor=1.5), gate=True)
     assert content.standing(worse) is content.Standing.GATE_MISSED
-    assert worse.gates[0].detail == "worse: latency_s of OPTIM (run)"
+    assert worse.gates[0].detail == "worse: OPTIM latency_s +50% (+31 to +72)"
 
 
 def test_a_better_run_passes_the_gate(pair):

@@ -21,7 +21,9 @@ def command(
     ],
     run: Run,
     arm: Annotated[str | None, typer.Option("--arm", metavar="NAME", help="Compare only this arm.")] = None,
-    gate: Annotated[bool, typer.Option("--gate", help="Exit with 1 if a verdict over all queries is worse.")] = False,
+    gate: Annotated[bool, typer.Option("--gate", help="Exit with 1 if a planned metric is worse.")] = False,
+    every_metric: Annotated[bool, typer.Option("--all-metrics", help="With --gate: also metrics without a margin.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Show every metric, percentiles, and how to read them.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Compare runs even if their queries or settings differ.")] = False,
     form: Annotated[
         str | None, typer.Option("--format", metavar="text|markdown|json|junit", help="Format of the output.")
@@ -31,10 +33,10 @@ def command(
     output: Output = OUTPUT,
     as_json: AsJson = False,
 ) -> None:
-    """Compare two runs.
+    """Compare two runs: what got worse, by how much, and since when.
 
-    Arms of the same name are compared, paired by query. Intervals include the variation
-    between nights, from at least five earlier runs of the experiment.
+    The output has what changed in between, too. Arms of the same name are compared, paired by query.
+    Intervals include the variation between nights, from at least five earlier runs of the experiment.
 
     Example: uderia-bench diff last-week latest --arm OPTIM --gate
     """
@@ -42,7 +44,7 @@ def command(
 
     from uderia_bench import plugins
     from uderia_bench.cli.target import target
-    from uderia_bench.commands import diff, report
+    from uderia_bench.commands import diff, diff_text, report
     from uderia_bench.report import content
     from uderia_bench.report.formats.text import to_text
     from uderia_bench.runs.run import opened
@@ -50,9 +52,11 @@ def command(
     shown = target(("text", "markdown", "json", "junit"), form=form, as_json=as_json, file=file, overwrite=overwrite)
     found = opened(run, output)
     before = opened(baseline, output, beside=found.manifest.experiment_folder)  # as the run itself does
-    made = diff.compare(before, found, plugins.load(), arm=arm, force=force, gate=gate)
+    made = diff.compare(before, found, plugins.load(), arm=arm, force=force, gate=gate, every_metric=every_metric)
     named = replace(made, facts=replace(made.facts, typed=report.typed(found)))
-    if shown.form == "text":
+    if shown.form == "text" and not full:
+        text = diff_text.in_brief(made, before, found, width=shown.width)
+    elif shown.form == "text":
         text = to_text(named, shown.width, colour=shown.colour, leaving=True)
     else:
         text = report.render(made, shown.form, None)

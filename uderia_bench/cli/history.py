@@ -20,6 +20,7 @@ def command(
         list[str] | None,
         typer.Option("--metric", metavar="NAME", help="Metric to show. Default: those with a margin, and answered."),
     ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Show every night of every series.")] = False,
     form: Annotated[str | None, typer.Option("--format", metavar="text|json|html", help="Format of the output.")] = None,
     file: File = None,
     overwrite: Overwrite = False,
@@ -28,7 +29,8 @@ def command(
 ) -> None:
     """Show how the runs of an experiment changed over time.
 
-    The output has the level of each night, and steps, ramps, odd nights and a weekly rhythm with what changed before them.
+    The output has what got worse, by how much, since when, and what changed then: steps, ramps, odd
+    nights and a weekly rhythm. --full adds the level of each night.
 
     Example: uderia-bench history --experiment nightly --metric latency_s
     """
@@ -44,5 +46,5 @@ def command(
         case "html":
             text = history.to_html(found).rstrip("\n")
         case _:
-            text = history.in_full(found, width=shown.width)
+            text = (history.in_full if full else history.in_brief)(found, width=shown.width)
     shown.deliver(text)

@@ -18,8 +18,8 @@ import polars as pl
 from uderia_bench.analysis.analyse import analyse
 from uderia_bench.analysis.nights import ASSUMED, ASSUMED_RATE, FEWEST, Nights
 from uderia_bench.analysis.values import Analysis, ArmSummary, Comparison
+from uderia_bench.commands.history.changes import changes
 from uderia_bench.commands.history.variation import Variation, variation
-from uderia_bench.documents.experiment_parts import Load
 from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.plugins import Plugins
 from uderia_bench.reading.metrics.metric import Assumption, Metric
@@ -63,12 +63,13 @@ def compare(
     arm: str | None = None,
     force: bool = False,
     gate: bool = False,
+    every_metric: bool = False,
 ) -> Report:
     """Compare every arm that both runs have, or one, with the margins and the correction of ``run``'s experiment.
 
     Raises ``UsageError`` where the runs have no arm in common, or were not asked the same and ``force`` is
-    not set. With ``gate`` the report has a gate: no verdict over all queries may be ``worse``, except
-    structural ones.
+    not set. With ``gate`` the report has a gate: no planned metric may be ``worse`` over all queries, or
+    with ``every_metric`` no tested metric.
     """
     if baseline.path == run.path:
         raise UsageError(f"{run.run_id} is compared with itself: name two runs")
@@ -91,15 +92,22 @@ def compare(
         seed=second.run.experiment.seed,
         nights={(second.name(arm), metric): nights for (arm, metric), nights in before.nights.items()},
     )
-    found = _noted(found, first, second, arms, forced=tuple(f"forced: {reason}" for reason in unlike))
+    began = f"two points in time: {run.run_id} began {apart(baseline, run)} {baseline.run_id}"
+    differences = changes(baseline.manifest.to_json(), run.manifest.to_json())
+    found = _noted(found, second, arms, differences, forced=tuple(f"forced: {reason}" for reason in unlike))
+    named = {second.name(arm): arm for arm in arms}
     outcomes = Counter(Outcome(value) for value in second.measured["outcome"])
     facts = facts_of(second.run.manifest, outcomes, notes=(_whence(baseline),))
     return Report(
         facts=replace(facts, interrupted=False),  # a comparison is over, also where a run that was forced into it is not
         analysis=found,
         metrics=plugins.metrics,
-        gates=(nothing_worse(GATE, found, {second.name(arm) for arm in arms}),) if gate else (),
-        warnings=(*_changed(first, second), _of_nights(before, second, arms, plugins.metrics)),
+        gates=(nothing_worse(GATE, found, named, plugins.metrics, every=every_metric),) if gate else (),
+        warnings=(
+            f"{began}, so the effect includes everything that changed in between",
+            *(f"{_DIFFER} {line}" for line in differences),
+            _of_nights(before, second, arms, plugins.metrics),
+        ),
     )
 
 
@@ -112,12 +120,12 @@ def against(directory: RunDirectory, run: Run, plugins: Plugins) -> Against:
         return Against(why=str(error))
     arms = [arm.name for arm in run.experiment.arms]
     compared = {comparison.candidate for comparison in made.analysis.comparisons}
-    served = (note for one in made.analysis.comparisons for note in one.warnings if note.startswith(_DIFFER))
     return Against(
         analysis=made.analysis,
+        metrics=made.metrics,
         arms={arm: (_called(arm, _ROLES[0]), _called(arm, _ROLES[1])) for arm in arms if _called(arm, _ROLES[1]) in compared},
         whence=_whence(baseline),
-        notes=(*made.warnings, *dict.fromkeys(served)),
+        notes=made.warnings,
     )
 
 
@@ -168,9 +176,11 @@ def _renamed(side: _Side, arms: tuple[str, ...]) -> pl.DataFrame:
     return side.measured.filter(pl.col("arm").is_in(arms)).with_columns(pl.col("arm").replace(names))
 
 
-def _noted(found: Analysis, first: _Side, second: _Side, arms: tuple[str, ...], *, forced: tuple[str, ...]) -> Analysis:
+def _noted(
+    found: Analysis, second: _Side, arms: tuple[str, ...], differences: Sequence[str], *, forced: tuple[str, ...]
+) -> Analysis:
     """Add the warnings about an arm to each of its numbers."""
-    notes = {second.name(arm): (*forced, *_served_otherwise(first, second, arm)) for arm in arms}
+    notes = {second.name(arm): (*forced, *_served_otherwise(differences, arm)) for arm in arms}
 
     def summary(one: ArmSummary) -> ArmSummary:
         metrics = {name: replace(said, warnings=(*forced, *said.warnings)) for name, said in one.metrics.items()}
@@ -188,33 +198,9 @@ def _noted(found: Analysis, first: _Side, second: _Side, arms: tuple[str, ...], 
     )
 
 
-def _served_otherwise(first: _Side, second: _Side, arm: str) -> Iterator[str]:
-    """Say how the configuration of an arm differs between the runs: the effect includes it."""
-    before, after = (side.run.manifest.arms[arm] for side in (first, second))
-    for fact in ("server", "profile_tag", "profile_type", "models"):
-        if getattr(before, fact) != getattr(after, fact):
-            yield f"{_DIFFER} {fact} of {arm}: {_words(getattr(before, fact))}, now {_words(getattr(after, fact))}"
-
-
-def _changed(first: _Side, second: _Side) -> Iterator[str]:
-    """Say what is known to have changed between the runs, time first."""
-    began = f"{second.run.run_id} began {_apart(first, second)} {first.run.run_id}"
-    yield f"two points in time: {began}, so the effect includes everything that changed in between"
-    before, after = first.run.experiment, second.run.experiment
-    conditions: list[tuple[str, object, object]] = [
-        ("concurrency", before.load.concurrency, after.load.concurrency),
-        ("isolation", before.load.isolation, after.load.isolation),
-        ("load.sweep", _levels(before.load), _levels(after.load)),
-        ("load.ramp", f"{before.load.ramp:g} s", f"{after.load.ramp:g} s"),
-        ("timeout", f"{before.timeout:g} s", f"{after.timeout:g} s"),
-        ("margins", before.margins, after.margins),
-        ("uderia-bench", first.run.manifest.versions.get("uderia-bench"), second.run.manifest.versions.get("uderia-bench")),
-    ]
-    if first.run.manifest.embedded and second.run.manifest.embedded:
-        conditions.append(("speed of the embedded Uderia", before.sim.speed, after.sim.speed))
-    for name, was, now in conditions:
-        if was != now:
-            yield f"{_DIFFER} {name}: {_words(was)}, now {_words(now)}"
+def _served_otherwise(differences: Sequence[str], arm: str) -> Iterator[str]:
+    """Yield the differences that belong to one arm, such as its model: the effect includes them."""
+    return (f"{_DIFFER} {line}" for line in differences if line.partition(":")[0].endswith(f" of {arm}"))
 
 
 def _of_nights(found: Variation, second: _Side, arms: tuple[str, ...], metrics: Sequence[Metric]) -> str:
@@ -247,10 +233,6 @@ def _advice(found: Comparison) -> str | None:
     return f"one run each cannot show a difference{seen}, because nights vary; compare more nights with 'uderia-bench history'"
 
 
-def _levels(load: Load) -> str:
-    return ", ".join(f"{level:g}" for level in load.sweep or ()) or "none"
-
-
 def _spread(nights: Nights, metric: Metric) -> str:
     """Write a standard deviation between nights as a share, in points of a rate, or in the unit of an amount."""
     if metric.assumption is Assumption.AMOUNT:
@@ -258,18 +240,13 @@ def _spread(nights: Nights, metric: Metric) -> str:
     return f"{100 * nights.spread:.1f}{' points' if metric.assumption is Assumption.RATE else '%'}"
 
 
-def _apart(first: _Side, second: _Side) -> str:
-    seconds = (second.run.manifest.started_at - first.run.manifest.started_at).total_seconds()
+def apart(first: Run, second: Run) -> str:
+    """Return how long after ``first`` the run ``second`` began, as in ``3 hours after``."""
+    seconds = (second.manifest.started_at - first.manifest.started_at).total_seconds()
     minutes = round(abs(seconds) / 60)
     units = ((24 * 60, "days"), (60, "hours"), (1, "minutes"))
     length, unit = next(((minutes / size, name) for size, name in units if minutes >= 2 * size), (minutes, "minutes"))
     return f"{length:.0f} {unit} {'after' if seconds >= 0 else 'before'}"
-
-
-def _words(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {share:g}" for name, share in value.items()) or "none"
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _whence(run: Run) -> str:

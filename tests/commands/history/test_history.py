@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +29,40 @@ def test_a_step_names_what_changed_that_night(tmp_path):
     assert "Step: OPTIM latency_s +2" in told
     assert "worse since night 13 (2026-11-13, run night-12)" in told
     assert "p is the probability that noise alone causes such a change" in told
-    assert "arms.OPTIM.models.0: Beta/one -> Beta/two" in told
+    assert "model of OPTIM: Beta/one, now Beta/two" in told
     assert all(len(line) <= 100 for line in told.splitlines())
+
+
+def test_ten_lines_are_enough(tmp_path):
+    """What got worse, by how much, since when, what changed then, and each series with its scale."""
+    folder(tmp_path, 18, step_at=12)
+    told = history.in_brief(history.gather(tmp_path, BUILT_IN, names=["latency_s"]), width=100).splitlines()
+    assert len(told) <= 10
+    assert told[1].startswith("  Step: OPTIM latency_s +2")
+    assert "    Changed: model of OPTIM: Beta/one, now Beta/two" in told
+    (row,) = (line for line in told if line.startswith("OPTIM"))
+    assert re.search(r"[▁▂▃]{12}[▆▇█▅]{6}  4\.\ds to 6\.\ds", row)
+    assert all(len(line) <= 100 for line in told)
+
+
+def test_what_got_worse_comes_first(tmp_path):
+    """Before what got better, even where that is newer."""
+    folder(tmp_path, 26, step_at=12)
+    found = history.gather(tmp_path, BUILT_IN, names=["latency_s"])
+    (series,) = found.series
+    better = replace(series, shifts=(replace(series.shifts[0], at=20, size=-0.3), *series.shifts))
+    told = history.in_brief(replace(found, series=(better,)), width=200).splitlines()
+    assert ", worse since" in told[1]
+    assert ", better since" in told[3]
+
+
+def test_noise_looks_flat(tmp_path):
+    """A sparkline spans at least twice the margin, so nights within it do not fill its height."""
+    folder(tmp_path, 8)
+    told = history.in_brief(history.gather(tmp_path, BUILT_IN, names=["latency_s"]), width=100)
+    (row,) = (line for line in told.splitlines() if line.startswith("OPTIM"))
+    drawn = {bar for bar in row if bar in "▁▂▃▄▅▆▇█"}
+    assert not drawn & {"▁", "█"}
 
 
 def test_a_quiet_folder_says_so(tmp_path):
@@ -134,21 +168,56 @@ def test_what_is_new_every_night_is_no_change():
         "servers": {"sim": {"costs": [{"model": "m", "input": 3}]}},
     }
     assert changes(before, before | {"run_id": "b"}) == ()
-    assert changes(before, after) == ("servers.sim.costs.m.input: 1 -> 3", "versions.httpx: 1 -> 2")
+    assert changes(before, after) == ("price of m: 1, now 3", "version of httpx: 1, now 2")
 
 
 def test_what_a_run_measured_of_itself_is_no_change():
     """Of load generator and end nothing was configured: it would bury the model that changed."""
-    before = {"generator": [{"lag_max_s": 0.1}], "damaged": [], "decided": None, "stopped": None, "left": 0, "seed": 1}
+    before = {
+        "generator": [{"lag_max_s": 0.1}],
+        "damaged": [],
+        "decided": None,
+        "stopped": None,
+        "left": 0,
+        "experiment": {"repeats": 1},
+    }
     after = {
         "generator": [{"lag_max_s": 0.2}],
         "damaged": ["t"],
         "decided": {"look": 2},
         "stopped": "signal",
         "left": 3,
-        "seed": 2,
+        "experiment": {"repeats": 2},
     }
-    assert changes(before, after) == ("seed: 1 -> 2",)
+    assert changes(before, after) == ("setting repeats: 1, now 2",)
+
+
+@pytest.mark.parametrize(
+    ("path", "was", "now", "line"),
+    [
+        (("arms", "OPTIM", "models"), ["a"], ["b"], "model of OPTIM: a, now b"),
+        (("arms", "OPTIM", "server"), "http://a", "http://b", "server of OPTIM: http://a, now http://b"),
+        (("arms", "OPTIM", "profile_type"), "genie", "llm_only", "profile type of OPTIM: genie, now llm_only"),
+        (("experiment", "load", "concurrency"), 4, 8, "setting load.concurrency: 4, now 8"),
+        (("experiment", "margins", "latency_s"), 0.1, None, "setting margins.latency_s: 0.1, now none"),
+        (("corpus", "hash"), "3f", "4a", "questions or expectations changed"),
+        (("corpus", "queries"), 31, 32, "number of queries: 31, now 32"),
+        (("corpus", "expect", "q"), [{"contains": "3"}], [{"contains": "4"}], "expectation of q: 3, now 4"),
+        (("servers", "sim", "llm_configurations"), [{"name": "Fast", "model": "a"}], [{"name": "Fast", "model": "b"}],
+         "LLM configuration Fast.model: a, now b"),
+        (("versions", "uderia-bench"), "0.1", "0.2", "version of uderia-bench: 0.1, now 0.2"),
+        (("others", "key"), 1, 2, "others.key: 1, now 2"),
+    ],
+)  # fmt: skip
+def test_a_change_has_a_plain_name(path, was, now, line):
+    """The path of the manifest is only shown for what has no name."""
+
+    def manifest(value):
+        for key in reversed(path):
+            value = {key: value}
+        return value
+
+    assert changes(manifest(was), manifest(now)) == (line,)
 
 
 def test_a_baseline_is_a_pointer(tmp_path, monkeypatch):

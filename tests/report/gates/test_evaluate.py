@@ -162,8 +162,9 @@ def held(text, *compared, arms=("IDEAT", "OPTIM"), **why):
     """Judge one gate against a baseline in which arms compare as given: (arm, metric, effect, verdict)."""
     made = report(
         comparisons=[
-            comparison(metric, effect, verdict, pair=(f"{arm} (baseline)", f"{arm} (run)"))
-            for arm, metric, effect, verdict in compared
+            comparison(metric, effect, verdict, pair=(f"{arm} (baseline)", f"{arm} (run)"), **family)
+            for arm, metric, effect, verdict, *rest in compared
+            for family in ({"family": rest[0]} if rest else {},)
         ]
     )
     names = {arm: (f"{arm} (baseline)", f"{arm} (run)") for arm in arms}
@@ -187,10 +188,21 @@ def test_every_arm_is_held_against_its_namesake():
 
 
 def test_nothing_may_be_worse():
-    """Any metric counts, and the message names what is worse on which arm; better is not worse."""
+    """Every planned metric counts, and the message names what is worse on which arm; better is not worse."""
     missed = held("vs baseline: nothing worse", SAME, SLOWER, ("OPTIM", "total_tokens", ratio(0.8, 0.7, 0.9), "better"))
-    assert (missed.passed, missed.detail) == (False, "worse: latency_s of OPTIM (run)")
+    assert (missed.passed, missed.detail) == (False, "worse: OPTIM latency_s +15% (+11 to +19)")
     assert held("IDEAT vs baseline: nothing worse", SAME, SLOWER).passed
+
+
+def test_a_metric_without_a_margin_counts_only_on_request():
+    """The gate prints the numbers of the planned metrics also where none is worse."""
+    lead = ("OPTIM", "llm_calls", ratio(1.5, 1.4, 1.6), "worse", "exploratory")
+    passed = held("vs baseline: nothing worse", SAME, lead)
+    assert (passed.passed, passed.detail) == (True, "no planned metric is worse: IDEAT latency_s 0% (-3 to +3)")
+    missed = held("vs baseline: nothing worse in any metric", SAME, lead)
+    assert (missed.passed, missed.detail) == (False, "worse: OPTIM llm_calls +50% (+40 to +60)")
+    only = held("vs baseline: nothing worse", lead)
+    assert (only.passed, only.detail) == (False, "no planned metric could be compared")
 
 
 @pytest.mark.parametrize("text", ["vs baseline: nothing worse", "OPTIM vs baseline: latency_s not worse"])

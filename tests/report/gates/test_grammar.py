@@ -172,6 +172,7 @@ WRONG = [  # the gate, what in it is pointed at, the message
     ("vs baseline: nothing better", "better", "only worse is possible"),
     ("vs baseline: nothing", " ", "after nothing, write worse"),
     ("vs baseline: nothing worse today", "today", "the gate is complete before this"),
+    ("vs baseline: nothing worse in all metrics", "all", "write nothing worse in any metric, or only nothing worse"),
     ("OPTIM vs IDEAT: latency_s", " ", "write the verdict on OPTIM"),
     ("OPTIM vs IDEAT: latency_s faster", "faster", "is not a verdict of a gate"),
     ("OPTIM vs IDEAT: latency_s surely better", "better", "surely is only possible before not worse"),

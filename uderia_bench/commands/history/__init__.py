@@ -7,6 +7,7 @@ nights. ``telling`` and ``page`` write text, JSON and HTML. No run is measured o
 
 from uderia_bench.commands.history.gather import History, Series, gather
 from uderia_bench.commands.history.page import to_html
-from uderia_bench.commands.history.telling import as_dict, in_full
+from uderia_bench.commands.history.shifts import Kind
+from uderia_bench.commands.history.telling import as_dict, in_brief, in_full
 
-__all__ = ["History", "Series", "as_dict", "gather", "in_full", "to_html"]
+__all__ = ["History", "Kind", "Series", "as_dict", "gather", "in_brief", "in_full", "to_html"]

@@ -1,42 +1,61 @@
-"""Differences between the manifests of two runs that can explain a change in their numbers.
+"""Differences between the manifests of two runs that can explain a change in their numbers, in plain names.
 
 Fields that differ in every run, such as ids and times, and fields that are measured are left out.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_NEW_EVERY_NIGHT = (
-    "run_id",
-    "state",
-    "started_at",
-    "ended_at",
-    "experiment_hash",
-    "experiment_file",
-    "plan",
-    "metrics",
-    "baseline",
-    "generator",
-    "hooks",
-    "damaged",
-    "decided",
-    "stopped",
-    "left",
+_NEW_EVERY_NIGHT = frozenset({
+    *("run_id", "state", "started_at", "ended_at", "experiment_hash", "experiment_file", "plan", "metrics", "baseline"),
+    *("generator", "outages", "hooks", "damaged", "decided", "stopped", "left", "prices", "seed"),
+})  # fmt: skip
+_NAMES = (  # what a reader calls a path: the first pattern that matches names it, in the order of importance
+    (r"arms\.(.+)\.models\.\d+", "model of {}"),
+    (r"arms\.(.+)\.profile_type", "profile type of {}"),
+    (r"arms\.(.+)\.profile_tag", "profile of {}"),
+    (r"arms\.(.+)\.profile_id", "profile id of {}"),
+    (r"arms\.(.+)\.server|experiment\.arms\.(.+)\.server", "server of {}"),
+    (r"servers\.(.+)\.version", "version of server {}"),
+    (r"servers\..+\.llm_configurations\.(.+)", "LLM configuration {}"),
+    (r"corpus\.queries", "number of queries"),
+    (r"corpus\.names\.\d+|experiment\.corpus\.\d+", "corpus"),
+    (r"corpus\.hash", "questions or expectations"),
+    (r"corpus\.expect\.(.+?)\.\d+\..*", "expectation of {}"),
+    (r"servers\..+\.costs\.(.+)\.(?:input|output).*", "price of {}"),
+    (r"experiment\.(.+)", "setting {}"),
+    (r"versions\.(uderia-bench)", "version of {}"),
+    (r"versions\.(.+)", "version of {}"),
 )
+_HASHES = ("corpus.hash",)
 _LONGEST = 60  # characters of a value
-_MOST = 12  # differences said; more of them are a new experiment
+_MOST = 12  # differences named; more of them are a new experiment
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return one line a difference, ``path: before -> after``, in the order of the paths."""
+    """Return one line per difference, such as ``model of OPTIM: one, now two``, the most important kinds first."""
     old, new = dict(_flat(before)), dict(_flat(after))
-    found = [
-        f"{path}: {_said(old, path)} -> {_said(new, path)}" for path in sorted({*old, *new}) if old.get(path) != new.get(path)
-    ]
-    more = len(found) - _MOST
-    return (*found[:_MOST], f"and {more} more differences") if more > 0 else tuple(found)
+    found = sorted((path for path in {*old, *new} if old.get(path) != new.get(path)), key=_rank)
+    lines = dict.fromkeys(
+        f"{_name(path)} changed" if path in _HASHES else f"{_name(path)}: {_said(old, path)}, now {_said(new, path)}"
+        for path in found
+    )
+    more = len(lines) - _MOST
+    return (*list(lines)[:_MOST], f"and {more} more differences") if more > 0 else tuple(lines)
+
+
+def _rank(path: str) -> tuple[int, str]:
+    return next((at for at, (pattern, _) in enumerate(_NAMES) if re.fullmatch(pattern, path)), len(_NAMES)), path
+
+
+def _name(path: str) -> str:
+    for pattern, name in _NAMES:
+        if found := re.fullmatch(pattern, path):
+            return name.format(*filter(None, found.groups()))
+    return path
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -45,7 +64,7 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         for key, inner in value.items():
             if path or key not in _NEW_EVERY_NIGHT:
                 yield from _flat(inner, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list) and value:
+    elif isinstance(value, list | tuple) and value:
         for at, inner in enumerate(value):
             named = inner if isinstance(inner, Mapping) else {}
             name = next((str(named[key]) for key in ("name", "id", "model") if named.get(key)), str(at))
@@ -55,7 +74,8 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _said(values: Mapping[str, Any], path: str) -> str:
-    if path not in values:
-        return "(nothing)"
-    text = str(values[path])
+    value = values.get(path)
+    if value is None or value in ([], {}):
+        return "none"
+    text = f"{value:g}" if isinstance(value, float) else str(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -16,9 +16,48 @@ from uderia_bench.report import figures
 from uderia_bench.report.formats.layout import lay_out, wrapped
 from uderia_bench.report.tables import Cell, Column, Table, left
 
+_CHANGES = 3  # changes, and differences of a night, that the brief form shows
+_NIGHTS_DRAWN = 28  # of a sparkline
+_NO_MARGIN = 0.05  # in place of a missing margin, for the scale of a sparkline
 _BARS = "▁▂▃▄▅▆▇█"
 _UNCHANGED = "the manifests record no other change that night"
 P_VALUES = "p is the probability that noise alone causes such a change in any nightly reading of the series."
+
+
+def in_brief(history: History, *, width: int) -> str:
+    """Return the history in about ten lines: what got worse, by how much, since when, what changed then, and every series."""
+    lines = [*wrapped(summary(history), width)]
+    found = sorted(((series, shift) for series in history.series for shift in series.shifts), key=_urgency)
+    for series, shift in found[:_CHANGES]:
+        lines += wrapped(in_words(history, series, shift), width, first="  ", rest="    ")
+        lines += wrapped(f"Changed: {'; '.join(changed_on(history, shift)[:_CHANGES])}", width, first="    ", rest="      ")
+    if len(found) > _CHANGES:
+        lines.append(f"  and {len(found) - _CHANGES} more changes")
+    for series in history.series:
+        lines += [line for text in notes(series) for line in wrapped(text, width, first="  ", rest="    ")]
+    lines += lay_out(_overview(history), width)
+    return "\n".join([*lines, "Every night, with its interval: uderia-bench history --full"])
+
+
+def _urgency(one: tuple[Series, Shift]) -> tuple[bool, bool, int]:
+    """Sort what got worse first, lasting changes before odd nights, and newer before older."""
+    series, shift = one
+    return not _is_worse(series, shift), shift.kind is Kind.ODD, -shift.at
+
+
+def _overview(history: History) -> Table:
+    """Return one row per series: its nights as a sparkline with the scale, and the last night."""
+    rows = []
+    for series in history.series:
+        estimates = history.estimates(series)
+        values = [estimate.value for estimate in estimates]
+        last = next(estimate for estimate in reversed(estimates) if estimate.value is not None)
+        scale = figures.scale_of(series.metric, *values)
+        low, high = _reach(series, values)
+        ends = (figures.amount(end, scale, half=(high - low) / 4) for end in (low, high))
+        forms = Cell(forms=figures.estimate_forms(last, scale))
+        rows.append((series.arm, series.metric.name, _sparkline(values, low, high), " to ".join(ends), forms))
+    return Table.of("", (left("arm"), left("metric"), left("nights"), left("scale"), "last night"), rows)
 
 
 def in_full(history: History, *, width: int) -> str:
@@ -88,8 +127,8 @@ def summary(history: History) -> str:
 def in_words(history: History, series: Series, shift: Shift) -> str:
     """Say what changed, by how much, since when, and the p-value."""
     night = history.nights[shift.at]
-    better = {Direction.LOWER: shift.size < 0, Direction.HIGHER: shift.size > 0}.get(series.metric.direction)
-    verdict = "" if better is None else ", better" if better else ", worse"
+    neutral = series.metric.direction is Direction.NEUTRAL
+    verdict = "" if neutral else ", worse" if _is_worse(series, shift) else ", better"
     when = f"night {shift.at + 1} ({night.started_at:%Y-%m-%d}, run {night.run_id})"
     of = f"{shift.kind.capitalize()}: {plain(series.arm)} {series.metric.name} {_size(series, shift.size)}"
     p = f"p {figures.p_value(shift.p)}"
@@ -99,6 +138,10 @@ def in_words(history: History, series: Series, shift: Shift) -> str:
         so_far = _size(series, shift.total(len(history.nights)))
         return f"{of} a night{verdict} since {when}, {so_far} so far, {p}"
     return f"{of}{verdict} since {when}, {p}"
+
+
+def _is_worse(series: Series, shift: Shift) -> bool:
+    return {Direction.LOWER: shift.size > 0, Direction.HIGHER: shift.size < 0}.get(series.metric.direction, False)
 
 
 def notes(series: Series) -> tuple[str, ...]:
@@ -162,14 +205,32 @@ def _tables(history: History) -> Iterator[Table]:
             )
             for at, (night, estimate) in enumerate(zip(history.nights, estimates, strict=True))
         )
-        title = f"{series.arm}, {series.metric.name}  {_sparkline([e.value for e in estimates])}"
+        values = [estimate.value for estimate in estimates]
+        title = f"{series.arm}, {series.metric.name}  {_sparkline(values, *_reach(series, values))}"
         yield Table.of(title, columns, rows)
 
 
-def _sparkline(values: list[float | None]) -> str:
+def _reach(series: Series, values: list[float | None]) -> tuple[float, float]:
+    """Return the lowest and the highest value of a sparkline.
+
+    They are those of the nights, or farther apart: by twice the margin at least, so that noise looks
+    flat and only a difference that matters looks large. A rate stays between 0 and 1.
+    """
     known = [value for value in values if value is not None]
-    if not known:
-        return ""
     low, high = min(known), max(known)
-    reach = (high - low) or 1.0
-    return "".join(" " if v is None else _BARS[min(int((v - low) / reach * len(_BARS)), len(_BARS) - 1)] for v in values)
+    middle = (low + high) / 2
+    share = figures.scale_of(series.metric).share
+    least = 2 * (series.margin or _NO_MARGIN) * (1.0 if share else abs(middle)) or 1.0
+    half = max(high - low, least) / 2
+    low, high = middle - half, middle + half
+    if share:
+        low, high = (max(0.0, min(low, 1.0 - 2 * half)), min(1.0, max(high, 2 * half)))
+    return low, high
+
+
+def _sparkline(values: list[float | None], low: float, high: float) -> str:
+    """Draw the newest nights, one character each."""
+    shown = values[-_NIGHTS_DRAWN:]
+    return "".join(
+        " " if v is None else _BARS[max(0, min(int((v - low) / (high - low) * len(_BARS)), len(_BARS) - 1))] for v in shown
+    )

@@ -8,7 +8,8 @@
     OPTIM vs IDEAT: latency_s surely not worse  the whole interval inside the margin
     issues.recursion == 0                       number of trials with this kind of issue
     OPTIM vs baseline: latency_s not worse      an arm (or every arm) against the same arm in the baseline run
-    vs baseline: nothing worse                  no verdict over all queries is worse, on any metric
+    vs baseline: nothing worse                  no planned metric is worse over all queries
+    vs baseline: nothing worse in any metric    no tested metric is worse
 
 ``grammar`` reads a gate and points to a mistake in it. ``evaluate`` compares it with the analysis.
 The exit code comes from the standing of the report.

@@ -8,8 +8,9 @@ that run.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from uderia_bench.analysis.contrast import PRIMARY
 from uderia_bench.analysis.values import Analysis, ArmSummary, Comparison, Verdict
 from uderia_bench.reading.metrics.metric import Assumption, Direction, Metric
 from uderia_bench.report import content, decision, figures
@@ -39,20 +40,33 @@ def evaluate(
     return tuple(_judge(gate, analysis, issues, against or Against(why="there is no baseline run")) for gate in gates)
 
 
-def nothing_worse(text: str, analysis: Analysis, candidates: Collection[str]) -> GateResult:
-    """Evaluate that no tested verdict over all queries on a candidate is ``worse``."""
-    worse: dict[str, list[str]] = {}
-    tested = False
-    for found in analysis.comparisons:
-        judged = found.stratum == content.OVERALL and not content.structural(found)
-        if judged and found.candidate in candidates:
-            tested = tested or found.verdict is not Verdict.INVALID
-            if found.verdict is Verdict.WORSE:
-                worse.setdefault(found.candidate, []).append(found.metric)
-    if not tested:
-        return GateResult(name=text, passed=False, detail="no metric could be compared")
-    named = "; ".join(f"{', '.join(metrics)} of {candidate}" for candidate, metrics in worse.items())
-    return GateResult(name=text, passed=not worse, detail=f"worse: {named}" if worse else "no metric is worse")
+def nothing_worse(
+    text: str, analysis: Analysis, candidates: Mapping[str, str], metrics: Iterable[Metric], *, every: bool = False
+) -> GateResult:
+    """Evaluate that no planned metric of a candidate is worse over all queries, and name the measured differences.
+
+    ``candidates`` maps their names in the analysis to those to show. With ``every``, metrics without a
+    margin count too.
+    """
+    known = {metric.name: metric for metric in metrics}
+    judged = [
+        found
+        for found in analysis.comparisons
+        if found.stratum == content.OVERALL
+        and found.candidate in candidates
+        and not content.structural(found)
+        and (every or found.family == PRIMARY)
+    ]
+    which = "metric" if every else "planned metric"
+    if all(found.verdict is Verdict.INVALID for found in judged):
+        return GateResult(name=text, passed=False, detail=f"no {which} could be compared")
+    worse = [found for found in judged if found.verdict is Verdict.WORSE]
+    shown = worse or [found for found in judged if found.family == PRIMARY]
+    said = (
+        f"{candidates[each.candidate]} {each.metric} {figures.effect_forms(each.effect, known.get(each.metric))[0]}"
+        for each in shown
+    )
+    return GateResult(name=text, passed=not worse, detail=f"{'worse' if worse else f'no {which} is worse'}: {', '.join(said)}")
 
 
 def _judge(gate: Gate, analysis: Analysis, issues: Sequence[IssueSummary], against: Against) -> GateResult:
@@ -124,7 +138,8 @@ def _on_baseline(gate: BaselineGate, against: Against) -> GateResult:
     if not arms:
         return GateResult(name=gate.text, passed=False, detail=f"{gate.arm or 'no arm'}: not in the baseline run")
     if gate.metric is None:
-        return nothing_worse(gate.text, against.analysis, {against.arms[arm][1] for arm in arms})
+        named = {against.arms[arm][1]: arm for arm in arms}
+        return nothing_worse(gate.text, against.analysis, named, against.metrics, every=gate.every)
     compared = {(c.metric, c.baseline, c.candidate): c for c in against.analysis.comparisons if c.stratum == content.OVERALL}
     found = {arm: _verdict(gate, compared.get((gate.metric.name, *against.arms[arm])), against.analysis) for arm in arms}
     return _all(gate, found, "; ")

@@ -83,7 +83,7 @@ class ContrastGate:
 class BaselineGate:
     """The verdict on an arm (None: every arm) against the same arm in the baseline run.
 
-    Without a metric, no tested metric may be worse.
+    Without a metric, no planned metric may be worse, or no tested metric at all for ``every``.
     """
 
     text: str
@@ -92,6 +92,7 @@ class BaselineGate:
     verdict: Verdict
     negated: bool
     surely: bool = False
+    every: bool = False
 
 
 Gate: TypeAlias = MetricGate | OutcomeGate | IssueGate | ContrastGate | BaselineGate
@@ -102,11 +103,12 @@ class Against:
     """The comparison of the run with its baseline run, for gates.
 
     ``arms`` maps an arm to its names in that comparison, in the baseline and in the run. Without a
-    comparison ``analysis`` is None and ``why`` gives the reason. ``whence`` names the baseline run.
-    ``notes`` are further remarks for the reader.
+    comparison ``analysis`` is None and ``why`` gives the reason. ``metrics`` are the definitions of the
+    compared metrics. ``whence`` names the baseline run. ``notes`` are further remarks for the reader.
     """
 
     analysis: Analysis | None = None
+    metrics: Sequence[Metric] = ()
     arms: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     why: str = ""
     whence: str = ""

@@ -4,7 +4,7 @@
 
     gate      = contrast | baseline | (quantity | outcome | issue) OPERATOR NUMBER [UNIT]
     contrast  = ARM "vs" ARM ":" METRIC judged
-    baseline  = [ARM] "vs" "baseline" ":" (METRIC judged | "nothing" "worse")
+    baseline  = [ARM] "vs" "baseline" ":" (METRIC judged | "nothing" "worse" ["in" "any" "metric"])
     judged    = ["not"] VERDICT | "surely" "not" "worse"
     quantity  = [ARM "."] METRIC "." STATISTIC
     outcome   = [ARM "."] OUTCOME
@@ -169,8 +169,11 @@ def _baseline(reader: Reader, arm: str | None, names: Names) -> BaselineGate:
     worse = reader.word(f"after {_NOTHING}, write {Verdict.WORSE}")
     if worse.text != Verdict.WORSE:
         raise reader.misread(f"after {_NOTHING}, only {Verdict.WORSE} is possible", worse)
+    every = reader.takes_word("in")
+    if every and not (reader.takes_word("any") and reader.takes_word("metric")):
+        raise reader.misread(f"write {_NOTHING} {Verdict.WORSE} in any metric, or only {_NOTHING} {Verdict.WORSE}")
     reader.expect_end()
-    return BaselineGate(text=reader.text, arm=arm, metric=None, verdict=Verdict.WORSE, negated=True)
+    return BaselineGate(text=reader.text, arm=arm, metric=None, verdict=Verdict.WORSE, negated=True, every=every)
 
 
 class _Judged(TypedDict):
