@@ -53,15 +53,19 @@ async def test_a_window_of_one_arm_waits_for_overlapping_ones(tmp_path):
     assert seen == ["b begins", "b ends"]
 
 
-async def test_a_stop_ends_the_wait(tmp_path):
-    """A run that waits for a server can be stopped."""
-    stop, seen = Stop(), []
+async def test_a_stop_ends_the_wait(tmp_path, monkeypatch):
+    """A run that waits for a server says so once, and can be stopped."""
+    monkeypatch.setattr(exclusion, "LOOK_AGAIN_S", 0.001)
+    monkeypatch.setattr(exclusion, "TELL_AFTER_S", 0.005)
+    said, seen = [], []
+    stop = Stop(say=said.append)
     async with exclusion.window(tmp_path, URL, Stop(), shared=False), anyio.create_task_group() as group:
         group.start_soon(partial(windows, tmp_path, "b", seen, n=1, stop=stop))
         await anyio.sleep(0.02)
         assert seen == []
         stop.ask()
     assert seen == ["b begins", "b ends"]
+    assert said == [f"waiting for another run's turn on {URL} to end"]
 
 
 async def test_without_a_place_for_locks_nothing_waits(tmp_path):

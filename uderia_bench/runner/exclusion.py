@@ -16,11 +16,13 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import anyio
 import structlog
 
 from uderia_bench.runner.stop import Stop
 
 LOOK_AGAIN_S = 0.05
+TELL_AFTER_S = 10.0  # of waiting; a person who sees no progress wants to know why by then
 log = structlog.get_logger(__name__)
 
 
@@ -54,14 +56,14 @@ def _opened(folder: Path, name: str) -> int | None:
 
 async def _lock(descriptor: int, kind: int, server: str, stop: Stop) -> None:
     """Take a lock as soon as it is free; a stop, or a file system without locks, ends the wait."""
-    told = False
+    began_s, told = anyio.current_time(), False
     while True:
         try:
             fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except BlockingIOError:
-            if not told:
+            if not told and anyio.current_time() - began_s > TELL_AFTER_S:
                 told = True
-                log.info("waiting for another run on the server", server=server)
+                stop.tell(f"waiting for another run's turn on {server} to end")
             if not await stop.sleep(LOOK_AGAIN_S):
                 return
         except OSError as error:
