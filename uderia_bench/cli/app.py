@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from uderia_bench import __version__
-from uderia_bench.cli import baseline, corpus, streams
+from uderia_bench.cli import baseline, corpus, label, streams
 from uderia_bench.cli.options import HELP
 from uderia_bench.errors import BenchError, DocumentError
 from uderia_bench.printable import plain, without_passwords
@@ -60,6 +60,7 @@ for _name in _COMMANDS:
     app.command(_name, no_args_is_help=_name not in _RUN_ALONE)(import_module(f"uderia_bench.cli.{_name}").command)
 
 app.add_typer(corpus.group)
+app.add_typer(label.group)
 app.add_typer(baseline.group)
 
 

@@ -13,7 +13,7 @@ from uderia_bench.analysis import conversations, labels
 from uderia_bench.analysis.analyse import analyse
 from uderia_bench.analysis.ramp import ramp_note
 from uderia_bench.analysis.values import Analysis
-from uderia_bench.commands import diff, report, results
+from uderia_bench.commands import diff, label, report, results
 from uderia_bench.documents.experiment import Experiment
 from uderia_bench.errors import StoreError
 from uderia_bench.plugins import Plugins
@@ -23,6 +23,7 @@ from uderia_bench.reading.detectors import DEFAULTS, Severity, Thresholds
 from uderia_bench.reading.judge import scores
 from uderia_bench.reading.pricing import PriceTable
 from uderia_bench.report import facts, findings, judge, spending
+from uderia_bench.report import labels as labels_report
 from uderia_bench.report.content import GateResult, IssueSummary, PricedModel, Report, Saving
 from uderia_bench.report.costs import costs, priced_models
 from uderia_bench.report.gates import grammar
@@ -149,13 +150,17 @@ def report_on(run: Run, plugins: Plugins) -> Report:
         savings=_savings(run, trials),
         issues=issues,
         conversations=conversations.carry_over(trials),
-        judge=judge.told(
-            experiment.judge,
-            said,
-            checks=run.derived("checks"),
-            preferences=preferences,
-            trials=measured,
-            confidence=experiment.confidence,
+        judge=(
+            *judge.told(
+                experiment.judge,
+                said,
+                checks=run.derived("checks"),
+                preferences=preferences,
+                trials=measured,
+                confidence=experiment.confidence,
+            ),
+            *labels_report.told(label.compared(run)),
+            *label.calibrated(run),
         ),
         gates=_gates(experiment, found, issues, plugins, against),
         results=results_of(trials, run.derived("checks")),

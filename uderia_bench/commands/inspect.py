@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -18,7 +19,7 @@ from uderia_bench.reading import expected as expectations
 from uderia_bench.reading import profile_types as type_registry
 from uderia_bench.reading.detectors import Thresholds
 from uderia_bench.reading.foreign_tools import Suspicion
-from uderia_bench.reading.judge import scores
+from uderia_bench.reading.judge import matches, scores
 from uderia_bench.report.trial.inspected import Inspected
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.run import Run
@@ -42,8 +43,9 @@ def of_run(run: Run, wanted: str, plugins: Plugins, thresholds: Thresholds) -> I
             raise UsageError(f"trial {trial.trial_id} has not ended: go on with 'uderia-bench resume {run.path}'")
         expected = expectations.of(run.manifest, plugins.expectations, scores.read(run.path))
         others = derive.referenced(ledger, expected, plugins.profile_types)
+        judged = matches.by_trial(derive.preferred(ledger, expected, plugins.profile_types))
     read = foreign_tools.marked(type_registry.read(record, plugins.profile_types), _suspicion(run, trial.trial_id))
-    trace, _ = expected.judged(record.trial, read, others)
+    trace, _ = replace(expected, preferences=judged).judged(record.trial, read, others)
     return _inspected(record, trace, plugins, thresholds, planned=True)
 
 

@@ -23,6 +23,7 @@ from uderia_bench.reading.detectors import Detector, Thresholds
 from uderia_bench.reading.expected import Expected, Round, plain_answers
 from uderia_bench.reading.foreign_tools import Plan, Span, Suspicion
 from uderia_bench.reading.judge import matches
+from uderia_bench.reading.judge.matches import Preferred
 from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.reading.pricing import PriceTable, priced
 from uderia_bench.reading.profile_types import ProfileType
@@ -175,10 +176,17 @@ def _with_preferences(directory: RunDirectory, ledger: Ledger, reading: Reading)
     expected = reading.expected
     if expected.judge is None or not expected.judge.pairwise:
         return expected
-    found = expected.preferred(matches.answers(ledger.records(), reading.types))
+    found = preferred(ledger, expected, reading.types)
     with directory.table("preferences", preferences.SCHEMA) as write:
         write(_frame(preferences.rows(directory.run_id, found), preferences.SCHEMA))
     return replace(expected, preferences=matches.by_trial(found))
+
+
+def preferred(ledger: Ledger, expected: Expected, types: tuple[ProfileType, ...]) -> tuple[Preferred, ...]:
+    """Return the pairs of answers of a run with a judge's preferences; () without a pairwise judge."""
+    if expected.judge is None or not expected.judge.pairwise:
+        return ()
+    return expected.preferred(matches.answers(ledger.records(), types))
 
 
 def referenced(ledger: Ledger, expected: Expected, types: tuple[ProfileType, ...]) -> Mapping[Round, Mapping[str, str]]:

@@ -75,6 +75,11 @@ class Expected:
         """Return the rubrics by which a judge scores a trial's answer."""
         return self._rubrics((trial.query_id, trial.turn))
 
+    @property
+    def rubrics_by_turn(self) -> dict[Asked, tuple[str, ...]]:
+        """The rubrics of every query's turn that has expectations."""
+        return {asked: self._rubrics(asked) for asked in self.of}
+
     def _rubrics(self, asked: Asked) -> tuple[str, ...]:
         return tuple(
             value.rubric for expectation in self.of.get(asked, ()) for _, kind, value in expectation.named() if kind == JUDGED
@@ -89,12 +94,12 @@ class Expected:
 
     def matches(self, found: Sequence[Answered]) -> tuple[Match, ...]:
         """Return the pairs of answers to compare, without the names of arms and models."""
-        rubrics = {asked: self._rubrics(asked) for asked in self.of}
-        return matches.matches(found, self.contrasts, matches.blind(found, self.arms), rubrics, self.judge)
+        hidden = matches.blind(found, self.arms)
+        return matches.matches(found, self.contrasts, hidden, self.rubrics_by_turn, self.judge)
 
     def preferred(self, found: Sequence[Answered]) -> tuple[Preferred, ...]:
-        """Return the pairs in which a pairwise judge has chosen; () for another judge or without one."""
-        if self.judge is None or not self.judge.pairwise:
+        """Return the pairs with the preferences of a pairwise judge; () without a judge."""
+        if self.judge is None:
             return ()
         return matches.preferred(self.matches(found), self.judge, self.choices)
 
