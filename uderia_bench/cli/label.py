@@ -11,7 +11,7 @@ from uderia_bench.cli.options import OUTPUT, AsJson, Output, Overwrite, Run
 
 group = typer.Typer(
     name="label",
-    help="Have people grade a sample of a run's answers, and compare them with the judge.",
+    help="Have people grade answers, and check a judge with them.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
