@@ -115,9 +115,26 @@ def test_every_answer_forbids_foreign_code(client, guard, stranger):
 
 
 def test_nothing_can_be_changed(client):
-    """There is no method but reading."""
+    """There is no method but reading, and no address for commands."""
+    ours = {"origin": f"http://127.0.0.1:{PORT}"}
     for method in ("post", "put", "delete"):
-        assert getattr(client, method)("/runs/live").status_code == 405
+        assert getattr(client, method)("/runs/live", headers=ours).status_code == 405
+    assert client.post("/runs/live/control", headers=ours, data={"do": "pause"}).status_code == 404
+
+
+@pytest.mark.parametrize(("headers", "status"), [({}, 403), ({"origin": "http://evil.example"}, 403), (None, 409)])
+def test_commands_need_a_page_of_this_view(live, guard, client, headers, status):
+    """With --control a form of another site is refused; of our own page it reaches the run, which takes none here."""
+    del guard, client
+    source = Folder(live.run.path.parent, plugins.load())
+    app = View(source, Watcher(source.follow), control=True).app()
+    guard = Guard(app, host="127.0.0.1", port=PORT, key=b"k" * 32)
+    with TestClient(guard, base_url=f"http://127.0.0.1:{PORT}") as controlled:
+        controlled.get(f"/?token={guard.token}")
+        origin = {"origin": f"http://127.0.0.1:{PORT}"} if headers is None else headers
+        answer = controlled.post("/runs/live/control", headers=origin, data={"do": "pause"})
+        assert answer.status_code == status
+        assert "takes no commands" in answer.text or status == 403
 
 
 def test_the_list_has_the_run_and_obeys_its_filter(client):

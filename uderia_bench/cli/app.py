@@ -43,6 +43,7 @@ _COMMANDS = (
     "trials",
     "watch",
     "view",
+    "ctl",
     "diff",
     "history",
     "power",

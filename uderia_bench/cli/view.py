@@ -29,6 +29,9 @@ def command(
     ] = None,
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on. Traffic is not encrypted.")] = "127.0.0.1",
     open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    control: Annotated[
+        bool, typer.Option("--control", help="Show buttons that pause, stop or change a run in progress.")
+    ] = False,
     output: Output = OUTPUT,
     until_idle: Annotated[bool, typer.Option("--until-idle", hidden=True)] = False,
 ) -> None:
@@ -65,7 +68,13 @@ def command(
     key = guard.kept_key(default_file(os.environ).with_name("view.key"))
     with listener:
         server.serve(
-            Folder(folder, plugins.load()), listener, host=host, key=key, started=started, idle_s=IDLE_S if until_idle else None
+            Folder(folder, plugins.load()),
+            listener,
+            host=host,
+            key=key,
+            control=control,
+            started=started,
+            idle_s=IDLE_S if until_idle else None,
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from uderia_bench.documents.experiment_parts import Load
 from uderia_bench.report.content import RunFacts
+from uderia_bench.runs import actions
 from uderia_bench.runs.manifest import Manifest
 from uderia_bench.trial import Outcome
 
@@ -43,6 +44,7 @@ def of(manifest: Manifest, outcomes: Mapping[Outcome, int], *, notes: tuple[str,
             *([decided.reason] if decided else []),
             *(outage.sentence for outage in manifest.outages),
             *(each.failure for each in manifest.hooks if each.exit_code),
+            *actions.sentences(manifest.actions),
             *notes,
         ),
     )

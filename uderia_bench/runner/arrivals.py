@@ -13,6 +13,37 @@ PREPARE_S = 1.0  # lead time to create a session in an open loop: ten times what
 STARTS_A_SECOND = 250.0  # 500 sends at once are up to 130 ms late (p99) in the client alone; at this rate, 2 to 3 ms
 
 
+class Slots:
+    """A number of places that can change: fewer come as their holders leave."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._free = anyio.Semaphore(size)
+        self._owed = 0
+
+    async def acquire(self) -> None:
+        """Wait for a place."""
+        await self._free.acquire()
+
+    def release(self) -> None:
+        """Give a place back."""
+        if self._owed:
+            self._owed -= 1
+        else:
+            self._free.release()
+
+    def resize(self, size: int) -> None:
+        """Change the number of places."""
+        for _ in range(size - self.size):
+            self.release()
+        for _ in range(self.size - size):
+            try:
+                self._free.acquire_nowait()
+            except anyio.WouldBlock:
+                self._owed += 1
+        self.size = size
+
+
 class Arrivals:
     """The load of one level on one server.
 
@@ -21,7 +52,7 @@ class Arrivals:
     """
 
     def __init__(self, shape: pacing.Shape, *, ramp_s: float = 0.0) -> None:
-        self.slots = anyio.Semaphore(1 if ramp_s else shape.slots)
+        self.slots = Slots(1 if ramp_s else shape.slots)
         self._shape = shape
         self._ramp_s = ramp_s
         self._number = 0
@@ -33,6 +64,17 @@ class Arrivals:
         for slot in range(1, self._shape.slots if self._ramp_s else 0):
             await anyio.sleep_until(begun_s + pacing.opens_s(slot, slots=self._shape.slots, ramp_s=self._ramp_s))
             self.slots.release()
+
+    def resize(self, size: int) -> bool:
+        """Change the number of slots; return False where the ramp or the schedule decides on them."""
+        if self._ramp_s or self._shape.pacer(0) is not None:
+            return False
+        self.slots.resize(size)
+        return True
+
+    def postpone(self, seconds: float) -> None:
+        """Move the schedule by a pause."""
+        self._opened_s += seconds
 
     def open_window(self) -> None:
         """Continue the schedule, with time to prepare the first trial of the window."""

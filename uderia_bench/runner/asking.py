@@ -189,6 +189,12 @@ class Asking:
                 draft.record = replace(draft.record, sent_s=None, sent_at=None, detail="stopped before it was sent")
                 return False
             self.gauge.send_late(self.clock.now_s() - due_s)
+        if self.stop.paused:
+            if not await self.stop.released():
+                draft.record = replace(draft.record, sent_s=None, sent_at=None, detail="stopped before it was sent")
+                return False
+            due_s = self.clock.now_s()
+            draft.record = replace(draft.record, due_s=due_s, due_at=self.clock.utc())
         now_s = self.clock.now_s()
         self.gauge.sent(now_s - due_s)
         draft.record = replace(draft.record, sent_s=now_s, sent_at=self.clock.utc())

@@ -29,6 +29,7 @@ from anyio import from_thread
 from anyio.lowlevel import current_token
 
 from uderia_bench.errors import StoreError
+from uderia_bench.runs.actions import Action
 from uderia_bench.runs.ledger import ASK_AGAIN, Ledger, is_out_of_sight
 from uderia_bench.runs.ledger_rows import Entry, State
 from uderia_bench.trial import Ending, TrialRecord
@@ -41,7 +42,7 @@ ENDS_A_COMMIT = 16  # compressing and writing a body of 45 KB takes about 0.4 ms
 class Writer(Protocol):
     """Commits entries, as ``LedgerThread`` does."""
 
-    async def write(self, entry: Entry) -> None:
+    async def write(self, entry: Entry | Action) -> None:
         """Return when an entry is committed, even if the caller is cancelled."""
 
     async def keep(self) -> Never:
@@ -81,6 +82,14 @@ class Book:
         """Commit how a trial ended, with its bodies and with the run's spending so far."""
         await self._write(State.SETTLED, record, account)
 
+    def settled(self, trial_id: str) -> TrialRecord | None:
+        """Return the record of a trial that has settled, else None."""
+        return self._ledger.record(trial_id) if trial_id in self._ledger.settled() else None
+
+    async def act(self, action: Action) -> None:
+        """Commit an action of a person."""
+        await self._writer.write(action)
+
     async def keep(self) -> Never:
         """Wait until a commit fails, and raise ``StoreError``."""
         await self._writer.keep()
@@ -116,7 +125,7 @@ async def open_book(ledger: Ledger) -> AsyncGenerator[Book]:
 class _Waiting:
     """An entry that is not committed yet; ``error`` is set before ``done`` if the commit failed."""
 
-    entry: Entry
+    entry: Entry | Action
     done: anyio.Event
     error: BaseException | None = None
 
@@ -146,7 +155,7 @@ class LedgerThread:
         # A daemon thread: the process can end while the disk hangs.
         threading.Thread(target=self._run, name="ledger", daemon=True).start()
 
-    async def write(self, entry: Entry) -> None:
+    async def write(self, entry: Entry | Action) -> None:
         """Return when the entry is committed, even if the caller is cancelled.
 
         Raises ``StoreError`` if the entry could not be committed.
@@ -210,7 +219,8 @@ class LedgerThread:
         with suppress(Empty):
             block = not (self._marks or self._ends)
             while (waiting := self._inbox.get(block=block, timeout=max(wait_s, 0.0))) is not None:
-                (self._ends if waiting.entry.state is State.SETTLED else self._marks).append(waiting)
+                settles = isinstance(waiting.entry, Entry) and waiting.entry.state is State.SETTLED
+                (self._ends if settles else self._marks).append(waiting)
                 block = False
             return True
         return False

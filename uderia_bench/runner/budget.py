@@ -68,8 +68,7 @@ class Budget:
     """Admits trials while the limits allow one more. ``before`` is the account of earlier sittings, whose time counts too."""
 
     def __init__(self, limits: experiment_parts.Budget, stop: Stop, before: Account | None = None) -> None:
-        self._limits = limits
-        self._limited = limits != experiment_parts.Budget()  # most runs have no limit and skip the sums below
+        self.limits = limits
         self._stop = stop
         self._begun_s = anyio.current_time()
         before = before or Account()
@@ -77,6 +76,11 @@ class Budget:
         self._largest = dict(before.largest)
         self._in_flight: Counter[str] = Counter()
         self._landed = anyio.Event()
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is a limit; most runs have none and skip the sums below."""
+        return self.limits != experiment_parts.Budget()
 
     @property
     def account(self) -> Account:
@@ -87,7 +91,7 @@ class Budget:
         """Reserve what a conversation may spend; if that exceeds a limit, stop the run and return False."""
         arm, turns = conversation[0].arm, len(conversation)
         while not self._stop.soft.is_set():
-            if not self._limited or self._has_room(arm, turns):
+            if not self.limited or self._has_room(arm, turns):
                 self._in_flight[arm] += turns
                 self._spent = replace(self._spent, trials=self._spent.trials + turns)
                 return True
@@ -118,15 +122,16 @@ class Budget:
     def landed(self, conversation: Sequence[Trial]) -> None:
         """Release the reservation of a conversation."""
         self._in_flight[conversation[0].arm] -= len(conversation)
-        if self._limited:  # otherwise no trial waits for room
+        if self.limited:  # otherwise no trial waits for room
             self._landed.set()
             self._landed = anyio.Event()
 
     async def expire(self) -> None:
         """Stop the run when its time is used up, and cancel the trials in flight."""
-        if self._limits.time is not None:
-            await anyio.sleep(self._limits.time - self._elapsed_s)
-            self._stop.because(f"the budget of {self._limits.time:g} s is used up: {_raised('time')}")
+        if self.limits.time is not None:
+            while (left_s := self.limits.time - self._elapsed_s) > 0:  # noqa: ASYNC110 - the limit may change meanwhile
+                await anyio.sleep(left_s)
+            self._stop.because(f"the budget of {self.limits.time:g} s is used up: {_raised('time')}")
             self._stop.hard.set()
 
     @property
@@ -147,7 +152,7 @@ class Budget:
         return self._exceeded(_sum([next_one, *in_flight])) is None
 
     def _is_unknown(self, arm: str) -> bool:
-        return arm not in self._largest and not (self._limits.tokens is None and self._limits.usd is None)
+        return arm not in self._largest and not (self.limits.tokens is None and self.limits.usd is None)
 
     def _foreseen(self, arm: str, turns: int) -> Spent:
         """Return the tokens and dollars that ``turns`` turns of an arm may cost."""
@@ -158,7 +163,7 @@ class Budget:
         """Return the message for the limit that ``wanted`` would exceed, or None."""
         spent = replace(self._spent, time_s=self._elapsed_s)
         for what, key, unit in _UNITS:
-            limit = getattr(self._limits, key)
+            limit = getattr(self.limits, key)
             already = getattr(spent, what)
             # A used-up budget has no room, even for a trial of unknown cost.
             if limit is not None and (already >= limit or already + getattr(wanted, what) > limit):

@@ -65,7 +65,7 @@ class Patience:
         while (left_s := self._paused_until_s - anyio.current_time()) > 0:
             if not await self.stop.sleep(left_s):
                 return False
-        return not self.stop.soft.is_set()
+        return await self.stop.released()
 
     async def notice_restart(self) -> None:
         """Ask for a task of an earlier trial, and note a restart if the server has forgotten it."""

@@ -27,10 +27,11 @@ from uderia_bench.gateway import directory
 from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.reading import profile_types
 from uderia_bench.runner import exclusion, pacing
-from uderia_bench.runner.arrivals import PREPARE_S, Arrivals, Spacing
+from uderia_bench.runner.arrivals import PREPARE_S, Arrivals, Slots, Spacing
 from uderia_bench.runner.asking import Asking, Clock
 from uderia_bench.runner.book import Book
 from uderia_bench.runner.budget import Account, Budget
+from uderia_bench.runner.control import Control
 from uderia_bench.runner.following import Follower
 from uderia_bench.runner.gauge import Gauge
 from uderia_bench.runner.hooks import Hooks
@@ -69,6 +70,7 @@ class Runner:
     outages: list[Outage] = field(default_factory=list)
     hooks: Hooks | None = None
     locks: Path | None = None
+    control: Control | None = None
 
     async def run(self, trials: Iterable[Trial]) -> None:
         """Ask every trial and commit every record; a stop ends the run early without losing a record."""
@@ -82,6 +84,9 @@ class Runner:
         try:
             async with anyio.create_task_group() as group:
                 flight = InFlight(self.experiment.grace, self.stop)
+                if self.control is not None:
+                    self.control.budget, self.control.flight = budget, flight
+                    group.start_soon(self.control.serve)
                 for meanwhile in (flight.guard, self.stop.listen, budget.expire, self.book.keep, self.gauge.watch):
                     group.start_soon(meanwhile)
                 async with anyio.create_task_group() as running:
@@ -145,12 +150,14 @@ class Runner:
 
     async def _work_through(self, lane: Lane, planned: list[Trial], starts: Spacing, meanwhile: TaskGroup) -> None:
         """Start a server's conversations, window after window, each when it is due and has a slot."""
-        caps = {arm.name: anyio.Semaphore(arm.concurrency) for arm in self.experiment.arms if arm.concurrency is not None}
+        caps = {arm.name: Slots(arm.concurrency) for arm in self.experiment.arms if arm.concurrency is not None}
         levels: dict[float | None, Arrivals] = {}
         for (level, _), window in groupby(planned, key=lambda trial: (trial.level, trial.window)):
             if level not in levels:
                 levels[level] = Arrivals(self._shape(level), ramp_s=self.experiment.load.ramp)
                 meanwhile.start_soon(levels[level].ramp)
+                if self.control is not None and level is None:
+                    self.control.arrivals.append(levels[level])
             arrivals = levels[level]
             conversations = [tuple(turns) for _, turns in groupby(window, key=lambda trial: trial.conversation)]
             arms = {conversation[0].arm for conversation in conversations}
@@ -165,13 +172,15 @@ class Runner:
                 arrivals.open_window()
                 if not await self._ask_window(lane, conversations, arrivals, caps, starts):
                     return
+        if self.control is not None and (again := self.control.take({trial.arm for trial in planned})):
+            await self._work_through(lane, again, starts, meanwhile)
 
     async def _ask_window(
         self,
         lane: Lane,
         conversations: list[tuple[Trial, ...]],
         arrivals: Arrivals,
-        caps: Mapping[str, anyio.Semaphore],
+        caps: Mapping[str, Slots],
         starts: Spacing,
     ) -> bool:
         """Start the conversations of one window and wait for their ends; return whether all were started."""
@@ -189,12 +198,14 @@ class Runner:
                     held = []
                     due_s = send_s = scheduled_s
                     await self.stop.sleep(due_s - PREPARE_S - anyio.current_time())
-                free_s = anyio.current_time()
+                free_s, paused_s = anyio.current_time(), self.stop.paused_s
                 late_s = free_s - send_s
                 if not (await lane.patience.ready() and await lane.budget.admit(conversation)):
                     self.gauge.never_sent(arrivals.overdue(len(conversations) - number - 1))
                     return False
                 if scheduled_s is not None:
+                    arrivals.postpone(self.stop.paused_s - paused_s)
+                    due_s += self.stop.paused_s - paused_s
                     self.gauge.scheduled(lane.asking.uderia.base_url, number, due_s, late_s)
                 else:  # the due time moves by a pause for a quota or an outage
                     due_s += anyio.current_time() - free_s
@@ -209,7 +220,7 @@ class Runner:
             self.stop.tell(f"{lane.asking.uderia.base_url}: tasks of another arm still run as {min(arms)} begins")
 
     async def _converse(
-        self, lane: Lane, conversation: tuple[Trial, ...], due_s: float, ready_s: float, held: list[anyio.Semaphore]
+        self, lane: Lane, conversation: tuple[Trial, ...], due_s: float, ready_s: float, held: list[Slots]
     ) -> None:
         """Ask every turn of a conversation, then release its concurrency slots.
 

@@ -30,6 +30,7 @@ from uderia_bench.reading import profile_types
 from uderia_bench.runner import interim, plan, progress
 from uderia_bench.runner.book import open_book
 from uderia_bench.runner.budget import Account
+from uderia_bench.runner.control import Control
 from uderia_bench.runner.gauge import Gauge, collector_paused
 from uderia_bench.runner.hooks import Hooks
 from uderia_bench.runner.runner import Runner
@@ -216,7 +217,8 @@ async def _ask(run: Run, session: _Session, ledger: Ledger, around: Surroundings
         log.info("run begins", run=run.run_id, trials=len(left))
         asked_again = {trial.trial_id for trial in left}
         before = (record for record in ledger.records() if record.trial.trial_id not in asked_again)
-        looks = interim.of(experiment, plan=ledger.plan(), before=before, stop=stop)
+        planned = {trial.trial_id: trial for trial in ledger.plan()}
+        looks = interim.of(experiment, plan=tuple(planned.values()), before=before, stop=stop)
 
         def settled(record: TrialRecord, trace: Trace) -> None:
             watch(trace)
@@ -233,11 +235,12 @@ async def _ask(run: Run, session: _Session, ledger: Ledger, around: Surroundings
                     book=book,
                     watch=settled,
                     stop=stop,
-                    spent=Account.carried(ledger.account(), trials=len(ledger.plan()) - len(left)),
+                    spent=Account.carried(ledger.account(), trials=len(planned) - len(left)),
                     gauge=gauge,
                     outages=outages,
                     locks=around.locks,
                     hooks=hooks if experiment.commands else None,
+                    control=Control(directory=run.path, stop=stop, book=book, plan=planned, utc=lambda: datetime.now(UTC)),
                     understand=profile_types.totals if looks is None else profile_types.read,  # any metric may be looked at
                 )
                 await runner.run(left)
@@ -278,6 +281,7 @@ def _ended(
             decided=decided,
             outages=outages,
             hooks=hooks.ran,
+            actions=ledger.actions(),
         )
     )
 

@@ -59,6 +59,9 @@ class Stop:
         self.hard = anyio.Event()
         self.reason: str | None = None
         self.patient = False
+        self.paused_s = 0.0
+        self._resumed: anyio.Event | None = None
+        self._paused_at_s = 0.0
         self._signals = signals
         self._say = say
 
@@ -72,6 +75,36 @@ class Stop:
             self.reason, self.patient = reason, patient
             self.tell(f"stopping: {reason}")
             self.soft.set()
+
+    @property
+    def paused(self) -> bool:
+        """Whether new trials are held back for now."""
+        return self._resumed is not None
+
+    def pause(self) -> None:
+        """Hold back what is not sent yet; trials in flight go on."""
+        if self._resumed is None:
+            self._resumed = anyio.Event()
+            self._paused_at_s = anyio.current_time()
+
+    def go_on(self) -> None:
+        """End a pause; ``paused_s`` sums them up."""
+        if self._resumed is not None:
+            self.paused_s += anyio.current_time() - self._paused_at_s
+            self._resumed.set()
+            self._resumed = None
+
+    async def released(self) -> bool:
+        """Wait while the run is paused; return False if a stop comes first."""
+        while self._resumed is not None and not self.soft.is_set():
+            resumed = self._resumed
+
+            async def waited() -> bool:
+                await resumed.wait()  # noqa: B023 - awaited before the loop goes on
+                return True
+
+            await self.unless(waited)
+        return not self.soft.is_set()
 
     def tell(self, text: str) -> None:
         """Print a message to the terminal."""
@@ -133,6 +166,18 @@ class InFlight:
         if self._ended:
             scope.cancel()
         return scope
+
+    @property
+    def count(self) -> int:
+        """The number of trials in flight."""
+        return len(self._scopes)
+
+    def cancel(self, trial_id: str) -> bool:
+        """Cancel one trial; return whether it was in flight."""
+        if (scope := self._scopes.get(trial_id)) is None:
+            return False
+        scope.cancel()
+        return True
 
     def landed(self, trial_id: str) -> None:
         """Remove a trial that has ended."""

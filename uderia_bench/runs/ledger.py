@@ -21,6 +21,7 @@ import zstandard
 from uderia_bench.errors import StoreError
 from uderia_bench.printable import plain
 from uderia_bench.runs import files, ledger_rows
+from uderia_bench.runs.actions import Action
 from uderia_bench.runs.ledger_rows import Entry, Progress
 from uderia_bench.trial import Ending, Serving, Trial, TrialRecord
 
@@ -183,12 +184,13 @@ class Ledger:
         with self._readable():
             return {trial_id for (trial_id,) in self._execute(f"SELECT trial_id FROM trials WHERE {_IN_DOUBT}")}  # noqa: S608 - a constant
 
-    def write(self, entries: Iterable[Entry]) -> None:
+    def write(self, entries: Iterable[Entry | Action]) -> None:
         """Commit entries as one, or none of them; raises ``StoreError``.
 
         A trial's later entry replaces its earlier one, bodies included: those of an earlier attempt are not this one's.
         """
-        written = [(entry, entry.payload(self._pack)) for entry in entries]
+        said = list(entries)
+        written = [(entry, entry.payload(self._pack)) for entry in said if isinstance(entry, Entry)]
         with self._writing(f"cannot write trial {', '.join(entry.trial_id for entry, _ in written)}"):
             self._db.executemany(ledger_rows.UPDATE_TRIAL, [entry.columns() for entry, _ in written])
             self._db.executemany("DELETE FROM payloads WHERE trial_id = ?", [(entry.trial_id,) for entry, _ in written])
@@ -198,6 +200,17 @@ class Ledger:
             if accounts := [entry.account for entry, _ in written if entry.account is not None]:
                 self._execute(ledger_rows.ACCOUNT_TABLE)
                 self._execute(ledger_rows.KEEP_ACCOUNT, (accounts[-1],))
+            if actions := [(ledger_rows.dump(action),) for action in said if isinstance(action, Action)]:
+                self._execute(ledger_rows.ACTIONS_TABLE)
+                self._db.executemany("INSERT INTO actions (said) VALUES (?)", actions)
+
+    def actions(self) -> tuple[Action, ...]:
+        """Return what people did to the run while it went on, in order."""
+        with self._readable():
+            if self._execute("SELECT 1 FROM sqlite_master WHERE name = 'actions'").fetchone() is None:
+                return ()
+            rows = self._execute("SELECT said FROM actions ORDER BY number").fetchall()
+            return tuple(ledger_rows.action(text) for (text,) in rows)
 
     def account(self) -> str | None:
         """Return what the run had spent when a trial settled last, as it was written; None where nothing was."""

@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 import zstandard
 
+from uderia_bench.runs.actions import Action
 from uderia_bench.trial import Ending, Serving, Stage, Trial, TrialRecord
 
 _SIZE_BYTES = 8  # before the body of each session of a consulted profile
@@ -40,6 +41,7 @@ CREATE TABLE payloads (trial_id TEXT PRIMARY KEY, task_bytes INTEGER, session_by
 CREATE INDEX trials_by_seq ON trials (seq);
 """
 ACCOUNT_TABLE = "CREATE TABLE IF NOT EXISTS account (one INTEGER PRIMARY KEY, spent TEXT NOT NULL)"  # made with its first row
+ACTIONS_TABLE = "CREATE TABLE IF NOT EXISTS actions (number INTEGER PRIMARY KEY, said TEXT NOT NULL)"  # with its first row
 KEEP_ACCOUNT = "INSERT OR REPLACE INTO account VALUES (1, ?)"
 RECORD_COLUMNS = (
     "SELECT t.planned, a.expected, t.ending, t.detail, t.attempts, t.polls, t.session_id, t.task_id, t.times, t.notes,"
@@ -151,6 +153,12 @@ def expected(text: Any) -> Serving:
     """Read what an arm was configured with."""
     data = orjson.loads(text)
     return Serving(**{**data, "models": tuple(data["models"])})
+
+
+def action(text: Any) -> Action:
+    """Read what a person did to a run."""
+    data = orjson.loads(text)
+    return Action(**{**data, "at": datetime.fromisoformat(data["at"])})
 
 
 def whole(value: Any) -> int:

@@ -26,6 +26,7 @@ from uderia_bench.documents.yaml.document import Document, Override
 from uderia_bench.documents.yaml.overrides import set_values
 from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.runs import generator, interim
+from uderia_bench.runs.actions import Action
 from uderia_bench.runs.generator import GeneratorRecord
 from uderia_bench.runs.hook import HookRecord
 from uderia_bench.runs.interim import Decided, Looked
@@ -77,9 +78,9 @@ class Manifest:
 
     ``state`` is ``running``, ``interrupted`` or ``complete``. ``left`` counts the trials left to ask when
     the run last stopped, ``stopped`` says why. ``generator`` has one record a sitting, ``outages`` those
-    of the servers, ``hooks`` the commands of the experiment that were run. ``damaged`` names settled trials
-    that cannot be read. ``prices`` and ``metrics`` come from the last derivation. ``others`` are the keys of
-    another version, kept as they are.
+    of the servers, ``hooks`` the commands of the experiment that were run, and ``actions`` what people
+    did to the run. ``damaged`` names settled trials that cannot be read. ``prices`` and ``metrics`` come
+    from the last derivation. ``others`` are the keys of another version, kept as they are.
     """
 
     run_id: str
@@ -101,6 +102,7 @@ class Manifest:
     generator: tuple[GeneratorRecord, ...] = ()
     outages: tuple[Outage, ...] = ()
     hooks: tuple[HookRecord, ...] = ()
+    actions: tuple[Action, ...] = ()
     damaged: tuple[str, ...] = ()
     baseline: Pinned | None = None
     prices: tuple[Mapping[str, Any], ...] = ()
@@ -152,6 +154,7 @@ class Manifest:
         decided: Decided | None,
         outages: Sequence[Outage] = (),
         hooks: Sequence[HookRecord] = (),
+        actions: Sequence[Action] = (),
     ) -> Self:
         """Return the manifest at the end of a sitting that left so many trials to ask."""
         return replace(
@@ -164,6 +167,7 @@ class Manifest:
             generator=(*self.generator, record),
             outages=(*self.outages, *outages),
             hooks=(*self.hooks, *hooks),
+            actions=tuple(actions),
         )
 
     def to_json(self) -> dict[str, Any]:

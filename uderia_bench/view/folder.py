@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from uderia_bench.commands import inspect, listing
+from uderia_bench.commands import control, inspect, listing
 from uderia_bench.errors import StoreError
 from uderia_bench.plugins import Plugins
 from uderia_bench.reading.detectors import Thresholds
@@ -57,6 +57,10 @@ class Folder:
             case (run_id, trial_id):
                 return _Trial(self.directory(run_id), trial_id, self.plugins)
         raise StoreError("there is no such page")
+
+    def command(self, run_id: str, what: str, about: str) -> None:
+        """Give a command to a run in progress."""
+        control.ask(self.directory(run_id), what, about)
 
     def report(self, run_id: str) -> str | None:
         """Return the body of a finished run's HTML report; None while the run goes on or has none."""

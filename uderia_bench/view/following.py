@@ -28,6 +28,8 @@ from uderia_bench.report import watch
 from uderia_bench.report.gates.gate import MetricGate, Misread, names_of
 from uderia_bench.report.gates.grammar import parse
 from uderia_bench.report.watch import METRICS, Look, Seen
+from uderia_bench.runner.control import SOCKET
+from uderia_bench.runs.actions import Action, paused, sentences
 from uderia_bench.runs.directory import MANIFEST, RunDirectory
 from uderia_bench.runs.ledger import ASK_AGAIN, Ledger
 from uderia_bench.runs.ledger_rows import Progress, State
@@ -97,6 +99,7 @@ class Following:
         self._run = self._opened()
         self._lived = ""
         self._has_report = False
+        self._actions: tuple[Action, ...] = ()
 
     def close(self) -> None:
         """Close the ledger."""
@@ -123,7 +126,7 @@ class Following:
             if now_s > self._reread_s:
                 self._first, self._reread_s = 0, now_s + REREAD_S
             changed = self._take(self._ledger.progress(self._first)) or version != self._version or changed
-            self._version = version
+            self._version, self._actions = version, self._ledger.actions()
         return self._read() or changed
 
     def state(self) -> RunState:
@@ -149,7 +152,7 @@ class Following:
             issues=self._found(),
             gates=tuple(_gates(experiment, self._plugins)),
             looks=None,
-            actions=(),
+            actions=sentences(self._actions),
             note=watch.NOT_DECIDING,
         )
 
@@ -258,13 +261,13 @@ class Following:
         return RunFacts(
             run_id=manifest.run_id,
             experiment=manifest.experiment.name,
-            state=self._lived,
+            state="paused" if self._lived == "running" and paused(self._actions) else self._lived,
             started_at=manifest.started_at,
             ended_at=manifest.ended_at,
             servers=tuple(dict.fromkeys(arm.server for arm in manifest.arms.values())),
             stopped=manifest.stopped,
             has_report=self._has_report,
-            controlled=False,
+            controlled=self._lived == "running" and (self.directory.path / SOCKET).exists(),
         )
 
     def _left_s(self, left: int, per_second: float | None) -> float | None:

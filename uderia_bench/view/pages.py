@@ -38,6 +38,8 @@ _STATES = {
     "complete": "complete",
     "unreadable": "unreadable",
 }
+_COMMANDS = (("pause", "Pause"), ("resume", "Resume"), ("stop", "Stop"))
+_COMMANDS_ABOUT = (("set", "Set"), ("cancel", "Cancel trial"), ("requeue", "Ask again"))
 _UNITS = {"trials": "trials", "tokens": "tokens", "usd": "", "time_s": "s"}
 
 
@@ -70,11 +72,21 @@ def part(name: str, content: str) -> Markup:
     return tag("div", Markup(content), id=f"part-{name}")
 
 
-def run_page(state: RunState, parts: Mapping[str, str], seq: int) -> str:
-    """Return the page of a run in progress."""
+def run_page(state: RunState, parts: Mapping[str, str], seq: int, *, control: bool = False) -> str:
+    """Return the page of a run in progress, with buttons to ``control`` it where they are wanted."""
     path = f"/runs/{quote(state.run.run_id)}"
     body = [part(name, parts.get(name, "")) for name in RUN]
+    if control and state.run.controlled:
+        body.insert(1, _controls(path))
     return frame(state.run.run_id, *body, live=f"{path}/live", icon=icon(state.run.state), seq=seq)
+
+
+def _controls(path: str) -> Markup:
+    """Return the form of commands to a run."""
+    buttons = (tag("button", words, name="do", value=what) for what, words in _COMMANDS)
+    about = tag("label", "Setting or trial ", tag("input", name="about", placeholder="load.concurrency=4"))
+    more = (tag("button", words, name="do", value=what) for what, words in _COMMANDS_ABOUT)
+    return tag("form", *buttons, about, *more, method="post", action=f"{path}/control", class_="controls", aria_label="Control")
 
 
 def report_page(run_id: str, body: str) -> str:
@@ -327,8 +339,7 @@ def _issue(run_id: str, each: IssueState) -> tuple[Entry, ...]:
 
 
 def _actions(state: RunState) -> Markup | None:
-    said = listing.items(action.said for action in state.actions)
-    return listing.section("actions", "Actions", said) if state.actions else None
+    return listing.section("actions", "Actions", listing.items(state.actions) if state.actions else None)
 
 
 Draw = Callable[[Any], Markup | None]

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from importlib import resources
 from typing import Any, Protocol
+from urllib.parse import parse_qs
 
 import anyio
 import orjson
@@ -23,7 +24,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from uderia_bench.errors import BenchError
+from uderia_bench.errors import BenchError, StoreError
 from uderia_bench.report.formats.html.document import SCRIPT, STYLE, asset
 from uderia_bench.view import comparing, pages, trial_page
 from uderia_bench.view.channel import Channel
@@ -45,12 +46,16 @@ class Source(Protocol):
     def report(self, run_id: str) -> str | None:
         """Return the body of a finished run's report."""
 
+    def command(self, run_id: str, what: str, about: str) -> None:
+        """Give a command to a run."""
+
 
 class View:
     """The pages over a source."""
 
-    def __init__(self, source: Source, watcher: Watcher) -> None:
+    def __init__(self, source: Source, watcher: Watcher, *, control: bool = False) -> None:
         self._source = source
+        self._control = control
         self._watcher = watcher
         self._static = {name: asset(name) for name in (STYLE, SCRIPT)} | {
             each.name: each.read_text(encoding="utf-8") for each in (resources.files(__package__) / "static").iterdir()
@@ -70,11 +75,13 @@ class View:
                 Route("/runs/{run}/answers", self.answers),
                 WebSocketRoute("/runs/{run}/trials/{trial:path}/live", self.live),
                 Route("/runs/{run}/trials/{trial:path}", self.trial),
+                *([Route("/runs/{run}/control", self.control, methods=["POST"])] if self._control else []),
                 Route("/diff", self.diff),
                 Route("/history", self.history),
             ],
             exception_handlers={BenchError: _told, HTTPException: _told},
             lifespan=self._watching,
+            max_body_size=_LONGEST_SAID,
         )
 
     @contextlib.asynccontextmanager
@@ -110,7 +117,15 @@ class View:
         channel = await self._watcher.channel((run_id,))
         if _wants_json(request):
             return _json(channel.state)
-        return HTMLResponse(pages.run_page(channel.state, channel.parts, channel.seq))
+        return HTMLResponse(pages.run_page(channel.state, channel.parts, channel.seq, control=self._control))
+
+    async def control(self, request: Request) -> Response:
+        """Give a command to a run, as ``uderia-bench ctl`` does, and go back to its page."""
+        said = parse_qs((await request.body()).decode(errors="replace"))
+        what, about = ((said.get(name) or [""])[0] for name in ("do", "about"))
+        run_id = request.path_params["run"]
+        await to_thread.run_sync(self._source.command, run_id, what, about if what in ("set", "cancel", "requeue") else "")
+        return RedirectResponse(f"/runs/{run_id}", status_code=303)
 
     async def report(self, request: Request) -> Response:
         """Return the body of a run's report, which its page puts in its place when the run has ended."""
@@ -246,6 +261,7 @@ def serve(
     *,
     host: str,
     key: bytes,
+    control: bool = False,
     heard: Callable[[Topic, dict[str, Any]], None] | None = None,
     started: Callable[[str], None],
     idle_s: float | None = None,
@@ -256,7 +272,7 @@ def serve(
     view is over.
     """
     watcher = Watcher(source.follow, heard)
-    guard = Guard(View(source, watcher).app(), host=host, port=listener.getsockname()[1], key=key)
+    guard = Guard(View(source, watcher, control=control).app(), host=host, port=listener.getsockname()[1], key=key)
     shown = f"[{host}]" if ":" in host else host
     server = _Server(
         uvicorn.Config(
@@ -332,7 +348,7 @@ def _json(state: Any) -> Response:
 
 async def _told(request: Request, error: Exception) -> Response:
     """Answer what cannot be shown, with the reason."""
-    status = error.status_code if isinstance(error, HTTPException) else 404
+    status = error.status_code if isinstance(error, HTTPException) else 404 if isinstance(error, StoreError) else 409
     said = error.detail if isinstance(error, HTTPException) else str(error)
     if _wants_json(request):
         return Response(orjson.dumps({"error": said}), status_code=status, media_type="application/json")

@@ -192,15 +192,8 @@ class LooksState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ActionState:
-    """Something that a person did to the run while it went on."""
-
-    said: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RunState:
-    """A run at one moment. ``note`` says why its numbers decide nothing yet."""
+    """A run at one moment. ``actions`` are what people did to it. ``note`` says why its numbers decide nothing yet."""
 
     run: RunFacts
     progress: ProgressState
@@ -212,7 +205,7 @@ class RunState:
     issues: tuple[IssueState, ...]
     gates: tuple[GateState, ...]
     looks: LooksState | None
-    actions: tuple[ActionState, ...]
+    actions: tuple[str, ...]
     note: str
 
 

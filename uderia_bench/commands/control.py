@@ -1,0 +1,45 @@
+"""Commands to a run in progress, sent to its process."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from typing import Any
+
+import orjson
+
+from uderia_bench.errors import CannotRun, UsageError
+from uderia_bench.runner.control import socket_path
+from uderia_bench.runs.directory import RunDirectory
+
+TIMEOUT_S = 10.0
+_LARGEST = 1 << 16  # bytes of a reply
+
+
+def ask(directory: RunDirectory, what: str, about: str = "") -> dict[str, Any]:
+    """Give a command to a run and return its state.
+
+    Raises ``CannotRun`` where no process takes commands, and ``UsageError`` where the run refuses this one.
+    """
+    said = {"do": what, "about": about, "who": _who()}
+    try:
+        with socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(TIMEOUT_S)
+            line.connect(socket_path(directory.path))
+            line.sendall(orjson.dumps(said) + b"\n")
+            with line.makefile("rb") as replies:
+                reply: dict[str, Any] = orjson.loads(replies.readline(_LARGEST))
+    except (OSError, orjson.JSONDecodeError) as error:
+        running = directory.state() == "running" and not directory.abandoned()
+        why = f"its process does not answer ({error})" if running else "no process works on it now"
+        raise CannotRun(f"run {directory.run_id} takes no commands: {why}") from error
+    if "error" in reply:
+        raise UsageError(str(reply["error"]))
+    return reply
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name
+        return "somebody"

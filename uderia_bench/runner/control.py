@@ -1,0 +1,171 @@
+"""Commands to a run in progress, over a socket in its directory that only its owner can open.
+
+A connection sends one line of JSON and gets one: ``{"do": "pause", "about": "", "who": "…"}``, and the state of the run or
+``{"error": "…"}``. Every action is committed to the ledger before it is answered. The run does not depend on
+the socket: without it, it only takes no commands.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import anyio
+import orjson
+import structlog
+from anyio.abc import SocketStream
+from anyio.streams.buffered import BufferedByteReceiveStream
+from pydantic import ValidationError
+
+from uderia_bench.documents.experiment_parts import Budget as Limits
+from uderia_bench.errors import BenchError, UsageError
+from uderia_bench.printable import plain
+from uderia_bench.runner.arrivals import Arrivals
+from uderia_bench.runner.book import Book
+from uderia_bench.runner.budget import Budget
+from uderia_bench.runner.stop import InFlight, Stop
+from uderia_bench.runs.actions import Action
+from uderia_bench.trial import Ending, Trial
+
+SOCKET = "control.sock"
+LONGEST = 4096  # bytes of a command
+PATIENCE_S = 5.0  # for a command to arrive
+_LONGEST_NAME = 60  # characters of who gave a command
+_MOST_SLOTS = 10_000
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Control:
+    """Takes the commands of one sitting. ``plan`` has its trials by id."""
+
+    directory: Path
+    stop: Stop
+    book: Book
+    plan: Mapping[str, Trial]
+    utc: Callable[[], datetime]
+    budget: Budget | None = None
+    flight: InFlight | None = None
+    arrivals: list[Arrivals] = field(default_factory=list)
+    _again: deque[Trial] = field(default_factory=deque)
+
+    async def serve(self) -> None:
+        """Take commands until cancelled; where there can be no socket, the log has the reason."""
+        path = socket_path(self.directory)
+        try:
+            listener = await anyio.create_unix_listener(path, mode=0o600)
+        except (OSError, ValueError) as error:  # a path that is too long, or a file system without sockets
+            log.warning("the run takes no commands", socket=path, error=str(error))
+            return
+        try:
+            async with listener:
+                await listener.serve(self._serve)
+        finally:
+            with suppress(OSError):
+                os.unlink(path)  # noqa: PTH108 - the path may be relative, as the socket's is
+
+    def take(self, server_arms: set[str]) -> list[Trial]:
+        """Return the trials of some arms that are to be asked again, and forget them."""
+        taken = [trial for trial in self._again if trial.arm in server_arms]
+        self._again = deque(trial for trial in self._again if trial.arm not in server_arms)
+        return taken
+
+    async def _serve(self, stream: SocketStream) -> None:
+        async with stream:
+            with suppress(anyio.BrokenResourceError, anyio.IncompleteRead, anyio.DelimiterNotFound, anyio.EndOfStream):
+                with anyio.fail_after(PATIENCE_S):
+                    said = await BufferedByteReceiveStream(stream).receive_until(b"\n", LONGEST)
+                await stream.send(orjson.dumps(await self._answer(said)) + b"\n")
+
+    async def _answer(self, said: bytes) -> dict[str, Any]:
+        try:
+            asked = orjson.loads(said)
+            what, about = str(asked["do"]), str(asked.get("about") or "")
+            who = plain(str(asked.get("who") or getpass.getuser()))[:_LONGEST_NAME]
+            if what != "status":
+                about = await self._do(what, about, who)
+                await self.book.act(Action(at=self.utc(), who=who, what=what, about=about))
+                self.stop.tell(f"{what}{f' {about}' if about else ''}, by {who}")
+        except BenchError as error:
+            return {"error": str(error)}
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return {"error": "no command of this version"}
+        return self._status()
+
+    async def _do(self, what: str, about: str, who: str) -> str:
+        """Carry out a command; return what the ledger notes it is about."""
+        match what:
+            case "pause":
+                self.stop.pause()
+            case "resume":
+                self.stop.go_on()
+            case "stop":
+                self.stop.because(f"stopped by {who}")
+            case "set":
+                self._set(about)
+            case "cancel":
+                if self.flight is None or not self.flight.cancel(about):
+                    raise UsageError(f"trial {about} is not in flight")
+            case "requeue":
+                return await self._requeue(about, who)
+            case _:
+                raise UsageError(f"{what}: use status, pause, resume, stop, set, cancel or requeue")
+        return about
+
+    def _set(self, assignment: str) -> None:
+        path, _, value = assignment.partition("=")
+        if path == "load.concurrency":
+            if not value.isdecimal() or not 1 <= int(value) <= _MOST_SLOTS:
+                raise UsageError(f"load.concurrency={value}: use a whole number from 1 to {_MOST_SLOTS}")
+            if not self.arrivals or not all(each.resize(int(value)) for each in self.arrivals):
+                raise UsageError("load.concurrency cannot be changed in an open loop, a sweep or a ramp")
+        elif path.startswith("budget.") and self.budget is not None:
+            key = path.removeprefix("budget.")
+            try:
+                changed = Limits.model_validate({**self.budget.limits.model_dump(), key: value}, strict=False)
+            except ValidationError as error:
+                raise UsageError(f"{assignment}: {error.errors()[0]['msg']}") from error
+            self.budget.limits = changed
+        else:
+            raise UsageError(f"{path}: only load.concurrency and budget.* can be changed while a run goes on")
+
+    async def _requeue(self, trial_id: str, who: str) -> str:
+        """Ask a settled trial again, with its whole conversation, after the plan."""
+        trial = self.plan.get(trial_id)
+        if trial is None:
+            raise UsageError(f"no trial {trial_id!r} is planned in this run")
+        turns = [each for each in self.plan.values() if each.conversation == trial.conversation]
+        records = [self.book.settled(each.trial_id) for each in turns]
+        if any(record is None for record in records):
+            raise UsageError(f"trial {trial_id} has not ended yet")
+        for record in filter(None, records):
+            forgotten = replace(record, ending=Ending.CANCELLED, detail=f"to be asked again, by {who}", task=None, session=None)
+            await self.book.settle(replace(forgotten, children=()))
+        self._again.extend(turns)
+        return trial_id
+
+    def _status(self) -> dict[str, Any]:
+        state = "stopping" if self.stop.soft.is_set() else "paused" if self.stop.paused else "running"
+        slots = self.arrivals[-1].slots.size if self.arrivals else None
+        return {
+            "state": state,
+            "in_flight": self.flight.count if self.flight is not None else 0,
+            "concurrency": slots,
+            "budget": None if self.budget is None else self.budget.limits.model_dump(exclude_none=True),
+            "asked_again": len(self._again),
+        }
+
+
+def socket_path(directory: Path) -> str:
+    """Return the path of a run's socket in its shorter form, since a socket's path has at most about 100 bytes."""
+    path = (directory / SOCKET).absolute()
+    with suppress(ValueError):
+        return min(str(path), os.path.relpath(path), key=len)
+    return str(path)

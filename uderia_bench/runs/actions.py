@@ -1,0 +1,49 @@
+"""Actions of people on a run in progress, as its ledger and its manifest store them, and as its report names them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+_SENTENCES = {
+    "stop": "stopped by {who} at {at}",
+    "set": "{about} set by {who} at {at}: trials before and after this differ in it",
+    "cancel": "trial {about} cancelled by {who} at {at}",
+    "requeue": "trial {about} asked again by {who} at {at}: asking chosen trials again changes the success rate of their arm",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """One action. ``what`` is pause, resume, stop, set, cancel or requeue; ``about`` is the setting or the trial."""
+
+    at: datetime
+    who: str
+    what: str
+    about: str = ""
+
+
+def paused(actions: Sequence[Action]) -> bool:
+    """Whether the last pause was not resumed."""
+    held = [action.what for action in actions if action.what in ("pause", "resume")]
+    return bool(held) and held[-1] == "pause"
+
+
+def sentences(actions: Sequence[Action]) -> tuple[str, ...]:
+    """Return the actions for people, a pause and its end as one."""
+    said = []
+    for number, action in enumerate(actions):
+        at = f"{action.at:%Y-%m-%d %H:%M:%S} UTC"
+        if action.what == "pause":
+            end = next((each.at for each in actions[number:] if each.what == "resume"), None)
+            took = "" if end is None else f" {_duration((end - action.at).total_seconds())}"
+            until = "until the run stopped" if end is None else f"to {end:%H:%M:%S} UTC"
+            said.append(f"paused{took} by {action.who}, from {at} {until}")
+        elif action.what in _SENTENCES:
+            said.append(_SENTENCES[action.what].format(who=action.who, at=at, about=action.about))
+    return tuple(said)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
