@@ -18,9 +18,8 @@ from typer.testing import CliRunner
 import uderia_bench
 from uderia_bench import plugins
 from uderia_bench.cli.app import app
-from uderia_bench.reading.derive import Reading
+from uderia_bench.commands.columns import TABLES, columns
 from uderia_bench.reading.metrics import BUILT_IN
-from uderia_bench.reading.tables import preferences
 
 _WORDS = {"string": "text", "integer": "whole number", "boolean": "true or false", "array": "list", "object": "mapping"}
 MARKER = re.compile(r"<!-- generated: ([a-z-]+) -->")
@@ -105,33 +104,15 @@ def python_api() -> str:
 
 
 def tables() -> str:
-    """Return the columns of every Parquet table."""
-    schemas = {**Reading(run_id="", metrics=BUILT_IN, types=()).schemas, "preferences": preferences.SCHEMA}
+    """Return the columns of every Parquet table, except those of the metrics."""
     metrics = {metric.name for metric in BUILT_IN}
+    every = [each for each in columns(BUILT_IN) if each.column not in metrics]
     parts = []
-    for table, schema in schemas.items():
-        columns = [field for field in schema if field.name not in metrics]
-        rows = ((f"`{field.name}`", _ARROW[str(field.type)], field.metadata[b"doc"].decode()) for field in columns)
-        parts.append(f"## {table}\n\n{_ABOUT[table]}\n\n" + _table(("column", "type", "meaning"), rows))
+    for table, about in TABLES.items():
+        rows = ((f"`{each.column}`", each.type, each.meaning) for each in every if each.table == table)
+        parts.append(f"## {table}\n\n{about}\n\n" + _table(("column", "type", "meaning"), rows))
     return "\n\n".join(parts)
 
-
-_ARROW = {
-    "string": "text",
-    "int64": "whole number",
-    "double": "number",
-    "bool": "true or false",
-    "list<item: string>": "list of texts",
-    "timestamp[us, tz=UTC]": "time",
-}
-_ABOUT = {
-    "trials": "One row per trial. After these columns comes one column per [metric](metrics.md), by its name.",
-    "steps": "One row per LLM call, tool call or phase.",
-    "issues": "One row per finding of a [detector](detectors.md).",
-    "checks": "One row per [expectation](expectations.md) of a trial.",
-    "answers": "One row per answered trial.",
-    "preferences": "One row per contrast and pair of answers. Only runs with a pairwise judge have it.",
-}
 
 PARTS: Mapping[str, Callable[[], str]] = {
     "commands": commands,

@@ -8,6 +8,8 @@ In a notebook::
     result = ub.compare(trials, baseline="IDEAT", candidate="OPTIM", metrics=["latency_s"], margins={"latency_s": 0.10})
     result[0].effect.value, result[0].effect.lo, result[0].effect.hi, result[0].p_adjusted, result[0].verdict
     ub.percentiles(trials, ["latency_s", "total_tokens"])  # of each arm
+    ub.diff("last-week", "latest")  # two runs
+    ub.steps("latest"), ub.checks("latest"), ub.answers("latest"), ub.columns()  # the other tables, and every column
 
 ``ub.corpus.load(path).queries`` are the expanded queries of a corpus. Everything is imported on first use, so that
 ``import uderia_bench`` and ``uderia-bench --help`` are quick.
@@ -24,24 +26,90 @@ if TYPE_CHECKING:
     import polars as pl
 
     from uderia_bench.analysis.notebook import compare, percentiles
+    from uderia_bench.analysis.values import Comparison
     from uderia_bench.documents import corpus
 
+    Runs = str | Path | Sequence[str | Path]
+
 __version__ = "0.2.0"
-__all__ = ["__version__", "compare", "corpus", "load", "percentiles"]
+__all__ = [
+    "__version__",
+    "answers",
+    "checks",
+    "columns",
+    "compare",
+    "corpus",
+    "diff",
+    "load",
+    "percentiles",
+    "steps",
+]
 
 
-def load(runs: str | Path | Sequence[str | Path] = "latest", *, output: str | Path = "output") -> pl.DataFrame:
+def load(runs: Runs = "latest", *, output: str | Path = "output") -> pl.DataFrame:
     """Read the trials of runs into one frame: one row per trial, one column per metric.
 
     ``runs`` is a run id, ``latest``, a run directory, a glob of either, or a list of them. Ids are looked up in ``output``.
     Warm-ups are included, and the column ``stage`` marks them. A column that one of the runs lacks is null there. Raises
     ``StoreError`` if there is no such run.
     """
+    return _table("trials", runs, output)
+
+
+def steps(runs: Runs = "latest", *, output: str | Path = "output") -> pl.DataFrame:
+    """Read the steps of runs: one row per LLM call, tool call or phase. The parameters are those of ``load``."""
+    return _table("steps", runs, output)
+
+
+def checks(runs: Runs = "latest", *, output: str | Path = "output") -> pl.DataFrame:
+    """Read the checks of runs: one row per expectation of a trial. The parameters are those of ``load``."""
+    return _table("checks", runs, output)
+
+
+def answers(runs: Runs = "latest", *, output: str | Path = "output") -> pl.DataFrame:
+    """Read the answers of runs: one row per answered trial. The parameters are those of ``load``."""
+    return _table("answers", runs, output)
+
+
+def columns() -> pl.DataFrame:
+    """Return the data dictionary: table, column, type, unit and meaning of every column, plug-ins included."""
+    import polars as pl  # noqa: PLC0415 - imported on use, so that start-up is quick
+
+    from uderia_bench import plugins  # noqa: PLC0415
+    from uderia_bench.commands.columns import columns as every_column  # noqa: PLC0415
+
+    return pl.DataFrame(every_column(plugins.load().metrics))
+
+
+def diff(
+    baseline: str | Path,
+    run: str | Path = "latest",
+    *,
+    output: str | Path = "output",
+    arm: str | None = None,
+    force: bool = False,
+) -> list[Comparison]:
+    """Compare two runs, arm by arm of the same name, as ``uderia-bench diff`` does: with the variation between nights.
+
+    ``force`` compares runs that were not asked the same. Raises ``UsageError`` where they cannot be compared.
+    """
     from pathlib import Path  # noqa: PLC0415 - imported on use, so that start-up is quick
 
-    from uderia_bench.runs.find import load_trials  # noqa: PLC0415
+    from uderia_bench import plugins  # noqa: PLC0415
+    from uderia_bench.commands import diff as comparing  # noqa: PLC0415
+    from uderia_bench.runs.run import opened  # noqa: PLC0415
 
-    return load_trials(runs, Path(output))
+    after = opened(str(run), Path(output))
+    before = opened(str(baseline), Path(output), beside=after.manifest.experiment_folder)
+    return list(comparing.compare(before, after, plugins.load(), arm=arm, force=force).analysis.comparisons)
+
+
+def _table(name: str, runs: Runs, output: str | Path) -> pl.DataFrame:
+    from pathlib import Path  # noqa: PLC0415 - imported on use, so that start-up is quick
+
+    from uderia_bench.runs.find import load_table  # noqa: PLC0415
+
+    return load_table(runs, Path(output), table=name)
 
 
 def __getattr__(name: str) -> object:

@@ -181,7 +181,7 @@ def scan_ours(folder: Path, rows: int) -> dict[str, Any]:
 
     columns = [pl.col(name).mean() for name in _metrics()]
     return _timed(
-        lambda: find.scan_trials("million", folder).group_by("arm").agg(pl.len(), *columns).collect()["len"].sum() == rows
+        lambda: find.scan_table("million", folder).group_by("arm").agg(pl.len(), *columns).collect()["len"].sum() == rows
     )
 
 
@@ -202,7 +202,7 @@ def percentiles_ours(folder: Path, _: int) -> dict[str, Any]:
     names = _metrics()
 
     def ask() -> list[list[Any]]:
-        found = percentiles(find.scan_trials("million", folder), names, percents=PERCENTS).drop("n", "missing")
+        found = percentiles(find.scan_table("million", folder), names, percents=PERCENTS).drop("n", "missing")
         return [list(row) for row in found.iter_rows()]
 
     return _timed(ask)
@@ -235,7 +235,7 @@ def percentiles_plain(folder: Path, _: int) -> dict[str, Any]:
         pl.col(name).quantile(percent / 100, "linear").alias(f"{name} {percent}") for name in _metrics() for percent in PERCENTS
     ]
     answered = (pl.col("stage") == "measured") & (pl.col("outcome") == "answered")
-    return _timed(lambda: find.scan_trials("million", folder).filter(answered).group_by("arm").agg(points).collect().height)
+    return _timed(lambda: find.scan_table("million", folder).filter(answered).group_by("arm").agg(points).collect().height)
 
 
 STEPS: dict[str, Callable[[Path, int], dict[str, Any]]] = {

@@ -94,7 +94,7 @@ def test_runs_of_different_versions_read_as_one(tmp_path):
     wider = pa.schema([*SCHEMA, pa.field("extra", pa.float64())])
     run_with(tmp_path, "b", frame("b").with_columns(extra=1.5), schema=wider)
     for runs in (f"{tmp_path}/*", f"{tmp_path}/*/trials/*.parquet", ["a", "b"]):
-        rows = find.scan_trials(runs, tmp_path).sort("run_id").collect()
+        rows = find.scan_table(runs, tmp_path).sort("run_id").collect()
         assert rows["extra"].to_list() == [None, None, 1.5, 1.5]
 
 
@@ -124,7 +124,7 @@ def parts_of(tmp_path, *columns):
 def test_a_metric_that_changed_its_kind_reads_as_one(tmp_path, one, other, kind, values):
     """Whole numbers and booleans become fractions beside fractions; a column that one lacks stays null."""
     pattern = parts_of(tmp_path, {"metric": one}, {"metric": other, "more": [1]}, {})
-    trials = find.load_trials(pattern)
+    trials = find.load_table(pattern)
     assert trials["trial_id"].to_list() == ["t0", "t1", "t2"]
     assert trials["metric"].to_list() == [*values, None]
     assert trials["more"].to_list() == [None, 1, None]
@@ -139,7 +139,7 @@ def test_kinds_without_a_common_one_are_one_line(tmp_path, one, other):
     """The error names the column, both kinds and both files, and what to do."""
     pattern = parts_of(tmp_path, {"metric": one}, {"metric": other})
     with pytest.raises(StoreError, match=r"column 'metric' is .* in .*run-1.* and .* in .*run-0.*: load these runs one by one"):
-        find.load_trials(pattern)
+        find.load_table(pattern)
 
 
 def test_damage_inside_a_part_is_one_line(tmp_path):
@@ -150,14 +150,14 @@ def test_damage_inside_a_part_is_one_line(tmp_path):
     body[4:60] = b"\xff" * 56
     part.write_bytes(body)
     with pytest.raises(StoreError, match="its Parquet cannot be read"):
-        find.load_trials(pattern)
+        find.load_table(pattern)
 
 
 def test_reading_nothing_says_to_derive(tmp_path):
     """A run without Parquet is derived first."""
     directory.create(tmp_path, "a").write_manifest({})
     with pytest.raises(StoreError, match="derive the run first"):
-        find.scan_trials("a", tmp_path)
+        find.scan_table("a", tmp_path)
 
 
 def test_a_failed_derivation_leaves_the_old_table(tmp_path):

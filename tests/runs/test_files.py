@@ -186,8 +186,8 @@ def test_a_path_is_taken_literally(concluded, tmp_path, place):
     assert run.derived("steps") is not None
     from uderia_bench.runs import find
 
-    assert find.scan_trials(str(run.path)).collect().height == 2
-    assert find.scan_trials("r", tmp_path / place / "output").collect().height == 2
+    assert find.scan_table(str(run.path)).collect().height == 2
+    assert find.scan_table("r", tmp_path / place / "output").collect().height == 2
     assert find.directory("latest", tmp_path / place / "output").path == run.path.resolve()
 
 

@@ -43,6 +43,11 @@ def notebook() -> None:
     trials = ub.load(["a", "b*"], output=Path("runs"))
     assert_type(ub.percentiles(trials, "latency_s"), pl.DataFrame)
     assert_type(ub.percentiles(trials.lazy(), ["latency_s"], by=["arm", "model"], percents=[50, 99]), pl.DataFrame)
+    assert_type(ub.steps("a"), pl.DataFrame)
+    assert_type(ub.checks(["a", "b"]), pl.DataFrame)
+    assert_type(ub.answers(Path("output/a")), pl.DataFrame)
+    assert_type(ub.columns(), pl.DataFrame)
+    assert_type(ub.diff("a", "b", arm="OPTIM"), list[Comparison])
     result = ub.compare(
         trials, baseline="IDEAT", candidate="OPTIM", metrics=["latency_s"], margins={"latency_s": 0.1, "answered": "5%"}
     )

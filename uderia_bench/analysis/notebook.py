@@ -46,6 +46,7 @@ def compare(
     confidence: float = DEFAULT_CONFIDENCE,
     seed: int = 0,
     definitions: tuple[Metric, ...] | None = None,
+    pool: bool = False,
 ) -> list[Comparison]:
     """Compare two arms of a frame of trials on ``metrics``, in that order.
 
@@ -61,13 +62,19 @@ def compare(
 
     ``definitions`` (default: the built-in metrics) state which direction is better. A column without a
     definition is compared as a ratio where its values are positive, else as a difference, and it is
-    never called better or worse. Raises ``UsageError`` for a call that cannot be answered.
+    never called better or worse.
+
+    A frame with trials of several runs is refused, because a night can differ from the next by more
+    than the arms do. ``pool=True`` compares them as one run, as for the shards of one night. Raises
+    ``UsageError`` for a call that cannot be answered.
     """
     asked = _names(metrics)
     given = {name: _margin(name, said) for name, said in (margins or {}).items()}
     declared = {name: given[name] for name in asked if name in given}
     settings = Settings(margins=declared, correction=correction, confidence=confidence, seed=seed)
     trials = measured(_frame(frame).lazy().collect())
+    if not pool:
+        _of_one_run(trials.frame)
     trials.arm(baseline), trials.arm(candidate)
     if baseline == candidate:
         raise UsageError(f"baseline and candidate are the same arm, {baseline!r}: compare two")
@@ -84,6 +91,16 @@ def compare(
     if trials.windows() is None:
         found = [one if one.only_shown else replace(one, warnings=(*one.warnings, NO_WINDOWS)) for one in found]
     return list(verdicts(found, settings))
+
+
+def _of_one_run(frame: pl.DataFrame) -> None:
+    runs = frame["run_id"].unique().sort().to_list() if "run_id" in frame.columns else []
+    if len(runs) > 1:
+        named = ", ".join([*runs[:3], *(["…"] if len(runs) > 3 else [])])
+        raise UsageError(
+            f"the frame has trials of {len(runs)} runs ({named}): load one of them, compare two with ub.diff, or pass "
+            "pool=True for the shards of one night"
+        )
 
 
 def _own(trials: Trials, name: str) -> Metric:
@@ -149,7 +166,7 @@ def percentiles(
     answered ones where the metric needs an answer; ``n`` trials have a value, ``missing`` have
     none, and without any value a percentile is null. NaN and infinity count as missing, and so does
     0 in a built-in metric that is always positive. Rows are sorted by group, metrics in the order
-    given. A lazy frame (``find.scan_trials``) is read for these columns alone. Raises
+    given. A lazy frame (``find.scan_table``) is read for these columns alone. Raises
     ``UsageError`` for no metric, a column that is not there or holds no numbers, and a percent
     outside 0 to 100.
     """

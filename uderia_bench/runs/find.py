@@ -78,20 +78,24 @@ def experiment_folders(output: Path) -> list[Path]:
     return sorted(folder for folder in folders if folder is not None)
 
 
-def scan_trials(names: str | Path | Sequence[str | Path], output: Path = Path("output")) -> pl.LazyFrame:
-    """Scan the trials of one run, several runs, or a glob, also across runs of different versions.
+def scan_table(
+    names: str | Path | Sequence[str | Path], output: Path = Path("output"), *, table: str = "trials"
+) -> pl.LazyFrame:
+    """Scan a table of one run, several runs, or a glob, also across runs of different versions.
 
     A column that only some of the runs have is null in the others.
     """
     each = [str(names)] if isinstance(names, str | Path) else [str(name) for name in names]
-    return scan([part for name in each for part in _parts(name, output)], what=str(names))
+    return scan([part for name in each for part in _parts(name, output, table)], what=str(names))
 
 
-def load_trials(names: str | Path | Sequence[str | Path], output: Path = Path("output")) -> pl.DataFrame:
-    """Read what ``scan_trials`` scans; raises ``StoreError`` where the Parquet is damaged."""
-    trials = scan_trials(names, output)
+def load_table(
+    names: str | Path | Sequence[str | Path], output: Path = Path("output"), *, table: str = "trials"
+) -> pl.DataFrame:
+    """Read what ``scan_table`` scans; raises ``StoreError`` where the Parquet is damaged."""
+    found = scan_table(names, output, table=table)
     with readable(str(names)):
-        return trials.collect()
+        return found.collect()
 
 
 def runs(output: Path) -> Iterable[RunDirectory]:
@@ -99,16 +103,16 @@ def runs(output: Path) -> Iterable[RunDirectory]:
     return (RunDirectory(path.parent.resolve()) for path in output.glob(f"*/{MANIFEST}"))
 
 
-def _parts(name: str, output: Path) -> list[Path]:
+def _parts(name: str, output: Path, table: str) -> list[Path]:
     if glob.has_magic(name) and not Path(name).exists() and not (output / name).exists():
-        return _matching(name) or _matching(str(output / name))
+        return _matching(name, table) or _matching(str(output / name), table)
     if name.endswith(".parquet") and Path(name).is_file():
         return [Path(name)]
-    return directory(name, output).parts()
+    return directory(name, output).tables(table)
 
 
-def _matching(pattern: str) -> list[Path]:
+def _matching(pattern: str, table: str) -> list[Path]:
     """Return the Parquet parts that a glob of Parquet files or run directories matches."""
     found = [Path(match) for match in sorted(glob.glob(pattern))]  # noqa: PTH207 - the pattern may be absolute
     files = [path for path in found if path.suffix == ".parquet"]
-    return files + [part for path in found if path.is_dir() for part in RunDirectory(path).parts()]
+    return files + [part for path in found if path.is_dir() for part in RunDirectory(path).tables(table)]
