@@ -141,6 +141,20 @@ def test_drift_that_one_arm_is_too_few_for_shows_on_both():
     assert not about(find(study(calm), "latency_s").warnings, shared)
 
 
+def test_drift_shows_with_one_repeat_too():
+    """Two hundred queries, one repeat: the differences of queries asked close in time are alike where the arms are apart."""
+    noise = noisy(noise=0.2)
+
+    def drifting(q, arm, r, time):
+        return noise(q, arm, r) * (np.exp(0.4 * np.sin(40 * time)) if arm == CANDIDATE else 1)
+
+    named = "the difference in latency_s of queries close in time is correlated (p"
+    frame = ordered(drifting, queries=200, repeats=1)
+    assert about(find(study(frame), "latency_s").warnings, named)
+    calm = ordered(lambda q, arm, r, _: noise(q, arm, r), queries=200, repeats=1)
+    assert not about(find(study(calm), "latency_s").warnings, named)
+
+
 def test_memory_is_measured_within_queries():
     """Warm repeats a fifth faster: the share of warm repeats, and the effect of warmth paired by query, with an interval."""
     steady = noisy(noise=0.05)

@@ -11,7 +11,7 @@ from calibration.designs import INTERACTION, WITHIN, log_times
 from scipy.stats import mannwhitneyu
 
 from uderia_bench.stats.difference import mean_test, student_test
-from uderia_bench.stats.equivalence import within_share_p
+from uderia_bench.stats.equivalence import skewed_p, within_share_p
 from uderia_bench.stats.inference import equivalence_p, two_sided_p
 from uderia_bench.stats.multiplicity import holm
 from uderia_bench.stats.permutation import DIFFERING_FLOOR, MID_P_FLOOR, differing
@@ -128,6 +128,8 @@ def judged(design, first, second, truth, margin, *, seed):
         outside = 1.0 if interval.lo is None else equivalence_p(test, -limit, limit)
         if design.kind == "amount" and outside < 1 - CONFIDENCE:
             outside = max(outside, within_share_p(*sides_at, margin, seed=seed))
+        if design.kind == "ratio":
+            outside = max(outside, skewed_p(d, limit))
         yield Replication(
             decidable=differing(d) >= floor,
             rejected=two_sided_p(test) < 1 - CONFIDENCE,

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from uderia_bench.stats.difference import mean_test, student_test
-from uderia_bench.stats.equivalence import within_share_p
+from uderia_bench.stats.equivalence import skewed_p, within_share_p
 from uderia_bench.stats.inference import StrictestTest, StudentTest, WithNote, equivalence_p, two_sided_p
 from uderia_bench.stats.permutation import sign_flip_test
 
@@ -75,6 +76,21 @@ def test_weights_are_sizes_of_the_units():
         assert mirrored.tails(-1.0)[1] == pytest.approx(test.tails(1.0)[0])
     assert student_test(d, sizes=sizes).value == pytest.approx(np.average(d, weights=sizes))
     assert student_test(d, sizes=np.full(7, 3.0)) == student_test(d)
+
+
+def test_skewed_differences_are_held_on_the_side_of_their_tail():
+    """Hall's transformation by hand, mirrored with the signs, near Student without skewness, and 0 without spread."""
+    d = np.array([0.1, -0.2, 0.05, 0.3, 1.4, -0.1, 0.0, 0.2])
+    t = (d.mean() - 0.9) / (d.std(ddof=1) / np.sqrt(8))
+    a = stats.skew(d) / np.sqrt(8)
+    corrected = stats.t.cdf(t + a * (2 * t**2 + 1) / 6 + a**2 * t**3 / 27, 7)
+    assert skewed_p(d, 0.9) == pytest.approx(corrected)
+    assert corrected > equivalence_p(student_test(d), -0.9, 0.9)
+    assert skewed_p(-d, 0.9) == pytest.approx(skewed_p(d, 0.9))
+    assert skewed_p(np.repeat(d, 2), 0.9, sizes=np.full(16, 5.0)) == pytest.approx(skewed_p(np.repeat(d, 2), 0.9))
+    even = np.array([-1.0, -0.5, -0.2, 0.2, 0.5, 1.0])
+    assert skewed_p(even, 0.8) == pytest.approx(equivalence_p(student_test(even), -0.8, 0.8))
+    assert skewed_p(np.full(9, 0.1), 0.2) == 0.0
 
 
 def test_a_margin_that_is_a_share_of_the_means_is_tested_with_its_own_noise():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from uderia_bench.stats.inference import two_sided_p
-from uderia_bench.stats.windows import FEWEST, Blocks, window_test
+from uderia_bench.stats.windows import DIFFER_BELOW, FEWEST, Blocks, window_test
 
 
 def blocks(differences, units, windows):
@@ -51,7 +51,7 @@ def test_windows_alike_are_not_needed():
     needed = [
         window_test(blocks(rng.normal(0, 1, 200), np.arange(200) % 40, np.arange(200) // 12), 0.0).needed for _ in range(200)
     ]
-    assert np.mean(needed) == pytest.approx(0.25, abs=0.08)
+    assert np.mean(needed) == pytest.approx(DIFFER_BELOW, abs=0.08)
 
 
 def test_few_windows_and_one_block_each_say_nothing():

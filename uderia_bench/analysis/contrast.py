@@ -111,11 +111,11 @@ def findings(
             clock = clock_notes(trials, metric, (baseline, candidate), where=stratum.where)
             notes = [*_labels(metric), *notes, *clock, *(conditional if metric.needs_answer else ()), *censored]
             if stratum.name == ALL:
-                drifts = [note for arm in (baseline, candidate) for note in drift(trials, metric, arm)]
+                drifts: tuple[str, ...] = tuple(note for arm in (baseline, candidate) for note in drift(trials, metric, arm))
                 below = NOTE_PRIMARY_BELOW if primary else NOTE_BELOW
-                notes.extend(drifts or shared_drift(trials, metric, (baseline, candidate), below=below))
-                if primary and pairs.repeats == 1 and pairs.blocks is not None and pairs.unit != "repeat":
-                    notes.append(ONE_REPEAT)
+                drifts = drifts or shared_drift(trials, metric, (baseline, candidate), below=below)
+                one_repeat = primary and pairs.repeats == 1 and pairs.blocks is not None and pairs.unit != "repeat"
+                notes.extend(drifts or ((ONE_REPEAT,) if one_repeat else ()))
             notes.extend([confounded] if confounded else [])
         found.append(
             Measurement(

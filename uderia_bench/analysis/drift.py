@@ -49,18 +49,24 @@ def drift(trials: Trials, metric: Metric, arm: str) -> tuple[str, ...]:
 
 
 def shared_drift(trials: Trials, metric: Metric, arms: tuple[str, str], *, below: float) -> tuple[str, ...]:
-    """Describe drift that both arms share: repeats of a query that resemble whatever was asked near them."""
+    """Describe drift that both arms share: repeats of a query that resemble whatever was asked near them.
+
+    Without repeats, the differences between the arms of queries that were asked near each other are compared.
+    """
     order = trials.order()
     logs = [_logs(trials, metric, arm) for arm in arms]
     if order is None or logs[0] is None or logs[1] is None:
         return ()
     rows = [_by_level(trials, arm, one) for arm, one in zip(arms, logs, strict=True) if one is not None]
     places = [_by_level(trials, arm, order[:, trials.arm(arm)]) for arm in arms]
-    p = resemblance_p(np.concatenate(rows), np.concatenate(places))
+    what, p = f"{metric.name} of trials", resemblance_p(np.concatenate(rows), np.concatenate(places))
+    if p is None:
+        row, place = rows[1] - rows[0], (places[0] + places[1]) / 2
+        what, p = f"the difference in {metric.name} of queries", resemblance_p(row.reshape(1, -1), place.reshape(1, -1))
     if p is None or p >= below:
         return ()
     includes = "p and the interval include drift between time windows" if trials.windows() is not None else NOT_INCLUDED
-    return (f"{metric.name} of trials close in time is correlated (p {p:.2g}): the provider drifted; {includes}",)
+    return (f"{what} close in time is correlated (p {p:.2g}): the provider drifted; {includes}",)
 
 
 def _correlated(residuals: Floats, order: Floats, what: str) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ from uderia_bench.runs.interim import Looked
 from uderia_bench.stats.arrays import scale
 from uderia_bench.stats.bootstrap import UNITS_FLOOR
 from uderia_bench.stats.difference import mean_test, student_test
-from uderia_bench.stats.equivalence import within_share_p
+from uderia_bench.stats.equivalence import skewed_p, within_share_p
 from uderia_bench.stats.estimate import Effect
 from uderia_bench.stats.inference import MeanTest, StrictestTest, equivalence_p, two_sided_p
 from uderia_bench.stats.permutation import MID_P_FLOOR, differing, sign_flip_p
@@ -222,13 +222,16 @@ def equivalence(measured: Measured, pairs: Pairs, metric: Metric, *, margin: flo
     if test is None or test.interval(measured.effect.level).lo is None:
         return None
     bound = limit / measured.unit
-    if pairs.kind == "ratio" or metric.assumption is Assumption.RATE:
+    if metric.assumption is Assumption.RATE:
         return equivalence_p(test, -bound, bound)
-    means = pairs.baseline / measured.unit, pairs.candidate / measured.unit
-    if not any(map(np.any, means)):  # 0 on both arms throughout: equal, whatever share of 0 the margin is
-        return equivalence_p(test, -float(np.finfo(np.float64).tiny), float(np.finfo(np.float64).tiny))
-    within = within_share_p(*means, margin, seed=seed, sizes=pairs.sizes)
-    return max(equivalence_p(test, -bound, bound), test.paid(within) if isinstance(test, Repeated) else within)
+    if pairs.kind == "ratio":
+        joined = skewed_p(pairs.differences, bound, sizes=pairs.sizes)
+    else:
+        means = pairs.baseline / measured.unit, pairs.candidate / measured.unit
+        if not any(map(np.any, means)):  # 0 on both arms throughout: equal, whatever share of 0 the margin is
+            return equivalence_p(test, -float(np.finfo(np.float64).tiny), float(np.finfo(np.float64).tiny))
+        joined = within_share_p(*means, margin, seed=seed, sizes=pairs.sizes)
+    return max(equivalence_p(test, -bound, bound), test.paid(joined) if isinstance(test, Repeated) else joined)
 
 
 def _unit(pairs: Pairs, metric: Metric) -> float:
