@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 from frames import grid, noisy
 from runs import saved
@@ -51,6 +52,26 @@ def test_the_variance_of_the_run_decides(run):
     assert time.smallest[1] == pytest.approx(0.084, rel=0.2)
     assert time.smallest[0] > time.smallest[1] > time.smallest[2] > time.smallest[3]
     assert (time.kind, time.n_queries, time.target) == ("ratio", 40, pytest.approx(0.10))
+
+
+def test_groups_of_queries_are_planned_as_groups(tmp_path):
+    """Ten templates of ten queries that differ between the arms: the smallest effect is that of ten observations."""
+    own = np.random.default_rng(1).normal(0, 0.3, 10)
+    steady = noisy(noise=0.05)
+    frame = grid(
+        queries=100,
+        repeats=2,
+        value=lambda q, arm, r: steady(q, arm, r) * np.exp(own[q // 10] * (arm == "OPTIM")),
+        group=lambda q, *_: f"template {q // 10}",
+    )
+    grouped, alone = (
+        study(saved(tmp_path, name, given), metrics=["latency_s"], queries=[100], repeats=[2])
+        for name, given in (("grouped", frame), ("alone", frame.drop("group")))
+    )
+    assert grouped.sensitivities[0].n_queries == 100
+    seen = np.log1p(grouped.sensitivities[0].smallest[0])
+    assert seen == pytest.approx(2.8 * own.std(ddof=1) / np.sqrt(10), rel=0.2)
+    assert alone.sensitivities[0].smallest[0] < 0.5 * grouped.sensitivities[0].smallest[0]
 
 
 def test_a_design_that_sees_the_margin_is_the_smallest(run):

@@ -16,6 +16,7 @@ from uderia_bench.analysis.trials import Mask, Trials
 from uderia_bench.reading.metrics.metric import Assumption, Metric
 from uderia_bench.stats.arrays import Floats, without_rounding
 from uderia_bench.stats.components import Components, variance_components
+from uderia_bench.stats.difference import student_test
 from uderia_bench.stats.windows import Blocks
 
 Codes = npt.NDArray[np.intp]
@@ -31,11 +32,12 @@ class Pairs:
     candidate minus baseline, of mean logs where ``kind`` is ``ratio`` and of means where it is
     ``difference``. ``sizes`` is how much each unit counts, such as the queries of a group; None where all
     count the same. ``weights`` is how much each row of ``trials`` counts, on average 1.
-    ``binary``: one observation of 0 or 1 in each cell. ``components`` say where the variance of the
-    differences comes from, None below 2 units. ``blocks`` are the single differences with their
-    time windows, None where the trials have none. ``trials`` are the observations of both sides,
-    ``(row, slot)`` with NaN for missing, and ``rows`` the unit of each row. ``observed`` counts the
-    observations of either side before pairing, those that may not be judged included.
+    ``binary``: one observation of 0 or 1 in each cell. ``components`` say where the variance of a
+    query's difference comes from, None below 2 units; groups have their part in it. ``blocks`` are
+    the single differences with their time windows, None where the trials have none. ``trials`` are
+    the observations of both sides, ``(row, slot)`` with NaN for missing, and ``rows`` the unit of
+    each row. ``observed`` counts the observations of either side before pairing, those that may not
+    be judged included.
     """
 
     kind: str
@@ -149,17 +151,18 @@ def pair(baseline: Side, candidate: Side, metric: Metric) -> Pairs:
     counted = None if unit == "repeat" or baseline.weights is None else baseline.weights[complete]
     weights = np.ones(int(complete.sum())) if counted is None else counted / counted.mean()
     rows, sizes = _units(unit, groups, complete, weights, counts_all_alike=counted is None)
+    differences = _by_unit(by_row, rows, sizes, weights)
     return Pairs(
         kind="ratio" if ratio else "difference",
         unit=unit,
         units_asked=int(np.unique(groups[queries_asked]).size) if unit == "group" else int(np.any(asked, axis=(0, 2)).sum()),
         baseline=_by_unit(_means(first), rows, sizes, weights),
         candidate=_by_unit(_means(second), rows, sizes, weights),
-        differences=_by_unit(by_row, rows, sizes, weights),
+        differences=differences,
         n_pairs=int(counts.min(axis=0).sum()),
         n_queries=min(int(complete.sum()), 1) if unit == "repeat" else int(complete.sum()),
         repeats=float(counts.mean()) if counts.size else 0.0,
-        components=variance_components(*scaled),
+        components=variance_components(*scaled, seen=_uneven_variance(differences, sizes)),
         binary=metric.assumption is Assumption.RATE
         and sizes is None
         and bool(np.all(counts == 1))
@@ -179,6 +182,13 @@ def _units(unit: str, groups: Codes, complete: Mask, weights: Floats, *, counts_
     """Return the unit of each complete row, and how much each unit counts where that is not the same for all."""
     rows = np.arange(int(complete.sum())) if unit != "group" else np.unique(groups[complete], return_inverse=True)[1]
     return rows, None if unit != "group" and counts_all_alike else np.bincount(rows, weights=weights).astype(np.float64)
+
+
+def _uneven_variance(differences: Floats, sizes: Floats | None) -> float | None:
+    """Return the variance of a query's difference from which the mean has its standard error; None where units count alike."""
+    if sizes is None or sizes.size < 2:
+        return None
+    return student_test(differences, sizes=sizes).error ** 2 * float(sizes.sum())
 
 
 def _by_unit(values: Floats, rows: Codes, sizes: Floats | None, weights: Floats) -> Floats:

@@ -1,8 +1,9 @@
 """The smallest detectable effect of a next run by queries and repeats, with its price.
 
-The variance is that of this run. The power is 80 %, for one metric at a time, two-sided, at the run's
-confidence. A family with a correction needs more trials. The price is what this run paid. Tokens and
-dollars per trial are averaged by arm. Minutes come from the number of trials settled while it was busy.
+The variance is that of this run. Where queries have groups, the next run is taken to have groups of the
+same size. The power is 80 %, for one metric at a time, two-sided, at the run's confidence. A family with a
+correction needs more trials. The price is what this run paid. Tokens and dollars per trial are averaged by
+arm. Minutes come from the number of trials settled while it was busy.
 """
 
 from __future__ import annotations
@@ -123,7 +124,7 @@ def _too_little(pairs: Pairs, confidence: float) -> str | None:
     if pairs.unit == "repeat":
         return "the spread between queries cannot be estimated from one query"
     if pairs.n_units < MIN_UNITS:
-        return f"{pairs.n_units} queries have both arms, and a variance needs {MIN_UNITS}"
+        return f"{pairs.n_units} {pairs.units} have both arms, and a variance needs {MIN_UNITS}"
     if _is_alike(pairs):
         unseen = 1 - (1 - confidence) ** (1 / pairs.n_units)  # as many queries would show none of these
         alike = f"all {pairs.n_units} queries are alike, which is no variance to plan with"
@@ -166,12 +167,12 @@ def _sensitivity(
         if per_query is None or effect is None:
             return None
         needed = max(units_for_effect(bound(effect, pairs, metric), per_query, alpha=alpha), MIN_UNITS)
-        return rates.price(needed, asked) if needed <= FEASIBLE * pairs.n_units else None
+        return rates.price(needed, asked) if needed <= FEASIBLE * pairs.n_queries else None
 
     return Sensitivity(
         metric=metric.name,
         kind=pairs.kind,
-        n_queries=pairs.n_units,
+        n_queries=pairs.n_queries,
         components=components,
         smallest=tuple(seen(design) for design in grid),
         target=None if effect is None else scaled(bound(effect, pairs, metric)),

@@ -35,8 +35,10 @@ class Components:
         return self.between + sum(self.within) / repeats
 
 
-def variance_components(first: Floats, second: Floats) -> Components | None:
+def variance_components(first: Floats, second: Floats, *, seen: float | None = None) -> Components | None:
     """Split the variance of ``second - first``, both ``(unit, slot)`` with NaN for missing; None below 2 units.
+
+    ``seen`` replaces the variance of the differences where units are not independent, as in groups.
 
     By moments: a unit's difference has variance ω² + σ²_A / R_A + σ²_B / R_B, so ω² is what the differences vary beyond the
     share that their repeats explain, and 0 where they vary less.
@@ -53,7 +55,7 @@ def variance_components(first: Floats, second: Floats) -> Components | None:
         within.append(squares / freedom if freedom else None)
     if means[0].size < 2:
         return None
-    seen = float((means[1] - means[0]).var(ddof=1))
+    seen = float((means[1] - means[0]).var(ddof=1)) if seen is None else seen
     if within[0] is None or within[1] is None:
         return Components(seen=seen, between=None, within=None)
     explained = within[0] * shares[0] + within[1] * shares[1]

@@ -10,11 +10,11 @@ Thompson, *J. Financ. Econ.* 99, 2011, 1-10). Student's t has one degree of free
 are units or windows, whichever are fewer.
 
 The second test joins the first only where the windows differ from each other at ``DIFFER_BELOW`` (a
-preliminary test; Bancroft, *Biometrics* 20, 1964, 427-442). Simulated on 31 x 3, 100 x 5, 310 x 2 and
-100 x 1 trials: with the second test in every run 3 % of true nulls are rejected without drift, and 8
-to 11 % of a power of 80 % is lost. With it below .17 at most 4 % of that power is lost, and with drift
-as AR(1) of sd .10 about 6 to 7 % of true nulls are rejected. Below .25 it is half a point less, but 5
-to 6 % of the power. ``tests/calibration`` has the figures of the product.
+preliminary test; Bancroft, *Biometrics* 20, 1964, 427-442). This was simulated on 31 x 3, 100 x 5,
+310 x 2 and 100 x 1 trials. With the second test in every run 3 % of true nulls are rejected without
+drift, and 8 to 11 % of a power of 80 % is lost. Below .17 at most 4 % of it is lost, and with drift
+as AR(1) of sd .10 about 6 to 7 % of true nulls are rejected. Below .25 that is half a point less, but
+5 to 6 % of the power is lost. ``tests/calibration`` has the figures of the product.
 """
 
 from __future__ import annotations
