@@ -1,6 +1,7 @@
 """The report page in headless Chromium: it opens without requests, filters and sorts, and a click opens a trial."""
 
 import time
+from importlib import resources
 
 import pytest
 from browser.chromium import chromium, needs_chromium
@@ -74,6 +75,98 @@ def test_a_click_on_a_query_leads_to_its_trials_and_a_click_on_a_trial_opens_it(
     browser.switch_to.active_element.send_keys(Keys.ESCAPE)
     assert browser.execute_script("return document.getElementById('trial').open") is False
     assert browser.console() == []
+
+
+def test_back_closes_a_trial_and_forward_opens_it_again(browser, page):
+    """The trial is an entry of the history, and closing it by a button leaves no entry behind."""
+    opened(browser, page)
+    address = "return location.hash"
+    is_open = "return document.getElementById('trial').open"
+    browser.execute_script("document.querySelector('#trials-table tbody button').click()")
+    trial = browser.execute_script(address)
+    assert trial.startswith("#trial=")
+    browser.back()
+    wait_until(browser, f"{is_open} === false")
+    assert browser.execute_script(address) == ""
+    browser.forward()
+    wait_until(browser, is_open)
+    assert browser.execute_script(address) == trial
+    browser.execute_script("document.getElementById('close').click()")
+    wait_until(browser, f"{address} === ''")
+    assert browser.execute_script(is_open) is False
+    assert browser.console() == []
+
+
+SIDEWAYS = (
+    "document.querySelectorAll('details').forEach((each) => { each.open = true; });"
+    "return [...document.querySelectorAll('.wide')].filter((box) => box.scrollWidth > box.clientWidth + 1)"
+    ".map((box) => box.getAttribute('aria-label'))"
+)
+
+
+def test_no_column_is_cut_off_on_a_narrow_screen(browser, page):
+    """Every table fits 400 pixels, and every cell but the row's name has the heading of its column."""
+    opened(browser, page, 400)
+    assert browser.execute_script(SIDEWAYS) == []
+    shown = (
+        "const cell = document.querySelector('#trials-table td.number'); const before = getComputedStyle(cell, '::before');"
+        "return before.content"
+    )
+    assert "repeat" in browser.execute_script(shown)
+
+
+def test_no_column_is_cut_off_in_print_and_legends_need_no_background(browser, page):
+    """The page is as wide as a sheet of A4 between its margins; a swatch is drawn by its border."""
+    opened(browser, page, 718)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        assert browser.execute_script(SIDEWAYS) == []
+        swatch = "return getComputedStyle(document.querySelector('.swatch'))"
+        assert browser.execute_script(f"{swatch}.borderTopColor") != browser.execute_script(f"{swatch}.color")
+        assert float(browser.execute_script(f"{swatch}.borderTopWidth").removesuffix("px")) > 2
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def test_a_term_of_statistics_is_explained_by_a_click_on_its_heading(browser, page):
+    """The explanation opens without a script of ours, and Escape closes it."""
+    opened(browser, page)
+    browser.execute_script("document.querySelector('[popovertarget=term-p]').click()")
+    said = "return document.querySelector('#term-p:popover-open')?.innerText"
+    assert "chance" in browser.execute_script(said)
+    browser.switch_to.active_element.send_keys(Keys.ESCAPE)
+    assert browser.execute_script(said) is None
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark")])
+def test_axe_finds_nothing_serious(browser, page, width, scheme):
+    """The rules of axe-core for accessibility, on the page and on an open trial."""
+    opened(browser, page, width)
+    still = [{"name": "prefers-reduced-motion", "value": "reduce"}]
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [*still, {"name": "prefers-color-scheme", "value": scheme}]}
+    )
+    browser.execute_script((resources.files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8"))
+    found = serious(browser, "document")
+    browser.execute_script("document.querySelector('#trials-table tbody button').click()")
+    found += serious(browser, "'#trial'")
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": still})
+    assert found == []
+
+
+def serious(browser, part):
+    """Return the violations that keep somebody from using a part of the page."""
+    done = browser.execute_async_script(f"axe.run({part}, {{resultTypes: ['violations']}}).then(arguments[0])")
+    bad = [each for each in done["violations"] if each["impact"] in ("serious", "critical")]
+    return [f"{each['id']}: {node['target']}" for each in bad for node in each["nodes"]]
+
+
+def wait_until(browser, script, seconds=5):
+    """Wait until a script returns true."""
+    until = time.monotonic() + seconds
+    while browser.execute_script(script) is not True:
+        assert time.monotonic() < until, script
+        time.sleep(0.02)
 
 
 def test_a_filter_holds_for_trials_queries_and_plots(browser, page):

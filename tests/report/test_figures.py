@@ -145,3 +145,10 @@ def test_no_number_is_ever_written_as_nan(value, lo, hi, of):
     forms = figures.estimate_forms(given_estimate, figures.scale_of(of, value))
     forms += figures.effect_forms(Effect(kind="difference", value=value, lo=lo, hi=hi, level=0.95), of)
     assert not any(word in form.lower() for form in forms for word in ("nan", "inf"))
+
+
+def test_an_end_next_to_zero_is_zero():
+    """A number far below what its interval supports is written as 0, however small it is."""
+    effect = Effect(kind="difference", value=0.06, lo=5e-310, hi=0.12, level=0.95)
+    assert figures.effect_forms(effect, SHARE)[0] == "+6 pts (0 to +12)"
+    assert figures.amount(5e-310, figures.Scale()) == "0"

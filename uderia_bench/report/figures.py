@@ -21,6 +21,8 @@ _SMALLEST_SCALED = 0.1  # "0.067k" beside "20k" is harder to read than 67 beside
 _WHOLE = 9.0  # half-width that still writes whole numbers: "-30% (-54 to -6)" and not "-30% (-50 to -10)"
 _THOUSAND, _MILLION = 1000.0, 1e6
 _THOUSANDS = ((_MILLION, "M"), (_THOUSAND, "k"))
+_FINEST = 3  # places more than an interval supports, for a number near 0 to have its digits
+_MOST_PLACES = 12  # a smaller number without an interval is 0
 _TEN = 10.0  # from here on a multiple is written whole
 _SMALLEST_P = 0.001  # 9,999 permutations resolve 0.0001; no decision needs more than 0.001
 
@@ -258,15 +260,17 @@ def _half(value: float, lo: float | None, hi: float | None) -> float | None:
 def _fixed(number: float, half: float | None, *, least: int = 2) -> str:
     """Return a number with as many digits as its interval supports, ``least`` to 4 significant digits.
 
-    The last digit is the first digit of half the interval, or the second where the first is a 1.
+    The last digit is the first digit of half the interval, or the second where the first is a 1. A
+    number far smaller than that is 0.
     """
     if number == 0:
         return "0"
     first = math.floor(math.log10(abs(number)))
-    places = 2 - first
+    places = min(2 - first, _MOST_PLACES)
     if half is not None and half > 0:
         at = math.floor(math.log10(half))
-        places = min(max(_leads_with_one(half) - at, least - 1 - first), 3 - first)
+        supported = _leads_with_one(half) - at
+        places = min(max(supported, min(least - 1 - first, supported + _FINEST)), 3 - first)
     rounded = round(number, places)
     text = f"{rounded:,.{max(0, places)}f}"
     return "0" if not text.strip("-0.,") else text

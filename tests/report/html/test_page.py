@@ -60,6 +60,14 @@ def test_every_section_is_there_and_linked():
     assert all(f'<section id="{name}"' in text for name in linked)
 
 
+def test_every_term_in_a_heading_has_its_explanation():
+    """A button names the popover it opens, and "Terms" explains all of them."""
+    text = to_html(page_report(), kept())
+    opened = set(re.findall(r'popovertarget="([^"]+)"', text))
+    assert {"term-p", "term-n", "term-verdict", "term-percentile", "terms"} <= opened
+    assert opened <= set(re.findall(r'<div id="([^"]+)" popover="auto"', text))
+
+
 def test_what_was_not_derived_is_left_out():
     """Without steps and issues the page has no section of phases and issues, and still opens."""
     text = to_html(page_report(issues=()), kept(steps=None, issues=None))

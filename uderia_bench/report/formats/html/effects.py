@@ -8,7 +8,7 @@ from uderia_bench.analysis.values import Comparison
 from uderia_bench.reading.metrics.metric import Assumption, Metric
 from uderia_bench.report import content, decision, figures
 from uderia_bench.report.content import OVERALL, Report
-from uderia_bench.report.formats.html import drawing, listing
+from uderia_bench.report.formats.html import drawing, glossary, listing
 from uderia_bench.report.formats.html.axis import Axis, Label, difference_axis, ratio_axis
 from uderia_bench.report.formats.html.markup import Markup, tag
 
@@ -59,9 +59,9 @@ def _forest(report: Report, rows: Sequence[Comparison], title: str, axis: Axis, 
     head = (
         *(tag("th", name, scope="col") for name in ("metric", "queries")),
         listing.drawn(drawing.scale(axis, label), "change, drawn"),
-        tag("th", "change", scope="col", class_="number"),
-        tag("th", "n", scope="col", class_="number aside"),
-        tag("th", "verdict", scope="col"),
+        tag("th", glossary.heading("change"), scope="col", class_="number"),
+        tag("th", glossary.heading("n"), scope="col", class_="number"),
+        tag("th", glossary.heading("verdict"), scope="col"),
     )
     return listing.grid(title, head, body, class_="forest")
 
@@ -87,7 +87,7 @@ def _row(report: Report, c: Comparison, axis: Axis, centre: float, *, named: boo
         tag("td", stratum),
         tag("td", strip, class_="strip"),
         tag("td", figures.effect_forms(c.effect, metric)[0], class_="number short"),
-        tag("td", str(c.n_queries if c.n_queries > 1 else c.n_pairs), class_="number aside"),
+        tag("td", str(c.n_queries if c.n_queries > 1 else c.n_pairs), class_="number"),
         tag("td", word, class_=f"{tone} short", title="; ".join(c.warnings) or None),
         class_="first" if named else None,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from uderia_bench.report.content import Tone
+from uderia_bench.report.formats.html import glossary
 from uderia_bench.report.formats.html.markup import Attribute, Markup, join, tag
 from uderia_bench.report.tables import Cell, Column, Footnotes, Table
 
@@ -12,7 +13,7 @@ from uderia_bench.report.tables import Cell, Column, Footnotes, Table
 def table(found: Table) -> Markup:
     """Return a table with its caption, and its footnotes and remarks below."""
     notes = Footnotes()
-    heads = (tag("th", column.title, scope="col", class_=_side(column)) for column in found.columns)
+    heads = (tag("th", glossary.heading(column.title), scope="col", class_=_side(column)) for column in found.columns)
     rows = [tag("tr", *_cells(row, found.columns, notes)) for row in found.rows]
     shown = grid(found.title, heads, rows)
     remarks = [tag("li", tag("sup", str(number)), f" {note}") for note, number in notes.numbers.items()]
@@ -68,7 +69,7 @@ def _cells(row: Sequence[Cell], columns: Sequence[Column], notes: Footnotes) -> 
     for at, (cell, column) in enumerate(zip(row, columns, strict=True)):
         marks = ",".join(map(str, notes.marks(cell.notes)))
         tone = cell.tone.value if cell.tone is not Tone.PLAIN else ""
-        style = " ".join(filter(None, (_side(column), tone, "wordy" if column.wraps else "short"))) or None
+        style = " ".join(filter(None, (_side(column), tone, "wordy" if column.wraps or column.below else "short"))) or None
         kind = {"scope": "row"} if at == 0 and cell.forms[0] else {}
         yield tag("th" if kind else "td", cell.forms[0], tag("sup", marks) if marks else None, class_=style, **kind)
 

@@ -63,6 +63,7 @@
   };
   const list = () => {
     table.replaceChildren(...shown.slice(0, limit).map(row));
+    label(table.parentNode);
     document.getElementById("count").textContent = `${whole(shown.length)} of ${whole(count)} trials`;
     document.getElementById("more-trials").hidden = shown.length <= limit;
   };
@@ -109,9 +110,14 @@
     list();
   };
 
+  const label = (table) => {  // a narrow screen shows each cell with the heading of its column
+    const heads = [...table.tHead.rows[0].cells].map((head) => head.classList.contains("strip") ? "" : head.textContent);
+    for (const line of table.tBodies[0].rows) [...line.cells].forEach((cell, at) => { if (heads[at]) cell.dataset.label = heads[at]; });
+    table.classList.add("labelled");
+  };
   const grid = (caption, heads, rows) => {
     const made = make("table"), head = make("tr"), body = make("tbody"), top = make("thead");
-    heads.forEach(([name, style]) => head.append(make("th", name, {scope: "col", class: style})));
+    heads.forEach(([name, style]) => head.append(make(name ? "th" : "td", name, name ? {scope: "col", class: style} : {class: style})));
     rows.forEach((cells) => {
       const line = make("tr");
       cells.forEach((cell, at) => line.append(make("td", cell, {class: heads[at][1]})));
@@ -119,6 +125,7 @@
     });
     top.append(head);
     made.append(make("caption", caption), top, body);
+    label(made);
     const box = make("div", undefined, {class: "wide", tabindex: "0", role: "region", "aria-label": caption});
     box.append(made);
     return box;
@@ -131,7 +138,7 @@
     timed.sort((a, b) => a.start_s - b.start_s || b.duration_s - a.duration_s);
     const box = grid("Timeline, from the task's first event", [["step", ""], ["from", "number"], ["for", "number"], ["", "strip"]],
       timed.map((s) => [`${KINDS[s.kind][1]} ${s.index}: ${s.name || ""}`, seconds(s.start_s), seconds(s.duration_s), ""]));
-    box.querySelectorAll("td.strip").forEach((cell, at) => {
+    box.querySelectorAll("tbody td.strip").forEach((cell, at) => {
       const s = timed[at], picture = draw("svg", {width: "100%", height: 16, "aria-hidden": "true"});
       picture.append(draw("rect", {x: `${100 * s.start_s / end}%`, width: `${Math.max(0.4, 100 * s.duration_s / end)}%`, y: 3, height: 10, class: `part ${KINDS[s.kind][0]}`}));
       cell.replaceChildren(picture);
@@ -168,9 +175,10 @@
         body.append(make("h3", `${issue.severity}: ${issue.kind}`), make("p", issue.recommendation), evidence);
       }
     }
+    const hash = `#trial=${encodeURIComponent(id)}`;  // an entry of the history, so that Back closes the trial
+    if (location.hash !== hash) history[dialog.open ? "replaceState" : "pushState"]({opened: true}, "", hash);
     if (!dialog.open) dialog.showModal();
     dialog.scrollTop = 0;
-    history.replaceState(null, "", `#trial=${encodeURIComponent(id)}`);
   };
 
   document.addEventListener("click", (event) => {
@@ -219,7 +227,12 @@
   if (more) more.addEventListener("click", () => { document.getElementById("queries-table").classList.add("all"); more.remove(); });
   document.getElementById("more-trials").addEventListener("click", () => { limit += PAGE; list(); });
   document.getElementById("close").addEventListener("click", () => dialog.close());
-  dialog.addEventListener("close", () => history.replaceState(null, "", location.pathname + location.search));
+  dialog.addEventListener("close", () => {
+    if (!location.hash.startsWith("#trial=")) return;
+    if (history.state && history.state.opened) history.back();
+    else history.replaceState(null, "", location.pathname + location.search);
+  });
+  document.querySelectorAll("main table").forEach(label);
   form.addEventListener("input", filter);
   form.addEventListener("reset", () => setTimeout(filter));
   form.addEventListener("submit", (event) => event.preventDefault());
@@ -227,7 +240,8 @@
   const follow = () => {
     const linked = location.hash.startsWith("#trial=") ? trials.id.indexOf(decodeURIComponent(location.hash.slice(7))) : -1;
     if (linked >= 0) open(linked);
+    else if (dialog.open) dialog.close();
   };
-  addEventListener("hashchange", follow);
+  addEventListener("popstate", follow);  // Back, Forward and a link to a trial
   follow();
 })();

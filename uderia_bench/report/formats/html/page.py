@@ -9,7 +9,7 @@ from urllib.parse import quote
 from uderia_bench.report import content, monthly, sections, tables
 from uderia_bench.report.about import about, method
 from uderia_bench.report.content import Report
-from uderia_bench.report.formats.html import listing, trials
+from uderia_bench.report.formats.html import glossary, listing, trials
 from uderia_bench.report.formats.html.composition import outcomes, phases, tokens
 from uderia_bench.report.formats.html.course import course
 from uderia_bench.report.formats.html.distributions import distributions
@@ -38,6 +38,7 @@ def to_html(report: Report, kept: Kept) -> str:
         tag("a", "Skip to the decision", href="#verdict", class_="skip"),
         header,
         tag("main", verdict(report), key_numbers(report), _navigation(shown), *(part for _, _, part in shown)),
+        glossary.glossary(),
         data("data", trials.payload(report, kept)),
         script=SCRIPT,
     )
@@ -76,7 +77,8 @@ def _issues(report: Report) -> Markup | None:
 
 
 def _navigation(shown: Sequence[tuple[str, str, Markup]]) -> Markup:
-    return tag("nav", *(tag("a", title, href=f"#{identity}") for identity, title, _ in shown), aria_label="Sections")
+    links = (tag("a", title, href=f"#{identity}") for identity, title, _ in shown)
+    return tag("nav", *links, glossary.opener(), aria_label="Sections")
 
 
 def _details(report: Report, kept: Kept) -> Iterator[Markup | None]:

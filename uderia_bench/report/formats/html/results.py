@@ -109,7 +109,6 @@ def _cell(report: Report, cell: QueryResult | None, answer: _Answer | None, othe
         *(tag("p", f"failed: {text}", class_="small bad break") for text in cell.failed),
         _text(answer, others),
         class_="wordy answer",
-        data_arm=cell.arm,
     )
 
 
