@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from contextlib import contextmanager
 
 import pytest
+from axe_core_python.base import AXE_FILE_PATH
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
@@ -32,6 +34,21 @@ class Chromium(webdriver.Chrome):
         """Return the addresses that the page requested since the last call."""
         entries = (json.loads(entry["message"])["message"] for entry in self.get_log("performance"))
         return [e["params"]["request"]["url"] for e in entries if e["method"] == "Network.requestWillBeSent"]
+
+    def serious(self, part="document") -> list[str]:
+        """Return what axe-core finds on a part of the page that is serious or critical."""
+        self.execute_script(AXE_FILE_PATH.read_text(encoding="utf-8"))
+        found = self.execute_async_script(f"axe.run({part}, {{resultTypes: ['violations']}}).then(arguments[0])")
+        bad = [each for each in found["violations"] if each["impact"] in ("serious", "critical")]
+        return [f"{each['id']}: {node['html'][:200]}" for each in bad for node in each["nodes"]]
+
+    def until(self, script, seconds=60):
+        """Wait until a script returns something."""
+        deadline = time.monotonic() + seconds
+        while not (found := self.execute_script(script)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert found, script
+        return found
 
     def resize(self, width: int, height: int = 900) -> None:
         """Give the page the size it has on a device of this width."""

@@ -1,7 +1,6 @@
 """The report page in headless Chromium: it opens without requests, filters and sorts, and a click opens a trial."""
 
 import time
-from importlib import resources
 
 import pytest
 from browser.chromium import chromium, needs_chromium
@@ -86,13 +85,13 @@ def test_back_closes_a_trial_and_forward_opens_it_again(browser, page):
     trial = browser.execute_script(address)
     assert trial.startswith("#trial=")
     browser.back()
-    wait_until(browser, f"{is_open} === false")
+    browser.until(f"{is_open} === false")
     assert browser.execute_script(address) == ""
     browser.forward()
-    wait_until(browser, is_open)
+    browser.until(is_open)
     assert browser.execute_script(address) == trial
     browser.execute_script("document.getElementById('close').click()")
-    wait_until(browser, f"{address} === ''")
+    browser.until(f"{address} === ''")
     assert browser.execute_script(is_open) is False
     assert browser.console() == []
 
@@ -146,27 +145,11 @@ def test_axe_finds_nothing_serious(browser, page, width, scheme):
     browser.execute_cdp_cmd(
         "Emulation.setEmulatedMedia", {"features": [*still, {"name": "prefers-color-scheme", "value": scheme}]}
     )
-    browser.execute_script((resources.files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8"))
-    found = serious(browser, "document")
+    found = browser.serious()
     browser.execute_script("document.querySelector('#trials-table tbody button').click()")
-    found += serious(browser, "'#trial'")
+    found += browser.serious("'#trial'")
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": still})
     assert found == []
-
-
-def serious(browser, part):
-    """Return the violations that keep somebody from using a part of the page."""
-    done = browser.execute_async_script(f"axe.run({part}, {{resultTypes: ['violations']}}).then(arguments[0])")
-    bad = [each for each in done["violations"] if each["impact"] in ("serious", "critical")]
-    return [f"{each['id']}: {node['target']}" for each in bad for node in each["nodes"]]
-
-
-def wait_until(browser, script, seconds=5):
-    """Wait until a script returns true."""
-    until = time.monotonic() + seconds
-    while browser.execute_script(script) is not True:
-        assert time.monotonic() < until, script
-        time.sleep(0.02)
 
 
 def test_a_filter_holds_for_trials_queries_and_plots(browser, page):

@@ -6,10 +6,8 @@ import os
 import socket
 import subprocess
 import sys
-import time
 
 import pytest
-from axe_core_python.base import AXE_FILE_PATH
 from browser.chromium import chromium, needs_chromium
 from cli.conftest import placed
 
@@ -72,50 +70,29 @@ def browser():
         yield started
 
 
-def until(browser, script, seconds=60):
-    """Wait until a script returns something."""
-    deadline = time.monotonic() + seconds
-    while not (found := browser.execute_script(script)) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert found, script
-    return found
-
-
-def serious(browser) -> list[str]:
-    """Return what axe finds on the page that is serious or critical."""
-    browser.execute_script(AXE_FILE_PATH.read_text(encoding="utf-8"))
-    found = browser.execute_async_script("const done = arguments[0]; axe.run().then(done)")
-    return [
-        f"{each['id']}: {node['html'][:200]}"
-        for each in found["violations"]
-        if each["impact"] in ("serious", "critical")
-        for node in each["nodes"]
-    ]
-
-
 def test_a_page_follows_a_run_to_its_report_through_crashes(place, browser):
     """One load: the list shows the run, its page goes on through kill -9 of the view and of the run, and ends as the report."""
     browser.resize(1280)
     browser.open(place.url)
-    until(browser, "return document.querySelector('#part-runs').textContent.includes('seen')")
-    assert serious(browser) == []
+    browser.until("return document.querySelector('#part-runs').textContent.includes('seen')")
+    assert browser.serious() == []
     browser.get(f"http://127.0.0.1:{place.port}/runs/seen")
     browser.execute_script("window.loaded = 1")
-    until(browser, f"{RUNNING} && document.querySelectorAll('#part-latest tbody tr').length > 1")
-    assert serious(browser) == []
+    browser.until(f"{RUNNING} && document.querySelectorAll('#part-latest tbody tr').length > 1")
+    assert browser.serious() == []
     assert browser.execute_script("return document.querySelector('link[rel=icon]').href").endswith("running.svg")
     assert browser.console() == []
     place.kill_view()
-    until(browser, "return document.body.classList.contains('lost')")
+    browser.until("return document.body.classList.contains('lost')")
     place.start_view()
-    until(browser, "return !document.body.classList.contains('lost')")
+    browser.until("return !document.body.classList.contains('lost')")
     place.run.kill()
     place.run.wait()
-    until(browser, "return !!document.querySelector('[data-state=abandoned]')")
+    browser.until("return !!document.querySelector('[data-state=abandoned]')")
     assert "uderia-bench resume seen" in browser.execute_script("return document.body.textContent")
     place.run = place("resume", "output/seen")
-    until(browser, RUNNING)
-    until(browser, REPORT)
+    browser.until(RUNNING)
+    browser.until(REPORT)
     assert browser.execute_script("return window.loaded") == 1
     lost = [line for line in browser.console() if "WebSocket connection" not in line]  # while the view was away
     assert lost == []
@@ -137,7 +114,7 @@ def test_pages_fit_the_screen_and_are_accessible(place, browser, path):
         browser.resize(width)
         browser.open(f"{base}{path}")
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
-        assert serious(browser) == []
+        assert browser.serious() == []
         assert browser.console() == []
         assert [url for url in browser.requests() if not url.startswith((base, base.replace("http", "ws")))] == []
 
@@ -146,5 +123,5 @@ def test_a_trial_is_accessible_by_its_link(place, browser):
     """From the answers of a query."""
     browser.open(f"http://127.0.0.1:{place.port}/runs/seen/answers?query=tables")
     browser.find_element("css selector", "td.answer a").click()
-    until(browser, "return !!document.querySelector('#ledger')")
-    assert serious(browser) == []
+    browser.until("return !!document.querySelector('#ledger')")
+    assert browser.serious() == []
