@@ -25,10 +25,15 @@ def command(
     """
     from uderia_bench.cli.finish import finish
     from uderia_bench.cli.run import overrides
+    from uderia_bench.commands.report import typed
     from uderia_bench.commands.run import start
     from uderia_bench.commands.shipped import shipped
     from uderia_bench.documents import experiment
 
     quickstart = experiment.load(shipped("configs/quickstart.yaml"), [f"sim.speed={speed}", *overrides({"grace": grace})])
     around = surroundings(log_format=log_format)
-    finish(start(quickstart, output=output, run_id=run_id, around=around), around, as_json=as_json)
+    run = start(quickstart, output=output, run_id=run_id, around=around)
+    try:
+        finish(run, around, as_json=as_json)
+    finally:
+        typer.echo(f"\nuderia-bench: see it in the browser with 'uderia-bench view {typed(run)} --open'", err=True)

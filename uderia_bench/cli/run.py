@@ -37,6 +37,9 @@ def command(
     allow_plain_http: options.PlainHttp = False,
     trust_server: options.TrustServer = None,
     allow_commands: options.AllowCommands = False,
+    view: Annotated[
+        bool, typer.Option("--view", help="Show the run in the browser too. The address is printed on stderr.")
+    ] = False,
 ) -> None:
     """Run an experiment: ask, measure, compare and report.
 
@@ -58,6 +61,10 @@ def command(
     around = options.surroundings(
         log_format=log_format, allow_plain_http=allow_plain_http, trusted=typed, allow_commands=allow_commands
     )
+    if view:
+        from uderia_bench.cli.view import beside
+
+        beside(output)
     finish(start(loaded, output=output, run_id=run_id, around=around), around, as_json=as_json)
 
 

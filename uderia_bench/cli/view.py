@@ -18,8 +18,8 @@ def command(
     what: Annotated[
         str | None,
         typer.Argument(
-            metavar="[RUN|DIR]",
-            help="A run id, a run directory, or a directory of runs. Default: the directory of --output.",
+            metavar="[RUN|DIR|FILE]",
+            help="A run id, a run directory, a directory of runs, or a recording. Default: the directory of --output.",
             autocompletion=complete.runs,
             show_default=False,
         ),
@@ -32,6 +32,10 @@ def command(
     control: Annotated[
         bool, typer.Option("--control", help="Show buttons that pause, stop or change a run in progress.")
     ] = False,
+    record: Annotated[
+        Path | None, typer.Option("--record", metavar="FILE", help="Record the page of RUN, to replay it later.")
+    ] = None,
+    speed: Annotated[float, typer.Option("--speed", metavar="N", min=0.01, help="Speed of a replay.")] = 1.0,
     output: Output = OUTPUT,
     until_idle: Annotated[bool, typer.Option("--until-idle", hidden=True)] = False,
 ) -> None:
@@ -44,18 +48,24 @@ def command(
     """
     import os
     import webbrowser
+    from contextlib import ExitStack
 
     from uderia_bench import plugins
-    from uderia_bench.errors import CannotRun
+    from uderia_bench.errors import CannotRun, UsageError
     from uderia_bench.gateway.kept_tokens import default_file
     from uderia_bench.view import guard, server
     from uderia_bench.view.folder import Folder
+    from uderia_bench.view.recording import Recorder, Recording
 
-    folder, run_id = _found(what, output)
-    try:
-        listener = server.listening(host, port, PORT)
-    except OSError as error:
-        raise CannotRun(f"cannot listen on {host}:{port or PORT}: {error.strerror or error}; choose another --port") from error
+    source: Folder | Recording
+    if what is not None and Path(what).is_file():
+        source = Recording(Path(what), speed=speed)
+        run_id: str | None = source.run_id
+    else:
+        folder, run_id = _found(what, output)
+        source = Folder(folder, plugins.load())
+    if record is not None and (run_id is None or isinstance(source, Recording)):
+        raise UsageError("--record needs a run: write view RUN --record FILE")
 
     def started(url: str) -> None:
         address = url if run_id is None else url.replace("/?", f"/runs/{run_id}?")
@@ -65,17 +75,47 @@ def command(
         if open_ and not webbrowser.open(address):
             typer.echo("uderia-bench: no browser was found; open the address above in one", err=True)
 
-    key = guard.kept_key(default_file(os.environ).with_name("view.key"))
-    with listener:
+    with ExitStack() as opened:
+        try:
+            listener = opened.enter_context(server.listening(host, port, PORT))
+            recorder = None
+            if record is not None and run_id is not None and isinstance(source, Folder):
+                recorder = Recorder(opened.enter_context(record.open("wb")), source, run_id)
+        except OSError as error:
+            where = f"write {record}" if error.filename else f"listen on {host}:{port or PORT}; choose another --port"
+            raise CannotRun(f"{error.strerror or error}: cannot {where}") from error
         server.serve(
-            Folder(folder, plugins.load()),
+            source,
             listener,
             host=host,
-            key=key,
+            key=guard.kept_key(default_file(os.environ).with_name("view.key")),
             control=control,
+            recorded=None if recorder is None or run_id is None else (run_id, recorder),
             started=started,
             idle_s=IDLE_S if until_idle else None,
         )
+
+
+def beside(output: Path) -> None:
+    """Start the view in a separate process, which ends with this one and its last page. Print its address on stderr."""
+    import subprocess
+    import sys
+    import threading
+
+    view = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        [sys.executable, "-m", "uderia_bench", "view", "--output", str(output), "--until-idle"],
+        stdin=subprocess.PIPE,  # it closes when this process ends, however that happens
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is for the run
+        text=True,
+    )
+
+    def tell() -> None:
+        if view.stdout is not None and (address := view.stdout.readline().strip()):
+            typer.echo(f"uderia-bench: see this run at {address}", err=True)
+
+    threading.Thread(target=tell, daemon=True).start()
 
 
 def _found(what: str | None, output: Path) -> tuple[Path, str | None]:

@@ -27,6 +27,7 @@ class Channel:
     seq: int = 0
     error: str | None = None
     listeners: int = 0
+    pinned: bool = False
     left_s: float = field(default_factory=time.monotonic)
     state: Any = None
     _fields: dict[str, tuple[int, Any]] = field(default_factory=dict)

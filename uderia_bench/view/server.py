@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from importlib import resources
 from typing import Any, Protocol
 from urllib.parse import parse_qs
@@ -28,6 +28,7 @@ from uderia_bench.errors import BenchError, StoreError
 from uderia_bench.report.formats.html.document import SCRIPT, STYLE, asset
 from uderia_bench.view import comparing, pages, trial_page
 from uderia_bench.view.channel import Channel
+from uderia_bench.view.folder import Folder
 from uderia_bench.view.guard import Guard
 from uderia_bench.view.state import RunRow, RunsState
 from uderia_bench.view.watcher import Followed, Topic, Watcher
@@ -154,6 +155,8 @@ class View:
         return await self._slowly(comparing.history, dict(request.query_params))
 
     async def _slowly(self, make: Callable[..., str], *asked: Any) -> Response:
+        if not isinstance(self._source, Folder):
+            raise StoreError("a recording has only the page of its run")
         return HTMLResponse(await to_thread.run_sync(make, self._source, *asked))
 
     async def live(self, websocket: WebSocket) -> None:
@@ -262,16 +265,18 @@ def serve(
     host: str,
     key: bytes,
     control: bool = False,
-    heard: Callable[[Topic, dict[str, Any]], None] | None = None,
+    recorded: tuple[str, Callable[[Topic, Mapping[str, Any]], None]] | None = None,
     started: Callable[[str], None],
     idle_s: float | None = None,
 ) -> None:
     """Serve until a signal. ``started`` receives the address with its token.
 
+    ``recorded`` is a run that is followed without a page too, with what receives its changes.
+
     With ``idle_s``, also end when stdin has closed and no page was open for so long: then the run that started the
     view is over.
     """
-    watcher = Watcher(source.follow, heard)
+    watcher = Watcher(source.follow, *(() if recorded is None else (recorded[1], (recorded[0],))))
     guard = Guard(View(source, watcher, control=control).app(), host=host, port=listener.getsockname()[1], key=key)
     shown = f"[{host}]" if ":" in host else host
     server = _Server(

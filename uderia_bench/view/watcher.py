@@ -58,16 +58,21 @@ class _Watched:
 class Watcher:
     """Follows addresses. ``follow`` opens one; it raises a ``BenchError`` where there is nothing.
 
-    ``heard`` receives every change of an address's fields, for a recording.
+    ``heard`` receives every change of an address's fields, for a recording. ``always`` is an address that is followed without
+    a page too.
     """
 
     def __init__(
-        self, follow: Callable[[Topic], Followed], heard: Callable[[Topic, dict[str, Any]], None] | None = None
+        self,
+        follow: Callable[[Topic], Followed],
+        heard: Callable[[Topic, Mapping[str, Any]], None] | None = None,
+        always: Topic | None = None,
     ) -> None:
         self._follow = follow
         self._heard = heard
         self._watched: dict[Topic, _Watched] = {}
         self._ended = threading.Event()
+        self._always = always
 
     @property
     def listeners(self) -> int:
@@ -77,6 +82,8 @@ class Watcher:
     def start(self) -> None:
         """Begin to look, for the running event loop."""
         self._loop = asyncio.get_running_loop()
+        if self._always is not None:
+            self._watched[self._always] = _Watched(Channel(pinned=True))
         threading.Thread(target=self._work, name="watcher", daemon=True).start()
 
     def stop(self) -> None:
@@ -109,7 +116,7 @@ class Watcher:
         while not self._ended.wait(LOOK_EVERY_S):
             for topic, watched in list(self._watched.items()):
                 now_s = time.monotonic()
-                if not watched.channel.listeners and now_s - watched.channel.left_s > FORGET_S:
+                if not (watched.channel.listeners or watched.channel.pinned) and now_s - watched.channel.left_s > FORGET_S:
                     self._watched.pop(topic, None)
                     if watched.followed is not None:
                         watched.followed.close()
