@@ -50,6 +50,7 @@ smoke: $(READY)
 calibrate: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m calibration.calibrate
 	PYTHONPATH=tests $(BIN)/python -m calibration.nights
+	PYTHONPATH=tests $(BIN)/python -m calibration.judges
 recipes: $(READY)
 	$(PYTHON) -m venv .venv-airflow
 	.venv-airflow/bin/python -m pip install --quiet --disable-pip-version-check apache-airflow

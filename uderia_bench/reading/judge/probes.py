@@ -7,7 +7,7 @@ position       nothing more: all choices between answers   one position is chose
 length         an answer, or the same with idle words      the longer one is chosen too often
 same answer    an answer twice                             the judge sees a difference too often
 refusals       an answer, or one that declines             the refusal wins, or the judge declines
-chance         a pair once more                            the choice changes too often
+chance         a pair once more                            the choice turns too often
 own family     nothing: the names of the models            it has the maker of one arm's model only
 =============  ==========================================  =========================================
 
@@ -38,7 +38,7 @@ APART = 0.05  # share from one half from which a position matters
 MOST_LONGER = 0.55  # share of choices for the longer of two equal answers
 MOST_APART = 0.5  # share of equal answers that are called different
 MOST_REFUSALS = 0.1  # share of refusals that win, and of replies without a choice
-MOST_CHANGED = 0.3  # share of choices that change when asked again
+MOST_CHANGED = 0.15  # share of choices that turn to the other answer when asked again
 FEWEST = 10  # choices for a result
 LONGEST_PADDED = 6_000  # characters of an answer that is padded
 
@@ -180,11 +180,11 @@ def _chance(choices: Sequence[Choice]) -> Probe:
     again = [both for both in _by_case(choices, by_order=True).values() if len(both) > 1]
     if len(again) < FEWEST:
         return _too_few(AGAIN, len(again))
-    changed = sum(len({choice.said for choice in both}) > 1 for both in again)
+    changed = sum({FIRST, SECOND} <= {choice.said for choice in both} for both in again)
     return Probe(
         name=AGAIN,
         passed=changed <= MOST_CHANGED * len(again),
-        said=f"{changed} of {len(again)} choices change when the same pair is asked again",
+        said=f"{changed} of {len(again)} choices turn to the other answer when the same pair is asked again",
     )
 
 
