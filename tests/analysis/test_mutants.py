@@ -1,5 +1,6 @@
 """Cases of the analysis, each for a change that no other test noticed in a run of mutation tests."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import polars as pl
@@ -48,6 +49,16 @@ def test_answer_quality_decides_where_success_cannot_be_judged():
     said = f"success cannot be judged, answer quality better for {CANDIDATE}"
     assert winner(quality) == (CANDIDATE, said)
     assert winner(comparison("answered", Verdict.INVALID, stratum=COMPLEX), quality) == (CANDIDATE, said)
+
+
+def test_the_preference_of_a_judge_decides_last_and_only_if_it_can_be_trusted():
+    """Quality without a verdict leaves it to the judge; one that failed a probe is not asked."""
+    quality = comparison("checks_passed_ratio", Verdict.INCONCLUSIVE, stratum=COMPLEX)
+    preferred = comparison("preference", Verdict.BETTER, stratum=COMPLEX)
+    said = f"success cannot be judged, answer quality inconclusive for {CANDIDATE}"
+    assert winner(quality, preferred) == (CANDIDATE, f"{said}, the judge's preference better for {CANDIDATE}")
+    failed = replace(preferred, warnings=("exploratory: the judge failed the probe of length",))
+    assert winner(quality, failed) == (None, f"no winner: {said}")
 
 
 def test_one_pair_is_enough_to_judge_and_none_is_not():

@@ -78,7 +78,7 @@ def test_a_form_filled_in_by_keyboard_comes_back_into_the_report(browser, tmp_pa
     assert (len(rows), {row["rater"] for row in rows}) == (31, {"Ann"})
     command("label", "import", run.path, file)
     report = json.loads((run.path / "report.json").read_text(encoding="utf-8"))
-    lines = "\n".join(report["judge"]) if "judge" in report else (run.path / "report.md").read_text(encoding="utf-8")
+    lines = "\n".join(report["judge"])
     assert "31 pairs have labels (Ann 31): baseline 0%, tie 0%, candidate 100%" in lines
     assert "Verdict of the labels: B is better" in lines
     assert "Cohen's kappa" in command("label", "agreement", run.path)

@@ -147,7 +147,7 @@ def study(size):
     corrected, own, _ = zip(*(labelled(rng) for _ in range(5 * size)), strict=True)
     apart = "errors differ by 10 points"
     yield apart, "corrected interval covers", np.mean([lo <= TRUTH <= hi for lo, hi in corrected]), "94 to 96", len(own)
-    yield apart, "judge's own interval covers", np.mean([lo <= TRUTH <= hi for lo, hi in own]), "below 60", len(own)
+    yield apart, "judge's own interval covers", np.mean([lo <= TRUTH <= hi for lo, hi in own]), "at most 60", len(own)
     perfect = [labelled(rng, perfect=True) for _ in range(size)]
     wider = np.mean([(hi - lo) / everywhere for (lo, hi), _, everywhere in perfect]) - 1
     yield "perfect", "wider than labels everywhere", abs(wider), "at most 5", size

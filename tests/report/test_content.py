@@ -41,5 +41,5 @@ def test_the_headline_rests_on_the_metrics_that_name_the_winner():
     """The analysis names winners by these metrics; a headline that gave other reasons would lie."""
     assert decision.DECIDING == {
         "simple": (winners.SUCCESS, winners.TIME, winners.COST),
-        "complex": (winners.SUCCESS, winners.QUALITY),
+        "complex": (winners.SUCCESS, winners.QUALITY, winners.PREFERENCE),
     }

@@ -14,6 +14,9 @@ import polars as pl
 from uderia_bench.analysis.contrast import EXPLORATORY, PRIMARY, Measurement
 
 METRIC = "preference"
+UNTRUSTED = "exploratory: "
+"""Start of a warning that the judge behind a comparison cannot be trusted; the reason follows."""
+
 _CONTRAST = ("baseline", "candidate")
 
 
@@ -41,7 +44,7 @@ def exploratory(found: Sequence[Measurement], reasons: Mapping[str, str]) -> lis
         replace(
             one,
             family=EXPLORATORY if one.family == PRIMARY else one.family,
-            warnings=(f"exploratory: {reason}", *one.warnings),
+            warnings=(f"{UNTRUSTED}{reason}", *one.warnings),
         )
         if (reason := reasons.get(one.metric.name)) is not None
         else one

@@ -1,19 +1,20 @@
 """Winner of the simple queries and of the complex queries, by the rules of docs/explanation/winner.md.
 
 Success comes first in both classes. For simple queries the winner is then better on one of time and
-cost and not worse on the other. For complex queries answer quality decides next.
+cost and not worse on the other. For complex queries answer quality decides next, then the preference of a judge.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from uderia_bench.analysis.preference import UNTRUSTED
 from uderia_bench.analysis.strata import COMPLEX, SIMPLE
 from uderia_bench.analysis.values import Comparison, Verdict, Winner
 
 TIME, COST, TOKENS = "latency_s", "cost_usd", "total_tokens"
-SUCCESS, QUALITY = "answered", "checks_passed_ratio"
-METRICS = (TIME, COST, TOKENS, SUCCESS, QUALITY)  # what the rules read, so what every complexity must be tested on
+SUCCESS, QUALITY, PREFERENCE = "answered", "checks_passed_ratio", "preference"
+METRICS = (TIME, COST, TOKENS, SUCCESS, QUALITY, PREFERENCE)  # what the rules read, so what every complexity must be tested on
 
 MATERIAL = 0.05
 """Points of success rate by which a winner of simple queries may not fall short, where the experiment sets no margin."""
@@ -57,6 +58,11 @@ def answers_more(success: Comparison | None) -> str | None:
     return None
 
 
+def untrusted(comparison: Comparison) -> bool:
+    """Whether a comparison rests on a judge that failed its probes."""
+    return any(warning.startswith(UNTRUSTED) for warning in comparison.warnings)
+
+
 def _judged(comparison: Comparison | None) -> bool:
     """Whether a comparison has pairs and passed the validity checks, so that its verdict may count."""
     return comparison is not None and comparison.n_pairs > 0 and comparison.verdict not in {Verdict.INVALID, Verdict.STRUCTURAL}
@@ -95,10 +101,12 @@ def _quicker_or_cheaper(by_metric: Mapping[str, Comparison], baseline: str, cand
 
 
 def _complex(by_metric: Mapping[str, Comparison], baseline: str, candidate: str) -> tuple[str | None, str]:
-    """Success decides; where it does not, answer quality."""
+    """Success decides; where it does not, answer quality, then a judge that has passed its probes."""
     said = []
-    for metric, name in ((SUCCESS, "success"), (QUALITY, "answer quality")):
+    for metric, name in ((SUCCESS, "success"), (QUALITY, "answer quality"), (PREFERENCE, "the judge's preference")):
         comparison = by_metric.get(metric)
+        if metric == PREFERENCE and (comparison is None or untrusted(comparison)):
+            continue
         if comparison is None or not _judged(comparison):
             said.append(f"{name} cannot be judged")
             continue

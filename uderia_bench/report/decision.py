@@ -20,7 +20,7 @@ STRATA = ("simple", "complex")
 
 DECIDING = {  # docs/explanation/winner.md
     "simple": ("answered", "latency_s", "cost_usd"),
-    "complex": ("answered", "checks_passed_ratio"),
+    "complex": ("answered", "checks_passed_ratio", "preference"),
 }
 """The metrics that decide the winner of a class."""
 

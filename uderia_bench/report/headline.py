@@ -33,6 +33,7 @@ _NOUNS = {  # what a sentence calls a metric, and to have less or more of it
     "total_tokens": ("tokens", "{} fewer tokens", "{} more tokens"),
     "answered": ("success rate", "a success rate {} lower", "a success rate {} higher"),
     "checks_passed_ratio": ("checks passed", "{} fewer checks passed", "{} more checks passed"),
+    "preference": ("preference", "a preference {} lower", "a preference {} higher"),
 }
 _DECISIVE = (Verdict.BETTER, Verdict.WORSE)
 _RESULT = "Result"

@@ -51,6 +51,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "issues": [record(issue, without=("seen", "worst")) for issue in report.issues],
         "gates": data(report.gates),
         "results": data(report.results),
+        "judge": list(report.judge),
         "warnings": [*report.warnings, *analysis.warnings],
         "measurement": measurement.as_mapping(report),
     }
