@@ -82,7 +82,7 @@ def decide(
         verdict=Verdict.INCONCLUSIVE,
         warnings=warnings,
         advice=_unbounded(measured, pairs, limit=limit)
-        or _advice(measured, pairs, limit=limit, p_adjusted=p_adjusted, alpha=threshold),
+        or _advice(measured, pairs, metric, limit=limit, p_adjusted=p_adjusted, alpha=threshold),
     )
 
 
@@ -172,7 +172,7 @@ def _unbounded(measured: Measured, pairs: Pairs, *, limit: float) -> str | None:
     return f"{few}, and an interval needs {DIFFERING_FLOOR}: about {more}"
 
 
-def _advice(measured: Measured, pairs: Pairs, *, limit: float, p_adjusted: float, alpha: float) -> str:
+def _advice(measured: Measured, pairs: Pairs, metric: Metric, *, limit: float, p_adjusted: float, alpha: float) -> str:
     """Say how many more units, or repeats, would settle it at 80 % power if the effect and its spread are as seen.
 
     An effect beyond the margin is settled by a significant test, one inside by equivalence. The
@@ -194,8 +194,9 @@ def _advice(measured: Measured, pairs: Pairs, *, limit: float, p_adjusted: float
         if limit > 0 and size > 0:
             return f"the difference is almost exactly the margin; more {pairs.units} would not decide it"
         if limit > 0:
-            return f"the spread is too large for the margin; no feasible number of {pairs.units} would decide it"
-        return f"no difference is seen; set a margin so that equivalence can be tested (more {pairs.units} would not decide it)"
+            return f"the values differ too much for this margin; more {pairs.units} would not decide it"
+        settle = f"set a margin for {metric.name} so that equivalence can be tested"
+        return f"no difference is seen; {settle} (more {pairs.units} would not decide it)"
     more = max(ceil(needed) - pairs.n_units, 1)
     advice = f"about {_more(more, pairs)} would {goal}"
     repeat_variance = None if pairs.components is None else pairs.components.repeat_variance
