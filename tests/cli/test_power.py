@@ -19,3 +19,15 @@ def test_power_reads_a_run_and_an_effect(command):
         refused = command("power", "r", "--effect", wrong)
         assert refused.returncode == 2
         assert refused.stderr.startswith("uderia-bench: --effect")
+
+
+def test_an_experiment_is_planned_without_a_run(command):
+    """The command needs no run: it prints designs with what to paste, and refuses the options of a run."""
+    command.write(
+        "c.yaml", "version: 1\nname: c\nqueries:\n" + "".join(f"  - {{id: q{n}, prompt: 'question {n}?'}}\n" for n in range(40))
+    )
+    command.write("e.yaml", "version: 1\nserver: sim\ncorpus: c.yaml\narms: [{name: A, profile: A}, {name: B, profile: B}]\n")
+    done = command("power", "e.yaml", "--metric", "latency_s", "--effect", "30%")
+    assert done.returncode == 0, done.stderr
+    assert "# a verdict in 95% of runs\n" in done.stdout
+    assert command("power", "e.yaml", "--repeats", "3").returncode == 2

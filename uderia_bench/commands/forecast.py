@@ -36,7 +36,7 @@ class ArmForecast:
 
 def forecast(experiment: Experiment, outline: Outline, output: Path) -> tuple[ArmForecast, ...]:
     """Return a forecast for every arm that was run before."""
-    earlier = _earlier(output)
+    earlier = earlier_runs(output)
     found = (_arm(experiment, arm, outline, earlier) for arm in experiment.arms)
     return tuple(one for one in found if one is not None)
 
@@ -47,7 +47,7 @@ def knowing_tokens(experiment: Experiment, output: Path) -> Experiment:
         return experiment
     totals: dict[str, list[float]] = {}
     for arm in experiment.arms:
-        last = next(_runs_of(experiment, arm, _earlier(output)), None)
+        last = next(runs_of(experiment, arm, earlier_runs(output)), None)
         if last is None:
             continue
         spent = last[1].group_by("query_id", "repeat", "stage").agg(pl.col("total_tokens").sum())  # of all turns
@@ -56,16 +56,16 @@ def knowing_tokens(experiment: Experiment, output: Path) -> Experiment:
     return experiment.knowing({query: sum(tokens) / len(tokens) for query, tokens in totals.items() if min(tokens) > 0})
 
 
-def _earlier(output: Path) -> list[Run]:
+def earlier_runs(output: Path) -> list[Run]:
     """Return the runs in the output folder, the latest first."""
     earlier = [Run.open(each) for each in find.runs(output)] if output.is_dir() else []
     return sorted(earlier, key=lambda run: run.manifest.started_at, reverse=True)
 
 
-def _runs_of(experiment: Experiment, arm: Arm, earlier: Iterable[Run]) -> Iterator[tuple[Run, pl.DataFrame]]:
+def runs_of(experiment: Experiment, arm: Arm, earlier: Iterable[Run]) -> Iterator[tuple[Run, pl.DataFrame]]:
     """Yield the earlier runs of an arm with its trials there, at the lightest load."""
     for run in earlier:
-        name = _same(experiment, arm, run.experiment)
+        name = named_before(experiment, arm, run.experiment)
         if name is None or not run.directory.parts():
             continue
         trials = _at_the_lightest_load(run.trials().filter(pl.col("arm") == name))
@@ -75,7 +75,7 @@ def _runs_of(experiment: Experiment, arm: Arm, earlier: Iterable[Run]) -> Iterat
 
 def _arm(experiment: Experiment, arm: Arm, outline: Outline, earlier: list[Run]) -> ArmForecast | None:
     planned = next((share.measured + share.warmups for share in outline.arms if share.arm == arm.name), 0)
-    for run, trials in _runs_of(experiment, arm, earlier):
+    for run, trials in runs_of(experiment, arm, earlier):
         cost, seconds = (_mean(trials, column) for column in ("cost_usd", "latency_s"))
         return ArmForecast(
             arm=arm.name,
@@ -95,7 +95,7 @@ def _at_the_lightest_load(trials: pl.DataFrame) -> pl.DataFrame:
     return trials.filter(pl.col("level") == pl.col("level").min())
 
 
-def _same(experiment: Experiment, arm: Arm, before: Experiment) -> str | None:
+def named_before(experiment: Experiment, arm: Arm, before: Experiment) -> str | None:
     """Return what an earlier run called the arm: the same profile on the same server, as fast where it is embedded."""
     server = experiment.server_of(arm.name)
     for other in before.arms:

@@ -186,6 +186,11 @@ class Experiment(Written):
         return other
 
     @property
+    def known_tokens(self) -> Mapping[str, float]:
+        """The mean tokens of queries in earlier runs, by id; empty without ``knowing``."""
+        return self._tokens
+
+    @property
     def trials_overlap(self) -> bool:
         """Whether two trials may be in flight on one server at a time."""
         return _overlap(self.load, self.arms)

@@ -114,7 +114,7 @@ def _price(design: Design) -> Iterator[str]:
     yield f"{design.prompts:,}"
     yield _tokens(design.tokens)
     yield figures.amount(design.cost_usd, _USD)
-    yield _time(design.minutes)
+    yield minutes_of(design.minutes)
 
 
 def _tokens(tokens: float | None) -> str:
@@ -123,7 +123,8 @@ def _tokens(tokens: float | None) -> str:
     return figures.amount(tokens, figures.Scale(factor=1e-3, suffix="k"))
 
 
-def _time(minutes: float | None) -> str:
+def minutes_of(minutes: float | None) -> str:
+    """Return a time in the unit that reads best."""
     if minutes is None:
         return figures.MISSING
     size, unit = next((size, unit) for least, size, unit in _TIMES if minutes >= least)
