@@ -277,3 +277,29 @@ async def test_probes_that_are_switched_off_leave_the_verdict_exploratory(tmp_pa
     made_report = report(run)
     assert compared(made_report).family == "exploratory"
     assert "Verdicts on preference are exploratory, because the judge was not probed for" in made_report.judge[-1]
+
+
+async def test_judging_stops_at_the_look_that_decides(tmp_path):
+    """A clear preference needs a part of the pairs. Its p allows for the looks, and a resume asks for nothing more."""
+    server = ScriptedJudge(choose=prefers("good"))
+    run = made(tmp_path, queries=60, looks=4, more={"margins": {"preference": "10%"}})
+    await ask(run, server)
+    made_report = report(run)
+    asked = len(server.requests)
+    assert asked < 2 * 60
+    assert any(line.startswith("Judging ended at look ") for line in made_report.judge)
+    found = compared(made_report)
+    assert found.effect.value == 1.0
+    assert "p and the interval allow for 4 planned looks" in found.warnings
+    assert (found.family, found.n_queries) == ("exploratory", asked // 2)  # not probed here
+    await ask(run, server)
+    assert len(server.requests) == asked
+
+
+async def test_judging_without_a_decision_judges_every_pair(tmp_path):
+    """A judge that only sees ties finds no difference, and eight queries are too few to call the arms equal."""
+    server = ScriptedJudge()
+    run = made(tmp_path, queries=8, looks=4, more={"margins": {"preference": "10%"}})
+    await ask(run, server)
+    assert len(server.requests) == 16
+    assert scores.read(run.path).stopped is None

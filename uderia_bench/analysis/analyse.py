@@ -14,7 +14,7 @@ from uderia_bench.analysis.contrast import Measurement, findings
 from uderia_bench.analysis.families import verdicts
 from uderia_bench.analysis.learning import learned
 from uderia_bench.analysis.nights import Nights
-from uderia_bench.analysis.preference import exploratory, in_contrast
+from uderia_bench.analysis.preference import exploratory, in_contrast, paid_for
 from uderia_bench.analysis.settings import DEFAULT_CONFIDENCE, Correction, Settings
 from uderia_bench.analysis.strata import ALL, strata
 from uderia_bench.analysis.summary import summarise
@@ -46,6 +46,7 @@ def analyse(
     nights: Mapping[tuple[str, str], Nights] | None = None,
     preferences: pl.DataFrame | None = None,
     untrusted: Mapping[str, str] | None = None,
+    judged: Looked | None = None,
 ) -> Analysis:
     """Analyse a run's measured trials: every arm by itself, every contrast on every metric, the winners.
 
@@ -56,8 +57,8 @@ def analyse(
     ``conditions`` are what the run noted of itself. ``nights`` is given where the arms are of two
     runs: the variation between nights by (candidate, metric), assumed where one is missing.
     ``preferences`` is the table of pairs that a judge has compared. ``untrusted`` has the reason why
-    verdicts on a metric are exploratory. The result depends on the trials and the seed, never on row
-    order.
+    verdicts on a metric are exploratory. ``judged`` is the look at which a judge ended. The result
+    depends on the trials and the seed, never on row order.
     """
     settings = Settings(
         margins=dict(margins),
@@ -80,7 +81,7 @@ def analyse(
         for stratum in strata(paired, baseline=baseline, candidate=candidate):
             chosen = compared if stratum.name == ALL else _worth_splitting(compared, settings)
             found.extend(findings(paired, chosen, stratum, baseline=baseline, candidate=candidate, settings=settings))
-    found = exploratory(found, untrusted or {})
+    found = exploratory(paid_for(found, judged, seed), untrusted or {})
     found = [replace(finding, invalid=(*finding.invalid, *broken)) for finding in found if _says_something(finding, settings)]
     comparisons = verdicts(found, settings)
     looks: tuple[Look, ...] = ()

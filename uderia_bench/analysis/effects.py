@@ -32,7 +32,7 @@ from uderia_bench.stats.difference import mean_test, student_test
 from uderia_bench.stats.equivalence import skewed_p, within_share_p
 from uderia_bench.stats.estimate import Effect
 from uderia_bench.stats.inference import MeanTest, StrictestTest, equivalence_p, two_sided_p
-from uderia_bench.stats.permutation import MID_P_FLOOR, differing, sign_flip_p
+from uderia_bench.stats.permutation import DIFFERING_FLOOR, MID_P_FLOOR, differing, sign_flip_p
 from uderia_bench.stats.rank import hodges_lehmann, wilcoxon_p
 from uderia_bench.stats.sequential import Repeated
 from uderia_bench.stats.stopped import StoppingRule, median_unbiased
@@ -133,10 +133,12 @@ def with_tails(measured: Measured, pairs: Pairs, *, seed: int) -> Measured:
 def _test_at_look(pairs: Pairs, metric: Metric, looked: Looked, *, seed: int) -> Repeated:
     """Return the test of a look, made valid at all looks.
 
-    Before the end it is Student's t, because a permutation test has too few draws for a small p.
+    Before the end it is Student's t, because a permutation test has too few draws for a small p. Where
+    few units differ it is the test of the end: Student's t of equal differences is certain of anything.
     """
     unit = _unit(pairs, metric)
-    early = student_test(pairs.differences / unit, sizes=pairs.sizes) if looked.early else None
+    many = differing(pairs.differences) >= DIFFERING_FLOOR
+    early = student_test(pairs.differences / unit, sizes=pairs.sizes) if looked.early and many else None
     test, _ = _with_windows(early or _test_of_units(pairs, metric, unit, seed=seed), pairs, unit)
     return Repeated(test=test, look=looked.look, shares=looked.shares, shape=looked.shape)
 

@@ -6,18 +6,26 @@ pairs only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import polars as pl
 
 from uderia_bench.analysis.contrast import EXPLORATORY, PRIMARY, Measurement
+from uderia_bench.analysis.effects import paid
+from uderia_bench.analysis.interim import Declared, at_this_look, stops
+from uderia_bench.analysis.settings import Settings
+from uderia_bench.analysis.strata import ALL
+from uderia_bench.analysis.trials import measured
+from uderia_bench.analysis.values import UNTRUSTED
+from uderia_bench.reading.judge.matches import Preferred
+from uderia_bench.reading.metrics.metric import Metric
+from uderia_bench.runs.interim import Looked
+from uderia_bench.trial import Outcome
 
 METRIC = "preference"
-UNTRUSTED = "exploratory: "
-"""Start of a warning that the judge behind a comparison cannot be trusted; the reason follows."""
-
 _CONTRAST = ("baseline", "candidate")
+_SHAPE = 0.25  # of the boundary of looks, as ``stop`` has it by default (Wang and Tsiatis)
 
 
 def in_contrast(frame: pl.DataFrame, preferences: pl.DataFrame | None, baseline: str, candidate: str) -> pl.DataFrame:
@@ -36,6 +44,63 @@ def in_contrast(frame: pl.DataFrame, preferences: pl.DataFrame | None, baseline:
     )
     joined = frame.join(values, on="trial_id", how="left", maintain_order="left")
     return joined.with_columns(pl.col("own").alias(METRIC)).drop("own")
+
+
+def looked(look: int, looks: int) -> Looked:
+    """Return a look of a judge at its own results; ``looks`` are planned, at equal shares of the pairs."""
+    shares = tuple((number + 1) / looks for number in range(looks))
+    return Looked(metrics=(METRIC,), look=look, shares=shares, shape=_SHAPE, equivalence=True)
+
+
+def is_decided(
+    found: Sequence[Preferred],
+    metric: Metric,
+    at: Looked,
+    contrasts: Sequence[tuple[str, str]],
+    *,
+    margins: Mapping[str, float],
+    confidence: float,
+    seed: int,
+) -> bool:
+    """Return whether every contrast has a verdict on the preferences judged so far, valid at all looks.
+
+    Each has its part of the error that all primary comparisons may have, so that the correction of the
+    report keeps the verdict.
+    """
+    several = len(contrasts) * max(len(margins), 1)
+    settings = Settings(
+        margins={name: margin for name, margin in margins.items() if name == METRIC},
+        correction="none",
+        confidence=1 - (1 - confidence) / several,
+        seed=seed,
+        looked=at,
+    )
+    for contrast in contrasts:
+        own = [each for each in found if each.match.contrast == contrast and each.decided is not None]
+        if not own:
+            return False
+        declared = Declared(metrics=(metric,), contrasts=(contrast,), settings=settings)
+        trials = measured(pl.DataFrame([row for each in own for row in _rows(each)], infer_schema_length=None))
+        if not stops(at_this_look(trials, declared, at), at):
+            return False
+    return True
+
+
+def _rows(each: Preferred) -> Iterator[dict[str, object]]:
+    assert each.decided is not None
+    for trial, value in ((each.match.baseline, 1 - each.decided.value), (each.match.candidate, each.decided.value)):
+        identity = {"trial_id": trial.trial_id, "query_id": trial.query_id, "arm": trial.arm, "repeat": trial.repeat}
+        yield {**identity, "group": trial.group, "outcome": Outcome.ANSWERED.value, METRIC: value}
+
+
+def paid_for(found: Sequence[Measurement], at: Looked | None, seed: int) -> list[Measurement]:
+    """Return the findings; p and interval of the preference allow for the looks of the judge."""
+    return [
+        replace(one, measured=paid(one.measured, one.pairs, one.metric, at, seed=seed))
+        if at is not None and one.metric.name == METRIC and one.stratum == ALL
+        else one
+        for one in found
+    ]
 
 
 def exploratory(found: Sequence[Measurement], reasons: Mapping[str, str]) -> list[Measurement]:

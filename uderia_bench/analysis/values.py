@@ -10,6 +10,10 @@ from uderia_bench.stats.estimate import Effect, Estimate
 NOT_CALLED = "not called"  # begins the warning that a verdict is withheld, and why
 
 
+UNTRUSTED = "exploratory: "
+"""Start of a warning that the judge behind a comparison cannot be trusted; the reason follows."""
+
+
 class Verdict(StrEnum):
     """What a comparison lets one say; docs/explanation/statistics.md, "Verdicts" has the rule for each."""
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from uderia_bench.analysis.preference import UNTRUSTED
 from uderia_bench.analysis.strata import COMPLEX, SIMPLE
-from uderia_bench.analysis.values import Comparison, Verdict, Winner
+from uderia_bench.analysis.values import UNTRUSTED, Comparison, Verdict, Winner
 
 TIME, COST, TOKENS = "latency_s", "cost_usd", "total_tokens"
 SUCCESS, QUALITY, PREFERENCE = "answered", "checks_passed_ratio", "preference"

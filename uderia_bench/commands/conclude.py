@@ -133,6 +133,7 @@ def report_on(run: Run, plugins: Plugins) -> Report:
         conditions=run.manifest.load_record,
         preferences=preferences,
         untrusted=judge.untrusted(experiment.judge, said, measured),
+        judged=judge.looked(experiment.judge, said),
     )
     issues = _issues(run, trials, plugins)
     against = _against(run, plugins)

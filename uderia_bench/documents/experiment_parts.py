@@ -276,6 +276,9 @@ class Judge(Written):
     probes: Annotated[Natural, Field(le=1000)] = 30
     """How many answers are used to probe a pairwise judge for biases of position, length, refusals and
     chance. A judge that is not probed, or fails, makes its verdicts exploratory."""
+    looks: Annotated[Count, Field(ge=2, le=20)] | None = None
+    """How many looks a pairwise judge takes at its own results: it stops at the first one at which
+    ``preference`` has a verdict on every contrast. By default it judges every pair."""
     concurrency: Count = 4
     """Requests in flight."""
     timeout: Duration = 60.0

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
+from uderia_bench.analysis import preference
 from uderia_bench.analysis.preference import METRIC
 from uderia_bench.documents.experiment_parts import Judge
 from uderia_bench.reading import expected as expectations
@@ -15,6 +16,7 @@ from uderia_bench.reading.judge import probes, scores
 from uderia_bench.reading.judge.asks import quality
 from uderia_bench.reading.judge.cost import dollars
 from uderia_bench.report import figures
+from uderia_bench.runs.interim import Looked
 from uderia_bench.stats import bradley_terry
 from uderia_bench.stats.estimate import Estimate
 
@@ -45,6 +47,13 @@ def untrusted(judge: Judge | None, kept: scores.Kept, trials: pl.DataFrame) -> d
         return {}
     reason = probes.failed(_probed(judge, kept, trials))
     return {} if reason is None else {METRIC: reason}
+
+
+def looked(judge: Judge | None, kept: scores.Kept) -> Looked | None:
+    """Return the look at which a pairwise judge ended; None for a judge that takes none."""
+    if judge is None or judge.looks is None or judge.mode != "pairwise":
+        return None
+    return preference.looked(kept.stopped or judge.looks, judge.looks)
 
 
 def _probed(judge: Judge, kept: scores.Kept, trials: pl.DataFrame) -> tuple[probes.Probe, ...]:
@@ -97,7 +106,13 @@ def _pairwise(
         for (baseline, candidate), own in preferences.group_by("baseline", "candidate", maintain_order=True):
             yield from _contrast(str(baseline), str(candidate), own, confidence)
         yield from _strengths(preferences, confidence)
-        if missing := preferences[METRIC].null_count():
+        missing = preferences[METRIC].null_count()
+        if missing and kept.stopped is not None:
+            yield (
+                f"Judging ended at look {kept.stopped} of {judge.looks}, because the preference was decided. {missing} of"
+                f" {preferences.height} pairs were left out"
+            )
+        elif missing:
             yield _not_judged(missing, preferences.height, "pairs", kept)
     yield from _unread(kept)
     found = _probed(judge, kept, trials)

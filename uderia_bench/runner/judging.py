@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import anyio
 import structlog
 
+from uderia_bench.analysis import preference
 from uderia_bench.documents.experiment_parts import Judge
 from uderia_bench.errors import CallFailed, NoAnswer, NotSignedIn, Refused, Throttled
 from uderia_bench.gateway.credentials import secret_of
@@ -23,6 +24,7 @@ from uderia_bench.reading import profile_types as type_registry
 from uderia_bench.reading.judge import asks, matches, pairs, probes, scores
 from uderia_bench.reading.judge.asks import Ask
 from uderia_bench.reading.judge.cost import dollars
+from uderia_bench.reading.judge.matches import Match
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.run import Run
 
@@ -42,48 +44,87 @@ async def ask(
 ) -> None:
     """Ask the run's judge for every reply that is missing; without a judge, or without a rubric, nothing happens."""
     judge = run.experiment.judge
-    missing = list(_missing(run, plugins)) if judge is not None else []
-    if judge is None or not missing:
+    if judge is None or scores.read(run.path).stopped is not None:
+        return
+    parts = _Parts(run, plugins, judge)
+    if not any(map(parts.missing, range(len(parts.calls)))):
         return
     try:
         if key := secret_of(environ, KEY):
             trust.require(judge.url, environ, what=f"your {KEY}", judge=True)
         async with connect(judge.url, model=judge.model, key=key, transport=transport) as endpoint:
             asking = _Asking(run, judge, endpoint)
-            for _ in range(ROUNDS):
-                missing = await asking.all(missing)
+            for number in range(len(parts.calls)):
+                missing = parts.missing(number)
+                for _ in range(ROUNDS):
+                    missing = await asking.all(missing)
+                if asking.ended or parts.decided_at(number + 1):
+                    break
     except NotSignedIn as refused:
         scores.note(run.path, str(refused))
 
 
-def _missing(run: Run, plugins: Plugins) -> Iterator[Ask]:
-    """Yield the calls without a reply, each once."""
-    kept = scores.read(run.path)
-    known: set[str] = set()
-    for each in _wanted(run, plugins):
-        if each.key not in known and not kept.known(each.key):
-            known.add(each.key)
-            yield each
+class _Parts:
+    """The calls of a run, in parts after each of which a pairwise judge looks whether the preference is decided.
 
+    Probes come first, so that a budget that ends early leaves no judge unprobed.
+    """
 
-def _wanted(run: Run, plugins: Plugins) -> Iterator[Ask]:
-    """Yield the calls of a run: probes first, so that a budget that ends early leaves no judge unprobed."""
-    expected = expectations.of(run.manifest, plugins.expectations)
-    settings = expected.judge
-    if settings is None:
-        return
-    with Ledger.open(run.directory.ledger) as ledger:
-        if settings.pairwise:
-            found = expected.matches(matches.answers(ledger.records(), plugins.profile_types))
-            yield from probes.asks(found, settings, seed=run.experiment.seed)
-            for match in probes.shuffled(found, seed=run.experiment.seed):
-                yield from () if match.pair.same else pairs.asks(match.pair, settings)
-            return
+    def __init__(self, run: Run, plugins: Plugins, judge: Judge) -> None:
+        self._run, self._judge = run, judge
+        self._metrics = plugins.metrics
+        self._expected = expectations.of(run.manifest, plugins.expectations)
+        self._matches: list[Match] = []
+        settings = self._expected.judge
+        assert settings is not None, "a run with a judge has its settings"
+        with Ledger.open(run.directory.ledger) as ledger:
+            if not settings.pairwise:
+                self.calls = [list(self._scored(ledger, plugins, settings))]
+                return
+            found = self._expected.matches(matches.answers(ledger.records(), plugins.profile_types))
+        seed = run.experiment.seed
+        self._matches = probes.shuffled(found, seed=seed)
+        self.calls = [list(probes.asks(found, settings, seed=seed))]
+        self.calls += [[] for _ in range(self._looks - 1)]
+        for place, match in enumerate(self._matches):
+            if not match.pair.same:
+                self.calls[place * self._looks // len(self._matches)] += pairs.asks(match.pair, settings)
+
+    @property
+    def _looks(self) -> int:
+        return self._judge.looks or 1
+
+    def _scored(self, ledger: Ledger, plugins: Plugins, settings: asks.Settings) -> Iterator[Ask]:
         for record in ledger.records():
-            if expected.rubrics(record.trial):
+            if self._expected.rubrics(record.trial):
                 trace = type_registry.read(record, plugins.profile_types)
-                for case in expected.cases(record.trial, trace):
+                for case in self._expected.cases(record.trial, trace):
                     yield from asks.asks(case, settings)
+
+    def missing(self, number: int) -> list[Ask]:
+        """Return the calls of a part without a reply, each once."""
+        kept = scores.read(self._run.path)
+        return list({each.key: each for each in self.calls[number] if not kept.known(each.key)}.values())
+
+    def decided_at(self, look: int) -> bool:
+        """Return whether judging ends at a look, and store it then."""
+        if look >= self._looks:
+            return False
+        kept, settings, experiment = scores.read(self._run.path), self._expected.judge, self._run.experiment
+        assert settings is not None, "a run with a judge has its settings"
+        seen = self._matches[: -(-look * len(self._matches) // self._looks)]
+        decided = preference.is_decided(
+            matches.preferred(seen, settings, kept.choices),
+            next(metric for metric in self._metrics if metric.name == preference.METRIC),
+            preference.looked(look, self._looks),
+            self._expected.contrasts,
+            margins=experiment.margins,
+            confidence=experiment.confidence,
+            seed=experiment.seed,
+        )
+        if decided:
+            scores.note_stop(self._run.path, look)
+        return decided
 
 
 class _Asking:
@@ -96,7 +137,7 @@ class _Asking:
         self._tokens = kept.tokens
         self._in_flight = 0
         self._failures = 0  # in a row
-        self._ended = False
+        self.ended = False
         self._open_at = 0.0  # when calls may be made again after a pause
         self._waited_s = 0.0
         self._said: set[str] = set()
@@ -108,26 +149,26 @@ class _Asking:
         async with anyio.create_task_group() as group:
             for each in missing:
                 await slots.acquire()
-                if self._ended or self._spent():
+                if self.ended or self._spent():
                     break
                 self._in_flight += 1
                 if self._judge.budget.usd is not None and not self._calls:
                     await self._one(each, slots, again)  # alone, to learn what a call costs
                 else:
                     group.start_soon(self._one, each, slots, again)
-        return [] if self._ended else again
+        return [] if self.ended else again
 
     def _spent(self) -> bool:
         """Whether one more call, of average cost, would exceed the judge's budget."""
         budget = self._judge.budget
         calls = self._calls + self._in_flight
-        self._ended = budget.calls is not None and calls >= budget.calls
+        self.ended = budget.calls is not None and calls >= budget.calls
         if budget.usd is not None and self._calls:
             each = dollars(self._judge, self._tokens) / self._calls
-            self._ended = self._ended or each * (calls + 1) > budget.usd
-        if self._ended:
+            self.ended = self.ended or each * (calls + 1) > budget.usd
+        if self.ended:
             self._tell(f"the budget of the judge is spent after {self._calls} calls")
-        return self._ended
+        return self.ended
 
     async def _one(self, each: Ask, slots: anyio.Semaphore, again: list[Ask]) -> None:
         try:
@@ -158,8 +199,8 @@ class _Asking:
                 pause_s *= 2
                 until = anyio.current_time() + wait_s
                 self._waited_s += max(0.0, until - max(self._open_at, anyio.current_time()))
-                if self._ended or self._waited_s > LONGEST_WAIT_S:
-                    self._ended = True
+                if self.ended or self._waited_s > LONGEST_WAIT_S:
+                    self.ended = True
                     raise
                 self._open_at = max(self._open_at, until)
 
@@ -175,7 +216,7 @@ class _Asking:
 
     def _failed(self, said: str) -> None:
         self._failures += 1
-        self._ended = self._ended or self._failures >= GIVE_UP
+        self.ended = self.ended or self._failures >= GIVE_UP
         self._tell(said)
 
     def _tell(self, said: str) -> None:

@@ -38,12 +38,16 @@ Reply = Score | Choice | Unread
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """Replies by key, and the last error of the judge; None where a reply came after it."""
+    """Replies by key, and the last error of the judge; None where a reply came after it.
+
+    ``stopped`` is the look at which judging ended, because the preference was decided.
+    """
 
     scores: dict[str, Score] = field(default_factory=dict)
     choices: dict[str, Choice] = field(default_factory=dict)
     unread: dict[str, Unread] = field(default_factory=dict)
     trouble: str | None = None
+    stopped: int | None = None
 
     def known(self, key: str) -> bool:
         """Whether a call was made and answered."""
@@ -68,17 +72,20 @@ def read(run: Path) -> Kept:
     file = run / NAME
     kept = Kept()
     trouble: str | None = None
+    stopped: int | None = None
     for line in files.read(file).splitlines() if files.exists(file) else ():
         try:
             entry = orjson.loads(line)
             if "trouble" in entry:
                 trouble = str(entry["trouble"])
+            elif "stopped" in entry:
+                stopped = int(entry["stopped"])
             else:
                 _take(kept, entry.pop("key"), entry)
                 trouble = None
         except (KeyError, TypeError, ValueError, AttributeError):
             continue
-    return Kept(scores=kept.scores, choices=kept.choices, unread=kept.unread, trouble=trouble)
+    return Kept(scores=kept.scores, choices=kept.choices, unread=kept.unread, trouble=trouble, stopped=stopped)
 
 
 def _take(kept: Kept, key: str, entry: dict[str, Any]) -> None:
@@ -106,6 +113,11 @@ def _encodable(value: object) -> object:
 def note(run: Path, trouble: str) -> None:
     """Append the reason why the judge could not be asked."""
     _append(run, {"trouble": _encodable(trouble)})
+
+
+def note_stop(run: Path, look: int) -> None:
+    """Append that judging ended at a look."""
+    _append(run, {"stopped": look})
 
 
 def _append(run: Path, entry: dict[str, object]) -> None:
