@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,3 +118,31 @@ def server():
     """Return the address of an embedded server that is asked like a real one."""
     with embedded.serve(seed=7, speed=200.0) as url:
         yield url
+
+
+def wait_for_trials(command, run_id, process, *, ended=1, in_flight=1):
+    """Wait until so many trials of a run have ended and so many are in flight; ``--timeout`` ends a wait in vain."""
+    while process.poll() is None:
+        with suppress(sqlite3.OperationalError):  # there is no ledger yet, or it has no tables
+            if len(settled(command, run_id)) >= ended and asked(command, run_id) >= in_flight:
+                return
+        time.sleep(0.02)
+    raise AssertionError(f"the run ended with {process.returncode}: {process.communicate()}")
+
+
+def settled(command, run_id):
+    """Return the tasks of settled trials, from the ledger."""
+    database = sqlite3.connect(f"file:{command.cwd}/output/{run_id}/ledger.sqlite?mode=ro", uri=True)  # or it would make one
+    try:
+        return dict(database.execute("SELECT trial_id, task_id FROM trials WHERE state = 'settled'").fetchall())
+    finally:
+        database.close()
+
+
+def asked(command, run_id):
+    """Return how many trials are in flight, by the ledger."""
+    database = sqlite3.connect(f"file:{command.cwd}/output/{run_id}/ledger.sqlite?mode=ro", uri=True)  # or it would make one
+    try:
+        return database.execute("SELECT COUNT(*) FROM trials WHERE state IN ('sending', 'asked')").fetchone()[0]
+    finally:
+        database.close()

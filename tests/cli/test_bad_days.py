@@ -7,21 +7,12 @@ import os
 import signal
 import sqlite3
 import time
-from contextlib import suppress
 
 import polars as pl
 import pytest
-
-from uderia_bench.gateway import embedded
+from cli.conftest import asked, settled, wait_for_trials
 
 ADMIN = {"UDERIA_USERNAME": "admin", "UDERIA_PASSWORD": "admin"}
-
-
-@pytest.fixture(scope="module")
-def slow_server():
-    """Return the address of an embedded server whose answers can be interrupted."""
-    with embedded.serve(seed=7, speed=10.0) as url:
-        yield url
 
 
 def last_line(text):
@@ -34,16 +25,6 @@ def slow(command, *options):
     process = command.start("run", "experiment.yaml", "--set", "sim.speed=10", "--repeats", "30", "--run-id", "r", *options)
     wait_for_trials(command, "r", process)
     return process
-
-
-def wait_for_trials(command, run_id, process, *, ended=1, in_flight=1):
-    """Wait until so many trials of a run have ended and so many are in flight; ``--timeout`` ends a wait in vain."""
-    while process.poll() is None:
-        with suppress(sqlite3.OperationalError):  # there is no ledger yet, or it has no tables
-            if len(settled(command, run_id)) >= ended and asked(command, run_id) >= in_flight:
-                return
-        time.sleep(0.02)
-    raise AssertionError(f"the run ended with {process.returncode}: {process.communicate()}")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -59,28 +40,27 @@ def test_other_signals_end_a_run_as_ctrl_c_does(command, number):
     assert out
 
 
-def test_twice_stops_now_and_grace_may_be_none(command, slow_server):
-    """A second signal, or --grace 0, cancels what is in flight at once; it is asked again on resume, to the letter."""
-    for options, signals in ((("--grace", "0"), 1), ((), 2)):
-        run_id = f"r{signals}"
-        process = command.start(
-            "run", "experiment.yaml", "--server", slow_server, "--repeats", "2", "--run-id", run_id, *options, env=ADMIN
-        )
-        wait_for_trials(command, run_id, process)  # a turn of few queries has few trials in flight
-        began = time.monotonic()
-        for _ in range(signals):
-            process.send_signal(signal.SIGINT)
-            time.sleep(0.1)
-        _, err = process.communicate(timeout=60)
-        assert process.returncode == 4, err
-        assert time.monotonic() - began < 25
-        trials = pl.read_parquet(command.cwd / f"output/{run_id}/trials/*.parquet")
-        assert "cancelled" in set(trials["outcome"])
-    done = command("resume", "r1", "--grace", "5s", env=ADMIN)
-    assert done.returncode == 0, done.stderr
-    trials = pl.read_parquet(command.cwd / "output/r1/trials/*.parquet")
-    assert trials.height == 18 == trials["trial_id"].n_unique()
-    assert set(trials["outcome"]) <= {"answered", "failed"}
+@pytest.mark.parametrize(("grace", "signals"), [("0", 1), ("10m", 2)])
+def test_twice_stops_now_and_grace_may_be_none(command, grace, signals):
+    """A second signal, or --grace 0, cancels what is in flight at once; ``resume`` asks it again."""
+    faults = command.write("faults.yaml", "faults: [{kind: stall, rate: 1.0, profile: OPTIM}]\n")
+    begin = ("run", "experiment.yaml", "--set", "sim.faults=faults.yaml", "--set", "repeats=1", "--run-id", "r")
+    process = command.start(*begin, "--grace", grace)
+    wait_for_trials(command, "r", process)  # the warm-up of IDEAT has ended, and that of OPTIM never does
+    for number in range(signals):
+        time.sleep(0.1 * number)
+        process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 4, err
+    trials = pl.read_parquet(command.cwd / "output/r/trials/*.parquet")
+    assert "cancelled" in set(trials["outcome"])
+    if signals == 1:
+        faults.write_text("faults: []\n")
+        done = command("resume", "r", "--grace", "5s")
+        assert done.returncode == 0, done.stderr
+        trials = pl.read_parquet(command.cwd / "output/r/trials/*.parquet")
+        assert trials.height == 10 == trials["trial_id"].n_unique()
+        assert set(trials["outcome"]) <= {"answered", "failed"}
 
 
 @pytest.mark.usefixtures("whole")
@@ -120,24 +100,6 @@ def test_a_disk_that_fills_up_leaves_a_run_to_go_on_with(command, server):
     after = settled(command, "full")
     assert len(after) == 18
     assert before.items() <= after.items()
-
-
-def settled(command, run_id):
-    """Return the tasks of settled trials, from the ledger."""
-    database = sqlite3.connect(f"file:{command.cwd}/output/{run_id}/ledger.sqlite?mode=ro", uri=True)  # or it would make one
-    try:
-        return dict(database.execute("SELECT trial_id, task_id FROM trials WHERE state = 'settled'").fetchall())
-    finally:
-        database.close()
-
-
-def asked(command, run_id):
-    """Return how many trials are in flight, by the ledger."""
-    database = sqlite3.connect(f"file:{command.cwd}/output/{run_id}/ledger.sqlite?mode=ro", uri=True)  # or it would make one
-    try:
-        return database.execute("SELECT COUNT(*) FROM trials WHERE state IN ('sending', 'asked')").fetchone()[0]
-    finally:
-        database.close()
 
 
 @pytest.mark.parametrize("limit", [8, 16, 24, 32])

@@ -6,10 +6,10 @@ import json
 import re
 import shlex
 import signal
-import time
 
 import polars as pl
 import pytest
+from cli.conftest import wait_for_trials
 
 ADMIN = {"UDERIA_USERNAME": "admin", "UDERIA_PASSWORD": "admin"}
 
@@ -165,13 +165,8 @@ def test_overlapping_arms_are_found_out_and_judged_invalid(command):
 
 def test_an_interrupted_run_is_resumed_to_its_end(command):
     """Ctrl-C once: what was in flight is kept, exit 4 with the way to go on; resume asks the rest and nothing twice."""
-    command.write("experiment.yaml", (command.cwd / "experiment.yaml").read_text().replace("speed: 200", "speed: 20"))
-    process = command.start("run", "experiment.yaml", "--repeats", "4", "--run-id", "cut")
-    ledger = command.cwd / "output/cut/ledger.sqlite"
-    deadline = time.monotonic() + 30
-    while not ledger.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(1)
+    process = command.start("run", "experiment.yaml", "--set", "sim.speed=50", "--set", "repeats=1", "--run-id", "cut")
+    wait_for_trials(command, "cut", process)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 4, err
@@ -181,11 +176,11 @@ def test_an_interrupted_run_is_resumed_to_its_end(command):
     later = command("report", "cut")
     assert (later.returncode, "Not finished (exit code of the run: 4): " in later.stdout) == (0, True)
     before = pl.read_parquet(command.cwd / "output/cut/trials/*.parquet")
-    assert 0 < before.height < 34
+    assert 0 < before.height < 10
     done = command("resume", "cut")
     assert done.returncode == 0, done.stderr
     after = pl.read_parquet(command.cwd / "output/cut/trials/*.parquet")
-    assert after.height == 34 == after["trial_id"].n_unique()
+    assert after.height == 10 == after["trial_id"].n_unique()
     kept = after.join(before, on="trial_id", suffix="_before").filter(pl.col("outcome_before") == "answered")
     assert (kept["task_id"] == kept["task_id_before"]).all()
 

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
+from cli.conftest import wait_for_trials
 
 
 def test_a_run_is_watched_while_it_goes_on(command):
     """Plain lines when piped, until it ends; then how it stands in full, and nothing of the run was disturbed."""
-    command.write("experiment.yaml", (command.cwd / "experiment.yaml").read_text().replace("speed: 200", "speed: 20"))
-    run = command.start("run", "experiment.yaml", "--repeats", "3", "--run-id", "on")
-    deadline = time.monotonic() + 30
-    while not (command.cwd / "output/on/ledger.sqlite").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(0.5)
-    watched = command("watch", "on", "--every", "0.5")
+    run = command.start("run", "experiment.yaml", "--set", "sim.speed=20", "--set", "repeats=1", "--run-id", "on")
+    wait_for_trials(command, "on", run)
+    watched = command("watch", "on", "--every", "0.2")
     _, err = run.communicate(timeout=60)
     assert run.returncode == 0, err
     assert watched.returncode == 0, watched.stderr
     lines = watched.stdout.splitlines()
-    assert any("/26 trials" in line and "left" in line for line in lines)
-    assert any(line.startswith("26/26 trials") for line in lines)
+    assert any("/10 trials" in line and "left" in line for line in lines)
+    assert any(line.startswith("10/10 trials") for line in lines)
     assert "Preliminary: do not stop the run" in watched.stdout
 
 
@@ -36,11 +32,8 @@ def test_a_run_that_has_ended_is_shown_once(command):
 
 def test_a_run_whose_process_was_killed_is_not_waited_for(command):
     """``watch`` ends and names ``resume``, and so does ``report``."""
-    command.write("experiment.yaml", (command.cwd / "experiment.yaml").read_text().replace("speed: 200", "speed: 2"))
-    run = command.start("run", "experiment.yaml", "--repeats", "3", "--run-id", "killed")
-    deadline = time.monotonic() + 30
-    while not (command.cwd / "output/killed/manifest.json").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    run = command.start("run", "experiment.yaml", "--set", "sim.speed=2", "--run-id", "killed")
+    wait_for_trials(command, "killed", run, ended=0)
     run.kill()
     run.communicate(timeout=60)
     watched = command("watch", "killed", "--every", "0.2")
