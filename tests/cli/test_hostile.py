@@ -158,6 +158,7 @@ def every_command(server: str, trial: str) -> dict[str, tuple[tuple[str, ...], .
         "check": (("hostile.yaml",),),
         "compare": (asked, (*asked, "--log-format", "json")),
         "corpus": (("stats", "corpus.yaml"), ("kinds",), ("from-text", "hostile.yaml")),
+        "ctl": (("hostile", "status"), ("hostile", "status", "--json"), ("hostile", SAID), ("hostile", "cancel", SAID)),
         "demo": (("--run-id", "hostile"),),
         "derive": (("hostile",),),
         "detectors": ((),),
@@ -167,6 +168,12 @@ def every_command(server: str, trial: str) -> dict[str, tuple[tuple[str, ...], .
         "init": (("a", "--profile", SAID), ("b", "--ci", SAID)),
         "inspect": (("hostile", trial), ("hostile", trial, "--json"), ("--task", "hostile.yaml")),
         "metrics": ((),),
+        "label": (
+            ("draw", "hostile", "-o", "labels.csv"),
+            ("agreement", "hostile"),
+            ("import", "hostile", "hostile.yaml"),
+            (SAID,),
+        ),
         "login": (("--server", server),),
         "open": read,
         "power": read,
@@ -178,6 +185,7 @@ def every_command(server: str, trial: str) -> dict[str, tuple[tuple[str, ...], .
         "schema": (("report",),),
         "sim": (("--faults", "hostile.yaml"),),
         "trials": read,
+        "view": ((SAID,), ("hostile", "--host", SAID), ("hostile", "--port", "99999")),
         "watch": (("hostile", "--once"), ("hostile", "--json")),
     }
 

@@ -82,7 +82,7 @@ def command(
             if record is not None and run_id is not None and isinstance(source, Folder):
                 recorder = Recorder(opened.enter_context(record.open("wb")), source, run_id)
         except OSError as error:
-            where = f"write {record}" if error.filename else f"listen on {host}:{port or PORT}; choose another --port"
+            where = f"write {record}" if error.filename else f"listen on {host}:{port or PORT}; choose another --port or --host"
             raise CannotRun(f"{error.strerror or error}: cannot {where}") from error
         server.serve(
             source,

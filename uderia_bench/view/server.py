@@ -327,7 +327,10 @@ def listening(host: str, port: int | None, default: int) -> socket.socket:
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((host, each))
+            try:
+                listener.bind((host, each))
+            except (OverflowError, TypeError, UnicodeError) as error:  # a port above 65535, or a name that no host has
+                raise OSError(str(error)) from error
             listener.listen(_BACKLOG)
         except OSError:
             listener.close()
