@@ -35,7 +35,7 @@ corpus: corpus.yaml
 arms:
   - {name: IDEAT, profile: "@IDEAT"}
   - {name: OPTIM, profile: OPTIM}
-repeats: 2
+repeats: 1
 load: {concurrency: 4}
 """
 

@@ -59,7 +59,7 @@ def test_check_describes_what_is_sound_and_lists_what_is_not(command):
     done = command("check", "corpus.yaml", "experiment.yaml")
     assert done.returncode == 0, done.stderr
     assert "corpus of 4 queries (3 simple, 1 complex)" in done.stdout
-    assert "experiment of 16 measured trials" in done.stdout
+    assert "experiment of 8 measured trials" in done.stdout
     command.write("a.yaml", "version: 1\nqueries: []\n")
     command.write("b.yaml", "version: 1\nserver: sim\ncorpus: none.yaml\narms: []\n")
     done = command("check", "a.yaml", "b.yaml", "missing.yaml")

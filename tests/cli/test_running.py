@@ -22,11 +22,11 @@ def test_run_leaves_a_whole_run_directory(command):
     names = {path.name for path in run.iterdir()}
     assert names >= {"manifest.json", "ledger.sqlite", "trials", "report.md", "report.json", "report.html", "log.jsonl"}
     trials = pl.read_parquet(run / "trials" / "*.parquet")
-    assert trials.group_by("stage").len().sort("stage").rows() == [("measured", 16), ("warmup", 2)]
+    assert trials.group_by("stage").len().sort("stage").rows() == [("measured", 8), ("warmup", 2)]
     assert "latency_s" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
     manifest = json.loads((run / "manifest.json").read_text())
-    assert (manifest["state"], manifest["plan"]["measured"]) == ("complete", 16)
+    assert (manifest["state"], manifest["plan"]["measured"]) == ("complete", 8)
     assert manifest["metrics"]["latency_s"]["unit"] == "s"
     assert [json.loads(line)["event"] for line in (run / "log.jsonl").read_text().splitlines()][-1] == "run ends"
 
@@ -144,12 +144,12 @@ def test_an_address_is_held_to_one_rule_wherever_it_stands(command):
     """Addresses in flags, the environment and documents: exit 2 before any request."""
     env = {**ADMIN, "UDERIA_URL": "nonsense"}
     two = ("compare", "--query", "x", "--profile1", "a", "--profile2", "b")
-    said = "server: should be an address such as http://localhost:5050, or sim\n"
+    said = "should be an address such as http://localhost:5050, or sim\n"
     for arguments in (("profiles",), two):
         done = command(*arguments, env=env)
-        assert (done.returncode, done.stdout, done.stderr) == (2, "", f"UDERIA_URL: {said}")
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", f"uderia-bench: UDERIA_URL nonsense: {said}")
         done = command(*arguments, "--server", "ftp://x", env=env)
-        assert (done.returncode, done.stdout, done.stderr) == (2, "", f"--server ftp://x: {said}")
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", f"uderia-bench: --server ftp://x: {said}")
 
 
 def test_overlapping_arms_are_found_out_and_judged_invalid(command):
