@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -10,9 +12,12 @@ import pytest
 from exchanges import event, final_answer, head, task
 from ledgers import settle
 from records import ARM, trial
+from rich.console import Console
 
+from uderia_bench.cli import screen
 from uderia_bench.commands.watch import Watcher
-from uderia_bench.report.watch import NOT_DECIDING, as_dict, in_a_line, in_full
+from uderia_bench.report.watch import NOT_DECIDING, as_dict, flights, in_a_line, in_full
+from uderia_bench.runs import ledger_rows
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.trial import Ending, Stage, TrialRecord
 
@@ -108,3 +113,42 @@ def test_a_look_as_json(ledger):
     assert (found["trials"], found["left"], found["outcomes"]) == (10, 9, {"answered": 1})
     assert found["arms"][0]["metrics"]["latency_s"]["n"] == 1
     assert found["warning"] == NOT_DECIDING
+
+
+def test_trials_in_flight_have_an_age(ledger):
+    """The oldest first, while a process runs the run; a stopped run has none."""
+    settle(ledger, settled(0))
+    for seq, ago in ((1, 20.0), (2, 90.0)):
+        record = replace(settled(seq), sent_at=ZERO - timedelta(seconds=ago))
+        ledger.write([ledger_rows.Entry(record=record, state=ledger_rows.State.ASKED)])
+    look = Watcher(ledger).look()
+    assert flights(look, at=ZERO) == ["90 s  q2 on OPTIM", "20 s  q1 on OPTIM"]
+    assert as_dict(look)["in_flight"] == [{"trial": "t1", "arm": "OPTIM"}, {"trial": "t2", "arm": "OPTIM"}]
+    assert Watcher(ledger, is_running=lambda: False).look().flights == ()
+
+
+def test_a_terminal_shows_the_run_on_its_whole_screen(ledger):
+    """Progress and latency of each arm, the oldest trials in flight, failures. The screen is left as it was."""
+    for seq in range(5):
+        settle(ledger, settled(seq) if seq != 3 else settled(seq, ending=Ending.LOST, detail="forgotten\x1b[2J"))
+    looks = iter([Watcher(ledger).look(), Watcher(ledger, is_running=lambda: False).look()])
+    said = io.StringIO()
+    console = Console(file=said, force_terminal=True, width=100, height=24)
+    screen.show(lambda: next(looks), lambda look: not look.running, lambda: None, console)
+    text = said.getvalue()
+    assert text.count("\x1b[?1049h") == text.count("\x1b[?1049l") == 1
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+    assert re.search(r"OPTIM +━+ +4/9 +75\.0% +█{3} up to 2\.10s", plain), plain
+    assert "In flight: 0" in plain
+    assert "10:00:03 q3 on OPTIM, lost: forgotten\\x1b[2J" in plain
+    assert "Ctrl-C leaves. The run goes on." in plain
+
+
+def test_control_c_leaves_the_screen(ledger):
+    """It is not an error, since the run goes on."""
+
+    def pressed():
+        raise KeyboardInterrupt
+
+    console = Console(file=io.StringIO(), force_terminal=True, width=80, height=24)
+    screen.show(Watcher(ledger).look, lambda _: False, pressed, console)

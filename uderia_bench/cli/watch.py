@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from uderia_bench.commands.watch import Watcher
     from uderia_bench.report.watch import Look
 
-ON_A_TERMINAL_S = 2.0
+ON_A_TERMINAL_S = 1.0
 IN_A_LOG_S = 10.0  # seconds between lines in a log, as for the run itself
 
 
@@ -27,12 +27,13 @@ def command(
 ) -> None:
     """Watch a run in progress until it ends.
 
-    The output has outcomes, rate, time left, and preliminary numbers. They come from the ledger of
-    the run.
+    A terminal shows the progress and the latency of each arm, the trials in flight with their age, and
+    failures. Elsewhere a line is printed every 10 s. The numbers come from the ledger of the run.
 
     Example: uderia-bench watch latest
     """
     import sys
+    import time
 
     from uderia_bench.cli.target import Target
     from uderia_bench.commands.report import typed
@@ -54,30 +55,17 @@ def command(
             streams.as_json(progress.as_dict(watcher.look()))
             return
         if not once and sys.stdout.isatty():
-            _live(watcher, over, every_s or ON_A_TERMINAL_S)
+            from rich.console import Console
+
+            from uderia_bench.cli import screen
+
+            screen.show(watcher.look, over, lambda: time.sleep(every_s or ON_A_TERMINAL_S), Console())
         elif not once:
             _lines(watcher, over, every_s or IN_A_LOG_S)
         look = watcher.look()
         typer.echo(progress.in_full(look, width=Target(form="text").width))
         if look.left and not look.running:
             typer.echo(f"\nNo process works on this run. Continue with 'uderia-bench resume {typed(found)}'")
-
-
-def _live(watcher: Watcher, over: Callable[[Look], bool], every_s: float) -> None:
-    """Redraw the state of the run until it ends. The caller prints the last one."""
-    import time
-
-    from rich.console import Console
-    from rich.live import Live
-    from rich.text import Text
-
-    from uderia_bench.cli.target import Target
-    from uderia_bench.report import watch as progress
-
-    with Live(console=Console(), transient=True, auto_refresh=False) as screen:
-        while not over(look := watcher.look()):
-            screen.update(Text(progress.in_full(look, width=Target(form="text").width)), refresh=True)
-            time.sleep(every_s)
 
 
 def _lines(watcher: Watcher, over: Callable[[Look], bool], every_s: float) -> None:

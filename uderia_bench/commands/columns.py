@@ -18,7 +18,7 @@ TABLES = {
     "answers": "One row per answered trial.",
     "preferences": "One row per contrast and pair of answers. Only runs with a pairwise judge have it.",
 }
-"""What a row of each table is."""
+"""The content of one row of each table."""
 
 _TYPES = {
     "string": "text",

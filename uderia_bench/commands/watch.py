@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 from uderia_bench.reading import profile_types
 from uderia_bench.reading.metrics import observe
-from uderia_bench.report.watch import METRICS, Look, Seen
+from uderia_bench.report.watch import METRICS, Flight, Look, Seen
 from uderia_bench.runs.ledger import Ledger
+from uderia_bench.runs.ledger_rows import State
 from uderia_bench.trial import Trial
 
 
@@ -22,18 +23,24 @@ class Watcher:
 
     ledger: Ledger
     is_running: Callable[[], bool] = lambda: True
-    _plan: tuple[Trial, ...] = ()
+    _plan: dict[str, Trial] = field(default_factory=dict)
     _seen: dict[str, Seen] = field(default_factory=dict)
 
     def look(self) -> Look:
         """Return how the run stands now."""
-        self._plan = self._plan or self.ledger.plan()
-        for trial_id, attempts in self.ledger.settled().items():
-            known = self._seen.get(trial_id)
-            if known is None or known.attempts != attempts:  # a resumed run asks some trials again
-                self._seen[trial_id] = self._read(trial_id)
-        left = len(self.ledger.unsettled())
-        return Look(plan=self._plan, seen=tuple(self._seen.values()), left=left, running=self.is_running())
+        self._plan = self._plan or {trial.trial_id: trial for trial in self.ledger.plan()}
+        begun, flights = self.ledger.progress(), []
+        for each in begun:
+            known = self._seen.get(each.trial_id)
+            if each.state is not State.SETTLED:
+                flights.append(Flight(trial=self._plan[each.trial_id], sent_at=each.sent_at))
+            elif known is None or known.attempts != each.attempts:  # a resumed run asks some trials again
+                self._seen[each.trial_id] = self._read(each.trial_id)
+        left, running = len(self.ledger.unsettled()), self.is_running()
+        seen = tuple(self._seen.values())
+        return Look(
+            plan=tuple(self._plan.values()), seen=seen, left=left, running=running, flights=tuple(flights) if running else ()
+        )
 
     def _read(self, trial_id: str) -> Seen:
         record = self.ledger.record(trial_id)

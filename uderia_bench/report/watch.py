@@ -41,16 +41,26 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Flight:
+    """One trial that was sent and has not settled. The time is None before its query is accepted."""
+
+    trial: Trial
+    sent_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """A run at one moment.
 
-    ``left`` counts the trials that are still to be asked, or to be asked again.
+    ``left`` counts the trials that are still to be asked, or to be asked again. ``flights`` are the
+    trials in flight.
     """
 
     plan: tuple[Trial, ...]
     seen: tuple[Seen, ...]
     left: int
     running: bool = True
+    flights: tuple[Flight, ...] = ()
 
     @property
     def counts(self) -> Counter[Outcome]:
@@ -95,11 +105,18 @@ def in_a_line(look: Look) -> str:
 def in_full(look: Look, *, width: int) -> str:
     """Return the state of the run in lines of at most ``width`` columns."""
     lines = [*wrapped(in_a_line(look), width, rest="  "), "", *lay_out(_arms(look), width)]
-    failures = [_failure(each) for each in look.last_failures]
+    failures = [failure(each) for each in look.last_failures]
     if failures:
         lines += ["", "Latest trials without an answer"]
         lines += [line for text in failures for line in wrapped(text, width, first="  ", rest="    ")]
     return "\n".join([*lines, "", *wrapped(NOT_DECIDING, width, rest="  ")])
+
+
+def flights(look: Look, *, at: datetime) -> list[str]:
+    """Return the trials in flight with their age, the oldest first."""
+    aged = [(max((at - each.sent_at).total_seconds(), 0.0) if each.sent_at else 0.0, each.trial) for each in look.flights]
+    aged.sort(key=lambda each: each[0], reverse=True)
+    return [f"{duration(age)}  {plain(trial.query_id)} on {plain(trial.arm)}" for age, trial in aged]
 
 
 def as_dict(look: Look) -> dict[str, Any]:
@@ -113,8 +130,9 @@ def as_dict(look: Look) -> dict[str, Any]:
         "running": look.running,
         "arms": [
             {"arm": arm, "metrics": {metric.name: _numbers(look.estimate(arm, metric)) for metric in METRICS}}
-            for arm in _arm_names(look.plan)
+            for arm in arm_names(look.plan)
         ],
+        "in_flight": [{"trial": each.trial.trial_id, "arm": each.trial.arm} for each in look.flights],
         "last_failures": [
             {"trial": each.trial.trial_id, "outcome": each.outcome.value, "detail": each.detail} for each in look.last_failures
         ],
@@ -124,7 +142,7 @@ def as_dict(look: Look) -> dict[str, Any]:
 
 def _arms(look: Look) -> Table:
     rows: list[tuple[Entry, ...]] = []
-    for arm in _arm_names(look.plan):
+    for arm in arm_names(look.plan):
         planned = sum(trial.arm == arm and trial.stage is Stage.MEASURED for trial in look.plan)
         ours = [each for each in look.seen if each.trial.arm == arm and each.trial.stage is Stage.MEASURED]
         answers = sum(each.outcome is Outcome.ANSWERED for each in ours)
@@ -135,7 +153,8 @@ def _arms(look: Look) -> Table:
     return Table.of("", (left("arm"), "done", "answered", *(metric.name for metric in METRICS)), rows)
 
 
-def _failure(each: Seen) -> str:
+def failure(each: Seen) -> str:
+    """Return a trial without an answer as one line."""
     at = f"{each.done_at:%H:%M:%S} " if each.done_at is not None else ""
     detail = f": {plain(each.detail)}" if each.detail else ""
     return f"{at}{plain(each.trial.query_id)} on {plain(each.trial.arm)}, {each.outcome.value}{detail}"
@@ -159,7 +178,8 @@ def counts(each: Seen, arm: str) -> bool:
     return each.trial.arm == arm and each.trial.stage is Stage.MEASURED and each.outcome is Outcome.ANSWERED
 
 
-def _arm_names(plan: Sequence[Trial]) -> tuple[str, ...]:
+def arm_names(plan: Sequence[Trial]) -> tuple[str, ...]:
+    """Return the arms of a plan, sorted."""
     return tuple(sorted({trial.arm for trial in plan}))
 
 

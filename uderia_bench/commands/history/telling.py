@@ -14,12 +14,12 @@ from uderia_bench.printable import plain
 from uderia_bench.reading.metrics.metric import Direction
 from uderia_bench.report import figures
 from uderia_bench.report.formats.layout import lay_out, wrapped
+from uderia_bench.report.sparkline import sparkline
 from uderia_bench.report.tables import Cell, Column, Table, left
 
 _CHANGES = 3  # changes, and differences of a night, that the brief form shows
 _NIGHTS_DRAWN = 28  # of a sparkline
 _NO_MARGIN = 0.05  # in place of a missing margin, for the scale of a sparkline
-_BARS = "▁▂▃▄▅▆▇█"
 _UNCHANGED = "the manifests record no other change that night"
 P_VALUES = "p is the probability that noise alone causes such a change in any nightly reading of the series."
 
@@ -56,7 +56,7 @@ def _overview(history: History) -> Table:
         low, high = _reach(series, values)
         ends = (figures.amount(end, scale, half=(high - low) / 4) for end in (low, high))
         forms = Cell(forms=figures.estimate_forms(last, scale))
-        rows.append((series.arm, series.metric.name, _sparkline(values, low, high), " to ".join(ends), forms))
+        rows.append((series.arm, series.metric.name, sparkline(values[-_NIGHTS_DRAWN:], low, high), " to ".join(ends), forms))
     return Table.of("", (left("arm"), left("metric"), left("nights"), left("scale"), "last night"), rows)
 
 
@@ -206,7 +206,7 @@ def _tables(history: History) -> Iterator[Table]:
             for at, (night, estimate) in enumerate(zip(history.nights, estimates, strict=True))
         )
         values = [estimate.value for estimate in estimates]
-        title = f"{series.arm}, {series.metric.name}  {_sparkline(values, *_reach(series, values))}"
+        title = f"{series.arm}, {series.metric.name}  {sparkline(values[-_NIGHTS_DRAWN:], *_reach(series, values))}"
         yield Table.of(title, columns, rows)
 
 
@@ -226,11 +226,3 @@ def _reach(series: Series, values: list[float | None]) -> tuple[float, float]:
     if share:
         low, high = (max(0.0, min(low, 1.0 - 2 * half)), min(1.0, max(high, 2 * half)))
     return low, high
-
-
-def _sparkline(values: list[float | None], low: float, high: float) -> str:
-    """Draw the newest nights, one character each."""
-    shown = values[-_NIGHTS_DRAWN:]
-    return "".join(
-        " " if v is None else _BARS[max(0, min(int((v - low) / (high - low) * len(_BARS)), len(_BARS) - 1))] for v in shown
-    )
