@@ -138,7 +138,7 @@ def test_a_terminal_shows_the_run_on_its_whole_screen(ledger):
     text = said.getvalue()
     assert text.count("\x1b[?1049h") == text.count("\x1b[?1049l") == 1
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
-    assert re.search(r"OPTIM +━+ +4/9 +75\.0% +█{3} up to 2\.10s", plain), plain
+    assert re.search(r"OPTIM +[━╸]+ +4/9 +75\.0% +█{3} up to 2\.10s", plain), plain
     assert "In flight: 0" in plain
     assert "10:00:03 q3 on OPTIM, lost: forgotten\\x1b[2J" in plain
     assert "Ctrl-C leaves. The run goes on." in plain
