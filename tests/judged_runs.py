@@ -31,7 +31,11 @@ def text(arm, query):
 def made(tmp_path, *, run_id="r", arms=("A", "B"), answer=text, queries=QUERIES, repeats=1, more=None, **said):
     """Return a run in which every arm has answered every query; ``said`` changes the judge."""
     rubric = Expectation.model_validate({"llm_judge": "is kind"}, strict=False)
-    asked = tuple(experiments.query(f"q{n}", expect=(rubric,) if n == 0 else ()) for n in range(queries))
+    asked = (
+        queries
+        if isinstance(queries, tuple)
+        else tuple(experiments.query(f"q{n}", expect=(rubric,) if n == 0 else ()) for n in range(queries))
+    )
     experiment = experiments.built(asked, arms=arms, repeats=repeats, warmup=0, judge={**JUDGE, **said}, **(more or {}))
     places = [(query, repeat, arm) for query in asked for repeat in range(1, repeats + 1) for arm in arms]
     trials = [

@@ -26,7 +26,7 @@ from uderia_bench.runs.run import Run
 
 pytestmark = pytest.mark.anyio
 PRICE = {"input_cost_per_million": 1.0, "output_cost_per_million": 10.0}
-JUDGE = {"url": "http://judge.test/v1", "model": "grader", "price": PRICE}
+JUDGE = {"url": "http://judge.test/v1", "model": "grader", "price": PRICE, "probes": 0}
 ANSWERS = ("good", "bad", "good")  # the third is the first again: nothing new to pay for
 
 

@@ -9,10 +9,11 @@ import experiments
 import httpx
 import polars as pl
 import pytest
-from judged_runs import QUERIES, made, prefers, report, text
+from judged_runs import JUDGE, QUERIES, made, prefers, report, text
 from scripted_judge import ScriptedJudge
 
 from uderia_bench import plugins
+from uderia_bench.documents.expectation import Expectation
 from uderia_bench.errors import DocumentError
 from uderia_bench.gateway.trust import Trust
 from uderia_bench.reading.judge import pairs, scores
@@ -303,3 +304,33 @@ async def test_judging_without_a_decision_judges_every_pair(tmp_path):
     await ask(run, server)
     assert len(server.requests) == 16
     assert scores.read(run.path).stopped is None
+
+
+@pytest.mark.parametrize(
+    ("score", "fails"),
+    [
+        (lambda answer: 0 if "sorry" in answer else 8, set()),
+        (lambda answer: 0 if "sorry" in answer else min(10, len(answer) // 20), {"length"}),
+        (lambda _answer: 8, {"refusals"}),
+    ],
+    ids=["sound", "longer", "all"],
+)
+async def test_a_judge_that_scores_is_probed_too(tmp_path, score, fails):
+    """Idle words must not raise a score, and a refusal must not have that of an answer. Checks leave the primary family."""
+    rubric = Expectation.model_validate({"llm_judge": "is kind"}, strict=False)
+    asked = tuple(experiments.query(f"q{n}", expect=(rubric,)) for n in range(12))
+    margins = {"margins": {"checks_passed_ratio": "10%"}}
+    run = made(tmp_path, queries=asked, mode="score", swap=False, probes=12, more=margins)
+    server = ScriptedJudge(score=lambda _swapped, answer: score(answer))
+    await ask(run, server)
+    await ask(run, server)
+    assert len(server.requests) == 24 + 2 * 12
+    made_report = report(run)
+    assert {name for name, result in probed(made_report).items() if result == "FAILED"} == fails
+    assert compared(made_report, "checks_passed_ratio").family == ("exploratory" if fails else "primary")
+
+
+async def test_pairs_need_two_arms():
+    """A judge of pairs with one arm is a mistake of the experiment."""
+    with pytest.raises(DocumentError, match=r"judge.mode: compares the answers of two arms"):
+        experiments.built(arms=("A",), judge=JUDGE)

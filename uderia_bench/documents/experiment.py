@@ -362,7 +362,14 @@ def _sweep_stands_alone(data: Any) -> Iterator[Complaint]:
             )
 
 
-_CHECKS = (_arms_are_unique, _contrasts_name_arms, _faults_are_there, _sweep_stands_alone)
+def _pairs_have_two_arms(data: Any) -> Iterator[Complaint]:
+    judge = data.get("judge") if isinstance(data, dict) else None
+    alone = isinstance(judge, dict) and judge.get("mode") == "pairwise" and len(list(entries(data, "arms"))) == 1
+    if alone:
+        yield ("judge", "mode"), "compares the answers of two arms, and there is one; use mode: score"
+
+
+_CHECKS = (_pairs_have_two_arms, _arms_are_unique, _contrasts_name_arms, _faults_are_there, _sweep_stands_alone)
 
 
 def _filter_finds_nothing(only: Filter, corpora: tuple[Corpus, ...]) -> Iterator[Complaint]:

@@ -274,8 +274,8 @@ class Judge(Written):
     """Whether each answer is also scored as often with the scale turned round. Pairs are always
     compared in both orders."""
     probes: Annotated[Natural, Field(le=1000)] = 30
-    """How many answers are used to probe a pairwise judge for biases of position, length, refusals and
-    chance. A judge that is not probed, or fails, makes its verdicts exploratory."""
+    """How many answers are used to probe the judge for biases, such as of position, length and refusals.
+    A judge that fails makes its verdicts exploratory, and so does a pairwise judge without probes."""
     looks: Annotated[Count, Field(ge=2, le=20)] | None = None
     """How many looks a pairwise judge takes at its own results: it stops at the first one at which
     ``preference`` has a verdict on every contrast. By default it judges every pair."""

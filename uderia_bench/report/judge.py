@@ -20,6 +20,9 @@ from uderia_bench.runs.interim import Looked
 from uderia_bench.stats import bradley_terry
 from uderia_bench.stats.estimate import Estimate
 
+CHECKS = "checks_passed_ratio"
+"""The metric that scores of a judge count in."""
+
 
 def told(
     judge: Judge | None,
@@ -38,15 +41,19 @@ def told(
         return ()
     if judge.mode == "pairwise":
         return tuple(_pairwise(judge, kept, preferences, trials, confidence))
-    return tuple(_scored(judge, kept, checks))
+    return tuple(_scored(judge, kept, checks, trials))
 
 
 def untrusted(judge: Judge | None, kept: scores.Kept, trials: pl.DataFrame) -> dict[str, str]:
     """Return why verdicts on a metric are exploratory: the judge behind it failed a probe, or was not probed."""
-    if judge is None or judge.mode != "pairwise" or not kept.choices:
+    if judge is None or not (kept.choices or kept.scores):
         return {}
-    reason = probes.failed(_probed(judge, kept, trials))
-    return {} if reason is None else {METRIC: reason}
+    found = _probed(judge, kept, trials)
+    if judge.mode == "pairwise":
+        reason = probes.failed(found)
+        return {} if reason is None else {METRIC: reason}
+    reason = probes.failed(probe for probe in found if probe.passed is False)
+    return {} if reason is None else {CHECKS: reason}
 
 
 def looked(judge: Judge | None, kept: scores.Kept) -> Looked | None:
@@ -61,7 +68,8 @@ def _probed(judge: Judge, kept: scores.Kept, trials: pl.DataFrame) -> tuple[prob
     if {"arm", "models_used", "model", "provider"} <= set(trials.columns):
         for arm, used, model, provider in trials.select("arm", "models_used", "model", "provider").unique().iter_rows():
             models.setdefault(arm, []).extend([*(used or ()), f"{provider or ''}/{model or ''}"])
-    return probes.results(kept, judge.model, models)
+    results = probes.results if judge.mode == "pairwise" else probes.score_results
+    return results(kept, judge.model, models)
 
 
 def _spent(judge: Judge, tokens: tuple[int, int]) -> str:
@@ -71,9 +79,10 @@ def _spent(judge: Judge, tokens: tuple[int, int]) -> str:
     return f"{spent}. This is not part of any arm's cost"
 
 
-def _scored(judge: Judge, kept: scores.Kept, checks: pl.DataFrame | None) -> Iterator[str]:
+def _scored(judge: Judge, kept: scores.Kept, checks: pl.DataFrame | None, trials: pl.DataFrame) -> Iterator[str]:
     found = quality(kept.scores.values())
-    yield f"{judge.model} scored {found.cases} answers in {found.calls} calls: {_spent(judge, kept.tokens)}"
+    calls = sum(1 for _ in kept.replies)
+    yield f"{judge.model} scored {found.cases} answers in {calls} calls: {_spent(judge, kept.tokens)}"
     if found.apart is not None:
         yield f"Two scores of the same answer differ by {found.apart:.2f} on average, on a scale of 0 to 1"
     if found.swap_bias is not None:
@@ -83,6 +92,16 @@ def _scored(judge: Judge, kept: scores.Kept, checks: pl.DataFrame | None) -> Ite
         asked = checks.filter((pl.col("kind") == expectations.JUDGED) & ~pl.col("found").str.starts_with(UNANSWERED))
         if unscored := asked["passed"].null_count():
             yield _not_judged(unscored, asked.height, "answers", kept)
+    if kept.scores and judge.probes:
+        yield from _probes(_probed(judge, kept, trials), CHECKS, only_failed=True)
+
+
+def _probes(found: tuple[probes.Probe, ...], metric: str, *, only_failed: bool = False) -> Iterator[str]:
+    for probe in found:
+        passed = {True: "passed", False: "FAILED", None: "not decided"}[probe.passed]
+        yield f"Probe {probe.name}, {passed}: {probe.said}"
+    if reason := probes.failed(probe for probe in found if probe.passed is False or not only_failed):
+        yield f"Verdicts on {metric} are exploratory, because {reason}"
 
 
 def _unread(kept: scores.Kept) -> Iterator[str]:
@@ -115,12 +134,7 @@ def _pairwise(
         elif missing:
             yield _not_judged(missing, preferences.height, "pairs", kept)
     yield from _unread(kept)
-    found = _probed(judge, kept, trials)
-    for probe in found:
-        passed = {True: "passed", False: "FAILED", None: "not decided"}[probe.passed]
-        yield f"Probe {probe.name}, {passed}: {probe.said}"
-    if reason := probes.failed(found):
-        yield f"Verdicts on {METRIC} are exploratory, because {reason}"
+    yield from _probes(_probed(judge, kept, trials), METRIC)
 
 
 def _contrast(baseline: str, candidate: str, pairs: pl.DataFrame, confidence: float) -> Iterator[str]:

@@ -22,7 +22,7 @@ from uderia_bench.plugins import Plugins
 from uderia_bench.reading import expected as expectations
 from uderia_bench.reading import profile_types as type_registry
 from uderia_bench.reading.judge import asks, matches, pairs, probes, scores
-from uderia_bench.reading.judge.asks import Ask
+from uderia_bench.reading.judge.asks import Ask, Case
 from uderia_bench.reading.judge.cost import dollars
 from uderia_bench.reading.judge.matches import Match
 from uderia_bench.runs.ledger import Ledger
@@ -79,7 +79,9 @@ class _Parts:
         assert settings is not None, "a run with a judge has its settings"
         with Ledger.open(run.directory.ledger) as ledger:
             if not settings.pairwise:
-                self.calls = [list(self._scored(ledger, plugins, settings))]
+                cases = list(self._cases(ledger, plugins))
+                scored = [each for case in cases for each in asks.asks(case, settings)]
+                self.calls = [[*scored, *probes.score_asks(cases, settings, seed=run.experiment.seed)]]
                 return
             found = self._expected.matches(matches.answers(ledger.records(), plugins.profile_types))
         seed = run.experiment.seed
@@ -94,12 +96,10 @@ class _Parts:
     def _looks(self) -> int:
         return self._judge.looks or 1
 
-    def _scored(self, ledger: Ledger, plugins: Plugins, settings: asks.Settings) -> Iterator[Ask]:
+    def _cases(self, ledger: Ledger, plugins: Plugins) -> Iterator[Case]:
         for record in ledger.records():
             if self._expected.rubrics(record.trial):
-                trace = type_registry.read(record, plugins.profile_types)
-                for case in self._expected.cases(record.trial, trace):
-                    yield from asks.asks(case, settings)
+                yield from self._expected.cases(record.trial, type_registry.read(record, plugins.profile_types))
 
     def missing(self, number: int) -> list[Ask]:
         """Return the calls of a part without a reply, each once."""

@@ -80,12 +80,16 @@ class Ask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """Result of one call: ``value`` from 0 to 1, the reason, and the tokens that the judge used."""
+    """Result of one call: ``value`` from 0 to 1, the reason, and the tokens that the judge used.
+
+    A score of a probe has the case whose answer the probe has changed.
+    """
 
     case: str
     swapped: bool
     value: float
     reason: str
+    probe: str | None = None
     input_tokens: int = 0
     output_tokens: int = 0
 
@@ -119,8 +123,8 @@ class Quality:
     swap_bias: float | None
 
 
-def asks(case: Case, settings: Settings) -> tuple[Ask, ...]:
-    """Return the calls that a case needs."""
+def asks(case: Case, settings: Settings, *, probe: str | None = None, of: Case | None = None) -> tuple[Ask, ...]:
+    """Return the calls that a case needs; ``of`` is the case that a probe has changed."""
     rubric = "\n".join(filter(None, (settings.rubric, case.rubric)))
     material = orjson.dumps({"rubric": rubric, "question": case.prompt, "answer": cut(case.answer)}).decode()
     made = []
@@ -129,7 +133,7 @@ def asks(case: Case, settings: Settings) -> tuple[Ask, ...]:
         messages = ({"role": "system", "content": SYSTEM.format(scale=scale)}, {"role": "user", "content": material})
         for repeat in range(settings.repeats):
             key = digest(str(WORDING), settings.model, str(swapped), str(repeat), material)
-            made.append(Ask(key=key, case=case.key, swapped=swapped, messages=messages))
+            made.append(Ask(key=key, case=(of or case).key, swapped=swapped, messages=messages, probe=probe))
     return tuple(made)
 
 
@@ -142,7 +146,8 @@ def read(ask: Ask, reply: Any) -> Score | None:
         return None
     if not 0 <= value <= 1:
         return None
-    return Score(case=ask.case, swapped=ask.swapped, value=value, reason=str(said.get("reason", "")), **spent(reply))
+    reason = str(said.get("reason", ""))
+    return Score(case=ask.case, swapped=ask.swapped, value=value, reason=reason, probe=ask.probe, **spent(reply))
 
 
 def replied(reply: Any) -> dict[str, Any]:
@@ -174,9 +179,9 @@ def opinion(case: Case, settings: Settings | None, scores: Mapping[str, Score]) 
 
 
 def quality(scores: Iterable[Score]) -> Quality:
-    """Return the quality of the judge from its own scores."""
+    """Return the quality of the judge from its own scores, without those of probes."""
     by_case: dict[str, list[Score]] = {}
-    for score in scores:
+    for score in (each for each in scores if each.probe is None):
         by_case.setdefault(score.case, []).append(score)
     every = [score for given in by_case.values() for score in given]
     distances = [abs(one.value - other.value) for given in by_case.values() for one, other in itertools.combinations(given, 2)]

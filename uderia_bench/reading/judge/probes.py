@@ -1,4 +1,4 @@
-"""Probes of a pairwise judge: calls whose right answer is known, to find its biases.
+"""Probes of a judge: calls whose right answer is known, to find its biases.
 
 =============  ==========================================  =========================================
 probe          what is asked                               it fails if
@@ -11,6 +11,9 @@ chance         a pair once more                            the choice turns too 
 own family     nothing: the names of the models            it has the maker of one arm's model only
 =============  ==========================================  =========================================
 
+A judge that scores single answers is probed for length (the longer text has the higher score), for
+refusals (one has the score of an answer) and for its own family.
+
 A bias of position costs ties and no wrong winner, because both orders are asked. Still it tells that
 the judge does not read closely.
 """
@@ -19,12 +22,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
 from uderia_bench.reading.expectations.words import refusal
 from uderia_bench.reading.judge import pairs
-from uderia_bench.reading.judge.asks import Ask, Settings
+from uderia_bench.reading.judge.asks import Ask, Case, Settings
+from uderia_bench.reading.judge.asks import asks as score_calls
 from uderia_bench.reading.judge.blinding import family
 from uderia_bench.reading.judge.matches import Match
 from uderia_bench.reading.judge.pairs import FIRST, SECOND, TIE, Choice, Pair
@@ -36,6 +40,7 @@ POSITION, FAMILY = "position", "own family"
 SURE = 2.33  # standard errors of a bias, one-sided p = .01
 APART = 0.05  # share from one half from which a position matters
 MOST_LONGER = 0.55  # share of choices for the longer of two equal answers
+MOST_GAINED = 0.05  # of the scale, by idle words
 MOST_APART = 0.5  # share of equal answers that are called different
 MOST_REFUSALS = 0.1  # share of refusals that win, and of replies without a choice
 MOST_CHANGED = 0.15  # share of choices that turn to the other answer when asked again
@@ -73,6 +78,56 @@ def asks(found: Sequence[Match], settings: Settings, *, seed: int) -> Iterator[A
             yield from pairs.asks(_of(pair, text, DECLINED), settings, repeats=range(1), probe=REFUSAL)
         if settings.repeats == 1:
             yield pairs.asks(pair, settings, repeats=range(1, 2), probe=AGAIN)[0]
+
+
+def score_asks(cases: Iterable[Case], settings: Settings, *, seed: int) -> Iterator[Ask]:
+    """Yield the calls of the probes of scores, on ``settings.probes`` cases drawn by ``seed``."""
+    usable = [case for case in cases if case.answer and refusal(case.answer) is None]
+    usable.sort(key=lambda case: _rank(seed, case.key))
+    distinct = {(case.rubric, case.prompt): case for case in usable}  # one for each question: a refusal is the same for all
+    for case in list(distinct.values())[: settings.probes]:
+        once = replace(settings, repeats=1)
+        if len(case.answer) <= LONGEST_PADDED:
+            yield from score_calls(replace(case, answer=padded(case.answer)), once, probe=LENGTH, of=case)
+        yield from score_calls(replace(case, answer=DECLINED), once, probe=REFUSAL, of=case)
+
+
+def score_results(kept: Kept, model: str, arms: Mapping[str, Iterable[str]]) -> tuple[Probe, ...]:
+    """Return the result of every probe of scores."""
+    means: dict[str | None, dict[str, float]] = {}
+    for probe in (None, LENGTH, REFUSAL):
+        own: dict[str, list[float]] = {}
+        for score in kept.scores.values():
+            if score.probe == probe:
+                own.setdefault(score.case, []).append(score.value)
+        means[probe] = {case: sum(values) / len(values) for case, values in own.items()}
+    plain = means[None]
+    longer = [value - plain[case] for case, value in means[LENGTH].items() if case in plain]
+    lost = [value > 0 and value >= plain[case] for case, value in means[REFUSAL].items() if case in plain]
+    return (_longer_scores(longer), _refusal_scores(lost), _family(model, arms))
+
+
+def _longer_scores(gained: Sequence[float]) -> Probe:
+    if len(gained) < FEWEST:
+        return _too_few(LENGTH, len(gained))
+    mean = sum(gained) / len(gained)
+    squares = sum((each - mean) ** 2 for each in gained)
+    certain = mean * len(gained) > SURE * sqrt(squares)
+    return Probe(
+        name=LENGTH,
+        passed=not (certain and mean > MOST_GAINED),
+        said=f"idle words change the score of {len(gained)} answers by {mean:+.2f} on a scale of 0 to 1",
+    )
+
+
+def _refusal_scores(lost: Sequence[bool]) -> Probe:
+    if len(lost) < FEWEST:
+        return _too_few(REFUSAL, len(lost))
+    return Probe(
+        name=REFUSAL,
+        passed=sum(lost) <= MOST_REFUSALS * len(lost),
+        said=f"a refusal scores no less than the answer in {sum(lost)} of {len(lost)} cases",
+    )
 
 
 def shuffled(found: Iterable[Match], *, seed: int) -> list[Match]:
