@@ -46,8 +46,9 @@ BENCHES = (
     "intervals",
     "embedded_server",
     "resume",
+    "view",
 )
-QUICK = frozenset({"start_up", "clock", "client_cost", "open_loop", "storage", "intervals"})
+QUICK = frozenset({"start_up", "clock", "client_cost", "open_loop", "storage", "intervals", "view"})
 
 
 def main() -> int:

@@ -46,9 +46,9 @@ class Live:
         self.run = self.run.noted(state="complete", ended_at=datetime.now(UTC))
 
 
-def record(seq, *, ending=Ending.SETTLED, answer="the answer", **changes) -> TrialRecord:
-    """Return a record that settled ``seq`` seconds after the start, with an answer after two seconds."""
-    events = [*head("OPTIM"), final_answer(2.0, answer), event("done", 2.5)]
+def record(seq, *, ending=Ending.SETTLED, answer="the answer", seconds=2.0, **changes) -> TrialRecord:
+    """Return a record that settled ``seq`` seconds after the start, with an answer after ``seconds``."""
+    events = [*head("OPTIM"), final_answer(seconds, answer), event("done", 2.5)]
     full = TrialRecord(
         trial=trial(seq), expected=ARM, ending=ending, detail=None, sent_s=0.0, accepted_s=0.1, seen_lo_s=2.0, seen_hi_s=2.6,
         sent_at=ZERO, done_at=ZERO + timedelta(seconds=seq), task=orjson.dumps(task(events)),
@@ -57,14 +57,15 @@ def record(seq, *, ending=Ending.SETTLED, answer="the answer", **changes) -> Tri
 
 
 @contextmanager
-def running(output, run_id="live", count=10, **experiment):
-    """Yield a run in progress of so many trials on OPTIM."""
-    plan = [trial(seq) for seq in range(count)]
+def running(output, run_id="live", count=10, *, plan=None, asked=None, arms=("OPTIM",), **experiment):
+    """Yield a run in progress of so many trials on OPTIM, or of a plan."""
+    plan = [trial(seq) for seq in range(count)] if plan is None else plan
+    serving = dict.fromkeys(arms, ARM)
     made = manifest.begun(
-        built(queries(count), arms=("OPTIM",), name="small", **experiment),
-        plan, run_id=run_id, arms={"OPTIM": ARM}, servers={}, started_at=ZERO,
+        built(queries(count) if asked is None else asked, arms=arms, name="small", **experiment),
+        plan, run_id=run_id, arms=serving, servers={}, started_at=ZERO,
     )  # fmt: skip
     directory = RunDirectory(output / run_id)
     directory.path.mkdir(parents=True)
-    with Ledger.create(directory.ledger, plan, {"OPTIM": ARM}) as ledger, directory.claimed():
+    with Ledger.create(directory.ledger, plan, serving) as ledger, directory.claimed():
         yield Live(run=Run(directory=directory, manifest=made).written(made), ledger=ledger)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from experiments import built, queries
 from view.live_runs import running
 
 from uderia_bench import plugins
+from uderia_bench.runner import plan
 from uderia_bench.trial import Ending
 from uderia_bench.view.following import Following
 
@@ -86,3 +88,25 @@ def test_the_end_is_noticed_and_the_report_when_it_is_there(live, following, mon
     monkeypatch.setattr(following, "_checked_s", -10.0)
     assert following.look()
     assert following.state().run.has_report
+
+
+def test_a_declared_look_shows_its_boundary_and_what_it_found(tmp_path):
+    """Nothing is compared before the look's blocks are settled; then each metric has a verdict and a p."""
+    asked = queries(16)
+    fields = {"stop": {"looks": 2}, "margins": {"latency_s": "10%"}, "warmup": 0, "repeats": 4}
+    planned = plan.build(built(asked, arms=("A", "B"), **fields), asked)
+    with running(tmp_path, plan=planned, asked=asked, arms=("A", "B"), **fields) as live:
+        following = Following(live.run.directory, plugins.load())
+        following.look()
+        first = following.state().looks.looks[0]
+        assert first.found is None
+        assert 0 < first.boundary < 0.05
+        for trial in planned:
+            if trial.block < first.blocks:
+                seconds = 2.0 + trial.block / 100 if trial.arm == "A" else 1.0 + trial.block / 90
+                live.settle(trial.seq, trial=trial, seconds=seconds)
+        following.look()
+        looked = following.state().looks.looks[0]
+        assert looked.stops
+        assert looked.found[0].startswith("B latency_s: better, p ")
+        following.close()

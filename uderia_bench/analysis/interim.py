@@ -51,9 +51,13 @@ class Declared:
 
 
 class Looks:
-    """The planned looks of one run. ``settled`` takes each trial once, in any order, also those of an earlier sitting."""
+    """The planned looks of one run. ``settled`` takes each trial once, in any order, also those of an earlier sitting.
+
+    ``taken`` has the looks so far.
+    """
 
     def __init__(self, declared: Declared, *, plan: Sequence[Trial]) -> None:
+        self.taken: list[Look] = []
         self._declared = declared
         self._trials = {trial.trial_id: trial for trial in plan if trial.stage is Stage.MEASURED}
         ends = declared.looked.before
@@ -105,7 +109,9 @@ class Looks:
         at = self._declared.looked.at(look)
         rows = [row for row in self._rows.values() if row[BLOCK] < self._declared.looked.before[look - 1]]
         found = at_this_look(measured(pl.DataFrame(rows, infer_schema_length=None)), self._declared, at)
-        if not stops(found, at):
+        decides = stops(found, at)
+        self.taken.append(Look(look=look, of=at.looks, trials=len(rows), comparisons=found, stops=decides))
+        if not decides:
             return None
         decided = [each for each in found if each.metric in at.metrics and each.verdict in {*_DIFFERENT, Verdict.EQUIVALENT}]
         several = len(self._declared.contrasts) > 1

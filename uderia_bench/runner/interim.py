@@ -32,14 +32,7 @@ class Watch:
 
     def __call__(self, record: TrialRecord, trace: Trace) -> None:
         """Take one settled trial."""
-        answered = trace.outcome is Outcome.ANSWERED
-        values = {
-            metric.name: None if value is None else float(value)
-            for metric in self._metrics
-            for value in [metric.read(trace) if answered or not metric.needs_answer else None]
-        }
-        times = {"sent_at": record.sent_at, "done_at": record.done_at}
-        decision = self._looks.settled(record.trial, values, outcome=trace.outcome, times=times)
+        decision = take(self._looks, self._metrics, record, trace)
         if decision is not None and self._decided is None:
             self._decided = decision
             self._stop.because(decision.reason, patient=True)
@@ -49,8 +42,31 @@ class Watch:
         return self._decided and replace(self._decided, saved=self._looks.saved())
 
 
+def take(looks: Looks, metrics: Sequence[Metric], record: TrialRecord, trace: Trace) -> Decided | None:
+    """Give a settled trial to the looks; return the decision of one that stops the run."""
+    answered = trace.outcome is Outcome.ANSWERED
+    values = {
+        metric.name: None if value is None else float(value)
+        for metric in metrics
+        for value in [metric.read(trace) if answered or not metric.needs_answer else None]
+    }
+    times = {"sent_at": record.sent_at, "done_at": record.done_at}
+    return looks.settled(record.trial, values, outcome=trace.outcome, times=times)
+
+
 def of(experiment: Experiment, *, plan: Sequence[Trial], before: Iterable[TrialRecord], stop: Stop) -> Watch | None:
     """Return the watch of a run, with the trials settled before; None where the experiment plans no looks."""
+    found = declared(experiment, plan)
+    if found is None:
+        return None
+    watch = Watch(Looks(found, plan=plan), found.metrics, stop)
+    for record in before:
+        watch(record, profile_types.read(record))
+    return watch
+
+
+def declared(experiment: Experiment, plan: Sequence[Trial]) -> Declared | None:
+    """Return what the declared looks of an experiment compare, or None without looks."""
     measured = {trial.query_id for trial in plan if trial.stage is Stage.MEASURED}
     looked = planned(experiment, plans.looks(experiment, len(measured)))
     if looked is None:
@@ -66,8 +82,4 @@ def of(experiment: Experiment, *, plan: Sequence[Trial], before: Iterable[TrialR
         confounded={(each.baseline, each.candidate): each.reason for each in plans.unbalanced(plan, experiment)},
     )
     contrasts = tuple((contrast.baseline, contrast.candidate) for contrast in experiment.contrasts)
-    looks = Looks(Declared(metrics=metrics, contrasts=contrasts, settings=settings), plan=plan)
-    watch = Watch(looks, metrics, stop)
-    for record in before:
-        watch(record, profile_types.read(record))
-    return watch
+    return Declared(metrics=metrics, contrasts=contrasts, settings=settings)

@@ -14,10 +14,13 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from statistics import NormalDist
 
 import numpy as np
 import orjson
 
+from uderia_bench.analysis.interim import Declared, Looks
+from uderia_bench.analysis.values import Comparison
 from uderia_bench.documents.experiment import Experiment
 from uderia_bench.errors import StoreError
 from uderia_bench.plugins import Plugins
@@ -25,15 +28,18 @@ from uderia_bench.reading import profile_types
 from uderia_bench.reading.detectors import Severity, detect
 from uderia_bench.reading.metrics import observe
 from uderia_bench.report import watch
+from uderia_bench.report.figures import p_value
 from uderia_bench.report.gates.gate import MetricGate, Misread, names_of
 from uderia_bench.report.gates.grammar import parse
 from uderia_bench.report.watch import METRICS, Look, Seen
+from uderia_bench.runner import interim
 from uderia_bench.runner.control import SOCKET
 from uderia_bench.runs.actions import Action, paused, sentences
 from uderia_bench.runs.directory import MANIFEST, RunDirectory
 from uderia_bench.runs.ledger import ASK_AGAIN, Ledger
 from uderia_bench.runs.ledger_rows import Progress, State
 from uderia_bench.runs.run import Run
+from uderia_bench.stats.sequential import boundaries
 from uderia_bench.trial import Outcome, Stage, Trial
 from uderia_bench.view.state import (
     ArmState,
@@ -41,6 +47,8 @@ from uderia_bench.view.state import (
     GateState,
     IssueState,
     Load,
+    LooksState,
+    LookState,
     Number,
     ProgressState,
     RunFacts,
@@ -96,6 +104,8 @@ class Following:
         self._latest: list[Seen] = []
         self._failures: list[Seen] = []
         self._ledger: Ledger | None = None
+        self._declared: Declared | None = None
+        self._looks: Looks | None = None
         self._run = self._opened()
         self._lived = ""
         self._has_report = False
@@ -120,6 +130,9 @@ class Following:
         if self._ledger is None:
             self._ledger = Ledger.open(self.directory.ledger)
             self._plan = {trial.trial_id: trial for trial in map(_interned, self._ledger.plan())}
+            self._declared = interim.declared(self._run.experiment, tuple(self._plan.values()))
+            if self._declared is not None and self._declared.looked.before:
+                self._looks = Looks(self._declared, plan=tuple(self._plan.values()))
             self._planned = Counter((t.arm, t.complexity) for t in self._plan.values() if t.stage is Stage.MEASURED)
         version, now_s = self._ledger.version(), time.monotonic()
         if version != self._version or now_s > self._reread_s:
@@ -151,7 +164,7 @@ class Following:
             spending=tuple(self._spending(experiment)),
             issues=self._found(),
             gates=tuple(_gates(experiment, self._plugins)),
-            looks=None,
+            looks=self._look_states(),
             actions=sentences(self._actions),
             note=watch.NOT_DECIDING,
         )
@@ -217,6 +230,8 @@ class Following:
         assert self._ledger is not None, "trials are read from an open ledger"
         record = self._ledger.record(trial_id)
         trace = profile_types.read(record, self._plugins.profile_types)
+        if self._looks is not None and self._declared is not None:
+            interim.take(self._looks, self._declared.metrics, record, trace)
         for issue in detect(trace, self._plugins.detectors):
             self._issues.setdefault(issue.kind, {})[trial_id] = None
             self._severity[issue.kind] = str(issue.severity)
@@ -306,7 +321,6 @@ class Following:
             slots=load.concurrency if load.arrivals == "closed" and load.sweep is None else None,
             in_flight=tuple(flights) if self._lived != "complete" else (),
             rate_limited=self._outcomes[Outcome.RATE_LIMITED],
-            knee=None,
         )
 
     def _numbers(self, name: str) -> ArmState:
@@ -342,6 +356,25 @@ class Following:
         for what, limit in limits.items():
             if spent or limit is not None:
                 yield Spending(what=what, spent=float(spent.get(what, 0)), limit=limit)
+
+    def _look_states(self) -> LooksState | None:
+        """Return the declared looks; those of an earlier version, which cannot be repeated, are left out."""
+        if self._looks is None or self._declared is None:
+            return None
+        looked, taken = self._declared.looked, {look.look: look for look in self._looks.taken}
+        alpha = 1 - self._run.experiment.confidence
+        zs = boundaries(looked.shares, shape=looked.shape, tail=alpha / 2)
+        looks = [
+            LookState(
+                look=number,
+                blocks=blocks,
+                boundary=2 * NormalDist().cdf(-z),
+                found=tuple(_words(each) for each in taken[number].comparisons) if number in taken else None,
+                stops=number in taken and taken[number].stops,
+            )
+            for number, (blocks, z) in enumerate(zip(looked.before, zs, strict=False), start=1)
+        ]
+        return LooksState(metrics=looked.metrics, looks=tuple(looks))
 
     def _found(self) -> tuple[IssueState, ...]:
         found = [
@@ -381,6 +414,11 @@ def _settled(seen: Seen) -> Settled:
         total_tokens=seen.values["total_tokens"],
         cost_usd=seen.values["cost_usd"],
     )
+
+
+def _words(compared: Comparison) -> str:
+    p = "" if compared.p_adjusted is None else f", p {p_value(compared.p_adjusted)}"
+    return f"{compared.candidate} {compared.metric}: {compared.verdict}{p}"
 
 
 def _gates(experiment: Experiment, plugins: Plugins) -> Iterator[GateState]:

@@ -279,14 +279,15 @@ def _looks(state: RunState) -> Markup | None:
     rows = [
         (
             f"{look.look} of {len(looks.looks)}",
-            f"{look.blocks} of {looks.blocks}",
+            f"{look.blocks:,}",
             figures.p_value(look.boundary),
-            figures.MISSING if look.p is None else figures.p_value(look.p),
+            "not taken yet" if look.found is None else "; ".join(look.found) or "nothing to compare",
+            "yes" if look.stops else figures.MISSING,
         )
         for look in looks.looks
     ]
-    heads = ("look", "after blocks", "stops at p of at most", "p")
-    lead = f"Declared looks at {looks.metric}. {looks.finished} of {looks.blocks} blocks are finished."
+    heads = ("look", "blocks", "boundary (p)", left("found", wraps=True), left("stops the run"))
+    lead = f"The run ends at the first declared look at which each metric has a verdict: {', '.join(looks.metrics)}."
     return _section("looks", "Interim looks", Table.of("Interim looks", heads, rows), lead=lead)
 
 

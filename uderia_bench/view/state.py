@@ -98,7 +98,6 @@ class Load:
     slots: int | None
     in_flight: tuple[Flight, ...]
     rate_limited: int
-    knee: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,24 +169,24 @@ class GateState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookState:
-    """A declared interim look. It is due when ``blocks`` are finished, and stops the run at a p of at most ``boundary``.
+    """A declared interim look, due when the first ``blocks`` of the plan are settled.
 
-    ``p`` is None until it was taken.
+    A difference stops the run at a two-sided p of at most ``boundary``. ``found`` has a comparison in each of its words,
+    and is None until the look was taken.
     """
 
     look: int
     blocks: int
     boundary: float
-    p: float | None
+    found: tuple[str, ...] | None
+    stops: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LooksState:
-    """The declared interim looks of a run, and the ``finished`` of its planned ``blocks``."""
+    """The declared interim looks of a run at some metrics."""
 
-    metric: str
-    finished: int
-    blocks: int
+    metrics: tuple[str, ...]
     looks: tuple[LookState, ...]
 
 
