@@ -12,6 +12,8 @@ from starlette.websockets import WebSocketDisconnect
 from view.live_runs import running
 
 from uderia_bench import plugins
+from uderia_bench.reading.labels import kept
+from uderia_bench.reading.labels.draw import Item
 from uderia_bench.view import state
 from uderia_bench.view.folder import Folder
 from uderia_bench.view.guard import Guard, kept_key
@@ -160,6 +162,21 @@ def test_a_hostile_answer_is_text(client):
         text = client.get(path).text
         assert SCRIPT not in text
         assert "&lt;script&gt;alert(1)" in text
+
+
+def test_the_form_for_raters_is_a_file_to_save(client, live):
+    """The answers that were drawn, without whose they are; without a draw, how to draw."""
+    missing = client.get("/runs/live/labels")
+    assert (missing.status_code, "label draw live" in missing.text) == (404, True)
+    item = Item(
+        id="i", kind="answers", question=SCRIPT, rubric="r", answers=(SCRIPT,), trials=("secret",), arms=("X",), query_id="q",
+        group=None, turn=1,
+    )  # fmt: skip
+    kept.add_drawn(live.run.path, [item])
+    form = client.get("/runs/live/labels")
+    assert form.headers["content-disposition"] == 'attachment; filename="labels-live.html"'
+    assert SCRIPT not in form.text
+    assert "secret" not in form.text
 
 
 def test_the_channel_sends_a_snapshot_then_each_change(client, live):

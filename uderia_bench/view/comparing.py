@@ -9,12 +9,13 @@ from urllib.parse import quote
 
 from uderia_bench.commands import diff as diffing
 from uderia_bench.commands import history as histories
-from uderia_bench.errors import UsageError
+from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.reading import profile_types
+from uderia_bench.reading.labels import kept
 from uderia_bench.report import content, figures
 from uderia_bench.report.about import about, method
 from uderia_bench.report.content import outcome_words
-from uderia_bench.report.formats.html import listing
+from uderia_bench.report.formats.html import label_form, listing
 from uderia_bench.report.formats.html.document import body_of
 from uderia_bench.report.formats.html.effects import effects
 from uderia_bench.report.formats.html.markup import Markup, join, tag
@@ -27,6 +28,14 @@ from uderia_bench.view import pages
 from uderia_bench.view.folder import Folder
 
 _LATENCY = next(metric for metric in METRICS if metric.name == "latency_s")
+
+
+def labels(folder: Folder, run_id: str) -> str:
+    """Return the form for raters of the answers that were drawn from a run; raises ``StoreError`` where there are none."""
+    items = list(kept.drawn(folder.directory(run_id).path).values())
+    if not items:
+        raise StoreError(f"no answers were drawn to label: 'uderia-bench label draw {run_id} -o labels.html' draws some")
+    return label_form.to_html(items, f"labels-{run_id}")
 
 
 def answers(folder: Folder, run_id: str, asked: Mapping[str, str]) -> str:

@@ -95,8 +95,9 @@ def report_page(run_id: str, body: str) -> str:
 
 
 def beside(run_id: str) -> Markup:
-    """Return the link to the answers of a run, side by side."""
-    return tag("a", "side by side", href=f"/runs/{quote(run_id)}/answers")
+    """Return the links to the answers of a run, side by side and as a form for raters."""
+    path = f"/runs/{quote(run_id)}"
+    return join(tag("a", "side by side", href=f"{path}/answers"), " ", tag("a", "label answers", href=f"{path}/labels"))
 
 
 def runs_page(state: RunsState, asked: Mapping[str, str], parts: Mapping[str, str], seq: int) -> str:

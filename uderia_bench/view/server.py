@@ -74,6 +74,7 @@ class View:
                 WebSocketRoute("/runs/{run}/live", self.live),
                 Route("/runs/{run}/report", self.report),
                 Route("/runs/{run}/answers", self.answers),
+                Route("/runs/{run}/labels", self.labels),
                 WebSocketRoute("/runs/{run}/trials/{trial:path}/live", self.live),
                 Route("/runs/{run}/trials/{trial:path}", self.trial),
                 *([Route("/runs/{run}/control", self.control, methods=["POST"])] if self._control else []),
@@ -145,6 +146,13 @@ class View:
     async def answers(self, request: Request) -> Response:
         """Return the answers of all arms, or of two, to a query."""
         return await self._slowly(comparing.answers, request.path_params["run"], dict(request.query_params))
+
+    async def labels(self, request: Request) -> Response:
+        """Return the form for raters as a file to save, because it is to work without this program."""
+        run = request.path_params["run"]
+        form = await self._slowly(comparing.labels, run)
+        form.headers["content-disposition"] = f'attachment; filename="labels-{run}.html"'
+        return form
 
     async def diff(self, request: Request) -> Response:
         """Return the comparison of two runs."""
