@@ -12,10 +12,13 @@ import pytest
 from scripted_judge import ScriptedJudge
 
 from uderia_bench import plugins
+from uderia_bench.analysis.labelled import Judgement
+from uderia_bench.analysis.labelled import labelled as analyse_labels
 from uderia_bench.commands import label
 from uderia_bench.errors import UsageError
 from uderia_bench.gateway.trust import Trust
 from uderia_bench.reading.labels import kept
+from uderia_bench.reading.labels.kept import Label
 from uderia_bench.report import labels as told
 from uderia_bench.runner import judging
 
@@ -190,6 +193,25 @@ async def test_agreement_errors_and_the_corrected_difference(labelled, tmp_path)
     assert lines[0].startswith("36 pairs have labels (ann 36, bob 36): baseline 0%, tie 3")
     assert any(line.startswith("Errors of the judge on A: wins it should not") for line in lines)
     assert any(line.startswith("Verdict of the labels: B is better (p ") for line in lines)
+
+
+async def test_measures_without_a_judge_are_set_against_the_labels(labelled, tmp_path):
+    """A measure that orders answers as people do agrees always, its reverse never, and a constant one is left out."""
+    items = sampled(labelled, 30)
+    label.read(labelled, [rated(items, tmp_path / "ann.jsonl", truth)], rater=None)
+    values = {trial: float(quality(text)) for item in items for trial, text in zip(item.trials, item.answers, strict=True)}
+    common = {"contrasts": [("A", "B")], "margin": None, "confidence": 0.95, "seed": 1}
+    nothing = Judgement(of_items={}, everywhere={})
+    for sign, share in ((1, 1.0), (-1, 0.0)):
+        turned = {trial: sign * value for trial, value in values.items()}
+        found = analyse_labels(items, kept.labels(labelled.path), nothing, measures={"m": turned}, **common)
+        assert found.measures["m"].value == share
+    single = sampled(labelled, 40, kind="answers")
+    grades = [Label(item=item.id, rater="a", label="pass" if quality(item.answers[0]) else "fail") for item in single]
+    by_trial = {item.trials[0]: float(quality(item.answers[0])) for item in single}
+    found = analyse_labels(single, grades, nothing, measures={"m": by_trial, "equal": dict.fromkeys(by_trial, 1.0)}, **common)
+    assert {name: each.value for name, each in found.measures.items()} == {"m": 1.0}
+    assert "Without a judge, m agrees with the raters in 100%" in "\n".join(told.told([found]))
 
 
 async def test_fewer_than_thirty_labelled_queries_have_no_verdict(labelled, tmp_path):

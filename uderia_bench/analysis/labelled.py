@@ -22,6 +22,9 @@ from uderia_bench.stats.mean import cluster_mean
 CODES = {0.0: 0, 0.5: 1, 1.0: 2}
 """Codes of values: the baseline or a fail, a tie, the candidate or a pass."""
 
+CODES_TIE = 0.5
+"""The value of a tie, or of raters who are split."""
+
 WORDS = {PAIRS: ("baseline", "tie", "candidate"), ANSWERS: ("fail", "split", "pass")}
 
 
@@ -57,7 +60,12 @@ class Corrected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labelled:
-    """Results of the labels of one kind. Shares are of the items, by word."""
+    """Results of the labels of one kind. Shares are of the items, by word.
+
+    ``measures`` has how often an automatic measure agrees with the raters, where it is not equal: in a
+    pair, the share in which the preferred answer has the higher value. For single answers, the share of
+    couples of one that passes and one that fails. One half is chance.
+    """
 
     kind: str
     items: int
@@ -68,6 +76,7 @@ class Labelled:
     judge_shares: dict[str, float]
     judge_kappa: Estimate | None
     errors: tuple[Errors, ...] = ()
+    measures: dict[str, Estimate] = field(default_factory=dict)
     corrected: tuple[Corrected, ...] = ()
     warnings: tuple[str, ...] = field(default=())
 
@@ -95,8 +104,12 @@ def labelled(
     margin: float | None,
     confidence: float,
     seed: int,
+    measures: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Labelled | None:
-    """Return the results of the labels of these items, which are of one kind; None without a label."""
+    """Return the results of the labels of these items, which are of one kind; None without a label.
+
+    ``measures`` are automatic ones: name to trial to value.
+    """
     rated: dict[str, dict[str, float]] = {}
     by_id = {item.id: item for item in items}
     for label in labels:
@@ -132,6 +145,11 @@ def labelled(
         if judged.any()
         else None,
         errors=tuple(_errors(shown, people, judge, units, confidence, seed)) if judged.any() else (),
+        measures={
+            name: found
+            for name, values in (measures or {}).items()
+            if (found := _agrees(shown, people, values, units, confidence, seed)) is not None
+        },
         corrected=tuple(
             one
             for contrast in contrasts
@@ -176,6 +194,40 @@ def _errors(
 def _rate(wrong: Mask, of: Mask, units: agreement.Codes, confidence: float, seed: int) -> Estimate:
     codes = np.unique(units[of], return_inverse=True)[1]
     return cluster_mean(wrong[of].astype(np.float64), codes, bounded=True, level=confidence, seed=seed)
+
+
+def _agrees(
+    items: Sequence[Item],
+    people: Floats,
+    values: Mapping[str, float],
+    units: agreement.Codes,
+    confidence: float,
+    seed: int,
+) -> Estimate | None:
+    """Return how often a measure is higher for the better answer; None where it never differs."""
+    right: list[float] = []
+    of: list[int] = []
+    if items[0].kind == PAIRS:
+        for item, value, unit in zip(items, people, units, strict=True):
+            own = {arm: values.get(trial) for arm, trial in zip(item.arms, item.trials, strict=True)}
+            first, second = own[item.contrast[0]], own[item.contrast[1]]
+            if first is not None and second is not None and first != second and value != CODES_TIE:
+                right.append(float((second > first) == (value == 1.0)))
+                of.append(int(unit))
+    else:
+        known = [(values[item.trials[0]], value, int(unit)) for item, value, unit in zip(items, people, units, strict=True)
+                 if item.trials[0] in values]  # fmt: skip
+        passed = [(measure, unit) for measure, value, unit in known if value == 1.0]
+        failed = [(measure, unit) for measure, value, unit in known if value == 0.0]
+        for measure, unit in passed:
+            compared = [float(measure > other) for other, _ in failed if measure != other]
+            if compared:
+                right.append(sum(compared) / len(compared))
+                of.append(unit)
+    if not right:
+        return None
+    codes = np.unique(of, return_inverse=True)[1]
+    return cluster_mean(np.array(right), codes, bounded=True, level=confidence, seed=seed)
 
 
 def _corrected(

@@ -22,6 +22,7 @@ from uderia_bench.reading.judge import calibration, matches, scores
 from uderia_bench.reading.labels import draw, kept
 from uderia_bench.reading.labels.draw import ANSWERS, LABELS, PAIRS, Item
 from uderia_bench.reading.labels.kept import Label
+from uderia_bench.reading.tables import agreement
 from uderia_bench.report.formats.html import label_form
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.run import Run
@@ -163,7 +164,7 @@ def compared(run: Run) -> tuple[Labelled, ...]:
     if not labels:
         return ()
     experiment = run.experiment
-    trials = run.trials()
+    trials, measures = run.trials(), _measures(run)
     found = []
     for kind in (PAIRS, ANSWERS):
         own = [item for item in items if item.kind == kind]
@@ -176,9 +177,24 @@ def compared(run: Run) -> tuple[Labelled, ...]:
             margin=experiment.margins.get(METRICS[kind]),
             confidence=experiment.confidence,
             seed=experiment.seed,
+            measures=measures,
         )
         found += [result] if result is not None else []
     return tuple(found)
+
+
+def _measures(run: Run) -> dict[str, dict[str, float]]:
+    """Return what can be known of an answer without a judge, by name and trial."""
+    found: dict[str, dict[str, float]] = {}
+    stated, checks = run.derived("answers"), run.derived("checks")
+    if stated is not None:
+        agreed = agreement.measured(stated)
+        for name, column in (("agreement with its repeats", "within"), ("agreement with the other arms", "across")):
+            found[name] = dict(agreed.select("trial_id", column).drop_nulls().iter_rows())
+    if checks is not None:
+        passed = checks.filter(pl.col("kind") != JUDGED, pl.col("passed").is_not_null())
+        found["checks without the judge"] = dict(passed.group_by("trial_id").agg(pl.col("passed").mean()).iter_rows())
+    return found
 
 
 def _of_pairs(run: Run, items: Sequence[Item]) -> Judgement:

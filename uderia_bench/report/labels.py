@@ -33,6 +33,8 @@ def _told(one: Labelled) -> Iterator[str]:
                 f"Errors of the judge on {errors.arm}: {passed} {_rate(errors.wrongly_passed)}, {failed}"
                 f" {_rate(errors.wrongly_failed)}"
             )
+    for name, share in one.measures.items():
+        yield f"Without a judge, {name} agrees with the raters in {_rate(share)} of the cases in which it differs (chance: 50%)"
     for corrected in one.corrected:
         yield from _corrected(corrected)
 
