@@ -47,7 +47,7 @@ class Tasks:
         if self.troubles:
             raise self.troubles.pop(0)
         if anyio.current_time() < self.ends[task_id]:
-            return TaskState(status="processing", body=b"")
+            return TaskState(status="processing", body=b"so far")
         return TaskState(status="complete", body=b"")
 
 
@@ -448,3 +448,16 @@ async def test_a_notification_during_a_poll_causes_another_poll():
         await run.follow("t")
         (_, first_s), (_, second_s) = run.tasks.looks
     assert second_s == pytest.approx(first_s + 2.0)
+
+
+async def test_the_body_of_a_task_is_kept_once_somebody_looks_at_it():
+    """Empty before the next poll, then what that poll got, and gone with the task."""
+    async with Run() as run, anyio.create_task_group() as group:
+        assert run.follower.show("t") is None
+        group.start_soon(run.one, "t", 10.0)
+        await anyio.sleep(0.1)
+        assert run.follower.show("t") == b""
+        await anyio.sleep(6.0)
+        assert run.follower.show("t") == b"so far"
+        await anyio.sleep(10.0)
+        assert run.follower.shown == {}

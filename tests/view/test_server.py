@@ -7,6 +7,7 @@ import time
 
 import jsonschema
 import pytest
+from exchanges import event, head, naming, task
 from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 from view.live_runs import running
@@ -154,6 +155,23 @@ def test_json_follows_the_published_schema(client):
     schema = state.schema()
     for path in ("/runs", "/runs/live", "/runs/live/trials/t0", "/runs/live/trials/t1", "/runs/live/trials/t5"):
         jsonschema.validate(client.get(path, headers=JSON).json(), schema)
+
+
+def test_a_trial_in_flight_shows_what_the_server_has_told(client, monkeypatch):
+    """Its tools so far, as data and on the page, from what the run was told last."""
+    from uderia_bench.commands import control
+    from uderia_bench.view import folder
+
+    tool = event("tool_result", 1.0, details={"tool_name": "base_databaseList", "status": "success"})
+    body = json.dumps(task([*head("OPTIM"), *naming(0.1, 0.2), tool], status="processing"))
+    monkeypatch.setattr(control, "ask", lambda *_, **__: {"task": body})
+    monkeypatch.setattr(folder, "TELL_EVERY_S", 0.0)
+    with client.websocket_connect(f"{WS}/runs/live/trials/t1/live") as socket:
+        seen = json.loads(socket.receive_text())
+        while seen["state"].get("so_far") is None:
+            seen = json.loads(socket.receive_text())
+    assert set(seen["state"]["so_far"]) == {"plan", "phases", "llm_calls", "tools"}
+    assert client.get("/runs/live/trials/t1", headers=JSON).json()["state"] == "asked"
 
 
 def test_a_hostile_answer_is_text(client):

@@ -13,10 +13,10 @@ from uderia_bench.runner.control import socket_path
 from uderia_bench.runs.directory import RunDirectory
 
 TIMEOUT_S = 10.0
-_LARGEST = 1 << 16  # bytes of a reply
+_LARGEST = 1 << 28  # bytes of a reply, which may hold a task
 
 
-def ask(directory: RunDirectory, what: str, about: str = "") -> dict[str, Any]:
+def ask(directory: RunDirectory, what: str, about: str = "", *, timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
     """Give a command to a run and return its state.
 
     Raises ``CannotRun`` where no process takes commands, and ``UsageError`` where the run refuses this one.
@@ -24,7 +24,7 @@ def ask(directory: RunDirectory, what: str, about: str = "") -> dict[str, Any]:
     said = {"do": what, "about": about, "who": _who()}
     try:
         with socket.socket(socket.AF_UNIX) as line:
-            line.settimeout(TIMEOUT_S)
+            line.settimeout(timeout_s)
             line.connect(socket_path(directory.path))
             line.sendall(orjson.dumps(said) + b"\n")
             with line.makefile("rb") as replies:

@@ -1,7 +1,9 @@
 """Commands to a run in progress, over a socket in its directory that only its owner can open.
 
 A connection sends one line of JSON and gets one: ``{"do": "pause", "about": "", "who": "…"}``, and the state of the run or
-``{"error": "…"}``. Every action is committed to the ledger before it is answered. The run does not depend on
+``{"error": "…"}``. ``show`` returns what the server has told of a trial in flight.
+
+Every action is committed to the ledger before it is answered. The run does not depend on
 the socket: without it, it only takes no commands.
 """
 
@@ -30,6 +32,7 @@ from uderia_bench.printable import plain
 from uderia_bench.runner.arrivals import Arrivals
 from uderia_bench.runner.book import Book
 from uderia_bench.runner.budget import Budget
+from uderia_bench.runner.following import Follower
 from uderia_bench.runner.stop import InFlight, Stop
 from uderia_bench.runs.actions import Action
 from uderia_bench.trial import Ending, Trial
@@ -54,6 +57,7 @@ class Control:
     budget: Budget | None = None
     flight: InFlight | None = None
     arrivals: list[Arrivals] = field(default_factory=list)
+    followers: list[Follower] = field(default_factory=list)
     _again: deque[Trial] = field(default_factory=deque)
 
     async def serve(self) -> None:
@@ -88,6 +92,8 @@ class Control:
         try:
             asked = orjson.loads(said)
             what, about = str(asked["do"]), str(asked.get("about") or "")
+            if what == "show":
+                return {"task": self._shown(about)}
             who = plain(str(asked.get("who") or getpass.getuser()))[:_LONGEST_NAME]
             if what != "status":
                 about = await self._do(what, about, who)
@@ -150,6 +156,14 @@ class Control:
             await self.book.settle(replace(forgotten, children=()))
         self._again.extend(turns)
         return trial_id
+
+    def _shown(self, trial_id: str) -> str | None:
+        """Return the server's JSON of a trial in flight as of its last poll; None before one, and where it is not followed."""
+        pending = self.book.pending(trial_id)
+        if pending is None or pending.task_id is None:
+            return None
+        bodies = filter(None, (follower.show(pending.task_id) for follower in self.followers))
+        return next((body.decode(errors="replace") for body in bodies), None)
 
     def _status(self) -> dict[str, Any]:
         state = "stopping" if self.stop.soft.is_set() else "paused" if self.stop.paused else "running"

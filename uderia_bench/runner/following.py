@@ -52,13 +52,15 @@ class Follower:
     """The polls of one server.
 
     ``late`` receives the seconds between the due time and the start of every poll. ``notifications``:
-    listen to the server's stream and poll when it reports the end of a task.
+    listen to the server's stream and poll when it reports the end of a task. ``shown`` has the last body of
+    each task that somebody looks at.
     """
 
     uderia: Uderia
     rng: random.Random
     late: Callable[[float], None]
     notifications: bool
+    shown: dict[str, bytes] = field(default_factory=dict)
     _late_s: float = 0.0
     _widened: bool = False
     _due: list[tuple[float, int, _Followed]] = field(default_factory=list)
@@ -118,7 +120,12 @@ class Follower:
         finally:
             followed.due_s = math.nan
             self._followed.pop(task_id, None)
+            self.shown.pop(task_id, None)
             history.running -= 1
+
+    def show(self, task_id: str) -> bytes | None:
+        """Return the body of the last poll of a task, and keep later ones; empty before a poll, None if it is not followed."""
+        return self.shown.setdefault(task_id, b"") if task_id in self._followed else None
 
     def learn(self, arm: str, query: str, took_s: float) -> None:
         """Add the duration of an ended task of a query on an arm."""
@@ -150,6 +157,8 @@ class Follower:
             state = await self.uderia.task(followed.task_id)
         except Throttled as error:
             return min(error.retry_after_s or THROTTLED_WAIT_S, LONGEST_THROTTLED_S)
+        if followed.task_id in self.shown:
+            self.shown[followed.task_id] = state.body
         if not followed.saw(state):
             return 0.0 if followed.hinted else self._pause_s(followed)
         self._untold = 0 if told or followed.hinted else self._untold + 1

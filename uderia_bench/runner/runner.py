@@ -101,6 +101,8 @@ class Runner:
                             understand=self.understand,
                             watch=self.watch,
                         )
+                        if self.control is not None:
+                            self.control.followers.append(lane.asking.follower)
                         await group.start(lane.asking.follower.run)
                         running.start_soon(self._work_through, lane, planned, starts, group)
                 group.cancel_scope.cancel()

@@ -13,8 +13,9 @@ from typing import Any
 import orjson
 
 from uderia_bench.commands import control, inspect, listing
-from uderia_bench.errors import StoreError
+from uderia_bench.errors import BenchError, StoreError
 from uderia_bench.plugins import Plugins
+from uderia_bench.reading import profile_types
 from uderia_bench.reading.detectors import Thresholds
 from uderia_bench.report.formats.html.document import body_of
 from uderia_bench.report.trial.inspected import Inspected, to_json
@@ -23,13 +24,15 @@ from uderia_bench.runs.directory import MANIFEST, RUN_ID, RunDirectory
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.ledger_rows import State
 from uderia_bench.runs.run import Run
-from uderia_bench.trial import Trial
+from uderia_bench.trial import Ending, Trial, TrialRecord
 from uderia_bench.view import pages, trial_page
 from uderia_bench.view.following import REPORT, Following
 from uderia_bench.view.state import RunRow, RunsState, RunState, TrialState
 from uderia_bench.view.watcher import Followed, Topic
 
 SCAN_EVERY_S = 1.0
+TELL_EVERY_S = 1.0  # between two questions about a trial in flight
+_SO_FAR = ("plan", "phases", "llm_calls", "tools")
 _LIVE = ("running", "paused")
 
 
@@ -120,6 +123,11 @@ class _Runs:
         return stamp, replace(row, state=state, planned=planned, settled=settled)
 
 
+def _json(found: Inspected) -> dict[str, Any]:
+    shown: dict[str, Any] = orjson.loads(to_json(found))
+    return shown
+
+
 def _listed(directory: RunDirectory) -> RunRow:
     said = listing.listed(directory)
     return RunRow(
@@ -153,21 +161,42 @@ class _Trial:
         self._ledger = Ledger.open(directory.ledger)
         self._trial = self._planned(trial_id)
         self._found: Inspected | None = None
+        self._so_far: Inspected | None = None
+        self._asked_s = 0.0
+        self._told = 0
         self._version = -1
         self._stands: tuple[str, int, datetime | None] = ("planned", 0, None)
 
     def look(self) -> bool:
         version = self._ledger.version()
         if version == self._version:
-            return False
+            return self._stands[0] == State.ASKED and self._tell()
         self._version, before = version, self._stands
         here = [p for p in self._ledger.progress(self._trial.seq, self._trial.seq) if p.trial_id == self._trial.trial_id]
         self._stands = (here[0].state.value, here[0].attempts, here[0].sent_at) if here else ("planned", 0, None)
         if before == self._stands:
             return False
-        self._found = None
+        self._found = self._so_far = None
         if self._stands[0] == State.SETTLED:
             self._found = inspect.of_run(Run.open(self._directory), self._trial.trial_id, self._plugins, Thresholds())
+        return True
+
+    def _tell(self) -> bool:
+        """Ask the run what the server has told of the trial so far; return whether that has grown."""
+        if (now_s := time.monotonic()) - self._asked_s < TELL_EVERY_S:
+            return False
+        self._asked_s = now_s
+        try:
+            body = control.ask(self._directory, "show", self._trial.trial_id, timeout_s=TELL_EVERY_S).get("task")
+        except BenchError:
+            return False
+        if not isinstance(body, str) or len(body) == self._told:
+            return False
+        self._told = len(body)
+        arm = self._ledger.arms()[self._trial.arm]
+        record = TrialRecord(trial=self._trial, expected=arm, ending=Ending.SETTLED, detail=None, task=body.encode())
+        trace = profile_types.read(record, self._plugins.profile_types)
+        self._so_far = Inspected(record=record, planned=True, trace=trace, metrics={}, issues=())
         return True
 
     def state(self) -> TrialState:
@@ -183,13 +212,13 @@ class _Trial:
             state=state,
             attempt=attempt,
             sent_at=sent_at,
-            events=(),
-            found=None if self._found is None else orjson.loads(to_json(self._found)),
+            so_far=None if self._so_far is None else {name: _json(self._so_far)[name] for name in _SO_FAR},
+            found=None if self._found is None else _json(self._found),
         )
 
     def parts(self, state: TrialState, changed: Collection[str]) -> Mapping[str, Any]:
         del changed
-        return {"trial": trial_page.draw(state, self._found)}
+        return {"trial": trial_page.draw(state, self._found, self._so_far)}
 
     def close(self) -> None:
         self._ledger.close()

@@ -212,7 +212,7 @@ class RunState:
 class TrialState:
     """One trial. ``found`` has the JSON of ``uderia-bench inspect --json`` once it has ended.
 
-    ``events`` are those that the server has told so far of a trial in flight, the newest last.
+    ``so_far`` has the plan, phases, llm_calls and tools of a trial in flight, as far as the server has told them.
     """
 
     run_id: str
@@ -225,7 +225,7 @@ class TrialState:
     state: str
     attempt: int
     sent_at: datetime | None
-    events: tuple[str, ...]
+    so_far: dict[str, Any] | None
     found: dict[str, Any] | None
 
 

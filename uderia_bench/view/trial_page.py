@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import quote, urlencode
 
@@ -29,8 +30,8 @@ def page(state: TrialState, drawn: str, seq: int) -> str:
     return pages.frame(state.trial_id, pages.part("trial", drawn), live=f"{path}/live", icon=icon, seq=seq)
 
 
-def draw(state: TrialState, found: Inspected | None) -> Markup:
-    """Return the content of the page."""
+def draw(state: TrialState, found: Inspected | None, so_far: Inspected | None = None) -> Markup:
+    """Return the content of the page: of a trial in flight with what the server has told ``so_far``."""
     run = tag("a", state.run_id, href=f"/runs/{quote(state.run_id)}")
     beside = f"/runs/{quote(state.run_id)}/answers?{urlencode({'query': state.query_id})}"
     head = join(
@@ -39,7 +40,9 @@ def draw(state: TrialState, found: Inspected | None) -> Markup:
         tag("p", state.prompt, class_="prompt"),
         tag("p", tag("a", "Compare the answers of this query", href=beside)),
     )
-    return join(head, _standing(state) if found is None else _found(found))
+    if found is not None:
+        return join(head, _found(found))
+    return join(head, _standing(state), *(() if so_far is None else _steps(so_far)))
 
 
 def _standing(state: TrialState) -> Markup:
@@ -48,27 +51,29 @@ def _standing(state: TrialState) -> Markup:
     facts = [("State", _STANDS[state.state], None), *((("Age", None, age),) if age else ())]
     facts += [("Attempt", str(state.attempt), None)] if state.attempt else []
     items = [tag("li", tag("b", f"{label} "), said, markup) for label, said, markup in facts]
-    told = listing.section("events", "Events so far", listing.items(state.events)) if state.events else None
-    return join(tag("ul", *items, class_="state", data_state=state.state), told)
+    return tag("ul", *items, class_="state", data_state=state.state)
 
 
 def _found(found: Inspected) -> Markup:
     trace = found.trace
     rows = [(name, said) for name, said in text.head(found) if said and name not in _IN_HEAD]
     facts = tag("dl", *(join(tag("dt", name), tag("dd", said)) for name, said in rows))
-    tables = (
-        ("plan", "Plan", text.plan(trace)),
-        ("phases", "Phases", text.phases(trace)),
-        ("ledger", "Token ledger", text.ledger(trace)),
-        ("tools", "Tools", text.tools(trace)),
-    )
     return join(
         facts,
         listing.section("answer", "Answer", tag("p", trace.answer, class_="break answer") if trace.answer else None),
-        *(_section(name, title, table) for name, title, table in tables),
+        *_steps(found),
         listing.section("issues", "Issues", *(_issue(found, at) for at in range(len(found.issues)))),
         listing.section("notes", "Notes", listing.items(trace.notes) if trace.notes else None),
     )
+
+
+def _steps(found: Inspected) -> Iterator[Markup | None]:
+    """Yield the plan and what was done of it."""
+    trace = found.trace
+    yield _section("plan", "Plan", text.plan(trace))
+    yield _section("phases", "Phases", text.phases(trace))
+    yield _section("ledger", "Token ledger", text.ledger(trace))
+    yield _section("tools", "Tools", text.tools(trace))
 
 
 def _section(name: str, title: str, table: Table) -> Markup | None:
