@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from uderia_bench.stats.difference import mean_test
 from uderia_bench.stats.inference import two_sided_p
 from uderia_bench.stats.mean import cluster_mean
-from uderia_bench.stats.sparse import is_sparse, sparse_mean, two_added_test
+from uderia_bench.stats.sparse import is_sparse, sparse_mean, two_added_test, without_noise
 
 
 def amounts(*others, units=30):
@@ -167,3 +167,37 @@ def test_times_that_are_equal_are_equal():
     assert (found.lo, found.hi) == (0.0, 0.0)
     assert found.because == "all 8 differences are equal: fewer than 29 could miss a rare one"
     assert interval_of(np.zeros(5), bounded=False, may_be_0=False).lo is None
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-9, 0.01, 0.03, 0.05])
+@pytest.mark.parametrize("larger", [1, 2, 3, 4, 5])
+def test_the_mean_of_nearly_equal_values_ends_within_them(larger, noise):
+    """Noise makes little difference: a resample without the few others has no spread, so its t is of no use.
+
+    A mean of $0.0001 once had ±112 % for twelve values of which the largest was twice the smallest.
+    """
+    values = 0.0001 * (1 + noise * np.random.default_rng(larger).normal(size=16))
+    values[:larger] *= 2
+    found = cluster_mean(values, np.arange(16), bounded=False, level=0.95, seed=1)
+    assert found.value == pytest.approx(values.mean())
+    assert found.hi is None or found.hi <= values.max()
+    if noise < 0.01:
+        assert found.warnings == (f"no interval: {16 - larger} of 16 values are equal, and at least 6 others are needed",)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01, 0.03])
+def test_nearly_equal_values_with_enough_others_are_bounded_within_reason(noise):
+    """The interval is that of sparse amounts and never wider than what was seen."""
+    values = 16_000 * (1 + noise * np.random.default_rng(3).normal(size=24))
+    values[:7] *= 2
+    found = cluster_mean(values, np.arange(24), bounded=False, level=0.95, seed=1)
+    assert found.method == "two observations added"
+    assert values.min() < found.lo < found.value < found.hi < values.max()
+
+
+@given(st.integers(0, 2**32), st.integers(8, 60), st.sampled_from([0.05, 0.3, 0.8, 1.5]))
+def test_a_skewed_body_is_no_noise(seed, size, sd):
+    """Values of one distribution stay as they are, however far its tail reaches."""
+    values = np.exp(sd * np.random.default_rng(seed).normal(size=size))
+    changed = without_noise(values) != values
+    assert not changed.any() or sd < 0.1

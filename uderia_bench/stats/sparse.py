@@ -23,12 +23,34 @@ from uderia_bench.stats.permutation import DIFFERING_FLOOR
 # and is at times endless, Student 84 to 100 %, two added 89 to 100 %.
 SPARSE = 0.5
 
+NOISE = 0.1  # of the value: more than half of nearly equal values lie within this
+NOISE_REACH = 6.0  # widths of that half: a value within this of its centre is nearly equal too
+
 TWO_ADDED = "two observations added"  # the name of the method
 
 
 def is_sparse(values: Floats) -> bool:
     """Whether more than half of the units show the same value."""
     return mode(values)[1] > SPARSE
+
+
+def without_noise(values: Floats, *, logs: bool = False) -> Floats:
+    """Set values that are nearly equal to one value where they are more than half and the others lie far from them.
+
+    Costs and tokens are often alike up to a few percent, and a few are two or three times as large. A
+    resample without those has almost no spread, so the ends of a bootstrap-t lie at several times the
+    mean. Without the noise, such values are sparse as exact ones are. ``logs``: the values are logarithms.
+    """
+    half = values.size // 2 + 1
+    ordered = np.sort(values)
+    widths = ordered[half - 1 :] - ordered[: values.size - half + 1]
+    centre = float(np.median(ordered[widths.argmin() :][:half]))
+    noise = NOISE * (1.0 if logs else abs(centre))
+    near = np.abs(values - centre) <= max(NOISE_REACH * widths.min(), noise)
+    if widths.min() > noise or near.all():
+        return values
+    equal: Floats = np.where(near, centre, values)
+    return equal
 
 
 def two_added_test(values: Floats, *, reach: float, common: float = 0.0) -> StudentTest:
