@@ -5,10 +5,12 @@ from __future__ import annotations
 import anyio
 import httpx
 import pytest
-from benches import Bench, planned, under
+from benches import Bench, planned, talk, under
 from scripted import CONFIGURATIONS, PROFILES, Scripted
 
+from uderia_bench.runner.lane import LOST_BY_RESTART, MOST_ASKINGS
 from uderia_bench.runner.patience import SHUTDOWN_S
+from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.outage import Cause
 from uderia_bench.trial import Ending
 
@@ -175,3 +177,42 @@ async def test_a_stop_during_a_warm_up_leaves_the_trial_to_resume(tmp_path):
     left = [record for record in bench.records().values() if record.ending is Ending.CANCELLED]
     assert all(record.seen_hi_s is None or record.seen_hi_s > 20 for record in left)
     assert max(record.seen_hi_s for record in bench.records().values() if record.ending is Ending.SETTLED) < 8.0
+
+
+async def test_a_trial_that_several_restarts_lose_is_asked_again(tmp_path):
+    """Its three askings are those that no restart explains, so four restarts in a row charge no arm."""
+    server = Restarting(task_s=3.0)
+    bench = Bench(tmp_path, server, planned(2, arms=("OPTIM",)), under(load={"concurrency": 1}))
+
+    async def restart():
+        for _ in range(4):
+            await anyio.sleep(1.5)
+            server.sessions.clear()
+            await server.kill(away_s=4.0)
+            server.cold = False
+
+    await bench.run(during=restart)
+    assert {record.ending for record in bench.records().values()} == {Ending.SETTLED}
+    assert max(record.attempts for record in bench.records().values()) > 3
+
+
+@pytest.mark.parametrize("turns", [1, 3])
+async def test_a_trial_that_is_lost_for_good_by_a_restart_is_left_to_resume(tmp_path, turns):
+    """It counts against no arm: neither a server that always restarts, nor a turn that cannot be repeated in its session."""
+    server = Restarting(task_s=3.0)
+    trials = planned(1, arms=("OPTIM",)) if turns == 1 else talk(turns)
+    bench = Bench(tmp_path, server, trials)
+
+    async def restart():
+        for _ in range(1 if turns > 1 else 60):
+            await anyio.sleep(2.0)
+            server.sessions.clear()
+            server.tasks.clear()
+
+    await bench.run(during=restart)
+    assert {record.ending for record in bench.records().values()} == {Ending.CANCELLED}
+    first = min(bench.records().values(), key=lambda record: record.trial.seq)
+    assert first.detail.startswith(LOST_BY_RESTART)
+    assert first.attempts <= MOST_ASKINGS
+    with Ledger.open(bench.path) as ledger:
+        assert ledger.unsettled() == trials

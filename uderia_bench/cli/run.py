@@ -93,7 +93,7 @@ def from_environment() -> list[Override]:
 
 
 def check_embedded_profiles(loaded: Experiment, around: Surroundings) -> None:
-    """Find the profiles of the arms on the embedded server, which sends nothing to another machine."""
+    """Find the profiles of the arms on the embedded server, which is started for it on this machine."""
     from uderia_bench.commands.profiles import profiles
     from uderia_bench.documents.experiment import SIM
     from uderia_bench.gateway import directory

@@ -15,6 +15,8 @@ from uderia_bench.trace import Trace
 from uderia_bench.trial import Ending, Outcome, Serving, Trial, TrialRecord
 
 WARMED_UP = "warmed the server up after a restart, not counted"
+LOST_BY_RESTART = "lost by a restart of the server"
+MOST_ASKINGS = 12  # of one trial in one sitting, also where each restart of a server loses it
 CANCEL_CALL_S = 5.0  # a stopping run waits this long for the reply to one cancellation
 
 
@@ -80,21 +82,26 @@ class Lane:
         """Ask one trial, and ask it again if the server was away or its quota used up; commit each result.
 
         Only a trial that is ``alone`` in its session is asked again here: a later turn cannot be repeated
-        in a session that already holds it.
+        in a session that already holds it. ``resume`` asks what a restart of the server has lost and this
+        sitting could not repeat.
         """
         askings = 0
-        while True:
+        for _ in range(MOST_ASKINGS):
             warms_up = turn.alone and await self.patience.warms_up(turn.trial.arm)
             record, trace = await self._once(turn, warms_up=warms_up)
             if warms_up and record.detail == WARMED_UP and not self.asking.stop.soft.is_set():
                 turn = replace(turn, due_s=None)
                 continue
-            askings += 1
             again = await self.patience.again(record)
+            askings += not self.patience.explains(record)
             if not again or not turn.alone or askings == ASKINGS_A_RUN:
                 break
             if not turn.scheduled or record.ending is not Ending.RATE_LIMITED:
                 turn = replace(turn, due_s=None)
+        if record.ending is Ending.LOST and self.patience.explains(record):
+            record = replace(record, ending=Ending.CANCELLED, detail=f"{LOST_BY_RESTART}: {record.detail}")
+            trace = self.understand(record)
+            await self.asking.book.settle(record, self.budget.account.to_json())
         self.patience.ended(record)
         return record, trace
 

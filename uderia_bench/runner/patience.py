@@ -20,7 +20,7 @@ from uderia_bench.runner.stop import Stop
 from uderia_bench.runs.outage import Cause, Outage
 from uderia_bench.trial import Ending, Trial, TrialRecord
 
-ASKINGS_A_RUN = 3  # how often one sitting asks a trial without an answer; ``resume`` asks it again
+ASKINGS_A_RUN = 3  # how often one sitting asks a trial without an answer, outages aside; ``resume`` asks it again
 PROBE_EVERY_S = 2.0
 SHUTDOWN_S = 45.0  # a server took 10 to 28 s to shut down (docs/reference/measured.md, "Retention and restarts")
 CANCELLED_THERE = "cancelled on the server"
@@ -106,6 +106,12 @@ class Patience:
         if record.ending is Ending.CANCELLED and record.detail is not None and record.detail.startswith(CANCELLED_THERE):
             return await self._shuts_down(record)
         return False
+
+    def explains(self, record: TrialRecord) -> bool:
+        """Whether an outage took a trial without an end: it was sent before the end of one."""
+        if record.ending not in (Ending.UNREACHABLE, Ending.LOST, Ending.CANCELLED) or record.sent_at is None:
+            return False
+        return any(outage.ended_at is None or record.sent_at <= outage.ended_at for outage in self.outages)
 
     def ended(self, record: TrialRecord) -> None:
         """Count a trial's ending; stop the run after many trials in a row that the server did not take."""
