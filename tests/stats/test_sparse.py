@@ -58,7 +58,6 @@ def test_clusters_of_unequal_sizes_are_weighed():
     values[:12:2] = 1.0
     found = cluster_mean(values, units, bounded=False, level=0.95, seed=1)
     assert found.value == pytest.approx(6 / sizes.sum())
-    assert found.method == "two observations added"
     assert 0 < found.lo < found.value < found.hi < 0.2
 
 
@@ -181,17 +180,16 @@ def test_the_mean_of_nearly_equal_values_ends_within_them(larger, noise):
     found = cluster_mean(values, np.arange(16), bounded=False, level=0.95, seed=1)
     assert found.value == pytest.approx(values.mean())
     assert found.hi is None or found.hi <= values.max()
-    if noise < 0.01:
+    if noise == 0:
         assert found.warnings == (f"no interval: {16 - larger} of 16 values are equal, and at least 6 others are needed",)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.01, 0.03])
 def test_nearly_equal_values_with_enough_others_are_bounded_within_reason(noise):
-    """The interval is that of sparse amounts and never wider than what was seen."""
+    """The interval lies within what was seen."""
     values = 16_000 * (1 + noise * np.random.default_rng(3).normal(size=24))
     values[:7] *= 2
     found = cluster_mean(values, np.arange(24), bounded=False, level=0.95, seed=1)
-    assert found.method == "two observations added"
     assert values.min() < found.lo < found.value < found.hi < values.max()
 
 
