@@ -2,50 +2,36 @@
 
 from __future__ import annotations
 
-from uderia_bench.reading.metrics.metric import Assumption, Direction, Metric
+from functools import partial
+
+from uderia_bench.reading.metrics.metric import Direction, Metric, counted, rated
 from uderia_bench.trial import Outcome
 
+_share = partial(rated, family="answer", direction=Direction.HIGHER)
+
 METRICS: tuple[Metric, ...] = (
-    Metric(
+    _share(
         name="answered",
-        family="answer",
         doc="The agent answered. Every trial with another outcome counts as not answered.",
-        unit="1",
         kind=bool,
-        direction=Direction.HIGHER,
-        assumption=Assumption.RATE,
         read=lambda trace: trace.outcome is Outcome.ANSWERED,
         needs_answer=False,
     ),
-    Metric(
+    _share(
         name="checks_passed_ratio",
-        family="answer",
         doc="Weight of the passed checks / weight of all checks; None where the corpus has no expectation for the query.",
-        unit="1",
-        kind=float,
-        direction=Direction.HIGHER,
-        assumption=Assumption.RATE,
         read=lambda trace: trace.checks_passed_ratio,
     ),
-    Metric(
+    _share(
         name="preference",
-        family="answer",
         doc="Share of comparisons that a pairwise judge decides for this answer, a tie counting half; None without such a "
         "judge. The difference of two arms is 0 where neither is preferred, and 10 points where it is 55 to 45.",
-        unit="1",
-        kind=float,
-        direction=Direction.HIGHER,
-        assumption=Assumption.RATE,
         read=lambda trace: trace.preference,
     ),
-    Metric(
+    counted(
         name="answer_chars",
         family="answer",
         doc="Length of the answer in characters.",
-        unit="1",
-        kind=int,
-        direction=Direction.NEUTRAL,
-        assumption=Assumption.AMOUNT,
         read=lambda trace: None if trace.answer is None else len(trace.answer),
     ),
 )

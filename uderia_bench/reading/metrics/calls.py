@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from uderia_bench.reading.metrics.metric import CALL_COUNT, PURPOSE, Across, Assumption, Direction, Metric, if_returned
+from uderia_bench.reading.metrics.metric import CALL_COUNT, PURPOSE, Across, Direction, Metric, counted, if_returned
 from uderia_bench.trace import CallClass
 
-_calls = partial(
-    Metric,
-    family="calls",
-    unit="1",
-    kind=int,
-    direction=Direction.LOWER,
-    assumption=Assumption.AMOUNT,
-    across=Across.SHOWN,
-    across_reason=CALL_COUNT,
-)
+_calls = partial(counted, family="calls", direction=Direction.LOWER, across=Across.SHOWN, across_reason=CALL_COUNT)
 
 
 def _of_class(call_class: CallClass) -> Metric:

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from uderia_bench.reading.metrics.metric import Across, Assumption, Direction, Metric, if_planned, if_returned
+from uderia_bench.reading.metrics.metric import Across, Assumption, Direction, Metric, counted, if_planned, if_returned
 from uderia_bench.reading.metrics.planning import executed
 from uderia_bench.reading.metrics.tokens import token_share
 from uderia_bench.trace import CallClass, Trace
 
 _ARCHITECTURE = "only a planner logs its corrections; an agent makes them inside its steps"
 
-_correction = partial(
-    Metric,
-    family="correction",
-    unit="1",
-    kind=int,
-    direction=Direction.LOWER,
-    assumption=Assumption.AMOUNT,
-    across=Across.SHOWN,
-    across_reason=_ARCHITECTURE,
-)
+_correction = partial(counted, family="correction", direction=Direction.LOWER, across=Across.SHOWN, across_reason=_ARCHITECTURE)
 
 
 def correction_rate(trace: Trace) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from uderia_bench.reading.metrics.metric import Assumption, Direction, Metric
+from uderia_bench.reading.metrics.metric import Assumption, Direction, Metric, rated
 
 _usd = partial(Metric, family="cost", unit="usd", kind=float, direction=Direction.LOWER, assumption=Assumption.POSITIVE)
 
@@ -15,14 +15,11 @@ METRICS: tuple[Metric, ...] = (
         read=lambda trace: trace.tokens.cost_usd,
         judged_unless="price_fallback",
     ),
-    Metric(
+    rated(
         name="price_fallback",
         family="cost",
         doc="The server does not know the model's price and used its default. Such trials are left out of tests of cost_usd.",
-        unit="1",
         kind=bool,
-        direction=Direction.NEUTRAL,
-        assumption=Assumption.RATE,
         read=lambda trace: trace.price_fallback,
         needs_answer=False,
     ),

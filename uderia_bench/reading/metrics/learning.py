@@ -4,32 +4,20 @@ from __future__ import annotations
 
 from functools import partial
 
-from uderia_bench.reading.metrics.metric import PHASES, Across, Assumption, Direction, Metric, if_planned
+from uderia_bench.reading.metrics.metric import PHASES, Across, Assumption, Metric, counted, if_planned
 
-_planner = partial(
-    Metric,
-    family="learning",
-    unit="1",
-    kind=int,
-    direction=Direction.NEUTRAL,
-    assumption=Assumption.AMOUNT,
-    across=Across.SHOWN,
-    across_reason=PHASES,
-)
+_planner = partial(counted, family="learning", across=Across.SHOWN, across_reason=PHASES)
+_flag = partial(_planner, kind=bool, assumption=Assumption.RATE)
 
 METRICS: tuple[Metric, ...] = (
-    _planner(
+    _flag(
         name="rag_used",
         doc="The planner retrieved a stored case of an earlier run before planning: the trial was warm.",
-        kind=bool,
-        assumption=Assumption.RATE,
         read=lambda trace: trace.rag_used,
     ),
-    _planner(
+    _flag(
         name="hydrated",
         doc="The plan used results of an earlier turn instead of fetching them again.",
-        kind=bool,
-        assumption=Assumption.RATE,
         read=lambda trace: trace.hydrated,
     ),
     _planner(

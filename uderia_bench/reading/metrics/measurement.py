@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from uderia_bench.reading.metrics.latency import latency_s
-from uderia_bench.reading.metrics.metric import MEASUREMENT, Assumption, Direction, Metric, if_planned
+from uderia_bench.reading.metrics.metric import MEASUREMENT, Assumption, Metric, counted, if_planned
 from uderia_bench.trace import Trace
 
 
@@ -22,15 +22,8 @@ def quantisation(trace: Trace) -> float | None:
     return max(0.0, clock.seen_hi_s - since_s) / clock.seen_hi_s
 
 
-_own = partial(
-    Metric,
-    family=MEASUREMENT,
-    unit="1",
-    kind=float,
-    direction=Direction.NEUTRAL,
-    assumption=Assumption.AMOUNT,
-    needs_answer=False,
-)
+_own = partial(counted, family=MEASUREMENT, kind=float, needs_answer=False)
+_flag = partial(_own, kind=bool, assumption=Assumption.RATE)
 
 METRICS: tuple[Metric, ...] = (
     _own(
@@ -51,18 +44,14 @@ METRICS: tuple[Metric, ...] = (
         unit="s",
         read=lambda trace: trace.timing.step_s,
     ),
-    _own(
+    _flag(
         name="foreign_tools",
         doc="The planning prompt had, or probably had, another profile's tools in it. The trial is left out of comparisons.",
-        kind=bool,
-        assumption=Assumption.RATE,
         read=if_planned(lambda trace: trace.foreign_tools),
     ),
-    _own(
+    _flag(
         name="lower_bound",
         doc="The work of a consulted profile is not known, so tokens, cost, calls and tools are None. See the trial's notes.",
-        kind=bool,
-        assumption=Assumption.RATE,
         read=lambda trace: trace.lower_bound if trace.children else None,
     ),
 )

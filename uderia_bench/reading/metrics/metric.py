@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import TypeAlias
 
 from uderia_bench.trace import CallClass, Trace
@@ -101,6 +102,13 @@ class Metric:
             "across_profile_types": self.across.value,
             "doc": self.doc,
         }
+
+
+counted = partial(Metric, unit="1", kind=int, direction=Direction.NEUTRAL, assumption=Assumption.AMOUNT)
+"""A count. Its family says which direction is better, if one is."""
+
+rated = partial(counted, kind=float, assumption=Assumption.RATE)
+"""A share from 0 to 1."""
 
 
 def if_returned(read: Read) -> Read:

@@ -8,19 +8,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from uderia_bench.reading.metrics.metric import PHASES, Across, Assumption, Direction, Metric, if_planned
+from uderia_bench.reading.metrics.metric import PHASES, Across, Assumption, Direction, Metric, counted, if_planned
 from uderia_bench.trace import CallClass, Phase, PhasePath, Trace
 
-_count = partial(
-    Metric,
-    family="planning",
-    unit="1",
-    kind=int,
-    direction=Direction.NEUTRAL,
-    assumption=Assumption.AMOUNT,
-    across=Across.SHOWN,
-    across_reason=PHASES,
-)
+_count = partial(counted, family="planning", across=Across.SHOWN, across_reason=PHASES)
 _rate = partial(_count, kind=float, direction=Direction.HIGHER, assumption=Assumption.RATE)
 _WITHOUT_TACTICAL = frozenset({PhasePath.FAST, PhasePath.DISPATCHED, PhasePath.ORCHESTRATED})
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from uderia_bench.reading.metrics.metric import PHASES, Across, Assumption, Direction, Metric, if_returned
+from uderia_bench.reading.metrics.metric import PHASES, Across, Direction, Metric, counted, if_returned, rated
 from uderia_bench.trace import ToolCall, ToolStatus, Trace
 
-_count = partial(Metric, family="tools", unit="1", kind=int, direction=Direction.LOWER, assumption=Assumption.AMOUNT)
+_count = partial(counted, family="tools", direction=Direction.LOWER)
 
 
 def data_calls(trace: Trace) -> list[ToolCall]:
@@ -64,12 +64,11 @@ METRICS: tuple[Metric, ...] = (
         doc="Data-tool calls whose own result reports an error. Every attempt counts.",
         read=if_returned(lambda trace: sum(call.status is ToolStatus.ERROR for call in data_calls(trace))),
     ),
-    _count(
+    rated(
         name="tool_success_rate",
+        family="tools",
         doc="Successful / all data-tool calls; None without calls.",
-        kind=float,
         direction=Direction.HIGHER,
-        assumption=Assumption.RATE,
         read=tool_success_rate,
     ),
     _count(
