@@ -108,6 +108,11 @@ class LlmCall:
     duration_s: float | None = None
     depth: int = 0
 
+    @property
+    def tokens(self) -> int:
+        """Input and output tokens together."""
+        return self.input_tokens + self.output_tokens
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:

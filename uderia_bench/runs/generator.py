@@ -71,13 +71,11 @@ def worst(sittings: Sequence[GeneratorRecord]) -> GeneratorRecord:
     found: dict[str, Any] = {name: _most(sittings, name) for name in _LARGEST}
     found["longest_stalls"] = max(sittings, key=lambda each: each.lag_max_s or 0.0).longest_stalls
     found |= {name: _total(sittings, name) for name in _SUMMED}
-    slowest = min(
-        (each for each in sittings if each.kept_rate is not None), key=lambda each: each.kept_rate or 0.0, default=None
-    )
-    if slowest is not None:
+    if rated := [each for each in sittings if each.kept_rate is not None]:
+        slowest = min(rated, key=lambda each: each.kept_rate or 0.0)
         found |= {name: getattr(slowest, name) for name in ("asked_rate", "achieved_rate")}
-    oddest = max((each for each in sittings if each.little is not None), key=lambda each: each.little or 0.0, default=None)
-    if oddest is not None:
+    if loaded := [each for each in sittings if each.little is not None]:
+        oddest = max(loaded, key=lambda each: each.little or 0.0)
         found |= {name: getattr(oddest, name) for name in ("in_flight", "arrival_rate", "flight_s")}
     whole = GeneratorRecord(**found, sittings=len(sittings))
     judged: dict[str, Any] = {

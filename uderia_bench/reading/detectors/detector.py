@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -33,6 +33,13 @@ class Finding:
     method: str | None = None
     severity: Severity | None = None
     recommendation: str | None = None
+
+
+def costing(evidence: Iterable[Evidence], lost: float, method: str, *, severity: Severity | None = None) -> Finding:
+    """Return an occurrence with an estimate of the tokens it cost; without one where they are not above 0."""
+    if round(lost) <= 0:
+        return Finding(evidence=tuple(evidence), severity=severity)
+    return Finding(evidence=tuple(evidence), tokens_lost=round(lost), method=method, severity=severity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from uderia_bench.reading.detectors import wordings
-from uderia_bench.reading.detectors.detector import Detector, Finding, Severity
+from uderia_bench.reading.detectors.detector import Detector, Finding, Severity, costing
 from uderia_bench.reading.detectors.evidence import of_turn, quoted
 from uderia_bench.reading.detectors.thresholds import Thresholds
 from uderia_bench.reading.metrics.tokens import total_tokens, unattributed_tokens
@@ -30,14 +30,8 @@ def inappropriate(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]:
         evidence.append(of_turn(f"the planner gave up: {quoted(refused)}"))
     if lost > 0:
         evidence.append(of_turn(f"{lost:,} of {total:,} tokens belong to no logged call, as those of a parse retry do"))
-    return (
-        Finding(
-            evidence=tuple(evidence),
-            tokens_lost=lost if lost > 0 else None,
-            method="the turn's tokens that belong to no logged call" if lost > 0 else None,
-            severity=None if repairs or refused else Severity.INFO,
-        ),
-    )
+    severity = None if repairs or refused else Severity.INFO
+    return (costing(evidence, lost, "the turn's tokens that belong to no logged call", severity=severity),)
 
 
 DETECTORS: tuple[Detector, ...] = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uderia_bench.reading.detectors.detector import Detector, Finding, Severity
+from uderia_bench.reading.detectors.detector import Detector, Finding, Severity, costing
 from uderia_bench.reading.detectors.evidence import numbered_calls, numbered_tools, of_llm_call, of_tool_call, of_turn
 from uderia_bench.reading.detectors.thresholds import Thresholds
 from uderia_bench.reading.metrics.tokens import class_tokens, total_tokens, unattributed_tokens
@@ -19,7 +19,7 @@ def self_correction(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]
     calls = [of_llm_call(i, call) for i, call in numbered_calls(trace) if call.call_class is CallClass.CORRECTION]
     failed = [of_tool_call(i, call) for i, call in numbered_tools(trace) if call.status is ToolStatus.ERROR]
     said = of_turn(f"{spent:,} of {total:,} tokens ({spent / total:.0%}) went into correction")
-    return (Finding(evidence=(said, *calls, *failed), tokens_lost=spent, method="the tokens of the correction calls"),)
+    return (costing((said, *calls, *failed), spent, "the tokens of the correction calls"),)
 
 
 def large_calls(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]:
@@ -28,15 +28,15 @@ def large_calls(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]:
     The mean is over the calls' own tokens. The turn's total also has the tokens of calls that are
     not logged.
     """
-    sizes = {i: call.input_tokens + call.output_tokens for i, call in numbered_calls(trace)}
+    sizes = {i: call.tokens for i, call in numbered_calls(trace)}
     mean = sum(sizes.values()) / len(sizes) if sizes else 0.0
     if mean <= thresholds.tokens_per_llm_call:
         return ()
     largest = sorted(sizes, key=lambda i: -sizes[i])[:_CALLS_SHOWN]
     said = of_turn(f"{mean:,.0f} tokens an LLM call over {len(sizes)} calls")
-    lost = round((mean - thresholds.tokens_per_llm_call) * len(sizes))
+    lost = (mean - thresholds.tokens_per_llm_call) * len(sizes)
     evidence = (said, *(of_llm_call(i, trace.llm_calls[i - 1]) for i in largest))
-    return (Finding(evidence=evidence, tokens_lost=lost, method="tokens above the threshold, over all calls"),)
+    return (costing(evidence, lost, "tokens above the threshold, over all calls"),)
 
 
 def unattributed(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]:
@@ -45,13 +45,7 @@ def unattributed(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]:
     if not total or rest is None or abs(rest) <= thresholds.unattributed_ratio * total:
         return ()
     said = f"the turn says {total:,} tokens, its calls {total - rest:,}: {abs(rest):,} {'missing' if rest > 0 else 'too many'}"
-    return (
-        Finding(
-            evidence=(of_turn(said),),
-            tokens_lost=rest if rest > 0 else None,
-            method="the turn's tokens that belong to no logged call" if rest > 0 else None,
-        ),
-    )
+    return (costing([of_turn(said)], rest, "the turn's tokens that belong to no logged call"),)
 
 
 def warm_repeat(trace: Trace, _: Thresholds) -> tuple[Finding, ...]:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from uderia_bench.reading.detectors import wordings
-from uderia_bench.reading.detectors.detector import Detector, Finding, Severity
+from uderia_bench.reading.detectors.detector import Detector, Finding, Severity, costing
 from uderia_bench.reading.detectors.evidence import numbered_calls, of_context, of_llm_call, of_phase, of_turn
 from uderia_bench.reading.detectors.thresholds import Thresholds
 from uderia_bench.trace import CallClass, Phase, PhasePath, PlannedPhase, ToolCall, Trace
@@ -15,12 +15,11 @@ from uderia_bench.trace import CallClass, Phase, PhasePath, PlannedPhase, ToolCa
 def excessive(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]:
     """Find strategic planning over the threshold; the context-window snapshots show what filled its prompt."""
     calls = [(i, call) for i, call in numbered_calls(trace) if call.call_class is CallClass.STRATEGIC]
-    spent = sum(call.input_tokens + call.output_tokens for _, call in calls)
+    spent = sum(call.tokens for _, call in calls)
     if spent <= thresholds.strategic_tokens:
         return ()
-    over = round(spent - thresholds.strategic_tokens)
     evidence = (*(of_llm_call(i, call) for i, call in calls), *of_context(trace))
-    return (Finding(evidence=evidence, tokens_lost=over, method="strategic tokens above the threshold"),)
+    return (costing(evidence, spent - thresholds.strategic_tokens, "strategic tokens above the threshold"),)
 
 
 def missed_fast_path(trace: Trace, _: Thresholds) -> tuple[Finding, ...]:
@@ -43,7 +42,7 @@ def missed_fast_path(trace: Trace, _: Thresholds) -> tuple[Finding, ...]:
         (i, call) for i, call in numbered_calls(trace) if call.call_class is CallClass.TACTICAL and call.phase in numbers
     ]
     evidence = (*(of_phase(i, phase) for i, phase in missed), *(of_llm_call(i, call) for i, call in tactical))
-    lost = sum(call.input_tokens + call.output_tokens for _, call in tactical)
+    lost = sum(call.tokens for _, call in tactical)
     return (Finding(evidence=evidence, tokens_lost=lost, method="the tactical calls of those phases"),)
 
 
@@ -83,14 +82,14 @@ def over_engineered(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]
     if len(work) <= thresholds.simple_phases:
         return ()
     surplus = {phase.number for phase in work[int(thresholds.simple_phases) :]}
-    lost = sum(call.input_tokens + call.output_tokens for call in trace.llm_calls if call.phase in surplus)
+    lost = sum(call.tokens for call in trace.llm_calls if call.phase in surplus)
     planned = ", ".join(f"{phase.number} {'+'.join(phase.tools) or 'no tool'}" for phase in work)
     evidence = (
         of_turn(f"{len(work)} phases of work planned for a query labelled simple: {planned}"),
         *(of_phase(i, phase) for i, phase in enumerate(trace.phases, start=1) if phase.number in surplus),
     )
     method = f"the LLM calls of the phases of work after number {thresholds.simple_phases:g}"
-    return (Finding(evidence=evidence, tokens_lost=lost or None, method=method if lost else None),)
+    return (costing(evidence, lost, method),)
 
 
 DETECTORS: tuple[Detector, ...] = (

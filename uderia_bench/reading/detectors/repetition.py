@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from uderia_bench.reading.detectors.detector import Detector, Finding, Severity
+from uderia_bench.reading.detectors.detector import Detector, Finding, Severity, costing
 from uderia_bench.reading.detectors.evidence import Evidence, of_tool_call, of_turn, quoted
 from uderia_bench.reading.detectors.thresholds import Thresholds
 from uderia_bench.reading.metrics.tools import redundant, repeated
@@ -60,8 +60,7 @@ def _of(trace: Trace, position: int, remark: str = "") -> Evidence:
 
 
 def _finding(trace: Trace, evidence: tuple[Evidence, ...], positions: Iterable[int]) -> Finding:
-    lost = round(sum(_cost_of_choosing(trace, trace.tool_calls[position]) for position in positions))
-    return Finding(evidence=evidence, tokens_lost=lost or None, method=_METHOD if lost else None)
+    return costing(evidence, sum(_cost_of_choosing(trace, trace.tool_calls[position]) for position in positions), _METHOD)
 
 
 def _cost_of_choosing(trace: Trace, call: ToolCall) -> float:
@@ -69,9 +68,7 @@ def _cost_of_choosing(trace: Trace, call: ToolCall) -> float:
     if not call.llm_chosen:
         return 0.0
     chose = [
-        llm.input_tokens + llm.output_tokens
-        for llm in trace.llm_calls
-        if call.phase is None or (llm.phase == call.phase and llm.call_class in _CHOOSING)
+        llm.tokens for llm in trace.llm_calls if call.phase is None or (llm.phase == call.phase and llm.call_class in _CHOOSING)
     ]
     return sum(chose) / len(chose) if chose else 0.0
 

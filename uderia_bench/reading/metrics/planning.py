@@ -51,7 +51,7 @@ def direct_tool_rate(trace: Trace) -> float | None:
 
 def fastpath_tokens_saved(trace: Trace) -> float | None:
     """Return data phases on a fast path x the mean tactical call of this trial; None without a tactical call."""
-    tactical = [call.input_tokens + call.output_tokens for call in trace.llm_calls if call.call_class is CallClass.TACTICAL]
+    tactical = [call.tokens for call in trace.llm_calls if call.call_class is CallClass.TACTICAL]
     if not tactical:
         return None
     numbers = _data_numbers(trace)

@@ -32,13 +32,13 @@ def class_tokens(trace: Trace, call_class: CallClass) -> int | None:
     """Return the tokens of the calls of one class; None where the turn's total is unknown."""
     if total_tokens(trace) is None:
         return None
-    return sum(call.input_tokens + call.output_tokens for call in trace.llm_calls if call.call_class is call_class)
+    return sum(call.tokens for call in trace.llm_calls if call.call_class is call_class)
 
 
 def unattributed_tokens(trace: Trace) -> int | None:
     """Return the total minus all logged calls; negative where the calls add up to more than the total."""
     total = total_tokens(trace)
-    return None if total is None else total - sum(call.input_tokens + call.output_tokens for call in trace.llm_calls)
+    return None if total is None else total - sum(call.tokens for call in trace.llm_calls)
 
 
 def tokens_per_llm_call(trace: Trace) -> float | None:

@@ -158,7 +158,7 @@ def _adds_up(trace: Trace, width: int) -> list[str]:
     if trace.profile_type is None and not trace.llm_calls:
         return []  # nothing came back that could have a ledger
     total, rest, named = total_tokens(trace), unattributed_tokens(trace), naming_tokens(trace)
-    logged = sum(call.input_tokens + call.output_tokens for call in trace.llm_calls)
+    logged = sum(call.tokens for call in trace.llm_calls)
     said = [f"{_count(len(trace.llm_calls), 'call')}, {logged:,} tokens."]
     if total is None or rest is None:
         said.append("The server reports no total for this turn.")
