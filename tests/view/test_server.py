@@ -158,7 +158,7 @@ def test_json_follows_the_published_schema(client):
 
 
 def test_a_trial_in_flight_shows_what_the_server_has_told(client, monkeypatch):
-    """Its tools so far, as data and on the page, from what the run was told last."""
+    """Its tools so far, as data and on the page, from the last poll of the run."""
     from uderia_bench.commands import control
     from uderia_bench.view import folder
 
@@ -252,3 +252,20 @@ def test_a_broken_message_from_a_page_is_ignored(client, live):
         time.sleep(0.05)
         live.settle(4)
         assert "t4" in json.loads(socket.receive_text())["parts"]["latest"]
+
+
+def test_a_page_that_fails_does_not_stop_the_others(client, live):
+    """One run's ledger is damaged: its page has the reason, and the other run goes on."""
+    from uderia_bench.runs.directory import RunDirectory
+
+    broken = RunDirectory(live.run.path.parent / "broken")
+    broken.path.mkdir()
+    broken.write_manifest(live.run.directory.read_manifest())
+    broken.ledger.write_bytes(b"no database")
+    answer = client.get("/runs/broken")
+    assert answer.status_code == 404
+    assert "not readable as a ledger" in answer.text
+    with client.websocket_connect(f"{WS}/runs/live/live") as socket:
+        socket.receive_text()
+        live.settle(6)
+        assert "t6" in json.loads(socket.receive_text())["parts"]["latest"]

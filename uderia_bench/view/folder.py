@@ -31,7 +31,7 @@ from uderia_bench.view.state import RunRow, RunsState, RunState, TrialState
 from uderia_bench.view.watcher import Followed, Topic
 
 SCAN_EVERY_S = 1.0
-TELL_EVERY_S = 1.0  # between two questions about a trial in flight
+TELL_EVERY_S = 1.0  # between two requests for the steps of a trial in flight
 _SO_FAR = ("plan", "phases", "llm_calls", "tools")
 _LIVE = ("running", "paused")
 

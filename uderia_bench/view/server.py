@@ -100,7 +100,7 @@ class View:
         if name not in self._static:
             raise HTTPException(404)
         kind = _TYPES[name[name.rindex(".") :]]
-        return Response(self._static[name], media_type=kind, headers={"cache-control": "no-cache"})
+        return Response(self._static[name], media_type=kind)
 
     async def runs(self, request: Request) -> Response:
         """Return the runs of the folder, filtered and sorted as asked."""

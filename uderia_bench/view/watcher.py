@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
@@ -22,6 +23,7 @@ from uderia_bench.view.channel import Channel
 LOOK_EVERY_S = 0.1
 PUBLISH_EVERY_S = 0.4  # a change is on its way to the pages after at most this and one look
 FORGET_S = 30.0  # after the last page has left
+RETRY_S = 1.0  # between two attempts to read what could not be read
 FIRST_S = 10.0  # longest wait for the first state
 
 Topic = tuple[str, ...]
@@ -50,6 +52,7 @@ class _Watched:
     channel: Channel
     followed: Followed | None = None
     dirty: bool = True
+    failed: bool = False
     published_s: float = 0.0
     fields: dict[str, Any] = field(default_factory=dict)
     parts: dict[str, str] = field(default_factory=dict)
@@ -93,6 +96,7 @@ class Watcher:
     async def channel(self, topic: Topic) -> Channel:
         """Return the channel of an address when it has something to show; raises ``BenchError`` where it has not."""
         channel = self._watched.setdefault(topic, _Watched(Channel())).channel
+        channel.left_s = time.monotonic()
         with anyio.move_on_after(FIRST_S):
             while not channel.ready:
                 await channel.change()
@@ -118,22 +122,27 @@ class Watcher:
                 now_s = time.monotonic()
                 if not (watched.channel.listeners or watched.channel.pinned) and now_s - watched.channel.left_s > FORGET_S:
                     self._watched.pop(topic, None)
-                    if watched.followed is not None:
-                        watched.followed.close()
+                    self._close(watched)
                     continue
                 self._look(topic, watched, now_s)
 
     def _look(self, topic: Topic, watched: _Watched, now_s: float) -> None:
+        if watched.failed and now_s - watched.published_s < RETRY_S:
+            return
         try:
             watched.followed = watched.followed or self._follow(topic)
             watched.dirty = watched.followed.look() or watched.dirty
             if not watched.dirty or now_s - watched.published_s < PUBLISH_EVERY_S:
                 return
             state = watched.followed.state()
-        except BenchError as error:
+        except Exception as error:  # noqa: BLE001 - one page that cannot be shown must not stop the others
+            if not isinstance(error, BenchError):
+                traceback.print_exc()
+            self._close(watched)
+            watched.failed, watched.published_s = True, now_s
             self._tell(watched.channel.fail, str(error))
             return
-        watched.dirty, watched.published_s = False, now_s
+        watched.dirty, watched.failed, watched.published_s = False, False, now_s
         now = {each.name: getattr(state, each.name) for each in fields(state)}
         changed = {name: value for name, value in now.items() if watched.fields.get(name, self) != value}
         drawn = watched.followed.parts(state, changed)
@@ -143,6 +152,12 @@ class Watcher:
             if self._heard is not None:
                 self._heard(topic, changed)
             self._tell(watched.channel.publish, state, changed, new)
+
+    @staticmethod
+    def _close(watched: _Watched) -> None:
+        if watched.followed is not None:
+            watched.followed.close()
+            watched.followed = None
 
     def _tell(self, change: Callable[..., None], *values: object) -> None:
         with suppress(RuntimeError):  # the loop has ended
