@@ -269,3 +269,21 @@ def test_a_page_that_fails_does_not_stop_the_others(client, live):
         socket.receive_text()
         live.settle(6)
         assert "t6" in json.loads(socket.receive_text())["parts"]["latest"]
+
+
+@pytest.mark.parametrize(
+    ("bound", "named", "ours"),
+    [
+        ("127.0.0.1", "localhost:8017", True),
+        ("127.0.0.1", "[::1]:8017", True),
+        ("127.0.0.1", "10.1.2.3:8017", False),
+        ("127.0.0.1", "localhost", False),
+        ("0.0.0.0", "10.1.2.3:8017", True),
+        ("0.0.0.0", "evil.example:8017", False),
+        ("bench.example", "bench.example:8017", True),
+        ("bench.example", "", False),
+    ],
+)
+def test_the_view_answers_to_its_own_names_only(bound, named, ours):
+    """A number cannot be rebound, so a view that listens on every address answers to each."""
+    assert Guard(None, host=bound, port=PORT, key=b"k")._is_ours(named) is ours

@@ -110,9 +110,10 @@ class Guard:
             return True
         if self._host in LOOPBACK:
             return False
-        with suppress(ValueError):  # bound to every address: a number cannot be rebound, a foreign name can
-            return bool(ipaddress.ip_address(name)) or True
-        return name in (socket.gethostname().lower(), socket.getfqdn().lower())
+        with suppress(ValueError):  # bound to every address: a foreign name can be made to lead here, a number cannot
+            ipaddress.ip_address(name)
+            return True
+        return name == socket.gethostname().lower()
 
     def _has_bearer(self, headers: Headers) -> bool:
         scheme, _, value = headers.get("authorization", "").partition(" ")
