@@ -50,12 +50,12 @@ class Channel:
         self.seq = max(self.first, self.seq + 1)
         self._fields |= {name: (self.seq, value) for name, value in fields.items()}
         self._parts |= {name: (self.seq, part) for name, part in parts.items()}
-        self._wake()
+        self.wake()
 
     def fail(self, error: str) -> None:
         """Take the reason why there is nothing to show."""
         self.error = error
-        self._wake()
+        self.wake()
 
     async def change(self) -> None:
         """Wait for the next change."""
@@ -74,6 +74,7 @@ class Channel:
         }
         return orjson.dumps(message).decode()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Have every page look for what it has not heard of."""
         self._changed.set()
         self._changed = anyio.Event()

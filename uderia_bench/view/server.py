@@ -199,16 +199,15 @@ class View:
         sent = int(has) if has.isdecimal() else None
         if sent is not None and not channel.first <= sent <= channel.seq:
             sent = None
-        asked_again = anyio.Event()
 
         async def listen() -> None:
-            nonlocal sent, asked_again
+            nonlocal sent
             with contextlib.suppress(WebSocketDisconnect):
                 while True:
                     said = await websocket.receive_text()
                     with contextlib.suppress(ValueError, TypeError, AttributeError):
                         sent = int(orjson.loads(said[:_LONGEST_SAID]).get("from"))
-                        asked_again.set()
+                        channel.wake()
             group.cancel_scope.cancel()
 
         with self._watcher.listening(channel), contextlib.suppress(WebSocketDisconnect):
@@ -220,22 +219,9 @@ class View:
                         sent = seq
                         await websocket.send_text(text)  # waits for a slow page, whose next message has the newest state
                         continue
-                    asked_again = anyio.Event()
-                    await _first(channel.change, asked_again.wait)
+                    await channel.change()
                 await websocket.close(1001)
                 group.cancel_scope.cancel()
-
-
-async def _first(*waits: Callable[[], Any]) -> None:
-    """Wait for the first of several events."""
-    async with anyio.create_task_group() as group:
-
-        async def wait(for_it: Callable[[], Any]) -> None:
-            await for_it()
-            group.cancel_scope.cancel()
-
-        for each in waits:
-            group.start_soon(wait, each)
 
 
 def chosen(state: RunsState, asked: dict[str, str]) -> RunsState:
