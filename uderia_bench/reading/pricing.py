@@ -155,12 +155,9 @@ def _use(call: LlmCall, at: datetime | None) -> Use:
 
 
 def _flat(price: Price, use: Use) -> tuple[float, float]:
-    cached = min(use.cached, use.input)
-    into = (use.input - cached) * price.input_cost_per_million
-    if price.cached_input_cost_per_million is None:
-        into += cached * price.input_cost_per_million
-    else:
-        into += cached * price.cached_input_cost_per_million
+    full, reduced = price.input_cost_per_million, price.cached_input_cost_per_million
+    cached = 0 if reduced is None else min(use.cached, use.input)
+    into = (use.input - cached) * full + cached * (reduced or 0.0)
     return into / _MILLION, use.output * price.output_cost_per_million / _MILLION
 
 

@@ -7,7 +7,7 @@ import pytest
 import traces
 
 from uderia_bench.reading import profile_types
-from uderia_bench.reading.profile_types.conversation import own_status, own_value
+from uderia_bench.reading.profile_types.conversation import own_value
 from uderia_bench.trace import CallClass, ToolStatus
 from uderia_bench.trial import Outcome
 
@@ -90,7 +90,7 @@ def test_a_tools_own_word_decides_how_it_ended(preview, more, status):
 )
 def test_own_status_reads_the_top_level_only(preview, status):
     """A preview may be cut off anywhere, and its rows may have a status too."""
-    assert own_status(preview) == status
+    assert own_value(preview, "status") == status
 
 
 def test_own_value_undoes_the_printing():

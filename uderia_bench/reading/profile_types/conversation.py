@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterator
+from typing import Any
 
 from uderia_bench.reading.profile_types.exchange import Event, Exchange
 from uderia_bench.reading.profile_types.lenient import amount, cached, canonical, count, seconds, text
@@ -34,16 +35,25 @@ def _llm_call(exchange: Exchange, event: Event) -> LlmCall:
     duration = seconds(body.get("duration_ms"))
     end = exchange.since_start(event.at)
     provider, model = text(body.get("provider")) or text(exchange.turn.get("provider")), text(body.get("model"))
+    start = None if end is None else end - (duration or 0.0)
+    return llm_call(body, text(body.get("step_name")) or event.kind, (provider, model), (start, duration))
+
+
+def llm_call(
+    spent: dict[str, Any], label: str, named: tuple[str | None, str | None], time: tuple[float | None, float | None]
+) -> LlmCall:
+    """Return an LLM call. ``named`` is its provider and model, ``time`` its start and duration."""
+    provider, model = named
     return LlmCall(
         call_class=CallClass.OTHER,
-        label=text(body.get("step_name")) or event.kind,
-        input_tokens=count(body.get("input_tokens")) or 0,
-        output_tokens=count(body.get("output_tokens")) or 0,
-        cached_tokens=cached(body, count(body.get("input_tokens")) or 0),
+        label=label,
+        input_tokens=count(spent.get("input_tokens")) or 0,
+        output_tokens=count(spent.get("output_tokens")) or 0,
+        cached_tokens=cached(spent, count(spent.get("input_tokens")) or 0),
         model=f"{provider}/{model}" if provider and model else model,
-        cost_usd=amount(body.get("cost_usd")),
-        start_s=None if end is None else end - (duration or 0.0),
-        duration_s=duration,
+        cost_usd=amount(spent.get("cost_usd")),
+        start_s=time[0],
+        duration_s=time[1],
     )
 
 
@@ -92,19 +102,14 @@ def _status(body: dict[str, object]) -> tuple[ToolStatus, str | None]:
     preview = text(body.get("result_preview")) or ""
     if body.get("success") is False:
         return ToolStatus.ERROR, text(body.get("error")) or preview[:200] or None
-    own = own_status(preview)
+    own = own_value(preview, "status")
     if own == "error" or _MESSAGE_STATUS.search(preview):
         return ToolStatus.ERROR, own_value(preview, "error") or own_value(preview, "error_message")
     return (ToolStatus.SKIPPED if own == "skipped" else ToolStatus.SUCCESS), None
 
 
-def own_status(preview: str) -> str | None:
-    """Return the ``status`` at the top level of the JSON object in a preview, which may be cut off."""
-    return own_value(preview, "status")
-
-
 def own_value(preview: str, key: str) -> str | None:
-    """Return a string value at the top level of the first JSON object in a preview."""
+    """Return a string value at the top level of the first JSON object in a preview, which may be cut off."""
     opening = _CONTENT.search(preview)
     if opening:  # printed by Python, so the tool's JSON is escaped once
         preview = preview[opening.end() :].replace("\\\\", "\\").replace("\\'", "'")

@@ -10,9 +10,9 @@ from dataclasses import replace
 from uderia_bench.reading.profile_types import conversation
 from uderia_bench.reading.profile_types.assemble import Kind, assemble
 from uderia_bench.reading.profile_types.exchange import Event, Exchange
-from uderia_bench.reading.profile_types.lenient import amount, cached, count, mapping, seconds, text
+from uderia_bench.reading.profile_types.lenient import mapping, seconds, text
 from uderia_bench.reading.profile_types.profile_type import ProfileType
-from uderia_bench.trace import CallClass, LlmCall, Trace
+from uderia_bench.trace import LlmCall, Trace
 
 _TYPES = ("llm_only", "conversation_with_tools")  # the server's names
 
@@ -49,17 +49,9 @@ def _direct_call(exchange: Exchange, started: Event | None, ended: Event) -> Llm
     details = mapping(ended.details)
     start, end = exchange.since_start(started.at if started else None), exchange.since_start(ended.at)
     provider, model = text(details.get("provider")), text(details.get("model_name")) or text(details.get("model"))
-    return LlmCall(
-        call_class=CallClass.OTHER,
-        label=text(started.body.get("step") if started else None) or "Calling LLM for Execution",
-        input_tokens=count(details.get("input_tokens")) or 0,
-        output_tokens=count(details.get("output_tokens")) or 0,
-        cached_tokens=cached(details, count(details.get("input_tokens")) or 0),
-        model=f"{provider}/{model}" if provider and model else model,
-        cost_usd=amount(details.get("cost_usd")),
-        start_s=start,
-        duration_s=None if start is None or end is None else max(0.0, end - start),
-    )
+    label = text(started.body.get("step") if started else None) or "Calling LLM for Execution"
+    took = None if start is None or end is None else max(0.0, end - start)
+    return conversation.llm_call(details, label, (provider, model), (start, took))
 
 
 LLM_ONLY = ProfileType(

@@ -63,10 +63,7 @@ class Reader:
 
     def word(self, wanted: str) -> Word:
         """Take one word. ``wanted`` is the message where there is none."""
-        found = _WORD.match(self.text, self._at)
-        if not found:
-            raise self.misread(wanted)
-        return self._took(found[0], found.end())
+        return self._take(_WORD, wanted)
 
     def until_colon(self, wanted: str) -> Word:
         """Take everything before the next colon, or one word where there is no colon."""
@@ -102,17 +99,11 @@ class Reader:
 
     def operator(self) -> Word:
         """Take a comparison, a wrong one included."""
-        found = _OPERATOR.match(self.text, self._at)
-        if not found:
-            raise self.misread(f"write a comparison here: {', '.join(OPERATORS)}")
-        return self._took(found[0], found.end())
+        return self._take(_OPERATOR, f"write a comparison here: {', '.join(OPERATORS)}")
 
     def number(self) -> Word:
         """Take a number."""
-        found = _NUMBER.match(self.text, self._at)
-        if not found:
-            raise self.misread("write a number here")
-        return self._took(found[0], found.end())
+        return self._take(_NUMBER, "write a number here")
 
     def sees_unit(self) -> bool:
         """Whether a unit comes next. A word that joins two gates is not a unit."""
@@ -121,9 +112,7 @@ class Reader:
 
     def unit(self) -> Word:
         """Take a unit that ``sees_unit`` has seen."""
-        found = _UNIT.match(self.text, self._at)
-        assert found is not None
-        return self._took(found[0], found.end())
+        return self._take(_UNIT, "write a unit here")
 
     def expect_end(self) -> None:
         """Refuse a rest."""
@@ -132,6 +121,12 @@ class Reader:
             raise self.misread(
                 "one gate has one condition, so write a second gate" if joins else "the gate is complete before this; remove it"
             )
+
+    def _take(self, pattern: re.Pattern[str], wanted: str) -> Word:
+        found = pattern.match(self.text, self._at)
+        if not found:
+            raise self.misread(wanted)
+        return self._took(found[0], found.end())
 
     def _took(self, text: str, end: int) -> Word:
         start = self._at
