@@ -8,6 +8,7 @@ In a notebook::
     result = ub.compare(trials, baseline="IDEAT", candidate="OPTIM", metrics=["latency_s"], margins={"latency_s": 0.10})
     result[0].effect.value, result[0].effect.lo, result[0].effect.hi, result[0].p_adjusted, result[0].verdict
     ub.percentiles(trials, ["latency_s", "total_tokens"])  # of each arm
+    ub.query_effects(trials, "latency_s", baseline="IDEAT", candidate="OPTIM")  # which queries changed
     ub.diff("last-week", "latest")  # two runs
     ub.steps("latest"), ub.checks("latest"), ub.answers("latest"), ub.columns()  # the other tables, and every column
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from uderia_bench.analysis.notebook import compare, percentiles
+    from uderia_bench.analysis.notebook import compare, percentiles, query_effects
     from uderia_bench.analysis.values import Comparison
     from uderia_bench.documents import corpus
 
@@ -42,6 +43,7 @@ __all__ = [
     "diff",
     "load",
     "percentiles",
+    "query_effects",
     "steps",
 ]
 
@@ -113,7 +115,7 @@ def _table(name: str, runs: Runs, output: str | Path) -> pl.DataFrame:
 
 
 def __getattr__(name: str) -> object:
-    if name in {"compare", "percentiles"}:
+    if name in {"compare", "percentiles", "query_effects"}:
         from uderia_bench.analysis import notebook  # noqa: PLC0415
 
         return getattr(notebook, name)

@@ -44,11 +44,12 @@ BENCHES = (
     "ledger",
     "derive",
     "intervals",
+    "designs",
     "embedded_server",
     "resume",
     "view",
 )
-QUICK = frozenset({"start_up", "clock", "client_cost", "open_loop", "storage", "intervals", "view"})
+QUICK = frozenset({"start_up", "clock", "client_cost", "open_loop", "storage", "intervals", "designs", "view"})
 
 
 def main() -> int:

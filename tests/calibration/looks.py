@@ -28,6 +28,7 @@ from uderia_bench.analysis.interim import Declared, Looks, corrected
 from uderia_bench.analysis.settings import Settings
 from uderia_bench.analysis.trials import measured
 from uderia_bench.analysis.values import Comparison, Verdict
+from uderia_bench.documents.corpus import Query
 from uderia_bench.documents.experiment import Experiment
 from uderia_bench.runner import plan
 from uderia_bench.runs.interim import planned
@@ -74,8 +75,9 @@ SETTINGS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """How one run ended. ``asked`` is the share of the planned trials."""
+    """How one run ended, with the ``trials`` it asked. ``asked`` is their share of the plan."""
 
+    trials: tuple[Trial, ...]
     asked: float
     stopped: bool
     comparison: Comparison
@@ -83,8 +85,13 @@ class Found:
 
 def experiment_of(setting: Setting, seed: int) -> Experiment:
     """Return the experiment of a setting."""
+    return built_from(setting, queries(setting.queries), seed=seed)
+
+
+def built_from(setting: Setting, asked: tuple[Query, ...], *, seed: int, **fields: Any) -> Experiment:
+    """Return the experiment of a setting on some queries."""
     return built(
-        queries(setting.queries),
+        asked,
         arms=CONTRAST,
         repeats=setting.repeats,
         warmup=0,
@@ -92,6 +99,7 @@ def experiment_of(setting: Setting, seed: int) -> Experiment:
         load={"concurrency": setting.concurrency},
         stop=setting.stop,
         margins={LATENCY.name: MARGIN},
+        **fields,
     )
 
 
@@ -135,14 +143,14 @@ def durations(setting: Setting, trials: Sequence[Trial], ratio: float, rng: np.r
     return took_s
 
 
-def run(setting: Setting, trials: Sequence[Trial], declared: Declared, ratio: float, rng: np.random.Generator) -> Found:
+def run(setting: Setting, trials: Sequence[Trial], declared: Declared, took_s: dict[str, float]) -> Found:
     """Run a plan until a look stops it, and compare the arms as its report does."""
-    took_s = durations(setting, trials, ratio, rng)
-    looks, rows, decided = Looks(declared, plan=trials), [], None
+    looks, rows, done, decided = Looks(declared, plan=trials), [], [], None
     for trial in finished(trials, took_s, setting.concurrency):
         value = took_s[trial.trial_id]
+        done.append(trial)
         rows.append({"query_id": trial.query_id, "arm": trial.arm, "repeat": trial.repeat, "outcome": "answered"})
-        rows[-1] |= {"window": trial.window, "block": trial.block, LATENCY.name: value}
+        rows[-1] |= {"window": trial.window, "block": trial.block, "weight": trial.weight, LATENCY.name: value}
         if decided := looks.settled(trial, {LATENCY.name: value}):
             break
     at = decided.at if decided else declared.looked
@@ -150,7 +158,7 @@ def run(setting: Setting, trials: Sequence[Trial], declared: Declared, ratio: fl
     ended = Declared(metrics=declared.metrics, contrasts=declared.contrasts, settings=with_look(declared, at))
     found = [at_look(frame, LATENCY, at, baseline=BASELINE, candidate=CANDIDATE, settings=ended.settings)]
     (comparison,) = corrected(verdicts(found, ended.settings), found, (), ended)
-    return Found(asked=len(rows) / len(trials), stopped=decided is not None, comparison=comparison)
+    return Found(trials=tuple(done), asked=len(rows) / len(trials), stopped=decided is not None, comparison=comparison)
 
 
 def with_look(declared: Declared, at: Any) -> Settings:
@@ -177,7 +185,7 @@ def table(settings: Sequence[Setting], effects: Sequence[float], runs: int) -> I
         trials, declared = plan.build(experiment, experiment.queries), declared_of(experiment)
         for ratio in effects:
             rng = np.random.default_rng(1)
-            found = [run(setting, trials, declared, ratio, rng) for _ in range(runs)]
+            found = [run(setting, trials, declared, durations(setting, trials, ratio, rng)) for _ in range(runs)]
             said = [one.comparison for one in found]
             different = sum(one.verdict in {Verdict.BETTER, Verdict.WORSE} for one in said)
             equivalent = sum(one.verdict is Verdict.EQUIVALENT for one in said)

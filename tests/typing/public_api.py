@@ -43,6 +43,7 @@ def notebook() -> None:
     trials = ub.load(["a", "b*"], output=Path("runs"))
     assert_type(ub.percentiles(trials, "latency_s"), pl.DataFrame)
     assert_type(ub.percentiles(trials.lazy(), ["latency_s"], by=["arm", "model"], percents=[50, 99]), pl.DataFrame)
+    assert_type(ub.query_effects(trials, "latency_s", baseline="A", candidate="B"), pl.DataFrame)
     assert_type(ub.steps("a"), pl.DataFrame)
     assert_type(ub.checks(["a", "b"]), pl.DataFrame)
     assert_type(ub.answers(Path("output/a")), pl.DataFrame)

@@ -15,13 +15,14 @@ from uderia_bench.analysis.families import verdicts
 from uderia_bench.analysis.learning import learned
 from uderia_bench.analysis.nights import Nights
 from uderia_bench.analysis.preference import exploratory, in_contrast, paid_for
+from uderia_bench.analysis.query_effects import query_effects
 from uderia_bench.analysis.settings import DEFAULT_CONFIDENCE, Correction, Settings
 from uderia_bench.analysis.strata import ALL, strata
 from uderia_bench.analysis.summary import summarise
 from uderia_bench.analysis.sweep import pooled, sweeps
-from uderia_bench.analysis.trials import measured
+from uderia_bench.analysis.trials import Trials, measured
 from uderia_bench.analysis.validity import misrouted_note, partial_note, suspected_note
-from uderia_bench.analysis.values import Analysis, Look
+from uderia_bench.analysis.values import Analysis, Look, QueryEffects
 from uderia_bench.analysis.variation import inside_arm
 from uderia_bench.analysis.winners import METRICS as WINNER_METRICS
 from uderia_bench.analysis.winners import winners
@@ -112,6 +113,7 @@ def analyse(
         invalid=broken,
         held_up=held_up(trials),
         looks=looks,
+        query_effects=_query_effects(trials, known, contrasts, settings),
     )
 
 
@@ -123,3 +125,16 @@ def _worth_splitting(metrics: tuple[Metric, ...], settings: Settings) -> tuple[M
 def _says_something(finding: Measurement, settings: Settings) -> bool:
     """Whether a comparison belongs into an analysis: not where neither arm has the thing, unless a margin asks for it."""
     return any(finding.pairs.observed) or finding.metric.name in settings.margins
+
+
+def _query_effects(
+    trials: Trials, metrics: tuple[Metric, ...], contrasts: tuple[tuple[str, str], ...], settings: Settings
+) -> tuple[QueryEffects, ...]:
+    """Return the effects of single queries on the metrics with margins, where the run has repeats."""
+    found = (
+        query_effects(trials, metric, baseline, candidate, confidence=settings.confidence)
+        for baseline, candidate in contrasts
+        for metric in metrics
+        if metric.name in settings.margins
+    )
+    return tuple(one for one in found if isinstance(one, QueryEffects))

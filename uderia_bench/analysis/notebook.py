@@ -1,4 +1,4 @@
-"""The two functions that people call on a frame of trials in a notebook: ``compare`` and ``percentiles``.
+"""The functions that people call on a frame of trials in a notebook: ``compare``, ``percentiles``, ``query_effects``.
 
 ``percentiles`` has no intervals and is fast at a million rows. Its values are those of a report's
 arms. Nulls are dropped first, because polars sorts a column with nulls more than twice as slowly
@@ -18,6 +18,7 @@ import polars as pl
 
 from uderia_bench.analysis.contrast import OWN, findings
 from uderia_bench.analysis.families import verdicts
+from uderia_bench.analysis.query_effects import query_effects as effects_of_queries
 from uderia_bench.analysis.settings import DEFAULT_CONFIDENCE, Correction, Settings
 from uderia_bench.analysis.strata import ALL, Stratum
 from uderia_bench.analysis.trials import Trials, measured, near
@@ -151,6 +152,36 @@ def _margin(name: str, said: Any) -> float:
     if said is True or said is False or not isinstance(said, Real):
         raise UsageError(f"margin {said!r} of {name!r} should be a share such as '10%' or 0.10")
     return float(said)
+
+
+def query_effects(
+    frame: pl.DataFrame | pl.LazyFrame,
+    metric: str,
+    *,
+    baseline: str,
+    candidate: str,
+    confidence: float = DEFAULT_CONFIDENCE,
+    definitions: tuple[Metric, ...] | None = None,
+) -> pl.DataFrame:
+    """Return the effect of each query on a metric, shrunk towards the corpus, the largest first.
+
+    The columns are ``query_id``, ``raw`` (as seen), ``value`` (shrunk) with ``lo`` and ``hi``, ``false_sign`` (the
+    probability that the effect goes the other way), and ``changed``. Of the queries that are called
+    changed, at most 10 % have not changed, on average. A ratio is candidate / baseline. The frame needs
+    repeats, and otherwise what ``compare`` needs. Raises ``UsageError`` for a frame without repeats or
+    with too few queries.
+    """
+    trials = measured(_frame(frame).lazy().collect())
+    by_name = {known.name: known for known in (BUILT_IN if definitions is None else definitions)}
+    chosen = by_name.get(metric) or _own(trials, metric)
+    found = effects_of_queries(trials, chosen, baseline, candidate, confidence=confidence)
+    if isinstance(found, str):
+        raise UsageError(f"no effects of single queries on {metric}: {found}")
+    rows = [
+        {"query_id": one.query} | {name: getattr(one, name) for name in ("raw", "value", "lo", "hi", "false_sign", "changed")}
+        for one in found.queries
+    ]
+    return pl.DataFrame(rows)
 
 
 def percentiles(

@@ -95,6 +95,35 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueryEffect:
+    """The effect of one query: ``raw`` as seen, and ``value`` shrunk towards the corpus, with its interval.
+
+    ``false_sign`` is the probability that the effect goes the other way. ``changed``: the query differs,
+    with a false discovery rate over all queries.
+    """
+
+    query: str
+    raw: float
+    value: float
+    lo: float
+    hi: float
+    false_sign: float
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryEffects:
+    """The effects of all queries on one metric in one contrast, the largest first."""
+
+    baseline: str
+    candidate: str
+    metric: str
+    kind: str
+    false_rate: float
+    queries: tuple[QueryEffect, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Winner:
     """Who wins a class of queries (``simple``, ``complex``) in one contrast, and why; no ``arm``: a trade-off, or undecided."""
 
@@ -168,7 +197,8 @@ class Analysis:
     """All that is concluded from one run's measured trials.
 
     ``invalid`` says why nothing of it holds, whatever is compared. ``held_up`` counts the trials in whose round trip our own
-    event loop stood still. ``looks`` are the interim looks that the run took.
+    event loop stood still. ``looks`` are the interim looks that the run took, and
+    ``query_effects`` are the effects of single queries on the primary metrics.
     """
 
     arms: tuple[ArmSummary, ...]
@@ -183,3 +213,4 @@ class Analysis:
     invalid: tuple[str, ...] = ()
     held_up: int = 0
     looks: tuple[Look, ...] = ()
+    query_effects: tuple[QueryEffects, ...] = ()

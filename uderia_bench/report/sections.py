@@ -24,6 +24,7 @@ def tables_of(report: Report) -> Iterator[Table]:
     for pair in content.contrasts(report.analysis):
         yield from _present(tables.planned(report, pair), tables.tails(report, pair))
         yield from _present(tables.exploratory(report, pair), tables.by_stratum(report, pair))
+    yield from _present(tables.query_effects(report))
     yield from _present(tables.percentiles(report), tables.costs(report), tables.learning(report))
     yield from tables.shown_only(report)
     yield from _present(tables.issues(report), tables.savings(report), tables.gates(report))

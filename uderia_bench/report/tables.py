@@ -19,6 +19,7 @@ from uderia_bench.stats.estimate import Effect, Estimate
 from uderia_bench.trial import Outcome
 
 _SHOWN_TOGETHER = 4  # arms side by side in one table, as a terminal has room for
+_MOST_QUERIES = 10  # of those that changed; report.json has all
 _LONGEST_EXAMPLE = 240  # characters of an example; inspect shows all of it
 _HEADLINE_METRICS = ("latency_s", "total_tokens", "cost_usd")  # percentiles to show where no metric has a margin
 
@@ -151,6 +152,31 @@ def looks(report: Report) -> Table | None:
         f"margin, an arm is better or worse. With p equivalent below it, the arms are equivalent."
     )
     return _table("Interim looks", columns, rows, remark)
+
+
+def query_effects(report: Report) -> Table | None:
+    """Return the queries that changed, at most ``_MOST_QUERIES`` for a metric and contrast; None without any effects."""
+    rows: list[tuple[Entry, ...]] = []
+    remarks = []
+    several = len(content.contrasts(report.analysis)) > 1
+    for effects in report.analysis.query_effects:
+        metric = content.definition(report, effects.metric)
+        changed = [query for query in effects.queries if query.changed]
+        name = f"{effects.candidate} {effects.metric}" if several else effects.metric
+        remarks.append(f"{name}: {len(changed)} of {len(effects.queries)} queries changed.")
+        for at, query in enumerate(changed[:_MOST_QUERIES]):
+            made = Effect(kind=effects.kind, value=query.value, lo=query.lo, hi=query.hi, level=report.analysis.confidence)
+            seen = figures.effect_forms(replace(made, value=query.raw, lo=None, hi=None), metric)[-1]
+            rows.append(("" if at else name, query.query, Cell(forms=figures.effect_forms(made, metric)), seen))
+    if not remarks:
+        return None
+    rate = report.analysis.query_effects[0].false_rate
+    remarks.append(
+        "Effects are shrunk towards the corpus, because the largest of many are large partly by chance. "
+        f"Of the queries that are called changed, at most {rate:.0%} have not changed, on average."
+    )
+    columns = (left("metric"), left("query", wraps=True), "change", "as seen")
+    return Table.of("Which queries changed", columns, rows, *remarks)
 
 
 def planned(report: Report, pair: tuple[str, str]) -> Table | None:

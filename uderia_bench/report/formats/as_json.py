@@ -44,6 +44,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "sweeps": data(analysis.sweeps),
         "spending": data(report.spending),
         "looks": [_look(look) for look in analysis.looks],
+        "query_effects": data(analysis.query_effects),
         "costs": data(report.costs),
         "month": None if report.month is None else {**data(report.month), "text": monthly.sentences(report)},
         "prices": data(report.prices),

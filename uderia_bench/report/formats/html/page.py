@@ -50,6 +50,7 @@ def _sections(report: Report, kept: Kept) -> Iterator[tuple[str, str, Markup | N
     yield "distributions", "Distributions", distributions(report, kept)
     yield "load", "Load", sweep(report)
     yield "queries", "Queries", queries(report, kept, trials.query_order(kept))
+    yield "changed", "Changed queries", _changed(report)
     yield "results", "Answers", results(report, kept)
     yield "tokens", "Tokens", tokens(report)
     yield "phases", "Fast path", phases(kept)
@@ -76,6 +77,12 @@ def _issues(report: Report) -> Markup | None:
     return listing.section("issues", "Issues", found, *evidence, change, *look, lead=lead) if found else None
 
 
+def _changed(report: Report) -> Markup | None:
+    """Return the queries that changed, and the interim looks of the run."""
+    found = _table(tables.query_effects(report))
+    return listing.section("changed", "Which queries changed", found) if found else None
+
+
 def _navigation(shown: Sequence[tuple[str, str, Markup]]) -> Markup:
     links = (tag("a", title, href=f"#{identity}") for identity, title, _ in shown)
     return tag("nav", *links, glossary.opener(), aria_label="Sections")
@@ -84,6 +91,7 @@ def _navigation(shown: Sequence[tuple[str, str, Markup]]) -> Markup:
 def _details(report: Report, kept: Kept) -> Iterator[Markup | None]:
     facts = join(*(join(tag("dt", label), tag("dd", text)) for label, text in about(report)))
     yield tag("dl", facts)
+    yield _table(tables.looks(report))
     yield _table(tables.gates(report))
     for title, texts in sections.lists(report):
         yield listing.folded(title, listing.items(texts), open_=title in ("Warnings", monthly.TITLE))
