@@ -145,9 +145,15 @@ def mixed(kind: str, spread_of_one: float, rng: random.Random) -> list[tuple[str
     return asked
 
 
-@pytest.mark.parametrize(("kind", "spread_of_one"), [("by query", 0.02), ("random", 0.02)])
-async def test_short_and_long_tasks_are_seen_in_time(kind, spread_of_one):
-    """Ends are seen within 10 % of the duration plus 0.3 s (p95), with at most 9 requests per trial on average."""
+@pytest.mark.parametrize(
+    ("kind", "spread_of_one", "times"),
+    [("by query", 0.02, 1.0), ("random", 0.02, 1.0), ("by query", 0.1, 1.2), ("by query", 0.2, 1.8)],
+)
+async def test_short_and_long_tasks_are_seen_in_time(kind, spread_of_one, times):
+    """Ends are seen within 10 % of the duration plus 0.3 s (p95), with at most 9 requests per trial on average.
+
+    Where repeats of a query vary, it is up to ``times`` as much.
+    """
     asked = mixed(kind, spread_of_one, random.Random(4))
     async with Run() as run:
         numbered = iter(list(enumerate(asked)))
@@ -160,7 +166,7 @@ async def test_short_and_long_tasks_are_seen_in_time(kind, spread_of_one):
             for _ in range(8):
                 group.start_soon(slot)
     late = sorted(run.overshoot_s[f"t{number}"] / (0.1 * took_s + 0.3) for number, (_, took_s) in enumerate(asked))
-    assert late[int(0.95 * len(late))] <= 1
+    assert late[int(0.95 * len(late))] <= times
     assert 3 + statistics.mean(run.looks.values()) <= 9
 
 
