@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+import urllib.error
 import urllib.request
 from contextlib import contextmanager
 
@@ -70,3 +71,23 @@ def test_ctrl_c_ends_it(command):
     with viewing(command) as (_, process):
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
+
+
+def test_a_run_starts_a_view_that_ends_with_it(command):
+    """The address is on stderr while the run goes on. Without a page the view ends soon after the run."""
+    run = command.start("run", "experiment.yaml", "--repeats", "1", "--run-id", "on", "--view", "--json")
+    out, err = run.communicate(timeout=90)
+    assert run.returncode == 0, err
+    assert json.loads(out)["run"]["run_id"] == "on"
+    (line,) = [line for line in err.splitlines() if "see this run at http://127.0.0.1:" in line]
+    address = line.rpartition(" ")[2].partition("?token=")[0]
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            urllib.request.urlopen(address).close()
+        except urllib.error.HTTPError as error:
+            error.close()  # without the token; the view is still there
+            time.sleep(0.5)
+        except OSError:
+            return
+    raise AssertionError("the view goes on")

@@ -11,7 +11,7 @@ from uderia_bench.cli import complete
 from uderia_bench.cli.options import OUTPUT, Output
 
 PORT = 8017
-IDLE_S = 10.0  # without a page, after which a view that a run has started ends with it
+IDLE_S = 3.0  # without a page, after which a view that a run has started ends with it
 
 
 def command(
@@ -115,7 +115,7 @@ def beside(output: Path) -> None:
         if view.stdout is not None and (address := view.stdout.readline().strip()):
             typer.echo(f"uderia-bench: see this run at {address}", err=True)
 
-    threading.Thread(target=tell, daemon=True).start()
+    threading.Thread(target=tell).start()  # the address is printed, however short the run is
 
 
 def _found(what: str | None, output: Path) -> tuple[Path, str | None]:
