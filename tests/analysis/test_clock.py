@@ -63,15 +63,15 @@ def test_a_latency_table_warns_where_times_come_from_polls():
 
 
 def test_trials_that_our_own_event_loop_held_up_are_named_on_every_time_that_has_their_round_trip():
-    """How many and how long, on comparison and table; no word where nothing stood still."""
+    """How many and how long, on comparison and table; no note where nothing was blocked."""
     frame = grid(
         queries=12, value=noisy(), stall_s=lambda q, arm, _r: 0.02 * q if arm == CANDIDATE and q < 3 else 0.0,
         submit_s=lambda *_: 1.0, total_tokens=lambda *_: 1.0,
     )  # fmt: skip
     found = study(frame, (LATENCY, SUBMIT, TOKENS))
-    text = "our own event loop stood still inside the round trip of 2 of {} trials, for 40 ms at most and 0.06 s in all"
+    text = "the load generator was blocked during the request of 2 of {} trials, for 40 ms at most and 0.06 s in all"
     by_metric = {comparison.metric: comparison.warnings for comparison in found.comparisons}
     assert text.format(24) in by_metric["latency_s"]
     assert text.format(24) in by_metric["submit_s"]
-    assert not [warning for warning in by_metric["total_tokens"] if "stood still" in warning]
+    assert not [warning for warning in by_metric["total_tokens"] if "was blocked" in warning]
     assert [arm.metrics["latency_s"].warnings for arm in found.arms] == [(), (text.format(12),)]

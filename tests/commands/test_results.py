@@ -143,7 +143,7 @@ CHANGES = {
     "derived again": lambda run, _: trials(queries=13).write_parquet(run.path / "trials" / "part-0.parquet"),
     "answers have been judged": lambda run, _: judged(run.path, "k", SCORE),
     "cannot be read": lambda run, _: (run.path / results.NAME).write_bytes(b"[]\n"),
-    "there are none": lambda run, _: (run.path / results.NAME).unlink(),
+    "none is saved": lambda run, _: (run.path / results.NAME).unlink(),
     "other metrics": lambda *_: replace(INSTALLED, metrics=(*INSTALLED.metrics, OWN)),
     "other detectors": lambda *_: replace(INSTALLED, detectors=INSTALLED.detectors[1:]),
 }

@@ -95,9 +95,9 @@ def test_a_lopsided_ratio_never_seems_to_reach_below_nothing(effect, forms):
 @pytest.mark.parametrize(
     ("effect", "expected"),
     [
-        (ratio(0.16, 0.13, 0.19), "84% less time (81 to 87)"),
-        (ratio(1.12, 1.05, 1.2), "12% more time (5 to 20)"),
-        (ratio(6.26, 5.9, 6.7), "6.3x the time (5.9 to 6.7)"),
+        (ratio(0.16, 0.13, 0.19), "84% less time (range 81% to 87%)"),
+        (ratio(1.12, 1.05, 1.2), "12% more time (range 5% to 20%)"),
+        (ratio(6.26, 5.9, 6.7), "6.3x the time (range 5.9 to 6.7)"),
         (ratio(0.7), "30% less time"),
         (ratio(1.0, 0.9, 1.1), "equal time"),
         (ratio(None), "time —"),

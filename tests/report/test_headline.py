@@ -19,7 +19,7 @@ from report.reports import (
 from uderia_bench.report import headline as module
 from uderia_bench.report.content import GateResult
 
-RULE = "Time does not decide complex queries, because a fast wrong answer is of no use."
+RULE = "A right answer counts before a fast one, so time does not decide here."
 SIMPLE, COMPLEX = "complexity=simple", "complexity=complex"
 
 
@@ -36,9 +36,9 @@ def of(*comparisons, winners=(), arms=None, **given):
 def test_each_class_gets_its_arm_and_its_reason():
     """With a winner each, the lines name what to use, what for, and how sure that is."""
     assert headline(seed_story()) == (
-        "Simple queries: use IDEAT for 86% less time (84 to 86) and 12% less cost (7 to 16).",
-        f"Complex queries: use OPTIM for 8 points more checks passed (3 to 13). Undecided: success rate. {RULE}",
-        "Confidence: 95% for queries like these (24 queries x 5 repeats). 4 of 240 trials have no answer.",
+        "Simple queries: use IDEAT for 86% less time (range 84% to 86%) and 12% less cost (range 7% to 16%).",
+        f"Complex queries: use OPTIM for 8 points more checks passed (range 3 to 13 points). Undecided: success rate. {RULE}",
+        "Confidence: 95% for each range, over queries like these (24 queries x 5 repeats). 4 of 240 trials have no answer.",
     )
 
 
@@ -52,7 +52,7 @@ def test_a_class_that_is_decided_as_a_lead_is_not_called_surer_than_it_is(p, sai
         comparison("cost_usd", ratio(0.6, 0.5, 0.7), "better", stratum=SIMPLE, p=0.001),
         winners=(winner("simple", "OPTIM", "better on both"),),
     )
-    assert last.startswith(f"Confidence: {said} for queries like these")
+    assert last.startswith(f"Confidence: {said} for each range, over queries like these")
 
 
 def test_a_trade_off_says_which_arm_for_what():
@@ -63,7 +63,8 @@ def test_a_trade_off_says_which_arm_for_what():
         winners=(winner("simple", None, "a trade-off"),),
     )
     assert first == (
-        "Simple queries: no winner, a trade-off. IDEAT has 83% less time (82 to 85). OPTIM has 40% less cost (30 to 50)."
+        "Simple queries: no winner, a trade-off. IDEAT has 83% less time (range 82% to 85%). OPTIM has "
+        "40% less cost (range 30% to 50%)."
     )
 
 
@@ -76,8 +77,8 @@ def test_a_quick_arm_that_answers_less_often_is_a_trade_off():
         winners=(winner("simple", None, "a trade-off"),),
     )
     assert first == (
-        "Simple queries: no winner, a trade-off. IDEAT has a success rate 25 points higher (-10 to 60). "
-        "OPTIM has 50% less time (40 to 60)."
+        "Simple queries: no winner, a trade-off. IDEAT has a success rate 25 points higher (range -10 to 60 points). "
+        "OPTIM has 50% less time (range 40% to 60%)."
     )
 
 
@@ -90,7 +91,10 @@ def test_an_inconclusive_run_has_advice():
         winners=(winner("simple", None, "no winner"),),
     )
     assert lines == (
-        "Simple queries: undecided. OPTIM shows 3% less time (-7 to 12) and 2% more cost (-5 to 10), which may be chance.",
+        (
+            "Simple queries: undecided. OPTIM shows 3% less time (range -7% to 12%) and 2% more "
+            "cost (range -5% to 10%), which may be chance."
+        ),
         "Complex queries: this run has none.",
         f"Not decided: Simple queries: {advice}.",
     )
@@ -124,7 +128,8 @@ def test_a_class_that_is_half_decided_says_both_halves():
         winners=(winner("simple", None, "no winner"),),
     )
     assert first == (
-        "Simple queries: undecided. OPTIM shows the same time (within 5%) and 4% more cost (-3 to 10), which may be chance."
+        "Simple queries: undecided. OPTIM shows the same time (within 5%) and 4% more cost (range -3% to 10%), "
+        "which may be chance."
     )
 
 
@@ -135,7 +140,7 @@ def test_a_winner_that_loses_something_says_so():
         comparison("checks_passed_ratio", difference(-0.05, -0.08, -0.02), "worse", stratum=COMPLEX),
         winners=(winner("complex", "OPTIM"),),
     )
-    gain, loss = "a success rate 4 points higher (1 to 7)", "5 points fewer checks passed (2 to 8)"
+    gain, loss = "a success rate 4 points higher (range 1 to 7 points)", "5 points fewer checks passed (range 2 to 8 points)"
     assert second == f"Complex queries: use OPTIM for {gain}, but it has {loss}."
 
 
@@ -172,7 +177,7 @@ def test_tokens_stand_in_where_cost_is_not_judged():
         comparison("total_tokens", ratio(0.7, 0.6, 0.8), "better", stratum=SIMPLE),
         winners=(winner("simple", "OPTIM"),),
     )
-    assert first == "Simple queries: use OPTIM for 50% less time (40 to 60) and 30% fewer tokens (20 to 40)."
+    assert first == "Simple queries: use OPTIM for 50% less time (range 40% to 60%) and 30% fewer tokens (range 20% to 40%)."
 
 
 def test_one_arm_speaks_for_itself():
@@ -181,7 +186,7 @@ def test_one_arm_speaks_for_itself():
     assert of(arms=(ideat,)) == (
         "Result: one arm, IDEAT, so there is nothing to compare.",
         "Result: IDEAT: 99.2% answered, half within 2.89s, 95% within 5.78s, $0.00212 per query.",
-        "Confidence: 95% for queries like these (24 queries x 5 repeats). 1 of 120 trials have no answer.",
+        "Confidence: 95% for queries like these (24 queries x 5 repeats). 1 of 120 trials has no answer.",
     )
 
 
@@ -219,7 +224,10 @@ def test_unlabelled_queries_name_no_winner():
     """Without simple or complex queries there are effects, and no recommendation."""
     lines = of(comparison("latency_s", ratio(6.26, 5.9, 6.7), "worse"), comparison("cost_usd", ratio(0.8, 0.7, 0.9), "better"))
     assert lines[:2] == (
-        "Queries like these: OPTIM has 6.3x the time (5.9 to 6.7) and 20% less cost (10 to 30) compared with IDEAT.",
+        (
+            "Queries like these: OPTIM has 6.3x the time (range 5.9 to 6.7) and 20% less cost (range 10% to 30%) "
+            "compared with IDEAT."
+        ),
         "Winner: not named, because no query is labelled simple or complex.",
     )
 
@@ -229,8 +237,8 @@ def test_one_query_says_so():
     one = facts(queries=1, repeats=8, planned=16, settled={"answered": 16})
     worse = comparison("latency_s", ratio(6.26, 5.9, 6.7), "worse", n_queries=1, n_pairs=8)
     lines = of(worse, facts=one)
-    assert lines[0] == "This query only: OPTIM has 6.3x the time (5.9 to 6.7) compared with IDEAT."
-    assert lines[2].startswith("Confidence: 95% for this query only (8 repeats)")
+    assert lines[0] == "This query only: OPTIM has 6.3x the time (range 5.9 to 6.7) compared with IDEAT."
+    assert lines[2].startswith("Confidence: 95% for each range, over this query only (8 repeats)")
 
 
 def test_one_labelled_query_does_not_speak_for_its_class():
@@ -239,7 +247,7 @@ def test_one_labelled_query_does_not_speak_for_its_class():
     faster = comparison("latency_s", ratio(0.5, 0.4, 0.6), "better", stratum=SIMPLE, n_queries=1, n_pairs=8)
     lines = of(faster, winners=(winner("simple", "OPTIM"),), facts=one)
     assert lines[:2] == (
-        "This query only: use OPTIM for 50% less time (40 to 60).",
+        "This query only: use OPTIM for 50% less time (range 40% to 60%).",
         "Other queries: this result does not hold for them. Run a corpus of queries with `uderia-bench run`.",
     )
 
@@ -248,7 +256,7 @@ def test_too_few_repeats_are_no_verdict_and_say_how_many_more():
     """Below the floor a large effect is still no result."""
     few = comparison("latency_s", ratio(6.3, 5.6, 7.0), "inconclusive", n_queries=1, n_pairs=5, advice="1 more repeat")
     lines = of(few, facts=facts(queries=1, planned=10, settled={"answered": 10}))
-    assert lines[0] == "This query only: undecided. OPTIM shows 6.3x the time (5.6 to 7.0), which may be chance."
+    assert lines[0] == "This query only: undecided. OPTIM shows 6.3x the time (range 5.6 to 7.0), which may be chance."
     assert lines[2] == "Not decided: 1 more repeat."
 
 
@@ -300,7 +308,7 @@ def test_a_metric_without_a_noun_is_called_by_its_name():
     """A plug-in's metric is worded too."""
     own = metric("my_metric", "s")
     lines = of(comparison("answered", difference(0.04, 0.01, 0.07), "better"), metrics=(*METRICS, own))
-    assert lines[0] == "Queries like these: OPTIM has a success rate 4 points higher (1 to 7) compared with IDEAT."
+    assert lines[0] == "Queries like these: OPTIM has a success rate 4 points higher (range 1 to 7 points) compared with IDEAT."
 
 
 @pytest.mark.parametrize("name", ["\x1b[31mred", "two\nlines", "right\u202eleft"])
@@ -324,5 +332,5 @@ def test_a_run_that_ended_early_rests_on_what_was_asked():
     for trials, said in ((16, "16 trials per arm"), (15, "15 to 16 trials per arm")):
         arms = (arm("IDEAT", answered=16), arm("OPTIM", answered=trials))
         made = report(arms=arms, comparisons=(comparison("latency_s", ratio(6.26, 5.9, 6.7), "worse"),), facts=early)
-        how_sure = f"Confidence: 95% for queries like these ({said}). All {16 + trials} trials have an answer."
+        how_sure = f"Confidence: 95% for each range, over queries like these ({said}). All {16 + trials} trials have an answer."
         assert headline(made)[2] == how_sure

@@ -48,7 +48,7 @@ def unresolved(
 
 
 def clock_notes(trials: Trials, metric: Metric, arms: tuple[str, ...], *, where: Mask | None = None) -> tuple[str, ...]:
-    """Warn of a time that rests on polls, and of trials in whose round trip our own event loop stood still."""
+    """Warn of a time that rests on polls, and of trials during whose request the load generator was blocked."""
     notes = []
     asked = trials.asked if where is None else where & trials.asked
     open_share = _widest(trials, metric, arms, asked)
@@ -58,8 +58,8 @@ def clock_notes(trials: Trials, metric: Metric, arms: tuple[str, ...], *, where:
         found = np.concatenate([_of(trials, STALL, arm, asked) for arm in arms])
         stalls = found[found > 0]
         if stalls.size:
-            inside = f"our own event loop stood still inside the round trip of {stalls.size} of {found.size} trials"
-            notes.append(f"{inside}, for {1000 * stalls.max():.0f} ms at most and {stalls.sum():.2g} s in all")
+            during = f"the load generator was blocked during the request of {stalls.size} of {found.size} trials"
+            notes.append(f"{during}, for {1000 * stalls.max():.0f} ms at most and {stalls.sum():.2g} s in all")
     if metric.name in ROUND_TRIPS and trials.has(CLOCK_STEP):
         steps = [int(_of(trials, CLOCK_STEP, arm, asked).size) for arm in arms]
         if any(steps):
@@ -69,7 +69,7 @@ def clock_notes(trials: Trials, metric: Metric, arms: tuple[str, ...], *, where:
 
 
 def held_up(trials: Trials) -> int:
-    """Count the trials in whose round trip our own event loop stood still."""
+    """Count the trials during whose request the load generator was blocked."""
     return int(np.count_nonzero(trials.column(STALL) > 0)) if trials.has(STALL) else 0
 
 

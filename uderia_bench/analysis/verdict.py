@@ -195,8 +195,8 @@ def _advice(measured: Measured, pairs: Pairs, metric: Metric, *, limit: float, p
             return f"the difference is almost exactly the margin; more {pairs.units} would not decide it"
         if limit > 0:
             return f"the values differ too much for this margin; more {pairs.units} would not decide it"
-        settle = f"set a margin for {metric.name} so that equivalence can be tested"
-        return f"no difference is seen; {settle} (more {pairs.units} would not decide it)"
+        settle = f"set a margin, such as {metric.name}: 5%, to test whether the arms are equally good"
+        return f"no difference was found, and more {pairs.units} would not change that; {settle}"
     more = max(ceil(needed) - pairs.n_units, 1)
     advice = f"about {_more(more, pairs)} would {goal}"
     repeat_variance = None if pairs.components is None else pairs.components.repeat_variance

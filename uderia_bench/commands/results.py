@@ -32,7 +32,7 @@ NAME = "results.jsonl"
 
 _BY_NAME = "metrics"  # the one part of a report that is looked up, not kept
 _CHANGED = {  # the ground of a report: the message if it changed
-    "version": "they are of another uderia-bench",
+    "version": "the saved one is of another uderia-bench",
     "metrics": "other metrics are installed now",
     "detectors": "other detectors are installed now",
     "manifest": "the manifest has changed since",
@@ -60,15 +60,15 @@ def read(run: Run, plugins: Plugins) -> Report | Stale:
         grounds, _, body = files.read(run.path / NAME).partition(b"\n")
         before = orjson.loads(grounds)
         if not isinstance(before, dict):
-            return Stale("they cannot be read")
+            return Stale("the saved one cannot be read")
         now = _grounds(run, plugins)
         if changed := [said for ground, said in _CHANGED.items() if before.get(ground) != now[ground]]:
             return Stale("; ".join(changed))
         parts = _adapter().validate_json(body, strict=True)
     except FileNotFoundError:
-        return Stale("there are none yet")
+        return Stale("none is saved yet")
     except (OSError, orjson.JSONDecodeError, ValidationError):
-        return Stale("they cannot be read")
+        return Stale("the saved one cannot be read")
     return Report(**dict(zip(_parts(), parts, strict=True)), metrics=plugins.metrics)
 
 

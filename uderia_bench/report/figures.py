@@ -126,7 +126,7 @@ def effect_forms(effect: Effect, metric: Metric | None) -> tuple[str, ...]:
 
 
 def effect_words(effect: Effect, metric: Metric | None, noun: str, less: str, more: str) -> str:
-    """Return an effect with its interval in words: ``84% less time (81 to 87)``, ``6.3x the time``.
+    """Return an effect with its interval in words: ``84% less time (range 81% to 87%)``.
 
     ``less`` and ``more`` have a place for the size: ``{} less time``.
     """
@@ -135,7 +135,7 @@ def effect_words(effect: Effect, metric: Metric | None, noun: str, less: str, mo
         return f"{noun} {MISSING}"
     if effect.kind == "ratio" and value >= _AS_MULTIPLE_FROM:
         full, *_, short = effect_forms(effect, metric)
-        return full.replace(short, f"{short} the {noun}", 1).replace(f" {NO_INTERVAL}", "")
+        return full.replace(short, f"{short} the {noun}", 1).replace(f" {NO_INTERVAL}", "").replace("(", "(range ")
     value, lo, hi, scale = _as_change(value, effect, metric)
     suffix = " points" if scale.share else scale.suffix
     if not _read(_fixed(value, _coarse(value), least=1)):
@@ -145,8 +145,9 @@ def effect_words(effect: Effect, metric: Metric | None, noun: str, less: str, mo
         value, lo, hi = -value, _times(hi, -1), _times(lo, -1)
     size, *ends = (None if end is None else _fixed(end, _coarse(value), least=1) for end in (value, lo, hi))
     words = (less if down else more).format(f"{scale.prefix}{size}{suffix}")
-    interval = [end for end in ends if end is not None]
-    return f"{words} ({' to '.join(interval)})" if len(interval) == 2 else words
+    low, high = (None if end is None else f"{scale.prefix}{end}" for end in ends)
+    each = "" if suffix.startswith(" ") else suffix  # as in 1 to 7 points, and 81% to 87%
+    return words if low is None or high is None else f"{words} (range {low}{each} to {high}{suffix})"
 
 
 def multiple(ratio: float) -> str:

@@ -37,13 +37,13 @@ _NOUNS = {  # what a sentence calls a metric, and to have less or more of it
 }
 _DECISIVE = (Verdict.BETTER, Verdict.WORSE)
 _RESULT = "Result"
-_COMPLEX_RULE = "Time does not decide complex queries, because a fast wrong answer is of no use"
+_COMPLEX_RULE = "A right answer counts before a fast one, so time does not decide here"
 
 
 def headline(report: Report) -> tuple[Line, ...]:
     """Return the three lines."""
     first_two = _nothing_to_compare(report) or _by_complexity(report) or _unlabelled(report)
-    return (*first_two, _trust(report))
+    return (*first_two, _trust(report, has_ranges=any("(range " in line.said for line in first_two)))
 
 
 def _nothing_to_compare(report: Report) -> tuple[Line, ...]:
@@ -187,7 +187,7 @@ def _unlabelled(report: Report) -> tuple[Line, Line]:
     return Line(content.scope(report).capitalize(), f"{said}."), Line("Winner", winner)
 
 
-def _trust(report: Report) -> Line:
+def _trust(report: Report, *, has_ranges: bool) -> Line:
     """Return what prevents a conclusion; otherwise the confidence of the lines above."""
     if undone := content.undone(report.facts):
         go_on = f"Run `uderia-bench resume {plain(content.typed(report.facts))}` to continue"
@@ -206,8 +206,13 @@ def _trust(report: Report) -> Line:
         level = f"less than {level} (up to {EXPLORATORY_RATE:.0%} of verdicts by class of query may be false)"
     trials = sum(arm.trials for arm in report.analysis.arms)
     silent = trials - sum(map(content.answered, report.analysis.arms))
-    unanswered = f"{silent} of {trials} trials have no answer." if silent else f"All {trials} trials have an answer."
-    return Line("Confidence", f"{level} for {content.scope(report)} ({_basis(report)}). {advice or unanswered}")
+    unanswered = (
+        f"{silent} of {trials} trials {'has' if silent == 1 else 'have'} no answer."
+        if silent
+        else f"All {trials} trials have an answer."
+    )
+    what = "each range, over " if has_ranges else ""
+    return Line("Confidence", f"{level} for {what}{content.scope(report)} ({_basis(report)}). {advice or unanswered}")
 
 
 def _rests_on_leads(report: Report) -> bool:
