@@ -15,7 +15,7 @@ from uderia_bench import plugins
 from uderia_bench.analysis.labelled import Judgement
 from uderia_bench.analysis.labelled import labelled as analyse_labels
 from uderia_bench.commands import label
-from uderia_bench.errors import UsageError
+from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.gateway.trust import Trust
 from uderia_bench.reading.labels import kept
 from uderia_bench.reading.labels.kept import Label
@@ -164,6 +164,15 @@ async def test_a_broken_file_is_an_error(labelled, tmp_path, text, said):
         label.read(labelled, [file], rater=None)
     file.write_text("id,label\n", encoding="utf-8")
     assert label.read(labelled, [file], rater=None) == (0, 0)
+
+
+@pytest.mark.parametrize("line", ["torn", "[]", '{"item": "x"}', '{"item": "x", "rater": "y", "label": "1", "more": 1}'])
+async def test_damaged_labels_are_an_error_that_names_the_file(labelled, line):
+    """Whatever lies in their place, no traceback reaches the user."""
+    sampled(labelled, 30)
+    (labelled.path / kept.FOLDER / kept.LABELS).write_text(line + "\n", encoding="utf-8")
+    with pytest.raises(StoreError, match=kept.LABELS):
+        label.compared(labelled)
 
 
 async def test_labels_without_a_sample_are_refused(labelled, tmp_path):

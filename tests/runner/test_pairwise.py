@@ -74,12 +74,15 @@ async def test_the_judge_sees_no_name_of_an_arm_or_a_model(tmp_path):
 
 
 async def test_equal_answers_are_a_tie_without_a_call(tmp_path):
-    """The same text needs no judge."""
+    """The same text needs no judge, but it serves to probe one."""
     run = made(tmp_path, answer=lambda _arm, query: query)
     server = ScriptedJudge()
     await ask(run, server)
     assert server.requests == []
     assert pl.read_parquet(run_table(run))["same"].all()
+    probing = made(tmp_path / "probed", answer=lambda _arm, query: query, queries=12, probes=12)
+    await ask(probing, ScriptedJudge(choose=lambda first, _second: 2 if "sorry" in first else 1))
+    assert {"position", "same answer"} <= {name for name, result in probed(report(probing)).items() if result == "FAILED"}
 
 
 def run_table(run):

@@ -68,7 +68,8 @@ class Probe:
 
 def asks(found: Sequence[Match], settings: Settings, *, seed: int) -> Iterator[Ask]:
     """Yield the calls of the probes, on ``settings.probes`` pairs drawn by ``seed``."""
-    distinct = {match.pair.key: match.pair for match in shuffled(found, seed=seed) if not match.pair.same}
+    apart_first = sorted(shuffled(found, seed=seed), key=lambda match: match.pair.same)
+    distinct = {match.pair.key: match.pair for match in apart_first}
     for number, pair in enumerate(list(distinct.values())[: settings.probes]):
         text = (pair.baseline, pair.candidate)[number % 2]
         yield from pairs.asks(_of(pair, text, text), settings, repeats=range(1), probe=SAME)[:1]
@@ -76,7 +77,7 @@ def asks(found: Sequence[Match], settings: Settings, *, seed: int) -> Iterator[A
             yield from pairs.asks(_of(pair, text, padded(text)), settings, repeats=range(1), probe=LENGTH)
         if text and refusal(text) is None:
             yield from pairs.asks(_of(pair, text, DECLINED), settings, repeats=range(1), probe=REFUSAL)
-        if settings.repeats == 1:
+        if settings.repeats == 1 and not pair.same:
             yield pairs.asks(pair, settings, repeats=range(1, 2), probe=AGAIN)[0]
 
 

@@ -6,10 +6,10 @@ line per label. A rater's later label of an item replaces the earlier one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -18,6 +18,9 @@ from uderia_bench.reading.labels.draw import Item
 from uderia_bench.runs import files
 
 FOLDER, DRAWN, LABELS, CALIBRATION = "labels", "drawn.jsonl", "labels.jsonl", "calibration.json"
+
+
+T = TypeVar("T", Item, "Label")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +35,13 @@ class Label:
 
 def drawn(run: Path) -> dict[str, Item]:
     """Return the items that were drawn from a run, by id."""
-    items = [Item(**{name: _tuple(value) for name, value in line.items()}) for line in _lines(run / FOLDER / DRAWN)]
+    items = _read(run, DRAWN, lambda line: Item(**{name: _tuple(value) for name, value in line.items()}))
     return {item.id: item for item in items}
 
 
 def labels(run: Path) -> tuple[Label, ...]:
     """Return the labels of a run, the last of each rater and item."""
-    found = [Label(**line) for line in _lines(run / FOLDER / LABELS)]
+    found = _read(run, LABELS, lambda line: Label(**line))
     return tuple({(label.item, label.rater): label for label in found}.values())
 
 
@@ -79,11 +82,15 @@ def _folder(run: Path) -> None:
     files.folder(run / FOLDER, make=True)
 
 
-def _lines(file: Path) -> list[dict[str, Any]]:
+def _read(run: Path, name: str, make: Callable[[dict[str, Any]], T]) -> list[T]:
+    file = run / FOLDER / name
+    if not files.exists(file):
+        return []
+    files.folder(file.parent)
     try:
-        return [orjson.loads(line) for line in files.read(file).splitlines()] if files.exists(file) else []
-    except (orjson.JSONDecodeError, OSError) as error:
-        raise StoreError(f"{file}: cannot be read: {error}") from error
+        return [make(orjson.loads(line)) for line in files.read(file).splitlines()]
+    except (OSError, TypeError, ValueError, AttributeError) as error:
+        raise StoreError(f"{file}: cannot be read: {error}; remove it and import the labels again") from error
 
 
 def _tuple(value: Any) -> Any:
