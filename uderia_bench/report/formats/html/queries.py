@@ -66,21 +66,15 @@ def _means(trials: pl.DataFrame, arms: Sequence[str]) -> dict[str, list[float | 
 
 def _facts(kept: Kept, means: dict[str, list[float | None]], order: Sequence[str]) -> list[dict[str, Any]]:
     measured = kept.trials.filter(pl.col("stage") == Stage.MEASURED)
-    counts = {
-        query: (complexity, answers, asked)
-        for query, complexity, answers, asked in measured.group_by("query_id")
-        .agg(pl.col("complexity").first(), (pl.col("outcome") == "answered").sum(), pl.len())
-        .iter_rows()
-    }
+    counts = measured.group_by(id="query_id").agg(
+        pl.col("complexity").first(), answered=(pl.col("outcome") == "answered").sum(), asked=pl.len()
+    )
     rows = []
-    for number, query in enumerate(order):
-        if query not in counts:
-            continue
-        complexity, answers, asked = counts[query]
-        values = means.get(query, [])
+    for row in counts.iter_rows(named=True):
+        values = means.get(row["id"], [])
         ratio = values[1] / values[0] if len(values) > 1 and values[0] and values[1] else None
-        rows.append({"id": query, "number": number, "complexity": complexity, "means": values, "ratio": ratio,
-                     "answered": answers, "asked": asked, "prompt": kept.prompts.get(query)})  # fmt: skip
+        more = {"number": order.index(row["id"]), "means": values, "ratio": ratio, "prompt": kept.prompts.get(row["id"])}
+        rows.append({**row, **more})
     return rows
 
 

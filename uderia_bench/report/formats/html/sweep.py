@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from uderia_bench.analysis.values import LoadLevel, Sweep
 from uderia_bench.report import content, figures
 from uderia_bench.report.content import Report
 from uderia_bench.report.formats.html import drawing, listing
-from uderia_bench.report.formats.html.axis import Axis, Label, linear_axis, log_axis
+from uderia_bench.report.formats.html.axis import Axis, linear_axis, log_axis
 from uderia_bench.report.formats.html.drawing import PLOT, Curve
 from uderia_bench.report.formats.html.markup import Markup
 from uderia_bench.report.sweep import LATENCY, RATE, knee_words, table
@@ -27,7 +28,15 @@ def sweep(report: Report) -> Markup | None:
     x = _loads(sweeps)
     if found is None or x is None:
         return None
-    plots = (_throughput(sweeps, x), _latency(report, sweeps, x))
+    plot = partial(
+        drawing.plot,
+        x=x,
+        x_label=lambda load: f"{load:g}",
+        legend=drawing.key([one.arm for one in sweeps]),
+        kind="sweep",
+        x_title="mean trials in flight, each tick doubles",
+    )
+    plots = (_throughput(sweeps, x, plot), _latency(report, sweeps, x, plot))
     lead = (
         "More trials in flight raise throughput until the server is busy, and then mostly wait. A vertical line marks this "
         "knee. The thin curve is the Universal Scalability Law fitted to the levels."
@@ -42,7 +51,7 @@ def _loads(sweeps: Sequence[Sweep]) -> Axis | None:
     return None if axis is None else Axis(lo=axis.lo, hi=axis.hi, log=True, base=2.0)
 
 
-def _throughput(sweeps: Sequence[Sweep], x: Axis) -> Markup | None:
+def _throughput(sweeps: Sequence[Sweep], x: Axis, plot: Callable[..., Markup]) -> Markup | None:
     tops = [end for sweep in sweeps for level in sweep.levels for end in (level.throughput.hi, level.throughput.value) if end]
     y = linear_axis([0.0, *tops])
     if y is None or not tops:
@@ -59,18 +68,11 @@ def _throughput(sweeps: Sequence[Sweep], x: Axis) -> Markup | None:
         curves.append(Curve(style=f"a{at} percentile", path=drawing.dots(dots), dots=True))
         curves += _whiskers(one.levels, at, x, y)
         curves += _knee(one, at, x)
-    return _plot(
-        curves,
-        sweeps,
-        x,
-        y,
-        y_label=lambda value: figures.amount(value, RATE, half=value or 1.0),
-        name="throughput",
-        title="Answers per second by trials in flight",
-    )
+    title = "Answers per second by trials in flight"
+    return plot(curves, y=y, y_label=lambda v: figures.amount(v, RATE, half=v or 1.0), name="throughput", title=title)
 
 
-def _latency(report: Report, sweeps: Sequence[Sweep], x: Axis) -> Markup | None:
+def _latency(report: Report, sweeps: Sequence[Sweep], x: Axis, plot: Callable[..., Markup]) -> Markup | None:
     y = log_axis(value for sweep in sweeps for level in sweep.levels for e in level.latency.values() if (value := e.value))
     if y is None:
         return None
@@ -83,33 +85,8 @@ def _latency(report: Report, sweeps: Sequence[Sweep], x: Axis) -> Markup | None:
             curves.append(Curve(style=f"a{at}{style}", path=_line(places)))
             curves.append(Curve(style=f"a{at} percentile{style}", path=drawing.dots(places), dots=True))
         curves += _knee(one, at, x)
-    return _plot(
-        curves,
-        sweeps,
-        x,
-        y,
-        y_label=lambda value: figures.amount(value, scale, half=value),
-        name=LATENCY,
-        title="Latency (p50, and p95 paler) by trials in flight",
-    )
-
-
-def _plot(
-    curves: Sequence[Curve], sweeps: Sequence[Sweep], x: Axis, y: Axis, *, y_label: Label, name: str, title: str
-) -> Markup:
-    """Draw curves against trials in flight."""
-    return drawing.plot(
-        curves,
-        x=x,
-        y=y,
-        x_label=lambda load: f"{load:g}",
-        y_label=y_label,
-        name=name,
-        title=title,
-        legend=drawing.key([one.arm for one in sweeps]),
-        kind="sweep",
-        x_title="mean trials in flight, each tick doubles",
-    )
+    title = "Latency (p50, and p95 paler) by trials in flight"
+    return plot(curves, y=y, y_label=lambda v: figures.amount(v, scale, half=v), name=LATENCY, title=title)
 
 
 def _law(one: Sweep) -> ScalabilityLaw | None:
