@@ -17,7 +17,7 @@ fuzz: $(READY)
 		tests/runs/test_ledger_anything.py --timeout 3600 -q
 # 100 runs against random faults, killed at random and resumed to their end: about half an hour. A test run has 5 of them.
 chaos: $(READY)
-	$(BIN)/python tests/chaos/chaos.py --rounds 100 --at-once 3
+	PYTHONPATH=tests $(BIN)/python -m chaos.chaos --rounds 100 --at-once 3
 # Known vulnerabilities and secrets in what is committed; exits with 3 where the database of the former cannot be asked.
 audit: $(READY)
 	$(BIN)/python tests/audit/audit.py

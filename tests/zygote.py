@@ -33,6 +33,8 @@ LAZY = (  # what our modules import where they use it
     *("aiohttp", "duckdb", "polars", "pyarrow.dataset", "pyarrow.parquet", "scipy.optimize", "scipy.stats"),
     *("anyio._backends._asyncio", "rich.live", "rich.progress", "pandas"),
 )
+FORWARD = "forward"
+_STARTING = threading.Lock()  # a request is two messages
 HEAD = 8  # bytes that say how long a request is, or hold a number of an answer
 
 
@@ -101,12 +103,14 @@ def start(
     env: Mapping[str, str],
     limits: Mapping[str, int],
     streams: Mapping[int, IO[bytes] | int | None] = MappingProxyType({}),
+    through: socket.socket | None = None,
 ) -> Process:
     """Start a command.
 
     ``limits`` are resources by their name in ``resource``, and how much of each it may have.
     ``streams`` are what it has as file 1 or 2, where that is not a file whose content is returned.
-    None means that the file is closed.
+    None means that the file is closed. ``through`` leads to the process to fork from, where another
+    process has started it.
     """
     closed = [number for number, stream in streams.items() if stream is None]
     asked = {"arguments": arguments, "cwd": str(cwd), "env": dict(env), "limits": dict(limits), "closed": closed}
@@ -114,12 +118,40 @@ def start(
     said = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - closed when they have been read
     given = [streams.get(number) or file for number, file in enumerate(said, 1)]
     answers, theirs = socket.socketpair()
-    with theirs:
-        requests = _zygote()
+    with theirs, _STARTING:
+        channel = through or _zygote()
         fds = [theirs.fileno(), *(file if isinstance(file, int) else file.fileno() for file in given)]
-        socket.send_fds(requests, [b"%*d" % (HEAD, len(request))], fds)
-        requests.sendall(request)
+        socket.send_fds(channel, [b"%*d" % (HEAD, len(request))], fds)
+        channel.sendall(request)
     return Process(answers=answers, said=said)
+
+
+def run(*arguments: str, cwd: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    process = start(*arguments, cwd=cwd, env=env, limits={})
+    out, err = process.communicate(timeout=100)
+    return subprocess.CompletedProcess(arguments, process.wait(), out, err)
+
+
+def executable(path: Path) -> None:
+    """Write a program that runs the command for a script, which has to inherit the descriptor of ``requests``."""
+    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "{__file__}" {FORWARD} {requests()} "$@"\n', encoding="utf-8")
+    path.chmod(0o755)
+
+
+def requests() -> int:
+    """Return the file descriptor through which this process forks commands."""
+    return _zygote().fileno()
+
+
+def _forward(channel: socket.socket, arguments: list[str]) -> int:
+    """Run a command with the output of this process, pass signals on to it, and return its exit code."""
+    process = start(*arguments, cwd=Path.cwd(), env=os.environ, limits={}, streams={1: 1, 2: 2}, through=channel)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: os.kill(process.pid, received))
+    code = process.wait()
+    process.close()
+    return code if code >= 0 else 128 - code
 
 
 @functools.cache
@@ -239,5 +271,7 @@ def _exit(end: SystemExit) -> Never:
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == FORWARD:
+        sys.exit(_forward(socket.socket(fileno=int(sys.argv[2])), sys.argv[3:]))
     _import_everything()
     _become(_fork_on_request(socket.socket(fileno=int(sys.argv[1]))))

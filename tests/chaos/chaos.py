@@ -1,6 +1,6 @@
 """Run against seeded faults, kill at random, resume to the end, and compare the run's records with the server's.
 
-    python tests/chaos/chaos.py --rounds 100 --at-once 2
+    PYTHONPATH=tests python -m chaos.chaos --rounds 100 --at-once 2
 
 prints a table of the faults, how often each was planted, and how the trials ended; it exits with 1 where anything was lost.
 """
@@ -25,6 +25,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import polars as pl
+import zygote
 
 from uderia_bench.gateway import embedded
 
@@ -147,15 +148,9 @@ def _sit(folder: Path, arguments: list[str], delay_s: float | None, rng: random.
     """Run one process, kill it after a delay if one is given, and return its exit code."""
     played.sittings += 1
     clean = {name: value for name, value in os.environ.items() if not name.startswith("UDERIA_")}
-    with (folder / f"sitting-{played.sittings}.txt").open("w") as said:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "uderia_bench", *arguments],
-            cwd=folder,
-            env={**clean, **ADMIN},
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=subprocess.STDOUT,
-        )
+    with (folder / f"sitting-{played.sittings}.txt").open("wb") as said:
+        process = zygote.start(*arguments, cwd=folder, env={**clean, **ADMIN}, limits={}, streams={1: said, 2: said})
+        process.close()
         try:
             if delay_s is not None:
                 _wait_for_work(folder, process)
@@ -171,7 +166,7 @@ def _sit(folder: Path, arguments: list[str], delay_s: float | None, rng: random.
             return process.wait()
 
 
-def _wait_for_work(folder: Path, process: subprocess.Popen[bytes]) -> None:
+def _wait_for_work(folder: Path, process: zygote.Process) -> None:
     """Wait until a process has claimed the run."""
     log = folder / "output/chaos/log.jsonl"
     before = log.stat().st_size if log.exists() else 0

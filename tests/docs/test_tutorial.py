@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import zygote
 
 from docs import pages
 
@@ -41,8 +43,7 @@ def _lines() -> list[str]:
 
 def _printed(line: str, folder: Path) -> str:
     env = {**os.environ, "UDERIA_USERNAME": "admin", "UDERIA_PASSWORD": "admin"}
-    arguments = [*COMMAND, *line.split()[1:]]
-    done = subprocess.run(arguments, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    done = zygote.run(*line.split()[1:], cwd=folder, env=env)
     assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
     return done.stdout
 
@@ -69,6 +70,9 @@ def test_the_notebook_lines_run(place, monkeypatch):
     folder, _ = place
     monkeypatch.chdir(folder)
     (folder / "corpora").mkdir()
+    (run,) = (folder / "output").iterdir()
+    shutil.copytree(run, folder / "earlier" / "run")
+    (folder / "baselines.json").write_text('{"last-week": "earlier/run"}')
     (folder / "corpora" / "starter.yaml").write_text((pages.ROOT / "corpora" / "starter.yaml").read_text())
     names: dict = {}
     for block in pages.blocks(NOTEBOOK, "python"):
