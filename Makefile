@@ -13,7 +13,7 @@ test: $(READY)
 # bounded memory: 11 minutes of one core, a law a worker. A test run has 500 of each.
 fuzz: $(READY)
 	UDERIA_BENCH_FUZZ=20000 $(BIN)/pytest --numprocesses auto tests/reading/profile_types/test_anything.py --timeout 3600 -q
-	UDERIA_BENCH_FUZZ=10000 $(BIN)/pytest --numprocesses auto tests/documents/test_loaders_anything.py tests/gateway/test_anything.py \
+	UDERIA_BENCH_FUZZ=10000 $(BIN)/pytest --numprocesses auto tests/documents/test_loaders_anything.py tests/documents/imports tests/gateway/test_anything.py \
 		tests/runs/test_ledger_anything.py --timeout 3600 -q
 # 100 runs against random faults, killed at random and resumed to their end: about half an hour. A test run has 5 of them.
 chaos: $(READY)

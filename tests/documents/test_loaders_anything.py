@@ -25,7 +25,7 @@ version: 1
 name: small
 include: [other.yaml]
 queries:
-  - &first {id: a, prompt: "count the databases", complexity: simple, tags: [x, y]}
+  - &first {id: a, prompt:	"count the databases \\ud83d\\ude00", complexity: simple, tags: [x, y]}
   - {id: "b-{n}", prompt: "list {n} tables in {db}", matrix: {n: [1, 2.5], db: [sales, hr]}, complexity: complex}
   - id: c
     turns: [who are you?, and what did I ask?]

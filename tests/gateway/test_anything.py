@@ -18,7 +18,9 @@ from uderia_bench.gateway.connect import connect
 from uderia_bench.gateway.credentials import Credentials
 from uderia_bench.gateway.session_file import SessionFile
 
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+SCALARS = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(["half \ud83d", 10**400])
+)
 KEYS = st.sampled_from(
     [
         *("token", "session_id", "task_id", "status", "profiles", "configurations", "costs", "id", "tag", "provider", "model"),
@@ -28,7 +30,8 @@ KEYS = st.sampled_from(
 )
 ANYTHING = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=5))
 STATUSES = st.sampled_from([200, 200, 200, 201, 202, 204, 301, 400, 401, 403, 404, 418, 429, 500, 502, 503])
-BODIES = ANYTHING.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=60) | st.just(b"<html>")
+JSON = ANYTHING.map(lambda value: json.dumps(value).encode())
+BODIES = JSON | JSON.map(lambda body: b"\xef\xbb\xbf" + body) | st.binary(max_size=60) | st.just(b"<html>")
 REPLIES = st.lists(st.tuples(STATUSES, BODIES, st.booleans()), min_size=1, max_size=8)
 STRANGER = Credentials(username="a", password=SecretStr("b"))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from bounded import examples
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from importing import imported, loaded
 
@@ -127,6 +128,7 @@ NAMES = (
 )
 
 
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(st.tuples(*[CELLS] * len(NAMES)), min_size=1, max_size=6))
 def test_whatever_is_imported_loads(tmp_path_factory, rows):
     """Every corpus that an import writes is one that ``check`` accepts."""

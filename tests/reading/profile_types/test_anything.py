@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import exchanges
@@ -37,8 +39,9 @@ _LEAVES = (
     st.none()
     | st.booleans()
     | st.integers(-(2**63), 2**63)
-    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.floats()
     | st.text(max_size=8)
+    | st.sampled_from(["half \ud83d", "\u2028", "=1", "\x1b[2J", 10**40])
     | st.sampled_from(["success", "error", "complete", "FASTPATH initiated for 'x'.", "2026-11-24T10:00:00+00:00", "strategic"])
 )
 ANYTHING = st.recursive(
@@ -65,16 +68,37 @@ _SOURCES = [orjson.dumps(bodies) for bodies in _RUNS] + _captured()
 _PLACES = [[path for path in _paths(orjson.loads(source)) if len(path) > 1] for source in _SOURCES]
 
 
+def written(value, *, mark=False):
+    """Return JSON as Python writes it, with NaN and halves of surrogate pairs, and perhaps a byte-order mark."""
+    return b"\xef\xbb\xbf" * mark + json.dumps(value).encode()
+
+
+def _step_clock(draw, task):
+    """Step the server's clock in the middle of a run."""
+    events = task.get("events")
+    if not isinstance(events, list) or not events:
+        return
+    step = timedelta(seconds=draw(st.sampled_from([3600, -3600, 5, -5])))
+    for event in events[draw(st.integers(0, len(events) - 1)) :]:
+        with contextlib.suppress(TypeError, ValueError, KeyError, OverflowError):
+            event["timestamp"] = (datetime.fromisoformat(event["timestamp"]) + step).isoformat()
+
+
 @st.composite
 def mutated_runs(draw):
-    """Return a run's task and session with up to four values replaced by anything, dropped, said twice or put elsewhere."""
+    """Return a run's task and session with up to four values replaced by anything, dropped, said twice or put elsewhere.
+
+    The server's clock may step, and the text may be JSON as Python writes it.
+    """
     which = draw(st.integers(0, len(_SOURCES) - 1))
     bodies = orjson.loads(_SOURCES[which])
     for _ in range(draw(st.integers(1, 4))):
         path = draw(st.sampled_from(_PLACES[which]))
         with contextlib.suppress(KeyError, IndexError, TypeError):  # an earlier mutation took this place away
             _mutate(draw, bodies, path)
-    return bodies
+    if draw(st.booleans()) and isinstance(bodies[0], dict):
+        _step_clock(draw, bodies[0])
+    return [written(body, mark=draw(st.booleans())) for body in bodies]
 
 
 def _mutate(draw, bodies, path):
@@ -119,7 +143,7 @@ def _counted(trace):
 @settings(max_examples=examples(300), deadline=None)
 def test_any_json_has_an_outcome(task, session):
     """Any JSON for task and session is a trial with an outcome and a reason."""
-    check(traces.record(orjson.dumps(task), orjson.dumps(session)))
+    check(traces.record(written(task), written(session)))
 
 
 @given(bodies=mutated_runs())

@@ -65,7 +65,7 @@ def of_answer(value: Any) -> Expected:
     if isinstance(value, list | tuple):
         return checked({"one_of": [str(each) for each in value]}) if len(value) != 1 else of_answer(value[0])
     if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
-        value = float(value)
+        value = float(value.strip())
     if isinstance(value, bool):
         return checked({"equals": value})
     if isinstance(value, int | float):
