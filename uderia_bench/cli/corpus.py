@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from uderia_bench.cli import streams
+from uderia_bench.cli.options import Overwrite
 from uderia_bench.errors import DocumentError
 
 group = typer.Typer(
@@ -19,7 +20,7 @@ group = typer.Typer(
 )
 
 Sources = Annotated[list[Path], typer.Argument(metavar="FILE…", help="The files to read.")]
-Target = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="File to write. Default: stdout.")]
+Target = Annotated[Path | None, typer.Option("-o", "--file", metavar="FILE", help="File to write. Default: stdout.")]
 Name = Annotated[str, typer.Option("--name", help="Name of the corpus.")]
 Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="Tag for every query. May be repeated.")]
 Suggest = Annotated[bool, typer.Option("--suggest", help="Propose a complexity from the words of each prompt.")]
@@ -82,7 +83,8 @@ def _importer(kind: str, doc: str, *options: str) -> None:
 
     def command(
         files: Sources,
-        output: Target = None,
+        file: Target = None,
+        overwrite: Overwrite = False,
         name: Name = "imported",
         tags: Tags = None,
         suggest: Suggest = False,
@@ -97,16 +99,16 @@ def _importer(kind: str, doc: str, *options: str) -> None:
 
         how = Options(column=column, delimiter=delimiter, ignore=frozenset(ignore or ()), whole=whole)
         made = corpus_text.make(kind, files, how, name=name, tags=tags or (), label=suggest)
-        if output is None:
+        if file is None:
             streams.document(made.text, nl=False)
         else:
-            save(output, made.text)
-        typer.echo(f"{output or 'corpus'}: {made.summary}", err=True)
+            save(file, made.text, overwrite=overwrite)
+        typer.echo(f"{file or 'corpus'}: {made.summary}", err=True)
         if made.unread:
             raise DocumentError(made.unread)
 
     signature = inspect.signature(command, eval_str=True)
-    shared = ("files", "output", "name", "tags", "suggest")
+    shared = ("files", "file", "overwrite", "name", "tags", "suggest")
     own = [parameter for name, parameter in signature.parameters.items() if name in (*shared, *options)]
     command.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined] # what typer makes options of
     command.__doc__ = doc

@@ -124,7 +124,7 @@ def show_plan(loaded: Experiment, output: Path, *, as_json: bool) -> None:
     for share in outline.arms:
         where = loaded.server_of(share.arm)
         turns = f"in {share.turns} turns of at most {share.longest}" if share.turns else f"in {share.windows} windows"
-        typer.echo(f"  {share.arm}: {share.measured} trials and {share.warmups} warm-up trials {turns}, on {where}")
+        typer.echo(f"  {share.arm}: {share.measured} trials and {share.warmups} for warm-up {turns}, on {where}")
     for command in loaded.commands:
         typer.echo(f"  runs on this machine: {command}")
     for contrast in outline.unbalanced:
