@@ -51,8 +51,11 @@ class Collect(Protocol):
 
 @contextmanager
 def collector_paused() -> Iterator[Collect]:
-    """Turn the garbage collector off; yield what runs it instead, and restore its state at the end."""
-    enabled = gc.isenabled()
+    """Turn the garbage collector off; yield what runs it instead, and restore its state at the end.
+
+    Where the caller has frozen objects already, all stay frozen: it is not known which are the caller's.
+    """
+    enabled, frozen = gc.isenabled(), gc.get_freeze_count() > 0
     gc.freeze()
     gc.disable()
 
@@ -65,7 +68,8 @@ def collector_paused() -> Iterator[Collect]:
     finally:
         if enabled:
             gc.enable()
-        gc.unfreeze()
+        if not frozen:
+            gc.unfreeze()
 
 
 class Histogram:
