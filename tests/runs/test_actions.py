@@ -25,5 +25,5 @@ def test_a_pause_and_its_end_are_one_sentence():
 def test_a_pause_that_was_not_ended_lasts_until_the_stop():
     """It has no length."""
     actions = acts(("pause", ""), ("stop", ""))
-    assert sentences(actions)[0] == "paused by ann, from 2026-11-29 10:00:00 UTC until the run stopped"
+    assert sentences(actions)[0] == "paused by ann, from 2026-11-29 10:00:00 UTC, and not resumed"
     assert paused(actions)

@@ -18,6 +18,7 @@ from uderia_bench.report.content import outcome_words
 from uderia_bench.report.formats.html import label_form, listing
 from uderia_bench.report.formats.html.document import body_of
 from uderia_bench.report.formats.html.effects import effects
+from uderia_bench.report.formats.html.glossary import glossary
 from uderia_bench.report.formats.html.markup import Markup, join, tag
 from uderia_bench.report.formats.html.verdict import key_numbers, verdict
 from uderia_bench.report.watch import METRICS
@@ -63,15 +64,15 @@ def answers(folder: Folder, run_id: str, asked: Mapping[str, str]) -> str:
         )
         for repeat in sorted({repeat for repeat, _ in found})
     ]
-    head = tag("tr", tag("th", "repeat", scope="col"), *(tag("th", arm, scope="col", class_="wordy") for arm in shown))
-    grid = tag("table", tag("caption", f"Answers to {query}"), tag("thead", head), tag("tbody", *rows), id="results-table")
+    heads = (tag("th", "repeat", scope="col"), *(tag("th", arm, scope="col", class_="wordy") for arm in shown))
+    grid = listing.grid(f"Answers to {query}", heads, rows, name="Answers", class_="labelled answers")
     return pages.frame(
         f"Answers to {query}" if query else "Answers",
         back,
         tag("h1", f"Answers to {query}" if query else "Answers"),
         tag("p", prompt, class_="prompt") if prompt else None,
         _choice(run_id, list(queries), arms, asked),
-        listing.scrolling(grid, "Answers") if rows else tag("p", "No answer yet." if query else "Choose a query."),
+        grid if rows else tag("p", "No answer yet." if query else "Choose a query."),
     )
 
 
@@ -94,7 +95,7 @@ def _choice(run_id: str, queries: Sequence[str], arms: Sequence[str], asked: Map
 
 def _answer(run_id: str, arm: str, found: tuple[str, Trace] | None) -> Markup:
     if found is None:
-        return tag("td", "not asked yet", class_="small")
+        return tag("td", "not asked yet", class_="small answer", data_label=arm)
     trial_id, trace = found
     latency = _LATENCY.read(trace)
     seconds = None if latency is None else float(latency)
@@ -103,7 +104,7 @@ def _answer(run_id: str, arm: str, found: tuple[str, Trace] | None) -> Markup:
         facts.append(figures.amount(seconds, figures.scale_of(_LATENCY, seconds)))
     link = tag("a", ", ".join(facts), href=f"/runs/{quote(run_id)}/trials/{quote(trial_id, safe='')}")
     text = tag("p", trace.answer, class_="break") if trace.answer else None
-    return tag("td", tag("p", link, class_="small"), text, class_="wordy answer", data_arm=arm)
+    return tag("td", tag("p", link, class_="small"), text, class_="wordy answer", data_label=arm)
 
 
 def diff(folder: Folder, asked: Mapping[str, str]) -> str:
@@ -112,7 +113,7 @@ def diff(folder: Folder, asked: Mapping[str, str]) -> str:
     if not baseline or not run:
         raise UsageError("choose a baseline (A) and a run (B) in the list of runs")
     before, after = (Run.open(folder.directory(name)) for name in (baseline, run))
-    made = diffing.compare(before, after, folder.plugins)
+    made = diffing.compare(before, after, folder.plugins, force="force" in asked)
     parts: list[Markup | None] = [verdict(made), key_numbers(made), effects(made)]
     facts = tag("dl", *(join(tag("dt", label), tag("dd", text)) for label, text in about(made)))
     warnings = listing.items(content.without_mark(text) for text in made.warnings)
@@ -121,7 +122,7 @@ def diff(folder: Folder, asked: Mapping[str, str]) -> str:
         listing.folded("How to read this", listing.items(method(made))),
     )  # fmt: skip
     title = f"{run} compared with {baseline}"
-    return pages.frame(title, tag("h1", title), *parts, details)
+    return pages.frame(title, tag("h1", title), *parts, details, glossary())
 
 
 def history(folder: Folder, asked: Mapping[str, Any]) -> str:

@@ -286,7 +286,7 @@ class Following:
         )
 
     def _left_s(self, left: int, per_second: float | None) -> float | None:
-        return left / per_second if per_second and self._lived == "running" else None
+        return left / per_second if per_second and self._lived == "running" and not paused(self._actions) else None
 
     def _shares(self, per_second: float | None) -> Iterator[Share]:
         """Yield the progress of each arm and class, in the order of the experiment's arms."""

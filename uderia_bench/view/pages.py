@@ -18,6 +18,7 @@ from uderia_bench.report import figures
 from uderia_bench.report.content import Tone, outcome_words
 from uderia_bench.report.formats.html import listing
 from uderia_bench.report.formats.html.distributions import ecdf
+from uderia_bench.report.formats.html.glossary import glossary
 from uderia_bench.report.formats.html.markup import Markup, join, tag
 from uderia_bench.report.tables import Cell, Entry, Heading, Table, estimate_cell, left
 from uderia_bench.report.watch import METRICS, duration
@@ -78,7 +79,7 @@ def run_page(state: RunState, parts: Mapping[str, str], seq: int, *, control: bo
     body = [part(name, parts.get(name, "")) for name in RUN]
     if control and state.run.controlled:
         body.insert(1, _controls(path))
-    return frame(state.run.run_id, *body, live=f"{path}/live", icon=icon(state.run.state), seq=seq)
+    return frame(state.run.run_id, *body, glossary(), live=f"{path}/live", icon=icon(state.run.state), seq=seq)
 
 
 def _controls(path: str) -> Markup:
@@ -91,7 +92,12 @@ def _controls(path: str) -> Markup:
 
 def report_page(run_id: str, body: str) -> str:
     """Return the page of a finished run: the body of its HTML report."""
-    return frame(run_id, tag("p", beside(run_id)), tag("div", Markup(body), id="report"), _script("page.js"), icon="complete")
+    return frame(run_id, tag("div", report(run_id, body), id="report"), _script("page.js"), icon="complete")
+
+
+def report(run_id: str, body: str) -> Markup:
+    """Return the body of a report with the links to what is beside it."""
+    return join(tag("p", beside(run_id)), Markup(body))
 
 
 def beside(run_id: str) -> Markup:
@@ -371,21 +377,15 @@ def _runs(state: RunsState) -> Markup:
     rows = [tag("tr", *_row(each)) for each in state.runs]
     heads = [("compare", ""), ("started", ""), ("run", ""), ("state", ""), ("answered", "number"), ("gates", "number"),
              ("tokens", "number"), ("cost", "number"), ("decision", "")]  # fmt: skip
-    head = tag("tr", *(tag("th", title, scope="col", class_=style or None) for title, style in heads))
-    grid = tag(
-        "table",
-        tag("caption", f"{len(state.runs)} run{'' if len(state.runs) == 1 else 's'}"),
-        tag("thead", head),
-        tag("tbody", *rows),
-        class_="runs",
-    )
+    cells = (tag("th", title, scope="col", class_=style or None) for title, style in heads)
+    count = f"{len(state.runs)} run{'' if len(state.runs) == 1 else 's'}"
+    grid = listing.grid(count, cells, rows, name="Runs", class_="labelled runs")
     names = sorted({each.experiment for each in state.runs if each.experiment})
     links = [tag("a", name, href=f"/history?{urlencode({'experiment': name})}") for name in names]
     past = tag("p", "History: ", join(*(join(link, " ") for link in links)), class_="small") if links else None
-    chosen = tag(
-        "p", tag("button", "Compare the two chosen runs"), " Choose an earlier run as baseline, and a run.", class_="small"
-    )
-    return join(tag("form", listing.scrolling(grid, "Runs"), chosen, action="/diff"), past)
+    force = tag("label", tag("input", type="checkbox", name="force"), " even if they were asked differently")
+    chosen = tag("p", tag("button", "Compare run B with baseline A"), " ", force, class_="small")
+    return join(tag("form", grid, chosen, action="/diff"), past)
 
 
 def _row(each: RunRow) -> list[Markup]:

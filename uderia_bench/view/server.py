@@ -134,7 +134,7 @@ class View:
         body = await to_thread.run_sync(self._source.report, request.path_params["run"])
         if body is None:
             raise HTTPException(404, "the run has no report yet")
-        return HTMLResponse(body)
+        return HTMLResponse(pages.report(request.path_params["run"], body))
 
     async def trial(self, request: Request) -> Response:
         """Return a trial."""

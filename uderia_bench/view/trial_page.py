@@ -7,6 +7,7 @@ from dataclasses import replace
 from urllib.parse import quote, urlencode
 
 from uderia_bench.report.formats.html import listing
+from uderia_bench.report.formats.html.glossary import glossary
 from uderia_bench.report.formats.html.markup import Markup, join, tag
 from uderia_bench.report.tables import Table
 from uderia_bench.report.trial import text
@@ -27,7 +28,7 @@ def page(state: TrialState, drawn: str, seq: int) -> str:
     """Return the page of a trial, which follows it to its end."""
     path = f"/runs/{quote(state.run_id)}/trials/{quote(state.trial_id, safe='')}"
     icon = "idle" if state.state == "settled" else "running"
-    return pages.frame(state.trial_id, pages.part("trial", drawn), live=f"{path}/live", icon=icon, seq=seq)
+    return pages.frame(state.trial_id, pages.part("trial", drawn), glossary(), live=f"{path}/live", icon=icon, seq=seq)
 
 
 def draw(state: TrialState, found: Inspected | None, so_far: Inspected | None = None) -> Markup:
