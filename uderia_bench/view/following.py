@@ -63,6 +63,7 @@ FAILURES = 8
 RECENT = 50  # newest trials that give the rate
 GAIN = 0.01  # share of new answers at which an arm's numbers are computed again
 REPORT = "report.html"
+STAMPS_S = 0.1  # by which the stamp of a file may be older than the clock
 CURVE = 200  # latencies that draw a distribution
 REREAD_S = 10.0  # between two looks at all trials: a trial may be asked again long after it settled
 READ_S = 0.1  # most time for reading settled trials at one look
@@ -192,7 +193,7 @@ class Following:
         ended_at, report = self._run.manifest.ended_at, self.directory.path / REPORT
         if self._lived == "running" or ended_at is None or not report.is_file():
             return False
-        return report.stat().st_mtime >= ended_at.timestamp()
+        return report.stat().st_mtime >= ended_at.timestamp() - STAMPS_S
 
     def _take(self, progress: tuple[Progress, ...]) -> bool:
         """Sort the trials that were begun into those in flight and those to be read; return whether one is new."""
