@@ -61,6 +61,7 @@ def test_a_form_filled_in_by_keyboard_comes_back_into_the_report(browser, tmp_pa
     browser.open(form)
     assert (browser.console(), browser.requests()) == ([], [form.as_uri()])
     assert browser.title.startswith("Labels of")
+    assert browser.serious() == []
     browser.find_element("id", "rater").send_keys("Ann")
     body = browser.find_element("tag name", "body")
     browser.execute_script("document.activeElement.blur()")
