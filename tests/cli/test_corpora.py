@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from xml.etree import ElementTree as ET
 
 import httpx
 import polars as pl
@@ -171,3 +172,21 @@ def test_a_judge_scores_once_and_a_run_ends_without_it(command):
         assert again.returncode == 0, again.stderr
         assert "grader scored" in " ".join(again.stdout.split())
         assert "Not judged" not in " ".join(again.stdout.split())
+
+
+def test_a_spreadsheet_becomes_a_case_per_question_and_arm(command):
+    """From a CSV of questions with right answers to JUnit, by the commands of the README."""
+    questions = ["how many databases are on the system?,3", "list the tables in hr_db,nothing like this"]
+    command.write("questions.csv", "question,expected\n" + "".join(f"{line}\n" for line in questions))
+    refused = command("corpus", "from-csv", "questions.csv", "-o", "corpus.yaml")
+    assert refused.returncode == 2
+    assert "corpus.yaml: exists already. Use --overwrite to replace it" in refused.stderr
+    made = command("corpus", "from-csv", "questions.csv", "--suggest", "-o", "corpus.yaml", "--overwrite")
+    assert made.returncode == 0, made.stderr
+    assert command("run", "experiment.yaml", "--repeats", "1").returncode == 0
+    assert command("report", "latest", "-o", "junit.xml").returncode == 0
+    suites = {suite.get("name"): suite for suite in ET.parse(command.cwd / "junit.xml").getroot()}
+    cases = suites["answers"].findall("testcase")
+    assert sorted(case.get("classname") for case in cases) == ["IDEAT"] * 2 + ["OPTIM"] * 2
+    failures = [case.find("failure").get("message") for case in cases if "hr" in case.get("name")]
+    assert all(message.startswith("contains nothing like this, found: ") for message in failures)
