@@ -46,13 +46,10 @@ def stats(
 
     Example: uderia-bench corpus stats corpora/*.yaml
     """
-    import json
-    from dataclasses import asdict
-
     from uderia_bench.documents import corpus, corpus_counts
 
     rows = corpus_counts.table([corpus.load(path) for path in corpora])
-    streams.document(json.dumps([asdict(row) for row in rows], indent=2) if as_json else corpus_counts.to_markdown(rows))
+    streams.document(streams.json_of(rows) if as_json else corpus_counts.to_markdown(rows))
 
 
 @group.command("kinds")
@@ -63,14 +60,13 @@ def kinds(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
 
     Example: uderia-bench corpus kinds
     """
-    import json
     import textwrap
 
     from uderia_bench import plugins
 
     found = plugins.load().expectations
     if as_json:
-        streams.document(json.dumps([{"name": kind.name, "doc": kind.doc} for kind in found], indent=2))
+        streams.as_json([{"name": kind.name, "doc": kind.doc} for kind in found])
         return
     for kind in found:
         typer.echo(kind.name)

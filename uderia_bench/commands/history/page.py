@@ -43,20 +43,17 @@ def _series(history: History, series: Series) -> Markup | None:
     scale = figures.scale_of(series.metric, axis.lo, axis.hi)
     starts = {shift.at: shift.kind for shift in series.shifts}
     usual = next(e.value for e in estimates if e.value is not None)
-    rows = []
-    for at, (night, estimate) in enumerate(zip(history.nights, estimates, strict=True)):
-        rows.append(
-            tag(
-                "tr",
-                tag("th", f"{night.started_at:%Y-%m-%d}", scope="row", class_="short"),
-                tag("td", night.run_id, class_="short"),
-                tag("td", _strip(axis, estimate, usual, moved=at in starts), class_="strip"),
-                tag("td", figures.estimate_forms(estimate, scale)[0], class_="number short"),
-                tag(
-                    "td", join(tag("b", f"{starts[at]}; ") if at in starts else None, "; ".join(night.changed)), class_="wordy"
-                ),
-            )
+    rows = (
+        tag(
+            "tr",
+            tag("th", f"{night.started_at:%Y-%m-%d}", scope="row", class_="short"),
+            tag("td", night.run_id, class_="short"),
+            tag("td", _strip(axis, estimate, usual, moved=at in starts), class_="strip"),
+            tag("td", figures.estimate_forms(estimate, scale)[0], class_="number short"),
+            tag("td", join(tag("b", f"{starts[at]}; ") if at in starts else None, "; ".join(night.changed)), class_="wordy"),
         )
+        for at, (night, estimate) in enumerate(zip(history.nights, estimates, strict=True))
+    )
     head = tag(
         "tr",
         *(tag("th", name, scope="col") for name in ("night", "run")),
