@@ -10,7 +10,7 @@ from uderia_bench.analysis import trials
 from uderia_bench.analysis.trials import measured
 
 
-def test_equal_requests_share_one_array_that_nobody_can_change():
+def test_equal_requests_share_one_array_that_cannot_be_changed():
     """Another metric has another one."""
     laid = measured(grid(queries=4, value=lambda query, _arm, _repeat: query + 1.0))
     assert laid.values(LATENCY) is laid.values(LATENCY)
