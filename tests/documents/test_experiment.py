@@ -74,6 +74,7 @@ def test_a_small_file_is_enough(write):
         "filter": {"tags": (), "complexity": ()},
         "sample": None,
         "weights": "equal",
+        "race": False,
         "shard": None,
         "judge": None,
         "arms": (

@@ -15,7 +15,7 @@ def manifest(*, measured, decided=None, stop=None):
     """Return what spending reads of a manifest of two arms."""
     arms = (SimpleNamespace(name="IDEAT"), SimpleNamespace(name="OPTIM"))
     return SimpleNamespace(
-        plan=SimpleNamespace(measured=measured), decided=decided, experiment=SimpleNamespace(arms=arms, stop=stop)
+        plan=SimpleNamespace(measured=measured), decided=decided, experiment=SimpleNamespace(arms=arms, looks=stop)
     )
 
 

@@ -87,7 +87,7 @@ def analyse(
     comparisons = verdicts(found, settings)
     looks: tuple[Look, ...] = ()
     if looked is not None:
-        primary = tuple(metric for metric in known if metric.name in {*looked.metrics, *margins})
+        primary = tuple(metric for metric in known if metric.name in {*looked.metrics, *margins, looked.race})
         declared = interim.Declared(metrics=primary, contrasts=contrasts, settings=settings)
         looks = interim.taken(trials, declared)
         comparisons = interim.corrected(comparisons, found, looks, declared)

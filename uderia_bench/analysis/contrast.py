@@ -7,7 +7,7 @@ metrics that restate the architecture. They belong to neither family and name no
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -77,6 +77,8 @@ def findings(
     declared: bool = False,
 ) -> list[Measurement]:
     """Measure one contrast in one stratum on every metric, in order. ``declared``: all of them are the primary family."""
+    stratum = _together(trials, stratum, baseline, candidate, settings)
+    looked = None if settings.looked is None else settings.looked.of(baseline, candidate)
     conditional = _conditional(trials, stratum, baseline=baseline, candidate=candidate, settings=settings)
     hidden = (
         *(note for arm in (baseline, candidate) for note in inside_arm(trials, arm)),
@@ -100,7 +102,6 @@ def findings(
             measured = measure(pairs, metric, confidence=settings.confidence, seed=settings.seed)
             beside, censored = _of_timeouts(late, answered, baseline=baseline, candidate=candidate)
             faster = _faster_by_dropping(late, measured, baseline=baseline, candidate=candidate)
-        looked = settings.looked
         if looked is not None and stratum.name == ALL and metric.name in {*looked.metrics, *settings.margins}:
             measured = paid(measured, pairs, metric, looked, seed=settings.seed)
         if settings.nights is not None:
@@ -140,7 +141,8 @@ def at_look(
     trials: Trials, metric: Metric, looked: Looked, *, baseline: str, candidate: str, settings: Settings
 ) -> Measurement:
     """Measure one contrast on one metric at an interim look, with all that its verdict depends on except the tails."""
-    everything = Stratum(name=ALL, where=trials.asked)
+    everything = _together(trials, Stratum(name=ALL, where=trials.asked), baseline, candidate, settings)
+    looked = looked.of(baseline, candidate)
     pairs, late = judged_pairs(trials, metric, baseline, candidate, everything, settings=settings)
     only_shown = _only_shown(trials, metric, pairs, baseline=baseline, candidate=candidate)
     measured = measure_at_look(pairs, metric, looked, confidence=settings.confidence, seed=settings.seed)
@@ -188,13 +190,23 @@ def judged_pairs(
     return _pairs(trials, metric, baseline, candidate, where, values=None if late is None else late.values), late
 
 
+def _together(trials: Trials, stratum: Stratum, baseline: str, candidate: str, settings: Settings) -> Stratum:
+    """Return the cells that both arms were asked, where a race has dropped arms: the others are asked more."""
+    if settings.looked is None or not settings.looked.dropped:
+        return stratum
+    both = trials.asked[:, trials.arm(baseline)] & trials.asked[:, trials.arm(candidate)]
+    return replace(stratum, where=stratum.where & both[:, None, :])
+
+
 def _finished(trials: Trials, settings: Settings) -> Mask:
     """Return the cells that are compared: where an interim look ended the run, the blocks that it looked at."""
     if settings.looked is None or not settings.looked.early:
         return trials.asked
     before = settings.looked.compared
+    if before is not None and trials.has(BLOCK):
+        return trials.asked & (trials.column(BLOCK) < before)
     whole: Mask = trials.asked & trials.asked.all(axis=1, keepdims=True)
-    return whole & (trials.column(BLOCK) < before) if before is not None and trials.has(BLOCK) else whole
+    return whole
 
 
 def _pairs(

@@ -26,9 +26,9 @@ from uderia_bench.analysis.settings import Settings
 from uderia_bench.analysis.strata import ALL
 from uderia_bench.analysis.trials import Trials, measured
 from uderia_bench.analysis.values import Comparison, Look, Verdict
-from uderia_bench.analysis.verdict import bound
+from uderia_bench.analysis.verdict import MIN_UNITS, bound
 from uderia_bench.errors import UsageError
-from uderia_bench.reading.metrics.metric import Metric
+from uderia_bench.reading.metrics.metric import Direction, Metric
 from uderia_bench.runs.interim import Decided, Looked
 from uderia_bench.trial import Outcome, Stage, Trial
 
@@ -60,10 +60,9 @@ class Looks:
         self.taken: list[Look] = []
         self._declared = declared
         self._trials = {trial.trial_id: trial for trial in plan if trial.stage is Stage.MEASURED}
-        ends = declared.looked.before
-        self._open = [sum(trial.block < end for trial in self._trials.values()) for end in ends]
         self._next = 1
         self._rows: dict[str, dict[str, Any]] = {}
+        self._open = self._unsettled()
 
     def settled(
         self,
@@ -92,13 +91,35 @@ class Looks:
             **values,
             **(times or {}),
         }
-        for look, end in enumerate(self._declared.looked.before):
-            self._open[look] -= trial.block < end
+        if self._asks(trial):
+            for look, end in enumerate(self._declared.looked.before):
+                self._open[look] -= trial.block < end
         while self._next < self._declared.looked.looks and self._open[self._next - 1] == 0:
             look, self._next = self._next, self._next + 1
             if decided := self._decision(look):
                 return decided
-        return None
+        return self._last_decision() if self.dropped and not self._open[-1] else None
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """The arms that a race has dropped, and the look that dropped each."""
+        return dict(self._declared.looked.dropped)
+
+    def _asks(self, trial: Trial) -> bool:
+        """Whether a trial is still asked: not where a look before it has dropped its arm."""
+        look = self.dropped.get(trial.arm)
+        return look is None or trial.block < self._declared.looked.before[look - 1]
+
+    def _unsettled(self) -> list[int]:
+        """Count the trials of each look that are still to settle."""
+        left = [trial for trial in self._trials.values() if trial.trial_id not in self._rows and self._asks(trial)]
+        return [sum(trial.block < end for trial in left) for end in self._declared.looked.before]
+
+    def _last_decision(self) -> Decided:
+        """Return how a race without a single winner ends, with its plan."""
+        looked = self._declared.looked
+        left = sorted({trial.arm for trial in self._trials.values()} - set(self.dropped))
+        return Decided(at=looked.at(looked.looks), verdicts=(f"{' and '.join(left)} are left",), saved=self.saved())
 
     def saved(self) -> int:
         """Return how many planned measured trials are not settled."""
@@ -107,8 +128,15 @@ class Looks:
     def _decision(self, look: int) -> Decided | None:
         """Return the decision of a look, None where it does not stop the run."""
         at = self._declared.looked.at(look)
-        rows = [row for row in self._rows.values() if row[BLOCK] < self._declared.looked.before[look - 1]]
-        found = at_this_look(measured(pl.DataFrame(rows, infer_schema_length=None)), self._declared, at)
+        rows = [
+            self._rows[name]
+            for name, trial in self._trials.items()
+            if name in self._rows and trial.block < self._declared.looked.before[look - 1] and self._asks(trial)
+        ]
+        trials = measured(pl.DataFrame(rows, infer_schema_length=None))
+        if at.race is not None:
+            return self._race(trials, at)
+        found = at_this_look(trials, self._declared, at)
         decides = stops(found, at)
         self.taken.append(Look(look=look, of=at.looks, trials=len(rows), comparisons=found, stops=decides))
         if not decides:
@@ -117,6 +145,47 @@ class Looks:
         several = len(self._declared.contrasts) > 1
         said = (f"{each.candidate} " * several + f"{each.metric} {each.verdict}" for each in decided)
         return Decided(at=at, verdicts=tuple(said), saved=self.saved())
+
+    def _race(self, trials: Trials, at: Looked) -> Decided | None:
+        """Drop the arms that are surely not the best; return the decision where one arm is left."""
+        out = losers(trials, self._declared, at)
+        if not out:
+            return None
+        dropped = (*at.dropped, *((arm, at.look) for arm in out))
+        settings = replace(self._declared.settings, looked=replace(self._declared.looked, dropped=dropped))
+        self._declared = replace(self._declared, settings=settings)
+        self._open = self._unsettled()
+        left = {trial.arm for trial in self._trials.values()} - set(self.dropped)
+        if len(left) > 1:
+            return None
+        verdicts = (f"{min(left)} is the best on {at.race}",)
+        return Decided(at=replace(at, dropped=dropped), verdicts=verdicts, saved=self.saved())
+
+
+def losers(trials: Trials, declared: Declared, at: Looked) -> tuple[str, ...]:
+    """Return the arms that another arm, still in the race, surely beats on its metric at this look.
+
+    The best arm is compared with each other arm once, and each comparison has an equal part of the
+    chance of an error. So the best arm is dropped at most that often over all looks and arms.
+    """
+    metric = next(one for one in declared.metrics if one.name == at.race)
+    left = [arm for arm in trials.arms if arm not in dict(at.dropped)]
+    settings = replace(declared.settings, looked=at)
+    limit = settings.alpha / (len(trials.arms) - 1)
+    sign = 1 if metric.direction is Direction.LOWER else 0
+    out = []
+    for arm in left:
+        for rival in left:
+            if rival == arm:
+                continue
+            found = at_look(trials, metric, at, baseline=arm, candidate=rival, settings=settings)
+            test = found.measured.inference
+            if test is None or found.invalid or found.only_shown or found.pairs.n_units < MIN_UNITS:
+                continue
+            if test.tails(0.0)[sign] <= limit:
+                out.append(arm)
+                break
+    return tuple(out)
 
 
 def at_this_look(trials: Trials, declared: Declared, at: Looked) -> tuple[Comparison, ...]:
@@ -174,7 +243,8 @@ def taken(trials: Trials, declared: Declared) -> tuple[Look, ...]:
         except UsageError:  # a ledger that lost trials may have none of these blocks
             continue
         found = at_this_look(compared, declared, at)
-        looks.append(Look(look=number, of=looked.looks, trials=rows.height, comparisons=found, stops=stops(found, at)))
+        ends = number == looked.look and looked.early if looked.race else stops(found, at)
+        looks.append(Look(look=number, of=looked.looks, trials=rows.height, comparisons=found, stops=ends))
     return tuple(looks)
 
 
@@ -192,7 +262,8 @@ def corrected(
 
 
 def _corrected(comparison: Comparison, found: Measurement, looks: Sequence[Look], declared: Declared) -> Comparison:
-    looked, settings, effect = declared.looked, declared.settings, comparison.effect
+    settings, effect = declared.settings, comparison.effect
+    looked = declared.looked.of(comparison.baseline, comparison.candidate)
     if comparison.stratum != ALL or comparison.metric not in looked.metrics or comparison.p is None:
         return comparison
     if any(
@@ -204,7 +275,7 @@ def _corrected(comparison: Comparison, found: Measurement, looks: Sequence[Look]
     ):
         return comparison
     share = 1.0 if not comparison.p or not comparison.p_adjusted else comparison.p / comparison.p_adjusted
-    limit = bound(settings.margins.get(comparison.metric), found.pairs, found.metric)
+    limit = 0.0 if looked.race else bound(settings.margins.get(comparison.metric), found.pairs, found.metric)
     value = without_selection(found.measured, looked, limit=limit, alpha=settings.alpha * share)
     if value is None or effect.value is None or value == effect.value:
         return comparison

@@ -112,6 +112,9 @@ class Experiment(Written):
     """What the whole run may spend. It stops before it exceeds one of these."""
     stop: InterimLooks | None = None
     """Interim looks at which the run may end early."""
+    race: bool | Text = False
+    """Whether a look drops an arm that is surely not the best, with three arms or more. ``true`` races on
+    the first metric of the looks; a name races on that metric. The run ends when one arm is left."""
     prepare: WrittenCommands = Commands()
     """Commands of the shell before the run (``run``) and before each window (``window``). One that fails stops the run.
     Needs ``--allow-commands``."""
@@ -186,6 +189,18 @@ class Experiment(Written):
         return other
 
     @property
+    def looks(self) -> InterimLooks | None:
+        """The interim looks: those of ``stop``, or the default ones of a race."""
+        return self.stop or (InterimLooks() if self.race else None)
+
+    @property
+    def race_metric(self) -> str | None:
+        """The metric that arms race on, None without a race."""
+        if self.race is False or self.looks is None:
+            return None
+        return next(iter(self.looks.names(self.margins)), None) if self.race is True else self.race
+
+    @property
     def known_tokens(self) -> Mapping[str, float]:
         """The mean tokens of queries in earlier runs, by id; empty without ``knowing``."""
         return self._tokens
@@ -207,8 +222,9 @@ class Experiment(Written):
             mode="json",
             exclude={"corpus": True, "sim": {"faults"}, **dict.fromkeys((*ENDS_IT, "keep_answers", "traffic"), True)},
         )
-        if self.weights == "equal":  # as before there was a choice
-            del said["weights"]
+        for key, before in (("weights", "equal"), ("race", False)):  # a hash from before there was a choice stays
+            if said[key] == before:
+                del said[key]
         said["queries"] = corpus.content_hash(self.queries)
         return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
@@ -343,6 +359,19 @@ def _contrasts_name_arms(data: Any) -> Iterator[Complaint]:
         seen.add((baseline, candidate))
 
 
+def _races_have_arms(data: Any) -> Iterator[Complaint]:
+    """Find a race of fewer than three arms, in a sweep, or without a metric to race on."""
+    race = data.get("race") if isinstance(data, dict) else None
+    if not race:
+        return
+    if len(tuple(entries(data, "arms"))) < 3:
+        yield ("race",), "needs three arms or more; two arms are compared by stop"
+    if race is True and data.get("margins") == {}:
+        yield ("race",), "has no metric: name one, as in race: latency_s"
+    if isinstance(load := data.get("load"), dict) and load.get("sweep") is not None:
+        yield ("race",), "cannot be combined with load.sweep: an arm would miss levels"
+
+
 def _sweep_stands_alone(data: Any) -> Iterator[Complaint]:
     """Find keys that conflict with a sweep of concurrency. A manifest, which has all defaults, is not checked."""
     load = data.get("load") if isinstance(data, dict) else None
@@ -369,7 +398,14 @@ def _pairs_have_two_arms(data: Any) -> Iterator[Complaint]:
         yield ("judge", "mode"), "compares the answers of two arms, and there is one; use mode: score"
 
 
-_CHECKS = (_pairs_have_two_arms, _arms_are_unique, _contrasts_name_arms, _faults_are_there, _sweep_stands_alone)
+_CHECKS = (
+    _pairs_have_two_arms,
+    _arms_are_unique,
+    _contrasts_name_arms,
+    _faults_are_there,
+    _races_have_arms,
+    _sweep_stands_alone,
+)
 
 
 def _filter_finds_nothing(only: Filter, corpora: tuple[Corpus, ...]) -> Iterator[Complaint]:

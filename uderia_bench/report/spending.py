@@ -31,7 +31,7 @@ def of(manifest: Manifest, trials: pl.DataFrame) -> Spending:
             usd=_expected(measured, left, (_COST,)),
         ),
         saved=manifest.decided is not None,
-        looks=manifest.experiment.stop is not None,
+        looks=manifest.experiment.looks is not None,
     )
 
 

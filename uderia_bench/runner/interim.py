@@ -37,6 +37,10 @@ class Watch:
             self._decided = decision
             self._stop.because(decision.reason, patient=True)
 
+    def skips(self, arm: str) -> bool:
+        """Whether the arm is out of the race, so that its trials are not asked."""
+        return arm in self._looks.dropped
+
     def decision(self) -> Decided | None:
         """Return the decision that stopped the run, with the trials that were in flight then; None without one."""
         return self._decided and replace(self._decided, saved=self._looks.saved())
@@ -71,7 +75,7 @@ def declared(experiment: Experiment, plan: Sequence[Trial]) -> Declared | None:
     looked = planned(experiment, plans.looks(experiment, len(measured)))
     if looked is None:
         return None
-    wanted = {*looked.metrics, *experiment.margins}
+    wanted = {*looked.metrics, *experiment.margins, *filter(None, [looked.race])}
     metrics = tuple(metric for metric in BUILT_IN if metric.name in wanted)
     settings = Settings(
         margins=experiment.margins,

@@ -197,7 +197,7 @@ def looks(experiment: Experiment, queries: int) -> tuple[tuple[int, float], ...]
     A look compares the measured blocks numbered below its end. Looks are planned after equal parts of
     the blocks. A look before the smallest balanced design is left out, because it could have no verdict.
     """
-    if experiment.stop is None:
+    if experiment.looks is None:
         return ()
     ends = _look_blocks(experiment, queries)
     return tuple((experiment.warmup + end, information(end, queries) / information(ends[-1], queries)) for end in ends)
@@ -206,9 +206,9 @@ def looks(experiment: Experiment, queries: int) -> tuple[tuple[int, float], ...]
 def _look_blocks(experiment: Experiment, queries: int) -> tuple[int, ...]:
     """Return how many measured blocks each look compares, the end of the plan included."""
     total = queries * experiment.repeats
-    if experiment.stop is None:
+    if experiment.looks is None:
         return (total,)
-    planned = [-(-total * look // experiment.stop.looks) for look in range(1, experiment.stop.looks)]
+    planned = [-(-total * look // experiment.looks.looks) for look in range(1, experiment.looks.looks)]
     least = max(LEAST_BLOCKS, _balanced_chunks(experiment) if experiment.load.isolation == "arm" else 0)
     kept = dict.fromkeys(_at_a_pass(blocks, queries) for blocks in planned)
     return (*(blocks for blocks in kept if least <= blocks < total), total)

@@ -54,7 +54,8 @@ class Runner:
     sittings spent; ``gauge`` measures this process. ``understand`` reads a record into a trace, at least
     its outcome and totals, for the budget, for rate limits met inside a task and for ``watch``.
     ``outages`` is filled when the run ends. ``hooks`` runs the experiment's commands around each window.
-    ``locks`` is the folder by which runs on this machine take turns on a server.
+    ``locks`` is the folder by which runs on this machine take turns on a server. ``skips`` says whether
+    an arm is not asked any more, because a race has dropped it.
     """
 
     servers: Mapping[str, Uderia]
@@ -71,6 +72,7 @@ class Runner:
     hooks: Hooks | None = None
     locks: Path | None = None
     control: Control | None = None
+    skips: Callable[[str], bool] = lambda _: False
 
     async def run(self, trials: Iterable[Trial]) -> None:
         """Ask every trial and commit every record; a stop ends the run early without losing a record."""
@@ -161,7 +163,10 @@ class Runner:
                 if self.control is not None and level is None:
                     self.control.arrivals.append(levels[level])
             arrivals = levels[level]
-            conversations = [tuple(turns) for _, turns in groupby(window, key=lambda trial: trial.conversation)]
+            asked = [trial for trial in window if not self.skips(trial.arm)]
+            if not asked:
+                continue
+            conversations = [tuple(turns) for _, turns in groupby(asked, key=lambda trial: trial.conversation)]
             arms = {conversation[0].arm for conversation in conversations}
             address = lane.asking.uderia.base_url
             await lane.patience.notice_restart()

@@ -241,6 +241,7 @@ async def _ask(run: Run, session: _Session, ledger: Ledger, around: Surroundings
                     locks=around.locks,
                     hooks=hooks if experiment.commands else None,
                     control=Control(directory=run.path, stop=stop, book=book, plan=planned, utc=lambda: datetime.now(UTC)),
+                    skips=looks.skips if looks is not None else lambda _: False,
                     understand=profile_types.totals if looks is None else profile_types.read,  # any metric may be looked at
                 )
                 await runner.run(left)

@@ -20,7 +20,8 @@ class Looked:
     planned looks, ascending to 1 at the end of the plan. Each look compares the measured blocks
     numbered below its entry of ``before``, which is empty for a run of an earlier version. ``shape`` is
     that of the boundary (``stats.sequential``). A look stops for a ``difference`` beyond the margin, for
-    ``equivalence``, or for either.
+    ``equivalence``, or for either. In a race on the metric ``race``, ``dropped`` has the arms that are out
+    and the look that dropped each.
     """
 
     metrics: tuple[str, ...]
@@ -30,6 +31,8 @@ class Looked:
     difference: bool = True
     equivalence: bool = False
     before: tuple[int, ...] = ()
+    race: str | None = None
+    dropped: tuple[tuple[str, int], ...] = ()
 
     @property
     def looks(self) -> int:
@@ -49,6 +52,11 @@ class Looked:
     def at(self, look: int) -> Looked:
         """Return another look of the same plan."""
         return replace(self, look=look)
+
+    def of(self, *arms: str) -> Looked:
+        """Return the last look that has new trials of all these arms: an arm that was dropped is asked no more."""
+        last = min((look for arm, look in self.dropped if arm in arms), default=self.look)
+        return self.at(min(last, self.look))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +79,7 @@ class Decided:
 
 def planned(experiment: Experiment, looks: Sequence[tuple[int, float]]) -> Looked | None:
     """Return the last of the planned looks, given (end of its blocks, share) of each; None where the experiment plans none."""
-    stop = experiment.stop
+    stop = experiment.looks
     if stop is None:
         return None
     return Looked(
@@ -82,6 +90,7 @@ def planned(experiment: Experiment, looks: Sequence[tuple[int, float]]) -> Looke
         shape=_SHAPES[stop.boundary],
         difference="difference" in stop.goals,
         equivalence="equivalence" in stop.goals,
+        race=experiment.race_metric,
     )
 
 

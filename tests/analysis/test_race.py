@@ -1,0 +1,106 @@
+"""A race: arms that are surely not the best are dropped, and the run ends when one is left."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from experiments import built, queries
+from frames import LATENCY
+
+from uderia_bench.analysis.interim import Declared, Looks
+from uderia_bench.analysis.settings import Settings
+from uderia_bench.errors import DocumentError
+from uderia_bench.reading.metrics.metric import Direction
+from uderia_bench.runner import plan
+from uderia_bench.runs.interim import planned
+
+ARMS = ("A", "B", "C", "D", "E")
+
+
+def race_of(count=150, arms=ARMS, seed=7, **fields):
+    """Return the plan of a race and what its looks compare."""
+    experiment = built(queries(count), arms=arms, repeats=1, margins={"latency_s": 0.1}, race=True, seed=seed, **fields)
+    trials = plan.build(experiment, experiment.queries)
+    looked = planned(experiment, plan.looks(experiment, count))
+    settings = Settings(margins=experiment.margins, correction="holm", confidence=0.95, seed=7, looked=looked)
+    contrasts = tuple((one.baseline, one.candidate) for one in experiment.contrasts)
+    return trials, Declared(metrics=(LATENCY,), contrasts=contrasts, settings=settings)
+
+
+def run(trials, declared, ratios, *, seed=0, order=None):
+    """Ask the trials of arms that are in the race, until a look decides; return the decision and what was asked."""
+    rng = np.random.default_rng(seed)
+    level = rng.normal(0, 0.8, 1000)
+    took = {
+        trial.trial_id: float(5 * np.exp(level[int(trial.query_id[1:])] + rng.normal(0, 0.32)) * ratios.get(trial.arm, 1.0))
+        for trial in trials
+    }
+    looks, asked = Looks(declared, plan=trials), []
+    for trial in trials if order is None else order:
+        if trial.arm in looks.dropped and order is None:
+            continue
+        asked.append(trial)
+        if decided := looks.settled(trial, {"latency_s": took[trial.trial_id]}):
+            return decided, asked
+    return None, asked
+
+
+def test_the_best_arm_is_left_alone():
+    """An arm 25 % faster than four equal ones wins, after fewer trials than the plan has."""
+    trials, declared = race_of()
+    decided, asked = run(trials, declared, {"C": 0.75})
+    assert decided.verdicts == ("C is the best on latency_s",)
+    assert {arm for arm, _ in decided.at.dropped} == {"A", "B", "D", "E"}
+    assert len(asked) < 0.7 * len(trials)
+    assert decided.at.early
+
+
+def test_a_bad_arm_is_dropped_and_the_others_go_on():
+    """An arm twice as slow is out early. The equal ones ask the whole plan, and the run then ends without a winner."""
+    trials, declared = race_of(count=60)
+    decided, asked = run(trials, declared, {"E": 2.0}, seed=1)
+    assert decided.at.dropped[0][0] == "E"
+    assert not decided.at.early
+    assert "are left" in decided.verdicts[0]
+    by_arm = {arm: sum(trial.arm == arm and trial.stage == "measured" for trial in asked) for arm in ARMS}
+    assert by_arm["E"] < 60
+    assert by_arm["A"] == 60
+
+
+def test_a_killed_race_takes_the_same_decision():
+    """The answers of an earlier process come in another order, and with trials that a later look would have skipped."""
+    trials, declared = race_of()
+    decided, asked = run(trials, declared, {"C": 0.75})
+    order = [asked[place] for place in np.random.default_rng(2).permutation(len(asked))]
+    again, _ = run(trials, declared, {"C": 0.75}, order=order)
+    assert (again.at, again.verdicts) == (decided.at, decided.verdicts)
+
+
+def test_higher_can_be_better():
+    """The direction of the metric decides which arm is out."""
+    trials, declared = race_of(count=60, arms=ARMS[:3])
+    higher = replace(declared, metrics=(replace(LATENCY, direction=Direction.HIGHER),))
+    for asked, best in ((declared, "A"), (higher, "C")):
+        decided, _ = run(trials, asked, {"A": 1.0, "B": 2.0, "C": 4.0})
+        assert decided.verdicts == (f"{best} is the best on latency_s",)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"arms": ("A", "B")}, "needs three arms"),
+        ({"arms": ("A", "B", "C"), "margins": {}}, "has no metric"),
+        ({"arms": ("A", "B", "C"), "load": {"sweep": [1, 2]}}, "cannot be combined with load.sweep"),
+    ],
+)
+def test_a_race_that_cannot_be_run_is_refused(fields, words):
+    """The error says what it lacks."""
+    with pytest.raises(DocumentError, match=words):
+        built(queries(30), race=True, **fields)
+
+
+def test_a_name_races_on_that_metric():
+    """Without stop, a race has the default looks."""
+    experiment = built(queries(30), arms=ARMS, race="total_tokens")
+    assert (experiment.race_metric, experiment.looks.looks) == ("total_tokens", 10)
+    assert built(queries(30), arms=ARMS).looks is None
