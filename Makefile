@@ -8,7 +8,7 @@ demo: $(READY)
 	$(BIN)/uderia-bench demo
 test: $(READY)
 	$(BIN)/coverage erase
-	$(BIN)/pytest --numprocesses auto --dist loadfile --cov --cov-report=term:skip-covered
+	$(BIN)/pytest --numprocesses auto --dist worksteal --cov --cov-report=term:skip-covered
 # 20,000 mutated exchanges through every reader, metric, detector and inspect; 10,000 corpora, experiments, replies and ledgers, each in
 # bounded memory: 11 minutes of one core, a law a worker. A test run has 500 of each.
 fuzz: $(READY)
