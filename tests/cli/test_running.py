@@ -52,7 +52,7 @@ def test_dry_run_sends_nothing(command):
     """The plan is printed and no run directory is made."""
     done = command("run", "experiment.yaml", "--dry-run", "--repeats", "3")
     assert done.returncode == 0, done.stderr
-    assert "IDEAT: 12 trials and 1 warm-up" in done.stdout
+    assert "IDEAT: 12 trials and 1 for warm-up" in done.stdout
     unknown = command("run", "experiment.yaml", "--dry-run", "--set", "arms.1.profile=OPTIMM")
     assert (unknown.returncode, "did you mean @OPTIM?" in unknown.stderr) == (3, True)
     away = command("run", "experiment.yaml", "--dry-run", "--server", "http://127.0.0.1:9", "--set", "arms.1.profile=OPTIMM")

@@ -30,7 +30,7 @@ def test_a_dry_run_lists_its_load_levels(tmp_path, capsys):
     """On a separate line with their unit, and in JSON."""
     closed = built(queries(3), repeats=2, load={"sweep": [1, 2, 16]})
     show_plan(closed, tmp_path, as_json=False)
-    assert "  levels of load, lowest first: 1, 2, 16 in flight\n  A: 18 trials and 1 warm-up" in capsys.readouterr().out
+    assert "  levels of load, lowest first: 1, 2, 16 in flight\n  A: 18 trials and 1 for warm-up" in capsys.readouterr().out
     show_plan(built(queries(3), load={"arrivals": "poisson", "sweep": ["30/min", "2/s"]}), tmp_path, as_json=False)
     assert "  levels of load, lowest first: 0.5, 2 per second\n" in capsys.readouterr().out
     show_plan(closed, tmp_path, as_json=True)

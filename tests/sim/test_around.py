@@ -179,8 +179,8 @@ async def test_quotas_apply_to_experts_but_not_to_a_coordinator(serve):
 
 
 async def test_the_throughput_is_limited_to_tasks_per_s(serve):
-    """Thirty tasks at once take as long as the rate implies; without a limit they take less."""
-    speed, rate, trials, took = 4.0, 2.5, 30, {}
+    """Ten tasks at once take as long as the rate implies; without a limit they take less."""
+    speed, rate, trials, took = 4.0, 0.8, 10, {}
     fast = Effect(on="llm_s", factor=0.02)
     for tasks_per_s in (rate, 0):
         async with serve(speed=speed, tasks_per_s=tasks_per_s, effects=(fast,), learning=False) as client:

@@ -97,7 +97,7 @@ def test_tokens_expire_and_tasks_are_forgotten_at_a_request(serve):
 
 def test_a_server_that_is_away_comes_back_with_its_sessions(serve):
     """The request is aborted, connections are refused, then sessions and tokens still work."""
-    with serve("kind: away, rate: 1, call: details, factor: 0.3") as url, signed_in(url) as client:
+    with serve("kind: away, rate: 1, call: details, factor: 1.0") as url, signed_in(url) as client:
         session = client.post("/api/v1/sessions", json={}).json()["session_id"]
         with pytest.raises(httpx.TransportError):
             client.get(f"/api/v1/sessions/{session}/details")
