@@ -206,7 +206,7 @@ def _read(url: str) -> int:
 
 def _run(folder: Path, server: Server, trials: int, load: dict[str, Any]) -> Any:
     """Start a run of one arm, whose CPU is known at its end."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     queries = "\n".join(f"  - {{id: q{n}, prompt: how many databases are on the system?}}" for n in range(50))
     (folder / "c.yaml").write_text(f"version: 1\nname: c\nqueries:\n{queries}\n")
     arms = [{"name": "OPTIM", "profile": "OPTIM"}]
