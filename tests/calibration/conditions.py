@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 import polars as pl
+from calibration import looks
 from calibration.designs import BETWEEN, INTERACTION, WITHIN
 from experiments import built, queries
 from scipy.signal import lfilter
@@ -225,6 +226,25 @@ def three_at_the_margin(asked=100, repeats=5):
     return run
 
 
+@lru_cache(maxsize=64)
+def _with_looks(number, seed):
+    """Plan a run of one of ``looks.IN_FLIGHT``."""
+    experiment = looks.experiment_of(looks.IN_FLIGHT[number], seed)
+    return plan.build(experiment, experiment.queries), looks.declared_of(experiment)
+
+
+def looking(number):
+    """Return a condition: no difference, and interim looks while slow answers are in flight."""
+
+    def run(rng):
+        trials, declared = _with_looks(number, int(rng.integers(8)))
+        found = looks.run(looks.IN_FLIGHT[number], trials, declared, 1.0, rng)
+        stops = found.stopped and (looks.IN_FLIGHT[number].stop is looks.OLD or found.comparison.verdict != "equivalent")
+        return {"wrong": stops or found.comparison.p < 0.05}
+
+    return run
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
     """One row of the table: what is drawn, which share is counted, and the most (or the least) that is asked."""
@@ -242,6 +262,15 @@ def _at_most(most):
 
 
 CONDITIONS = (
+    *(
+        Condition(
+            name=f"looks, {setting.name}, {setting.median_s:g} s: A/A stops for a difference or rejects",
+            draw=looking(number),
+            counts="wrong",
+            asked=_at_most(0.06),
+        )
+        for number, setting in enumerate(looks.IN_FLIGHT)
+    ),
     *(
         Condition(name=f"no drift, {q} x {r}: A/A rejects", draw=drifting(q, r, 0), counts="rejects", asked=(0.04, 0.06))
         for q, r in ((31, 3), (100, 5), (310, 2), (100, 1))

@@ -71,6 +71,16 @@ SETTINGS = (
     Setting(queries=100, repeats=1, concurrency=64, between=0.3, within=0.5, stop=OLD),
     Setting(queries=50, repeats=1, concurrency=64, between=0.3, within=0.5, stop=OLD),
 )
+IN_FLIGHT = (
+    Setting(queries=100, repeats=1, concurrency=64, between=0.3, within=0.5, stop=OLD),
+    Setting(queries=100, repeats=1, concurrency=64, stop=OLD),
+    Setting(queries=50, repeats=1, concurrency=64, between=0.3, within=0.5, stop=OLD),
+    Setting(queries=100, repeats=2, concurrency=64, between=0.3, within=0.5, stop=OLD),
+    Setting(queries=100, repeats=5, stop=OLD),
+    Setting(queries=100, repeats=1, concurrency=64, between=0.3, within=0.5, median_s=60.0, stop=OLD),
+    Setting(queries=100, repeats=1, concurrency=64, between=0.3, within=0.5),
+)
+"""Settings in which looks at trials as they finish stop up to 64 % of runs without a difference."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

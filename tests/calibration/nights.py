@@ -7,6 +7,7 @@ ten nights of history and of a run, and call the functions that ``diff`` calls. 
 """
 
 import argparse
+from functools import partial
 from math import sqrt
 from pathlib import Path
 
@@ -27,8 +28,9 @@ QUERIES, REPEATS, HISTORY = 50, 3, 10
 BETWEEN, NOISE = 0.8, 0.3  # standard deviations of logs between queries and within
 ARM, AGAIN = "baseline", "run"
 SEED = 20261129
-SOON = (2, 3, 7)  # nights of a step at which it is looked for
-ASKED_LESS, ASKED_LAG = "at most 6", 0.5
+SOON = (2, 7)  # nights of a step at which it is looked for
+ASKED_LAG, ASKED_SPREAD, ASKED_BEFORE = 0.5, 0.02, 14
+LAGS = (0.0, 0.5)
 
 QUIET = {
     "correlation .5, 14 nights": {"nights": 14},
@@ -40,7 +42,7 @@ QUIET = {
     "weekends 10 % slower, correlation .5, 30 nights": {"nights": 30, "weekend": WEEKEND},
     "correlation .8, 45 nightly readings": {"nights": 45, "lag": 0.8},
 }
-STEPS = [(0.02, 0.0, 7), *((spread, lag, before) for spread in (0.02, 0.03, 0.04) for lag in (0.0, 0.5) for before in (14, 28))]
+STEPS = [(0.02, 0.0, 7), *((spread, lag, before) for spread in (0.02, 0.03, 0.04) for lag in LAGS for before in (14, 28))]
 BASELINES = {
     "ten nights of history": {},
     "ten nights of history, correlation .5": {"lag": 0.5},
@@ -69,48 +71,63 @@ def found(levels):
     return shifts(levels, np.full(levels.size, WITHIN), least=MARGIN)
 
 
-def false_alarms(rng, size):
+def false_alarms(name, rng, size):
     """Yield the share of series without a change in which a step or a ramp, and in which any change, is announced."""
-    for name, given in QUIET.items():
-        kinds = [{shift.kind for shift in found(series(rng, **given))} for _ in range(size)]
-        asked = ASKED_LESS if given.get("lag", 0.5) <= ASKED_LAG else ""
-        yield name, "a step or ramp is announced", np.mean([bool(seen & {Kind.STEP, Kind.RAMP}) for seen in kinds]), asked, size
-        yield name, "any change, odd nights included", np.mean([bool(seen) for seen in kinds]), asked, size
+    given = QUIET[name]
+    kinds = [{shift.kind for shift in found(series(rng, **given))} for _ in range(size)]
+    asked = "at most 6" if given.get("lag", 0.5) <= ASKED_LAG else ""
+    yield name, "a step or ramp is announced", np.mean([bool(seen & {Kind.STEP, Kind.RAMP}) for seen in kinds]), asked, size
+    yield name, "any change, odd nights included", np.mean([bool(seen) for seen in kinds]), asked, size
 
 
-def steps(rng, size):
+def step_name(spread, lag, before):
+    """Name a step by the nights around it."""
+    return f"step of 15 %, sd {100 * spread:g} %, correlation {lag:g}, after {before} nights"
+
+
+def steps(step, rng, size):
     """Yield the share of +15 % steps that are found within two nights of their place, some nights after they began."""
-    for spread, lag, before in STEPS:
-        counts = np.zeros(len(SOON))
-        for _ in range(size):
-            levels = series(rng, before + SOON[-1], spread=spread, lag=lag, step_at=before)
-            told = [found(levels[: before + nights]) for nights in SOON]
-            counts += [any(shift.kind is Kind.STEP and abs(shift.at - before) <= 2 for shift in one) for one in told]
-        name = f"step of 15 %, sd {100 * spread:g} %, correlation {lag:g}, after {before} nights"
-        for nights, share in zip(SOON, counts / size, strict=True):
-            yield name, f"is found on its night {nights}", share, "", size
+    spread, lag, before = step
+    counts = np.zeros(len(SOON))
+    for _ in range(size):
+        levels = series(rng, before + SOON[-1], spread=spread, lag=lag, step_at=before)
+        told = [found(levels[: before + nights]) for nights in SOON]
+        counts += [any(shift.kind is Kind.STEP and abs(shift.at - before) <= 2 for shift in one) for one in told]
+    asked = "at least 85" if spread <= ASKED_SPREAD and before >= ASKED_BEFORE else ""
+    for nights, share in zip(SOON, counts / size, strict=True):
+        yield step_name(*step), f"is found on its night {nights}", share, asked if nights == SOON[0] else "", size
 
 
-def ramps(rng, size):
+def ramp_name(lag):
+    """Name a ramp by the nights around it."""
+    return f"ramp of 1 % a night, 30 nights, sd 3 %, correlation {lag:g}"
+
+
+def ramps(lag, rng, size):
     """Yield what kind a rise of 1 % a night is called after 30 nights of sd 3 %."""
-    for lag in (0.0, 0.5):
-        kinds = [{shift.kind for shift in found(series(rng, 30, spread=0.03, lag=lag, ramp=RAMP))} for _ in range(size)]
-        name = f"ramp of 1 % a night, 30 nights, sd 3 %, correlation {lag:g}"
-        yield name, "is called a ramp", np.mean([Kind.RAMP in seen for seen in kinds]), "", size
-        yield name, "is called a step only", np.mean([Kind.STEP in seen and Kind.RAMP not in seen for seen in kinds]), "", size
+    kinds = [{shift.kind for shift in found(series(rng, 30, spread=0.03, lag=lag, ramp=RAMP))} for _ in range(size)]
+    yield ramp_name(lag), "is called a ramp", np.mean([Kind.RAMP in seen for seen in kinds]), "", size
+    yield (
+        ramp_name(lag),
+        "is called a step only",
+        np.mean([seen & {Kind.RAMP, Kind.STEP} == {Kind.STEP} for seen in kinds]),
+        "",
+        size,
+    )
 
 
-def baseline(rng, size):
+def baseline_name(name):
+    """Name a comparison with an earlier night by its history."""
+    return f"no change, sd 5 %, {name}"
+
+
+def baseline(name, rng, size):
     """Yield how often a run without a change differs from, and is worse than, the last night before it."""
-    for name, given in BASELINES.items():
-        counts = np.zeros(3)
-        for _ in range(size):
-            counts += without_change(rng, **given)
-        asked = ASKED_LESS if given.get("lag", 0.0) == 0 else ""
-        for counted, share in zip(
-            ("has p < .05", "is worse at a margin of 10 %", "is worse at 5 %"), counts / size, strict=True
-        ):
-            yield f"no change, sd 5 %, {name}", counted, share, asked, size
+    counts = np.sum([without_change(rng, **BASELINES[name]) for _ in range(size)], axis=0)
+    asked = "at most 6" if BASELINES[name].get("lag", 0.0) == 0 else ""
+    said = ("has p < .05", "is worse at a margin of 10 %", "is worse at 5 %")
+    for counted, share in zip(said, counts / size, strict=True):
+        yield baseline_name(name), counted, share, asked, size
 
 
 def without_change(rng, *, spread=0.05, lag=0.0, history=HISTORY):
@@ -152,12 +169,30 @@ def trials(rng, nights, *, spread, lag):
     })  # fmt: skip
 
 
-def study(size):
+def cells():
+    """Yield the name of everything that is measured, how it is, and the share of the replications that it takes."""
+    yield from ((name, partial(false_alarms, name), 1) for name in QUIET)
+    yield from ((step_name(*step), partial(steps, step), 2) for step in STEPS)
+    yield from ((ramp_name(lag), partial(ramps, lag), 4) for lag in LAGS)
+    yield from ((baseline_name(name), partial(baseline, name), 2) for name in BASELINES)
+
+
+def study(size, only=()):
     """Yield the rows of the table: what the nights are, what is counted, its share, what is asked of it, and of how many."""
-    for number, (measure, most) in enumerate(
-        ((false_alarms, size), (steps, size // 4), (ramps, size // 4), (baseline, size // 2))
-    ):
-        yield from measure(np.random.default_rng([SEED, number]), most)
+    for number, (name, measure, part) in enumerate(cells()):
+        if not only or any(word in name for word in only):
+            yield from measure(np.random.default_rng([SEED, number]), size // part)
+
+
+def renewed(rows, stored):
+    """Return the rows that are stored with those measured now in their places."""
+    measured = {key(row): row for row in rows}
+    return [measured.pop(key(row), row) for row in stored] + list(measured.values())
+
+
+def key(row):
+    """Return what a row is about."""
+    return tuple(row.split(" | ")[:2])
 
 
 def as_row(name, counted, share, asked, size):
@@ -166,15 +201,20 @@ def as_row(name, counted, share, asked, size):
 
 
 def main():
-    """Measure everything and write the table."""
+    """Measure what is chosen, and write the table."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--replications", type=int, default=1_000)
+    options.add_argument(
+        "--only", nargs="+", default=[], metavar="WORDS", help="measure cells with one of the words in their name"
+    )
     options.add_argument("--output", type=Path, default=Path(__file__).parent / "nights.md")
     asked = options.parse_args()
     lines = []
-    for row in study(asked.replications):
+    for row in study(asked.replications, asked.only):
         lines.append(as_row(*row))
         print(lines[-1], flush=True)  # noqa: T201
+    if asked.only:
+        lines = renewed(lines, [line for line in asked.output.read_text(encoding="utf-8").splitlines() if "±" in line])
     asked.output.write_text(HEAD + "\n".join(lines) + "\n", encoding="utf-8")
 
 

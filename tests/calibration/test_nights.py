@@ -31,12 +31,24 @@ def test_a_run_after_steady_nights_is_not_worse():
 
 def test_every_row_is_in_the_table():
     """The stored table has the rows that a new measurement would write, in their order."""
-    stored = [line.split(" | ")[:2] for line in (HERE / "nights.md").read_text(encoding="utf-8").splitlines() if "±" in line]
+    stored = [line.split(" | ")[0] for line in (HERE / "nights.md").read_text(encoding="utf-8").splitlines() if "±" in line]
+    assert list(dict.fromkeys(stored)) == [f"| {name}" for name, _, _ in nights.cells()]
+
+
+def test_a_row_that_is_measured_again_keeps_its_place():
+    """One of two rows is renewed, and a new one comes last."""
+    rows = ("| a | x | 1 |", "| b | x | 1 |", "| b | y | 1 |")
+    assert nights.renewed(["| b | x | 2 |", "| c | x | 2 |"], rows) == [rows[0], "| b | x | 2 |", rows[2], "| c | x | 2 |"]
+
+
+def test_every_cell_is_measured():
+    """One replication of a series, a step, a ramp and a comparison with an earlier night has its rows."""
     rng = np.random.default_rng(1)
-    quick = [*nights.false_alarms(rng, 1), *nights.ramps(rng, 1)]
-    assert {f"| {name}" for name, *_ in quick} <= {name for name, _ in stored}
-    assert sum("is found on its night" in counted for _, counted in stored) == len(nights.STEPS) * len(nights.SOON)
-    assert sum("worse" in counted for _, counted in stored) == 2 * len(nights.BASELINES)
+    chosen = {name: measure for name, measure, _ in nights.cells()}
+    for name, rows in (("correlation .5, 14 nights", 2), (nights.step_name(0.02, 0.5, 14), 2), (nights.ramp_name(0.5), 2)):
+        found = list(chosen[name](rng, 1))
+        assert [row[0] for row in found] == [name] * rows
+        assert all(0 <= row[2] <= 1 for row in found)
 
 
 def test_a_share_has_its_monte_carlo_error():
