@@ -655,9 +655,9 @@ def test_pooled_runs_keep_every_trial():
     """The same repetition from two runs counts twice, in any order."""
     frame = grid(queries=8, value=noisy(ratio=1.2), run_id="a")
     both = pl.concat([frame, grid(queries=8, value=noisy(ratio=1.2, seed=9), run_id="b")])
-    (found,) = judge(both)
+    (found,) = judge(both, pool=True)
     assert found.n_pairs == 16
-    assert judge(both.reverse()) == [found]
+    assert judge(both.reverse(), pool=True) == [found]
 
 
 def test_no_false_alarms_beyond_the_nominal_rate():

@@ -238,8 +238,9 @@ def looking(number):
 
     def run(rng):
         trials, declared = _with_looks(number, int(rng.integers(8)))
-        found = looks.run(looks.IN_FLIGHT[number], trials, declared, 1.0, rng)
-        stops = found.stopped and (looks.IN_FLIGHT[number].stop is looks.OLD or found.comparison.verdict != "equivalent")
+        setting = looks.IN_FLIGHT[number]
+        found = looks.run(setting, trials, declared, looks.durations(setting, trials, 1.0, rng))
+        stops = found.stopped and (setting.stop is looks.OLD or found.comparison.verdict != "equivalent")
         return {"wrong": stops or found.comparison.p < 0.05}
 
     return run
@@ -303,7 +304,7 @@ CONDITIONS = (
             draw=drifting(q, r, sd),
             counts="rejects",
             asked=_at_most({0.10: 0.07, 0.15: 0.10}.get(sd, 1.0)),
-            runs=4_000 if sd == 0.10 else 1_000,  # close to what is asked
+            runs=2_000 if sd == 0.10 else 1_000,  # close to what is asked
         )
         for sd in (0.10, 0.15, 0.30)
         for q, r in ((31, 3), (100, 5), (310, 2))
