@@ -1,8 +1,10 @@
 """Adjusted p-values: laws, and agreement with statsmodels."""
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
@@ -11,11 +13,11 @@ from uderia_bench.stats.multiplicity import benjamini_hochberg, holm
 P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=20)
 
 
-@settings(max_examples=20, deadline=None)  # statsmodels takes 50 ms for a Holm
 @given(P_VALUES)
 def test_both_are_statsmodels(p_values):
     """Adjusted values agree with statsmodels' in the order given."""
-    assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1])
+    with patch("gc.collect"):  # statsmodels collects garbage in every Holm, which takes 100 ms
+        assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1])
     assert benjamini_hochberg(p_values) == pytest.approx(multipletests(p_values, method="fdr_bh")[1])
 
 
