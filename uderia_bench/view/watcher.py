@@ -21,7 +21,7 @@ from uderia_bench.errors import BenchError, StoreError
 from uderia_bench.view.channel import Channel
 
 LOOK_EVERY_S = 0.1
-PUBLISH_EVERY_S = 0.4  # a change is on its way to the pages after at most this and one look
+PUBLISH_EVERY_S = 0.25  # a change is on its way to the pages after at most this and one look
 FORGET_S = 30.0  # after the last page has left
 RETRY_S = 1.0  # between two attempts to read what could not be read
 FIRST_S = 10.0  # longest wait for the first state
