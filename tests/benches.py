@@ -89,6 +89,7 @@ class Bench:
         self.seen, self.stop, self.outages = [], Stop(), []
         self.watch = lambda record, _: self.seen.append(record)
         self.utc, self.hooks = lambda: datetime.now(UTC), None
+        self.skips = lambda _: False
         self.gauge = Gauge(beat_s=math.inf)  # a clock that jumps would only jump from beat to beat
 
     async def run(self, *, resume: bool = False, during=None) -> None:
@@ -111,6 +112,7 @@ class Bench:
                     gauge=self.gauge,
                     outages=self.outages,
                     hooks=self.hooks,
+                    skips=self.skips,
                 )
                 async with anyio.create_task_group() as group:
                     if during is not None:

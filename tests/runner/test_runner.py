@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections import Counter
 from datetime import UTC, datetime
 
 import anyio
@@ -66,6 +67,14 @@ async def test_other_trials_read_no_further_session(tmp_path):
     await bench.run()
     assert bench.server.count("GET", "/details") == 2
     assert {record.children for record in bench.records().values()} == {()}
+
+
+async def test_an_arm_that_a_race_drops_is_asked_no_more(tmp_path):
+    """Its trials in windows that have begun finish; those of later windows are left, and the other arm goes on."""
+    bench = Bench(tmp_path, Scripted(), planned(4, window_of=lambda block, arm: 2 * block + (arm == "OPTIM")))
+    bench.skips = lambda arm: arm == "OPTIM" and len(bench.seen) >= 4
+    await bench.run()
+    assert Counter(record.trial.arm for record in bench.seen) == {"IDEAT": 4, "OPTIM": 2}
 
 
 async def test_concurrency_is_the_most_in_flight(tmp_path):
