@@ -41,7 +41,8 @@ async def test_a_failed_preparation_names_what_failed(tmp_path):
     """The message has the key, the command, its exit code and the last line that it printed."""
     hooks = hooked(tmp_path, prepare="echo no cache to reset >&2; exit 3")
     with pytest.raises(HookFailed, match=r"^prepare.run: 'echo .*; exit 3' ended with exit code 3: no cache to reset$"):
-        await hooks.before_run()
+        async with hooks.run():
+            pass
     assert [each.exit_code for each in hooks.ran] == [3]
 
 
@@ -49,9 +50,20 @@ async def test_the_last_clean_up_goes_on_after_a_failure(tmp_path):
     """Every command of it runs, and a failure is printed and noted."""
     said = []
     hooks = hooked(tmp_path, stop=Stop(say=said.append), cleanup=["exit 4", "true"])
-    await hooks.after_run()
+    async with hooks.run():
+        pass
     assert [each.exit_code for each in hooks.ran] == [4, 0]
     assert said == ["cleanup.run: 'exit 4' ended with exit code 4"]
+
+
+@pytest.mark.parametrize("where", ["run", "window"])
+async def test_a_failed_preparation_is_cleaned_up(tmp_path, where):
+    """It may have done a part of its work."""
+    hooks = hooked(tmp_path, prepare={where: "exit 3"}, cleanup={where: "true"})
+    with pytest.raises(HookFailed, match=f"prepare.{where}"):
+        async with hooks.run(), hooks.window(0, "http://a", {"OPTIM"}):
+            pass
+    assert [(each.key, each.exit_code) for each in hooks.ran] == [(f"prepare.{where}", 3), (f"cleanup.{where}", 0)]
 
 
 async def test_a_window_is_cleaned_up_however_it_ends(tmp_path):
@@ -88,7 +100,8 @@ async def test_output_is_kept_from_its_end_without_secrets(tmp_path):
     environ = {"PATH": "/usr/bin:/bin", "UDERIA_PASSWORD": "correct-horse"}
     command = "head -c 5000 /dev/zero | tr '\\0' x; printf '\\377 %s' $UDERIA_PASSWORD"
     hooks = hooked(tmp_path, environ=environ, prepare=command)
-    await hooks.before_run()
+    async with hooks.run():
+        pass
     output = hooks.ran[0].output
     assert output.endswith("x� ***")
     assert len(output) <= 2_000

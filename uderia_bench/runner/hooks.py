@@ -49,18 +49,23 @@ class Hooks:
     stop: Stop
     ran: list[HookRecord] = field(default_factory=list)
 
-    async def before_run(self) -> None:
-        """Run ``prepare.run``; raises ``HookFailed``."""
-        for command in self.experiment.prepare.run:
-            await self._run("prepare.run", command)
+    @asynccontextmanager
+    async def run(self) -> AsyncGenerator[None]:
+        """Run ``prepare.run`` before the block and ``cleanup.run`` after it, however it ends; raises ``HookFailed``.
 
-    async def after_run(self) -> None:
-        """Run ``cleanup.run``, every command of it; a failure is noted and told."""
-        for command in self.experiment.cleanup.run:
-            try:
-                await self._run("cleanup.run", command)
-            except HookFailed as failure:
-                self.stop.tell(str(failure))
+        A failed clean-up is noted and printed; its other commands still run.
+        """
+        try:
+            for command in self.experiment.prepare.run:
+                await self._run("prepare.run", command)
+            yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                for command in self.experiment.cleanup.run:
+                    try:
+                        await self._run("cleanup.run", command)
+                    except HookFailed as failure:
+                        self.stop.tell(str(failure))
 
     @asynccontextmanager
     async def window(self, number: int, server: str, arms: set[str]) -> AsyncGenerator[None]:
@@ -69,9 +74,9 @@ class Hooks:
         A stop ends a preparation, and only a hard one a clean-up.
         """
         run = partial(self._run, server=server, window=number, arm=min(arms) if len(arms) == 1 else None)
-        for command in self.experiment.prepare.window:
-            await run("prepare.window", command, until=self.stop.soft)
         try:
+            for command in self.experiment.prepare.window:
+                await run("prepare.window", command, until=self.stop.soft)
             yield
         finally:
             with anyio.CancelScope(shield=True):

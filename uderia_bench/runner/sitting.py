@@ -226,8 +226,7 @@ async def _ask(run: Run, session: _Session, ledger: Ledger, around: Surroundings
                 looks(record, trace)
 
         try:
-            await hooks.before_run()
-            async with open_book(ledger) as book:
+            async with hooks.run(), open_book(ledger) as book:
                 runner = Runner(
                     servers=session.servers,
                     arms=session.arms,
@@ -239,18 +238,16 @@ async def _ask(run: Run, session: _Session, ledger: Ledger, around: Surroundings
                     gauge=gauge,
                     outages=outages,
                     locks=around.locks,
-                    hooks=hooks if experiment.commands else None,
+                    hooks=hooks,
                     control=Control(directory=run.path, stop=stop, book=book, plan=planned, utc=lambda: datetime.now(UTC)),
                     skips=looks.skips if looks is not None else lambda _: False,
                     understand=profile_types.totals if looks is None else profile_types.read,  # any metric may be looked at
                 )
                 await runner.run(left)
-            await hooks.after_run()
             ended = _ended(run, ledger, stop, gauge, outages, hooks, None if looks is None else looks.decision())
         except StoreError as error:
             raise Interrupted(f"{error}; when that is mended, {how_to_go_on(run.directory)}") from error
         except CannotRun as error:
-            await hooks.after_run()
             _ended(run, ledger, stop, gauge, outages, hooks)
             raise type(error)(f"{error}; then {how_to_go_on(run.directory)}") from error
         if experiment.sessions == "archive" and ended.manifest.complete:
