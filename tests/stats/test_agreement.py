@@ -61,8 +61,8 @@ def test_raters_of_one_category_have_no_kappa():
     ones = np.zeros(20, dtype=np.intp)
     found = agreement.kappa(ones, ones, np.arange(20), categories=2, level=0.95, seed=SEED)
     assert (found.value, found.lo, found.warnings) == (None, None, ("only one category occurs",))
-    nobody = agreement.alpha(np.full((2, 5), agreement.MISSING), np.arange(5), categories=2, level=0.95, seed=SEED)
-    assert (nobody.value, nobody.n, nobody.missing) == (None, 0, 5)
+    unlabelled = agreement.alpha(np.full((2, 5), agreement.MISSING), np.arange(5), categories=2, level=0.95, seed=SEED)
+    assert (unlabelled.value, unlabelled.n, unlabelled.missing) == (None, 0, 5)
 
 
 def test_an_interval_counts_queries_and_not_ratings():

@@ -102,7 +102,7 @@ class Control:
         except BenchError as error:
             return {"error": str(error)}
         except (ValueError, TypeError, KeyError, AttributeError):
-            return {"error": "no command of this version"}
+            return {"error": "this version does not understand the command"}
         return self._status()
 
     async def _do(self, what: str, about: str, who: str) -> str:

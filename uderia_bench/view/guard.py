@@ -1,4 +1,4 @@
-"""Admission to the view: only for the owner of its token, from its own pages, under a name of this machine.
+"""Decide which requests may use the view: they need its token, and come from its own pages or from a program.
 
 The token is in the address that the command prints. A request with it gets a cookie, which a page of another
 site cannot use, and goes on without the token. A program sends the token as ``Authorization: Bearer``.

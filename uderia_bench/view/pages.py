@@ -1,4 +1,4 @@
-"""The pages of the view: a frame around parts, each of which shows some fields of a state and is sent again when they change.
+"""The pages of the view. A page has parts. A part shows some fields of a state, and is sent again when they change.
 
 Tables, pictures, style and escaping are those of the HTML report.
 """

@@ -42,12 +42,12 @@ class Followed(Protocol):
         """Return the parts of the page that show one of the changed fields, as HTML."""
 
     def close(self) -> None:
-        """Let go of files."""
+        """Close the files."""
 
 
 @dataclass(slots=True)
 class _Watched:
-    """A followed address, with what its pages know."""
+    """An address that pages show, and what was last sent to them."""
 
     channel: Channel
     followed: Followed | None = None
