@@ -77,8 +77,8 @@ def test_a_quick_arm_that_answers_less_often_is_a_trade_off():
         winners=(winner("simple", None, "a trade-off"),),
     )
     assert first == (
-        "Simple queries: no winner, a trade-off. IDEAT has a success rate 25 points higher (range -10 to 60 points). "
-        "OPTIM has 50% less time (range 40% to 60%)."
+        "Simple queries: no winner, a trade-off. IDEAT has a success rate 25 points higher (range 10 points lower to 60 points "
+        "higher). OPTIM has 50% less time (range 40% to 60%)."
     )
 
 
@@ -92,8 +92,8 @@ def test_an_inconclusive_run_has_advice():
     )
     assert lines == (
         (
-            "Simple queries: undecided. OPTIM shows 3% less time (range -7% to 12%) and 2% more "
-            "cost (range -5% to 10%), which may be chance."
+            "Simple queries: undecided. OPTIM shows 3% less time (range 7% more to 12% less) and 2% more "
+            "cost (range 5% less to 10% more), which may be chance."
         ),
         "Complex queries: this run has none.",
         f"Not decided: Simple queries: {advice}.",
@@ -128,7 +128,7 @@ def test_a_class_that_is_half_decided_says_both_halves():
         winners=(winner("simple", None, "no winner"),),
     )
     assert first == (
-        "Simple queries: undecided. OPTIM shows the same time (within 5%) and 4% more cost (range -3% to 10%), "
+        "Simple queries: undecided. OPTIM shows the same time (within 5%) and 4% more cost (range 3% less to 10% more), "
         "which may be chance."
     )
 

@@ -144,10 +144,16 @@ def effect_words(effect: Effect, metric: Metric | None, noun: str, less: str, mo
     if down:
         value, lo, hi = -value, _times(hi, -1), _times(lo, -1)
     size, *ends = (None if end is None else _fixed(end, _coarse(value), least=1) for end in (value, lo, hi))
-    words = (less if down else more).format(f"{scale.prefix}{size}{suffix}")
+    said, other = (less, more) if down else (more, less)
+    words = said.format(f"{scale.prefix}{size}{suffix}")
     low, high = (None if end is None else f"{scale.prefix}{end}" for end in ends)
+    if low is None or high is None:
+        return words
+    if lo is not None and lo < 0:  # a minus sign would not tell which way
+        way, opposite = (template.partition("{} ")[2].split()[0] for template in (said, other))
+        return f"{words} (range {low.replace('-', '')}{suffix} {opposite} to {high}{suffix} {way})"
     each = "" if suffix.startswith(" ") else suffix  # as in 1 to 7 points, and 81% to 87%
-    return words if low is None or high is None else f"{words} (range {low}{each} to {high}{suffix})"
+    return f"{words} (range {low}{each} to {high}{suffix})"
 
 
 def multiple(ratio: float) -> str:
