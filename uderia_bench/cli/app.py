@@ -36,6 +36,7 @@ _COMMANDS = (
     "run",
     "compare",
     "resume",
+    "restore",
     "derive",
     "report",
     "open",

@@ -210,6 +210,13 @@ class Uderia:
             if error.status != httpx.codes.BAD_REQUEST:
                 raise
 
+    async def send(self, method: str, path: str, what: str, *, body: Any = None, repeatable: bool = True) -> Reply:
+        """Make another call of the API (``gateway.managing``); raises ``CallFailed``.
+
+        A call that is not ``repeatable`` is sent again only if it certainly did not arrive.
+        """
+        return await self._patiently(lambda: self._call(method, path, what, body=body), repeatable=repeatable)
+
     async def _read(self, path: str, what: str) -> tuple[Reply, dict[str, Any]]:
         """Read a JSON object; read it again if the answer is something else."""
 

@@ -11,8 +11,9 @@ from loopback (20 µs) and much less than reading it from a network. The server 
 
 from __future__ import annotations
 
+import hashlib
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -73,6 +74,23 @@ class Reply:
             return parse_json(self.body).value
         except ValueError:
             return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A file to send as a form, with other fields of the form."""
+
+    name: str
+    content: bytes
+    fields: Mapping[str, str]
+
+    def encoded(self) -> tuple[bytes, str]:
+        """Return the form's body and its content type."""
+        boundary = hashlib.sha256(self.content).hexdigest()
+        disposition = f'--{boundary}\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n'
+        parts = [(disposition % (name, "")).encode() + value.encode() for name, value in self.fields.items()]
+        parts.append((disposition % ("file", f'; filename="{self.name}"')).encode() + self.content)
+        return b"\r\n".join([*parts, f"--{boundary}--\r\n".encode()]), f"multipart/form-data; boundary={boundary}"
 
 
 def fast_transport(*, buffer: int = 2**16) -> httpx.AsyncBaseTransport:
@@ -181,19 +199,23 @@ class Wire:
             url = self._address(path)
         except httpx.InvalidURL as error:
             raise NoAnswer(f"{self.base_url}{path} is not a valid address: {error}", arrived=False) from error
-        content = b"" if body is None else orjson.dumps(body)
+        content, kind = (b"", None) if body is None else _encoded(body)
         # With a stream and complete headers httpx adds none. The transport adds host and length.
-        headers = self._headers(token, sends=body is not None)
+        headers = self._headers(token, kind)
         return httpx.Request(method, url, headers=headers, stream=httpx.ByteStream(content), extensions={"timeout": TIMEOUTS})
 
 
-def _headers(token: str | None, *, sends: bool) -> httpx.Headers:
+def _encoded(body: Any) -> tuple[bytes, str]:
+    return body.encoded() if isinstance(body, Upload) else (orjson.dumps(body), "application/json")
+
+
+def _headers(token: str | None, content_type: str | None) -> httpx.Headers:
     """Return the headers of requests of this kind. Each request copies them."""
     headers = [*HEADERS]
     if token is not None:
         headers.append(("Authorization", f"Bearer {token}"))
-    if sends:
-        headers.append(("Content-Type", "application/json"))
+    if content_type is not None:
+        headers.append(("Content-Type", content_type))
     return httpx.Headers(headers)
 
 

@@ -8,7 +8,7 @@ the message names the command that resumes the run.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,6 +64,13 @@ class Surroundings:
     kept: KeptTokens | None = None
     locks: Path | None = None
     may: Callable[[str], bool] = refuse_all
+
+    def connect(self, server: str, address: str | None = None) -> AbstractAsyncContextManager[Uderia]:
+        """Sign in to a server by its name in the experiment; ``address`` is that of an embedded one. Raises ``CannotRun``."""
+        there = address or server
+        credentials = EMBEDDED if server == SIM else for_server(self.environ, there, self.trust, self.kept)
+        kept = None if server == SIM else self.kept
+        return connect(there, credentials, allow_plain_http=self.allow_plain_http, kept=kept)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,12 +195,7 @@ async def _session(experiment: Experiment, addresses: Mapping[str, str], around:
         listed: dict[str, tuple[directory.Profile, ...]] = {}
         facts: dict[str, Any] = {}
         for name, address in addresses.items():
-            credentials = EMBEDDED if name == SIM else for_server(around.environ, address, around.trust, around.kept)
-            servers[name] = await stack.enter_async_context(
-                connect(
-                    address, credentials, allow_plain_http=around.allow_plain_http, kept=None if name == SIM else around.kept
-                )
-            )
+            servers[name] = await stack.enter_async_context(around.connect(name, address))
             configurations = await servers[name].llm_configurations()
             listed[name] = directory.read(await servers[name].profiles(), configurations)
             facts[name] = {"llm_configurations": configurations, "costs": await servers[name].costs()}

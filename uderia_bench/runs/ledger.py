@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,6 +23,7 @@ from uderia_bench.errors import StoreError
 from uderia_bench.printable import plain
 from uderia_bench.runs import files, ledger_rows
 from uderia_bench.runs.actions import Action
+from uderia_bench.runs.changes import Change, ChangeState, Noted
 from uderia_bench.runs.ledger_rows import Entry, Progress
 from uderia_bench.trial import Ending, Serving, Trial, TrialRecord
 
@@ -207,15 +209,40 @@ class Ledger:
     def actions(self) -> tuple[Action, ...]:
         """Return what people did to the run while it went on, in order."""
         with self._readable():
-            if self._execute("SELECT 1 FROM sqlite_master WHERE name = 'actions'").fetchone() is None:
+            if not self._has_table("actions"):
                 return ()
             rows = self._execute("SELECT said FROM actions ORDER BY number").fetchall()
             return tuple(ledger_rows.action(text) for (text,) in rows)
 
+    def plan_change(self, change: Change) -> int:
+        """Commit a change of a server that is about to be sent; return its number."""
+        with self._writing(f"cannot note {change}"):
+            self._execute(ledger_rows.CHANGES_TABLE)
+            said = ledger_rows.dump(asdict(change))
+            number = self._execute("INSERT INTO changes (said, state) VALUES (?, 'planned')", (said,)).lastrowid
+        return ledger_rows.whole(number)
+
+    def mark_change(self, number: int, state: ChangeState, made: str | None = None) -> None:
+        """Commit how far a change has come, and the id that the server chose, where one is given."""
+        with self._writing(f"cannot note that change {number} is {state}"):
+            values = (state.value, made, number)
+            self._execute("UPDATE changes SET state = ?, made = coalesce(?, made) WHERE number = ?", values)
+
+    def changes(self) -> tuple[Noted, ...]:
+        """Return what the run changed on its servers, in order."""
+        with self._readable():
+            if not self._has_table("changes"):
+                return ()
+            rows = self._execute("SELECT number, said, state, made FROM changes ORDER BY number").fetchall()
+            return tuple(map(ledger_rows.noted, rows))
+
+    def _has_table(self, name: str) -> bool:
+        return self._execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone() is not None
+
     def account(self) -> str | None:
         """Return what the run had spent when a trial settled last, as it was written; None where nothing was."""
         with self._readable():
-            if self._execute("SELECT 1 FROM sqlite_master WHERE name = 'account'").fetchone() is None:
+            if not self._has_table("account"):
                 return None
             return ledger_rows.text(self._execute("SELECT spent FROM account").fetchone()[0])
 

@@ -17,6 +17,7 @@ import orjson
 import zstandard
 
 from uderia_bench.runs.actions import Action
+from uderia_bench.runs.changes import Change, ChangeState, Noted
 from uderia_bench.trial import Ending, Serving, Stage, Trial, TrialRecord
 
 _SIZE_BYTES = 8  # before the body of each session of a consulted profile
@@ -42,6 +43,9 @@ CREATE INDEX trials_by_seq ON trials (seq);
 """
 ACCOUNT_TABLE = "CREATE TABLE IF NOT EXISTS account (one INTEGER PRIMARY KEY, spent TEXT NOT NULL)"  # made with its first row
 ACTIONS_TABLE = "CREATE TABLE IF NOT EXISTS actions (number INTEGER PRIMARY KEY, said TEXT NOT NULL)"  # with its first row
+CHANGES_TABLE = (  # with its first row
+    "CREATE TABLE IF NOT EXISTS changes (number INTEGER PRIMARY KEY, said TEXT NOT NULL, state TEXT NOT NULL, made TEXT)"
+)
 KEEP_ACCOUNT = "INSERT OR REPLACE INTO account VALUES (1, ?)"
 RECORD_COLUMNS = (
     "SELECT t.planned, a.expected, t.ending, t.detail, t.attempts, t.polls, t.session_id, t.task_id, t.times, t.notes,"
@@ -159,6 +163,12 @@ def action(text: Any) -> Action:
     """Read what a person did to a run."""
     data = orjson.loads(text)
     return Action(**{**data, "at": datetime.fromisoformat(data["at"])})
+
+
+def noted(row: tuple[Any, ...]) -> Noted:
+    """Read a change of a server, from (number, change, state, the id that the server chose)."""
+    number, said, state, made = row
+    return Noted(number=whole(number), change=Change(**orjson.loads(said)), state=ChangeState(state), made=text(made))
 
 
 def whole(value: Any) -> int:

@@ -1,0 +1,128 @@
+"""Changes of a server: committed before they are sent, and undone whatever happened in between."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+from embedded import OPTIM, embedded, state_of
+
+from uderia_bench.errors import CannotRun
+from uderia_bench.gateway import managing
+from uderia_bench.runner import managed
+from uderia_bench.runner.managed import Managed
+from uderia_bench.runs.changes import Change, ChangeState
+from uderia_bench.runs.journal import Journal
+from uderia_bench.runs.ledger import Ledger
+
+pytestmark = pytest.mark.anyio
+MCP = "1763483266562-a6kulj4xc"
+
+
+@pytest.fixture
+def anyio_backend():
+    """Run async tests on asyncio."""
+    return "asyncio"
+
+
+def change(kind: str, about: str = "", before=None, after=None) -> Change:
+    """Return a change of the server ``s``."""
+    return Change(server="s", kind=kind, about=about, before=before, after=after)
+
+
+async def every_kind(uderia, folder) -> list[Change]:
+    """Return one change of each kind, whose state before is that of the server."""
+    document = await managing.profile(uderia, OPTIM)
+    known = [one["id"] for one in await managing.collections(uderia)]
+    (folder / "copy.zip").write_bytes(await managing.export_collection(uderia, 1))
+    name = "Default Collection - Teradata MCP (Imported)"
+    return [
+        change(managed.PROFILE_FIELDS, OPTIM, {"ragCollections": document["ragCollections"]}, {"ragCollections": [99]}),
+        change(managed.NEW_PROFILE, "profile-clone", None, {**document, "tag": "CLONE", "name": "Clone"}),
+        change(managed.SWITCH, "1", before=True, after=False),
+        change(managed.COPY, "", known, {"name": name, "archive": "copy.zip", "mcp_server_id": MCP}),
+        change(managed.CASES, "2"),
+    ]
+
+
+@pytest.fixture
+async def there(tmp_path):
+    """Yield a server with one case, its connection, and the managed state of a run."""
+    server = embedded()
+    Ledger.create(tmp_path / "ledger.sqlite", [], {}).close()
+    async with server.connected() as uderia:
+        yield server, uderia, Managed(servers={"s": uderia}, journal=Journal(tmp_path / "ledger.sqlite"), folder=tmp_path)
+
+
+@pytest.mark.parametrize("place", range(5))
+@pytest.mark.parametrize("died", ["before it was sent", "before its answer was noted", "later"])
+async def test_a_change_is_undone_wherever_the_run_died(there, place, died):
+    """The state is that of before, and undoing it again changes nothing."""
+    server, uderia, managed_state = there
+    before = await state_of(uderia)
+    wanted = (await every_kind(uderia, managed_state.folder))[place]
+    if died == "later":
+        await managed_state.apply(wanted)
+    else:
+        noted = managed_state.journal.plan(wanted)
+        if died == "before its answer was noted":
+            await managed.KINDS[wanted.kind].apply(uderia, wanted, managed_state.folder)
+        assert noted.state is ChangeState.PLANNED
+    for _ in range(2):
+        await managed_state.restore()
+        assert await state_of(uderia) == before
+    assert managed_state.journal.outstanding() == ()
+    sent = [path for method, path in server.changes if method != "GET"]
+    assert len(sent) <= 2 + (wanted.kind == managed.CASES)
+
+
+async def test_a_change_is_in_the_journal_before_it_is_sent(there):
+    """Whenever a request arrives, its change is committed as planned."""
+    server, uderia, managed_state = there
+    wanted = await every_kind(uderia, managed_state.folder)
+    seen = []
+
+    async def look(request) -> None:
+        if request.method != "GET":
+            seen.append([noted.state for noted in managed_state.journal.outstanding()])
+
+    server.before = look
+    for each in wanted:
+        await managed_state.apply(each)
+    assert seen == [[ChangeState.PLANNED, *[ChangeState.APPLIED] * place] for place in range(4)]
+
+
+async def test_changes_are_undone_after_an_error_and_after_a_cancellation(there):
+    """A block that raises or is cancelled leaves the server as it was."""
+    _, uderia, managed_state = there
+    before = await state_of(uderia)
+    wanted = await every_kind(uderia, managed_state.folder)
+    with pytest.raises(RuntimeError):
+        async with managed_state.changed(wanted):
+            raise RuntimeError
+    assert await state_of(uderia) == before
+    with anyio.CancelScope() as scope:
+        async with managed_state.changed(wanted):
+            scope.cancel()
+            await anyio.sleep_forever()
+    assert await state_of(uderia) == before
+
+
+async def test_what_somebody_else_changed_is_left_alone_and_named(there):
+    """The rest is restored all the same."""
+    _, uderia, managed_state = there
+    fields, _, switch, *_ = await every_kind(uderia, managed_state.folder)
+    await managed_state.apply(fields)
+    await managed_state.apply(switch)
+    await managing.update_profile(uderia, OPTIM, {"ragCollections": [7]})
+    with pytest.raises(CannotRun, match=r"not restored: .*somebody else has changed it since, to .*\[7\]"):
+        await managed_state.restore()
+    assert (await managing.collections(uderia))[0]["enabled"] == 1
+    assert [noted.change.kind for noted in managed_state.journal.outstanding()] == [managed.PROFILE_FIELDS]
+
+
+async def test_a_change_that_the_server_refuses_names_itself(there):
+    """It stays in the journal, since it may have had an effect."""
+    _, _, managed_state = there
+    with pytest.raises(CannotRun, match=r"profile fields nobody on s: change profile: HTTP 404"):
+        await managed_state.apply(change(managed.PROFILE_FIELDS, "nobody", {}, {}))
+    assert len(managed_state.journal.outstanding()) == 1

@@ -1,0 +1,32 @@
+"""``restore``: undo what a run changed on its servers."""
+
+from __future__ import annotations
+
+import typer
+
+from uderia_bench.cli import options
+
+
+def command(
+    run: options.Run,
+    output: options.Output = options.OUTPUT,
+    log_format: options.LogFormat = "text",
+    allow_plain_http: options.PlainHttp = False,
+    trust_server: options.TrustServer = None,
+) -> None:
+    """Undo what a run that was killed changed on its servers.
+
+    Other runs undo their changes when they end.
+
+    Example: uderia-bench restore latest
+    """
+    from uderia_bench.commands.restore import restore
+    from uderia_bench.runs import find
+
+    found = find.directory(run, output)
+    around = options.surroundings(log_format=log_format, allow_plain_http=allow_plain_http, trusted=[*(trust_server or ())])
+    undone = restore(found, around)
+    for noted in undone:
+        typer.echo(f"restored: {noted.change.kind} {noted.about} on {noted.change.server}")
+    if not undone:
+        typer.echo(f"{found.run_id}: nothing to restore")

@@ -1,0 +1,32 @@
+"""Undo what a run changed on its servers and has not undone itself."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+import anyio
+
+from uderia_bench.documents.experiment import SIM
+from uderia_bench.runner.managed import Managed
+from uderia_bench.runner.sitting import Surroundings
+from uderia_bench.runs.changes import Noted
+from uderia_bench.runs.directory import RunDirectory
+from uderia_bench.runs.journal import Journal
+
+
+def restore(found: RunDirectory, around: Surroundings) -> tuple[Noted, ...]:
+    """Undo everything that a run left changed; return what was undone.
+
+    Raises ``StoreError`` while the run goes on and ``CannotRun`` with what cannot be undone. What an
+    embedded server had is gone with it.
+    """
+
+    async def undo() -> tuple[Noted, ...]:
+        async with AsyncExitStack() as stack:
+            names = {noted.change.server for noted in journal.outstanding()} - {SIM}
+            servers = {name: await stack.enter_async_context(around.connect(name)) for name in sorted(names)}
+            return await Managed(servers=servers, journal=journal, folder=found.path).restore()
+
+    journal = Journal(found.ledger)
+    with found.claimed():
+        return anyio.run(undo) if journal.outstanding() else ()

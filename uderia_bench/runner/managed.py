@@ -1,0 +1,198 @@
+"""Changes a server's state for a run, so that everything can be undone.
+
+Each change is committed to the run's journal with the state before it, then sent, then committed as
+applied. Undoing may be repeated, and works for a change that never arrived. It leaves alone what
+somebody else has changed in the meantime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import anyio
+import structlog
+
+from uderia_bench.errors import CallFailed, CannotRun
+from uderia_bench.gateway import managing
+from uderia_bench.gateway.uderia import Uderia
+from uderia_bench.runs.changes import Change, ChangeState, Noted
+from uderia_bench.runs.journal import Journal
+
+PROFILE_FIELDS = "profile fields"
+NEW_PROFILE = "new profile"
+SWITCH = "collection switch"
+COPY = "collection copy"
+CASES = "collection cases"
+UNDO_S = 120.0
+"""The longest time for undoing changes at the end of a window or a run. A server that is away for longer needs ``restore``."""
+log = structlog.get_logger(__name__)
+
+_Apply: TypeAlias = Callable[[Uderia, Change, Path], Awaitable[str | None]]
+_Undo: TypeAlias = Callable[[Uderia, Noted], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of change. ``apply`` returns the id that the server chose, if it chose one. ``undo`` may be repeated."""
+
+    apply: _Apply
+    undo: _Undo
+
+
+class ChangedByOthers(CannotRun):
+    """What a run changed has neither the value before nor the value after it: somebody else has changed it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Managed:
+    """The state of the servers of one run, which ``servers`` holds by name. ``folder`` is the run's directory."""
+
+    servers: Mapping[str, Uderia]
+    journal: Journal
+    folder: Path
+
+    async def apply(self, change: Change) -> Noted:
+        """Commit and send a change. If it fails, it stays in the journal and ``restore`` undoes it."""
+        noted = await anyio.to_thread.run_sync(self.journal.plan, change)
+        try:
+            made = await KINDS[change.kind].apply(self.servers[change.server], change, self.folder)
+        except CallFailed as error:
+            raise CannotRun(f"{change}: {error}") from error
+        log.info("server changed", kind=change.kind, about=change.about or made, server=change.server, arm=change.arm)
+        applied = Noted(number=noted.number, change=change, state=ChangeState.APPLIED, made=made)
+        await self._mark(applied, ChangeState.APPLIED)
+        return applied
+
+    async def undo(self, noted: Noted) -> None:
+        """Bring back the state before a change and commit that; raises ``CannotRun`` if the server does not let it."""
+        server = self.servers.get(noted.change.server)
+        try:
+            if server is not None:  # else it was an embedded server, which ended with its state
+                await KINDS[noted.change.kind].undo(server, noted)
+        except CallFailed as error:
+            raise CannotRun(f"{noted.change}: {error}") from error
+        log.info("server restored", kind=noted.change.kind, about=noted.about, server=noted.change.server)
+        await self._mark(noted, ChangeState.RESTORED)
+
+    async def restore(self, *, keep: Iterable[str] = ()) -> tuple[Noted, ...]:
+        """Undo everything that is not restored, the newest change first; return what was undone.
+
+        Changes of the kinds in ``keep`` stay. Raises ``CannotRun`` with everything that could not be
+        undone, after the rest was.
+        """
+        done, failed = [], []
+        for noted in await anyio.to_thread.run_sync(self.journal.outstanding):
+            if noted.change.kind in keep:
+                continue
+            try:
+                await self.undo(noted)
+            except CannotRun as error:
+                failed.append(str(error))
+            else:
+                done.append(noted)
+        if failed:
+            raise CannotRun(f"not restored: {'; '.join(failed)}")
+        return tuple(done)
+
+    @asynccontextmanager
+    async def changed(self, changes: Iterable[Change]) -> AsyncGenerator[tuple[Noted, ...]]:
+        """Apply changes before the block and undo them after it, however it ends."""
+        applied: list[Noted] = []  # the newest first
+        try:
+            for change in changes:
+                applied.insert(0, await self.apply(change))
+            yield tuple(reversed(applied))
+        finally:
+            with anyio.CancelScope(shield=True), anyio.fail_after(UNDO_S):
+                for noted in applied:
+                    await self.undo(noted)
+
+    async def _mark(self, noted: Noted, state: ChangeState) -> None:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(lambda: self.journal.mark(noted, state, made=noted.made))
+
+
+async def _set_fields(uderia: Uderia, change: Change, _: Path) -> None:
+    await managing.update_profile(uderia, change.about, change.after)
+
+
+async def _set_fields_back(uderia: Uderia, noted: Noted) -> None:
+    """Set fields of a profile back; a field that was not there becomes null, as the server cannot remove one."""
+    change = noted.change
+    document = await managing.profile(uderia, change.about)
+    if document is None:
+        return
+    now = {name: document.get(name) for name in change.before}
+    if now == change.before:
+        return
+    if now != change.after:
+        raise ChangedByOthers(f"{change}: somebody else has changed it since, to {now}; it was {change.before} before the run")
+    await managing.update_profile(uderia, change.about, change.before)
+
+
+async def _create_profile(uderia: Uderia, change: Change, _: Path) -> None:
+    await managing.create_profile(uderia, {**change.after, "id": change.about})
+
+
+async def _delete_profile(uderia: Uderia, noted: Noted) -> None:
+    await managing.delete_profile(uderia, noted.change.about)
+
+
+async def _switch(uderia: Uderia, change: Change, _: Path) -> None:
+    await managing.switch_collection(uderia, int(change.about), on=bool(change.after))
+
+
+async def _switch_back(uderia: Uderia, noted: Noted) -> None:
+    change = noted.change
+    found = await _collection(uderia, int(change.about))
+    if found is not None and bool(found.get("enabled")) != bool(change.before):
+        await managing.switch_collection(uderia, int(change.about), on=bool(change.before))
+
+
+async def _copy(uderia: Uderia, change: Change, folder: Path) -> str:
+    archive = await anyio.Path(folder / change.after["archive"]).read_bytes()
+    return str(await managing.import_collection(uderia, archive, change.after["mcp_server_id"]))
+
+
+async def _delete_copy(uderia: Uderia, noted: Noted) -> None:
+    """Delete the copy. Where its id was lost, it is the collection of its name that was not there before."""
+    change = noted.change
+    if noted.made is not None:
+        await managing.delete_collection(uderia, int(noted.made))
+        return
+    for found in await managing.collections(uderia):
+        if found["id"] not in change.before and found.get("name") == change.after["name"] and found.get("is_owned"):
+            await managing.delete_collection(uderia, found["id"])
+
+
+async def _fill(_: Uderia, __: Change, ___: Path) -> None:
+    """Do nothing now. The trials of the run fill the collection."""
+
+
+async def _empty(uderia: Uderia, noted: Noted) -> None:
+    """Empty a collection again that was empty before the run."""
+    if await _collection(uderia, int(noted.change.about)) is not None:
+        await managing.reset_collection(uderia, int(noted.change.about))
+
+
+async def _collection(uderia: Uderia, collection_id: int) -> dict[str, Any] | None:
+    return next((one for one in await managing.collections(uderia) if one["id"] == collection_id), None)
+
+
+KINDS: Mapping[str, Kind] = {
+    PROFILE_FIELDS: Kind(_set_fields, _set_fields_back),
+    NEW_PROFILE: Kind(_create_profile, _delete_profile),
+    SWITCH: Kind(_switch, _switch_back),
+    COPY: Kind(_copy, _delete_copy),
+    CASES: Kind(_fill, _empty),
+}
+"""The kinds of change by name.
+
+``before`` and ``after`` are the values of profile fields by name. For a new profile they are None and
+its document, for a switch whether it is on. A copy has the ids of the collections before it, and its
+name, archive and MCP server. Cases have None, since the collection is empty before.
+"""

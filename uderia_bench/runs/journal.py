@@ -1,0 +1,43 @@
+"""The journal of what a run changes on its servers, in the run's ledger.
+
+A change is committed, with the state before it, before it is sent. So a run that dies at any time leaves a list of
+what ``uderia-bench restore`` has to undo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from uderia_bench.runs.changes import Change, ChangeState, Noted
+from uderia_bench.runs.ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """The changes in one ledger. Every call commits and syncs, so that a power cut loses no change that was sent."""
+
+    path: Path
+
+    def plan(self, change: Change) -> Noted:
+        """Commit a change that is about to be sent."""
+        with self._open() as ledger:
+            return Noted(number=ledger.plan_change(change), change=change, state=ChangeState.PLANNED)
+
+    def mark(self, noted: Noted, state: ChangeState, *, made: str | None = None) -> None:
+        """Commit how far a change has come."""
+        with self._open() as ledger:
+            ledger.mark_change(noted.number, state, made)
+
+    def outstanding(self) -> tuple[Noted, ...]:
+        """Return the changes that are not restored, the newest first, as they must be undone."""
+        with Ledger.open(self.path) as ledger:
+            return tuple(noted for noted in reversed(ledger.changes()) if noted.state is not ChangeState.RESTORED)
+
+    @contextmanager
+    def _open(self) -> Iterator[Ledger]:
+        with Ledger.open(self.path, writing=True) as ledger:
+            yield ledger
+            ledger.sync()
