@@ -167,6 +167,11 @@ class Source:
     name: str | None
     document_id: str | None
 
+    @property
+    def called(self) -> frozenset[str]:
+        """The words by which a corpus may name the document, in lower case."""
+        return frozenset(name.casefold() for name in (self.name, self.document_id) if name)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Child:
@@ -264,6 +269,7 @@ class Trace:
     answer: str | None = None
     price_fallback: bool | None = None
     list_cost_usd: float | None = None  # tokens at a price list; None without one
+    expected_sources: tuple[str, ...] = ()  # documents that the corpus expects, by title, file name or id
     checks_passed_ratio: float | None = None  # weight of the passed expectations / of all; None without any
     preference: float | None = None  # 1 where a judge prefers this answer to the other arm's, 0 where the other, .5 for a tie
     lower_bound: bool = False  # tokens, cost, calls and tools lack those of a consulted profile

@@ -27,6 +27,9 @@ Round = tuple[str, Stage, int]
 JUDGED = "llm_judge"
 """The kind of expectation that needs a judge's scores."""
 
+SOURCES = "sources"
+"""The kind of expectation that names the documents which retrieval should find."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
@@ -69,7 +72,9 @@ class Expected:
 
         answer = Answer(trace=trace, text=text, others=others.get(round_of(trial), {}), opinion_of=opinion_of)
         checks = check(answer, expectations, self.kinds)
-        return replace(trace, checks_passed_ratio=passed_ratio(checks)), checks
+        sources = (value.documents for each in expectations for _, kind, value in each.named() if kind == SOURCES)
+        wanted = tuple(dict.fromkeys(name.casefold() for names in sources for name in names))
+        return replace(trace, checks_passed_ratio=passed_ratio(checks), expected_sources=wanted), checks
 
     def rubrics(self, trial: Trial) -> tuple[str, ...]:
         """Return the rubrics by which a judge scores a trial's answer."""

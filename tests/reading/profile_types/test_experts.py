@@ -112,6 +112,21 @@ def test_the_work_of_the_experts_is_counted():
     assert trace.notes == ()
 
 
+def test_chunks_of_the_experts_are_ranked_together():
+    """The best chunk of each search comes first. Without a search the sources are not known."""
+
+    def retriever(name, *sources):
+        found = {"type": "knowledge_retrieval_complete", "payload": {"chunks": [{"source": source} for source in sources]}}
+        more = {"timestamp": exchanges.at(3.0), "knowledge_events": [found]}
+        turn = exchanges.turn("FOCUS", (40, 4), profile_type="rag_focused", **more)
+        return exchanges.session(turn, id=name)
+
+    asked = (completed("FOCUS", 3.5, "one"), completed("DIGEST", 3.6, "two"))
+    trace = read(coordinator(*asked), retriever("one", "a", "b"), retriever("two", "c"))
+    assert [source.name for source in trace.sources] == ["a", "c", "b"]
+    assert read(coordinator(completed("IDEAT", 3.5, "agent-1")), agent()).sources is None
+
+
 def test_sessions_of_other_coordinations_are_left_out():
     """Only the sessions that the events name count, even if the record has more."""
     trace = read(coordinator(completed("OPTIM", 3.5, "planner-1")), planner(), agent("somebody-else"))

@@ -27,7 +27,7 @@ def _sources(answer: Answer, value: Sources) -> Judged:
     found = answer.trace.sources
     if found is None:
         return Judged(passed=None, found="this trial searched no knowledge")
-    known = {name.casefold() for source in found[: value.within] for name in (source.name, source.document_id) if name}
+    known = frozenset[str]().union(*(source.called for source in found[: value.within]))
     missing = [name for name in value.documents if name.casefold() not in known]
     said = ", ".join(dict.fromkeys(source.name or source.document_id or "a document without a name" for source in found))
     return Judged(passed=not missing, found=quoted(said or "no document"))

@@ -18,6 +18,7 @@ from uderia_bench.reading.metrics import (
     learning,
     measurement,
     planning,
+    retrieval,
     tokens,
     tools,
 )
@@ -38,6 +39,7 @@ BUILT_IN: tuple[Metric, ...] = (
     *tools.METRICS,
     *correction.METRICS,
     *learning.METRICS,
+    *retrieval.METRICS,
     *answer.METRICS,
     *measurement.METRICS,
 )

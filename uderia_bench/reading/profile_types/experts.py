@@ -2,9 +2,9 @@
 
 The server counts what a consulted profile (an expert) spends in a session of the expert. The
 trial's record has the bodies of these sessions. Each of the expert's turns is read by the expert's
-own profile type, and its tokens, cost, LLM calls and tool calls are added to the trace. Where a
-session or a turn is missing, ``lower_bound`` is set: the totals are then too small by an unknown
-amount.
+own profile type, and its tokens, cost, LLM calls, tool calls and retrieved chunks are added to the
+trace. Where a session or a turn is missing, ``lower_bound`` is set: the totals are then too small
+by an unknown amount.
 
 Source: docs/reference/protocol.md, "Retrieval and genie events".
 """
@@ -14,11 +14,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
 from uderia_bench.reading.profile_types.exchange import Exchange, of_turn, turns_of
 from uderia_bench.reading.profile_types.lenient import stamp
-from uderia_bench.trace import LlmCall, Tokens, ToolCall, Trace
+from uderia_bench.trace import LlmCall, Source, Tokens, ToolCall, Trace
 
 Reader = Callable[[Exchange], Trace]
 
@@ -95,6 +96,7 @@ def _added(trace: Trace, turns: list[_Turn], unknown: list[str]) -> Trace:
         corrections=trace.corrections + sum(turn.trace.corrections for turn in turns),
         format_repairs=trace.format_repairs + sum(turn.trace.format_repairs for turn in turns),
         price_fallback=True if True in prices else trace.price_fallback,
+        sources=_sources([trace, *(turn.trace for turn in turns)]),
         lower_bound=bool(unknown),
         notes=(*trace.notes, *notes),
     )
@@ -110,6 +112,12 @@ def _calls(trace: Trace) -> Iterable[LlmCall]:
 def _tools(trace: Trace) -> Iterable[ToolCall]:
     for call in trace.tool_calls:
         yield replace(call, phase=None, start_s=None)
+
+
+def _sources(traces: list[Trace]) -> tuple[Source, ...] | None:
+    """Return the chunks that all searches found, the best of each first; None where nobody searched."""
+    searched = [trace.sources for trace in traces if trace.sources is not None]
+    return tuple(chunk for of_rank in zip_longest(*searched) for chunk in of_rank if chunk is not None) if searched else None
 
 
 def _sum(parts: list[Tokens]) -> Tokens:
