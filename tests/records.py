@@ -24,6 +24,7 @@ def trial(seq: int = 0) -> Trial:
         tags=("a", "b"),
         arm="OPTIM",
         repeat=1,
+        server="http://s",
     )
 
 

@@ -10,7 +10,7 @@ server's timestamps are a third clock; the trace has them, as differences only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -62,7 +62,9 @@ class Trial:
     conversation, from 1: the turns of a conversation are trials of one session, each asked after
     the one before has ended. ``level`` is the load in a sweep: trials in flight, or trials per
     second. ``group`` names the queries that depend on each other, None for a query alone.
-    ``weight`` is how much the query counts in estimates, None where all count the same.
+    ``weight`` is how much the query counts in estimates, None where all count the same. ``server``
+    is the name of the server to ask, which all trials of a block share where their arms share
+    servers. It is None in runs of earlier versions, which ask each arm on one server.
     """
 
     trial_id: str
@@ -80,6 +82,7 @@ class Trial:
     level: float | None = None
     group: str | None = None
     weight: float | None = None
+    server: str | None = None
 
     @property
     def conversation(self) -> tuple[str, str, Stage, int]:
@@ -93,7 +96,7 @@ class Serving:
 
     ``models`` are ``"Provider/model"`` in the server's spelling: the profile's base model, then
     those of a dual-model profile. They are empty where the server does not name them; then only the
-    turn's own model is allowed.
+    turn's own model is allowed. ``elsewhere`` is the same arm on the other servers of its pool.
     """
 
     server: str
@@ -101,6 +104,18 @@ class Serving:
     profile_tag: str
     profile_type: str
     models: tuple[str, ...] = ()
+    elsewhere: tuple[Serving, ...] = ()
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """The names of the servers on which the arm is asked."""
+        return (self.server, *(other.server for other in self.elsewhere))
+
+    def on(self, server: str | None) -> Serving:
+        """Return what serves the arm on one of its servers. An arm with one server is asked there, whatever ``server`` is."""
+        if not self.elsewhere:
+            return self
+        return {each.server: replace(each, elsewhere=()) for each in (self, *self.elsewhere)}[server or self.server]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

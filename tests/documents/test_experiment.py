@@ -151,7 +151,7 @@ prices: {Google/gemini: {input_cost_per_million: 0.1, output_cost_per_million: 0
     write("", "configs/f.yaml")
     loaded = experiment.load(file)
     assert loaded.server == "http://localhost:5050"
-    assert [loaded.server_of(name) for name in ("IDEAT", "OPTIM", "local")] == [
+    assert [loaded.servers_of(name)[0] for name in ("IDEAT", "OPTIM", "local")] == [
         "http://localhost:5050",
         "https://other.example/uderia",
         "sim",

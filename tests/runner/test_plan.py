@@ -88,7 +88,7 @@ def test_windows_of_a_server_rise_and_hold_one_arm_one_stage_and_one_level(field
     experiment = built(**fields)
     lanes = defaultdict(list)
     for trial in plan.build(experiment, experiment.queries):
-        lanes[experiment.server_of(trial.arm)].append(trial)
+        lanes[trial.server].append(trial)
     for lane in lanes.values():
         windows = [trial.window for trial in lane]
         assert windows == sorted(windows)

@@ -130,7 +130,7 @@ async def test_trials_of_a_lost_embedded_server_are_asked_again_and_counted(tmp_
     with anyio.move_on_after(5):
         await bench.run()
     with Ledger.open(bench.path, writing=True) as ledger:
-        assert ledger.forget(["OPTIM"]) == 3
+        assert ledger.forget("http://s", ["OPTIM"]) == 3
     bench.server = Scripted(task_s=1.0)
     await bench.run(resume=True)
     assert {(record.ending, record.attempts) for record in bench.records().values()} == {(Ending.SETTLED, 2)}

@@ -228,4 +228,4 @@ def test_each_session_of_a_run_is_listed_once(tmp_path):
     with Ledger.create(tmp_path / "ledger.sqlite", [trial(n) for n in range(4)], {"OPTIM": ARM}) as ledger:
         for seq, session in ((0, "s-b"), (1, "s-a"), (2, "s-b")):
             settle(ledger, replace(record(seq), session_id=session))
-        assert ledger.sessions() == (("OPTIM", "s-b"), ("OPTIM", "s-a"))
+        assert ledger.sessions() == (("OPTIM", "http://s", "s-b"), ("OPTIM", "http://s", "s-a"))

@@ -81,11 +81,24 @@ def _correlated(residuals: Floats, order: Floats, what: str) -> tuple[str, ...]:
 
 
 def _logs(trials: Trials, metric: Metric, arm: str) -> Floats | None:
-    """Return the logs of a positive metric on an arm, ``(query, slot)``; None for another kind."""
+    """Return the logs of a positive metric on an arm, ``(query, slot)``, without the effects of servers; None for another kind.
+
+    The repeats of a query visit the servers of a pool in turn, so a slow server would look like a drift.
+    """
     if metric.assumption is not Assumption.POSITIVE:
         return None
     logs: Floats = np.log(trials.values(metric)[:, trials.arm(arm)])
-    return logs
+    servers = trials.servers()
+    if servers is None or len(trials.distinct("server", arm)) < 2:
+        return logs
+    there = np.isfinite(logs)
+    means = np.where(there, logs, 0.0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+    of_arm = servers[:, trials.arm(arm)]
+    alone = logs.copy()
+    for server in np.unique(of_arm[there & np.isfinite(of_arm)]):
+        here = there & (of_arm == server)
+        alone[here] -= (logs - means[:, None])[here].mean()
+    return alone
 
 
 def _residuals(trials: Trials, arm: str, logs: Floats) -> tuple[Slope, Floats, Floats] | None:

@@ -86,6 +86,7 @@ class Looks:
             "outcome": outcome.value,
             BLOCK: trial.block,
             "window": trial.window,
+            "server": trial.server,
             "group": trial.group,
             "weight": trial.weight,
             **values,

@@ -78,7 +78,8 @@ class Pairs:
 class Side:
     """One side of a comparison: arrays ``(query, slot)`` of what was asked, what was seen, and what of it may be judged.
 
-    ``level`` is the level of a sweep and ``window`` the time window of each trial, None without.
+    ``level`` is the level of a sweep, ``server`` the code of the server and ``window`` the time window of
+    each trial, None without.
     ``groups`` is the group of each query as a code, None where no query has one. ``weights`` is how much
     each query counts, None where all count the same.
     """
@@ -88,6 +89,7 @@ class Side:
     seen: Floats
     judged: Floats
     level: Floats | None = None
+    server: Floats | None = None
     window: Floats | None = None
     groups: Codes | None = None
     weights: Floats | None = None
@@ -106,13 +108,14 @@ def side(
     judged = seen
     if metric.judged_unless is not None and trials.has(metric.judged_unless):
         judged = np.where(trials.column(metric.judged_unless)[:, index] == 1, np.nan, seen)
-    window = trials.windows()
+    window, server = trials.windows(), trials.servers()
     return Side(
         name=name or arm,
         asked=(where & trials.asked)[:, index],
         seen=seen,
         judged=judged,
         level=trials.at_levels(arm),
+        server=None if server is None else server[:, index],
         window=None if window is None else window[:, index],
         groups=trials.groups(),
         weights=trials.weights(),
@@ -120,9 +123,15 @@ def side(
 
 
 def pair(baseline: Side, candidate: Side, metric: Metric) -> Pairs:
-    """Pair two sides of a metric by query, or by repeat where only one query was asked; in a sweep inside each level."""
+    """Pair two sides of a metric by query, or by repeat where only one query was asked.
+
+    In a sweep they are paired inside each level, and where they share servers, inside each server.
+    """
     sides = (baseline, candidate)
-    asked, (first, second) = np.stack([side.asked for side in sides]), _at_common_levels(baseline, candidate)
+    asked = np.stack([side.asked for side in sides])
+    judged = baseline.judged, candidate.judged
+    at_levels = _in_common(judged, (baseline.level, candidate.level))
+    first, second = on_servers = _on_common_servers(at_levels, baseline, candidate)
     windows = None if baseline.window is None or candidate.window is None else (baseline.window, candidate.window)
     queries_asked = np.any(asked, axis=(0, 2))
     groups = baseline.groups if baseline.groups is not None else np.arange(queries_asked.size)
@@ -134,10 +143,9 @@ def pair(baseline: Side, candidate: Side, metric: Metric) -> Pairs:
     present = np.stack([np.any(np.isfinite(values), axis=1) for values in (first, second)])
     complete = np.all(present, axis=0)
     warnings = [ONE_QUERY] if unit == "repeat" else []
-    if alone := sum(int(np.isfinite(side.judged).sum()) for side in sides) - sum(
-        int(np.isfinite(values).sum()) for values in (first, second)
-    ):
-        warnings.append(f"{alone} trials are left out: at their level the other arm has no trial of their query")
+    for where, before, after in (("at their level", judged, at_levels), ("on their server", at_levels, on_servers)):
+        if alone := sum(map(_count, before)) - sum(map(_count, after)):
+            warnings.append(f"{alone} trials are left out: {where} the other arm has no trial of their query")
     if shown := sum(int(np.count_nonzero(np.isfinite(side.seen) & np.isnan(side.judged))) for side in sides):
         warnings.append(f"{shown} trials are shown and not judged: {metric.judged_unless}")
     warnings.extend(_left_out(unit, np.any(asked, axis=2), present, (baseline.name, candidate.name)))
@@ -217,21 +225,38 @@ def _blocks(scaled: tuple[Floats, Floats], windows: tuple[Floats, Floats], rows:
     )
 
 
-def _at_common_levels(baseline: Side, candidate: Side) -> tuple[Floats, Floats]:
-    """Leave out the trials of a query at a level where the other side has no trial of it.
+def _in_common(values: tuple[Floats, Floats], at: tuple[Floats | None, Floats | None]) -> tuple[Floats, Floats]:
+    """Leave out the trials of a query at a place, such as a level, where the other side has no trial of it.
 
     Otherwise a side that times out at high load would be judged by its lighter levels, against all
     levels of the other.
     """
-    first, second = baseline.judged, candidate.judged
-    if baseline.level is None or candidate.level is None:
-        return first, second
-    for level in np.unique(baseline.level[np.isfinite(baseline.level)]):
-        here = baseline.level == level, candidate.level == level
-        seen = [np.any(np.isfinite(values) & at, axis=1) for values, at in zip((first, second), here, strict=True)]
+    first, second = values
+    if at[0] is None or at[1] is None:
+        return values
+    for place in np.unique(np.concatenate([each[np.isfinite(each)] for each in at if each is not None])):
+        here = at[0] == place, at[1] == place
+        seen = [np.any(np.isfinite(values) & there, axis=1) for values, there in zip((first, second), here, strict=True)]
         alone = ~(seen[0] & seen[1])[:, None]
         first, second = np.where(here[0] & alone, np.nan, first), np.where(here[1] & alone, np.nan, second)
     return first, second
+
+
+def _on_common_servers(values: tuple[Floats, Floats], baseline: Side, candidate: Side) -> tuple[Floats, Floats]:
+    """Leave out the trials of a query on a server where the other side has no trial of it.
+
+    Sides without a common server are compared as they are: the difference is then that of the servers too.
+    """
+    if baseline.server is None or candidate.server is None:
+        return values
+    servers = [np.unique(side.server[np.isfinite(side.server)]) for side in (baseline, candidate) if side.server is not None]
+    if servers[0].size == servers[1].size == 1 or not np.isin(servers[0], servers[1]).any():
+        return values
+    return _in_common(values, (baseline.server, candidate.server))
+
+
+def _count(values: Floats) -> int:
+    return int(np.isfinite(values).sum())
 
 
 def _means(side: Floats) -> Floats:

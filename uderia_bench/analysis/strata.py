@@ -1,4 +1,4 @@
-"""The parts of a run that are compared by themselves: by complexity, level of load, tag, what served them, cold and warm.
+"""The parts of a run that are compared by themselves: by complexity, load, tag, server, what served them, cold and warm.
 
 The name of a stratum is ``all`` or ``cut=value``; all strata of one cut are corrected together (``families``).
 """
@@ -34,7 +34,7 @@ def strata(trials: Trials, *, baseline: str, candidate: str) -> tuple[Stratum, .
         selections = ((name, trials.mask(column == name)) for name in COMPLEXITIES)
         found.extend(Stratum(name=f"complexity={name}", where=where) for name, where in selections if where.any())
     arms = (baseline, candidate)
-    served = (stratum for column in ("model", "provider") for stratum in _by_served(trials, column, arms))
+    served = (stratum for column in ("server", "model", "provider") for stratum in _by_served(trials, column, arms))
     return (*found, *_by_level(trials), *_by_tag(trials), *served, *_by_warmth(trials, arms))
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar, cast
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -86,6 +87,17 @@ class Trials:
     def at_levels(self, arm: str) -> Floats | None:
         """Return the level each trial of an arm was asked at, ``(query, slot)``; None without a sweep."""
         return self.column("level")[:, self.arm(arm)] if self.levels else None
+
+    @_kept
+    def servers(self) -> Floats | None:
+        """Return the server of each trial as a code that is the same in every frame; None where the frame does not say."""
+        if "server" not in self.frame.columns:
+            return None
+        names = self.frame["server"].cast(pl.String)
+        codes = {name: float(crc32(name.encode())) for name in names.drop_nulls().unique()}
+        dense = np.full(self.shape, np.nan)
+        dense[self.place] = [codes.get(name, np.nan) for name in names]
+        return dense
 
     def has(self, column: str) -> bool:
         """Whether the frame has this column, or it follows from the outcome (``answered``)."""

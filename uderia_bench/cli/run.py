@@ -98,7 +98,7 @@ def check_embedded_profiles(loaded: Experiment, around: Surroundings) -> None:
     from uderia_bench.documents.experiment import SIM
     from uderia_bench.gateway import directory
 
-    arms = [arm for arm in loaded.arms if loaded.server_of(arm.name) == SIM]
+    arms = [arm for arm in loaded.arms if SIM in loaded.servers_of(arm.name)]
     listed = profiles(SIM, around) if arms else ()
     for arm in arms:
         directory.resolve(arm.profile, listed, server=SIM)
@@ -122,7 +122,7 @@ def show_plan(loaded: Experiment, output: Path, *, as_json: bool) -> None:
         counted = "in flight" if loaded.load.arrivals == "closed" else "per second"
         typer.echo(f"  levels of load, lowest first: {', '.join(f'{level:g}' for level in outline.levels)} {counted}")
     for share in outline.arms:
-        where = loaded.server_of(share.arm)
+        where = ", ".join(loaded.servers_of(share.arm))
         turns = f"in {share.turns} turns of at most {share.longest}" if share.turns else f"in {share.windows} windows"
         typer.echo(f"  {share.arm}: {share.measured} trials and {share.warmups} for warm-up {turns}, on {where}")
     for command in loaded.commands:
@@ -135,5 +135,5 @@ def show_plan(loaded: Experiment, output: Path, *, as_json: bool) -> None:
         typer.echo(f"  {arm.arm}: {cost}{time} (mean of {arm.trials} trials of run {arm.run_id})")
     if unknown := [share.arm for share in outline.arms if share.arm not in {arm.arm for arm in expected}]:
         typer.echo(f"  cost unknown for {', '.join(unknown)}: {output} has no earlier run of it")
-    if {loaded.server_of(arm.name) for arm in loaded.arms} != {SIM}:
+    if set(loaded.asked_servers) != {SIM}:
         typer.echo("  the profiles are checked when the run starts; 'uderia-bench profiles' lists them")

@@ -97,9 +97,9 @@ def _at_the_lightest_load(trials: pl.DataFrame) -> pl.DataFrame:
 
 def named_before(experiment: Experiment, arm: Arm, before: Experiment) -> str | None:
     """Return what an earlier run called the arm: the same profile on the same server, as fast where it is embedded."""
-    server = experiment.server_of(arm.name)
+    servers = experiment.servers_of(arm.name)
     for other in before.arms:
-        same = same_tag(other.profile, arm.profile) and before.server_of(other.name) == server
+        same = same_tag(other.profile, arm.profile) and before.servers_of(other.name) == servers
         if same and before.sim.speed == experiment.sim.speed:
             return other.name
     return None

@@ -8,9 +8,11 @@ that the caller passes.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -75,6 +77,8 @@ class Experiment(Written):
     """Name of the experiment; by default the file's name."""
     server: Server
     """Address of the Uderia server, or ``sim`` for the embedded one."""
+    servers: tuple[Server, ...] = ()
+    """A pool of servers, in place of ``server``. Each query and repeat is asked on one of them, on all arms."""
     sim: Sim = Sim()
     """Settings of the embedded server."""
     corpus: Annotated[tuple[Text, ...], BeforeValidator(one_or_more)] = ()
@@ -222,9 +226,13 @@ class Experiment(Written):
             mode="json",
             exclude={"corpus": True, "sim": {"faults"}, **dict.fromkeys((*ENDS_IT, "keep_answers", "traffic"), True)},
         )
-        for key, before in (("weights", "equal"), ("race", False)):  # a hash from before there was a choice stays
+        # a hash from before there was a choice stays
+        for key, before in (("weights", "equal"), ("race", False), ("servers", [])):
             if said[key] == before:
                 del said[key]
+        for arm in said["arms"]:
+            if not arm["servers"]:
+                del arm["servers"]
         said["queries"] = corpus.content_hash(self.queries)
         return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
@@ -237,9 +245,30 @@ class Experiment(Written):
         """Return the arm of that name; raises ``KeyError`` for an unknown one."""
         return {arm.name: arm for arm in self.arms}[name]
 
-    def server_of(self, arm: str) -> str:
-        """Return the server of an arm: its own, or else the experiment's."""
-        return self.arm(arm).server or self.server
+    def servers_of(self, arm: str) -> tuple[str, ...]:
+        """Return the servers of an arm, one or a pool: its own, or else the experiment's."""
+        own = self.arm(arm)
+        return own.servers or ((own.server,) if own.server else self.servers or (self.server,))
+
+    @property
+    def pools(self) -> dict[tuple[str, ...], tuple[str, ...]]:
+        """The arms that share servers, by these servers. Arms of two pools share no server."""
+        found: dict[tuple[str, ...], tuple[str, ...]] = {}
+        for arm in self.arms:
+            servers = self.servers_of(arm.name)
+            key = next((pool for pool in found if set(pool) == set(servers)), servers)
+            found[key] = (*found.get(key, ()), arm.name)
+        return found
+
+    @property
+    def asked_servers(self) -> tuple[str, ...]:
+        """The names of all servers, each once."""
+        return tuple(server for pool in self.pools for server in pool)
+
+    @property
+    def shares(self) -> int:
+        """The number of parts that the blocks are dealt into: every server of every pool gets the same number of parts."""
+        return math.lcm(*map(len, self.pools))
 
     def place(self, path: str) -> Place:
         """Return the file and line of a dotted path such as ``margins.latency_s``."""
@@ -259,7 +288,9 @@ def load(
     another origin). ``fallbacks`` fill in values that are not set. An override of a path that does not exist
     is a ``UsageError``. ``checks`` find further mistakes, which are reported with the others.
     """
+    overrides = tuple(overrides)
     document = set_values(_one_form(read(path)), overrides, named={"prices": Price.model_fields})
+    document = _with_server_of(document, overrides)
     return parse(set_values(document, [each for each in fallbacks if document.value(each.steps) is None]), checks=checks)
 
 
@@ -292,11 +323,23 @@ def _one_form(document: Document) -> Document:
         return document
     if "name" not in document.data:
         document = document.replaced(("name",), Path(document.file).stem, Place(document.file, None))
-    server = document.value(("server",))
+    server, pool = document.value(("server",)), document.value(("servers",))
+    if isinstance(pool, tuple) and pool and server is None:
+        return document.copied(("servers", 0), ("server",))
     if isinstance(server, dict) and set(server) == {SIM} and SIM not in document.data:
         document = document.copied(("server", SIM), (SIM,)).replaced(("server",), SIM, document.place(("server",)))
     elif "server" not in document.data and SIM in document.data:
         document = document.replaced(("server",), SIM, document.place((SIM,)))
+    return document
+
+
+def _with_server_of(document: Document, overrides: tuple[str | Override, ...]) -> Document:
+    """Let ``server`` replace the file's pool where it is set from outside, and ``servers`` its server."""
+    said = {each.partition("=")[0] if isinstance(each, str) else ".".join(map(str, each.steps)) for each in overrides}
+    if "server" in said and "servers" not in said and document.value(("servers",)) is not None:
+        return document.replaced(("servers",), (), document.place(("server",)))
+    if "servers" in said and "server" not in said and document.value(("servers", 0)) is not None:
+        return document.copied(("servers", 0), ("server",))
     return document
 
 
@@ -339,6 +382,42 @@ def _arms_are_unique(data: Any) -> Iterator[Complaint]:
         name = arm.get("name")
         if isinstance(name, str) and first.setdefault(name, index) != index:
             yield ("arms", index, "name"), f"{echo(name)} is taken by arms.{first[name]}"
+
+
+def _servers_are_pools(data: Any) -> Iterator[Complaint]:
+    """Find servers that are named twice or not asked, and arms that share some of their servers: no block could stay on one."""
+    pool = _addresses(data, "servers") if isinstance(data, dict) else ()
+    if pool and data.get("server") not in (None, *pool):
+        yield ("server",), "is not one of servers; remove one of the two"
+    asked: dict[int, tuple[str, ...]] = {}
+    for index, arm in entries(data, "arms"):
+        own = _addresses(arm, "servers")
+        if own and arm.get("server") is not None:
+            yield ("arms", index, "server"), "says the same as servers; remove one of them"
+        alone = arm.get("server") or data.get("server")
+        asked[index] = own or (pool if pool and arm.get("server") is None else (alone,) if isinstance(alone, str) else ())
+        yield from _twice(("arms", index, "servers"), own)
+        for other in range(index):
+            if (shared := set(asked[index]) & set(asked.get(other, ()))) and set(asked[index]) != set(asked[other]):
+                name = data["arms"][other].get("name")
+                words = f"shares {min(shared)} with {echo(name)}, and not all servers: give both the same, or no common one"
+                yield ("arms", index, "servers" if own else "server"), words
+                break
+    yield from _twice(("servers",), pool)
+    for index, server in enumerate(pool):
+        if server not in chain.from_iterable(asked.values()):
+            yield ("servers", index), "no arm is asked here; remove it"
+
+
+def _addresses(data: dict[str, Any], key: str) -> tuple[str, ...]:
+    said = data.get(key)
+    return tuple(each.rstrip("/") for each in said if isinstance(each, str)) if isinstance(said, tuple) else ()
+
+
+def _twice(steps: Steps, servers: tuple[str, ...]) -> Iterator[Complaint]:
+    for index, server in enumerate(servers):
+        if server in servers[:index]:
+            yield (*steps, index), "is given twice"
 
 
 def _contrasts_name_arms(data: Any) -> Iterator[Complaint]:
@@ -402,6 +481,7 @@ _CHECKS = (
     _pairs_have_two_arms,
     _arms_are_unique,
     _contrasts_name_arms,
+    _servers_are_pools,
     _faults_are_there,
     _races_have_arms,
     _sweep_stands_alone,

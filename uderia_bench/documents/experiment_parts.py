@@ -51,8 +51,10 @@ class Arm(Written):
     """The profile's tag, with or without ``@`` and in any case, or its id."""
     server: Server | None = None
     """The arm's server; by default the experiment's."""
+    servers: tuple[Server, ...] = ()
+    """The arm's pool of servers; by default the experiment's. Two arms share all their servers or none."""
     concurrency: Count | None = None
-    """The most trials of this arm in flight; by default the load's."""
+    """The most trials of this arm in flight on each server; by default the load's."""
 
 
 def _names_another_run(value: str) -> str:

@@ -93,8 +93,8 @@ def balanced(queries: Sequence[Query], *, seed: int, purpose: str) -> list[Query
     nearest to those of the corpus; within a class the order is random. Labels begin with a random
     deficit, so a rare one does not always come late. Only the ``_LABELS`` most frequent tags count.
     """
-    usual = Counter(tag for query in queries for tag in set(query.tags)).most_common(_LABELS)
-    tags = sorted(tag for tag, _ in usual)
+    counts = Counter(tag for query in queries for tag in set(query.tags))
+    tags = sorted(sorted(counts, key=lambda tag: (-counts[tag], tag))[:_LABELS])  # a set has another order in every process
     classes: dict[tuple[str, ...], list[Query]] = {}
     for query in _ordered(queries, seed, purpose):
         labels = (f"is {query.complexity}", *(tag for tag in tags if tag in query.tags))

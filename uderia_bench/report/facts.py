@@ -18,7 +18,7 @@ def of(manifest: Manifest, outcomes: Mapping[Outcome, int], *, notes: tuple[str,
     return RunFacts(
         run_id=manifest.run_id,
         experiment=experiment.name,
-        servers=tuple(dict.fromkeys(arm.server for arm in manifest.arms.values())),
+        servers=tuple(dict.fromkeys(server for arm in manifest.arms.values() for server in arm.servers)),
         embedded_speed=experiment.sim.speed if manifest.embedded else None,
         corpus=", ".join(manifest.corpus.names),
         corpus_hash=manifest.corpus.hash,

@@ -17,7 +17,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +31,8 @@ from anyio.lowlevel import current_token
 from uderia_bench.errors import StoreError
 from uderia_bench.runs.actions import Action
 from uderia_bench.runs.ledger import ASK_AGAIN, Ledger, is_out_of_sight
-from uderia_bench.runs.ledger_rows import Entry, State
-from uderia_bench.trial import Ending, TrialRecord
+from uderia_bench.runs.ledger_rows import Entry, Moved, State, Written
+from uderia_bench.trial import Ending, Trial, TrialRecord
 
 COMMIT_EVERY_S = 0.01  # entries that arrive within this time share a commit and a wake-up of the event loop
 SYNC_EVERY_S = 1.0  # a power cut loses at most this much; a sync takes 4 ms
@@ -42,7 +42,7 @@ ENDS_A_COMMIT = 16  # compressing and writing a body of 45 KB takes about 0.4 ms
 class Writer(Protocol):
     """Commits entries, as ``LedgerThread`` does."""
 
-    async def write(self, entry: Entry | Action) -> None:
+    async def write(self, entry: Written) -> None:
         """Return when an entry is committed, even if the caller is cancelled."""
 
     async def keep(self) -> Never:
@@ -90,6 +90,11 @@ class Book:
         """Commit an action of a person."""
         await self._writer.write(action)
 
+    async def move(self, trials: Sequence[Trial]) -> None:
+        """Commit that trials are asked on another server from now on; a query of theirs on the one before is given up."""
+        await self._writer.write(Moved(trials=tuple(trials)))
+        self._in_doubt.difference_update(trial.trial_id for trial in trials)
+
     async def keep(self) -> Never:
         """Wait until a commit fails, and raise ``StoreError``."""
         await self._writer.keep()
@@ -125,7 +130,7 @@ async def open_book(ledger: Ledger) -> AsyncGenerator[Book]:
 class _Waiting:
     """An entry that is not committed yet; ``error`` is set before ``done`` if the commit failed."""
 
-    entry: Entry | Action
+    entry: Written
     done: anyio.Event
     error: BaseException | None = None
 
@@ -155,7 +160,7 @@ class LedgerThread:
         # A daemon thread: the process can end while the disk hangs.
         threading.Thread(target=self._run, name="ledger", daemon=True).start()
 
-    async def write(self, entry: Entry | Action) -> None:
+    async def write(self, entry: Written) -> None:
         """Return when the entry is committed, even if the caller is cancelled.
 
         Raises ``StoreError`` if the entry could not be committed.

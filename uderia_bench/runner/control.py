@@ -12,7 +12,7 @@ from __future__ import annotations
 import getpass
 import os
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -52,7 +52,7 @@ class Control:
     directory: Path
     stop: Stop
     book: Book
-    plan: Mapping[str, Trial]
+    plan: dict[str, Trial]
     utc: Callable[[], datetime]
     budget: Budget | None = None
     flight: InFlight | None = None
@@ -75,10 +75,10 @@ class Control:
             with suppress(OSError):
                 os.unlink(path)  # noqa: PTH108 - the path may be relative, as the socket's is
 
-    def take(self, server_arms: set[str]) -> list[Trial]:
-        """Return the trials of some arms that are to be asked again, and forget them."""
-        taken = [trial for trial in self._again if trial.arm in server_arms]
-        self._again = deque(trial for trial in self._again if trial.arm not in server_arms)
+    def take(self, arms: Collection[str], server: str) -> list[Trial]:
+        """Return the trials of a server, which is asked the ``arms``, that are to be asked again, and forget them."""
+        taken = [trial for trial in self._again if trial.arm in arms and trial.server in (None, server)]
+        self._again = deque(trial for trial in self._again if trial not in taken)
         return taken
 
     async def _serve(self, stream: SocketStream) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import anyio
 
@@ -11,6 +12,7 @@ from uderia_bench.runner.asking import Asking
 from uderia_bench.runner.budget import Budget
 from uderia_bench.runner.patience import ASKINGS_A_RUN, CANCELLED_THERE, Patience
 from uderia_bench.runner.stop import InFlight
+from uderia_bench.runs.ledger import ASK_AGAIN
 from uderia_bench.trace import Trace
 from uderia_bench.trial import Ending, Outcome, Serving, Trial, TrialRecord
 
@@ -38,7 +40,10 @@ class _Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """What the trials of one server share; the whole run shares all but ``asking`` and ``patience``."""
+    """What the trials of one server share; the whole run shares all but ``asking``, ``patience`` and ``ended``.
+
+    ``ended`` has the trials that have settled for good.
+    """
 
     asking: Asking
     patience: Patience
@@ -47,6 +52,12 @@ class Lane:
     flight: InFlight
     understand: Callable[[TrialRecord], Trace]
     watch: Callable[[TrialRecord, Trace], None]
+    ended: set[str] = field(default_factory=set)
+
+    def unfinished(self, conversations: Iterable[tuple[Trial, ...]]) -> list[Trial]:
+        """Return the trials of the conversations that have not ended; where a turn is left, the whole conversation is."""
+        left = (turns for turns in conversations if not self.ended.issuperset(trial.trial_id for trial in turns))
+        return list(chain.from_iterable(left))
 
     async def converse(self, conversation: tuple[Trial, ...], *, due_s: float, scheduled: bool) -> None:
         """Ask the turns in one session: the first when it is due, each later one when the one before has ended.
@@ -77,6 +88,8 @@ class Lane:
                 await self.asking.book.settle(record)
             self.watch(record, trace)
             before = record
+            if record.ending not in ASK_AGAIN:
+                self.ended.add(trial.trial_id)
 
     async def _insist(self, turn: _Turn) -> tuple[TrialRecord, Trace]:
         """Ask one trial, and ask it again if the server was away or its quota used up; commit each result.
@@ -160,7 +173,7 @@ class Lane:
             return found
         return await self.asking.ask(
             trial,
-            self.arms[trial.arm],
+            self.arms[trial.arm].on(trial.server),
             attempts=self.asking.book.attempts(trial.trial_id) + 1,
             session_id=None if before is None else before.session_id,
             due_s=turn.due_s,
@@ -170,7 +183,7 @@ class Lane:
         """Return the record of a turn that was not asked because the turn before it failed."""
         return TrialRecord(
             trial=trial,
-            expected=self.arms[trial.arm],
+            expected=self.arms[trial.arm].on(trial.server),
             ending=before.ending,
             detail=f"not asked: turn {before.trial.turn} of the conversation ended {before.ending.value}",
             attempts=self.asking.book.attempts(trial.trial_id),
@@ -185,7 +198,7 @@ class Lane:
         attempts = self.asking.book.attempts(trial.trial_id) + 1
         return TrialRecord(
             trial=trial,
-            expected=self.arms[trial.arm],
+            expected=self.arms[trial.arm].on(trial.server),
             ending=Ending.CANCELLED,
             detail="stopped before it was sent",
             attempts=attempts,

@@ -37,7 +37,8 @@ class Patience:
 
     ``on_quota``: ``pause`` until the quota returns, ``stop``, or ``continue`` with the next trial.
     ``arms`` are those of the server. ``changed`` returns why the server is not the one the run began
-    with, or None; it is asked after every outage.
+    with, or None; it is asked after every outage. ``replaceable`` says whether other servers can take
+    over its trials. Then it is ``gone``, with the reason, where the run would stop without them.
     """
 
     uderia: Uderia
@@ -48,6 +49,8 @@ class Patience:
     slots: int
     utc: Callable[[], datetime]
     changed: Callable[[], Awaitable[str | None]]
+    replaceable: Callable[[], bool] = lambda: False
+    gone: str | None = None
     outages: list[Outage] = field(default_factory=list)
     _probing: anyio.Lock = field(default_factory=anyio.Lock)
     _paused_until_s: float = 0.0
@@ -58,14 +61,14 @@ class Patience:
     _warming: dict[str, anyio.Event] = field(default_factory=dict)
 
     async def ready(self) -> bool:
-        """Wait until the server can take trials; return False if a stop comes first."""
+        """Wait until the server can take trials; return False if a stop comes first, or the server is gone."""
         if self._probing.locked():
             async with self._probing:  # locked while the server is away
                 pass
         while (left_s := self._paused_until_s - anyio.current_time()) > 0:
             if not await self.stop.sleep(left_s):
                 return False
-        return await self.stop.released()
+        return await self.stop.released() and self.gone is None
 
     async def notice_restart(self) -> None:
         """Ask for a task of an earlier trial, and note a restart if the server has forgotten it."""
@@ -74,7 +77,7 @@ class Patience:
 
     async def warms_up(self, arm: str) -> bool:
         """Return whether a trial of this arm is the first after a restart; the arm's other trials wait for its end."""
-        while arm in self._cold and not self.stop.soft.is_set():
+        while arm in self._cold and self._goes_on:
             if arm not in self._warming:
                 self._warming[arm] = anyio.Event()
                 return True
@@ -123,24 +126,38 @@ class Patience:
         self._in_vain += 1
         if self._in_vain >= max(FEWEST_IN_VAIN, IN_VAIN_PER_SLOT * self.slots):
             words = f"{self.uderia.base_url} did not accept any of the last {self._in_vain} trials"
-            self.stop.because(f"{words} ({record.detail})" if record.detail else words)
+            self._give_up(f"{words} ({record.detail})" if record.detail else words)
+
+    @property
+    def _goes_on(self) -> bool:
+        return self.gone is None and not self.stop.soft.is_set()
+
+    def _give_up(self, reason: str) -> None:
+        """Leave the server to the others of its pool, or stop the run where there is none."""
+        if self.gone is None and not self.replaceable():
+            self.stop.because(reason)
+        elif self.gone is None:
+            self.gone = reason
+            log.warning("server gone", server=self.uderia.base_url, reason=reason)
+            self.stop.tell(f"{reason}: its trials go to the other servers")
 
     async def _returns(self, record: TrialRecord) -> bool:
         """Wait until the server answers; return False if a stop comes first. One waiting trial probes for all."""
         async with self._probing:
             begun_s, began_at, cause = anyio.current_time(), self.utc(), None
-            while not self.stop.soft.is_set():
+            while self._goes_on:
                 found = await self.stop.unless(self.uderia.presence)
                 if found is Presence.UDERIA:
                     await self._is_back(began_at, cause)
                     self._concern(record)
-                    return not self.stop.soft.is_set()
+                    return self._goes_on
                 cause = Cause.OTHER if found is Presence.ANOTHER else cause or Cause.AWAY
                 away_s = anyio.current_time() - begun_s
                 who = "another program answers" if cause is Cause.OTHER else "no server answers"
                 if away_s >= self.outage_s:
-                    self.stop.because(f"{who} at {self.uderia.base_url} for {away_s:.0f} s")
-                elif away_s < PROBE_EVERY_S:
+                    self._give_up(f"{who} at {self.uderia.base_url} for {away_s:.0f} s")
+                    break
+                if away_s < PROBE_EVERY_S:
                     log.warning("server away, waiting", server=self.uderia.base_url, longest_s=self.outage_s)
                     self.stop.tell(f"{who} at {self.uderia.base_url}: waiting up to {self.outage_s:g} s")
                 await self.stop.sleep(PROBE_EVERY_S)
@@ -197,7 +214,7 @@ class Patience:
         self._last_task = None
         self._cold |= set(self.arms)
         if (reason := await self.changed()) is not None:
-            self.stop.because(reason)
+            self._give_up(reason)
 
     def _note(self, outage: Outage) -> None:
         log.warning("outage", server=outage.server, cause=outage.cause.value, began=outage.began_at, ended=outage.ended_at)
@@ -214,8 +231,11 @@ class Patience:
         if self.on_quota == "continue":
             return False
         pause_s = seconds_to_refill(limit, self.utc())
-        if self.on_quota == "stop" or pause_s is None:
+        if self.on_quota == "stop":
             self.stop.because(limit)
+            return False
+        if pause_s is None:
+            self._give_up(limit)
             return False
         now_s = anyio.current_time()
         if self._paused_until_s <= now_s:

@@ -16,6 +16,11 @@ Every query is asked once on all arms before any is asked again, and the first p
 sample of the corpus that is balanced over complexity and tags. So a run that stops early has asked as
 many different queries as it could.
 
+A pool of servers deals the blocks into as many shares. All arms ask a block on the same server, so that
+they are compared within it. Each class of queries is spread over the servers, and the repeats of a query
+go to one server after the other. The servers work at the same time: while one asks the first arm of a
+chunk, the next begins with another one, so that a moment at which all of them are slow hits all arms.
+
 Two turns of one arm that meet, at the end of one chunk and the start of the next, share one window.
 ``unbalanced`` names the contrasts that a plan cannot balance.
 
@@ -42,8 +47,8 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain, count, groupby, islice, pairwise, zip_longest
+from dataclasses import dataclass
+from itertools import chain, count, groupby, islice, pairwise, product, zip_longest
 from typing import TypeVar
 
 from uderia_bench.documents import sampling
@@ -78,22 +83,23 @@ _Item = TypeVar("_Item")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Block:
-    """One query and repetition, to be asked on all arms. ``order`` rotates the order of the arms."""
+    """One query and repetition, to be asked on all arms. ``order`` rotates the order of the arms, ``share`` the servers."""
 
     stage: Stage
     query: Query
     repeat: int
     level: float | None
     order: int
+    share: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Chunk:
-    """Blocks that all arms ask in the same order, one arm after the other. ``looks``: an interim look comes before it."""
+    """Blocks of one share that all arms ask in the same order, one arm after the other."""
 
     blocks: tuple[_Block, ...]
     order: int
-    looks: bool = False
+    share: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +206,8 @@ def looks(experiment: Experiment, queries: int) -> tuple[tuple[int, float], ...]
     if experiment.looks is None:
         return ()
     ends = _look_blocks(experiment, queries)
-    return tuple((experiment.warmup + end, information(end, queries) / information(ends[-1], queries)) for end in ends)
+    warmups = experiment.warmup * experiment.shares
+    return tuple((warmups + end, information(end, queries) / information(ends[-1], queries)) for end in ends)
 
 
 def _look_blocks(experiment: Experiment, queries: int) -> tuple[int, ...]:
@@ -245,7 +252,7 @@ def unbalanced(trials: Sequence[Trial], experiment: Experiment) -> tuple[Unbalan
 def _too_few(experiment: Experiment, level: float | None, blocks: int, turns: int) -> str:
     """Say how few turns a contrast has, and which number to raise."""
     shortest = 1 if level is None else experiment.load.at(level).concurrency
-    needed = max(LEAST_BLOCKS, shortest * _least_chunks(max(len(arms) for arms in _by_server(experiment).values())))
+    needed = max(LEAST_BLOCKS, shortest * _balanced_chunks(experiment))
     queries = -(-blocks // experiment.repeats)
     at = "" if level is None else f" at level {level:g}"
     return (
@@ -257,13 +264,13 @@ def _too_few(experiment: Experiment, level: float | None, blocks: int, turns: in
 
 def _turns(trials: Sequence[Trial], experiment: Experiment) -> dict[tuple[str, float | None], list[int]]:
     """Return the sizes of the turns of each arm at each level; arms that do not take turns are left out."""
-    sharing = {arm: server for server, arms in _by_server(experiment).items() if len(arms) > 1 for arm in arms}
+    sharing = {arm for arms in experiment.pools.values() if len(arms) > 1 for arm in arms}
     if experiment.load.isolation != "arm":
         return {}
-    lanes: dict[str, list[Trial]] = {}
+    lanes: dict[str | None, list[Trial]] = {}
     for trial in trials:
         if trial.stage is Stage.MEASURED and trial.arm in sharing:
-            lanes.setdefault(sharing[trial.arm], []).append(trial)
+            lanes.setdefault(trial.server, []).append(trial)
     found: dict[tuple[str, float | None], list[int]] = {}
     for lane in lanes.values():
         for key, turn in groupby(lane, key=lambda trial: (trial.arm, trial.level)):
@@ -276,17 +283,24 @@ def _refuse_what_cannot_be_planned(experiment: Experiment, queries: tuple[Query,
         raise UsageError("there is no query to ask")
     turns = sum(len(query.turns) for query in queries)
     levels = len(experiment.load.levels)
-    size = len(experiment.arms) * (experiment.warmup + levels * experiment.repeats * turns)
+    size = len(experiment.arms) * (experiment.warmup * experiment.shares + levels * experiment.repeats * turns)
     if size > MAX_TRIALS:
         raise UsageError(f"{size:,} trials are more than {MAX_TRIALS:,}; lower repeats, or filter the queries")
 
 
 def _warmup_blocks(experiment: Experiment, queries: tuple[Query, ...]) -> list[_Block]:
     drawn = _shuffled(queries, _query_id, experiment.seed, "warmup")
-    lowest = experiment.load.levels[0]
+    lowest, shares = experiment.load.levels[0], experiment.shares
     return [
-        _Block(stage=Stage.WARMUP, query=drawn[place % len(drawn)], repeat=place // len(drawn) + 1, level=lowest, order=0)
-        for place in range(experiment.warmup)
+        _Block(
+            stage=Stage.WARMUP,
+            query=drawn[place % len(drawn)],
+            repeat=place // len(drawn) + 1,
+            level=lowest,
+            order=0,
+            share=place % shares,
+        )
+        for place in range(experiment.warmup * shares)
     ]
 
 
@@ -302,6 +316,7 @@ def _measured_blocks(
     """
     first = sampling.balanced(queries, seed=experiment.seed, purpose="first")
     place = {query.id: number for number, query in enumerate(first)}
+    dealt = _dealt(first, cycle)
     middle = -(-len(first) // 2)
     blocks: list[_Block] = []
     for repeat in islice(repeats, experiment.repeats):
@@ -310,10 +325,26 @@ def _measured_blocks(
             halves = (_shuffle(half, place, repeat, experiment.seed, cycle) for half in (first[:middle], first[middle:]))
             asked = [query for half in halves for query in half]
         blocks.extend(
-            _Block(stage=Stage.MEASURED, query=query, repeat=repeat, level=level, order=place[query.id] + repeat)
+            _Block(
+                stage=Stage.MEASURED,
+                query=query,
+                repeat=repeat,
+                level=level,
+                order=place[query.id] + repeat,
+                share=(dealt[query.id] + repeat) % experiment.shares,
+            )
             for query in asked
         )
     return blocks
+
+
+def _dealt(queries: Sequence[Query], cycle: int) -> dict[str, int]:
+    """Return a number for each query; dealing queries out by it spreads each class over the orders of the arms."""
+    classes = {query.id: (place % cycle, query.complexity or "", query.tags) for place, query in enumerate(queries)}
+    found: dict[str, int] = {}
+    for _, members in groupby(sorted(queries, key=lambda query: classes[query.id]), key=lambda query: classes[query.id][0]):
+        found.update((query.id, number) for number, query in enumerate(members))
+    return found
 
 
 def _shuffle(queries: Sequence[Query], place: dict[str, int], repeat: int, seed: int, cycle: int) -> Iterator[Query]:
@@ -323,48 +354,42 @@ def _shuffle(queries: Sequence[Query], place: dict[str, int], repeat: int, seed:
     return (query for abreast in zip_longest(*shuffled) for query in abreast if query is not None)
 
 
-_Placed = tuple[int, int, _Block, str]  # window, number of the block, block, arm
+_Placed = tuple[int, int, _Block, str, str]  # window, number of the block, block, arm, server
 
 
 def _lay(experiment: Experiment, stretches: Iterable[list[_Block]]) -> Iterator[_Placed]:
     """Place every block on every arm: chunk after chunk, and in each the arms of a server one after the other."""
     turns, orders = experiment.load.isolation == "arm", _orders_of(experiment)
+    pool_of = {arm: pool for pool, arms in experiment.pools.items() for arm in arms}
     windows, numbers = count(), count()
     for blocks in stretches:
         open_windows: dict[str, tuple[str, int]] = {}  # server to the arm whose turn it is, and its window
-        for chunk in _chunks(experiment, blocks):
-            if chunk.looks:
+        for looks, abreast in _parts(experiment, blocks):
+            if looks:
                 open_windows.clear()
-            numbered = [(next(numbers), block) for block in chunk.blocks]
-            laid: list[list[_Placed]] = []
-            for server, cycle in orders.items():
-                lane: list[_Placed] = []
+            numbered = [(chunk, [(next(numbers), block) for block in chunk.blocks]) for chunk in abreast]
+            laid: dict[str, list[_Placed]] = {}
+            for (chunk, members), cycle in product(numbered, orders):
                 for arm in cycle[chunk.order % len(cycle)]:
-                    turn_of = arm if turns else ""
-                    if server not in open_windows or open_windows[server][0] != turn_of:
-                        open_windows[server] = (turn_of, next(windows))
-                    lane.extend((open_windows[server][1], number, block, arm) for number, block in numbered)
-                laid.append(lane)
-            yield from (placed for abreast in zip_longest(*laid) for placed in abreast if placed is not None)
+                    server = pool_of[arm][chunk.share % len(pool_of[arm])]
+                    lane, turn_of = (server, arm) if turns else ("", "")
+                    if lane not in open_windows or open_windows[lane][0] != turn_of:
+                        open_windows[lane] = (turn_of, next(windows))
+                    placed = ((open_windows[lane][1], number, block, arm, server) for number, block in members)
+                    laid.setdefault(lane, []).extend(placed)
+            yield from (placed for row in zip_longest(*laid.values()) for placed in row if placed is not None)
 
 
-def _by_server(experiment: Experiment) -> dict[str, list[str]]:
-    servers: dict[str, list[str]] = {}
-    for arm in experiment.arms:
-        servers.setdefault(experiment.server_of(arm.name), []).append(arm.name)
-    return servers
-
-
-def _orders_of(experiment: Experiment) -> dict[str, list[tuple[str, ...]]]:
-    """Return the orders of the arms of each server; all arms are one lane where they do not take turns."""
+def _orders_of(experiment: Experiment) -> list[list[tuple[str, ...]]]:
+    """Return the orders of the arms of each pool; all arms are one lane where they do not take turns."""
     turns = experiment.load.isolation == "arm"
-    lanes = _by_server(experiment) if turns else {"": [arm.name for arm in experiment.arms]}
-    return {server: _orders(arms, experiment.seed) for server, arms in lanes.items()}
+    lanes = experiment.pools.values() if turns else [[arm.name for arm in experiment.arms]]
+    return [_orders(list(arms), experiment.seed) for arms in lanes]
 
 
 def _cycle(experiment: Experiment) -> int:
     """Return the number of chunks after which all servers have gone through the orders of their arms."""
-    return math.lcm(*map(len, _orders_of(experiment).values()))
+    return math.lcm(*map(len, _orders_of(experiment)))
 
 
 def _orders(arms: list[str], seed: int) -> list[tuple[str, ...]]:
@@ -391,42 +416,58 @@ def _least_chunks(arms: int) -> int:
     return cycles * len(cycle)
 
 
-def _chunks(experiment: Experiment, blocks: list[_Block]) -> Iterator[_Chunk]:
+def _parts(experiment: Experiment, blocks: list[_Block]) -> Iterator[tuple[bool, list[_Chunk]]]:
     """Cut a stretch into chunks whose orders of the arms follow each other, each about equally often.
 
-    No chunk holds two repeats of the corpus, except in a sweep, and none holds both sides of an interim
-    look. In each part between these ends, a block goes to the next chunk of its order.
+    Yields the chunks that the servers ask at the same time, one of each share, and whether an interim
+    look comes before them. No chunk holds two repeats of a query, except in a sweep, and none holds both
+    sides of a look. In each part between these ends, a block goes to the next chunk of its order. Successive
+    repeats of a query are on different servers, so a part of a pool has as many repeats as there are shares.
     """
     if blocks[0].stage is Stage.WARMUP or blocks[0].level is not None:
-        yield from _part(experiment, blocks, least=_balanced_chunks(experiment))
+        yield from ((False, abreast) for abreast in _abreast(experiment, blocks, least=_balanced_chunks(experiment)))
         return
     looks = _look_blocks(experiment, len(blocks) // experiment.repeats)
-    passes = range(0, len(blocks), len(blocks) // experiment.repeats)
+    passes = range(0, len(blocks), len(blocks) // experiment.repeats * experiment.shares)
     for start, end in pairwise(sorted({*passes, *looks})):
         least = math.ceil(_balanced_chunks(experiment) * (end - start) / looks[0]) if end <= looks[0] else 0
-        first, *others = _part(experiment, blocks[start:end], least=least)
-        yield replace(first, looks=start in looks)
-        yield from others
+        for number, abreast in enumerate(_abreast(experiment, blocks[start:end], least=least)):
+            yield number == 0 and start in looks, abreast
+
+
+def _abreast(experiment: Experiment, blocks: list[_Block], *, least: int) -> list[list[_Chunk]]:
+    """Cut blocks into ``least`` chunks or more, dealt out to the shares; return the first of every share, then the second."""
+    shares = experiment.shares
+    dealt = ([block for block in blocks if block.share == share] for share in range(shares))
+    cut = (_part(experiment, members, least=-(-least // shares)) for members in dealt if members)
+    return [[chunk for chunk in row if chunk is not None] for row in zip_longest(*cut)]
 
 
 def _part(experiment: Experiment, blocks: list[_Block], *, least: int) -> list[_Chunk]:
-    """Cut blocks into ``least`` chunks or more, by whole cycles of the orders of the arms."""
+    """Cut blocks of one share into ``least`` chunks or more, by whole cycles of the orders of the arms.
+
+    Each share begins with another order.
+    """
     if experiment.load.isolation != "arm":
-        return [_Chunk(blocks=(block,), order=block.order) for block in blocks]
-    cycle = _cycle(experiment)
+        return [_Chunk(blocks=(block,), order=block.order, share=block.share) for block in blocks]
+    cycle, share = _cycle(experiment), blocks[0].share
     orders = [[block for block in blocks if block.order % cycle == order] for order in range(cycle)]
     rounds = _rounds(experiment, blocks, least=least, cycle=cycle)
     chunks = [
-        _Chunk(blocks=tuple(members[-(-len(members) * part // rounds) : -(-len(members) * (part + 1) // rounds)]), order=order)
+        _Chunk(
+            blocks=tuple(members[-(-len(members) * part // rounds) : -(-len(members) * (part + 1) // rounds)]),
+            order=order,
+            share=share,
+        )
         for part in range(rounds)
-        for order, members in enumerate(orders)
+        for order, members in ((order % cycle, orders[order % cycle]) for order in range(share, share + cycle))
     ]
     return [chunk for chunk in chunks if chunk.blocks]
 
 
 def _balanced_chunks(experiment: Experiment) -> int:
-    """Return the fewest chunks that give each arm ``LEAST_TURNS`` turns on its server."""
-    return max(_least_chunks(len(arms)) for arms in _by_server(experiment).values())
+    """Return the fewest chunks that give each arm ``LEAST_TURNS`` turns on its servers together."""
+    return max(_least_chunks(len(arms)) for arms in experiment.pools.values())
 
 
 def _rounds(experiment: Experiment, blocks: list[_Block], *, least: int, cycle: int) -> int:
@@ -452,7 +493,7 @@ def _query_id(query: Query) -> str:
     return query.id
 
 
-def _trial(seq: int, window: int, number: int, block: _Block, arm: str, turn: int) -> Trial:
+def _trial(seq: int, window: int, number: int, block: _Block, arm: str, server: str, turn: int) -> Trial:
     query = block.query
     trial_id = _trial_id(query.id, arm, block.stage, block.repeat)
     return Trial(
@@ -471,6 +512,7 @@ def _trial(seq: int, window: int, number: int, block: _Block, arm: str, turn: in
         level=block.level,
         group=query.group,
         weight=query.counts,
+        server=server,
     )
 
 

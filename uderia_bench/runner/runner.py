@@ -1,20 +1,22 @@
 """Runs a plan: starts each trial when it is due and has a slot, within a budget, until the plan is done or a stop.
 
-Each server has a lane that works through its windows in order. A slot holds one conversation, which
-mostly has one turn. With isolation ``arm`` a window holds the trials of one arm. The next window opens
-when the last of them has ended on the server, because the server switches process-wide state per
-profile (docs/reference/measured.md, "Overlapping arms contaminate each other").
+Each server has a lane that works through its windows in order, and through those it inherits
+(``pool``). A slot holds one conversation, which mostly has one turn. With isolation ``arm`` a
+window holds the trials of one arm. The next window opens when the last of them has ended on the
+server, because the server switches process-wide state per profile (docs/reference/measured.md,
+"Overlapping arms contaminate each other").
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from itertools import chain, groupby
+from itertools import chain, count, groupby
 from pathlib import Path
 
 import anyio
@@ -37,6 +39,7 @@ from uderia_bench.runner.gauge import Gauge
 from uderia_bench.runner.hooks import Hooks
 from uderia_bench.runner.lane import Lane
 from uderia_bench.runner.patience import Patience
+from uderia_bench.runner.pool import Pool, windows_of
 from uderia_bench.runner.stop import InFlight, Stop
 from uderia_bench.runs.outage import Outage
 from uderia_bench.trace import Trace
@@ -80,10 +83,8 @@ class Runner:
         budget = Budget(self.experiment.budget, self.stop, self.spent)
         starts = Spacing()
         patiences: list[Patience] = []
-        lanes: dict[str, list[Trial]] = {}
-        for trial in sorted(trials, key=lambda trial: trial.seq):
-            lanes.setdefault(self.arms[trial.arm].server, []).append(trial)
         try:
+            pools = await self._pools(list(trials))
             async with anyio.create_task_group() as group:
                 flight = InFlight(self.experiment.grace, self.stop)
                 if self.control is not None:
@@ -92,8 +93,8 @@ class Runner:
                 for meanwhile in (flight.guard, self.stop.listen, budget.expire, self.book.keep, self.gauge.watch):
                     group.start_soon(meanwhile)
                 async with anyio.create_task_group() as running:
-                    for server, planned in lanes.items():
-                        patiences.append(self._patience(server))
+                    for server, pool in pools.items():
+                        patiences.append(self._patience(server, pool))
                         lane = Lane(
                             asking=self._asking(server, clock),
                             patience=patiences[-1],
@@ -106,21 +107,44 @@ class Runner:
                         if self.control is not None:
                             self.control.followers.append(lane.asking.follower)
                         await group.start(lane.asking.follower.run)
-                        running.start_soon(self._work_through, lane, planned, starts, group)
+                        running.start_soon(self._work_through, lane, server, pool, starts, group)
                 group.cancel_scope.cancel()
         except BaseExceptionGroup as failures:
             raise _first(failures) from failures
         finally:
             self.outages.extend(sorted(chain.from_iterable(each.outages for each in patiences), key=lambda one: one.began_at))
 
-    def _patience(self, server: str) -> Patience:
+    async def _pools(self, trials: Sequence[Trial]) -> dict[str, Pool]:
+        """Return the pool of each server that is asked. What is planned on a server that is away goes to the others."""
+        lanes: dict[str, list[Trial]] = {server: [] for arm in self.arms.values() for server in arm.servers}
+        for trial in trials:
+            lanes[self.arms[trial.arm].on(trial.server).server].append(trial)
+        known = self.control.plan.values() if self.control is not None else ()
+        free = count(1 + max((trial.window for trial in chain(trials, known)), default=0))
+        pools: dict[str, Pool] = {}
+        for servers in dict.fromkeys(frozenset(arm.servers) for arm in self.arms.values()):
+            own = {server: deque(windows_of(lanes[server])) for server in lanes if server in servers}
+            pool = Pool(windows=own, free=free, moved=self._moved)
+            for server in own.keys() - self.servers.keys():
+                await pool.leave(server, ())
+            pool.start()
+            pools |= dict.fromkeys(pool.windows, pool)
+        return pools
+
+    async def _moved(self, trials: Sequence[Trial]) -> None:
+        await self.book.move(trials)
+        if self.control is not None:
+            self.control.plan.update((trial.trial_id, trial) for trial in trials)
+
+    def _patience(self, server: str, pool: Pool) -> Patience:
         experiment = self.experiment
-        arms = {name: arm for name, arm in self.arms.items() if arm.server == server}
+        arms = {name: arm.on(server) for name, arm in self.arms.items() if server in arm.servers}
         return Patience(
             uderia=self.servers[server],
             stop=self.stop,
             arms=arms,
             changed=partial(_changed, self.servers[server], arms),
+            replaceable=partial(pool.has_others, server),
             on_quota=experiment.on_quota,
             outage_s=experiment.outage,
             utc=self.utc,
@@ -152,11 +176,13 @@ class Runner:
             stop=self.stop,
         )
 
-    async def _work_through(self, lane: Lane, planned: list[Trial], starts: Spacing, meanwhile: TaskGroup) -> None:
+    async def _work_through(self, lane: Lane, server: str, pool: Pool, starts: Spacing, meanwhile: TaskGroup) -> None:
         """Start a server's conversations, window after window, each when it is due and has a slot."""
+        arms_here = {name for name, arm in self.arms.items() if server in arm.servers}
         caps = {arm.name: Slots(arm.concurrency) for arm in self.experiment.arms if arm.concurrency is not None}
         levels: dict[float | None, Arrivals] = {}
-        for (level, _), window in groupby(planned, key=lambda trial: (trial.level, trial.window)):
+        while (window := await self._next(server, pool, arms_here)) is not None:
+            level = window[0].level
             if level not in levels:
                 levels[level] = Arrivals(self._shape(level), ramp_s=self.experiment.load.ramp)
                 meanwhile.start_soon(levels[level].ramp)
@@ -177,10 +203,20 @@ class Runner:
                 if self.hooks is not None and not self.stop.soft.is_set():
                     await around.enter_async_context(self.hooks.window(conversations[0][0].window, address, arms))
                 arrivals.open_window()
-                if not await self._ask_window(lane, conversations, arrivals, caps, starts):
-                    return
-        if self.control is not None and (again := self.control.take({trial.arm for trial in planned})):
-            await self._work_through(lane, again, starts, meanwhile)
+                whole = await self._ask_window(lane, conversations, arrivals, caps, starts)
+            if lane.patience.gone is not None:
+                await pool.leave(server, lane.unfinished(conversations))
+                return
+            if not whole:
+                break
+        pool.ends(server)
+
+    async def _next(self, server: str, pool: Pool, arms: Collection[str]) -> list[Trial] | None:
+        """Return the next window of a server: of the plan, and then of the trials that somebody asked to ask again."""
+        if (window := await pool.next(server)) is None and self.control is not None:
+            pool.windows[server].extend(windows_of(self.control.take(arms, server)))
+            return pool.windows[server].popleft() if pool.windows[server] else None
+        return window
 
     async def _ask_window(
         self,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ import structlog
 from rich.console import Console
 
 from uderia_bench.documents.experiment import SIM, Experiment
-from uderia_bench.errors import CallFailed, CannotRun, Interrupted, StoreError
+from uderia_bench.documents.experiment_parts import Arm
+from uderia_bench.errors import CallFailed, CannotRun, Interrupted, StoreError, Unreachable
 from uderia_bench.gateway import directory, embedded
 from uderia_bench.gateway.connect import connect
 from uderia_bench.gateway.credentials import EMBEDDED, for_server
@@ -110,7 +111,7 @@ def first(
             with logs.into(made.log, as_json=around.log_as_json):
                 return await _ask(run, session, ledger, around)
 
-    return _sit(experiment, made, around, work)
+    return _sit(experiment, made, around, work, began={})
 
 
 def again(run: Run, around: Surroundings) -> Run:
@@ -123,13 +124,13 @@ def again(run: Run, around: Surroundings) -> Run:
         directory = run.directory
         with logs.into(directory.log, as_json=around.log_as_json), Ledger.open(directory.ledger, writing=True) as ledger:
             run.written(run.manifest)
-            embedded_arms = [arm for arm, expected in session.arms.items() if expected.server == SIM]
-            if forgotten := ledger.forget(embedded_arms):
+            embedded_arms = [arm for arm, expected in session.arms.items() if SIM in expected.servers]
+            if forgotten := ledger.forget(SIM, embedded_arms):
                 # The embedded server was a child of the interrupted process: its sessions and tasks are gone.
                 log.warning("the embedded server is a new one: asking again", trials=forgotten)
             return await _ask(run, session, ledger, around)
 
-    return _sit(run.experiment, run.directory, around, work)
+    return _sit(run.experiment, run.directory, around, work, began=run.manifest.arms)
 
 
 def how_to_go_on(run: RunDirectory) -> str:
@@ -138,10 +139,14 @@ def how_to_go_on(run: RunDirectory) -> str:
 
 
 def _sit(
-    experiment: Experiment, directory: RunDirectory, around: Surroundings, work: Callable[[_Session], Awaitable[Run]]
+    experiment: Experiment,
+    directory: RunDirectory,
+    around: Surroundings,
+    work: Callable[[_Session], Awaitable[Run]],
+    began: Mapping[str, Serving],
 ) -> Run:
     async def signed_in(addresses: Mapping[str, str]) -> Run:
-        async with _session(experiment, addresses, around) as session:
+        async with _session(experiment, addresses, around, began) as session:
             return await work(session)
 
     _require_permission(experiment.commands, around)
@@ -176,7 +181,7 @@ def interruptible(run: RunDirectory) -> Iterator[None]:
 @contextmanager
 def _served(experiment: Experiment) -> Iterator[dict[str, str]]:
     """Yield the address of every server by name; start the embedded server if an arm uses it."""
-    names = dict.fromkeys(experiment.server_of(arm.name) for arm in experiment.arms)
+    names = experiment.asked_servers
     addresses = {name: name for name in names if name != SIM}
     with ExitStack() as stack:
         if SIM in names:
@@ -188,23 +193,49 @@ def _served(experiment: Experiment) -> Iterator[dict[str, str]]:
 
 
 @asynccontextmanager
-async def _session(experiment: Experiment, addresses: Mapping[str, str], around: Surroundings) -> AsyncGenerator[_Session]:
-    """Sign in to every server and find the profile of every arm, before the run directory has a ledger."""
+async def _session(
+    experiment: Experiment, addresses: Mapping[str, str], around: Surroundings, began: Mapping[str, Serving]
+) -> AsyncGenerator[_Session]:
+    """Sign in to every server and find the profile of every arm, before the run directory has a ledger.
+
+    ``began`` is what the arms began with, in a run that is resumed. There, a server that does not answer is
+    left out where others of its pool do.
+    """
     async with AsyncExitStack() as stack:
         servers: dict[str, Uderia] = {}
         listed: dict[str, tuple[directory.Profile, ...]] = {}
         facts: dict[str, Any] = {}
         for name, address in addresses.items():
-            servers[name] = await stack.enter_async_context(around.connect(name, address))
-            configurations = await servers[name].llm_configurations()
-            listed[name] = directory.read(await servers[name].profiles(), configurations)
-            facts[name] = {"llm_configurations": configurations, "costs": await servers[name].costs()}
-        arms = {
-            arm.name: directory.resolve(arm.profile, listed[server], server=server)
-            for arm in experiment.arms
-            for server in (experiment.server_of(arm.name),)
-        }
+            try:
+                uderia = await stack.enter_async_context(around.connect(name, address))
+            except Unreachable as error:
+                if not began or all(len(arm.servers) == 1 for arm in began.values() if name in arm.servers):
+                    raise
+                around.console.print(f"{error}: its trials go to the other servers", highlight=False, markup=False)
+                continue
+            servers[name] = uderia
+            configurations = await uderia.llm_configurations()
+            listed[name] = directory.read(await uderia.profiles(), configurations)
+            facts[name] = {"llm_configurations": configurations, "costs": await uderia.costs()}
+        arms = {arm.name: _resolved(arm, experiment.servers_of(arm.name), listed, began) for arm in experiment.arms}
         yield _Session(servers=servers, arms=arms, facts=facts)
+
+
+def _resolved(
+    arm: Arm, servers: Sequence[str], listed: Mapping[str, tuple[directory.Profile, ...]], began: Mapping[str, Serving]
+) -> Serving:
+    """Find the profile of an arm on all its servers; raise ``CannotRun`` where they would serve it with different models."""
+    if not any(server in listed for server in servers):
+        raise Unreachable(f"no server of arm {arm.name} answers: {', '.join(servers)}")
+    first, *others = (
+        directory.resolve(arm.profile, listed[server], server=server) if server in listed else began[arm.name].on(server)
+        for server in servers
+    )
+    for other in others:
+        if (other.profile_type, other.models) != (first.profile_type, first.models):
+            has = " and ".join(f"{', '.join(each.models) or each.profile_type} on {each.server}" for each in (first, other))
+            raise CannotRun(f"arm {arm.name} has {has}: an arm needs the same models on all its servers, or one arm for each")
+    return replace(first, elsewhere=tuple(others))
 
 
 async def _ask(run: Run, session: _Session, ledger: Ledger, around: Surroundings) -> Run:
@@ -288,8 +319,10 @@ def _ended(
 
 async def _archive(session: _Session, ledger: Ledger) -> None:
     """Archive the run's sessions, because old sessions slow a server down; a failure is only logged."""
-    for arm, session_id in ledger.sessions():
+    for arm, server, session_id in ledger.sessions():
         try:
-            await session.servers[session.arms[arm].server].archive(session_id)
+            await session.servers[session.arms[arm].on(server).server].archive(session_id)
+        except KeyError:
+            log.warning("session not archived", session=session_id, error=f"{server} is away")
         except (CallFailed, CannotRun) as error:
             log.warning("session not archived", session=session_id, error=str(error))

@@ -24,7 +24,7 @@ from uderia_bench.printable import plain
 from uderia_bench.runs import files, ledger_rows
 from uderia_bench.runs.actions import Action
 from uderia_bench.runs.changes import Change, ChangeState, Noted
-from uderia_bench.runs.ledger_rows import Entry, Progress
+from uderia_bench.runs.ledger_rows import Entry, Moved, Progress, Written
 from uderia_bench.trial import Ending, Serving, Trial, TrialRecord
 
 FORMAT = 1  # of a new ledger
@@ -161,8 +161,8 @@ class Ledger:
             record = self._record("t.trial_id = ?", trial_id)
         return None if record is None or record.sent_at is None or record.session_id is None else record
 
-    def forget(self, arms: Collection[str]) -> int:
-        """Look for no query of some arms any more, for the server that had them is gone; returns how many trials that were.
+    def forget(self, server: str, arms: Collection[str]) -> int:
+        """Look for no query of a server any more, because it is gone; ``arms`` are asked there. Returns the number of trials.
 
         What was asked of it stays counted.
         """
@@ -170,8 +170,8 @@ class Ledger:
             done = self._execute(
                 "UPDATE trials SET state = CASE state WHEN 'settled' THEN state ELSE 'planned' END, session_id = NULL,"
                 " task_id = NULL WHERE (state IN ('sending', 'asked') OR (state = 'settled' AND ending IN (?, ?)))"
-                " AND arm IN (SELECT value FROM json_each(?))",
-                (Ending.UNREACHABLE.value, Ending.CANCELLED.value, ledger_rows.dump(sorted(arms))),
+                " AND COALESCE(json_extract(planned, '$.server'), ?) = ? AND arm IN (SELECT value FROM json_each(?))",
+                (Ending.UNREACHABLE.value, Ending.CANCELLED.value, server, server, ledger_rows.dump(sorted(arms))),
             )
         return done.rowcount
 
@@ -186,7 +186,7 @@ class Ledger:
         with self._readable():
             return {trial_id for (trial_id,) in self._execute(f"SELECT trial_id FROM trials WHERE {_IN_DOUBT}")}  # noqa: S608 - a constant
 
-    def write(self, entries: Iterable[Entry | Action]) -> None:
+    def write(self, entries: Iterable[Written]) -> None:
         """Commit entries as one, or none of them; raises ``StoreError``.
 
         A trial's later entry replaces its earlier one, bodies included: those of an earlier attempt are not this one's.
@@ -194,6 +194,8 @@ class Ledger:
         said = list(entries)
         written = [(entry, entry.payload(self._pack)) for entry in said if isinstance(entry, Entry)]
         with self._writing(f"cannot write trial {', '.join(entry.trial_id for entry, _ in written)}"):
+            moved = [trial for entry in said if isinstance(entry, Moved) for trial in entry.trials]
+            self._db.executemany(ledger_rows.MOVE_TRIAL, [(ledger_rows.dump_values(each), each.trial_id) for each in moved])
             self._db.executemany(ledger_rows.UPDATE_TRIAL, [entry.columns() for entry, _ in written])
             self._db.executemany("DELETE FROM payloads WHERE trial_id = ?", [(entry.trial_id,) for entry, _ in written])
             self._db.executemany("INSERT INTO payloads VALUES (?, ?, ?, ?)", [row for _, row in written if row is not None])
@@ -352,10 +354,11 @@ class Ledger:
                 raise StoreError(f"{self.path}: no settled trial {trial_id!r}")
             return record
 
-    def sessions(self) -> tuple[tuple[str, str], ...]:
-        """Return every session that is known, once, with its arm: turns of a conversation share theirs."""
+    def sessions(self) -> tuple[tuple[str, str | None, str], ...]:
+        """Return every session that is known, once, with its arm and its server: turns of a conversation share theirs."""
         with self._readable():
-            made = "SELECT DISTINCT arm, session_id FROM trials WHERE session_id IS NOT NULL ORDER BY seq"
+            server = "json_extract(planned, '$.server')"
+            made = f"SELECT DISTINCT arm, {server}, session_id FROM trials WHERE session_id IS NOT NULL ORDER BY seq"  # noqa: S608 - a constant
             return tuple(self._execute(made).fetchall())
 
     @contextmanager

@@ -8,10 +8,10 @@ what is read back is checked.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 import zstandard
@@ -55,6 +55,10 @@ RECORD_COLUMNS = (
 UPDATE_TRIAL = (
     "UPDATE trials SET state = ?, ending = ?, detail = ?, attempts = ?, polls = ?, session_id = ?, task_id = ?,"
     " times = ?, notes = ? WHERE trial_id = ?"
+)
+MOVE_TRIAL = (
+    "UPDATE trials SET planned = ?, session_id = NULL, task_id = NULL,"
+    " state = CASE state WHEN 'settled' THEN state ELSE 'planned' END WHERE trial_id = ?"
 )
 _TIMES = tuple(field.name for field in fields(TrialRecord) if field.name.endswith(("_s", "_at")))
 
@@ -107,6 +111,17 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """Trials that are asked on another server, and in another window, than was planned."""
+
+    trials: tuple[Trial, ...]
+
+
+Written: TypeAlias = Entry | Moved | Action
+"""What a run writes into its ledger."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """How far one trial has come, without its bodies. ``ending`` is None until it settles."""
 
@@ -155,8 +170,12 @@ def trial(text: Any) -> Trial:
 
 def expected(text: Any) -> Serving:
     """Read what an arm was configured with."""
-    data = orjson.loads(text)
-    return Serving(**{**data, "models": tuple(data["models"])})
+    return _serving(orjson.loads(text))
+
+
+def _serving(data: dict[str, Any]) -> Serving:
+    elsewhere = tuple(map(_serving, data.get("elsewhere", ())))
+    return Serving(**{**data, "models": tuple(data["models"]), "elsewhere": elsewhere})
 
 
 def action(text: Any) -> Action:
@@ -191,9 +210,11 @@ def record(row: tuple[Any, ...], unpack: zstandard.ZstdDecompressor) -> TrialRec
         task = body[:task_size] if task_size is not None else None
         session = body[task_size or 0 : end] if session_size is not None else None
         children = tuple(_children(body[end:]))
+    asked = trial(planned)
+    serving = expected(arm).on(asked.server)
     return TrialRecord(
-        trial=trial(planned),
-        expected=expected(arm),
+        trial=asked if asked.server else replace(asked, server=serving.server),
+        expected=serving,
         ending=Ending(ending),
         detail=text(detail),
         attempts=whole(attempts),

@@ -117,7 +117,7 @@ class Manifest:
     @property
     def embedded(self) -> bool:
         """Whether an arm was asked on the embedded Uderia."""
-        return any(arm.server == SIM for arm in self.arms.values())
+        return any(SIM in arm.servers for arm in self.arms.values())
 
     @property
     def complete(self) -> bool:

@@ -280,7 +280,7 @@ class Following:
             state="paused" if self._lived == "running" and paused(self._actions) else self._lived,
             started_at=manifest.started_at,
             ended_at=manifest.ended_at,
-            servers=tuple(dict.fromkeys(arm.server for arm in manifest.arms.values())),
+            servers=tuple(dict.fromkeys(server for arm in manifest.arms.values() for server in arm.servers)),
             stopped=manifest.stopped,
             has_report=self._has_report,
             controlled=self._lived == "running" and (self.directory.path / SOCKET).exists(),

@@ -30,7 +30,10 @@ EVERY = (
 """Identity columns of the table ``trials``."""
 
 _BY_NAME = {each.name: each for each in EVERY}
-COLUMNS = tuple(_BY_NAME[name] for name in ("run_id", "trial_id", "query_id", "turn", "arm", "stage", "repeat"))
+COLUMNS = (
+    *(_BY_NAME[name] for name in ("run_id", "trial_id", "query_id", "turn", "arm", "stage", "repeat")),
+    column("server", TEXT, "Name of the server that was asked."),
+)
 """Identity columns of every other table."""
 
 
