@@ -47,6 +47,7 @@ BENCHES = (
     "designs",
     "embedded_server",
     "resume",
+    "pool",
     "view",
 )
 QUICK = frozenset({"start_up", "clock", "client_cost", "open_loop", "storage", "intervals", "designs", "view"})

@@ -18,6 +18,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import polars as pl
+from bench import figures
+from bench.figures import Figure
 
 import uderia_bench as ub
 
@@ -36,7 +38,11 @@ def main() -> None:
         alone_s = _measure(there, "one", repeats, servers=1)
         pool_s = _measure(there, "four", repeats, servers=SERVERS)
         _measure(there, "killed", repeats, servers=SERVERS, kill_after_s=pool_s / 2)
-        print(f"{SERVERS} servers finish the plan {alone_s / pool_s:.2f} times faster than one")
+        conditions = f"{TASKS_PER_S:g} tasks/s each, {2 * QUERIES * repeats} trials of two arms"
+        name = f"time on one server, relative to a pool of {SERVERS}"
+        figures.tell(
+            "pool", [Figure(name=name, value=alone_s / pool_s, unit="times", conditions=conditions, asked="≥ 3.6 times")]
+        )
 
 
 def _measure(folder: Path, name: str, repeats: int, *, servers: int, kill_after_s: float | None = None) -> float:

@@ -69,6 +69,7 @@ def test_a_small_file_is_enough(write):
         "version": 1,
         "name": "e",
         "server": "sim",
+        "servers": (),
         "sim": {"speed": 1.0, "seed": None, "faults": None},
         "corpus": ("corpora/c.yaml",),
         "filter": {"tags": (), "complexity": ()},
@@ -78,8 +79,8 @@ def test_a_small_file_is_enough(write):
         "shard": None,
         "judge": None,
         "arms": (
-            {"name": "IDEAT", "profile": "@IDEAT", "server": None, "concurrency": None},
-            {"name": "OPTIM", "profile": "OPTIM", "server": None, "concurrency": None},
+            {"name": "IDEAT", "profile": "@IDEAT", "server": None, "servers": (), "concurrency": None},
+            {"name": "OPTIM", "profile": "OPTIM", "server": None, "servers": (), "concurrency": None},
         ),
         "contrasts": ({"baseline": "IDEAT", "candidate": "OPTIM"},),
         "repeats": 5,
@@ -267,6 +268,54 @@ def test_what_an_experiment_says_can_be_read_again(write):
     again = experiment.parse(Document.of(loaded.model_dump(mode="json"), file="manifest.json"), loaded.corpora)
     assert again.model_dump() == loaded.model_dump()
     assert again.content_hash == loaded.content_hash
+
+
+# ---- pools of servers
+
+POOL = SMALL.replace("server: sim", "servers: [http://a, http://b/]")
+
+
+def test_a_pool_of_servers_replaces_the_server(write):
+    """Arms without servers of their own share it, in the order of the file."""
+    loaded = experiment.load(write(POOL), fallbacks=[Override(steps=("server",), value="http://env", origin="UDERIA_URL")])
+    assert (loaded.server, loaded.servers) == ("http://a", ("http://a", "http://b"))
+    assert loaded.pools == {("http://a", "http://b"): ("IDEAT", "OPTIM")}
+    again = experiment.parse(Document.of(loaded.model_dump(mode="json"), file="manifest.json"), loaded.corpora)
+    assert (again.pools, again.content_hash) == (loaded.pools, loaded.content_hash)
+
+
+def test_a_server_from_outside_replaces_a_pool_and_a_pool_a_server(write):
+    """``--server`` and ``--set servers=…`` are the last word."""
+    flag = Override(steps=("server",), value="http://c", origin="--server http://c")
+    assert experiment.load(write(POOL), [flag]).asked_servers == ("http://c",)
+    assert experiment.load(write(SMALL), ["servers=[http://c, http://d]"]).asked_servers == ("http://c", "http://d")
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("servers: [http://a, http://a/]", "servers.1: is given twice"),
+        ("server: http://c\nservers: [http://a]", "server: is not one of servers; remove one of the two"),
+        (
+            "servers: [http://a, http://b]\narms: [{name: A, profile: A}, {name: B, profile: B, server: http://a}]",
+            "arms.1.server: shares http://a with 'A', and not all servers: give both the same, or no common one",
+        ),
+        (
+            "servers: [http://a, http://b]\narms: [{name: A, profile: A, server: http://a}]",
+            "servers.1: no arm is asked here; remove it",
+        ),
+        (
+            "server: http://a\narms: [{name: A, profile: A, server: http://b, servers: [http://b]}]",
+            "arms.0.server: says the same as servers; remove one of them",
+        ),
+    ],
+)
+def test_servers_that_no_block_could_stay_on_are_mistakes(lines, message):
+    """Each message names the place and the way out."""
+    arms = "" if "arms" in lines else "arms: [{name: A, profile: A}]\n"
+    with pytest.raises(DocumentError) as caught:
+        parsed(f"version: 1\n{lines}\n{arms}")
+    assert message in str(caught.value)
 
 
 # ---- overrides and fallbacks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -92,7 +93,7 @@ def surroundings(
 
 def addresses_in(assignments: Iterable[str]) -> list[str]:
     """Return the URLs that ``--set`` gives: the user typed them, as with ``--server``."""
-    return [value for each in assignments if "://" in (value := each.partition("=")[2])]
+    return [found for each in assignments for found in re.findall(r"\w+://[^\s,'\"\]}]+", each.partition("=")[2])]
 
 
 def _confirmed(question: str) -> bool:

@@ -118,7 +118,7 @@ class Moved:
 
 
 Written: TypeAlias = Entry | Moved | Action
-"""What a run writes into its ledger."""
+"""An entry of the ledger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
