@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 from experiments import built, queries
 from frames import LATENCY
 
+from uderia_bench.analysis.analyse import analyse
 from uderia_bench.analysis.interim import Declared, Looks
 from uderia_bench.analysis.settings import Settings
 from uderia_bench.errors import DocumentError
@@ -27,14 +29,19 @@ def race_of(count=150, arms=ARMS, seed=7, **fields):
     return trials, Declared(metrics=(LATENCY,), contrasts=contrasts, settings=settings)
 
 
-def run(trials, declared, ratios, *, seed=0, order=None):
-    """Ask the trials of arms that are in the race, until a look decides; return the decision and what was asked."""
+def times(trials, ratios, *, seed=0):
+    """Return the latency of each trial by its id."""
     rng = np.random.default_rng(seed)
     level = rng.normal(0, 0.8, 1000)
-    took = {
+    return {
         trial.trial_id: float(5 * np.exp(level[int(trial.query_id[1:])] + rng.normal(0, 0.32)) * ratios.get(trial.arm, 1.0))
         for trial in trials
     }
+
+
+def run(trials, declared, ratios, *, seed=0, order=None):
+    """Ask the trials of arms that are in the race, until a look decides; return the decision and what was asked."""
+    took = times(trials, ratios, seed=seed)
     looks, asked = Looks(declared, plan=trials), []
     for trial in trials if order is None else order:
         if trial.arm in looks.dropped and order is None:
@@ -76,6 +83,23 @@ def test_a_killed_race_takes_the_same_decision():
     assert (again.at, again.verdicts) == (decided.at, decided.verdicts)
 
 
+def test_the_report_names_the_arms_that_each_look_dropped():
+    """A look compares the arms that are still asked, and names those that it dropped."""
+    trials, declared = race_of(count=60, arms=ARMS[:3])
+    ratios = {"A": 0.8, "B": 1.0, "C": 2.0}
+    took = times(trials, ratios)
+    decided, asked = run(trials, declared, ratios)
+    names = ("query_id", "arm", "repeat", "window", "block")
+    measured = [trial for trial in asked if trial.stage == "measured"]
+    rows = [{name: getattr(trial, name) for name in names} | {"latency_s": took[trial.trial_id]} for trial in measured]
+    frame = pl.DataFrame([row | {"outcome": "answered"} for row in rows])
+    options = {"metrics": (LATENCY,), "contrasts": declared.contrasts, "margins": {"latency_s": 0.1}, "seed": 7}
+    looks = analyse(frame, **options, looked=decided.at).looks
+    assert tuple((arm, look.look) for look in looks for arm in look.dropped) == decided.at.dropped
+    assert [{one.candidate for one in look.comparisons} for look in looks][:2] == [{"B", "C"}, {"B"}]
+    assert decided.at.dropped[0] == ("C", 1)
+
+
 def test_higher_can_be_better():
     """The direction of the metric decides which arm is out."""
     trials, declared = race_of(count=60, arms=ARMS[:3])
@@ -102,5 +126,5 @@ def test_a_race_that_cannot_be_run_is_refused(fields, words):
 def test_a_name_races_on_that_metric():
     """Without stop, a race has the default looks."""
     experiment = built(queries(30), arms=ARMS, race="total_tokens")
-    assert (experiment.race_metric, experiment.looks.looks) == ("total_tokens", 10)
+    assert (experiment.race_metric, experiment.looks.looks) == ("total_tokens", 20)
     assert built(queries(30), arms=ARMS).looks is None

@@ -28,7 +28,8 @@ def main() -> None:
     """Print a row for each truth."""
     parser = argparse.ArgumentParser(description="Simulate races.")
     parser.add_argument("--runs", type=int, default=300)
-    parser.add_argument("--queries", type=int, default=346)
+    parser.add_argument("--queries", type=int, default=500, help="asked once on each arm; 500 is the bill of the fixed design")
+    parser.add_argument("--ratios", type=float, nargs="*", default=(1.0, 0.9, 0.88, 0.85, 0.8), help="of the good arm")
     said = parser.parse_args()
     asked = queries(said.queries)
     experiment = built(asked, arms=ARMS, repeats=1, warmup=0, margins={LATENCY.name: 0.1}, race=True)
@@ -39,7 +40,7 @@ def main() -> None:
     declared = Declared(metrics=(LATENCY,), contrasts=contrasts, settings=settings)
     heads = ("one good arm", f"trials, of {FIXED} fixed", "good arm alone %", "any arm alone %", "good arm dropped %")
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
-    for ratio in (1.0, 0.9, 0.85, 0.8):
+    for ratio in said.ratios:
         rng = np.random.default_rng(3)
         counts, alone, good, lost = [], 0, 0, 0
         for _ in range(said.runs):

@@ -37,6 +37,15 @@ def test_a_weighted_effect_speaks_of_the_queries_that_count():
     assert found.effect.lo < 2**0.75 < found.effect.hi
 
 
+def test_weights_of_no_value_are_no_trouble():
+    """A metric that one arm lacks has no pair to weight, and no percentile."""
+    lacking = frame([3.0] * 20).with_columns(latency_s=pl.when(pl.col("arm") == "IDEAT").then(pl.col("latency_s")))
+    found = compared(lacking)
+    assert (found.effect.value, found.n_pairs) == (None, 0)
+    (latency,) = (one for one in BUILT_IN if one.name == "latency_s")
+    assert summarise(measured(lacking), "OPTIM", metrics=(latency,), confidence=0.95, seed=7).metrics["latency_s"].n == 0
+
+
 def test_equal_weights_and_none_are_the_same():
     """A column of equal weights changes nothing, whatever the number."""
     rng = np.random.default_rng(1)

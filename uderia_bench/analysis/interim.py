@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import polars as pl
@@ -174,19 +175,15 @@ def losers(trials: Trials, declared: Declared, at: Looked) -> tuple[str, ...]:
     settings = replace(declared.settings, looked=at)
     limit = settings.alpha / (len(trials.arms) - 1)
     sign = 1 if metric.direction is Direction.LOWER else 0
-    out = []
-    for arm in left:
-        for rival in left:
-            if rival == arm:
-                continue
-            found = at_look(trials, metric, at, baseline=arm, candidate=rival, settings=settings)
-            test = found.measured.inference
-            if test is None or found.invalid or found.only_shown or found.pairs.n_units < MIN_UNITS:
-                continue
-            if test.tails(0.0)[sign] <= limit:
-                out.append(arm)
-                break
-    return tuple(out)
+    out = set()
+    for pair in combinations(left, 2):
+        found = at_look(trials, metric, at, baseline=pair[0], candidate=pair[1], settings=settings)
+        test = found.measured.inference
+        if test is None or found.invalid or found.only_shown or found.pairs.n_units < MIN_UNITS:
+            continue
+        tails = test.tails(0.0)
+        out |= {arm for arm, p in zip(pair, (tails[sign], tails[1 - sign]), strict=True) if p <= limit}
+    return tuple(arm for arm in left if arm in out)
 
 
 def at_this_look(trials: Trials, declared: Declared, at: Looked) -> tuple[Comparison, ...]:
@@ -231,7 +228,10 @@ def _is_decided(found: Comparison, at: Looked) -> bool:
 
 
 def taken(trials: Trials, declared: Declared) -> tuple[Look, ...]:
-    """Return the looks that a run took, from its trials; () where they do not name their blocks."""
+    """Return the looks that a run took, from its trials; () where they do not name their blocks.
+
+    A look of a race compares the arms that were still asked.
+    """
     looked = declared.looked
     if not looked.before or BLOCK not in trials.frame.columns:
         return ()
@@ -243,9 +243,12 @@ def taken(trials: Trials, declared: Declared) -> tuple[Look, ...]:
             compared = measured(rows)
         except UsageError:  # a ledger that lost trials may have none of these blocks
             continue
-        found = at_this_look(compared, declared, at)
+        out = {arm for arm, look in looked.dropped if look < number}
+        asked = replace(declared, contrasts=tuple(pair for pair in declared.contrasts if out.isdisjoint(pair)))
+        found = at_this_look(compared, asked, at)
         ends = number == looked.look and looked.early if looked.race else stops(found, at)
-        looks.append(Look(look=number, of=looked.looks, trials=rows.height, comparisons=found, stops=ends))
+        dropped = tuple(arm for arm, look in looked.dropped if look == number)
+        looks.append(Look(look=number, of=looked.looks, trials=rows.height, comparisons=found, stops=ends, dropped=dropped))
     return tuple(looks)
 
 

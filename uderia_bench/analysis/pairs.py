@@ -157,7 +157,7 @@ def pair(baseline: Side, candidate: Side, metric: Metric) -> Pairs:
     magnitude = np.maximum(*map(np.abs, means)) if complete.any() else means[0]
     by_row = without_rounding(means[1] - means[0], np.maximum(magnitude, 1.0) if ratio else magnitude)
     counted = None if unit == "repeat" or baseline.weights is None else baseline.weights[complete]
-    weights = np.ones(int(complete.sum())) if counted is None else counted / counted.mean()
+    weights = np.ones(int(complete.sum())) if counted is None or not counted.size else counted / counted.mean()
     rows, sizes = _units(unit, groups, complete, weights, counts_all_alike=counted is None)
     differences = _by_unit(by_row, rows, sizes, weights)
     return Pairs(

@@ -84,7 +84,8 @@ class Comparison:
 class Look:
     """One interim look of a run: what the first ``trials`` measured trials showed, and whether it stops the run.
 
-    The p-values and intervals of ``comparisons`` allow for all ``of`` planned looks.
+    The p-values and intervals of ``comparisons`` allow for all ``of`` planned looks. ``dropped`` are the arms
+    that a race drops at this look.
     """
 
     look: int
@@ -92,6 +93,7 @@ class Look:
     trials: int
     comparisons: tuple[Comparison, ...]
     stops: bool
+    dropped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,6 +51,7 @@ from uderia_bench.errors import DocumentError, Mistake
 
 __all__ = ["ENDS_IT", "SIM", "Experiment", "load", "parse"]
 
+_RACE_LOOKS = InterimLooks(looks=20, boundary="pocock")  # many early looks: most of the trials are those of arms to drop
 ENDS_IT = ("grace", "outage", "on_quota", "budget")
 """Keys that only end a run early. They do not change the questions, so ``resume`` may set them again."""
 
@@ -118,7 +119,8 @@ class Experiment(Written):
     """Interim looks at which the run may end early."""
     race: bool | Text = False
     """Whether a look drops an arm that is surely not the best, with three arms or more. ``true`` races on
-    the first metric of the looks; a name races on that metric. The run ends when one arm is left."""
+    the first metric of the looks; a name races on that metric. The run ends when one arm is left. The
+    looks are those of ``stop``, else 20 with the boundary ``pocock``."""
     prepare: WrittenCommands = Commands()
     """Commands of the shell before the run (``run``) and before each window (``window``). One that fails stops the run.
     Needs ``--allow-commands``."""
@@ -195,7 +197,7 @@ class Experiment(Written):
     @property
     def looks(self) -> InterimLooks | None:
         """The interim looks: those of ``stop``, or the default ones of a race."""
-        return self.stop or (InterimLooks() if self.race else None)
+        return self.stop or (_RACE_LOOKS if self.race else None)
 
     @property
     def race_metric(self) -> str | None:

@@ -134,6 +134,9 @@ def looks(report: Report) -> Table | None:
     rows: list[tuple[Entry, ...]] = []
     several = len(content.contrasts(report.analysis)) > 1
     for look in report.analysis.looks:
+        decision = f"drop {', '.join(look.dropped)}" if look.dropped else "stop" if look.stops else "go on"
+        if not look.comparisons:  # a race has dropped an arm of every contrast
+            rows.append((f"{look.look} of {look.of}", f"{look.trials:,}", *[figures.MISSING] * 5, decision))
         for at, found in enumerate(look.comparisons):
             metric = content.definition(report, found.metric)
             said = f"{found.candidate} {found.metric}" if several else found.metric
@@ -141,16 +144,25 @@ def looks(report: Report) -> Table | None:
             p = found.p if found.p_adjusted is None else found.p_adjusted
             equivalent = figures.p_value(found.beside.get("tost_p_adjusted"))
             effect = Cell(forms=figures.effect_forms(found.effect, metric), tone=content.verdict_tone(found))
-            decision = "" if at else "stop" if look.stops else "go on"
-            rows.append(
-                (*head, said, effect, figures.p_value(p), equivalent, Cell(forms=content.verdict_words(found)), decision)
-            )
+            verdict = Cell(forms=content.verdict_words(found))
+            rows.append((*head, said, effect, figures.p_value(p), equivalent, verdict, "" if at else decision))
     limit = f"{1 - report.analysis.confidence:.2g}"
-    columns = (left("look"), "trials", left("metric"), "vs base", "p", "p equivalent", left("verdict"), left("decision"))
+    columns = (
+        left("look"),
+        "trials",
+        left("metric"),
+        "vs base",
+        "p",
+        "p equivalent",
+        left("verdict"),
+        left("decision"),
+    )
     remark = (
         f"Intervals and p allow for all planned looks. The boundary is p {limit}: below it, and with an effect beyond the "
         f"margin, an arm is better or worse. With p equivalent below it, the arms are equivalent."
     )
+    if any(look.dropped for look in report.analysis.looks):
+        remark += f" A race drops an arm that another one beats, with a chance of {limit} to drop the best one."
     return _table("Interim looks", columns, rows, remark)
 
 

@@ -21,7 +21,7 @@ def repeated(values: Floats, units: npt.NDArray[np.intp], weights: Floats | None
     Percentiles of the result are those of the weighted observations. Resampling whole units stays
     valid, because copies have the same unit.
     """
-    if weights is None:
+    if weights is None or not weights.size:
         return values, units
     copies = max(min(_COPIES, _MOST // max(values.size, 1)), 1)
     times = np.maximum(np.rint(weights / weights.mean() * copies).astype(np.intp), 1)
