@@ -83,6 +83,17 @@ def test_a_killed_race_takes_the_same_decision():
     assert (again.at, again.verdicts) == (decided.at, decided.verdicts)
 
 
+def test_a_run_in_progress_knows_its_looks():
+    """Each look that was taken has the arms that it dropped, and only the one that leaves one arm stops the run."""
+    trials, declared = race_of(count=60, arms=ARMS[:3])
+    took = times(trials, {"A": 0.8, "C": 2.0})
+    looks = Looks(declared, plan=trials)
+    for trial in trials:
+        if trial.arm not in looks.dropped and looks.settled(trial, {"latency_s": took[trial.trial_id]}):
+            break
+    assert [(look.look, look.dropped, look.stops) for look in looks.taken] == [(1, ("C",), False), (2, ("B",), True)]
+
+
 def test_the_report_names_the_arms_that_each_look_dropped():
     """A look compares the arms that are still asked, and names those that it dropped."""
     trials, declared = race_of(count=60, arms=ARMS[:3])

@@ -1,12 +1,15 @@
 """What a run spent, what stopping saved, and the table of its looks."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import polars as pl
+from experiments import built
 from report.reports import comparison, ratio, report
+from runs import manifest_of
 
 from uderia_bench.analysis.values import Look
-from uderia_bench.report import spending, tables
+from uderia_bench.report import facts, spending, tables
 from uderia_bench.report.about import about
 from uderia_bench.report.content import Amount, Spending
 
@@ -85,3 +88,34 @@ def test_every_look_is_a_row_with_its_decision():
         ["2 of 10", "140", "latency_s", "-20% (-30 to -10)", "<0.001", "—", "better", "stop"],
     ]
     assert tables.looks(report()) is None
+
+
+def test_weighted_queries_are_named_among_the_facts():
+    """A reader sees that the estimates speak of the traffic or of the whole corpus; without weights there is no note."""
+    for fields, words in (
+        ({}, ""),
+        ({"weights": "traffic"}, "as often as users ask"),
+        ({"sample": {"n": 2, "by": "cost"}}, "weighted back to the whole corpus"),
+    ):
+        notes = facts.of(replace(manifest_of(), experiment=built(**fields)), {}).notes
+        assert len(notes) == bool(fields)
+        assert words in "".join(notes)
+
+
+def test_a_look_of_a_race_names_the_arms_that_it_drops():
+    """A look at which every contrast has lost an arm has a row without values."""
+    seen = (comparison("latency_s", ratio(0.8, 0.7, 0.9), "better"),)
+    looks = (
+        Look(look=1, of=9, trials=70, comparisons=seen, stops=False, dropped=("IDEAT",)),
+        Look(look=2, of=9, trials=140, comparisons=(), stops=False),
+        Look(look=3, of=9, trials=150, comparisons=(), stops=True, dropped=("OPTIM", "SLOW")),
+    )
+    table = tables.looks(report(looks=looks))
+    rows = [[cell.forms[0] for cell in row] for row in table.rows]
+    assert [(row[0], row[-1]) for row in rows] == [
+        ("1 of 9", "drop IDEAT"),
+        ("2 of 9", "go on"),
+        ("3 of 9", "drop OPTIM, SLOW"),
+    ]
+    assert rows[1][2:7] == ["—"] * 5
+    assert "A race drops an arm" in str(table)

@@ -151,16 +151,19 @@ class Looks:
     def _race(self, trials: Trials, at: Looked) -> Decided | None:
         """Drop the arms that are surely not the best; return the decision where one arm is left."""
         out = losers(trials, self._declared, at)
+        alone = len({trial.arm for trial in self._trials.values()} - {*self.dropped, *out}) == 1
+        asked = trials.frame.height
+        self.taken.append(Look(look=at.look, of=at.looks, trials=asked, comparisons=(), stops=alone, dropped=out))
         if not out:
             return None
         dropped = (*at.dropped, *((arm, at.look) for arm in out))
         settings = replace(self._declared.settings, looked=replace(self._declared.looked, dropped=dropped))
         self._declared = replace(self._declared, settings=settings)
         self._open = self._unsettled()
-        left = {trial.arm for trial in self._trials.values()} - set(self.dropped)
-        if len(left) > 1:
+        if not alone:
             return None
-        verdicts = (f"{min(left)} is the best on {at.race}",)
+        (left,) = {trial.arm for trial in self._trials.values()} - set(self.dropped)
+        verdicts = (f"{left} is the best on {at.race}",)
         return Decided(at=replace(at, dropped=dropped), verdicts=verdicts, saved=self.saved())
 
 

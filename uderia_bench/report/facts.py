@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+from uderia_bench.documents.experiment import Experiment
 from uderia_bench.documents.experiment_parts import Load
 from uderia_bench.report.content import RunFacts
 from uderia_bench.runs import actions
@@ -42,12 +43,21 @@ def of(manifest: Manifest, outcomes: Mapping[Outcome, int], *, notes: tuple[str,
         versions=dict(manifest.versions),
         notes=(
             *([decided.reason] if decided else []),
+            *_weighting(experiment),
             *(outage.sentence for outage in manifest.outages),
             *(each.failure for each in manifest.hooks if each.exit_code),
             *actions.sentences(manifest.actions),
             *notes,
         ),
     )
+
+
+def _weighting(experiment: Experiment) -> Iterator[str]:
+    """Say what the queries count, where they do not all count the same."""
+    if experiment.sample is not None and experiment.sample.by == "cost":
+        yield "queries were drawn by their expected cost, and estimates are weighted back to the whole corpus"
+    if experiment.weights == "traffic":
+        yield "queries count as often as users ask them (weights: traffic)"
 
 
 def _arrivals(load: Load) -> str | None:

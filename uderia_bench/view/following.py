@@ -21,6 +21,7 @@ import orjson
 
 from uderia_bench.analysis.interim import Declared, Looks
 from uderia_bench.analysis.values import Comparison
+from uderia_bench.analysis.values import Look as TakenLook
 from uderia_bench.documents.experiment import Experiment
 from uderia_bench.errors import StoreError
 from uderia_bench.plugins import Plugins
@@ -370,7 +371,7 @@ class Following:
                 look=number,
                 blocks=blocks,
                 boundary=2 * NormalDist().cdf(-z),
-                found=tuple(_words(each) for each in taken[number].comparisons) if number in taken else None,
+                found=_found_at(taken[number], race=looked.race is not None) if number in taken else None,
                 stops=number in taken and taken[number].stops,
             )
             for number, (blocks, z) in enumerate(zip(looked.before, zs, strict=False), start=1)
@@ -415,6 +416,13 @@ def _settled(seen: Seen) -> Settled:
         total_tokens=seen.values["total_tokens"],
         cost_usd=seen.values["cost_usd"],
     )
+
+
+def _found_at(look: TakenLook, *, race: bool) -> tuple[str, ...]:
+    """Say what a look found: the verdict of each comparison, or the arms that a race dropped."""
+    if race:
+        return (f"drops {', '.join(look.dropped) or 'no arm'}",)
+    return tuple(_words(each) for each in look.comparisons)
 
 
 def _words(compared: Comparison) -> str:
