@@ -1,24 +1,26 @@
 """Tokens until a verdict: what other tools do by default, fixed designs, the looks of earlier versions, and ours.
 
-``python -m bench.designs`` prints a table with the error rates beside every figure, and leaves figures. ``--quick`` uses
-few runs. The agents are simulated. Their 2,000 queries have log times with a standard deviation of .8 between queries, .3
-within and .15 for the interaction with the arm. The log tokens of a query have one of ``TOKEN_SD``. Every run draws its
-queries again. Our designs go through the product's sample, plan, looks and report. Tokens are counted in mean trials of
-the corpus, so that 1,000 is the bill of 100 queries asked five times on two arms.
+``python -m bench.designs`` prints the tables of docs/explanation/designs.md, with the error rates beside every figure, and
+leaves figures. ``--quick`` uses few runs. The first part simulates agents, and ``embedded_designs`` is the second.
+
+The 2,000 queries of the simulated agents have log times with a standard deviation of .8 between queries, .3 within and .15
+for the interaction with the arm. The log tokens of a query have one of ``TOKEN_SD``. Every run draws its queries again. Our
+designs go through the product's sample, plan, looks and report. Tokens are counted in mean trials of the corpus, so that
+1,000 is the bill of 100 queries asked five times on two arms.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import log, sqrt
+from math import hypot, isnan, log, nan, sqrt
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
-from bench import figures
+from bench import embedded_designs, figures
 from bench.figures import Figure
 from calibration.looks import Setting, built_from, declared_of, run
 from experiments import query
@@ -39,7 +41,7 @@ PLANS = 10  # plans of our designs; runs take turns with them
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How one run ended: its tokens in mean trials, its verdict, and whether its interval holds the truth."""
+    """How one run ended: its tokens in mean trials, its verdict, and whether an early stop's interval holds the truth."""
 
     tokens: float
     verdict: Verdict
@@ -148,63 +150,113 @@ def ours(count: int, repeats: int, *, by: str | None) -> Design:
         tokens = sum(agents.tokens[int(trial.query_id[1:])] for trial in found.trials)
         lo, hi = found.comparison.effect.lo, found.comparison.effect.hi
         covers = lo is not None and hi is not None and lo <= ratio <= hi
-        return Ended(tokens=tokens, verdict=found.comparison.verdict, covers=covers)
+        return Ended(tokens=tokens, verdict=found.comparison.verdict, covers=covers if found.stopped else None)
 
     return ended
 
 
+OTHERS, FIXED, BEFORE, OURS, BY_COST = (
+    "unpaired, 2 x 500 trials (other tools)",
+    "fixed 100 x 5",
+    "100 x 5, five O'Brien-Fleming looks (before)",
+    "346 x 1, three-way looks",
+    "450 x 1 by cost, three-way looks",
+)
 DESIGNS: dict[str, Design] = {
-    "unpaired, 2 x 500 trials (other tools)": unpaired,
-    "fixed 100 x 5": fixed,
-    "100 x 5, five O'Brien-Fleming looks (before)": five_looks,
-    "346 x 1, three-way looks": ours(346, 1, by=None),
-    "450 x 1 by cost, three-way looks": ours(450, 1, by="cost"),
+    OTHERS: unpaired,
+    FIXED: fixed,
+    BEFORE: five_looks,
+    OURS: ours(346, 1, by=None),
+    BY_COST: ours(450, 1, by="cost"),
 }
+SHOWN = ("none", "-10 %", "-15 %", "-20 %")
+SHARES = {BEFORE: (0.37, 0.50, 0.42, 0.42), FIXED: (0.37, 0.28, 0.17, 0.13)}  # of their tokens, at most
+
+Runs = dict[str, list[Ended]]  # by true effect
 
 
-def rows(runs: int, names: list[str], token_sds: tuple[float, ...]) -> Iterator[tuple[str, float, str, list[Ended]]]:
-    """Yield (design, token sd, effect, runs)."""
-    for token_sd in token_sds:
-        agents = Agents.drawn(token_sd)
-        for name in names:
-            for effect, ratio in EFFECTS.items():
-                rng = np.random.default_rng(23)
-                count = runs if DESIGNS[name] not in (unpaired, fixed, five_looks) else 4 * runs
-                yield name, token_sd, effect, [DESIGNS[name](agents, ratio, rng, number) for number in range(count)]
+def runs_of(name: str, token_sd: float, runs: int) -> Runs:
+    """Run a design on each true effect; those that are simulated without the product have four times the runs."""
+    agents = Agents.drawn(token_sd)
+    count = runs if name in (OURS, BY_COST) else 4 * runs
+    found = {}
+    for effect, ratio in EFFECTS.items():
+        rng = np.random.default_rng(23)
+        found[effect] = [DESIGNS[name](agents, ratio, rng, number) for number in range(count)]
+    return found
+
+
+def rates(found: Runs) -> dict[str, tuple[float, float]]:
+    """Return error rates, the rate of equivalence and the coverage of stopped runs in per cent, with standard errors."""
+    covers = [one.covers for runs in found.values() for one in runs if one.covers is not None]
+    return {
+        "A/A called different": _share([one.verdict in (Verdict.BETTER, Verdict.WORSE) for one in found["none"]]),
+        "margin called equivalent": _share([one.verdict is Verdict.EQUIVALENT for one in found["margin"]]),
+        "equivalence found": _share([one.verdict is Verdict.EQUIVALENT for one in found["none"]]),
+        "stopped runs covered": _share(covers) if covers else (nan, nan),
+    }
+
+
+def _share(said: Sequence[bool]) -> tuple[float, float]:
+    rate = float(np.mean(said))
+    return 100 * rate, 100 * sqrt(max(rate * (1 - rate), 1 / len(said)) / len(said))
+
+
+def _tokens(runs: Sequence[Ended]) -> tuple[float, float]:
+    """Return mean tokens with their standard error."""
+    tokens = np.array([one.tokens for one in runs])
+    return float(tokens.mean()), float(tokens.std() / sqrt(tokens.size))
+
+
+def row(name: str, found: Runs) -> str:
+    """Return a row of the table."""
+    tokens = ("{:.0f} ± {:.0f}".format(*_tokens(found[effect])) for effect in SHOWN)
+    shares = ("" if isnan(rate) else f"{rate:.1f} ± {error:.1f} %" for rate, error in rates(found).values())
+    return f"| {' | '.join([name, *tokens, *shares])} |"
+
+
+def limits(found: dict[str, Runs], token_sd: float) -> Iterator[Figure]:
+    """Yield the figures that have a limit: shares of the tokens of other designs, and error rates of ours."""
+    for than, most in SHARES.items() if token_sd == max(TOKEN_SD) else ():
+        for effect, limit in zip(SHOWN, most, strict=True):
+            (mine, error), (theirs, its_error) = (_tokens(found[name][effect]) for name in (BY_COST, than))
+            share = mine / theirs
+            yield Figure(
+                name=f"tokens, {BY_COST} / {than}, effect {effect}",
+                value=share,
+                unit="x",
+                asked=f"≤ {limit:g}",
+                conditions=f"token sd {token_sd:g}; standard error {share * hypot(error / mine, its_error / theirs):.3f}",
+            )
+    for name in (OURS, BY_COST):
+        asked = ("≤ 5.5 %", "≤ 5 %", "≥ 90 %", "≥ 93 %")
+        for limit, (what, (rate, error)) in zip(asked, rates(found[name]).items(), strict=True):
+            conditions = f"token sd {token_sd:g}; standard error {error:.1f}"
+            yield Figure(name=f"{what}, {name}", value=rate, unit="%", asked=limit, conditions=conditions)
 
 
 def main() -> None:
-    """Print the table, and leave the figures."""
+    """Print the tables, and leave the figures."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--quick", action="store_true", help="few runs")
     options.add_argument("--runs", type=int, default=400)
-    options.add_argument("--designs", type=int, nargs="*", help="numbers of the designs, from 0")
+    options.add_argument("--seeds", type=int, default=20, help="of the embedded server; 0 for none")
     said = options.parse_args()
     runs = 4 if said.quick else said.runs
-    names = list(DESIGNS) if said.designs is None else [list(DESIGNS)[number] for number in said.designs]
-    heads = ("design", "token sd", "true effect", "tokens", "better or worse %", "equivalent %", "covered %")
-    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
-    left = []
-    for name, token_sd, effect, found in rows(runs, names, TOKEN_SD):
-        tokens = np.array([one.tokens for one in found])
-        kinds = [
-            100 * np.mean([one.verdict in wanted for one in found])
-            for wanted in ({Verdict.BETTER, Verdict.WORSE}, {Verdict.EQUIVALENT})
-        ]
-        error = tokens.std() / sqrt(tokens.size)
-        covered = [one.covers for one in found if one.covers is not None]
-        cells = [name, f"{token_sd:g}", effect, f"{tokens.mean():.0f} ± {error:.0f}", *(f"{kind:.1f}" for kind in kinds)]
-        print(f"| {' | '.join([*cells, f'{100 * np.mean(covered):.1f}' if covered else ''])} |", flush=True)
-        rates = f"better or worse {kinds[0]:.1f} %, equivalent {kinds[1]:.1f} %; {tokens.size} runs, standard error {error:.0f}"
-        left.append(
-            Figure(
-                name=f"{name}, effect {effect}, token sd {token_sd:g}",
-                value=float(tokens.mean()),
-                unit="mean trials",
-                conditions=rates,
-            )
-        )
-    figures.tell("designs", left)
+    heads = ("design", "no difference", *SHOWN[1:], *rates({effect: [_NO_RUN] for effect in EFFECTS}))
+    told = []
+    for token_sd in reversed(TOKEN_SD):
+        print(f"\nToken sd {token_sd:g}:\n\n| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
+        found = {}
+        for name in DESIGNS:
+            found[name] = runs_of(name, token_sd, runs)
+            print(row(name, found[name]), flush=True)
+        told += limits(found, token_sd)
+    embedded = embedded_designs.rows(1, speed=embedded_designs.QUICK) if said.quick else embedded_designs.rows(said.seeds)
+    figures.tell("designs", [*told, *embedded])
+
+
+_NO_RUN = Ended(tokens=0.0, verdict=Verdict.INCONCLUSIVE)
 
 
 if __name__ == "__main__":

@@ -89,12 +89,17 @@ def serve(*, speed: float) -> Iterator[Server]:
 
 def sign_in(url: str) -> tuple[str, str]:
     """Return a token and the id of ``PROFILE``."""
-    token = _call(url, "POST", "/api/v1/auth/login", {"username": "admin", "password": "admin"})["token"]
-    listed = _call(url, "GET", "/api/v1/profiles", token=token)["profiles"]
-    return token, next(found["id"] for found in listed if found["tag"] == PROFILE)
+    token = call(url, "POST", "/api/v1/auth/login", {"username": "admin", "password": "admin"})["token"]
+    return token, next(found["id"] for found in profiles(url, token) if found["tag"] == PROFILE)
 
 
-def _call(url: str, method: str, path: str, body: object = None, *, token: str = "") -> dict[str, Any]:
+def profiles(url: str, token: str) -> list[dict[str, Any]]:
+    """Return the documents of all profiles."""
+    return call(url, "GET", "/api/v1/profiles", token=token)["profiles"]
+
+
+def call(url: str, method: str, path: str, body: object = None, *, token: str = "") -> Any:
+    """Make one request, and return the JSON of its answer."""
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
     content = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"{url}{path}", data=content, headers=headers, method=method)
