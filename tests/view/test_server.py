@@ -226,8 +226,8 @@ def test_one_reader_serves_all_pages(client, live, monkeypatch):
     from uderia_bench.view.following import Following
 
     reads = []
-    read = Following._seen_of
-    monkeypatch.setattr(Following, "_seen_of", lambda self, trial_id: reads.append(trial_id) or read(self, trial_id))
+    read = Following._add
+    monkeypatch.setattr(Following, "_add", lambda self, at: reads.append(at) or read(self, at))
     sockets = [client.websocket_connect(f"{WS}/runs/live/live") for _ in range(5)]
     for socket in sockets:
         socket.__enter__()
@@ -236,7 +236,7 @@ def test_one_reader_serves_all_pages(client, live, monkeypatch):
     for socket in sockets:
         latest(socket, "t3")
         socket.__exit__(None, None, None)
-    assert reads == ["t3"]
+    assert reads == [3]
 
 
 def test_the_key_of_cookies_is_kept_for_the_user_alone(tmp_path):

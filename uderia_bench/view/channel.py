@@ -33,6 +33,7 @@ class Channel:
     _fields: dict[str, tuple[int, Any]] = field(default_factory=dict)
     _parts: dict[str, tuple[int, str]] = field(default_factory=dict)
     _changed: anyio.Event = field(default_factory=anyio.Event)
+    _made: tuple[int, int, str] = (-1, -1, "")
 
     @property
     def ready(self) -> bool:
@@ -65,6 +66,8 @@ class Channel:
         """Return the message with all that changed after ``seq``; a snapshot for None and for a number of another start."""
         whole = seq is None or not self.first <= seq <= self.seq
         after = 0 if whole or seq is None else seq
+        if self._made[:2] == (self.seq, after):  # several pages that keep up get the same message
+            return self._made[2]
         message = {
             "seq": self.seq,
             "kind": "snapshot" if whole else "delta",
@@ -72,7 +75,8 @@ class Channel:
             "state": {name: value for name, (changed, value) in self._fields.items() if changed > after},
             "parts": {name: part for name, (changed, part) in self._parts.items() if changed > after},
         }
-        return orjson.dumps(message).decode()
+        self._made = (self.seq, after, orjson.dumps(message).decode())
+        return self._made[2]
 
     def wake(self) -> None:
         """Have every page look for what it has not heard of."""

@@ -10,8 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from bisect import insort
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from statistics import NormalDist
@@ -41,7 +40,7 @@ from uderia_bench.runs.ledger import ASK_AGAIN, Ledger
 from uderia_bench.runs.ledger_rows import Progress, State
 from uderia_bench.runs.run import Run
 from uderia_bench.stats.sequential import boundaries
-from uderia_bench.trial import Outcome, Stage, Trial
+from uderia_bench.trial import Outcome, Trial
 from uderia_bench.view.state import (
     ArmState,
     Flight,
@@ -58,6 +57,7 @@ from uderia_bench.view.state import (
     Share,
     Spending,
 )
+from uderia_bench.view.tally import Group, Tally
 
 SHOWN = 25  # newest trials, oldest trials in flight
 FAILURES = 8
@@ -90,19 +90,14 @@ class Following:
         self._manifest_at = 0
         self._checked_s = -REREAD_S
         self._version = -1
-        self._plan: dict[str, Trial] = {}
+        self._plan: tuple[Trial, ...] = ()
         self._first = 0
         self._reread_s = 0.0
         self._backlog: list[Progress] = []
-        self._known: dict[str, int] = {}  # attempts of each trial that is read, or is to be read
+        self._tally = Tally(())
         self._flights: tuple[Progress, ...] = ()
-        self._seen: dict[str, Seen] = {}
         self._arms: dict[str, _Arm] = {}
-        self._outcomes: Counter[Outcome] = Counter()
-        self._settled: Counter[tuple[str, str | None]] = Counter()  # measured trials by arm and class
-        self._answered: Counter[tuple[str, str | None]] = Counter()
-        self._issues: dict[str, dict[str, None]] = {}
-        self._severity: dict[str, str] = {}
+        self._found: dict[str, tuple[str, str]] = {}  # severity of each kind of issue, and the newest trial with it
         self._latest: list[Seen] = []
         self._failures: list[Seen] = []
         self._ledger: Ledger | None = None
@@ -131,11 +126,11 @@ class Following:
         changed = before != (self._run, self._lived, self._has_report)
         if self._ledger is None:
             self._ledger = Ledger.open(self.directory.ledger)
-            self._plan = {trial.trial_id: trial for trial in map(_interned, self._ledger.plan())}
-            self._declared = interim.declared(self._run.experiment, tuple(self._plan.values()))
+            self._plan = tuple(map(_interned, self._ledger.plan()))
+            self._tally = Tally(self._plan)
+            self._declared = interim.declared(self._run.experiment, self._plan)
             if self._declared is not None and self._declared.looked.before:
-                self._looks = Looks(self._declared, plan=tuple(self._plan.values()))
-            self._planned = Counter((t.arm, t.complexity) for t in self._plan.values() if t.stage is Stage.MEASURED)
+                self._looks = Looks(self._declared, plan=self._plan)
         version, now_s = self._ledger.version(), time.monotonic()
         if version != self._version or now_s > self._reread_s:
             if now_s > self._reread_s:
@@ -146,25 +141,26 @@ class Following:
 
     def state(self) -> RunState:
         """Return the run as it was at the last look."""
-        experiment, settled = self._run.experiment, len(self._known)
+        experiment, settled = self._run.experiment, self._tally.settled_count
+        outcomes = self._tally.outcomes
         per_second = Look(plan=(), seen=tuple(self._latest), left=0).per_second
         return RunState(
             run=self._facts(),
             progress=ProgressState(
                 planned=len(self._plan),
                 settled=settled,
-                read=len(self._seen),
-                outcomes={outcome.value: count for outcome, count in self._outcomes.items() if count},
+                read=sum(outcomes.values()),
+                outcomes={outcome.value: count for outcome, count in outcomes.items()},
                 per_second=per_second if self._lived == "running" else None,
                 left_s=self._left_s(len(self._plan) - settled, per_second),
                 shares=tuple(self._shares(per_second)),
             ),
-            load=self._load(experiment),
+            load=self._load(experiment, outcomes.get(Outcome.RATE_LIMITED, 0)),
             latest=tuple(_settled(each) for each in self._latest[: -SHOWN - 1 : -1]),
             failures=tuple(_settled(each) for each in reversed(self._failures)),
             arms=tuple(self._numbers(arm.name) for arm in experiment.arms),
             spending=tuple(self._spending(experiment)),
-            issues=self._found(),
+            issues=self._issues(),
             gates=tuple(_gates(experiment, self._plugins)),
             looks=self._look_states(),
             actions=sentences(self._actions),
@@ -200,14 +196,15 @@ class Following:
         """Sort the trials that were begun into those in flight and those to be read; return whether one is new."""
         before = self._flights
         self._flights = tuple(each for each in progress if each.state is not State.SETTLED)
-        new = [each for each in progress if each.state is State.SETTLED and self._known.get(each.trial_id) != each.attempts]
+        place, tally = self._tally.place, self._tally
+        new = [
+            each for each in progress if each.state is State.SETTLED and tally.attempts(place[each.trial_id]) != each.attempts
+        ]
         for each in new:
-            self._count(each.trial_id, self._settled, 0 if each.trial_id in self._known else 1)
-            self._known[each.trial_id] = each.attempts
-        asked_again = [each.trial_id for each in self._flights if each.trial_id in self._known]
+            tally.settle(place[each.trial_id], each.attempts)
+        asked_again = [each.trial_id for each in self._flights if tally.attempts(place[each.trial_id])]
         for trial_id in asked_again:
-            del self._known[trial_id]
-            self._count(trial_id, self._settled, -1)
+            tally.unsettle(place[trial_id])
             self._forget(trial_id)
         self._backlog.extend(new)
         open_seqs = [each.seq for each in progress if each.state is not State.SETTLED or each.ending in ASK_AGAIN]
@@ -222,56 +219,42 @@ class Following:
         until_s, read = time.monotonic() + READ_S, False
         while self._backlog and time.monotonic() < until_s:
             each = self._backlog.pop()
-            if self._known.get(each.trial_id) == each.attempts:  # otherwise it is being asked again
+            at = self._tally.place[each.trial_id]
+            if self._tally.attempts(at) == each.attempts:  # otherwise it is being asked again
                 self._forget(each.trial_id)
-                self._add(self._seen_of(each.trial_id))
+                self._add(at)
                 read = True
         return read
 
-    def _seen_of(self, trial_id: str) -> Seen:
+    def _add(self, at: int) -> None:
+        """Read the trial at a place of the plan, and count it."""
         assert self._ledger is not None, "trials are read from an open ledger"
-        record = self._ledger.record(trial_id)
+        trial = self._plan[at]
+        record = self._ledger.record(trial.trial_id)
         trace = profile_types.read(record, self._plugins.profile_types)
         if self._looks is not None and self._declared is not None:
             interim.take(self._looks, self._declared.metrics, record, trace)
-        for issue in detect(trace, self._plugins.detectors):
-            self._issues.setdefault(issue.kind, {})[trial_id] = None
-            self._severity[issue.kind] = str(issue.severity)
-        return Seen(
-            trial=self._plan.get(trial_id, record.trial),
+        issues = detect(trace, self._plugins.detectors)
+        self._found |= {issue.kind: (str(issue.severity), trial.trial_id) for issue in issues}
+        values = observe(trace, METRICS)
+        seen = Seen(
+            trial=trial,
             attempts=record.attempts,
             outcome=trace.outcome,
             detail=trace.outcome_detail,
             done_at=record.done_at,
-            values=observe(trace, METRICS),
+            values=values,
         )
-
-    def _add(self, seen: Seen) -> None:
-        self._seen[seen.trial.trial_id] = seen
-        self._outcomes[seen.outcome] += 1
+        self._tally.read(at, seen.outcome, values, [issue.kind for issue in issues])
         _keep(self._latest, seen, RECENT)
-        if seen.outcome is Outcome.ANSWERED:
-            self._count(seen.trial.trial_id, self._answered, 1)
-        else:
+        if seen.outcome is not Outcome.ANSWERED:
             _keep(self._failures, seen, FAILURES)
 
     def _forget(self, trial_id: str) -> None:
-        """Take a trial out of all numbers, because it is asked again."""
-        if (seen := self._seen.pop(trial_id, None)) is None:
-            return
-        self._outcomes[seen.outcome] -= 1
-        if seen.outcome is Outcome.ANSWERED:
-            self._count(trial_id, self._answered, -1)
-        for trials in self._issues.values():
-            trials.pop(trial_id, None)
+        """Take a trial out of all numbers and lists, because it is asked again."""
+        self._tally.forget(self._tally.place[trial_id])
         for newest in (self._latest, self._failures):
-            newest[:] = [each for each in newest if each is not seen]
-
-    def _count(self, trial_id: str, counts: Counter[tuple[str, str | None]], change: int) -> None:
-        """Count a measured trial in its arm and class."""
-        trial = self._plan[trial_id]
-        if trial.stage is Stage.MEASURED:
-            counts[trial.arm, trial.complexity] += change
+            newest[:] = [each for each in newest if each.trial.trial_id != trial_id]
 
     def _facts(self) -> RunFacts:
         manifest = self._run.manifest
@@ -293,55 +276,53 @@ class Following:
     def _shares(self, per_second: float | None) -> Iterator[Share]:
         """Yield the progress of each arm and class, in the order of the experiment's arms."""
         order = [arm.name for arm in self._run.experiment.arms]
-        for arm, complexity in sorted(self._planned, key=lambda key: (order.index(key[0]), key[1] or "~")):
-            key = (arm, complexity)
-            left_s = self._left_s(self._planned[key] - self._settled[key], per_second)
+        counts = zip(self._tally.groups, self._tally.planned, self._tally.settled, self._tally.answered, strict=True)
+        for (arm, complexity), planned, settled, answered in sorted(counts, key=lambda each: _by_arm(each[0], order)):
             yield Share(
                 arm=arm,
                 complexity=complexity,
-                planned=self._planned[key],
-                settled=self._settled[key],
-                answered=self._answered[key],
-                left_s=left_s,
+                planned=int(planned),
+                settled=int(settled),
+                answered=int(answered),
+                left_s=self._left_s(int(planned - settled), per_second),
             )
 
-    def _load(self, experiment: Experiment) -> Load:
+    def _load(self, experiment: Experiment, rate_limited: int) -> Load:
         flights = [
             Flight(
                 trial_id=each.trial_id,
-                arm=self._plan[each.trial_id].arm,
-                query_id=self._plan[each.trial_id].query_id,
+                arm=trial.arm,
+                query_id=trial.query_id,
                 state=each.state.value,
                 attempt=each.attempts,
                 sent_at=each.sent_at,
             )
             for each in self._flights[:SHOWN]
+            for trial in [self._plan[self._tally.place[each.trial_id]]]
         ]
         load = experiment.load
         return Load(
             count=len(self._flights),
             slots=load.concurrency if load.arrivals == "closed" and load.sweep is None else None,
             in_flight=tuple(flights) if self._lived != "complete" else (),
-            rate_limited=self._outcomes[Outcome.RATE_LIMITED],
+            rate_limited=rate_limited,
         )
 
     def _numbers(self, name: str) -> ArmState:
         """Return an arm's numbers; those of the last time while it has gained few answers."""
         arm = self._arms.setdefault(name, _Arm())
-        answered = sum(count for (of_arm, _), count in self._answered.items() if of_arm == name)
+        counts = zip(self._tally.groups, self._tally.answered, strict=True)
+        answered = int(sum(count for (of_arm, _), count in counts if of_arm == name))
         least = GAIN * arm.computed if self._lived == "running" or self.behind else 0
         if arm.state is not None and abs(answered - arm.computed) <= least:
             return arm.state
-        look = Look(plan=(), seen=tuple(self._seen.values()), left=0)
-        estimates = [(metric.name, look.estimate(name, metric)) for metric in METRICS]
-        known = [seen.values["latency_s"] for seen in look.seen if watch.counts(seen, name)]
-        latencies = np.sort([value for value in known if value is not None])
+        latencies = self._tally.latencies(name)
         ranks = np.unique(np.linspace(0, len(latencies) - 1, min(len(latencies), CURVE)).round().astype(int))
         arm.computed = answered
         arm.state = ArmState(
             arm=name,
             answered=answered,
-            numbers=tuple(Number(metric=m, value=e.value, lo=e.lo, hi=e.hi, n=e.n) for m, e in estimates),
+            numbers=tuple(Number(metric=m, value=e.value, lo=e.lo, hi=e.hi, n=e.n) for m, e in self._tally.estimates(name)),
             latency_percentiles={
                 f"p{rank}": float(np.quantile(latencies, rank / 100)) for rank in PERCENTILES if latencies.size
             },
@@ -378,13 +359,18 @@ class Following:
         ]
         return LooksState(metrics=looked.metrics, looks=tuple(looks))
 
-    def _found(self) -> tuple[IssueState, ...]:
+    def _issues(self) -> tuple[IssueState, ...]:
+        """Return the kinds of issues found so far, the worst first."""
         found = [
-            IssueState(kind=kind, severity=self._severity[kind], trials=len(trials), newest=next(reversed(trials)))
-            for kind, trials in self._issues.items()
-            if trials
+            IssueState(kind=kind, severity=self._found[kind][0], trials=trials, newest=self._found[kind][1])
+            for kind, trials in self._tally.issues().items()
         ]
         return tuple(sorted(found, key=lambda issue: (_WORST.index(issue.severity), -issue.trials)))
+
+
+def _by_arm(group: Group, order: Sequence[str]) -> tuple[int, str]:
+    arm, complexity = group
+    return order.index(arm), complexity or "~"
 
 
 def _keep(newest: list[Seen], seen: Seen, most: int) -> None:

@@ -1,7 +1,8 @@
 """The one thread that looks at the run directories, for all pages of the process.
 
 It looks only at what a page shows. It asks SQLite for ``data_version`` several times a second, which costs
-microseconds, and reads when a commit came.
+microseconds, and reads when a commit came. After a change was published it waits a moment before it reads again, and what
+no reader can follow at that rate is published less often, so a busy run costs little more than a quiet one.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
+from math import inf
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import anyio
@@ -21,7 +24,9 @@ from uderia_bench.errors import BenchError, StoreError
 from uderia_bench.view.channel import Channel
 
 LOOK_EVERY_S = 0.1
-PUBLISH_EVERY_S = 0.25  # a change is on its way to the pages after at most this and one look
+PUBLISH_EVERY_S = 0.4  # a change is on its way to the pages after at most this and one look
+SLOW_S: Mapping[str, float] = MappingProxyType({"load": 1.0, "spending": 1.0, "issues": 2.0, "arms": 3.0})
+"""Least seconds between two changes of a field. Numbers and curves cost the most to draw, here and in the browser."""
 FORGET_S = 30.0  # after the last page has left
 RETRY_S = 1.0  # between two attempts to read what could not be read
 FIRST_S = 10.0  # longest wait for the first state
@@ -55,6 +60,7 @@ class _Watched:
     failed: bool = False
     published_s: float = 0.0
     fields: dict[str, Any] = field(default_factory=dict)
+    changed_s: dict[str, float] = field(default_factory=dict)
     parts: dict[str, str] = field(default_factory=dict)
 
 
@@ -127,12 +133,11 @@ class Watcher:
                 self._look(topic, watched, now_s)
 
     def _look(self, topic: Topic, watched: _Watched, now_s: float) -> None:
-        if watched.failed and now_s - watched.published_s < RETRY_S:
+        if now_s - watched.published_s < (RETRY_S if watched.failed else PUBLISH_EVERY_S):
             return
         try:
             watched.followed = watched.followed or self._follow(topic)
-            watched.dirty = watched.followed.look() or watched.dirty
-            if not watched.dirty or now_s - watched.published_s < PUBLISH_EVERY_S:
+            if not watched.followed.look() and not watched.dirty:
                 return
             state = watched.followed.state()
         except Exception as error:  # noqa: BLE001 - one page that cannot be shown must not stop the others
@@ -142,12 +147,17 @@ class Watcher:
             watched.failed, watched.published_s = True, now_s
             self._tell(watched.channel.fail, str(error))
             return
-        watched.dirty, watched.failed, watched.published_s = False, False, now_s
+        watched.failed, watched.published_s = False, now_s
         now = {each.name: getattr(state, each.name) for each in fields(state)}
-        changed = {name: value for name, value in now.items() if watched.fields.get(name, self) != value}
+        differs = [name for name, value in now.items() if watched.fields.get(name, self) != value]
+        due = [name for name in differs if now_s - watched.changed_s.get(name, -inf) >= SLOW_S.get(name, 0.0)]
+        watched.dirty = len(due) < len(differs)
+        changed = {name: now[name] for name in due}
+        watched.changed_s |= dict.fromkeys(due, now_s)
         drawn = watched.followed.parts(state, changed)
         new = {name: part for name, part in drawn.items() if watched.parts.get(name) != part}
-        watched.fields, watched.parts = now, {**watched.parts, **new}
+        watched.fields |= changed
+        watched.parts |= new
         if changed or new:
             if self._heard is not None:
                 self._heard(topic, changed)

@@ -3,7 +3,10 @@
 (() => {
   const body = document.body, link = document.getElementById("link"), said = document.getElementById("said");
   const icons = {running: "running", paused: "paused", complete: "complete", abandoned: "stopped", interrupted: "stopped"};
-  const zone = {minute: {dateStyle: "medium", timeStyle: "short"}, time: {timeStyle: "medium"}};
+  const zone = {
+    minute: new Intl.DateTimeFormat(undefined, {dateStyle: "medium", timeStyle: "short"}),
+    time: new Intl.DateTimeFormat(undefined, {timeStyle: "medium"}),
+  };
 
   const age = (element) => {
     const seconds = Math.max(0, (Date.now() - Date.parse(element.dateTime)) / 1000);
@@ -11,7 +14,7 @@
   };
   const local = (root) => {
     root.querySelectorAll("time[data-form]").forEach((element) => {
-      element.textContent = new Intl.DateTimeFormat(undefined, zone[element.dataset.form]).format(new Date(element.dateTime));
+      element.textContent = zone[element.dataset.form].format(new Date(element.dateTime));
       element.title = element.dateTime;
     });
     root.querySelectorAll("time[data-age]").forEach(age);
@@ -35,18 +38,24 @@
     };
   };
 
+  /* What the page is about: of the page at first, then of the messages, since a hidden page draws no parts. */
+  const now = {...document.querySelector("[data-state]")?.dataset};
+  const note = ({run, progress, state}) => {
+    if (run) { now.state = run.state; now.report = run.has_report ? "" : undefined; }
+    if (progress) { now.settled = progress.settled; now.planned = progress.planned; }
+    if (state) now.state = state;
+  };
+
   /* A screen reader hears a change of state, and each tenth of the way: no more. */
   let told = "";
   const tell = () => {
-    const state = document.querySelector("[data-state]");
-    if (!state) return;
-    const {state: name, settled, planned} = state.dataset;
+    if (now.state === undefined) return;
     const icon = document.querySelector("link[rel=icon]");
-    const href = `/static/${icons[name] || "idle"}.svg`;
-    if (planned !== undefined && icon && icon.getAttribute("href") !== href) icon.setAttribute("href", href);
-    const tenth = planned > 0 ? Math.floor(10 * settled / planned) * 10 : null;
-    const text = tenth === null ? name : `${name}, ${tenth} % of the trials are settled`;
-    if (planned > 0) document.title = `${Math.floor(100 * settled / planned)} % ${body.dataset.title}`;
+    const href = `/static/${icons[now.state] || "idle"}.svg`;
+    if (now.planned !== undefined && icon && icon.getAttribute("href") !== href) icon.setAttribute("href", href);
+    const tenth = now.planned > 0 ? Math.floor(10 * now.settled / now.planned) * 10 : null;
+    const text = tenth === null ? now.state : `${now.state}, ${tenth} % of the trials are settled`;
+    if (now.planned > 0) document.title = `${Math.floor(100 * now.settled / now.planned)} % ${body.dataset.title}`;
     if (text !== told) { if (told) said.textContent = text; told = text; }
   };
 
@@ -67,11 +76,12 @@
     return true;
   };
 
-  let seq = Number(body.dataset.seq) || null, wait = 500, over = false;
-  const take = (message) => {
-    if (message.kind === "delta" && message.since !== seq) return false;
-    seq = message.seq;
-    for (const [name, html] of Object.entries(message.parts)) {
+  /* Parts wait for the next frame. So a hidden page draws nothing, and a slow one draws the newest parts only. */
+  let waiting = null;
+  const draw = () => {
+    const parts = Object.entries(waiting);
+    waiting = null;
+    for (const [name, html] of parts) {
       const place = document.getElementById(`part-${name}`);
       if (!place) continue;
       const restore = keep(place);
@@ -79,9 +89,17 @@
       local(place);
       restore();
     }
+  };
+
+  let seq = Number(body.dataset.seq) || null, wait = 500, over = false;
+  const take = (message) => {
+    if (message.kind === "delta" && message.since !== seq) return false;
+    seq = message.seq;
+    if (!waiting) { waiting = {}; requestAnimationFrame(draw); }
+    Object.assign(waiting, message.parts);
+    note(message.state);
     tell();
-    const state = document.querySelector("[data-state]");
-    if (state && state.dataset.state === "complete" && state.dataset.report !== undefined && !over) {
+    if (now.state === "complete" && now.report !== undefined && !over) {
       over = true;
       report().then((done) => { over = done; });
     }
@@ -108,6 +126,6 @@
   body.dataset.title = document.title;
   local(document);
   tell();
-  setInterval(() => document.querySelectorAll("time[data-age]").forEach(age), 1000);
+  setInterval(() => { if (!document.hidden) document.querySelectorAll("time[data-age]").forEach(age); }, 1000);
   if (body.dataset.live) connect();
 })();

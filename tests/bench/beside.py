@@ -1,0 +1,119 @@
+"""A run in progress, a view of it and its readers, as processes that the benchmarks of the view start, stop and measure."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from bench.server import Server
+from browser.chromium import BROWSER, DRIVER
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from websockets.sync.client import connect
+
+COMMAND = [sys.executable, "-m", "uderia_bench"]
+RUN_ID = "seen"
+LOWEST = 19  # nice of a reader's browser: it stands for another machine
+_CREDENTIALS = {"UDERIA_USERNAME": "admin", "UDERIA_PASSWORD": "admin"}
+
+
+@contextmanager
+def run(folder: Path, server: Server, trials: int, load: dict[str, Any]) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a run of one arm, and yield it once it is a run; kill it at the end if it still goes on."""
+    folder.mkdir(parents=True)
+    queries = "\n".join(f"  - {{id: q{n}, prompt: how many databases are on the system?}}" for n in range(50))
+    (folder / "c.yaml").write_text(f"version: 1\nname: c\nqueries:\n{queries}\n")
+    arms = [{"name": "OPTIM", "profile": "OPTIM"}]
+    said = {"version": 1, "name": "view", "server": server.url, "corpus": "c.yaml", "arms": arms, "warmup": 0}
+    said |= {"repeats": max(trials // 50, 1), "load": load}
+    (folder / "e.json").write_text(json.dumps(said))
+    environ = {**os.environ, **_CREDENTIALS, "OPENBLAS_NUM_THREADS": "1"}
+    command = [*COMMAND, "run", "e.json", "--run-id", RUN_ID]
+    with subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while not (folder / f"output/{RUN_ID}/manifest.json").exists() and process.poll() is None:
+            assert time.monotonic() < deadline, "the run does not begin"
+            time.sleep(0.02)
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@contextmanager
+def view(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Start a view; yield its address, with the token, and its process."""
+    with subprocess.Popen([*COMMAND, "view", "--port", "0"], cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None, "its standard output is a pipe"
+        try:
+            yield process.stdout.readline().strip(), process
+        finally:
+            process.send_signal(signal.SIGCONT)
+            process.send_signal(signal.SIGINT)
+
+
+@contextmanager
+def sockets(url: str, count: int = 1) -> Iterator[None]:
+    """Read the changes of a page ``count`` times, and draw nothing."""
+    address, token = url.partition("?token=")[::2]
+    with ExitStack() as opened:
+        for _ in range(count):
+            headers = {"authorization": f"Bearer {token}"}
+            socket = opened.enter_context(connect(f"{address.replace('http', 'ws')}/live", additional_headers=headers))
+            threading.Thread(target=lambda reads: [None for _ in reads], args=(socket,), daemon=True).start()
+        yield
+
+
+@contextmanager
+def windows(url: str, count: int) -> Iterator[int]:
+    """Open the page in so many windows of a Chromium of the lowest priority; yield the number of its process group."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    service = Service(DRIVER, popen_kw={"start_new_session": True})
+    browser = webdriver.Chrome(options=options, service=service)
+    group = service.process.pid
+    try:
+        browser.get(url)
+        for _ in range(count - 1):
+            browser.switch_to.new_window("window")
+            browser.get(url.partition("?")[0])
+        for pid in members(group):
+            for thread in Path(f"/proc/{pid}/task").iterdir():
+                with suppress(OSError):
+                    os.setpriority(os.PRIO_PROCESS, int(thread.name), LOWEST)
+        yield group
+    finally:
+        os.killpg(group, signal.SIGCONT)
+        browser.quit()
+
+
+def members(group: int) -> list[int]:
+    """Return the processes of a process group."""
+    found = []
+    for each in Path("/proc").iterdir():
+        with suppress(OSError, ValueError):
+            if os.getpgid(int(each.name)) == group:
+                found.append(int(each.name))
+    return found
+
+
+def page(url: str, run_id: str = RUN_ID) -> str:
+    """Return the address of a run's page, with the token of the view's address."""
+    return url.replace("/?", f"/runs/{run_id}?")
+
+
+def memory_mb(pid: int) -> float:
+    """Return the memory that a process has in use."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
