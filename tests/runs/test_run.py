@@ -18,7 +18,7 @@ from uderia_bench.documents.experiment import Experiment
 from uderia_bench.errors import DocumentError, StoreError, UsageError
 from uderia_bench.runner.sitting import Surroundings
 from uderia_bench.runs.directory import RunDirectory
-from uderia_bench.runs.run import Run, opened
+from uderia_bench.runs.run import Run, every, opened
 
 PACKAGE = Path(__file__).resolve().parents[2] / "uderia_bench"
 
@@ -108,6 +108,13 @@ def test_one_command_validates_its_experiment_at_most_once(tmp_path, validations
     validations.clear()
     assert replace(opened("r", tmp_path).manifest, metrics={}) == replace(run.manifest, metrics={})
     assert len(validations) == 1
+
+
+def test_a_broken_run_is_left_out_where_all_are_opened(saved, tmp_path):
+    """The others can still be compared and have their history."""
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/manifest.json").write_text("{")
+    assert [run.path for run in every(tmp_path)] == [saved.path]
 
 
 def test_the_manifest_is_a_mapping_in_runs_only():

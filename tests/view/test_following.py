@@ -110,3 +110,21 @@ def test_a_declared_look_shows_its_boundary_and_what_it_found(tmp_path):
         assert looked.stops
         assert looked.found[0].startswith("B latency_s: better, p ")
         following.close()
+
+
+def test_a_sweep_shows_its_finished_levels(tmp_path):
+    """A level is there once all of its trials have ended, and it is too early for a knee."""
+    asked = queries(4)
+    fields = {"load": {"sweep": [1, 2], "isolation": "none"}, "warmup": 0, "repeats": 1}
+    planned = plan.build(built(asked, arms=("A", "B"), **fields), asked)
+    with running(tmp_path, plan=planned, asked=asked, arms=("A", "B"), **fields) as live:
+        following = Following(live.run.directory, plugins.load())
+        following.look()
+        assert following.state().sweep.levels == ()
+        for trial in (trial for trial in planned if trial.level == 1):
+            live.settle(trial.seq, trial=trial)
+        following.look()
+        sweep = following.state().sweep
+        assert [(level.arm, level.level, level.trials) for level in sweep.levels] == [("A", 1.0, 4), ("B", 1.0, 4)]
+        assert sweep.knees[0] == "A: no knee looked for: 1 level with answers, and the fit needs 4."
+        following.close()

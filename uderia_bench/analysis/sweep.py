@@ -175,7 +175,8 @@ def _knee(held: list[_Held], queries: int, settings: Settings) -> Knee:
     somewhere, and a fit of noise would find it just beyond.
     """
     if len(held) < FEWEST_LEVELS:
-        return Knee(reason=f"no knee looked for: {len(held)} levels with answers, and the fit needs {FEWEST_LEVELS}")
+        levels = f"{len(held)} level{'' if len(held) == 1 else 's'} with answers"
+        return Knee(reason=f"no knee looked for: {levels}, and the fit needs {FEWEST_LEVELS}")
     in_flight = np.array([one.in_flight for one in held])
     law = fit(in_flight, np.array([one.throughput for one in held]))
     if law is None:

@@ -15,7 +15,7 @@ from uderia_bench.documents.experiment import Experiment
 from uderia_bench.documents.experiment_parts import Arm
 from uderia_bench.reading.profile_types.serving import same_tag
 from uderia_bench.runner.plan import Outline
-from uderia_bench.runs import find
+from uderia_bench.runs import run as runs
 from uderia_bench.runs.run import Run
 
 
@@ -58,8 +58,7 @@ def knowing_tokens(experiment: Experiment, output: Path) -> Experiment:
 
 def earlier_runs(output: Path) -> list[Run]:
     """Return the runs in the output folder, the latest first."""
-    earlier = [Run.open(each) for each in find.runs(output)] if output.is_dir() else []
-    return sorted(earlier, key=lambda run: run.manifest.started_at, reverse=True)
+    return runs.every(output)[::-1] if output.is_dir() else []
 
 
 def runs_of(experiment: Experiment, arm: Arm, earlier: Iterable[Run]) -> Iterator[tuple[Run, pl.DataFrame]]:

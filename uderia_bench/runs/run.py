@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -11,6 +12,7 @@ import polars as pl
 
 from uderia_bench.documents.experiment import Experiment
 from uderia_bench.documents.yaml.document import Override
+from uderia_bench.errors import StoreError
 from uderia_bench.runs import find, manifest
 from uderia_bench.runs.directory import MANIFEST, RunDirectory
 from uderia_bench.runs.manifest import Manifest
@@ -68,3 +70,12 @@ class Run:
 def opened(name: str, output: Path, *, beside: Path | None = None) -> Run:
     """Open the run of an id, a directory, a baseline's name or ``latest``; raises as ``find.directory`` and ``Run.open``."""
     return Run.open(find.directory(name, output, beside=beside))
+
+
+def every(output: Path) -> list[Run]:
+    """Open the runs of a directory, oldest first. A broken one is an error only for the command that asks for that run."""
+    found = []
+    for each in find.runs(output):
+        with suppress(StoreError):
+            found.append(Run.open(each))
+    return sorted(found, key=lambda run: run.manifest.started_at)

@@ -20,7 +20,7 @@ from uderia_bench.reading.detectors import Thresholds
 from uderia_bench.report.formats.html.document import body_of
 from uderia_bench.report.trial.inspected import Inspected, to_json
 from uderia_bench.runs import files, find
-from uderia_bench.runs.directory import MANIFEST, RUN_ID, RunDirectory
+from uderia_bench.runs.directory import MANIFEST, RunDirectory
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.ledger_rows import State
 from uderia_bench.runs.run import Run
@@ -45,10 +45,10 @@ class Folder:
 
     def directory(self, run_id: str) -> RunDirectory:
         """Return a run by its id; raises ``StoreError`` where the folder has none of that id."""
-        found = RunDirectory(self.path / run_id)
-        if RUN_ID.fullmatch(run_id) and found.begun:
-            return found
-        raise StoreError("this folder has no run of that name")
+        found = next((RunDirectory(each) for each in self.path.iterdir() if each.name == run_id), None)
+        if found is None or not found.begun:
+            raise StoreError("this folder has no run of that name")
+        return found
 
     def follow(self, topic: Topic) -> Followed:
         """Return what is followed at an address; raises ``StoreError`` where there is nothing."""
@@ -66,11 +66,11 @@ class Folder:
         control.ask(self.directory(run_id), what, about)
 
     def report(self, run_id: str) -> str | None:
-        """Return the body of a finished run's HTML report; None while the run goes on or has none."""
+        """Return the body of a finished run's HTML report; None while the run goes on, and where it has none or a cut one."""
         directory = self.directory(run_id)
         if directory.state() == "running" or not (directory.path / REPORT).is_file():
             return None
-        return body_of(files.read(directory.path / REPORT).decode(errors="replace"))
+        return body_of(files.read(directory.path / REPORT).decode(errors="replace")) or None
 
 
 class _Run(Following):

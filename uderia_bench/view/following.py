@@ -41,6 +41,7 @@ from uderia_bench.runs.ledger_rows import Progress, State
 from uderia_bench.runs.run import Run
 from uderia_bench.stats.sequential import boundaries
 from uderia_bench.trial import Outcome, Trial
+from uderia_bench.view.capacity import Capacity
 from uderia_bench.view.state import (
     ArmState,
     Flight,
@@ -103,6 +104,7 @@ class Following:
         self._ledger: Ledger | None = None
         self._declared: Declared | None = None
         self._looks: Looks | None = None
+        self._capacity: Capacity | None = None
         self._run = self._opened()
         self._lived = ""
         self._has_report = False
@@ -131,6 +133,8 @@ class Following:
             self._declared = interim.declared(self._run.experiment, self._plan)
             if self._declared is not None and self._declared.looked.before:
                 self._looks = Looks(self._declared, plan=self._plan)
+            if self._run.experiment.load.sweep is not None:
+                self._capacity = Capacity(self._plan, self._run.experiment)
         version, now_s = self._ledger.version(), time.monotonic()
         if version != self._version or now_s > self._reread_s:
             if now_s > self._reread_s:
@@ -163,6 +167,7 @@ class Following:
             issues=self._issues(),
             gates=tuple(_gates(experiment, self._plugins)),
             looks=self._look_states(),
+            sweep=None if self._capacity is None else self._capacity.state(),
             actions=sentences(self._actions),
             note=watch.NOT_DECIDING,
         )
@@ -246,6 +251,8 @@ class Following:
             values=values,
         )
         self._tally.read(at, seen.outcome, values, [issue.kind for issue in issues])
+        if self._capacity is not None:
+            self._capacity.take(seen, record)
         _keep(self._latest, seen, RECENT)
         if seen.outcome is not Outcome.ANSWERED:
             _keep(self._failures, seen, FAILURES)
@@ -253,6 +260,8 @@ class Following:
     def _forget(self, trial_id: str) -> None:
         """Take a trial out of all numbers and lists, because it is asked again."""
         self._tally.forget(self._tally.place[trial_id])
+        if self._capacity is not None:
+            self._capacity.forget(trial_id)
         for newest in (self._latest, self._failures):
             newest[:] = [each for each in newest if each.trial.trial_id != trial_id]
 
@@ -276,6 +285,7 @@ class Following:
     def _shares(self, per_second: float | None) -> Iterator[Share]:
         """Yield the progress of each arm and class, in the order of the experiment's arms."""
         order = [arm.name for arm in self._run.experiment.arms]
+        pace = (per_second or 0.0) / max(self._tally.settled_count, 1)  # of all trials; a group has its share of them
         counts = zip(self._tally.groups, self._tally.planned, self._tally.settled, self._tally.answered, strict=True)
         for (arm, complexity), planned, settled, answered in sorted(counts, key=lambda each: _by_arm(each[0], order)):
             yield Share(
@@ -284,7 +294,7 @@ class Following:
                 planned=int(planned),
                 settled=int(settled),
                 answered=int(answered),
-                left_s=self._left_s(int(planned - settled), per_second),
+                left_s=self._left_s(int(planned - settled), pace * int(settled)),
             )
 
     def _load(self, experiment: Experiment, rate_limited: int) -> Load:

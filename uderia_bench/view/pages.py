@@ -5,6 +5,7 @@ Tables, pictures, style and escaping are those of the HTML report.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -31,6 +32,8 @@ POLICY = (
 )
 _METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in METRICS})
 _LEVEL = 0.95
+_FORMS = {"minute": "%Y-%m-%d %H:%M", "second": "%Y-%m-%d %H:%M:%S", "time": "%H:%M:%S"}
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC)")
 _STATES = {
     "running": "running",
     "paused": "paused",
@@ -41,7 +44,7 @@ _STATES = {
 }
 _COMMANDS = (("pause", "Pause"), ("resume", "Resume"), ("stop", "Stop"))
 _COMMANDS_ABOUT = (("set", "Set"), ("cancel", "Cancel trial"), ("requeue", "Ask again"))
-_UNITS = {"trials": "trials", "tokens": "tokens", "usd": "", "time_s": "s"}
+_LIMITS = {"trials": "{:,.0f} trials", "tokens": "{:,.0f} tokens", "usd": "${:,.6g}", "time_s": "{:,.0f} s"}
 
 
 def frame(title: str, *body: Markup | None, live: str | None = None, icon: str = "idle", seq: int = 0) -> str:
@@ -215,11 +218,7 @@ def _spent(spending: Sequence[Spending]) -> tuple[str, str]:
     by_name = {each.what: each for each in spending}
     main = [f"{by_name[name].spent:,.0f} tokens" for name in ("tokens",) if name in by_name]
     main += [f"${by_name[name].spent:.4g}" for name in ("usd",) if name in by_name]
-    limits = [
-        f"{each.spent / each.limit:.0%} of {'$' if each.what == 'usd' else ''}{each.limit:,.6g} {_UNITS[each.what]}".rstrip()
-        for each in spending
-        if each.limit
-    ]
+    limits = [f"{each.spent / each.limit:.0%} of {_LIMITS[each.what].format(each.limit)}" for each in spending if each.limit]
     return ", ".join(main), f"Budget: {', '.join(limits)}" if limits else "no budget is set"
 
 
@@ -273,6 +272,27 @@ def _chart(state: RunState) -> Markup | None:
     return listing.section("latency", "Latency", drawn, lead=f"{lead} A vertical line is a gate." if gates else lead)
 
 
+def _sweep(state: RunState) -> Markup | None:
+    if state.sweep is None:
+        return None
+    scale = figures.scale_of(_METRICS["latency_s"], *(level.latency_percentiles.get("p50") for level in state.sweep.levels))
+    rows = [
+        (
+            level.arm,
+            f"{level.level:g}",
+            f"{level.trials:,}",
+            figures.MISSING if level.in_flight is None else f"{level.in_flight:.1f}",
+            figures.MISSING if level.per_second is None else f"{level.per_second:.3g}",
+            *(figures.amount(level.latency_percentiles.get(rank), scale) for rank in ("p50", "p95")),
+            figures.MISSING if level.unanswered is None else figures.percentage(level.unanswered),
+        )
+        for level in state.sweep.levels
+    ]
+    heads = (left("arm"), "level", "trials", "in flight", "answers/s", "latency p50", "p95", "unanswered")
+    table = Table.of("Finished levels of load", heads, rows, *state.sweep.knees)
+    return _section("sweep", "Server load by level", table, lead="A level appears when all of its trials have ended.")
+
+
 def _gates(state: RunState) -> Markup | None:
     lead = "Gates are evaluated when the run ends."
     texts = listing.items(gate.text for gate in state.gates) if state.gates else None
@@ -319,7 +339,7 @@ def _settled(run_id: str, trials: Iterable[Settled], title: str) -> Table:
         numbers = (figures.amount(value, figures.scale_of(_METRICS[name], value)) for name, value in values.items())
         tone = Tone.GOOD if each.outcome == "answered" else Tone.BAD
         said = f"{outcome_words(each.outcome)}{f': {each.detail}' if each.detail else ''}"
-        done = figures.MISSING if each.done_at is None else when(each.done_at, seconds=True)
+        done = figures.MISSING if each.done_at is None else when(each.done_at, "time")
         rows.append((done, _link(run_id, each.trial_id), each.arm, Cell(forms=(said,), tone=tone), *numbers))
     heads = (left("ended"), left("trial", wraps=True), left("arm"), left("outcome", wraps=True), "latency", "tokens", "cost")
     return Table.of(title, heads, rows)
@@ -347,7 +367,13 @@ def _issue(run_id: str, each: IssueState) -> tuple[Entry, ...]:
 
 
 def _actions(state: RunState) -> Markup | None:
-    return listing.section("actions", "Actions", listing.items(state.actions) if state.actions else None)
+    said = (tag("li", *map(_with_moment, _MOMENT.split(text))) for text in state.actions)
+    return listing.section("actions", "Actions", tag("ul", *said) if state.actions else None)
+
+
+def _with_moment(text: str) -> str:
+    """Return a piece of a sentence; a moment as one that the page's script shows in the reader's zone."""
+    return when(text.replace(" UTC", "+00:00"), "second") if _MOMENT.fullmatch(text) else text
 
 
 Draw = Callable[[Any], Markup | None]
@@ -359,6 +385,7 @@ RUN: Mapping[str, tuple[frozenset[str], Draw]] = MappingProxyType({
     "numbers": (frozenset({"arms", "note"}), _numbers),
     "chart": (frozenset({"arms", "gates"}), _chart),
     "looks": (frozenset({"looks"}), _looks),
+    "sweep": (frozenset({"sweep"}), _sweep),
     "gates": (frozenset({"gates"}), _gates),
     "flights": (frozenset({"load"}), _flights),
     "failures": (frozenset({"failures"}), _failures),
@@ -423,15 +450,14 @@ RUNS: Mapping[str, tuple[frozenset[str], Draw]] = MappingProxyType({"runs": (fro
 """The one part of the list of runs."""
 
 
-def when(moment: datetime | str, *, seconds: bool = False) -> Markup:
-    """Return a moment, which the page's script shows in the reader's zone."""
+def when(moment: datetime | str, form: str = "minute") -> Markup:
+    """Return a moment, which the page's script shows in the reader's zone: to the minute or second, or only its time."""
     try:
         at = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     except ValueError:
         return join(figures.MISSING)
     utc = at.astimezone(UTC)
-    text = f"{utc:%H:%M:%S} UTC" if seconds else f"{utc:%Y-%m-%d %H:%M} UTC"
-    return tag("time", text, datetime=utc.isoformat(), data_form="time" if seconds else "minute")
+    return tag("time", f"{utc:{_FORMS[form]}} UTC", datetime=utc.isoformat(), data_form=form)
 
 
 def _section(name: str, title: str, table: Table, *, lead: str | None = None) -> Markup | None:

@@ -358,4 +358,4 @@ async def _told(request: Request, error: Exception) -> Response:
     said = error.detail if isinstance(error, HTTPException) else str(error)
     if _wants_json(request):
         return Response(orjson.dumps({"error": said}), status_code=status, media_type="application/json")
-    return HTMLResponse(pages.plain_page("Not found" if status == 404 else "Not possible", lead=said), status_code=status)
+    return HTMLResponse(pages.plain_page("Cannot be shown" if status == 404 else "Not possible", lead=said), status_code=status)

@@ -55,7 +55,7 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """The measured trials of one arm and class of queries. ``left_s`` is at the present rate of the whole run."""
+    """The measured trials of one arm and class of queries. ``left_s`` is at their share of the run's present rate."""
 
     arm: str
     complexity: str | None
@@ -191,6 +191,27 @@ class LooksState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LevelState:
+    """An arm at one finished level of a sweep: trials in flight and answers per second while any was, and latency."""
+
+    arm: str
+    level: float
+    trials: int
+    in_flight: float | None
+    per_second: float | None
+    latency_percentiles: dict[str, float | None]
+    unanswered: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepState:
+    """The finished levels of a sweep. ``knees`` says for each arm where its knee is so far, or why there is none."""
+
+    levels: tuple[LevelState, ...]
+    knees: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunState:
     """A run at one moment. ``actions`` are what people did to it. ``note`` says why its numbers decide nothing yet."""
 
@@ -204,6 +225,7 @@ class RunState:
     issues: tuple[IssueState, ...]
     gates: tuple[GateState, ...]
     looks: LooksState | None
+    sweep: SweepState | None = None
     actions: tuple[str, ...]
     note: str
 

@@ -13,7 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from math import inf
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -154,6 +154,7 @@ class Watcher:
         watched.dirty = len(due) < len(differs)
         changed = {name: now[name] for name in due}
         watched.changed_s |= dict.fromkeys(due, now_s)
+        state = replace(state, **{name: watched.fields[name] for name in differs if name not in changed})
         drawn = watched.followed.parts(state, changed)
         new = {name: part for name, part in drawn.items() if watched.parts.get(name) != part}
         watched.fields |= changed

@@ -190,6 +190,8 @@ def test_what_a_run_measured_of_itself_is_no_change():
         "experiment": {"repeats": 2},
     }
     assert changes(before, after) == ("setting repeats: 1, now 2",)
+    after["actions"] = [{"what": "set", "about": "load.concurrency=2"}, {"what": "pause", "about": ""}]
+    assert changes(before, after)[0] == "commands during the run: set load.concurrency=2, pause"
 
 
 @pytest.mark.parametrize(

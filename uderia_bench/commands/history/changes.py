@@ -11,7 +11,7 @@ from typing import Any
 
 _NEW_EVERY_NIGHT = frozenset({
     *("run_id", "state", "started_at", "ended_at", "experiment_hash", "experiment_file", "plan", "metrics", "baseline"),
-    *("generator", "outages", "hooks", "damaged", "decided", "stopped", "left", "prices", "seed"),
+    *("actions", "generator", "outages", "hooks", "damaged", "decided", "stopped", "left", "prices", "seed"),
 })  # fmt: skip
 _NAMES = (  # what a reader calls a path: the first pattern that matches names it, in the order of importance
     (r"arms\.(.+)\.models\.\d+", "model of {}"),
@@ -43,6 +43,8 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, .
         f"{_name(path)} changed" if path in _HASHES else f"{_name(path)}: {_said(old, path)}, now {_said(new, path)}"
         for path in found
     )
+    if acted := ", ".join(f"{action['what']} {action.get('about', '')}".strip() for action in after.get("actions") or ()):
+        lines = {f"commands during the run: {acted}": None, **lines}
     more = len(lines) - _MOST
     return (*list(lines)[:_MOST], f"and {more} more differences") if more > 0 else tuple(lines)
 

@@ -15,7 +15,7 @@ from uderia_bench.commands.history.levels import Levels, levels
 from uderia_bench.commands.history.shifts import Kind, Shift, Weekly, correlation, shifts, weekly
 from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.reading.metrics.metric import Assumption, Metric
-from uderia_bench.runs import find
+from uderia_bench.runs import run as runs
 from uderia_bench.runs.run import Run
 from uderia_bench.stats.estimate import Estimate
 from uderia_bench.trial import Stage
@@ -77,8 +77,7 @@ def gather(
     """
     if unknown := sorted({*names} - {metric.name for metric in metrics}):
         raise UsageError(f"no metric {', '.join(unknown)}: see 'uderia-bench metrics'")
-    found = sorted(map(Run.open, find.runs(output)), key=lambda run: run.manifest.started_at)
-    complete = [run for run in found if run.manifest.complete]
+    complete = [run for run in runs.every(output) if run.manifest.complete]
     if not complete:
         raise StoreError(f"no finished run in {output} yet: a history begins with the second")
     wanted = experiment or complete[-1].experiment.name

@@ -14,7 +14,7 @@ from uderia_bench.commands.history.gather import measured_trials
 from uderia_bench.commands.history.levels import Levels, levels
 from uderia_bench.commands.history.shifts import WINDOW, left_over, shifts
 from uderia_bench.reading.metrics.metric import Metric
-from uderia_bench.runs import find
+from uderia_bench.runs import run as runs
 from uderia_bench.runs.run import Run
 
 
@@ -60,11 +60,11 @@ def between_nights(
 
 def earlier_runs(run: Run) -> list[Run]:
     """Return the finished runs of the same experiment that began before ``run``, beside it on disk, oldest first."""
-    others = (Run.open(one) for one in find.runs(run.path.parent) if one.path != run.path)
     before = (
         one
-        for one in others
-        if one.manifest.complete
+        for one in runs.every(run.path.parent)
+        if one.path != run.path
+        and one.manifest.complete
         and one.experiment.name == run.experiment.name
         and one.manifest.started_at < run.manifest.started_at
     )

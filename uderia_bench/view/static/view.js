@@ -5,6 +5,7 @@
   const icons = {running: "running", paused: "paused", complete: "complete", abandoned: "stopped", interrupted: "stopped"};
   const zone = {
     minute: new Intl.DateTimeFormat(undefined, {dateStyle: "medium", timeStyle: "short"}),
+    second: new Intl.DateTimeFormat(undefined, {dateStyle: "medium", timeStyle: "medium"}),
     time: new Intl.DateTimeFormat(undefined, {timeStyle: "medium"}),
   };
 
@@ -12,12 +13,18 @@
     const seconds = Math.max(0, (Date.now() - Date.parse(element.dateTime)) / 1000);
     element.textContent = seconds < 120 ? `${seconds.toFixed(0)} s` : `${(seconds / 60).toFixed(0)} min`;
   };
+  const label = (table) => {  // a narrow screen shows each cell with the heading of its column
+    const heads = [...table.tHead.rows[0].cells].map((head) => head.classList.contains("strip") ? "" : head.textContent);
+    for (const row of table.tBodies[0].rows) [...row.cells].forEach((cell, at) => { if (heads[at]) cell.dataset.label = heads[at]; });
+    table.classList.add("labelled");
+  };
   const local = (root) => {
     root.querySelectorAll("time[data-form]").forEach((element) => {
       element.textContent = zone[element.dataset.form].format(new Date(element.dateTime));
       element.title = element.dateTime;
     });
     root.querySelectorAll("time[data-age]").forEach(age);
+    root.querySelectorAll("table:not(.labelled)").forEach(label);
   };
 
   /* A reader whose focus is on a link or field of a part keeps it, and what was opened or chosen stays so. */

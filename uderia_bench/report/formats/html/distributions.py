@@ -68,7 +68,7 @@ def ecdf(
         places = (drawing.place(axis, value, _SHARES, rank) for rank, value in ranks.items())
         curves.append(Curve(style=f"a{at} percentile", path=drawing.dots(places), dots=True))
     curves += [Curve(style="knee", path=f"M{PLOT * axis.at(value) / 100:.1f} 0V{PLOT}") for value, _ in limits]
-    named = (drawing.key_entry(f"gate: {name}", "silent", 3) for _, name in limits)
+    named = (drawing.key_line(f"gate: {name}", "knee") for _, name in limits)
     return drawing.plot(
         curves,
         x=axis,

@@ -142,6 +142,12 @@ def key(names: Sequence[str]) -> Markup:
     return tag("span", *(key_entry(name, f"a{at}", at) for at, name in enumerate(names)), class_="key")
 
 
+def key_line(name: str, style: str) -> Markup:
+    """Return the entry of a legend for a line."""
+    swatch = tag("svg", tag("path", d="M0 7H14", class_=f"curve {style}"), width=14, height=14, aria_hidden="true")
+    return tag("span", join(swatch, name))
+
+
 def key_entry(name: str, style: str, shape: int) -> Markup:
     """Return one entry of a legend."""
     swatch = tag("svg", tag("g", mark(50, 7, f"point {style}", shape)), width=14, height=14, aria_hidden="true")
