@@ -63,7 +63,7 @@ def view(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
 
 @contextmanager
 def sockets(url: str, count: int = 1) -> Iterator[None]:
-    """Read the changes of a page ``count`` times, and draw nothing."""
+    """Read the changes of a page ``count`` times without drawing them."""
     address, token = url.partition("?token=")[::2]
     with ExitStack() as opened:
         for _ in range(count):

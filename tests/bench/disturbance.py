@@ -85,7 +85,7 @@ def measure(folder: Path, *, blocks: int, segment_s: float, browser: bool) -> It
             time.sleep(LEAD_S)
             grown_mb = beside.memory_mb(view.pid) - began_mb
         truth = server.truth()
-    yield from _figures(segments, _costs(folder / "output" / beside.RUN_ID / "ledger.sqlite", segments, truth))
+    yield from ratios(segments, _costs(folder / "output" / beside.RUN_ID / "ledger.sqlite", segments, truth))
     seconds = segments[-1].ended_s - segments[0].began_s
     yield Figure(name="memory of the view, grown during a run", value=grown_mb, unit="MB", asked="< 20 MB",
                  conditions=f"over {seconds:.0f} s and {len(truth):,} trials")  # fmt: skip
@@ -133,7 +133,7 @@ def _costs(path: Path, segments: Sequence[Segment], truth: Mapping[str, Mapping[
     ]
 
 
-def _figures(segments: Sequence[Segment], costs: Sequence[Cost]) -> Iterator[Figure]:
+def ratios(segments: Sequence[Segment], costs: Sequence[Cost]) -> Iterator[Figure]:
     """Yield the ratios of each condition with a view to that without, each the median over blocks."""
     conditions = list(dict.fromkeys(each.condition for each in segments))
     for condition in conditions[1:]:

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from bench import bench, client_cost, clients, cpu_by_part, figures
+from bench import bench, client_cost, clients, cpu_by_part, disturbance, figures
 from bench.figures import Figure
 from hypothesis import given
 from hypothesis import strategies as st
@@ -136,3 +136,19 @@ def test_every_benchmark_is_there():
     for name in bench.BENCHES:
         assert (here / f"{name}.py").is_file(), name
         assert ("--quick" in (here / f"{name}.py").read_text()) is (name in bench.QUICK), name
+
+
+def test_the_cost_of_a_view_is_a_ratio_inside_each_block():
+    """A block on a slow machine has the ratio of its own segments; the figure is the median of the blocks."""
+    order = [disturbance.NONE, disturbance.SOCKETS, disturbance.SOCKETS, disturbance.NONE] * 3
+    segments = [
+        disturbance.Segment(condition=each, began_s=10.0 * at, ended_s=10.0 * at + 5, cpu={"run": 1.0, "view": 0.5})
+        for at, each in enumerate(order)
+    ]
+    costs = [
+        disturbance.Cost(error_ms=slow * (1.2 if each == disturbance.SOCKETS else 1.0), cpu_ms=slow)
+        for each, slow in zip(order, [1.0] * 4 + [9.0] * 4 + [2.0] * 4, strict=True)
+    ]
+    error, cpu = disturbance.ratios(segments, costs)
+    assert (error.value, cpu.value) == (pytest.approx(1.2), pytest.approx(1.0))
+    assert "run 20%, view 10% of a core" in error.conditions

@@ -1,8 +1,8 @@
 """One run as the view follows it: its ledger read bit by bit into a ``RunState``, whatever the run is doing.
 
 A trial is read once. Why the whole plan is not read again at each look: at 10,000 trials that costs 0.1 s,
-where a look at what has changed costs some milliseconds. Means, percentiles and curves of an arm are computed
-again when it has gained a hundredth of its answers.
+where a look at what has changed costs some milliseconds. Means, percentiles and curves are computed at most every
+3 s, which is often enough for a reader.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 import time
 from bisect import insort
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from statistics import NormalDist
 
@@ -63,7 +63,7 @@ from uderia_bench.view.tally import Group, Tally
 SHOWN = 25  # newest trials, oldest trials in flight
 FAILURES = 8
 RECENT = 50  # newest trials that give the rate
-GAIN = 0.01  # share of new answers at which an arm's numbers are computed again
+NUMBERS_S = 3.0  # least time between two computations of the arms' numbers
 REPORT = "report.html"
 STAMPS_S = 0.1  # by which the stamp of a file may be older than the clock
 CURVE = 200  # latencies that draw a distribution
@@ -72,14 +72,6 @@ READ_S = 0.1  # most time for reading settled trials at one look
 PERCENTILES = (50, 90, 95, 99)
 _WORST = [severity.value for severity in (Severity.ERROR, Severity.WARNING, Severity.INFO)]
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
-
-
-@dataclass(slots=True)
-class _Arm:
-    """The numbers of one arm, from ``computed`` answers."""
-
-    computed: int = -1
-    state: ArmState | None = None
 
 
 class Following:
@@ -97,7 +89,9 @@ class Following:
         self._backlog: list[Progress] = []
         self._tally = Tally(())
         self._flights: tuple[Progress, ...] = ()
-        self._arms: dict[str, _Arm] = {}
+        self._arms: tuple[ArmState, ...] = ()
+        self._arms_s = 0.0  # when they were computed
+        self._arms_are_old = False
         self._found: dict[str, tuple[str, str]] = {}  # severity of each kind of issue, and the newest trial with it
         self._latest: list[Seen] = []
         self._failures: list[Seen] = []
@@ -115,11 +109,6 @@ class Following:
         if self._ledger is not None:
             self._ledger.close()
             self._ledger = None
-
-    @property
-    def behind(self) -> bool:
-        """Whether settled trials are still to be read."""
-        return bool(self._backlog)
 
     def look(self) -> bool:
         """Read what has changed; return whether anything has. Raises ``StoreError`` for a run that cannot be read."""
@@ -141,7 +130,8 @@ class Following:
                 self._first, self._reread_s = 0, now_s + REREAD_S
             changed = self._take(self._ledger.progress(self._first)) or version != self._version or changed
             self._version, self._actions = version, self._ledger.actions()
-        return self._read() or changed
+        owed = self._arms_are_old and now_s - self._arms_s >= NUMBERS_S
+        return self._read() or changed or owed
 
     def state(self) -> RunState:
         """Return the run as it was at the last look."""
@@ -162,7 +152,7 @@ class Following:
             load=self._load(experiment, outcomes.get(Outcome.RATE_LIMITED, 0)),
             latest=tuple(_settled(each) for each in self._latest[: -SHOWN - 1 : -1]),
             failures=tuple(_settled(each) for each in reversed(self._failures)),
-            arms=tuple(self._numbers(arm.name) for arm in experiment.arms),
+            arms=self._numbers(),
             spending=tuple(self._spending(experiment)),
             issues=self._issues(),
             gates=tuple(_gates(experiment, self._plugins)),
@@ -318,27 +308,27 @@ class Following:
             rate_limited=rate_limited,
         )
 
-    def _numbers(self, name: str) -> ArmState:
-        """Return an arm's numbers; those of the last time while it has gained few answers."""
-        arm = self._arms.setdefault(name, _Arm())
-        counts = zip(self._tally.groups, self._tally.answered, strict=True)
-        answered = int(sum(count for (of_arm, _), count in counts if of_arm == name))
-        least = GAIN * arm.computed if self._lived == "running" or self.behind else 0
-        if arm.state is not None and abs(answered - arm.computed) <= least:
-            return arm.state
+    def _numbers(self) -> tuple[ArmState, ...]:
+        """Return the arms' numbers; for a moment those of the last time."""
+        now_s = time.monotonic()
+        self._arms_are_old = bool(self._arms) and now_s - self._arms_s < NUMBERS_S
+        if not self._arms_are_old:
+            self._arms = tuple(self._numbers_of(arm.name) for arm in self._run.experiment.arms)
+            self._arms_s = now_s
+        return self._arms
+
+    def _numbers_of(self, name: str) -> ArmState:
         latencies = self._tally.latencies(name)
         ranks = np.unique(np.linspace(0, len(latencies) - 1, min(len(latencies), CURVE)).round().astype(int))
-        arm.computed = answered
-        arm.state = ArmState(
+        return ArmState(
             arm=name,
-            answered=answered,
+            answered=self._tally.answers(name),
             numbers=tuple(Number(metric=m, value=e.value, lo=e.lo, hi=e.hi, n=e.n) for m, e in self._tally.estimates(name)),
             latency_percentiles={
                 f"p{rank}": float(np.quantile(latencies, rank / 100)) for rank in PERCENTILES if latencies.size
             },
             latencies=tuple(latencies[ranks].tolist()) if latencies.size else (),
         )
-        return arm.state
 
     def _spending(self, experiment: Experiment) -> Iterator[Spending]:
         assert self._ledger is not None, "the account is in the ledger"

@@ -111,6 +111,10 @@ class Tally:
             found.append((metric.name, cluster_mean(values[known], units, bounded=False, level=LEVEL, seed=0, missing=missing)))
         return found
 
+    def answers(self, arm: str) -> int:
+        """Return the number of an arm's measured answers."""
+        return self._answers(arm).size
+
     def latencies(self, arm: str) -> npt.NDArray[np.float64]:
         """Return the latencies of an arm's measured answers in seconds, ascending."""
         row = [metric.name for metric in METRICS].index("latency_s")

@@ -25,8 +25,8 @@ from uderia_bench.view.channel import Channel
 
 LOOK_EVERY_S = 0.1
 PUBLISH_EVERY_S = 0.4  # a change is on its way to the pages after at most this and one look
-SLOW_S: Mapping[str, float] = MappingProxyType({"load": 1.0, "spending": 1.0, "issues": 2.0, "arms": 3.0})
-"""Least seconds between two changes of a field. Numbers and curves cost the most to draw, here and in the browser."""
+SLOW_S: Mapping[str, float] = MappingProxyType({"load": 1.0, "spending": 1.0, "issues": 2.0})
+"""Least seconds between two changes of a field. A list that changes with each trial costs much to draw in the browser."""
 FORGET_S = 30.0  # after the last page has left
 RETRY_S = 1.0  # between two attempts to read what could not be read
 FIRST_S = 10.0  # longest wait for the first state
