@@ -19,7 +19,12 @@ from uderia_bench.gateway.credentials import Credentials
 from uderia_bench.gateway.session_file import SessionFile
 
 SCALARS = (
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(["half \ud83d", 10**400])
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from(["half \ud83d", 10**400, "a\u2028b", "a\x85b", "\x1b[2J", "::error::", "9" * 400])
 )
 KEYS = st.sampled_from(
     [

@@ -19,6 +19,8 @@ from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.ledger_rows import Entry, State
 
 TRIALS = 12
+BODY = bytes(range(256)) * 40
+CHILDREN = (b'{"id": "planner-1"}', BODY)  # the sessions of a coordinator's experts
 COLUMNS = ("planned", "state", "ending", "detail", "attempts", "polls", "session_id", "task_id", "times", "notes", "arm")
 VALUES = st.none() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=12) | st.binary(max_size=12) | st.floats()
 DAMAGE = st.lists(st.tuples(st.integers(0, 2**20), st.binary(min_size=1, max_size=64)), min_size=1, max_size=12)
@@ -30,7 +32,7 @@ def whole(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("ledger") / "ledger.sqlite"
     with Ledger.create(path, [trial(n) for n in range(TRIALS)], {"OPTIM": ARM}) as made:
         for n in range(TRIALS):
-            made.write([Entry(state=State.SETTLED, record=record(n, task=bytes(range(256)) * 40), account="{}")])
+            made.write([Entry(state=State.SETTLED, record=record(n, task=BODY, children=CHILDREN[: n % 3]), account="{}")])
     return path
 
 

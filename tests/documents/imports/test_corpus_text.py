@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 
 import pytest
-from bounded import examples
-from hypothesis import given, settings
+from bounded import bounded, examples
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from importing import imported, loaded
 
-from uderia_bench.documents.imports import corpus_text
+from uderia_bench.documents.imports import corpus_text, expected
 from uderia_bench.documents.imports.question import Options, Question, Unread
 from uderia_bench.errors import DocumentError, UsageError
 
@@ -109,35 +111,77 @@ def test_files_without_a_question_are_refused(tmp_path):
         imported(tmp_path, "jsonl", "{")
 
 
-CELLS = st.text(max_size=12) | st.sampled_from(
-    ["", "0", "a", "A", "a[1]", "simple", "contains: 3", "x;y", "1e3", "\ufeff", "{a}"]
+ODD = st.sampled_from(
+    [
+        *("", "0", "a", "A", "a[1]", "simple", "contains: 3", "x;y", "1e3", "\ufeff", "{a}", "=1", "9" * 400, "\ud83d", "NaN"),
+        *("a\u2028b", "a\x85b", "a\fb", "a\rb", "a\nb", "a\x00b", "\x1b[2J", '"', "\U0001f600"),
+    ]
 )
+CELLS = st.text(max_size=12) | ODD
 NAMES = (
-    "id",
-    "prompt",
-    "complexity",
-    "tags",
-    "group",
-    "expected",
-    "expect",
-    "number",
-    "one_of",
-    "__expected",
-    "same_as",
+    *("id", "prompt", "complexity", "tags", "group", "expected", "expect", "number", "one_of", "__expected", "same_as"),
     "json_schema",
 )
+ROWS = st.lists(st.tuples(*[CELLS] * len(NAMES)), min_size=1, max_size=6)
+KEYS = st.sampled_from(["role", "content", "isValid", "type", "value", "threshold", "weight", "question"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.just(10**400) | CELLS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=6,
+)
+ASSERTION = st.fixed_dictionaries(
+    {"type": st.sampled_from(sorted(expected.ASSERTIONS))}, optional={"value": VALUES, "threshold": VALUES, "weight": VALUES}
+)
+TEST = st.fixed_dictionaries(
+    {},
+    optional={"vars": VALUES | st.fixed_dictionaries({"question": VALUES}), "assert": VALUES | st.lists(ASSERTION, max_size=3)},
+)
+PROMPTS = st.fixed_dictionaries({"role": st.just("user"), "content": CELLS | VALUES})
 
 
-@settings(max_examples=examples(200), deadline=None)
-@given(st.lists(st.tuples(*[CELLS] * len(NAMES)), min_size=1, max_size=6))
-def test_whatever_is_imported_loads(tmp_path_factory, rows):
-    """Every corpus that an import writes is one that ``check`` accepts."""
-    folder = tmp_path_factory.mktemp("rows")
-    text = "\n".join(json.dumps(dict(zip(NAMES, row, strict=True))) for row in rows)
-    (folder / "rows.jsonl").write_text(text)
-    try:
-        made = corpus_text.make("jsonl", [folder / "rows.jsonl"], Options(), name="imported")
-    except UsageError as error:
-        assert "question" in str(error) or "no prompt" in str(error)  # noqa: PT017
-    else:
-        assert loaded(folder, made.text).queries
+def as_csv(rows):
+    """Return rows as CSV with the names first."""
+    kept = io.StringIO()
+    csv.writer(kept).writerows([NAMES, *rows])
+    return kept.getvalue()
+
+
+def as_session(history):
+    """Return a session file of Uderia."""
+    return json.dumps({"session_history": history})
+
+
+FILES = (
+    ROWS.map(lambda rows: ("jsonl", "\n".join(json.dumps(dict(zip(NAMES, row, strict=True))) for row in rows)))
+    | st.lists(st.dictionaries(st.sampled_from(NAMES), VALUES), min_size=1, max_size=6).map(
+        lambda rows: ("jsonl", json.dumps(rows))
+    )
+    | ROWS.map(lambda rows: ("csv", as_csv(rows)))
+    | st.lists(CELLS, min_size=1, max_size=20).map(lambda cells: ("csv", ",".join(cells)))
+    | st.lists(CELLS, min_size=1, max_size=6).map(lambda cells: ("text", "\n".join(cells)))
+    | st.lists(PROMPTS | VALUES, max_size=6).map(lambda history: ("sessions", as_session(history)))
+    | st.tuples(TEST | VALUES, st.lists(TEST | VALUES, max_size=3)).map(
+        lambda made: (
+            "promptfoo",
+            json.dumps({"prompts": ["{{question}}"], "defaultTest": made[0], "tests": made[1]}),
+        )
+    )
+)
+
+
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(made=FILES, mark=st.booleans())
+def test_whatever_is_imported_loads(tmp_path_factory, made, mark):
+    """Every corpus that an import writes is one that ``check`` accepts; any other file has a message."""
+    kind, text = made
+    folder = tmp_path_factory.mktemp("files")
+    file = folder / "source"
+    file.write_bytes(b"\xef\xbb\xbf" * mark + text.encode("utf-8", "surrogatepass"))
+    with bounded():
+        try:
+            corpus = corpus_text.make(kind, [file], Options(), name="imported")
+        except UsageError as error:
+            assert str(error)  # noqa: PT017 - whether it is raised is the file's business
+        else:
+            assert loaded(folder, corpus.text).queries
+            assert all(str(each).isprintable() for each in corpus.unread)

@@ -265,3 +265,41 @@ def test_a_configuration_of_promptfoo(tmp_path):
     )
     with pytest.raises(UsageError, match="tests is missing"):
         imported(tmp_path, "promptfoo", "prompts: [a]\n")
+
+
+def test_parts_of_promptfoo_that_are_elsewhere_are_named(tmp_path):
+    """Default tests and variables in other files, and more combinations than a corpus holds, get a line; the rest is read."""
+    many = "[" + ", ".join(map(str, range(200))) + "]"
+    text = (
+        "prompts: ['{{question}}']\n"
+        "defaultTest: file://default.yaml\n"
+        "tests:\n"
+        "  - vars: file://vars.csv\n"
+        f"  - vars: {{question: {many}, size: {many}}}\n"
+        "  - {vars: {question: Why?}, assert: {type: contains, value: because}}\n"
+    )
+    made, unread = imported(tmp_path, "promptfoo", text)
+    assert list(expectations(made).values()) == [[{"contains": "because"}]]
+    assert unread == [
+        "2: defaultTest: is another file or not an object; write it here",
+        "4: vars: is another file or not an object; write it here",
+        "4: vars: has no value for a variable of the prompt '{{question}}'",
+        "5: vars: has 40,000 combinations; at most 10,000 are read",
+    ]
+
+
+def test_values_of_another_type_are_named(tmp_path):
+    """A list in ``__expected``, a threshold that is no number, and a number too large for seconds end no import."""
+    rows = (
+        {"prompt": "a", "__expected": ["x"]},
+        {"prompt": "b", "__expected": "latency(1.2.3):"},
+        {"prompt": "c", "choices": ["x", "y"], "target": [0]},
+        {"vars": {"prompt": "d"}, "assert": [{"type": "latency", "threshold": 10**400}]},
+    )
+    made, unread = imported(tmp_path, "jsonl", json.dumps(rows))
+    assert (prompts(made), expectations(made)["a"]) == (["a", "b", "c\n\nA) x\nB) y", "d"], [{"contains": "x"}])
+    assert unread == [
+        "entry 2: __expected: the threshold 1.2.3 is not a number",
+        "entry 3: target: names no choice by its letter",
+        "entry 4: assert: the value of latency cannot be read",
+    ]

@@ -1,38 +1,44 @@
 """Laws of reading: whatever the JSON, there is an outcome with a reason, metrics have their types, and no detector raises.
 
-``UDERIA_BENCH_FUZZ`` sets the examples a law is tried on (``make fuzz``); otherwise there are 1,000 over all laws.
+``UDERIA_BENCH_FUZZ`` sets the examples a law is tried on (``make fuzz``); otherwise there are 1,050 over all laws.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import exchanges
 import orjson
 import traces
 from bounded import bounded, examples
+from coordinations import agent, completed, coordinator, invoked, planner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from uderia_bench.reading import detectors, metrics, profile_types
+from uderia_bench.reading.foreign_tools import FEWEST, Span, marked, plan_of, suspects
 from uderia_bench.reading.tables import steps
 from uderia_bench.report.trial.inspected import Inspected, to_json
 from uderia_bench.report.trial.text import to_text
 from uderia_bench.trial import Ending, Outcome
 
 _WIDTH = 80
-_CAPTURES = Path(__file__).resolve().parents[4] / "shared/uderia/captures"
+_UDERIA = Path(__file__).resolve().parents[4] / "shared/uderia"
 
 
 def _captured():
     """Return the captured exchanges that lie beside the checkout, as JSON text; none where there are none."""
-    folders = sorted(path.parent for path in _CAPTURES.glob("*/session_details.json"))
+    folders = sorted(path.parent for path in _UDERIA.glob("captures*/**/session_details.json"))
     names = ("task_final.json", "session_details.json")
-    return [orjson.dumps([orjson.loads((folder / name).read_bytes())["body"] for name in names]) for folder in folders]
+    captured = [[orjson.loads((folder / name).read_bytes())["body"] for name in names] for folder in folders]
+    coordinated = [orjson.loads(path.read_bytes()) for path in sorted(_UDERIA.glob("labelled-2/*.json"))]
+    captured += [[trial["task"], trial["session"], *trial["children"].values()] for trial in coordinated]
+    return [orjson.dumps(bodies) for bodies in captured]
 
 
 _LEAVES = (
@@ -54,6 +60,10 @@ _RUNS = (
     exchanges.one_tool_run(tactical=True),
     exchanges.planner_run(*exchanges.REPORT, extra_events=(exchanges.token_update("c", 1.0, (1, 1), (1, 1)),)),
 )
+_COORDINATED = (
+    (*coordinator(completed("OPTIM", 3.5, "planner-1"), completed("IDEAT", 3.6, "agent-1")), planner(), agent()),
+    (*coordinator(invoked("OPTIM", 1.1), completed("OPTIM", 3.5, "planner-1"), named_late=True), planner()),
+)
 
 
 def _paths(value, path=()):
@@ -64,7 +74,7 @@ def _paths(value, path=()):
         yield from _paths(inner, (*path, key))
 
 
-_SOURCES = [orjson.dumps(bodies) for bodies in _RUNS] + _captured()
+_SOURCES = [orjson.dumps(bodies) for bodies in (*_RUNS, *_COORDINATED)] + _captured()
 _PLACES = [[path for path in _paths(orjson.loads(source)) if len(path) > 1] for source in _SOURCES]
 
 
@@ -86,8 +96,9 @@ def _step_clock(draw, task):
 
 @st.composite
 def mutated_runs(draw):
-    """Return a run's task and session with up to four values replaced by anything, dropped, said twice or put elsewhere.
+    """Return a run's bodies with up to four values replaced by anything, dropped, said twice or put elsewhere.
 
+    The bodies are the task, the session and, of a coordinator, the sessions of its experts.
     The server's clock may step, and the text may be JSON as Python writes it.
     """
     which = draw(st.integers(0, len(_SOURCES) - 1))
@@ -150,7 +161,35 @@ def test_any_json_has_an_outcome(task, session):
 @settings(max_examples=examples(600), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_mutated_run_has_an_outcome(bodies):
     """A real run with any of its values replaced by anything is still read."""
-    check(traces.record(*bodies))
+    task, session, *children = bodies
+    check(traces.record(task, session, children=tuple(children)))
+
+
+@given(
+    runs=st.lists(mutated_runs() | st.just([written(body) for body in _RUNS[1]]), min_size=FEWEST, max_size=8),
+    more=st.integers(0, 5000),
+)
+@settings(max_examples=examples(50), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_mutated_runs_are_searched_for_foreign_tools(runs, more):
+    """Whatever the other trials have, each suspect is one of them, and its marked trace is still measured."""
+    began = datetime(2026, 11, 24, 10, 0, 0, tzinfo=UTC)
+    records = [
+        traces.record(
+            *bodies[:2], trial=traces.trial(trial_id=f"t{number}"), sent_at=began, done_at=began + timedelta(seconds=9)
+        )
+        for number, bodies in enumerate(runs)
+    ]
+    read = {record.trial.trial_id: profile_types.read(record) for record in records}
+    plans = [plan for record in records if (plan := plan_of(record, read[record.trial.trial_id])) is not None]
+    if plans:
+        plans[0] = replace(plans[0], tokens=plans[0].tokens + more)
+    other = Span(server="", profile_id="another", began=began, ended=began)
+    found = suspects(plans, [other] * (more % 2))
+    assert set(found) <= {plan.trial_id for plan in plans}
+    for trial_id, suspicion in found.items():
+        trace = marked(read[trial_id], suspicion)
+        assert trace.foreign_tools
+        metrics.observe(trace)
 
 
 @given(body=st.binary(max_size=64), ending=st.sampled_from(Ending))

@@ -18,13 +18,10 @@ import orjson
 
 from uderia_bench.documents import complexity
 from uderia_bench.documents.corpus import Query
-from uderia_bench.documents.imports.question import Options, Question, Unread, as_label
+from uderia_bench.documents.imports.question import MOST_QUERIES, Options, Question, Unread, as_label
 from uderia_bench.documents.imports.readers import READERS
 from uderia_bench.documents.yaml.reading import MAX_BYTES
 from uderia_bench.errors import DocumentError, Mistake, UsageError
-
-MOST_QUERIES = 10_000
-"""The most questions of one import. Draw a sample from a longer log first."""
 
 _ID_WORDS, _ID_LENGTH = 6, 48
 _BRACED = re.compile(r"\{([A-Za-z_]\w*)\}")  # a corpus would read it as a placeholder

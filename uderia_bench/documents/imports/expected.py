@@ -78,35 +78,38 @@ def of_answer(value: Any) -> Expected:
 def of_choices(choices: Iterable[Any], target: Any) -> list[Expected]:
     """Return the expectations of a multiple-choice question of Inspect: the texts of the right choices."""
     texts = [str(each) for each in choices]
-    letters = "".join(target) if isinstance(target, list | tuple) else str(target)
+    letters = "".join(map(str, target)) if isinstance(target, list | tuple) else str(target)
     places = [ord(letter) - ord("A") for letter in letters.replace(",", "").replace(" ", "").upper()]
     if not places or not all(0 <= place < len(texts) for place in places):
         raise NotUnderstood("names no choice by its letter")
     return [checked({"contains": texts[place]}) for place in places]
 
 
-def of_cell(text: str) -> list[Expected]:
+def of_cell(said: Any) -> list[Expected]:
     """Return the expectations of a cell ``__expected`` of promptfoo, such as ``contains: Paris``."""
-    found = _IN_A_CELL.fullmatch(text.strip())
+    found = _IN_A_CELL.fullmatch(said.strip()) if isinstance(said, str) else None
     name = found["type"] if found else ""
-    if found is None or name.removeprefix("not-") not in {*_PROMPTFOO, "grade", "javascript", "fn", "eval", "python"}:
-        return [of_answer(text)]
+    if found is None or name.removeprefix("not-") not in {*ASSERTIONS, "grade", "javascript", "fn", "eval", "python"}:
+        return [of_answer(said)]
     value: Any = found["value"]
     if name.removeprefix("not-") in _LISTS_OF_PROMPTFOO:
         value = [part.strip() for part in value.split(",")]
-    threshold = None if found["threshold"] is None else float(found["threshold"])
+    try:
+        threshold = None if found["threshold"] is None else float(found["threshold"])
+    except ValueError:
+        raise NotUnderstood(f"the threshold {found['threshold']} is not a number") from None
     return of_assertion({"type": "llm-rubric" if name == "grade" else name, "value": value, "threshold": threshold})
 
 
 def of_assertion(said: Mapping[str, Any]) -> list[Expected]:
     """Return the expectations of an entry of ``assert`` of promptfoo. Raises ``NotUnderstood`` for a type without one."""
     name, value, threshold = str(said.get("type")), said.get("value"), said.get("threshold")
-    make = _PROMPTFOO.get(name)
+    make = ASSERTIONS.get(name)
     if make is None:
         raise NotUnderstood(f"the type {name} has no counterpart in a corpus")
     try:
         found = make(value, threshold)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise NotUnderstood(f"the value of {name} cannot be read") from None
     beside = {} if said.get("weight") in (None, 1) else {"weight": said["weight"]}
     return [checked({**each, **beside}) for each in found]
@@ -140,7 +143,7 @@ def _rubric(value: Any, least: Any) -> list[Expected]:
 
 _CONTAINS = _each("contains")
 _NOT_CONTAINS = _each("not_contains")
-_PROMPTFOO: dict[str, Callable[[Any, Any], list[Expected]]] = {
+ASSERTIONS: dict[str, Callable[[Any, Any], list[Expected]]] = {
     "equals": lambda value, _: [{"equals": value}],
     "contains": _CONTAINS,
     "icontains": _CONTAINS,

@@ -8,6 +8,9 @@ from typing import Any
 
 from uderia_bench.errors import Mistake
 
+MOST_QUERIES = 10_000
+"""The most different questions of one import. Draw a sample from a longer log first."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
@@ -42,8 +45,9 @@ class Unread:
 
     def note(self, place: Mistake, path: str | None, message: str) -> None:
         """Note what is not understood of a place, such as the value of a column."""
-        found = replace(place, path=path, message=message)
-        kind = replace(found, line=None)
+        entry = place.path if place.line is None else None
+        found = replace(place, path=": ".join(filter(None, (entry, path))) or None, message=message)
+        kind = replace(found, line=None, path=path)
         self._first.setdefault(kind, found)
         self._counts[kind] = self._counts.get(kind, 0) + 1
 

@@ -22,6 +22,7 @@ Reader: TypeAlias = Callable[[Path, Options, Unread], Iterator[Question]]
 LARGEST_CELL = 2**31 - 1  # characters; the size of the corpus is limited when it is written
 _COMMENT = "#"
 _ELSEWHERE = "file://"
+_NOT_HERE = "is another file or not an object; write it here"
 _DELIMITERS = {"tab": "\t", "\\t": "\t"}
 _TABS = (".tsv", ".tab")
 
@@ -113,17 +114,20 @@ def promptfoo(file: Path, options: Options, unread: Unread) -> Iterator[Question
     listed = document.data
     at: tuple[str, ...] = ()
     prompts: tuple[str, ...] = ()
-    default: dict[str, Any] = {}
+    default = None
     if isinstance(listed, dict):
         at, listed = ("tests",), listed.get("tests")
         prompts = tuple(_prompts(document, unread))
-        default = document.value(("defaultTest",)) or {}
+        default = document.value(("defaultTest",))
+        if not isinstance(default, dict | None):
+            unread.note(document.mistake(("defaultTest",), ""), "defaultTest", _NOT_HERE)
+            default = None
     for number, test in enumerate(listed if isinstance(listed, tuple) else (listed,)):
         place = document.mistake((*at, number), "")
         if isinstance(test, str):
             yield from _elsewhere(file, test, place, options, unread)
         elif isinstance(test, dict):
-            yield from rows.tests(_with_default(test, default), prompts, place, options, unread)
+            yield from rows.tests(_with_default(test, default or {}, place, unread), prompts, place, options, unread)
         else:
             raise UsageError(f"{file}: not a configuration of promptfoo: tests is missing")
 
@@ -173,10 +177,17 @@ def _prompts(document: Document, unread: Unread) -> Iterator[str]:
             )
 
 
-def _with_default(test: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:
+def _with_default(test: dict[str, Any], default: dict[str, Any], place: Mistake, unread: Unread) -> dict[str, Any]:
     """Return a test of promptfoo with the variables and the assertions of ``defaultTest``."""
-    asserts = (*(default.get("assert") or ()), *(test.get("assert") or ()))
-    values = {**(default.get("vars") or {}), **(test.get("vars") or {})}
+    values: dict[str, Any] = {}
+    asserts: tuple[Any, ...] = ()
+    for part in (default, test):
+        if isinstance(given := part.get("vars") or {}, dict):
+            values |= given
+        else:
+            unread.note(place, "vars", _NOT_HERE)
+        listed = part.get("assert") or ()
+        asserts += listed if isinstance(listed, tuple) else (listed,)
     return {**test, "vars": values, "assert": asserts}
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import prod
 from typing import Any
 
 from uderia_bench.documents.corpus import COMPLEXITIES
 from uderia_bench.documents.imports import expected
 from uderia_bench.documents.imports.expected import Expected, NotUnderstood
-from uderia_bench.documents.imports.question import Options, Question, Unread, as_label
+from uderia_bench.documents.imports.question import MOST_QUERIES, Options, Question, Unread, as_label
 from uderia_bench.errors import Mistake
 
 PROMPTS = ("prompt", "question", "input", "query", "text")
@@ -53,6 +54,9 @@ def tests(
     variables = test.get("vars", {})
     beside = {key: value for key, value in test.items() if key != "vars"}
     lists = [value if isinstance(value, list | tuple) else (value,) for value in variables.values()]
+    if (count := prod(map(len, lists))) > MOST_QUERIES:
+        unread.note(place, "vars", f"has {count:,} combinations; at most {MOST_QUERIES:,} are read")
+        return
     for combination in itertools.product(*lists):
         values = dict(zip(variables, combination, strict=True))
         if not prompts:
