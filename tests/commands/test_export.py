@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from itertools import product
 
 import duckdb
 import polars as pl
@@ -25,15 +26,35 @@ def test_csv_has_the_rows_and_no_formula(tmp_path):
     assert back["outcome_detail"][0].startswith("'=cmd")
 
 
-@pytest.mark.parametrize("before", ["", " ", "\n", "\t", "\r", "\u00a0", "\ufeff", "\u200b", " \u00a0 "])
-@pytest.mark.parametrize("sign", "=+-@|\uff1d\uff0b\uff0d\uff20")
-def test_no_cell_is_a_formula(tmp_path, before, sign):
-    """Spreadsheets ignore blanks and invisible characters, and read full-width signs. It holds for parts of a list too."""
-    hostile = f"{before}{sign}1+1"
-    export.write(pl.DataFrame({"text": [hostile], "tags": [["a", hostile]]}), tmp_path / "t.csv", "csv")
+def written(tmp_path, texts):
+    """Write texts as CSV, alone and as part of a list, and return the rows of the file without the head."""
+    export.write(pl.DataFrame({"text": texts, "tags": [["a", text] for text in texts]}), tmp_path / "t.csv", "csv")
     with (tmp_path / "t.csv").open(newline="", encoding="utf-8") as file:
-        _, (text, tags) = csv.reader(file)
-    assert (text, tags) == (f"'{hostile}", f"a;'{hostile}")
+        return list(csv.reader(file))[1:]
+
+
+def test_no_cell_is_a_formula(tmp_path):
+    """Spreadsheets ignore blanks and invisible characters, and read full-width signs. It holds for parts of a list too."""
+    before = ("", " ", "\n", "\t", "\r", "\u00a0", "\ufeff", "\u200b", " \u00a0 ", '"')
+    hostile = [f"{blank}{sign}1+1" for blank, sign in product(before, "=+-@|\uff1d\uff0b\uff0d\uff20")]
+    for (text, tags), source in zip(written(tmp_path, hostile), hostile, strict=True):
+        assert text.startswith("'")
+        assert tags == f"a;{text}"
+        assert text.replace("'", "") == source
+
+
+def test_no_part_of_a_cell_is_a_formula_for_another_separator(tmp_path):
+    """A spreadsheet that separates with semicolons begins cells and rows inside our quotes."""
+    formulas = ("=1+1", "@SUM(A1)", "|cmd", "-HYPERLINK(A1)", "+cmd|A0", "\uff1d1+1")
+    parts = [*product(";\t\r\n", ("", " ", '"', "\u00a0", "\ufeff"), formulas)]
+    found = written(tmp_path, [f"a{mark}{mark}{blank}{formula}" for mark, blank, formula in parts])
+    assert [text for text, _ in found] == [f"a{mark}{mark}'{blank}{formula}" for mark, blank, formula in parts]
+
+
+def test_other_text_stays_as_it_is(tmp_path):
+    """Lists, numbers and signs inside a line do no harm."""
+    texts = ["a\n- b\n- c", "a; -5", "a, =b", "a\n+ 3", "x = 1; y", "a\n-"]
+    assert [text for text, _ in written(tmp_path, texts)] == texts
 
 
 def test_parquet_and_jsonl_come_back_equal(tmp_path):

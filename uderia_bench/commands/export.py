@@ -10,8 +10,12 @@ import polars as pl
 from uderia_bench.commands.save import saving
 from uderia_bench.errors import UsageError
 
-FORMULA = r"^([\s\p{Zs}\p{Cc}\p{Cf}]*[=+\-@|＝＋－＠]|[\t\r\n])"  # noqa: RUF001 - spreadsheets read full-width signs too
-"""Text that spreadsheets read as a formula (OWASP, CSV injection), also behind blanks and invisible characters."""
+_FORMULA = r"^([\s\p{Zs}\p{Cc}\p{Cf}\"]*[=+\-@|＝＋－＠]|[\t\r\n])"  # noqa: RUF001 - spreadsheets read full-width signs too
+"""Text that spreadsheets read as a formula (OWASP, CSV injection), also behind blanks, quotes and invisible characters."""
+
+# A spreadsheet whose language separates with semicolons does not see our quotes, so a cell begins after
+# every semicolon, tab and line break of a text. A list item ("- item") needs a call or a reference to do harm.
+_INNER_FORMULA = r"([;\t\r\n])([\s\p{Zs}\p{Cc}\p{Cf}\"&&[^\t\r\n]]*(?:[=@|＝＠]|[+\-＋－][^;\t\r\n]*[(|!\[]))"  # noqa: RUF001 - as above
 
 
 def write(trials: pl.DataFrame, file: Path, form: str) -> int:
@@ -24,10 +28,14 @@ def write(trials: pl.DataFrame, file: Path, form: str) -> int:
     return trials.height
 
 
+def without_formulas(text: pl.Expr) -> pl.Expr:
+    """Return text with an apostrophe before whatever a spreadsheet would run as a formula."""
+    return text.str.replace_all(_INNER_FORMULA, "$1'$2").str.replace(_FORMULA, "'$1")
+
+
 def _csv(trials: pl.DataFrame, file: Path) -> None:
-    text = pl.col(pl.String).str.replace(FORMULA, "'$1")
-    lists = pl.col(pl.List(pl.String)).list.eval(pl.element().str.replace(FORMULA, "'$1")).list.join(";")
-    trials.with_columns(lists).with_columns(text).write_csv(file, quote_style="non_numeric")
+    lists = pl.col(pl.List(pl.String)).list.eval(without_formulas(pl.element())).list.join(";")
+    trials.with_columns(without_formulas(pl.col(pl.String)), lists).write_csv(file, quote_style="non_numeric")
 
 
 def _duckdb(trials: pl.DataFrame, file: Path) -> None:

@@ -13,7 +13,7 @@ import orjson
 import polars as pl
 
 from uderia_bench.analysis.labelled import Judgement, Labelled, labelled
-from uderia_bench.commands.export import FORMULA
+from uderia_bench.commands.export import without_formulas
 from uderia_bench.errors import UsageError
 from uderia_bench.plugins import Plugins
 from uderia_bench.reading import expected as expectations
@@ -69,7 +69,7 @@ def _csv(items: Sequence[Item], _: str) -> str:
 
 def _harmless(text: str) -> str:
     """Return a cell that a spreadsheet does not run."""
-    return pl.select(pl.lit(text).str.replace(FORMULA, "'${0}")).item()  # type: ignore[no-any-return]
+    return pl.select(without_formulas(pl.lit(text))).item()  # type: ignore[no-any-return]
 
 
 def _jsonl(items: Sequence[Item], _: str) -> str:
