@@ -130,6 +130,37 @@ async def test_a_restart_forgets_only_the_tasks(serve):
         assert (await client.truth())[0]["task_id"] == done["task_id"]
 
 
+async def test_a_shutdown_cancels_tasks_before_it_forgets_them(serve):
+    """Tasks in flight and tasks that still arrive end as cancelled by the user, with a turn; then they are unknown."""
+    async with serve() as client:
+        sessions = [await client.session("OPTIM") for _ in range(2)]
+        seen = []
+
+        async def ask(session):
+            task = await client.submit(session, "count rows #slow=600000", profile_id=client.profiles["OPTIM"])
+            while (answer := await client.http.get(f"/api/v1/tasks/{task}")).status_code == 200:
+                seen.append((task, answer.json()["status"]))
+                await anyio.sleep(0.01)
+
+        async with anyio.create_task_group() as asking:
+            asking.start_soon(ask, sessions[0])
+            await anyio.sleep(0.05)
+            asking.start_soon(client.http.post, "/sim/restart?shutdown=0.4")
+            await anyio.sleep(0.1)
+            asking.start_soon(ask, sessions[1])
+        assert len({task for task, status in seen if status == "cancelled"}) == 2
+        for session in sessions:
+            turns = (await client.details(session))["last_turn_data"]["workflow_history"]
+            assert [turn["status"] for turn in turns] == ["cancelled"]
+
+
+@pytest.mark.parametrize("query", ["shutdown=soon", "away=-1", "away=nan", "shutdown=1e9"])
+async def test_a_restart_takes_seconds(serve, query):
+    """Anything else is refused."""
+    async with serve() as client:
+        assert (await client.http.post(f"/sim/restart?{query}")).status_code == 400
+
+
 def test_only_the_first_query_after_a_start_is_late():
     """The delay is 2 to 3.5 s at speed 1, also after a restart, and none without ``cold_start``."""
     state = State(Settings())

@@ -7,6 +7,7 @@ report of every OPTIM trial that is in flight, so overlapping arms contaminate e
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections import Counter
 from collections.abc import Callable
@@ -33,6 +34,7 @@ from uderia_bench.sim.truth import Ledger
 
 # Delay of the first query after a server start (docs/reference/measured.md, "Time").
 COLD_S = (2.0, 3.5)
+_SHUTTING_DOWN_S = 0.02  # how often a shutdown cancels what has arrived
 
 
 class State:
@@ -131,6 +133,14 @@ class State:
         """Switch the administrator's default collection off or on, as a stranger can."""
         collection = self.collections.default(self.accounts.users[0], self.clock.stamp())
         collection.enabled = not collection.enabled
+
+    async def shut_down(self, seconds: float) -> None:
+        """Cancel for some seconds what is in flight and what still arrives, as the real server does after SIGTERM."""
+        until = self.seconds + seconds
+        while self.seconds < until:
+            for task in self.tasks.values():
+                task.cancel(self.clock.stamp())
+            await asyncio.sleep(_SHUTTING_DOWN_S)
 
     def restart(self) -> None:
         """Forget the tasks, as a restart does. Sessions, tokens, turns and stored plans stay."""

@@ -67,6 +67,12 @@ class Task:
         """Whether the task has not ended."""
         return self.status in _RUNNING
 
+    def cancel(self, now: str) -> None:
+        """Ask a task that works to stop; it ends as cancelled by the user a moment later."""
+        if self.status == "processing" and self.job is not None:
+            self.set_status("cancelling", now)
+            self.job.cancel()
+
     def abandon(self) -> None:
         """Stop without saving a turn, as when the server process ends."""
         self.abandoned = True

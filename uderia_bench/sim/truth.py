@@ -26,6 +26,7 @@ class Ledger:
     fastpath_phases: int = 0  # phases without a tactical call
     tool_calls: int = 0  # calls of data tools
     corrections: int = 0
+    cold: bool = False  # the first query after a start, which takes longer
     cases: int = 0  # stored plans in the planning prompt
     unwritten_cases: int = 0  # plans of earlier turns that were not stored yet when the query arrived
     faults: list[str] = field(default_factory=list)

@@ -27,6 +27,7 @@ _TASK = _parameter("task_id", "path", _TEXT)
 _TURN = _parameter("number", "path", {"type": "integer", "minimum": 0})
 _TOKEN = _parameter("token_id", "path", _TEXT)
 _PAGING = [_parameter(name, "query", {"type": "integer", "minimum": 0}) for name in ("limit", "offset")]
+_RESTART = [_parameter(name, "query", {"type": "number", "minimum": 0}) for name in ("shutdown", "away")]
 _QUERY: Json = {
     "type": "object",
     "required": ["prompt"],
@@ -306,7 +307,7 @@ PATHS: dict[str, Json] = {
     },
     "/sim/truth": {"get": _operation("True values of each task", "200", open_=True)},
     "/sim/faults": {"get": _operation("Counts of planted faults", "200", open_=True)},
-    "/sim/restart": {"post": _operation("Forget the tasks", "200", open_=True)},
+    "/sim/restart": {"post": _operation("Restart", "200 400", *_RESTART, open_=True)},
     "/sim/openapi.json": {"get": _operation("This description", "200", open_=True)},
 }
 for _method, _path, _summary, _statuses, _body in _TABLE:

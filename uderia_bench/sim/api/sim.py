@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from uderia_bench.sim.api import openapi, responses
 from uderia_bench.sim.api.auth import state_of
+
+_LONGEST_S = 600
+_LEAVING_S = 0.01  # so that the response arrives before the connections break
 
 
 async def _truth(request: Request) -> Response:
@@ -22,10 +27,23 @@ async def _faults(request: Request) -> Response:
 
 
 async def _restart(request: Request) -> Response:
-    """Forget the tasks, as a restart does. Sessions and tokens stay."""
+    """Forget the tasks, as a restart does. Sessions and tokens stay.
+
+    ``shutdown`` are seconds of a shutdown before it, as after SIGTERM: tasks are cancelled. ``away`` are
+    seconds after it in which connections are refused.
+    """
     state = state_of(request)
+    try:
+        shutdown_s, away_s = (float(request.query_params.get(name, "0")) for name in ("shutdown", "away"))
+    except ValueError:
+        shutdown_s = away_s = -1.0
+    if not (0 <= shutdown_s <= _LONGEST_S and 0 <= away_s <= _LONGEST_S):
+        return responses.error(400, f"'shutdown' and 'away' are seconds from 0 to {_LONGEST_S}.")
+    await state.shut_down(shutdown_s)
     lost = len(state.tasks)
     state.restart()
+    if away_s:
+        asyncio.get_running_loop().call_later(_LEAVING_S, state.leave, away_s)
     return responses.json({"status": "success", "tasks_lost": lost})
 
 

@@ -98,9 +98,7 @@ async def _read(state: State, task: Task) -> Response:
 
 
 async def _cancel(state: State, task: Task) -> Response:
-    if task.status == "processing" and task.job is not None:
-        task.set_status("cancelling", state.clock.stamp())
-        task.job.cancel()
+    task.cancel(state.clock.stamp())
     if task.status == "cancelling":
         return responses.json({"message": "Cancellation request sent.", "status": "success"})
     return responses.json({"message": f"Task already finished ({task.status}).", "status": "success"})

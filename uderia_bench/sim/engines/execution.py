@@ -96,7 +96,9 @@ async def _execute(run: Run, named: Profile | None) -> orjson.Fragment | None:
     session.ask(run.prompt, run.turn, named, run.clock.local_stamp())
     if named is not None:
         run.notify("user_message_profile_tag", {"is_session_primer": False, "profile_tag": profile.tag})
-    await run.state.loop.work(_ASSEMBLY_S + run.state.warm_up())
+    warm_up_s = run.state.warm_up()
+    run.truth.cold = warm_up_s > 0
+    await run.state.loop.work(_ASSEMBLY_S + warm_up_s)
     if STALL in run.hit.kinds:
         await asyncio.Event().wait()
     if QUOTA in run.hit.kinds:
