@@ -38,7 +38,7 @@ IN_FLIGHT = 500
 SPEED = 2.6  # of the server: an answer takes about 6 s
 TABS = 3
 LEAD_S = 4.0  # of a segment, in which the processes that were stopped catch up
-READ = 1_200  # trials of a segment that are compared with the truth
+READ = 600  # trials of a segment that are compared with the truth
 NONE, SOCKETS, BROWSER = "no view", "WebSockets", "Chromium"
 _LATENCY = next(metric for metric in METRICS if metric.name == "latency_s")
 

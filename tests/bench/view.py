@@ -4,7 +4,7 @@ Seen: 20 trials a second, the view's page open in Chromium; a trial is seen when
 ``disturbance``. Sizes: a run of 10,000 trials whose bodies are those of real answers of the embedded server, and a
 folder of 200 runs.
 
-``python -m bench.view [--quick]``, 13 minutes and one. Without Chromium the pages are WebSockets, and nothing is measured
+``python -m bench.view [--quick]``, 12 minutes or two. Without Chromium the pages are WebSockets, and nothing is measured
 in a browser.
 """
 
@@ -53,7 +53,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         told = [*_seen(folder / "seen", 100 if quick else 300)] if BROWSER and DRIVER else []
-        blocks, segment_s = (1, 12.0) if quick else (5, 20.0)
+        blocks, segment_s = (1, 12.0) if quick else (4, 25.0)
         told += disturbance.measure(folder / "load", blocks=blocks, segment_s=segment_s, browser=bool(BROWSER and DRIVER))
         told += _sizes(folder / "size", 2_000 if quick else 10_000)
     figures.tell("view", told)

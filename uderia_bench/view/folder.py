@@ -19,6 +19,7 @@ from uderia_bench.reading import profile_types
 from uderia_bench.reading.detectors import Thresholds
 from uderia_bench.report.formats.html.document import body_of
 from uderia_bench.report.trial.inspected import Inspected, to_json
+from uderia_bench.runner.control import SOCKET
 from uderia_bench.runs import files, find
 from uderia_bench.runs.directory import MANIFEST, RunDirectory
 from uderia_bench.runs.ledger import Ledger
@@ -214,6 +215,7 @@ class _Trial:
             sent_at=sent_at,
             so_far=None if self._so_far is None else {name: _json(self._so_far)[name] for name in _SO_FAR},
             found=None if self._found is None else _json(self._found),
+            controlled=(self._directory.path / SOCKET).exists() and not self._directory.abandoned(),
         )
 
     def parts(self, state: TrialState, changed: Collection[str]) -> Mapping[str, Any]:

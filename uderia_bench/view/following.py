@@ -68,7 +68,7 @@ REPORT = "report.html"
 STAMPS_S = 0.1  # by which the stamp of a file may be older than the clock
 CURVE = 200  # latencies that draw a distribution
 REREAD_S = 10.0  # between two looks at all trials: a trial may be asked again long after it settled
-READ_S = 0.1  # most time for reading settled trials at one look
+READ_S = 0.3  # most time for reading settled trials at one look
 PERCENTILES = (50, 90, 95, 99)
 _WORST = [severity.value for severity in (Severity.ERROR, Severity.WARNING, Severity.INFO)]
 _EARLIEST = datetime.min.replace(tzinfo=UTC)

@@ -43,7 +43,8 @@ _STATES = {
     "unreadable": "unreadable",
 }
 _COMMANDS = (("pause", "Pause"), ("resume", "Resume"), ("stop", "Stop"))
-_COMMANDS_ABOUT = (("set", "Set"), ("cancel", "Cancel trial"), ("requeue", "Ask again"))
+_SET = ("set", "Set")
+_OF_TRIAL = (("cancel", "Cancel trial"), ("requeue", "Ask again"))
 _LIMITS = {"trials": "{:,.0f} trials", "tokens": "{:,.0f} tokens", "usd": "${:,.6g}", "time_s": "{:,.0f} s"}
 
 
@@ -81,16 +82,24 @@ def run_page(state: RunState, parts: Mapping[str, str], seq: int, *, control: bo
     path = f"/runs/{quote(state.run.run_id)}"
     body = [part(name, parts.get(name, "")) for name in RUN]
     if control and state.run.controlled:
-        body.insert(1, _controls(path))
+        body.insert(1, controls(state.run.run_id))
     return frame(state.run.run_id, *body, glossary(), live=f"{path}/live", icon=icon(state.run.state), seq=seq)
 
 
-def _controls(path: str) -> Markup:
-    """Return the form of commands to a run."""
-    buttons = (tag("button", words, name="do", value=what) for what, words in _COMMANDS)
-    about = tag("label", "Setting or trial ", tag("input", name="about", placeholder="load.concurrency=4"))
-    more = (tag("button", words, name="do", value=what) for what, words in _COMMANDS_ABOUT)
-    return tag("form", *buttons, about, *more, method="post", action=f"{path}/control", class_="controls", aria_label="Control")
+def controls(run_id: str, trial_id: str | None = None) -> Markup:
+    """Return the form of commands to a run, or of those about one trial."""
+    if trial_id is None:
+        about = tag("label", "Setting or trial ", tag("input", name="about", placeholder="load.concurrency=4"))
+        fields = (*map(_button, _COMMANDS), about, _button(_SET), *map(_button, _OF_TRIAL))
+    else:
+        fields = (tag("input", type="hidden", name="about", value=trial_id), *map(_button, _OF_TRIAL))
+    action = f"/runs/{quote(run_id)}/control"
+    return tag("form", *fields, method="post", action=action, class_="controls", aria_label="Control")
+
+
+def _button(command: tuple[str, str]) -> Markup:
+    what, words = command
+    return tag("button", words, name="do", value=what)
 
 
 def report_page(run_id: str, body: str) -> str:

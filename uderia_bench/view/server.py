@@ -143,7 +143,7 @@ class View:
         channel = await self._watcher.channel((request.path_params["run"], request.path_params["trial"]))
         if _wants_json(request):
             return _json(channel.state)
-        return HTMLResponse(trial_page.page(channel.state, channel.parts["trial"], channel.seq))
+        return HTMLResponse(trial_page.page(channel.state, channel.parts["trial"], channel.seq, control=self._control))
 
     async def answers(self, request: Request) -> Response:
         """Return the answers of all arms, or of two, to a query."""

@@ -249,6 +249,8 @@ class TrialState:
     sent_at: datetime | None
     so_far: dict[str, Any] | None
     found: dict[str, Any] | None
+    controlled: bool = False
+    """Whether the run takes commands of ``uderia-bench ctl`` now."""
 
 
 State = RunsState | RunState | TrialState

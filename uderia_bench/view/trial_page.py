@@ -24,11 +24,12 @@ _STANDS = {
 _IN_HEAD = ("trial", "question", "answer")  # shown in full elsewhere
 
 
-def page(state: TrialState, drawn: str, seq: int) -> str:
-    """Return the page of a trial, which follows it to its end."""
+def page(state: TrialState, drawn: str, seq: int, *, control: bool = False) -> str:
+    """Return the page of a trial, which follows it to its end, with buttons to ``control`` it where they are wanted."""
     path = f"/runs/{quote(state.run_id)}/trials/{quote(state.trial_id, safe='')}"
     icon = "idle" if state.state == "settled" else "running"
-    return pages.frame(state.trial_id, pages.part("trial", drawn), glossary(), live=f"{path}/live", icon=icon, seq=seq)
+    buttons = pages.controls(state.run_id, state.trial_id) if control and state.controlled else None
+    return pages.frame(state.trial_id, pages.part("trial", drawn), buttons, glossary(), live=f"{path}/live", icon=icon, seq=seq)
 
 
 def draw(state: TrialState, found: Inspected | None, so_far: Inspected | None = None) -> Markup:

@@ -2,7 +2,10 @@
 /* Keeps a page up to date: puts the parts that its channel sends in their places. Everything works without it, except that. */
 (() => {
   const body = document.body, link = document.getElementById("link"), said = document.getElementById("said");
-  const icons = {running: "running", paused: "paused", complete: "complete", abandoned: "stopped", interrupted: "stopped"};
+  const icons = {
+    running: "running", sending: "running", asked: "running", paused: "paused", complete: "complete", abandoned: "stopped",
+    interrupted: "stopped",
+  };
   const zone = {
     minute: new Intl.DateTimeFormat(undefined, {dateStyle: "medium", timeStyle: "short"}),
     second: new Intl.DateTimeFormat(undefined, {dateStyle: "medium", timeStyle: "medium"}),
@@ -59,7 +62,7 @@
     if (now.state === undefined) return;
     const icon = document.querySelector("link[rel=icon]");
     const href = `/static/${icons[now.state] || "idle"}.svg`;
-    if (now.planned !== undefined && icon && icon.getAttribute("href") !== href) icon.setAttribute("href", href);
+    if (icon && icon.getAttribute("href") !== href) icon.setAttribute("href", href);
     const tenth = now.planned > 0 ? Math.floor(10 * now.settled / now.planned) * 10 : null;
     const text = tenth === null ? now.state : `${now.state}, ${tenth} % of the trials are settled`;
     if (now.planned > 0) document.title = `${Math.floor(100 * now.settled / now.planned)} % ${body.dataset.title}`;
