@@ -52,6 +52,7 @@ def load(runs: Runs = "latest", *, output: str | Path = "output") -> pl.DataFram
     """Read the trials of runs into one frame: one row per trial, one column per metric.
 
     ``runs`` is a run id, ``latest``, a run directory, a glob of either, or a list of them. Ids are looked up in ``output``.
+    Both may be addresses such as ``s3://bucket/prefix/RUN``.
     Warm-ups are included, and the column ``stage`` marks them. A column that one of the runs lacks is null there. Raises
     ``StoreError`` if there is no such run.
     """
@@ -95,23 +96,21 @@ def diff(
 
     ``force`` compares runs that were not asked the same. Raises ``UsageError`` where they cannot be compared.
     """
-    from pathlib import Path  # noqa: PLC0415 - imported on use, so that start-up is quick
-
-    from uderia_bench import plugins  # noqa: PLC0415
+    from uderia_bench import plugins  # noqa: PLC0415 - imported on use, so that start-up is quick
     from uderia_bench.commands import diff as comparing  # noqa: PLC0415
+    from uderia_bench.runs.find import folder  # noqa: PLC0415
     from uderia_bench.runs.run import opened  # noqa: PLC0415
 
-    after = opened(str(run), Path(output))
-    before = opened(str(baseline), Path(output), beside=after.manifest.experiment_folder)
+    within = folder(output)
+    after = opened(str(run), within)
+    before = opened(str(baseline), within, beside=after.manifest.experiment_folder)
     return list(comparing.compare(before, after, plugins.load(), arm=arm, force=force).analysis.comparisons)
 
 
 def _table(name: str, runs: Runs, output: str | Path) -> pl.DataFrame:
-    from pathlib import Path  # noqa: PLC0415 - imported on use, so that start-up is quick
+    from uderia_bench.runs.find import folder, load_table  # noqa: PLC0415 - imported on use, so that start-up is quick
 
-    from uderia_bench.runs.find import load_table  # noqa: PLC0415
-
-    return load_table(runs, Path(output), table=name)
+    return load_table(runs, folder(output), table=name)
 
 
 def __getattr__(name: str) -> object:

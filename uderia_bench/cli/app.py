@@ -36,6 +36,7 @@ _COMMANDS = (
     "run",
     "compare",
     "resume",
+    "work",
     "restore",
     "derive",
     "report",

@@ -20,22 +20,30 @@ if TYPE_CHECKING:
 def finish(run: Run, around: Surroundings, *, as_json: bool, also: Callable[[Run, Report], None] | None = None) -> None:
     """Derive, compare and report a run, print the report, and exit with the code of its standing.
 
-    ``also`` writes more files of the run. A signal before everything is written marks the run as
-    interrupted, so that it can be continued.
+    The files of a run in a store are written there, unless another worker has written them. ``also`` writes
+    more files of the run. A signal before everything is written marks the run as interrupted, so that it
+    can be continued.
     """
     from uderia_bench import plugins
-    from uderia_bench.commands import conclude
+    from uderia_bench.commands import conclude, results
     from uderia_bench.commands.run import settled_or_interrupted
     from uderia_bench.errors import Interrupted
     from uderia_bench.printable import plain
     from uderia_bench.report import content
     from uderia_bench.runner import sitting, stop
+    from uderia_bench.runs import mirror
+    from uderia_bench.runs.shared import SharedRun
 
     installed = plugins.load()
     stop.take_as_interrupt()  # the run has restored the default handlers
-    with sitting.interruptible(run.directory):
-        conclude.ask_judge(run, installed, around)
-        run, made = conclude.conclude(run, installed)
+    with sitting.interruptible(run.directory), mirror.alone(run.path):
+        url = mirror.address(run.path)
+        made = results.Stale("it is not in a store") if url is None else results.read(run, installed)
+        if isinstance(made, results.Stale):
+            conclude.ask_judge(run, installed, around)
+            run, made = conclude.conclude(run, installed)
+            if url is not None:
+                SharedRun.open(url).conclude(run.directory)
         if also is not None:
             also(run, made)
     streams.stored()

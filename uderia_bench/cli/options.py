@@ -18,13 +18,30 @@ if TYPE_CHECKING:
     from uderia_bench.runner.sitting import Surroundings
 
 OUTPUT = runs.OUTPUT
-Output = Annotated[Path, typer.Option("--output", metavar="DIR", help="Directory of the runs.")]
+
+
+def _folder(said: str | Path) -> Path:
+    """Return the directory of ``--output``. A store's runs are mirrored into the user's cache."""
+    from uderia_bench.runs import find
+
+    return find.folder(said)
+
+
+Output = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        metavar="DIR|URL",
+        help="Directory of the runs, or a store of runs such as s3://bucket/prefix.",
+        parser=_folder,
+    ),
+]
 File = Annotated[
     Path | None,
     typer.Option("-o", "--file", metavar="FILE", help="File to write. Its ending gives the format. Default: stdout."),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it exists.")]
-RUN_HELP = "A run id, a run directory, a baseline name, or 'latest'."
+RUN_HELP = "A run id, a run directory or URL, a baseline name, or 'latest'."
 Run = Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP, autocompletion=complete.runs)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout. Messages go to stderr.")]
 LogFormat = Annotated[str, typer.Option("--log-format", metavar="text|json", help="Format of the log on stderr.")]

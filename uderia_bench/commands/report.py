@@ -12,7 +12,7 @@ from uderia_bench.report.formats.html import Kept, to_html
 from uderia_bench.report.formats.junit import to_junit
 from uderia_bench.report.formats.markdown import to_markdown
 from uderia_bench.report.formats.text import to_text
-from uderia_bench.runs import OUTPUT
+from uderia_bench.runs import OUTPUT, mirror
 from uderia_bench.runs.directory import RunDirectory
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.run import Run
@@ -30,7 +30,7 @@ def render(report: Report, form: str, run: Run | None, *, width: int = 80, colou
     neither. The rest of the parameters is for text: ``brief`` is what the command that ran it prints, before it leaves.
     """
     if run is not None:
-        files = tuple(str(run.path / name) for name in (*LEFT, _TABLES))
+        files = tuple(f"{mirror.address(run.path) or run.path}/{name}" for name in (*LEFT, _TABLES))
         report = replace(report, facts=replace(report.facts, files=files))
     match form:
         case "text":
@@ -50,7 +50,9 @@ def render(report: Report, form: str, run: Run | None, *, width: int = 80, colou
 
 def typed(run: Run | RunDirectory) -> str:
     """Return what a command finds a run by from here: its id, or its path where it lies elsewhere than the id is looked for."""
-    return run.run_id if (OUTPUT / run.run_id).resolve() == run.path.resolve() else shlex.quote(str(run.path))
+    if (OUTPUT / run.run_id).resolve() == run.path.resolve():
+        return run.run_id
+    return shlex.quote(mirror.address(run.path) or str(run.path))
 
 
 def leave(run: Run, report: Report) -> None:

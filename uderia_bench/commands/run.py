@@ -5,6 +5,7 @@ The command line prints the report and decides the exit code.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -14,11 +15,15 @@ from uderia_bench.documents.experiment import Experiment
 from uderia_bench.documents.yaml.document import Override
 from uderia_bench.errors import Interrupted
 from uderia_bench.runner import plan, sitting
+from uderia_bench.runner import work as workers
 from uderia_bench.runner.sitting import Surroundings
-from uderia_bench.runs import directory
+from uderia_bench.runs import directory, mirror
+from uderia_bench.runs.bucket import Bucket
 from uderia_bench.runs.directory import RunDirectory
 from uderia_bench.runs.ledger import Ledger
+from uderia_bench.runs.protocol import LENGTH_S
 from uderia_bench.runs.run import Run
+from uderia_bench.runs.shared import SharedRun
 
 MOST_IN_A_SECOND = 100  # runs of one name in one directory
 
@@ -32,12 +37,24 @@ def start(experiment: Experiment, *, output: Path, run_id: str | None, around: S
     trials = plan.build(experiment, experiment.queries)
     started_at = datetime.now(UTC)
     default = f"{started_at:%Y%m%d-%H%M%S}-{slug(experiment.name)}"
+    if (url := mirror.origin(output)) is not None:
+        bucket, run_id = Bucket(url), directory.valid(run_id or f"{default}-{uuid.uuid4().hex[:4]}")
+        return work(workers.begin(experiment, trials, bucket, run_id, around, started_at), around)
     made = directory.create(output, run_id) if run_id else unnamed(output, default)
     try:
         return sitting.first(experiment, trials, made, around, started_at)
     except BaseException:
         made.remove_if_unused()
         raise
+
+
+def work(shared: SharedRun, around: Surroundings, length_s: float = LENGTH_S) -> Run:
+    """Work on a run of a store until it is complete, and return it as a directory of this machine.
+
+    Raises ``Interrupted``, with the way to go on, if trials are left.
+    """
+    workers.work(shared, around, length_s)
+    return Run.open(RunDirectory(mirror.run(shared.url)))
 
 
 def resume(found: RunDirectory, around: Surroundings, overrides: Iterable[str | Override] = ()) -> Run:

@@ -159,8 +159,12 @@ class Uderia:
         except Refused as error:  # one more empty session does no harm
             raise NoAnswer(str(error), arrived=True) from error
 
-    async def submit(self, session_id: str, prompt: str, profile_id: str) -> Accepted:
+    async def submit(
+        self, session_id: str, prompt: str, profile_id: str, *, before: Callable[[], None] = lambda: None
+    ) -> Accepted:
         """Send a query. ``sent_s`` is the time right before it is sent, ``accepted_s`` when the answer was read.
+
+        ``before`` is called right before each try, and may raise.
 
         Raises ``NoAnswer`` with ``arrived`` also for a server error or an unreadable answer, because the server
         may have accepted the query.
@@ -168,7 +172,7 @@ class Uderia:
         body = {"prompt": prompt, "profile_id": profile_id}
         path = f"/api/v1/sessions/{session_id}/query"
         try:
-            reply = await self._patiently(lambda: self._call("POST", path, "query", body=body), repeatable=False)
+            reply = await self._patiently(lambda: self._call("POST", path, "query", body=body, before=before), repeatable=False)
             task_id = _named(reply.json(), "task_id", "query", reply.status)
         except Refused as error:
             if error.status < httpx.codes.BAD_REQUEST or error.status in PASSING:
@@ -226,12 +230,17 @@ class Uderia:
 
         return await self._patiently(once)
 
-    async def _call(self, method: str, path: str, what: str, *, body: Any = None) -> Reply:
+    async def _call(
+        self, method: str, path: str, what: str, *, body: Any = None, before: Callable[[], None] = lambda: None
+    ) -> Reply:
         """Send once, and again if the token has expired. Raises an error for an error status."""
         token = await self._sign_in.token()
+        before()
         reply = await self._wire.exchange(method, path, token=token, body=body)
         if reply.status in SUSPECT and await self._sign_in.renew_if_expired(token):
-            reply = await self._wire.exchange(method, path, token=await self._sign_in.token(), body=body)
+            token = await self._sign_in.token()
+            before()
+            reply = await self._wire.exchange(method, path, token=token, body=body)
         if reply.status >= httpx.codes.MULTIPLE_CHOICES:
             raise refuse(reply, what)
         return reply

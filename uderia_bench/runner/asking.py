@@ -108,7 +108,7 @@ class Asking:
 
     ``bare_sessions``: create sessions without ``profile_id``, as docs/reference/seed.md, "Best
     practices" advises for one trial at a time. ``running`` has the tasks whose end was not seen yet,
-    with their arms.
+    with their arms. ``unknown`` are the trials of an earlier sitting that may run under an unknown task.
     """
 
     uderia: Uderia
@@ -120,6 +120,7 @@ class Asking:
     gauge: Gauge
     stop: Stop
     running: dict[str, str] = field(default_factory=dict)
+    unknown: list[TrialRecord] = field(default_factory=list)
 
     async def ask(
         self, trial: Trial, expected: Serving, *, attempts: int, session_id: str | None = None, due_s: float | None = None
@@ -205,7 +206,7 @@ class Asking:
         assert session_id is not None, "a session is made before a query is sent"
         trial, expected = draft.record.trial, draft.record.expected
         try:
-            accepted = await self.uderia.submit(session_id, trial.prompt, expected.profile_id)
+            accepted = await self.uderia.submit(session_id, trial.prompt, expected.profile_id, before=self.book.may_send)
         except NoAnswer as error:
             if not error.arrived:
                 draft.record = replace(draft.record, sent_s=None, sent_at=None)
@@ -429,6 +430,10 @@ class Asking:
         Such tasks are left over from a cancellation that takes long, or from an interrupted sitting.
         """
         with anyio.move_on_after(IDLE_WAIT_S) as waited:
+            for record in [each for each in self.unknown if each.trial.arm != arm]:
+                async with drafted(record, picked_up=True) as draft:
+                    await self._look_up(draft)
+                self.unknown.remove(record)
             while left := [task_id for task_id, other in self.running.items() if other != arm]:
                 for task_id in left:
                     try:

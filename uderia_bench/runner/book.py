@@ -17,7 +17,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,9 +50,13 @@ class Writer(Protocol):
 
 
 class Book:
-    """Reads and writes the ledger of one sitting."""
+    """Reads and writes the ledger of one sitting.
 
-    def __init__(self, ledger: Ledger, writer: Writer) -> None:
+    ``may_send`` is called right before a query is sent. It raises where this process must not send any more.
+    """
+
+    def __init__(self, ledger: Ledger, writer: Writer, may_send: Callable[[], None] = lambda: None) -> None:
+        self.may_send = may_send
         self._ledger = ledger
         self._writer = writer
         self._attempts = ledger.attempts()

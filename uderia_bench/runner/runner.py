@@ -110,7 +110,7 @@ class Runner:
                         running.start_soon(self._work_through, lane, server, pool, starts, group)
                 group.cancel_scope.cancel()
         except BaseExceptionGroup as failures:
-            raise _first(failures) from failures
+            raise first_of(failures) from failures
         finally:
             self.outages.extend(sorted(chain.from_iterable(each.outages for each in patiences), key=lambda one: one.began_at))
 
@@ -143,7 +143,7 @@ class Runner:
             uderia=self.servers[server],
             stop=self.stop,
             arms=arms,
-            changed=partial(_changed, self.servers[server], arms),
+            changed=partial(changed, self.servers[server], arms),
             replaceable=partial(pool.has_others, server),
             on_quota=experiment.on_quota,
             outage_s=experiment.outage,
@@ -155,6 +155,7 @@ class Runner:
         return pacing.of(self.experiment.load.at(level), self.experiment.seed)
 
     def _asking(self, server: str, clock: Clock) -> Asking:
+        in_doubt = [left for left in self.book.in_doubt() if left.expected.server == server]
         return Asking(
             uderia=self.servers[server],
             follower=Follower(
@@ -166,11 +167,8 @@ class Runner:
             clock=clock,
             timeout_s=self.experiment.timeout,
             bare_sessions=not self.experiment.session_carries_profile,
-            running={
-                left.task_id: left.trial.arm
-                for left in self.book.in_doubt()
-                if left.task_id is not None and left.expected.server == server
-            },
+            running={left.task_id: left.trial.arm for left in in_doubt if left.task_id is not None},
+            unknown=[left for left in in_doubt if left.task_id is None],
             book=self.book,
             gauge=self.gauge,
             stop=self.stop,
@@ -280,7 +278,7 @@ class Runner:
                 slot.release()
 
 
-async def _changed(uderia: Uderia, arms: Mapping[str, Serving]) -> str | None:
+async def changed(uderia: Uderia, arms: Mapping[str, Serving]) -> str | None:
     """Return why a server that was away does not have the arms any more as the run began with them, or None."""
     try:
         listed = directory.read(await uderia.profiles(), await uderia.llm_configurations())
@@ -296,12 +294,12 @@ async def _changed(uderia: Uderia, arms: Mapping[str, Serving]) -> str | None:
     return None
 
 
-def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+def first_of(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     """Return the one error to raise of several.
 
     Several trials often fail for the same reason (signed out, disk full), so one error is enough. An
     error that is not a ``BenchError`` is a programming error and comes first.
     """
-    leaves = [_first(failure) if isinstance(failure, BaseExceptionGroup) else failure for failure in failures.exceptions]
+    leaves = [first_of(failure) if isinstance(failure, BaseExceptionGroup) else failure for failure in failures.exceptions]
     foreign = [leaf for leaf in leaves if not isinstance(leaf, BenchError)]
     return foreign[0] if foreign else leaves[0]

@@ -41,6 +41,7 @@ from uderia_bench.runs import manifest
 from uderia_bench.runs.directory import RunDirectory
 from uderia_bench.runs.interim import Decided
 from uderia_bench.runs.ledger import Ledger
+from uderia_bench.runs.manifest import Manifest
 from uderia_bench.runs.outage import Outage
 from uderia_bench.runs.run import Run
 from uderia_bench.trace import Trace
@@ -75,7 +76,7 @@ class Surroundings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Session:
+class Session:
     """Signed-in servers by their names in the experiment, the configuration of each arm, and facts for the manifest."""
 
     servers: Mapping[str, Uderia]
@@ -91,21 +92,8 @@ def first(
     Raises ``Interrupted``, with the command that resumes the run, if it stops early.
     """
 
-    async def work(session: _Session) -> Run:
-        outline = plan.describe(trials, experiment)
-        begun = manifest.begun(
-            experiment,
-            trials,
-            run_id=made.run_id,
-            arms=session.arms,
-            servers=session.facts,
-            started_at=started_at,
-            turns={share.arm: share.turns for share in outline.arms if share.turns},
-            confounded=tuple((each.baseline, each.candidate, each.reason) for each in outline.unbalanced),
-            looks=outline.looks,
-        )
-        for each in outline.unbalanced:
-            around.console.print(each.warning, highlight=False, markup=False)
+    async def work(session: Session) -> Run:
+        begun = begin(experiment, trials, made.run_id, session, around, started_at)
         with Ledger.create(made.ledger, trials, session.arms) as ledger:
             run = Run(directory=made, manifest=begun).written(begun)  # after the ledger: from here on the run can be resumed
             with logs.into(made.log, as_json=around.log_as_json):
@@ -114,13 +102,33 @@ def first(
     return _sit(experiment, made, around, work, began={})
 
 
+def begin(
+    experiment: Experiment, trials: Sequence[Trial], run_id: str, session: Session, around: Surroundings, started_at: datetime
+) -> Manifest:
+    """Return the manifest of a run that is about to start; print what its plan cannot balance."""
+    outline = plan.describe(trials, experiment)
+    for each in outline.unbalanced:
+        around.console.print(each.warning, highlight=False, markup=False)
+    return manifest.begun(
+        experiment,
+        trials,
+        run_id=run_id,
+        arms=session.arms,
+        servers=session.facts,
+        started_at=started_at,
+        turns={share.arm: share.turns for share in outline.arms if share.turns},
+        confounded=tuple((each.baseline, each.candidate, each.reason) for each in outline.unbalanced),
+        looks=outline.looks,
+    )
+
+
 def again(run: Run, around: Surroundings) -> Run:
     """Resume a run with its (changed) manifest; raises as ``first``. A complete run is returned unchanged."""
     with Ledger.open(run.directory.ledger) as ledger:
         if run.manifest.complete and not ledger.unsettled():
             return run
 
-    async def work(session: _Session) -> Run:
+    async def work(session: Session) -> Run:
         directory = run.directory
         with logs.into(directory.log, as_json=around.log_as_json), Ledger.open(directory.ledger, writing=True) as ledger:
             run.written(run.manifest)
@@ -142,25 +150,25 @@ def _sit(
     experiment: Experiment,
     directory: RunDirectory,
     around: Surroundings,
-    work: Callable[[_Session], Awaitable[Run]],
+    work: Callable[[Session], Awaitable[Run]],
     began: Mapping[str, Serving],
 ) -> Run:
     async def signed_in(addresses: Mapping[str, str]) -> Run:
-        async with _session(experiment, addresses, around, began) as session:
-            return await work(session)
+        async with session(experiment, addresses, around, began) as signed:
+            return await work(signed)
 
-    _require_permission(experiment.commands, around)
+    require_permission(experiment.commands, around)
     # Signing in is logged to the terminal, before the run directory exists.
     with (
         interruptible(directory),
         directory.claimed(),
         logs.into(None, as_json=around.log_as_json),
-        _served(experiment) as addresses,
+        served(experiment) as addresses,
     ):
         return anyio.run(signed_in, addresses)
 
 
-def _require_permission(commands: Sequence[str], around: Surroundings) -> None:
+def require_permission(commands: Sequence[str], around: Surroundings) -> None:
     """Raise ``CannotRun`` unless the user allows the commands: a document's author could else run any on this machine."""
     listed = "; ".join(commands)
     if commands and not around.may(f"The experiment runs commands on this machine: {listed}. Run them?"):
@@ -179,7 +187,7 @@ def interruptible(run: RunDirectory) -> Iterator[None]:
 
 
 @contextmanager
-def _served(experiment: Experiment) -> Iterator[dict[str, str]]:
+def served(experiment: Experiment) -> Iterator[dict[str, str]]:
     """Yield the address of every server by name; start the embedded server if an arm uses it."""
     names = experiment.asked_servers
     addresses = {name: name for name in names if name != SIM}
@@ -193,9 +201,9 @@ def _served(experiment: Experiment) -> Iterator[dict[str, str]]:
 
 
 @asynccontextmanager
-async def _session(
+async def session(
     experiment: Experiment, addresses: Mapping[str, str], around: Surroundings, began: Mapping[str, Serving]
-) -> AsyncGenerator[_Session]:
+) -> AsyncGenerator[Session]:
     """Sign in to every server and find the profile of every arm, before the run directory has a ledger.
 
     ``began`` is what the arms began with, in a run that is resumed. There, a server that does not answer is
@@ -218,7 +226,7 @@ async def _session(
             listed[name] = directory.read(await uderia.profiles(), configurations)
             facts[name] = {"llm_configurations": configurations, "costs": await uderia.costs()}
         arms = {arm.name: _resolved(arm, experiment.servers_of(arm.name), listed, began) for arm in experiment.arms}
-        yield _Session(servers=servers, arms=arms, facts=facts)
+        yield Session(servers=servers, arms=arms, facts=facts)
 
 
 def _resolved(
@@ -238,7 +246,7 @@ def _resolved(
     return replace(first, elsewhere=tuple(others))
 
 
-async def _ask(run: Run, session: _Session, ledger: Ledger, around: Surroundings) -> Run:
+async def _ask(run: Run, session: Session, ledger: Ledger, around: Surroundings) -> Run:
     """Ask the unsettled trials of the ledger; return the run with its progress in the manifest."""
     experiment = run.experiment
     left = ledger.unsettled()
@@ -317,7 +325,7 @@ def _ended(
     )
 
 
-async def _archive(session: _Session, ledger: Ledger) -> None:
+async def _archive(session: Session, ledger: Ledger) -> None:
     """Archive the run's sessions, because old sessions slow a server down; a failure is only logged."""
     for arm, server, session_id in ledger.sessions():
         try:

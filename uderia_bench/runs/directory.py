@@ -178,15 +178,7 @@ def create(output: Path, run_id: str) -> RunDirectory:
     Raises ``StoreError`` where the name is no run id, the run exists (``resume`` goes on with it) or ``output`` cannot be
     written.
     """
-    if not RUN_ID.fullmatch(run_id):
-        raise StoreError(
-            f"run id {run_id!r}: use letters, digits, '.', '_' and '-', at most 100, starting with a letter or digit"
-        )
-    if run_id.endswith(".") or run_id.split(".", maxsplit=1)[0].upper() in _DEVICES:
-        raise StoreError(f"run id {run_id}: Windows cannot have a directory of that name; choose another --run-id")
-    if run_id == baselines.RESERVED:
-        raise StoreError(f"run id {run_id}: means the newest run wherever RUN is given; choose another --run-id")
-    path = output / run_id
+    path = output / valid(run_id)
     try:
         output.mkdir(parents=True, exist_ok=True)
         path.mkdir(mode=0o700)  # answers may be confidential: for the owner only
@@ -199,6 +191,19 @@ def create(output: Path, run_id: str) -> RunDirectory:
     except OSError as error:
         raise StoreError(f"{output}: cannot write there: {_words(error)}; name another with --output") from error
     return RunDirectory(path)
+
+
+def valid(run_id: str) -> str:
+    """Return the id of a new run; raises ``StoreError`` for a name that cannot be a directory everywhere."""
+    if not RUN_ID.fullmatch(run_id):
+        raise StoreError(
+            f"run id {run_id!r}: use letters, digits, '.', '_' and '-', at most 100, starting with a letter or digit"
+        )
+    if run_id.endswith(".") or run_id.split(".", maxsplit=1)[0].upper() in _DEVICES:
+        raise StoreError(f"run id {run_id}: Windows cannot have a directory of that name; choose another --run-id")
+    if run_id == baselines.RESERVED:
+        raise StoreError(f"run id {run_id}: means the newest run wherever RUN is given; choose another --run-id")
+    return run_id
 
 
 def scan(parts: list[Path], *, what: str) -> pl.LazyFrame:

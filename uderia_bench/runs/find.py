@@ -10,7 +10,8 @@ from pathlib import Path
 import polars as pl
 
 from uderia_bench.errors import StoreError
-from uderia_bench.runs import baselines
+from uderia_bench.runs import baselines, mirror
+from uderia_bench.runs.bucket import is_url
 from uderia_bench.runs.directory import MANIFEST, RunDirectory, readable, scan
 from uderia_bench.runs.manifest import folder_of
 
@@ -22,6 +23,23 @@ def directory(name: str, output: Path, *, beside: Path | None = None) -> RunDire
     directory, then beside the experiments of the runs in ``output``. Raises ``StoreError``, which lists
     where it looked, if there is no such run.
     """
+    return _whole(_directory(name, output, beside))
+
+
+def folder(said: str | Path) -> Path:
+    """Return a directory of runs. Those of a store are mirrored into the user's cache."""
+    return mirror.folder(said) if is_url(said) else Path(said)
+
+
+def _whole(found: RunDirectory) -> RunDirectory:
+    """Return a run directory with its ledger, which the mirror of a store's runs lacks at first."""
+    url = mirror.address(found.path)
+    return found if url is None else RunDirectory(mirror.run(url))
+
+
+def _directory(name: str, output: Path, beside: Path | None) -> RunDirectory:
+    if is_url(name):
+        return RunDirectory(mirror.run(name, whole=False))
     if name == baselines.RESERVED:
         found = sorted(runs(output), key=lambda each: str(each.read_manifest().get("started_at", "")))
         if not found:
@@ -104,11 +122,14 @@ def runs(output: Path) -> Iterable[RunDirectory]:
 
 
 def _parts(name: str, output: Path, table: str) -> list[Path]:
+    if is_url(name) and (glob.has_magic(name) or name.endswith(".parquet")):
+        store, _, pattern = name.rpartition("/")
+        name = str(mirror.folder(store) / pattern)
     if glob.has_magic(name) and not Path(name).exists() and not (output / name).exists():
         return _matching(name, table) or _matching(str(output / name), table)
     if name.endswith(".parquet") and Path(name).is_file():
         return [Path(name)]
-    return directory(name, output).tables(table)
+    return _directory(name, output, None).tables(table)
 
 
 def _matching(pattern: str, table: str) -> list[Path]:

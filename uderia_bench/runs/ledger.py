@@ -24,7 +24,7 @@ from uderia_bench.printable import plain
 from uderia_bench.runs import files, ledger_rows
 from uderia_bench.runs.actions import Action
 from uderia_bench.runs.changes import Change, ChangeState, Noted
-from uderia_bench.runs.ledger_rows import Entry, Moved, Progress, Written
+from uderia_bench.runs.ledger_rows import Entry, Moved, Progress, Row, Written
 from uderia_bench.trial import Ending, Serving, Trial, TrialRecord
 
 FORMAT = 1  # of a new ledger
@@ -207,6 +207,20 @@ class Ledger:
             if actions := [(ledger_rows.dump(action),) for action in said if isinstance(action, Action)]:
                 self._execute(ledger_rows.ACTIONS_TABLE)
                 self._db.executemany("INSERT INTO actions (said) VALUES (?)", actions)
+
+    def replay(self, rows: Iterable[Row]) -> None:
+        """Commit rows that other ledgers committed, in their order, or none of them; raises ``StoreError``."""
+        with self._writing("cannot copy trials"):
+            for row in rows:
+                self._db.execute(ledger_rows.UPDATE_TRIAL, row.columns)
+                self._db.execute("DELETE FROM payloads WHERE trial_id = ?", row.columns[-1:])
+                if row.payload is not None:
+                    self._db.execute("INSERT INTO payloads VALUES (?, ?, ?, ?)", row.payload)
+                if row.children:
+                    self._db.execute(f"PRAGMA user_version = {WITH_CHILDREN}")
+                if row.account is not None:
+                    self._db.execute(ledger_rows.ACCOUNT_TABLE)
+                    self._db.execute(ledger_rows.KEEP_ACCOUNT, (row.account,))
 
     def actions(self) -> tuple[Action, ...]:
         """Return what people did to the run while it went on, in order."""

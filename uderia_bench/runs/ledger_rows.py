@@ -122,6 +122,19 @@ Written: TypeAlias = Entry | Moved | Action
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """An entry as a ledger writes it: the parameters of ``UPDATE_TRIAL``, a row of ``payloads``, and the run's spending.
+
+    ``children``: the payload has sessions of consulted profiles.
+    """
+
+    columns: tuple[Any, ...]
+    payload: tuple[Any, ...] | None
+    children: bool
+    account: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """How far one trial has come, without its bodies. ``ending`` is None until it settles."""
 

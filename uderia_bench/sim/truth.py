@@ -15,6 +15,7 @@ class Ledger:
     profile_tag: str
     model: str
     prompt: Any
+    arrived_at: float  # seconds since 1970
     submit_s: float
     latency_s: float | None = None  # until the answer, without naming; None without an answer
     task_s: float | None = None  # until the terminal status

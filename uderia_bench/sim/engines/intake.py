@@ -84,6 +84,7 @@ async def submit(
         profile_tag=profile.tag,
         model=profile.llm.label,
         prompt=prompt,
+        arrived_at=state.clock.epoch - (state.clock.seconds - arrived),
         submit_s=state.clock.seconds - arrived,
         unwritten_cases=unwritten,
     )

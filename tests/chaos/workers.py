@@ -1,0 +1,264 @@
+"""Kill and stop the workers of a shared run over a bad store, and compare what it holds with the servers' own records.
+
+    PYTHONPATH=tests python -m chaos.workers --rounds 100 --at-once 2
+
+Three worker processes, three embedded servers, and an S3 server that answers 409, 500 and late. Workers are killed, or
+stopped for longer than the lease, and go on. It exits with 1 where a trial has not exactly one result, a query arrived more
+often than ``attempts`` says, or two arms ran on a server at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import polars as pl
+import zygote
+from chaos import bad_store
+from chaos.bad_store import BUCKET, BadStore
+from chaos.chaos import ADMIN, ARMS, WELL_ENDED, _read
+from rich.console import Console
+
+from uderia_bench.documents.experiment import load
+from uderia_bench.gateway import embedded
+from uderia_bench.runner import plan, work
+from uderia_bench.runner.sitting import Surroundings
+from uderia_bench.runs import protocol, shared
+from uderia_bench.runs.bucket import Bucket
+from uderia_bench.runs.shared import SharedRun
+
+QUERIES = 24
+SERVERS = 3
+WORKERS = 3
+SPEED = 30.0
+LEASE_S = 3.0
+LONGEST_ROUND_S = 240.0
+INTERRUPTED = 4
+RATES = {"409": 0.03, "500": 0.05, "lost": 0.05, "late": 0.03}
+
+
+@dataclass
+class Round:
+    """One run: what happened to it, and the mistakes found."""
+
+    seed: int
+    happened: Counter[str] = field(default_factory=Counter)
+    trials: int = 0
+    extra: int = 0  # queries that arrived more than once
+    counted: int = 0  # attempts beyond the first
+    took_s: float = 0.0
+    wrong: list[str] = field(default_factory=list)
+
+
+def play(seed: int, folder: Path, *, trouble: bool = True) -> Round:
+    """Run one round in an empty folder."""
+    rng = random.Random(seed)
+    played = Round(seed=seed)
+    began = time.monotonic()
+    store = BadStore(seed=seed, rates={kind: rng.random() * rate for kind, rate in RATES.items()} if trouble else {})
+    with ExitStack() as stack:
+        servers = [stack.enter_context(embedded.serve(seed=seed * SERVERS + n, speed=SPEED)) for n in range(SERVERS)]
+        address = stack.enter_context(bad_store.serve(store))
+        environ = {**_clean(), **bad_store.ENVIRONMENT, "AWS_ENDPOINT_URL": address, "XDG_CACHE_HOME": str(folder / "cache")}
+        url = f"s3://{BUCKET}/runs/chaos"
+        with _environment(environ):
+            _begin(folder, servers, rng, url)
+        Crew(folder, url, environ, rng, played).work()
+        store.rates = {}
+        with _environment(environ):
+            _judge(url, servers, played)
+        played.happened.update({f"store {kind}": times for kind, times in store.happened.items()})
+    played.took_s = time.monotonic() - began
+    return played
+
+
+def _clean() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("UDERIA_", "AWS_"))}
+    return {**kept, **ADMIN}
+
+
+@contextmanager
+def _environment(environ: Mapping[str, str]) -> Iterator[None]:
+    """Let this process see the store, as the workers see it."""
+    with mock.patch.dict(os.environ, {name: environ[name] for name in environ if name.startswith(("AWS_", "XDG_"))}):
+        yield
+
+
+def _begin(folder: Path, servers: list[str], rng: random.Random, url: str) -> None:
+    queries = "\n".join(f"  - {{id: q{n}, prompt: 'list the tables in sales_db, question {n}'}}" for n in range(QUERIES))
+    (folder / "corpus.yaml").write_text(f"version: 1\nname: chaos\nqueries:\n{queries}\n")
+    arms = "\n".join(f"  - {{name: {arm}, profile: {arm}}}" for arm in ARMS)
+    (folder / "experiment.yaml").write_text(
+        f"version: 1\nname: chaos\nservers: {servers}\ncorpus: corpus.yaml\narms:\n{arms}\nrepeats: 1\nwarmup: 0\n"
+        f"load: {{concurrency: {rng.randint(2, 4)}, isolation: arm}}\ntimeout: 20s\ngrace: 1s\noutage: 20s\n"
+    )
+    experiment = load(folder / "experiment.yaml")
+    around = Surroundings(environ={**ADMIN}, console=Console(file=(folder / "begin.txt").open("w")))
+    bucket = Bucket(url.rpartition("/")[0])
+    trials = plan.build(experiment, experiment.queries)
+    while True:
+        try:
+            work.begin(experiment, trials, bucket, "chaos", around, datetime.now(UTC))
+        except shared.StoreError as error:
+            if "exists" in str(error):  # its answer was lost
+                return
+        else:
+            return
+
+
+class Crew:
+    """The worker processes of a round."""
+
+    def __init__(self, folder: Path, url: str, environ: dict[str, str], rng: random.Random, played: Round) -> None:
+        self._folder, self._url, self._environ = folder, url, environ
+        self._rng, self._played = rng, played
+        self._started = 0
+        self._asleep: dict[int, float] = {}  # until when
+        self.workers = [self._start() for _ in range(WORKERS)]
+
+    def _start(self) -> zygote.Process:
+        self._started += 1
+        arguments = ("work", self._url, "--lease", f"{LEASE_S}s")
+        with (self._folder / f"worker-{self._started}.txt").open("wb") as said:
+            process = zygote.start(*arguments, cwd=self._folder, env=self._environ, limits={}, streams={1: said, 2: said})
+        process.close()
+        return process
+
+    def work(self) -> None:
+        """Trouble the workers until all have ended."""
+        deadline = time.monotonic() + LONGEST_ROUND_S
+        left, next_s = self._rng.randint(2, 6), time.monotonic() + self._rng.uniform(0.5, 3.0)
+        while any(worker.poll() is None for worker in self.workers):
+            now = time.monotonic()
+            if now > deadline:
+                self._played.wrong.append(f"no end within {LONGEST_ROUND_S:.0f} s")
+                for worker in self.workers:
+                    worker.kill()
+            self._wake(now)
+            if left and now > next_s:
+                left, next_s = left - 1, now + self._rng.uniform(0.2, 3.0)
+                self._trouble(now)
+            self._start_again()
+            time.sleep(0.05)
+        self._judge_ends()
+
+    def _wake(self, now: float) -> None:
+        for number in [number for number, until in self._asleep.items() if now > until]:
+            self.workers[number].send_signal(signal.SIGCONT)
+            del self._asleep[number]
+
+    def _trouble(self, now: float) -> None:
+        """Kill a worker and start another, or stop it for a while."""
+        awake = [n for n, worker in enumerate(self.workers) if n not in self._asleep and worker.poll() is None]
+        if not awake:
+            return
+        number = self._rng.choice(awake)
+        if self._rng.random() < 0.5:
+            self.workers[number].kill()
+            self._played.happened["SIGKILL"] += 1
+            self.workers[number] = self._start()
+        else:
+            self.workers[number].send_signal(signal.SIGSTOP)
+            self._played.happened["SIGSTOP"] += 1
+            self._asleep[number] = now + self._rng.uniform(0.5, 2.5) * LEASE_S
+
+    def _start_again(self) -> None:
+        """Start workers again that trouble of the store has interrupted."""
+        for number, worker in enumerate(self.workers):
+            if worker.poll() == INTERRUPTED:
+                self._played.happened["started again"] += 1
+                self.workers[number] = self._start()
+
+    def _judge_ends(self) -> None:
+        codes = [worker.wait(10) for worker in self.workers]
+        self._played.wrong += [f"a worker ended with {code}" for code in codes if code not in (*WELL_ENDED, -signal.SIGKILL)]
+        for said in self._folder.glob("worker-*.txt"):
+            if "Traceback" in (text := said.read_text()) or "internal error" in text:
+                self._played.wrong.append(f"{said.name}: {text[-1500:]}")
+
+
+def _judge(url: str, servers: list[str], played: Round) -> None:
+    """Compare the run with its plan, and with the servers' records."""
+    run = SharedRun.open(url)
+    results: Counter[str] = Counter()
+    claims: Counter[str] = Counter()
+    for server in run.servers:
+        names = list(run.bucket.found(run.journal(server)))
+        for body in (run.bucket.read(name) for name in names):
+            for row in shared.rows(protocol.content(body)):
+                claims[row.columns[-1]] += row.columns[0] == "sending"
+                results[row.columns[-1]] += row.columns[:2] == ("settled", "settled")
+    planned = Counter(trial.trial_id for trial in run.plan)
+    if results != planned:
+        played.wrong.append(f"results differ from the plan: {(results - planned) + (planned - results)}")
+    with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
+        file.write(run.bucket.fetch("chaos/trials/part-0.parquet"))
+        file.flush()
+        trials = pl.read_parquet(file.name)
+    played.trials = trials.height
+    if sorted(trials["trial_id"]) != sorted(planned):
+        played.wrong.append(f"{trials.height} rows of {len(planned)} trials")
+    played.counted = int((trials["attempts"] - 1).clip(0).sum())
+    for server in servers:
+        asked = {(row["profile_tag"], row["prompt"]): row["times"] for row in _read(f"{server}/sim/faults")["asked"]}
+        played.extra += sum(times - 1 for times in asked.values())
+        for row in trials.filter(pl.col("server") == server).iter_rows(named=True):
+            prompt = f"list the tables in sales_db, question {row['query_id'].removeprefix('q')}"
+            times = asked.get((row["arm"], prompt), 0)
+            if times > row["attempts"] or times > claims[row["trial_id"]]:
+                played.wrong.append(f"{row['trial_id']} was asked {times} times and counts {row['attempts']}")
+        played.wrong += _overlaps(_read(f"{server}/sim/truth"))
+
+
+def _overlaps(truth: list[dict[str, Any]]) -> list[str]:
+    """Return the tasks of one arm that began before a task of another arm had ended."""
+    tasks = sorted((task["arrived_at"], task["arrived_at"] + task["task_s"], task["profile_tag"]) for task in truth)
+    wrong, end, arm = [], 0.0, ""
+    for began, ended, tag in tasks:
+        if tag != arm and began < end:
+            wrong.append(f"{tag} began {end - began:.3f} s before {arm} had ended")
+        if ended > end or tag != arm:
+            end, arm = max(end, ended), tag
+    return wrong
+
+
+def main() -> int:
+    """Run many rounds and print the results."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--first", type=int, default=0, help="the first round's seed")
+    options = parser.parse_args()
+    rounds = []
+    for seed in range(options.first, options.first + options.rounds):
+        with tempfile.TemporaryDirectory(prefix=f"workers-{seed}-") as folder:
+            played = play(seed, Path(folder))
+            rounds.append(played)
+            print(f"round {seed}: {played.took_s:.0f} s, {dict(played.happened)}", flush=True)
+            for text in played.wrong:
+                print(f"round {seed}: {text}", flush=True)
+            if played.wrong:
+                for said in sorted(Path(folder).glob("worker-*.txt")):
+                    print(f"--- round {seed}, {said.name}\n{said.read_text()[-1500:]}", flush=True)
+    happened = sum((played.happened for played in rounds), Counter[str]())
+    wrong = [played.seed for played in rounds if played.wrong]
+    print(f"{len(rounds)} rounds, {sum(played.trials for played in rounds)} trials; {dict(sorted(happened.items()))}")
+    print(f"{sum(played.extra for played in rounds)} queries arrived again, {sum(played.counted for played in rounds)} counted")
+    print(f"{len(wrong)} rounds with something wrong{': seeds ' + ', '.join(map(str, wrong)) if wrong else ''}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""A run in a store: made by ``run --output URL``, finished by ``work``, and read by its address."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+from cli.conftest import placed
+
+import uderia_bench as ub
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """Yield the command where a store has a complete run, the store's address, and what the run printed."""
+    command = placed(tmp_path_factory.mktemp("shared"))
+    store = f"file://{command.cwd}/store"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(command.cwd / "cache"))
+        done = command("run", "experiment.yaml", "--output", store, "--run-id", "one", "--set", "warmup=0")
+        assert done.returncode == 0, done.stderr
+        yield command, store, done
+    command.end()
+
+
+def test_the_run_is_complete_and_names_its_address(shared):
+    """The report gives files and the next command by address; the store has what a run directory has."""
+    command, store, done = shared
+    assert f"{store}/one/report.md" in done.stdout
+    assert f"uderia-bench report {store}/one" in done.stdout
+    manifest = json.loads((command.cwd / "store/one/manifest.json").read_text())
+    assert (manifest["state"], manifest["left"], len(manifest["generator"])) == ("complete", 0, 1)
+    assert pl.read_parquet(command.cwd / "store/one/trials/part-0.parquet").height == 8
+    assert not list((command.cwd / "store/.servers").glob("probe-*"))
+
+
+def test_reading_commands_take_the_address(shared):
+    """A run by its address, or by its id with --output; and tables in a notebook."""
+    command, store, _ = shared
+    by_address = command("report", f"{store}/one", "--json")
+    assert by_address.returncode == 0, by_address.stderr
+    assert by_address.stderr == ""  # the saved analysis is used
+    assert command("report", "latest", "--output", store, "--json").stdout == by_address.stdout
+    trial = ub.load(f"{store}/one")["trial_id"][0]
+    assert trial in command("inspect", f"{store}/one", trial).stdout
+    assert [run["run_id"] for run in json.loads(command("runs", "--output", store, "--json").stdout)] == ["one"]
+    assert ub.load(f"{store}/o*").height == ub.load(output=store).height == 8
+
+
+def test_a_worker_has_nothing_to_do_in_a_complete_run(shared):
+    """It prints the report; a run that is not there is named; and an id is used once."""
+    command, store, done = shared
+    again = command("work", f"{store}/one")
+    assert again.returncode == 0, again.stderr
+    assert again.stdout == done.stdout
+    missing = command("work", f"{store}/two")
+    assert missing.returncode == 2
+    assert missing.stderr.strip() == f"uderia-bench: {store}/two/plan.zst: no such object"
+    twice = command("run", "experiment.yaml", "--output", store, "--run-id", "one")
+    assert twice.returncode == 2
+    assert f"run one exists in {store}: go on with 'uderia-bench work {store}/one'" in twice.stderr
+
+
+def test_interim_looks_need_one_process(shared):
+    """No worker sees all trials before the run is complete."""
+    command, store, _ = shared
+    done = command("run", "experiment.yaml", "--output", store, "--set", "stop={metric: latency_s, looks: 2}")
+    assert done.returncode == 2
+    assert "stop: interim looks need all trials in one process" in done.stderr
+
+
+def test_the_command_line_imports_no_cloud_package():
+    """Start-up time does not grow by what only a store or a cluster needs."""
+    code = "import sys, uderia_bench.cli.app; print({'obstore', 'distributed', 'dask', 'boto3', 'fsspec'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "set()"

@@ -1,0 +1,102 @@
+"""Stores of runs: what is an address, how an S3 server is probed, and what a reader fetches."""
+
+from __future__ import annotations
+
+import builtins
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from chaos import bad_store
+from chaos.bad_store import BUCKET, BadStore
+
+from uderia_bench.errors import StoreError, UsageError
+from uderia_bench.runs import bucket
+from uderia_bench.runs.bucket import Bucket, Missing, is_url, parted, sure
+from uderia_bench.runs.protocol import NoClearAnswer
+
+
+@pytest.fixture(scope="module")
+def s3():
+    """Serve an S3 server, whose troubles a test may set."""
+    store = BadStore(seed=1)
+    with bad_store.serve(store) as address:
+        yield store, address
+
+
+@pytest.fixture
+def url(s3, monkeypatch):
+    """Return the address of a folder of the S3 server, which the environment leads to."""
+    for name, value in {**bad_store.ENVIRONMENT, "AWS_ENDPOINT_URL": s3[1]}.items():
+        monkeypatch.setenv(name, value)
+    bucket._opened.cache_clear()
+    yield f"s3://{BUCKET}/runs"
+    s3[0].replaces = False
+    s3[0].rates = {}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("s3://b/p", True), ("file:///x", True), ("output", False), ("http://x", False)]
+)
+def test_addresses_of_stores_are_told_from_paths(name, expected):
+    """A server's address is none."""
+    assert is_url(name) is expected
+
+
+def test_a_run_is_named_below_its_store():
+    """A bucket alone has no run."""
+    assert parted("s3://bucket/prefix/run") == ("s3://bucket/prefix", "run")
+    assert parted("s3://bucket/run/") == ("s3://bucket", "run")
+    with pytest.raises(UsageError, match="s3://bucket: name a run as s3://bucket/prefix/RUN"):
+        parted("s3://bucket")
+
+
+def test_one_of_many_writers_wins(url):
+    """Whoever comes second is refused, and everybody reads the first one's bytes."""
+    made = Bucket(url)
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(lambda writer: made.create("race", str(writer).encode()), range(8)))
+    assert sum(won) == 1
+    assert made.read("race") == str(won.index(True)).encode()
+    made.probe()
+    assert made.found(".servers") == {}
+    with pytest.raises(Missing, match="runs/nothing: no such object"):
+        made.read("nothing")
+
+
+def test_a_store_that_lets_two_win_is_refused(s3, url):
+    """Its address and the reason are named."""
+    s3[0].replaces = True
+    with pytest.raises(StoreError, match=r"s3://bench/runs: 9 of 9 writers created the same object.*ignores 'If-None-Match"):
+        Bucket(url).probe()
+
+
+def test_a_failing_store_is_asked_again_and_then_named(s3, url, monkeypatch):
+    """One call gives no clear answer; a reader repeats it and ends with one line."""
+    monkeypatch.setattr(bucket, "PAUSES_S", (0.0, 0.0))
+    s3[0].rates = {"500": 1.0}
+    with pytest.raises(NoClearAnswer):
+        Bucket(url).read("x")
+    with pytest.raises(StoreError, match=r"^s3://bench/runs: [^\n<]*500 Internal Server Error[^\n<]*$"):
+        sure(Bucket(url).read, "x")
+
+
+def test_a_password_in_an_address_is_refused():
+    """It would end in logs and reports; it is not repeated."""
+    with pytest.raises(UsageError, match="an address has no credentials") as refused:
+        Bucket("s3://key:secret@bucket/x")
+    assert "secret" not in str(refused.value)
+
+
+def test_a_plain_install_names_the_extra(monkeypatch):
+    """One sentence with the command that installs it."""
+    real = builtins.__import__
+
+    def without(name, *rest):
+        if name.startswith("obstore"):
+            raise ImportError(name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    bucket._opened.cache_clear()
+    with pytest.raises(UsageError, match=r"s3://b/p: needs the extra 'store': pip install 'uderia-bench\[store\]'"):
+        Bucket("s3://b/p")

@@ -1,0 +1,43 @@
+"""``work``: a worker of a run in a store."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from uderia_bench.cli import options
+
+
+def command(
+    run: Annotated[str, typer.Argument(metavar="RUN-URL", help="The run's address, such as s3://bucket/prefix/RUN.")],
+    lease: Annotated[
+        str | None,
+        typer.Option(
+            "--lease", metavar="TIME", help="How long other workers wait for a worker that has gone silent. Default: 60s."
+        ),
+    ] = None,
+    as_json: options.AsJson = False,
+    log_format: options.LogFormat = "text",
+    allow_plain_http: options.PlainHttp = False,
+    trust_server: options.TrustServer = None,
+    allow_commands: options.AllowCommands = False,
+) -> None:
+    """Work on a run in a store, beside other workers, until it is complete.
+
+    Start it on as many machines as the run has servers. Each worker takes a free server and asks what is left there. When a
+    worker dies, another one continues. The run's credentials come from each worker's own environment.
+
+    Example: uderia-bench work s3://bucket/prefix/20260101-200000-nightly
+    """
+    from uderia_bench.cli.finish import finish
+    from uderia_bench.commands.run import work
+    from uderia_bench.documents.yaml.quantities import Duration
+    from uderia_bench.runs.protocol import LENGTH_S
+    from uderia_bench.runs.shared import SharedRun
+
+    length_s = LENGTH_S if lease is None else options.value_of(Duration, lease, "--lease")
+    around = options.surroundings(
+        log_format=log_format, allow_plain_http=allow_plain_http, trusted=trust_server or (), allow_commands=allow_commands
+    )
+    finish(work(SharedRun.open(run), around, length_s), around, as_json=as_json)

@@ -1,0 +1,240 @@
+"""A worker of a shared run: takes one server after the other, and asks what is left there, until the run is complete.
+
+``runs/protocol.py`` says who decides what. A server is left when all its trials have results, or when those that are left
+could not be asked now. A worker whose lease was lost comes back to the server when that is free again.
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+import tempfile
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import anyio
+import structlog
+
+from uderia_bench.documents.experiment import SIM, Experiment
+from uderia_bench.errors import CannotRun, Interrupted, StoreError, UsageError
+from uderia_bench.gateway.uderia import Uderia
+from uderia_bench.runner import progress, sitting
+from uderia_bench.runner.budget import Account
+from uderia_bench.runner.gauge import Gauge, collector_paused
+from uderia_bench.runner.hooks import Hooks
+from uderia_bench.runner.journaled import open_journaled
+from uderia_bench.runner.runner import Runner, changed, first_of
+from uderia_bench.runner.sitting import Surroundings
+from uderia_bench.runner.stop import Stop, listened_to
+from uderia_bench.runs import log as logs
+from uderia_bench.runs import manifest, protocol, shared
+from uderia_bench.runs.bucket import Bucket, Objects, SteadyClock
+from uderia_bench.runs.ledger import Ledger
+from uderia_bench.runs.outage import Outage
+from uderia_bench.runs.protocol import Journal, Lease, LeaseLost, Log, NoClearAnswer
+from uderia_bench.runs.shared import SharedRun
+from uderia_bench.trial import Serving, Trial
+
+SILENT_S = 120.0  # of a store that gives no clear answer: then the worker ends
+log = structlog.get_logger(__name__)
+
+
+def begin(
+    experiment: Experiment, trials: Sequence[Trial], bucket: Bucket, run_id: str, around: Surroundings, started_at: datetime
+) -> SharedRun:
+    """Write the plan of a new run into a store, once the store has shown that it can keep workers apart."""
+    if experiment.looks is not None:
+        raise UsageError("stop: interim looks need all trials in one process: remove stop, or give --output a directory")
+
+    async def signed_in(addresses: Mapping[str, str]) -> SharedRun:
+        async with sitting.session(experiment, addresses, around, {}) as session:
+            begun = sitting.begin(experiment, trials, run_id, session, around, started_at)
+            return SharedRun.begin(bucket, run_id, begun.to_json(), session.arms, trials)
+
+    bucket.probe()
+    with logs.into(None, as_json=around.log_as_json), sitting.served(experiment) as addresses:
+        return anyio.run(signed_in, addresses)
+
+
+def work(run: SharedRun, around: Surroundings, length_s: float = protocol.LENGTH_S) -> None:
+    """Work on a run until it is complete; raises ``Interrupted``, with the way to go on, if trials are left."""
+    experiment = manifest.from_json(run.manifest, file=f"{run.url}/{shared.PLAN}").experiment
+    sitting.require_permission(experiment.commands, around)
+    go_on = f"go on with 'uderia-bench work {run.url}'"
+    with tempfile.TemporaryDirectory(prefix="uderia-bench-") as folder:
+        try:
+            with logs.into(Path(folder) / "log.jsonl", as_json=around.log_as_json), sitting.served(experiment) as addresses:
+                worker = Worker(
+                    run=run, experiment=experiment, around=around, folder=Path(folder), addresses=addresses, length_s=length_s
+                )
+                left = anyio.run(worker.work)
+        except KeyboardInterrupt as stopped:
+            raise Interrupted(f"interrupted: {go_on}") from stopped
+        except (NoClearAnswer, StoreError) as error:
+            raise Interrupted(f"{error}; when that is mended, {go_on}") from error
+    if left:
+        raise Interrupted(f"{'; '.join(left)}: {go_on}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """One process that works on a shared run. ``folder`` is for its ledgers."""
+
+    run: SharedRun
+    experiment: Experiment
+    around: Surroundings
+    folder: Path
+    addresses: Mapping[str, str]
+    length_s: float
+    name: str = field(default_factory=lambda: f"{socket.gethostname()[:40]}-{uuid.uuid4().hex[:12]}")
+    clock: SteadyClock = field(default_factory=SteadyClock)
+
+    async def work(self) -> tuple[str, ...]:
+        """Work until every server is done; return why trials are left, nothing for a complete run."""
+        store = Objects(self.run.bucket)
+        servers = list(self.run.servers)
+        random.shuffle(servers)  # so that workers that start together begin on different servers
+        leases = {server: self._lease(server, store) for server in servers}
+        left: dict[str, str] = {}
+        heard_s = self.clock.now()
+        while waiting := [server for server in servers if server not in left]:
+            found = dict[str, str | None]()
+            for server in waiting:
+                try:
+                    found[server] = await self._visit(server, leases[server], store)
+                    heard_s = self.clock.now()
+                except NoClearAnswer as error:
+                    log.warning("no clear answer of the store", error=str(error))
+                    if self.clock.now() - heard_s > SILENT_S:
+                        raise
+            left |= {server: reason for server, reason in found.items() if reason is not None}
+            if not any(reason is not None for reason in found.values()):
+                await anyio.sleep(self.length_s / 12)
+        return tuple(filter(None, left.values()))
+
+    async def _visit(self, server: str, lease: Lease, store: Objects) -> str | None:
+        """Work on a server if it is free; return why trials are left, "" for none, None to come back later."""
+        try:
+            if shared.done(await Log(store, self.run.journal(server)).newest()):
+                return ""
+            return await self._hold(server, lease, store) if await lease.take() else None
+        except LeaseLost:
+            log.warning("lease lost", server=server)
+            return None
+        except CannotRun as error:
+            return str(error)
+
+    def _lease(self, server: str, store: Objects) -> Lease:
+        return Lease(
+            store,
+            self.run.lease(server),
+            self.clock,
+            worker=self.name,
+            run=self.run.url,
+            timeout_s=self.experiment.timeout,
+            length_s=self.length_s,
+        )
+
+    async def _hold(self, server: str, lease: Lease, store: Objects) -> str:
+        """Work on a server while renewing its lease; return why trials are left, "" where all have results.
+
+        The server is given back if nothing of this run can still run there, else its lease ends by itself.
+        """
+        tenure = _Tenure(worker=self, server=server, lease=lease, store=store)
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(tenure.keep)
+                await tenure.ask()
+                group.cancel_scope.cancel()
+        except BaseExceptionGroup as failures:
+            raise first_of(failures) from failures
+        finally:
+            if tenure.idle and lease.ours:
+                with suppress(NoClearAnswer):
+                    await lease.give_back()
+        if tenure.stop.soft.is_set() and tenure.stop.reason is None:
+            raise KeyboardInterrupt
+        because = f"{tenure.stop.reason}; " if tenure.stop.reason else ""
+        return f"{because}{tenure.left} trials are left on {server}" if tenure.left else ""
+
+
+class _Tenure:
+    """The time in which a worker holds a server. ``idle``: nothing of the run can still run there; ``left``: trials to ask."""
+
+    def __init__(self, worker: Worker, server: str, lease: Lease, store: Objects) -> None:
+        self.worker = worker
+        self.idle = True
+        self.left = 0
+        self.stop = Stop(listened_to(), say=lambda text: worker.around.console.print(text, highlight=False, markup=False))
+        self._server = server
+        self._lease = lease
+        self._journal = Journal(store, worker.run.journal(server), worker.name, worker.clock, lease)
+        self._outages: list[Outage] = []
+        self._hooks = Hooks(
+            experiment=worker.experiment, directory=worker.folder, environ=worker.around.environ, stop=self.stop
+        )
+
+    async def keep(self) -> None:
+        """Renew the lease; raises ``LeaseLost``."""
+        while True:
+            await anyio.sleep(self.worker.length_s * protocol.RENEWS)
+            try:
+                await self._lease.renew()
+            except NoClearAnswer as error:
+                log.warning("lease not renewed", server=self._server, error=str(error))
+
+    async def ask(self) -> None:
+        """Ask what is left on the server, and write into the journal what the manifest says of it."""
+        worker = self.worker
+        entries = await self._journal.open()
+        path = worker.folder / f"{uuid.uuid4().hex}.sqlite"
+        with worker.run.ledger(path, self._server, entries) as ledger, collector_paused() as collect:
+            gauge = Gauge(collect=collect)
+            arms = {name: arm.on(self._server) for name, arm in worker.run.arms.items() if self._server in arm.servers}
+            if self._server == SIM:  # that of an earlier process is gone, with its sessions
+                ledger.forget(SIM, arms)
+            left = ledger.unsettled()
+            log.info("server taken", server=self._server, worker=worker.name, trials=len(left))
+            self.idle = not ledger.in_doubt()
+            if left:
+                async with worker.around.connect(self._server, worker.addresses[self._server]) as uderia:
+                    if (reason := await changed(uderia, arms)) is not None:
+                        raise CannotRun(reason)
+                    self.idle = False
+                    await self._run(uderia, arms, ledger, left, gauge)
+            self.left, self.idle = len(ledger.unsettled()), not ledger.in_doubt()
+            said = manifest.from_json(worker.run.manifest).ended(
+                left=self.left,
+                at=datetime.now(UTC),
+                stopped=self.stop.reason,
+                record=gauge.conditions(),
+                decided=None,
+                outages=self._outages,
+                hooks=self._hooks.ran,
+            )
+            await self._journal.append(shared.sitting(said.to_json(), self.left))
+
+    async def _run(
+        self, uderia: Uderia, arms: Mapping[str, Serving], ledger: Ledger, left: Sequence[Trial], gauge: Gauge
+    ) -> None:
+        worker = self.worker
+        with progress.shown(len(left), worker.around.console) as watch:
+            async with self._hooks.run(), open_journaled(ledger, self._journal, self._lease) as book:
+                runner = Runner(
+                    servers={self._server: uderia},
+                    arms=arms,
+                    experiment=worker.experiment,
+                    book=book,
+                    watch=lambda _, trace: watch(trace),
+                    stop=self.stop,
+                    spent=Account.carried(ledger.account(), trials=len(ledger.plan()) - len(left)),
+                    gauge=gauge,
+                    outages=self._outages,
+                    locks=worker.around.locks,
+                    hooks=self._hooks,
+                )
+                await runner.run(left)

@@ -1,0 +1,241 @@
+"""Objects in S3, Google Cloud Storage, Azure or a directory, by obstore, which the extra ``store`` installs.
+
+Credentials come from the environment of the store's own tools (``AWS_*``, ``GOOGLE_*``, ``AZURE_*``), and never from
+an address or a document. Every call ends within seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
+
+import anyio
+from anyio import to_thread
+
+from uderia_bench.errors import StoreError, UsageError
+from uderia_bench.runs.protocol import NoClearAnswer
+
+if TYPE_CHECKING:
+    from obstore.store import MemoryStore, ObjectStore
+
+_Answer = TypeVar("_Answer")
+SCHEMES = ("s3", "gs", "az", "file", "memory")
+CALL_S, CONNECT_S, TRIES_S = 5, 3, 8  # of one request, of its connection, and of a call with its retries
+BULK_S = 600  # of one request for a whole file
+WRITERS, RACES = 8, 3  # of the probe
+AT_ONCE = 16  # requests of one reader
+PAUSES_S = (0.1, 0.3, 1.0, 2.0, 4.0, 0.0)  # after a call of ``sure`` without a clear answer
+MEMORY: dict[str, MemoryStore] = {}
+"""The stores in this process's memory, by address: for tests."""
+_URL = re.compile(rf"({'|'.join(SCHEMES)})://")
+
+
+def is_url(name: object) -> TypeGuard[str]:
+    """Whether a name is the address of a store, and not a path."""
+    return isinstance(name, str) and _URL.match(name) is not None
+
+
+def parted(url: str) -> tuple[str, str]:
+    """Split the address of a run into that of its store's folder and the run's id."""
+    folder, _, name = url.rstrip("/").rpartition("/")
+    if not is_url(f"{folder}/") or folder.endswith(":/") or not name:
+        raise UsageError(f"{url}: name a run as {url.partition(':')[0]}://bucket/prefix/RUN")
+    return folder, name
+
+
+class Missing(NoClearAnswer):
+    """There is no such object. It may be on its way: a 409 says that a writer was there first."""
+
+
+class Bucket:
+    """The objects below one address. ``StoreError`` says that the store refuses; ``NoClearAnswer``, that it may pass."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self._store = _opened(self.url, CALL_S)
+
+    def create(self, name: str, body: bytes) -> bool:
+        """Create an object; False where there is one, or where the store was asked twice at once."""
+        exceptions = _exceptions()
+        try:
+            self._store.put(name, body, mode="create", use_multipart=False)
+        except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
+            return False
+        except (exceptions.BaseError, OSError) as error:
+            raise self._trouble(error) from error
+        return True
+
+    def read(self, name: str) -> bytes:
+        """Return an object's body."""
+        try:
+            return bytes(self._store.get(name).bytes())
+        except FileNotFoundError as error:
+            raise Missing(f"{self.url}/{name}: no such object") from error
+        except (_exceptions().BaseError, OSError) as error:
+            raise self._trouble(error) from error
+
+    def found(self, folder: str, after: str | None = None) -> dict[str, str]:
+        """Return the names in a folder, sorted, each with its version; with ``after``, the names that sort after it."""
+        try:
+            listed = [each for page in self._store.list(folder, offset=after) for each in page]
+        except (_exceptions().BaseError, OSError) as error:
+            raise self._trouble(error) from error
+        versions = {each["path"]: f"{each['e_tag']} {each['size']} {each['last_modified']}" for each in listed}
+        return {name: versions[name] for name in sorted(versions) if after is None or name > after}
+
+    def folders(self) -> list[str]:
+        """Return the names of the folders, sorted, without those whose name begins with a dot."""
+        try:
+            prefixes = self._store.list_with_delimiter()["common_prefixes"]
+        except (_exceptions().BaseError, OSError) as error:
+            raise self._trouble(error) from error
+        return sorted(prefix for prefix in prefixes if not prefix.startswith("."))
+
+    def put(self, name: str, body: Any) -> None:
+        """Write a whole file, in the place of an older one, however long that takes."""
+        try:
+            _opened(self.url, BULK_S).put(name, body)
+        except (_exceptions().BaseError, OSError) as error:
+            raise self._trouble(error) from error
+
+    def fetch(self, name: str) -> bytes:
+        """Read a whole file, however long that takes."""
+        try:
+            return bytes(_opened(self.url, BULK_S).get(name).bytes())
+        except (_exceptions().BaseError, OSError) as error:
+            raise self._trouble(error) from error
+
+    def probe(self) -> None:
+        """Let several writers create the same object; raises ``StoreError`` where not exactly one of them wins."""
+        for _ in range(RACES):
+            name = f".servers/probe-{uuid.uuid4().hex}"
+            with ThreadPoolExecutor(WRITERS) as writers:
+                won = sum(writers.map(partial(self._wins, name), range(WRITERS)))
+            won += self._wins(name, WRITERS)
+            self._store.delete(name)
+            if won > 1:
+                raise StoreError(
+                    f"{self.url}: {won} of {WRITERS + 1} writers created the same object, so two workers could hold one server:"
+                    " the store ignores 'If-None-Match: *'; use one with conditional writes, as S3, GCS, Azure and MinIO have"
+                )
+
+    def _wins(self, name: str, writer: int) -> bool:
+        try:
+            return self.create(name, str(writer).encode())
+        except NoClearAnswer as error:
+            raise StoreError(f"{error}; is the address right, and are the credentials set?") from error
+
+    def _trouble(self, error: Exception) -> Exception:
+        """Return what to raise for an error: some pass, and some need a person."""
+        exceptions = _exceptions()
+        needs_a_person = (
+            exceptions.PermissionDeniedError,
+            exceptions.UnauthenticatedError,
+            exceptions.NotSupportedError,
+            exceptions.InvalidPathError,
+            exceptions.UnknownConfigurationKeyError,
+        )
+        kind = StoreError if isinstance(error, needs_a_person) else NoClearAnswer
+        return kind(f"{self.url}: {_line(error)}")
+
+
+def sure(call: Callable[..., _Answer], *values: Any) -> _Answer:
+    """Repeat a call until the store answers clearly; raises ``StoreError`` where it does not."""
+    for pause_s in PAUSES_S:
+        try:
+            return call(*values)
+        except Missing as error:
+            raise StoreError(str(error)) from error
+        except NoClearAnswer as error:
+            failed = error
+        time.sleep(pause_s)
+    raise StoreError(str(failed)) from failed
+
+
+class Objects:
+    """A bucket for the protocol: each call runs in a thread, so that the event loop goes on."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+
+    async def create(self, name: str, body: bytes) -> bool:
+        """Create an object; False where there is one."""
+        return await to_thread.run_sync(self._bucket.create, name, body, abandon_on_cancel=True)
+
+    async def read(self, names: Sequence[str]) -> list[bytes]:
+        """Return the bodies of objects that exist, several at once."""
+        return await to_thread.run_sync(read_all, self._bucket, names, abandon_on_cancel=True)
+
+    async def names(self, folder: str, after: str) -> list[str]:
+        """Return the names in a folder that sort after ``after``, sorted."""
+        return list(await to_thread.run_sync(self._bucket.found, folder, after, abandon_on_cancel=True))
+
+
+def read_all(bucket: Bucket, names: Sequence[str]) -> list[bytes]:
+    """Return the bodies of several objects, in order."""
+    if len(names) <= 1:
+        return [bucket.read(name) for name in names]
+    with ThreadPoolExecutor(AT_ONCE) as readers:
+        return list(readers.map(bucket.read, names))
+
+
+class SteadyClock:
+    """Seconds that go on while the process, or the machine, sleeps."""
+
+    def now(self) -> float:
+        """Return seconds since some moment."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await anyio.sleep(seconds)
+
+
+@cache
+def _opened(url: str, request_s: int) -> ObjectStore:
+    """Open a store, once a process: so that all in it see the same objects in memory."""
+    try:
+        import obstore.store  # noqa: PLC0415 - of an extra, and imported only where an address needs it
+    except ImportError as error:
+        raise UsageError(f"{url}: needs the extra 'store': pip install 'uderia-bench[store]'") from error
+    scheme = url.partition(":")[0]
+    if "@" in url.partition("://")[2].partition("/")[0]:
+        raise UsageError(f"{scheme}://…: an address has no credentials; set them in the environment of the store's own tools")
+    if scheme == "memory":
+        return MEMORY.setdefault(url, obstore.store.MemoryStore())
+    if scheme == "file":
+        folder = url.removeprefix("file://")
+        os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103 - as the address has it
+        return obstore.store.LocalStore(folder)
+    try:
+        return obstore.store.from_url(
+            url,
+            client_options={"timeout": f"{request_s}s", "connect_timeout": f"{CONNECT_S}s", "allow_http": _plain_http()},
+            retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=max(TRIES_S, request_s))},
+        )
+    except (_exceptions().BaseError, ValueError) as error:
+        raise UsageError(f"{url}: not the address of a store: {_line(error)}") from error
+
+
+def _plain_http() -> bool:
+    """Whether the environment allows http to the store, as object_store's own variables say it."""
+    return any(os.environ.get(f"{cloud}_ALLOW_HTTP", "").lower() in ("true", "1") for cloud in ("AWS", "AZURE", "GOOGLE"))
+
+
+def _exceptions() -> Any:
+    from obstore import exceptions  # noqa: PLC0415
+
+    return exceptions
+
+
+def _line(error: Exception) -> str:
+    """Return the words of an error of the store, without its machine's record of it."""
+    text = " ".join(str(error).partition("\n\nDebug source")[0].split())
+    return re.sub(r"<[^>]*>", " ", text)[:300].strip()
