@@ -29,7 +29,7 @@ class _Quiet(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_request(self, *_: Any) -> None:
-        """Print nothing."""
+        """Keep the terminal free of request lines."""
 
 
 @dataclass

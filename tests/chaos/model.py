@@ -6,8 +6,8 @@ runs ``uderia_bench/runs/protocol.py`` itself on a simulated store, server and c
 or two runs share one server until every trial has a result. It exits with 1 at the first violation, and names the seed.
 ``--without RULE`` breaks one rule of the protocol, which must be caught.
 
-What is checked: a query arrives at most once, and only after its claim; the queries of two workers never run at once; each
-trial has exactly one result in the journals; and every schedule comes to its end.
+A query may arrive at most once, and only after its claim. The queries of two workers may never run at once. Each trial must
+have exactly one result in the journals, and every schedule must come to its end.
 
 One thing is taken as given: a worker that has asked ``Lease.ours`` sends at once, and the query arrives within ``LATE_S`` or
 never. The real worker asks in the line before it sends. A process that is stopped between the two is beyond any client.
@@ -287,7 +287,7 @@ class Worker:
                 self.resume(self._keeper, None)
                 await self._tenure()
                 self._stop_keeping()
-                await self._lease.give_back()
+                await self._lease.release()
             except LeaseLost:
                 self._stop_keeping()
             except NoClearAnswer:

@@ -1,4 +1,4 @@
-"""Kill and stop the workers of a shared run over a bad store, and compare what it holds with the servers' own records.
+"""Kill and stop the workers of a shared run over a bad store, and compare its results with the servers' own records.
 
     PYTHONPATH=tests python -m chaos.workers --rounds 100 --at-once 2
 
@@ -10,6 +10,7 @@ often than ``attempts`` says, or two arms ran on a server at once.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import random
 import signal
@@ -40,14 +41,21 @@ from uderia_bench.runs import protocol, shared
 from uderia_bench.runs.bucket import Bucket
 from uderia_bench.runs.shared import SharedRun
 
-QUERIES = 24
-SERVERS = 3
-WORKERS = 3
 SPEED = 30.0
 LEASE_S = 3.0
 LONGEST_ROUND_S = 240.0
 INTERRUPTED = 4
 RATES = {"409": 0.03, "500": 0.05, "lost": 0.05, "late": 0.03}
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much there is in a round."""
+
+    servers: int = 3
+    workers: int = 3
+    queries: int = 24
+    troubles: tuple[int, int] = (2, 6)  # kills and stops, least and most
 
 
 @dataclass
@@ -63,20 +71,20 @@ class Round:
     wrong: list[str] = field(default_factory=list)
 
 
-def play(seed: int, folder: Path, *, trouble: bool = True) -> Round:
+def play(seed: int, folder: Path, size: Size = Size()) -> Round:
     """Run one round in an empty folder."""
     rng = random.Random(seed)
     played = Round(seed=seed)
     began = time.monotonic()
-    store = BadStore(seed=seed, rates={kind: rng.random() * rate for kind, rate in RATES.items()} if trouble else {})
+    store = BadStore(seed=seed, rates={kind: rng.random() * rate for kind, rate in RATES.items()})
     with ExitStack() as stack:
-        servers = [stack.enter_context(embedded.serve(seed=seed * SERVERS + n, speed=SPEED)) for n in range(SERVERS)]
+        servers = [stack.enter_context(embedded.serve(seed=seed * 10 + n, speed=SPEED)) for n in range(size.servers)]
         address = stack.enter_context(bad_store.serve(store))
         environ = {**_clean(), **bad_store.ENVIRONMENT, "AWS_ENDPOINT_URL": address, "XDG_CACHE_HOME": str(folder / "cache")}
         url = f"s3://{BUCKET}/runs/chaos"
         with _environment(environ):
-            _begin(folder, servers, rng, url)
-        Crew(folder, url, environ, rng, played).work()
+            _begin(folder, servers, size.queries, rng, url)
+        Crew(folder, url, environ, rng, played).work(size)
         store.rates = {}
         with _environment(environ):
             _judge(url, servers, played)
@@ -97,16 +105,16 @@ def _environment(environ: Mapping[str, str]) -> Iterator[None]:
         yield
 
 
-def _begin(folder: Path, servers: list[str], rng: random.Random, url: str) -> None:
-    queries = "\n".join(f"  - {{id: q{n}, prompt: 'list the tables in sales_db, question {n}'}}" for n in range(QUERIES))
-    (folder / "corpus.yaml").write_text(f"version: 1\nname: chaos\nqueries:\n{queries}\n")
+def _begin(folder: Path, servers: list[str], queries: int, rng: random.Random, url: str) -> None:
+    asked = "\n".join(f"  - {{id: q{n}, prompt: 'list the tables in sales_db, question {n}'}}" for n in range(queries))
+    (folder / "corpus.yaml").write_text(f"version: 1\nname: chaos\nqueries:\n{asked}\n")
     arms = "\n".join(f"  - {{name: {arm}, profile: {arm}}}" for arm in ARMS)
     (folder / "experiment.yaml").write_text(
         f"version: 1\nname: chaos\nservers: {servers}\ncorpus: corpus.yaml\narms:\n{arms}\nrepeats: 1\nwarmup: 0\n"
         f"load: {{concurrency: {rng.randint(2, 4)}, isolation: arm}}\ntimeout: 20s\ngrace: 1s\noutage: 20s\n"
     )
     experiment = load(folder / "experiment.yaml")
-    around = Surroundings(environ={**ADMIN}, console=Console(file=(folder / "begin.txt").open("w")))
+    around = Surroundings(environ={**ADMIN}, console=Console(file=io.StringIO()))
     bucket = Bucket(url.rpartition("/")[0])
     trials = plan.build(experiment, experiment.queries)
     while True:
@@ -127,7 +135,7 @@ class Crew:
         self._rng, self._played = rng, played
         self._started = 0
         self._asleep: dict[int, float] = {}  # until when
-        self.workers = [self._start() for _ in range(WORKERS)]
+        self.workers: list[zygote.Process] = []
 
     def _start(self) -> zygote.Process:
         self._started += 1
@@ -137,10 +145,11 @@ class Crew:
         process.close()
         return process
 
-    def work(self) -> None:
-        """Trouble the workers until all have ended."""
+    def work(self, size: Size) -> None:
+        """Start the workers, and trouble them until all have ended."""
+        self.workers = [self._start() for _ in range(size.workers)]
         deadline = time.monotonic() + LONGEST_ROUND_S
-        left, next_s = self._rng.randint(2, 6), time.monotonic() + self._rng.uniform(0.5, 3.0)
+        left, next_s = self._rng.randint(*size.troubles), time.monotonic() + self._rng.uniform(0.5, 3.0)
         while any(worker.poll() is None for worker in self.workers):
             now = time.monotonic()
             if now > deadline:

@@ -51,7 +51,7 @@ def test_reading_commands_take_the_address(shared):
 
 
 def test_a_worker_has_nothing_to_do_in_a_complete_run(shared):
-    """It prints the report; a run that is not there is named; and an id is used once."""
+    """It prints the report. An unknown run is named in the error, and an id is used once."""
     command, store, done = shared
     again = command("work", f"{store}/one")
     assert again.returncode == 0, again.stderr
@@ -65,7 +65,7 @@ def test_a_worker_has_nothing_to_do_in_a_complete_run(shared):
 
 
 def test_interim_looks_need_one_process(shared):
-    """No worker sees all trials before the run is complete."""
+    """Workers see all trials only when the run is complete."""
     command, store, _ = shared
     done = command("run", "experiment.yaml", "--output", store, "--set", "stop={metric: latency_s, looks: 2}")
     assert done.returncode == 2

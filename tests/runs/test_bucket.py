@@ -38,7 +38,7 @@ def url(s3, monkeypatch):
     ("name", "expected"), [("s3://b/p", True), ("file:///x", True), ("output", False), ("http://x", False)]
 )
 def test_addresses_of_stores_are_told_from_paths(name, expected):
-    """A server's address is none."""
+    """The address of a Uderia server is not one."""
     assert is_url(name) is expected
 
 
@@ -51,7 +51,7 @@ def test_a_run_is_named_below_its_store():
 
 
 def test_one_of_many_writers_wins(url):
-    """Whoever comes second is refused, and everybody reads the first one's bytes."""
+    """The others are refused, and readers get the first one's bytes."""
     made = Bucket(url)
     with ThreadPoolExecutor(8) as pool:
         won = list(pool.map(lambda writer: made.create("race", str(writer).encode()), range(8)))

@@ -64,14 +64,14 @@ class Bench:
         return Journal(self.store, "journal", worker, self.clock, lease)
 
 
-async def test_one_worker_holds_a_server_until_it_gives_it_back():
+async def test_a_server_is_held_until_it_is_released():
     """The second one learns who holds it, and takes it once it is free."""
     bench = Bench()
     one, other = bench.lease("one"), bench.lease("other")
     assert await one.take()
     assert not await other.take()
     assert other.holder == "one"
-    await one.give_back()
+    await one.release()
     assert not one.ours
     assert await other.take()
     assert other.ours

@@ -39,7 +39,7 @@ from uderia_bench.runs.protocol import Journal, Lease, LeaseLost, Log, NoClearAn
 from uderia_bench.runs.shared import SharedRun
 from uderia_bench.trial import Serving, Trial
 
-SILENT_S = 120.0  # of a store that gives no clear answer: then the worker ends
+SILENT_S = 120.0  # the worker ends after the store has failed for so long
 log = structlog.get_logger(__name__)
 
 
@@ -142,7 +142,7 @@ class Worker:
     async def _hold(self, server: str, lease: Lease, store: Objects) -> str:
         """Work on a server while renewing its lease; return why trials are left, "" where all have results.
 
-        The server is given back if nothing of this run can still run there, else its lease ends by itself.
+        The server is released if no query of this run can still run there. Otherwise its lease ends by itself.
         """
         tenure = _Tenure(worker=self, server=server, lease=lease, store=store)
         try:
@@ -155,7 +155,7 @@ class Worker:
         finally:
             if tenure.idle and lease.ours:
                 with suppress(NoClearAnswer):
-                    await lease.give_back()
+                    await lease.release()
         if tenure.stop.soft.is_set() and tenure.stop.reason is None:
             raise KeyboardInterrupt
         because = f"{tenure.stop.reason}; " if tenure.stop.reason else ""
@@ -188,7 +188,7 @@ class _Tenure:
                 log.warning("lease not renewed", server=self._server, error=str(error))
 
     async def ask(self) -> None:
-        """Ask what is left on the server, and write into the journal what the manifest says of it."""
+        """Ask what is left on the server, and write the facts for the manifest into the journal."""
         worker = self.worker
         entries = await self._journal.open()
         path = worker.folder / f"{uuid.uuid4().hex}.sqlite"

@@ -72,7 +72,7 @@ def made_for(url: str) -> Path:
 
 @contextmanager
 def alone(directory: Path) -> Iterator[None]:
-    """Change the mirror of a run while no other process does; a run that is no mirror is left to its own lock."""
+    """Wait until no other process changes the mirror of a run, and keep others out. Other directories are not locked."""
     if origin(directory.parent) is None:
         yield
         return

@@ -1,15 +1,16 @@
 """The protocol by which workers share the servers and the trials of runs, through a store of objects.
 
 Any number of processes on any machines may work on a run. The store needs one strong operation: to create an object
-only where there is none (``Store.create``). A log is a sequence of such objects, numbered from 1. Whoever creates entry
-n+1 decides what follows entry n, and the others learn of it because their own entry n+1 is refused.
+only where there is none (``Store.create``). A log is a sequence of such objects, numbered from 1. The process that
+creates entry n+1 decides what follows entry n, and the others learn of it because their own entry n+1 is refused.
 
 Who decides what:
 
 1. *Who may use a server* is decided by the log of its lease, which all runs of a store share. A worker takes a server
-   whose last entry gives it back, or whose log was silent for the lease's length on the worker's own clock. The holder
+   whose last entry releases it, or whose log was silent for the lease's length on the worker's own clock. The holder
    renews by a new entry. It stops sending after ``SENDS`` of the length, counted on its own clock from before it asked
    for the entry. The rest covers clocks that drift and queries that arrive late. No two clocks are ever compared.
+   A worker of another run waits for one trial's timeout in addition, since it cannot look into this run's sessions.
 2. *Whether a query may be sent* is decided by its claim, an entry in the journal of this run and server. It names the
    trial, the attempt and the session. The claim is in the journal before the query is sent, so ``attempts`` counts
    every query that can have arrived.
@@ -145,7 +146,7 @@ class Lease:
 
     @property
     def holder(self) -> str | None:
-        """The worker that was seen to hold the server last; None after it gave the server back."""
+        """The worker that was seen to hold the server last, None after it released the server."""
         return self._newest["worker"] if self._newest["held"] else None
 
     async def take(self) -> bool:
@@ -168,8 +169,8 @@ class Lease:
             self._until = float("-inf")
             raise LeaseLost
 
-    async def give_back(self) -> None:
-        """Give the server back, once no query of this worker runs there."""
+    async def release(self) -> None:
+        """Release the server, once no query of this worker runs there."""
         self._until = float("-inf")
         await self._append(held=False)
 

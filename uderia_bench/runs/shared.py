@@ -8,7 +8,7 @@ Below the address of a store::
     RUN/manifest.json, trials/…    the files of a run directory, written when the run is complete
 
 SERVER is a hash of the server's address. An entry of a journal holds rows of a ledger, as its trials were claimed,
-accepted and settled. At the end of a holder's work it holds what the manifest says of that: load generator, outages, hooks.
+accepted and settled. When a holder ends its work, it adds the facts for the manifest: load generator, outages, hooks.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def rows(entry: bytes) -> list[Row]:
 
 
 def sitting(said: Mapping[str, Any], left: int) -> bytes:
-    """Return an entry of a journal: what the manifest says of a holder's work, and how many trials it left."""
+    """Return an entry of a journal: the facts of a holder's work for the manifest, and how many trials it left."""
     kept = {name: said.get(name) for name in (*_LISTS, "ended_at", "stopped")}
     return orjson.dumps({**kept, "left": left}) + b"\n"
 
