@@ -23,10 +23,11 @@ def command(
     trust_server: options.TrustServer = None,
     allow_commands: options.AllowCommands = False,
 ) -> None:
-    """Work on a run in a store, beside other workers, until it is complete.
+    """Work on a run in a store until it is complete.
 
-    Start it on as many machines as the run has servers. Each worker takes a free server and asks what is left there. When a
-    worker dies, another one continues. The run's credentials come from each worker's own environment.
+    Any number of workers can work on a run. Start one on as many machines as the run has servers. Each
+    worker takes a free server and asks what is left there. When a worker dies, another one continues. The
+    run's credentials come from each worker's own environment.
 
     Example: uderia-bench work s3://bucket/prefix/20260101-200000-nightly
     """

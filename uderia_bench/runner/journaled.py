@@ -15,9 +15,8 @@ from anyio import to_thread
 
 from uderia_bench.runner.book import Book, LedgerThread
 from uderia_bench.runs import shared
-from uderia_bench.runs.actions import Action
 from uderia_bench.runs.ledger import Ledger
-from uderia_bench.runs.ledger_rows import Entry, State
+from uderia_bench.runs.ledger_rows import Entry, State, Written
 from uderia_bench.runs.protocol import Journal, Lease, LeaseLost
 
 GATHER_S = 1.0  # an end waits this long for others, or for a claim, which takes it along
@@ -34,7 +33,7 @@ class JournalWriter:
         self._claimed = anyio.Event()
         self._any = anyio.Event()
 
-    async def write(self, entry: Entry | Action) -> None:
+    async def write(self, entry: Written) -> None:
         """Return when an entry is committed: a claim in ledger and journal, all else in the ledger."""
         await self._thread.write(entry)
         if isinstance(entry, Entry):
