@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 
 import jsonschema
 import pytest
 from exchanges import event, head, naming, task
+from records import trial
 from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 from view.live_runs import running
@@ -15,7 +17,7 @@ from view.live_runs import running
 from uderia_bench import plugins
 from uderia_bench.reading.labels import kept
 from uderia_bench.reading.labels.draw import Item
-from uderia_bench.view import state
+from uderia_bench.view import comparing, state
 from uderia_bench.view.folder import Folder
 from uderia_bench.view.guard import Guard, kept_key
 from uderia_bench.view.server import View
@@ -309,3 +311,14 @@ def test_a_page_that_fails_does_not_stop_the_others(client, live):
 def test_the_view_answers_to_its_own_names_only(bound, named, ours):
     """A number cannot be rebound, so a view that listens on every address answers to each."""
     assert Guard(None, host=bound, port=PORT, key=b"k")._is_ours(named) is ours
+
+
+def test_a_conversation_has_the_answers_of_all_its_turns(tmp_path):
+    """Side by side, a row for each turn of a repeat, with the question of each."""
+    turns = [replace(trial(at), query_id="talk", turn=at + 1, prompt=f"question {at + 1}") for at in range(2)]
+    with running(tmp_path, plan=turns) as live:
+        for turn in turns:
+            live.settle(turn.seq, trial=turn, answer=f"answer {turn.turn}")
+        page = comparing.answers(Folder(tmp_path, plugins.load()), "live", {"query": "talk"})
+    for words in ("question 1", "question 2", "answer 1", "answer 2", "repeat 1, turn 2"):
+        assert words in page

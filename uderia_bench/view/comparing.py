@@ -28,6 +28,7 @@ from uderia_bench.trace import Trace
 from uderia_bench.view import pages
 from uderia_bench.view.folder import Folder
 
+_SIDES = (("a", "Arm"), ("b", "beside"))
 _LATENCY = next(metric for metric in METRICS if metric.name == "latency_s")
 
 
@@ -47,22 +48,24 @@ def answers(folder: Folder, run_id: str, asked: Mapping[str, str]) -> str:
         plan = ledger.plan()
         queries = dict.fromkeys(trial.query_id for trial in plan if trial.trial_id in settled)
         query = asked.get("query", "")
-        found: dict[tuple[int, str], tuple[str, Trace]] = {}
+        found: dict[tuple[int, int, str], tuple[str, Trace]] = {}
         if query in queries:
             with closing(ledger.records({query})) as records:
                 for record in records:
                     if record.trial.stage == "measured":
                         trace = profile_types.read(record, folder.plugins.profile_types)
-                        found[record.trial.repeat, record.trial.arm] = (record.trial.trial_id, trace)
+                        found[record.trial.repeat, record.trial.turn, record.trial.arm] = (record.trial.trial_id, trace)
     arms = [arm.name for arm in run.experiment.arms]
     shown = [name for name in (asked.get("a"), asked.get("b")) if name in arms] or arms
-    prompt = next((trial.prompt for trial in plan if trial.query_id == query), "")
+    prompts = {trial.turn: trial.prompt for trial in plan if trial.query_id == query}
     back = tag("p", "Run ", tag("a", run_id, href=f"/runs/{quote(run_id)}"), class_="small")
     rows = [
         tag(
-            "tr", tag("th", f"repeat {repeat}", scope="row"), *(_answer(run_id, arm, found.get((repeat, arm))) for arm in shown)
+            "tr",
+            tag("th", f"repeat {repeat}{f', turn {turn}' if len(prompts) > 1 else ''}", scope="row", class_="short"),
+            *(_answer(run_id, arm, found.get((repeat, turn, arm))) for arm in shown),
         )
-        for repeat in sorted({repeat for repeat, _ in found})
+        for repeat, turn in sorted({(repeat, turn) for repeat, turn, _ in found})
     ]
     heads = (tag("th", "repeat", scope="col"), *(tag("th", arm, scope="col", class_="wordy") for arm in shown))
     grid = listing.grid(f"Answers to {query}", heads, rows, name="Answers", class_="labelled answers")
@@ -70,7 +73,7 @@ def answers(folder: Folder, run_id: str, asked: Mapping[str, str]) -> str:
         f"Answers to {query}" if query else "Answers",
         back,
         tag("h1", f"Answers to {query}" if query else "Answers"),
-        tag("p", prompt, class_="prompt") if prompt else None,
+        *(tag("p", prompts[turn], class_="prompt") for turn in sorted(prompts)),
         _choice(run_id, list(queries), arms, asked),
         grid if rows else tag("p", "No answer yet." if query else "Choose a query."),
     )
@@ -78,15 +81,13 @@ def answers(folder: Folder, run_id: str, asked: Mapping[str, str]) -> str:
 
 def _choice(run_id: str, queries: Sequence[str], arms: Sequence[str], asked: Mapping[str, str]) -> Markup:
     def select(name: str, label: str, values: Sequence[str], chosen: str | None) -> Markup:
-        options = (tag("option", value, value=value, selected=value == chosen) for value in values)
+        options = (tag("option", value or "all", value=value, selected=value == chosen) for value in values)
         return tag("label", f"{label} ", tag("select", *options, name=name))
 
-    first, second = asked.get("a", arms[0]), asked.get("b", arms[-1])
     return tag(
         "form",
         select("query", "Query", queries, asked.get("query")),
-        select("a", "Arm", arms, first),
-        select("b", "beside", arms, second) if len(arms) > 1 else None,
+        *(select(name, label, ["", *arms], asked.get(name, "")) for name, label in _SIDES if len(arms) > 1),
         tag("button", "Show"),
         id="filters",
         action=f"/runs/{quote(run_id)}/answers",

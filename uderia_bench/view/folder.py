@@ -209,6 +209,7 @@ class _Trial:
             prompt=trial.prompt,
             arm=trial.arm,
             repeat=trial.repeat,
+            turn=trial.turn,
             stage=trial.stage.value,
             state=state,
             attempt=attempt,

@@ -243,6 +243,7 @@ class TrialState:
     prompt: str
     arm: str
     repeat: int
+    turn: int = 1
     stage: str
     state: str
     attempt: int

@@ -38,7 +38,7 @@ def draw(state: TrialState, found: Inspected | None, so_far: Inspected | None = 
     beside = f"/runs/{quote(state.run_id)}/answers?{urlencode({'query': state.query_id})}"
     head = join(
         tag("p", "Run ", run, class_="small"),
-        tag("h1", f"{state.query_id} on {state.arm}, repeat {state.repeat}"),
+        tag("h1", f"{state.query_id} on {state.arm}, repeat {state.repeat}{f', turn {state.turn}' if state.turn > 1 else ''}"),
         tag("p", state.prompt, class_="prompt"),
         tag("p", tag("a", "Compare the answers of this query", href=beside)),
     )
