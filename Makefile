@@ -6,11 +6,13 @@ READY := .venv/.ready
 .PHONY: demo test fuzz chaos audit lint docs prose hooks format bench smoke recipes calibrate clean requirements
 demo: $(READY)
 	$(BIN)/uderia-bench demo
+# Bytecode is kept: three workers would compile and rewrite each test, and each process our package, again.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(READY)
 	$(BIN)/coverage erase
 	$(BIN)/pytest --numprocesses auto --dist worksteal --cov --cov-report=term:skip-covered
 # 20,000 mutated exchanges through every reader, metric, detector and inspect; 10,000 corpora, experiments, replies and ledgers, each in
-# bounded memory: 11 minutes of one core, a law a worker. A test run has 500 of each.
+# bounded memory: 11 minutes of one core, a law a worker. A test run has 200 of each.
 fuzz: $(READY)
 	UDERIA_BENCH_FUZZ=20000 $(BIN)/pytest --numprocesses auto tests/reading/profile_types/test_anything.py --timeout 3600 -q
 	UDERIA_BENCH_FUZZ=10000 $(BIN)/pytest --numprocesses auto tests/documents/test_loaders_anything.py tests/documents/imports tests/gateway/test_anything.py \
