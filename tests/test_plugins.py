@@ -25,7 +25,11 @@ class Added:
     def __init__(self, *values: str, group: str) -> None:
         self.points = [EntryPoint(name=value.rpartition(":")[2], value=value, group=group) for value in values]
 
-    def __call__(self, group: str):
+    def __call__(self):
+        """Return all points, to select from."""
+        return self
+
+    def select(self, group: str):
         """Return the points of a group."""
         return [point for point in self.points if point.group == group]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from typing import TYPE_CHECKING, TypeVar
 
 from uderia_bench.errors import UsageError
@@ -86,20 +86,21 @@ def load() -> Plugins:
     """
     from uderia_bench.reading import detectors, expectations, metrics, profile_types  # noqa: PLC0415 - as ``__getattr__``
 
+    added = entry_points()  # reads the files of every installed distribution
     return Plugins(
-        metrics=_with_added(metrics.BUILT_IN, "uderia_bench.metrics"),
-        profile_types=_with_added(profile_types.BUILT_IN, "uderia_bench.profile_types"),
-        detectors=_with_added(detectors.BUILT_IN, "uderia_bench.detectors"),
-        expectations=_with_added(expectations.BUILT_IN, "uderia_bench.expectations"),
+        metrics=_with_added(metrics.BUILT_IN, added.select(group="uderia_bench.metrics")),
+        profile_types=_with_added(profile_types.BUILT_IN, added.select(group="uderia_bench.profile_types")),
+        detectors=_with_added(detectors.BUILT_IN, added.select(group="uderia_bench.detectors")),
+        expectations=_with_added(expectations.BUILT_IN, added.select(group="uderia_bench.expectations")),
     )
 
 
-def _with_added(built_in: tuple[T, ...], group: str) -> tuple[T, ...]:
+def _with_added(built_in: tuple[T, ...], added: EntryPoints) -> tuple[T, ...]:
     found = list(built_in)
-    for point in entry_points(group=group):
+    for point in added:
         value = _load(point, type(built_in[0]))
         if any(known.name == value.name for known in found):
-            raise UsageError(f"{_origin(point)}: {group} has a {value.name!r} already; rename or uninstall one")
+            raise UsageError(f"{_origin(point)}: {point.group} has a {value.name!r} already; rename or uninstall one")
         found.append(value)
     return tuple(found)
 
