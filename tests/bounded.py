@@ -26,7 +26,7 @@ def bounded(megabytes: int = MOST_MB) -> Iterator[None]:
     assert took_mb <= megabytes, f"took {took_mb:.0f} MB"
 
 
-def examples(usual: int = 500) -> int:
+def examples(usual: int = 200) -> int:
     """Return how many examples a law is tried on: more with ``UDERIA_BENCH_FUZZ``, as ``make fuzz`` sets it."""
     return int(os.environ.get("UDERIA_BENCH_FUZZ", usual))
 

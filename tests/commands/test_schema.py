@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 
@@ -18,6 +19,7 @@ SHIPPED = [*((path, "corpus") for path in sorted(ROOT.glob("corpora/*.yaml"))),
            *((path, "experiment") for path in sorted(ROOT.glob("configs/*.yaml")))]  # fmt: skip
 
 
+@functools.cache
 def validator(kind):
     """Return a checked schema's validator."""
     schema = schemas.ALL[kind]()
@@ -25,6 +27,7 @@ def validator(kind):
     return Draft202012Validator(schema)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("path", "kind"), SHIPPED, ids=[path.name for path, _ in SHIPPED])
 def test_what_ships_is_valid(path, kind):
     """Every corpus and experiment that comes with the package."""

@@ -1,6 +1,7 @@
 """The corpora and experiments that ship: they load, they are what the documents promise, and they fit each other."""
 
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import embedded_answers
@@ -13,13 +14,16 @@ from uderia_bench.runner import plan
 ROOT = Path(__file__).resolve().parents[2]
 CORPORA = sorted((ROOT / "corpora").glob("*.yaml"))
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+load = cache(corpus.load)
+pytestmark = pytest.mark.no_cover  # megabytes of YAML, by lines that small documents cover
 
 
 def starter():
     """Return the starter corpus."""
-    return corpus.load(ROOT / "corpora" / "starter.yaml")
+    return load(ROOT / "corpora" / "starter.yaml")
 
 
+@cache
 def shipped(name):
     """Return an experiment that ships, with its plan in numbers."""
     loaded = experiment.load(ROOT / "configs" / name)
@@ -29,7 +33,7 @@ def shipped(name):
 @pytest.mark.parametrize("path", CORPORA, ids=lambda path: path.name)
 def test_every_corpus_loads_and_every_query_is_labelled(path):
     """No mistakes; complexity and tags on each query, and the name is the file's."""
-    loaded = corpus.load(path)
+    loaded = load(path)
     assert loaded.name == path.stem
     assert [query.id for query in loaded.queries if query.complexity is None or not query.tags] == []
 
@@ -89,7 +93,7 @@ def test_the_real_comparison_and_the_provider_comparison_have_their_arms():
 
 BEYOND = "beyond-embedded"  # the tag of what a real agent may know and the embedded one must fail
 KINDS = {kind.name: kind for kind in BUILT_IN}
-ALL = corpus.load(ROOT / "corpora" / "nightly.yaml").queries
+ALL = load(ROOT / "corpora" / "nightly.yaml").queries
 
 
 def faultless(query):
@@ -118,7 +122,7 @@ def test_the_nightly_corpus_is_worth_a_night():
     assert [query.id for query in ALL if not query.expect] == []
     assert sum(corpus_counts.ANSWER_DECIDES in query.tags for query in ALL) >= 40
     assert min(Counter(query.complexity for query in ALL).values()) >= 60
-    assert {query.id for path in CORPORA for query in corpus.load(path).queries} == {query.id for query in ALL}
+    assert {query.id for path in CORPORA for query in load(path).queries} == {query.id for query in ALL}
 
 
 @pytest.mark.parametrize("query", [query for query in ALL if query.expect and BEYOND not in query.tags], ids=lambda q: q.id)
@@ -163,5 +167,5 @@ def test_the_docs_count_what_ships():
     """The table between its markers is the one `uderia-bench corpus stats corpora/*.yaml` prints."""
     page = (ROOT / "docs" / "reference" / "shipped-corpora.md").read_text(encoding="utf-8")
     rest = page.partition("<!-- corpora -->")[2]
-    made = corpus_counts.to_markdown(corpus_counts.table([corpus.load(path) for path in CORPORA]))
+    made = corpus_counts.to_markdown(corpus_counts.table([load(path) for path in CORPORA]))
     assert rest.partition("<!-- /corpora -->")[0].strip() == made

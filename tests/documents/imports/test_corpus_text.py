@@ -97,6 +97,7 @@ def test_an_id_of_zero_is_an_id(tmp_path):
     assert unread == ["3: id: '1' is taken: this query is '1-2'"]
 
 
+@pytest.mark.no_cover
 def test_a_corpus_that_is_too_large_to_be_read_is_not_written(tmp_path):
     """The limit of a corpus file holds for an import too."""
     with pytest.raises(UsageError, match="would be larger than 4 MiB"):
