@@ -23,7 +23,7 @@ from uderia_bench.stats.bootstrap import QUANTILE_DRAWS, UNITS_FLOOR, bootstrap_
 from uderia_bench.stats.estimate import Estimate, Interval
 from uderia_bench.stats.mean import cluster_mean
 from uderia_bench.stats.percentile import percentiles
-from uderia_bench.stats.scalability import FEWEST_LEVELS, ScalabilityLaw, fit
+from uderia_bench.stats.scalability import FEWEST_LEVELS, ScalabilityLaw, fit, fit_each
 from uderia_bench.trial import Outcome
 
 LATENCY, MEMORY = "latency_s", "rag_used"
@@ -216,8 +216,9 @@ def _knee_ends(held: list[_Held], in_flight: Floats, queries: int, settings: Set
     if queries < UNITS_FLOOR:
         return Interval.none(f"no interval of the knee: at least {UNITS_FLOOR} queries are needed")
     drawn = _throughputs(held, resample_counts(queries, QUANTILE_DRAWS, settings.seed))
-    laws = (fit(in_flight, row) if row.min() > 0 else None for row in drawn)
-    knees = np.sort([inf if law is None else law.knee for law in laws])
+    laws = fit_each(in_flight, drawn[drawn.min(axis=1) > 0])
+    knees = np.full(len(drawn), inf)
+    knees[: len(laws)] = [inf if law is None else law.knee for law in laws]
     tail = (1 - settings.confidence) / 2
     lo, hi = (float(np.quantile(knees, share, method="inverted_cdf")) for share in (tail, 1 - tail))
     return Interval(lo=lo if lo < inf else None, hi=hi if hi < inf else None, method="percentile bootstrap" if lo < inf else "")

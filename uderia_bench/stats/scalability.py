@@ -72,38 +72,48 @@ def fit(in_flight: Floats, throughput: Floats) -> ScalabilityLaw | None:
 
     None where the levels do not show a light load, because the server is saturated at all of them.
     """
+    return fit_each(in_flight, throughput[np.newaxis])[0]
+
+
+def fit_each(in_flight: Floats, throughputs: Floats) -> list[ScalabilityLaw | None]:
+    """Fit the law to every row of throughputs at the same levels."""
     from scipy.optimize import nnls  # noqa: PLC0415 - scipy costs start-up time
 
     more = in_flight - 1
-    time_in_flight = in_flight / throughput
-    shares = np.column_stack([np.ones_like(more), more, in_flight * more]) / time_in_flight[:, None]
-    (alone, contention, coherency), error = nnls(shares, np.ones_like(more))
-    if alone <= 0:
-        return None
-    hard, hard_error = _hard_ceiling(in_flight, throughput)
-    if hard_error < error**2 / 2 and error**2 > ROUNDING:
-        return hard
-    return ScalabilityLaw(
-        rate_of_one=float(1 / alone), contention=float(contention / alone), coherency=float(coherency / alone)
-    )
+    ones = np.ones_like(more)
+    terms = np.column_stack([ones, more, in_flight * more]) / in_flight[:, None]
+    laws: list[ScalabilityLaw | None] = []
+    for throughput, hard, hard_error in zip(throughputs, *_hard_ceilings(in_flight, throughputs), strict=True):
+        (alone, contention, coherency), error = nnls(terms * throughput[:, None], ones)
+        if alone <= 0:
+            laws.append(None)
+        elif hard_error < error**2 / 2 and error**2 > ROUNDING:
+            rate, limit = hard.tolist()
+            laws.append(ScalabilityLaw(rate_of_one=rate, contention=0.0, coherency=0.0, limit=limit))
+        else:
+            shares = float(contention / alone), float(coherency / alone)
+            laws.append(ScalabilityLaw(rate_of_one=float(1 / alone), contention=shares[0], coherency=shares[1]))
+    return laws
 
 
-def _hard_ceiling(in_flight: Floats, throughput: Floats) -> tuple[ScalabilityLaw, float]:
-    """Fit a hard ceiling, and return the sum of squared relative errors of the time in flight.
+def _hard_ceilings(in_flight: Floats, throughputs: Floats) -> tuple[Floats, Floats]:
+    """Fit a hard ceiling to every row.
 
-    The levels below the ceiling have one time in flight, those above one throughput: each number of
-    levels below is tried. At least two levels lie on either side, so that noise of one is no ceiling.
+    Returns the rate of one and the limit of each, and the sums of squared relative errors of the time
+    in flight. The levels below the ceiling have one time in flight, those above one throughput: each
+    number of levels below is tried. At least two levels lie on either side, so that noise of one is no
+    ceiling.
     """
     order = np.argsort(in_flight)
-    load, rate = in_flight[order], throughput[order]
+    load, rate = in_flight[order], throughputs[:, order]
     speed = rate / load  # 1 / time in flight
-    best: tuple[ScalabilityLaw, float] | None = None
+    best, errors = np.empty((len(rate), 2)), np.full(len(rate), inf)
     for below in range(2, load.size - 1):
-        alone = float(speed[:below].sum() / (speed[:below] ** 2).sum())
-        per_answer = float(rate[below:].sum() / (rate[below:] ** 2).sum())
-        times = np.maximum(alone, load * per_answer)
-        error = float(((times * speed - 1) ** 2).sum())
-        if best is None or error < best[1]:
-            best = ScalabilityLaw(rate_of_one=1 / alone, contention=0.0, coherency=0.0, limit=1 / per_answer), error
-    assert best is not None
-    return best
+        alone = speed[:, :below].sum(axis=1) / (speed[:, :below] ** 2).sum(axis=1)
+        per_answer = rate[:, below:].sum(axis=1) / (rate[:, below:] ** 2).sum(axis=1)
+        times = np.maximum(alone[:, None], load * per_answer[:, None])
+        error = ((times * speed - 1) ** 2).sum(axis=1)
+        better = error < errors
+        best[better] = 1 / np.column_stack([alone, per_answer])[better]
+        errors = np.minimum(errors, error)
+    return best, errors
