@@ -1,5 +1,7 @@
 """Frames of trials and metrics for tests of the analysis: everything has a default, nothing hides a number that matters."""
 
+from functools import cache
+
 import numpy as np
 import polars as pl
 
@@ -56,6 +58,11 @@ def grid(*, queries, value, repeats=1, arms=(BASELINE, CANDIDATE), column="laten
     )
 
 
+@cache
+def _normal(*seeds):
+    return np.random.default_rng(seeds).standard_normal()
+
+
 def noisy(*, ratio=1.0, seed=0, spread=0.8, noise=0.3, interaction=0.15):
     """Make a value function: log-normal latencies with the recipe's variances, the candidate ``ratio`` times as slow.
 
@@ -63,9 +70,9 @@ def noisy(*, ratio=1.0, seed=0, spread=0.8, noise=0.3, interaction=0.15):
     """
 
     def value(query, arm, repeat):
-        level = np.random.default_rng([seed, query, 0]).normal(0, spread)
-        cell = np.random.default_rng([seed, query, arm == CANDIDATE, 1]).normal(0, interaction / 2**0.5)
-        own = np.random.default_rng([seed, query, arm == CANDIDATE, repeat, 2]).normal(0, noise)
+        level = spread * _normal(seed, query, 0)
+        cell = interaction / 2**0.5 * _normal(seed, query, arm == CANDIDATE, 1)
+        own = noise * _normal(seed, query, arm == CANDIDATE, repeat, 2)
         return float(5 * np.exp(level + cell + own) * (ratio if arm == CANDIDATE else 1.0))
 
     return value

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from calibration import judges
 
 from uderia_bench.reading.judge import pairs
 
+pytestmark = pytest.mark.no_cover  # a simulation: thousands of judgements of the same kind
 HERE = Path(__file__).parent
 
 

@@ -15,6 +15,7 @@ from uderia_bench.analysis.notebook import compare
 from uderia_bench.reading.metrics.metric import Assumption
 from uderia_bench.stats.difference import mean_test
 
+pytestmark = pytest.mark.no_cover  # a simulation: thousands of analyses of the same kind
 HERE = Path(__file__).parent
 RATES = {
     "drawn": 4_000,

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 import tracemalloc
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import traces
+import zygote
 from ledgers import settle
 from runs import manifest_of
 
@@ -29,7 +28,7 @@ REPLACED = ("report.md", "report.html", "report.json", "results.jsonl", "manifes
 OLD_NAMES = (*(f"{name}.tmp" for name in REPLACED), "trials/part-0.tmp")  # temporary files of version 0.1
 OPENED = ("log.jsonl", "judgements.jsonl", ".lock", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")
 BY_FILE = {"manifest.json": ("history", "--output", "output"), "ledger.sqlite": ("watch", "r", "--once")}
-MEMORY = 3 << 30  # bytes a command may map; an import of polars and scipy takes about 1.5 GB of addresses
+MEMORY = 3 << 30  # bytes a command may map; imports take about 2 GB of addresses
 
 
 @pytest.fixture(scope="module")
@@ -64,20 +63,9 @@ def put(path, make):
 
 def said_by(sent, *arguments):
     """Run a command with bounded memory; return its exit code and its output. A hang fails the test."""
-    code = (
-        f"import resource, sys; resource.setrlimit(resource.RLIMIT_AS, ({MEMORY}, {MEMORY})); "
-        "from uderia_bench.cli.app import main; sys.exit(main())"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        cwd=sent.path.parents[1],
-        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
+    process = zygote.start(*arguments, cwd=sent.path.parents[1], env=os.environ, limits={"RLIMIT_AS": MEMORY})
+    out, err = process.communicate(timeout=60)
+    return process.wait(), out + err
 
 
 @pytest.mark.parametrize("name", [*OLD_NAMES, *REPLACED, *OPENED])
