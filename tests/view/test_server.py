@@ -183,19 +183,21 @@ def test_json_follows_the_published_schema(client):
 
 
 def test_a_trial_in_flight_shows_what_the_server_has_told(client, monkeypatch):
-    """Its tools so far, as data and on the page, from the last poll of the run."""
+    """Its tools so far, from the last poll of the run; a profile that it waits for has not failed."""
     from uderia_bench.commands import control
     from uderia_bench.view import folder
 
     tool = event("tool_result", 1.0, details={"tool_name": "base_databaseList", "status": "success"})
-    body = json.dumps(task([*head("OPTIM"), *naming(0.1, 0.2), tool], status="processing"))
+    expert = event("genie_slave_invoked", 1.1, profile_tag="FOCUS")
+    body = json.dumps(task([*head("OPTIM"), *naming(0.1, 0.2), tool, expert], status="processing"))
     monkeypatch.setattr(control, "ask", lambda *_, **__: {"task": body})
     monkeypatch.setattr(folder, "TELL_EVERY_S", 0.0)
     with client.websocket_connect(f"{WS}/runs/live/trials/t1/live") as socket:
         seen = json.loads(socket.receive_text())
         while seen["state"].get("so_far") is None:
             seen = json.loads(socket.receive_text())
-    assert set(seen["state"]["so_far"]) == {"plan", "phases", "llm_calls", "tools"}
+    assert set(seen["state"]["so_far"]) == {"plan", "phases", "llm_calls", "tools", "waits_for"}
+    assert (seen["state"]["so_far"]["waits_for"], seen["state"]["so_far"]["tools"]) == (["FOCUS"], [])
     assert client.get("/runs/live/trials/t1", headers=JSON).json()["state"] == "asked"
 
 

@@ -17,6 +17,7 @@ from uderia_bench.errors import BenchError, StoreError
 from uderia_bench.plugins import Plugins
 from uderia_bench.reading import profile_types
 from uderia_bench.reading.detectors import Thresholds
+from uderia_bench.reading.profile_types import genie
 from uderia_bench.report.formats.html.document import body_of
 from uderia_bench.report.trial.inspected import Inspected, to_json
 from uderia_bench.runner.control import SOCKET
@@ -129,6 +130,12 @@ def _json(found: Inspected) -> dict[str, Any]:
     return shown
 
 
+def _part_of(found: Inspected) -> dict[str, Any]:
+    """Return what can be shown of a trial in flight."""
+    shown = _json(found)
+    return {name: shown[name] for name in _SO_FAR}
+
+
 def _listed(directory: RunDirectory) -> RunRow:
     said = listing.listed(directory)
     return RunRow(
@@ -163,6 +170,7 @@ class _Trial:
         self._trial = self._planned(trial_id)
         self._found: Inspected | None = None
         self._so_far: Inspected | None = None
+        self._waits_for: tuple[str, ...] = ()
         self._asked_s = 0.0
         self._told = 0
         self._version = -1
@@ -197,7 +205,9 @@ class _Trial:
         arm = self._ledger.arms()[self._trial.arm]
         record = TrialRecord(trial=self._trial, expected=arm, ending=Ending.SETTLED, detail=None, task=body.encode())
         trace = profile_types.read(record, self._plugins.profile_types)
-        self._so_far = Inspected(record=record, planned=True, trace=trace, metrics={}, issues=())
+        ended = tuple(child for child in trace.children if child.error != genie.UNFINISHED)
+        self._waits_for = tuple(child.profile_tag for child in trace.children if child not in ended)
+        self._so_far = Inspected(record=record, planned=True, trace=replace(trace, children=ended), metrics={}, issues=())
         return True
 
     def state(self) -> TrialState:
@@ -214,7 +224,7 @@ class _Trial:
             state=state,
             attempt=attempt,
             sent_at=sent_at,
-            so_far=None if self._so_far is None else {name: _json(self._so_far)[name] for name in _SO_FAR},
+            so_far=None if self._so_far is None else _part_of(self._so_far) | {"waits_for": self._waits_for},
             found=None if self._found is None else _json(self._found),
             controlled=(self._directory.path / SOCKET).exists() and not self._directory.abandoned(),
         )

@@ -234,7 +234,8 @@ class RunState:
 class TrialState:
     """One trial. ``found`` has the JSON of ``uderia-bench inspect --json`` once it has ended.
 
-    ``so_far`` has the plan, phases, llm_calls and tools of a trial in flight, as far as the server has told them.
+    ``so_far`` has the plan, phases, llm_calls and tools of a trial in flight, as far as the server has told them, and
+    the profiles that its coordinator ``waits_for``.
     """
 
     run_id: str

@@ -52,6 +52,8 @@ def _standing(state: TrialState) -> Markup:
     age = tag("time", "", datetime=state.sent_at.isoformat(), data_age="") if state.sent_at else None
     facts = [("State", _STANDS[state.state], None), *((("Age", None, age),) if age else ())]
     facts += [("Attempt", str(state.attempt), None)] if state.attempt else []
+    waits_for = ", ".join((state.so_far or {}).get("waits_for", ()))
+    facts += [("Waits for", waits_for, None)] if waits_for else []
     items = [tag("li", tag("b", f"{label} "), said, markup) for label, said, markup in facts]
     return tag("ul", *items, class_="state", data_state=state.state)
 

@@ -17,6 +17,8 @@ from uderia_bench.reading.profile_types.profile_type import ProfileType
 from uderia_bench.reading.profile_types.wordings import CHILD_FAILURES
 from uderia_bench.trace import Child, ToolStatus, Trace
 
+UNFINISHED = "it never completed"  # the error of a consulted profile without an end
+
 
 def _recognises(exchange: Exchange) -> bool:
     if any(kind.startswith("genie_") for kind in exchange.by_kind):
@@ -40,7 +42,7 @@ def _children(exchange: Exchange) -> tuple[Child, ...]:
     for child in completed:
         if child.profile_tag in waiting:
             waiting.remove(child.profile_tag)
-    lost = [Child(profile_tag=tag, session_id=None, status=ToolStatus.ERROR, error="it never completed") for tag in waiting]
+    lost = [Child(profile_tag=tag, session_id=None, status=ToolStatus.ERROR, error=UNFINISHED) for tag in waiting]
     return _with_sessions(exchange, [*completed, *lost])
 
 
