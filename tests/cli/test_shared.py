@@ -56,6 +56,11 @@ def test_a_worker_has_nothing_to_do_in_a_complete_run(shared):
     again = command("work", f"{store}/one")
     assert again.returncode == 0, again.stderr
     assert again.stdout == done.stdout
+    resumed = command("resume", "latest", "--output", store)
+    assert (resumed.returncode, resumed.stdout) == (0, done.stdout)
+    changed = command("resume", f"{store}/one", "--grace", "1s")
+    assert changed.returncode == 2
+    assert "several workers may be at work" in changed.stderr
     missing = command("work", f"{store}/two")
     assert missing.returncode == 2
     assert missing.stderr.strip() == f"uderia-bench: {store}/two/plan.zst: no such object"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from uderia_bench.documents.experiment import Experiment
 from uderia_bench.documents.yaml.document import Override
-from uderia_bench.errors import Interrupted
+from uderia_bench.errors import Interrupted, UsageError
 from uderia_bench.runner import plan, sitting
 from uderia_bench.runner import work as workers
 from uderia_bench.runner.sitting import Surroundings
@@ -60,8 +60,12 @@ def work(shared: SharedRun, around: Surroundings, length_s: float = LENGTH_S) ->
 def resume(found: RunDirectory, around: Surroundings, overrides: Iterable[str | Override] = ()) -> Run:
     """Ask the trials that an interrupted run has left; ``overrides`` change what ends it early.
 
-    A run that a declared interim look decided has nothing left to ask.
+    A run that a declared interim look decided has nothing left to ask. On a run in a store, this is one more worker.
     """
+    if (url := mirror.address(found.path)) is not None:
+        if tuple(overrides):
+            raise UsageError(f"{url}: several workers may be at work, so --set and --grace cannot change the run")
+        return work(SharedRun.open(url), around)
     run = Run.open(found, overrides)
     return run if run.manifest.decided else sitting.again(run, around)
 

@@ -292,7 +292,7 @@ async def _ask(run: Run, session: Session, ledger: Ledger, around: Surroundings)
             _ended(run, ledger, stop, gauge, outages, hooks)
             raise type(error)(f"{error}; then {how_to_go_on(run.directory)}") from error
         if experiment.sessions == "archive" and ended.manifest.complete:
-            await _archive(session, ledger)
+            await archive(session.servers, session.arms, ledger)
         return ended
 
 
@@ -325,11 +325,11 @@ def _ended(
     )
 
 
-async def _archive(session: Session, ledger: Ledger) -> None:
+async def archive(servers: Mapping[str, Uderia], arms: Mapping[str, Serving], ledger: Ledger) -> None:
     """Archive the run's sessions, because old sessions slow a server down; a failure is only logged."""
     for arm, server, session_id in ledger.sessions():
         try:
-            await session.servers[session.arms[arm].on(server).server].archive(session_id)
+            await servers[arms[arm].on(server).server].archive(session_id)
         except KeyError:
             log.warning("session not archived", session=session_id, error=f"{server} is away")
         except (CallFailed, CannotRun) as error:

@@ -206,6 +206,8 @@ class _Tenure:
                         raise CannotRun(reason)
                     self.idle = False
                     await self._run(uderia, arms, ledger, left, gauge)
+                    if worker.experiment.sessions == "archive" and not ledger.unsettled():
+                        await sitting.archive({self._server: uderia}, arms, ledger)
             self.left, self.idle = len(ledger.unsettled()), not ledger.in_doubt()
             said = manifest.from_json(worker.run.manifest).ended(
                 left=self.left,
