@@ -29,6 +29,15 @@ def command(
     shard: Annotated[
         str | None, typer.Option("--shard", metavar="I/N", help="Ask only the I-th of N parts of the queries.")
     ] = None,
+    at_once: Annotated[
+        int | None,
+        typer.Option(
+            "--at-once",
+            metavar="N",
+            min=1,
+            help="With --output URL: the most servers that this worker asks at the same time. Default: all.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan and its estimated cost without sending anything.")
     ] = False,
@@ -65,7 +74,7 @@ def command(
         from uderia_bench.cli.view import beside
 
         beside(output)
-    finish(start(loaded, output=output, run_id=run_id, around=around), around, as_json=as_json)
+    finish(start(loaded, output=output, run_id=run_id, around=around, at_once=at_once), around, as_json=as_json)
 
 
 def overrides(flags: dict[str, Any]) -> list[Override]:

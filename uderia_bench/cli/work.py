@@ -17,6 +17,9 @@ def command(
             "--lease", metavar="TIME", help="How long other workers wait for a worker that has gone silent. Default: 60s."
         ),
     ] = None,
+    at_once: Annotated[
+        int, typer.Option("--at-once", metavar="N", min=1, help="The most servers that this worker asks at the same time.")
+    ] = 1,
     as_json: options.AsJson = False,
     log_format: options.LogFormat = "text",
     allow_plain_http: options.PlainHttp = False,
@@ -41,4 +44,4 @@ def command(
     around = options.surroundings(
         log_format=log_format, allow_plain_http=allow_plain_http, trusted=trust_server or (), allow_commands=allow_commands
     )
-    finish(work(SharedRun.open(run), around, length_s), around, as_json=as_json)
+    finish(work(SharedRun.open(run), around, at_once=at_once, length_s=length_s), around, as_json=as_json)

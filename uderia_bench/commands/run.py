@@ -28,8 +28,8 @@ from uderia_bench.runs.shared import SharedRun
 MOST_IN_A_SECOND = 100  # runs of one name in one directory
 
 
-def start(experiment: Experiment, *, output: Path, run_id: str | None, around: Surroundings) -> Run:
-    """Run an experiment into a new run directory.
+def start(experiment: Experiment, *, output: Path, run_id: str | None, around: Surroundings, at_once: int | None = None) -> Run:
+    """Run an experiment into a new run directory, or into a store, there on ``at_once`` servers at the same time.
 
     Raises ``StoreError`` if the directory cannot be made and ``CannotRun`` if a server or a profile is not there; both leave
     nothing behind. Raises ``Interrupted``, with the way to go on, if the run stops early.
@@ -39,7 +39,9 @@ def start(experiment: Experiment, *, output: Path, run_id: str | None, around: S
     default = f"{started_at:%Y%m%d-%H%M%S}-{slug(experiment.name)}"
     if (url := mirror.origin(output)) is not None:
         bucket, run_id = Bucket(url), directory.valid(run_id or f"{default}-{uuid.uuid4().hex[:4]}")
-        return work(workers.begin(experiment, trials, bucket, run_id, around, started_at), around)
+        return work(workers.begin(experiment, trials, bucket, run_id, around, started_at), around, at_once=at_once)
+    if at_once is not None:
+        raise UsageError("--at-once is for a run in a store: give --output an address such as s3://bucket/prefix")
     made = directory.create(output, run_id) if run_id else unnamed(output, default)
     try:
         return sitting.first(experiment, trials, made, around, started_at)
@@ -48,12 +50,13 @@ def start(experiment: Experiment, *, output: Path, run_id: str | None, around: S
         raise
 
 
-def work(shared: SharedRun, around: Surroundings, length_s: float = LENGTH_S) -> Run:
+def work(shared: SharedRun, around: Surroundings, *, at_once: int | None = None, length_s: float = LENGTH_S) -> Run:
     """Work on a run of a store until it is complete, and return it as a directory of this machine.
 
-    Raises ``Interrupted``, with the way to go on, if trials are left.
+    ``at_once`` servers are asked at the same time, by default all that are free. Raises ``Interrupted``, with the
+    way to go on, if trials are left.
     """
-    workers.work(shared, around, length_s)
+    workers.work(shared, around, at_once=at_once, length_s=length_s)
     return Run.open(RunDirectory(mirror.run(shared.url)))
 
 

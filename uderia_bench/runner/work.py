@@ -24,7 +24,7 @@ from uderia_bench.errors import CannotRun, Interrupted, StoreError, UsageError
 from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.runner import progress, sitting
 from uderia_bench.runner.budget import Account
-from uderia_bench.runner.gauge import Gauge, collector_paused
+from uderia_bench.runner.gauge import Collect, Gauge, collector_paused
 from uderia_bench.runner.hooks import Hooks
 from uderia_bench.runner.journaled import open_journaled
 from uderia_bench.runner.runner import Runner, changed, first_of
@@ -39,6 +39,7 @@ from uderia_bench.runs.protocol import Journal, Lease, LeaseLost, Log, NoClearAn
 from uderia_bench.runs.shared import SharedRun
 from uderia_bench.trial import Serving, Trial
 
+TELL_AFTER_S = 10.0  # of waiting for other workers
 SILENT_S = 120.0  # the worker ends after the store has failed for so long
 log = structlog.get_logger(__name__)
 
@@ -60,8 +61,11 @@ def begin(
         return anyio.run(signed_in, addresses)
 
 
-def work(run: SharedRun, around: Surroundings, length_s: float = protocol.LENGTH_S) -> None:
-    """Work on a run until it is complete; raises ``Interrupted``, with the way to go on, if trials are left."""
+def work(run: SharedRun, around: Surroundings, *, at_once: int | None = None, length_s: float = protocol.LENGTH_S) -> None:
+    """Work on a run until it is complete, on ``at_once`` servers at the same time, by default on all that are free.
+
+    Raises ``Interrupted``, with the way to go on, if trials are left.
+    """
     experiment = manifest.from_json(run.manifest, file=f"{run.url}/{shared.PLAN}").experiment
     sitting.require_permission(experiment.commands, around)
     go_on = f"go on with 'uderia-bench work {run.url}'"
@@ -71,7 +75,7 @@ def work(run: SharedRun, around: Surroundings, length_s: float = protocol.LENGTH
                 worker = Worker(
                     run=run, experiment=experiment, around=around, folder=Path(folder), addresses=addresses, length_s=length_s
                 )
-                left = anyio.run(worker.work)
+                left = anyio.run(worker.work, at_once or len(run.servers))
         except KeyboardInterrupt as stopped:
             raise Interrupted(f"interrupted: {go_on}") from stopped
         except (NoClearAnswer, StoreError) as error:
@@ -80,9 +84,12 @@ def work(run: SharedRun, around: Surroundings, length_s: float = protocol.LENGTH
         raise Interrupted(f"{'; '.join(left)}: {go_on}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Worker:
-    """One process that works on a shared run. ``folder`` is for its ledgers."""
+    """One process that works on a shared run, in a lane for each server that it asks at the same time.
+
+    ``folder`` is for its ledgers. ``left`` has why trials of a server are left, "" where all have results.
+    """
 
     run: SharedRun
     experiment: Experiment
@@ -92,36 +99,77 @@ class Worker:
     length_s: float
     name: str = field(default_factory=lambda: f"{socket.gethostname()[:40]}-{uuid.uuid4().hex[:12]}")
     clock: SteadyClock = field(default_factory=SteadyClock)
+    left: dict[str, str] = field(default_factory=dict)
+    _busy: set[str] = field(default_factory=set)
 
-    async def work(self) -> tuple[str, ...]:
+    def say(self, text: str) -> None:
+        """Print a message to the terminal."""
+        self.around.console.print(text, highlight=False, markup=False)
+
+    async def work(self, at_once: int) -> tuple[str, ...]:
         """Work until every server is done; return why trials are left, nothing for a complete run."""
+        stop = Stop(listened_to(), say=self.say)
         store = Objects(self.run.bucket)
         servers = list(self.run.servers)
         random.shuffle(servers)  # so that workers that start together begin on different servers
         leases = {server: self._lease(server, store) for server in servers}
-        left: dict[str, str] = {}
-        heard_s = self.clock.now()
-        while waiting := [server for server in servers if server not in left]:
-            found = dict[str, str | None]()
-            for server in waiting:
+        with progress.shown(len(self.run.plan), self.around.console) as watch, collector_paused() as collect:
+            held = _Held(worker=self, stop=stop, store=store, watch=watch, collect=self._alone(collect))
+            try:
+                async with anyio.create_task_group() as group:
+                    group.start_soon(stop.listen)
+                    async with anyio.create_task_group() as lanes:
+                        for _ in range(min(at_once, len(servers))):
+                            lanes.start_soon(self._take_turns, leases, held)
+                    group.cancel_scope.cancel()
+            except BaseExceptionGroup as failures:
+                raise first_of(failures) from failures
+        if stop.soft.is_set():
+            raise KeyboardInterrupt
+        return tuple(filter(None, self.left.values()))
+
+    def _alone(self, collect: Collect) -> Collect:
+        """Collect garbage as if idle only where no other lane of this worker has trials in flight."""
+
+        def collected(*, idle: bool) -> None:
+            collect(idle=idle and len(self._busy) == 1)
+
+        return collected
+
+    async def _take_turns(self, leases: Mapping[str, Lease], held: _Held) -> None:
+        """Visit one server after the other until all are done, or those that are left are in other lanes."""
+        heard_s = began_s = self.clock.now()
+        told = False
+        while not held.stop.soft.is_set():
+            worked = False
+            for server in [server for server in leases if server not in self.left and server not in self._busy]:
+                self._busy.add(server)
                 try:
-                    found[server] = await self._visit(server, leases[server], store)
+                    if (reason := await self._visit(server, leases[server], held)) is not None:
+                        self.left[server], worked = reason, True
                     heard_s = self.clock.now()
                 except NoClearAnswer as error:
                     log.warning("no clear answer of the store", error=str(error))
                     if self.clock.now() - heard_s > SILENT_S:
                         raise
-            left |= {server: reason for server, reason in found.items() if reason is not None}
-            if not any(reason is not None for reason in found.values()):
-                await anyio.sleep(self.length_s / 12)
-        return tuple(filter(None, left.values()))
+                finally:
+                    self._busy.discard(server)
+            waiting = [server for server in leases if server not in self.left and server not in self._busy]
+            if not waiting:
+                return
+            if not worked:
+                holders = [f"worker {leases[server].holder} has {server}" for server in waiting if leases[server].holder]
+                if holders and not told and self.clock.now() - began_s > TELL_AFTER_S:
+                    told = True
+                    self.say(f"waiting: {', '.join(holders)}")
+                await held.stop.sleep(self.length_s / 12)
 
-    async def _visit(self, server: str, lease: Lease, store: Objects) -> str | None:
+    async def _visit(self, server: str, lease: Lease, held: _Held) -> str | None:
         """Work on a server if it is free; return why trials are left, "" for none, None to come back later."""
         try:
-            if shared.done(await Log(store, self.run.journal(server)).newest()):
+            if shared.done(await Log(held.store, self.run.journal(server)).newest()):
                 return ""
-            return await self._hold(server, lease, store) if await lease.take() else None
+            return await self._hold(server, lease, held) if await lease.take() else None
         except LeaseLost:
             log.warning("lease lost", server=server)
             return None
@@ -139,15 +187,16 @@ class Worker:
             length_s=self.length_s,
         )
 
-    async def _hold(self, server: str, lease: Lease, store: Objects) -> str:
+    async def _hold(self, server: str, lease: Lease, held: _Held) -> str:
         """Work on a server while renewing its lease; return why trials are left, "" where all have results.
 
         The server is released if no query of this run can still run there. Otherwise its lease ends by itself.
         """
-        tenure = _Tenure(worker=self, server=server, lease=lease, store=store)
+        tenure = _Tenure(held, server, lease)
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(tenure.keep)
+                group.start_soon(tenure.obey, held.stop)
                 await tenure.ask()
                 group.cancel_scope.cancel()
         except BaseExceptionGroup as failures:
@@ -156,23 +205,33 @@ class Worker:
             if tenure.idle and lease.ours:
                 with suppress(NoClearAnswer):
                     await lease.release()
-        if tenure.stop.soft.is_set() and tenure.stop.reason is None:
-            raise KeyboardInterrupt
         because = f"{tenure.stop.reason}; " if tenure.stop.reason else ""
         return f"{because}{tenure.left} trials are left on {server}" if tenure.left else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """What the lanes of a worker share."""
+
+    worker: Worker
+    stop: Stop
+    store: Objects
+    watch: progress.Watch
+    collect: Collect
 
 
 class _Tenure:
     """The time in which a worker holds a server. ``idle``: nothing of the run can still run there; ``left``: trials to ask."""
 
-    def __init__(self, worker: Worker, server: str, lease: Lease, store: Objects) -> None:
-        self.worker = worker
+    def __init__(self, held: _Held, server: str, lease: Lease) -> None:
+        self.worker = worker = held.worker
         self.idle = True
         self.left = 0
-        self.stop = Stop(listened_to(), say=lambda text: worker.around.console.print(text, highlight=False, markup=False))
+        self.stop = Stop(say=worker.say)
+        self._held = held
         self._server = server
         self._lease = lease
-        self._journal = Journal(store, worker.run.journal(server), worker.name, worker.clock, lease)
+        self._journal = Journal(held.store, worker.run.journal(server), worker.name, worker.clock, lease)
         self._outages: list[Outage] = []
         self._hooks = Hooks(
             experiment=worker.experiment, directory=worker.folder, environ=worker.around.environ, stop=self.stop
@@ -187,13 +246,20 @@ class _Tenure:
             except NoClearAnswer as error:
                 log.warning("lease not renewed", server=self._server, error=str(error))
 
+    async def obey(self, stop: Stop) -> None:
+        """Stop softly, and then hard, when the worker is to stop."""
+        await stop.soft.wait()
+        self.stop.soft.set()
+        await stop.hard.wait()
+        self.stop.hard.set()
+
     async def ask(self) -> None:
         """Ask what is left on the server, and write the facts for the manifest into the journal."""
         worker = self.worker
         entries = await self._journal.open()
         path = worker.folder / f"{uuid.uuid4().hex}.sqlite"
-        with worker.run.ledger(path, self._server, entries) as ledger, collector_paused() as collect:
-            gauge = Gauge(collect=collect)
+        with worker.run.ledger(path, self._server, entries) as ledger:
+            gauge = Gauge(collect=self._held.collect)
             arms = {name: arm.on(self._server) for name, arm in worker.run.arms.items() if self._server in arm.servers}
             if self._server == SIM:  # that of an earlier process is gone, with its sessions
                 ledger.forget(SIM, arms)
@@ -224,19 +290,18 @@ class _Tenure:
         self, uderia: Uderia, arms: Mapping[str, Serving], ledger: Ledger, left: Sequence[Trial], gauge: Gauge
     ) -> None:
         worker = self.worker
-        with progress.shown(len(left), worker.around.console) as watch:
-            async with self._hooks.run(), open_journaled(ledger, self._journal, self._lease) as book:
-                runner = Runner(
-                    servers={self._server: uderia},
-                    arms=arms,
-                    experiment=worker.experiment,
-                    book=book,
-                    watch=lambda _, trace: watch(trace),
-                    stop=self.stop,
-                    spent=Account.carried(ledger.account(), trials=len(ledger.plan()) - len(left)),
-                    gauge=gauge,
-                    outages=self._outages,
-                    locks=worker.around.locks,
-                    hooks=self._hooks,
-                )
-                await runner.run(left)
+        async with self._hooks.run(), open_journaled(ledger, self._journal, self._lease) as book:
+            runner = Runner(
+                servers={self._server: uderia},
+                arms=arms,
+                experiment=worker.experiment,
+                book=book,
+                watch=lambda _, trace: self._held.watch(trace),
+                stop=self.stop,
+                spent=Account.carried(ledger.account(), trials=len(ledger.plan()) - len(left)),
+                gauge=gauge,
+                outages=self._outages,
+                locks=worker.around.locks,
+                hooks=self._hooks,
+            )
+            await runner.run(left)
