@@ -28,6 +28,7 @@ class Embedded:
     app: object
     asked: list[tuple[str, str]] = field(default_factory=list)
     before: object = None  # called with each request before it is answered
+    after: object = None  # called with each request after its effect, before its answer is heard
 
     def transport(self) -> httpx.AsyncBaseTransport:
         """Return the transport to give to the client."""
@@ -38,7 +39,10 @@ class Embedded:
                 self.asked.append((request.method, request.url.path))
                 if self.before is not None:
                     await self.before(request)
-                return await inner.handle_async_request(request)
+                answer = await inner.handle_async_request(request)
+                if self.after is not None:
+                    await self.after(request)
+                return answer
 
         return Recorded()
 

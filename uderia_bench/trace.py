@@ -263,6 +263,8 @@ class Trace:
     corrections: int = 0
     format_repairs: int = 0
     rag_used: bool | None = None
+    rag_exact: bool | None = None  # the plan that was found first answered the same question; None where none was found
+    rag_case: str | None = None  # id of that plan
     hydrated: bool | None = None
     distillations: int = 0
     orchestrations: int = 0

@@ -64,6 +64,7 @@ def parsed(text):
 
 def test_a_small_file_is_enough(write):
     """Version, server, corpus and arms: the rest has the defaults of the contract."""
+    arm = {"server": None, "servers": (), "concurrency": None, "memory": "as-is", "cases": None}
     loaded = experiment.load(write(SMALL))
     assert loaded.model_dump() == {
         "version": 1,
@@ -79,8 +80,8 @@ def test_a_small_file_is_enough(write):
         "shard": None,
         "judge": None,
         "arms": (
-            {"name": "IDEAT", "profile": "@IDEAT", "server": None, "servers": (), "concurrency": None},
-            {"name": "OPTIM", "profile": "OPTIM", "server": None, "servers": (), "concurrency": None},
+            {"name": "IDEAT", "profile": "@IDEAT", **arm},
+            {"name": "OPTIM", "profile": "OPTIM", **arm},
         ),
         "contrasts": ({"baseline": "IDEAT", "candidate": "OPTIM"},),
         "repeats": 5,
@@ -100,6 +101,7 @@ def test_a_small_file_is_enough(write):
         "on_quota": "pause",
         "budget": {"usd": None, "tokens": None, "trials": None, "time": None},
         "stop": None,
+        "manage_server": False,
         "sessions": "keep",
         "session_profile": "auto",
         "keep_answers": True,

@@ -13,6 +13,7 @@ from uderia_bench.analysis.conditions import failed_conditions, little_note, typ
 from uderia_bench.analysis.contrast import Measurement, findings
 from uderia_bench.analysis.families import verdicts
 from uderia_bench.analysis.learning import learned
+from uderia_bench.analysis.memory import Declared, scores
 from uderia_bench.analysis.nights import Nights
 from uderia_bench.analysis.preference import exploratory, in_contrast, paid_for
 from uderia_bench.analysis.query_effects import query_effects
@@ -48,6 +49,7 @@ def analyse(
     preferences: pl.DataFrame | None = None,
     untrusted: Mapping[str, str] | None = None,
     judged: Looked | None = None,
+    memory: Declared | None = None,
 ) -> Analysis:
     """Analyse a run's measured trials: every arm by itself, every contrast on every metric, the winners.
 
@@ -58,8 +60,8 @@ def analyse(
     ``conditions`` are what the run noted of itself. ``nights`` is given where the arms are of two
     runs: the variation between nights by (candidate, metric), assumed where one is missing.
     ``preferences`` is the table of pairs that a judge has compared. ``untrusted`` has the reason why
-    verdicts on a metric are exploratory. ``judged`` is the look at which a judge ended. The result
-    depends on the trials and the seed, never on row order.
+    verdicts on a metric are exploratory. ``judged`` is the look at which a judge ended. ``memory`` says
+    which arms differ in the server's memory. The result depends on the trials and the seed, never on row order.
     """
     settings = Settings(
         margins=dict(margins),
@@ -114,6 +116,7 @@ def analyse(
         held_up=held_up(trials),
         looks=looks,
         query_effects=_query_effects(trials, known, contrasts, settings),
+        memory=() if memory is None else scores(trials, compared, memory, settings=settings),
     )
 
 

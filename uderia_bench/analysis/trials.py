@@ -144,12 +144,12 @@ class Trials:
 
     @_kept
     def groups(self) -> npt.NDArray[np.intp] | None:
-        """Return the group of each query as a code; a query without one is its own group. None where no query has one."""
+        """Return the group of each query as a code; one without is in the group of its id. None where no query has one."""
         if "group" not in self.frame.columns or self.frame["group"].null_count() == self.frame.height:
             return None
         named = self.frame.select("query_id", pl.col("group").cast(pl.String)).drop_nulls("group").unique("query_id")
         of = dict(named.iter_rows())
-        return _codes(pl.Series([f"group {of[query]}" if query in of else f"query {query}" for query in self.queries]))[0]
+        return _codes(pl.Series([of.get(query, query) for query in self.queries]))[0]
 
     def weights(self) -> Floats | None:
         """Return how much each query counts; None where the frame does not say, or says it of no query."""

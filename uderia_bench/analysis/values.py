@@ -149,6 +149,52 @@ class Learning:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryUse:
+    """How often an arm's trials found a stored plan: at all, of the same question (``exact``), or of a similar one (``near``).
+
+    ``cases`` counts the different plans that were found first, None where the trials do not say.
+    """
+
+    found: Estimate
+    exact: Estimate
+    near: Estimate
+    cases: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryPart:
+    """A part of the trials, such as a repeat or the paraphrases: how many found a plan, and the effect by metric."""
+
+    part: str
+    queries: int
+    found: Estimate
+    effects: dict[str, Effect]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryScore:
+    """What one state of the server's memory is worth, from random assignment.
+
+    ``baseline`` and ``candidate`` are arms of one profile that differ in memory. ``state`` is the
+    candidate's. ``comparisons`` are one family over all scores. ``per_use`` is the effect of a found plan,
+    by metric. ``curve`` has one part per repeat. ``spread`` has the original queries and their paraphrases.
+    ``repaid`` is the number of repeats after which the arm has cost no more tokens in total, None where it
+    has not come to that. ``balance`` is the difference in tokens per query over all repeats.
+    """
+
+    baseline: str
+    candidate: str
+    state: str
+    comparisons: tuple[Comparison, ...]
+    use: MemoryUse
+    per_use: dict[str, Estimate]
+    curve: tuple[MemoryPart, ...]
+    spread: tuple[MemoryPart, ...]
+    repaid: int | None
+    balance: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoadLevel:
     """One arm at one level of a sweep; ``level`` is what was asked for, in flight or a second.
 
@@ -200,7 +246,8 @@ class Analysis:
 
     ``invalid`` says why nothing of it holds, whatever is compared. ``held_up`` counts the trials in whose round trip our own
     event loop stood still. ``looks`` are the interim looks that the run took, and
-    ``query_effects`` are the effects of single queries on the primary metrics.
+    ``query_effects`` are the effects of single queries on the primary metrics, and ``memory`` is what
+    the memory of each managed arm is worth.
     """
 
     arms: tuple[ArmSummary, ...]
@@ -216,3 +263,4 @@ class Analysis:
     held_up: int = 0
     looks: tuple[Look, ...] = ()
     query_effects: tuple[QueryEffects, ...] = ()
+    memory: tuple[MemoryScore, ...] = ()

@@ -134,15 +134,15 @@ def show_plan(loaded: Experiment, output: Path, *, as_json: bool) -> None:
         where = ", ".join(loaded.servers_of(share.arm))
         turns = f"in {share.turns} turns of at most {share.longest}" if share.turns else f"in {share.windows} windows"
         typer.echo(f"  {share.arm}: {share.measured} trials and {share.warmups} for warm-up {turns}, on {where}")
-    for command in loaded.commands:
-        typer.echo(f"  runs on this machine: {command}")
+    for line in (*(f"runs on this machine: {command}" for command in loaded.commands), *loaded.changes):
+        typer.echo(f"  {line}")
     for contrast in outline.unbalanced:
         typer.echo(f"  {contrast.warning}")
-    for arm in expected:
-        cost = "unknown cost" if arm.cost_usd is None else f"about ${arm.cost_usd:.2f}"
-        time = "" if arm.seconds is None else f", {arm.seconds / 60:.1f} min of answering"
-        typer.echo(f"  {arm.arm}: {cost}{time} (mean of {arm.trials} trials of run {arm.run_id})")
-    if unknown := [share.arm for share in outline.arms if share.arm not in {arm.arm for arm in expected}]:
+    for each in expected:
+        cost = "unknown cost" if each.cost_usd is None else f"about ${each.cost_usd:.2f}"
+        time = "" if each.seconds is None else f", {each.seconds / 60:.1f} min of answering"
+        typer.echo(f"  {each.arm}: {cost}{time} (mean of {each.trials} trials of run {each.run_id})")
+    if unknown := [share.arm for share in outline.arms if share.arm not in {each.arm for each in expected}]:
         typer.echo(f"  cost unknown for {', '.join(unknown)}: {output} has no earlier run of it")
     if set(loaded.asked_servers) != {SIM}:
         typer.echo("  the profiles are checked when the run starts; 'uderia-bench profiles' lists them")

@@ -11,10 +11,12 @@ import polars as pl
 
 from uderia_bench.analysis import conversations, labels
 from uderia_bench.analysis.analyse import analyse
+from uderia_bench.analysis.memory import Declared
 from uderia_bench.analysis.ramp import ramp_note
 from uderia_bench.analysis.values import Analysis
 from uderia_bench.commands import diff, label, report, results
 from uderia_bench.documents.experiment import Experiment
+from uderia_bench.documents.memory import AS_IS
 from uderia_bench.errors import StoreError
 from uderia_bench.plugins import Plugins
 from uderia_bench.reading import derive, pricing
@@ -22,7 +24,7 @@ from uderia_bench.reading import expected as expectations
 from uderia_bench.reading.detectors import DEFAULTS, Severity, Thresholds
 from uderia_bench.reading.judge import scores
 from uderia_bench.reading.pricing import PriceTable
-from uderia_bench.report import facts, findings, judge, spending
+from uderia_bench.report import facts, findings, judge, memory, spending
 from uderia_bench.report import labels as labels_report
 from uderia_bench.report.content import GateResult, IssueSummary, PricedModel, Report, Saving
 from uderia_bench.report.costs import costs, priced_models
@@ -102,6 +104,13 @@ def _damaged(run: Run, derived: int) -> tuple[str, ...]:
         return tuple(ledger.damaged()) if derived < ledger.settled_count() else ()
 
 
+def _memory(run: Run) -> Declared | None:
+    """Return which arms differ in the server's memory; None where the run managed none."""
+    states = {arm.name: arm.memory for arm in run.experiment.arms if arm.memory != AS_IS}
+    profiles = {name: f"{arm.profile_id} on {arm.server}" for name, arm in run.manifest.arms.items()}
+    return Declared(states=states, profiles=profiles, paraphrases=run.manifest.corpus.paraphrases) if states else None
+
+
 def report_on(run: Run, plugins: Plugins) -> Report:
     """Compare the arms of a derived run as its experiment planned."""
     experiment, every = run.experiment, run.trials()
@@ -118,6 +127,7 @@ def report_on(run: Run, plugins: Plugins) -> Report:
         warnings=(
             *labels.disagreements(trials),
             *ramp_note(trials, experiment.load.ramp),
+            *memory.left_changed(run.manifest.changes, run.run_id),
             *(
                 f"{candidate} against {baseline} is not compared: one of them has no measured trial (yet)"
                 for baseline, candidate in planned
@@ -131,6 +141,7 @@ def report_on(run: Run, plugins: Plugins) -> Report:
         looked=run.manifest.looked,
         confounded={(baseline, candidate): reason for baseline, candidate, reason in run.manifest.plan.confounded},
         conditions=run.manifest.load_record,
+        memory=_memory(run),
         preferences=preferences,
         untrusted=judge.untrusted(experiment.judge, said, measured),
         judged=judge.looked(experiment.judge, said),

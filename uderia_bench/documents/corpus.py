@@ -63,6 +63,9 @@ class QueryTemplate(Written):
     group: Label | None = None
     """Queries that depend on each other, such as variants of one question. A comparison counts a group
     once. The queries of a ``matrix`` are a group by default, named like the query."""
+    paraphrase_of: Label | None = None
+    """The id of the query that this one asks in other words. Both are one group by default, and what memory is worth is
+    reported for paraphrases alone."""
     weight: Annotated[float, Field(gt=0)] = 1.0
     """How often users ask this, compared with other queries. Estimates use it with ``weights: traffic``."""
 
@@ -119,7 +122,8 @@ class QueryTemplate(Written):
                 complexity=self.complexity,
                 tags=self.tags,
                 expect=tuple(_expectation_filled(expectation, values) for expectation in self.expect),
-                group=self.group or (self.id if values else None),
+                group=self.group or self.paraphrase_of or (self.id if values else None),
+                paraphrase_of=self.paraphrase_of,
                 weight=self.weight,
             )
 
@@ -148,7 +152,8 @@ class CorpusFile(Written):
 class Query:
     """One question, ready to be asked. ``turns`` are all prompts of the conversation, ``prompt`` is the first.
 
-    ``group`` names the queries that depend on each other; None for a query on its own. ``weight`` is how
+    ``group`` names the queries that depend on each other; None for a query on its own. ``paraphrase_of``
+    is the query that this one asks in other words. ``weight`` is how
     often users ask it. ``counts`` is how much it counts in the estimates of an experiment, None where all
     of its queries count the same.
     """
@@ -160,6 +165,7 @@ class Query:
     tags: tuple[str, ...] = ()
     expect: tuple[Expectation, ...] = ()
     group: str | None = None
+    paraphrase_of: str | None = None
     weight: float = 1.0
     counts: float | None = None
 
@@ -219,7 +225,7 @@ class _Loader:
         return Corpus(name=name if isinstance(name, str) else Path(file).stem, queries=queries)
 
     def follow_references(self) -> None:
-        """Note every ``same_as`` of an unknown query, after all files are read."""
+        """Note every ``same_as`` and ``paraphrase_of`` of an unknown query, after all files are read."""
         for document, steps, own, other in self.references:
             if other == own:
                 self.mistakes.append(document.mistake(steps, "names the query itself"))
@@ -228,6 +234,8 @@ class _Loader:
 
     def _meet(self, document: Document, steps: Steps, query: Query) -> None:
         self.asked.add(query.id)
+        if query.paraphrase_of is not None:
+            self.references.append((document, (*steps, "paraphrase_of"), query.id, query.paraphrase_of))
         for index, expectation in enumerate(query.expect):
             for below, kind, value in expectation.named():
                 if kind == "same_as":

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, Self
 import orjson
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, field_validator
 
-from uderia_bench.documents import corpus, sampling
+from uderia_bench.documents import corpus, memory, sampling
 from uderia_bench.documents.corpus import Corpus, Query
 from uderia_bench.documents.experiment_parts import (
     SIM,
@@ -54,6 +54,17 @@ __all__ = ["ENDS_IT", "SIM", "Experiment", "load", "parse"]
 _RACE_LOOKS = InterimLooks(looks=20, boundary="pocock")  # many early looks: most of the trials are those of arms to drop
 ENDS_IT = ("grace", "outage", "on_quota", "budget")
 """Keys that only end a run early. They do not change the questions, so ``resume`` may set them again."""
+
+
+_BEFORE: dict[str, Any] = {
+    "weights": "equal",
+    "race": False,
+    "servers": [],
+    "manage_server": False,
+    "memory": memory.AS_IS,
+    "cases": None,
+}
+"""Choices of an experiment and its arms that came later, each as it was before."""
 
 
 def _on_or_off(said: Any) -> Any:
@@ -126,6 +137,9 @@ class Experiment(Written):
     Needs ``--allow-commands``."""
     cleanup: WrittenCommands = Commands()
     """Commands after each window and after the run, however they end. Needs ``--allow-commands``."""
+    manage_server: bool = False
+    """Whether the run may change the state of the server: fields of the user's profiles, and the user's collections of cases.
+    It undoes every change at the end, and ``uderia-bench restore`` does so after a crash."""
     sessions: Literal["keep", "archive"] = "keep"
     """Whether to archive sessions when the run is over. Many sessions slow a server down."""
     session_profile: Literal["auto", "arm", "default"] = "auto"
@@ -228,13 +242,10 @@ class Experiment(Written):
             mode="json",
             exclude={"corpus": True, "sim": {"faults"}, **dict.fromkeys((*ENDS_IT, "keep_answers", "traffic"), True)},
         )
-        # a hash from before there was a choice stays
-        for key, before in (("weights", "equal"), ("race", False), ("servers", [])):
-            if said[key] == before:
-                del said[key]
-        for arm in said["arms"]:
-            if not arm["servers"]:
-                del arm["servers"]
+        for where in (said, *said["arms"]):  # a hash from before there was a choice stays
+            for key in _BEFORE.keys() & where.keys():
+                if where[key] == _BEFORE[key]:
+                    del where[key]
         said["queries"] = corpus.content_hash(self.queries)
         return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
@@ -242,6 +253,13 @@ class Experiment(Written):
     def commands(self) -> tuple[str, ...]:
         """Every command that a run of the experiment gives to the shell, each once."""
         return tuple(dict.fromkeys((*self.prepare.run, *self.prepare.window, *self.cleanup.window, *self.cleanup.run)))
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What a run changes on its servers for the memory of its arms, a sentence each."""
+        told = ((arm.name, memory.changes(arm.memory, profile=arm.profile, cases=arm.cases)) for arm in self.arms)
+        on = {arm.name: ", ".join(self.servers_of(arm.name)) for arm in self.arms}
+        return tuple(f"changes {on[name]} in the windows of {name}: {said}" for name, said in told if said)
 
     def arm(self, name: str) -> Arm:
         """Return the arm of that name; raises ``KeyError`` for an unknown one."""
@@ -480,6 +498,7 @@ def _pairs_have_two_arms(data: Any) -> Iterator[Complaint]:
 
 
 _CHECKS = (
+    memory.can_be_managed,
     _pairs_have_two_arms,
     _arms_are_unique,
     _contrasts_name_arms,

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from uderia_bench.documents.corpus import Complexity, Query
+from uderia_bench.documents.memory import Memory
 from uderia_bench.documents.yaml.checking import Written, echo, wrong
 from uderia_bench.documents.yaml.quantities import Duration, Patience, Rate
 from uderia_bench.documents.yaml.texts import Label, Text, Texts, one_or_more
@@ -55,6 +56,14 @@ class Arm(Written):
     """The arm's pool of servers; by default the experiment's. Two arms share all their servers or none."""
     concurrency: Count | None = None
     """The most trials of this arm in flight on each server; by default the load's."""
+    memory: Memory = "as-is"
+    """The planner's memory of earlier plans in this arm's windows. ``off``: no plan is found or stored. ``frozen``: plans are
+    found in a copy of ``cases``, and none is stored. ``placebo``: as ``frozen``, with each plan exchanged for that of another
+    question. ``learning``: the memory begins empty and grows with the arm's trials. ``as-is``: as the server has it. All but
+    ``as-is`` need ``manage_server: true``."""
+    cases: Text | None = None
+    """Name or id of the collection that a ``frozen`` or ``placebo`` arm copies; by default the user's first planner
+    collection."""
 
 
 def _names_another_run(value: str) -> str:

@@ -49,6 +49,7 @@ SERVED = (
     column("models_used", TEXTS, "Every provider and model that took part in the session."),
     column("session_id", TEXT, "Id of the session on the server."),
     column("task_id", TEXT, "Id of the task on the server."),
+    column("rag_case", TEXT, "Id of the stored case that the planner retrieved first."),
 )
 ENDED = (
     column("outcome", TEXT, "How the trial ended."),
@@ -222,6 +223,7 @@ def served(record: TrialRecord, trace: Trace) -> dict[str, Any]:
         "models_used": list(trace.models_used),
         "session_id": record.session_id,
         "task_id": record.task_id,
+        "rag_case": trace.rag_case,
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from uderia_bench.analysis.values import Winner
-from uderia_bench.report import content, monthly, sweep, tables
+from uderia_bench.report import content, memory, monthly, sweep, tables
 from uderia_bench.report.content import Report
 from uderia_bench.report.measurement import measurement
 from uderia_bench.report.tables import Table
@@ -17,7 +17,7 @@ QUOTED = frozenset({"check_failed", "answers_disagree"})
 def tables_of(report: Report) -> Iterator[Table]:
     """Yield all tables in order.
 
-    They are outcomes, load, interim looks, contrasts with their tails, percentiles, cost, learning,
+    They are outcomes, load, interim looks, contrasts with their tails, memory, percentiles, cost, learning,
     metrics without a test, issues, savings and gates.
     """
     yield from _present(tables.outcomes(report), sweep.table(report), tables.looks(report))
@@ -25,6 +25,7 @@ def tables_of(report: Report) -> Iterator[Table]:
         yield from _present(tables.planned(report, pair), tables.tails(report, pair))
         yield from _present(tables.exploratory(report, pair), tables.by_stratum(report, pair))
     yield from _present(tables.query_effects(report))
+    yield from memory.tables(report)
     yield from _present(tables.percentiles(report), tables.costs(report), tables.learning(report))
     yield from tables.shown_only(report)
     yield from _present(tables.issues(report), tables.savings(report), tables.gates(report))

@@ -107,7 +107,7 @@ def left(title: str, *, wraps: bool = False, below: bool = False) -> Column:
 
 _TAILS = (("total", "ratio_of_totals"), ("p50", "p50_ratio"), ("p90", "p90_ratio"), ("p95", "p95_ratio"))
 _WITHHOLDS = "No verdict on a metric is given where its total or p95 contradicts it beyond the margin."
-_JUDGEMENT = ("p", "n", left("verdict"))
+JUDGEMENT = ("p", "n", left("verdict"))
 
 
 def estimate_cell(estimate: Estimate | None, scale: figures.Scale, *, notes: tuple[str, ...] = ()) -> Cell:
@@ -241,9 +241,9 @@ def by_stratum(report: Report, pair: tuple[str, str]) -> Table | None:
         found = [c for c in content.comparisons(report.analysis, pair, stratum=stratum) if c.metric in shown]
         for at, comparison in enumerate(c for c in found if not content.structural(c)):
             shown_names.add(comparison.metric)
-            judged = _judgement(comparison, advised=label in decision.STRATA)
-            rows.append(("" if at else label, comparison.metric, _effect(report, comparison), *judged))
-    columns = (left("queries"), left("metric"), "vs base", *_JUDGEMENT)
+            judged = judgement(comparison, advised=label in decision.STRATA)
+            rows.append(("" if at else label, comparison.metric, effect_cell(report, comparison), *judged))
+    columns = (left("queries"), left("metric"), "vs base", *JUDGEMENT)
     clock = open_share(report, pair, tuple(shown_names))
     return _table(f"{pair[1]} compared with {pair[0]} by class of query", columns, rows, _LEADS_BY_CLASS, clock)
 
@@ -299,10 +299,14 @@ def learning(report: Report) -> Table | None:
     for learned in report.analysis.learning:
         for at, comparison in enumerate(learned.effects):
             head = ("", "") if at else (learned.arm, estimate_cell(learned.warm, figures.SHARE))
-            judged = _judgement(comparison, advised=False)
-            rows.append((*head, comparison.metric, _effect(report, comparison), *judged))
-    columns = (left("arm"), "warm", left("metric"), "vs cold", *_JUDGEMENT)
-    return _table("Warm repeats (a stored plan is reused) compared with cold ones", columns, rows)
+            judged = judgement(comparison, advised=False)
+            rows.append((*head, comparison.metric, effect_cell(report, comparison), *judged))
+    columns = (left("arm"), "warm", left("metric"), "vs cold", *JUDGEMENT)
+    remark = (
+        "A warm trial comes after its cold one, so this is not the effect of memory. "
+        "To measure that, compare arms with memory: off and frozen."
+    )
+    return _table("Warm repeats (a stored plan is reused) compared with cold ones", columns, rows, remark)
 
 
 def costs(report: Report) -> Table | None:
@@ -403,10 +407,10 @@ def _contrast_table(report: Report, pair: tuple[str, str], found: list[Compariso
     for comparison in found:
         summaries = [content.metric_summary(report.analysis, arm, comparison.metric) for arm in pair]
         means = _means(report, comparison.metric, summaries)
-        judged = _judgement(comparison, advised=comparison.family == "primary")
-        rows.append((comparison.metric, *means, _effect(report, comparison), *judged))
+        judged = judgement(comparison, advised=comparison.family == "primary")
+        rows.append((comparison.metric, *means, effect_cell(report, comparison), *judged))
     heads = (Column(title=head, is_name=True, group="arms") for head in _heads(*pair))
-    columns: tuple[Heading, ...] = (left("metric"), *heads, "vs base", *_JUDGEMENT)
+    columns: tuple[Heading, ...] = (left("metric"), *heads, "vs base", *JUDGEMENT)
     names = tuple(c.metric for c in found)
     silent, clock = (say(report, pair, names) for say in (_silent, open_share))
     return _table(title, columns, rows, remark, silent, clock)
@@ -422,7 +426,7 @@ def _heads(baseline: str, candidate: str) -> tuple[str, str]:
     return (first[2], second[2]) if first and second and first[1] == second[1] else (baseline, candidate)
 
 
-def _judgement(comparison: Comparison, *, advised: bool) -> tuple[str, str, Cell]:
+def judgement(comparison: Comparison, *, advised: bool) -> tuple[str, str, Cell]:
     """Return p, n and verdict.
 
     ``advised``: an undecided verdict gets a footnote on what would decide it.
@@ -468,7 +472,8 @@ def _means(report: Report, metric: str, summaries: list[MetricSummary | None]) -
     return tuple(estimate_cell(s.mean if s else None, scale, notes=s.warnings if s else ()) for s in summaries)
 
 
-def _effect(report: Report, comparison: Comparison) -> Cell:
+def effect_cell(report: Report, comparison: Comparison) -> Cell:
+    """Return the effect of a comparison in its forms, in the tone of its verdict."""
     forms = figures.effect_forms(comparison.effect, content.definition(report, comparison.metric))
     return Cell(forms=forms, tone=content.verdict_tone(comparison))
 

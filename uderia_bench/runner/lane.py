@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
@@ -42,7 +42,8 @@ class _Turn:
 class Lane:
     """What the trials of one server share; the whole run shares all but ``asking``, ``patience`` and ``ended``.
 
-    ``ended`` has the trials that have settled for good.
+    ``ended`` has the trials that have settled for good. ``after`` is awaited after each trial, before the
+    next one of its slot.
     """
 
     asking: Asking
@@ -53,6 +54,7 @@ class Lane:
     understand: Callable[[TrialRecord], Trace]
     watch: Callable[[TrialRecord, Trace], None]
     ended: set[str] = field(default_factory=set)
+    after: Callable[[TrialRecord], Awaitable[None]] | None = None
 
     def unfinished(self, conversations: Iterable[tuple[Trial, ...]]) -> list[Trial]:
         """Return the trials of the conversations that have not ended; where a turn is left, the whole conversation is."""
@@ -87,6 +89,8 @@ class Lane:
                 trace = self.understand(record)
                 await self.asking.book.settle(record)
             self.watch(record, trace)
+            if self.after is not None:
+                await self.after(record)
             before = record
             if record.ending not in ASK_AGAIN:
                 self.ended.add(trial.trial_id)

@@ -38,12 +38,13 @@ from uderia_bench.runner.following import Follower
 from uderia_bench.runner.gauge import Gauge
 from uderia_bench.runner.hooks import Hooks
 from uderia_bench.runner.lane import Lane
+from uderia_bench.runner.memory import Memory
 from uderia_bench.runner.patience import Patience
 from uderia_bench.runner.pool import Pool, windows_of
 from uderia_bench.runner.stop import InFlight, Stop
 from uderia_bench.runs.outage import Outage
 from uderia_bench.trace import Trace
-from uderia_bench.trial import Serving, Trial, TrialRecord
+from uderia_bench.trial import Serving, Stage, Trial, TrialRecord
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +59,8 @@ class Runner:
     its outcome and totals, for the budget, for rate limits met inside a task and for ``watch``.
     ``outages`` is filled when the run ends. ``hooks`` runs the experiment's commands around each window.
     ``locks`` is the folder by which runs on this machine take turns on a server. ``skips`` says whether
-    an arm is not asked any more, because a race has dropped it.
+    an arm is not asked any more, because a race has dropped it. ``memory`` brings the server into the
+    state that each arm names.
     """
 
     servers: Mapping[str, Uderia]
@@ -76,6 +78,7 @@ class Runner:
     locks: Path | None = None
     control: Control | None = None
     skips: Callable[[str], bool] = lambda _: False
+    memory: Memory | None = None
 
     async def run(self, trials: Iterable[Trial]) -> None:
         """Ask every trial and commit every record; a stop ends the run early without losing a record."""
@@ -103,6 +106,7 @@ class Runner:
                             flight=flight,
                             understand=self.understand,
                             watch=self.watch,
+                            after=None if self.memory is None else self.memory.ended,
                         )
                         if self.control is not None:
                             self.control.followers.append(lane.asking.follower)
@@ -200,6 +204,9 @@ class Runner:
                 await self._others_end(lane, arms)
                 if self.hooks is not None and not self.stop.soft.is_set():
                     await around.enter_async_context(self.hooks.window(conversations[0][0].window, address, arms))
+                if self.memory is not None and not self.stop.soft.is_set():
+                    warmup = all(trial.stage is Stage.WARMUP for trial in asked)
+                    await around.enter_async_context(self.memory.window(arms, warmup=warmup))
                 arrivals.open_window()
                 whole = await self._ask_window(lane, conversations, arrivals, caps, starts)
             if lane.patience.gone is not None:

@@ -8,7 +8,14 @@ the message names the command that resumes the run.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +27,7 @@ from rich.console import Console
 
 from uderia_bench.documents.experiment import SIM, Experiment
 from uderia_bench.documents.experiment_parts import Arm
+from uderia_bench.documents.memory import AS_IS
 from uderia_bench.errors import CallFailed, CannotRun, Interrupted, StoreError, Unreachable
 from uderia_bench.gateway import directory, embedded
 from uderia_bench.gateway.connect import connect
@@ -34,12 +42,15 @@ from uderia_bench.runner.budget import Account
 from uderia_bench.runner.control import Control
 from uderia_bench.runner.gauge import Gauge, collector_paused
 from uderia_bench.runner.hooks import Hooks
+from uderia_bench.runner.managed import Managed
+from uderia_bench.runner.memory import Memory
 from uderia_bench.runner.runner import Runner
 from uderia_bench.runner.stop import Stop, listened_to
 from uderia_bench.runs import log as logs
 from uderia_bench.runs import manifest
 from uderia_bench.runs.directory import RunDirectory
 from uderia_bench.runs.interim import Decided
+from uderia_bench.runs.journal import Journal
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.manifest import Manifest
 from uderia_bench.runs.outage import Outage
@@ -266,8 +277,13 @@ async def _ask(run: Run, session: Session, ledger: Ledger, around: Surroundings)
             if looks is not None:
                 looks(record, trace)
 
+        memory = _memory(run, session)
         try:
-            async with hooks.run(), open_book(ledger) as book:
+            async with (
+                hooks.run(),
+                nullcontext() if memory is None else memory.run(left=len(left)),
+                open_book(ledger) as book,
+            ):
                 runner = Runner(
                     servers=session.servers,
                     arms=session.arms,
@@ -282,6 +298,7 @@ async def _ask(run: Run, session: Session, ledger: Ledger, around: Surroundings)
                     hooks=hooks,
                     control=Control(directory=run.path, stop=stop, book=book, plan=planned, utc=lambda: datetime.now(UTC)),
                     skips=looks.skips if looks is not None else lambda _: False,
+                    memory=memory,
                     understand=profile_types.totals if looks is None else profile_types.read,  # any metric may be looked at
                 )
                 await runner.run(left)
@@ -294,6 +311,14 @@ async def _ask(run: Run, session: Session, ledger: Ledger, around: Surroundings)
         if experiment.sessions == "archive" and ended.manifest.complete:
             await archive(session.servers, session.arms, ledger)
         return ended
+
+
+def _memory(run: Run, session: Session) -> Memory | None:
+    """Return what brings the servers into the states that the arms name, None where no arm names one."""
+    if all(arm.memory == AS_IS for arm in run.experiment.arms):
+        return None
+    managed = Managed(servers=session.servers, journal=Journal(run.directory.ledger), folder=run.path)
+    return Memory(experiment=run.experiment, arms=session.arms, managed=managed)
 
 
 def _ended(
@@ -321,6 +346,7 @@ def _ended(
             outages=outages,
             hooks=hooks.ran,
             actions=ledger.actions(),
+            changes=ledger.changes(),
         )
     )
 

@@ -50,6 +50,8 @@ def begin(
     """Write the plan of a new run into a store, once the store has shown that it can keep workers apart."""
     if experiment.looks is not None:
         raise UsageError("stop: interim looks need all trials in one process: remove stop, or give --output a directory")
+    if experiment.changes:
+        raise UsageError("memory: one process must undo what it changes: write memory: as-is, or give --output a directory")
 
     async def signed_in(addresses: Mapping[str, str]) -> SharedRun:
         async with sitting.session(experiment, addresses, around, {}) as session:

@@ -27,6 +27,7 @@ from uderia_bench.documents.yaml.overrides import set_values
 from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.runs import generator, interim
 from uderia_bench.runs.actions import Action
+from uderia_bench.runs.changes import Noted
 from uderia_bench.runs.generator import GeneratorRecord
 from uderia_bench.runs.hook import HookRecord
 from uderia_bench.runs.interim import Decided, Looked
@@ -40,12 +41,16 @@ DISTRIBUTIONS = ("uderia-bench", "anyio", "httpx", "numpy", "polars", "pyarrow",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorpusFacts:
-    """The corpora that were asked: names, content hash, number of queries, and the expectations of each query's answers."""
+    """The corpora that were asked: names, content hash, number of queries, and the expectations of each query's answers.
+
+    ``paraphrases`` has the query that another one asks in other words, by the id of the other one.
+    """
 
     names: tuple[str, ...]
     hash: str
     queries: int
     expect: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
+    paraphrases: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +84,9 @@ class Manifest:
     ``state`` is ``running``, ``interrupted`` or ``complete``. ``left`` counts the trials left to ask when
     the run last stopped, ``stopped`` says why. ``generator`` has one record a sitting, ``outages`` those
     of the servers, ``hooks`` the commands of the experiment that were run, and ``actions`` what people
-    did to the run. ``damaged`` names settled trials that cannot be read. ``prices`` and ``metrics`` come
-    from the last derivation. ``others`` are the keys of another version, kept as they are.
+    did to the run. ``changes`` are those of the servers' state. ``damaged`` names settled trials that
+    cannot be read. ``prices`` and ``metrics`` come from the last derivation. ``others`` are the keys of
+    another version, kept as they are.
     """
 
     run_id: str
@@ -103,6 +109,7 @@ class Manifest:
     outages: tuple[Outage, ...] = ()
     hooks: tuple[HookRecord, ...] = ()
     actions: tuple[Action, ...] = ()
+    changes: tuple[Noted, ...] = ()
     damaged: tuple[str, ...] = ()
     baseline: Pinned | None = None
     prices: tuple[Mapping[str, Any], ...] = ()
@@ -155,6 +162,7 @@ class Manifest:
         outages: Sequence[Outage] = (),
         hooks: Sequence[HookRecord] = (),
         actions: Sequence[Action] = (),
+        changes: Sequence[Noted] = (),
     ) -> Self:
         """Return the manifest at the end of a sitting that left so many trials to ask."""
         return replace(
@@ -168,6 +176,7 @@ class Manifest:
             outages=(*self.outages, *outages),
             hooks=(*self.hooks, *hooks),
             actions=tuple(actions),
+            changes=tuple(changes),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -207,6 +216,7 @@ def begun(
             hash=content_hash(experiment.queries),
             queries=len(experiment.queries),
             expect={query.id: _expectations(query) for query in experiment.queries if query.expect},
+            paraphrases={query.id: query.paraphrase_of for query in experiment.queries if query.paraphrase_of is not None},
         ),
         plan=PlanFacts(
             trials=len(plan),

@@ -16,6 +16,11 @@ METRICS: tuple[Metric, ...] = (
         read=lambda trace: trace.rag_used,
     ),
     _flag(
+        name="rag_exact",
+        doc="The stored case that the planner retrieved first answered the same question, word for word; None without a case.",
+        read=lambda trace: trace.rag_exact,
+    ),
+    _flag(
         name="hydrated",
         doc="The plan used results of an earlier turn instead of fetching them again.",
         read=lambda trace: trace.hydrated,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 from uderia_bench.reading.profile_types import planner_log, planner_phases, planner_steps
 from uderia_bench.reading.profile_types.accounts import naming, need_calls
@@ -58,11 +59,23 @@ def _read(exchange: Exchange) -> Trace:
         corrections=counts[SignalKind.CORRECTION],
         format_repairs=counts[SignalKind.FORMAT_REPAIR],
         rag_used="rag_retrieval" in exchange.by_kind or exchange.turn.get("rag_source_collection_id") is not None,
+        **_found(exchange, trace.question),
         hydrated=counts[SignalKind.HYDRATION] > 0,
         distillations=counts[SignalKind.DISTILLATION],
         orchestrations=_orchestrations(log),
         unclassified=trace.unclassified + log.unclassified,
     )
+
+
+def _found(exchange: Exchange, question: str | None) -> dict[str, Any]:
+    """Return which stored plan was found first, and whether its question is this one. The event has it; the turn changes."""
+    event = exchange.first("rag_retrieval")
+    case = event.get("case_id")
+    stored = mapping(mapping(event.get("full_case_data")).get("intent")).get("user_query")
+    return {
+        "rag_case": case.removeprefix("case_") if isinstance(case, str) else None,
+        "rag_exact": question.split() == stored.split() if isinstance(stored, str) and question is not None else None,
+    }
 
 
 def _totals(exchange: Exchange) -> Trace:

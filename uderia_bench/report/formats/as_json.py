@@ -41,6 +41,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "winners": {name: decision.choose(decision.decisions(report, name)).arm for name in decision.STRATA},
         "decisions": [record(made, without=("rests_on",)) for made in decision.every(report)],
         "learning": data(analysis.learning),
+        "memory": data(analysis.memory),
         "sweeps": data(analysis.sweeps),
         "spending": data(report.spending),
         "looks": [_look(look) for look in analysis.looks],

@@ -82,14 +82,14 @@ def assemble(run: Run) -> dict[str, Any]:
     return window
 
 
-async def make_plan(run: Run, script: PlanScript, cases: int) -> Plan:
-    """Plan the turn with a number of stored plans in the prompt.
+async def make_plan(run: Run, script: PlanScript, cases: list[Case]) -> Plan:
+    """Plan the turn with stored plans in the prompt. They help where the first one has the tools of the new plan.
 
     Raises ``PlanningError`` if no valid plan results.
     """
     refused = script.trouble in (PlanTrouble.NEVER_PARSES, PlanTrouble.CHAT)
     longer = OUTPUT_PER_PHASE * max(0, len(script.phases) - 2)
-    known = EXAMPLE_TOKENS[cases] + run.system_tokens + (0 if run.found is None else run.found.tokens)
+    known = EXAMPLE_TOKENS[len(cases)] + run.system_tokens + (0 if run.found is None else run.found.tokens)
     llm = run.profile.strategic or run.llm
     run.indicate("llm", "busy")
     completion = await run.ask_llm(
@@ -97,7 +97,7 @@ async def make_plan(run: Run, script: PlanScript, cases: int) -> Plan:
         more_input=known,
         more_output=0 if refused else longer,
         own=llm,
-        factor=run.draw.factors.plan_tokens_with_case if cases else 1.0,
+        factor=run.draw.factors.plan_tokens_with_case if cases and cases[0].tools == _tools(script) else 1.0,
     )
     run.called(llm, "strategic", run.profile.tag)
     run.indicate("llm", "idle")
@@ -116,6 +116,10 @@ async def make_plan(run: Run, script: PlanScript, cases: int) -> Plan:
     await rewrites.apply(run, script.rewrites, plan.entries)
     run.step("Strategic Meta-Plan Generated", "plan_generated", plan.entries, metadata=DEPTH)
     return plan
+
+
+def _tools(script: PlanScript) -> list[str]:
+    return [tool for phase in script.phases for tool in phase.tools]
 
 
 async def _replan(run: Run, script: PlanScript, more_input: int) -> None:

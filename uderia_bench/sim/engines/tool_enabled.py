@@ -124,7 +124,7 @@ async def _play(turn: _Turn) -> orjson.Fragment:
     turn.cases = await find_cases(run)
     run.session.used_collections.update(case.metadata["collection_id"] for case in turn.cases[:1])
     turn.strategic_window = assemble(run)
-    turn.plan = await make_plan(run, script, len(turn.cases))
+    turn.plan = await make_plan(run, script, turn.cases)
     turn.pen = PhasePen(run, turn.plan, script)
     await phases.carry_out(turn.pen)
     result, html = _result(run, turn.pen)

@@ -62,6 +62,12 @@ class Case:
         return int(self.metadata["llm_config"]["output_tokens"])
 
     @property
+    def tools(self) -> list[str]:
+        """The tools of the plan, in order."""
+        phases = self.body["successful_strategy"]["phases"]
+        return [tool for phase in phases for tool in phase["relevant_tools"]]
+
+    @property
     def is_candidate(self) -> bool:
         """Whether retrieval may return the case."""
         return self.feedback >= 0 and (self.is_most_efficient or self.feedback > 0)

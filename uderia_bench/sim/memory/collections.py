@@ -23,6 +23,7 @@ from uderia_bench.sim.memory.similarity import similarity, words
 
 PLANNER, KNOWLEDGE = "planner", "knowledge"
 LEAST_SIMILARITY = 0.7
+EXPORT_VERSION = "1.0"
 SHORTEST_SEARCH = 3  # characters of a search in the rows
 _PUBLIC = ("public", "unlisted")
 _READABLE_KINDS = (PLANNER, KNOWLEDGE)
@@ -170,11 +171,18 @@ class Collection:
     def export(self) -> bytes:
         """Return the collection as a zip archive."""
         archive = io.BytesIO()
-        documents = [{"id": case.id, "feedback": case.feedback, "champion": case.is_most_efficient, "case": case.body}
-                     for case in self.cases]  # fmt: skip
+        batch = {
+            "ids": [case.id for case in self.cases],
+            "documents": [case.query for case in self.cases],
+            "metadatas": [
+                {**case.row(light=True, similarity=None), "full_case_data": orjson.dumps(case.body).decode()}
+                for case in self.cases
+            ],
+            "embeddings": [[] for _ in self.cases],
+        }
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
-            file.writestr("collection_metadata.json", orjson.dumps(self.settings()))
-            file.writestr("documents.jsonl", b"\n".join(orjson.dumps(document) for document in documents))
+            file.writestr("collection_metadata.json", orjson.dumps({**self.settings(), "export_version": EXPORT_VERSION}))
+            file.writestr("documents.jsonl", orjson.dumps(batch) + b"\n")
         return archive.getvalue()
 
 
@@ -287,11 +295,17 @@ class Collections:
         try:
             with zipfile.ZipFile(io.BytesIO(archive)) as file:
                 metadata = orjson.loads(file.read("collection_metadata.json"))
-                lines = [line for line in file.read("documents.jsonl").splitlines() if line]
-            cases = [_imported(orjson.loads(line)) for line in lines]
-            name, kind = str(metadata["name"]), str(metadata["repository_type"])
+                batches = [orjson.loads(line) for line in file.read("documents.jsonl").splitlines() if line]
+            cases = [
+                _imported(case_id, about)
+                for batch in batches
+                for case_id, about in zip(batch["ids"], batch["metadatas"], strict=True)
+            ]
+            name, kind, version = (str(metadata[key]) for key in ("name", "repository_type", "export_version"))
         except (zipfile.BadZipFile, KeyError, TypeError, ValueError, EOFError, NotImplementedError) as failure:
             raise ValueError(f"the file is not an exported collection: {failure}") from failure
+        if version != EXPORT_VERSION:
+            raise ValueError(f"the file has an unsupported export_version {version!r}")
         if kind not in _READABLE_KINDS:
             raise ValueError(f"the file has an unknown repository_type {kind!r}")
         made = self.create(owner, f"{name} (Imported)", now, kind=kind, mcp_server_id=mcp_server_id or MCP_SERVER_ID)
@@ -307,8 +321,10 @@ class Collections:
         return made
 
 
-def _imported(document: dict[str, Any]) -> Case:
-    case = Case(id=str(document["id"]), body=document["case"], is_most_efficient=bool(document["champion"]))
-    case.feedback = int(document["feedback"])
+def _imported(case_id: object, about: dict[str, Any]) -> Case:
+    """Return a case from its entry in an archive."""
+    body = orjson.loads(about["full_case_data"])
+    case = Case(id=str(case_id), body=body, is_most_efficient=bool(about["is_most_efficient"]))
+    case.feedback = int(about["user_feedback_score"])
     _ = case.output_tokens, case.owner, case.metadata["collection_id"], case.listing()  # raises for a missing field
     return case

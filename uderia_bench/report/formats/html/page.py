@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
-from uderia_bench.report import content, monthly, sections, tables
+from uderia_bench.report import content, memory, monthly, sections, tables
 from uderia_bench.report.about import about, method
 from uderia_bench.report.content import Report
 from uderia_bench.report.formats.html import glossary, listing, trials
@@ -51,6 +51,7 @@ def _sections(report: Report, kept: Kept) -> Iterator[tuple[str, str, Markup | N
     yield "load", "Load", sweep(report)
     yield "queries", "Queries", queries(report, kept, trials.query_order(kept))
     yield "changed", "Changed queries", _changed(report)
+    yield "memory", "Memory", _memory(report)
     yield "results", "Answers", results(report, kept)
     yield "tokens", "Tokens", tokens(report)
     yield "phases", "Fast path", phases(kept)
@@ -81,6 +82,13 @@ def _changed(report: Report) -> Markup | None:
     """Return the queries that changed, and the interim looks of the run."""
     found = _table(tables.query_effects(report))
     return listing.section("changed", "Which queries changed", found) if found else None
+
+
+def _memory(report: Report) -> Markup | None:
+    """Return what the memory of each managed arm is worth."""
+    found = [_table(each) for each in memory.tables(report)]
+    lead = "Effects of the server's memory of earlier plans, between arms that differ in memory only."
+    return listing.section("memory", "What memory is worth", *found, lead=lead) if found else None
 
 
 def _navigation(shown: Sequence[tuple[str, str, Markup]]) -> Markup:

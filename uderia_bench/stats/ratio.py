@@ -1,0 +1,32 @@
+"""The ratio of two means of paired values, with Fieller's interval (*Suppl. J. R. Stat. Soc.* 7, 1940, 1-64)."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import numpy as np
+from scipy import stats
+
+from uderia_bench.stats.arrays import Floats
+from uderia_bench.stats.estimate import Estimate, Interval
+
+
+def ratio_of_means(numerators: Floats, denominators: Floats, *, level: float, sizes: Floats | None = None) -> Estimate:
+    """Estimate mean(numerators) / mean(denominators) of units, at least 2; ``sizes`` is how much each unit counts.
+
+    The ends are the ratios that Student's t test of numerator - ratio x denominator does not reject. There
+    are none where the mean denominator may be 0.
+    """
+    n = numerators.size
+    weights = np.ones(n) if sizes is None else sizes / sizes.mean()
+    top, bottom = float((numerators * weights).mean()), float((denominators * weights).mean())
+    above, below = (numerators - top) * weights, (denominators - bottom) * weights
+    reach = float(stats.t.ppf((1 + level) / 2, n - 1)) ** 2 / (n - 1) / n
+    a = bottom**2 - reach * float(below @ below)
+    b = top * bottom - reach * float(above @ below)
+    c = top**2 - reach * float(above @ above)
+    if bottom == 0 or a <= 0:
+        interval = Interval.none("the mean that is divided by may be 0")
+        return interval.about(None if bottom == 0 else top / bottom, level=level, n=n)
+    half = sqrt(max(b**2 - a * c, 0.0))
+    return Interval(lo=(b - half) / a, hi=(b + half) / a, method="Fieller").about(top / bottom, level=level, n=n)
