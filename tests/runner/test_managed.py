@@ -126,3 +126,18 @@ async def test_a_change_that_the_server_refuses_names_itself(there):
     with pytest.raises(CannotRun, match=r"profile fields nobody on s: change profile: HTTP 404"):
         await managed_state.apply(change(managed.PROFILE_FIELDS, "nobody", {}, {}))
     assert len(managed_state.journal.outstanding()) == 1
+
+
+async def test_a_server_that_does_not_answer_in_time_leaves_the_way_to_undo_the_rest(there, monkeypatch):
+    """The message names the command, and the change stays in the journal."""
+    server, uderia, managed_state = there
+    _, _, switch, *_ = await every_kind(uderia, managed_state.folder)
+    monkeypatch.setattr(managed, "UNDO_S", 0.05)
+
+    async def hang(_) -> None:
+        await anyio.sleep_forever()
+
+    with pytest.raises(CannotRun, match=r"did not answer within 0.05 s; 'uderia-bench restore .*' undoes the rest"):
+        async with managed_state.changed([switch]):
+            server.before = hang
+    assert len(managed_state.journal.outstanding()) == 1

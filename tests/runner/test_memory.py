@@ -7,8 +7,9 @@ import pytest
 from embedded import URL, embedded, state_of
 from memories import PROMPTS, MemoryRun, experiment, teach
 
-from uderia_bench.errors import CannotRun
+from uderia_bench.errors import CannotRun, UsageError
 from uderia_bench.gateway import managing
+from uderia_bench.runner import work
 from uderia_bench.runner.managed import Managed
 from uderia_bench.trial import Outcome
 
@@ -210,3 +211,9 @@ async def test_a_killed_run_is_restored_and_goes_on(tmp_path, nth, heard):
         assert await state_of(uderia) == before
     assert [here.id for here in server.state.collections if here.cases] == [1]
     assert len({record.trial.trial_id for record, _ in run.settled}) == 4
+
+
+async def test_workers_do_not_share_a_run_with_memory():
+    """Several processes would undo each other's changes."""
+    with pytest.raises(UsageError, match="memory: one process must undo what it changes"):
+        work.begin(experiment(several(a="off", b="as-is")), (), None, "r", None, None)

@@ -95,7 +95,7 @@ class Managed:
             else:
                 done.append(noted)
         if failed:
-            raise CannotRun(f"not restored: {'; '.join(failed)}")
+            raise CannotRun(f"not restored: {'; '.join(failed)}; {self._again}")
         return tuple(done)
 
     @asynccontextmanager
@@ -107,9 +107,21 @@ class Managed:
                 applied.insert(0, await self.apply(change))
             yield tuple(reversed(applied))
         finally:
-            with anyio.CancelScope(shield=True), anyio.fail_after(UNDO_S):
+            async with self.undoing():
                 for noted in applied:
                     await self.undo(noted)
+
+    @asynccontextmanager
+    async def undoing(self) -> AsyncGenerator[None]:
+        """Let nothing cancel the block for ``UNDO_S``; raises ``CannotRun`` if it needs longer."""
+        with anyio.CancelScope(shield=True, deadline=anyio.current_time() + UNDO_S) as scope:
+            yield
+        if scope.cancelled_caught:
+            raise CannotRun(f"not restored: the server did not answer within {UNDO_S:g} s; {self._again}")
+
+    @property
+    def _again(self) -> str:
+        return f"'uderia-bench restore {self.folder}' undoes the rest"
 
     async def _mark(self, noted: Noted, state: ChangeState) -> None:
         with anyio.CancelScope(shield=True):

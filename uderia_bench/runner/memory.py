@@ -33,7 +33,7 @@ from uderia_bench.gateway import managing, placebo
 from uderia_bench.gateway.session_file import SessionFile
 from uderia_bench.json_text import parse_json
 from uderia_bench.runner import managed
-from uderia_bench.runner.managed import UNDO_S, Managed
+from uderia_bench.runner.managed import Managed
 from uderia_bench.runs import files
 from uderia_bench.runs.changes import Change
 from uderia_bench.trial import Ending, Serving, Stage, TrialRecord
@@ -72,7 +72,7 @@ class Memory:
                 await self._prepare(arm)
             yield
         finally:
-            with anyio.CancelScope(shield=True), anyio.fail_after(UNDO_S):
+            async with self.managed.undoing():
                 await self.managed.restore()
 
     @asynccontextmanager
