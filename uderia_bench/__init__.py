@@ -10,6 +10,7 @@ In a notebook::
     ub.percentiles(trials, ["latency_s", "total_tokens"])  # of each arm
     ub.query_effects(trials, "latency_s", baseline="IDEAT", candidate="OPTIM")  # which queries changed
     ub.diff("last-week", "latest")  # two runs
+    ub.percentiles(ub.scan("2026-*"), "latency_s")  # of any number of runs, without loading them
     ub.steps("latest"), ub.checks("latest"), ub.answers("latest"), ub.columns()  # the other tables, and every column
 
 ``ub.corpus.load(path).queries`` are the expanded queries of a corpus. Everything is imported on first use, so that
@@ -44,6 +45,7 @@ __all__ = [
     "load",
     "percentiles",
     "query_effects",
+    "scan",
     "steps",
 ]
 
@@ -57,6 +59,19 @@ def load(runs: Runs = "latest", *, output: str | Path = "output") -> pl.DataFram
     ``StoreError`` if there is no such run.
     """
     return _table("trials", runs, output)
+
+
+def scan(runs: Runs = "latest", *, output: str | Path = "output", table: str = "trials") -> pl.LazyFrame:
+    """Scan a table of runs without reading it: a lazy polars frame, for more trials than fit into memory.
+
+    The parameters are those of ``load``, and ``table`` names another table, such as ``steps``. Filter and aggregate the frame,
+    then ``collect`` it. ``percentiles`` and ``compare`` take it as well, and read only the columns they need.
+    """
+    from pathlib import Path  # noqa: PLC0415 - imported on use, so that start-up is quick
+
+    from uderia_bench.runs.find import scan_table  # noqa: PLC0415
+
+    return scan_table(runs, Path(output), table=table)
 
 
 def steps(runs: Runs = "latest", *, output: str | Path = "output") -> pl.DataFrame:

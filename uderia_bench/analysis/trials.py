@@ -29,6 +29,7 @@ REQUIRED = ("query_id", "arm", "repeat", "outcome")
 ANSWERED_METRIC = "answered"
 FOREIGN_TOOLS = "foreign_tools"
 LARGEST_KEPT = 1 << 16  # bytes of an array, of which an analysis may keep some hundred
+ALWAYS_KEPT = frozenset({"order", "servers", "windows"})  # one array each, which every comparison asks for
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -50,7 +51,7 @@ def _kept(compute: Callable[Concatenate[Trials, P], T]) -> Callable[Concatenate[
         value = compute(trials, *arguments, **named)
         if isinstance(value, np.ndarray):
             value.setflags(write=False)
-        if not isinstance(value, np.ndarray) or value.nbytes <= LARGEST_KEPT:
+        if not isinstance(value, np.ndarray) or value.nbytes <= LARGEST_KEPT or compute.__name__ in ALWAYS_KEPT:
             trials.kept[key] = value
         return value
 
@@ -96,7 +97,7 @@ class Trials:
         names = self.frame["server"].cast(pl.String)
         codes = {name: float(crc32(name.encode())) for name in names.drop_nulls().unique()}
         dense = np.full(self.shape, np.nan)
-        dense[self.place] = [codes.get(name, np.nan) for name in names]
+        dense[self.place] = names.replace_strict(codes, default=np.nan, return_dtype=pl.Float64).to_numpy()
         return dense
 
     def has(self, column: str) -> bool:

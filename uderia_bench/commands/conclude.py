@@ -24,6 +24,7 @@ from uderia_bench.reading import expected as expectations
 from uderia_bench.reading.detectors import DEFAULTS, Severity, Thresholds
 from uderia_bench.reading.judge import scores
 from uderia_bench.reading.pricing import PriceTable
+from uderia_bench.reading.tables import identity
 from uderia_bench.report import facts, findings, judge, memory, spending
 from uderia_bench.report import labels as labels_report
 from uderia_bench.report.content import GateResult, IssueSummary, PricedModel, Report, Saving
@@ -43,6 +44,12 @@ from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.manifest import Pinned
 from uderia_bench.runs.run import Run
 from uderia_bench.trial import Outcome, Stage
+
+_COLUMNS = {
+    "steps": ("trial_id", "arm", "stage", "kind", "class", "path", "index", "parent", "input_tokens", "output_tokens"),
+    "answers": (*(column.name for column in identity.COLUMNS), "facts"),
+}
+"""The columns of large tables that a report needs."""
 
 
 def ask_judge(run: Run, plugins: Plugins, around: Surroundings) -> None:
@@ -195,7 +202,7 @@ def _cancelled(count: int) -> tuple[str, ...]:
 
 def _of(run: Run, table: str, trials: pl.DataFrame) -> pl.DataFrame | None:
     """Return the rows of a derived table that belong to these trials, None where the run has no such table."""
-    found = run.derived(table)
+    found = run.derived(table, _COLUMNS.get(table))
     if found is None:
         return None
     return found.join(trials.select("trial_id"), on="trial_id", how="semi", maintain_order="left")

@@ -18,6 +18,7 @@ from uderia_bench.errors import DetectorFailed, ExpectationFailed, MetricFailed
 from uderia_bench.reading import detectors as detector_registry
 from uderia_bench.reading import foreign_tools
 from uderia_bench.reading import metrics as metric_registry
+from uderia_bench.reading import processes as parallel
 from uderia_bench.reading import profile_types as type_registry
 from uderia_bench.reading.detectors import Detector, Thresholds
 from uderia_bench.reading.expected import Expected, Round, plain_answers
@@ -138,8 +139,8 @@ class Reading:
         return Derived(rows=rows, plan=plan, span=span)
 
 
-def run(directory: RunDirectory, reading: Reading) -> int:
-    """Derive one run's Parquet tables from its ledger; returns the number of trials.
+def run(directory: RunDirectory, reading: Reading, *, processes: int | None = None) -> int:
+    """Derive one run's Parquet tables from its ledger, by default in a process for each core; returns the number of trials.
 
     Raises ``ExpectationFailed``, ``MetricFailed`` or ``DetectorFailed``, which names what failed
     and the trial. The tables then stay as they were.
@@ -148,13 +149,14 @@ def run(directory: RunDirectory, reading: Reading) -> int:
         others = referenced(ledger, reading.expected, reading.types)
         expected = _with_preferences(directory, ledger, reading)
         reading = replace(reading, run_id=directory.run_id, others=others, expected=expected)
-        plans, spans, count = _write(directory, ledger, reading)
+        processes = processes or parallel.cores()
+        plans, spans, count = _write(directory, ledger, reading, processes)
         if suspects := foreign_tools.suspects(plans, spans):  # rare, and known only when every trial was read
-            _write(directory, ledger, replace(reading, suspects=suspects))
+            _write(directory, ledger, replace(reading, suspects=suspects), processes)
     return count
 
 
-def _write(directory: RunDirectory, ledger: Ledger, reading: Reading) -> tuple[list[Plan], list[Span], int]:
+def _write(directory: RunDirectory, ledger: Ledger, reading: Reading, processes: int) -> tuple[list[Plan], list[Span], int]:
     """Write every table once; return the plans and times of the trials, and their number."""
     schemas = reading.schemas
     plans: list[Plan] = []
@@ -162,8 +164,8 @@ def _write(directory: RunDirectory, ledger: Ledger, reading: Reading) -> tuple[l
     count = 0
     with ExitStack() as stack:
         write = {name: stack.enter_context(directory.table(name, wanted)) for name, wanted in schemas.items()}
-        records = stack.enter_context(closing(ledger.records()))  # also where a metric fails
-        for batch in _batches(map(reading.derived, records)):
+        found = stack.enter_context(closing(parallel.each(ledger, reading.derived, processes=processes)))
+        for batch in _batches(found):
             for name, wanted in schemas.items():
                 write[name](_frame([row for derived in batch for row in derived.rows[name]], wanted))
             plans += [derived.plan for derived in batch if derived.plan is not None]

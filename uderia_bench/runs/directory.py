@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,22 +128,31 @@ class RunDirectory:
         if not self.begun:
             shutil.rmtree(self.path, ignore_errors=True)
 
-    def trials(self) -> pl.DataFrame:
-        """Read the run's derived trials."""
+    def trials(self, columns: Iterable[str] | None = None) -> pl.DataFrame:
+        """Read the run's derived trials, or those of some columns that it has."""
         with readable(f"run {self.run_id}"):
-            return scan(self.parts(), what=self.run_id).collect()
+            found = scan(self.parts(), what=self.run_id)
+            if columns is not None:
+                known = found.collect_schema()
+                found = found.select(name for name in dict.fromkeys(columns) if name in known)
+            return found.collect()
 
     def parts(self) -> list[Path]:
         """Return the Parquet files of the run's trials, sorted; empty before the run was derived."""
         return self.tables("trials")
 
-    def derived(self, kind: str) -> pl.DataFrame | None:
-        """Read another derived table (``steps``, ``issues``, ``checks``); None where an older derivation wrote none."""
+    def derived(self, kind: str, columns: Iterable[str] | None = None) -> pl.DataFrame | None:
+        """Read another derived table (``steps``, ``issues``, ``checks``), or some columns that it has.
+
+        Returns None where an older derivation wrote none.
+        """
         part = self.path / kind / _PART
         if not files.exists(part):
             return None
         with readable(f"run {self.run_id}"):
-            return pl.read_parquet(files.regular(part), glob=False)
+            file = files.regular(part)
+            known = None if columns is None else [name for name in columns if name in pl.read_parquet_schema(file)]
+            return pl.read_parquet(file, glob=False, columns=known)
 
     def tables(self, kind: str = "*") -> list[Path]:
         """Return the Parquet files of one kind or all, sorted; raises ``StoreError`` for a link or a device among them."""

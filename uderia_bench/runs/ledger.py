@@ -275,7 +275,11 @@ class Ledger:
 
         Of a damaged ledger those that can be read; ``damaged`` names the others.
         """
-        for row_id in self._settled(queries):
+        yield from self.records_of(self.settled_rows(queries))
+
+    def records_of(self, rows: Iterable[int]) -> Generator[TrialRecord]:
+        """Yield the settled trials of some rows, as ``settled_rows`` has them, without those that cannot be read."""
+        for row_id in rows:
             try:
                 record = self._record(_SETTLED_ROW, row_id)
             except _UNREADABLE:
@@ -285,19 +289,19 @@ class Ledger:
 
     def settled_count(self) -> int:
         """Return how many trials are settled, readable or not."""
-        return len(self._settled(None))
+        return len(self.settled_rows())
 
     def damaged(self) -> tuple[str, ...]:
         """Name what was settled and cannot be read: trials by id, or by their place in the plan where even that is lost."""
         names: list[str] = []
-        for row_id in self._settled(None):
+        for row_id in self.settled_rows():
             try:
                 self._record(_SETTLED_ROW, row_id)
             except _UNREADABLE:
                 names.append(self._name(row_id))
         return tuple(names)
 
-    def _settled(self, queries: Collection[str] | None) -> list[int]:
+    def settled_rows(self, queries: Collection[str] | None = None) -> list[int]:
         """Return the rows of settled trials in the plan's order; of a file that cannot be searched, every row there may be."""
         where = "state = 'settled'"
         wanted: tuple[str, ...] = ()

@@ -53,9 +53,13 @@ class Run:
         """Read the derived trials, one row per trial."""
         return self.directory.trials()
 
-    def derived(self, kind: str) -> pl.DataFrame | None:
-        """Read another derived table (``steps``, ``issues``, ``checks``); None where the run has none."""
-        return self.directory.derived(kind)
+    def columns(self, names: Iterable[str]) -> pl.DataFrame:
+        """Read some columns of the derived trials, those that the run has."""
+        return self.directory.trials(names)
+
+    def derived(self, kind: str, columns: Iterable[str] | None = None) -> pl.DataFrame | None:
+        """Read another derived table (``steps``, ``issues``, ``checks``), or some columns; None where the run has none."""
+        return self.directory.derived(kind, columns)
 
     def noted(self, **changes: Any) -> Self:
         """Write these fields of the manifest and return the run with them."""

@@ -20,6 +20,7 @@ from uderia_bench.runs.run import Run
 from uderia_bench.stats.estimate import Estimate
 from uderia_bench.trial import Stage
 
+_COLUMNS = ("stage", "arm", "query_id", "outcome")
 _ALWAYS = ("answered",)  # beside the metrics with a margin, because unanswered trials have no latency
 
 
@@ -87,7 +88,7 @@ def gather(
         raise StoreError(f"no finished run of experiment {wanted!r} in {output}; there are runs of {known}")
     latest = nights[-1].experiment
     chosen = [metric for metric in metrics if metric.name in (names or (*latest.margins, *_ALWAYS))]
-    trials = measured_trials(nights)
+    trials = measured_trials(nights, [metric.name for metric in chosen])
     arms = [one.name for one in latest.arms if arm in (None, one.name)]
     if not arms:
         have = ", ".join(one.name for one in latest.arms)
@@ -106,10 +107,10 @@ def gather(
     )
 
 
-def measured_trials(runs: Sequence[Run]) -> pl.DataFrame:
-    """Read the measured trials of every night, oldest first, with the night's number."""
+def measured_trials(runs: Sequence[Run], metrics: Sequence[str]) -> pl.DataFrame:
+    """Read what a history needs of the measured trials of every night, oldest first, with the night's number."""
     of_night = [
-        run.trials().filter(pl.col("stage") == Stage.MEASURED).with_columns(pl.lit(at).alias("night"))
+        run.columns((*_COLUMNS, *metrics)).filter(pl.col("stage") == Stage.MEASURED).with_columns(pl.lit(at).alias("night"))
         for at, run in enumerate(runs)
     ]
     return pl.concat(of_night, how="diagonal")

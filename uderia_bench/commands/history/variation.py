@@ -36,7 +36,9 @@ def variation(run: Run, arms: Sequence[str], metrics: Sequence[Metric]) -> Varia
     if len(earlier) < FEWEST:
         return Variation(runs=len(earlier), nights={})
     weekdays = [one.manifest.started_at.weekday() for one in earlier]
-    nights = between_nights(measured_trials(earlier), weekdays, arms, metrics, judged=run.experiment.margins)
+    nights = between_nights(
+        measured_trials(earlier, [each.name for each in metrics]), weekdays, arms, metrics, judged=run.experiment.margins
+    )
     return Variation(runs=len(earlier), nights=nights)
 
 

@@ -29,6 +29,7 @@ SCHEMA = pa.schema(
 )
 
 
+_QUERIES_AT_ONCE = 20  # compared pair by pair in memory
 MOST_COMPARED = 50
 """Answers of one query on one arm that are compared with each other. The work grows with the square of this number."""
 
@@ -54,6 +55,15 @@ def measured(answers: pl.DataFrame) -> pl.DataFrame:
         .with_columns(pl.col("facts").list.len().alias("count"))
         .filter(pl.int_range(pl.len()).over(*_ASKED, "arm") < MOST_COMPARED)
     )
+    place = pl.struct(_ASKED).rank("dense") // _QUERIES_AT_ONCE
+    means = [_of_queries(some) for some in stated.with_columns(place.alias("place")).partition_by("place")]
+    whose = (each.name for each in identity.COLUMNS if each.name in answers.columns)  # an earlier version has no server
+    found = pl.concat(means) if means else _of_queries(stated)
+    return answers.select(whose).join(found, on="trial_id", how="left", maintain_order="left")
+
+
+def _of_queries(stated: pl.DataFrame) -> pl.DataFrame:
+    """Return the mean agreement of each answer with the others to its query, within its arm and across the arms."""
     one = stated.select(*_ASKED, "trial_id", "arm", "count")
     pairs = one.join(one, on=_ASKED, suffix="_other").filter(pl.col("trial_id") != pl.col("trial_id_other"))
     single = stated.select(*_ASKED, "trial_id", fact="facts").explode("fact")
@@ -67,9 +77,7 @@ def measured(answers: pl.DataFrame) -> pl.DataFrame:
         (pl.col("common") / (pl.col("count") + pl.col("count_other") - pl.col("common"))).alias("agreement"),
         (pl.col("arm") == pl.col("arm_other")).alias("same_arm"),
     )
-    means = compared.group_by("trial_id").agg(
+    return compared.group_by("trial_id").agg(
         pl.col("agreement").filter(pl.col("same_arm")).mean().alias("within"),
         pl.col("agreement").filter(~pl.col("same_arm")).mean().alias("across"),
     )
-    whose = (each.name for each in identity.COLUMNS if each.name in answers.columns)  # an earlier version has no server
-    return answers.select(whose).join(means, on="trial_id", how="left", maintain_order="left")

@@ -1,0 +1,236 @@
+"""Analysis beyond memory: percentiles over 1,000 runs, the report of one large run, and a derivation on two cores.
+
+Each measurement runs in a separate process. ``python -m bench.scale [--quick] [percentiles report derive]``
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench import derive as derivation
+from bench import figures
+from bench.figures import Figure
+from bench.storage import METRICS, PERCENTS, _metrics, _timed, _trials
+
+RUNS, TRIALS_A_RUN = 1_000, 1_000
+ASKED_S, ASKED_MB = 5.0, 1_000.0
+REPORTED, REPORT_S, REPORT_MB = 100_000, 20.0, 1_500.0
+DERIVED, LEAST_SPEED_UP = 2_000, 1.7
+STARTED = datetime(2026, 11, 1, tzinfo=UTC)
+PARTS = ("percentiles", "report", "derive")
+
+
+def main() -> None:
+    """Measure the parts that are named, by default all."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("parts", nargs="*", choices=[*PARTS, []], help="what to measure")
+    options.add_argument("--quick", action="store_true")
+    options.add_argument("--step", nargs=2, metavar=("WHAT", "FOLDER"), help="one measurement, in this process")
+    asked = options.parse_args()
+    if asked.step:
+        what, folder = asked.step
+        sys.stdout.write(json.dumps(STEPS[what](Path(folder))) + "\n")
+        return
+    told: list[Figure] = []
+    for part in asked.parts or PARTS:
+        with tempfile.TemporaryDirectory() as folder:
+            told += MEASURED[part](Path(folder), quick=asked.quick)
+    figures.tell("scale", told)
+
+
+def step(what: str, folder: Path) -> dict[str, Any]:
+    """Measure one step in a separate process."""
+    command = [sys.executable, "-m", "bench.scale", "--step", what, str(folder)]
+    found: dict[str, Any] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.splitlines()[-1])
+    return found
+
+
+def of_percentiles(folder: Path, *, quick: bool) -> list[Figure]:
+    """Write the runs, and ask for the percentiles of them all."""
+    runs = RUNS // 20 if quick else RUNS
+    _write_runs(folder, runs)
+    found = step("percentiles", folder)
+    conditions = f"{runs * TRIALS_A_RUN:,} trials in {runs:,} runs; {METRICS} metrics by arm"
+    return _both("percentiles of many runs", found, conditions, ASKED_S, ASKED_MB)
+
+
+def of_report(folder: Path, *, quick: bool) -> list[Figure]:
+    """Make the report of one large run."""
+    trials = REPORTED // 20 if quick else REPORTED
+    _write_large(folder, trials)
+    found = step("report", folder)
+    return _both("report of a large run", found, f"{trials:,} trials of two arms, as text", REPORT_S, REPORT_MB)
+
+
+def of_derivation(folder: Path, *, quick: bool) -> list[Figure]:
+    """Derive a run in one process and in two."""
+    from uderia_bench.runs import directory
+
+    trials = DERIVED // 10 if quick else DERIVED
+    derivation.build(directory.create(folder, "one"), trials)
+    took = [step(f"derive {processes}", folder)["s"] for processes in (1, 2, 1, 2)]
+    ratio = (took[0] + took[2]) / (took[1] + took[3])
+    conditions = f"{trials:,} trials; {took[0]:.1f} s in one process"
+    return [
+        Figure(
+            name="derivation in one process, relative to two",
+            value=ratio,
+            unit="times",
+            conditions=conditions,
+            asked=f"≥ {LEAST_SPEED_UP:g} times",
+        )
+    ]
+
+
+def _both(name: str, found: dict[str, Any], conditions: str, seconds: float, megabytes: float) -> list[Figure]:
+    return [
+        Figure(name=name, value=found["s"], unit="s", asked=f"< {seconds:g} s", conditions=conditions),
+        Figure(
+            name=f"{name}, peak of its process",
+            value=found["mb"],
+            unit="MB",
+            asked=f"< {megabytes:,.0f} MB",
+            conditions=conditions,
+        ),
+    ]
+
+
+def _write_runs(folder: Path, runs: int) -> None:
+    from runs import manifest_of
+
+    from uderia_bench.reading import derive, metrics
+    from uderia_bench.runs import directory
+
+    schema = derive.schema(metrics.BUILT_IN)
+    frames = [_trials(schema, seed).head(TRIALS_A_RUN) for seed in range(5)]
+    for number in range(runs):
+        run = directory.create(folder, f"run-{number:04}")
+        run.write_manifest(manifest_of(run.run_id).to_json())
+        with run.table("trials", schema) as put:
+            put(frames[number % len(frames)])
+
+
+def _write_large(folder: Path, trials: int) -> None:
+    """Write a run of two arms and 500 queries with all its tables: 10 steps and 2 checks a trial, long answers."""
+    import numpy as np
+    import polars as pl
+    from runs import saved
+
+    from uderia_bench.reading import derive, metrics
+
+    schemas = derive.Reading().schemas
+    row = pl.int_range(trials).alias("row")
+    cell = pl.select(row).with_columns(
+        query_id=pl.format("q{}", pl.col("row") // 2 % 500),
+        arm=pl.when(pl.col("row") % 2 == 0).then(pl.lit("IDEAT")).otherwise(pl.lit("OPTIM")),
+        repeat=pl.col("row") // 1000 + 1,
+        trial_id=pl.format("t{}", "row"),
+        seq=pl.col("row"),
+        block=pl.col("row") // 2,
+        window=pl.col("row") // 64,
+        stage=pl.lit("measured"),
+        turn=pl.lit(1),
+        server=pl.lit("sim"),
+        complexity=pl.lit("simple"),
+        outcome=pl.lit("answered"),
+        model=pl.lit("gemini-2.5-flash"),
+        provider=pl.lit("Google"),
+        profile_tag=pl.lit("IDEAT"),
+        profile_type=pl.lit("tool_enabled"),
+        foreign_tools=pl.lit(value=False),
+        lower_bound=pl.lit(value=False),
+        price_fallback=pl.lit(value=False),
+    )
+    repeated = [_trials(schemas["trials"], seed) for seed in range(10)]
+    drawn = pl.concat(repeated[number % 10] for number in range(-(-trials // derive.ROWS_A_GROUP))).head(trials)
+    level = np.exp(np.random.default_rng(1).normal(0, 0.5, trials))
+    none = [pl.lit(None, dtype=drawn.schema[name]).alias(name) for name in ("level", "group", "weight")]
+    frame = drawn.with_columns(cell.drop("row").get_columns()).with_columns(
+        *none, latency_s=pl.Series(level), sent_at=pl.lit(STARTED) + pl.duration(milliseconds=400 * pl.col("seq"))
+    )
+    run = saved(folder, "large", frame, repeats=-(-trials // 1000), confidence=0.95)
+    run.noted(metrics={metric.name: metric.definition for metric in metrics.BUILT_IN})
+    each = {
+        "steps": cell.select(pl.all().repeat_by(10).explode()),
+        "checks": cell.select(pl.all().repeat_by(2).explode()),
+        "answers": cell,
+        "issues": cell.filter(pl.col("row") % 3 == 0),
+    }
+    for name, rows in each.items():
+        with run.directory.table(name, schemas[name]) as put:
+            for start in range(0, rows.height, 50_000):
+                put(_filled(rows.slice(start, 50_000), schemas[name]))
+
+
+def _filled(rows: Any, schema: Any) -> Any:
+    """Give rows of cells the other columns of a table, with values such as a run has."""
+    import polars as pl
+
+    values = {
+        "kind": pl.lit("llm_call"),
+        "index": pl.int_range(pl.len()) % 10 + 1,
+        "duration_s": pl.lit(0.5),
+        "input_tokens": pl.lit(900),
+        "output_tokens": pl.lit(80),
+        "cost_usd": pl.lit(0.001),
+        "place": pl.int_range(pl.len()) % 2 + 1,
+        "passed": pl.int_range(pl.len()) % 17 != 0,
+        "severity": pl.lit("warning"),
+        "recommendation": pl.lit("Look at the step."),
+        "expected": pl.lit("12"),
+        "weight": pl.lit(1.0),
+        "evidence": pl.concat_list(pl.lit("llm_call 2: twice")),
+        "facts": pl.concat_list(pl.format("{}", pl.col("row") % 7), pl.lit("sales_db")),
+        "answer": pl.lit("The database sales_db has 12 tables. " * 16),
+    }
+    empty = dict(pl.DataFrame(schema.empty_table()).schema)
+    made = (
+        (values[name] if name in values else pl.col(name) if name in rows.columns else pl.lit(None)).cast(kind).alias(name)
+        for name, kind in empty.items()
+    )
+    return rows.select(made)
+
+
+def _report(folder: Path) -> dict[str, Any]:
+    """Compute and print the report, as ``uderia-bench report`` does where no analysis is saved."""
+    from uderia_bench import plugins
+    from uderia_bench.commands import report
+    from uderia_bench.commands.conclude import report_on
+    from uderia_bench.runs.run import opened
+
+    def make() -> int:
+        run = opened("large", folder)
+        return len(report.render(report_on(run, plugins.load()), "text", run))
+
+    return _timed(make)
+
+
+def _derive(folder: Path, processes: int) -> dict[str, Any]:
+    from uderia_bench.reading import derive
+    from uderia_bench.runs.directory import RunDirectory
+
+    return _timed(lambda: derive.run(RunDirectory(folder / "one"), derive.Reading(), processes=processes))
+
+
+def _percentiles(folder: Path) -> dict[str, Any]:
+    import uderia_bench as ub
+
+    return {**_timed(lambda: ub.percentiles(ub.scan("run-*", output=folder), _metrics(), percents=PERCENTS).height)}
+
+
+STEPS = {
+    "percentiles": _percentiles,
+    "report": _report,
+    "derive 1": lambda folder: _derive(folder, 1),
+    "derive 2": lambda folder: _derive(folder, 2),
+}
+MEASURED = {"percentiles": of_percentiles, "report": of_report, "derive": of_derivation}
+if __name__ == "__main__":
+    main()
