@@ -65,7 +65,7 @@ def scan(runs: Runs = "latest", *, output: str | Path = "output", table: str = "
     """Scan a table of runs without reading it: a lazy polars frame, for more trials than fit into memory.
 
     The parameters are those of ``load``, and ``table`` names another table, such as ``steps``. Filter and aggregate the frame,
-    then ``collect`` it. ``percentiles`` and ``compare`` take it as well, and read only the columns they need.
+    then ``collect`` it. ``percentiles`` takes it as well, and reads only the columns that it needs.
     """
     from pathlib import Path  # noqa: PLC0415 - imported on use, so that start-up is quick
 

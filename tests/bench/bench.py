@@ -48,9 +48,10 @@ BENCHES = (
     "embedded_server",
     "resume",
     "pool",
+    "scale",
     "view",
 )
-QUICK = frozenset({"start_up", "clock", "client_cost", "open_loop", "storage", "intervals", "designs", "view"})
+QUICK = frozenset({"start_up", "clock", "client_cost", "open_loop", "storage", "intervals", "designs", "scale", "view"})
 
 
 def main() -> int:

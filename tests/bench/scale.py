@@ -118,7 +118,7 @@ def _write_runs(folder: Path, runs: int) -> None:
 
 
 def _write_large(folder: Path, trials: int) -> None:
-    """Write a run of two arms and 500 queries with all its tables: 10 steps and 2 checks a trial, long answers."""
+    """Write a run of two arms and 500 queries with all its tables: 10 steps and 2 checks per trial."""
     import numpy as np
     import polars as pl
     from runs import saved

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+import uderia_bench as ub
 from uderia_bench.errors import StoreError
 from uderia_bench.runs import directory, files, find
 from uderia_bench.runs.directory import RunDirectory
@@ -129,6 +131,24 @@ def test_a_metric_that_changed_its_kind_reads_as_one(tmp_path, one, other, kind,
     assert trials["metric"].to_list() == [*values, None]
     assert trials["more"].to_list() == [None, 1, None]
     assert kind is None or trials.schema["metric"] == kind
+
+
+def test_a_scan_is_lazy_and_reads_what_is_asked_of_it(tmp_path):
+    """A notebook scans any number of runs; ``load`` is the same, read."""
+    pattern = parts_of(tmp_path, {"metric": [1.0]}, {"metric": [3.0]})
+    found = ub.scan(pattern)
+    assert isinstance(found, pl.LazyFrame)
+    assert found.select(pl.col("metric").mean()).collect().item() == 2.0
+    assert found.collect().equals(ub.load(pattern))
+
+
+def test_only_the_columns_asked_for_are_read(tmp_path):
+    """A column that the run does not have is left out."""
+    parts_of(tmp_path, {"metric": [1.0], "more": ["x"]})
+    run = RunDirectory(tmp_path / "run-0")
+    assert run.trials(("more", "other", "more")).columns == ["more"]
+    shutil.copytree(run.path / "trials", run.path / "steps")
+    assert run.derived("steps", ("metric", "other")).columns == ["metric"]
 
 
 @pytest.mark.parametrize(

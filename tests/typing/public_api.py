@@ -40,6 +40,7 @@ def notebook() -> None:
     assert_type(ub.__version__, str)
     assert_type(ub.load(), pl.DataFrame)
     assert_type(ub.load(Path("output/a")), pl.DataFrame)
+    assert_type(ub.scan(["a", "b*"], table="steps"), pl.LazyFrame)
     trials = ub.load(["a", "b*"], output=Path("runs"))
     assert_type(ub.percentiles(trials, "latency_s"), pl.DataFrame)
     assert_type(ub.percentiles(trials.lazy(), ["latency_s"], by=["arm", "model"], percents=[50, 99]), pl.DataFrame)
