@@ -67,11 +67,9 @@ def scan(runs: Runs = "latest", *, output: str | Path = "output", table: str = "
     The parameters are those of ``load``, and ``table`` names another table, such as ``steps``. Filter and aggregate the frame,
     then ``collect`` it. ``percentiles`` takes it as well, and reads only the columns that it needs.
     """
-    from pathlib import Path  # noqa: PLC0415 - imported on use, so that start-up is quick
+    from uderia_bench.runs.find import folder, scan_table  # noqa: PLC0415 - imported on use, so that start-up is quick
 
-    from uderia_bench.runs.find import scan_table  # noqa: PLC0415
-
-    return scan_table(runs, Path(output), table=table)
+    return scan_table(runs, folder(output), table=table)
 
 
 def steps(runs: Runs = "latest", *, output: str | Path = "output") -> pl.DataFrame:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import chain
-from multiprocessing import get_context
+from multiprocessing import current_process, get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,8 +33,8 @@ _ours: list[tuple[Ledger, _Work[Any]]] = []  # in a forked process: its ledger, 
 
 
 def cores() -> int:
-    """Return the number of cores that this process may use; 1 on a system without safe forks."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
+    """Return the number of cores that this process may use; 1 where it may not fork, as on other systems and in a daemon."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" and not current_process().daemon else 1
 
 
 def each(ledger: Ledger, work: _Work[_Result], *, processes: int) -> Generator[_Result]:
