@@ -1,8 +1,9 @@
 """Everything a plug-in author needs, and the reader of the plug-ins that are installed.
 
-A plug-in is a value (``Metric``, ``ProfileType``, ``Detector`` or ``ExpectationKind``) that another distribution lists as an
-entry point of the group ``uderia_bench.metrics``, ``uderia_bench.profile_types``, ``uderia_bench.detectors`` or
-``uderia_bench.expectations``. Import the names of ``__all__`` from here; the modules behind them may move.
+A plug-in is a value (``Metric``, ``ProfileType``, ``Detector``, ``ExpectationKind`` or ``Lever``) that another distribution
+lists as an entry point. The groups are ``uderia_bench.metrics``, ``uderia_bench.profile_types``, ``uderia_bench.detectors``,
+``uderia_bench.expectations`` and ``uderia_bench.levers``. Import the names of ``__all__`` from here; the modules behind them
+may move.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from uderia_bench.reading.detectors.evidence import Evidence, of_turn
     from uderia_bench.reading.detectors.thresholds import Thresholds
     from uderia_bench.reading.expectations.kind import Answer, ExpectationKind, Judged
+    from uderia_bench.reading.levers.lever import Candidate, Lever, Setting
     from uderia_bench.reading.metrics.metric import Assumption, Direction, Metric
     from uderia_bench.reading.profile_types.assemble import Kind, assemble
     from uderia_bench.reading.profile_types.exchange import Exchange
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer",
     "Assumption",
+    "Candidate",
     "Detector",
     "Direction",
     "Evidence",
@@ -36,8 +39,10 @@ __all__ = [
     "Finding",
     "Judged",
     "Kind",
+    "Lever",
     "Metric",
     "ProfileType",
+    "Setting",
     "Severity",
     "Thresholds",
     "Trace",
@@ -51,6 +56,7 @@ _HOME = {  # where each public name is defined
     **dict.fromkeys(("Evidence", "of_turn"), f"{_READING}.detectors.evidence"),
     "Thresholds": f"{_READING}.detectors.thresholds",
     **dict.fromkeys(("Answer", "ExpectationKind", "Judged"), f"{_READING}.expectations.kind"),
+    **dict.fromkeys(("Candidate", "Lever", "Setting"), f"{_READING}.levers.lever"),
     **dict.fromkeys(("Assumption", "Direction", "Metric"), f"{_READING}.metrics.metric"),
     **dict.fromkeys(("Kind", "assemble"), f"{_READING}.profile_types.assemble"),
     "Exchange": f"{_READING}.profile_types.exchange",
@@ -58,7 +64,7 @@ _HOME = {  # where each public name is defined
     "Trace": "uderia_bench.trace",
 }
 
-T = TypeVar("T", "Metric", "ProfileType", "Detector", "ExpectationKind")
+T = TypeVar("T", "Metric", "ProfileType", "Detector", "ExpectationKind", "Lever")
 
 
 def __getattr__(name: str) -> object:
@@ -76,6 +82,7 @@ class Plugins:
     profile_types: tuple[ProfileType, ...]
     detectors: tuple[Detector, ...]
     expectations: tuple[ExpectationKind, ...]
+    levers: tuple[Lever, ...]
 
 
 def load() -> Plugins:
@@ -84,7 +91,7 @@ def load() -> Plugins:
     Raises ``UsageError``, which names the distribution, for a plug-in that does not load, is of the wrong kind, or has a name
     that is taken.
     """
-    from uderia_bench.reading import detectors, expectations, metrics, profile_types  # noqa: PLC0415 - as ``__getattr__``
+    from uderia_bench.reading import detectors, expectations, levers, metrics, profile_types  # noqa: PLC0415 - as ``__getattr__``
 
     added = entry_points()  # reads the files of every installed distribution
     return Plugins(
@@ -92,6 +99,7 @@ def load() -> Plugins:
         profile_types=_with_added(profile_types.BUILT_IN, added.select(group="uderia_bench.profile_types")),
         detectors=_with_added(detectors.BUILT_IN, added.select(group="uderia_bench.detectors")),
         expectations=_with_added(expectations.BUILT_IN, added.select(group="uderia_bench.expectations")),
+        levers=_with_added(levers.BUILT_IN, added.select(group="uderia_bench.levers")),
     )
 
 

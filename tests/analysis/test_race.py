@@ -21,7 +21,8 @@ ARMS = ("A", "B", "C", "D", "E")
 
 def race_of(count=150, arms=ARMS, seed=7, **fields):
     """Return the plan of a race and what its looks compare."""
-    experiment = built(queries(count), arms=arms, repeats=1, margins={"latency_s": 0.1}, race=True, seed=seed, **fields)
+    said = {"margins": {"latency_s": 0.1}, "race": True, **fields}
+    experiment = built(queries(count), arms=arms, repeats=1, seed=seed, **said)
     trials = plan.build(experiment, experiment.queries)
     looked = planned(experiment, plan.looks(experiment, count))
     settings = Settings(margins=experiment.margins, correction="holm", confidence=0.95, seed=7, looked=looked)
@@ -118,6 +119,27 @@ def test_higher_can_be_better():
     for asked, best in ((declared, "A"), (higher, "C")):
         decided, _ = run(trials, asked, {"A": 1.0, "B": 2.0, "C": 4.0})
         assert decided.verdicts == (f"{best} is the best on latency_s",)
+
+
+def test_a_screening_drops_the_worse_half_until_few_are_left():
+    """Eight candidates are four and then two. The arm that they are compared with stays, however bad it is."""
+    arms = ("base", *"ABCDEFGH")
+    trials, declared = race_of(count=120, arms=arms, race={"keep": 2}, stop={"looks": 4})
+    decided, asked = run(trials, declared, {"base": 1.5, "C": 0.7, "F": 0.7}, seed=3)
+    assert decided.verdicts == ("kept C, F",)
+    looks = [look for _, look in decided.at.dropped]
+    assert looks == [1] * 4 + [2] * 2
+    assert {trial.arm for trial in asked[-20:]} <= {"base", "C", "F"} | {arm for arm, look in decided.at.dropped if look == 2}
+    order = [asked[place] for place in np.random.default_rng(2).permutation(len(asked))]
+    again, _ = run(trials, declared, {"base": 1.5, "C": 0.7, "F": 0.7}, seed=3, order=order)
+    assert again.at == decided.at
+
+
+def test_a_screening_with_few_candidates_ends_at_its_first_look():
+    """There is nothing to drop, and more trials would not change which are left."""
+    trials, declared = race_of(count=120, arms=ARMS[:3], race={"keep": 4})
+    decided, _ = run(trials, declared, {})
+    assert (decided.verdicts, decided.at.look, decided.at.dropped) == (("kept B, C",), 1, ())
 
 
 @pytest.mark.parametrize(

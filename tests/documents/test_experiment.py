@@ -62,9 +62,12 @@ def parsed(text):
 # ---- what a file may say
 
 
+NO_CHANGES = {"fields": {}, "skills": {}, "prompts": {}}
+
+
 def test_a_small_file_is_enough(write):
     """Version, server, corpus and arms: the rest has the defaults of the contract."""
-    arm = {"server": None, "servers": (), "concurrency": None, "memory": "as-is", "cases": None}
+    arm = {"server": None, "servers": (), "concurrency": None, "memory": "as-is", "cases": None, "changes": NO_CHANGES}
     loaded = experiment.load(write(SMALL))
     assert loaded.model_dump() == {
         "version": 1,
@@ -663,3 +666,27 @@ def test_traffic_is_questions_a_day(write, written, a_day):
     assert complaint(write(f"{SMALL}traffic: much\n")) == [
         "e.yaml:7: traffic: should be a number of questions such as 20000/day or 600000/month, not 'much'"
     ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"fields": {"tools": ["a"]}}, "allow it with manage_server: true"),
+        ({"fields": {"tag": "X"}}, "fields.tag: belongs to the copy itself"),
+        ({"prompts": {"Google": "X"}}, "should be category/subcategory"),
+    ],
+)
+def test_a_change_of_a_profile_is_checked(changes, words):
+    """It needs permission, leaves the identity alone, and names the place of a prompt."""
+    with pytest.raises(DocumentError, match=words):
+        built(arms=({"name": "A", "profile": "A", "changes": changes},))
+
+
+def test_changes_are_part_of_what_was_run():
+    """An arm without changes has the hash it had before there were any."""
+    arms = ({"name": "A", "profile": "A"}, {"name": "B", "profile": "A", "changes": {"fields": {"tools": ["a", "b"]}}})
+    changed = built(arms=arms, manage_server=True)
+    assert changed.arm("B").changes.fields == {"tools": ("a", "b")}
+    assert changed.content_hash != built(arms=(arms[0], {"name": "B", "profile": "A"}), manage_server=True).content_hash
+    plain = built(arms=({"name": "A", "profile": "A", "changes": {"fields": {}}},))
+    assert plain.content_hash == built(arms=({"name": "A", "profile": "A"},)).content_hash

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from math import inf
 from typing import Any
 
 import polars as pl
@@ -149,22 +150,25 @@ class Looks:
         return Decided(at=at, verdicts=tuple(said), saved=self.saved())
 
     def _race(self, trials: Trials, at: Looked) -> Decided | None:
-        """Drop the arms that are surely not the best; return the decision where one arm is left."""
-        out = losers(trials, self._declared, at)
-        alone = len({trial.arm for trial in self._trials.values()} - {*self.dropped, *out}) == 1
+        """Drop arms; return the decision of a race that is over."""
+        out = losers(trials, self._declared, at) if at.keep is None else worse_half(trials, self._declared, at)
+        left = sorted({trial.arm for trial in self._trials.values()} - {*self.dropped, *out})
+        if at.keep is None:
+            over, verdict = len(left) == 1, f"{left[0]} is the best on {at.race}"
+        else:
+            kept = [candidate for _, candidate in self._declared.contrasts if candidate in left]
+            over, verdict = len(kept) <= at.keep, f"kept {', '.join(kept)}"
         asked = trials.frame.height
-        self.taken.append(Look(look=at.look, of=at.looks, trials=asked, comparisons=(), stops=alone, dropped=out))
-        if not out:
+        self.taken.append(Look(look=at.look, of=at.looks, trials=asked, comparisons=(), stops=over, dropped=out))
+        if not out and not over:
             return None
         dropped = (*at.dropped, *((arm, at.look) for arm in out))
         settings = replace(self._declared.settings, looked=replace(self._declared.looked, dropped=dropped))
         self._declared = replace(self._declared, settings=settings)
         self._open = self._unsettled()
-        if not alone:
+        if not over:
             return None
-        (left,) = {trial.arm for trial in self._trials.values()} - set(self.dropped)
-        verdicts = (f"{left} is the best on {at.race}",)
-        return Decided(at=replace(at, dropped=dropped), verdicts=verdicts, saved=self.saved())
+        return Decided(at=replace(at, dropped=dropped), verdicts=(verdict,), saved=self.saved())
 
 
 def losers(trials: Trials, declared: Declared, at: Looked) -> tuple[str, ...]:
@@ -187,6 +191,27 @@ def losers(trials: Trials, declared: Declared, at: Looked) -> tuple[str, ...]:
         tails = test.tails(0.0)
         out |= {arm for arm, p in zip(pair, (tails[sign], tails[1 - sign]), strict=True) if p <= limit}
     return tuple(arm for arm in left if arm in out)
+
+
+def worse_half(trials: Trials, declared: Declared, at: Looked) -> tuple[str, ...]:
+    """Return the candidates that a screening race drops at this look: the worse half, as compared with their baselines.
+
+    A screening tests nothing, so it has no chance of an error to keep to. Successive halving spends most
+    trials on the candidates that are hardest to tell apart (Karnin, Koren and Somekh, ICML 2013).
+    """
+    assert at.keep is not None
+    metric = next(one for one in declared.metrics if one.name == at.race)
+    sign = 1 if metric.direction is Direction.LOWER else -1
+    settings = replace(declared.settings, looked=at)
+    worst_first = []
+    for place, (baseline, candidate) in enumerate(declared.contrasts):
+        if candidate not in dict(at.dropped) and {baseline, candidate} <= set(trials.arms):
+            found = at_look(trials, metric, at, baseline=baseline, candidate=candidate, settings=settings)
+            centre = found.measured.centre
+            worst_first.append((inf if centre is None else sign * centre, place, candidate))
+    worst_first.sort(reverse=True)
+    kept = max(at.keep, -(-len(worst_first) // 2))
+    return tuple(candidate for _, _, candidate in worst_first[:-kept])
 
 
 def at_this_look(trials: Trials, declared: Declared, at: Looked) -> tuple[Comparison, ...]:

@@ -49,6 +49,7 @@ _COMMANDS = (
     "diff",
     "history",
     "power",
+    "try",
     "export",
     "profiles",
     "login",
@@ -59,8 +60,10 @@ _COMMANDS = (
     "schema",
     "sim",
 )  # in the order of the help
+_MODULES = {"try": "try_changes"}  # ``try`` is a word of Python
 for _name in _COMMANDS:
-    app.command(_name, no_args_is_help=_name not in _RUN_ALONE)(import_module(f"uderia_bench.cli.{_name}").command)
+    _module = import_module(f"uderia_bench.cli.{_MODULES.get(_name, _name)}")
+    app.command(_name, no_args_is_help=_name not in _RUN_ALONE)(_module.command)
 
 app.add_typer(corpus.group)
 app.add_typer(label.group)

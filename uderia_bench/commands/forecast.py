@@ -99,6 +99,7 @@ def named_before(experiment: Experiment, arm: Arm, before: Experiment) -> str | 
     servers = experiment.servers_of(arm.name)
     for other in before.arms:
         same = same_tag(other.profile, arm.profile) and before.servers_of(other.name) == servers
+        same = same and other.changes == arm.changes
         if same and before.sim.speed == experiment.sim.speed:
             return other.name
     return None

@@ -21,6 +21,7 @@ from uderia_bench.runs import directory, mirror
 from uderia_bench.runs.bucket import Bucket
 from uderia_bench.runs.directory import RunDirectory
 from uderia_bench.runs.ledger import Ledger
+from uderia_bench.runs.lock import Lock
 from uderia_bench.runs.protocol import LENGTH_S
 from uderia_bench.runs.run import Run
 from uderia_bench.runs.shared import SharedRun
@@ -28,8 +29,18 @@ from uderia_bench.runs.shared import SharedRun
 MOST_IN_A_SECOND = 100  # runs of one name in one directory
 
 
-def start(experiment: Experiment, *, output: Path, run_id: str | None, around: Surroundings, at_once: int | None = None) -> Run:
+def start(
+    experiment: Experiment,
+    *,
+    output: Path,
+    run_id: str | None,
+    around: Surroundings,
+    at_once: int | None = None,
+    lock: Lock | None = None,
+) -> Run:
     """Run an experiment into a new run directory, or into a store, there on ``at_once`` servers at the same time.
+
+    The manifest of a run directory has ``lock``.
 
     Raises ``StoreError`` if the directory cannot be made and ``CannotRun`` if a server or a profile is not there; both leave
     nothing behind. Raises ``Interrupted``, with the way to go on, if the run stops early.
@@ -38,13 +49,15 @@ def start(experiment: Experiment, *, output: Path, run_id: str | None, around: S
     started_at = datetime.now(UTC)
     default = f"{started_at:%Y%m%d-%H%M%S}-{slug(experiment.name)}"
     if (url := mirror.origin(output)) is not None:
+        if any(arm.changes for arm in experiment.arms):
+            raise UsageError("an arm with changes needs a copy of its profile, which one process makes: use an --output here")
         bucket, run_id = Bucket(url), directory.valid(run_id or f"{default}-{uuid.uuid4().hex[:4]}")
         return work(workers.begin(experiment, trials, bucket, run_id, around, started_at), around, at_once=at_once)
     if at_once is not None:
         raise UsageError("--at-once is for a run in a store: give --output an address such as s3://bucket/prefix")
     made = directory.create(output, run_id) if run_id else unnamed(output, default)
     try:
-        return sitting.first(experiment, trials, made, around, started_at)
+        return sitting.first(experiment, trials, made, around, started_at, lock)
     except BaseException:
         made.remove_if_unused()
         raise

@@ -18,8 +18,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from uderia_bench import report
+from uderia_bench.documents import changes, expectation, experiment_parts
 from uderia_bench.documents import corpus as corpus_models
-from uderia_bench.documents import expectation, experiment_parts
 from uderia_bench.documents import experiment as experiment_models
 from uderia_bench.documents.corpus import CorpusFile
 from uderia_bench.documents.experiment import Experiment
@@ -90,7 +90,7 @@ def _descriptions() -> dict[str, dict[str, str]]:
     """
     bodies = (
         (node.name, node.body)
-        for module in (corpus_models, expectation, experiment_models, experiment_parts)
+        for module in (changes, corpus_models, expectation, experiment_models, experiment_parts)
         for node in ast.parse(inspect.getsource(module)).body
         if isinstance(node, ast.ClassDef)
     )

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, Self
 import orjson
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, field_validator
 
-from uderia_bench.documents import corpus, memory, sampling
+from uderia_bench.documents import changes, corpus, memory, sampling
 from uderia_bench.documents.corpus import Corpus, Query
 from uderia_bench.documents.experiment_parts import (
     SIM,
@@ -35,6 +35,7 @@ from uderia_bench.documents.experiment_parts import (
     Load,
     Natural,
     Price,
+    Race,
     Sample,
     Server,
     Sim,
@@ -62,6 +63,7 @@ _BEFORE: dict[str, Any] = {
     "servers": [],
     "manage_server": False,
     "memory": memory.AS_IS,
+    "changes": changes.Changes().model_dump(mode="json"),
     "cases": None,
 }
 """Choices of an experiment and its arms that came later, each as it was before."""
@@ -128,18 +130,19 @@ class Experiment(Written):
     """What the whole run may spend. It stops before it exceeds one of these."""
     stop: InterimLooks | None = None
     """Interim looks at which the run may end early."""
-    race: bool | Text = False
+    race: Annotated[bool | Text | Race, Field(union_mode="left_to_right")] = False
     """Whether a look drops an arm that is surely not the best, with three arms or more. ``true`` races on
     the first metric of the looks; a name races on that metric. The run ends when one arm is left. The
-    looks are those of ``stop``, else 20 with the boundary ``pocock``."""
+    looks are those of ``stop``, else 20 with the boundary ``pocock``. ``{keep: 4}`` drops the worse half of
+    the candidates at each look instead, until four are left."""
     prepare: WrittenCommands = Commands()
     """Commands of the shell before the run (``run``) and before each window (``window``). One that fails stops the run.
     Needs ``--allow-commands``."""
     cleanup: WrittenCommands = Commands()
     """Commands after each window and after the run, however they end. Needs ``--allow-commands``."""
     manage_server: bool = False
-    """Whether the run may change the state of the server: fields of the user's profiles, and the user's collections of cases.
-    It undoes every change at the end, and ``uderia-bench restore`` does so after a crash."""
+    """Whether the run may change the state of the server: fields and copies of the user's profiles, skills, and the user's
+    collections of cases. It undoes every change at the end, and ``uderia-bench restore`` does so after a crash."""
     sessions: Literal["keep", "archive"] = "keep"
     """Whether to archive sessions when the run is over. Many sessions slow a server down."""
     session_profile: Literal["auto", "arm", "default"] = "auto"
@@ -218,7 +221,13 @@ class Experiment(Written):
         """The metric that arms race on, None without a race."""
         if self.race is False or self.looks is None:
             return None
-        return next(iter(self.looks.names(self.margins)), None) if self.race is True else self.race
+        named = self.race.metric if isinstance(self.race, Race) else None if self.race is True else self.race
+        return named or next(iter(self.looks.names(self.margins)), None)
+
+    @property
+    def race_keeps(self) -> int | None:
+        """The number of candidates that a race keeps, None for one that drops only arms which are surely beaten."""
+        return self.race.keep if isinstance(self.race, Race) else None
 
     @property
     def known_tokens(self) -> Mapping[str, float]:
@@ -256,10 +265,11 @@ class Experiment(Written):
 
     @property
     def changes(self) -> tuple[str, ...]:
-        """What a run changes on its servers for the memory of its arms, a sentence each."""
+        """What a run changes on its servers for the memory of its arms and for their copies of profiles, a sentence each."""
         told = ((arm.name, memory.changes(arm.memory, profile=arm.profile, cases=arm.cases)) for arm in self.arms)
         on = {arm.name: ", ".join(self.servers_of(arm.name)) for arm in self.arms}
-        return tuple(f"changes {on[name]} in the windows of {name}: {said}" for name, said in told if said)
+        copied = (f"changes {on[arm.name]} for {arm.name}: {arm.changes.said(arm.profile)}" for arm in self.arms if arm.changes)
+        return (*(f"changes {on[name]} in the windows of {name}: {said}" for name, said in told if said), *copied)
 
     def arm(self, name: str) -> Arm:
         """Return the arm of that name; raises ``KeyError`` for an unknown one."""
@@ -465,7 +475,7 @@ def _races_have_arms(data: Any) -> Iterator[Complaint]:
         return
     if len(tuple(entries(data, "arms"))) < 3:
         yield ("race",), "needs three arms or more; two arms are compared by stop"
-    if race is True and data.get("margins") == {}:
+    if (race is True or (isinstance(race, dict) and race.get("metric") is None)) and data.get("margins") == {}:
         yield ("race",), "has no metric: name one, as in race: latency_s"
     if isinstance(load := data.get("load"), dict) and load.get("sweep") is not None:
         yield ("race",), "cannot be combined with load.sweep: an arm would miss levels"
@@ -498,6 +508,7 @@ def _pairs_have_two_arms(data: Any) -> Iterator[Complaint]:
 
 
 _CHECKS = (
+    changes.need_permission,
     memory.can_be_managed,
     _pairs_have_two_arms,
     _arms_are_unique,

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
+from uderia_bench.documents.changes import Changes
 from uderia_bench.documents.corpus import Complexity, Query
 from uderia_bench.documents.memory import Memory
 from uderia_bench.documents.yaml.checking import Written, echo, wrong
@@ -64,6 +65,8 @@ class Arm(Written):
     cases: Text | None = None
     """Name or id of the collection that a ``frozen`` or ``placebo`` arm copies; by default the user's first planner
     collection."""
+    changes: Changes = Changes()
+    """What to change in a copy of the profile, which the arm then uses. Needs ``manage_server: true``."""
 
 
 def _names_another_run(value: str) -> str:
@@ -305,6 +308,17 @@ class Judge(Written):
         if budget.usd is not None and info.data.get("price") is None:
             raise wrong((("usd",), "needs judge.price; without it the cost of a call is not known"))
         return budget
+
+
+class Race(Written):
+    """How looks drop arms."""
+
+    metric: Text | None = None
+    """The metric to race on; by default the first one of the looks."""
+    keep: Count | None = None
+    """Drop the worse half of the candidates at each look, until this many are left and the run ends. Their contrasts
+    decide, so an arm that no contrast has as candidate stays. A second run has to compare the arms that are left.
+    Without ``keep``, an arm is dropped when another one surely beats it."""
 
 
 Goal: TypeAlias = Literal["difference", "equivalence"]

@@ -1,10 +1,11 @@
-"""Calls that read and change a user's profiles and collections of cases.
+"""Calls that read and change a user's profiles, with their skills and prompts, and collections of cases.
 
 Sources: docs/reference/learning.md, "Collections" and "Changing a profile or a prompt".
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from uderia_bench.errors import Gone, NoAnswer, Refused
@@ -12,6 +13,7 @@ from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.gateway.wire import Upload
 
 _COLLECTIONS = "/api/v1/rag/collections"
+_MAPPINGS = "/api/v1/system-prompts/profiles/{}/mappings"
 _DENIED = 403
 Json = dict[str, Any]
 
@@ -39,6 +41,41 @@ async def delete_profile(uderia: Uderia, profile_id: str) -> None:
         await uderia.send("DELETE", f"/api/v1/profiles/{profile_id}", "delete profile")
     except Gone:
         return
+
+
+async def write_skill(uderia: Uderia, skill_id: str, *, content: str, name: str) -> None:
+    """Write a skill file, which every user of the server can see."""
+    body = {"content": content, "manifest": {"name": name, "description": "Written by uderia-bench for the time of a run"}}
+    await uderia.send("PUT", f"/api/v1/skills/{skill_id}", "write skill", body=body)
+
+
+async def delete_skill(uderia: Uderia, skill_id: str) -> None:
+    """Delete a skill file. An unknown one is not an error."""
+    try:
+        await uderia.send("DELETE", f"/api/v1/skills/{skill_id}", "delete skill")
+    except Gone:
+        return
+
+
+async def map_prompts(uderia: Uderia, profile_id: str, prompts: Mapping[str, str]) -> None:
+    """Let a profile use other shipped prompts, by category and subcategory."""
+    places = ((*place.split("/"), name) for place, name in prompts.items())
+    mappings = [{"category": category, "subcategory": part, "prompt_name": name} for category, part, name in places]
+    await uderia.send("POST", _MAPPINGS.format(profile_id), "map prompts", body={"mappings": mappings})
+
+
+async def unmap_prompts(uderia: Uderia, profile_id: str) -> None:
+    """Let a profile use the default prompts again."""
+    await uderia.send("DELETE", _MAPPINGS.format(profile_id), "unmap prompts")
+
+
+async def listed(uderia: Uderia, path: str, key: str) -> Any:
+    """Return one part of what the server lists, None where the user may not read it."""
+    try:
+        body = (await uderia.send("GET", path, key.replace("_", " "))).json()
+    except (Gone, Refused):
+        return None
+    return body.get(key) if isinstance(body, dict) else None
 
 
 async def collections(uderia: Uderia) -> list[Json]:

@@ -28,9 +28,7 @@ def month(report: Report, trials: pl.DataFrame, questions_per_day: float) -> Mon
     """Return the monthly cost of each arm of a report; None where no trial has a cost."""
     if _COST not in trials.columns or not trials[_COST].count():
         return None
-    asked = trials.filter((pl.col("stage") == Stage.MEASURED) & (pl.col("outcome") != Outcome.CANCELLED))
-    unit = pl.coalesce("group", "query_id") if "group" in asked.columns else pl.col("query_id")
-    asked = asked.with_columns(unit.alias("unit"))
+    asked = _asked(trials)
     questions, level = questions_per_day * DAYS_PER_MONTH, report.analysis.confidence
     arms = ((arm.arm, _mean(asked.filter(pl.col("arm") == arm.arm), _COST, questions, level)) for arm in report.analysis.arms)
     return Month(
@@ -48,14 +46,39 @@ def _savings(report: Report, asked: pl.DataFrame, questions: float, level: float
             continue
         rows = asked.filter(pl.col("complexity") == stratum)
         share = rows["query_id"].n_unique() / asked["query_id"].n_unique()
-        means = rows.group_by("unit", "query_id", "arm").agg(pl.col(_COST).mean()).drop_nulls()
-        ours = means.filter(pl.col("arm") == choice.arm)
         for other in choice.beaten:
-            theirs = means.filter(pl.col("arm") == other)
-            both = ours.join(theirs, on=["unit", "query_id"]).with_columns(saved=pl.col(f"{_COST}_right") - pl.col(_COST))
-            usd = _mean(both, "saved", questions * share, level)
+            usd = _difference(rows, choice.arm, other, questions * share, level)
             if usd.value is not None:
                 yield MonthlySaving(stratum=stratum, share=share, arm=choice.arm, instead_of=other, usd=usd)
+
+
+def saved(report: Report, trials: pl.DataFrame, arm: str, instead_of: str) -> Estimate | None:
+    """Return what an arm saves in a month compared with another one; None without traffic or without costs."""
+    if report.month is None:
+        return None
+    questions = report.month.questions_per_day * DAYS_PER_MONTH
+    usd = _difference(_asked(trials), arm, instead_of, questions, report.analysis.confidence)
+    return None if usd.value is None else usd
+
+
+def usd_words(usd: Estimate) -> str:
+    """Return dollars of a month with their range."""
+    return f"{_usd(usd.value)}{_range(usd)}"
+
+
+def _asked(trials: pl.DataFrame) -> pl.DataFrame:
+    """Return the measured trials with the unit that each belongs to."""
+    asked = trials.filter((pl.col("stage") == Stage.MEASURED) & (pl.col("outcome") != Outcome.CANCELLED))
+    unit = pl.coalesce("group", "query_id") if "group" in asked.columns else pl.col("query_id")
+    return asked.with_columns(unit.alias("unit"))
+
+
+def _difference(rows: pl.DataFrame, arm: str, other: str, questions: float, level: float) -> Estimate:
+    """Return how much less an arm costs than another one on the queries that both answered."""
+    means = rows.group_by("unit", "query_id", "arm").agg(pl.col(_COST).mean()).drop_nulls()
+    ours, theirs = (means.filter(pl.col("arm") == each) for each in (arm, other))
+    both = ours.join(theirs, on=["unit", "query_id"]).with_columns(saved=pl.col(f"{_COST}_right") - pl.col(_COST))
+    return _mean(both, "saved", questions, level)
 
 
 def _mean(rows: pl.DataFrame, column: str, questions: float, level: float) -> Estimate:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from uderia_bench.analysis.values import Winner
-from uderia_bench.report import content, memory, monthly, sweep, tables
+from uderia_bench.report import changes, content, memory, monthly, sweep, tables
 from uderia_bench.report.content import Report
 from uderia_bench.report.measurement import measurement
 from uderia_bench.report.tables import Table
@@ -18,7 +18,7 @@ def tables_of(report: Report) -> Iterator[Table]:
     """Yield all tables in order.
 
     They are outcomes, load, interim looks, contrasts with their tails, memory, percentiles, cost, learning,
-    metrics without a test, issues, savings and gates.
+    metrics without a test, issues, measured changes, estimated savings and gates.
     """
     yield from _present(tables.outcomes(report), sweep.table(report), tables.looks(report))
     for pair in content.contrasts(report.analysis):
@@ -28,7 +28,7 @@ def tables_of(report: Report) -> Iterator[Table]:
     yield from memory.tables(report)
     yield from _present(tables.percentiles(report), tables.costs(report), tables.learning(report))
     yield from tables.shown_only(report)
-    yield from _present(tables.issues(report), tables.savings(report), tables.gates(report))
+    yield from _present(tables.issues(report), changes.measured(report), tables.savings(report), tables.gates(report))
 
 
 def decisive_tables_of(report: Report) -> Iterator[Table]:

@@ -357,7 +357,7 @@ def savings(report: Report) -> Table | None:
     sentences = (left("what to change", wraps=True, below=True), left("where", below=True))
     columns = (left("arm"), left("issue"), "tokens", "share", "trials", *sentences)
     remark = "These savings are estimates and overlap: use their order, do not add them."
-    return _table("What to change, most tokens first", columns, rows, remark)
+    return _table("What to change, as estimated", columns, rows, remark)
 
 
 def issues(report: Report) -> Table | None:

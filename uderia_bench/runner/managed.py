@@ -27,6 +27,8 @@ NEW_PROFILE = "new profile"
 SWITCH = "collection switch"
 COPY = "collection copy"
 CASES = "collection cases"
+SKILL = "skill"
+PROMPTS = "prompts of a profile"
 UNDO_S = 120.0
 """The longest time for undoing changes at the end of a window or a run. A server that is away for longer needs ``restore``."""
 log = structlog.get_logger(__name__)
@@ -195,16 +197,35 @@ async def _collection(uderia: Uderia, collection_id: int) -> dict[str, Any] | No
     return next((one for one in await managing.collections(uderia) if one["id"] == collection_id), None)
 
 
+async def _write_skill(uderia: Uderia, change: Change, _: Path) -> None:
+    await managing.write_skill(uderia, change.about, **change.after)
+
+
+async def _delete_skill(uderia: Uderia, noted: Noted) -> None:
+    await managing.delete_skill(uderia, noted.change.about)
+
+
+async def _map_prompts(uderia: Uderia, change: Change, _: Path) -> None:
+    await managing.map_prompts(uderia, change.about, change.after)
+
+
+async def _unmap_prompts(uderia: Uderia, noted: Noted) -> None:
+    await managing.unmap_prompts(uderia, noted.change.about)
+
+
 KINDS: Mapping[str, Kind] = {
     PROFILE_FIELDS: Kind(_set_fields, _set_fields_back),
     NEW_PROFILE: Kind(_create_profile, _delete_profile),
     SWITCH: Kind(_switch, _switch_back),
     COPY: Kind(_copy, _delete_copy),
     CASES: Kind(_fill, _empty),
+    SKILL: Kind(_write_skill, _delete_skill),
+    PROMPTS: Kind(_map_prompts, _unmap_prompts),
 }
 """The kinds of change by name.
 
 ``before`` and ``after`` are the values of profile fields by name. For a new profile they are None and
 its document, for a switch whether it is on. A copy has the ids of the collections before it, and its
-name, archive and MCP server. Cases have None, since the collection is empty before.
+name, archive and MCP server. Cases have None, since the collection is empty before. A new skill has its
+content and name, and prompts are those of a profile that the run has made, by category and subcategory.
 """

@@ -36,7 +36,7 @@ from uderia_bench.gateway.kept_tokens import KeptTokens
 from uderia_bench.gateway.trust import Trust, refuse_all
 from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.reading import profile_types
-from uderia_bench.runner import interim, plan, progress
+from uderia_bench.runner import copies, interim, plan, progress
 from uderia_bench.runner.book import open_book
 from uderia_bench.runner.budget import Account
 from uderia_bench.runner.control import Control
@@ -48,10 +48,12 @@ from uderia_bench.runner.runner import Runner
 from uderia_bench.runner.stop import Stop, listened_to
 from uderia_bench.runs import log as logs
 from uderia_bench.runs import manifest
+from uderia_bench.runs.changes import Change
 from uderia_bench.runs.directory import RunDirectory
 from uderia_bench.runs.interim import Decided
 from uderia_bench.runs.journal import Journal
 from uderia_bench.runs.ledger import Ledger
+from uderia_bench.runs.lock import Lock
 from uderia_bench.runs.manifest import Manifest
 from uderia_bench.runs.outage import Outage
 from uderia_bench.runs.run import Run
@@ -88,15 +90,24 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """Signed-in servers by their names in the experiment, the configuration of each arm, and facts for the manifest."""
+    """Signed-in servers by their names in the experiment, the configuration of each arm, and facts for the manifest.
+
+    ``copies`` are the changes of the servers that make the copies of profiles.
+    """
 
     servers: Mapping[str, Uderia]
     arms: Mapping[str, Serving]
     facts: Mapping[str, Any]
+    copies: tuple[Change, ...] = ()
 
 
 def first(
-    experiment: Experiment, trials: Sequence[Trial], made: RunDirectory, around: Surroundings, started_at: datetime
+    experiment: Experiment,
+    trials: Sequence[Trial],
+    made: RunDirectory,
+    around: Surroundings,
+    started_at: datetime,
+    lock: Lock | None = None,
 ) -> Run:
     """Start a run in its new directory and ask its trials.
 
@@ -104,7 +115,7 @@ def first(
     """
 
     async def work(session: Session) -> Run:
-        begun = begin(experiment, trials, made.run_id, session, around, started_at)
+        begun = replace(begin(experiment, trials, made.run_id, session, around, started_at), lock=lock)
         with Ledger.create(made.ledger, trials, session.arms) as ledger:
             run = Run(directory=made, manifest=begun).written(begun)  # after the ledger: from here on the run can be resumed
             with logs.into(made.log, as_json=around.log_as_json):
@@ -165,7 +176,7 @@ def _sit(
     began: Mapping[str, Serving],
 ) -> Run:
     async def signed_in(addresses: Mapping[str, str]) -> Run:
-        async with session(experiment, addresses, around, began) as signed:
+        async with session(experiment, addresses, around, began, run_id=directory.run_id) as signed:
             return await work(signed)
 
     require_permission(experiment.commands, around)
@@ -213,16 +224,21 @@ def served(experiment: Experiment) -> Iterator[dict[str, str]]:
 
 @asynccontextmanager
 async def session(
-    experiment: Experiment, addresses: Mapping[str, str], around: Surroundings, began: Mapping[str, Serving]
+    experiment: Experiment,
+    addresses: Mapping[str, str],
+    around: Surroundings,
+    began: Mapping[str, Serving],
+    *,
+    run_id: str = "",
 ) -> AsyncGenerator[Session]:
     """Sign in to every server and find the profile of every arm, before the run directory has a ledger.
 
     ``began`` is what the arms began with, in a run that is resumed. There, a server that does not answer is
-    left out where others of its pool do.
+    left out where others of its pool do. Copies of profiles have ids of the run.
     """
     async with AsyncExitStack() as stack:
         servers: dict[str, Uderia] = {}
-        listed: dict[str, tuple[directory.Profile, ...]] = {}
+        listed: dict[str, dict[str, Any]] = {}
         facts: dict[str, Any] = {}
         for name, address in addresses.items():
             try:
@@ -234,10 +250,20 @@ async def session(
                 continue
             servers[name] = uderia
             configurations = await uderia.llm_configurations()
-            listed[name] = directory.read(await uderia.profiles(), configurations)
+            listed[name] = await uderia.profiles()
             facts[name] = {"llm_configurations": configurations, "costs": await uderia.costs()}
-        arms = {arm.name: _resolved(arm, experiment.servers_of(arm.name), listed, began) for arm in experiment.arms}
-        yield Session(servers=servers, arms=arms, facts=facts)
+        profiles = {name: directory.read(listed[name], facts[name]["llm_configurations"]) for name in listed}
+        made: list[Change] = []
+        for arm in (each for each in experiment.arms if each.changes):
+            for name in listed.keys() & experiment.servers_of(arm.name):
+                copy = copies.copy(arm, run_id, name, listed[name], facts[name]["llm_configurations"])
+                profiles[name] = (*profiles[name], copy.profile)
+                made += copy.changes
+        arms = {
+            arm.name: _resolved(copies.served(arm, run_id), experiment.servers_of(arm.name), profiles, began)
+            for arm in experiment.arms
+        }
+        yield Session(servers=servers, arms=arms, facts=facts, copies=tuple(made))
 
 
 def _resolved(
@@ -271,16 +297,18 @@ async def _ask(run: Run, session: Session, ledger: Ledger, around: Surroundings)
         before = (record for record in ledger.records() if record.trial.trial_id not in asked_again)
         planned = {trial.trial_id: trial for trial in ledger.plan()}
         looks = interim.of(experiment, plan=tuple(planned.values()), before=before, stop=stop)
+        managed = Managed(servers=session.servers, journal=Journal(run.directory.ledger), folder=run.path)
 
         def settled(record: TrialRecord, trace: Trace) -> None:
             watch(trace)
             if looks is not None:
                 looks(record, trace)
 
-        memory = _memory(run, session)
+        memory = _memory(run, session, managed)
         try:
             async with (
                 hooks.run(),
+                copies.made(session.copies, managed),
                 nullcontext() if memory is None else memory.run(left=len(left)),
                 open_book(ledger) as book,
             ):
@@ -313,11 +341,10 @@ async def _ask(run: Run, session: Session, ledger: Ledger, around: Surroundings)
         return ended
 
 
-def _memory(run: Run, session: Session) -> Memory | None:
+def _memory(run: Run, session: Session, managed: Managed) -> Memory | None:
     """Return what brings the servers into the states that the arms name, None where no arm names one."""
     if all(arm.memory == AS_IS for arm in run.experiment.arms):
         return None
-    managed = Managed(servers=session.servers, journal=Journal(run.directory.ledger), folder=run.path)
     return Memory(experiment=run.experiment, arms=session.arms, managed=managed)
 
 

@@ -21,7 +21,7 @@ class Looked:
     numbered below its entry of ``before``, which is empty for a run of an earlier version. ``shape`` is
     that of the boundary (``stats.sequential``). A look stops for a ``difference`` beyond the margin, for
     ``equivalence``, or for either. In a race on the metric ``race``, ``dropped`` has the arms that are out
-    and the look that dropped each.
+    and the look that dropped each. ``keep`` is the number of candidates that a screening race keeps.
     """
 
     metrics: tuple[str, ...]
@@ -33,6 +33,7 @@ class Looked:
     before: tuple[int, ...] = ()
     race: str | None = None
     dropped: tuple[tuple[str, int], ...] = ()
+    keep: int | None = None
 
     @property
     def looks(self) -> int:
@@ -91,6 +92,7 @@ def planned(experiment: Experiment, looks: Sequence[tuple[int, float]]) -> Looke
         difference="difference" in stop.goals,
         equivalence="equivalence" in stop.goals,
         race=experiment.race_metric,
+        keep=experiment.race_keeps,
     )
 
 

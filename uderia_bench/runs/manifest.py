@@ -31,6 +31,7 @@ from uderia_bench.runs.changes import Noted
 from uderia_bench.runs.generator import GeneratorRecord
 from uderia_bench.runs.hook import HookRecord
 from uderia_bench.runs.interim import Decided, Looked
+from uderia_bench.runs.lock import Lock
 from uderia_bench.runs.outage import Outage
 from uderia_bench.trial import Serving, Stage, Trial
 
@@ -84,9 +85,9 @@ class Manifest:
     ``state`` is ``running``, ``interrupted`` or ``complete``. ``left`` counts the trials left to ask when
     the run last stopped, ``stopped`` says why. ``generator`` has one record a sitting, ``outages`` those
     of the servers, ``hooks`` the commands of the experiment that were run, and ``actions`` what people
-    did to the run. ``changes`` are those of the servers' state. ``damaged`` names settled trials that
-    cannot be read. ``prices`` and ``metrics`` come from the last derivation. ``others`` are the keys of
-    another version, kept as they are.
+    did to the run. ``changes`` are those of the servers' state. ``lock`` is what ``try`` declared.
+    ``damaged`` names settled trials that cannot be read. ``prices`` and ``metrics`` come from the last
+    derivation. ``others`` are the keys of another version, kept as they are.
     """
 
     run_id: str
@@ -110,6 +111,7 @@ class Manifest:
     hooks: tuple[HookRecord, ...] = ()
     actions: tuple[Action, ...] = ()
     changes: tuple[Noted, ...] = ()
+    lock: Lock | None = None
     damaged: tuple[str, ...] = ()
     baseline: Pinned | None = None
     prices: tuple[Mapping[str, Any], ...] = ()
@@ -200,6 +202,7 @@ def begun(
     turns: Mapping[str, int] | None = None,
     confounded: tuple[tuple[str, str, str], ...] = (),
     looks: tuple[tuple[int, float], ...] = (),
+    lock: Lock | None = None,
 ) -> Manifest:
     """Return the manifest of a run that is about to start."""
     return Manifest(
@@ -228,6 +231,7 @@ def begun(
         ),
         arms=dict(arms),
         servers=dict(servers),
+        lock=lock,
     )
 
 

@@ -55,7 +55,19 @@ def test_every_section_is_there_and_linked():
     text = to_html(page_report(), kept())
     linked = re.findall(r'href="#([a-z]+)"', text.split("<nav")[1].split("</nav>")[0])
     assert linked == [
-        *("effects", "distributions", "queries", "tokens", "phases", "course", "outcomes", "issues", "trials", "details"),
+        *(
+            "effects",
+            "distributions",
+            "queries",
+            "tokens",
+            "phases",
+            "course",
+            "outcomes",
+            "change",
+            "issues",
+            "trials",
+            "details",
+        ),
     ]
     assert all(f'<section id="{name}"' in text for name in linked)
 

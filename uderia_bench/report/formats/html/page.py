@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
-from uderia_bench.report import content, memory, monthly, sections, tables
+from uderia_bench.report import changes, content, memory, monthly, sections, tables
 from uderia_bench.report.about import about, method
 from uderia_bench.report.content import Report
 from uderia_bench.report.formats.html import glossary, listing, trials
@@ -57,6 +57,7 @@ def _sections(report: Report, kept: Kept) -> Iterator[tuple[str, str, Markup | N
     yield "phases", "Fast path", phases(kept)
     yield "course", "Over the run", course(report, kept)
     yield "outcomes", "Outcomes", outcomes(report)
+    yield "change", "What to change", _measured(report)
     yield "issues", "Issues", _issues(report)
     yield "trials", "Trials", trials.frame(report)
     yield "details", "Details", listing.section("details", "Details", *_details(report, kept))
@@ -76,6 +77,12 @@ def _issues(report: Report) -> Markup | None:
     evidence = (listing.folded(issue.kind, listing.items(issue.evidence)) for issue in report.issues if issue.evidence)
     lead = "Problems found in the trials, errors first."
     return listing.section("issues", "Issues", found, *evidence, change, *look, lead=lead) if found else None
+
+
+def _measured(report: Report) -> Markup | None:
+    """Return what to change by the effects that were measured, which come before the estimates of the issues."""
+    found = _table(changes.measured(report))
+    return listing.section("change", "What to change", found) if found else None
 
 
 def _changed(report: Report) -> Markup | None:
