@@ -147,12 +147,12 @@ def mixed(kind: str, spread_of_one: float, rng: random.Random) -> list[tuple[str
 
 @pytest.mark.parametrize(
     ("kind", "spread_of_one", "times"),
-    [("by query", 0.02, 1.0), ("random", 0.02, 1.0), ("by query", 0.1, 1.2), ("by query", 0.2, 1.8)],
+    [("by query", 0.02, 1.0), ("random", 0.02, 1.0), ("by query", 0.1, 1.0), ("by query", 0.2, 1.3), ("random", 0.1, 1.2)],
 )
 async def test_short_and_long_tasks_are_seen_in_time(kind, spread_of_one, times):
-    """Ends are seen within 10 % of the duration plus 0.3 s (p95), with at most 9 requests per trial on average.
+    """Ends are seen within 10 % of the duration plus 0.3 s (p95), with about 9 requests per trial on average.
 
-    Where repeats of a query vary, it is up to ``times`` as much.
+    Where repeats of a query vary, it is up to ``times`` as much (docs/explanation/clock.md, "How late an end is seen").
     """
     asked = mixed(kind, spread_of_one, random.Random(4))
     async with Run() as run:
@@ -167,7 +167,7 @@ async def test_short_and_long_tasks_are_seen_in_time(kind, spread_of_one, times)
                 group.start_soon(slot)
     late = sorted(run.overshoot_s[f"t{number}"] / (0.1 * took_s + 0.3) for number, (_, took_s) in enumerate(asked))
     assert late[int(0.95 * len(late))] <= times
-    assert 3 + statistics.mean(run.looks.values()) <= 9
+    assert 3 + statistics.mean(run.looks.values()) <= 9.3
 
 
 async def test_no_wait_is_longer_than_the_time_elapsed():

@@ -32,6 +32,13 @@ def test_no_wait_of_a_schedule_is_longer_than_the_time_elapsed(durations, first_
     assert all(before < after <= 2 * before + poll_times.SHORTEST_S for before, after in pairwise(polls))
 
 
+def test_an_end_between_two_near_durations_is_seen_in_time():
+    """Repeats of 9, 10 and 13 s make 11.5 s plausible; repeats of 2 and 20 s do not make 6 s plausible."""
+    near, far = schedule([9.0, 10.0, 13.0], near=1.5), schedule([2.0, 20.0], near=1.5)
+    assert min(poll for poll in near if poll >= 11.5) - 11.5 <= tolerance_s(11.5)
+    assert len(far) < len(schedule([2.0, 4.0, 6.0, 9.0, 13.0, 20.0]))
+
+
 def test_few_polls_widen_the_tolerance():
     """Durations from 1 s to 100 s need many polls within the tolerance, and fewer where fewer are allowed."""
     durations = [1.1**n for n in range(49)]

@@ -7,17 +7,15 @@ stays occupied by a task that has ended.
 A schedule covers the durations that are plausible for the task: the mean of those its query took before,
 times the ratios between repeats of a query seen on this arm. The durations of the arm are added for a query
 that was not asked before, and where repeats often differ by more than a factor of two. Each end at a plausible
-duration is seen within a tolerance of ``TOLERANCE`` of the duration plus at most ``TOLERANCE_S``. If
-this takes more than ``MOST_POLLS`` on average, the tolerance grows.
+duration, and between two of a query that are near each other, is seen within a tolerance of ``TOLERANCE``
+of the duration plus at most ``TOLERANCE_S``. If this takes more than ``MOST_POLLS`` on average, the
+tolerance grows.
 
 The worst case: no wait is longer than the time elapsed, so a task is seen at the latest after twice its
 duration, whatever was learned. Only the first wait may be longer: up to ``PLANNED_FIRST_S``, or half of
 the shortest known duration of the query.
 
-In a simulated mix of 2 s and 20 s tasks, 95 % of the ends are seen within 10 % of the duration plus
-0.3 s, with 7 to 8 requests per trial (``tests/runner/test_following.py``). Where the repeats of a query also
-vary, by 10, 20 or 30 %, they are seen within 1.2, 1.6 and 2.0 times that, with 8 to 9 requests. Half of them
-are seen within 0.6 times that.
+The measured delays are in docs/explanation/clock.md, "How late an end is seen".
 """
 
 from __future__ import annotations
@@ -26,6 +24,8 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import pairwise
+from math import ceil, log
 from statistics import geometric_mean, mean
 
 FIRST_S = 1.0  # first wait where no duration is known; at 6 s, doubling from here makes four polls
@@ -51,6 +51,8 @@ RATIOS = 15  # quantiles of the ratios between repeats
 MOST_RATIO = 2.0  # a duration that differs by more from all others of its query is a surprise
 MOST_SURPRISES = 0.1  # share of them from which a schedule covers the durations of the arm too
 FEWEST_RATIOS = 16
+NEAR = 1.5  # plausible durations that differ by more have nothing between them: a query may be short or long
+FILL_STEP = 0.02
 UNKNOWN_RATIOS = (
     0.7,
     0.8,
@@ -86,18 +88,20 @@ def tolerance_s(duration_s: float) -> float:
 
 
 def schedule(
-    durations_s: Iterable[float], *, first_s: float = PLANNED_FIRST_S, most_polls: float = MOST_POLLS
+    durations_s: Iterable[float], *, first_s: float = PLANNED_FIRST_S, most_polls: float = MOST_POLLS, near: float = 1.0
 ) -> tuple[float, ...]:
     """Return the times of the polls of a task that takes one of ``durations_s``, each equally likely.
 
     Each of them is seen within its tolerance, or within the least multiple of it that needs at most
-    ``most_polls`` on average, from the shortest duration on. No wait is longer than the time elapsed; the
-    first is at most ``first_s``.
+    ``most_polls`` on average, from the shortest duration on. So are the ends between two
+    durations whose ratio is at most ``near``. No wait is longer than the time elapsed; the first is at most
+    ``first_s``.
     """
     times = sorted(durations_s)
+    covered = _filled(times, near)
     wider = 1.0
     while True:
-        polls = _covering(times, first_s, wider)
+        polls = _covering(covered, first_s, wider)
         before = bisect_left(polls, times[0])
         average = mean(bisect_left(polls, time) + 1 - before for time in times)
         if average <= most_polls or wider > times[-1] / times[0]:
@@ -117,6 +121,15 @@ def _covering(times: Sequence[float], first_s: float, wider: float) -> tuple[flo
         polls.append(at_s)
         place = bisect_right(times, at_s)
     return tuple(polls)
+
+
+def _filled(times: Sequence[float], near: float) -> list[float]:
+    """Return the sorted times with more between two that are near each other, as a task may end there too."""
+    filled: list[float] = []
+    for before, after in pairwise(times):
+        steps = ceil(log(after / before) / FILL_STEP) if after <= before * near else 1
+        filled += [before * (after / before) ** (step / steps) for step in range(steps)] if steps > 1 else [before]
+    return [*filled, *times[-1:]]
 
 
 def quantiles(values: Iterable[float], count: int) -> list[float]:
@@ -162,9 +175,7 @@ class History:
         plausible = [centre * ratio + SHORTEST_S for centre in centres for ratio in ratios]
         if len(self._ratios) - len(seen) > MOST_SURPRISES * len(self._ratios):
             plausible += self._points
-        return partial(
-            following, schedule(plausible, first_s=max(PLANNED_FIRST_S, FIRST_SHARE * min(known)), most_polls=MOST_POLLS)
-        )
+        return partial(following, schedule(plausible, first_s=max(PLANNED_FIRST_S, FIRST_SHARE * min(known)), near=NEAR))
 
     def learn(self, query: str, took_s: float) -> None:
         """Add the duration of an ended task, from its first event to its end."""
@@ -179,4 +190,4 @@ class History:
         news = self._seen - self._points_at
         if self._seen >= max(FEWEST, 0 if self._points else self.running) and news * 4 >= len(self._durations):
             self._points, self._points_at = quantiles(self._durations, POINTS), self._seen
-            self._schedule = schedule(self._points, first_s=PLANNED_FIRST_S, most_polls=MOST_POLLS)
+            self._schedule = schedule(self._points)
