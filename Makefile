@@ -18,8 +18,10 @@ fuzz: $(READY)
 	UDERIA_BENCH_FUZZ=10000 $(BIN)/pytest --numprocesses auto tests/documents/test_loaders_anything.py tests/documents/imports tests/gateway/test_anything.py \
 		tests/runs/test_ledger_anything.py --timeout 3600 -q
 # 100 runs against random faults, killed at random and resumed to their end: about half an hour. A test run has 5 of them.
+# Then 40 runs of an arm against itself on a server that is restarted, which may charge no trial with it: about 12 minutes.
 chaos: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m chaos.chaos --rounds 100 --at-once 3
+	PYTHONPATH=tests $(BIN)/python -m chaos.restarts --rounds 40 --at-once 3
 # Known vulnerabilities and secrets in what is committed; exits with 3 where the database of the former cannot be asked.
 audit: $(READY)
 	$(BIN)/python tests/audit/audit.py

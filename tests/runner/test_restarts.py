@@ -8,6 +8,7 @@ import pytest
 from benches import Bench, planned, talk, under
 from scripted import CONFIGURATIONS, PROFILES, Scripted
 
+from uderia_bench.runner.asking import IDLE_WAIT_S
 from uderia_bench.runner.lane import LOST_BY_RESTART, MOST_ASKINGS
 from uderia_bench.runner.patience import SHUTDOWN_S
 from uderia_bench.runs.ledger import Ledger
@@ -100,6 +101,85 @@ async def test_a_quick_restart_between_two_windows_is_noticed(tmp_path):
     assert max(durations(bench).values()) < 8.0
     (outage,) = bench.outages
     assert (outage.cause, outage.asked_again, len(outage.warmups)) == (Cause.RESTART, (), 1)
+
+
+@pytest.mark.parametrize("away_s", [0.3, 1.2])
+async def test_a_shutdown_with_a_quick_start_is_noticed(tmp_path, away_s):
+    """The server is back before the next probe. It has forgotten the cancelled tasks, so no trial waits for its end."""
+    server = Restarting(task_s=3.0)
+    bench = Bench(tmp_path, server, planned(12, window_of=lambda block, arm: 2 * (block // 4) + (arm == "OPTIM")))
+
+    async def restart():
+        await anyio.sleep(4.0)
+        await server.terminate(away_s=away_s)
+
+    begun_s = anyio.current_time()
+    await bench.run(during=restart)
+    assert {record.ending for record in bench.records().values()} == {Ending.SETTLED}
+    assert max(durations(bench).values()) < 8.0
+    assert len(bench.outages) == 1
+    assert bench.outages[0].asked_again
+    assert anyio.current_time() - begun_s < 10 + SHUTDOWN_S + 45
+
+
+async def test_a_turn_that_was_saved_before_a_restart_warms_nothing_up(tmp_path):
+    """It is read from its session. The next query is the first on the new server and is not counted."""
+    server = Restarting(task_s=3.0)
+    bench = Bench(tmp_path, server, planned(4, arms=("OPTIM",)), under(load={"concurrency": 1}))
+
+    async def restart():
+        await anyio.sleep(5.0)
+        server.finish(max(server.tasks))
+        await server.kill(away_s=5.0)
+
+    await bench.run(during=restart)
+    assert {record.ending for record in bench.records().values()} == {Ending.SETTLED}
+    assert max(took_s for took_s in durations(bench).values() if took_s is not None) < 8.0
+    (outage,) = bench.outages
+    assert len(outage.warmups) == 1
+
+
+async def test_a_trial_sent_between_a_restart_and_its_discovery_is_asked_again(tmp_path):
+    """It met the cold server, though it was sent before the run knew of the restart."""
+    server = Restarting(task_s=6.0)
+    bench = Bench(tmp_path, server, planned(6, arms=("OPTIM",)), under(load={"concurrency": 2}))
+    seen = []
+
+    def restart(record, _):
+        seen.append(record)
+        if len(seen) == 2:
+            server.tasks = {f"forgotten {name}": {**task, "cancelled": True} for name, task in server.tasks.items()}
+            server.cold = True
+
+    async def stagger():
+        await anyio.sleep(1.0)
+        next(iter(server.tasks.values()))["end"] += 2.0
+
+    bench.watch = restart
+    await bench.run(during=stagger)
+    assert {record.ending for record in bench.records().values()} == {Ending.SETTLED}
+    assert max(durations(bench).values()) < 12.0
+    (outage,) = bench.outages
+    assert outage.cause is Cause.RESTART
+
+
+async def test_a_task_that_cannot_be_read_delays_one_window(tmp_path):
+    """A window waits for the tasks of other arms. It gives one up after a time, and later windows do not wait for it again."""
+    server = Scripted(task_s=3.0)
+    bench = Bench(tmp_path, server, planned(4, window_of=lambda block, arm: 2 * block + (arm == "OPTIM")))
+    usual = server._answer
+
+    async def answer(request):
+        if request.url.path.endswith("/tasks/task-0"):
+            return httpx.Response(200, text="{")
+        return await usual(request)
+
+    server._answer = answer
+    begun_s = anyio.current_time()
+    await bench.run()
+    endings = [record.ending for record in bench.records().values()]
+    assert (endings.count(Ending.SETTLED), len(endings)) == (7, 8)
+    assert anyio.current_time() - begun_s < 2 * IDLE_WAIT_S
 
 
 async def test_a_task_that_another_client_cancels_is_asked_again(tmp_path):

@@ -427,7 +427,8 @@ class Asking:
     async def others_end(self, arm: str) -> bool:
         """Wait until no task of another arm runs on the server; return False if some still run after ``IDLE_WAIT_S``.
 
-        Such tasks are left over from a cancellation that takes long, or from an interrupted sitting.
+        Such tasks are left over from a cancellation that takes long, or from an interrupted sitting. No later
+        window waits for those again: the state of some cannot be read.
         """
         with anyio.move_on_after(IDLE_WAIT_S) as waited:
             for record in [each for each in self.unknown if each.trial.arm != arm]:
@@ -446,6 +447,9 @@ class Asking:
                         self.running.pop(task_id, None)
                     elif not await self.stop.sleep(IDLE_LOOK_S):
                         return True
+        if waited.cancelled_caught:
+            for task_id in [task_id for task_id, other in self.running.items() if other != arm]:
+                del self.running[task_id]
         return not waited.cancelled_caught
 
     async def give_up(self, record: TrialRecord) -> None:

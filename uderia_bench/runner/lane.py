@@ -106,7 +106,7 @@ class Lane:
         for _ in range(MOST_ASKINGS):
             warms_up = turn.alone and await self.patience.warms_up(turn.trial.arm)
             record, trace = await self._once(turn, warms_up=warms_up)
-            if warms_up and record.detail == WARMED_UP and not self.asking.stop.soft.is_set():
+            if record.detail == WARMED_UP and not self.asking.stop.soft.is_set():
                 turn = replace(turn, due_s=None)
                 continue
             again = await self.patience.again(record)
@@ -130,11 +130,12 @@ class Lane:
                 record = await self._fly(turn)
                 flight.over()
                 record, trace = self._understood(record)
-                answered = record.ending is Ending.SETTLED
+                # A trial that was only picked up after the restart sent no query, so it warmed nothing up.
+                answered = record.ending is Ending.SETTLED and not self.patience.is_before_return(record)
             finally:
                 if warms_up:
                     self.patience.warmed_up(turn.trial, answered=answered)
-            if warms_up and answered:
+            if (warms_up and answered) or (turn.alone and record.ending is Ending.SETTLED and self.patience.met_cold(record)):
                 record = replace(record, ending=Ending.CANCELLED, detail=WARMED_UP)
                 trace = self.understand(record)
             await self.asking.book.settle(record, self.budget.account.to_json())

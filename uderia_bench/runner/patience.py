@@ -7,6 +7,7 @@ refuses one trial after the other.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -24,6 +25,7 @@ ASKINGS_A_RUN = 3  # how often one sitting asks a trial without an answer, outag
 PROBE_EVERY_S = 2.0
 SHUTDOWN_S = 45.0  # a server took 10 to 28 s to shut down (docs/reference/measured.md, "Retention and restarts")
 CANCELLED_THERE = "cancelled on the server"
+RECENT = 32  # trials that can show a restart; more than are usually in flight
 FEWEST_IN_VAIN = 10  # refused trials in a row before the run stops; more where more are in flight
 IN_VAIN_PER_SLOT = 3
 AFTER_THE_TURN_S = 5.0  # allows for a server clock that differs from ours
@@ -55,7 +57,8 @@ class Patience:
     _probing: anyio.Lock = field(default_factory=anyio.Lock)
     _paused_until_s: float = 0.0
     _in_vain: int = 0
-    _last_task: str | None = None  # of a trial that ended well: a server that does not know it was restarted
+    # Trials that ended well, with when they were sent: a server that does not know their tasks was restarted.
+    _answered: deque[tuple[datetime, str]] = field(default_factory=lambda: deque(maxlen=RECENT))
     _back_s: float = -inf
     _cold: set[str] = field(default_factory=set)
     _warming: dict[str, anyio.Event] = field(default_factory=dict)
@@ -72,7 +75,7 @@ class Patience:
 
     async def notice_restart(self) -> None:
         """Ask for a task of an earlier trial, and note a restart if the server has forgotten it."""
-        if self._last_task is not None and await self.uderia.knows(self._last_task) is False:
+        if self._answered and await self.uderia.knows(self._answered[-1][1]) is False:
             await self._restarted()
 
     async def warms_up(self, arm: str) -> bool:
@@ -83,6 +86,22 @@ class Patience:
                 return True
             await self._warming[arm].wait()
         return False
+
+    def is_before_return(self, record: TrialRecord) -> bool:
+        """Whether a trial was sent before the last return of the server, as far as the run knows it."""
+        ended_at = self.outages[-1].ended_at if self.outages else None
+        return ended_at is not None and record.sent_at is not None and record.sent_at <= ended_at
+
+    def met_cold(self, record: TrialRecord) -> bool:
+        """Whether a trial was sent to a server that had returned before the run noticed it.
+
+        Its session may have been made just then. After the discovery of a restart, the server knows the tasks
+        of such trials alone.
+        """
+        if not self.is_before_return(record) or record.task is None or record.done_at is None or record.sent_at is None:
+            return False
+        last = self.outages[-1]
+        return last.began_at < record.done_at if last.cause is Cause.RESTART else last.began_at < record.sent_at
 
     def warmed_up(self, trial: Trial, *, answered: bool) -> None:
         """Note the end of a trial that ``warms_up`` chose; if the server answered, the arm is warm."""
@@ -118,8 +137,8 @@ class Patience:
 
     def ended(self, record: TrialRecord) -> None:
         """Count a trial's ending; stop the run after many trials in a row that the server did not take."""
-        if record.ending is Ending.SETTLED:
-            self._last_task = record.task_id
+        if record.ending is Ending.SETTLED and record.task_id and record.sent_at and not self.is_before_return(record):
+            self._answered.append((record.sent_at, record.task_id))
         if record.ending not in (Ending.UNREACHABLE, Ending.REFUSED):
             self._in_vain = 0
             return
@@ -169,18 +188,27 @@ class Patience:
     async def _shuts_down(self, record: TrialRecord) -> bool:
         """Wait for the end of a server that cancels its tasks, and for its return.
 
-        A server that stays was not shut down: another client cancelled the task, which is asked again.
+        It cancels new tasks too, so no trial is sent meanwhile. A server that stays and still knows the task
+        was not shut down: another client cancelled the task, which is asked again.
         """
-        until_s = anyio.current_time() + SHUTDOWN_S
-        while anyio.current_time() < until_s:
-            if await self.stop.unless(self.uderia.presence) is not Presence.UDERIA:
-                return await self._returns(record)
-            if not await self.stop.sleep(PROBE_EVERY_S):
-                return False
-            if self._back_s > until_s - SHUTDOWN_S:  # another trial has seen it leave and return
-                self._concern(record)
-                return await self.ready()
-        return True
+        begun_s = anyio.current_time()
+        async with self._probing:
+            while anyio.current_time() < begun_s + SHUTDOWN_S:
+                if self._back_s > begun_s:  # another trial has seen it leave and return
+                    break
+                if await self.stop.unless(self.uderia.presence) is not Presence.UDERIA:
+                    break
+                if record.task_id is not None and await self.uderia.knows(record.task_id) is False:
+                    await self._restarted()
+                    break
+                if not await self.stop.sleep(PROBE_EVERY_S):
+                    return False
+            else:
+                return True
+        if self._back_s > begun_s:
+            self._concern(record)
+            return await self.ready()
+        return await self._returns(record)
 
     async def _is_back(self, began_at: datetime, cause: Cause | None) -> None:
         """Note an outage that has ended. Without ``cause`` the server answered at once, so only a request broke."""
@@ -193,25 +221,25 @@ class Patience:
     async def _forgot(self, record: TrialRecord) -> None:
         """Note a restart where the server has forgotten the task of a trial.
 
-        None is noted if the server still knows an earlier task, or if the trial was sent before the end of
-        an outage that is known already.
+        None is noted if the server still knows the task of a trial that was sent earlier, or if the trial was
+        sent before the end of an outage that is known already.
         """
         known = self.outages[-1].ended_at if self.outages else None
         if known is not None and record.sent_at is not None and record.sent_at <= known:
             return
-        if self._last_task is None or await self.uderia.knows(self._last_task) is False:
+        earlier = [task_id for sent_at, task_id in self._answered if record.sent_at is None or sent_at < record.sent_at]
+        if not earlier or await self.uderia.knows(earlier[-1]) is False:
             await self._restarted()
 
     async def _restarted(self) -> None:
         now = self.utc()
-        self._last_task = None
         self._note(Outage(server=self.uderia.base_url, cause=Cause.RESTART, began_at=now, ended_at=now))
         await self._starts_anew()
 
     async def _starts_anew(self) -> None:
         """Let the first trial of every arm warm the server up, and stop the run if it is another server now."""
         self._back_s = anyio.current_time()
-        self._last_task = None
+        self._answered.clear()
         self._cold |= set(self.arms)
         if (reason := await self.changed()) is not None:
             self._give_up(reason)
