@@ -88,7 +88,7 @@ class Patience:
         return False
 
     def is_before_return(self, record: TrialRecord) -> bool:
-        """Whether a trial was sent before the last return of the server, as far as the run knows it."""
+        """Whether a trial was sent before the last return of the server was noticed."""
         ended_at = self.outages[-1].ended_at if self.outages else None
         return ended_at is not None and record.sent_at is not None and record.sent_at <= ended_at
 

@@ -7,9 +7,9 @@ stays occupied by a task that has ended.
 A schedule covers the durations that are plausible for the task: the mean of those its query took before,
 times the ratios between repeats of a query seen on this arm. The durations of the arm are added for a query
 that was not asked before, and where repeats often differ by more than a factor of two. Each end at a plausible
-duration, and between two of a query that are near each other, is seen within a tolerance of ``TOLERANCE``
-of the duration plus at most ``TOLERANCE_S``. If this takes more than ``MOST_POLLS`` on average, the
-tolerance grows.
+duration is seen within a tolerance of ``TOLERANCE`` of the duration plus at most ``TOLERANCE_S``. So are the
+ends between two durations of a query that are near each other. If this takes more than ``MOST_POLLS`` on
+average, the tolerance grows.
 
 The worst case: no wait is longer than the time elapsed, so a task is seen at the latest after twice its
 duration, whatever was learned. Only the first wait may be longer: up to ``PLANNED_FIRST_S``, or half of
