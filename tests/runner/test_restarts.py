@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import anyio
 import httpx
 import pytest
+import traces
 from benches import Bench, planned, talk, under
 from scripted import CONFIGURATIONS, PROFILES, Scripted
 
 from uderia_bench.runner.asking import IDLE_WAIT_S
 from uderia_bench.runner.lane import LOST_BY_RESTART, MOST_ASKINGS
-from uderia_bench.runner.patience import SHUTDOWN_S
+from uderia_bench.runner.patience import SHUTDOWN_S, Patience
 from uderia_bench.runs.ledger import Ledger
-from uderia_bench.runs.outage import Cause
+from uderia_bench.runs.outage import Cause, Outage
 from uderia_bench.trial import Ending
 
 pytestmark = pytest.mark.anyio
+NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
 
 class Restarting(Scripted):
@@ -161,6 +165,27 @@ async def test_a_trial_sent_between_a_restart_and_its_discovery_is_asked_again(t
     assert max(durations(bench).values()) < 12.0
     (outage,) = bench.outages
     assert outage.cause is Cause.RESTART
+
+
+@pytest.mark.parametrize(
+    ("cause", "sent", "accepted", "done", "met"),
+    [
+        (Cause.AWAY, 8, 11, 12, True),  # the client tried until the server was back
+        (Cause.AWAY, 8, 9, 15, False),  # its task survived: only the network was away
+        (Cause.AWAY, 21, 22, 23, False),
+        (Cause.RESTART, 19, 19.5, 23, True),
+        (Cause.RESTART, 18, 18.5, 19, False),
+    ],
+)
+async def test_who_met_a_cold_server(cause, sent, accepted, done, met):
+    """An outage is noticed from 10 to 20 s, a restart at 20 s."""
+    at = {name: NOON + timedelta(seconds=s) for name, s in (("sent_at", sent), ("accepted_at", accepted), ("done_at", done))}
+    began_at, ended_at = NOON + timedelta(seconds=20 if cause is Cause.RESTART else 10), NOON + timedelta(seconds=20)
+    outage = Outage(server="s", cause=cause, began_at=began_at, ended_at=ended_at)
+    patience = Patience(
+        uderia=None, stop=None, arms=(), on_quota="pause", outage_s=1, slots=1, utc=None, changed=None, outages=[outage]
+    )
+    assert patience.met_cold(traces.record(b"{}", **at)) is met
 
 
 async def test_a_task_that_cannot_be_read_delays_one_window(tmp_path):

@@ -95,13 +95,14 @@ class Patience:
     def met_cold(self, record: TrialRecord) -> bool:
         """Whether a trial was sent to a server that had returned before the run noticed it.
 
-        Its session may have been made just then. After the discovery of a restart, the server knows the tasks
-        of such trials alone.
+        Its query may have been tried again until the server took it. After the discovery of a restart, the
+        server knows the tasks of such trials alone.
         """
-        if not self.is_before_return(record) or record.task is None or record.done_at is None or record.sent_at is None:
+        if not self.is_before_return(record) or record.task is None:
             return False
         last = self.outages[-1]
-        return last.began_at < record.done_at if last.cause is Cause.RESTART else last.began_at < record.sent_at
+        moment = record.done_at if last.cause is Cause.RESTART else record.accepted_at
+        return moment is not None and last.began_at < moment
 
     def warmed_up(self, trial: Trial, *, answered: bool) -> None:
         """Note the end of a trial that ``warms_up`` chose; if the server answered, the arm is warm."""
