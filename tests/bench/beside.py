@@ -29,7 +29,7 @@ _CREDENTIALS = {"UDERIA_USERNAME": "admin", "UDERIA_PASSWORD": "admin"}
 @contextmanager
 def run(folder: Path, server: Server, trials: int, load: dict[str, Any]) -> Iterator[subprocess.Popen[bytes]]:
     """Start a run of one arm, and yield it once it is a run; kill it at the end if it still goes on."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     queries = "\n".join(f"  - {{id: q{n}, prompt: how many databases are on the system?}}" for n in range(50))
     (folder / "c.yaml").write_text(f"version: 1\nname: c\nqueries:\n{queries}\n")
     arms = [{"name": "OPTIM", "profile": "OPTIM"}]

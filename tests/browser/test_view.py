@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -102,9 +103,16 @@ def test_a_page_follows_a_run_to_its_report_through_crashes(place, browser):
     assert browser.execute_script("return document.getElementById('trial').open")
 
 
-PAGES = ("/runs", "/runs/seen", "/runs/seen/answers?query=tables", "/history?experiment=small")
+PAGES = ("/runs", "/runs/seen", "/runs/seen/answers?query=tables", "/history?experiment=small", "/diff?baseline=seen&run=again")
 
 
+@pytest.fixture(scope="module")
+def again(place):
+    """Copy the run, to compare it with."""
+    return shutil.copytree(place.command.cwd / "output/seen", place.command.cwd / "output/again")
+
+
+@pytest.mark.usefixtures("again")
 @pytest.mark.parametrize("path", PAGES)
 def test_pages_fit_the_screen_and_are_accessible(place, browser, path):
     """At 400 px and in both colours; nothing serious, an empty console, no foreign request."""

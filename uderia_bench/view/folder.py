@@ -47,8 +47,8 @@ class Folder:
 
     def directory(self, run_id: str) -> RunDirectory:
         """Return a run by its id; raises ``StoreError`` where the folder has none of that id."""
-        found = next((RunDirectory(each) for each in self.path.iterdir() if each.name == run_id), None)
-        if found is None or not found.begun:
+        found = next((each for each in find.runs(self.path) if each.run_id == run_id), None)
+        if found is None:
             raise StoreError("this folder has no run of that name")
         return found
 

@@ -69,6 +69,7 @@ STAMPS_S = 0.1  # by which the stamp of a file may be older than the clock
 CURVE = 200  # latencies that draw a distribution
 REREAD_S = 10.0  # between two looks at all trials: a trial may be asked again long after it settled
 READ_S = 0.3  # most time for reading settled trials at one look
+READ_FIRST_S = 0.05  # at the first look, so that a page opens soon
 PERCENTILES = (50, 90, 95, 99)
 _WORST = [severity.value for severity in (Severity.ERROR, Severity.WARNING, Severity.INFO)]
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
@@ -211,7 +212,7 @@ class Following:
     def _read(self) -> bool:
         """Read settled trials, the newest first, for a limited time; return whether any was read."""
         assert self._ledger is not None, "trials are read from an open ledger"
-        until_s, read = time.monotonic() + READ_S, False
+        until_s, read = time.monotonic() + (READ_S if self._latest else READ_FIRST_S), False
         while self._backlog and time.monotonic() < until_s:
             each = self._backlog.pop()
             at = self._tally.place[each.trial_id]
