@@ -27,7 +27,7 @@ from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.ledger_rows import State
 from uderia_bench.runs.run import Run
 from uderia_bench.trial import Ending, Trial, TrialRecord
-from uderia_bench.view import pages, trial_page
+from uderia_bench.view import run_page, runs_page, trial_page
 from uderia_bench.view.following import REPORT, Following
 from uderia_bench.view.state import RunRow, RunsState, RunState, TrialState
 from uderia_bench.view.watcher import Followed, Topic
@@ -77,7 +77,7 @@ class Folder:
 
 class _Run(Following):
     def parts(self, state: RunState, changed: Collection[str]) -> Mapping[str, str]:
-        return pages.parts(state, changed)
+        return run_page.parts(state, changed)
 
 
 class _Runs:
@@ -103,7 +103,8 @@ class _Runs:
         return RunsState(folder=str(self._folder.path), runs=tuple(rows))
 
     def parts(self, state: RunsState, changed: Collection[str]) -> Mapping[str, str]:
-        return pages.parts(state, changed)
+        del changed
+        return {"runs": runs_page.draw(state)}
 
     def close(self) -> None:
         self._rows.clear()

@@ -116,6 +116,7 @@ class Following:
         before = (self._run, self._lived, self._has_report)
         self._check()
         changed = before != (self._run, self._lived, self._has_report)
+        first = self._ledger is None
         if self._ledger is None:
             self._ledger = Ledger.open(self.directory.ledger)
             self._plan = tuple(map(_interned, self._ledger.plan()))
@@ -132,7 +133,7 @@ class Following:
             changed = self._take(self._ledger.progress(self._first)) or version != self._version or changed
             self._version, self._actions = version, self._ledger.actions()
         owed = self._arms_are_old and now_s - self._arms_s >= NUMBERS_S
-        return self._read() or changed or owed
+        return self._read(READ_FIRST_S if first else READ_S) or changed or owed
 
     def state(self) -> RunState:
         """Return the run as it was at the last look."""
@@ -209,10 +210,10 @@ class Following:
             self._first += 1
         return bool(new or asked_again or before != self._flights)
 
-    def _read(self) -> bool:
-        """Read settled trials, the newest first, for a limited time; return whether any was read."""
+    def _read(self, seconds: float) -> bool:
+        """Read settled trials, the newest first, for at most so long; return whether any was read."""
         assert self._ledger is not None, "trials are read from an open ledger"
-        until_s, read = time.monotonic() + (READ_S if self._latest else READ_FIRST_S), False
+        until_s, read = time.monotonic() + seconds, False
         while self._backlog and time.monotonic() < until_s:
             each = self._backlog.pop()
             at = self._tally.place[each.trial_id]

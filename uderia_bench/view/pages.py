@@ -1,40 +1,18 @@
-"""The pages of the view. A page has parts. A part shows some fields of a state, and is sent again when they change.
-
-Tables, pictures, style and escaping are those of the HTML report.
-"""
+"""The frame of every page of the view, and pieces that several pages have. Style and scripts are those of the HTML report."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from types import MappingProxyType
-from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
-import numpy as np
-
-from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.report import figures
-from uderia_bench.report.content import Tone, outcome_words
-from uderia_bench.report.formats.html import listing
-from uderia_bench.report.formats.html.distributions import ecdf
-from uderia_bench.report.formats.html.glossary import glossary
 from uderia_bench.report.formats.html.markup import Markup, join, tag
-from uderia_bench.report.tables import Cell, Entry, Heading, Table, estimate_cell, left
-from uderia_bench.report.watch import METRICS, duration
-from uderia_bench.stats.estimate import Estimate
-from uderia_bench.view.state import Flight, IssueState, RunRow, RunsState, RunState, Settled, Spending
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-_METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in METRICS})
-_LEVEL = 0.95
-_FORMS = {"minute": "%Y-%m-%d %H:%M", "second": "%Y-%m-%d %H:%M:%S", "time": "%H:%M:%S"}
-_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC)")
-_STATES = {
+STATES = {
     "running": "running",
     "paused": "paused",
     "abandoned": "stopped: its process is gone",
@@ -42,10 +20,10 @@ _STATES = {
     "complete": "complete",
     "unreadable": "unreadable",
 }
+_FORMS = {"minute": "%Y-%m-%d %H:%M", "second": "%Y-%m-%d %H:%M:%S", "time": "%H:%M:%S"}
 _COMMANDS = (("pause", "Pause"), ("resume", "Resume"), ("stop", "Stop"))
 _SET = ("set", "Set")
 _OF_TRIAL = (("cancel", "Cancel trial"), ("requeue", "Ask again"))
-_LIMITS = {"trials": "{:,.0f} trials", "tokens": "{:,.0f} tokens", "usd": "${:,.6g}", "time_s": "{:,.0f} s"}
 
 
 def frame(title: str, *body: Markup | None, live: str | None = None, icon: str = "idle", seq: int = 0) -> str:
@@ -75,15 +53,6 @@ def frame(title: str, *body: Markup | None, live: str | None = None, icon: str =
 def part(name: str, content: str) -> Markup:
     """Return the place of a part, with what it shows now."""
     return tag("div", Markup(content), id=f"part-{name}")
-
-
-def run_page(state: RunState, parts: Mapping[str, str], seq: int, *, control: bool = False) -> str:
-    """Return the page of a run in progress, with buttons to ``control`` it where they are wanted."""
-    path = f"/runs/{quote(state.run.run_id)}"
-    body = [part(name, parts.get(name, "")) for name in RUN]
-    if control and state.run.controlled:
-        body.insert(1, controls(state.run.run_id))
-    return frame(state.run.run_id, *body, glossary(), live=f"{path}/live", icon=icon(state.run.state), seq=seq)
 
 
 def controls(run_id: str, trial_id: str | None = None) -> Markup:
@@ -118,29 +87,6 @@ def beside(run_id: str) -> Markup:
     return join(tag("a", "side by side", href=f"{path}/answers"), " ", tag("a", "label answers", href=f"{path}/labels"))
 
 
-def runs_page(state: RunsState, asked: Mapping[str, str], parts: Mapping[str, str], seq: int) -> str:
-    """Return the list of runs."""
-    sorts = (
-        ("started", "newest first"),
-        ("experiment", "by experiment"),
-        ("cost", "most expensive first"),
-        ("state", "by state"),
-    )
-    options = (tag("option", words, value=value, selected=asked.get("sort") == value) for value, words in sorts)
-    filters = tag(
-        "form",
-        tag("label", "Filter ", tag("input", name="q", type="search", value=asked.get("q", ""))),
-        tag("label", "Sort ", tag("select", *options, name="sort")),
-        tag("button", "Show"),
-        id="filters",
-        action="/runs",
-    )
-    query = f"?{urlencode(asked)}" if asked else ""
-    live = f"/runs/live{query}"
-    return frame("Runs", tag("h1", "Runs"), tag("p", state.folder, class_="small"), filters, part("runs", parts["runs"]),
-                 live=live, icon="idle", seq=seq)  # fmt: skip
-
-
 def plain_page(title: str, *body: Markup | None, lead: str | None = None) -> str:
     """Return a page that does not change."""
     return frame(title, tag("h1", title), tag("p", lead, class_="lead") if lead else None, *body)
@@ -151,312 +97,8 @@ def icon(state: str) -> str:
     return {"running": "running", "paused": "paused", "complete": "complete"}.get(state, "stopped")
 
 
-def parts(state: Any, changed: Collection[str]) -> dict[str, str]:
-    """Return the parts that show one of the changed fields."""
-    of = RUNS if isinstance(state, RunsState) else RUN
-    return {name: draw(state) or "" for name, (shown, draw) in of.items() if not shown.isdisjoint(changed)}
-
-
 def _script(name: str) -> Markup:
     return tag("script", src=f"/static/{name}", defer=True)
-
-
-# ---- a run in progress
-
-
-def _head(state: RunState) -> Markup:
-    run, progress = state.run, state.progress
-    facts = [
-        ("State", _STATES.get(run.state, run.state)),
-        ("Started", when(run.started_at)),
-        *((("Ended", when(run.ended_at)),) if run.ended_at and run.state != "running" else ()),
-        ("Server", ", ".join(run.servers)),
-    ]
-    facts.append(("Answers", beside(run.run_id)))
-    items = [tag("li", tag("b", f"{label} "), text) for label, text in facts]
-    waits = run.state == "complete" and not run.has_report
-    over = tag("p", "The run is over. Its report is being made and will appear here.") if waits else None
-    if run.state in ("abandoned", "interrupted"):
-        over = tag(
-            "p", run.stopped or "The run has stopped.", " Continue with ", tag("code", f"uderia-bench resume {run.run_id}")
-        )
-    done = progress.settled / progress.planned if progress.planned else 0.0
-    return join(
-        tag("p", f"Run {run.run_id}", class_="small"),
-        tag("h1", run.experiment),
-        tag(
-            "div",
-            tag("progress", value=progress.settled, max=progress.planned or 1, aria_label="Trials settled"),
-            tag("span", f"{done:.0%}", class_="number"),
-            class_="bar-of-run",
-        ),
-        tag("ul", *items, class_="state", data_state=run.state, data_report="" if run.has_report else None,
-            data_settled=progress.settled, data_planned=progress.planned),
-        over,
-    )  # fmt: skip
-
-
-def _cards(state: RunState) -> Markup:
-    progress, load = state.progress, state.load
-    pace = "" if progress.per_second is None else f"{progress.per_second:.3g} trials/s"
-    left_s = "" if progress.left_s is None else f"about {duration(progress.left_s)} left"
-    behind = progress.settled - progress.read
-    outcomes = [f"{count:,} {outcome_words(name)}" for name, count in progress.outcomes.items()]
-    slots = f" of {load.slots} slots" if load.slots else ""
-    limited = f"{load.rate_limited} trials met a rate limit (429)" if load.rate_limited else "no rate limit met"
-    cards = [
-        ("Progress", f"{progress.settled:,} of {progress.planned:,} trials", ", ".join(filter(None, (pace, left_s)))),
-        ("Outcomes", ", ".join(outcomes) or "no trial has ended yet",
-         f"reading earlier trials, {behind:,} left" if behind else ""),
-        ("In flight", f"{load.count}{slots}", limited),
-    ]  # fmt: skip
-    if state.spending:
-        cards.append(("Spent", *_spent(state.spending)))
-    return tag(
-        "div",
-        *(
-            tag("div", tag("h2", title), tag("p", text), tag("p", small, class_="small") if small else None, class_="card")
-            for title, text, small in cards
-        ),
-        class_="cards",
-    )
-
-
-def _spent(spending: Sequence[Spending]) -> tuple[str, str]:
-    """Return the tokens and dollars spent, and how much of each budget that is."""
-    by_name = {each.what: each for each in spending}
-    main = [f"{by_name[name].spent:,.0f} tokens" for name in ("tokens",) if name in by_name]
-    main += [f"${by_name[name].spent:.4g}" for name in ("usd",) if name in by_name]
-    limits = [f"{each.spent / each.limit:.0%} of {_LIMITS[each.what].format(each.limit)}" for each in spending if each.limit]
-    return ", ".join(main), f"Budget: {', '.join(limits)}" if limits else "no budget is set"
-
-
-def _progress(state: RunState) -> Markup | None:
-    rows = [
-        (
-            share.arm,
-            share.complexity or "unlabelled",
-            f"{share.settled:,} of {share.planned:,}",
-            figures.percentage(share.answered / share.settled) if share.settled else figures.MISSING,
-            figures.MISSING if share.left_s is None else duration(share.left_s),
-        )
-        for share in state.progress.shares
-    ]
-    heads = (left("arm"), left("class"), "settled", "answered", "time left")
-    return _section("progress", "Progress", Table.of("Measured trials by arm and class", heads, rows))
-
-
-def _numbers(state: RunState) -> Markup | None:
-    rows: list[tuple[Entry, ...]] = []
-    for arm in state.arms:
-        scales = {n.metric: figures.scale_of(_METRICS[n.metric], n.value) for n in arm.numbers}
-        means = (
-            estimate_cell(
-                None if n.value is None else Estimate(value=n.value, lo=n.lo, hi=n.hi, level=_LEVEL, n=n.n, missing=0),
-                scales[n.metric],
-            )
-            for n in arm.numbers
-        )
-        latency = scales.get("latency_s") or figures.scale_of(_METRICS["latency_s"])
-        ranks = (figures.amount(arm.latency_percentiles.get(rank), latency) for rank in ("p50", "p90", "p95", "p99"))
-        rows.append((arm.arm, f"{arm.answered:,}", *means, *ranks))
-    heads: tuple[Heading, ...] = (
-        left("arm"),
-        "answers",
-        *(f"{name}, mean" for name in _METRICS),
-        "latency p50",
-        "p90",
-        "p95",
-        "p99",
-    )
-    table = Table.of("Arms so far, with 95% intervals", heads, rows)
-    return _section("numbers", "Numbers so far", table, lead=state.note)
-
-
-def _chart(state: RunState) -> Markup | None:
-    values = {arm.arm: np.array(arm.latencies) for arm in state.arms}
-    gates = [(gate.limit, gate.text) for gate in state.gates if gate.metric == "latency_s" and gate.limit is not None]
-    drawn = ecdf(_METRICS["latency_s"], values, limits=gates)
-    lead = "At 50% a curve shows the value that half of the answered trials so far stay below."
-    return listing.section("latency", "Latency", drawn, lead=f"{lead} A vertical line is a gate." if gates else lead)
-
-
-def _sweep(state: RunState) -> Markup | None:
-    if state.sweep is None:
-        return None
-    scale = figures.scale_of(_METRICS["latency_s"], *(level.latency_percentiles.get("p50") for level in state.sweep.levels))
-    rows = [
-        (
-            level.arm,
-            f"{level.level:g}",
-            f"{level.trials:,}",
-            figures.MISSING if level.in_flight is None else f"{level.in_flight:.1f}",
-            figures.MISSING if level.per_second is None else f"{level.per_second:.3g}",
-            *(figures.amount(level.latency_percentiles.get(rank), scale) for rank in ("p50", "p95")),
-            figures.MISSING if level.unanswered is None else figures.percentage(level.unanswered),
-        )
-        for level in state.sweep.levels
-    ]
-    heads = (left("arm"), "level", "trials", "in flight", "answers/s", "latency p50", "p95", "unanswered")
-    table = Table.of("Finished levels of load", heads, rows, *state.sweep.knees)
-    return _section("sweep", "Server load by level", table, lead="A level appears when all of its trials have ended.")
-
-
-def _gates(state: RunState) -> Markup | None:
-    lead = "Gates are evaluated when the run ends."
-    texts = listing.items(gate.text for gate in state.gates) if state.gates else None
-    return listing.section("gates", "Gates", texts, lead=lead)
-
-
-def _looks(state: RunState) -> Markup | None:
-    looks = state.looks
-    if looks is None:
-        return None
-    rows = [
-        (
-            f"{look.look} of {len(looks.looks)}",
-            f"{look.blocks:,}",
-            figures.p_value(look.boundary),
-            "not taken yet" if look.found is None else "; ".join(look.found) or "nothing to compare",
-            "yes" if look.stops else figures.MISSING,
-        )
-        for look in looks.looks
-    ]
-    heads = ("look", "blocks", "boundary (p)", left("found", wraps=True), left("stops the run"))
-    lead = f"The run ends at the first declared look at which each metric has a verdict: {', '.join(looks.metrics)}."
-    return _section("looks", "Interim looks", Table.of("Interim looks", heads, rows), lead=lead)
-
-
-def _flights(state: RunState) -> Markup | None:
-    rows = [_flight(state.run.run_id, each) for each in state.load.in_flight]
-    more = state.load.count - len(rows)
-    heads = (left("trial", wraps=True), left("arm"), left("state"), "attempt", "age")
-    remarks = (f"Shows the first {len(rows)} of {state.load.count}, by the order of sending.",) if more > 0 else ()
-    table = Table.of("Trials in flight", heads, rows, *remarks)
-    return _section("flights", "In flight", table)
-
-
-def _flight(run_id: str, each: Flight) -> tuple[Entry, ...]:
-    age = figures.MISSING if each.sent_at is None else tag("time", "", datetime=each.sent_at.isoformat(), data_age="")
-    return _link(run_id, each.trial_id), each.arm, each.state, str(each.attempt), age
-
-
-def _settled(run_id: str, trials: Iterable[Settled], title: str) -> Table:
-    rows: list[tuple[Entry, ...]] = []
-    for each in trials:
-        values = {"latency_s": each.latency_s, "total_tokens": each.total_tokens, "cost_usd": each.cost_usd}
-        numbers = (figures.amount(value, figures.scale_of(_METRICS[name], value)) for name, value in values.items())
-        tone = Tone.GOOD if each.outcome == "answered" else Tone.BAD
-        said = f"{outcome_words(each.outcome)}{f': {each.detail}' if each.detail else ''}"
-        done = figures.MISSING if each.done_at is None else when(each.done_at, "time")
-        rows.append((done, _link(run_id, each.trial_id), each.arm, Cell(forms=(said,), tone=tone), *numbers))
-    heads = (left("ended"), left("trial", wraps=True), left("arm"), left("outcome", wraps=True), "latency", "tokens", "cost")
-    return Table.of(title, heads, rows)
-
-
-def _failures(state: RunState) -> Markup | None:
-    table = _settled(state.run.run_id, state.failures, "Newest trials without an answer")
-    return _section("failures", "Last failures", table)
-
-
-def _latest(state: RunState) -> Markup | None:
-    table = _settled(state.run.run_id, state.latest, "Newest trials")
-    return _section("latest", "Trials", table)
-
-
-def _issues(state: RunState) -> Markup | None:
-    rows = [_issue(state.run.run_id, each) for each in state.issues]
-    heads = (left("issue"), left("severity"), "trials", left("newest", wraps=True))
-    return _section("issues", "Issues", Table.of("Issues found so far", heads, rows))
-
-
-def _issue(run_id: str, each: IssueState) -> tuple[Entry, ...]:
-    tone = Tone.BAD if each.severity == "error" else Tone.PLAIN
-    return each.kind, Cell(forms=(each.severity,), tone=tone), str(each.trials), _link(run_id, each.newest)
-
-
-def _actions(state: RunState) -> Markup | None:
-    said = (tag("li", *map(_with_moment, _MOMENT.split(text))) for text in state.actions)
-    return listing.section("actions", "Actions", tag("ul", *said) if state.actions else None)
-
-
-def _with_moment(text: str) -> str:
-    """Return a piece of a sentence; a moment as one that the page's script shows in the reader's zone."""
-    return when(text.replace(" UTC", "+00:00"), "second") if _MOMENT.fullmatch(text) else text
-
-
-Draw = Callable[[Any], Markup | None]
-RUN: Mapping[str, tuple[frozenset[str], Draw]] = MappingProxyType({
-    "head": (frozenset({"run", "progress"}), _head),
-    "cards": (frozenset({"progress", "load", "spending"}), _cards),
-    "actions": (frozenset({"actions"}), _actions),
-    "progress": (frozenset({"progress"}), _progress),
-    "numbers": (frozenset({"arms", "note"}), _numbers),
-    "chart": (frozenset({"arms", "gates"}), _chart),
-    "looks": (frozenset({"looks"}), _looks),
-    "sweep": (frozenset({"sweep"}), _sweep),
-    "gates": (frozenset({"gates"}), _gates),
-    "flights": (frozenset({"load"}), _flights),
-    "failures": (frozenset({"failures"}), _failures),
-    "issues": (frozenset({"issues"}), _issues),
-    "latest": (frozenset({"latest"}), _latest),
-})  # fmt: skip
-"""The parts of a run's page in the order of reading, with the fields of the state that each shows."""
-
-
-# ---- the list of runs
-
-
-def _runs(state: RunsState) -> Markup:
-    if not state.runs:
-        return tag("p", "No run yet. Start one with ", tag("code", "uderia-bench demo"))
-    rows = [tag("tr", *_row(each)) for each in state.runs]
-    heads = [("compare", ""), ("started", ""), ("run", ""), ("state", ""), ("answered", "number"), ("gates", "number"),
-             ("tokens", "number"), ("cost", "number"), ("decision", "")]  # fmt: skip
-    cells = (tag("th", title, scope="col", class_=style or None) for title, style in heads)
-    count = f"{len(state.runs)} run{'' if len(state.runs) == 1 else 's'}"
-    grid = listing.grid(count, cells, rows, name="Runs", class_="labelled runs")
-    names = sorted({each.experiment for each in state.runs if each.experiment})
-    links = [tag("a", name, href=f"/history?{urlencode({'experiment': name})}") for name in names]
-    past = tag("p", "History: ", join(*(join(link, " ") for link in links)), class_="small") if links else None
-    force = tag("label", tag("input", type="checkbox", name="force"), " even if they were asked differently")
-    chosen = tag("p", tag("button", "Compare run B with baseline A"), " ", force, class_="small")
-    return join(tag("form", grid, chosen, action="/diff"), past)
-
-
-def _row(each: RunRow) -> list[Markup]:
-    live = each.state in ("running", "paused")
-    trials = figures.MISSING
-    if each.planned is not None and each.settled is not None:
-        trials = f"{each.settled:,}/{each.planned:,} done" if live else f"{each.answered or 0:,}/{each.settled:,}"
-    choose = join(*(_choice(each.run_id, *side) for side in (("baseline", "A"), ("run", "B"))))
-    return [
-        tag("td", choose, class_="choose"),
-        tag("td", when(each.started_at), class_="short"),
-        tag(
-            "th",
-            tag("a", each.run_id, href=f"/runs/{quote(each.run_id)}"),
-            tag("p", each.experiment, class_="small"),
-            scope="row",
-        ),
-        tag("td", _STATES.get(each.state, each.state), class_="good" if live else None),
-        tag("td", trials, class_="number", data_label="answered"),
-        tag("td", f"{each.gates_passed}/{each.gates}" if each.gates else figures.MISSING, class_="number", data_label="gates"),
-        tag("td", f"{each.tokens:,}" if each.tokens is not None else figures.MISSING, class_="number", data_label="tokens"),
-        tag(
-            "td", f"${each.cost_usd:.4g}" if each.cost_usd is not None else figures.MISSING, class_="number", data_label="cost"
-        ),
-        tag("td", each.headline[0] if each.headline else "", class_="wordy"),
-    ]
-
-
-def _choice(run_id: str, side: str, short: str) -> Markup:
-    name = tag("span", f"{run_id} as {side}", class_="hidden")
-    return tag("label", tag("input", type="radio", name=side, value=run_id), name, tag("span", short, aria_hidden="true"))
-
-
-RUNS: Mapping[str, tuple[frozenset[str], Draw]] = MappingProxyType({"runs": (frozenset({"runs"}), _runs)})
-"""The one part of the list of runs."""
 
 
 def when(moment: datetime | str, form: str = "minute") -> Markup:
@@ -467,11 +109,3 @@ def when(moment: datetime | str, form: str = "minute") -> Markup:
         return join(figures.MISSING)
     utc = at.astimezone(UTC)
     return tag("time", f"{utc:{_FORMS[form]}} UTC", datetime=utc.isoformat(), data_form=form)
-
-
-def _section(name: str, title: str, table: Table, *, lead: str | None = None) -> Markup | None:
-    return listing.section(name, title, listing.table(table) if table.rows else None, lead=lead)
-
-
-def _link(run_id: str, trial_id: str) -> Markup:
-    return tag("a", trial_id, href=f"/runs/{quote(run_id)}/trials/{quote(trial_id, safe='')}")

@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.runs import files
-from uderia_bench.view import pages
+from uderia_bench.view import run_page, runs_page
 from uderia_bench.view.folder import Folder
 from uderia_bench.view.state import RunRow, RunsState, RunState
 from uderia_bench.view.watcher import Followed, Topic
@@ -118,7 +118,7 @@ class _Replay:
         return replace(state, load=replace(state.load, in_flight=flights))
 
     def parts(self, state: RunState, changed: Collection[str]) -> Mapping[str, str]:
-        return pages.parts(state, changed)
+        return run_page.parts(state, changed)
 
     def close(self) -> None:
         self._lines = []
@@ -138,7 +138,8 @@ class _Only:
         return RunsState(folder="recording", runs=(RunRow(run_id=run_id, experiment="", state="recorded", started_at=""),))
 
     def parts(self, state: RunsState, changed: Collection[str]) -> Mapping[str, str]:
-        return pages.parts(state, changed)
+        del changed
+        return {"runs": runs_page.draw(state)}
 
     def close(self) -> None:
         pass

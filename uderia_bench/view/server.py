@@ -27,7 +27,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from uderia_bench.errors import BenchError, StoreError
 from uderia_bench.report.formats.html.document import SCRIPT, STYLE, asset
-from uderia_bench.view import comparing, pages, trial_page
+from uderia_bench.view import comparing, pages, run_page, runs_page, trial_page
 from uderia_bench.view.channel import Channel
 from uderia_bench.view.folder import Folder
 from uderia_bench.view.guard import Guard
@@ -111,7 +111,7 @@ class View:
         state = chosen(channel.state, asked)
         if _wants_json(request):
             return _json(state)
-        return HTMLResponse(pages.runs_page(state, asked, pages.parts(state, ("runs",)), channel.seq))
+        return HTMLResponse(runs_page.page(state, asked, channel.seq))
 
     async def run(self, request: Request) -> Response:
         """Return a run: in progress, or its report."""
@@ -121,7 +121,7 @@ class View:
         channel = await self._watcher.channel((run_id,))
         if _wants_json(request):
             return _json(channel.state)
-        return HTMLResponse(pages.run_page(channel.state, channel.parts, channel.seq, control=self._control))
+        return HTMLResponse(run_page.page(channel.state, channel.parts, channel.seq, control=self._control))
 
     async def control(self, request: Request) -> Response:
         """Give a command to a run, as ``uderia-bench ctl`` does, and go back to its page."""
@@ -180,7 +180,7 @@ class View:
 
         def message(channel: Channel, seq: int | None) -> str:
             state = chosen(channel.state, asked)
-            drawn = {"runs": str(pages.parts(state, ("runs",))["runs"])}
+            drawn = {"runs": str(runs_page.draw(state))}
             kind = "snapshot" if seq is None else "delta"
             return orjson.dumps({"seq": channel.seq, "kind": kind, "since": seq, "state": state, "parts": drawn}).decode()
 
