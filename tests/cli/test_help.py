@@ -1,19 +1,18 @@
 """What a reader sees before a command runs: help, completion, and summaries that fit their line."""
 
+import functools
 import re
 
 import pytest
-from typer.main import get_command
-from typer.testing import CliRunner
+from invoked import TREE, invoked
 
-from uderia_bench.cli.app import app
-
-COMMANDS = sorted(get_command(app).commands)
+COMMANDS = sorted(TREE.commands)
 
 
+@functools.cache
 def helped(*arguments):
     """Return the help that a terminal of 80 columns shows."""
-    shown = CliRunner().invoke(app, [*arguments], env={"COLUMNS": "80"})
+    shown = invoked([*arguments], env={"COLUMNS": "80"})
     assert shown.exit_code == 0
     return shown.output
 
