@@ -660,6 +660,7 @@ def test_pooled_runs_keep_every_trial():
     assert judge(both.reverse(), pool=True) == [found]
 
 
+@pytest.mark.no_cover
 def test_no_false_alarms_beyond_the_nominal_rate():
     """Two hundred A/A comparisons of 12 queries in 2 repeats reject about one in twenty; intervals hold the truth as often."""
     rng = np.random.default_rng(1)

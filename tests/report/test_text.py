@@ -122,6 +122,7 @@ def test_the_unanswered_trials_are_counted_in_every_contrast_table():
     assert "Excludes trials without an answer: 1 of 120 on IDEAT, 3 of 120 on OPTIM. Counted in answered." in text
 
 
+@pytest.mark.no_cover
 @settings(max_examples=150, deadline=None)
 @given(arms=st.lists(names, min_size=2, max_size=2, unique=True), metric_name=names, note=st.text(max_size=200))
 def test_no_line_is_wider_than_eighty_columns(arms, metric_name, note):

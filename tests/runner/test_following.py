@@ -123,6 +123,7 @@ async def test_five_polls_per_trial_are_enough_from_the_start(mean_s):
     assert overshoot_s < 0.5 * mean_s
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("mean_s", [0.2, 2.0, 6.0, 60.0])
 async def test_history_makes_polls_fewer_and_sooner(mean_s):
     """In a closed loop six polls per trial see the end within a sixth of the duration; those of a minute need ten."""
@@ -369,6 +370,7 @@ async def stumbling(_: Tasks, __, ___) -> None:
     raise Refused("bad gateway", status=502)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("mean_s", [2.0, 6.0])
 async def test_with_notifications_a_trial_needs_at_most_three_polls(mean_s):
     """With session, query and session again that is six requests, and the end is seen when it is reported."""

@@ -67,6 +67,7 @@ def test_a_round_trip_holds_the_part_of_a_stall_that_lies_in_it():
     assert [gauge.stalled_s(*interval) for interval in intervals] == [0, 0.25, 0.25, 1.0, 0, 0.25, 0]
 
 
+@pytest.mark.no_cover
 def test_memory_does_not_grow_with_the_stalls():
     """With ten times as many stalls as are kept: the newest are kept, the longest are named, all are counted."""
     gauge, many = Gauge(), 10 * STALLS_KEPT

@@ -81,6 +81,7 @@ def test_a_block_is_one_query_and_repetition_on_every_arm(fields):
         assert len({trial.arm for trial in block}) == len(block) == len(fields["arms"])
 
 
+@pytest.mark.no_cover
 @settings(max_examples=60)
 @given(EXPERIMENTS)
 def test_windows_of_a_server_rise_and_hold_one_arm_one_stage_and_one_level(fields):
@@ -99,6 +100,7 @@ def test_windows_of_a_server_rise_and_hold_one_arm_one_stage_and_one_level(field
                 assert len({trial.arm for trial in members}) == 1
 
 
+@pytest.mark.no_cover
 @settings(max_examples=60)
 @given(EXPERIMENTS)
 def test_one_seed_is_one_plan_whatever_the_order_of_the_queries(fields):

@@ -43,6 +43,7 @@ class Workers(Scripted):
         return task_id
 
 
+@pytest.mark.no_cover
 @pytest.mark.anyio
 @pytest.mark.parametrize(("workers", "found"), [(4, True), (64, False)])
 async def test_a_planted_knee_is_found_and_no_other(tmp_path, workers, found):

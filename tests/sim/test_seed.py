@@ -41,6 +41,7 @@ async def trials(serve, order: list[tuple[str, str]], *, together: bool, **setti
         return sorted((t["profile_tag"], t["prompt"], *(t[name] for name in TOKENS)) for t in await client.truth())
 
 
+@pytest.mark.no_cover
 async def test_tokens_do_not_depend_on_order_or_overlap(serve):
     """The draws are the same backwards and all at once, also for contaminated reports."""
     order = [(tag, prompt) for prompt in PROMPTS for tag in ("IDEAT", "OPTIM", "OPTIM", "OPTIM2")]

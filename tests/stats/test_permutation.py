@@ -18,6 +18,7 @@ def test_small_samples_are_exact(differences):
     assert sign_flip_p(d, seed=0) == pytest.approx(np.mean(extreme))
 
 
+@pytest.mark.no_cover
 @given(st.lists(st.integers(-20, 20), min_size=1, max_size=7))
 def test_permuted_labels_have_uniform_p(differences):
     """Over all ways to swap the arms of each query, a share of at most x has a p of at most x, and just x where x is a p."""

@@ -24,6 +24,7 @@ def stopped(effect, rng):
     raise AssertionError
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("effect", [0.0, log(0.9), log(0.8)])
 def test_half_of_the_corrected_estimates_lie_above_the_truth(effect):
     """In 400 runs, with and without an effect, to the noise of counting."""

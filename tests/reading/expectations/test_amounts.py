@@ -143,6 +143,7 @@ def test_what_is_not_written_is_not_found(text, value):
     assert not has(text, value), readings(text)
 
 
+@pytest.mark.no_cover
 def test_every_locales_numbers_are_read():
     """Numbers as babel writes them by CLDR, in every locale and its own digits."""
     missed = []

@@ -36,6 +36,7 @@ def times(found, name):
 TIMES = tuple(metric for metric in metrics.BUILT_IN if metric.name in ("latency_s", "response_s", "quantisation", "stall_s"))
 
 
+@pytest.mark.no_cover
 def test_a_stall_of_the_server_shows_in_response_time_and_hides_in_service_time():
     """100 requests/s, 1 ms each for 100 s, then the server stands still for 100 s.
 

@@ -6,6 +6,7 @@ import json
 import re
 
 import polars as pl
+import pytest
 from report.html.pages import issues, kept, page_report, steps, trials
 from report.reports import facts
 
@@ -151,6 +152,7 @@ def test_the_data_holds_every_trial():
     assert [step["kind"] for step in data["full"][optim]["steps"]] == ["phase", "llm_call", "tool_call"]
 
 
+@pytest.mark.no_cover
 def test_ten_thousand_trials_stay_under_four_megabytes():
     """With 300 of them in full; the rest has the line to type."""
     frame = trials(1000, 5, name="a-query-with-a-name-of-some-length-{}")
