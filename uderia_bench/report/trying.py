@@ -96,7 +96,7 @@ def _tested(name: str, lock: Lock, screened: Run, screening: Report, run: Run, c
     found = None if confirmation is None else _on(confirmation, lock, name, lock.metric)
     guards = {} if confirmation is None else {guard: _on(confirmation, lock, name, guard) for guard in GUARDS}
     known = {guard: comparison for guard, comparison in guards.items() if comparison is not None}
-    adopted, reason = _decided(name, screened, found, known)
+    adopted, reason = _decided(name, screened, found, known, gains=seen is not None and _gain(seen, screening, lock.metric) > 0)
     return Tested(
         name=name,
         changes=lock.candidates[name],
@@ -111,11 +111,13 @@ def _tested(name: str, lock: Lock, screened: Run, screening: Report, run: Run, c
     )
 
 
-def _decided(name: str, screened: Run, found: Comparison | None, guards: Mapping[str, Comparison]) -> tuple[bool, str]:
+def _decided(
+    name: str, screened: Run, found: Comparison | None, guards: Mapping[str, Comparison], *, gains: bool
+) -> tuple[bool, str]:
     """Return whether a change is adopted, and why or why not."""
     if found is None:
         look = dropped(screened).get(name)
-        return False, f"dropped at look {look}" if look else "no better in the screening"
+        return False, f"dropped at look {look}" if look else "not the best" if gains else "no gain"
     if found.verdict is not Verdict.BETTER:
         return False, {Verdict.WORSE: "worse", Verdict.EQUIVALENT: "no effect"}.get(found.verdict, "not confirmed")
     for guard, comparison in guards.items():
@@ -183,13 +185,16 @@ def table(found: Tried, metrics: Sequence[Metric]) -> Table:
         f"without effect is adopted is at most {level}, as this is test {found.lock.test} of its directory."
     )
     title = f"Changes of {found.lock.arm}, by their effect on {found.lock.metric}"
-    columns = (left("change", wraps=True), "screening", "confirmation", left("result", wraps=True))
+    columns = (left("change"), "screening", "confirmation", left("result", wraps=True))
     return Table.of(title, columns, rows, remark, guard)
 
 
 def _point(effect: Effect | None, metric: Metric | None) -> str:
-    if effect is None:
+    """Return an effect of the screening, which is shown without its interval."""
+    if effect is None or effect.value is None:
         return figures.MISSING
+    if effect.kind == "ratio":
+        return f"{100 * (effect.value - 1):+.0f}%"
     return figures.effect_forms(Effect(**{**asdict(effect), "lo": None, "hi": None}), metric)[-1]
 
 
