@@ -50,7 +50,7 @@ class Blocks:
     @property
     def n_windows(self) -> int:
         """The number of windows with a block."""
-        return int(np.unique(self.windows).size)
+        return int(np.count_nonzero(np.bincount(self.windows)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,5 +88,5 @@ def window_test(blocks: Blocks, value: float) -> WindowTest | None:
 def _variance(shares: Floats, codes: Codes) -> tuple[float, int]:
     """Return the cluster-robust variance of a sum over clusters, and how many clusters there are."""
     sums = np.bincount(codes, weights=shares)
-    clusters = int(np.unique(codes).size)
+    clusters = int(np.count_nonzero(np.bincount(codes)))
     return float((sums**2).sum()) * clusters / max(clusters - 1, 1), clusters
