@@ -199,6 +199,8 @@ def test_what_a_run_measured_of_itself_is_no_change():
     [
         (("arms", "OPTIM", "models"), ["a"], ["b"], "model of OPTIM: a, now b"),
         (("arms", "OPTIM", "server"), "http://a", "http://b", "server of OPTIM: http://a, now http://b"),
+        (("arms", "OPTIM", "elsewhere"), [{"models": ["a"]}], [{"models": ["b"]}], "model of OPTIM: a, now b"),
+        (("experiment", "servers"), ["http://a"], ["http://b"], "server: http://a, now http://b"),
         (("arms", "OPTIM", "profile_type"), "genie", "llm_only", "profile type of OPTIM: genie, now llm_only"),
         (("experiment", "load", "concurrency"), 4, 8, "setting load.concurrency: 4, now 8"),
         (("experiment", "margins", "latency_s"), 0.1, None, "setting margins.latency_s: 0.1, now none"),

@@ -13,12 +13,14 @@ _NEW_EVERY_NIGHT = frozenset({
     *("run_id", "state", "started_at", "ended_at", "experiment_hash", "experiment_file", "plan", "metrics", "baseline"),
     *("actions", "generator", "outages", "hooks", "damaged", "decided", "stopped", "left", "prices", "seed"),
 })  # fmt: skip
+_ARM = r"arms\.(.+?)(?:\.elsewhere\.\d+)?"  # on one of its servers
 _NAMES = (  # what a reader calls a path: the first pattern that matches names it, in the order of importance
-    (r"arms\.(.+)\.models\.\d+", "model of {}"),
-    (r"arms\.(.+)\.profile_type", "profile type of {}"),
-    (r"arms\.(.+)\.profile_tag", "profile of {}"),
-    (r"arms\.(.+)\.profile_id", "profile id of {}"),
-    (r"arms\.(.+)\.server|experiment\.arms\.(.+)\.server", "server of {}"),
+    (rf"{_ARM}\.models\.\d+", "model of {}"),
+    (rf"{_ARM}\.profile_type", "profile type of {}"),
+    (rf"{_ARM}\.profile_tag", "profile of {}"),
+    (rf"{_ARM}\.profile_id", "profile id of {}"),
+    (rf"{_ARM}\.server|experiment\.arms\.(.+)\.servers?(?:\.\d+)?", "server of {}"),
+    (r"experiment\.servers?(?:\.\d+)?", "server"),
     (r"servers\.(.+)\.version", "version of server {}"),
     (r"servers\..+\.llm_configurations\.(.+)", "LLM configuration {}"),
     (r"corpus\.queries", "number of queries"),
