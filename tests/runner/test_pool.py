@@ -161,9 +161,9 @@ class Mortal(Scripted):
 class Servers:
     """A run on two scripted servers, the second of which may go."""
 
-    def __init__(self, path, *, queries=10**9, **fields):
+    def __init__(self, path, *, queries=10**9, slow_s=1.0, **fields):
         self.path = path / "ledger.sqlite"
-        self.two = {url: Mortal(task_s=1.0) for url in SERVERS[:2]}
+        self.two = {url: Mortal(task_s=task_s) for url, task_s in zip(SERVERS, (1.0, slow_s), strict=False)}
         self.two[SERVERS[1]].queries = queries
         said = {"repeats": 2, "warmup": 0, "outage": 10.0, "load": {"concurrency": 2}, "session_profile": "arm", "seed": 1}
         self.experiment = experiment(SERVERS[:2], queries=8, timeout=60.0, **{**said, **fields})
@@ -207,6 +207,23 @@ async def test_both_servers_work_at_the_same_time(tmp_path):
     assert left == 0
     assert Counter(record.expected.server for record in records) == dict.fromkeys(SERVERS[:2], 16)
     assert took_s < 16  # 32 trials of 1 s, two at a time, take 16 s on one server
+
+
+@pytest.mark.anyio
+async def test_a_fast_server_takes_blocks_that_a_slow_one_has_not_begun(tmp_path):
+    """The slow one alone would need 10 s for each of its 32 trials, two at a time."""
+    began_s = anyio.current_time()
+    servers = Servers(tmp_path, slow_s=10.0, repeats=4)
+    records, left = await servers.run()
+    took_s = anyio.current_time() - began_s
+    assert (left, {record.attempts for record in records}) == (0, {1})
+    assert took_s < 100
+    asked = Counter(record.expected.server for record in records)
+    assert asked[SERVERS[0]] > asked[SERVERS[1]]
+    blocks = defaultdict(set)
+    for record in records:
+        blocks[record.trial.block].add(record.expected.server)
+    assert all(len(found) == 1 for found in blocks.values())
 
 
 @pytest.mark.anyio

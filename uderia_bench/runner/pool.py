@@ -2,8 +2,8 @@
 
 Each server works through its own windows. Blocks that a server has not finished when it is gone are dealt
 out to the others, each with all arms that are left of it, so that the arms still meet on one server. A
-trial that was in flight is asked again there. A server without work waits until no other one of the pool
-works, because it may still inherit some.
+trial that was in flight is asked again there. A server that has finished takes half of the blocks that a
+slower server has not begun. Without any, it waits until no other one works, because it may still inherit some.
 """
 
 from __future__ import annotations
@@ -25,11 +25,14 @@ class Pool:
     """The servers that share blocks, with the windows each has left, in order.
 
     ``free`` gives window numbers that no trial has. ``moved`` commits trials that change their server.
+    ``worth`` is how many blocks a slower server must have left before it gives some away.
     """
 
     windows: dict[str, deque[Window]]
     free: count[int]
     moved: Callable[[Sequence[Trial]], Awaitable[None]]
+    worth: int = 1
+    _begun: set[int] = field(default_factory=set)
     _working: set[str] = field(default_factory=set)
     _change: anyio.Event = field(default_factory=anyio.Event)
 
@@ -40,13 +43,34 @@ class Pool:
     async def next(self, server: str) -> Window | None:
         """Return the next window of a server; None if it has none left and cannot inherit any."""
         while not self.windows[server]:
+            if taken := self._half_of_the_slowest(server):
+                await self.moved(taken)
+                self.windows[server].extend(windows_of(taken))
+                break
             self._working.discard(server)
             if not self._working:
                 self._tell()
                 return None
             await self._change.wait()
         self._working.add(server)
-        return self.windows[server].popleft()
+        window = self.windows[server].popleft()
+        self._begun.update(trial.block for trial in window)
+        return window
+
+    def _half_of_the_slowest(self, server: str) -> list[Trial]:
+        """Take the later half of the blocks that the server with most of them has not begun, for this server."""
+        waiting = {
+            name: sorted({trial.block for window in windows for trial in window if trial.level is None} - self._begun)
+            for name, windows in self.windows.items()
+        }
+        slowest = max(waiting, key=lambda name: len(waiting[name]))
+        if len(waiting[slowest]) <= self.worth:
+            return []
+        blocks = set(waiting[slowest][len(waiting[slowest]) // 2 :])
+        taken = [trial for window in self.windows[slowest] for trial in window if trial.block in blocks]
+        left = ([trial for trial in window if trial.block not in blocks] for window in self.windows[slowest])
+        self.windows[slowest] = deque(filter(None, left))
+        return handed_over(taken, (server,), self.free)
 
     def ends(self, server: str) -> None:
         """Note that a server asks nothing more."""

@@ -128,7 +128,7 @@ class Runner:
         pools: dict[str, Pool] = {}
         for servers in dict.fromkeys(frozenset(arm.servers) for arm in self.arms.values()):
             own = {server: deque(windows_of(lanes[server])) for server in lanes if server in servers}
-            pool = Pool(windows=own, free=free, moved=self._moved)
+            pool = Pool(windows=own, free=free, moved=self._moved, worth=2 * self._shape(None).slots)
             for server in own.keys() - self.servers.keys():
                 await pool.leave(server, ())
             pool.start()
