@@ -179,14 +179,17 @@ def every_command(server: str, trial: str) -> dict[str, tuple[tuple[str, ...], .
         "power": read,
         "profiles": (("--server", server), ("--server", server, "--json")),
         "report": read,
+        "restore": (("hostile",), (SAID,)),
         "resume": read,
         "run": (("hostile.yaml",), ("experiment.yaml", "--server", server), ("experiment.yaml", "--dry-run")),
         "runs": ((), ("--json",)),
         "schema": (("report",),),
         "sim": (("--faults", "hostile.yaml"),),
         "trials": read,
+        "try": (("hostile", "--dry-run"), ("hostile", "--arm", SAID), ("hostile", "--texts", "hostile.yaml", "--dry-run")),
         "view": ((SAID,), ("hostile", "--host", SAID), ("hostile", "--port", "99999")),
         "watch": (("hostile", "--once"), ("hostile", "--json")),
+        "work": ((SAID,),),
     }
 
 
