@@ -65,7 +65,7 @@ class Embedded:
 
 def embedded(**settings: object) -> Embedded:
     """Return a fast server without a sign-in limit."""
-    return Embedded(create(Settings(**{"speed": 500.0, "login_limit": 0, "cold_start": False, **settings})))
+    return Embedded(create(Settings(**{"speed": 5000.0, "login_limit": 0, "cold_start": False, **settings})))
 
 
 async def state_of(uderia: Uderia) -> list[object]:

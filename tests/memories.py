@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from unittest.mock import patch
 
 import anyio
 from benches import AtOnce
@@ -13,7 +14,7 @@ from experiments import built, query
 
 from uderia_bench.gateway import directory
 from uderia_bench.reading import profile_types
-from uderia_bench.runner import plan
+from uderia_bench.runner import plan, poll_times
 from uderia_bench.runner.book import Book
 from uderia_bench.runner.gauge import Gauge
 from uderia_bench.runner.managed import Managed
@@ -75,8 +76,9 @@ class MemoryRun:
                     understand=profile_types.read,
                     memory=memory if managing else None,
                 )
-                async with memory.run(left=len(left)) if managing else nullcontext():
-                    await runner.run(left)
+                with patch.object(poll_times, "SCOUT_FIRST_S", 0.01):  # the server answers within milliseconds
+                    async with memory.run(left=len(left)) if managing else nullcontext():
+                        await runner.run(left)
 
     def cases(self, arm: str) -> list[int]:
         """Return the number of plans that each trial of an arm found, in order, by the server's truth."""

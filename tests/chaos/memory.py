@@ -136,7 +136,7 @@ def writer(trials):
         for name in ("orders", "items", "users", "carts", "bills", "shops", "towns", "roads")
     )
     repeats = -(-trials // (2 * len(prompts)))
-    asked = embedded(chance=False, write_delay_s=(2.0, 30.0))
+    asked = embedded(chance=False, write_delay_s=(200.0, 1500.0))
     arms = [("grows", "learning", {}), ("plain", "off", {})]
     with tempfile.TemporaryDirectory() as folder:
         run = MemoryRun(asked, experiment(arms, repeats=repeats, prompts=prompts), Path(folder))

@@ -78,7 +78,7 @@ async def test_a_learning_arm_begins_empty_and_remembers_its_own_trials_only(tmp
 
 async def test_no_trial_is_asked_while_a_plan_is_unwritten(tmp_path):
     """A slow writer is waited for, also between two arms of which one is as it is."""
-    server = embedded(chance=False, write_delay_s=(20.0, 60.0))
+    server = embedded(chance=False, write_delay_s=(200.0, 500.0))
     arms = several(plain="as-is", cold="off")
     await MemoryRun(server, experiment(arms, repeats=2), tmp_path).run()
     (tmp_path / "learns").mkdir()
@@ -141,11 +141,11 @@ async def test_the_server_is_restored_however_the_run_ends(tmp_path, way):
     async with server.connected() as uderia:
         await teach(uderia)
         before = await state_of(uderia)
-        run = MemoryRun(server, experiment(several(cold="off", warm="frozen"), repeats=3), tmp_path)
+        run = MemoryRun(server, experiment(several(cold="off", warm="frozen"), repeats=2), tmp_path)
         scope = anyio.CancelScope()
 
         async def end(request) -> None:
-            if "/tasks/" in request.url.path and len(run.settled) == 5:
+            if "/tasks/" in request.url.path and len(run.settled) == 3:
                 run.stop.ask() if way == "stop" else scope.cancel() if way == "cancel" else raise_()
 
         def raise_() -> None:
@@ -159,11 +159,11 @@ async def test_the_server_is_restored_however_the_run_ends(tmp_path, way):
             with scope:
                 await run.run()
         assert await state_of(uderia) == before
-        assert 5 <= len(run.settled) < 12
+        assert 3 <= len(run.settled) < 8
         server.before, run.stop = None, type(run.stop)()
         await run.run()
         assert await state_of(uderia) == before
-    assert len({record.trial.trial_id for record, _ in run.settled}) == 12
+    assert len({record.trial.trial_id for record, _ in run.settled}) == 8
     assert set(run.cases("warm")) == {1}
 
 
@@ -186,7 +186,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("heard", [False, True])
-@pytest.mark.parametrize("nth", [8, 11, 14, 26, 40])
+@pytest.mark.parametrize("nth", [11, 14, 26])
 async def test_a_killed_run_is_restored_and_goes_on(tmp_path, nth, heard):
     """Wherever it dies, restore brings the state back, and no change is made a second time before it is undone."""
     server = embedded(chance=False)
