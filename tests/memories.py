@@ -61,7 +61,7 @@ class MemoryRun:
             if not self.journal.path.exists():
                 Ledger.create(self.journal.path, plan.build(self.experiment, self.experiment.queries), arms).close()
             with Ledger.open(self.journal.path, writing=True) as ledger:
-                managed = Managed(servers={URL: uderia}, journal=self.journal, folder=self.folder)
+                managed = Managed(servers={URL: uderia}, journal=self.journal, folder=self.folder, settle_s=0.0)
                 left = ledger.unsettled()
                 memory = Memory(experiment=self.experiment, arms=arms, managed=managed)
                 managing = any(arm.memory != "as-is" for arm in self.experiment.arms)

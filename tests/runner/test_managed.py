@@ -50,7 +50,11 @@ async def there(tmp_path):
     server = embedded()
     Ledger.create(tmp_path / "ledger.sqlite", [], {}).close()
     async with server.connected() as uderia:
-        yield server, uderia, Managed(servers={"s": uderia}, journal=Journal(tmp_path / "ledger.sqlite"), folder=tmp_path)
+        yield (
+            server,
+            uderia,
+            Managed(servers={"s": uderia}, journal=Journal(tmp_path / "ledger.sqlite"), folder=tmp_path, settle_s=0.0),
+        )
 
 
 @pytest.mark.parametrize("place", range(5))

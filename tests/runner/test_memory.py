@@ -205,7 +205,7 @@ async def test_a_killed_run_is_restored_and_goes_on(tmp_path, nth, heard):
             await run.run()
         server.before = server.after = None
         left = run.journal.outstanding() if run.journal.path.exists() else ()
-        await Managed(servers={URL: uderia}, journal=run.journal, folder=tmp_path).restore() if left else None
+        await Managed(servers={URL: uderia}, journal=run.journal, folder=tmp_path, settle_s=0.0).restore() if left else None
         assert await state_of(uderia) == before
         await run.run()
         assert await state_of(uderia) == before
@@ -217,3 +217,26 @@ async def test_workers_do_not_share_a_run_with_memory():
     """Several processes would undo each other's changes."""
     with pytest.raises(UsageError, match="memory: one process must undo what it changes"):
         work.begin(experiment(several(a="off", b="as-is")), (), None, "r", None, None)
+
+
+async def test_a_query_that_a_killed_run_left_stores_no_plan_after_the_restore(tmp_path):
+    """The restore waits for its end before it switches the collection on."""
+    server = embedded(chance=False, speed=100.0)
+    async with server.connected() as uderia:
+        await teach(uderia)
+        before = await state_of(uderia)
+        run = MemoryRun(server, experiment(several(cold="off", warm="frozen")), tmp_path)
+
+        async def die(request) -> None:
+            if "/tasks/" in request.url.path:
+                raise Killed
+
+        server.before = die
+        with pytest.raises((Killed, BaseExceptionGroup)):
+            await run.run()
+        server.before = None
+        asked = [task for task in server.state.tasks.values() if task.running]
+        assert asked
+        await Managed(servers={URL: uderia}, journal=run.journal, folder=tmp_path, settle_s=0.0).restore()
+        await anyio.sleep(0.1)
+        assert await state_of(uderia) == before

@@ -16,11 +16,12 @@ from typing import Any, TypeAlias
 import anyio
 import structlog
 
-from uderia_bench.errors import CallFailed, CannotRun
+from uderia_bench.errors import CallFailed, CannotRun, Gone
 from uderia_bench.gateway import managing
 from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.runs.changes import Change, ChangeState, Noted
 from uderia_bench.runs.journal import Journal
+from uderia_bench.trial import TrialRecord
 
 PROFILE_FIELDS = "profile fields"
 NEW_PROFILE = "new profile"
@@ -31,15 +32,25 @@ SKILL = "skill"
 PROMPTS = "prompts of a profile"
 UNDO_S = 120.0
 """The longest time for undoing changes at the end of a window or a run. A server that is away for longer needs ``restore``."""
+SETTLE_S = 2.0
+"""Time from the end of the last trial until a collection is switched on again. The server decides whether it stores a plan
+when it writes it, up to 1.7 s after the end of the task."""
+RUNNING_S = 60.0
+"""The longest wait for a query that a killed process left running. Then it is cancelled."""
+LOOK_S = 0.05
 log = structlog.get_logger(__name__)
 
 _Apply: TypeAlias = Callable[[Uderia, Change, Path], Awaitable[str | None]]
-_Undo: TypeAlias = Callable[[Uderia, Noted], Awaitable[None]]
+_Undo: TypeAlias = Callable[[Uderia, Noted, float], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of change. ``apply`` returns the id that the server chose, if it chose one. ``undo`` may be repeated."""
+    """One kind of change.
+
+    ``apply`` returns the id that the server chose, if it chose one. ``undo`` may be repeated. Its last
+    argument is the time to wait before a collection is switched on.
+    """
 
     apply: _Apply
     undo: _Undo
@@ -56,6 +67,7 @@ class Managed:
     servers: Mapping[str, Uderia]
     journal: Journal
     folder: Path
+    settle_s: float = SETTLE_S
 
     async def apply(self, change: Change) -> Noted:
         """Commit and send a change. If it fails, it stays in the journal and ``restore`` undoes it."""
@@ -74,7 +86,7 @@ class Managed:
         server = self.servers.get(noted.change.server)
         try:
             if server is not None:  # else it was an embedded server, which ended with its state
-                await KINDS[noted.change.kind].undo(server, noted)
+                await KINDS[noted.change.kind].undo(server, noted, self.settle_s)
         except CallFailed as error:
             raise CannotRun(f"{noted.change}: {error}") from error
         log.info("server restored", kind=noted.change.kind, about=noted.about, server=noted.change.server)
@@ -83,11 +95,16 @@ class Managed:
     async def restore(self, *, keep: Iterable[str] = ()) -> tuple[Noted, ...]:
         """Undo everything that is not restored, the newest change first; return what was undone.
 
-        Changes of the kinds in ``keep`` stay. Raises ``CannotRun`` with everything that could not be
+        A query that a killed process left running ends before that, since its plan could be stored after
+        it. Changes of the kinds in ``keep`` stay. Raises ``CannotRun`` with everything that could not be
         undone, after the rest was.
         """
         done, failed = [], []
-        for noted in await anyio.to_thread.run_sync(self.journal.outstanding):
+        outstanding = await anyio.to_thread.run_sync(self.journal.outstanding)
+        if outstanding:
+            for record in await anyio.to_thread.run_sync(self.journal.in_doubt):
+                await self._ends(record)
+        for noted in outstanding:
             if noted.change.kind in keep:
                 continue
             try:
@@ -99,6 +116,20 @@ class Managed:
         if failed:
             raise CannotRun(f"not restored: {'; '.join(failed)}; {self._again}")
         return tuple(done)
+
+    async def _ends(self, record: TrialRecord) -> None:
+        """Wait until a query that may be running has ended, and cancel it after ``RUNNING_S``."""
+        uderia = self.servers.get(record.expected.server)
+        if uderia is None or record.session_id is None:
+            return
+        try:
+            with anyio.move_on_after(RUNNING_S) as waiting:
+                while await _is_running(uderia, record):  # noqa: ASYNC110 - the server has no event for it
+                    await anyio.sleep(LOOK_S)
+            if waiting.cancelled_caught and record.task_id is not None:
+                await uderia.cancel(record.task_id)
+        except CallFailed as error:
+            log.warning("the end of a query is not known", trial=record.trial.trial_id, error=str(error))
 
     @asynccontextmanager
     async def changed(self, changes: Iterable[Change]) -> AsyncGenerator[tuple[Noted, ...]]:
@@ -130,11 +161,22 @@ class Managed:
             await anyio.to_thread.run_sync(lambda: self.journal.mark(noted, state, made=noted.made))
 
 
+async def _is_running(uderia: Uderia, record: TrialRecord) -> bool:
+    try:
+        if record.task_id is not None:
+            return not (await uderia.task(record.task_id)).terminal
+        session = await uderia.session(record.session_id or "")
+    except Gone:
+        return False
+    number = record.trial.turn
+    return session.prompts() >= number and session.turn_of(None, number) is None
+
+
 async def _set_fields(uderia: Uderia, change: Change, _: Path) -> None:
     await managing.update_profile(uderia, change.about, change.after)
 
 
-async def _set_fields_back(uderia: Uderia, noted: Noted) -> None:
+async def _set_fields_back(uderia: Uderia, noted: Noted, _: float) -> None:
     """Set fields of a profile back; a field that was not there becomes null, as the server cannot remove one."""
     change = noted.change
     document = await managing.profile(uderia, change.about)
@@ -152,7 +194,7 @@ async def _create_profile(uderia: Uderia, change: Change, _: Path) -> None:
     await managing.create_profile(uderia, {**change.after, "id": change.about})
 
 
-async def _delete_profile(uderia: Uderia, noted: Noted) -> None:
+async def _delete_profile(uderia: Uderia, noted: Noted, _: float) -> None:
     await managing.delete_profile(uderia, noted.change.about)
 
 
@@ -160,10 +202,11 @@ async def _switch(uderia: Uderia, change: Change, _: Path) -> None:
     await managing.switch_collection(uderia, int(change.about), on=bool(change.after))
 
 
-async def _switch_back(uderia: Uderia, noted: Noted) -> None:
+async def _switch_back(uderia: Uderia, noted: Noted, settle_s: float) -> None:
     change = noted.change
     found = await _collection(uderia, int(change.about))
     if found is not None and bool(found.get("enabled")) != bool(change.before):
+        await anyio.sleep(settle_s if change.before else 0.0)
         await managing.switch_collection(uderia, int(change.about), on=bool(change.before))
 
 
@@ -172,7 +215,7 @@ async def _copy(uderia: Uderia, change: Change, folder: Path) -> str:
     return str(await managing.import_collection(uderia, archive, change.after["mcp_server_id"]))
 
 
-async def _delete_copy(uderia: Uderia, noted: Noted) -> None:
+async def _delete_copy(uderia: Uderia, noted: Noted, _: float) -> None:
     """Delete the copy. Where its id was lost, it is the collection of its name that was not there before."""
     change = noted.change
     if noted.made is not None:
@@ -187,7 +230,7 @@ async def _fill(_: Uderia, __: Change, ___: Path) -> None:
     """Do nothing now. The trials of the run fill the collection."""
 
 
-async def _empty(uderia: Uderia, noted: Noted) -> None:
+async def _empty(uderia: Uderia, noted: Noted, _: float) -> None:
     """Empty a collection again that was empty before the run."""
     if await _collection(uderia, int(noted.change.about)) is not None:
         await managing.reset_collection(uderia, int(noted.change.about))
@@ -201,7 +244,7 @@ async def _write_skill(uderia: Uderia, change: Change, _: Path) -> None:
     await managing.write_skill(uderia, change.about, **change.after)
 
 
-async def _delete_skill(uderia: Uderia, noted: Noted) -> None:
+async def _delete_skill(uderia: Uderia, noted: Noted, _: float) -> None:
     await managing.delete_skill(uderia, noted.change.about)
 
 
@@ -209,7 +252,7 @@ async def _map_prompts(uderia: Uderia, change: Change, _: Path) -> None:
     await managing.map_prompts(uderia, change.about, change.after)
 
 
-async def _unmap_prompts(uderia: Uderia, noted: Noted) -> None:
+async def _unmap_prompts(uderia: Uderia, noted: Noted, _: float) -> None:
     await managing.unmap_prompts(uderia, noted.change.about)
 
 

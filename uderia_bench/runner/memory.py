@@ -1,6 +1,6 @@
 """Brings the server's memory of earlier plans into the state that each arm names, around each of its windows.
 
-Two levers do it, both of the user: ``ragCollections`` of the arm's profile says where plans are found,
+Two levers of the user do it. ``ragCollections`` of the arm's profile says where plans are found,
 and the switch of the user's first planner collection, its *home*, says whether plans are stored.
 
 | memory | plans are found in | home |
@@ -35,7 +35,7 @@ from uderia_bench.json_text import parse_json
 from uderia_bench.runner import managed
 from uderia_bench.runner.managed import Managed
 from uderia_bench.runs import files
-from uderia_bench.runs.changes import Change
+from uderia_bench.runs.changes import Change, Noted
 from uderia_bench.trial import Ending, Serving, Stage, TrialRecord
 
 PLANNER_TYPE = "tool_enabled"
@@ -44,6 +44,8 @@ UNWRITTEN_S = 5.0
 LOOK_S = 0.02
 log = structlog.get_logger(__name__)
 
+_OURS = (managed.PROFILE_FIELDS, managed.SWITCH, managed.COPY, managed.CASES)
+_OTHERS = tuple(kind for kind in managed.KINDS if kind not in _OURS)  # undone by those who made them
 _Json = dict[str, Any]
 
 
@@ -57,6 +59,7 @@ class Memory:
     _homes: dict[str, _Json] = field(default_factory=dict)  # by arm
     _read: dict[str, int] = field(default_factory=dict)  # by arm: the collection in which it finds plans
     _copies: dict[tuple[str, str], int] = field(default_factory=dict)  # by server and archive
+    _off: dict[str, Noted] = field(default_factory=dict)  # by server: the switch of its home, while that is off
     _unwritten: dict[str, dict[str, str]] = field(default_factory=dict)  # by server: id of the plan -> session
 
     @asynccontextmanager
@@ -66,14 +69,14 @@ class Memory:
         The plans that a killed sitting has stored for a learning arm stay until the end of the run. Without
         a trial ``left`` to ask, nothing is made.
         """
-        await self.managed.restore(keep=(managed.CASES,))
+        await self.managed.restore(keep=(managed.CASES, *_OTHERS))
         try:
             for arm in self.experiment.arms if left else ():
                 await self._prepare(arm)
             yield
         finally:
             async with self.managed.undoing():
-                await self.managed.restore()
+                await self.managed.restore(keep=_OTHERS)
 
     @asynccontextmanager
     async def window(self, arms: set[str], *, warmup: bool) -> AsyncGenerator[None]:
@@ -85,16 +88,28 @@ class Memory:
         server = self.arms[arm.name].server
         await self._idle(server)
         if arm.memory == AS_IS:
+            await self._switch_on(server)
             yield
             await self._idle(server)
             return
         found_in = self._read[arm.name]
         on = arm.memory == "learning" and not warmup
-        async with self.managed.changed([change async for change in self._needed(arm, found_in, on=on)]):
+        if on:
+            await self._switch_on(server)
+        needed = [change async for change in self._needed(arm, found_in, on=on)]
+        for change in needed:
+            if change.kind == managed.SWITCH and server not in self._off:
+                self._off[server] = await self.managed.apply(change)
+        async with self.managed.changed(change for change in needed if change.kind != managed.SWITCH):
             if (left := [str(change) async for change in self._needed(arm, found_in, on=on)]) != []:
                 raise CannotRun(f"{arm.name}: memory {arm.memory} has no effect on the server: {', '.join(left)}")
             yield
             await self._idle(server)
+
+    async def _switch_on(self, server: str) -> None:
+        """Switch a home on again that an earlier window has switched off. It stays off from window to window."""
+        if (noted := self._off.pop(server, None)) is not None:
+            await self.managed.undo(noted)
 
     async def ended(self, record: TrialRecord) -> None:
         """Note that a trial has ended, and wait for its plan where the next trial of the arm must find it."""

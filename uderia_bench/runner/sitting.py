@@ -42,7 +42,7 @@ from uderia_bench.runner.budget import Account
 from uderia_bench.runner.control import Control
 from uderia_bench.runner.gauge import Gauge, collector_paused
 from uderia_bench.runner.hooks import Hooks
-from uderia_bench.runner.managed import Managed
+from uderia_bench.runner.managed import SETTLE_S, Managed
 from uderia_bench.runner.memory import Memory
 from uderia_bench.runner.runner import Runner
 from uderia_bench.runner.stop import Stop, listened_to
@@ -297,7 +297,9 @@ async def _ask(run: Run, session: Session, ledger: Ledger, around: Surroundings)
         before = (record for record in ledger.records() if record.trial.trial_id not in asked_again)
         planned = {trial.trial_id: trial for trial in ledger.plan()}
         looks = interim.of(experiment, plan=tuple(planned.values()), before=before, stop=stop)
-        managed = Managed(servers=session.servers, journal=Journal(run.directory.ledger), folder=run.path)
+        speed = experiment.sim.speed if set(session.servers) == {SIM} else 1.0
+        journal = Journal(run.directory.ledger)
+        managed = Managed(servers=session.servers, journal=journal, folder=run.path, settle_s=SETTLE_S / speed)
 
         def settled(record: TrialRecord, trace: Trace) -> None:
             watch(trace)

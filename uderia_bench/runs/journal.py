@@ -13,6 +13,7 @@ from pathlib import Path
 
 from uderia_bench.runs.changes import Change, ChangeState, Noted
 from uderia_bench.runs.ledger import Ledger
+from uderia_bench.trial import TrialRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,12 @@ class Journal:
         """Return the changes that are not restored, the newest first, as they must be undone."""
         with Ledger.open(self.path) as ledger:
             return tuple(noted for noted in reversed(ledger.changes()) if noted.state is not ChangeState.RESTORED)
+
+    def in_doubt(self) -> tuple[TrialRecord, ...]:
+        """Return the trials whose query is, or may be, on a server, and whose end was not seen."""
+        with Ledger.open(self.path) as ledger:
+            found = (ledger.pending(trial_id) for trial_id in sorted(ledger.in_doubt()))
+            return tuple(record for record in found if record is not None)
 
     @contextmanager
     def _open(self) -> Iterator[Ledger]:
