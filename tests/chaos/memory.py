@@ -28,7 +28,7 @@ from uderia_bench.gateway import embedded as server
 from uderia_bench.gateway.connect import connect
 from uderia_bench.runs.ledger import Ledger
 
-LONGEST_S = 4.0  # of a run before it is killed: most end later
+LONGEST_S = 6.0  # from the start of a run until it is killed: most end later
 ENVIRON = {**os.environ, "UDERIA_USERNAME": "admin", "UDERIA_PASSWORD": "admin"}
 CORPUS = {"version": 1, "queries": [{"id": f"q{number}", "prompt": prompt} for number, prompt in enumerate(PROMPTS)]}
 EXPERIMENT = {
@@ -94,12 +94,15 @@ def round_of_kills(rng, folder):
     with server.serve(seed=rng.randrange(1000), speed=300.0, faults=faults) as address:
         before = asyncio.run(taught(address))
         process = command(folder, "run", "e.yaml", "--server", address, "--run-id", "r")
-        time.sleep(1.0 + rng.random() * LONGEST_S)
+        manifest, until = folder / "output" / "r" / "manifest.json", time.monotonic() + 60
+        while not manifest.exists() and time.monotonic() < until and process.poll() is None:
+            time.sleep(0.02)
+        time.sleep(rng.random() * LONGEST_S)
         killed = process.poll() is None
         if killed:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        begun = (folder / "output" / "r" / "manifest.json").exists()
+        begun = manifest.exists()
         changed = asyncio.run(state(address)) != before
         wrong = []
         if begun:
