@@ -45,7 +45,8 @@ hooks: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-# Compares with Locust, which has a separate environment. About 35 minutes; for figures, leave the machine alone.
+# Compares with Locust, which has a separate environment. About 75 minutes, half of them for designs; for figures, leave
+# the machine alone.
 bench: $(READY) .venv-bench/.ready
 	PYTHONPATH=tests $(BIN)/python -m bench.bench $(BENCH)
 # Fails when derive or analyse takes 2.5 times its usual CPU time, as a ratio to a reference computation.
