@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test fuzz chaos audit lint docs prose hooks format bench smoke recipes calibrate clean requirements
+.PHONY: demo test fuzz chaos workers audit lint docs prose hooks format bench smoke recipes calibrate clean requirements
 demo: $(READY)
 	$(BIN)/uderia-bench demo
 # Bytecode is kept: three workers would compile and rewrite each test, and each process our package, again.
@@ -22,6 +22,10 @@ fuzz: $(READY)
 chaos: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m chaos.chaos --rounds 100 --at-once 3
 	PYTHONPATH=tests $(BIN)/python -m chaos.restarts --rounds 40 --at-once 3
+# Workers of one run, killed and stopped over a bad store: about an hour. Then 10,000,000 schedules of the model: half an hour.
+workers: $(READY)
+	PYTHONPATH=tests $(BIN)/python -m chaos.workers --rounds 100
+	PYTHONPATH=tests $(BIN)/python -m chaos.model --schedules 10000000 --processes 2
 # Known vulnerabilities and secrets in what is committed; exits with 3 where the database of the former cannot be asked.
 audit: $(READY)
 	$(BIN)/python tests/audit/audit.py

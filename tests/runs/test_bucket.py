@@ -76,7 +76,7 @@ def test_a_failing_store_is_asked_again_and_then_named(s3, url, monkeypatch):
     s3[0].rates = {"500": 1.0}
     with pytest.raises(NoClearAnswer):
         Bucket(url).read("x")
-    with pytest.raises(StoreError, match=r"^s3://bench/runs: [^\n<]*500 Internal Server Error[^\n<]*$"):
+    with pytest.raises(StoreError, match=r"^s3://bench/runs: [^\n<]*500 Internal Server Error[^\n<]*; is the address right"):
         sure(Bucket(url).read, "x")
 
 

@@ -28,6 +28,7 @@ def command(
     """
     from uderia_bench.cli.target import target
     from uderia_bench.commands import listing
+    from uderia_bench.runs import mirror
 
     shown = target(("text", "json"), as_json=as_json, file=file, overwrite=overwrite)
     found = listing.runs(output, experiment=experiment, most=most)
@@ -36,4 +37,5 @@ def command(
     elif found:
         shown.deliver(listing.runs_text(found, shown.width))
     else:
-        typer.echo(f"uderia-bench: {output} has no run yet. Start one with 'uderia-bench demo'", err=True)
+        where = mirror.origin(output) or output
+        typer.echo(f"uderia-bench: {where} has no run yet. Start one with 'uderia-bench demo'", err=True)

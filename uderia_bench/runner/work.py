@@ -77,7 +77,10 @@ def work(run: SharedRun, around: Surroundings, *, at_once: int | None = None, le
                 worker = Worker(
                     run=run, experiment=experiment, around=around, folder=Path(folder), addresses=addresses, length_s=length_s
                 )
-                left = anyio.run(worker.work, at_once or len(run.servers))
+                try:
+                    left = anyio.run(worker.work, at_once or len(run.servers))
+                finally:
+                    run.keep_log(worker.name, Path(folder) / "log.jsonl")
         except KeyboardInterrupt as stopped:
             raise Interrupted(f"interrupted: {go_on}") from stopped
         except (NoClearAnswer, StoreError) as error:

@@ -31,6 +31,7 @@ CALL_S, CONNECT_S, TRIES_S = 5, 3, 8  # of one request, of its connection, and o
 BULK_S = 600  # of one request for a whole file
 WRITERS, RACES = 8, 3  # of the probe
 AT_ONCE = 16  # requests of one reader
+LONGEST_LINE = 300  # characters of an error
 PAUSES_S = (0.1, 0.3, 1.0, 2.0, 4.0, 0.0)  # after a call of ``sure`` without a clear answer
 MEMORY: dict[str, MemoryStore] = {}
 """The stores in this process's memory, by address: for tests."""
@@ -127,10 +128,7 @@ class Bucket:
                 )
 
     def _wins(self, name: str, writer: int) -> bool:
-        try:
-            return self.create(name, str(writer).encode())
-        except NoClearAnswer as error:
-            raise StoreError(f"{error}; is the address right, and are the credentials set?") from error
+        return sure(self.create, name, str(writer).encode())
 
     def _trouble(self, error: Exception) -> Exception:
         """Return what to raise for an error: some pass, and some need a person."""
@@ -156,7 +154,8 @@ def sure(call: Callable[..., _Answer], *values: Any) -> _Answer:
         except NoClearAnswer as error:
             failed = error
         time.sleep(pause_s)
-    raise StoreError(str(failed)) from failed
+    http = "plain http needs AWS_ALLOW_HTTP=true" if "builder error" in str(failed) else ""
+    raise StoreError(f"{failed}; {http or 'is the address right, and are the credentials set?'}") from failed
 
 
 class Objects:
@@ -238,4 +237,4 @@ def _exceptions() -> Any:
 def _line(error: Exception) -> str:
     """Return the words of an error of the store, without its machine's record of it."""
     text = " ".join(str(error).partition("\n\nDebug source")[0].split())
-    return re.sub(r"<[^>]*>", " ", text)[:300].strip()
+    return re.sub(r"<[^>]*>", " ", text)[:LONGEST_LINE].strip()

@@ -43,16 +43,17 @@ def _directory(name: str, output: Path, beside: Path | None) -> RunDirectory:
     if name == baselines.RESERVED:
         found = sorted(runs(output), key=lambda each: str(each.read_manifest().get("started_at", "")))
         if not found:
-            raise StoreError(f"no run in {output} yet: start one with 'uderia-bench run' or 'uderia-bench demo'")
+            where = mirror.origin(output) or output
+            raise StoreError(f"no run in {where} yet: start one with 'uderia-bench run' or 'uderia-bench demo'")
         return found[-1]
     if (itself := own(name, output)) is not None:
         return itself
     if (pinned := _pinned(name, output, beside)) is not None:
         return pinned
     newest = ", ".join(sorted(each.run_id for each in runs(output))[-5:])
-    raise StoreError(
-        f"no run {name!r}: neither a run directory nor an id in {output}" + (f" (there are {newest})" if newest else "")
-    )
+    where = mirror.origin(output) or output
+    there = f" (there are {newest})" if newest else ""
+    raise StoreError(f"no run {name!r}: neither a run directory nor an id in {where}{there}")
 
 
 def own(name: str, output: Path) -> RunDirectory | None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -29,10 +30,12 @@ from uderia_bench.runs.bucket import Bucket, parted, read_all, sure
 from uderia_bench.runs.directory import LEDGER, LOCK, LOG, MANIFEST, RunDirectory, RunExists
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.ledger_rows import Entry, Row
+from uderia_bench.runs.protocol import NoClearAnswer
 from uderia_bench.trial import Serving, Trial
 
 PLAN = "plan.zst"
 JOURNAL = "journal"
+LOGS = "log"
 _LISTS = ("generator", "outages", "hooks")  # of a manifest: one item or more a sitting
 _LARGEST_PLAN = 2**31  # bytes, unpacked
 
@@ -134,12 +137,19 @@ class SharedRun:
             "stopped": stopped if left else None,
         }
 
+    def keep_log(self, worker: str, log: Path) -> None:
+        """Write the log of a worker that ends into the store, if the store can be reached."""
+        with suppress(StoreError, NoClearAnswer):
+            self.bucket.put(f"{self.run_id}/{LOGS}/{worker}.jsonl", log)
+
     def conclude(self, directory: RunDirectory) -> None:
         """Write the files of a concluded run directory into the store, the manifest last."""
+        elsewhere = (MANIFEST, LOG, LOCK)
         kept = [
             path
             for path in sorted(directory.path.rglob("*"))
-            if path.is_file() and path.name not in (MANIFEST, LOG, LOCK) and not path.name.startswith((".", f"{LEDGER}-"))
+            if path.is_file() and path.parent.name != LOGS and path.name not in elsewhere
+            if not path.name.startswith((".", f"{LEDGER}-"))
         ]
         for path in [*kept, directory.path / MANIFEST]:
             sure(self.bucket.put, f"{self.run_id}/{path.relative_to(directory.path).as_posix()}", path)
