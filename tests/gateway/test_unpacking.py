@@ -9,6 +9,7 @@ import zlib
 import httpx
 import pytest
 import zstandard
+from bounded import bounded
 
 from uderia_bench.errors import NoAnswer, Refused
 from uderia_bench.gateway import unpacking, wire
@@ -136,6 +137,23 @@ async def test_an_answer_beyond_a_limit_is_refused(monkeypatch, encoding, body, 
     async with Wire("https://uderia.test", transport) as opened:
         with pytest.raises(Refused, match=f"https://uderia.test/task: an answer .*{said}"):
             await opened.exchange("GET", "/task")
+
+
+@pytest.mark.anyio
+async def test_a_kept_error_holds_no_memory_of_the_unpacking(monkeypatch):
+    """An error may live until the next garbage collection, and each window of zstd takes 8 MB."""
+    monkeypatch.setattr(wire, "LARGEST_BODY", 16 * MB)
+    packer = zstandard.ZstdCompressor(level=19).compressobj()
+    body = b"".join(packer.compress(b" " * MB) for _ in range(24)) + packer.flush()
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, headers={"Content-Encoding": "zstd"}, stream=Once(body)))
+    kept = []
+    async with Wire("https://uderia.test", transport) as opened:
+        with bounded():
+            for _ in range(16):
+                with pytest.raises(Refused) as error:
+                    await opened.exchange("GET", "/task")
+                kept.append(error.value)
+    assert len(kept) == 16
 
 
 @pytest.mark.anyio

@@ -223,6 +223,7 @@ async def _body(response: httpx.Response, url: httpx.URL) -> bytes:
     """Read and unpack an answer within ``LARGEST_BODY`` and ``unpacking.MOST_VALUES``, so that none fills memory."""
     assert isinstance(response.stream, httpx.AsyncByteStream), "an asynchronous transport answers with one"
     body = unpacking.Body(LARGEST_BODY)
+    into = None
     try:
         into = unpacking.unpacked_by(response.headers.get("Content-Encoding", ""), body)
         async for part in response.stream:
@@ -235,6 +236,8 @@ async def _body(response: httpx.Response, url: httpx.URL) -> bytes:
         raise httpx.DecodingError(f"the answer cannot be unpacked: {error}") from error
     except ValueError as error:
         raise Refused(f"{url}: an answer {error}", status=response.status_code) from error
+    finally:
+        del into  # the error's traceback may be kept, and its window of zstd takes 8 MB
     if unpacking.too_many_values(whole):
         many = f"{url}: an answer with more than {unpacking.MOST_VALUES:,} JSON values is not read"
         raise Refused(many, status=response.status_code)
