@@ -167,6 +167,27 @@ async def test_a_trial_sent_between_a_restart_and_its_discovery_is_asked_again(t
     assert outage.cause is Cause.RESTART
 
 
+async def test_a_restart_between_two_trials_is_noticed_later(tmp_path):
+    """The next trial was answered by the new server, which still knows its task and none before."""
+    server = Restarting(task_s=3.0)
+    bench = Bench(
+        tmp_path,
+        server,
+        planned(4, window_of=lambda block, arm: 2 * (block // 2) + (arm == "OPTIM")),
+        under(load={"concurrency": 1}),
+    )
+    seen = []
+
+    def restart(record, _):
+        seen.append(record)
+        if len(seen) == 1:
+            server.tasks = {f"forgotten {name}": task for name, task in server.tasks.items()}
+
+    bench.watch = restart
+    await bench.run()
+    assert [outage.cause for outage in bench.outages] == [Cause.RESTART]
+
+
 @pytest.mark.parametrize(
     ("cause", "sent", "accepted", "done", "met"),
     [

@@ -74,8 +74,8 @@ class Patience:
         return await self.stop.released() and self.gone is None
 
     async def notice_restart(self) -> None:
-        """Ask for a task of an earlier trial, and note a restart if the server has forgotten it."""
-        if self._answered and await self.uderia.knows(self._answered[-1][1]) is False:
+        """Ask for the oldest of the recent tasks, and note a restart if the server has forgotten it."""
+        if self._answered and await self.uderia.knows(self._answered[0][1]) is False:
             await self._restarted()
 
     async def warms_up(self, arm: str) -> bool:
@@ -138,7 +138,8 @@ class Patience:
 
     def ended(self, record: TrialRecord) -> None:
         """Count a trial's ending; stop the run after many trials in a row that the server did not take."""
-        if record.ending is Ending.SETTLED and record.task_id and record.sent_at and not self.is_before_return(record):
+        known = record.ending is Ending.SETTLED and record.task is not None and not self.is_before_return(record)
+        if known and record.task_id is not None and record.sent_at is not None:
             self._answered.append((record.sent_at, record.task_id))
         if record.ending not in (Ending.UNREACHABLE, Ending.REFUSED):
             self._in_vain = 0
