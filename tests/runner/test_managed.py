@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import anyio
 import pytest
 from embedded import OPTIM, embedded, state_of
@@ -145,3 +147,19 @@ async def test_a_server_that_does_not_answer_in_time_leaves_the_way_to_undo_the_
         async with managed_state.changed([switch]):
             server.before = hang
     assert len(managed_state.journal.outstanding()) == 1
+
+
+@pytest.mark.parametrize(("kind", "about", "before"), [
+    (managed.NEW_PROFILE, "../sessions/s", None),
+    (managed.PROFILE_FIELDS, "../../admin", 3),
+    (managed.SWITCH, "one", True),
+    (managed.CASES, "", None),
+    ("anything", "1", None),
+])  # fmt: skip
+async def test_a_foreign_ledger_names_no_other_route(there, kind, about, before):
+    """It is refused, or concerns a profile that is not there, and no request changes anything."""
+    server, _, managed_state = there
+    managed_state.journal.plan(change(kind, about, before))
+    with suppress(CannotRun):
+        await managed_state.restore()
+    assert server.changes == []

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from uderia_bench.errors import Gone, NoAnswer, Refused
-from uderia_bench.gateway.uderia import Uderia
+from uderia_bench.gateway.uderia import ID, Uderia
 from uderia_bench.gateway.wire import Upload
+from uderia_bench.printable import plain
 
 _COLLECTIONS = "/api/v1/rag/collections"
 _MAPPINGS = "/api/v1/system-prompts/profiles/{}/mappings"
@@ -32,13 +33,13 @@ async def create_profile(uderia: Uderia, document: Json) -> None:
 
 async def update_profile(uderia: Uderia, profile_id: str, fields: Json) -> None:
     """Replace top-level fields of a profile, from the next query on."""
-    await uderia.send("PUT", f"/api/v1/profiles/{profile_id}", "change profile", body=fields)
+    await uderia.send("PUT", f"/api/v1/profiles/{_id(profile_id)}", "change profile", body=fields)
 
 
 async def delete_profile(uderia: Uderia, profile_id: str) -> None:
     """Delete a profile and archive its sessions. An unknown one is not an error."""
     try:
-        await uderia.send("DELETE", f"/api/v1/profiles/{profile_id}", "delete profile")
+        await uderia.send("DELETE", f"/api/v1/profiles/{_id(profile_id)}", "delete profile")
     except Gone:
         return
 
@@ -46,13 +47,13 @@ async def delete_profile(uderia: Uderia, profile_id: str) -> None:
 async def write_skill(uderia: Uderia, skill_id: str, *, content: str, name: str) -> None:
     """Write a skill file, which every user of the server can see."""
     body = {"content": content, "manifest": {"name": name, "description": "Written by uderia-bench for the time of a run"}}
-    await uderia.send("PUT", f"/api/v1/skills/{skill_id}", "write skill", body=body)
+    await uderia.send("PUT", f"/api/v1/skills/{_id(skill_id)}", "write skill", body=body)
 
 
 async def delete_skill(uderia: Uderia, skill_id: str) -> None:
     """Delete a skill file. An unknown one is not an error."""
     try:
-        await uderia.send("DELETE", f"/api/v1/skills/{skill_id}", "delete skill")
+        await uderia.send("DELETE", f"/api/v1/skills/{_id(skill_id)}", "delete skill")
     except Gone:
         return
 
@@ -61,12 +62,12 @@ async def map_prompts(uderia: Uderia, profile_id: str, prompts: Mapping[str, str
     """Let a profile use other shipped prompts, by category and subcategory."""
     places = ((*place.split("/"), name) for place, name in prompts.items())
     mappings = [{"category": category, "subcategory": part, "prompt_name": name} for category, part, name in places]
-    await uderia.send("POST", _MAPPINGS.format(profile_id), "map prompts", body={"mappings": mappings})
+    await uderia.send("POST", _MAPPINGS.format(_id(profile_id)), "map prompts", body={"mappings": mappings})
 
 
 async def unmap_prompts(uderia: Uderia, profile_id: str) -> None:
     """Let a profile use the default prompts again."""
-    await uderia.send("DELETE", _MAPPINGS.format(profile_id), "unmap prompts")
+    await uderia.send("DELETE", _MAPPINGS.format(_id(profile_id)), "unmap prompts")
 
 
 async def listed(uderia: Uderia, path: str, key: str) -> Any:
@@ -130,6 +131,13 @@ async def delete_collection(uderia: Uderia, collection_id: int) -> None:
         known = {one["id"] for one in await collections(uderia)}
         if error.status not in (_DENIED, 404) or collection_id in known:
             raise
+
+
+def _id(value: str) -> str:
+    """Return an id for a path; raises ``Refused`` for text that could name another route, as a foreign ledger may have."""
+    if not ID.fullmatch(value):
+        raise Refused(f"{plain(value)!r} is not an id of the server", status=400)
+    return value
 
 
 def _objects(listed: Any) -> list[Json]:

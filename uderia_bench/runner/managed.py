@@ -89,6 +89,8 @@ class Managed:
                 await KINDS[noted.change.kind].undo(server, noted, self.settle_s)
         except CallFailed as error:
             raise CannotRun(f"{noted.change}: {error}") from error
+        except (AttributeError, LookupError, TypeError, ValueError) as error:  # of a ledger that somebody else wrote
+            raise CannotRun(f"{noted.change}: not a change that a run makes ({type(error).__name__})") from error
         log.info("server restored", kind=noted.change.kind, about=noted.about, server=noted.change.server)
         await self._mark(noted, ChangeState.RESTORED)
 
