@@ -24,7 +24,7 @@ from bench.figures import Figure
 import uderia_bench as ub
 
 SERVERS = 4
-SPEED = 8
+SPEED = 20
 TASKS_PER_S = 2.5
 QUERIES = 48
 COMMAND = [sys.executable, "-m", "uderia_bench"]
