@@ -115,7 +115,7 @@ def _tools(trace: Trace) -> Iterable[ToolCall]:
 
 
 def _sources(traces: list[Trace]) -> tuple[Source, ...] | None:
-    """Return the chunks that all searches found, the best of each first; None where nobody searched."""
+    """Return the chunks that all searches found, the best of each first; None without a search."""
     searched = [trace.sources for trace in traces if trace.sources is not None]
     return tuple(chunk for of_rank in zip_longest(*searched) for chunk in of_rank if chunk is not None) if searched else None
 
