@@ -87,6 +87,13 @@ def test_a_password_in_an_address_is_refused():
     assert "secret" not in str(refused.value)
 
 
+def test_a_folder_below_a_file_is_refused(tmp_path):
+    """The message names the address, and is no internal error."""
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(UsageError, match=r"taken/runs: not a directory"):
+        Bucket(f"file://{tmp_path}/taken/runs")
+
+
 def test_a_plain_install_names_the_extra(monkeypatch):
     """One sentence with the command that installs it."""
     real = builtins.__import__

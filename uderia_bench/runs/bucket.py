@@ -211,7 +211,10 @@ def _opened(url: str, request_s: int) -> ObjectStore:
         return MEMORY.setdefault(url, obstore.store.MemoryStore())
     if scheme == "file":
         folder = url.removeprefix("file://")
-        os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103 - as the address has it
+        try:
+            os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103 - as the address has it
+        except OSError as error:
+            raise UsageError(f"{url}: {(error.strerror or str(error)).lower()}; name a folder that can be made") from error
         return obstore.store.LocalStore(folder)
     try:
         return obstore.store.from_url(
