@@ -42,7 +42,7 @@ def test_the_page_has_effects_use_curve_and_spread():
     """Each number has its interval, with the meaning of the state and the adjustment of p."""
     text = to_text(given())
     for words in (
-        "Memory: warm (frozen: plans of before the run) compared with cold",
+        "Memory: warm (frozen: plans stored before the run) compared with cold",
         "90% (85% to 95%) of the trials found a plan: 70% (60% to 80%) of the same",
         "12 different plans were used",
         "Change per trial that found a plan: total_tokens -1,000 (-1,100 to -900)",

@@ -24,7 +24,7 @@ def command(
         str | None, typer.Option("--metric", metavar="NAME", help="The metric to improve. Default: cost_usd, or total_tokens.")
     ] = None,
     texts: Annotated[
-        Path | None, typer.Option("--texts", metavar="FILE", help="Texts to try as skills (YAML: a name and a text each).")
+        Path | None, typer.Option("--texts", metavar="FILE", help="Texts to try as skills, in YAML: 'texts: {NAME: TEXT}'.")
     ] = None,
     repeats: Annotated[
         int | None, typer.Option("--repeats", metavar="N", min=1, help="Repeats of the confirmation. Default: the run's.")

@@ -28,11 +28,11 @@ def command(
 ) -> None:
     """Work on a run in a store until it is complete.
 
-    Any number of workers can work on a run. Start one on as many machines as the run has servers. Each
-    worker takes a free server and asks what is left there. When a worker dies, another one continues. The
-    run's credentials come from each worker's own environment.
+    Any number of workers can work on a run, on any machines. Each worker takes a free server and asks what
+    is left there. When a worker dies, another one continues. A worker signs in with the credentials of its
+    own environment.
 
-    Example: uderia-bench work s3://bucket/prefix/20260101-200000-nightly
+    Example: uderia-bench work s3://bucket/prefix/20260101-200000-nightly-4f1c
     """
     from uderia_bench.cli.finish import finish
     from uderia_bench.commands.run import work

@@ -50,7 +50,7 @@ def start(
     default = f"{started_at:%Y%m%d-%H%M%S}-{slug(experiment.name)}"
     if (url := mirror.origin(output)) is not None:
         if any(arm.changes for arm in experiment.arms):
-            raise UsageError("an arm with changes needs a copy of its profile, which one process makes: use an --output here")
+            raise UsageError("changes: one process must make and delete the copies of profiles: give --output a directory")
         bucket, run_id = Bucket(url), directory.valid(run_id or f"{default}-{uuid.uuid4().hex[:4]}")
         return work(workers.begin(experiment, trials, bucket, run_id, around, started_at), around, at_once=at_once)
     if at_once is not None:

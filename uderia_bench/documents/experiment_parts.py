@@ -316,8 +316,9 @@ class Race(Written):
     metric: Text | None = None
     """The metric to race on; by default the first one of the looks."""
     keep: Count | None = None
-    """Drop the worse half of the candidates at each look, until this many are left and the run ends. Their contrasts
-    decide, so an arm that no contrast has as candidate stays. A second run has to compare the arms that are left.
+    """Drop the worse half of the candidates at each look, until this many are left and the run ends. Candidates are
+    ranked by their contrasts, so an arm that no contrast has as candidate stays. A second run has to compare the arms that
+    are left.
     Without ``keep``, an arm is dropped when another one surely beats it."""
 
 

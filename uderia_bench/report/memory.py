@@ -13,7 +13,7 @@ from uderia_bench.runs.changes import ChangeState, Noted
 from uderia_bench.stats.estimate import Estimate
 
 _MEANING = {
-    "frozen": "plans of before the run",
+    "frozen": "plans stored before the run",
     "placebo": "plans of other questions",
     "learning": "plans of the arm's earlier trials",
 }

@@ -162,7 +162,7 @@ def looks(report: Report) -> Table | None:
         f"margin, an arm is better or worse. With p equivalent below it, the arms are equivalent."
     )
     if any(look.dropped for look in report.analysis.looks):
-        remark += f" A race drops an arm that another one beats, with a chance of {limit} to drop the best one."
+        remark += f" A race drops an arm that another one beats. Without keep, it drops the best one with a chance of {limit}."
     return _table("Interim looks", columns, rows, remark)
 
 

@@ -176,8 +176,8 @@ def table(found: Tried, metrics: Sequence[Metric]) -> Table:
         for each in sorted(found.changes, key=lambda each: (not each.adopted, each.confirmed is None))
     ]
     remark = (
-        "Only the confirmation counts: it asks other queries than the screening, which shows the changes it kept better "
-        "than they are."
+        "Only the confirmation counts, because it asks other queries. The screening shows the changes that it kept as "
+        "better than they are."
     )
     level = f"{100 * found.lock.level:.2g}%"
     guard = (

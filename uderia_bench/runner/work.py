@@ -49,7 +49,7 @@ def begin(
 ) -> SharedRun:
     """Write the plan of a new run into a store, once the store has shown that it can keep workers apart."""
     if experiment.looks is not None:
-        raise UsageError("stop: interim looks need all trials in one process: remove stop, or give --output a directory")
+        raise UsageError("stop: interim looks need all trials in one process: remove stop and race, or use a directory")
     if experiment.changes:
         raise UsageError("memory: one process must undo what it changes: write memory: as-is, or give --output a directory")
 

@@ -116,7 +116,7 @@ def setting_of(run: Run, arm: str, queries: Sequence[Query], texts: Mapping[str,
     async def read(uderia: Uderia) -> Setting:
         profile = await managing.profile(uderia, profile_id)
         if profile is None:
-            raise UsageError(f"{server} has the profile of {arm} ({profile_id}) no more")
+            raise UsageError(f"{server} no longer has the profile of {arm} ({profile_id})")
         return Setting(
             profile=profile,
             llm_configurations=tuple(await uderia.llm_configurations()),

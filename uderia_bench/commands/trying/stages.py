@@ -81,7 +81,7 @@ def proposal(run: Run, wishes: Wishes, plugins: Plugins, around: Surroundings, o
     arm = declared.arm_of(run, wishes.arm)
     metric = declared.goal_of(run, arm, wishes.metric)
     if metric not in {each.name for each in BUILT_IN}:
-        raise UsageError(f"--metric {metric}: no metric of ours is named so; 'uderia-bench metrics' lists them")
+        raise UsageError(f"--metric {metric}: no built-in metric has this name; 'uderia-bench metrics' lists them")
     number = adoptions.count(output) + 1
     parts = declared.halves(declared.queries_of(run), seed=run.experiment.seed + number)
     setting = declared.setting_of(run, arm, parts.screen, wishes.texts, around)
