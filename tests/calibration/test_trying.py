@@ -9,7 +9,6 @@ def test_what_helps_is_adopted_and_nothing_else():
     found = one_test(250, np.random.default_rng(11))
     assert set(found.adopted) == set(HELPFUL)
     assert found.trials < 0.5 * 250 * len(TRUTH)
-    assert found.screened < found.confirmed  # the best of several look better than they are
 
 
 def test_without_an_effect_nothing_is_adopted():

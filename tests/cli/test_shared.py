@@ -30,7 +30,7 @@ def test_the_run_is_complete_and_names_its_address(shared):
     """The report gives files and the next command by address; the store has what a run directory has."""
     command, store, done = shared
     assert f"{store}/one/report.md" in done.stdout
-    assert f"uderia-bench report {store}/one" in done.stdout
+    assert f"uderia-bench report {store}/one" in " ".join(done.stdout.split())  # lines break at 80 columns
     manifest = json.loads((command.cwd / "store/one/manifest.json").read_text())
     assert (manifest["state"], manifest["left"], len(manifest["generator"])) == ("complete", 0, 1)
     assert pl.read_parquet(command.cwd / "store/one/trials/part-0.parquet").height == 8

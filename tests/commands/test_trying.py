@@ -13,6 +13,7 @@ from experiments import built, query
 from rich.console import Console
 
 from uderia_bench import plugins
+from uderia_bench.cli import try_changes
 from uderia_bench.commands import conclude
 from uderia_bench.commands.run import start
 from uderia_bench.commands.trying import declared, stages
@@ -25,6 +26,7 @@ from uderia_bench.gateway.wire import fast_transport
 from uderia_bench.plugins import Candidate, Lever
 from uderia_bench.report import trying
 from uderia_bench.runner.sitting import Surroundings
+from uderia_bench.runs import adoptions, mirror
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.run import opened
 
@@ -121,6 +123,21 @@ def test_a_test_changes_nothing_without_permission(found):
         stages.forward(opened("base", found), WISHES, INSTALLED, made, found, allowed=False)
     assert made.changes == []
     assert [path.name for path in found.iterdir()] == ["base"]
+
+
+def test_a_test_in_a_store_is_refused_before_it_counts(found, tmp_path):
+    """One process makes and deletes the copies; a test that is refused uses up no share of alpha."""
+    (tmp_path / mirror.ORIGIN).write_text("s3://bucket/runs")
+    with pytest.raises(UsageError, match="give --output a directory"):
+        stages.forward(opened("base", found), WISHES, INSTALLED, around(), tmp_path, allowed=True)
+    assert adoptions.count(tmp_path) == 0
+
+
+def test_texts_are_tried_beside_the_named_levers(tmp_path):
+    """A file of texts is never left out silently."""
+    (tmp_path / "t.yaml").write_text("texts: {brief: Plan in two phases.}")
+    wishes = try_changes._wishes(None, "skill", None, tmp_path / "t.yaml", None, None, None)
+    assert wishes.levers == ("skill", "text")
 
 
 def test_a_test_finds_the_change_that_saves_and_leaves_the_server_as_it_was(found):

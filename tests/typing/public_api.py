@@ -17,6 +17,7 @@ from uderia_bench.documents.corpus import Corpus, Query
 from uderia_bench.plugins import (
     Answer,
     Assumption,
+    Candidate,
     Detector,
     Direction,
     Evidence,
@@ -25,8 +26,10 @@ from uderia_bench.plugins import (
     Finding,
     Judged,
     Kind,
+    Lever,
     Metric,
     ProfileType,
+    Setting,
     Severity,
     Thresholds,
     Trace,
@@ -122,9 +125,19 @@ ECHO = ProfileType(name="echo", doc="A profile that repeats the question.", reco
 AT_MOST = ExpectationKind(name="max_words", doc="The answer has at most this many words.", judge=at_most)
 
 
+def fewer_tools(setting: Setting) -> tuple[Candidate, ...]:
+    """Propose the tools that the profile called."""
+    assert_type(setting.called, tuple[str, ...])
+    return (Candidate(name="called", changes={"fields": {"tools": list(setting.called)}}),)
+
+
+FEWER = Lever(name="fewer", doc="Keep the tools that were called.", answers=("long_answer",), propose=fewer_tools)
+
+
 def installed() -> None:
     """Read the plug-ins that are installed."""
     assert_type(plugins.load().metrics, tuple[Metric, ...])
     assert_type(plugins.load().detectors, tuple[Detector, ...])
     assert_type(plugins.load().profile_types, tuple[ProfileType, ...])
     assert_type(plugins.load().expectations, tuple[ExpectationKind, ...])
+    assert_type(plugins.load().levers, tuple[Lever, ...])

@@ -85,10 +85,11 @@ def _wishes(
     from uderia_bench.commands.trying.texts import read_texts
     from uderia_bench.documents.yaml.quantities import Traffic
 
+    named = tuple(name for each in (levers or "").split(",") if (name := each.strip()))
     return Wishes(
         arm=arm,
         metric=metric,
-        levers=tuple(name for each in (levers or "").split(",") if (name := each.strip())),
+        levers=named if texts is None or not named else tuple(dict.fromkeys((*named, "text"))),
         texts={} if texts is None else read_texts(texts),
         repeats=repeats,
         budget_usd=budget,

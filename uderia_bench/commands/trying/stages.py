@@ -31,7 +31,7 @@ from uderia_bench.report.content import Report
 from uderia_bench.report.trying import Tried
 from uderia_bench.runner import plan
 from uderia_bench.runner.sitting import Surroundings
-from uderia_bench.runs import adoptions
+from uderia_bench.runs import adoptions, mirror
 from uderia_bench.runs.directory import RunDirectory
 from uderia_bench.runs.lock import Lock
 from uderia_bench.runs.run import Run
@@ -78,6 +78,8 @@ class Proposal:
 
 def proposal(run: Run, wishes: Wishes, plugins: Plugins, around: Surroundings, output: Path) -> Proposal:
     """Return the test of the changes that a run's findings suggest, without changing the server."""
+    if mirror.origin(output) is not None:
+        raise UsageError("a test of changes copies a profile, which one process makes: give --output a directory")
     arm = declared.arm_of(run, wishes.arm)
     metric = declared.goal_of(run, arm, wishes.metric)
     if metric not in {each.name for each in BUILT_IN}:
