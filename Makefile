@@ -6,7 +6,7 @@ READY := .venv/.ready
 .PHONY: demo test fuzz chaos workers audit lint docs prose hooks format bench smoke recipes calibrate clean requirements
 demo: $(READY)
 	$(BIN)/uderia-bench demo
-# Bytecode is kept: three workers would compile and rewrite each test, and each process our package, again.
+# Bytecode is kept: the workers would compile and rewrite each test, and each process our package, again.
 test: export PYTHONDONTWRITEBYTECODE =
 test: $(READY)
 	$(BIN)/coverage erase
