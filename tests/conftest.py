@@ -18,7 +18,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "any")
 
 
 def pytest_xdist_auto_num_workers():
-    """Use two workers for each core, since tests of the command line wait for their servers: on two cores three took 14 % longer."""
+    """Use two workers for each core: tests of the command line wait for servers. On two cores three took 14 % longer."""
     return (os.cpu_count() or 1) * 2
 
 
