@@ -67,8 +67,9 @@ def sockets(url: str, count: int = 1) -> Iterator[None]:
     address, token = url.partition("?token=")[::2]
     with ExitStack() as opened:
         for _ in range(count):
-            headers = {"authorization": f"Bearer {token}"}
-            socket = opened.enter_context(connect(f"{address.replace('http', 'ws')}/live", additional_headers=headers))
+            to, headers = f"{address.replace('http', 'ws')}/live", {"authorization": f"Bearer {token}"}
+            # A view that is stopped for a segment answers no ping.
+            socket = opened.enter_context(connect(to, additional_headers=headers, ping_interval=None))
             threading.Thread(target=lambda reads: [None for _ in reads], args=(socket,), daemon=True).start()
         yield
 
