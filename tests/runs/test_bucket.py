@@ -25,11 +25,11 @@ def s3():
 
 @pytest.fixture
 def url(s3, monkeypatch):
-    """Return the address of a folder of the S3 server, which the environment leads to."""
+    """Return an address that no other test writes to: all tests of a process share moto's state, and writes may come late."""
     for name, value in {**bad_store.ENVIRONMENT, "AWS_ENDPOINT_URL": s3[1]}.items():
         monkeypatch.setenv(name, value)
     bucket._opened.cache_clear()
-    yield f"s3://{BUCKET}/runs"
+    yield f"s3://{BUCKET}/own"
     s3[0].replaces = False
     s3[0].rates = {}
 
@@ -59,14 +59,14 @@ def test_one_of_many_writers_wins(url):
     assert made.read("race") == str(won.index(True)).encode()
     made.probe()
     assert made.found(".servers") == {}
-    with pytest.raises(Missing, match="runs/nothing: no such object"):
+    with pytest.raises(Missing, match="own/nothing: no such object"):
         made.read("nothing")
 
 
 def test_a_store_that_lets_two_win_is_refused(s3, url):
     """Its address and the reason are named."""
     s3[0].replaces = True
-    with pytest.raises(StoreError, match=r"s3://bench/runs: 9 of 9 writers created the same object.*ignores 'If-None-Match"):
+    with pytest.raises(StoreError, match=r"s3://bench/own: 9 of 9 writers created the same object.*ignores 'If-None-Match"):
         Bucket(url).probe()
 
 
@@ -76,7 +76,7 @@ def test_a_failing_store_is_asked_again_and_then_named(s3, url, monkeypatch):
     s3[0].rates = {"500": 1.0}
     with pytest.raises(NoClearAnswer):
         Bucket(url).read("x")
-    with pytest.raises(StoreError, match=r"^s3://bench/runs: [^\n<]*500 Internal Server Error[^\n<]*; is the address right"):
+    with pytest.raises(StoreError, match=r"^s3://bench/own: [^\n<]*500 Internal Server Error[^\n<]*; is the address right"):
         sure(Bucket(url).read, "x")
 
 
