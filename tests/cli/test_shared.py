@@ -69,12 +69,19 @@ def test_a_worker_has_nothing_to_do_in_a_complete_run(shared):
     assert f"run one exists in {store}: go on with 'uderia-bench work {store}/one'" in twice.stderr
 
 
-def test_interim_looks_need_one_process(shared):
-    """Workers see all trials only when the run is complete."""
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("stop={metric: latency_s, looks: 2}", "stop: interim looks need all trials in one process"),
+        ("budget.usd=20", "budget: each worker would spend all of it: remove budget, or give --output a directory"),
+    ],
+)
+def test_what_needs_one_process_is_refused(shared, key, message):
+    """Workers see all trials, and what all of them spent, only when the run is complete."""
     command, store, _ = shared
-    done = command("run", "experiment.yaml", "--output", store, "--set", "stop={metric: latency_s, looks: 2}")
+    done = command("run", "experiment.yaml", "--output", store, "--set", key)
     assert done.returncode == 2
-    assert "stop: interim looks need all trials in one process" in done.stderr
+    assert message in done.stderr
 
 
 def test_the_command_line_imports_no_cloud_package():

@@ -20,6 +20,7 @@ import anyio
 import structlog
 
 from uderia_bench.documents.experiment import SIM, Experiment
+from uderia_bench.documents.experiment_parts import Budget
 from uderia_bench.errors import CannotRun, Interrupted, StoreError, UsageError
 from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.runner import progress, sitting
@@ -50,6 +51,8 @@ def begin(
     """Write the plan of a new run into a store, once the store has shown that it can keep workers apart."""
     if experiment.looks is not None:
         raise UsageError("stop: interim looks need all trials in one process: remove stop and race, or use a directory")
+    if experiment.budget != Budget():
+        raise UsageError("budget: each worker would spend all of it: remove budget, or give --output a directory")
     if experiment.changes:
         raise UsageError("memory: one process must undo what it changes: write memory: as-is, or give --output a directory")
 
