@@ -21,7 +21,7 @@ from uderia_bench.runner.managed import Managed
 from uderia_bench.runner.memory import Memory
 from uderia_bench.runner.runner import Runner
 from uderia_bench.runner.stop import Stop
-from uderia_bench.runs.journal import Journal
+from uderia_bench.runs.journal import ChangeJournal
 from uderia_bench.runs.ledger import Ledger
 
 PROMPTS = (
@@ -49,9 +49,9 @@ class MemoryRun:
     settled: list = field(default_factory=list)
 
     @property
-    def journal(self) -> Journal:
+    def journal(self) -> ChangeJournal:
         """The journal of the run."""
-        return Journal(self.folder / "ledger.sqlite")
+        return ChangeJournal(self.folder / "ledger.sqlite")
 
     async def run(self) -> None:
         """Ask what is left."""

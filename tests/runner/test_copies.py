@@ -9,7 +9,7 @@ from experiments import built
 from uderia_bench.gateway import managing
 from uderia_bench.runner import copies, managed
 from uderia_bench.runner.managed import Managed
-from uderia_bench.runs.journal import Journal
+from uderia_bench.runs.journal import ChangeJournal
 from uderia_bench.runs.ledger import Ledger
 
 pytestmark = pytest.mark.anyio
@@ -35,7 +35,7 @@ async def there(tmp_path):
     async with server.connected() as uderia:
         listed = {"profiles": await uderia.profiles(), "configurations": await uderia.llm_configurations()}
         copy = copies.copy(ARM, "r", "s", **listed)
-        state = Managed(servers={"s": uderia}, journal=Journal(tmp_path / "ledger.sqlite"), folder=tmp_path)
+        state = Managed(servers={"s": uderia}, journal=ChangeJournal(tmp_path / "ledger.sqlite"), folder=tmp_path)
         yield server, uderia, state, copy
 
 

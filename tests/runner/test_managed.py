@@ -13,7 +13,7 @@ from uderia_bench.gateway import managing
 from uderia_bench.runner import managed
 from uderia_bench.runner.managed import Managed
 from uderia_bench.runs.changes import Change, ChangeState
-from uderia_bench.runs.journal import Journal
+from uderia_bench.runs.journal import ChangeJournal
 from uderia_bench.runs.ledger import Ledger
 
 pytestmark = pytest.mark.anyio
@@ -55,7 +55,7 @@ async def there(tmp_path):
         yield (
             server,
             uderia,
-            Managed(servers={"s": uderia}, journal=Journal(tmp_path / "ledger.sqlite"), folder=tmp_path, settle_s=0.0),
+            Managed(servers={"s": uderia}, journal=ChangeJournal(tmp_path / "ledger.sqlite"), folder=tmp_path, settle_s=0.0),
         )
 
 
@@ -129,8 +129,8 @@ async def test_what_somebody_else_changed_is_left_alone_and_named(there):
 async def test_a_change_that_the_server_refuses_names_itself(there):
     """It stays in the journal, since it may have had an effect."""
     _, _, managed_state = there
-    with pytest.raises(CannotRun, match=r"profile fields nobody on s: change profile: HTTP 404"):
-        await managed_state.apply(change(managed.PROFILE_FIELDS, "nobody", {}, {}))
+    with pytest.raises(CannotRun, match=r"profile fields no-such-id on s: change profile: HTTP 404"):
+        await managed_state.apply(change(managed.PROFILE_FIELDS, "no-such-id", {}, {}))
     assert len(managed_state.journal.outstanding()) == 1
 
 

@@ -11,7 +11,7 @@ from uderia_bench.runner.managed import Managed
 from uderia_bench.runner.sitting import Surroundings
 from uderia_bench.runs.changes import Noted
 from uderia_bench.runs.directory import RunDirectory
-from uderia_bench.runs.journal import Journal
+from uderia_bench.runs.journal import ChangeJournal
 
 
 def restore(found: RunDirectory, around: Surroundings) -> tuple[Noted, ...]:
@@ -27,6 +27,6 @@ def restore(found: RunDirectory, around: Surroundings) -> tuple[Noted, ...]:
             servers = {name: await stack.enter_async_context(around.connect(name)) for name in sorted(names)}
             return await Managed(servers=servers, journal=journal, folder=found.path).restore()
 
-    journal = Journal(found.ledger)
+    journal = ChangeJournal(found.ledger)
     with found.claimed():
         return anyio.run(undo) if journal.outstanding() else ()

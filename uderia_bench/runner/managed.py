@@ -20,7 +20,7 @@ from uderia_bench.errors import CallFailed, CannotRun, Gone
 from uderia_bench.gateway import managing
 from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.runs.changes import Change, ChangeState, Noted
-from uderia_bench.runs.journal import Journal
+from uderia_bench.runs.journal import ChangeJournal
 from uderia_bench.trial import TrialRecord
 
 PROFILE_FIELDS = "profile fields"
@@ -65,7 +65,7 @@ class Managed:
     """The state of the servers of one run, which ``servers`` holds by name. ``folder`` is the run's directory."""
 
     servers: Mapping[str, Uderia]
-    journal: Journal
+    journal: ChangeJournal
     folder: Path
     settle_s: float = SETTLE_S
 

@@ -51,7 +51,7 @@ from uderia_bench.runs import manifest
 from uderia_bench.runs.changes import Change
 from uderia_bench.runs.directory import RunDirectory
 from uderia_bench.runs.interim import Decided
-from uderia_bench.runs.journal import Journal
+from uderia_bench.runs.journal import ChangeJournal
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.lock import Lock
 from uderia_bench.runs.manifest import Manifest
@@ -298,7 +298,7 @@ async def _ask(run: Run, session: Session, ledger: Ledger, around: Surroundings)
         planned = {trial.trial_id: trial for trial in ledger.plan()}
         looks = interim.of(experiment, plan=tuple(planned.values()), before=before, stop=stop)
         speed = experiment.sim.speed if set(session.servers) == {SIM} else 1.0
-        journal = Journal(run.directory.ledger)
+        journal = ChangeJournal(run.directory.ledger)
         managed = Managed(servers=session.servers, journal=journal, folder=run.path, settle_s=SETTLE_S / speed)
 
         def settled(record: TrialRecord, trace: Trace) -> None:

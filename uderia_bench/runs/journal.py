@@ -17,7 +17,7 @@ from uderia_bench.trial import TrialRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Journal:
+class ChangeJournal:
     """The changes in one ledger. Every call commits and syncs, so that a power cut loses no change that was sent."""
 
     path: Path
