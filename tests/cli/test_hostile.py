@@ -164,6 +164,7 @@ def every_command(server: str, trial: str) -> dict[str, tuple[tuple[str, ...], .
         "detectors": ((),),
         "diff": (("hostile", "hostile"), ("hostile", "hostile", "--json")),
         "export": (("hostile", "-o", "trials.csv"),),
+        "healthcheck": ((),),
         "history": ((), ("--json",)),
         "init": (("a", "--profile", SAID), ("b", "--ci", SAID)),
         "inspect": (("hostile", trial), ("hostile", trial, "--json"), ("--task", "hostile.yaml")),

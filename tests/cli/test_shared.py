@@ -69,6 +69,37 @@ def test_a_worker_has_nothing_to_do_in_a_complete_run(shared):
     assert f"run one exists in {store}: go on with 'uderia-bench work {store}/one'" in twice.stderr
 
 
+def test_the_same_command_begins_a_run_and_joins_it(shared):
+    """Workers of a launcher need no order: one begins the run, and the others work on it, also after its end."""
+    command, store, _ = shared
+    arguments = ("run", "experiment.yaml", "--output", store, "--run-id", "joined", "--join")
+    workers = [command.start(*arguments) for _ in range(3)]
+    ended = [worker.communicate(timeout=100) for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0, 0], ended
+    assert sum(f"joins {store}/joined" in err for _, err in ended) == 2
+    late = command(*arguments)
+    assert (late.returncode, late.stdout) == (0, ended[0][0])
+    assert ub.load(f"{store}/joined")["trial_id"].is_unique().all()
+    other = command(*arguments, "--repeats", "2")
+    assert other.returncode == 2
+    assert f"{store}/joined has another experiment or corpus: choose another --run-id" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--output", "{store}", "--join"), "--join needs --run-id"),
+        (("--join", "--run-id", "two"), "--join is for a run in a store"),
+    ],
+)
+def test_join_needs_a_store_and_an_id(shared, options, message):
+    """Nothing is asked where it cannot be known which run is meant."""
+    command, store, _ = shared
+    done = command("run", "experiment.yaml", *(option.format(store=store) for option in options))
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
 @pytest.mark.parametrize(
     ("key", "message"),
     [

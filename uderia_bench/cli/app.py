@@ -29,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 # Without arguments, the others print their help.
-_RUN_ALONE = {"demo", "init", "runs", "view", "history", "login", "profiles", "metrics", "detectors", "sim"}
+_RUN_ALONE = {"demo", "init", "runs", "view", "history", "login", "profiles", "metrics", "detectors", "sim", "healthcheck"}
 _COMMANDS = (
     "demo",
     "init",
@@ -59,6 +59,7 @@ _COMMANDS = (
     "detectors",
     "schema",
     "sim",
+    "healthcheck",
 )  # in the order of the help
 _MODULES = {"try": "try_changes"}  # ``try`` is a word of Python
 for _name in _COMMANDS:

@@ -38,6 +38,10 @@ def command(
             help="With --output URL: the most servers that this worker asks at the same time. Default: all.",
         ),
     ] = None,
+    join: Annotated[
+        bool,
+        typer.Option("--join", help="With --output URL and --run-id: work on the run of that id if it exists, else begin it."),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan and its estimated cost without sending anything.")
     ] = False,
@@ -74,7 +78,7 @@ def command(
         from uderia_bench.cli.view import beside
 
         beside(output)
-    finish(start(loaded, output=output, run_id=run_id, around=around, at_once=at_once), around, as_json=as_json)
+    finish(start(loaded, output=output, run_id=run_id, around=around, at_once=at_once, join=join), around, as_json=as_json)
 
 
 def overrides(flags: dict[str, Any]) -> list[Override]:

@@ -6,7 +6,7 @@ The command line prints the report and decides the exit code.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from uderia_bench.runner import plan, sitting
 from uderia_bench.runner import work as workers
 from uderia_bench.runner.sitting import Surroundings
 from uderia_bench.runs import directory, mirror
-from uderia_bench.runs.bucket import Bucket
+from uderia_bench.runs.bucket import Bucket, NotThere
 from uderia_bench.runs.directory import RunDirectory
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.lock import Lock
@@ -36,11 +36,12 @@ def start(
     run_id: str | None,
     around: Surroundings,
     at_once: int | None = None,
+    join: bool = False,
     lock: Lock | None = None,
 ) -> Run:
     """Run an experiment into a new run directory, or into a store, there on ``at_once`` servers at the same time.
 
-    The manifest of a run directory has ``lock``.
+    ``join``: work on the run of that id if it exists in the store. The manifest of a run directory has ``lock``.
 
     Raises ``StoreError`` if the directory cannot be made and ``CannotRun`` if a server or a profile is not there; both leave
     nothing behind. Raises ``Interrupted``, with the way to go on, if the run stops early.
@@ -51,16 +52,42 @@ def start(
     if (url := mirror.origin(output)) is not None:
         if any(arm.changes for arm in experiment.arms):
             raise UsageError("changes: one process must make and delete the copies of profiles: give --output a directory")
+        if join and run_id is None:
+            raise UsageError("--join needs --run-id: workers that join a run name the same id")
         bucket, run_id = Bucket(url), directory.valid(run_id or f"{default}-{uuid.uuid4().hex[:4]}")
-        return work(workers.begin(experiment, trials, bucket, run_id, around, started_at), around, at_once=at_once)
-    if at_once is not None:
-        raise UsageError("--at-once is for a run in a store: give --output an address such as s3://bucket/prefix")
+
+        def begin() -> SharedRun:
+            return workers.begin(experiment, trials, bucket, run_id, around, started_at)
+
+        shared = joined(experiment, f"{bucket.url}/{run_id}", begin, around) if join else begin()
+        return work(shared, around, at_once=at_once)
+    if at_once is not None or join:
+        option = "--join" if join else "--at-once"
+        raise UsageError(f"{option} is for a run in a store: give --output an address such as s3://bucket/prefix")
     made = directory.create(output, run_id) if run_id else unnamed(output, default)
     try:
         return sitting.first(experiment, trials, made, around, started_at, lock)
     except BaseException:
         made.remove_if_unused()
         raise
+
+
+def joined(experiment: Experiment, url: str, begin: Callable[[], SharedRun], around: Surroundings) -> SharedRun:
+    """Return the run at an address, and begin it where there is none.
+
+    Raises ``RunExists`` if the run there has another experiment.
+    """
+    try:
+        shared = SharedRun.open(url)
+    except NotThere:
+        try:
+            return begin()
+        except directory.RunExists:  # another worker began it meanwhile
+            shared = SharedRun.open(url)
+    if shared.manifest.get("experiment_hash") != experiment.content_hash:
+        raise directory.RunExists(f"{url} has another experiment or corpus: choose another --run-id")
+    around.console.print(f"joins {url}", highlight=False, markup=False)
+    return shared
 
 
 def work(shared: SharedRun, around: Surroundings, *, at_once: int | None = None, length_s: float = LENGTH_S) -> Run:

@@ -23,7 +23,7 @@ from uderia_bench.documents.experiment import SIM, Experiment
 from uderia_bench.documents.experiment_parts import Budget
 from uderia_bench.errors import CannotRun, Interrupted, StoreError, UsageError
 from uderia_bench.gateway.uderia import Uderia
-from uderia_bench.runner import progress, sitting
+from uderia_bench.runner import heartbeat, progress, sitting
 from uderia_bench.runner.budget import Account
 from uderia_bench.runner.gauge import Collect, Gauge, collector_paused
 from uderia_bench.runner.hooks import Hooks
@@ -126,6 +126,7 @@ class Worker:
             try:
                 async with anyio.create_task_group() as group:
                     group.start_soon(stop.listen)
+                    group.start_soon(heartbeat.beat, self.around.environ)
                     async with anyio.create_task_group() as lanes:
                         for _ in range(min(at_once, len(servers))):
                             lanes.start_soon(self._take_turns, leases, held)

@@ -55,6 +55,10 @@ class Missing(NoClearAnswer):
     """There is no such object. It may be on its way: a 409 says that a writer was there first."""
 
 
+class NotThere(StoreError):
+    """There is no such object, as the store said clearly."""
+
+
 class Bucket:
     """The objects below one address. ``StoreError`` says that the store refuses; ``NoClearAnswer``, that it may pass."""
 
@@ -145,12 +149,12 @@ class Bucket:
 
 
 def sure(call: Callable[..., _Answer], *values: Any) -> _Answer:
-    """Repeat a call until the store answers clearly; raises ``StoreError`` where it does not."""
+    """Repeat a call until the store answers clearly; raises ``StoreError`` where it does not, and ``NotThere``."""
     for pause_s in PAUSES_S:
         try:
             return call(*values)
         except Missing as error:
-            raise StoreError(str(error)) from error
+            raise NotThere(str(error)) from error
         except NoClearAnswer as error:
             failed = error
         time.sleep(pause_s)
