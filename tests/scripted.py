@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict, deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 
 import anyio
 import httpx
@@ -39,6 +41,7 @@ class Scripted:
     in_flight: int = 0
     most_in_flight: int = 0
     overlaps: set[frozenset] = field(default_factory=set)
+    _numbers: Iterator[int] = field(default_factory=count)
 
     def transport(self) -> httpx.MockTransport:
         """Return the transport to give to the client."""
@@ -111,7 +114,7 @@ class Scripted:
 
     def start(self, session_id: str, body: dict) -> str:
         """Start a task, as the query POST does."""
-        task_id = f"task-{len(self.tasks)}"
+        task_id = f"task-{next(self._numbers)}"
         self.tasks[task_id] = {
             "session": session_id,
             "end": anyio.current_time() + self.task_s,

@@ -155,9 +155,21 @@ def test_a_trial_counts_once_and_one_without_a_value_counts():
     looks = Looks(declared, plan=trials)
     for trial in trials[: len(trials) // 2]:
         assert looks.settled(trial, {"latency_s": None}) is None
-        assert looks.settled(trial, {"latency_s": 1.0}) is None
+        assert looks.settled(trial, {"latency_s": None}) is None
     for trial in trials[len(trials) // 2 :]:
         assert looks.settled(trial, {"latency_s": 5.0}) is None
+
+
+def test_the_values_of_a_trial_that_was_asked_again_replace_its_earlier_ones():
+    """A trial that a restart made doubtful was first seen with the time of a cold server."""
+    value = noisy(ratio=1.3, seed=6)
+    trials, declared = looks_of(count=40, repeats=3)
+    decided, done = run(trials, declared, value)
+    looks = Looks(declared, plan=trials)
+    for trial in done[:30]:
+        assert looks.settled(trial, {"latency_s": 1.0 + 9 * (trial.arm == BASELINE)}) is None
+    found = [looks.settled(trial, values(trial, value, (LATENCY,))) for trial in done]
+    assert [one for one in found if one] == [decided]
 
 
 def test_the_order_of_the_answers_does_not_change_the_decision():

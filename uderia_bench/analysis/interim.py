@@ -77,9 +77,11 @@ class Looks:
         """Take a trial's values by metric, None where it has none; return the decision of a look that stops the run.
 
         ``times`` has the ``sent_at`` and ``done_at`` of the trial, for the limit of those that timed out.
+        The values of a trial that was asked again replace its earlier ones, for the looks to come.
         """
-        if trial.trial_id not in self._trials or trial.trial_id in self._rows:
+        if trial.trial_id not in self._trials:
             return None
+        again = trial.trial_id in self._rows
         self._rows[trial.trial_id] = {
             "trial_id": trial.trial_id,
             "query_id": trial.query_id,
@@ -94,6 +96,8 @@ class Looks:
             **values,
             **(times or {}),
         }
+        if again:
+            return None
         if self._asks(trial):
             for look, end in enumerate(self._declared.looked.before):
                 self._open[look] -= trial.block < end

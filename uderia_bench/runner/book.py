@@ -17,7 +17,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +89,10 @@ class Book:
     def settled(self, trial_id: str) -> TrialRecord | None:
         """Return the record of a trial that has settled, else None."""
         return self._ledger.record(trial_id) if trial_id in self._ledger.settled() else None
+
+    def last_ended(self, server: str, arms: Collection[str]) -> TrialRecord | None:
+        """Return the record of the trial that a server ended last before this sitting, else None; ``arms`` are asked there."""
+        return self._ledger.last_ended(server, arms)
 
     async def act(self, action: Action) -> None:
         """Commit an action of a person."""

@@ -10,13 +10,14 @@ import anyio
 
 from uderia_bench.runner.asking import Asking
 from uderia_bench.runner.budget import Budget
-from uderia_bench.runner.patience import ASKINGS_A_RUN, CANCELLED_THERE, Patience
+from uderia_bench.runner.patience import ASKINGS_A_RUN, CANCELLED_THERE, ENDED, Patience
 from uderia_bench.runner.stop import InFlight
 from uderia_bench.runs.ledger import ASK_AGAIN
 from uderia_bench.trace import Trace
 from uderia_bench.trial import Ending, Outcome, Serving, Trial, TrialRecord
 
 WARMED_UP = "warmed the server up after a restart, not counted"
+DOUBTFUL = "ended close to a restart that was noticed later, not counted"
 LOST_BY_RESTART = "lost by a restart of the server"
 MOST_ASKINGS = 12  # of one trial in one sitting, also where each restart of a server loses it
 CANCEL_CALL_S = 5.0  # a stopping run waits this long for the reply to one cancellation
@@ -42,8 +43,8 @@ class _Turn:
 class Lane:
     """What the trials of one server share; the whole run shares all but ``asking``, ``patience`` and ``ended``.
 
-    ``ended`` has the trials that have settled for good. ``after`` is awaited after each trial, before the
-    next one of its slot.
+    ``ended`` has the trials that have settled for good, ``again`` those that the server is asked again after
+    the window. ``after`` is awaited after each trial, before the next one of its slot.
     """
 
     asking: Asking
@@ -54,6 +55,7 @@ class Lane:
     understand: Callable[[TrialRecord], Trace]
     watch: Callable[[TrialRecord, Trace], None]
     ended: set[str] = field(default_factory=set)
+    again: list[Trial] = field(default_factory=list)
     after: Callable[[TrialRecord], Awaitable[None]] | None = None
 
     def unfinished(self, conversations: Iterable[tuple[Trial, ...]]) -> list[Trial]:
@@ -66,11 +68,35 @@ class Lane:
 
         An interrupted conversation of several turns starts again from its first turn, after the tasks of
         the earlier process are cancelled. At a stop, ``resume`` asks the turns that were not sent.
+        A conversation of several turns that met a cold server becomes doubtful as a whole.
         """
-        if len(conversation) > 1:
+        talks, arm = len(conversation) > 1, conversation[0].arm
+        if talks:
             for trial in conversation:
                 if (left := self.asking.book.pending(trial.trial_id)) is not None:
                     await self.asking.give_up(left)
+        warms_up = talks and await self.patience.warms_up(arm)
+        records: list[TrialRecord] = []
+        try:
+            await self._talk(conversation, records, due_s=due_s, scheduled=scheduled)
+        finally:
+            answered = bool(records) and all(record.ending in ENDED for record in records)
+            if warms_up:
+                self.patience.warmed_up(conversation[0], answered=answered)
+        await self.patience.counts(records, cold=talks and (warms_up or any(map(self.patience.met_cold, records))))
+        await self.recall()
+
+    async def recall(self) -> None:
+        """Commit the trials that a restart has made doubtful as ones to ask again."""
+        while self.patience.doubtful:
+            record = self.patience.doubtful.pop()
+            self.ended.discard(record.trial.trial_id)
+            self.again.append(record.trial)
+            await self.asking.book.settle(replace(record, ending=Ending.CANCELLED, detail=DOUBTFUL))
+
+    async def _talk(
+        self, conversation: tuple[Trial, ...], records: list[TrialRecord], *, due_s: float, scheduled: bool
+    ) -> None:
         before: TrialRecord | None = None
         for trial in conversation:
             if self.asking.stop.soft.is_set():
@@ -92,6 +118,7 @@ class Lane:
             if self.after is not None:
                 await self.after(record)
             before = record
+            records.append(record)
             if record.ending not in ASK_AGAIN:
                 self.ended.add(trial.trial_id)
 
@@ -131,11 +158,11 @@ class Lane:
                 flight.over()
                 record, trace = self._understood(record)
                 # A trial that was only picked up after the restart sent no query, so it warmed nothing up.
-                answered = record.ending is Ending.SETTLED and not self.patience.is_before_return(record)
+                answered = record.ending in ENDED and not self.patience.is_before_return(record)
             finally:
                 if warms_up:
                     self.patience.warmed_up(turn.trial, answered=answered)
-            if (warms_up and answered) or (turn.alone and record.ending is Ending.SETTLED and self.patience.met_cold(record)):
+            if (warms_up and answered) or (turn.alone and record.ending in ENDED and self.patience.met_cold(record)):
                 record = replace(record, ending=Ending.CANCELLED, detail=WARMED_UP)
                 trace = self.understand(record)
             await self.asking.book.settle(record, self.budget.account.to_json())

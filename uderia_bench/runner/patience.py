@@ -7,8 +7,7 @@ refuses one trial after the other.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from math import inf
@@ -25,7 +24,9 @@ ASKINGS_A_RUN = 3  # how often one sitting asks a trial without an answer, outag
 PROBE_EVERY_S = 2.0
 SHUTDOWN_S = 45.0  # a server took 10 to 28 s to shut down (docs/reference/measured.md, "Retention and restarts")
 CANCELLED_THERE = "cancelled on the server"
-RECENT = 32  # trials that can show a restart; more than are usually in flight
+CHECK_EVERY = 8  # trials that end between two looks for a restart, or as many as are in flight; a restart has them asked again
+CHECK_S = 5.0  # longest wait for such a look when the run stops
+ENDED = frozenset({Ending.SETTLED, Ending.TIMED_OUT})  # endings that count for an arm
 FEWEST_IN_VAIN = 10  # refused trials in a row before the run stops; more where more are in flight
 IN_VAIN_PER_SLOT = 3
 AFTER_THE_TURN_S = 5.0  # allows for a server clock that differs from ours
@@ -41,6 +42,11 @@ class Patience:
     ``arms`` are those of the server. ``changed`` returns why the server is not the one the run began
     with, or None; it is asked after every outage. ``replaceable`` says whether other servers can take
     over its trials. Then it is ``gone``, with the reason, where the run would stop without them.
+
+    A task lives in the memory of the server's process. So the server was not restarted between the end of
+    the trial ``sure`` and a moment at which it still knows that trial's task. Trials that ended since the
+    last such moment are *unsure*. A restart makes them ``doubtful``, because a new server may have
+    answered them.
     """
 
     uderia: Uderia
@@ -54,11 +60,13 @@ class Patience:
     replaceable: Callable[[], bool] = lambda: False
     gone: str | None = None
     outages: list[Outage] = field(default_factory=list)
+    sure: TrialRecord | None = None
+    doubtful: list[TrialRecord] = field(default_factory=list)
     _probing: anyio.Lock = field(default_factory=anyio.Lock)
     _paused_until_s: float = 0.0
     _in_vain: int = 0
-    # Trials that ended well, with when they were sent: a server that does not know their tasks was restarted.
-    _answered: deque[tuple[datetime, str]] = field(default_factory=lambda: deque(maxlen=RECENT))
+    _unsure: list[TrialRecord] = field(default_factory=list)
+    _looking: bool = False
     _back_s: float = -inf
     _cold: set[str] = field(default_factory=set)
     _warming: dict[str, anyio.Event] = field(default_factory=dict)
@@ -74,9 +82,50 @@ class Patience:
         return await self.stop.released() and self.gone is None
 
     async def notice_restart(self) -> None:
-        """Ask for the oldest of the recent tasks, and note a restart if the server has forgotten it."""
-        if self._answered and await self.uderia.knows(self._answered[0][1]) is False:
+        """Ask for an earlier task, and note a restart if the server has forgotten it. Otherwise, trials until now are sure."""
+        noted, ended = len(self.outages), tuple(self._unsure)
+        known = None if self._earlier is None else await self._knows(self._earlier)
+        if len(self.outages) > noted:  # another trial has noticed it meanwhile
+            return
+        if known is False:
             await self._restarted()
+        elif known:
+            self._unsure = [record for record in self._unsure if record not in ended]
+            self.sure = ended[-1] if ended else self.sure
+
+    @property
+    def _earlier(self) -> TrialRecord | None:
+        """A trial whose task the server had at the last look, or the first one that ended."""
+        return self.sure or next(iter(self._unsure), None)
+
+    async def _knows(self, record: TrialRecord) -> bool | None:
+        return None if record.task_id is None else await self.uderia.knows(record.task_id)
+
+    async def counts(self, records: Sequence[TrialRecord], *, cold: bool = False) -> None:
+        """Take the records of a conversation as unsure, or as doubtful if it met a ``cold`` server.
+
+        Looks for a restart once ``CHECK_EVERY`` trials are unsure.
+        """
+        bare = [
+            replace(record, task=None, session=None, children=(), decoded=())
+            for record in records
+            if record.ending in ENDED and record.task is not None
+        ]
+        if len(bare) < len(records):  # ``resume`` asks it whole
+            return
+        if cold:
+            self._doubt(bare)
+        elif not any(map(self.is_before_return, bare)):
+            self._unsure += bare
+            if len(self._unsure) >= max(CHECK_EVERY, self.slots) and not self._looking:
+                self._looking = True
+                await self.notice_restart()
+                self._looking = False
+
+    def _doubt(self, records: Sequence[TrialRecord]) -> None:
+        self.doubtful += records
+        for record in records:
+            self._concern(record)
 
     async def warms_up(self, arm: str) -> bool:
         """Return whether a trial of this arm is the first after a restart; the arm's other trials wait for its end."""
@@ -93,16 +142,15 @@ class Patience:
         return ended_at is not None and record.sent_at is not None and record.sent_at <= ended_at
 
     def met_cold(self, record: TrialRecord) -> bool:
-        """Whether a trial was sent to a server that had returned before the run noticed it.
+        """Whether a trial may have been sent to a server that had returned before the run noticed it.
 
-        Its query may have been tried again until the server took it. After the discovery of a restart, the
-        server knows the tasks of such trials alone.
+        Its query may have been tried again until the server took it. Before the discovery of a restart, no
+        trial in flight is known to have ended on the server before it.
         """
         if not self.is_before_return(record) or record.task is None:
             return False
         last = self.outages[-1]
-        moment = record.done_at if last.cause is Cause.RESTART else record.accepted_at
-        return moment is not None and last.began_at < moment
+        return last.cause is Cause.RESTART or (record.accepted_at is not None and last.began_at < record.accepted_at)
 
     def warmed_up(self, trial: Trial, *, answered: bool) -> None:
         """Note the end of a trial that ``warms_up`` chose; if the server answered, the arm is warm."""
@@ -138,9 +186,6 @@ class Patience:
 
     def ended(self, record: TrialRecord) -> None:
         """Count a trial's ending; stop the run after many trials in a row that the server did not take."""
-        known = record.ending is Ending.SETTLED and record.task is not None and not self.is_before_return(record)
-        if known and record.task_id is not None and record.sent_at is not None:
-            self._answered.append((record.sent_at, record.task_id))
         if record.ending not in (Ending.UNREACHABLE, Ending.REFUSED):
             self._in_vain = 0
             return
@@ -218,7 +263,8 @@ class Patience:
             await self.notice_restart()
             return
         self._note(Outage(server=self.uderia.base_url, cause=cause, began_at=began_at, ended_at=self.utc()))
-        await self._starts_anew()
+        stayed = self._earlier is not None and await self._knows(self._earlier)  # only the network was away
+        await self._starts_anew(restarted=not stayed)
 
     async def _forgot(self, record: TrialRecord) -> None:
         """Note a restart where the server has forgotten the task of a trial.
@@ -229,19 +275,24 @@ class Patience:
         known = self.outages[-1].ended_at if self.outages else None
         if known is not None and record.sent_at is not None and record.sent_at <= known:
             return
-        earlier = [task_id for sent_at, task_id in self._answered if record.sent_at is None or sent_at < record.sent_at]
-        if not earlier or await self.uderia.knows(earlier[-1]) is False:
+        noted, earlier = len(self.outages), self._earlier
+        was_before = earlier is not None and (not (earlier.sent_at and record.sent_at) or earlier.sent_at < record.sent_at)
+        if earlier is not None and was_before and await self._knows(earlier) is not False:
+            return
+        if len(self.outages) == noted:  # otherwise, another trial has noticed it meanwhile
             await self._restarted()
 
     async def _restarted(self) -> None:
         now = self.utc()
         self._note(Outage(server=self.uderia.base_url, cause=Cause.RESTART, began_at=now, ended_at=now))
-        await self._starts_anew()
+        await self._starts_anew(restarted=True)
 
-    async def _starts_anew(self) -> None:
+    async def _starts_anew(self, *, restarted: bool) -> None:
         """Let the first trial of every arm warm the server up, and stop the run if it is another server now."""
         self._back_s = anyio.current_time()
-        self._answered.clear()
+        if restarted:
+            self._doubt(self._unsure)
+            self.sure, self._unsure = None, []
         self._cold |= set(self.arms)
         if (reason := await self.changed()) is not None:
             self._give_up(reason)

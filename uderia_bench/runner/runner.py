@@ -39,7 +39,7 @@ from uderia_bench.runner.gauge import Gauge
 from uderia_bench.runner.hooks import Hooks
 from uderia_bench.runner.lane import Lane
 from uderia_bench.runner.memory import Memory
-from uderia_bench.runner.patience import Patience
+from uderia_bench.runner.patience import CHECK_S, Patience
 from uderia_bench.runner.pool import Pool, windows_of
 from uderia_bench.runner.stop import InFlight, Stop
 from uderia_bench.runs.outage import Outage
@@ -152,6 +152,7 @@ class Runner:
             on_quota=experiment.on_quota,
             outage_s=experiment.outage,
             utc=self.utc,
+            sure=self.book.last_ended(server, arms),
             slots=max(self._shape(level).slots for level in (None, *experiment.load.levels)),
         )
 
@@ -183,7 +184,7 @@ class Runner:
         arms_here = {name for name, arm in self.arms.items() if server in arm.servers}
         caps = {arm.name: Slots(arm.concurrency) for arm in self.experiment.arms if arm.concurrency is not None}
         levels: dict[float | None, Arrivals] = {}
-        while (window := await self._next(server, pool, arms_here)) is not None:
+        while (window := await self._next(lane, server, pool, arms_here)) is not None:
             level = window[0].level
             if level not in levels:
                 levels[level] = Arrivals(self._shape(level), ramp_s=self.experiment.load.ramp)
@@ -197,7 +198,6 @@ class Runner:
             conversations = [tuple(turns) for _, turns in groupby(asked, key=lambda trial: trial.conversation)]
             arms = {conversation[0].arm for conversation in conversations}
             address = lane.asking.uderia.base_url
-            await lane.patience.notice_restart()
             async with AsyncExitStack() as around:
                 shared = self.experiment.load.isolation == "none"
                 await around.enter_async_context(exclusion.window(self.locks, address, self.stop, shared=shared))
@@ -210,14 +210,24 @@ class Runner:
                 arrivals.open_window()
                 whole = await self._ask_window(lane, conversations, arrivals, caps, starts)
             if lane.patience.gone is not None:
-                await pool.leave(server, lane.unfinished(conversations))
+                await pool.leave(server, dict.fromkeys([*lane.unfinished(conversations), *lane.again]))
                 return
             if not whole:
+                with anyio.move_on_after(CHECK_S):
+                    await lane.patience.notice_restart()
+                await lane.recall()
                 break
         pool.ends(server)
 
-    async def _next(self, server: str, pool: Pool, arms: Collection[str]) -> list[Trial] | None:
-        """Return the next window of a server: of the plan, and then of the trials that somebody asked to ask again."""
+    async def _next(self, lane: Lane, server: str, pool: Pool, arms: Collection[str]) -> list[Trial] | None:
+        """Return the next window of a server.
+
+        The trials that a restart has made doubtful come first, then the plan, and then what somebody asked to ask again.
+        """
+        await lane.patience.notice_restart()
+        await lane.recall()
+        pool.windows[server].extendleft(reversed(windows_of(lane.again)))
+        lane.again.clear()
         if (window := await pool.next(server)) is None and self.control is not None:
             pool.windows[server].extend(windows_of(self.control.take(arms, server)))
             return pool.windows[server].popleft() if pool.windows[server] else None

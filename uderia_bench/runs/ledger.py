@@ -175,6 +175,16 @@ class Ledger:
             )
         return done.rowcount
 
+    def last_ended(self, server: str, arms: Collection[str]) -> TrialRecord | None:
+        """Return the trial that ended last on a server with a known task, else None; ``arms`` are asked there."""
+        found = (
+            "t.trial_id = (SELECT trial_id FROM trials WHERE ending = 'settled' AND state = 'settled' AND task_id IS NOT NULL"
+            " AND COALESCE(json_extract(planned, '$.server'), ?1) = ?1 AND arm IN (SELECT value FROM json_each(?2))"
+            " ORDER BY json_extract(times, '$.sent_at') DESC LIMIT 1)"
+        )
+        with self._readable():
+            return self._record(found, server, ledger_rows.dump(sorted(arms)))
+
     def attempts(self) -> dict[str, int]:
         """Return how often each trial has been asked so far, without those that never were."""
         with self._readable():
@@ -319,8 +329,8 @@ class Ledger:
             room = sum(file.stat().st_size for file in files if file.exists())
             return list(range(1, min(last or 0, room // SMALLEST_ROW) + 1))
 
-    def _record(self, where: str, value: int | str) -> TrialRecord | None:
-        row = self._execute(f"{ledger_rows.RECORD_COLUMNS} WHERE {where}", (value,)).fetchone()
+    def _record(self, where: str, *values: int | str | bytes) -> TrialRecord | None:
+        row = self._execute(f"{ledger_rows.RECORD_COLUMNS} WHERE {where}", values).fetchone()
         return None if row is None else ledger_rows.record(row, self._unpack)
 
     def _name(self, row_id: int) -> str:
