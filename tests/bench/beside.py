@@ -1,4 +1,9 @@
-"""A run in progress, a view of it and its readers, as processes that the benchmarks of the view start, stop and measure."""
+"""A run in progress, a view of it and its readers, as processes that the benchmarks of the view start, stop and measure.
+
+The run and its view have the clients' core. The readers have the servers' core and the idle policy of the scheduler, since
+they stand for another machine. Each process has its own session, as from its own terminal: Linux shares the CPU between
+sessions first (``sched(7)``, "The autogroup feature"), so a niceness counts only inside one.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +19,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from bench import machine
 from bench.server import Server
 from browser.chromium import BROWSER, DRIVER
 from selenium import webdriver
@@ -22,7 +28,6 @@ from websockets.sync.client import connect
 
 COMMAND = [sys.executable, "-m", "uderia_bench"]
 RUN_ID = "seen"
-LOWEST = 19  # nice of a reader's browser: it stands for another machine
 _CREDENTIALS = {"UDERIA_USERNAME": "admin", "UDERIA_PASSWORD": "admin"}
 
 
@@ -38,7 +43,9 @@ def run(folder: Path, server: Server, trials: int, load: dict[str, Any]) -> Iter
     (folder / "e.json").write_text(json.dumps(said))
     environ = {**os.environ, **_CREDENTIALS, "OPENBLAS_NUM_THREADS": "1"}
     command = [*COMMAND, "run", "e.json", "--run-id", RUN_ID]
-    with subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+    with subprocess.Popen(command, cwd=folder, env=environ, **quiet) as process:
+        os.sched_setaffinity(process.pid, {machine.client_core()})
         deadline = time.monotonic() + 60
         while not (folder / f"output/{RUN_ID}/manifest.json").exists() and process.poll() is None:
             assert time.monotonic() < deadline, "the run does not begin"
@@ -52,7 +59,9 @@ def run(folder: Path, server: Server, trials: int, load: dict[str, Any]) -> Iter
 @contextmanager
 def view(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Start a view; yield its address, with the token, and its process."""
-    with subprocess.Popen([*COMMAND, "view", "--port", "0"], cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+    command = [*COMMAND, "view", "--port", "0"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        os.sched_setaffinity(process.pid, {machine.client_core()})
         assert process.stdout is not None, "its standard output is a pipe"
         try:
             yield process.stdout.readline().strip(), process
@@ -76,12 +85,12 @@ def sockets(url: str, count: int = 1) -> Iterator[None]:
 
 @contextmanager
 def windows(url: str, count: int) -> Iterator[int]:
-    """Open the page in so many windows of a Chromium of the lowest priority; yield the number of its process group."""
+    """Open the page in so many windows of a Chromium that yields to every other process; yield its process group."""
     options = webdriver.ChromeOptions()
     options.binary_location = BROWSER
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
         options.add_argument(argument)
-    service = Service(DRIVER, popen_kw={"start_new_session": True})
+    service = Service(DRIVER, popen_kw={"start_new_session": True, "preexec_fn": _elsewhere})
     browser = webdriver.Chrome(options=options, service=service)
     group = service.process.pid
     try:
@@ -89,14 +98,18 @@ def windows(url: str, count: int) -> Iterator[int]:
         for _ in range(count - 1):
             browser.switch_to.new_window("window")
             browser.get(url.partition("?")[0])
-        for pid in members(group):
-            for thread in Path(f"/proc/{pid}/task").iterdir():
-                with suppress(OSError):
-                    os.setpriority(os.PRIO_PROCESS, int(thread.name), LOWEST)
         yield group
     finally:
         os.killpg(group, signal.SIGCONT)
         browser.quit()
+
+
+def _elsewhere() -> None:
+    """Have this process and its children run where they delay no run: on the servers' core, while nothing else does."""
+    os.sched_setaffinity(0, {machine.server_core()})
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    with suppress(OSError):  # no autogroups: then the policy alone counts
+        Path("/proc/self/autogroup").write_text("19")
 
 
 def members(group: int) -> list[int]:

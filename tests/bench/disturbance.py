@@ -1,12 +1,11 @@
 """What a view costs the run beside it, in segments of one run with 500 trials in flight.
 
 In a segment there is no view, or a view with three WebSockets that draw nothing, or a view with three windows of Chromium.
-The first tells what the view costs; the second what it costs to read it on the machine of the run. The segments
-alternate, in the orders ABC and CBA, so that a trend of the machine cancels out. The processes of a condition are stopped by
-a signal in the other segments. Trials of the first seconds of a segment do not count.
+Six segments are a block, in the orders ABC and CBA, so that a trend of the machine cancels out. The processes of a condition
+are stopped by a signal in the other segments. Trials of the first seconds of a segment do not count.
 
-Chromium has the lowest priority, since a reader's browser is usually on another machine. The truth of the clock is the
-server's.
+The truth of the clock is the server's. A figure pools all trials of its condition, because a percentile of one segment has
+few trials in its tail. Its interval comes from resampled blocks.
 """
 
 from __future__ import annotations
@@ -14,11 +13,10 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import statistics
 import tempfile
 import time
 from bisect import bisect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +36,8 @@ IN_FLIGHT = 500
 SPEED = 2.6  # of the server: an answer takes about 6 s
 TABS = 3
 LEAD_S = 4.0  # of a segment, in which the processes that were stopped catch up
-READ = 600  # trials of a segment that are compared with the truth
+RESAMPLES = 2_000
+SEED = 22
 NONE, SOCKETS, BROWSER = "no view", "WebSockets", "Chromium"
 _LATENCY = next(metric for metric in METRICS if metric.name == "latency_s")
 
@@ -55,9 +54,10 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What was measured in one segment."""
+    """What was measured of the trials sent in one segment: each error of the clock, and the CPU of all."""
 
-    error_ms: float
+    errors_ms: np.ndarray
+    trials: int
     cpu_ms: float
 
 
@@ -115,50 +115,74 @@ def _costs(path: Path, segments: Sequence[Segment], truth: Mapping[str, Mapping[
     sent = [0] * len(segments)
     errors: list[list[float]] = [[] for _ in segments]
     with Ledger.open(path) as ledger:
-        step = max(ledger.settled_count() // (len(segments) * READ), 1)
         for record in ledger.records():
             sent_s = record.sent_at.timestamp() if record.sent_at else 0.0
             at = bisect(starts, sent_s) - 1
             if at < 0 or sent_s >= segments[at].ended_s:
                 continue
             sent[at] += 1
-            known = truth.get(record.task_id or "", {}).get("latency_s")
-            if sent[at] % step == 0 and known is not None:
-                latency = _LATENCY.read(profile_types.read(record, types))
-                errors[at] += [] if latency is None else [abs(float(latency) - known) * 1000]
+            known, latency = (
+                truth.get(record.task_id or "", {}).get("latency_s"),
+                _LATENCY.read(profile_types.read(record, types)),
+            )
+            if known is not None and latency is not None:
+                errors[at].append(abs(float(latency) - known) * 1000)
     # As many trials end in a segment as are sent: the number in flight is constant.
     return [
-        Cost(error_ms=float(np.quantile(found, 0.99)), cpu_ms=segment.cpu["run"] * 1000 / count)
+        Cost(errors_ms=np.array(found), trials=count, cpu_ms=segment.cpu["run"] * 1000)
         for segment, found, count in zip(segments, errors, sent, strict=True)
     ]
 
 
+def _p99_ms(costs: Sequence[Cost]) -> float:
+    return float(np.quantile(np.concatenate([each.errors_ms for each in costs]), 0.99))
+
+
+def _cpu_ms(costs: Sequence[Cost]) -> float:
+    return sum(each.cpu_ms for each in costs) / sum(each.trials for each in costs)
+
+
 def ratios(segments: Sequence[Segment], costs: Sequence[Cost]) -> Iterator[Figure]:
-    """Yield the ratios of each condition with a view to that without, each the median over blocks."""
+    """Yield the ratio of each condition with a view to that without, over all blocks, with its interval."""
     conditions = list(dict.fromkeys(each.condition for each in segments))
+    size = 2 * len(conditions)
+    blocks: list[dict[str, list[Cost]]] = []
+    for at in range(0, len(segments), size):
+        block: dict[str, list[Cost]] = {each: [] for each in conditions}
+        for segment, cost in zip(segments[at : at + size], costs[at : at + size], strict=True):
+            block[segment.condition].append(cost)
+        blocks.append(block)
     for condition in conditions[1:]:
         readers = f"{TABS} {'windows of Chromium' if condition == BROWSER else 'WebSockets that draw nothing'}"
-        for name, unit, read in (
-            ("error of the answer's latency, p99", "ms", lambda one: one.error_ms),
-            ("CPU of a trial", "ms", lambda one: one.cpu_ms),
-        ):
-            size = 2 * len(conditions)
-            blocks = [(segments[at : at + size], costs[at : at + size]) for at in range(0, len(segments), size)]
-            without, beside_it = (
-                [
-                    statistics.mean(read(cost) for segment, cost in zip(*block, strict=True) if segment.condition == each)
-                    for block in blocks
-                ]
-                for each in (NONE, condition)
-            )
+        measures: tuple[tuple[str, Callable[[Sequence[Cost]], float]], ...] = (
+            ("error of the answer's latency, p99", _p99_ms),
+            ("CPU of a trial", _cpu_ms),
+        )
+        for name, read in measures:
+            without, beside_it = (read([cost for block in blocks for cost in block[each]]) for each in (NONE, condition))
+            lo, hi = _interval(blocks, condition, read)
             yield Figure(
                 name=f"{name}, with {readers} / without a view",
-                value=statistics.median(b / a for a, b in zip(without, beside_it, strict=True)),
+                value=beside_it / without,
                 unit="x",
                 asked="< 1.05",
-                conditions=f"{IN_FLIGHT} in flight; {unit} without {figures.series(without)}, with {figures.series(beside_it)};"
-                f" {_shares(segments, condition)}",
+                conditions=f"95% interval {lo:.3g} to {hi:.3g}, from {len(blocks)} blocks; {IN_FLIGHT} in flight;"
+                f" {figures.digits(without)} ms without, {figures.digits(beside_it)} ms with; {_shares(segments, condition)}",
             )
+
+
+def _interval(
+    blocks: Sequence[Mapping[str, Sequence[Cost]]], condition: str, read: Callable[[Sequence[Cost]], float]
+) -> tuple[float, float]:
+    """Return the 95 % interval of a ratio, from blocks drawn with replacement."""
+    draw = np.random.default_rng(SEED)
+    found = []
+    for _ in range(RESAMPLES):
+        drawn = [blocks[at] for at in draw.integers(len(blocks), size=len(blocks))]
+        without, beside_it = (read([cost for block in drawn for cost in block[each]]) for each in (NONE, condition))
+        found.append(beside_it / without)
+    lo, hi = np.quantile(found, (0.025, 0.975))
+    return float(lo), float(hi)
 
 
 def _shares(segments: Sequence[Segment], condition: str) -> str:

@@ -7,8 +7,9 @@ import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from bench import bench, client_cost, clients, cpu_by_part, disturbance, figures
+from bench import bench, client_cost, clients, cpu_by_part, disturbance, figures, view
 from bench.figures import Figure
 from hypothesis import given
 from hypothesis import strategies as st
@@ -138,17 +139,24 @@ def test_every_benchmark_is_there():
         assert ("--quick" in (here / f"{name}.py").read_text()) is (name in bench.QUICK), name
 
 
-def test_the_cost_of_a_view_is_a_ratio_inside_each_block():
-    """A block on a slow machine has the ratio of its own segments; the figure is the median of the blocks."""
+def test_the_cost_of_a_view_pools_all_trials_and_has_an_interval():
+    """The ratio is that of all trials with a view to all without; where all blocks have it, so have both ends."""
     order = [disturbance.NONE, disturbance.SOCKETS, disturbance.SOCKETS, disturbance.NONE] * 3
     segments = [
         disturbance.Segment(condition=each, began_s=10.0 * at, ended_s=10.0 * at + 5, cpu={"run": 1.0, "view": 0.5})
         for at, each in enumerate(order)
     ]
     costs = [
-        disturbance.Cost(error_ms=slow * (1.2 if each == disturbance.SOCKETS else 1.0), cpu_ms=slow)
+        disturbance.Cost(errors_ms=np.arange(200.0) * (1.2 if each == disturbance.SOCKETS else 1.0), trials=200, cpu_ms=slow)
         for each, slow in zip(order, [1.0] * 4 + [9.0] * 4 + [2.0] * 4, strict=True)
     ]
     error, cpu = disturbance.ratios(segments, costs)
     assert (error.value, cpu.value) == (pytest.approx(1.2), pytest.approx(1.0))
     assert "run 20%, view 10% of a core" in error.conditions
+    assert "95% interval 1.2 to 1.2, from 3 blocks" in error.conditions
+
+
+def test_an_update_costs_what_it_adds_to_an_idle_view():
+    """Each burst is paired with the idle before it; the figure is the median pair."""
+    idle, busy = [10.0, 12.0, 11.0], [110.0, 612.0, 121.0]
+    assert view.update_ms(idle, busy, updates=10) == pytest.approx(11.0)

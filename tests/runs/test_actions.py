@@ -16,7 +16,7 @@ def test_a_pause_and_its_end_are_one_sentence():
     """With its length, its times and who made it."""
     actions = acts(("pause", ""), ("resume", ""), ("set", "budget.usd=5"))
     assert sentences(actions) == (
-        "paused 4 min by ann, from 2026-11-29 10:00:00 UTC to 10:04:00 UTC",
+        "paused 4 min by ann, from 2026-11-29 10:00:00 UTC to 2026-11-29 10:04:00 UTC",
         "budget.usd=5 set by ann at 2026-11-29 10:08:00 UTC: trials before and after this differ in it",
     )
     assert not paused(actions)

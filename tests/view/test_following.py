@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from experiments import built, queries
-from view.live_runs import running
+from view.live_runs import ZERO, running
 
 from uderia_bench import plugins
 from uderia_bench.runner import plan
+from uderia_bench.runs.actions import Action
 from uderia_bench.trial import Ending
+from uderia_bench.view import run_page
 from uderia_bench.view.following import Following
+from uderia_bench.view.state import ArmState, Number
 
 
 @pytest.fixture
@@ -129,3 +134,34 @@ def test_a_sweep_shows_its_finished_levels(tmp_path):
         assert [(level.arm, level.level, level.trials) for level in sweep.levels] == [("A", 1.0, 4), ("B", 1.0, 4)]
         assert sweep.knees[0] == "A: no knee looked for: 1 level with answers, and the fit needs 4."
         following.close()
+
+
+def test_a_paused_run_has_no_rate_and_no_time_left(live, following):
+    """Both are of a run that goes on."""
+    for seq in range(4):
+        live.settle(seq)
+    following.look()
+    assert following.state().progress.per_second is not None
+    live.ledger.write([Action(at=ZERO, who="ann", what="pause")])
+    following.look()
+    progress = following.state().progress
+    assert (progress.per_second, progress.left_s, {share.left_s for share in progress.shares}) == (None, None, {None})
+
+
+def test_arms_are_shown_in_one_unit_and_only_once_they_have_answers(tmp_path):
+    """0.4 s beside 2.0 s, never 400 ms; before the first answer there is no table of dashes."""
+    with running(tmp_path) as made:
+        follow = Following(made.run.directory, plugins.load())
+        follow.look()
+        state = follow.state()
+        follow.close()
+
+    def arm(name, seconds):
+        values = {"latency_s": seconds, "total_tokens": 5.0, "cost_usd": 0.1}
+        numbers = tuple(Number(metric=m, value=v, lo=v * 0.9, hi=v * 1.1, n=4) for m, v in values.items())
+        return ArmState(arm=name, answered=4, numbers=numbers, latency_percentiles={"p50": seconds}, latencies=(seconds,))
+
+    drawn = run_page.parts(replace(state, arms=(arm("A", 0.4), arm("B", 2.0))), {"arms"})["numbers"]
+    assert "0.400s" in drawn
+    assert "400ms" not in drawn
+    assert run_page.parts(state, {"arms"})["numbers"] == ""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -12,12 +15,15 @@ from exchanges import event, head, naming, task
 from records import trial
 from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
-from view.live_runs import running
+from view.live_runs import ZERO, record, running
 
 from uderia_bench import plugins
+from uderia_bench.commands import diff
 from uderia_bench.reading.labels import kept
 from uderia_bench.reading.labels.draw import Item
-from uderia_bench.view import comparing, state
+from uderia_bench.runs.actions import Action
+from uderia_bench.runs.ledger_rows import Entry, State
+from uderia_bench.view import comparing, server, state
 from uderia_bench.view.folder import Folder
 from uderia_bench.view.guard import Guard, kept_key
 from uderia_bench.view.server import View
@@ -324,3 +330,51 @@ def test_a_conversation_has_the_answers_of_all_its_turns(tmp_path):
         page = comparing.answers(Folder(tmp_path, plugins.load()), "live", {"query": "talk"})
     for words in ("question 1", "question 2", "answer 1", "answer 2", "repeat 1, turn 2"):
         assert words in page
+
+
+def test_a_paused_run_is_paused_in_the_list_with_what_it_has_spent(tmp_path):
+    """The state is from the actions in its ledger; tokens and dollars are those of the trial that settled last."""
+    spent = json.dumps({"spent": {"trials": 1, "tokens": 1234.0, "usd": 0.5}})
+    source = Folder(tmp_path, plugins.load())
+    with running(tmp_path) as made:
+        made.ledger.write([Entry(state=State.SETTLED, record=record(0), account=spent)])
+        listed = source.follow(())
+        listed.look()
+        row = listed.state().runs[0]
+        assert (row.state, row.tokens, row.cost_usd) == ("running", 1234, 0.5)
+        made.ledger.write([Action(at=ZERO, who="ann", what="pause")])
+        listed = source.follow(())
+        listed.look()
+        assert listed.state().runs[0].state == "paused"
+
+
+def test_runs_that_were_asked_differently_offer_a_comparison_anyway(tmp_path, monkeypatch):
+    """The page has the reason without an option of the command line, and a link."""
+
+    def refuse(*_, **__):
+        raise diff.Unlike("a is no baseline for b: the repeats differ, 12 and 6")
+
+    monkeypatch.setattr(diff, "compare", refuse)
+    with running(tmp_path, "a"), running(tmp_path, "b"):
+        page = comparing.diff(Folder(tmp_path, plugins.load()), {"baseline": "a", "run": "b"})
+    assert "the repeats differ, 12 and 6" in page
+    assert "--force" not in page
+    assert 'href="/diff?baseline=a&amp;run=b&amp;force=on"' in page
+
+
+def test_a_refusal_is_a_page_with_a_title(stranger):
+    """A browser names its tab, and asks for no icon, which would be refused as well."""
+    text = stranger.get("/runs").text
+    assert "<title>Token needed" in text
+    assert 'rel="icon" href="data:,"' in text
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="Linux with autogroups only")
+@pytest.mark.parametrize(("alone", "nice"), [(True, "nice 10"), (False, "nice 0")])
+def test_a_view_with_its_own_session_lowers_the_priority_of_the_session(alone, nice):
+    """The session of a terminal, which may have a run too, keeps its priority."""
+    code = f"from uderia_bench.view import server; server._yield_to_runs(); print(open('{server._AUTOGROUP}').read())"
+    new = [sys.executable, "-c", code]
+    keeper = new if alone else [sys.executable, "-c", f"import subprocess; subprocess.run({new!r})"]
+    said = subprocess.run(keeper, start_new_session=True, stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert said.strip().endswith(nice)

@@ -38,6 +38,14 @@ _DIFFER = "the runs differ in"
 _MOSTLY = 6.0  # half an interval per standard deviation between nights: below, they make up most of its width
 
 
+class Unlike(UsageError):
+    """Two runs were not asked the same, and ``force`` is not set. ``reason`` has no word of the command line."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason} (--force compares them anyway)")
+        self.reason = reason
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Side:
     """One of the two runs, with its measured trials."""
@@ -67,8 +75,8 @@ def compare(
 ) -> Report:
     """Compare every arm that both runs have, or one, with the margins and the correction of ``run``'s experiment.
 
-    Raises ``UsageError`` where the runs have no arm in common, or were not asked the same and ``force`` is
-    not set. With ``gate`` the report has a gate: no planned metric may be ``worse`` over all queries, or
+    Raises ``UsageError`` where the runs have no arm in common, and ``Unlike`` where they were not asked the same and
+    ``force`` is not set. With ``gate`` the report has a gate: no planned metric may be ``worse`` over all queries, or
     with ``every_metric`` no tested metric.
     """
     if baseline.path == run.path:
@@ -78,9 +86,7 @@ def compare(
     arms = _common(first, second, arm)
     unlike = tuple(_unlike(first, second, arms))
     if unlike and not force:
-        raise UsageError(
-            f"{first.run.run_id} is no baseline for {second.run.run_id}: {'; '.join(unlike)} (--force compares them anyway)"
-        )
+        raise Unlike(f"{first.run.run_id} is no baseline for {second.run.run_id}: {'; '.join(unlike)}")
     before = variation(second.run, arms, plugins.metrics)
     found = analyse(
         pl.concat([_renamed(side, arms) for side in sides], how="diagonal_relaxed"),

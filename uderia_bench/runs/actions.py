@@ -38,7 +38,7 @@ def sentences(actions: Sequence[Action]) -> tuple[str, ...]:
         if action.what == "pause":
             end = next((each.at for each in actions[number:] if each.what == "resume"), None)
             took = "" if end is None else f" {_duration((end - action.at).total_seconds())}"
-            until = ", and not resumed" if end is None else f" to {end:%H:%M:%S} UTC"
+            until = ", and not resumed" if end is None else f" to {end:%Y-%m-%d %H:%M:%S} UTC"
             said.append(f"paused{took} by {action.who}, from {at}{until}")
         elif action.what in _SENTENCES:
             said.append(_SENTENCES[action.what].format(who=action.who, at=at, about=action.about))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from uderia_bench.commands import diff as diffing
 from uderia_bench.commands import history as histories
@@ -114,7 +114,12 @@ def diff(folder: Folder, asked: Mapping[str, str]) -> str:
     if not baseline or not run:
         raise UsageError("choose a baseline (A) and a run (B) in the list of runs")
     before, after = (Run.open(folder.directory(name)) for name in (baseline, run))
-    made = diffing.compare(before, after, folder.plugins, force="force" in asked)
+    title = f"{run} compared with {baseline}"
+    try:
+        made = diffing.compare(before, after, folder.plugins, force="force" in asked)
+    except diffing.Unlike as error:
+        anyway = f"/diff?{urlencode({'baseline': baseline, 'run': run, 'force': 'on'})}"
+        return pages.plain_page(title, tag("p", tag("a", "Compare them anyway", href=anyway)), lead=error.reason)
     parts: list[Markup | None] = [verdict(made), key_numbers(made), effects(made)]
     facts = tag("dl", *(join(tag("dt", label), tag("dd", text)) for label, text in about(made)))
     warnings = listing.items(content.without_mark(text) for text in made.warnings)
@@ -122,7 +127,6 @@ def diff(folder: Folder, asked: Mapping[str, str]) -> str:
         "details", "Details", facts, tag("h3", "Warnings") if made.warnings else None, warnings if made.warnings else None,
         listing.folded("How to read this", listing.items(method(made))),
     )  # fmt: skip
-    title = f"{run} compared with {baseline}"
     return pages.frame(title, tag("h1", title), *parts, details, glossary())
 
 

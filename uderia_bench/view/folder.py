@@ -22,13 +22,14 @@ from uderia_bench.report.formats.html.document import body_of
 from uderia_bench.report.trial.inspected import Inspected, to_json
 from uderia_bench.runner.control import SOCKET
 from uderia_bench.runs import files, find
+from uderia_bench.runs.actions import paused
 from uderia_bench.runs.directory import MANIFEST, RunDirectory
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.ledger_rows import State
 from uderia_bench.runs.run import Run
 from uderia_bench.trial import Ending, Trial, TrialRecord
 from uderia_bench.view import run_page, runs_page, trial_page
-from uderia_bench.view.following import REPORT, Following
+from uderia_bench.view.following import REPORT, Following, spent_so_far
 from uderia_bench.view.state import RunRow, RunsState, RunState, TrialState
 from uderia_bench.view.watcher import Followed, Topic
 
@@ -117,13 +118,17 @@ class _Runs:
             return stamp, row
         try:
             with Ledger.open(directory.ledger) as ledger:
-                counts = ledger.counts()
-            state = "abandoned" if directory.abandoned() else "running"
+                counts, spent = ledger.counts(), spent_so_far(ledger)
+                held = paused(ledger.actions())
+            state = "abandoned" if directory.abandoned() else "paused" if held else "running"
         except StoreError:
             return stamp, replace(row, state="unreadable")
         planned = sum(counts.values())
         settled = planned - sum(counts.get(name, 0) for name in ("planned", State.SENDING.value, State.ASKED.value))
-        return stamp, replace(row, state=state, planned=planned, settled=settled)
+        row = replace(row, state=state, planned=planned, settled=settled)
+        if "tokens" in spent and "usd" in spent:
+            row = replace(row, tokens=round(spent["tokens"]), cost_usd=spent["usd"])
+        return stamp, row
 
 
 def _json(found: Inspected) -> dict[str, Any]:

@@ -139,7 +139,8 @@ class Following:
         """Return the run as it was at the last look."""
         experiment, settled = self._run.experiment, self._tally.settled_count
         outcomes = self._tally.outcomes
-        per_second = Look(plan=(), seen=tuple(self._latest), left=0).per_second
+        goes_on = self._lived == "running" and not paused(self._actions)
+        per_second = Look(plan=(), seen=tuple(self._latest), left=0).per_second if goes_on else None
         return RunState(
             run=self._facts(),
             progress=ProgressState(
@@ -147,7 +148,7 @@ class Following:
                 settled=settled,
                 read=sum(outcomes.values()),
                 outcomes={outcome.value: count for outcome, count in outcomes.items()},
-                per_second=per_second if self._lived == "running" else None,
+                per_second=per_second,
                 left_s=self._left_s(len(self._plan) - settled, per_second),
                 shares=tuple(self._shares(per_second)),
             ),
@@ -271,8 +272,9 @@ class Following:
             controlled=self._lived == "running" and (self.directory.path / SOCKET).exists(),
         )
 
-    def _left_s(self, left: int, per_second: float | None) -> float | None:
-        return left / per_second if per_second and self._lived == "running" and not paused(self._actions) else None
+    @staticmethod
+    def _left_s(left: int, per_second: float | None) -> float | None:
+        return left / per_second if per_second else None
 
     def _shares(self, per_second: float | None) -> Iterator[Share]:
         """Yield the progress of each arm and class, in the order of the experiment's arms."""
@@ -334,8 +336,7 @@ class Following:
 
     def _spending(self, experiment: Experiment) -> Iterator[Spending]:
         assert self._ledger is not None, "the account is in the ledger"
-        said = self._ledger.account()
-        spent = orjson.loads(said)["spent"] if said else {}
+        spent = spent_so_far(self._ledger)
         budget = experiment.budget
         limits = {"trials": budget.trials, "tokens": budget.tokens, "usd": budget.usd, "time_s": budget.time}
         for what, limit in limits.items():
@@ -368,6 +369,12 @@ class Following:
             for kind, trials in self._tally.issues().items()
         ]
         return tuple(sorted(found, key=lambda issue: (_WORST.index(issue.severity), -issue.trials)))
+
+
+def spent_so_far(ledger: Ledger) -> dict[str, float]:
+    """Return what a run has spent when a trial settled last, by the names of a budget; empty where nothing has."""
+    said = ledger.account()
+    return dict(orjson.loads(said)["spent"]) if said else {}
 
 
 def _by_arm(group: Group, order: Sequence[str]) -> tuple[int, str]:

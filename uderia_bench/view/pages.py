@@ -41,7 +41,9 @@ def frame(title: str, *body: Markup | None, live: str | None = None, icon: str =
     top = tag(
         "header",
         tag("a", "Skip to the content", href="#content", class_="skip"),
-        tag("a", "uderia-bench", href="/runs", class_="home"),
+        tag(
+            "p", tag("a", "uderia-bench", href="/runs", class_="home"), " ", tag("a", "all runs", href="/runs", class_="small")
+        ),
         tag("p", "", id="said", class_="hidden", role="status"),
         tag("p", "", id="link", class_="small"),
         class_="top",
@@ -78,13 +80,13 @@ def report_page(run_id: str, body: str) -> str:
 
 def report(run_id: str, body: str) -> Markup:
     """Return the body of a report with the links to what is beside it."""
-    return join(tag("p", beside(run_id)), Markup(body))
+    return join(tag("p", "Answers: ", beside(run_id), class_="small"), Markup(body))
 
 
 def beside(run_id: str) -> Markup:
     """Return the links to the answers of a run, side by side and as a form for raters."""
     path = f"/runs/{quote(run_id)}"
-    return join(tag("a", "side by side", href=f"{path}/answers"), " ", tag("a", "label answers", href=f"{path}/labels"))
+    return join(tag("a", "side by side", href=f"{path}/answers"), ", ", tag("a", "form to label them", href=f"{path}/labels"))
 
 
 def plain_page(title: str, *body: Markup | None, lead: str | None = None) -> str:

@@ -104,8 +104,8 @@ def _cards(state: RunState) -> Markup:
 def _spent(spending: Sequence[Spending]) -> tuple[str, str]:
     """Return the tokens and dollars spent, and how much of each budget that is."""
     by_name = {each.what: each for each in spending}
-    main = [f"{by_name[name].spent:,.0f} tokens" for name in ("tokens",) if name in by_name]
-    main += [f"${by_name[name].spent:.4g}" for name in ("usd",) if name in by_name]
+    main = [f"{figures.tokens(by_name['tokens'].spent)} tokens"] if "tokens" in by_name else []
+    main += [figures.usd(by_name["usd"].spent)] if "usd" in by_name else []
     limits = [f"{each.spent / each.limit:.0%} of {_LIMITS[each.what].format(each.limit)}" for each in spending if each.limit]
     return ", ".join(main), f"Budget: {', '.join(limits)}" if limits else "no budget is set"
 
@@ -126,9 +126,16 @@ def _progress(state: RunState) -> Markup | None:
 
 
 def _numbers(state: RunState) -> Markup | None:
+    if not any(arm.answered for arm in state.arms):
+        return None
     rows: list[tuple[Entry, ...]] = []
+    shown: dict[str, list[float | None]] = {name: [] for name in _METRICS}
     for arm in state.arms:
-        scales = {n.metric: figures.scale_of(_METRICS[n.metric], n.value) for n in arm.numbers}
+        for number in arm.numbers:
+            shown[number.metric].append(number.value)
+        shown["latency_s"] += arm.latency_percentiles.values()
+    scales = {name: figures.scale_of(_METRICS[name], *values) for name, values in shown.items()}  # one for all arms
+    for arm in state.arms:
         means = (
             estimate_cell(
                 None if n.value is None else Estimate(value=n.value, lo=n.lo, hi=n.hi, level=_LEVEL, n=n.n, missing=0),
@@ -136,8 +143,9 @@ def _numbers(state: RunState) -> Markup | None:
             )
             for n in arm.numbers
         )
-        latency = scales.get("latency_s") or figures.scale_of(_METRICS["latency_s"])
-        ranks = (figures.amount(arm.latency_percentiles.get(rank), latency) for rank in ("p50", "p90", "p95", "p99"))
+        ranks = (
+            figures.amount(arm.latency_percentiles.get(rank), scales["latency_s"]) for rank in ("p50", "p90", "p95", "p99")
+        )
         rows.append((arm.arm, f"{arm.answered:,}", *means, *ranks))
     heads: tuple[Heading, ...] = (
         left("arm"),

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from importlib import resources
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 
@@ -36,6 +37,7 @@ from uderia_bench.view.watcher import Followed, Topic, Watcher
 
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _BACKLOG = 128
+_AUTOGROUP = Path("/proc/self/autogroup")
 _YIELDS = 10  # steps of priority below a run on the same machine, whose clock must not wait for the view
 _LONGEST_SAID = 1024  # bytes of a message from a page: it only tells a number
 
@@ -272,8 +274,7 @@ def serve(
     With ``idle_s``, also end when stdin has closed and no page was open for so long: then the run that started the
     view is over.
     """
-    with contextlib.suppress(AttributeError, OSError):
-        os.nice(_YIELDS)
+    _yield_to_runs()
     watcher = Watcher(source.follow, *(() if recorded is None else (recorded[1], (recorded[0],))))
     guard = Guard(View(source, watcher, control=control).app(), host=host, port=listener.getsockname()[1], key=key)
     shown = f"[{host}]" if ":" in host else host
@@ -301,6 +302,18 @@ def serve(
             ending.cancel()
 
     asyncio.run(go())
+
+
+def _yield_to_runs() -> None:
+    """Lower the priority of this process, before it has threads; nothing where the system does not allow it.
+
+    Linux may share the CPU between sessions first (sched(7), "The autogroup feature"). Then a niceness counts inside a
+    session only, so a view with its own session, which ``run --view`` starts, lowers that of the session too.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        os.nice(_YIELDS)
+        if os.getsid(0) == os.getpid():
+            _AUTOGROUP.write_text(str(_YIELDS))
 
 
 async def _end_when_idle(server: _Server, watcher: Watcher, idle_s: float) -> None:

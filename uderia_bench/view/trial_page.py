@@ -61,7 +61,7 @@ def _standing(state: TrialState) -> Markup:
 def _found(found: Inspected) -> Markup:
     trace = found.trace
     rows = [(name, said) for name, said in text.head(found) if said and name not in _IN_HEAD]
-    facts = tag("dl", *(join(tag("dt", name), tag("dd", said)) for name, said in rows))
+    facts = tag("dl", *(join(tag("dt", name), tag("dd", said)) for name, said in rows), data_state="settled")
     return join(
         facts,
         listing.section("answer", "Answer", tag("p", trace.answer, class_="break answer") if trace.answer else None),
