@@ -35,7 +35,10 @@ def test_runs_are_listed_the_newest_first(two):
     assert lines[-1].split() == ["2026-01-01", "00:00", "running", "-", "-", "-", "begun"]
     listed = json.loads(two("runs", "--json").stdout)
     assert [each["run_id"] for each in listed] == ["whole", "begun"]
-    assert listed[0]["headline"] == json.loads((two.cwd / "output/whole/report.json").read_text())["headline"]
+    report = json.loads((two.cwd / "output/whole/report.json").read_text())
+    assert listed[0]["headline"] == report["headline"]
+    spent = report["spending"]["spent"]  # of warm-ups too
+    assert (listed[0]["tokens"], listed[0]["cost_usd"]) == (spent["tokens"], spent["usd"])
     assert json.loads(two("runs", "--json", "--experiment", "other").stdout) == []
     assert len(json.loads(two("runs", "--json", "--limit", "1").stdout)) == 1
 

@@ -23,7 +23,7 @@ from uderia_bench.reading.labels import kept
 from uderia_bench.reading.labels.draw import Item
 from uderia_bench.runs.actions import Action
 from uderia_bench.runs.ledger_rows import Entry, State
-from uderia_bench.view import comparing, server, state
+from uderia_bench.view import comparing, runs_page, server, state
 from uderia_bench.view.folder import Folder
 from uderia_bench.view.guard import Guard, kept_key
 from uderia_bench.view.server import View
@@ -346,6 +346,10 @@ def test_a_paused_run_is_paused_in_the_list_with_what_it_has_spent(tmp_path):
         listed = source.follow(())
         listed.look()
         assert listed.state().runs[0].state == "paused"
+    listed = source.follow(())
+    listed.look()
+    assert listed.state().runs[0].state == "abandoned"
+    assert "1/10 done" in runs_page.draw(listed.state())
 
 
 def test_runs_that_were_asked_differently_offer_a_comparison_anyway(tmp_path, monkeypatch):

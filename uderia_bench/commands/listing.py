@@ -63,10 +63,8 @@ def listed(directory: RunDirectory) -> Listed:
     settled = report.get("run", {}).get("settled")
     gates = report.get("gates", ())
     costs = [cost["total_usd"] for cost in report.get("costs", ())]
-    totals = [
-        arm["metrics"]["total_tokens"]["total"]["value"] for arm in report.get("arms", ()) if "total_tokens" in arm["metrics"]
-    ]
-    tokens = [total for total in totals if total is not None]
+    spent = (report.get("spending") or {}).get("spent", {})  # warm-ups and trials without an answer too; not in 0.1.0
+    tokens, usd = spent.get("tokens"), spent.get("usd")
     return Listed(
         run_id=directory.run_id,
         experiment=str(manifest.get("experiment", {}).get("name", "")),
@@ -76,8 +74,8 @@ def listed(directory: RunDirectory) -> Listed:
         answered=None if settled is None else settled.get(Outcome.ANSWERED.value, 0),
         gates=len(gates),
         gates_passed=sum(bool(gate["passed"]) for gate in gates),
-        tokens=round(sum(tokens)) if tokens else None,
-        cost_usd=sum(costs) if costs else None,
+        tokens=None if tokens is None else round(tokens),
+        cost_usd=usd if usd is not None else sum(costs) if costs else None,
         headline=tuple(report.get("headline", ())),
     )
 

@@ -58,7 +58,7 @@ def _row(each: RunRow) -> list[Markup]:
     live = each.state in ("running", "paused")
     trials = figures.MISSING
     if each.planned is not None and each.settled is not None:
-        trials = f"{each.settled:,}/{each.planned:,} done" if live else f"{each.answered or 0:,}/{each.settled:,}"
+        trials = f"{each.settled:,}/{each.planned:,} done" if each.answered is None else f"{each.answered:,}/{each.settled:,}"
     choose = join(*(_choice(each.run_id, *side) for side in (("baseline", "A"), ("run", "B"))))
     return [
         tag("td", choose, class_="choose"),
@@ -73,9 +73,7 @@ def _row(each: RunRow) -> list[Markup]:
         tag("td", trials, class_="number", data_label="answered"),
         tag("td", f"{each.gates_passed}/{each.gates}" if each.gates else figures.MISSING, class_="number", data_label="gates"),
         tag("td", f"{each.tokens:,}" if each.tokens is not None else figures.MISSING, class_="number", data_label="tokens"),
-        tag(
-            "td", f"${each.cost_usd:.4g}" if each.cost_usd is not None else figures.MISSING, class_="number", data_label="cost"
-        ),
+        tag("td", figures.MISSING if each.cost_usd is None else figures.usd(each.cost_usd), class_="number", data_label="cost"),
         tag("td", each.headline[0] if each.headline else "", class_="wordy"),
     ]
 
