@@ -53,8 +53,8 @@ __all__ = [
 def load(runs: Runs = "latest", *, output: str | Path = "output") -> pl.DataFrame:
     """Read the trials of runs into one frame: one row per trial, one column per metric.
 
-    ``runs`` is a run id, ``latest``, a run directory, a glob of either, or a list of them. Ids are looked up in ``output``.
-    Both may be addresses such as ``s3://bucket/prefix/RUN``.
+    ``runs`` is a run id, ``latest``, a run directory, a directory of runs, a glob, or a list of them. Ids are looked up in
+    ``output``. Both may be addresses: ``s3://bucket/prefix/RUN`` is one run, ``s3://bucket/prefix`` all runs of a store.
     Warm-ups are included, and the column ``stage`` marks them. A column that one of the runs lacks is null there. Raises
     ``StoreError`` if there is no such run.
     """

@@ -1,21 +1,25 @@
 """Analysis beyond memory: percentiles over 1,000 runs, the report of one large run, and a derivation on two cores.
 
-Each measurement runs in a separate process. ``python -m bench.scale [--quick] [percentiles report derive]``
+The runs are read from an S3 server with an empty cache, then once more with the cache, and from a directory. Each
+measurement runs in a separate process. ``python -m bench.scale [--quick] [percentiles report derive]``
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from bench import derive as derivation
-from bench import figures
+from bench import figures, seaweed
 from bench.figures import Figure
 from bench.storage import METRICS, PERCENTS, _metrics, _timed, _trials
 
@@ -25,6 +29,8 @@ REPORTED, REPORT_S, REPORT_MB = 100_000, 20.0, 1_500.0
 DERIVED, LEAST_SPEED_UP = 2_000, 1.7
 STARTED = datetime(2026, 11, 1, tzinfo=UTC)
 PARTS = ("percentiles", "report", "derive")
+STORE = f"s3://{seaweed.BUCKET}/runs"
+WRITERS = 8  # of the runs into the store
 
 
 def main() -> None:
@@ -45,20 +51,29 @@ def main() -> None:
     figures.tell("scale", told)
 
 
-def step(what: str, folder: Path) -> dict[str, Any]:
+def step(what: str, folder: Path, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Measure one step in a separate process."""
     command = [sys.executable, "-m", "bench.scale", "--step", what, str(folder)]
-    found: dict[str, Any] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.splitlines()[-1])
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, env={**os.environ, **(environment or {})})
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
 def of_percentiles(folder: Path, *, quick: bool) -> list[Figure]:
-    """Write the runs, and ask for the percentiles of them all."""
+    """Write the runs, and ask for the percentiles of them all: from a directory, from S3, and from the cache."""
     runs = RUNS // 20 if quick else RUNS
-    _write_runs(folder, runs)
-    found = step("percentiles", folder)
+    local, served = folder / "runs", folder / "seaweed"
+    local.mkdir()
+    served.mkdir()
+    _write_runs(local, runs)
     conditions = f"{runs * TRIALS_A_RUN:,} trials in {runs:,} runs; {METRICS} metrics by arm"
-    return _both("percentiles of many runs", found, conditions, ASKED_S, ASKED_MB)
+    told = _both("percentiles of many runs", step("percentiles", local), conditions, ASKED_S, ASKED_MB)
+    with seaweed.serve(served) as client:
+        environment = {**client, "XDG_CACHE_HOME": str(folder / "cache")}
+        step("upload", local, environment)
+        for name in ("the same from S3", "the same from S3, files in the cache"):
+            told += _both(name, step("percentiles from S3", local, environment), conditions, ASKED_S, ASKED_MB)
+    return told
 
 
 def of_report(folder: Path, *, quick: bool) -> list[Figure]:
@@ -219,14 +234,26 @@ def _derive(folder: Path, processes: int) -> dict[str, Any]:
     return _timed(lambda: derive.run(RunDirectory(folder / "one"), derive.Reading(), processes=processes))
 
 
-def _percentiles(folder: Path) -> dict[str, Any]:
+def _upload(folder: Path) -> dict[str, Any]:
+    from uderia_bench.runs.bucket import Bucket
+
+    bucket = Bucket(STORE)
+    every = [path for path in folder.rglob("*") if path.is_file()]
+    with ThreadPoolExecutor(WRITERS) as writers:
+        list(writers.map(lambda path: bucket.put(path.relative_to(folder).as_posix(), path), every))
+    return {"files": len(every)}
+
+
+def _percentiles(output: Path | str) -> dict[str, Any]:
     import uderia_bench as ub
 
-    return {**_timed(lambda: ub.percentiles(ub.scan("run-*", output=folder), _metrics(), percents=PERCENTS).height)}
+    return _timed(lambda: ub.percentiles(ub.scan("run-*", output=output), _metrics(), percents=PERCENTS).height)
 
 
 STEPS = {
     "percentiles": _percentiles,
+    "upload": _upload,
+    "percentiles from S3": lambda _: _percentiles(STORE),
     "report": _report,
     "derive 1": lambda folder: _derive(folder, 1),
     "derive 2": lambda folder: _derive(folder, 2),

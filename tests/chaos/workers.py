@@ -214,7 +214,7 @@ def _judge(url: str, servers: list[str], played: Round) -> None:
     if results != planned:
         played.wrong.append(f"results differ from the plan: {(results - planned) + (planned - results)}")
     with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
-        file.write(run.bucket.fetch("chaos/trials/part-0.parquet"))
+        file.write(run.bucket.fetch("chaos/trials/part-0.parquet")[0])
         file.flush()
         trials = pl.read_parquet(file.name)
     played.trials = trials.height

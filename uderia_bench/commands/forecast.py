@@ -15,6 +15,7 @@ from uderia_bench.documents.experiment import Experiment
 from uderia_bench.documents.experiment_parts import Arm
 from uderia_bench.reading.profile_types.serving import same_tag
 from uderia_bench.runner.plan import Outline
+from uderia_bench.runs import mirror
 from uderia_bench.runs import run as runs
 from uderia_bench.runs.run import Run
 
@@ -65,7 +66,10 @@ def runs_of(experiment: Experiment, arm: Arm, earlier: Iterable[Run]) -> Iterato
     """Yield the earlier runs of an arm with its trials there, at the lightest load."""
     for run in earlier:
         name = named_before(experiment, arm, run.experiment)
-        if name is None or not run.directory.parts():
+        if name is None:
+            continue
+        mirror.ready([run.path], "trials")
+        if not run.directory.parts():
             continue
         trials = _at_the_lightest_load(run.trials().filter(pl.col("arm") == name))
         if trials.height:

@@ -16,11 +16,10 @@ from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.printable import plain
 from uderia_bench.report.formats.layout import wrapped
 from uderia_bench.runs import files, find
-from uderia_bench.runs.directory import RunDirectory
+from uderia_bench.runs.directory import REPORT, RunDirectory
 from uderia_bench.runs.run import Run
 from uderia_bench.trial import Outcome, Stage
 
-_REPORT = "report.json"
 SHOWN = ("trial_id", "arm", "query_id", "repeat", "outcome", "latency_s", "total_tokens", "cost_usd", "checks_passed_ratio")
 """The columns of a list of trials."""
 _DETAIL = "outcome_detail"
@@ -55,7 +54,7 @@ def listed(directory: RunDirectory) -> Listed:
     report: dict[str, Any] = {}
     try:
         manifest = directory.read_manifest()
-        report = orjson.loads(files.read(directory.path / _REPORT))
+        report = orjson.loads(files.read(directory.path / REPORT))
     except FileNotFoundError:
         pass
     except (StoreError, orjson.JSONDecodeError):

@@ -23,6 +23,7 @@ from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.runs.protocol import NoClearAnswer
 
 if TYPE_CHECKING:
+    from obstore import ObjectMeta
     from obstore.store import MemoryStore, ObjectStore
 
 _Answer = TypeVar("_Answer")
@@ -92,16 +93,16 @@ class Bucket:
             listed = [each for page in self._store.list(folder, offset=after) for each in page]
         except (_exceptions().BaseError, OSError) as error:
             raise self._trouble(error) from error
-        versions = {each["path"]: f"{each['e_tag']} {each['size']} {each['last_modified']}" for each in listed}
+        versions = {each["path"]: _version(each) for each in listed}
         return {name: versions[name] for name in sorted(versions) if after is None or name > after}
 
-    def folders(self) -> list[str]:
-        """Return the names of the folders, sorted, without those whose name begins with a dot."""
+    def inside(self, folder: str | None = None) -> tuple[dict[str, str], list[str]]:
+        """Return what lies directly in a folder: the objects' names, each with its version, and the names of the folders."""
         try:
-            prefixes = self._store.list_with_delimiter()["common_prefixes"]
+            listed = self._store.list_with_delimiter(folder)
         except (_exceptions().BaseError, OSError) as error:
             raise self._trouble(error) from error
-        return sorted(prefix for prefix in prefixes if not prefix.startswith("."))
+        return {each["path"]: _version(each) for each in listed["objects"]}, sorted(listed["common_prefixes"])
 
     def put(self, name: str, body: Any) -> None:
         """Write a whole file, in the place of an older one, however long that takes."""
@@ -110,10 +111,13 @@ class Bucket:
         except (_exceptions().BaseError, OSError) as error:
             raise self._trouble(error) from error
 
-    def fetch(self, name: str) -> bytes:
-        """Read a whole file, however long that takes."""
+    def fetch(self, name: str) -> tuple[bytes, str]:
+        """Read a whole file, however long that takes; return it with its version."""
         try:
-            return bytes(_opened(self.url, BULK_S).get(name).bytes())
+            found = _opened(self.url, BULK_S).get(name)
+            return bytes(found.bytes()), _version(found.meta)
+        except FileNotFoundError as error:
+            raise Missing(f"{self.url}/{name}: no such object") from error
         except (_exceptions().BaseError, OSError) as error:
             raise self._trouble(error) from error
 
@@ -233,6 +237,10 @@ def _opened(url: str, request_s: int) -> ObjectStore:
 def _plain_http() -> bool:
     """Whether the environment allows http to the store, as object_store's own variables say it."""
     return any(os.environ.get(f"{cloud}_ALLOW_HTTP", "").lower() in ("true", "1") for cloud in ("AWS", "AZURE", "GOOGLE"))
+
+
+def _version(meta: ObjectMeta) -> str:
+    return f"{meta['e_tag']} {meta['size']} {meta['last_modified']}"
 
 
 def _exceptions() -> Any:

@@ -26,7 +26,8 @@ MANIFEST = "manifest.json"
 LEDGER = "ledger.sqlite"
 LOG = "log.jsonl"
 LOCK = ".lock"
-_PART = "part-0.parquet"
+REPORT = "report.json"
+PART = "part-0.parquet"
 _LARGEST_MANIFEST = 64 << 20  # bytes; it holds the experiment and the expectations, never an answer
 _ERROR_TEXT = 200  # characters of another library's error: enough to recognise it, one line
 _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(1, 10))}
@@ -146,7 +147,7 @@ class RunDirectory:
 
         Returns None where an older derivation wrote none.
         """
-        part = self.path / kind / _PART
+        part = self.path / kind / PART
         if not files.exists(part):
             return None
         with readable(f"run {self.run_id}"):
@@ -169,7 +170,7 @@ class RunDirectory:
         try:
             files.folder(folder, make=True)
             with (
-                files.replacing(folder / _PART) as temporary,
+                files.replacing(folder / PART) as temporary,
                 pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
             ):
                 yield lambda frame: writer.write_table(frame.to_arrow().cast(schema))

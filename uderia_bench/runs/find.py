@@ -39,7 +39,7 @@ def _whole(found: RunDirectory) -> RunDirectory:
 
 def _directory(name: str, output: Path, beside: Path | None) -> RunDirectory:
     if is_url(name):
-        return RunDirectory(mirror.run(name, whole=False))
+        return RunDirectory(mirror.listed(name))
     if name == baselines.RESERVED:
         found = sorted(runs(output), key=lambda each: str(each.read_manifest().get("started_at", "")))
         if not found:
@@ -100,7 +100,7 @@ def experiment_folders(output: Path) -> list[Path]:
 def scan_table(
     names: str | Path | Sequence[str | Path], output: Path = Path("output"), *, table: str = "trials"
 ) -> pl.LazyFrame:
-    """Scan a table of one run, several runs, or a glob, also across runs of different versions.
+    """Scan a table of one run, several runs, a glob, or all runs of a directory, also across runs of different versions.
 
     A column that only some of the runs have is null in the others.
     """
@@ -123,18 +123,31 @@ def runs(output: Path) -> Iterable[RunDirectory]:
 
 
 def _parts(name: str, output: Path, table: str) -> list[Path]:
-    if is_url(name) and (glob.has_magic(name) or name.endswith(".parquet")):
-        store, _, pattern = name.rpartition("/")
-        name = str(mirror.folder(store) / pattern)
+    if is_url(name):
+        name = _mirrored(name)
     if glob.has_magic(name) and not Path(name).exists() and not (output / name).exists():
         return _matching(name, table) or _matching(str(output / name), table)
     if name.endswith(".parquet") and Path(name).is_file():
         return [Path(name)]
-    return _directory(name, output, None).tables(table)
+    if not (Path(name) / MANIFEST).exists() and any(runs(Path(name))):
+        return _matching(f"{glob.escape(name)}/*", table)
+    found = _directory(name, output, None)
+    mirror.ready([found.path], table)
+    return found.tables(table)
+
+
+def _mirrored(url: str) -> str:
+    """Return the path of a run or of a store in the mirror, or the glob of runs."""
+    if glob.has_magic(url):
+        store, _, pattern = url.rpartition("/")
+        return f"{glob.escape(str(mirror.folder(store)))}/{pattern}"
+    return str(mirror.listed(url) if mirror.is_run(url) else mirror.folder(url))
 
 
 def _matching(pattern: str, table: str) -> list[Path]:
     """Return the Parquet parts that a glob of Parquet files or run directories matches."""
     found = [Path(match) for match in sorted(glob.glob(pattern))]  # noqa: PTH207 - the pattern may be absolute
     files = [path for path in found if path.suffix == ".parquet"]
-    return files + [part for path in found if path.is_dir() for part in RunDirectory(path).tables(table)]
+    directories = [path for path in found if path.is_dir()]
+    mirror.ready(directories, table)
+    return files + [part for path in directories for part in RunDirectory(path).tables(table)]

@@ -9,7 +9,8 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -20,12 +21,15 @@ import orjson
 from uderia_bench.errors import StoreError
 from uderia_bench.gateway.kept_tokens import default_file
 from uderia_bench.runs import files
-from uderia_bench.runs.bucket import AT_ONCE, Bucket, parted, sure
-from uderia_bench.runs.directory import LEDGER, MANIFEST, RunDirectory
+from uderia_bench.runs.bucket import AT_ONCE, Bucket, Missing, parted, sure
+from uderia_bench.runs.directory import LEDGER, MANIFEST, PART, REPORT, RUN_ID, RunDirectory
 from uderia_bench.runs.shared import JOURNAL, PLAN, SharedRun
 
 ORIGIN = ".origin"
 _HAS = ".mirror.json"  # what was fetched: names with their versions
+_OWN = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
+"""Names that a file of a run may have. Other objects are not copied, so no name leads out of the mirror."""
+_ELSEWHERE = (f"{JOURNAL}/", PLAN, f"{LEDGER}-")
 
 
 def origin(output: Path) -> str | None:
@@ -42,29 +46,56 @@ def address(directory: Path) -> str | None:
 
 
 def folder(url: str) -> Path:
-    """Return the mirror of a store's runs: their manifests and tables. ``run`` adds the ledger of one."""
+    """Return the mirror of a store's runs: their manifests and reports. ``ready`` adds a table, ``run`` all of one run."""
     bucket = Bucket(url)
     made = made_for(bucket.url)
+    there = [name for name in sure(bucket.inside)[1] if RUN_ID.fullmatch(name)]
+    gone = {path.parent.name for path in made.glob(f"*/{MANIFEST}")}.difference(there)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(partial(_fetch, bucket, made, whole=False), sure(bucket.folders)))
+        list(pool.map(partial(_listed, bucket, made), [*there, *gone]))
     return made
 
 
-def run(url: str, *, whole: bool = True) -> Path:
-    """Return the mirror of one run, with its ledger if ``whole``; raises ``StoreError`` where there is none."""
+def is_run(url: str) -> bool:
+    """Whether the address is that of a run, and not of a store of runs."""
+    return MANIFEST in sure(Bucket(url).inside)[0]
+
+
+def listed(url: str) -> Path:
+    """Return the mirror of one run, with its manifest and report; raises ``StoreError`` where there is none."""
     store, run_id = parted(url)
     bucket = Bucket(store)
     made = made_for(bucket.url)
-    _fetch(bucket, made, run_id, whole=whole)
-    if not (made / run_id / MANIFEST).is_file():
-        raise StoreError(f"{bucket.url}/{run_id}: no run here")
-    return made / run_id
+    _listed(bucket, made, run_id)
+    return _found(bucket, made / run_id)
+
+
+def run(url: str) -> Path:
+    """Return the mirror of one run with all its files; raises ``StoreError`` where there is none."""
+    store, run_id = parted(url)
+    bucket = Bucket(store)
+    made = made_for(bucket.url)
+    with alone(made / run_id):
+        _fetch(bucket, RunDirectory(made / run_id))
+    return _found(bucket, made / run_id)
+
+
+def ready(runs: Iterable[Path], table: str) -> None:
+    """Fetch a table of the runs that are in a mirror. Runs of other directories have their tables."""
+    every = list(runs)
+    buckets = {output: Bucket(url) for output in {path.parent for path in every} if (url := origin(output)) is not None}
+    mirrored = [path for path in every if path.parent in buckets]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(lambda path: _add(buckets[path.parent], RunDirectory(path), f"{table}/{PART}"), mirrored))
 
 
 def made_for(url: str) -> Path:
-    """Make the directory that mirrors a store."""
+    """Make the directory that mirrors a store; raises ``StoreError`` where the user's cache cannot be written."""
     made = default_file(os.environ).parent / "runs" / hashlib.sha256(url.encode()).hexdigest()[:20]
-    made.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        made.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{made}: runs of a store are copied there: {error.strerror or error}; set XDG_CACHE_HOME") from error
     if origin(made) != url:
         files.write(made / ORIGIN, url)
     return made
@@ -84,42 +115,78 @@ def alone(directory: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def _fetch(bucket: Bucket, made: Path, run_id: str, *, whole: bool) -> None:
-    """Fetch what has changed of a run's files; ``whole`` with its ledger."""
-    with alone(made / run_id):
-        _fetched(bucket, RunDirectory(made / run_id), whole=whole)
+def _found(bucket: Bucket, directory: Path) -> Path:
+    if not (directory / MANIFEST).is_file():
+        raise StoreError(f"{bucket.url}/{directory.name}: no run here")
+    return directory
 
 
-def _fetched(bucket: Bucket, directory: RunDirectory, *, whole: bool) -> None:
+def _listed(bucket: Bucket, made: Path, run_id: str) -> None:
+    """Fetch the manifest and the report of a run, if they have changed. A run that left the store leaves the list."""
+    directory = RunDirectory(made / run_id)
+    with alone(directory.path):
+        there = {name.removeprefix(f"{run_id}/"): version for name, version in sure(bucket.inside, run_id)[0].items()}
+        if MANIFEST not in there:
+            (directory.path / MANIFEST).unlink(missing_ok=True)
+            (directory.path / _HAS).unlink(missing_ok=True)
+        elif _has(directory).get(MANIFEST) != there[MANIFEST]:  # then the other files may have changed too
+            directory.path.mkdir(mode=0o700, exist_ok=True)
+            names = [name for name in (MANIFEST, REPORT) if name in there]
+            for name in names:
+                _copy(bucket, directory, name)
+            _note(directory, {name: there[name] for name in names})
+
+
+def _add(bucket: Bucket, directory: RunDirectory, name: str) -> None:
+    """Fetch one more file of a run that was listed, if it has that file."""
+    with alone(directory.path):
+        has = _has(directory)
+        if name not in has and (version := _copy(bucket, directory, name)) is not None:
+            _note(directory, {**has, name: version})
+
+
+def _fetch(bucket: Bucket, directory: RunDirectory) -> None:
+    """Fetch the files of a run that have changed. The ledger of a run that is not complete is made from its journals."""
     run_id = directory.run_id
     listed = {name.removeprefix(f"{run_id}/"): version for name, version in sure(bucket.found, run_id).items()}
-    there = {name: version for name, version in listed.items() if not name.startswith(f"{JOURNAL}/") and name != PLAN}
+    there = {name: version for name, version in listed.items() if _OWN.fullmatch(name) and not name.startswith(_ELSEWHERE)}
     if MANIFEST not in listed and PLAN not in listed:
         return
     directory.path.mkdir(mode=0o700, exist_ok=True)
     has = _has(directory)
-    wanted = [name for name, version in there.items() if has.get(name) != version and (whole or name != LEDGER)]
+    wanted = [name for name, version in there.items() if has.get(name) != version]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(partial(_copy, bucket, directory), wanted))
     now = {**has, **{name: there[name] for name in wanted}}
-    if whole and LEDGER not in there:  # not complete, or not concluded yet
+    if LEDGER not in there and PLAN in listed:  # not complete, or not concluded yet
         journals = {name: version for name, version in listed.items() if name.startswith(f"{JOURNAL}/")}
         if {name: has.get(name) for name in journals} != journals or not files.exists(directory.ledger):
             SharedRun.open(f"{bucket.url}/{run_id}").into(directory)
             now |= journals
     if now != has:
-        directory.write(_HAS, orjson.dumps(now))
+        _note(directory, now)
 
 
-def _copy(bucket: Bucket, directory: RunDirectory, name: str) -> None:
+def _copy(bucket: Bucket, directory: RunDirectory, name: str) -> str | None:
+    """Copy a file of a run into its mirror; return its version, None where the store has no such file."""
+    found = sure(_fetched, bucket, f"{directory.run_id}/{name}")
+    if found is None:
+        return None
+    body, version = found
     target = directory.path / name
-    if not target.resolve().is_relative_to(directory.path.resolve()):
-        raise StoreError(f"{bucket.url}: {name!r} is no file of a run")
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if name == LEDGER:
         for beside in ("-wal", "-shm"):  # of the ledger that is replaced
             target.with_name(f"{LEDGER}{beside}").unlink(missing_ok=True)
-    directory.write(name, sure(bucket.fetch, f"{directory.run_id}/{name}"))
+    directory.write(name, body)
+    return version
+
+
+def _fetched(bucket: Bucket, name: str) -> tuple[bytes, str] | None:
+    try:
+        return bucket.fetch(name)
+    except Missing:
+        return None
 
 
 def _has(directory: RunDirectory) -> Mapping[str, str]:
@@ -127,3 +194,8 @@ def _has(directory: RunDirectory) -> Mapping[str, str]:
         said = orjson.loads(files.read(directory.path / _HAS))
         return said if isinstance(said, dict) else {}
     return {}
+
+
+def _note(directory: RunDirectory, has: Mapping[str, str]) -> None:
+    """Write what a mirror has. A torn file is read as empty, so that all is fetched again."""
+    (directory.path / _HAS).write_bytes(orjson.dumps(has))

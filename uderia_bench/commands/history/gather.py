@@ -15,6 +15,7 @@ from uderia_bench.commands.history.levels import Levels, levels
 from uderia_bench.commands.history.shifts import Kind, Shift, Weekly, correlation, shifts, weekly
 from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.reading.metrics.metric import Assumption, Metric
+from uderia_bench.runs import mirror
 from uderia_bench.runs import run as runs
 from uderia_bench.runs.run import Run
 from uderia_bench.stats.estimate import Estimate
@@ -79,13 +80,14 @@ def gather(
     if unknown := sorted({*names} - {metric.name for metric in metrics}):
         raise UsageError(f"no metric {', '.join(unknown)}: see 'uderia-bench metrics'")
     complete = [run for run in runs.every(output) if run.manifest.complete]
+    where = mirror.origin(output) or output
     if not complete:
-        raise StoreError(f"no finished run in {output} yet: a history begins with the second")
+        raise StoreError(f"no finished run in {where} yet: a history begins with the second")
     wanted = experiment or complete[-1].experiment.name
     nights = [run for run in complete if run.experiment.name == wanted]
     if not nights:
         known = ", ".join(sorted({run.experiment.name for run in complete}))
-        raise StoreError(f"no finished run of experiment {wanted!r} in {output}; there are runs of {known}")
+        raise StoreError(f"no finished run of experiment {wanted!r} in {where}; there are runs of {known}")
     latest = nights[-1].experiment
     chosen = [metric for metric in metrics if metric.name in (names or (*latest.margins, *_ALWAYS))]
     trials = measured_trials(nights, [metric.name for metric in chosen])
@@ -109,6 +111,7 @@ def gather(
 
 def measured_trials(runs: Sequence[Run], metrics: Sequence[str]) -> pl.DataFrame:
     """Read what a history needs of the measured trials of every night, oldest first, with the night's number."""
+    mirror.ready([run.path for run in runs], "trials")
     of_night = [
         run.columns((*_COLUMNS, *metrics)).filter(pl.col("stage") == Stage.MEASURED).with_columns(pl.lit(at).alias("night"))
         for at, run in enumerate(runs)

@@ -1,0 +1,118 @@
+"""Mirrors of stores: what is fetched when, and what foreign, broken or missing objects do."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+from runs import manifest_of
+
+import uderia_bench as ub
+from uderia_bench.errors import StoreError
+from uderia_bench.runs import bucket, find, mirror
+
+TRIALS = pl.DataFrame({"arm": ["IDEAT", "OPTIM"], "outcome": ["answered"] * 2, "latency_s": [1.0, 2.0]})
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    """Return a store of two runs in a directory, with an empty cache of the user."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for run_id in ("one", "two"):
+        _write(tmp_path / "store", run_id)
+    yield f"file://{tmp_path}/store"
+    bucket._opened.cache_clear()
+
+
+def _write(store, run_id):
+    for table in ("trials", "steps"):
+        (store / run_id / table).mkdir(parents=True)
+        TRIALS.write_parquet(store / run_id / table / "part-0.parquet")
+    (store / run_id / "manifest.json").write_text(json.dumps(manifest_of(run_id).to_json()))
+    (store / run_id / "report.json").write_text("{}")
+
+
+def _copied(made):
+    return {str(path.relative_to(made)) for path in made.rglob("*") if path.is_file() and not path.name.startswith(".")}
+
+
+def test_a_list_of_runs_fetches_no_tables(store):
+    """Tables come when they are read, and only those that are read."""
+    made = mirror.folder(store)
+    listed = {f"{run_id}/{name}" for run_id in ("one", "two") for name in ("manifest.json", "report.json")}
+    assert _copied(made) == listed
+    assert ub.load("o*", output=store).height == 2
+    assert _copied(made) == {*listed, "one/trials/part-0.parquet"}
+    assert ub.load(store).height == ub.scan(store).collect().height == 4
+    assert ub.steps(f"{store}/two").height == 2
+    tables = {"one/trials/part-0.parquet", "two/trials/part-0.parquet", "two/steps/part-0.parquet"}
+    assert _copied(made) == {*listed, *tables}
+
+
+def test_a_directory_of_runs_is_all_of_them(tmp_path):
+    """On this machine as in a store."""
+    for run_id in ("one", "two"):
+        _write(tmp_path / "store", run_id)
+    assert ub.load(tmp_path / "store").height == 4
+    assert ub.percentiles(ub.scan(tmp_path / "store"), "latency_s")["n"].to_list() == [2, 2]
+
+
+def test_files_are_fetched_again_when_the_run_has_changed(store, tmp_path):
+    """Tables may be new where the manifest is new."""
+    assert ub.load(store).height == 4
+    TRIALS.head(1).write_parquet(tmp_path / "store/one/trials/part-0.parquet")
+    assert ub.load(store).height == 4
+    (tmp_path / "store/one/manifest.json").write_text(json.dumps({**manifest_of("one").to_json(), "seed": 8}))
+    assert ub.load(store).height == 3
+
+
+def test_a_run_that_left_the_store_leaves_the_list(store, tmp_path):
+    """What the user added to it in the mirror, such as labels, stays."""
+    made = mirror.folder(store)
+    (made / "one/labels.jsonl").write_text("{}")
+    (tmp_path / "store/one/manifest.json").unlink()
+    assert [run.run_id for run in find.runs(mirror.folder(store))] == ["two"]
+    assert (made / "one/labels.jsonl").exists()
+    with pytest.raises(StoreError, match=f"{store}/one: no run here"):
+        find.directory(f"{store}/one", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["..%2F..%2Fout", "a/b/c/deep", ".mirror.json", "ledger.sqlite-wal", "é.json", "%2e%2e/out", "-", "a b"]
+)
+def test_foreign_objects_are_not_copied(store, tmp_path, name):
+    """They neither leave the mirror nor take the place of its own files."""
+    path = tmp_path / "store/one" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("foreign")
+    before = {path for path in tmp_path.rglob("*") if not path.is_relative_to(tmp_path / "cache")}
+    made = mirror.run(f"{store}/one")
+    assert "foreign" not in {path.read_text() for path in made.rglob("*") if path.is_file() and path.suffix != ".parquet"}
+    assert _copied(made) == {"manifest.json", "report.json", "trials/part-0.parquet", "steps/part-0.parquet"}
+    assert {path for path in tmp_path.rglob("*") if not path.is_relative_to(tmp_path / "cache")} == before
+
+
+def test_several_processes_fill_a_mirror_at_once(store):
+    """Each waits for the others, and reads whole files."""
+    code = "import sys, uderia_bench as ub; print(ub.load(sys.argv[1]).height)"
+    several = [subprocess.Popen([sys.executable, "-c", code, store], stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    assert [process.communicate(timeout=60)[0] for process in several] == ["4\n"] * 3
+
+
+def test_a_mirror_that_lost_its_notes_is_filled_again(store):
+    """A torn file of notes is read as an empty one."""
+    made = mirror.folder(store)
+    (made / "one/.mirror.json").write_text('{"manifest.json": ')
+    (made / "one/manifest.json").write_text("torn")
+    assert ub.load(f"{store}/one").height == 2
+
+
+def test_a_cache_that_cannot_be_written_is_named(store, tmp_path, monkeypatch):
+    """The message has the directory and the variable that names another one."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(StoreError, match=r"file/uderia-bench/runs/\w+: runs of a store are copied there: .*XDG_CACHE_HOME"):
+        ub.load(store)
