@@ -35,6 +35,23 @@ def _write(store, run_id):
     (store / run_id / "report.json").write_text("{}")
 
 
+def test_latest_is_the_newest_run_that_can_be_read(store, tmp_path):
+    """A broken manifest is an error for that run only."""
+    (tmp_path / "store/two/manifest.json").write_text("[]")
+    assert find.directory("latest", mirror.folder(store)).run_id == "one"
+    with pytest.raises(StoreError, match=r"two/manifest\.json: not a manifest"):
+        find.directory(f"{store}/two", tmp_path).read_manifest()
+
+
+@pytest.mark.parametrize("name", ["..", "..%2Fup", "a b", ".servers", "ünï"])
+def test_a_name_that_is_no_run_id_is_no_run(store, tmp_path, name):
+    """It could lead out of the mirror."""
+    before = set(tmp_path.rglob("*"))
+    with pytest.raises(StoreError, match=r"no run here, as .* is no run id"):
+        mirror.run(f"{store}/{name}")
+    assert set(tmp_path.rglob("*")) == before
+
+
 def _copied(made):
     return {str(path.relative_to(made)) for path in made.rglob("*") if path.is_file() and not path.name.startswith(".")}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -51,14 +51,21 @@ def runs(output: Path, *, experiment: str | None = None, most: int | None = None
 
 def listed(directory: RunDirectory) -> Listed:
     """Return one run of the list."""
-    report: dict[str, Any] = {}
     try:
-        manifest = directory.read_manifest()
-        report = orjson.loads(files.read(directory.path / REPORT))
+        return _row(directory, directory.read_manifest(), _report(directory))
+    except (StoreError, ValueError, AttributeError, KeyError, TypeError):  # files of another shape than a run's
+        return _row(directory, {"state": "unreadable"}, {})
+
+
+def _report(directory: RunDirectory) -> dict[str, Any]:
+    try:
+        report: dict[str, Any] = orjson.loads(files.read(directory.path / REPORT))
     except FileNotFoundError:
-        pass
-    except (StoreError, orjson.JSONDecodeError):
-        manifest = {"state": "unreadable"}
+        return {}
+    return report
+
+
+def _row(directory: RunDirectory, said: Mapping[str, Any], report: Mapping[str, Any]) -> Listed:
     settled = report.get("run", {}).get("settled")
     gates = report.get("gates", ())
     costs = [cost["total_usd"] for cost in report.get("costs", ())]
@@ -66,9 +73,9 @@ def listed(directory: RunDirectory) -> Listed:
     tokens, usd = spent.get("tokens"), spent.get("usd")
     return Listed(
         run_id=directory.run_id,
-        experiment=str(manifest.get("experiment", {}).get("name", "")),
-        started_at=str(manifest.get("started_at", "")),
-        state=str(manifest.get("state", "")),
+        experiment=str(said.get("experiment", {}).get("name", "")),
+        started_at=str(said.get("started_at", "")),
+        state=str(said.get("state", "")),
         trials=None if settled is None else sum(settled.values()),
         answered=None if settled is None else settled.get(Outcome.ANSWERED.value, 0),
         gates=len(gates),

@@ -41,11 +41,11 @@ def _directory(name: str, output: Path, beside: Path | None) -> RunDirectory:
     if is_url(name):
         return RunDirectory(mirror.listed(name))
     if name == baselines.RESERVED:
-        found = sorted(runs(output), key=lambda each: str(each.read_manifest().get("started_at", "")))
+        found = [(at, each.run_id, each) for each in runs(output) if (at := _started_at(each)) is not None]
         if not found:
             where = mirror.origin(output) or output
             raise StoreError(f"no run in {where} yet: start one with 'uderia-bench run' or 'uderia-bench demo'")
-        return found[-1]
+        return max(found)[-1]
     if (itself := own(name, output)) is not None:
         return itself
     if (pinned := _pinned(name, output, beside)) is not None:
@@ -54,6 +54,13 @@ def _directory(name: str, output: Path, beside: Path | None) -> RunDirectory:
     where = mirror.origin(output) or output
     there = f" (there are {newest})" if newest else ""
     raise StoreError(f"no run {name!r}: neither a run directory nor an id in {where}{there}")
+
+
+def _started_at(run: RunDirectory) -> str | None:
+    """Return when a run began; None for a broken manifest, which is an error only for the command that asks for that run."""
+    with suppress(StoreError):
+        return str(run.read_manifest().get("started_at", ""))
+    return None
 
 
 def own(name: str, output: Path) -> RunDirectory | None:

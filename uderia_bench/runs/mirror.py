@@ -52,7 +52,7 @@ def folder(url: str) -> Path:
     there = [name for name in sure(bucket.inside)[1] if RUN_ID.fullmatch(name)]
     gone = {path.parent.name for path in made.glob(f"*/{MANIFEST}")}.difference(there)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(partial(_listed, bucket, made), [*there, *gone]))
+        list(pool.map(partial(_listed, bucket), [made / run_id for run_id in (*there, *gone)]))
     return made
 
 
@@ -63,21 +63,17 @@ def is_run(url: str) -> bool:
 
 def listed(url: str) -> Path:
     """Return the mirror of one run, with its manifest and report; raises ``StoreError`` where there is none."""
-    store, run_id = parted(url)
-    bucket = Bucket(store)
-    made = made_for(bucket.url)
-    _listed(bucket, made, run_id)
-    return _found(bucket, made / run_id)
+    bucket, path = _place(url)
+    _listed(bucket, path)
+    return _found(bucket, path)
 
 
 def run(url: str) -> Path:
     """Return the mirror of one run with all its files; raises ``StoreError`` where there is none."""
-    store, run_id = parted(url)
-    bucket = Bucket(store)
-    made = made_for(bucket.url)
-    with alone(made / run_id):
-        _fetch(bucket, RunDirectory(made / run_id))
-    return _found(bucket, made / run_id)
+    bucket, path = _place(url)
+    with alone(path):
+        _fetch(bucket, RunDirectory(path))
+    return _found(bucket, path)
 
 
 def ready(runs: Iterable[Path], table: str) -> None:
@@ -115,16 +111,25 @@ def alone(directory: Path) -> Iterator[None]:
         os.close(lock)
 
 
+def _place(url: str) -> tuple[Bucket, Path]:
+    """Return the store of a run's address, and the run's directory in the mirror; no name leads out of the mirror."""
+    store, run_id = parted(url)
+    if not RUN_ID.fullmatch(run_id):
+        raise StoreError(f"{url}: no run here, as {run_id!r} is no run id")
+    bucket = Bucket(store)
+    return bucket, made_for(bucket.url) / run_id
+
+
 def _found(bucket: Bucket, directory: Path) -> Path:
     if not (directory / MANIFEST).is_file():
         raise StoreError(f"{bucket.url}/{directory.name}: no run here")
     return directory
 
 
-def _listed(bucket: Bucket, made: Path, run_id: str) -> None:
+def _listed(bucket: Bucket, path: Path) -> None:
     """Fetch the manifest and the report of a run, if they have changed. A run that left the store leaves the list."""
-    directory = RunDirectory(made / run_id)
-    with alone(directory.path):
+    directory, run_id = RunDirectory(path), path.name
+    with alone(path):
         there = {name.removeprefix(f"{run_id}/"): version for name, version in sure(bucket.inside, run_id)[0].items()}
         if MANIFEST not in there:
             (directory.path / MANIFEST).unlink(missing_ok=True)

@@ -33,6 +33,26 @@ def test_a_step_names_what_changed_that_night(tmp_path):
     assert all(len(line) <= 100 for line in told.splitlines())
 
 
+def test_a_night_that_cannot_be_read_is_left_out_and_named(tmp_path):
+    """The others make the history; a night without its trials does not end it."""
+    folder(tmp_path, 18, step_at=12)
+    (tmp_path / "night-03/trials/part-0.parquet").write_bytes(b"PAR1 torn")
+    (tmp_path / "night-05/trials/part-0.parquet").unlink()
+    found = history.gather(tmp_path, BUILT_IN, names=["latency_s"])
+    first = history.in_brief(found, width=100).splitlines()[0]
+    assert first == "small: 16 nights (excludes runs without readable trials: night-03, night-05), 1 step:"
+    assert history.as_dict(found)["unread"] == ["night-03", "night-05"]
+    assert [night.run_id for night in found.nights][2:5] == ["night-02", "night-04", "night-06"]
+
+
+def test_a_history_without_a_readable_night_is_an_error(tmp_path):
+    """The message has the way to make the tables again."""
+    folder(tmp_path, 1)
+    (tmp_path / "night-00/trials/part-0.parquet").unlink()
+    with pytest.raises(StoreError, match=r"no run of 'small' in .* has readable trials: derive them"):
+        history.gather(tmp_path, BUILT_IN, names=["latency_s"])
+
+
 def test_ten_lines_are_enough(tmp_path):
     """What got worse, by how much, since when, what changed then, and each series with its scale."""
     folder(tmp_path, 18, step_at=12)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from math import log1p
@@ -56,9 +57,10 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class History:
-    """The nights of one experiment, oldest first, and every series in them."""
+    """The nights of one experiment, oldest first, and every series in them. ``unread`` are runs without readable trials."""
 
     experiment: str
+    unread: tuple[str, ...] = ()
     nights: tuple[Night, ...]
     series: tuple[Series, ...]
     confidence: float
@@ -84,17 +86,19 @@ def gather(
     if not complete:
         raise StoreError(f"no finished run in {where} yet: a history begins with the second")
     wanted = experiment or complete[-1].experiment.name
-    nights = [run for run in complete if run.experiment.name == wanted]
-    if not nights:
+    of_that_name = [run for run in complete if run.experiment.name == wanted]
+    if not of_that_name:
         known = ", ".join(sorted({run.experiment.name for run in complete}))
         raise StoreError(f"no finished run of experiment {wanted!r} in {where}; there are runs of {known}")
-    latest = nights[-1].experiment
+    latest = of_that_name[-1].experiment
     chosen = [metric for metric in metrics if metric.name in (names or (*latest.margins, *_ALWAYS))]
-    trials = measured_trials(nights, [metric.name for metric in chosen])
+    nights, trials = measured_trials(of_that_name, [metric.name for metric in chosen])
+    if not nights:
+        raise StoreError(f"no run of {wanted!r} in {where} has readable trials: derive them with 'uderia-bench derive RUN'")
     arms = [one.name for one in latest.arms if arm in (None, one.name)]
     if not arms:
         have = ", ".join(one.name for one in latest.arms)
-        raise UsageError(f"no arm {arm!r} in the latest run of {wanted}: {nights[-1].run_id} has {have}")
+        raise UsageError(f"no arm {arm!r} in the latest run of {wanted}: {of_that_name[-1].run_id} has {have}")
     weekdays = [run.manifest.started_at.weekday() for run in nights]
     every = (
         _series(trials.filter(pl.col("arm") == one), weekdays, one, metric, latest.margins.get(metric.name))
@@ -103,20 +107,27 @@ def gather(
     )
     return History(
         experiment=wanted,
+        unread=tuple(run.run_id for run in of_that_name if run not in nights),
         nights=tuple(_night(run, last) for run, last in zip(nights, [None, *nights[:-1]], strict=True)),
         series=tuple(series for series in every if any(night.size for night in series.levels.nights)),
         confidence=latest.confidence,
     )
 
 
-def measured_trials(runs: Sequence[Run], metrics: Sequence[str]) -> pl.DataFrame:
-    """Read what a history needs of the measured trials of every night, oldest first, with the night's number."""
+def measured_trials(runs: Sequence[Run], metrics: Sequence[str]) -> tuple[list[Run], pl.DataFrame]:
+    """Read what a history needs of the measured trials of every night, oldest first, with the night's number.
+
+    Runs whose tables cannot be read are left out, so the runs that were read are returned with the trials.
+    """
     mirror.ready([run.path for run in runs], "trials")
-    of_night = [
-        run.columns((*_COLUMNS, *metrics)).filter(pl.col("stage") == Stage.MEASURED).with_columns(pl.lit(at).alias("night"))
-        for at, run in enumerate(runs)
-    ]
-    return pl.concat(of_night, how="diagonal")
+    read: list[Run] = []
+    of_night: list[pl.DataFrame] = []
+    for run in runs:
+        with suppress(StoreError):  # a broken table is an error only for the command that asks for that run
+            trials = run.columns((*_COLUMNS, *metrics)).filter(pl.col("stage") == Stage.MEASURED)
+            of_night.append(trials.with_columns(pl.lit(len(read)).alias("night")))
+            read.append(run)
+    return read, pl.concat(of_night, how="diagonal") if read else pl.DataFrame()
 
 
 def _series(trials: pl.DataFrame, weekdays: Sequence[int], arm: str, metric: Metric, margin: float | None) -> Series:

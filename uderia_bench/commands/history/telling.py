@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from calendar import day_name
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import expm1
 from typing import Any
 
@@ -18,6 +18,7 @@ from uderia_bench.report.sparkline import sparkline
 from uderia_bench.report.tables import Cell, Column, Table, left
 
 _CHANGES = 3  # changes, and differences of a night, that the brief form shows
+_RUNS_NAMED = 5  # of those that cannot be read
 _NIGHTS_DRAWN = 28  # of a sparkline
 _NO_MARGIN = 0.05  # in place of a missing margin, for the scale of a sparkline
 _UNCHANGED = "the manifests record no other change that night"
@@ -83,6 +84,7 @@ def as_dict(history: History) -> dict[str, Any]:
     return {
         "schema": "uderia-bench/history/1",
         "experiment": history.experiment,
+        "unread": list(history.unread),
         "nights": [
             {"run_id": night.run_id, "started_at": night.started_at.isoformat(), "changed": list(night.changed)}
             for night in history.nights
@@ -116,12 +118,18 @@ def as_dict(history: History) -> dict[str, Any]:
 def summary(history: History) -> str:
     """Say how many nights there are, and how many changes of each kind."""
     nights = len(history.nights)
-    said = f"{plain(history.experiment)}: {nights} {'night' if nights == 1 else 'nights'}, "
+    unread = f" (excludes runs without readable trials: {_named(history.unread)})" if history.unread else ""
+    said = f"{plain(history.experiment)}: {nights} {'night' if nights == 1 else 'nights'}{unread}, "
     if nights < FEWEST:
         return f"{said}too few to look for changes: at least {FEWEST} are needed."
     counts = Counter(shift.kind for series in history.series for shift in series.shifts)
     found = [f"{counts[kind]} {kind}{'s' if counts[kind] > 1 else ''}" for kind in Kind if counts[kind]]
     return f"{said}{', '.join(found)}:" if found else f"{said}no step and no ramp."
+
+
+def _named(runs: Sequence[str]) -> str:
+    more = len(runs) - _RUNS_NAMED
+    return ", ".join([*map(plain, runs[:_RUNS_NAMED]), *([f"{more} more"] if more > 0 else [])])
 
 
 def in_words(history: History, series: Series, shift: Shift) -> str:

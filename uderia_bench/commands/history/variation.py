@@ -32,13 +32,11 @@ def variation(run: Run, arms: Sequence[str], metrics: Sequence[Metric]) -> Varia
     Steps, ramps and odd nights of the metrics with a margin are taken out first, so a regression that
     lasts does not count as variation.
     """
-    earlier = earlier_runs(run)
+    earlier, trials = measured_trials(earlier_runs(run), [each.name for each in metrics])
     if len(earlier) < FEWEST:
         return Variation(runs=len(earlier), nights={})
     weekdays = [one.manifest.started_at.weekday() for one in earlier]
-    nights = between_nights(
-        measured_trials(earlier, [each.name for each in metrics]), weekdays, arms, metrics, judged=run.experiment.margins
-    )
+    nights = between_nights(trials, weekdays, arms, metrics, judged=run.experiment.margins)
     return Variation(runs=len(earlier), nights=nights)
 
 
