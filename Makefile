@@ -84,3 +84,5 @@ $(READY): requirements/dev.txt pyproject.toml
 requirements: $(READY)
 	$(BIN)/uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-header --no-annotate --no-emit-index-url --group dev --group docs pyproject.toml -o requirements/dev.txt
 	$(BIN)/uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-header --no-annotate --no-emit-index-url --group bench -o requirements/bench.txt
+	$(BIN)/uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-header --no-annotate --no-emit-index-url --constraint requirements/dev.txt --extra store --extra dask pyproject.toml -o requirements/image.txt
+	$(BIN)/uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-header --no-annotate --no-emit-index-url --constraint requirements/dev.txt --group build -o requirements/build.txt

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sqlite3
 import time
 
@@ -249,3 +250,16 @@ def test_a_budget_ends_a_run_with_exit_4_and_the_reason(command):
     said = json.loads((command.cwd / "output/b/manifest.json").read_text())
     assert (said["stopped"], said["experiment"]["budget"]["trials"]) == (None, 18)
     assert before.items() <= settled(command, "b").items()
+
+
+def test_a_signal_before_the_first_answer_is_an_interruption(command):
+    """Also while the program signs in: the message and the code are those of every interruption."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        process = command.start("profiles", "--server", url, env={"UDERIA_TOKEN": "t"})
+        silent.settimeout(60)
+        connection, _ = silent.accept()
+        with connection:
+            process.send_signal(signal.SIGTERM)
+            out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (4, "", "uderia-bench: interrupted\n")

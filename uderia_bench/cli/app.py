@@ -17,6 +17,7 @@ from uderia_bench.runner import stop
 
 INTERNAL = 3  # a mistake in this program counts as "could not run"
 INTERRUPTED = 4
+TYPER_INTERRUPTED = 130  # typer ends so after a KeyboardInterrupt, without a message
 
 app = typer.Typer(
     name="uderia-bench",
@@ -87,6 +88,9 @@ def main() -> None:
     try:
         app(args=arguments, prog_name="uderia-bench")
     except SystemExit as ended:
+        if ended.code == TYPER_INTERRUPTED:
+            typer.echo("uderia-bench: interrupted", err=True)
+            sys.exit(INTERRUPTED)
         sys.exit(streams.exit_code(ended.code) if isinstance(ended.code, int) else ended.code)
     except (KeyboardInterrupt, Exception) as error:
         if debug:
