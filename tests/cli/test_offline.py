@@ -60,6 +60,8 @@ def test_check_describes_what_is_sound_and_lists_what_is_not(command):
     assert done.returncode == 0, done.stderr
     assert "corpus of 4 queries (3 simple, 1 complex)" in done.stdout
     assert "experiment of 8 measured trials" in done.stdout
+    command.write("one.yaml", "version: 1\nqueries: [{id: a, prompt: how many?}]\n")
+    assert "corpus of 1 query (1 unlabelled)" in command("check", "one.yaml").stdout
     command.write("a.yaml", "version: 1\nqueries: []\n")
     command.write("b.yaml", "version: 1\nserver: sim\ncorpus: none.yaml\narms: []\n")
     done = command("check", "a.yaml", "b.yaml", "missing.yaml")

@@ -199,7 +199,8 @@ def _corpus(loaded: corpus.Corpus, plugins: Plugins) -> str:
     expectations_have_judges(loaded.queries, plugins)
     kinds = Counter(query.complexity or "unlabelled" for query in loaded.queries)
     split = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items(), key=lambda item: -item[1]))
-    return f"corpus of {len(loaded.queries)} queries ({split})"
+    number = len(loaded.queries)
+    return f"corpus of {number} {'query' if number == 1 else 'queries'} ({split})"
 
 
 def _experiment(loaded: experiment.Experiment) -> str:
