@@ -37,6 +37,6 @@ done
 
 # The time limit came first, and trials are left: the element goes on in a new job. Nothing answered is asked again.
 if [ "$requeue" = yes ] && [ "$code" -eq 4 ]; then
-    scontrol requeue "$SLURM_JOB_ID"
+    scontrol requeue "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID" # not SLURM_JOB_ID: one element has that of the array
 fi
 exit "$code"

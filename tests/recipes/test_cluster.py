@@ -236,7 +236,7 @@ def element(place):
     folder, environ = place
     (folder / "scontrol").write_text(f'#!/bin/sh\necho "$@" >> "{folder}/scontrol.txt"\n')
     (folder / "scontrol").chmod(0o755)
-    environ |= {"SLURM_ARRAY_JOB_ID": "17", "SLURM_JOB_ID": "18"}
+    environ |= {"SLURM_ARRAY_JOB_ID": "17", "SLURM_ARRAY_TASK_ID": "0"}
     return folder, environ, ["bash", str(RECIPES / "slurm.sh"), "experiment.yaml", f"file://{folder}/store"]
 
 
@@ -249,7 +249,7 @@ def test_an_element_works_to_the_end(element):
     assert not (folder / "scontrol.txt").exists()
 
 
-@pytest.mark.parametrize(("signal", "requeued"), [("USR1", "requeue 18\n"), ("TERM", None)])
+@pytest.mark.parametrize(("signal", "requeued"), [("USR1", "requeue 17_0\n"), ("TERM", None)])
 def test_an_element_that_is_stopped(element, signal, requeued):
     """Before the time limit it is requeued; when somebody cancels it, it is not. Both are soft stops."""
     folder, environ, command = element
