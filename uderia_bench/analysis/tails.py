@@ -6,19 +6,20 @@ that the total or the tail contradicts is withheld (``verdict``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, log
 
 import numpy as np
 
 from uderia_bench.analysis.pairs import Codes, Pairs
 from uderia_bench.analysis.trials import Mask
-from uderia_bench.stats.arrays import Counts, Floats
-from uderia_bench.stats.bootstrap import QUANTILE_DRAWS, UNITS_FLOOR, bootstrap_intervals, weighted_sums
+from uderia_bench.stats.arrays import Floats, scale
+from uderia_bench.stats.bootstrap import UNITS_FLOOR
 from uderia_bench.stats.difference import mean_test
-from uderia_bench.stats.estimate import Estimate, Interval
+from uderia_bench.stats.estimate import Estimate
 from uderia_bench.stats.inference import two_sided_p
 from uderia_bench.stats.percentile import percentile_ratios
+from uderia_bench.stats.ratio import ratio_of_means
 from uderia_bench.stats.robust import has_outliers, trimmed_mean
 from uderia_bench.stats.weighting import repeated
 
@@ -34,7 +35,8 @@ SLOW = 2.5
 # tails, 1 of 100 equivalent runs loses its verdict to the total, p95 and slow trials together.
 SLOW_SHARE, SLOW_BELOW = 0.02, 0.01
 
-# Below, the bootstrap interval of a ratio of totals covers less than 93 %.
+# Below, too few queries show whether a few expensive ones decide the totals. From here on Fieller's interval covers 95 to 98 %
+# of 3,000 simulated runs, also where 3 % of the trials take six times as long. BCa covers 88 to 95 % there.
 TOTALS_FLOOR = 20
 
 
@@ -81,7 +83,7 @@ def compare_tails(pairs: Pairs, *, confidence: float, seed: int) -> Tails:
     slow = [_share(side > log(SLOW), np.isfinite(side)) for side in away]
     by_unit = np.bincount(pairs.rows, weights=(slow[1] - slow[0]) * pairs.weights) / np.bincount(pairs.rows, pairs.weights)
     return Tails(
-        total=_ratio_of_totals(pairs, confidence=confidence, seed=seed),
+        total=_ratio_of_totals(pairs, confidence=confidence),
         percentiles=percentile_ratios(
             (_observed(pairs.trials[0], pairs), _observed(pairs.trials[1], pairs)), PERCENTS, level=confidence, seed=seed
         ),
@@ -113,20 +115,8 @@ def _robust(differences: Floats, away: list[Floats], pairs: Pairs, *, confidence
     return found.mapped(exp)
 
 
-def _ratio_of_totals(pairs: Pairs, *, confidence: float, seed: int) -> Estimate:
+def _ratio_of_totals(pairs: Pairs, *, confidence: float) -> Estimate:
     """Compare the sums of the queries' means, which few expensive queries decide; an interval needs ``TOTALS_FLOOR`` units."""
-    columns = np.column_stack([pairs.candidate, pairs.baseline])
-    if pairs.sizes is not None:
-        columns = columns * pairs.sizes[:, None]
-    value = float(columns[:, 0].sum() / columns[:, 1].sum())
-    if pairs.n_units < TOTALS_FLOOR:
-        return Interval.none("").about(value, level=confidence, n=pairs.n_units)
-
-    def statistic(counts: Counts) -> Floats:
-        sums = weighted_sums(counts, columns)
-        return sums[:, :1] / sums[:, 1:]
-
-    (found,) = bootstrap_intervals(
-        statistic, values=np.array([value]), units=pairs.n_units, level=confidence, seed=seed, draws=QUANTILE_DRAWS
-    )
-    return found.about(value, level=confidence, n=pairs.n_units)
+    unit = scale(np.concatenate([pairs.candidate, pairs.baseline]))  # the size of the values must not matter to the arithmetic
+    found = ratio_of_means(pairs.candidate / unit, pairs.baseline / unit, level=confidence, sizes=pairs.sizes)
+    return found if pairs.n_units >= TOTALS_FLOOR else replace(found, lo=None, hi=None, method="none")

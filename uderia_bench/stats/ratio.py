@@ -5,7 +5,6 @@ from __future__ import annotations
 from math import sqrt
 
 import numpy as np
-from scipy import stats
 
 from uderia_bench.stats.arrays import Floats
 from uderia_bench.stats.estimate import Estimate, Interval
@@ -17,16 +16,19 @@ def ratio_of_means(numerators: Floats, denominators: Floats, *, level: float, si
     The ends are the ratios that Student's t test of numerator - ratio x denominator does not reject. There
     are none where the mean denominator may be 0.
     """
+    from scipy.special import stdtrit  # noqa: PLC0415 - scipy costs start-up time
+
     n = numerators.size
     weights = np.ones(n) if sizes is None else sizes / sizes.mean()
     top, bottom = float((numerators * weights).mean()), float((denominators * weights).mean())
     above, below = (numerators - top) * weights, (denominators - bottom) * weights
-    reach = float(stats.t.ppf((1 + level) / 2, n - 1)) ** 2 / (n - 1) / n
+    reach = float(stdtrit(n - 1, (1 + level) / 2)) ** 2 / (n - 1) / n
     a = bottom**2 - reach * float(below @ below)
     b = top * bottom - reach * float(above @ below)
     c = top**2 - reach * float(above @ above)
     if bottom == 0 or a <= 0:
         interval = Interval.none("the mean that is divided by may be 0")
         return interval.about(None if bottom == 0 else top / bottom, level=level, n=n)
-    half = sqrt(max(b**2 - a * c, 0.0))
-    return Interval(lo=(b - half) / a, hi=(b + half) / a, method="Fieller").about(top / bottom, level=level, n=n)
+    half, value = sqrt(max(b**2 - a * c, 0.0)), top / bottom
+    lo, hi = min((b - half) / a, value), max((b + half) / a, value)  # rounding must not exclude the value itself
+    return Interval(lo=lo, hi=hi, method="Fieller").about(value, level=level, n=n)
