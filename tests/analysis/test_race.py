@@ -15,6 +15,7 @@ from uderia_bench.errors import DocumentError
 from uderia_bench.reading.metrics.metric import Direction
 from uderia_bench.runner import plan
 from uderia_bench.runs.interim import planned
+from uderia_bench.trial import Outcome
 
 ARMS = ("A", "B", "C", "D", "E")
 
@@ -40,7 +41,7 @@ def times(trials, ratios, *, seed=0):
     }
 
 
-def run(trials, declared, ratios, *, seed=0, order=None):
+def run(trials, declared, ratios, *, seed=0, order=None, fails=lambda _: False):
     """Ask the trials of arms that are in the race, until a look decides; return the decision and what was asked."""
     took = times(trials, ratios, seed=seed)
     looks, asked = Looks(declared, plan=trials), []
@@ -48,7 +49,9 @@ def run(trials, declared, ratios, *, seed=0, order=None):
         if trial.arm in looks.dropped and order is None:
             continue
         asked.append(trial)
-        if decided := looks.settled(trial, {"latency_s": took[trial.trial_id]}):
+        failed = fails(trial)
+        values = {"latency_s": None if failed else took[trial.trial_id]}
+        if decided := looks.settled(trial, values, outcome=Outcome.FAILED if failed else Outcome.ANSWERED):
             return decided, asked
     return None, asked
 
@@ -73,6 +76,17 @@ def test_a_bad_arm_is_dropped_and_the_others_go_on():
     by_arm = {arm: sum(trial.arm == arm and trial.stage == "measured" for trial in asked) for arm in ARMS}
     assert by_arm["E"] < 60
     assert by_arm["A"] == 60
+
+
+def test_an_arm_that_fails_more_often_drops_none():
+    """C is by far the fastest on the queries that it answers, which are six in ten. It neither wins nor drops the others."""
+    trials, declared = race_of(count=60, arms=ARMS[:3])
+    ratios = {"A": 0.8, "C": 0.3}
+    decided, _ = run(trials, declared, ratios, fails=lambda trial: trial.arm == "C" and int(trial.query_id[1:]) % 5 < 2)
+    assert "A" not in dict(decided.at.dropped)
+    assert decided.verdicts == ("A and C are left",)
+    same, _ = run(trials, declared, ratios, fails=lambda trial: int(trial.query_id[1:]) % 5 < 2)
+    assert same.verdicts == ("C is the best on latency_s",)
 
 
 def test_a_killed_race_takes_the_same_decision():

@@ -261,12 +261,23 @@ def _labels(metric: Metric) -> list[str]:
     return []
 
 
+def answers_less(trials: Trials, *, baseline: str, candidate: str, settings: Settings) -> str | None:
+    """Return the arm that answers less often, None where no difference in success is found."""
+    _, found = _success(trials, trials.asked, baseline=baseline, candidate=candidate, settings=settings)
+    if not found.centre or found.p is None or found.p >= settings.alpha:
+        return None
+    return candidate if found.centre < 0 else baseline
+
+
+def _success(trials: Trials, where: Mask, *, baseline: str, candidate: str, settings: Settings) -> tuple[Pairs, Measured]:
+    """Compare how often two arms answer."""
+    pairs = _pairs(trials, _SUCCESS, baseline, candidate, where)
+    return pairs, measure(pairs, _SUCCESS, confidence=settings.confidence, seed=settings.seed)
+
+
 def _conditional(trials: Trials, stratum: Stratum, *, baseline: str, candidate: str, settings: Settings) -> tuple[str, ...]:
     """Compare success before anything else: an arm that fails the hard queries looks faster."""
-    pairs = pair(
-        side(trials, _SUCCESS, baseline, where=stratum.where), side(trials, _SUCCESS, candidate, where=stratum.where), _SUCCESS
-    )
-    found = measure(pairs, _SUCCESS, confidence=settings.confidence, seed=settings.seed)
+    pairs, found = _success(trials, stratum.where, baseline=baseline, candidate=candidate, settings=settings)
     if found.p is None or found.p >= settings.alpha:
         return ()
     shares = f"{baseline} answered {pairs.baseline.mean():.1%}, {candidate} {pairs.candidate.mean():.1%}"

@@ -21,7 +21,7 @@ from typing import Any
 
 import polars as pl
 
-from uderia_bench.analysis.contrast import BLOCK, Measurement, at_look
+from uderia_bench.analysis.contrast import BLOCK, Measurement, answers_less, at_look
 from uderia_bench.analysis.effects import with_tails, without_selection
 from uderia_bench.analysis.families import verdicts
 from uderia_bench.analysis.settings import Settings
@@ -179,7 +179,8 @@ def losers(trials: Trials, declared: Declared, at: Looked) -> tuple[str, ...]:
     """Return the arms that another arm, still in the race, surely beats on its metric at this look.
 
     The best arm is compared with each other arm once, and each comparison has an equal part of the
-    chance of an error. So the best arm is dropped at most that often over all looks and arms.
+    chance of an error. So the best arm is dropped at most that often over all looks and arms. An arm
+    that answers less often beats none: it may look better because it fails the hard queries.
     """
     metric = next(one for one in declared.metrics if one.name == at.race)
     left = [arm for arm in trials.arms if arm not in dict(at.dropped)]
@@ -193,7 +194,10 @@ def losers(trials: Trials, declared: Declared, at: Looked) -> tuple[str, ...]:
         if test is None or found.invalid or found.only_shown or found.pairs.n_units < MIN_UNITS:
             continue
         tails = test.tails(0.0)
-        out |= {arm for arm, p in zip(pair, (tails[sign], tails[1 - sign]), strict=True) if p <= limit}
+        beaten = {arm for arm, p in zip(pair, (tails[sign], tails[1 - sign]), strict=True) if p <= limit}
+        if beaten and answers_less(trials, baseline=pair[0], candidate=pair[1], settings=settings) not in {None, *beaten}:
+            continue
+        out |= beaten
     return tuple(arm for arm in left if arm in out)
 
 
