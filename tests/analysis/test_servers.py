@@ -48,9 +48,29 @@ def test_trials_of_a_query_on_a_server_without_the_other_arm_are_left_out():
 
     found, _ = effect(frame(slow=10.0, of=of))
     assert found.effect.lo < 1 < found.effect.hi
-    assert "40 trials are left out: on their server the other arm has no trial of their query" in found.warnings
+    assert "40 trials are left out: the other arm has no value for the query on the same server" in found.warnings
     without, _ = effect(frame(slow=10.0, of=of).drop("server"))
     assert without.effect.hi < 1
+
+
+def test_a_failed_trial_of_a_pool_is_a_missing_value_of_its_arm():
+    """Both arms were asked on the same server, and one did not answer: no trial is said to be absent."""
+    trials = frame().with_columns(
+        outcome=pl.when((pl.col("arm") == "OPTIM") & (pl.col("query_id") < "q010")).then(pl.lit("failed")).otherwise("outcome")
+    )
+    found, _ = effect(trials)
+    assert "40 trials are left out: the other arm has no value for the query on the same server" in found.warnings
+    assert "compares 30 of 40 queries: 10 on OPTIM without a value" in found.warnings
+
+
+def test_queries_that_the_arms_answered_on_different_servers_are_counted():
+    """No arm lacks a value there."""
+
+    def of(query, arm, repeat):
+        return int(arm == "OPTIM") if query < 5 else (query + repeat) % 2
+
+    found, _ = effect(frame(of=of))
+    assert "compares 35 of 40 queries: 5 with values at different levels or servers" in found.warnings
 
 
 def test_arms_on_different_servers_are_compared_with_these():

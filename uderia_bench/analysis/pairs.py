@@ -140,15 +140,17 @@ def pair(baseline: Side, candidate: Side, metric: Metric) -> Pairs:
         unit, query = "repeat", int(np.argmax(queries_asked))
         asked, first, second = asked[:, query, :, None], first[query][:, None], second[query][:, None]
         windows = None if windows is None else (windows[0][query][:, None], windows[1][query][:, None])
-    present = np.stack([np.any(np.isfinite(values), axis=1) for values in (first, second)])
-    complete = np.all(present, axis=0)
+    complete = np.all([np.any(np.isfinite(values), axis=1) for values in (first, second)], axis=0)
     warnings = [ONE_QUERY] if unit == "repeat" else []
-    for where, before, after in (("at their level", judged, at_levels), ("on their server", at_levels, on_servers)):
+    for where, before, after in (("at the same level", judged, at_levels), ("on the same server", at_levels, on_servers)):
         if alone := sum(map(_count, before)) - sum(map(_count, after)):
-            warnings.append(f"{alone} trials are left out: {where} the other arm has no trial of their query")
+            count = "1 trial is" if alone == 1 else f"{alone} trials are"
+            warnings.append(f"{count} left out: the other arm has no value for the query {where}")
     if shown := sum(int(np.count_nonzero(np.isfinite(side.seen) & np.isnan(side.judged))) for side in sides):
         warnings.append(f"{shown} trials are shown and not judged: {metric.judged_unless}")
-    warnings.extend(_left_out(unit, np.any(asked, axis=2), present, (baseline.name, candidate.name)))
+    seen = [values[query][:, None] for values in judged] if unit == "repeat" else judged
+    present = np.stack([np.any(np.isfinite(values), axis=1) for values in seen])
+    warnings.extend(_left_out(unit, np.any(asked, axis=2), present, complete, (baseline.name, candidate.name)))
     first, second = first[complete], second[complete]
     ratio = metric.assumption is Assumption.POSITIVE
     scaled = (np.log(first), np.log(second)) if ratio else (first, second)
@@ -272,14 +274,22 @@ def _is_binary(side: Floats) -> bool:
     return bool(np.all((values == 0) | (values == 1)))
 
 
-def _left_out(unit: str, asked: Mask, present: Mask, names: tuple[str, str]) -> list[str]:
-    """Say how many units were asked and could not be paired, and which side lacks them; arrays are ``(side, unit)``."""
+def _left_out(unit: str, asked: Mask, present: Mask, complete: Mask, names: tuple[str, str]) -> list[str]:
+    """Say how many units were asked and could not be paired, and which side lacks them.
+
+    ``asked`` and ``present`` are ``(side, unit)``. A unit with values on both sides that is not ``complete`` has
+    them at different places: levels of a sweep, or servers.
+    """
     units = np.any(asked, axis=0)
-    left = int(np.count_nonzero(units & ~np.all(present, axis=0)))
+    left = int(np.count_nonzero(units & ~complete))
     if left == 0 or left == np.count_nonzero(units):
         return []
-    lacking = [(name, int(np.count_nonzero(units & ~seen))) for name, seen in zip(names, present, strict=True)]
-    where = ", ".join(f"{count} on {name}" for name, count in lacking if count)
+    counts = [(int(np.count_nonzero(units & ~seen)), name) for seen, name in zip(present, names, strict=True)]
+    lacking = ", ".join(f"{count} on {name}" for count, name in counts if count)
+    apart = int(np.count_nonzero(units & ~complete & np.all(present, axis=0)))
+    reasons = [f"{lacking} without a value"] * bool(lacking) + [f"{apart} with values at different levels or servers"] * bool(
+        apart
+    )
     plural = "repeats" if unit == "repeat" else "queries"
     n = np.count_nonzero(units)
-    return [f"compares {n - left} of {n} {plural}: {where} without a value"]
+    return [f"compares {n - left} of {n} {plural}: {', '.join(reasons)}"]
