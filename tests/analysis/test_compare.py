@@ -174,6 +174,17 @@ def test_a_rate_that_changes_on_few_queries_is_bounded_and_not_judged(differing,
     assert found.advice == (said if verdict is Verdict.INCONCLUSIVE else None)
 
 
+def test_equal_rates_need_as_many_queries_as_their_advice_says():
+    """Every trial of 40 queries is answered, and the bound is still wider than the margin. Six more queries are enough."""
+
+    def success(queries):
+        (found,) = judge(grid(queries=queries, value=lambda *_: 1.0), ["answered"], margins={"answered": 0.05})
+        return found
+
+    assert success(40).advice == "about 6 more queries would show that the arms are equivalent"
+    assert (success(45).verdict, success(46).verdict) == ("inconclusive", "equivalent")
+
+
 def test_a_rate_of_nothing_against_everything_has_an_interval():
     """0 against 1 on every query is a difference of 1 with a lower bound."""
     frame = grid(queries=12, repeats=3, column="fastpath_rate", value=lambda _, arm, __: float(arm == CANDIDATE))

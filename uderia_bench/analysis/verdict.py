@@ -14,7 +14,7 @@ from uderia_bench.stats.difference import EQUAL_FLOOR
 from uderia_bench.stats.estimate import Estimate
 from uderia_bench.stats.permutation import DIFFERING_FLOOR, MID_P_FLOOR, differing
 from uderia_bench.stats.sample_size import repeats_instead, units_for_difference, units_for_equivalence
-from uderia_bench.stats.sparse import others
+from uderia_bench.stats.sparse import others, units_without_difference
 
 MIN_UNITS = 6  # docs/explanation/statistics.md, "Intervals": a verdict needs at least 6 units
 
@@ -189,6 +189,8 @@ def _advice(measured: Measured, pairs: Pairs, metric: Metric, *, limit: float, p
         goal = "show an effect of the size seen"
     else:
         needed = units_for_equivalence(size / spread, limit / spread, alpha=alpha) if spread > 0 else None
+        if not pairs.differences.any() and limit > 0 and metric.assumption is Assumption.RATE:
+            needed = units_without_difference(limit, alpha=alpha)
         goal = "show that the arms are equivalent"
     if needed is None or needed > FEASIBLE * pairs.n_units:
         if limit > 0 and size > 0:

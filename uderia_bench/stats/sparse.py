@@ -10,13 +10,13 @@ elsewhere.
 
 from __future__ import annotations
 
-from math import sqrt
+from math import ceil, sqrt
 
 import numpy as np
 
 from uderia_bench.stats.arrays import Floats, mode
 from uderia_bench.stats.estimate import Interval
-from uderia_bench.stats.inference import StudentTest
+from uderia_bench.stats.inference import StudentTest, equivalence_p
 from uderia_bench.stats.permutation import DIFFERING_FLOOR
 
 # Simulated with amounts that are 0 on 65 to 95 % of 20 to 200 units: bootstrap-t covers 84 to 98 %
@@ -64,6 +64,18 @@ def two_added_test(values: Floats, *, reach: float, common: float = 0.0) -> Stud
     mean = float(away.sum() / n)
     variance = float((away**2).sum() + 2 * reach**2) / n - mean**2
     return StudentTest(value=common + mean, error=sqrt(variance / n), freedom=n - 1, name=TWO_ADDED, method=TWO_ADDED)
+
+
+def units_without_difference(limit: float, *, alpha: float) -> int:
+    """Return the fewest units that show, if each has equal rates, a difference below ``limit`` at the level ``alpha``."""
+    from scipy.special import ndtri  # noqa: PLC0415 - scipy costs start-up time
+
+    units = max(
+        ceil(sqrt(2) * float(ndtri(1 - alpha)) / limit) - 2, 2
+    )  # for the normal distribution; Student's t needs a few more
+    while equivalence_p(two_added_test(np.zeros(units), reach=1.0), -limit, limit) >= alpha:
+        units += 1
+    return units
 
 
 def others(values: Floats) -> int:
