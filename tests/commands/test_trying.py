@@ -125,6 +125,27 @@ def test_a_test_changes_nothing_without_permission(found):
     assert [path.name for path in found.iterdir()] == ["base"]
 
 
+def test_one_change_is_screened_without_a_race(found):
+    """It is compared with the profile as it is on each half of the 24 queries."""
+    one = replace(INSTALLED, levers=(replace(TWO, propose=lambda _: (EFFICIENT,)),))
+    proposed = stages.proposal(opened("base", found), WISHES, one, around(), found)
+    assert list(proposed.lock.candidates) == ["context-token-efficient"]
+    assert not proposed.screening.race
+    repeats = proposed.screening.repeats
+    assert proposed.trials == 2 * (12 * repeats + 12)
+
+
+def test_the_number_of_a_test_is_the_one_that_has_its_level(found, tmp_path, monkeypatch):
+    """Another test of the directory began while this one read from the server."""
+    begun = []
+    monkeypatch.setattr(stages, "start", lambda *_, lock, **__: begun.append(lock) or pytest.fail("enough"))
+    monkeypatch.setattr(adoptions, "count", lambda _: 0)
+    adoptions.begin(tmp_path, "other")
+    with pytest.raises(pytest.fail.Exception, match="enough"):
+        stages.forward(opened("base", found), WISHES, INSTALLED, around(), tmp_path, allowed=True)
+    assert (begun[0].test, round(begun[0].level, 4)) == (2, 0.0076)
+
+
 def test_a_test_in_a_store_is_refused_before_it_counts(found, tmp_path):
     """One process makes and deletes the copies; a test that is refused uses up no share of alpha."""
     (tmp_path / mirror.ORIGIN).write_text("s3://bucket/runs")

@@ -63,7 +63,7 @@ def test_a_confirmed_change_is_handed_over_with_its_commands():
     [
         ({"verdict": "inconclusive"}, "not confirmed"),
         ({"verdict": "worse"}, "worse"),
-        ({"verdict": "equivalent"}, "no effect"),
+        ({"verdict": "equivalent"}, "within the margin"),
         ({"guard": -0.02, "guard_verdict": "worse"}, "answered is worse"),
         ({"guard": -0.06}, "answered is worse"),
     ],
@@ -73,6 +73,22 @@ def test_what_is_not_better_or_loses_success_is_not_adopted(said, reason):
     found = tried(**said)
     assert (found.adopted, found.changes[0].reason) == ((), reason)
     assert trying.to_text(found, METRICS).startswith("None of 3 changes of OPTIM is confirmed: leave the profile as it is.")
+
+
+def test_no_effect_of_the_screening_has_no_sign():
+    """-0.2 % is neither -0% nor +0%."""
+    for value in (0.998, 1.002):
+        seen = report(comparisons=[comparison("cost_usd", ratio(value), "inconclusive", pair=("OPTIM", "slow"))])
+        text = trying.to_text(trying.tried(LOCK, SCREENED, seen, RUN, None), METRICS)
+        assert not {"-0%", "+0%"} & set(text.split())
+
+
+def test_several_changes_are_said_to_be_tested_alone():
+    """Their effects may not add up, and the commands of one may undo those of another."""
+    pairs = [comparison("cost_usd", ratio(0.85, 0.8, 0.9), "better", pair=("OPTIM", name)) for name in ("few", "slow")]
+    found = trying.tried(LOCK, SCREENED, SCREENING, RUN, report(comparisons=pairs))
+    assert "Each change was tested alone." in trying.to_text(found, METRICS)
+    assert "Each change was tested alone." not in trying.to_text(tried(), METRICS)
 
 
 def test_the_best_changes_that_are_left_are_confirmed():

@@ -106,7 +106,10 @@ def _show(found: Proposal, *, as_json: bool) -> None:
         streams.as_json({**asdict(lock), "trials": found.trials, "usd": found.usd, "left_out": found.left_out})
         return
     cost = "unknown cost" if found.usd is None else f"about ${found.usd:.2f}"
-    typer.echo(f"{len(lock.candidates)} changes of {lock.arm}, to improve {lock.metric}: at most {found.trials} trials, {cost}")
+    count = len(lock.candidates)
+    typer.echo(
+        f"{count} change{'s' * (count != 1)} of {lock.arm}, to improve {lock.metric}: at most {found.trials} trials, {cost}"
+    )
     typer.echo(f"  {len(lock.screen)} queries screen, {len(lock.confirm)} others confirm with {lock.repeats} repeats")
     for change in found.screening.changes:
         typer.echo(f"  {change}")

@@ -30,6 +30,11 @@ ALLOWED = 0.05
 
 SCHEMA = "uderia-bench/try/1"
 
+_ALONE = (
+    "Each change was tested alone. Several together may have another effect: adopt one, run the experiment again, and try the "
+    "others on the profile as it is then."
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tested:
@@ -119,7 +124,7 @@ def _decided(
         look = dropped(screened).get(name)
         return False, f"dropped at look {look}" if look else "not the best" if gains else "no gain"
     if found.verdict is not Verdict.BETTER:
-        return False, {Verdict.WORSE: "worse", Verdict.EQUIVALENT: "no effect"}.get(found.verdict, "not confirmed")
+        return False, {Verdict.WORSE: "worse", Verdict.EQUIVALENT: "within the margin"}.get(found.verdict, "not confirmed")
     for guard, comparison in guards.items():
         loss = comparison.effect.value
         if comparison.verdict is Verdict.WORSE or (loss is not None and loss < -ALLOWED):
@@ -194,7 +199,8 @@ def _point(effect: Effect | None, metric: Metric | None) -> str:
     if effect is None or effect.value is None:
         return figures.MISSING
     if effect.kind == "ratio":
-        return f"{100 * (effect.value - 1):+.0f}%"
+        percent = round(100 * (effect.value - 1))
+        return f"{percent:+d}%" if percent else "0%"
     return figures.effect_forms(Effect(**{**asdict(effect), "lo": None, "hi": None}), metric)[-1]
 
 
@@ -209,6 +215,8 @@ def to_text(found: Tried, metrics: Sequence[Metric], width: int = 80) -> str:
             lines += [f"  {command}" for command in each.commands]
             lines += wrapped(_month(each), width, first="  ", rest="  ") if each.month_usd is not None else ()
             lines += [""]
+    if len(found.adopted) > 1:
+        lines += [*wrapped(_ALONE, width), ""]
     lines += wrapped(f"Runs: {', '.join(found.runs)} ({found.trials:,} trials).", width)
     return "\n".join(map(plain, lines))
 

@@ -90,7 +90,10 @@ def proposal(run: Run, wishes: Wishes, plugins: Plugins, around: Surroundings, o
     found = {each.name: each.changes for each in propose(setting, plugins.levers, named=wishes.levers) if each.name != arm}
     if not found:
         issues = ", ".join(sorted(setting.issues)) or "none"
-        raise UsageError(f"no change is proposed for {arm} (its issues: {issues}); name levers with --levers")
+        shown = (
+            f"{len(parts.screen)} of {len(parts.screen) + len(parts.confirm)} queries screen, and their issues are: {issues}"
+        )
+        raise UsageError(f"no change is proposed for {arm} ({shown}); name levers with --levers")
     lock = Lock(
         run=run.run_id,
         source=os.path.relpath(run.path, output),
@@ -130,7 +133,8 @@ def _within(budget: float | None, run: Run, lock: Lock, queries: Sequence[Query]
 def expected_trials(screening: Experiment, *, confirming: int) -> int:
     """Return how many trials a test asks at most, with ``confirming`` trials of each arm in the second stage."""
     left = len(screening.contrasts)
-    ends = [0, *(end - screening.warmup for end, _ in plan.looks(screening, len(screening.queries)))]
+    whole = screening.warmup + len(screening.queries) * screening.repeats
+    ends = [0, *(end - screening.warmup for end, _ in plan.looks(screening, len(screening.queries)) or ((whole, 1.0),))]
     trials = (left + 1) * screening.warmup
     for before, end in pairwise(ends):
         trials += (left + 1) * (end - before)
@@ -157,7 +161,8 @@ def forward(
             many = f"{count} copies of the profile of {found.lock.arm}" if count > 1 else f"a copy of {found.lock.arm}"
             raise CannotRun(f"'try' needs {many} on the server (--dry-run lists them): allow it with --manage-server")
         run_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-try-{slug(found.lock.arm)}-screen"
-        lock = replace(found.lock, level=adoptions.begin(output, run_id).level).sealed()
+        noted = adoptions.begin(output, run_id)
+        lock = replace(found.lock, level=noted.level, test=noted.number).sealed()
         run = start(found.screening, output=output, run_id=run_id, around=around, lock=lock)
     screened = run
     if _lock(run).screened is None:
@@ -223,7 +228,7 @@ def _every_query(screened: Run, lock: Lock) -> tuple[Query, ...]:
 def _experiment(
     run: Run, lock: Lock, part: str, queries: Sequence[Query], changes: Mapping[str, Any], wishes: Wishes
 ) -> Experiment:
-    """Return the experiment of one stage. The confirmation repeats queries until the plan is balanced."""
+    """Return the experiment of one stage, which repeats queries until its plan is balanced. One change has nothing to race."""
     own, screens = run.experiment, part == "screen"
     said = own.model_dump(mode="json", include=set(_KEPT))
     load = own.load.at(own.load.levels[0]).model_dump(mode="json", exclude={"sweep"}, exclude_none=True)
@@ -243,7 +248,7 @@ def _experiment(
         "budget": {} if wishes.budget_usd is None else {"usd": wishes.budget_usd},
         **({} if wishes.traffic is None else {"traffic": wishes.traffic}),
     }
-    if screens:
+    if screens and len(changes) > 1:
         data |= {"race": {"metric": lock.metric, "keep": KEEP}, "stop": {"metrics": [lock.metric], "looks": LOOKS}}
     else:
         data |= {"confidence": 1 - lock.level}
