@@ -1,6 +1,8 @@
 """Comparison of two runs: which arms and queries, what is refused, and which warnings each number carries."""
 
 import json
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -270,3 +272,16 @@ def test_a_night_without_a_value_does_not_count(tmp_path):
         saved(tmp_path, f"night-{at}", made, started=f"2026-11-{10 + at:02}T10:00:00+00:00")
     run = saved(tmp_path, "run", trials(), started="2026-11-25T10:00:00+00:00")
     assert variation(run, (CANDIDATE,), (LATENCY,)).nights == {}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(20, "0 minutes after"), (70, "1 minute after"), (-300, "5 minutes before"), (90_000, "25 hours after")],
+)
+def test_the_time_between_two_runs_is_in_words(seconds, said):
+    """One minute is singular."""
+    begun = datetime(2026, 11, 29, tzinfo=UTC)
+    first, second = (
+        SimpleNamespace(manifest=SimpleNamespace(started_at=at)) for at in (begun, begun + timedelta(seconds=seconds))
+    )
+    assert diff.apart(first, second) == said

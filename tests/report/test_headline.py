@@ -1,5 +1,7 @@
 """The three lines that decide, one test a way a run can come out."""
 
+from dataclasses import replace
+
 import pytest
 from report.reports import (
     METRICS,
@@ -53,6 +55,13 @@ def test_a_class_that_is_decided_as_a_lead_is_not_called_surer_than_it_is(p, sai
         winners=(winner("simple", "OPTIM", "better on both"),),
     )
     assert last.startswith(f"Confidence: {said} for each range, over queries like these")
+
+
+def test_the_confidence_of_a_confirmation_has_four_digits():
+    """``try`` declares levels such as 1 - 0.0304."""
+    story = seed_story()
+    strict = replace(story, analysis=replace(story.analysis, confidence=1 - 0.030396355092701333))
+    assert headline(strict)[2].startswith("Confidence: 96.96% for each range")
 
 
 def test_a_trade_off_says_which_arm_for_what():

@@ -251,7 +251,10 @@ def apart(first: Run, second: Run) -> str:
     seconds = (second.manifest.started_at - first.manifest.started_at).total_seconds()
     minutes = round(abs(seconds) / 60)
     units = ((24 * 60, "days"), (60, "hours"), (1, "minutes"))
-    length, unit = next(((minutes / size, name) for size, name in units if minutes >= 2 * size), (minutes, "minutes"))
+    length, unit = next(
+        ((minutes / size, name) for size, name in units if minutes >= 2 * size),
+        (minutes, "minute" if minutes == 1 else "minutes"),
+    )
     return f"{length:.0f} {unit} {'after' if seconds >= 0 else 'before'}"
 
 

@@ -56,7 +56,7 @@ def _summary(made: Report, baseline: Run, run: Run) -> str:
     counts = {verdict: sum(each.verdict is verdict for each in planned) for verdict in _ORDER}
     said = ", ".join(f"{count} {_WORDS.get(verdict, verdict.value)}" for verdict, count in counts.items() if count)
     when = f"{plain(run.run_id)}, {apart(baseline, run)} {plain(baseline.run_id)}"
-    level = f"{100 * made.analysis.confidence:g}%"
+    level = f"{100 * made.analysis.confidence:.4g}%"
     return f"{when}: {said or 'no planned metric could be compared'} ({level} intervals in brackets)"
 
 

@@ -24,7 +24,7 @@ def about(report: Report) -> tuple[tuple[str, str], ...]:
 
 def method(report: Report) -> tuple[str, ...]:
     """Return how to read the tables."""
-    level = f"{100 * report.analysis.confidence:g}%"
+    level = f"{100 * report.analysis.confidence:.4g}%"
     arms = f"Arms: mean ± half of its {level} confidence interval."
     if not report.analysis.comparisons:
         return (arms,)

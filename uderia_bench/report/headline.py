@@ -201,7 +201,7 @@ def _trust(report: Report, *, has_ranges: bool) -> Line:
     advice = _advice(report)
     if advice and not _settles_something(report):
         return Line("Not decided", advice)
-    level = f"{100 * report.analysis.confidence:g}%"
+    level = f"{100 * report.analysis.confidence:.4g}%"
     if _rests_on_leads(report):
         level = f"less than {level} (up to {EXPLORATORY_RATE:.0%} of verdicts by class of query may be false)"
     trials = sum(arm.trials for arm in report.analysis.arms)

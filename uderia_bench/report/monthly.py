@@ -96,7 +96,7 @@ def sentences(report: Report) -> tuple[str, ...]:
     found = report.month
     if found is None:
         return ()
-    level = f"{100 * report.analysis.confidence:g}%"
+    level = f"{100 * report.analysis.confidence:.4g}%"
     basis = (
         f"{found.questions_per_day:,.6g} questions a day with the mix of the corpus. Ranges are {level} confidence intervals"
     )

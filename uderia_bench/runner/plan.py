@@ -256,7 +256,8 @@ def _too_few(experiment: Experiment, level: float | None, blocks: int, turns: in
     queries = -(-blocks // experiment.repeats)
     at = "" if level is None else f" at level {level:g}"
     return (
-        f"confounded with the order of asking, as {blocks} blocks (queries x repeats){at} give each arm {turns} turns "
+        f"confounded with the order of asking, as {blocks} block{'s' * (blocks != 1)} (queries x repeats){at} "
+        f"give{'s' * (blocks == 1)} each arm {turns} turn{'s' * (turns != 1)} "
         f"where {LEAST_TURNS} turns and {needed} blocks are needed: "
         f"set repeats to {-(-needed // queries)}, or ask {-(-needed // experiment.repeats)} queries"
     )

@@ -67,7 +67,7 @@ def percentiles(
     intervals = _intervals(values, units, n, bounded, level=level, seed=seed) if bounded else ()
     ends = dict(zip(bounded, intervals, strict=True))
     for percent in (percent for percent in PERCENTS if percent not in ends):
-        few = f"p{percent} needs {floor(percent, level)} {of} for a {level:.0%} interval; this has {n}"
+        few = f"p{percent} needs {floor(percent, level)} {of} for a {100 * level:.4g}% interval; this has {n}"
         ends[percent] = Interval.none(few)
     return {percent: ends[percent].about(value, level=level, n=n, missing=missing) for percent, value in found.items()}
 
