@@ -78,7 +78,7 @@ def sockets(url: str, count: int = 1) -> Iterator[None]:
         for _ in range(count):
             to, headers = f"{address.replace('http', 'ws')}/live", {"authorization": f"Bearer {token}"}
             # A view that is stopped for a segment answers no ping.
-            socket = opened.enter_context(connect(to, additional_headers=headers, ping_interval=None))
+            socket = opened.enter_context(connect(to, additional_headers=headers, open_timeout=60, ping_interval=None))
             threading.Thread(target=lambda reads: [None for _ in reads], args=(socket,), daemon=True).start()
         yield
 
@@ -90,7 +90,7 @@ def windows(url: str, count: int) -> Iterator[int]:
     options.binary_location = BROWSER
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
         options.add_argument(argument)
-    service = Service(DRIVER, popen_kw={"start_new_session": True, "preexec_fn": _elsewhere})
+    service = Service(DRIVER, popen_kw={"start_new_session": True})
     browser = webdriver.Chrome(options=options, service=service)
     group = service.process.pid
     try:
@@ -98,18 +98,22 @@ def windows(url: str, count: int) -> Iterator[int]:
         for _ in range(count - 1):
             browser.switch_to.new_window("window")
             browser.get(url.partition("?")[0])
+        _elsewhere(group)
         yield group
     finally:
         os.killpg(group, signal.SIGCONT)
         browser.quit()
 
 
-def _elsewhere() -> None:
-    """Have this process and its children run where they delay no run: on the servers' core, while nothing else does."""
-    os.sched_setaffinity(0, {machine.server_core()})
-    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+def _elsewhere(group: int) -> None:
+    """Have the processes of a group run where they delay no run: on the servers' core, while nothing else does."""
+    for pid in members(group):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(OSError):
+                os.sched_setaffinity(int(thread.name), {machine.server_core()})
+                os.sched_setscheduler(int(thread.name), os.SCHED_IDLE, os.sched_param(0))
     with suppress(OSError):  # no autogroups: then the policy alone counts
-        Path("/proc/self/autogroup").write_text("19")
+        Path(f"/proc/{group}/autogroup").write_text("19")
 
 
 def members(group: int) -> list[int]:
