@@ -377,8 +377,10 @@ def test_a_refusal_is_a_page_with_a_title(stranger):
 @pytest.mark.parametrize(("alone", "nice"), [(True, "nice 10"), (False, "nice 0")])
 def test_a_view_with_its_own_session_lowers_the_priority_of_the_session(alone, nice):
     """The session of a terminal, which may have a run too, keeps its priority."""
-    code = f"from uderia_bench.view import server; server._yield_to_runs(); print(open('{server._AUTOGROUP}').read())"
+    said = f"os.getpriority(0, 0), os.sched_getscheduler(0) == os.SCHED_BATCH, open('{server._AUTOGROUP}').read()"
+    code = f"import os; from uderia_bench.view import server; server._yield_to_runs(); print({said})"
     new = [sys.executable, "-c", code]
     keeper = new if alone else [sys.executable, "-c", f"import subprocess; subprocess.run({new!r})"]
     said = subprocess.run(keeper, start_new_session=True, stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert said.startswith("10 True ")
     assert said.strip().endswith(nice)

@@ -312,6 +312,7 @@ def _yield_to_runs() -> None:
     """
     with contextlib.suppress(AttributeError, OSError):
         os.nice(_YIELDS)
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))  # it interrupts no run when it wakes
         if os.getsid(0) == os.getpid():
             _AUTOGROUP.write_text(str(_YIELDS))
 
