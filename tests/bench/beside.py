@@ -1,8 +1,9 @@
 """A run in progress, a view of it and its readers, as processes that the benchmarks of the view start, stop and measure.
 
-The run and its view have the clients' core. The readers have the servers' core and the idle policy of the scheduler, since
-they stand for another machine. Each process has its own session, as from its own terminal: Linux shares the CPU between
-sessions first (``sched(7)``, "The autogroup feature"), so a niceness counts only inside one.
+The run and its view have the clients' core, each with its own session, as from its own terminal. The readers have the
+servers' core and the session of the server, and Chromium has the idle policy of the scheduler. So the server, which has the
+truth, waits for no reader: both stand for other machines. Linux shares the CPU between sessions first (``sched(7)``, "The
+autogroup feature"), so a policy counts only inside one.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def windows(url: str, count: int) -> Iterator[int]:
     options.binary_location = BROWSER
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
         options.add_argument(argument)
-    service = Service(DRIVER, popen_kw={"start_new_session": True})
+    service = Service(DRIVER, popen_kw={"process_group": 0})
     browser = webdriver.Chrome(options=options, service=service)
     group = service.process.pid
     try:
@@ -112,8 +113,6 @@ def _elsewhere(group: int) -> None:
             with suppress(OSError):
                 os.sched_setaffinity(int(thread.name), {machine.server_core()})
                 os.sched_setscheduler(int(thread.name), os.SCHED_IDLE, os.sched_param(0))
-    with suppress(OSError):  # no autogroups: then the policy alone counts
-        Path(f"/proc/{group}/autogroup").write_text("19")
 
 
 def members(group: int) -> list[int]:

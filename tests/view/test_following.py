@@ -14,7 +14,7 @@ from uderia_bench.runs.actions import Action
 from uderia_bench.trial import Ending
 from uderia_bench.view import run_page
 from uderia_bench.view.following import Following
-from uderia_bench.view.state import ArmState, Number
+from uderia_bench.view.state import ArmState, LooksState, LookState, Number
 
 
 @pytest.fixture
@@ -177,3 +177,13 @@ def test_reading_pauses_after_each_trial(live, following, monkeypatch):
     following.look()
     assert len(paused) == 5
     assert following.state().progress.read == 5
+
+
+def test_the_looks_of_a_race_say_when_it_ends(live, following):
+    """A race ends with one arm, other looks with their verdicts."""
+    del live
+    following.look()
+    looks = LooksState(metrics=("latency_s",), looks=(LookState(look=1, blocks=5, boundary=0.01, found=None, stops=False),))
+    for race, words in ((True, "one arm is left in the race on latency_s"), (False, "each metric has a verdict: latency_s")):
+        state = replace(following.state(), looks=replace(looks, race=race))
+        assert words in run_page.parts(state, {"looks"})["looks"]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import jsonschema
 import pytest
@@ -23,7 +23,7 @@ from uderia_bench.reading.labels import kept
 from uderia_bench.reading.labels.draw import Item
 from uderia_bench.runs.actions import Action
 from uderia_bench.runs.ledger_rows import Entry, State
-from uderia_bench.view import comparing, runs_page, server, state
+from uderia_bench.view import comparing, runs_page, state, watcher
 from uderia_bench.view.folder import Folder
 from uderia_bench.view.guard import Guard, kept_key
 from uderia_bench.view.server import View
@@ -373,14 +373,32 @@ def test_a_refusal_is_a_page_with_a_title(stranger):
     assert 'rel="icon" href="data:,"' in text
 
 
-@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="Linux with autogroups only")
-@pytest.mark.parametrize(("alone", "nice"), [(True, "nice 10"), (False, "nice 0")])
-def test_a_view_with_its_own_session_lowers_the_priority_of_the_session(alone, nice):
-    """The session of a terminal, which may have a run too, keeps its priority."""
-    said = f"os.getpriority(0, 0), os.sched_getscheduler(0) == os.SCHED_BATCH, open('{server._AUTOGROUP}').read()"
-    code = f"import os; from uderia_bench.view import server; server._yield_to_runs(); print({said})"
-    new = [sys.executable, "-c", code]
-    keeper = new if alone else [sys.executable, "-c", f"import subprocess; subprocess.run({new!r})"]
-    said = subprocess.run(keeper, start_new_session=True, stdout=subprocess.PIPE, text=True, check=True).stdout
-    assert said.startswith("10 True ")
-    assert said.strip().endswith(nice)
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="Linux only")
+def test_a_view_has_a_lower_priority_than_a_run():
+    """Its niceness and its policy."""
+    code = "import os; from uderia_bench.view import server; server._yield_to_runs()"
+    code += "; print(os.getpriority(0, 0), os.sched_getscheduler(0) == os.SCHED_BATCH)"
+    said = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert said == "10 True\n"
+
+
+def test_a_page_that_was_not_ready_in_time_goes_on_to_be_read(tmp_path, monkeypatch):
+    """The first request ends with what to do. A later one gets what was read meanwhile, from the same reader."""
+    opened = []
+
+    class Slow(Folder):
+        def follow(self, topic):
+            opened.append(topic)
+            time.sleep(0.5)
+            return super().follow(topic)
+
+    monkeypatch.setattr(watcher, "FIRST_S", 0.2)
+    source = Slow(tmp_path, plugins.load())
+    guard = Guard(View(source, Watcher(source.follow)).app(), host="127.0.0.1", port=PORT, key=b"k" * 32)
+    headers = {"authorization": f"Bearer {guard.token}"} | JSON
+    with TestClient(guard, base_url=f"http://127.0.0.1:{PORT}") as asked:
+        first = asked.get("/runs", headers=headers)
+        assert (first.status_code, first.json()["error"]) == (404, "still being read: load the page again in some seconds")
+        time.sleep(0.6)
+        assert asked.get("/runs", headers=headers).status_code == 200
+    assert opened == [()]

@@ -362,7 +362,7 @@ class Following:
             )
             for number, (blocks, z) in enumerate(zip(looked.before, zs, strict=False), start=1)
         ]
-        return LooksState(metrics=looked.metrics, looks=tuple(looks))
+        return LooksState(metrics=looked.metrics, looks=tuple(looks), race=looked.race is not None)
 
     def _issues(self) -> tuple[IssueState, ...]:
         """Return the kinds of issues found so far, the worst first."""

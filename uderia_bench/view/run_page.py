@@ -210,7 +210,8 @@ def _looks(state: RunState) -> Markup | None:
         for look in looks.looks
     ]
     heads = ("look", "blocks", "boundary (p)", left("found", wraps=True), left("stops the run"))
-    lead = f"The run ends at the first declared look at which each metric has a verdict: {', '.join(looks.metrics)}."
+    ends = "one arm is left in the race on" if looks.race else "each metric has a verdict:"
+    lead = f"The run ends at the first declared look at which {ends} {', '.join(looks.metrics)}."
     return _section("looks", "Interim looks", Table.of("Interim looks", heads, rows), lead=lead)
 
 

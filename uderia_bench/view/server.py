@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from importlib import resources
-from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 
@@ -37,7 +36,6 @@ from uderia_bench.view.watcher import Followed, Topic, Watcher
 
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _BACKLOG = 128
-_AUTOGROUP = Path("/proc/self/autogroup")
 _YIELDS = 10  # steps of priority below a run on the same machine, whose clock must not wait for the view
 _LONGEST_SAID = 1024  # bytes of a message from a page: it only tells a number
 
@@ -305,16 +303,10 @@ def serve(
 
 
 def _yield_to_runs() -> None:
-    """Lower the priority of this process, before it has threads; nothing where the system does not allow it.
-
-    Linux may share the CPU between sessions first (sched(7), "The autogroup feature"). Then a niceness counts inside a
-    session only, so a view with its own session, which ``run --view`` starts, lowers that of the session too.
-    """
+    """Lower the priority of this process, before it has threads; nothing where the system does not allow it."""
     with contextlib.suppress(AttributeError, OSError):
         os.nice(_YIELDS)
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))  # it interrupts no run when it wakes
-        if os.getsid(0) == os.getpid():
-            _AUTOGROUP.write_text(str(_YIELDS))
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))  # a run goes on when the view wakes
 
 
 async def _end_when_idle(server: _Server, watcher: Watcher, idle_s: float) -> None:

@@ -184,10 +184,11 @@ class LookState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LooksState:
-    """The declared interim looks of a run at some metrics."""
+    """The declared interim looks of a run at some metrics. A ``race`` drops arms at them."""
 
     metrics: tuple[str, ...]
     looks: tuple[LookState, ...]
+    race: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,9 +106,11 @@ class Watcher:
         with anyio.move_on_after(FIRST_S):
             while not channel.ready:
                 await channel.change()
-        if channel.error is not None or not channel.ready:
+        if channel.error is not None:
             self._watched.pop(topic, None)
-            raise StoreError(channel.error or "the run cannot be read now")
+            raise StoreError(channel.error)
+        if not channel.ready:
+            raise StoreError("still being read: load the page again in some seconds")
         channel.left_s = time.monotonic()
         return channel
 
