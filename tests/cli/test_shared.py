@@ -117,6 +117,7 @@ def test_what_needs_one_process_is_refused(shared, key, message):
 
 def test_the_command_line_imports_no_cloud_package():
     """Start-up time does not grow by what only a store or a cluster needs."""
-    code = "import sys, uderia_bench.cli.app; print({'obstore', 'distributed', 'dask', 'boto3', 'fsspec'} & set(sys.modules))"
+    packages = {"obstore", "distributed", "dask", "boto3", "fsspec"}
+    code = f"import sys, uderia_bench.cli.app, uderia_bench.commands.run; print({packages} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "set()"

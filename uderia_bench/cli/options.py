@@ -67,6 +67,15 @@ TrustServer = Annotated[
 AllowCommands = Annotated[
     bool, typer.Option("--allow-commands", help="Run the experiment's prepare and cleanup commands without asking.")
 ]
+On = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        metavar="ENGINE",
+        help="Work on a run in a store with Dask: dask:local:N starts N processes on this machine; dask://HOST:PORT uses "
+        "the workers of a scheduler.",
+    ),
+]
 Grace = Annotated[
     str | None, typer.Option("--grace", metavar="TIME", help="How long trials in flight may finish after Ctrl-C. Default: 30s.")
 ]

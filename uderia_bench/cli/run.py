@@ -42,6 +42,7 @@ def command(
         bool,
         typer.Option("--join", help="With --output URL and --run-id: work on the run of that id if it exists, else begin it."),
     ] = False,
+    on: options.On = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan and its estimated cost without sending anything.")
     ] = False,
@@ -78,7 +79,8 @@ def command(
         from uderia_bench.cli.view import beside
 
         beside(output)
-    finish(start(loaded, output=output, run_id=run_id, around=around, at_once=at_once, join=join), around, as_json=as_json)
+    run = start(loaded, output=output, run_id=run_id, around=around, at_once=at_once, join=join, on=on)
+    finish(run, around, as_json=as_json)
 
 
 def overrides(flags: dict[str, Any]) -> list[Override]:

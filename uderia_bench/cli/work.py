@@ -18,8 +18,12 @@ def command(
         ),
     ] = None,
     at_once: Annotated[
-        int, typer.Option("--at-once", metavar="N", min=1, help="The most servers that this worker asks at the same time.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            "--at-once", metavar="N", min=1, help="The most servers that this worker asks at the same time. Default: 1."
+        ),
+    ] = None,
+    on: options.On = None,
     as_json: options.AsJson = False,
     log_format: options.LogFormat = "text",
     allow_plain_http: options.PlainHttp = False,
@@ -35,7 +39,7 @@ def command(
     Example: uderia-bench work s3://bucket/prefix/20260101-200000-nightly-4f1c
     """
     from uderia_bench.cli.finish import finish
-    from uderia_bench.commands.run import work
+    from uderia_bench.commands.run import engine, work
     from uderia_bench.documents.yaml.quantities import Duration
     from uderia_bench.runs.protocol import LENGTH_S
     from uderia_bench.runs.shared import SharedRun
@@ -44,4 +48,6 @@ def command(
     around = options.surroundings(
         log_format=log_format, allow_plain_http=allow_plain_http, trusted=trust_server or (), allow_commands=allow_commands
     )
-    finish(work(SharedRun.open(run), around, at_once=at_once, length_s=length_s), around, as_json=as_json)
+    tasks_on = engine(on, at_once)
+    worked = work(SharedRun.open(run), around, at_once=at_once or 1, length_s=length_s, tasks_on=tasks_on)
+    finish(worked, around, as_json=as_json)

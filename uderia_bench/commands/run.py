@@ -14,8 +14,9 @@ from pathlib import Path
 from uderia_bench.documents.experiment import Experiment
 from uderia_bench.documents.yaml.document import Override
 from uderia_bench.errors import Interrupted, UsageError
-from uderia_bench.runner import plan, sitting
+from uderia_bench.runner import dask_engine, on_dask, plan, sitting
 from uderia_bench.runner import work as workers
+from uderia_bench.runner.dask_engine import Engine
 from uderia_bench.runner.sitting import Surroundings
 from uderia_bench.runs import directory, mirror
 from uderia_bench.runs.bucket import Bucket, NotThere
@@ -37,11 +38,13 @@ def start(
     around: Surroundings,
     at_once: int | None = None,
     join: bool = False,
+    on: str | None = None,
     lock: Lock | None = None,
 ) -> Run:
     """Run an experiment into a new run directory, or into a store, there on ``at_once`` servers at the same time.
 
-    ``join``: work on the run of that id if it exists in the store. The manifest of a run directory has ``lock``.
+    ``join``: work on the run of that id if it exists in the store. ``on`` names the engine that works on a run in a store.
+    The manifest of a run directory has ``lock``.
 
     Raises ``StoreError`` if the directory cannot be made and ``CannotRun`` if a server or a profile is not there; both leave
     nothing behind. Raises ``Interrupted``, with the way to go on, if the run stops early.
@@ -55,15 +58,16 @@ def start(
         if join and run_id is None:
             raise UsageError("--join needs --run-id: workers that join a run name the same id")
         bucket, run_id = Bucket(url), directory.valid(run_id or f"{default}-{uuid.uuid4().hex[:4]}")
+        tasks_on = engine(on, at_once)
 
         def begin() -> SharedRun:
             return workers.begin(experiment, trials, bucket, run_id, around, started_at)
 
         shared = joined(experiment, f"{bucket.url}/{run_id}", begin, around) if join else begin()
-        return work(shared, around, at_once=at_once)
-    if at_once is not None or join:
-        option = "--join" if join else "--at-once"
-        raise UsageError(f"{option} is for a run in a store: give --output an address such as s3://bucket/prefix")
+        return work(shared, around, at_once=at_once, tasks_on=tasks_on)
+    for option, value in (("--join", join), ("--at-once", at_once), ("--on", on)):
+        if value:
+            raise UsageError(f"{option} is for a run in a store: give --output an address such as s3://bucket/prefix")
     made = directory.create(output, run_id) if run_id else unnamed(output, default)
     try:
         return sitting.first(experiment, trials, made, around, started_at, lock)
@@ -86,18 +90,37 @@ def joined(experiment: Experiment, url: str, begin: Callable[[], SharedRun], aro
             shared = SharedRun.open(url)
     if shared.manifest.get("experiment_hash") != experiment.content_hash:
         raise directory.RunExists(f"{url} has another experiment or corpus: choose another --run-id")
-    around.console.print(f"joins {url}", highlight=False, markup=False)
+    around.say(f"joins {url}")
     return shared
 
 
-def work(shared: SharedRun, around: Surroundings, *, at_once: int | None = None, length_s: float = LENGTH_S) -> Run:
+def work(
+    shared: SharedRun,
+    around: Surroundings,
+    *,
+    at_once: int | None = None,
+    length_s: float = LENGTH_S,
+    tasks_on: Engine | None = None,
+) -> Run:
     """Work on a run of a store until it is complete, and return it as a directory of this machine.
 
-    ``at_once`` servers are asked at the same time, by default all that are free. Raises ``Interrupted``, with the
-    way to go on, if trials are left.
+    This process asks ``at_once`` servers at the same time, by default all that are free. With ``tasks_on``, the
+    workers of that engine do it. Raises ``Interrupted``, with the way to go on, if trials are left.
     """
-    workers.work(shared, around, at_once=at_once, length_s=length_s)
+    if tasks_on is None:
+        workers.work(shared, around, at_once=at_once, length_s=length_s)
+    else:
+        on_dask.work(shared, around, tasks_on, length_s=length_s)
     return Run.open(RunDirectory(mirror.run(shared.url)))
+
+
+def engine(on: str | None, at_once: int | None) -> Engine | None:
+    """Return the engine that ``--on`` names, once it can be used; None without the option."""
+    if on is None:
+        return None
+    if at_once is not None:
+        raise UsageError("--at-once: with --on, each task asks one server at a time; leave one of the two options out")
+    return dask_engine.reached(on)
 
 
 def resume(found: RunDirectory, around: Surroundings, overrides: Iterable[str | Override] = ()) -> Run:

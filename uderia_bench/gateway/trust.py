@@ -36,6 +36,11 @@ class Trust:
         self._hosts = {host for address in addresses if (host := host_of(address))}
         self._ask = ask
 
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that the user named so far, sorted."""
+        return tuple(sorted(self._hosts))
+
     def require(self, url: str, environ: Mapping[str, str], *, what: str, judge: bool = False) -> None:
         """Raise ``NotSignedIn`` if ``url`` may not receive ``what``, such as "your UDERIA_TOKEN".
 

@@ -80,6 +80,10 @@ class Surroundings:
     locks: Path | None = None
     may: Callable[[str], bool] = refuse_all
 
+    def say(self, text: str) -> None:
+        """Print a message to the terminal."""
+        self.console.print(text, highlight=False, markup=False)
+
     def connect(self, server: str, address: str | None = None) -> AbstractAsyncContextManager[Uderia]:
         """Sign in to a server by its name in the experiment; ``address`` is that of an embedded one. Raises ``CannotRun``."""
         there = address or server
@@ -130,7 +134,7 @@ def begin(
     """Return the manifest of a run that is about to start; print what its plan cannot balance."""
     outline = plan.describe(trials, experiment)
     for each in outline.unbalanced:
-        around.console.print(each.warning, highlight=False, markup=False)
+        around.say(each.warning)
     return manifest.begun(
         experiment,
         trials,
@@ -190,11 +194,11 @@ def _sit(
         return anyio.run(signed_in, addresses)
 
 
-def require_permission(commands: Sequence[str], around: Surroundings) -> None:
+def require_permission(commands: Sequence[str], around: Surroundings, *, where: str = "this machine") -> None:
     """Raise ``CannotRun`` unless the user allows the commands: a document's author could else run any on this machine."""
     listed = "; ".join(commands)
-    if commands and not around.may(f"The experiment runs commands on this machine: {listed}. Run them?"):
-        raise CannotRun(f"the experiment runs commands on this machine: {listed}; if you trust them, use --allow-commands")
+    if commands and not around.may(f"The experiment runs commands on {where}: {listed}. Run them?"):
+        raise CannotRun(f"the experiment runs commands on {where}: {listed}; if you trust them, use --allow-commands")
 
 
 @contextmanager
@@ -246,7 +250,7 @@ async def session(
             except Unreachable as error:
                 if not began or all(len(arm.servers) == 1 for arm in began.values() if name in arm.servers):
                     raise
-                around.console.print(f"{error}: its trials go to the other servers", highlight=False, markup=False)
+                around.say(f"{error}: its trials go to the other servers")
                 continue
             servers[name] = uderia
             configurations = await uderia.llm_configurations()
@@ -287,7 +291,7 @@ async def _ask(run: Run, session: Session, ledger: Ledger, around: Surroundings)
     """Ask the unsettled trials of the ledger; return the run with its progress in the manifest."""
     experiment = run.experiment
     left = ledger.unsettled()
-    stop = Stop(listened_to(), say=lambda text: around.console.print(text, highlight=False, markup=False))
+    stop = Stop(listened_to(), say=around.say)
     with progress.shown(len(left), around.console) as watch, collector_paused() as collect:
         gauge = Gauge(collect=collect)
         outages: list[Outage] = []

@@ -10,11 +10,12 @@ import random
 import socket
 import tempfile
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Self
 
 import anyio
 import structlog
@@ -66,30 +67,67 @@ def begin(
         return anyio.run(signed_in, addresses)
 
 
-def work(run: SharedRun, around: Surroundings, *, at_once: int | None = None, length_s: float = protocol.LENGTH_S) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """The ways between a worker and the person who started it: how it learns of a stop, and where its messages go.
+
+    ``listen`` runs as long as the worker, and may use its ``Stop``. ``go_on`` names the command that continues the run.
+    ``one_of_many``: others were started together with it, so a wait for them is no news.
+    """
+
+    listen: Callable[[Stop], Coroutine[Any, Any, None]]
+    say: Callable[[str], None]
+    go_on: str
+    one_of_many: bool = False
+
+    @classmethod
+    def of_process(cls, run: SharedRun, around: Surroundings) -> Self:
+        """Return those of a process with a terminal: its signals and its console. Call it in the main thread."""
+        return cls(listen=Stop.listen, say=around.say, go_on=f"go on with 'uderia-bench work {run.url}'")
+
+
+def work(
+    run: SharedRun,
+    around: Surroundings,
+    *,
+    at_once: int | None = None,
+    length_s: float = protocol.LENGTH_S,
+    ways: Ways | None = None,
+) -> None:
     """Work on a run until it is complete, on ``at_once`` servers at the same time, by default on all that are free.
 
     Raises ``Interrupted``, with the way to go on, if trials are left.
     """
-    experiment = manifest.from_json(run.manifest, file=f"{run.url}/{shared.PLAN}").experiment
+    ways = ways or Ways.of_process(run, around)
+    experiment = experiment_of(run)
     sitting.require_permission(experiment.commands, around)
-    go_on = f"go on with 'uderia-bench work {run.url}'"
     with tempfile.TemporaryDirectory(prefix="uderia-bench-") as folder:
         try:
             with logs.into(Path(folder) / "log.jsonl", as_json=around.log_as_json), sitting.served(experiment) as addresses:
                 worker = Worker(
-                    run=run, experiment=experiment, around=around, folder=Path(folder), addresses=addresses, length_s=length_s
+                    run=run,
+                    experiment=experiment,
+                    around=around,
+                    ways=ways,
+                    folder=Path(folder),
+                    addresses=addresses,
+                    length_s=length_s,
                 )
                 try:
                     left = anyio.run(worker.work, at_once or len(run.servers))
                 finally:
                     run.keep_log(worker.name, Path(folder) / "log.jsonl")
         except KeyboardInterrupt as stopped:
-            raise Interrupted(f"interrupted: {go_on}") from stopped
+            raise Interrupted(f"interrupted: {ways.go_on}") from stopped
         except (NoClearAnswer, StoreError) as error:
-            raise Interrupted(f"{error}; when that is mended, {go_on}") from error
+            raise Interrupted(f"{error}; when that is mended, {ways.go_on}") from error
     if left:
-        raise Interrupted(f"{'; '.join(left)}: {go_on}")
+        raise Interrupted(f"{'; '.join(left)}: {ways.go_on}")
+
+
+def experiment_of(run: SharedRun) -> Experiment:
+    """Return the experiment of a run, as its plan has it."""
+    return manifest.from_json(run.manifest, file=f"{run.url}/{shared.PLAN}").experiment
 
 
 @dataclass(slots=True, kw_only=True)
@@ -102,6 +140,7 @@ class Worker:
     run: SharedRun
     experiment: Experiment
     around: Surroundings
+    ways: Ways
     folder: Path
     addresses: Mapping[str, str]
     length_s: float
@@ -110,13 +149,9 @@ class Worker:
     left: dict[str, str] = field(default_factory=dict)
     _busy: set[str] = field(default_factory=set)
 
-    def say(self, text: str) -> None:
-        """Print a message to the terminal."""
-        self.around.console.print(text, highlight=False, markup=False)
-
     async def work(self, at_once: int) -> tuple[str, ...]:
         """Work until every server is done; return why trials are left, nothing for a complete run."""
-        stop = Stop(listened_to(), say=self.say)
+        stop = Stop(listened_to(), say=self.ways.say)
         store = Objects(self.run.bucket)
         servers = list(self.run.servers)
         random.shuffle(servers)  # so that workers that start together begin on different servers
@@ -125,7 +160,7 @@ class Worker:
             held = _Held(worker=self, stop=stop, store=store, watch=watch, collect=self._alone(collect))
             try:
                 async with anyio.create_task_group() as group:
-                    group.start_soon(stop.listen)
+                    group.start_soon(self.ways.listen, stop)
                     group.start_soon(heartbeat.beat, self.around.environ)
                     async with anyio.create_task_group() as lanes:
                         for _ in range(min(at_once, len(servers))):
@@ -167,11 +202,15 @@ class Worker:
             if not waiting:
                 return
             if not worked:
-                holders = [f"worker {leases[server].holder} has {server}" for server in waiting if leases[server].holder]
+                holders = [f"worker {leases[server].holder} has {server}" for server in waiting if self._tells(leases[server])]
                 if holders and not told and self.clock.now() - began_s > TELL_AFTER_S:
                     told = True
-                    self.say(f"waiting: {', '.join(holders)}")
+                    self.ways.say(f"waiting: {', '.join(holders)}")
                 await held.stop.sleep(self.length_s / 12)
+
+    def _tells(self, lease: Lease) -> bool:
+        """Whether to print who has a server."""
+        return lease.holder is not None and not (self.ways.one_of_many and lease.run == self.run.url)
 
     async def _visit(self, server: str, lease: Lease, held: _Held) -> str | None:
         """Work on a server if it is free; return why trials are left, "" for none, None to come back later."""
@@ -236,7 +275,7 @@ class _Tenure:
         self.worker = worker = held.worker
         self.idle = True
         self.left = 0
-        self.stop = Stop(say=worker.say)
+        self.stop = Stop(say=worker.ways.say)
         self._held = held
         self._server = server
         self._lease = lease

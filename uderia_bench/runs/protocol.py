@@ -149,6 +149,11 @@ class Lease:
         """The worker that was seen to hold the server last, None after it released the server."""
         return self._newest["worker"] if self._newest["held"] else None
 
+    @property
+    def run(self) -> str | None:
+        """The run that the holder works on, None after it released the server."""
+        return self._newest["run"] if self._newest["held"] else None
+
     async def take(self) -> bool:
         """Take the server if it is free, or was silent for its lease; False otherwise. Ask again until it is True."""
         newest = await self._log.newest()

@@ -31,7 +31,7 @@ from uderia_bench.runs.directory import LEDGER, LOCK, LOG, MANIFEST, RunDirector
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.ledger_rows import Entry, Row
 from uderia_bench.runs.protocol import NoClearAnswer
-from uderia_bench.trial import Serving, Trial
+from uderia_bench.trial import Serving, Trial, TrialRecord
 
 PLAN = "plan.zst"
 JOURNAL = "journal"
@@ -136,6 +136,13 @@ class SharedRun:
             "ended_at": ended,
             "stopped": stopped if left else None,
         }
+
+    def record(self, trial: Trial, row: Row) -> TrialRecord:
+        """Return a trial's record from a row of a journal; raises one of ``READ_ERRORS`` where that is damaged."""
+        _, *known, _ = row.columns
+        planned, arm = ledger_rows.dump_values(trial), ledger_rows.dump_values(self.arms[trial.arm])
+        payload = (None, None, None) if row.payload is None else row.payload[1:]
+        return ledger_rows.record((planned, arm, *known, *payload), zstandard.ZstdDecompressor())
 
     def keep_log(self, worker: str, log: Path) -> None:
         """Write the log of a worker that ends into the store, if the store can be reached."""

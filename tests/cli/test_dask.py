@@ -1,0 +1,200 @@
+"""Runs on Dask: ``--on dask:local:N``, and the workers of a scheduler that somebody else started."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
+
+import psutil
+import pytest
+from cli.conftest import placed
+from rich.console import Console
+
+from uderia_bench.documents.experiment import load
+from uderia_bench.gateway import embedded
+from uderia_bench.runner import plan, work
+from uderia_bench.runner.sitting import Surroundings
+from uderia_bench.runs import protocol, shared
+from uderia_bench.runs.bucket import Bucket
+from uderia_bench.runs.protocol import NoClearAnswer
+
+ADMIN = {"UDERIA_USERNAME": "admin", "UDERIA_PASSWORD": "admin"}
+"""Credentials of the embedded servers."""
+CLUSTER = """
+import sys
+from distributed import LocalCluster
+with LocalCluster(n_workers=2, threads_per_worker=1, scheduler_kwargs={"dashboard_address": "127.0.0.1:0"}) as cluster:
+    print(cluster.scheduler_address, flush=True)
+    sys.stdin.read()
+"""
+pytestmark = [pytest.mark.no_cover, pytest.mark.timeout(180)]
+
+
+class Dask:
+    """The command, and a store of runs on two servers of this module."""
+
+    def __init__(self, command):
+        self.command = command
+        self.store = f"file://{command.cwd}/store"
+
+    def begun(self, run_id, repeats=1):
+        """Write the plan of a run, and return the run."""
+        experiment = load(self.command.cwd / "experiment.yaml", [f"repeats={repeats}", "warmup=0"])
+        trials = plan.build(experiment, experiment.queries)
+        around = Surroundings(environ=ADMIN, console=Console(file=io.StringIO()))
+        return work.begin(experiment, trials, Bucket(self.store), run_id, around, datetime.now(UTC))
+
+    def work(self, run, *more, on="dask:local:2", env=ADMIN):
+        """Start to work on a run."""
+        return self.command.start("work", run.url, "--on", on, *more, env=env)
+
+
+@pytest.fixture(scope="module")
+def dask(tmp_path_factory):
+    """Yield what the tests share."""
+    command = placed(tmp_path_factory.mktemp("dask"))
+    with ExitStack() as stack:
+        servers = [stack.enter_context(embedded.serve(seed=seed, speed=50.0)) for seed in (1, 2)]
+        text = (command.cwd / "experiment.yaml").read_text()
+        command.write("experiment.yaml", text.replace("server: {sim: {speed: 200, seed: 7}}", f"servers: {servers}"))
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setenv("XDG_CACHE_HOME", str(command.cwd / "cache"))
+        yield Dask(command)
+    command.end()
+
+
+def rows(run):
+    """Return the rows of a run's journals."""
+    names = [name for server in run.servers for name in run.bucket.found(run.journal(server))]
+    return [row for name in names for row in shared.rows(protocol.content(run.bucket.read(name)))]
+
+
+def results(run):
+    """Return how often each trial has a result in the journals."""
+    return Counter(row.columns[-1] for row in rows(run) if row.columns[:2] == ("settled", "settled"))
+
+
+def whole(run):
+    """Return what ``results`` should be."""
+    return Counter(trial.trial_id for trial in run.plan)
+
+
+def wait_for_claims(process, run, number):
+    """Wait until the journals have so many rows; ``--timeout`` ends a wait in vain."""
+    while process.poll() is None:
+        with suppress(NoClearAnswer):  # a file that is being written
+            if len(rows(run)) >= number:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"the run ended with {process.returncode}: {process.communicate()}")
+
+
+def descendants(process):
+    """Return the processes below one, oldest first."""
+    return sorted(psutil.Process(process.pid).children(recursive=True), key=psutil.Process.create_time)
+
+
+def test_a_run_on_two_processes_is_complete_and_quiet(dask):
+    """Each trial has one result, stdout has JSON alone, stderr what a local run has, and no file is left beside the run."""
+    cwd = dask.command.cwd
+    before = {path.name for path in cwd.iterdir()}
+    done = dask.command(
+        *("run", "experiment.yaml", "--output", dask.store, "--run-id", "whole", "--on", "dask:local:2", "--json"),
+        *("--set", "warmup=0"),
+        env=ADMIN,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["run"]["run_id"] == "whole"
+    assert [line[:10] for line in done.stderr.splitlines() if " trials (" not in line] == ["no verdict"], done.stderr
+    run = shared.SharedRun.open(f"{dask.store}/whole")
+    assert results(run) == whole(run)
+    manifest = json.loads((cwd / "store/whole/manifest.json").read_text())
+    assert (manifest["state"], len(manifest["generator"])) == ("complete", 2)  # one for each server
+    assert len(list((cwd / "store/whole/log").iterdir())) == 2
+    assert {path.name for path in cwd.iterdir()} - before == {"store", "cache"}
+
+
+def test_ctrl_c_stops_softly_and_the_run_is_completed_on_dask(dask):
+    """The signal goes to all processes, as from a terminal: trials in flight finish, and the message has the next command."""
+    run = dask.begun("stopped", repeats=8)
+    process = dask.work(run)
+    wait_for_claims(process, run, 8)
+    for each in (*descendants(process), process):
+        os.kill(each.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=100)
+    assert process.returncode == 4, err
+    lines = [line for line in err.splitlines() if " trials (" not in line]
+    assert lines[0].startswith("stopping: no new trials are sent")
+    assert lines[1:] == [f"uderia-bench: interrupted: go on with 'uderia-bench work {run.url} --on dask:local:2'"]
+    assert {row.columns[-1] for row in rows(run)} == set(results(run))  # all that were sent have ended
+    assert len(results(run)) < len(run.plan)
+    done = dask.command("work", run.url, env=ADMIN)
+    assert done.returncode == 0, done.stderr
+    assert results(run) == whole(run)
+
+
+def test_a_killed_dask_worker_is_replaced(dask):
+    """One line tells of the loss, another Dask worker continues, and each trial has one result."""
+    run = dask.begun("killed", repeats=4)
+    process = dask.work(run, "--lease", "2s")
+    wait_for_claims(process, run, 8)
+    descendants(process)[-1].kill()
+    _, err = process.communicate(timeout=100)
+    assert process.returncode == 0, err
+    assert "was lost: another one continues its trials" in err
+    assert "Traceback" not in err
+    assert results(run) == whole(run)
+
+
+def test_the_workers_of_a_scheduler_sign_in_with_their_own_credentials(dask):
+    """The command has none: they are in the environment of the cluster. Its address has to be right."""
+    run = dask.begun("foreign")
+    environ = {**os.environ, **ADMIN, "DASK_DISTRIBUTED__WORKER__MULTIPROCESSING_METHOD": "forkserver"}
+    with subprocess.Popen(
+        [sys.executable, "-c", CLUSTER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environ,
+        cwd=dask.command.cwd,
+    ) as cluster:
+        address = cluster.stdout.readline().strip().replace("tcp://", "dask://")
+        process = dask.work(run, on=address, env={})
+        out, err = process.communicate(timeout=100)
+        cluster.stdin.close()
+    assert process.returncode == 0, err
+    assert "trials    8 of 8 finished" in out
+    assert results(run) == whole(run)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (("--on", "dask:local:0"), 2, "--on dask:local:0: use dask:local:N for N processes, dask://HOST:PORT or tls://"),
+        (("--on", "dask:local:2", "--at-once", "2"), 2, "--at-once: with --on, each task asks one server at a time"),
+        (("--on", "tls://127.0.0.1:9"), 3, "tls://127.0.0.1:9: needs Dask's settings for TLS"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_before_a_plan_is_written(dask, options, code, message):
+    """One line says what is wrong."""
+    done = dask.command("run", "experiment.yaml", "--output", f"file://{dask.command.cwd}/refused", *options, env=ADMIN)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not list((dask.command.cwd / "refused").glob("*"))
+
+
+def test_a_directory_has_no_use_for_dask(dask):
+    """Several processes cannot share its ledger."""
+    done = dask.command("run", "experiment.yaml", "--on", "dask:local:2", env=ADMIN)
+    assert done.returncode == 2
+    assert "--on is for a run in a store: give --output an address" in done.stderr
