@@ -22,9 +22,11 @@ fuzz: $(READY)
 chaos: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m chaos.chaos --rounds 100 --at-once 3
 	PYTHONPATH=tests $(BIN)/python -m chaos.restarts --rounds 40 --at-once 3
-# Workers of one run, killed and stopped over a bad store: about an hour. Then 10,000,000 schedules of the model: half an hour.
+# Workers of one run, killed and stopped over a bad store, and workers that Dask starts: about an hour each. Then 10,000,000
+# schedules of the model: half an hour.
 workers: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m chaos.workers --rounds 100
+	PYTHONPATH=tests $(BIN)/python -m chaos.workers --rounds 100 --on-dask
 	PYTHONPATH=tests $(BIN)/python -m chaos.model --schedules 10000000 --processes 2
 # Known vulnerabilities and secrets in what is committed; exits with 3 where the database of the former cannot be asked.
 audit: $(READY)

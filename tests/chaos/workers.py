@@ -1,10 +1,11 @@
 """Kill and stop the workers of a shared run over a bad store, and compare its results with the servers' own records.
 
-    PYTHONPATH=tests python -m chaos.workers --rounds 100 --at-once 2
+    PYTHONPATH=tests python -m chaos.workers --rounds 100 [--on-dask]
 
 Three worker processes, three embedded servers, and an S3 server that answers 409, 500 and late. Workers are killed, or
-stopped for longer than the lease, and go on. It exits with 1 where a trial has not exactly one result, a query arrived more
-often than ``attempts`` says, or two arms ran on a server at once.
+stopped for longer than the lease, and go on. With ``--on-dask`` they are the Dask workers of one command. It exits with 1
+where a trial has not exactly one result, a query arrived more often than ``attempts`` says, or two arms ran on a server at
+once.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ from typing import Any
 from unittest import mock
 
 import polars as pl
+import psutil
 import zygote
 from chaos import bad_store
 from chaos.bad_store import BUCKET, BadStore
@@ -37,7 +39,7 @@ from uderia_bench.documents.experiment import load
 from uderia_bench.gateway import embedded
 from uderia_bench.runner import plan, work
 from uderia_bench.runner.sitting import Surroundings
-from uderia_bench.runs import protocol, shared
+from uderia_bench.runs import bucket, protocol, shared
 from uderia_bench.runs.bucket import Bucket
 from uderia_bench.runs.shared import SharedRun
 
@@ -56,6 +58,7 @@ class Size:
     workers: int = 3
     queries: int = 24
     troubles: tuple[int, int] = (2, 6)  # kills and stops, least and most
+    on_dask: bool = False  # the workers are processes that Dask starts
 
 
 @dataclass
@@ -82,6 +85,7 @@ def play(seed: int, folder: Path, size: Size = Size()) -> Round:
         address = stack.enter_context(bad_store.serve(store))
         environ = {**_clean(), **bad_store.ENVIRONMENT, "AWS_ENDPOINT_URL": address, "XDG_CACHE_HOME": str(folder / "cache")}
         url = f"s3://{BUCKET}/runs/chaos"
+        bucket._opened.cache_clear()  # each round has another server at the same address
         with _environment(environ):
             _begin(folder, servers, size.queries, rng, url)
         Crew(folder, url, environ, rng, played).work(size)
@@ -115,11 +119,11 @@ def _begin(folder: Path, servers: list[str], queries: int, rng: random.Random, u
     )
     experiment = load(folder / "experiment.yaml")
     around = Surroundings(environ={**ADMIN}, console=Console(file=io.StringIO()))
-    bucket = Bucket(url.rpartition("/")[0])
+    store = Bucket(url.rpartition("/")[0])
     trials = plan.build(experiment, experiment.queries)
     while True:
         try:
-            work.begin(experiment, trials, bucket, "chaos", around, datetime.now(UTC))
+            work.begin(experiment, trials, store, "chaos", around, datetime.now(UTC))
         except shared.StoreError as error:
             if "exists" in str(error):  # its answer was lost
                 return
@@ -128,18 +132,19 @@ def _begin(folder: Path, servers: list[str], queries: int, rng: random.Random, u
 
 
 class Crew:
-    """The worker processes of a round."""
+    """The processes of a round: workers that are commands, or one command with its Dask workers."""
 
     def __init__(self, folder: Path, url: str, environ: dict[str, str], rng: random.Random, played: Round) -> None:
         self._folder, self._url, self._environ = folder, url, environ
         self._rng, self._played = rng, played
         self._started = 0
-        self._asleep: dict[int, float] = {}  # until when
-        self.workers: list[zygote.Process] = []
+        self._options: tuple[str, ...] = ()
+        self._asleep: dict[int, float] = {}  # process ids, and until when
+        self.commands: list[zygote.Process] = []
 
     def _start(self) -> zygote.Process:
         self._started += 1
-        arguments = ("work", self._url, "--lease", f"{LEASE_S}s")
+        arguments = ("work", self._url, "--lease", f"{LEASE_S}s", *self._options)
         with (self._folder / f"worker-{self._started}.txt").open("wb") as said:
             process = zygote.start(*arguments, cwd=self._folder, env=self._environ, limits={}, streams={1: said, 2: said})
         process.close()
@@ -147,56 +152,74 @@ class Crew:
 
     def work(self, size: Size) -> None:
         """Start the workers, and trouble them until all have ended."""
-        self.workers = [self._start() for _ in range(size.workers)]
+        if size.on_dask:
+            self._options = ("--on", f"dask:local:{size.workers}")
+        self.commands = [self._start() for _ in range(1 if size.on_dask else size.workers)]
         deadline = time.monotonic() + LONGEST_ROUND_S
         left, next_s = self._rng.randint(*size.troubles), time.monotonic() + self._rng.uniform(0.5, 3.0)
-        while any(worker.poll() is None for worker in self.workers):
+        while any(command.poll() is None for command in self.commands):
             now = time.monotonic()
             if now > deadline:
                 self._played.wrong.append(f"no end within {LONGEST_ROUND_S:.0f} s")
-                for worker in self.workers:
-                    worker.kill()
+                for command in self.commands:
+                    command.kill()
+                break
             self._wake(now)
-            if left and now > next_s:
+            if left and now > next_s and self._trouble(now):
                 left, next_s = left - 1, now + self._rng.uniform(0.2, 3.0)
-                self._trouble(now)
             self._start_again()
             time.sleep(0.05)
+        self._wake(float("inf"))
         self._judge_ends()
 
-    def _wake(self, now: float) -> None:
-        for number in [number for number, until in self._asleep.items() if now > until]:
-            self.workers[number].send_signal(signal.SIGCONT)
-            del self._asleep[number]
+    def _workers(self) -> list[int]:
+        """Return the process ids of the workers. Those of Dask are forked from a child of the command."""
+        running = [command.pid for command in self.commands if command.poll() is None]
+        if not self._options:
+            return running
+        with suppress(psutil.NoSuchProcess):
+            children = [child for pid in running for child in psutil.Process(pid).children()]
+            return [worker.pid for child in children for worker in child.children()]
+        return []
 
-    def _trouble(self, now: float) -> None:
-        """Kill a worker and start another, or stop it for a while."""
-        awake = [n for n, worker in enumerate(self.workers) if n not in self._asleep and worker.poll() is None]
+    def _wake(self, now: float) -> None:
+        for pid in [pid for pid, until in self._asleep.items() if now > until]:
+            _signal(pid, signal.SIGCONT)
+            del self._asleep[pid]
+
+    def _trouble(self, now: float) -> bool:
+        """Kill a worker, or stop it for a while; return whether there was one."""
+        awake = [pid for pid in self._workers() if pid not in self._asleep]
         if not awake:
-            return
-        number = self._rng.choice(awake)
+            return False
+        pid = self._rng.choice(awake)
         if self._rng.random() < 0.5:
-            self.workers[number].kill()
+            _signal(pid, signal.SIGKILL)
             self._played.happened["SIGKILL"] += 1
-            self.workers[number] = self._start()
         else:
-            self.workers[number].send_signal(signal.SIGSTOP)
+            _signal(pid, signal.SIGSTOP)
             self._played.happened["SIGSTOP"] += 1
-            self._asleep[number] = now + self._rng.uniform(0.5, 2.5) * LEASE_S
+            self._asleep[pid] = now + self._rng.uniform(0.5, 2.5) * LEASE_S
+        return True
 
     def _start_again(self) -> None:
-        """Start workers again that trouble of the store has interrupted."""
-        for number, worker in enumerate(self.workers):
-            if worker.poll() == INTERRUPTED:
-                self._played.happened["started again"] += 1
-                self.workers[number] = self._start()
+        """Start commands again that were killed, or that trouble of the store has interrupted."""
+        for number, command in enumerate(self.commands):
+            if command.poll() in (INTERRUPTED, -signal.SIGKILL):
+                self._played.happened["started again"] += command.poll() == INTERRUPTED
+                self.commands[number] = self._start()
 
     def _judge_ends(self) -> None:
-        codes = [worker.wait(10) for worker in self.workers]
-        self._played.wrong += [f"a worker ended with {code}" for code in codes if code not in (*WELL_ENDED, -signal.SIGKILL)]
+        codes = [command.wait(10) for command in self.commands]
+        self._played.wrong += [f"a command ended with {code}" for code in codes if code not in WELL_ENDED]
         for said in self._folder.glob("worker-*.txt"):
             if "Traceback" in (text := said.read_text()) or "internal error" in text:
                 self._played.wrong.append(f"{said.name}: {text[-1500:]}")
+
+
+def _signal(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 def _judge(url: str, servers: list[str], played: Round) -> None:
@@ -249,11 +272,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--first", type=int, default=0, help="the first round's seed")
+    parser.add_argument("--on-dask", action="store_true", help="the workers are processes that Dask starts")
     options = parser.parse_args()
+    size = Size(on_dask=options.on_dask)
     rounds = []
     for seed in range(options.first, options.first + options.rounds):
         with tempfile.TemporaryDirectory(prefix=f"workers-{seed}-") as folder:
-            played = play(seed, Path(folder))
+            played = play(seed, Path(folder), size)
             rounds.append(played)
             print(f"round {seed}: {played.took_s:.0f} s, {dict(played.happened)}", flush=True)
             for text in played.wrong:
