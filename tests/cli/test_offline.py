@@ -84,7 +84,8 @@ def test_profiles_lists_what_there_is_to_compare(command):
     """The embedded server's, with type and model."""
     done = command("profiles", "--server", "sim")
     assert done.returncode == 0, done.stderr
-    assert {"@IDEAT", "@OPTIM", "@FOCUS", "@COORD"} <= {line.split()[0] for line in done.stdout.splitlines()}
+    assert {"profile", "@IDEAT", "@OPTIM", "@FOCUS", "@COORD"} <= {line.split()[0] for line in done.stdout.splitlines()}
+    assert max(map(len, done.stdout.splitlines())) <= 80
     assert any(
         row["tag"] == "OPTIM" and row["models"] for row in json.loads(command("profiles", "--server", "sim", "--json").stdout)
     )

@@ -81,6 +81,20 @@ def test_spread_and_price_come_from_an_earlier_run(installed, tmp_path):
     assert found.price.source == "before"
 
 
+def test_a_sweep_shows_the_spread_at_its_lowest_level(installed, tmp_path):
+    """At a higher level trials wait for each other: its times would make the arms look ten times as different."""
+    value = noisy(noise=0.15, interaction=0.075)
+    frame = grid(queries=60, repeats=2, value=value, total_tokens=1000, cost_usd=0.01).with_columns(
+        pl.lit("measured").alias("stage"), pl.when(pl.col("repeat") == 1).then(1.0).otherwise(16.0).alias("level")
+    )
+    slow = (pl.col("level") == 16) & (pl.col("arm") == "OPTIM") & (pl.col("query_id") < "q030")
+    frame = frame.with_columns(pl.when(slow).then(10 * pl.col("latency_s")).otherwise(pl.col("latency_s")).alias("latency_s"))
+    saved(tmp_path, "sweep", frame)
+    found = design.study(experiment(warmup=0), installed, tmp_path, effect=0.2)
+    once = next(one for one in found.designs if (one.chance, one.repeats, one.by_cost) == (0.95, 1, False))
+    assert once.queries < 340
+
+
 def test_a_corpus_of_unequal_questions_is_drawn_by_cost(installed, tmp_path):
     """Where some questions need many times the tokens, a draw by cost asks more queries for fewer tokens."""
     asked = tuple(query(f"q{number}", turns=("word " * 4 ** (number % 5),)) for number in range(900))

@@ -15,7 +15,7 @@ from uderia_bench import plugins
 from uderia_bench.analysis.labelled import Judgement
 from uderia_bench.analysis.labelled import labelled as analyse_labels
 from uderia_bench.commands import label
-from uderia_bench.errors import StoreError, UsageError
+from uderia_bench.errors import DocumentError, StoreError, UsageError
 from uderia_bench.gateway.trust import Trust
 from uderia_bench.reading.labels import kept
 from uderia_bench.reading.labels.kept import Label
@@ -142,7 +142,8 @@ async def test_a_row_that_was_not_drawn_is_refused_and_nothing_is_kept(labelled,
     with pytest.raises(UsageError) as raised:
         label.read(labelled, [file], rater="x")
     assert said in str(raised.value)
-    assert str(raised.value).endswith("Nothing was imported")
+    assert str(raised.value).split("\n")[-1] == "label import: nothing was imported: correct these rows"
+    assert isinstance(raised.value, DocumentError)  # whose lines are printed as lines
     assert kept.labels(labelled.path) == ()
 
 

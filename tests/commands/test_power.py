@@ -163,7 +163,7 @@ def test_it_is_printed_for_eighty_columns_and_as_json(run):
     text = to_text(plans, plugins.load().metrics, run_id="r", remarks=power.remarks(run))
     assert max(map(len, text.splitlines())) <= 80
     assert "embedded Uderia at speed 5: a simulation" in text
-    assert "100 x 3      600" in text
+    assert "100 x 3     600" in text
     said = json.loads(json.dumps(as_dict(plans, run_id="r")))
     assert said["schema"] == "uderia-bench/power/1"
     (contrast,) = said["contrasts"]

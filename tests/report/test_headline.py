@@ -310,7 +310,7 @@ def test_three_arms_name_the_one_that_wins_all_of_its_contrasts():
     assert first("A", "A") == "Simple queries: use A. It is better than B and C."
     assert first("B", "A") == "Simple queries: use B. It is better than A."
     assert first("B", "C") == "Simple queries: B and C each win, but were not compared with each other."
-    assert first(None, None) == "Simple queries: no arm wins all of its comparisons. The list of winners has each of them."
+    assert first(None, None) == "Simple queries: no arm wins all of its comparisons. See the list under 'Winners'."
 
 
 def test_a_metric_without_a_noun_is_called_by_its_name():

@@ -182,6 +182,7 @@ def test_the_brief_report_is_the_decision_and_what_it_rests_on():
     assert "planned metrics" in brief
     assert "other metrics" not in brief
     assert f"uderia-bench report {made.facts.run_id}'" in brief
+    assert "mean ± half of its 95% confidence interval" in brief
     assert len(brief.splitlines()) < len(whole.splitlines()) / 2
     assert max(map(len, brief.splitlines())) <= 80
 

@@ -95,5 +95,5 @@ async def test_a_run_without_changes_asks_nothing(there):
 def test_what_is_changed_is_described():
     """One sentence for each arm, which ``--dry-run`` prints."""
     experiment = built(arms=({"name": "few", "profile": "OPTIM", "changes": CHANGES},), manage_server=True)
-    said = "a copy of OPTIM with another field tools, text brief, prompt master_system_prompts/Friendli"
+    said = "a copy of OPTIM that changes field tools, text brief, prompt master_system_prompts/Friendli"
     assert experiment.changes == (f"changes sim for few: {said}",)

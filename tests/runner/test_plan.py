@@ -204,6 +204,8 @@ def test_three_arms_have_each_place_and_precede_each_other_equally_often():
         ({"asked": queries(1), "repeats": 1}, "as 1 block (queries x repeats) gives each arm 1 turn where 8 turns"),
         ({"asked": queries(31), "repeats": 2, "load": {"sweep": [1, 8]}}, "62 blocks (queries x repeats) at level 8 give"),
         ({"asked": queries(31), "repeats": 2, "load": {"sweep": [1, 8]}}, "set repeats to 5, or ask 64 queries"),
+        ({"asked": queries(14), "repeats": 2, "load": {"sweep": [2, 16]}}, "28 blocks (queries x repeats) at level 16 give"),
+        ({"asked": queries(14), "repeats": 2, "load": {"sweep": [2, 16]}}, "set repeats to 19, or ask 128 queries"),
         ({"asked": queries(5), "repeats": 1, "arms": ("A", "B", "C")}, "where 8 turns and 16 blocks are needed"),
     ],
 )

@@ -31,6 +31,7 @@ PHASES = "phases"  # the metric that is None exactly where an arm plans none
 BLOCK = "block"
 OWN = "own"  # the metric family of columns without a definition
 
+_CONFOUNDED = "confounded with the order of asking"  # the note of the whole table has the numbers
 _SUCCESS = Metric(
     name=ANSWERED_METRIC,
     family="answer",
@@ -130,7 +131,7 @@ def findings(
                 only_shown=only_shown,
                 invalid=_invalid(trials, metric, measured, stratum, baseline=baseline, candidate=candidate, settings=settings),
                 beside=beside,
-                withheld=confounded or faster,
+                withheld=_CONFOUNDED if confounded else faster,
                 warnings=tuple(notes),
             )
         )

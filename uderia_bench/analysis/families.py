@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from uderia_bench.analysis.contrast import EXPLORATORY, PRIMARY, STRUCTURAL, Measurement
 from uderia_bench.analysis.effects import equivalence
 from uderia_bench.analysis.settings import EXPLORATORY_RATE, Settings
-from uderia_bench.analysis.values import NOT_CALLED, Comparison, Verdict
+from uderia_bench.analysis.values import Comparison, Verdict
 from uderia_bench.analysis.verdict import bound, decide
 from uderia_bench.stats.estimate import Effect
 from uderia_bench.stats.multiplicity import benjamini_hochberg, holm
@@ -75,7 +75,7 @@ def _comparison(
             )
             verdict, advice, warnings = judged.verdict, judged.advice, (*warnings, *judged.warnings)
             if finding.withheld and verdict in {Verdict.BETTER, Verdict.WORSE, Verdict.EQUIVALENT}:
-                verdict, warnings = Verdict.INCONCLUSIVE, (*warnings, f"{NOT_CALLED} {verdict}: {finding.withheld}")
+                verdict, warnings = Verdict.INCONCLUSIVE, (*warnings, f"inconclusive instead of {verdict}: {finding.withheld}")
     tested = finding.only_shown is None
     return Comparison(
         baseline=finding.baseline,

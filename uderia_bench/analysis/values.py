@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from uderia_bench.stats.estimate import Effect, Estimate
 
-NOT_CALLED = "not called"  # begins the warning that a verdict is withheld, and why
+NOT_CALLED = "not called"  # begins the warning that the total or the tail withholds a verdict
 
 
 UNTRUSTED = "exploratory: "

@@ -42,7 +42,7 @@ def draw(
     from uderia_bench.commands import label
     from uderia_bench.commands.save import save
     from uderia_bench.errors import UsageError
-    from uderia_bench.reading.labels.draw import LABELS
+    from uderia_bench.reading.labels.draw import LABELS, PAIRS
     from uderia_bench.runs import run as runs
 
     form = target(tuple(label.WRITERS), form=None, file=file, overwrite=overwrite).form
@@ -51,7 +51,9 @@ def draw(
     found = runs.opened(run, output)
     items = label.sample(found, plugins.load(), n=n, seed=seed, kind=kind)
     save(file, label.written(items, form, found.run_id), overwrite=overwrite)
-    typer.echo(f"wrote {len(items)} {items[0].kind} to {file}", err=True)
+    few = "; no other answers of two arms to a query differ" if items[0].kind == PAIRS and len(items) < n else ""
+    what = items[0].kind.removesuffix("s") if len(items) == 1 else items[0].kind
+    typer.echo(f"wrote {len(items)} {what} to {file}{few}", err=True)
 
 
 @group.command("import", no_args_is_help=True)

@@ -17,15 +17,16 @@ def command(
 
     Example: uderia-bench profiles --server sim
     """
+    from uderia_bench.cli.target import target
     from uderia_bench.commands.profiles import profiles
-    from uderia_bench.printable import plain
+    from uderia_bench.report.formats.layout import lay_out
+    from uderia_bench.report.tables import Table, left
 
     found = profiles(address(server), surroundings(allow_plain_http=allow_plain_http, trusted=[server or ""]))
     if as_json:
         streams.as_json(found)
         return
-    for profile in found:
-        tag, kind, models, identity = map(
-            plain, (profile.tag, profile.profile_type, ", ".join(profile.models) or "-", profile.profile_id)
-        )
-        typer.echo(f"@{tag:<10} {kind:<13} {models:<40} {identity}")
+    rows = ((f"@{each.tag}", each.profile_type, ", ".join(each.models) or "-", each.profile_id) for each in found)
+    columns = (left("profile"), left("type"), left("models", wraps=True), left("id", below=True, wraps=True))
+    for line in lay_out(Table.of("Profiles", columns, rows), target(("text",), form=None).width):
+        typer.echo(line)

@@ -110,7 +110,8 @@ def _show(found: Proposal, *, as_json: bool) -> None:
     typer.echo(
         f"{count} change{'s' * (count != 1)} of {lock.arm}, to improve {lock.metric}: at most {found.trials} trials, {cost}"
     )
-    typer.echo(f"  {len(lock.screen)} queries screen, {len(lock.confirm)} others confirm with {lock.repeats} repeats")
+    repeats = f"{lock.repeats} repeat{'s' * (lock.repeats != 1)}"
+    typer.echo(f"  {len(lock.screen)} queries screen, {len(lock.confirm)} others confirm with {repeats}")
     for change in found.screening.changes:
         typer.echo(f"  {change}")
     if found.left_out:

@@ -207,7 +207,7 @@ def _experiment(loaded: experiment.Experiment) -> str:
     trials = plan.build(loaded, loaded.queries)
     measured = sum(trial.stage is Stage.MEASURED for trial in trials)
     arms = ", ".join(arm.name for arm in loaded.arms)
-    asked = f"{len(loaded.queries)} queries, arms {arms}, {loaded.repeats} repeats"
+    asked = f"{len(loaded.queries)} queries, arms {arms}, {loaded.repeats} repeat{'' if loaded.repeats == 1 else 's'}"
     if loaded.load.sweep is not None:
         asked += f" at each of {len(loaded.load.sweep)} levels of the load"
     return f"experiment of {measured} measured trials ({asked})"

@@ -11,7 +11,7 @@ import polars as pl
 from uderia_bench.analysis.designs import Assumed, Price, Study, assumed, designs, draw_by_cost
 from uderia_bench.analysis.pairs import Pairs, pair, side
 from uderia_bench.analysis.trials import measured
-from uderia_bench.commands.forecast import earlier_runs, knowing_tokens, named_before, runs_of
+from uderia_bench.commands.forecast import at_the_lightest_load, earlier_runs, knowing_tokens, named_before, runs_of
 from uderia_bench.documents import sampling
 from uderia_bench.documents.experiment import Experiment
 from uderia_bench.documents.experiment_parts import InterimLooks, Sample
@@ -128,7 +128,7 @@ def _assumed(experiment: Experiment, metric: Metric, earlier: list[Run]) -> Assu
 
 
 def _pairs(run: Run, metric: Metric, baseline: str, candidate: str) -> Pairs | None:
-    trials = measured(run.trials())
+    trials = measured(at_the_lightest_load(run.trials()))
     if not trials.has(metric.name) or not {baseline, candidate} <= set(trials.arms):
         return None
     first, second = (side(trials, metric, arm, where=trials.asked) for arm in (baseline, candidate))

@@ -71,7 +71,7 @@ def runs_of(experiment: Experiment, arm: Arm, earlier: Iterable[Run]) -> Iterato
         mirror.ready([run.path], "trials")
         if not run.directory.parts():
             continue
-        trials = _at_the_lightest_load(run.trials().filter(pl.col("arm") == name))
+        trials = at_the_lightest_load(run.trials().filter(pl.col("arm") == name))
         if trials.height:
             yield run, trials
 
@@ -91,7 +91,7 @@ def _arm(experiment: Experiment, arm: Arm, outline: Outline, earlier: list[Run])
     return None
 
 
-def _at_the_lightest_load(trials: pl.DataFrame) -> pl.DataFrame:
+def at_the_lightest_load(trials: pl.DataFrame) -> pl.DataFrame:
     """Choose the lowest level of a sweep: at higher levels trials wait for each other, which lengthens their times."""
     if "level" not in trials.columns or trials["level"].null_count() == trials.height:
         return trials

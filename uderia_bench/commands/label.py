@@ -14,7 +14,7 @@ import polars as pl
 
 from uderia_bench.analysis.labelled import Judgement, Labelled, labelled
 from uderia_bench.commands.export import without_formulas
-from uderia_bench.errors import UsageError
+from uderia_bench.errors import DocumentError, Mistake, UsageError
 from uderia_bench.plugins import Plugins
 from uderia_bench.reading import expected as expectations
 from uderia_bench.reading.expected import JUDGED
@@ -101,7 +101,7 @@ def read(run: Run, files: Sequence[Path], *, rater: str | None) -> tuple[int, in
     if not drawn:
         raise UsageError(f"no sample was drawn from run {run.run_id}: 'uderia-bench label draw {run.run_id} -o FILE' draws one")
     found: dict[tuple[str, str], Label] = {}
-    faults: list[str] = []
+    faults: list[Mistake] = []
     empty = 0
     for file in files:
         for place, row in _rows(file):
@@ -113,11 +113,12 @@ def read(run: Run, files: Sequence[Path], *, rater: str | None) -> tuple[int, in
             own = rater or str(row.get("rater") or "").strip() or file.stem
             made = Label(item=identity, rater=own, label=label, note=str(row.get("note") or "").strip())
             if fault := _fault(made, drawn, found):
-                faults.append(f"{file}:{place}: {fault}")
+                faults.append(Mistake(file=str(file), line=place, path=None, message=fault))
             found[identity, own] = made
     if faults:
-        more = f"\nand {len(faults) - _MOST_FAULTS} more" if len(faults) > _MOST_FAULTS else ""
-        raise UsageError("\n".join(faults[:_MOST_FAULTS]) + more + "\nNothing was imported")
+        more = f" and {len(faults) - _MOST_FAULTS} more" if len(faults) > _MOST_FAULTS else ""
+        end = Mistake(file="label import", line=None, path=None, message=f"nothing was imported: correct these rows{more}")
+        raise DocumentError((*faults[:_MOST_FAULTS], end))
     kept.add_labels(run.path, found.values())
     return len(found), empty
 

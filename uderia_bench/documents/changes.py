@@ -43,7 +43,7 @@ class Changes(Written):
     def said(self, profile: str) -> str:
         """Return what is changed in a copy of a profile, in words."""
         parts = (("field", self.fields), ("text", self.skills), ("prompt", self.prompts))
-        return f"a copy of {profile} with another {', '.join(f'{kind} {name}' for kind, names in parts for name in names)}"
+        return f"a copy of {profile} that changes {', '.join(f'{kind} {name}' for kind, names in parts for name in names)}"
 
 
 def need_permission(data: Any) -> Iterator[Complaint]:

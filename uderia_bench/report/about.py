@@ -86,4 +86,4 @@ def _when(started: datetime, ended: datetime | None) -> str:
 
 def _turns(facts: RunFacts) -> str:
     """Return how many turns the arms took, of the arm with the fewest."""
-    return f" ({min(facts.turns.values())} turns per arm)" if facts.turns else ""
+    return f" ({_count(min(facts.turns.values()), 'turn', 'turns')} per arm)" if facts.turns else ""

@@ -108,7 +108,7 @@ def _decided(report: Report, made: tuple[Decision, ...]) -> str:
     elif choice.tied:
         said = f"{_listed(map(plain, choice.tied))} each win, but were not compared with each other."
     else:
-        said = "no arm wins all of its comparisons. The list of winners has each of them."
+        said = "no arm wins all of its comparisons. See the list under 'Winners'."
     return f"{said} {_COMPLEX_RULE}." if _needs_complex_rule(report, made) else said
 
 

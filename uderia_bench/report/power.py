@@ -94,7 +94,7 @@ def _tables(planning: Planning, known: dict[str, Metric]) -> Iterator[Table]:
     )
 
 
-_DESIGN = ("design", "prompts", "tokens", "cost", "time")
+_DESIGN = ("design", "trials", "tokens", "cost", "time")
 _SPREADS = ("between queries", "repeats, baseline", "repeats, candidate")
 
 

@@ -238,21 +238,25 @@ def unbalanced(trials: Sequence[Trial], experiment: Experiment) -> tuple[Unbalan
     found = []
     for contrast in experiment.contrasts:
         arms = contrast.baseline, contrast.candidate
-        for level in levels:
-            if not all((arm, level) in turns for arm in arms):
-                continue
-            fewest = min(len(turns[arm, level]) for arm in arms)
-            if fewest < LEAST_TURNS or blocks[level] < LEAST_BLOCKS:
-                reason = _too_few(experiment, level, blocks[level], fewest)
-                found.append(Unbalanced(baseline=arms[0], candidate=arms[1], reason=reason))
-                break
+        shared = [level for level in levels if all((arm, level) in turns for arm in arms)]
+        fewest = {level: min(len(turns[arm, level]) for arm in arms) for level in shared}
+        short = [level for level in shared if fewest[level] < LEAST_TURNS or blocks[level] < LEAST_BLOCKS]
+        if short:  # of a sweep, the level that needs the most blocks, so that its advice holds for every level
+            level = max(short, key=lambda level: _needed_blocks(experiment, level))
+            reason = _too_few(experiment, level, blocks[level], fewest[level])
+            found.append(Unbalanced(baseline=arms[0], candidate=arms[1], reason=reason))
     return tuple(found)
+
+
+def _needed_blocks(experiment: Experiment, level: float | None) -> int:
+    """Return how many blocks give each arm enough turns at a level."""
+    shortest = 1 if level is None else experiment.load.at(level).concurrency
+    return max(LEAST_BLOCKS, shortest * _balanced_chunks(experiment))
 
 
 def _too_few(experiment: Experiment, level: float | None, blocks: int, turns: int) -> str:
     """Say how few turns a contrast has, and which number to raise."""
-    shortest = 1 if level is None else experiment.load.at(level).concurrency
-    needed = max(LEAST_BLOCKS, shortest * _balanced_chunks(experiment))
+    needed = _needed_blocks(experiment, level)
     queries = -(-blocks // experiment.repeats)
     at = "" if level is None else f" at level {level:g}"
     return (

@@ -341,7 +341,7 @@ async def _ask(run: Run, session: Session, ledger: Ledger, around: Surroundings)
             raise Interrupted(f"{error}; when that is mended, {how_to_go_on(run.directory)}") from error
         except CannotRun as error:
             _ended(run, ledger, stop, gauge, outages, hooks)
-            raise type(error)(f"{error}; then {how_to_go_on(run.directory)}") from error
+            raise type(error)(f"{error}; when that is mended, {how_to_go_on(run.directory)}") from error
         if experiment.sessions == "archive" and ended.manifest.complete:
             await archive(session.servers, session.arms, ledger)
         return ended

@@ -42,7 +42,8 @@ def _lines(report: Report, width: int, *, colour: bool, brief: bool, leaving: bo
         yield from _bold(wrapped(table.title, width), on=colour)
         yield from lay_out(table, width, _coloured if colour else None)
     told = [(title, items) for title, items in lists(report) if not brief or title in _BRIEF_LISTS]
-    more = ("More", (_MORE.format(run=plain(content.typed(report.facts))),)) if brief else ("How to read this", method(report))
+    rest = _MORE.format(run=plain(content.typed(report.facts)))
+    more = ("More", (method(report)[0], rest)) if brief else ("How to read this", method(report))
     for title, items in (*told, more):
         yield ""
         yield from _bold([title], on=colour)
