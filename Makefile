@@ -71,6 +71,7 @@ clean:
 
 $(READY): requirements/dev.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("uderia-bench needs Python 3.11 or newer; set PYTHON=") if sys.version_info < (3, 11) else None'
+	@echo 'Installing the pinned requirements into .venv, which takes a few minutes.'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
