@@ -23,7 +23,7 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from uderia_bench.documents.experiment import Experiment
+from uderia_bench.documents.experiment import SIM, Experiment
 from uderia_bench.errors import BenchError, CallFailed, UnknownProfile
 from uderia_bench.gateway import directory
 from uderia_bench.gateway.uderia import Uderia
@@ -152,7 +152,8 @@ class Runner:
             on_quota=experiment.on_quota,
             outage_s=experiment.outage,
             utc=self.utc,
-            sure=self.book.last_ended(server, arms),
+            # Each sitting has an embedded server of its own.
+            sure=None if server == SIM else self.book.last_ended(server, arms),
             slots=max(self._shape(level).slots for level in (None, *experiment.load.levels)),
         )
 
