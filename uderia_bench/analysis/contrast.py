@@ -20,6 +20,7 @@ from uderia_bench.analysis.pairs import Pairs, pair, side
 from uderia_bench.analysis.settings import Settings
 from uderia_bench.analysis.strata import ALL, Stratum
 from uderia_bench.analysis.trials import ANSWERED_METRIC, Mask, Trials
+from uderia_bench.analysis.turns import asked_apart
 from uderia_bench.analysis.validity import failed_checks, unusable_notes
 from uderia_bench.analysis.variation import between_arms, inside_arm, profile_type
 from uderia_bench.reading.metrics.metric import Across, Assumption, Direction, Metric
@@ -87,7 +88,7 @@ def findings(
     )
     found = []
     finished = _finished(trials, settings)
-    confounded = settings.confounded.get((baseline, candidate))
+    confounded = _confounded(trials, baseline, candidate, settings)
     for metric in metrics:
         pairs = _pairs(trials, metric, baseline, candidate, stratum.where & finished)
         only_shown = _only_shown(trials, metric, pairs, baseline=baseline, candidate=candidate)
@@ -159,9 +160,15 @@ def at_look(
         only_shown=only_shown,
         invalid=_invalid(trials, metric, measured, everything, baseline=baseline, candidate=candidate, settings=settings),
         beside={},
-        withheld=settings.confounded.get((baseline, candidate)) or faster,
+        withheld=_confounded(trials, baseline, candidate, settings) or faster,
         warnings=(),
     )
+
+
+def _confounded(trials: Trials, baseline: str, candidate: str, settings: Settings) -> str | None:
+    """Return why the time of asking, planned or real, can look like a difference between the arms; None where it cannot."""
+    planned = settings.confounded.get((baseline, candidate))
+    return planned or (asked_apart(trials, baseline, candidate) if settings.nights is None else None)
 
 
 def _invalid(
