@@ -152,7 +152,7 @@ class Runner:
             on_quota=experiment.on_quota,
             outage_s=experiment.outage,
             utc=self.utc,
-            # Each sitting has an embedded server of its own.
+            # An embedded server starts with the sitting.
             sure=None if server == SIM else self.book.last_ended(server, arms),
             slots=max(self._shape(level).slots for level in (None, *experiment.load.levels)),
         )
