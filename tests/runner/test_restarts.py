@@ -14,6 +14,7 @@ import traces
 from benches import Bench, planned, talk, under
 from scripted import CONFIGURATIONS, PROFILES, Scripted
 
+from uderia_bench.runner import runner
 from uderia_bench.runner.asking import IDLE_WAIT_S
 from uderia_bench.runner.lane import DOUBTFUL, LOST_BY_RESTART, MOST_ASKINGS
 from uderia_bench.runner.patience import CHECK_EVERY, SHUTDOWN_S, Patience
@@ -245,6 +246,25 @@ async def test_trials_that_end_before_a_restart_is_noticed_are_asked_again(tmp_p
     assert again
     assert again <= set(outage.asked_again) | set(outage.warmups)
     assert len(outage.asked_again) <= CHECK_EVERY + 2 * turns
+
+
+async def test_a_trial_that_ends_as_a_restart_is_noticed_is_asked_again(tmp_path, monkeypatch):
+    """Another trial notes the outage after the end of this one was committed, and before it counted as unsure."""
+    made: list[Patience] = []
+    monkeypatch.setattr(runner, "Patience", lambda **given: made.append(Patience(**given)) or made[-1])
+    bench = Bench(tmp_path, Restarting(task_s=3.0), planned(4, arms=("OPTIM",)), under(load={"concurrency": 1}))
+    seen = []
+
+    def note(record, _):
+        seen.append(record)
+        if len(seen) == 1:
+            made[0].outages.append(Outage(server="s", cause=Cause.RESTART, began_at=record.done_at, ended_at=record.done_at))
+
+    bench.watch = note
+    await bench.run()
+    assert [record.trial.trial_id for record in seen].count(seen[0].trial.trial_id) == 2
+    (outage,) = bench.outages
+    assert outage.asked_again == (seen[0].trial.trial_id,)
 
 
 async def test_a_restart_between_two_sittings_is_noticed(tmp_path):

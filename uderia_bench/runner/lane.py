@@ -83,7 +83,8 @@ class Lane:
             answered = bool(records) and all(record.ending in ENDED for record in records)
             if warms_up:
                 self.patience.warmed_up(conversation[0], answered=answered)
-        await self.patience.counts(records, cold=talks and (warms_up or any(map(self.patience.met_cold, records))))
+        # An outage may have been noted since the end of a trial was committed.
+        await self.patience.counts(records, cold=warms_up or any(map(self.patience.met_cold, records)))
         await self.recall()
 
     async def recall(self) -> None:
