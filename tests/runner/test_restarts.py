@@ -8,12 +8,14 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 import traces
 from benches import Bench, planned, talk, under
 from scripted import CONFIGURATIONS, PROFILES, Scripted
 
+from uderia_bench.gateway.uderia import Presence
 from uderia_bench.runner import runner
 from uderia_bench.runner.asking import IDLE_WAIT_S
 from uderia_bench.runner.lane import DOUBTFUL, LOST_BY_RESTART, MOST_ASKINGS
@@ -315,6 +317,49 @@ async def test_a_network_that_was_away_makes_no_trial_doubtful(tmp_path):
     (outage,) = bench.outages
     assert outage.cause is Cause.AWAY
     assert "q0-OPTIM-r1" not in outage.asked_again
+
+
+class Away:
+    """A server that is away once, and knows every task."""
+
+    base_url = "http://uderia.test"
+
+    def __init__(self, meanwhile):
+        self.found, self.meanwhile = iter([Presence.NOBODY, Presence.UDERIA]), meanwhile
+
+    async def presence(self):
+        """Return whether it is there; it comes back while ``meanwhile`` is awaited."""
+        found = next(self.found)
+        if found is Presence.UDERIA:
+            await self.meanwhile()
+        return found
+
+    async def knows(self, _):
+        """Know every task."""
+        return True
+
+
+@pytest.mark.parametrize("done_s", [-60.0, 60.0])
+async def test_a_trial_of_the_new_server_does_not_show_that_it_is_the_old_one(done_s):
+    """The first trial ended on the new server before the outage was noted. That server knows its task."""
+    first = traces.record(
+        b"{}",
+        task_id="t1",
+        **dict.fromkeys(("sent_at", "accepted_at", "done_at"), datetime.now(UTC) + timedelta(seconds=done_s)),
+    )
+    lost = replace(first, ending=Ending.UNREACHABLE)
+    patience = Patience(
+        uderia=Away(lambda: patience.counts([first])),
+        stop=Stop(),
+        arms=(),
+        on_quota="pause",
+        outage_s=60,
+        slots=1,
+        utc=lambda: datetime.now(UTC),
+        changed=anyio.lowlevel.checkpoint,
+    )
+    assert await patience.again(lost)
+    assert [record.task_id for record in patience.doubtful] == ["t1"] * (done_s > 0)
 
 
 async def test_a_task_that_cannot_be_read_delays_one_window(tmp_path):

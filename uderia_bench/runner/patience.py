@@ -263,8 +263,14 @@ class Patience:
             await self.notice_restart()
             return
         self._note(Outage(server=self.uderia.base_url, cause=cause, began_at=began_at, ended_at=self.utc()))
-        stayed = self._earlier is not None and await self._knows(self._earlier)  # only the network was away
-        await self._starts_anew(restarted=not stayed)
+        await self._starts_anew(restarted=not await self._stayed(began_at))
+
+    async def _stayed(self, since: datetime) -> bool:
+        """Whether only the network was away: the server still knows the task of a trial that had ended before."""
+        earlier = self._earlier
+        if earlier is None or earlier.done_at is None or earlier.done_at >= since:
+            return False
+        return await self._knows(earlier) is True
 
     async def _forgot(self, record: TrialRecord) -> None:
         """Note a restart where the server has forgotten the task of a trial.
