@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from bounded import bounded, examples
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from records import ARM, record, trial
 
@@ -68,6 +68,7 @@ def read_everything(path: Path) -> None:
 
 
 @settings(max_examples=examples(), deadline=None)
+@example([(4055, b"\x1b")], None)  # the kind of an index
 @given(DAMAGE, st.none() | st.integers(0, 2**17))
 def test_damaged_files_are_read_around_or_named(whole, damage, cut):
     """Bytes overwritten anywhere, the end cut off."""

@@ -106,7 +106,8 @@ class Ledger:
             raise StoreError(f"{path}: ledger format {version}, this uderia-bench reads {FORMAT} and {WITH_CHILDREN}")
         if foreign is not None:
             connection.close()
-            raise StoreError(f"{path}: has a {foreign[0]} {plain(foreign[1])!r}, which no ledger has: do not trust this run")
+            kind, name = (plain(str(each)) for each in foreign[:2])
+            raise StoreError(f"{path}: has a {kind} {name!r}, which no ledger has: do not trust this run")
         return cls(path, connection)
 
     def _execute(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
