@@ -68,6 +68,7 @@ class Patience:
     _unsure: list[TrialRecord] = field(default_factory=list)
     _looking: bool = False
     _back_s: float = -inf
+    _same: bool = False  # the server of the last outage was not restarted
     _cold: set[str] = field(default_factory=set)
     _warming: dict[str, anyio.Event] = field(default_factory=dict)
 
@@ -142,15 +143,12 @@ class Patience:
         return ended_at is not None and record.sent_at is not None and record.sent_at <= ended_at
 
     def met_cold(self, record: TrialRecord) -> bool:
-        """Whether a trial may have been sent to a server that had returned before the run noticed it.
+        """Whether a trial may have been sent to a server that had started again before the run noticed it.
 
         Its query may have been tried again until the server took it. Before the discovery of a restart, no
         trial in flight is known to have ended on the server before it.
         """
-        if not self.is_before_return(record) or record.task is None:
-            return False
-        last = self.outages[-1]
-        return last.cause is Cause.RESTART or (record.accepted_at is not None and last.began_at < record.accepted_at)
+        return self.is_before_return(record) and record.task is not None and not self._same
 
     def warmed_up(self, trial: Trial, *, answered: bool) -> None:
         """Note the end of a trial that ``warms_up`` chose; if the server answered, the arm is warm."""
@@ -263,7 +261,7 @@ class Patience:
             await self.notice_restart()
             return
         self._note(Outage(server=self.uderia.base_url, cause=cause, began_at=began_at, ended_at=self.utc()))
-        await self._starts_anew(restarted=not await self._stayed(began_at))
+        await self._starts_anew(same=await self._stayed(began_at))
 
     async def _stayed(self, since: datetime) -> bool:
         """Whether only the network was away: the server still knows the task of a trial that had ended before."""
@@ -291,12 +289,13 @@ class Patience:
     async def _restarted(self) -> None:
         now = self.utc()
         self._note(Outage(server=self.uderia.base_url, cause=Cause.RESTART, began_at=now, ended_at=now))
-        await self._starts_anew(restarted=True)
+        await self._starts_anew(same=False)
 
-    async def _starts_anew(self, *, restarted: bool) -> None:
+    async def _starts_anew(self, *, same: bool) -> None:
         """Let the first trial of every arm warm the server up, and stop the run if it is another server now."""
         self._back_s = anyio.current_time()
-        if restarted:
+        self._same = same
+        if not same:
             self._doubt(self._unsure)
             self.sure, self._unsure = None, []
         self._cold |= set(self.arms)
