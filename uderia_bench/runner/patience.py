@@ -66,7 +66,7 @@ class Patience:
     _paused_until_s: float = 0.0
     _in_vain: int = 0
     _unsure: list[TrialRecord] = field(default_factory=list)
-    _looking: bool = False
+    _looking: anyio.Lock = field(default_factory=anyio.Lock)
     _back_s: float = -inf
     _same: bool = False  # the server of the last outage was not restarted
     _cold: set[str] = field(default_factory=set)
@@ -84,15 +84,16 @@ class Patience:
 
     async def notice_restart(self) -> None:
         """Ask for an earlier task, and note a restart if the server has forgotten it. Otherwise, trials until now are sure."""
-        noted, ended = len(self.outages), tuple(self._unsure)
-        known = None if self._earlier is None else await self._knows(self._earlier)
-        if len(self.outages) > noted:  # another trial has noticed it meanwhile
-            return
-        if known is False:
-            await self._restarted()
-        elif known:
-            self._unsure = [record for record in self._unsure if record not in ended]
-            self.sure = ended[-1] if ended else self.sure
+        async with self._looking:
+            noted, ended = len(self.outages), len(self._unsure)
+            known = None if self._earlier is None else await self._knows(self._earlier)
+            if len(self.outages) > noted:  # another trial has noticed it meanwhile
+                return
+            if known is False:
+                await self._restarted()
+            elif known and ended:
+                self.sure = self._unsure[ended - 1]
+                del self._unsure[:ended]
 
     @property
     def _earlier(self) -> TrialRecord | None:
@@ -118,10 +119,8 @@ class Patience:
             self._doubt(bare)
         elif not any(map(self.is_before_return, bare)):
             self._unsure += bare
-            if len(self._unsure) >= max(CHECK_EVERY, self.slots) and not self._looking:
-                self._looking = True
+            if len(self._unsure) >= max(CHECK_EVERY, self.slots) and not self._looking.locked():
                 await self.notice_restart()
-                self._looking = False
 
     def _doubt(self, records: Sequence[TrialRecord]) -> None:
         self.doubtful += records
