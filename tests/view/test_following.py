@@ -167,18 +167,6 @@ def test_arms_are_shown_in_one_unit_and_only_once_they_have_answers(tmp_path):
     assert run_page.parts(state, {"arms"})["numbers"] == ""
 
 
-def test_reading_pauses_after_each_trial(live, following, monkeypatch):
-    """A run on the same core gets it between two trials of a long backlog."""
-    following.look()
-    for seq in range(5):
-        live.settle(seq)
-    paused = []
-    monkeypatch.setattr("uderia_bench.view.following.time.sleep", paused.append)
-    following.look()
-    assert len(paused) == 5
-    assert following.state().progress.read == 5
-
-
 def test_the_looks_of_a_race_say_when_it_ends(live, following):
     """A race ends with one arm, other looks with their verdicts."""
     del live

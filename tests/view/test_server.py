@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 from dataclasses import replace
 
@@ -371,15 +368,6 @@ def test_a_refusal_is_a_page_with_a_title(stranger):
     text = stranger.get("/runs").text
     assert "<title>Token needed" in text
     assert 'rel="icon" href="data:,"' in text
-
-
-@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="Linux only")
-def test_a_view_has_a_lower_priority_than_a_run():
-    """Its niceness and its policy."""
-    code = "import os; from uderia_bench.view import server; server._yield_to_runs()"
-    code += "; print(os.getpriority(0, 0), os.sched_getscheduler(0) == os.SCHED_BATCH)"
-    said = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True).stdout
-    assert said == "10 True\n"
 
 
 def test_a_page_that_was_not_ready_in_time_goes_on_to_be_read(tmp_path, monkeypatch):

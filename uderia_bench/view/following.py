@@ -69,7 +69,6 @@ STAMPS_S = 0.1  # by which the stamp of a file may be older than the clock
 CURVE = 200  # latencies that draw a distribution
 REREAD_S = 10.0  # between two looks at all trials: a trial may be asked again long after it settled
 READ_S = 0.3  # most time for reading settled trials at one look
-PAUSE_S = 0.0001  # after each trial that is read: without it a run on the same core waits for the next tick, up to 4 ms
 READ_FIRST_S = 0.05  # at the first look, so that a page opens soon
 PERCENTILES = (50, 90, 95, 99)
 _WORST = [severity.value for severity in (Severity.ERROR, Severity.WARNING, Severity.INFO)]
@@ -223,7 +222,6 @@ class Following:
                 self._forget(each.trial_id)
                 self._add(at)
                 read = True
-                time.sleep(PAUSE_S)
         return read
 
     def _add(self, at: int) -> None:

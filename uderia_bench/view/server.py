@@ -272,7 +272,8 @@ def serve(
     With ``idle_s``, also end when stdin has closed and no page was open for so long: then the run that started the
     view is over.
     """
-    _yield_to_runs()
+    with contextlib.suppress(AttributeError, OSError):
+        os.nice(_YIELDS)
     watcher = Watcher(source.follow, *(() if recorded is None else (recorded[1], (recorded[0],))))
     guard = Guard(View(source, watcher, control=control).app(), host=host, port=listener.getsockname()[1], key=key)
     shown = f"[{host}]" if ":" in host else host
@@ -300,13 +301,6 @@ def serve(
             ending.cancel()
 
     asyncio.run(go())
-
-
-def _yield_to_runs() -> None:
-    """Lower the priority of this process, before it has threads; nothing where the system does not allow it."""
-    with contextlib.suppress(AttributeError, OSError):
-        os.nice(_YIELDS)
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))  # a run goes on when the view wakes
 
 
 async def _end_when_idle(server: _Server, watcher: Watcher, idle_s: float) -> None:
