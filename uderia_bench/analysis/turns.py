@@ -39,7 +39,7 @@ def asked_apart(trials: Trials, baseline: str, candidate: str) -> str | None:
     if share <= MOST_AFTER:
         return None
     return (
-        f"confounded with the time of asking: in {share:.0%} of the pairs of a trial of {first} and one of {later}, the one of "
-        f"{later} was sent later, where arms that take turns have 50%. A drift of the provider would look like a difference: "
+        f"confounded with the time of asking: {later} was mostly asked after {first} (in {share:.0%} of the pairs of their "
+        "trials; arms that take turns have 50%). A drift of the provider would look like a difference: "
         "resume the run if it has trials left, else run the experiment again"
     )

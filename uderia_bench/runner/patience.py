@@ -24,7 +24,7 @@ ASKINGS_A_RUN = 3  # how often one sitting asks a trial without an answer, outag
 PROBE_EVERY_S = 2.0
 SHUTDOWN_S = 45.0  # a server took 10 to 28 s to shut down (docs/reference/measured.md, "Retention and restarts")
 CANCELLED_THERE = "cancelled on the server"
-CHECK_EVERY = 8  # trials that end between two looks for a restart, or as many as are in flight; a restart has them asked again
+CHECK_EVERY = 8  # trials that end between two looks for a restart; as many as are in flight, if these are more
 CHECK_S = 5.0  # longest wait for such a look when the run stops
 ENDED = frozenset({Ending.SETTLED, Ending.TIMED_OUT})  # endings that count for an arm
 FEWEST_IN_VAIN = 10  # refused trials in a row before the run stops; more where more are in flight
@@ -144,8 +144,8 @@ class Patience:
     def met_cold(self, record: TrialRecord) -> bool:
         """Whether a trial may have been sent to a server that had started again before the run noticed it.
 
-        Its query may have been tried again until the server took it. Before the discovery of a restart, no
-        trial in flight is known to have ended on the server before it.
+        Which of the two servers answered a trial that was in flight then, or whose query was tried again until a
+        server took it, is not known.
         """
         return self.is_before_return(record) and record.task is not None and not self._same
 
