@@ -23,7 +23,7 @@ def test_a_run_is_named_compared_with_and_listed_in_the_history(command):
 def test_a_dry_run_forecasts_by_what_was_run_before(command):
     """Nothing is known at first; then each arm's cost by the mean of the earlier run, scaled to the trials planned."""
     first = command("run", "experiment.yaml", "--dry-run")
-    assert "cost unknown for IDEAT, OPTIM: output has no earlier run of it" in first.stdout
+    assert "cost unknown for IDEAT, OPTIM: output has no earlier run of them" in first.stdout
     assert command("run", "experiment.yaml", "--run-id", "before").returncode == 0
     told = json.loads(command("run", "experiment.yaml", "--dry-run", "--repeats", "20", "--json").stdout)
     assert [arm["run_id"] for arm in told["forecast"]] == ["before", "before"]

@@ -149,6 +149,7 @@ def show_plan(loaded: Experiment, output: Path, *, as_json: bool) -> None:
         time = "" if each.seconds is None else f", {each.seconds / 60:.1f} min of answering"
         typer.echo(f"  {each.arm}: {cost}{time} (mean of {each.trials} trials of run {each.run_id})")
     if unknown := [share.arm for share in outline.arms if share.arm not in {each.arm for each in expected}]:
-        typer.echo(f"  cost unknown for {', '.join(unknown)}: {output} has no earlier run of it")
+        them = "them" if len(unknown) > 1 else "it"
+        typer.echo(f"  cost unknown for {', '.join(unknown)}: {output} has no earlier run of {them}")
     if set(loaded.asked_servers) != {SIM}:
         typer.echo("  the profiles are checked when the run starts; 'uderia-bench profiles' lists them")
