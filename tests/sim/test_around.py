@@ -134,21 +134,25 @@ async def test_a_shutdown_cancels_tasks_before_it_forgets_them(serve):
     """Tasks in flight and tasks that still arrive end as cancelled by the user, with a turn; then they are unknown."""
     async with serve() as client:
         sessions = [await client.session("OPTIM") for _ in range(2)]
-        seen = []
+        asked, cancelled = anyio.Event(), anyio.Event()
 
         async def ask(session):
             task = await client.submit(session, "count rows #slow=600000", profile_id=client.profiles["OPTIM"])
+            asked.set()
             while (answer := await client.http.get(f"/api/v1/tasks/{task}")).status_code == 200:
-                seen.append((task, answer.json()["status"]))
+                if answer.json()["status"] == "cancelled":
+                    ended.add(task)
+                    cancelled.set()
                 await anyio.sleep(0.01)
 
+        ended = set()
         async with anyio.create_task_group() as asking:
             asking.start_soon(ask, sessions[0])
-            await anyio.sleep(0.05)
-            asking.start_soon(client.http.post, "/sim/restart?shutdown=0.4")
-            await anyio.sleep(0.1)
+            await asked.wait()
+            asking.start_soon(client.http.post, "/sim/restart?shutdown=2")  # long enough for a busy machine
+            await cancelled.wait()
             asking.start_soon(ask, sessions[1])
-        assert len({task for task, status in seen if status == "cancelled"}) == 2
+        assert len(ended) == 2
         for session in sessions:
             turns = (await client.details(session))["last_turn_data"]["workflow_history"]
             assert [turn["status"] for turn in turns] == ["cancelled"]

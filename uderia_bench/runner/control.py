@@ -40,6 +40,8 @@ from uderia_bench.trial import Ending, Trial
 SOCKET = "control.sock"
 LONGEST = 4096  # bytes of a command
 PATIENCE_S = 5.0  # for a command to arrive
+_AGAIN_S = 1.0  # between two tries to accept a connection
+_LEFT = (anyio.BrokenResourceError, anyio.IncompleteRead, anyio.DelimiterNotFound, anyio.EndOfStream, TimeoutError)
 _LONGEST_NAME = 60  # characters of who gave a command
 _MOST_SLOTS = 10_000
 log = structlog.get_logger(__name__)
@@ -69,8 +71,12 @@ class Control:
             log.warning("the run takes no commands", socket=path, error=str(error))
             return
         try:
-            async with listener:
-                await listener.serve(self._serve)
+            async with listener, anyio.create_task_group() as group:
+                while True:
+                    with suppress(anyio.BrokenResourceError):  # accepting fails while the process has no descriptor left
+                        await listener.serve(self._serve, group)
+                    log.warning("the run takes no commands at the moment", socket=path)
+                    await anyio.sleep(_AGAIN_S)
         finally:
             with suppress(OSError):
                 os.unlink(path)  # noqa: PTH108 - the path may be relative, as the socket's is
@@ -83,7 +89,7 @@ class Control:
 
     async def _serve(self, stream: SocketStream) -> None:
         async with stream:
-            with suppress(anyio.BrokenResourceError, anyio.IncompleteRead, anyio.DelimiterNotFound, anyio.EndOfStream):
+            with suppress(*_LEFT):
                 with anyio.fail_after(PATIENCE_S):
                     said = await BufferedByteReceiveStream(stream).receive_until(b"\n", LONGEST)
                 await stream.send(orjson.dumps(await self._answer(said)) + b"\n")

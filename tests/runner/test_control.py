@@ -1,0 +1,79 @@
+"""The socket that takes a run's commands, when its clients or the system misbehave."""
+
+from __future__ import annotations
+
+import errno
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import anyio
+import pytest
+
+from uderia_bench.runner import control as tested
+from uderia_bench.runner.control import SOCKET, Control
+from uderia_bench.runner.stop import Stop
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend():
+    """Return the backend of the product, whose listener calls ``socket.accept``."""
+    return "asyncio"
+
+
+def listens(path: Path) -> bool:
+    """Tell whether the socket takes connections; it is in its place a moment earlier."""
+    with socket.socket(socket.AF_UNIX) as one:
+        return one.connect_ex(str(path)) == 0
+
+
+@asynccontextmanager
+async def served(directory: Path) -> AsyncIterator[Path]:
+    """Serve the commands of a run that has no trials; give the socket's path."""
+    control = Control(directory=directory, stop=Stop(), book=None, plan={}, utc=lambda: datetime.now(UTC))
+    async with anyio.create_task_group() as group:
+        group.start_soon(control.serve)
+        with anyio.fail_after(10):
+            while not listens(path := directory / SOCKET):  # noqa: ASYNC110 - nothing tells of it
+                await anyio.sleep(0.01)
+        yield path
+        group.cancel_scope.cancel()
+
+
+async def status(path: Path) -> dict:
+    """Return the answer to ``status``."""
+    async with await anyio.connect_unix(path) as stream:
+        await stream.send(b'{"do": "status"}\n')
+        return json.loads(await stream.receive())
+
+
+async def test_a_client_that_says_nothing_is_left(tmp_path, monkeypatch):
+    """Its connection is closed after a while, and the run goes on."""
+    monkeypatch.setattr(tested, "PATIENCE_S", 0.02)
+    async with served(tmp_path) as path:
+        async with await anyio.connect_unix(path) as silent:
+            with pytest.raises(anyio.EndOfStream):
+                await silent.receive()
+        assert "error" not in await status(path)
+
+
+async def test_commands_are_taken_again_when_descriptors_are_free_again(tmp_path, monkeypatch):
+    """Accepting fails while the process has none left, which neither ends the run nor closes its socket."""
+    monkeypatch.setattr(tested, "_AGAIN_S", 0.02)
+    accept, failures = socket.socket.accept, iter(range(3))
+
+    def full(self):
+        if next(failures, None) is not None:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return accept(self)
+
+    monkeypatch.setattr(socket.socket, "accept", full)
+    async with served(tmp_path) as path:
+        with anyio.fail_after(10):
+            assert "error" not in await status(path)
+    assert next(failures, None) is None
