@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,12 @@ from bench.server import Server
 from browser.chromium import BROWSER, DRIVER
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 COMMAND = [sys.executable, "-m", "uderia_bench"]
 RUN_ID = "seen"
+_RECONNECT_S = 0.5
 _CREDENTIALS = {"UDERIA_USERNAME": "admin", "UDERIA_PASSWORD": "admin"}
 
 
@@ -72,16 +74,31 @@ def view(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
 
 
 @contextmanager
-def sockets(url: str, count: int = 1) -> Iterator[None]:
-    """Read the changes of a page ``count`` times without drawing them."""
+def sockets(url: str, count: int = 1) -> Iterator[threading.Event]:
+    """Read the changes of a page ``count`` times without drawing them, while the yielded event is set, as it is at first."""
+    wanted, ended = threading.Event(), threading.Event()
+    wanted.set()
+    for _ in range(count):
+        threading.Thread(target=_read, args=(url, wanted, ended), daemon=True).start()
+    try:
+        yield wanted
+    finally:
+        wanted.clear()
+        ended.set()
+
+
+def _read(url: str, wanted: threading.Event, ended: threading.Event) -> None:
+    """Connect again after a view that was stopped has closed the connection."""
     address, token = url.partition("?token=")[::2]
-    with ExitStack() as opened:
-        for _ in range(count):
-            to, headers = f"{address.replace('http', 'ws')}/live", {"authorization": f"Bearer {token}"}
-            # A view that is stopped for a segment answers no ping.
-            socket = opened.enter_context(connect(to, additional_headers=headers, open_timeout=60, ping_interval=None))
-            threading.Thread(target=lambda reads: [None for _ in reads], args=(socket,), daemon=True).start()
-        yield
+    to, headers = f"{address.replace('http', 'ws')}/live", {"authorization": f"Bearer {token}"}
+    while not ended.is_set():
+        if not wanted.wait(_RECONNECT_S):
+            continue
+        with suppress(ConnectionClosed, OSError), connect(to, additional_headers=headers, open_timeout=60) as socket:
+            while wanted.is_set():
+                with suppress(TimeoutError):
+                    socket.recv(timeout=_RECONNECT_S)
+        ended.wait(_RECONNECT_S)
 
 
 @contextmanager
