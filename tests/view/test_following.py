@@ -11,6 +11,7 @@ from view.live_runs import ZERO, running
 from uderia_bench import plugins
 from uderia_bench.runner import plan
 from uderia_bench.runs.actions import Action
+from uderia_bench.runs.ledger import Ledger
 from uderia_bench.trial import Ending
 from uderia_bench.view import run_page
 from uderia_bench.view.following import Following
@@ -71,6 +72,37 @@ def test_a_trial_that_is_asked_again_counts_once(live, following):
     live.settle(0, attempts=2)
     following.look()
     assert following.state().progress.outcomes == {"answered": 2}
+
+
+def test_an_answered_trial_that_is_asked_again_much_later_is_noticed(live, following, monkeypatch):
+    """The second look is at earlier trials too. The third is not, and still sees how the trial ended."""
+    for seq in range(4):
+        live.settle(seq)
+    monkeypatch.setattr("uderia_bench.view.following.REREAD_S", -1.0)
+    following.look()
+    monkeypatch.setattr("uderia_bench.view.following.REREAD_S", 60.0)
+    live.send(1, attempts=2)
+    live.settle(4)
+    following.look()
+    state = following.state()
+    assert [flight.trial_id for flight in state.load.in_flight] == ["t1"]
+    assert state.progress.settled == 4
+    live.settle(1, attempts=2, ending=Ending.LOST, task=None, detail="forgotten")
+    live.settle(5)
+    following.look()
+    state = following.state()
+    assert state.load.in_flight == ()
+    assert state.progress.outcomes == {"answered": 5, "lost": 1}
+
+
+def test_a_look_at_earlier_trials_reads_only_what_was_asked_again(live):
+    """Its memory does not grow with the trials that have settled."""
+    for seq in range(6):
+        live.settle(seq)
+    with Ledger.open(live.run.directory.ledger) as ledger:
+        assert ledger.progress(6, asked_again=True) == ()
+        live.settle(2, attempts=2)
+        assert [each.trial_id for each in ledger.progress(6, asked_again=True)] == ["t2"]
 
 
 def test_a_run_whose_process_is_gone_is_abandoned(tmp_path):

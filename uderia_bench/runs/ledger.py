@@ -368,11 +368,15 @@ class Ledger:
         with self._readable():
             return ledger_rows.whole(self._execute("PRAGMA data_version").fetchone()[0])
 
-    def progress(self, first: int = 0, last: int = sys.maxsize) -> tuple[Progress, ...]:
-        """Return how far the trials that were begun have come, from the place ``first`` in the plan to the place ``last``."""
-        begun = "SELECT trial_id, seq, state, ending, attempts, times FROM trials WHERE seq BETWEEN ? AND ?"
+    def progress(self, first: int = 0, last: int = sys.maxsize, *, asked_again: bool = False) -> tuple[Progress, ...]:
+        """Return how far the trials that were begun have come, from the place ``first`` in the plan to the place ``last``.
+
+        With ``asked_again`` also the earlier ones that did not settle at their first attempt.
+        """
+        begun = "SELECT trial_id, seq, state, ending, attempts, times FROM trials WHERE state != 'planned' AND seq <= ?"
+        earlier = "OR state != 'settled' OR attempts > 1" if asked_again else ""
         with self._readable():
-            rows = self._execute(f"{begun} AND state != 'planned' ORDER BY seq", (first, last))
+            rows = self._execute(f"{begun} AND (seq >= ? {earlier}) ORDER BY seq", (last, first))
             return tuple(map(ledger_rows.progress, rows))
 
     def record(self, trial_id: str) -> TrialRecord:

@@ -67,7 +67,7 @@ NUMBERS_S = 3.0  # least time between two computations of the arms' numbers
 REPORT = "report.html"
 STAMPS_S = 0.1  # by which the stamp of a file may be older than the clock
 CURVE = 200  # latencies that draw a distribution
-REREAD_S = 10.0  # between two looks at all trials: a trial may be asked again long after it settled
+REREAD_S = 10.0  # between two looks at earlier trials: one may be asked again long after it settled
 READ_S = 0.3  # most time for reading settled trials at one look
 READ_FIRST_S = 0.05  # at the first look, so that a page opens soon
 PERCENTILES = (50, 90, 95, 99)
@@ -127,10 +127,12 @@ class Following:
             if self._run.experiment.load.sweep is not None:
                 self._capacity = Capacity(self._plan, self._run.experiment)
         version, now_s = self._ledger.version(), time.monotonic()
-        if version != self._version or now_s > self._reread_s:
-            if now_s > self._reread_s:
-                self._first, self._reread_s = 0, now_s + REREAD_S
-            changed = self._take(self._ledger.progress(self._first)) or version != self._version or changed
+        asked_again = now_s > self._reread_s
+        if version != self._version or asked_again:
+            if asked_again:
+                self._reread_s = now_s + REREAD_S
+            progress = self._ledger.progress(self._first, asked_again=asked_again)
+            changed = self._take(progress) or version != self._version or changed
             self._version, self._actions = version, self._ledger.actions()
         owed = self._arms_are_old and now_s - self._arms_s >= NUMBERS_S
         return self._read(READ_FIRST_S if first else READ_S) or changed or owed
@@ -207,6 +209,7 @@ class Following:
         self._backlog.extend(new)
         open_seqs = [each.seq for each in progress if each.state is not State.SETTLED or each.ending in ASK_AGAIN]
         settled = {each.seq for each in progress}
+        self._first = min([self._first, *open_seqs])
         while self._first in settled and (not open_seqs or self._first < open_seqs[0]):
             self._first += 1
         return bool(new or asked_again or before != self._flights)
