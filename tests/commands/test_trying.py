@@ -146,12 +146,13 @@ def test_the_number_of_a_test_is_the_one_that_has_its_level(found, tmp_path, mon
     assert (begun[0].test, round(begun[0].level, 4)) == (2, 0.0076)
 
 
-def test_a_test_in_a_store_is_refused_before_it_counts(found, tmp_path):
+def test_a_test_in_a_store_is_refused_before_it_counts(found, tmp_path, monkeypatch):
     """One process makes and deletes the copies; a test that is refused uses up no share of alpha."""
-    (tmp_path / mirror.ORIGIN).write_text("s3://bucket/runs")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    output = mirror.made_for("s3://bucket/runs")
     with pytest.raises(UsageError, match="give --output a directory"):
-        stages.forward(opened("base", found), WISHES, INSTALLED, around(), tmp_path, allowed=True)
-    assert adoptions.count(tmp_path) == 0
+        stages.forward(opened("base", found), WISHES, INSTALLED, around(), output, allowed=True)
+    assert adoptions.count(output) == 0
 
 
 def test_texts_are_tried_beside_the_named_levers(tmp_path):

@@ -133,3 +133,14 @@ def test_a_cache_that_cannot_be_written_is_named(store, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(StoreError, match=r"file/uderia-bench/runs/\w+: runs of a store are copied there: .*XDG_CACHE_HOME"):
         ub.load(store)
+
+
+def test_a_foreign_directory_is_no_mirror(tmp_path, monkeypatch):
+    """A folder from somebody else cannot send what is run or read in it to a store of its author."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    _write(tmp_path / "output", "one")
+    (tmp_path / "output" / mirror.ORIGIN).write_text(f"file://{tmp_path}/elsewhere")
+    assert mirror.origin(tmp_path / "output") is None
+    assert find.directory("latest", tmp_path / "output").run_id == "one"
+    assert ub.load("one", output=tmp_path / "output").height == 2
+    assert not (tmp_path / "elsewhere").exists()

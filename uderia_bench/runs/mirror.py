@@ -33,7 +33,13 @@ _ELSEWHERE = (f"{JOURNAL}/", PLAN, f"{LEDGER}-")
 
 
 def origin(output: Path) -> str | None:
-    """Return the address of the store that a directory mirrors, None for any other directory."""
+    """Return the address of the store that a directory mirrors, None for any other directory.
+
+    Mirrors are in the user's cache only. Elsewhere the file may come from somebody else, whose store would receive the
+    answers of a run.
+    """
+    if output.resolve().parent != _mirrors().resolve():
+        return None
     with suppress(OSError):
         return (output / ORIGIN).read_text(encoding="utf-8")
     return None
@@ -87,7 +93,7 @@ def ready(runs: Iterable[Path], table: str) -> None:
 
 def made_for(url: str) -> Path:
     """Make the directory that mirrors a store; raises ``StoreError`` where the user's cache cannot be written."""
-    made = default_file(os.environ).parent / "runs" / hashlib.sha256(url.encode()).hexdigest()[:20]
+    made = _mirrors() / hashlib.sha256(url.encode()).hexdigest()[:20]
     try:
         made.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -95,6 +101,10 @@ def made_for(url: str) -> Path:
     if origin(made) != url:
         files.write(made / ORIGIN, url)
     return made
+
+
+def _mirrors() -> Path:
+    return default_file(os.environ).parent / "runs"
 
 
 @contextmanager
