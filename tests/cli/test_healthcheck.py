@@ -89,3 +89,21 @@ async def test_no_heartbeat_by_default(tmp_path):
     assert heartbeat.age_s({}) is None
     with pytest.raises(UsageError, match="name a file in a writable folder"):
         await heartbeat.beat({"UDERIA_BENCH_HEARTBEAT": str(tmp_path / "no" / "beat")})
+
+
+@pytest.mark.parametrize(("age_s", "code"), [(0, 0), (OLD_S, 1), (-OLD_S, 1)])
+def test_a_clock_that_was_set_back_hides_no_hanging_worker(command, age_s, code):
+    """A worker that lives touches its file within seconds, whatever the clock shows."""
+    file = command.cwd / "beat"
+    file.touch()
+    then = time.time() - age_s
+    os.utime(file, (then, then))
+    assert command("healthcheck", env={"UDERIA_BENCH_HEARTBEAT": str(file)}).returncode == code
+
+
+def test_a_file_that_cannot_be_seen_is_named(command):
+    """The check is no internal error."""
+    (command.cwd / "file").touch()
+    done = command("healthcheck", env={"UDERIA_BENCH_HEARTBEAT": str(command.cwd / "file/beat")})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "file/beat: cannot be seen: Not a directory" in done.stderr

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from uderia_bench.runner import control as tested
 from uderia_bench.runner.control import SOCKET, Control
 from uderia_bench.runner.stop import Stop
+from uderia_bench.runs.actions import Action
 
 pytestmark = pytest.mark.anyio
 
@@ -33,9 +35,9 @@ def listens(path: Path) -> bool:
 
 
 @asynccontextmanager
-async def served(directory: Path) -> AsyncIterator[Path]:
+async def served(directory: Path, book: Any = None) -> AsyncIterator[Path]:
     """Serve the commands of a run that has no trials; give the socket's path."""
-    control = Control(directory=directory, stop=Stop(), book=None, plan={}, utc=lambda: datetime.now(UTC))
+    control = Control(directory=directory, stop=Stop(), book=book, plan={}, utc=lambda: datetime.now(UTC))
     async with anyio.create_task_group() as group:
         group.start_soon(control.serve)
         with anyio.fail_after(10):
@@ -45,11 +47,16 @@ async def served(directory: Path) -> AsyncIterator[Path]:
         group.cancel_scope.cancel()
 
 
+async def answer(path: Path, **said: Any) -> dict:
+    """Return the answer to a command."""
+    async with await anyio.connect_unix(path) as stream:
+        await stream.send(json.dumps(said).encode() + b"\n")
+        return json.loads(await stream.receive())
+
+
 async def status(path: Path) -> dict:
     """Return the answer to ``status``."""
-    async with await anyio.connect_unix(path) as stream:
-        await stream.send(b'{"do": "status"}\n')
-        return json.loads(await stream.receive())
+    return await answer(path, do="status")
 
 
 async def test_a_client_that_says_nothing_is_left(tmp_path, monkeypatch):
@@ -77,3 +84,37 @@ async def test_commands_are_taken_again_when_descriptors_are_free_again(tmp_path
         with anyio.fail_after(10):
             assert "error" not in await status(path)
     assert next(failures, None) is None
+
+
+class Book:
+    """Keeps actions, or fails as no book should."""
+
+    def __init__(self, error: Exception | None = None):
+        self.actions: list[Action] = []
+        self._error = error
+
+    async def act(self, action: Action) -> None:
+        """Keep an action."""
+        if self._error is not None:
+            raise self._error
+        self.actions.append(action)
+
+
+@pytest.mark.parametrize("error", [OSError("no user"), RuntimeError("a mistake")])
+async def test_a_command_that_fails_ends_only_itself(tmp_path, error):
+    """Its client gets the reason, and the run takes the next command."""
+    async with served(tmp_path, Book(error)) as path:
+        assert await answer(path, do="pause") == {"error": f"the command failed: {type(error).__name__}"}
+        assert (await status(path))["state"] == "paused"
+
+
+async def test_what_is_kept_of_a_command_cannot_control_a_terminal(tmp_path):
+    """Its author needs no name, and a word that it has no use for is not kept."""
+    book = Book()
+    async with served(tmp_path, book) as path:
+        await answer(path, do="pause", about="\x1b[2J")
+        await answer(path, do="resume", who="\x1b]0;x\x07")
+    assert [(each.what, each.who, each.about) for each in book.actions] == [
+        ("pause", "somebody", ""),
+        ("resume", "\\x1b]0;x\\x07", ""),
+    ]

@@ -107,6 +107,29 @@ async def test_output_is_kept_from_its_end_without_secrets(tmp_path):
     assert len(output) <= 2_000
 
 
+async def test_no_half_of_a_secret_is_kept(tmp_path):
+    """The output is cut in the middle of a password that a command prints."""
+    environ = {"PATH": "/usr/bin:/bin", "UDERIA_PASSWORD": "correct-horse"}
+    hooks = hooked(tmp_path, environ=environ, prepare="printf %s $UDERIA_PASSWORD; head -c 1995 /dev/zero | tr '\\0' x")
+    async with hooks.run():
+        pass
+    assert hooks.ran[0].output == "***" + 1995 * "x"
+
+
+@pytest.mark.parametrize(("command", "environ"), [("echo \0", {}), ("true", {"BIG": 200_000 * "x"})])
+async def test_a_command_that_cannot_be_started(tmp_path, command, environ):
+    """It has failed: before a run that stops it, after a run it is only noted."""
+    hooks = hooked(tmp_path, environ=environ, prepare=command)
+    with pytest.raises(HookFailed, match=r"ended with exit code 126: cannot be started: "):
+        async with hooks.run():
+            pass
+    said = []
+    hooks = hooked(tmp_path, environ=environ, stop=Stop(say=said.append), cleanup=command)
+    async with hooks.run():
+        pass
+    assert len(said) == len(hooks.ran) == 1
+
+
 async def test_no_trial_is_in_flight_while_a_command_runs(tmp_path):
     """Every window of a run has its commands in order, and trials are asked between them."""
     steps = tmp_path / "steps"

@@ -20,7 +20,7 @@ from uderia_bench.reading.labels import kept
 from uderia_bench.reading.labels.draw import Item
 from uderia_bench.runs.actions import Action
 from uderia_bench.runs.ledger_rows import Entry, State
-from uderia_bench.view import comparing, runs_page, state, watcher
+from uderia_bench.view import comparing, runs_page, state, trial_page, watcher
 from uderia_bench.view.folder import Folder
 from uderia_bench.view.guard import Guard, kept_key
 from uderia_bench.view.server import View
@@ -390,3 +390,18 @@ def test_a_page_that_was_not_ready_in_time_goes_on_to_be_read(tmp_path, monkeypa
         time.sleep(0.6)
         assert asked.get("/runs", headers=headers).status_code == 200
     assert opened == [()]
+
+
+def test_a_page_that_cannot_be_drawn_does_not_stop_the_others(client, live, monkeypatch):
+    """A foreign run may have values that no page expects."""
+
+    def draw(*_):
+        raise ValueError("no such value")
+
+    monkeypatch.setattr(trial_page, "draw", draw)
+    answer = client.get("/runs/live/trials/t9")
+    assert (answer.status_code, "no such value" in answer.text) == (404, True)
+    with client.websocket_connect(f"{WS}/runs/live/live") as socket:
+        socket.receive_text()
+        live.settle(7)
+        latest(socket, "t7")

@@ -21,6 +21,6 @@ def command() -> None:
     if age_s is None:
         typer.echo("healthy: no worker is at work")
         return
-    late = age_s > heartbeat.LATE_S
-    typer.echo(f"{'unhealthy' if late else 'healthy'}: the last heartbeat of the worker was {max(age_s, 0.0):.0f} s ago")
+    late = abs(age_s) > heartbeat.LATE_S
+    typer.echo(f"{'unhealthy' if late else 'healthy'}: the last heartbeat of the worker was {round(age_s)} s ago")
     raise typer.Exit(int(late))

@@ -14,6 +14,7 @@ from uderia_bench.runs.directory import RunDirectory
 
 TIMEOUT_S = 10.0
 _LARGEST = 1 << 28  # bytes of a reply, which may hold a task
+_STATE = {"state", "in_flight", "concurrency"}
 
 
 def ask(directory: RunDirectory, what: str, about: str = "", *, timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
@@ -28,14 +29,16 @@ def ask(directory: RunDirectory, what: str, about: str = "", *, timeout_s: float
             line.connect(socket_path(directory.path))
             line.sendall(orjson.dumps(said) + b"\n")
             with line.makefile("rb") as replies:
-                reply: dict[str, Any] = orjson.loads(replies.readline(_LARGEST))
+                reply: Any = orjson.loads(replies.readline(_LARGEST))
     except (OSError, orjson.JSONDecodeError) as error:
         running = directory.state() == "running" and not directory.abandoned()
         why = f"its process does not answer ({error})" if running else "no process works on it now"
         raise CannotRun(f"run {directory.run_id} takes no commands: {why}") from error
+    if not isinstance(reply, dict) or not (reply.keys() >= _STATE or reply.keys() & {"error", "task"}):
+        raise CannotRun(f"run {directory.run_id} takes no commands: what answers is not this version of uderia-bench")
     if "error" in reply:
         raise UsageError(str(reply["error"]))
-    return reply
+    return dict(reply)
 
 
 def _who() -> str:

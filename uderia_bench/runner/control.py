@@ -9,7 +9,6 @@ the socket: without it, it only takes no commands.
 
 from __future__ import annotations
 
-import getpass
 import os
 from collections import deque
 from collections.abc import Callable, Collection
@@ -39,7 +38,7 @@ from uderia_bench.trial import Ending, Trial
 
 SOCKET = "control.sock"
 LONGEST = 4096  # bytes of a command
-PATIENCE_S = 5.0  # for a command to arrive
+PATIENCE_S = 5.0  # for a command to arrive, and for its answer to be read
 _AGAIN_S = 1.0  # between two tries to accept a connection
 _LEFT = (anyio.BrokenResourceError, anyio.IncompleteRead, anyio.DelimiterNotFound, anyio.EndOfStream, TimeoutError)
 _LONGEST_NAME = 60  # characters of who gave a command
@@ -92,15 +91,21 @@ class Control:
             with suppress(*_LEFT):
                 with anyio.fail_after(PATIENCE_S):
                     said = await BufferedByteReceiveStream(stream).receive_until(b"\n", LONGEST)
-                await stream.send(orjson.dumps(await self._answer(said)) + b"\n")
+                try:
+                    reply = await self._answer(said)
+                except Exception as error:  # noqa: BLE001 - no command may end a run
+                    log.warning("a command failed", error=f"{type(error).__name__}: {error}")
+                    reply = {"error": f"the command failed: {type(error).__name__}"}
+                with anyio.fail_after(PATIENCE_S):
+                    await stream.send(orjson.dumps(reply) + b"\n")
 
     async def _answer(self, said: bytes) -> dict[str, Any]:
         try:
             asked = orjson.loads(said)
-            what, about = str(asked["do"]), str(asked.get("about") or "")
+            what, about = (plain(str(asked.get(key) or "")) for key in ("do", "about"))
             if what == "show":
                 return {"task": self._shown(about)}
-            who = plain(str(asked.get("who") or getpass.getuser()))[:_LONGEST_NAME]
+            who = plain(str(asked.get("who") or "somebody"))[:_LONGEST_NAME]
             if what != "status":
                 about = await self._do(what, about, who)
                 await self.book.act(Action(at=self.utc(), who=who, what=what, about=about))
@@ -129,7 +134,7 @@ class Control:
                 return await self._requeue(about, who)
             case _:
                 raise UsageError(f"{what}: use status, pause, resume, stop, set, cancel or requeue")
-        return about
+        return about if what in ("set", "cancel") else ""
 
     def _set(self, assignment: str) -> None:
         path, _, value = assignment.partition("=")

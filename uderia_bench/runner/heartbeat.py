@@ -44,9 +44,14 @@ async def beat(environ: Mapping[str, str]) -> None:
 
 
 def age_s(environ: Mapping[str, str]) -> float | None:
-    """Return for how many seconds the worker was silent, None where no worker works."""
+    """Return for how many seconds the worker was silent, None where no worker works.
+
+    Negative where the clock was set back and the worker has not beaten since. Raises ``UsageError`` if the file cannot be seen.
+    """
     file = file_of(environ)
     try:
         return None if file is None else time.time() - file.stat().st_mtime
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise UsageError(f"{VARIABLE}={file}: cannot be seen: {error.strerror}") from error

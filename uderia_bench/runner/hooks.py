@@ -30,6 +30,9 @@ from uderia_bench.runs.hook import HookRecord
 
 LONGEST_OUTPUT = 2_000
 """Bytes of a command's output that are kept, from its end."""
+_MASKED = 1 << 20  # bytes of an output, from its end, in which secrets are looked for
+NOT_STARTED = 126
+"""Exit code of a command that could not be started, as a shell has it."""
 SECRETS = ("UDERIA_TOKEN", "UDERIA_PASSWORD", "UDERIA_JUDGE_KEY")
 """Variables that a command receives and whose values are masked in its output."""
 log = structlog.get_logger(__name__)
@@ -98,7 +101,10 @@ class Hooks:
         said = {"RUN": self.directory, "SERVER": server, "WINDOW": window, "ARM": arm}
         environ = {**self.environ, **{f"UDERIA_BENCH_{name}": str(it) for name, it in said.items() if it is not None}}
         began_at, began_s = datetime.now(UTC), anyio.current_time()
-        exit_code, output = await _shell(command, environ, until)
+        try:
+            exit_code, output = await _shell(command, environ, until)
+        except (OSError, ValueError) as error:  # no process, descriptor or disk space is left, or the command has a NUL
+            exit_code, output = NOT_STARTED, f"cannot be started: {error}".encode()
         record = HookRecord(
             key=key,
             command=command,
@@ -116,7 +122,7 @@ class Hooks:
             raise HookFailed(record.failure)
 
 
-async def _shell(command: str, environ: Mapping[str, str], until: anyio.Event | None) -> tuple[int, str]:
+async def _shell(command: str, environ: Mapping[str, str], until: anyio.Event | None) -> tuple[int, bytes]:
     """Run a command in the shell; return its exit code and the end of its output. ``until`` kills it and its children."""
     with tempfile.TemporaryFile() as output:
         process = await anyio.open_process(
@@ -136,8 +142,8 @@ async def _shell(command: str, environ: Mapping[str, str], until: anyio.Event | 
         except BaseException:
             _kill(process)
             raise
-        output.seek(max(0, output.seek(0, os.SEEK_END) - LONGEST_OUTPUT))
-        return exit_code, output.read().decode(errors="replace")
+        output.seek(max(0, output.seek(0, os.SEEK_END) - _MASKED))
+        return exit_code, output.read()
 
 
 def _kill(process: Process) -> None:
@@ -145,8 +151,9 @@ def _kill(process: Process) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _masked(output: str, environ: Mapping[str, str]) -> str:
+def _masked(output: bytes, environ: Mapping[str, str]) -> str:
+    """Return the end of an output without secrets. They are masked first: half of one would not be found."""
     secrets = Secrets()
     for name in SECRETS:
         secrets.add(environ.get(name, ""))
-    return secrets.mask_text(output)
+    return secrets.mask(output, error=True)[-LONGEST_OUTPUT:].decode(errors="replace")

@@ -138,32 +138,35 @@ class Watcher:
         if now_s - watched.published_s < (RETRY_S if watched.failed else PUBLISH_EVERY_S):
             return
         try:
-            watched.followed = watched.followed or self._follow(topic)
-            if not watched.followed.look() and not watched.dirty:
-                return
-            state = watched.followed.state()
+            self._publish(topic, watched, now_s)
         except Exception as error:  # noqa: BLE001 - one page that cannot be shown must not stop the others
             if not isinstance(error, BenchError):
                 traceback.print_exc()
             self._close(watched)
             watched.failed, watched.published_s = True, now_s
             self._tell(watched.channel.fail, str(error))
+
+    def _publish(self, topic: Topic, watched: _Watched, now_s: float) -> None:
+        """Read what is new at an address, draw it and send it to its pages."""
+        watched.followed = watched.followed or self._follow(topic)
+        if not watched.followed.look() and not watched.dirty:
             return
+        state = watched.followed.state()
         watched.failed, watched.published_s = False, now_s
         now = {each.name: getattr(state, each.name) for each in fields(state)}
         differs = [name for name, value in now.items() if watched.fields.get(name, self) != value]
         due = [name for name in differs if now_s - watched.changed_s.get(name, -inf) >= SLOW_S.get(name, 0.0)]
         watched.dirty = len(due) < len(differs)
         changed = {name: now[name] for name in due}
-        watched.changed_s |= dict.fromkeys(due, now_s)
         state = replace(state, **{name: watched.fields[name] for name in differs if name not in changed})
         drawn = watched.followed.parts(state, changed)
         new = {name: part for name, part in drawn.items() if watched.parts.get(name) != part}
+        if self._heard is not None and (changed or new):
+            self._heard(topic, changed)
+        watched.changed_s |= dict.fromkeys(due, now_s)
         watched.fields |= changed
         watched.parts |= new
         if changed or new:
-            if self._heard is not None:
-                self._heard(topic, changed)
             self._tell(watched.channel.publish, state, changed, new)
 
     @staticmethod
