@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import shutil
@@ -17,7 +18,7 @@ import pytest
 
 import uderia_bench as ub
 from uderia_bench.errors import StoreError
-from uderia_bench.runs import directory, files, find
+from uderia_bench.runs import baselines, directory, files, find
 from uderia_bench.runs.directory import RunDirectory
 
 SCHEMA = pa.schema([("run_id", pa.string()), ("value", pa.int64())], metadata={"made": "by a test"})
@@ -316,3 +317,31 @@ def test_a_run_whose_process_is_gone_is_abandoned(tmp_path):
     assert run.abandoned()
     run.write_manifest({"run_id": "r", "state": "interrupted"})
     assert not run.abandoned()
+
+
+LONG = "x" * 5000
+"""A name that no file system can look up."""
+
+
+def test_names_that_cannot_be_looked_up_lead_to_no_run(tmp_path):
+    """Those of the user, of a foreign manifest and of foreign baselines."""
+    directory.create(tmp_path, "a").write_manifest({"experiment_file": f"/{LONG}/e.yaml"})
+    for name in (LONG, f"{LONG}*", f"{LONG}.parquet"):
+        with pytest.raises(StoreError, match=r"^no run 'x+.*: neither a run directory nor an id|^no trials in x"):
+            find.load_table(name, tmp_path)
+    with pytest.raises(StoreError, match="no run 'b'"):
+        find.directory("b", tmp_path)
+    (tmp_path / baselines.FILE).write_text(json.dumps({"b": LONG, "c": "nul\0"}))
+    for name in ("b", "c"):
+        with pytest.raises(StoreError, match="points at"):
+            find.directory(name, tmp_path, beside=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), lambda path: path.write_text("[" * 200_000)]
+)
+def test_a_file_of_baselines_is_a_file_of_json(tmp_path, make):
+    """No command waits for a FIFO or reads a device to its end."""
+    make(tmp_path / baselines.FILE)
+    with pytest.raises(StoreError, match=r"baselines\.json: not a file of baselines"):
+        baselines.load(tmp_path / baselines.FILE)

@@ -74,6 +74,7 @@ def test_keys_of_another_version_are_kept(saved):
         (lambda said: said.update(started_at="yesterday"), "started_at: Input should be a valid datetime"),
         (lambda said: said["experiment"].update(repeats="many"), "experiment.repeats"),
         (lambda said: said.update(generator=7), "generator: Input should be a valid tuple"),
+        (lambda said: said.update(run_id="\x1b[2J"), "run_id: Value error, must be printable"),
     ],
 )
 def test_a_manifest_that_cannot_be_read_is_one_line_with_its_place(saved, change, said):

@@ -8,15 +8,18 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
 from uderia_bench.errors import StoreError
+from uderia_bench.json_text import parse_json
 
 FILE = Path("baselines.json")
 """Name of the file; as a path, the file of the current directory."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # as a run id, since both are given for RUN
+_LARGEST = 1 << 24  # bytes that are read: a hundred thousand names
 RESERVED = "latest"
 """Reserved: it always means the newest run."""
 
@@ -24,7 +27,10 @@ RESERVED = "latest"
 def load(file: Path = FILE) -> dict[str, str]:
     """Return the run directory of every name, empty without a file. Raises ``StoreError`` for another kind of file."""
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
+        if not stat.S_ISREG(file.stat().st_mode):
+            raise StoreError(f"{file}: not a file of baselines")
+        with file.open("rb") as source:
+            data = parse_json(source.read(_LARGEST)).value
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

@@ -97,6 +97,11 @@ def exists(path: Path) -> bool:
     return os.path.lexists(path)
 
 
+def is_file(path: str | Path) -> bool:
+    """Whether there is a file of that name. A name that cannot be looked up, as one of a foreign manifest, has none."""
+    return os.path.isfile(path)  # noqa: PTH113 - it raises nothing
+
+
 def kind_of(path: Path) -> str:
     """Return what a path is, in the words of an error."""
     mode = path.lstat().st_mode

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from uderia_bench.errors import StoreError
-from uderia_bench.runs import baselines, mirror
+from uderia_bench.runs import baselines, files, mirror
 from uderia_bench.runs.bucket import is_url
 from uderia_bench.runs.directory import MANIFEST, RunDirectory, readable, scan
 from uderia_bench.runs.manifest import folder_of
@@ -65,7 +66,7 @@ def _started_at(run: RunDirectory) -> str | None:
 
 def own(name: str, output: Path) -> RunDirectory | None:
     """Return the run with that directory or id; it takes precedence over a baseline of the same name."""
-    return next((RunDirectory(path.resolve()) for path in (Path(name), output / name) if (path / MANIFEST).is_file()), None)
+    return next((RunDirectory(path.resolve()) for path in (Path(name), output / name) if files.is_file(path / MANIFEST)), None)
 
 
 def _pinned(name: str, output: Path, beside: Path | None) -> RunDirectory | None:
@@ -85,14 +86,14 @@ def _pinned(name: str, output: Path, beside: Path | None) -> RunDirectory | None
     return found[0] if found else None
 
 
-def _entries(name: str, files: Iterable[Path]) -> list[tuple[Path, str]]:
+def _entries(name: str, places: Iterable[Path]) -> list[tuple[Path, str]]:
     """Return the files that have a name, each with the path it gives."""
-    return [(file, path) for file in files if (path := baselines.load(file).get(name)) is not None]
+    return [(file, path) for file in places if (path := baselines.load(file).get(name)) is not None]
 
 
 def _at(file: Path, path: str) -> RunDirectory | None:
     """Return the run that a path in a file of baselines leads to, None where there is none."""
-    return next((RunDirectory(at.resolve()) for at in baselines.leads_to(file, path) if (at / MANIFEST).is_file()), None)
+    return next((RunDirectory(at.resolve()) for at in baselines.leads_to(file, path) if files.is_file(at / MANIFEST)), None)
 
 
 def experiment_folders(output: Path) -> list[Path]:
@@ -126,17 +127,18 @@ def load_table(
 
 def runs(output: Path) -> Iterable[RunDirectory]:
     """Return every run directory in ``output``, in no particular order."""
-    return (RunDirectory(path.parent.resolve()) for path in output.glob(f"*/{MANIFEST}"))
+    found = output.glob(f"*/{MANIFEST}") if os.path.isdir(output) else ()  # noqa: PTH112 - any name may be asked for
+    return (RunDirectory(path.parent.resolve()) for path in found)
 
 
 def _parts(name: str, output: Path, table: str) -> list[Path]:
     if is_url(name):
         name = _mirrored(name)
-    if glob.has_magic(name) and not Path(name).exists() and not (output / name).exists():
+    if glob.has_magic(name) and not files.exists(Path(name)) and not files.exists(output / name):
         return _matching(name, table) or _matching(str(output / name), table)
-    if name.endswith(".parquet") and Path(name).is_file():
+    if name.endswith(".parquet") and files.is_file(name):
         return [Path(name)]
-    if not (Path(name) / MANIFEST).exists() and any(runs(Path(name))):
+    if not files.is_file(Path(name) / MANIFEST) and any(runs(Path(name))):
         return _matching(f"{glob.escape(name)}/*", table)
     found = _directory(name, output, None)
     mirror.ready([found.path], table)

@@ -13,10 +13,10 @@ from datetime import datetime
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import orjson
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AfterValidator, TypeAdapter, ValidationError
 
 from uderia_bench.documents.corpus import Query, content_hash
 from uderia_bench.documents.expectation import Expectation
@@ -25,7 +25,7 @@ from uderia_bench.documents.yaml.checking import validate
 from uderia_bench.documents.yaml.document import Document, Override
 from uderia_bench.documents.yaml.overrides import set_values
 from uderia_bench.errors import StoreError, UsageError
-from uderia_bench.runs import generator, interim
+from uderia_bench.runs import files, generator, interim
 from uderia_bench.runs.actions import Action
 from uderia_bench.runs.changes import Noted
 from uderia_bench.runs.generator import GeneratorRecord
@@ -38,6 +38,13 @@ from uderia_bench.trial import Serving, Stage, Trial
 SCHEMA = "uderia-bench/manifest/1"
 DISTRIBUTIONS = ("uderia-bench", "anyio", "httpx", "numpy", "polars", "pyarrow", "scipy")
 """Distributions whose version a number may depend on."""
+
+
+def _printable(text: str) -> str:
+    """Refuse a name that could control a terminal."""
+    if not text.isprintable():
+        raise ValueError("must be printable")
+    return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +97,8 @@ class Manifest:
     derivation. ``others`` are the keys of another version, kept as they are.
     """
 
-    run_id: str
-    state: str
+    run_id: Annotated[str, AfterValidator(_printable)]
+    state: Annotated[str, AfterValidator(_printable)]
     started_at: datetime
     ended_at: datetime | None = None
     versions: Mapping[str, str]
@@ -265,8 +272,8 @@ def _reader() -> TypeAdapter[Manifest]:
 
 
 def folder_of(experiment_file: object) -> Path | None:
-    """Return the directory of an experiment file that a manifest names; None where the file is gone."""
-    return Path(experiment_file).parent if isinstance(experiment_file, str) and Path(experiment_file).is_file() else None
+    """Return the directory of an experiment file that a manifest names; None where it is gone or cannot be seen."""
+    return Path(experiment_file).parent if isinstance(experiment_file, str) and files.is_file(experiment_file) else None
 
 
 def _expectations(query: Query) -> tuple[Mapping[str, Any], ...]:

@@ -14,8 +14,8 @@ accepted and settled. When a holder ends its work, it adds the facts for the man
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -25,6 +25,7 @@ import zstandard
 
 from uderia_bench.documents.experiment import SIM
 from uderia_bench.errors import StoreError
+from uderia_bench.printable import plain
 from uderia_bench.runs import ledger_rows, protocol
 from uderia_bench.runs.bucket import Bucket, parted, read_all, sure
 from uderia_bench.runs.directory import LEDGER, LOCK, LOG, MANIFEST, RunDirectory, RunExists
@@ -76,7 +77,7 @@ class SharedRun:
         bucket = Bucket(folder)
         body = sure(bucket.read, f"{run_id}/{PLAN}")
         try:
-            said = orjson.loads(zstandard.ZstdDecompressor().decompress(body, max_output_size=_LARGEST_PLAN))
+            said = orjson.loads(_unpacked(body))
             arms = {name: ledger_rows.expected(orjson.dumps(arm)) for name, arm in said["arms"].items()}
             plan = tuple(ledger_rows.trial(orjson.dumps(trial)) for trial in said["trials"])
         except ledger_rows.READ_ERRORS as error:
@@ -176,17 +177,18 @@ def packed(entries: Sequence[Entry]) -> bytes:
 
 
 def rows(entry: bytes) -> list[Row]:
-    """Return the rows in an entry of a journal."""
+    """Return the rows in an entry of a journal; raises ``StoreError`` for a damaged one."""
     head, _, frames = entry.partition(b"\n")
     if not head.startswith(b"["):
         return []
     found: list[Row] = []
-    for columns, sizes, children, account in orjson.loads(head):
-        payload = None
-        if sizes is not None:
-            payload = (columns[-1], *sizes[:-1], frames[: sizes[-1]])
-            frames = frames[sizes[-1] :]
-        found.append(Row(columns=tuple(columns), payload=payload, children=children, account=account))
+    with _readable():
+        for columns, sizes, children, account in orjson.loads(head):
+            payload = None
+            if sizes is not None:
+                payload = (columns[-1], *sizes[:-1], frames[: sizes[-1]])
+                frames = frames[sizes[-1] :]
+            found.append(Row(columns=tuple(columns), payload=payload, children=children, account=account))
     return found
 
 
@@ -197,17 +199,34 @@ def sitting(said: Mapping[str, Any], left: int) -> bytes:
 
 
 def facts(entry: bytes) -> dict[str, Any] | None:
-    """Return what ``sitting`` wrote, None for an entry of another kind."""
+    """Return what ``sitting`` wrote, None for an entry of another kind; raises ``StoreError`` for a damaged one."""
     if not entry.startswith(b"{"):
         return None
-    said: dict[str, Any] = orjson.loads(entry)
-    return said
+    with _readable():
+        said: dict[str, Any] = orjson.loads(entry)
+        return {**said, "left": ledger_rows.whole(said["left"])}
 
 
 def done(entry: bytes | None) -> bool:
     """Whether the newest entry of a journal says that its server's trials all have results."""
     said = None if entry is None else facts(protocol.content(entry))
     return said is not None and said["left"] == 0
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Say in a line that an entry of a journal is damaged."""
+    try:
+        yield
+    except ledger_rows.READ_ERRORS as error:
+        raise StoreError(f"an entry of the run's journal cannot be read: {plain(str(error))}") from error
+
+
+def _unpacked(plan: bytes) -> bytes:
+    """Unpack a plan; raises one of ``READ_ERRORS`` for one that is damaged or larger than ``_LARGEST_PLAN``."""
+    if zstandard.get_frame_parameters(plan).content_size > _LARGEST_PLAN:
+        raise ValueError("larger than any plan")
+    return zstandard.ZstdDecompressor().decompress(plan)
 
 
 def _key(server: str) -> str:
