@@ -9,15 +9,17 @@ import sqlite3
 import threading
 import xml.etree.ElementTree as ET
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import orjson
 import pytest
+import typer
 import zstandard
 from browser.chromium import chromium, needs_chromium
 from cli.conftest import placed
 from typer.main import get_command
 
-from uderia_bench.cli import streams
+from uderia_bench.cli import options, streams
 from uderia_bench.cli.app import app
 
 SAID = (
@@ -266,3 +268,14 @@ def test_the_page_runs_no_foreign_script(run):
         assert "owned" not in browser.execute_script("return document.title")
         assert [entry for entry in browser.console() if "owned" in entry] == []
         assert browser.requests() == [page.as_uri()]
+
+
+def test_a_question_cannot_hide_what_it_asks_about(monkeypatch):
+    """A command of a foreign experiment may begin with what clears a line."""
+    asked = []
+    terminal = SimpleNamespace(isatty=lambda: True)
+    monkeypatch.setattr(options, "sys", SimpleNamespace(stdin=terminal, stderr=terminal))
+    monkeypatch.setattr(typer, "confirm", lambda question, **_: bool(asked.append(question)))
+    monkeypatch.delenv("CI", raising=False)
+    assert not options._confirmed("The experiment runs commands: rm -r /\x1b[2K\rtrue. Run them?")
+    assert asked == ["The experiment runs commands: rm -r /\\x1b[2K\\rtrue. Run them?"]

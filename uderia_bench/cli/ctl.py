@@ -31,6 +31,7 @@ def command(
     """
     from uderia_bench.commands import control
     from uderia_bench.errors import UsageError
+    from uderia_bench.printable import plain
     from uderia_bench.runs import find
 
     if (what in ("set", "cancel", "requeue")) != bool(about):
@@ -41,4 +42,4 @@ def command(
         streams.as_json(state)
         return
     slots = "" if state["concurrency"] is None else f" of {state['concurrency']} slots"
-    typer.echo(f"{found.run_id}: {state['state']}, {state['in_flight']} in flight{slots}")
+    typer.echo(plain(f"{found.run_id}: {state['state']}, {state['in_flight']} in flight{slots}"))

@@ -124,10 +124,12 @@ def addresses_in(assignments: Iterable[str]) -> list[str]:
 
 def _confirmed(question: str) -> bool:
     """Ask on the terminal. Without one, and in CI, the answer is no."""
+    from uderia_bench.printable import plain
+
     if os.environ.get("CI") or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     try:
-        return typer.confirm(question, err=True)
+        return typer.confirm(plain(question), err=True)  # a document chose some of its words
     except typer.Abort:
         return False
 

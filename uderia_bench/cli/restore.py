@@ -21,12 +21,13 @@ def command(
     Example: uderia-bench restore latest
     """
     from uderia_bench.commands.restore import restore
+    from uderia_bench.printable import plain
     from uderia_bench.runs import find
 
     found = find.directory(run, output)
     around = options.surroundings(log_format=log_format, allow_plain_http=allow_plain_http, trusted=[*(trust_server or ())])
     undone = restore(found, around)
     for noted in undone:
-        typer.echo(f"restored: {noted.change.kind} {noted.about} on {noted.change.server}")
+        typer.echo(plain(f"restored: {noted.change.kind} {noted.about} on {noted.change.server}"))
     if not undone:
         typer.echo(f"{found.run_id}: nothing to restore")

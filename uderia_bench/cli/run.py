@@ -125,6 +125,7 @@ def show_plan(loaded: Experiment, output: Path, *, as_json: bool) -> None:
 
     from uderia_bench.commands.forecast import forecast
     from uderia_bench.documents.experiment import SIM
+    from uderia_bench.printable import plain
     from uderia_bench.runner import plan
 
     outline = plan.describe(plan.build(loaded, loaded.queries), loaded)
@@ -141,7 +142,7 @@ def show_plan(loaded: Experiment, output: Path, *, as_json: bool) -> None:
         turns = f"in {share.turns} turns of at most {share.longest}" if share.turns else f"in {share.windows} windows"
         typer.echo(f"  {share.arm}: {share.measured} trials and {share.warmups} for warm-up {turns}, on {where}")
     for line in (*(f"runs on this machine: {command}" for command in loaded.commands), *loaded.changes):
-        typer.echo(f"  {line}")
+        typer.echo(f"  {plain(line)}")
     for contrast in outline.unbalanced:
         typer.echo(f"  {contrast.warning}")
     for each in expected:

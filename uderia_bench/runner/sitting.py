@@ -35,6 +35,7 @@ from uderia_bench.gateway.credentials import EMBEDDED, for_server
 from uderia_bench.gateway.kept_tokens import KeptTokens
 from uderia_bench.gateway.trust import Trust, refuse_all
 from uderia_bench.gateway.uderia import Uderia
+from uderia_bench.printable import plain
 from uderia_bench.reading import profile_types
 from uderia_bench.runner import copies, interim, plan, progress
 from uderia_bench.runner.book import open_book
@@ -81,8 +82,8 @@ class Surroundings:
     may: Callable[[str], bool] = refuse_all
 
     def say(self, text: str) -> None:
-        """Print a message to the terminal."""
-        self.console.print(text, highlight=False, markup=False)
+        """Print a message of one line to the terminal. Text from outside cannot control it."""
+        self.console.print(plain(text), highlight=False, markup=False)
 
     def connect(self, server: str, address: str | None = None) -> AbstractAsyncContextManager[Uderia]:
         """Sign in to a server by its name in the experiment; ``address`` is that of an embedded one. Raises ``CannotRun``."""
