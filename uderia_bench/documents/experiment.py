@@ -10,16 +10,15 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from itertools import chain
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import orjson
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, field_validator
 
 from uderia_bench.documents import changes, corpus, memory, sampling
+from uderia_bench.documents import experiment_forms as forms
 from uderia_bench.documents.corpus import Corpus, Query
 from uderia_bench.documents.experiment_parts import (
     SIM,
@@ -42,8 +41,9 @@ from uderia_bench.documents.experiment_parts import (
     WrittenCommands,
     WrittenShard,
 )
-from uderia_bench.documents.yaml.checking import Complaint, Rule, Written, echo, entries, suggestion, validate, wrong
-from uderia_bench.documents.yaml.document import Document, Override, Place, Steps, steps_of
+from uderia_bench.documents.experiment_rules import RULES, filter_finds_nothing
+from uderia_bench.documents.yaml.checking import Rule, Written, validate, wrong
+from uderia_bench.documents.yaml.document import Document, Override, Place, steps_of
 from uderia_bench.documents.yaml.overrides import set_values
 from uderia_bench.documents.yaml.quantities import Duration, Patience, Share, Traffic
 from uderia_bench.documents.yaml.reading import read
@@ -319,19 +319,19 @@ def load(
     is a ``UsageError``. ``checks`` find further mistakes, which are reported with the others.
     """
     overrides = tuple(overrides)
-    document = set_values(_one_form(read(path)), overrides, named={"prices": Price.model_fields})
-    document = _with_server_of(document, overrides)
+    document = set_values(forms.one_form(read(path)), overrides, named={"prices": Price.model_fields})
+    document = forms.with_server_of(document, overrides)
     return parse(set_values(document, [each for each in fallbacks if document.value(each.steps) is None]), checks=checks)
 
 
 def parse(document: Document, corpora: tuple[Corpus, ...] | None = None, *, checks: Iterable[Rule] = ()) -> Experiment:
     """Make an experiment from a document, with ``corpora`` instead of the files it names; raises as ``load``."""
-    document = _one_form(document)
-    document = _from_here(document, *_corpus_steps(document), (SIM, "faults")) if corpora is None else document
+    document = forms.one_form(document)
+    document = forms.from_here(document) if corpora is None else document
     mistakes: list[Mistake] = []
     experiment: Experiment | None = None
     try:
-        experiment = validate(Experiment, document, *_CHECKS, *checks)
+        experiment = validate(Experiment, document, *RULES, *checks)
     except DocumentError as error:
         mistakes.extend(error.mistakes)
     if corpora is None:
@@ -341,54 +341,14 @@ def parse(document: Document, corpora: tuple[Corpus, ...] | None = None, *, chec
             mistakes.extend(error.mistakes)
     if experiment is None or corpora is None:
         raise DocumentError(tuple(mistakes))
-    if findings := tuple(_filter_finds_nothing(experiment.filter, corpora)):
+    if findings := tuple(filter_finds_nothing(experiment.filter, corpora)):
         raise DocumentError(tuple(document.mistake(*finding) for finding in findings))
     experiment._document, experiment._corpora = document, corpora  # noqa: SLF001  # the module's own model
     return experiment
 
 
-def _one_form(document: Document) -> Document:
-    """Normalise what can be written in several ways: the name, and the settings of the embedded server."""
-    if not isinstance(document.data, dict):
-        return document
-    if "name" not in document.data:
-        document = document.replaced(("name",), Path(document.file).stem, Place(document.file, None))
-    server, pool = document.value(("server",)), document.value(("servers",))
-    if isinstance(pool, tuple) and pool and server is None:
-        return document.copied(("servers", 0), ("server",))
-    if isinstance(server, dict) and set(server) == {SIM} and SIM not in document.data:
-        document = document.copied(("server", SIM), (SIM,)).replaced(("server",), SIM, document.place(("server",)))
-    elif "server" not in document.data and SIM in document.data:
-        document = document.replaced(("server",), SIM, document.place((SIM,)))
-    return document
-
-
-def _with_server_of(document: Document, overrides: tuple[str | Override, ...]) -> Document:
-    """Let ``server`` replace the file's pool where it is set from outside, and ``servers`` its server."""
-    said = {each.partition("=")[0] if isinstance(each, str) else ".".join(map(str, each.steps)) for each in overrides}
-    if "server" in said and "servers" not in said and document.value(("servers",)) is not None:
-        return document.replaced(("servers",), (), document.place(("server",)))
-    if "servers" in said and "server" not in said and document.value(("servers", 0)) is not None:
-        return document.copied(("servers", 0), ("server",))
-    return document
-
-
-def _from_here(document: Document, *paths: Steps) -> Document:
-    """Turn paths relative to the document's file into paths relative to the current directory."""
-    folder = Path(document.file).parent
-    for steps in paths:
-        if isinstance(path := document.value(steps), str) and path.strip():
-            document = document.replaced(steps, os.path.normpath(folder / path), document.place(steps))
-    return document
-
-
-def _corpus_steps(document: Document) -> list[Steps]:
-    listed = document.value(("corpus",))
-    return [("corpus", index) for index in range(len(listed))] if isinstance(listed, tuple) else [("corpus",)]
-
-
 def _corpora(document: Document) -> tuple[Corpus, ...]:
-    said = {steps: document.value(steps) for steps in _corpus_steps(document)}
+    said = {steps: document.value(steps) for steps in forms.corpus_steps(document)}
     if not said or None in said.values():
         raise DocumentError((document.mistake(("corpus",), "is missing"),))
     files = {steps: path for steps, path in said.items() if isinstance(path, str) and path.strip()}  # the model rejects others
@@ -396,138 +356,6 @@ def _corpora(document: Document) -> tuple[Corpus, ...]:
     if missing := [document.mistake(steps, f"no such file: {path}") for steps, path in files.items() if not there(path)]:
         raise DocumentError(tuple(missing))
     return corpus.load_all(list(files.values()))
-
-
-def _faults_are_there(data: Any) -> Iterator[Complaint]:
-    sim = data.get(SIM) if isinstance(data, dict) else None
-    path = sim.get("faults") if isinstance(sim, dict) else None
-    there = os.path.isfile  # Path.is_file raises where no path can be so long
-    if isinstance(path, str) and path.strip() and not there(path):
-        yield (SIM, "faults"), f"no such file: {path}"
-
-
-def _arms_are_unique(data: Any) -> Iterator[Complaint]:
-    first: dict[str, int] = {}
-    for index, arm in entries(data, "arms"):
-        name = arm.get("name")
-        if isinstance(name, str) and first.setdefault(name, index) != index:
-            yield ("arms", index, "name"), f"{echo(name)} is taken by arms.{first[name]}"
-
-
-def _servers_are_pools(data: Any) -> Iterator[Complaint]:
-    """Find servers that are named twice or not asked, and arms that share some of their servers: no block could stay on one."""
-    pool = _addresses(data, "servers") if isinstance(data, dict) else ()
-    if pool and data.get("server") not in (None, *pool):
-        yield ("server",), "is not one of servers; remove one of the two"
-    asked: dict[int, tuple[str, ...]] = {}
-    for index, arm in entries(data, "arms"):
-        own = _addresses(arm, "servers")
-        if own and arm.get("server") is not None:
-            yield ("arms", index, "server"), "says the same as servers; remove one of them"
-        alone = arm.get("server") or data.get("server")
-        asked[index] = own or (pool if pool and arm.get("server") is None else (alone,) if isinstance(alone, str) else ())
-        yield from _twice(("arms", index, "servers"), own)
-        for other in range(index):
-            if (shared := set(asked[index]) & set(asked.get(other, ()))) and set(asked[index]) != set(asked[other]):
-                name = data["arms"][other].get("name")
-                words = f"shares {min(shared)} with {echo(name)}, and not all servers: give both the same, or no common one"
-                yield ("arms", index, "servers" if own else "server"), words
-                break
-    yield from _twice(("servers",), pool)
-    for index, server in enumerate(pool):
-        if server not in chain.from_iterable(asked.values()):
-            yield ("servers", index), "no arm is asked here; remove it"
-
-
-def _addresses(data: dict[str, Any], key: str) -> tuple[str, ...]:
-    said = data.get(key)
-    return tuple(each.rstrip("/") for each in said if isinstance(each, str)) if isinstance(said, tuple) else ()
-
-
-def _twice(steps: Steps, servers: tuple[str, ...]) -> Iterator[Complaint]:
-    for index, server in enumerate(servers):
-        if server in servers[:index]:
-            yield (*steps, index), "is given twice"
-
-
-def _contrasts_name_arms(data: Any) -> Iterator[Complaint]:
-    names = [arm["name"] for _, arm in entries(data, "arms") if isinstance(arm.get("name"), str)]
-    seen = set[tuple[str, str]]()
-    for index, contrast in entries(data, "contrasts"):
-        sides = [(side, contrast.get(side)) for side in ("baseline", "candidate")]
-        for side, name in sides:
-            if isinstance(name, str) and name not in names:
-                yield ("contrasts", index, side), f"no arm is named {echo(name)}{suggestion(name, names)}"
-        baseline, candidate = (name for _, name in sides)
-        if not isinstance(baseline, str) or not isinstance(candidate, str):
-            continue
-        if baseline == candidate:
-            yield ("contrasts", index), f"compares {baseline} with itself"
-        elif (baseline, candidate) in seen:
-            yield ("contrasts", index), f"is given twice: {baseline} against {candidate}"
-        seen.add((baseline, candidate))
-
-
-def _races_have_arms(data: Any) -> Iterator[Complaint]:
-    """Find a race of fewer than three arms, in a sweep, or without a metric to race on."""
-    race = data.get("race") if isinstance(data, dict) else None
-    if not race:
-        return
-    if len(tuple(entries(data, "arms"))) < 3:
-        yield ("race",), "needs three arms or more; two arms are compared by stop"
-    if (race is True or (isinstance(race, dict) and race.get("metric") is None)) and data.get("margins") == {}:
-        yield ("race",), "has no metric: name one, as in race: latency_s"
-    if isinstance(load := data.get("load"), dict) and load.get("sweep") is not None:
-        yield ("race",), "cannot be combined with load.sweep: an arm would miss levels"
-
-
-def _sweep_stands_alone(data: Any) -> Iterator[Complaint]:
-    """Find keys that conflict with a sweep of concurrency. A manifest, which has all defaults, is not checked."""
-    load = data.get("load") if isinstance(data, dict) else None
-    if not isinstance(load, dict) or load.get("sweep") is None:
-        return
-    if data.get("stop") is not None:
-        yield ("stop",), "cannot be combined with load.sweep: a run that ends early would skip levels"
-    if load.get("arrivals", "closed") != "closed":
-        return
-    if "concurrency" in load:
-        yield ("load", "concurrency"), "is what load.sweep changes; remove one of them"
-    for index, arm in entries(data, "arms"):
-        if arm.get("concurrency") is not None:
-            yield (
-                ("arms", index, "concurrency"),
-                "would keep the arm below the levels of load.sweep; remove one of them",
-            )
-
-
-def _pairs_have_two_arms(data: Any) -> Iterator[Complaint]:
-    judge = data.get("judge") if isinstance(data, dict) else None
-    alone = isinstance(judge, dict) and judge.get("mode") == "pairwise" and len(list(entries(data, "arms"))) == 1
-    if alone:
-        yield ("judge", "mode"), "compares the answers of two arms, and there is one; use mode: score"
-
-
-_CHECKS = (
-    changes.need_permission,
-    memory.can_be_managed,
-    _pairs_have_two_arms,
-    _arms_are_unique,
-    _contrasts_name_arms,
-    _servers_are_pools,
-    _faults_are_there,
-    _races_have_arms,
-    _sweep_stands_alone,
-)
-
-
-def _filter_finds_nothing(only: Filter, corpora: tuple[Corpus, ...]) -> Iterator[Complaint]:
-    queries = [query for each in corpora for query in each.queries]
-    known = sorted({tag for query in queries for tag in query.tags})
-    unknown = [(index, tag) for index, tag in enumerate(only.tags) if tag not in known]
-    for index, tag in unknown:
-        yield ("filter", "tags", index), f"no query is tagged {echo(tag)}{suggestion(tag, known)}"
-    if not unknown and not any(only.keeps(query) for query in queries):
-        yield ("filter",), "leaves no query to ask"
 
 
 def _overlap(load: Load, arms: tuple[Arm, ...]) -> bool:
