@@ -10,7 +10,7 @@ from uderia_bench.analysis.analyse import analyse
 from uderia_bench.analysis.interim import Declared, Looks
 from uderia_bench.analysis.settings import Settings
 from uderia_bench.analysis.values import Verdict
-from uderia_bench.runner import plan
+from uderia_bench.runner import outline, plan
 from uderia_bench.runs.interim import Looked, planned
 
 CONTRAST = (BASELINE, CANDIDATE)
@@ -31,7 +31,7 @@ def looks_of(
         confidence=0.95,
         seed=7,
         looked=planned(experiment, plan.looks(experiment, count)),
-        confounded={(one.baseline, one.candidate): one.reason for one in plan.unbalanced(trials, experiment)},
+        confounded={(one.baseline, one.candidate): one.reason for one in outline.unbalanced(trials, experiment)},
     )
     return trials, Declared(metrics=metrics, contrasts=contrasts, settings=settings)
 

@@ -11,6 +11,7 @@ from runs import saved
 from uderia_bench.cli.run import show_plan
 from uderia_bench.commands.forecast import forecast, knowing_tokens
 from uderia_bench.runner import plan
+from uderia_bench.runner.outline import describe
 
 
 @pytest.mark.parametrize(("levels", "seconds"), [(None, 12.0), ((1.0, 4.0), 4.0)])
@@ -21,7 +22,7 @@ def test_a_sweep_is_forecast_from_at_its_lowest_level(tmp_path, levels, seconds)
         frame = frame.with_columns(pl.when(pl.col("repeat") == 1).then(levels[0]).otherwise(levels[1]).alias("level"))
     saved(tmp_path, "before", frame)
     experiment = built(queries(2), arms=("IDEAT", "OPTIM"), repeats=2, warmup=0)
-    outline = plan.describe(plan.build(experiment, experiment.queries), experiment)
+    outline = describe(plan.build(experiment, experiment.queries), experiment)
     for arm in forecast(experiment, outline, tmp_path):
         assert (arm.planned, arm.seconds, arm.cost_usd) == (4, seconds, 2.0)
 

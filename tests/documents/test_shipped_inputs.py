@@ -10,6 +10,7 @@ import pytest
 from uderia_bench.documents import corpus, corpus_counts, experiment
 from uderia_bench.reading.expectations import BUILT_IN, Answer, check, plain_text
 from uderia_bench.runner import plan
+from uderia_bench.runner.outline import describe
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPORA = sorted((ROOT / "corpora").glob("*.yaml"))
@@ -27,7 +28,7 @@ def starter():
 def shipped(name):
     """Return an experiment that ships, with its plan in numbers."""
     loaded = experiment.load(ROOT / "configs" / name)
-    return loaded, plan.describe(plan.build(loaded, loaded.queries), loaded)
+    return loaded, describe(plan.build(loaded, loaded.queries), loaded)
 
 
 @pytest.mark.parametrize("path", CORPORA, ids=lambda path: path.name)

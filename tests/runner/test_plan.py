@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from uderia_bench.errors import UsageError
-from uderia_bench.runner import plan
-from uderia_bench.runner.plan import ArmShare, Outline
+from uderia_bench.runner import outline, plan
+from uderia_bench.runner.outline import ArmShare, Outline
+from uderia_bench.runner.turns import LEAST_TURNS
 from uderia_bench.trial import Stage
 
 
@@ -162,10 +163,10 @@ def test_arms_take_at_least_eight_turns_and_alternate(count, concurrency, chunk)
     for arm, size in chunks(trials):
         asked_first[arm] += size
     assert abs(asked_first["A"] - asked_first["B"]) <= 1
-    outline = plan.describe(trials, built(queries(count), repeats=1, load={"concurrency": concurrency}))
-    assert min(share.turns for share in outline.arms) >= plan.LEAST_TURNS
-    assert max(share.longest for share in outline.arms) <= 2 * chunk
-    assert outline.unbalanced == ()
+    described = outline.describe(trials, built(queries(count), repeats=1, load={"concurrency": concurrency}))
+    assert min(share.turns for share in described.arms) >= LEAST_TURNS
+    assert max(share.longest for share in described.arms) <= 2 * chunk
+    assert described.unbalanced == ()
 
 
 def test_the_arm_that_asks_a_query_first_alternates_between_repeats():
@@ -212,10 +213,10 @@ def test_three_arms_have_each_place_and_precede_each_other_equally_often():
 def test_too_few_turns_are_marked_with_the_number_to_change(fields, words):
     """A contrast that the plan cannot balance is known before the first query is sent."""
     experiment = built(**fields)
-    found = plan.unbalanced(plan.build(experiment, experiment.queries), experiment)
+    found = outline.unbalanced(plan.build(experiment, experiment.queries), experiment)
     assert words in found[0].reason
     enough = built(**{**fields, "repeats": 2 * int(re.search(r"repeats to (\d+)", found[0].reason)[1])})
-    assert plan.unbalanced(plan.build(enough, enough.queries), enough) == ()
+    assert outline.unbalanced(plan.build(enough, enough.queries), enough) == ()
 
 
 @pytest.mark.parametrize(
@@ -229,9 +230,9 @@ def test_too_few_turns_are_marked_with_the_number_to_change(fields, words):
 def test_arms_that_do_not_take_turns_are_not_marked(fields):
     """Arms side by side, or on different servers, are asked at the same time."""
     experiment = built(**fields)
-    outline = plan.describe(plan.build(experiment, experiment.queries), experiment)
-    assert outline.unbalanced == ()
-    assert {share.turns for share in outline.arms} == {None}
+    described = outline.describe(plan.build(experiment, experiment.queries), experiment)
+    assert described.unbalanced == ()
+    assert {share.turns for share in described.arms} == {None}
 
 
 @pytest.mark.parametrize(
@@ -342,7 +343,7 @@ def test_rates_can_be_swept_too():
     experiment = built(queries(4), repeats=1, load={"arrivals": "poisson", "sweep": ["0.5/s", "2/s"]})
     trials = plan.build(experiment, experiment.queries)
     assert {trial.level for trial in trials} == {0.5, 2}
-    assert plan.describe(trials, experiment).levels == (0.5, 2)
+    assert outline.describe(trials, experiment).levels == (0.5, 2)
 
 
 def test_another_level_leaves_existing_ids_unchanged():
@@ -399,7 +400,7 @@ def test_an_impossible_plan_is_refused():
 def test_a_plan_is_described_in_numbers():
     """The outline counts trials, queries, blocks and windows, and the share of each arm."""
     experiment = built(queries(8), repeats=2, warmup=1, load={"concurrency": 8, "isolation": "none"})
-    assert plan.describe(plan.build(experiment, experiment.queries), experiment) == Outline(
+    assert outline.describe(plan.build(experiment, experiment.queries), experiment) == Outline(
         trials=34,
         queries=8,
         blocks=16,

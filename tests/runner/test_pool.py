@@ -16,7 +16,7 @@ from scripted import Scripted
 
 from uderia_bench.gateway import directory
 from uderia_bench.gateway.connect import connect
-from uderia_bench.runner import plan
+from uderia_bench.runner import outline, plan
 from uderia_bench.runner.book import Book
 from uderia_bench.runner.pool import handed_over
 from uderia_bench.runner.runner import Runner
@@ -109,9 +109,9 @@ def test_looks_compare_whole_blocks_of_all_servers():
 def test_turns_of_all_servers_count_for_the_balance_of_a_contrast():
     """Four servers with two turns of each arm are as good as one with eight."""
     planned = experiment(queries=24, repeats=1)
-    assert plan.unbalanced(trials_of(planned), planned) == ()
+    assert outline.unbalanced(trials_of(planned), planned) == ()
     few = experiment(queries=6, repeats=1)
-    assert plan.unbalanced(trials_of(few), few)
+    assert outline.unbalanced(trials_of(few), few)
 
 
 def test_arms_without_isolation_share_windows_and_blocks_keep_their_server():

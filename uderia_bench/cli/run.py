@@ -127,8 +127,9 @@ def show_plan(loaded: Experiment, output: Path, *, as_json: bool) -> None:
     from uderia_bench.documents.experiment import SIM
     from uderia_bench.printable import plain
     from uderia_bench.runner import plan
+    from uderia_bench.runner.outline import describe
 
-    outline = plan.describe(plan.build(loaded, loaded.queries), loaded)
+    outline = describe(plan.build(loaded, loaded.queries), loaded)
     expected = forecast(loaded, outline, output)
     if as_json:
         streams.as_json({**asdict(outline), "forecast": expected})

@@ -14,7 +14,7 @@ import polars as pl
 from uderia_bench.documents.experiment import Experiment
 from uderia_bench.documents.experiment_parts import Arm
 from uderia_bench.reading.profile_types.serving import same_tag
-from uderia_bench.runner.plan import Outline
+from uderia_bench.runner.outline import Outline
 from uderia_bench.runs import mirror
 from uderia_bench.runs import run as runs
 from uderia_bench.runs.run import Run

@@ -1,6 +1,6 @@
 """Samples of the queries by seed, and shards. They are the same on every machine.
 
-Both use a hash of seed, purpose and id, as the plan does. One query more or less in a corpus changes few others.
+All use a hash of seed, purpose and id, as the plan does. One query more or less in a corpus changes few others.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def sample(queries: Sequence[Query], n: int, *, seed: int, by_complexity: bool =
     for query in queries:
         strata.setdefault((query.complexity or "") if by_complexity else "", []).append(query)
     shares = _shares({name: len(members) for name, members in strata.items()}, n)
-    chosen = {query.id for name, members in strata.items() for query in _ordered(members, seed, "sample")[: shares[name]]}
+    chosen = {query.id for name, members in strata.items() for query in shuffled(members, seed, "sample")[: shares[name]]}
     return tuple(query for query in queries if query.id in chosen)
 
 
@@ -50,8 +50,8 @@ def by_cost(queries: Sequence[Query], n: int, *, seed: int, tokens: Mapping[str,
         return tuple(replace(query, counts=1.0) for query in queries)
     sizes = {query.id: (query.weight if traffic else 1.0) / math.sqrt(tokens[query.id]) for query in queries}
     probability = _probabilities(sizes, n)
-    threshold = int(_digest(seed, "sample by cost", "")[:13], 16) / 16**13
-    ordered = sorted(_ordered(queries, seed, "sample"), key=lambda query: query.complexity or "")
+    threshold = int(digest(seed, "sample by cost", "")[:13], 16) / 16**13
+    ordered = sorted(shuffled(queries, seed, "sample"), key=lambda query: query.complexity or "")
     sums = accumulate((probability[query.id] for query in ordered), initial=threshold)
     drawn = {query.id for query, (before, after) in zip(ordered, pairwise(sums), strict=True) if int(after) > int(before)}
     return tuple(replace(query, counts=1 / probability[query.id]) for query in queries if query.id in drawn)
@@ -96,12 +96,12 @@ def balanced(queries: Sequence[Query], *, seed: int, purpose: str) -> list[Query
     counts = Counter(tag for query in queries for tag in set(query.tags))
     tags = sorted(sorted(counts, key=lambda tag: (-counts[tag], tag))[:_LABELS])  # a set has another order in every process
     classes: dict[tuple[str, ...], list[Query]] = {}
-    for query in _ordered(queries, seed, purpose):
+    for query in shuffled(queries, seed, purpose):
         labels = (f"is {query.complexity}", *(tag for tag in tags if tag in query.tags))
         classes.setdefault((*labels, "\0".join(labels)), []).append(query)
     sizes = Counter(label for labels, members in classes.items() for label in labels for _ in members)
     share = {label: size / len(queries) for label, size in sizes.items()}
-    ahead = {label: int(_digest(seed, purpose, label)[:8], 16) / 2**32 - 0.5 for label in share}
+    ahead = {label: int(digest(seed, purpose, label)[:8], 16) / 2**32 - 0.5 for label in share}
     order: list[Query] = []
     waiting = {labels: members[::-1] for labels, members in sorted(classes.items())}
     while waiting:
@@ -117,7 +117,7 @@ def balanced(queries: Sequence[Query], *, seed: int, purpose: str) -> list[Query
 
 def shard(queries: Sequence[Query], index: int, of: int) -> tuple[Query, ...]:
     """Return the ``index``-th of ``of`` shards, from 1: disjoint, together all queries, equal in size up to one query."""
-    ordered = _ordered(queries, 0, "shard")
+    ordered = shuffled(queries, 0, "shard")
     mine = {query.id for query in ordered[index - 1 :: of]}
     return tuple(query for query in queries if query.id in mine)
 
@@ -136,9 +136,11 @@ def _shares(sizes: dict[str, int], n: int) -> dict[str, int]:
     return shares
 
 
-def _ordered(queries: Sequence[Query], seed: int, purpose: str) -> list[Query]:
-    return sorted(queries, key=lambda query: _digest(seed, purpose, query.id))
+def shuffled(queries: Sequence[Query], seed: int, purpose: str) -> list[Query]:
+    """Return the queries in the order of a hash of seed, purpose and id."""
+    return sorted(queries, key=lambda query: digest(seed, purpose, query.id))
 
 
-def _digest(seed: int, purpose: str, name: str) -> str:
+def digest(seed: int, purpose: str, name: str) -> str:
+    """Return a hash to sort names by: no version of a library changes the order, and another name does not change it."""
     return hashlib.sha256(f"{seed}\0{purpose}\0{name}".encode()).hexdigest()

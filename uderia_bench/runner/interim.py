@@ -15,6 +15,7 @@ from uderia_bench.reading import profile_types
 from uderia_bench.reading.metrics import BUILT_IN
 from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.runner import plan as plans
+from uderia_bench.runner.outline import unbalanced
 from uderia_bench.runner.stop import Stop
 from uderia_bench.runs.interim import Decided, planned
 from uderia_bench.trace import Trace
@@ -83,7 +84,7 @@ def declared(experiment: Experiment, plan: Sequence[Trial]) -> Declared | None:
         confidence=experiment.confidence,
         seed=experiment.seed,
         looked=looked,
-        confounded={(each.baseline, each.candidate): each.reason for each in plans.unbalanced(plan, experiment)},
+        confounded={(each.baseline, each.candidate): each.reason for each in unbalanced(plan, experiment)},
     )
     contrasts = tuple((contrast.baseline, contrast.candidate) for contrast in experiment.contrasts)
     return Declared(metrics=metrics, contrasts=contrasts, settings=settings)

@@ -22,7 +22,7 @@ go to one server after the other. The servers work at the same time: while one a
 chunk, the next begins with another one, so that a moment at which all of them are slow hits all arms.
 
 Two turns of one arm that meet, at the end of one chunk and the start of the next, share one window.
-``unbalanced`` names the contrasts that a plan cannot balance.
+``outline.unbalanced`` names the contrasts that a plan cannot balance.
 
 A sweep asks the corpus at every level of the load, ascending. Each level has separate windows and
 chunks, and a chunk there has a trial per slot at least, since the level must be reached. ``repeat``
@@ -45,29 +45,17 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, count, groupby, islice, pairwise, product, zip_longest
-from typing import TypeVar
 
 from uderia_bench.documents import sampling
 from uderia_bench.documents.corpus import Query
 from uderia_bench.documents.experiment import Experiment
 from uderia_bench.errors import UsageError
+from uderia_bench.runner.turns import LEAST_BLOCKS, LEAST_TURNS, balanced_chunks, cycle_of, orders_of
 from uderia_bench.stats.sequential import information
 from uderia_bench.trial import Stage, Trial
-
-LEAST_TURNS = 8
-"""Turns of every arm, at least.
-
-Simulated A/A tests of 24 queries and 5 repeats had drift as random walks, or correlated over a quarter
-of the run. Two long turns reject in 48 to 64 % of the runs, four chunks in 10 to 35 %, and eight chunks
-in 6 to 15 %. With 15 chunks, which give two arms eight turns each, it is 5 to 7 %.
-"""
-
-LEAST_BLOCKS = 2 * LEAST_TURNS
-"""Blocks of a comparison, at least: two a turn, so that either arm can ask one of them first."""
 
 MOST_PER_SLOT = 4
 """Trials a slot in one chunk, at most. Simulated: slots idle 25 % of the time at 4 trials a slot
@@ -77,8 +65,6 @@ MAX_TRIALS = 1_000_000
 """More is a mistyped number: at two trials per second, which one server sustains, this takes six days."""
 
 _ID_WORD = 40  # characters of a query's or an arm's name that a trial id repeats: ids become file names
-
-_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,55 +88,6 @@ class _Chunk:
     share: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArmShare:
-    """The part of a plan that one arm has.
-
-    ``windows`` are its windows, warm-up included. ``turns`` are the measured stretches in which it has
-    the server to itself, at the level with the fewest, and ``longest`` the trials of the longest. Both are
-    None where arms do not take turns.
-    """
-
-    arm: str
-    measured: int
-    warmups: int
-    windows: int
-    turns: int | None = None
-    longest: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unbalanced:
-    """A contrast that is confounded with the order of asking: its differences can be drift or memory of the server."""
-
-    baseline: str
-    candidate: str
-    reason: str
-
-    @property
-    def warning(self) -> str:
-        """The reason as a message for people."""
-        return f"no verdict between {self.baseline} and {self.candidate}: {self.reason}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outline:
-    """A plan in numbers, for ``--dry-run`` and the manifest.
-
-    ``levels`` are those of a sweep. ``looks`` has where the blocks of each interim look end, and their
-    share of the information; the last is the end of the plan.
-    """
-
-    trials: int
-    queries: int
-    blocks: int
-    windows: int
-    arms: tuple[ArmShare, ...]
-    levels: tuple[float, ...] = ()
-    unbalanced: tuple[Unbalanced, ...] = ()
-    looks: tuple[tuple[int, float], ...] = ()
-
-
 def build(experiment: Experiment, queries: Iterable[Query]) -> tuple[Trial, ...]:
     """Plan every trial, in the order of sending: warm-ups, then each query on each arm, ``repeats`` times at every level.
 
@@ -162,39 +99,11 @@ def build(experiment: Experiment, queries: Iterable[Query]) -> tuple[Trial, ...]
     repeats = count(1)
     stretches = [
         _warmup_blocks(experiment, asked),
-        *(_measured_blocks(experiment, asked, level, repeats, _cycle(experiment)) for level in experiment.load.levels),
+        *(_measured_blocks(experiment, asked, level, repeats, cycle_of(experiment)) for level in experiment.load.levels),
     ]
     placed = _lay(experiment, filter(None, stretches))
     turns = ((place, turn) for place in placed for turn in range(1, len(place[2].query.turns) + 1))
     return tuple(_trial(seq, *place, turn) for seq, (place, turn) in enumerate(turns))
-
-
-def describe(trials: Sequence[Trial], experiment: Experiment) -> Outline:
-    """Count a plan, and name the contrasts that it cannot balance."""
-    stages = Counter((trial.arm, trial.stage) for trial in trials)
-    windows = {(trial.arm, trial.window) for trial in trials}
-    by_arm = Counter(arm for arm, _ in windows)
-    turns = _turns(trials, experiment)
-    return Outline(
-        trials=len(trials),
-        queries=len({trial.query_id for trial in trials}),
-        blocks=len({trial.block for trial in trials if trial.stage is Stage.MEASURED}),
-        windows=len({window for _, window in windows}),
-        arms=tuple(
-            ArmShare(
-                arm=arm,
-                measured=stages[arm, Stage.MEASURED],
-                warmups=stages[arm, Stage.WARMUP],
-                windows=by_arm[arm],
-                turns=min((len(sizes) for (name, _), sizes in turns.items() if name == arm), default=None),
-                longest=max((max(sizes) for (name, _), sizes in turns.items() if name == arm), default=None),
-            )
-            for arm in sorted(by_arm)
-        ),
-        levels=tuple(sorted({trial.level for trial in trials if trial.level is not None})),
-        unbalanced=unbalanced(trials, experiment),
-        looks=looks(experiment, len({trial.query_id for trial in trials if trial.stage is Stage.MEASURED})),
-    )
 
 
 def looks(experiment: Experiment, queries: int) -> tuple[tuple[int, float], ...]:
@@ -216,7 +125,7 @@ def _look_blocks(experiment: Experiment, queries: int) -> tuple[int, ...]:
     if experiment.looks is None:
         return (total,)
     planned = [-(-total * look // experiment.looks.looks) for look in range(1, experiment.looks.looks)]
-    least = max(LEAST_BLOCKS, _balanced_chunks(experiment) if experiment.load.isolation == "arm" else 0)
+    least = max(LEAST_BLOCKS, balanced_chunks(experiment) if experiment.load.isolation == "arm" else 0)
     kept = dict.fromkeys(_at_a_pass(blocks, queries) for blocks in planned)
     return (*(blocks for blocks in kept if least <= blocks < total), total)
 
@@ -225,62 +134,6 @@ def _at_a_pass(blocks: int, queries: int) -> int:
     """Return the end of a repeat that is close to ``blocks``, else ``blocks``: a few blocks between them would be a window."""
     nearest = round(blocks / queries) * queries
     return nearest if nearest and abs(blocks - nearest) < LEAST_TURNS else blocks
-
-
-def unbalanced(trials: Sequence[Trial], experiment: Experiment) -> tuple[Unbalanced, ...]:
-    """Return the contrasts whose arms take too few turns, each with the number to change.
-
-    Only arms that share a server and take turns there can be confounded with the order of asking.
-    """
-    turns = _turns(trials, experiment)
-    levels = sorted({level for _, level in turns}, key=lambda level: (level is not None, level))
-    blocks = Counter(level for level, _ in {(trial.level, trial.block) for trial in trials if trial.stage is Stage.MEASURED})
-    found = []
-    for contrast in experiment.contrasts:
-        arms = contrast.baseline, contrast.candidate
-        shared = [level for level in levels if all((arm, level) in turns for arm in arms)]
-        fewest = {level: min(len(turns[arm, level]) for arm in arms) for level in shared}
-        short = [level for level in shared if fewest[level] < LEAST_TURNS or blocks[level] < LEAST_BLOCKS]
-        if short:  # of a sweep, the level that needs the most blocks, so that its advice holds for every level
-            level = max(short, key=lambda level: _needed_blocks(experiment, level))
-            reason = _too_few(experiment, level, blocks[level], fewest[level])
-            found.append(Unbalanced(baseline=arms[0], candidate=arms[1], reason=reason))
-    return tuple(found)
-
-
-def _needed_blocks(experiment: Experiment, level: float | None) -> int:
-    """Return how many blocks give each arm enough turns at a level."""
-    shortest = 1 if level is None else experiment.load.at(level).concurrency
-    return max(LEAST_BLOCKS, shortest * _balanced_chunks(experiment))
-
-
-def _too_few(experiment: Experiment, level: float | None, blocks: int, turns: int) -> str:
-    """Say how few turns a contrast has, and which number to raise."""
-    needed = _needed_blocks(experiment, level)
-    queries = -(-blocks // experiment.repeats)
-    at = "" if level is None else f" at level {level:g}"
-    return (
-        f"confounded with the order of asking, as {blocks} block{'s' * (blocks != 1)} (queries x repeats){at} "
-        f"give{'s' * (blocks == 1)} each arm {turns} turn{'s' * (turns != 1)} "
-        f"where {LEAST_TURNS} turns and {needed} blocks are needed: "
-        f"set repeats to {-(-needed // queries)}, or ask {-(-needed // experiment.repeats)} queries"
-    )
-
-
-def _turns(trials: Sequence[Trial], experiment: Experiment) -> dict[tuple[str, float | None], list[int]]:
-    """Return the sizes of the turns of each arm at each level; arms that do not take turns are left out."""
-    sharing = {arm for arms in experiment.pools.values() if len(arms) > 1 for arm in arms}
-    if experiment.load.isolation != "arm":
-        return {}
-    lanes: dict[str | None, list[Trial]] = {}
-    for trial in trials:
-        if trial.stage is Stage.MEASURED and trial.arm in sharing:
-            lanes.setdefault(trial.server, []).append(trial)
-    found: dict[tuple[str, float | None], list[int]] = {}
-    for lane in lanes.values():
-        for key, turn in groupby(lane, key=lambda trial: (trial.arm, trial.level)):
-            found.setdefault(key, []).append(sum(1 for _ in turn))
-    return found
 
 
 def _refuse_what_cannot_be_planned(experiment: Experiment, queries: tuple[Query, ...]) -> None:
@@ -294,7 +147,7 @@ def _refuse_what_cannot_be_planned(experiment: Experiment, queries: tuple[Query,
 
 
 def _warmup_blocks(experiment: Experiment, queries: tuple[Query, ...]) -> list[_Block]:
-    drawn = _shuffled(queries, _query_id, experiment.seed, "warmup")
+    drawn = sampling.shuffled(queries, experiment.seed, "warmup")
     lowest, shares = experiment.load.levels[0], experiment.shares
     return [
         _Block(
@@ -364,7 +217,7 @@ _Placed = tuple[int, int, _Block, str, str]  # window, number of the block, bloc
 
 def _lay(experiment: Experiment, stretches: Iterable[list[_Block]]) -> Iterator[_Placed]:
     """Place every block on every arm: chunk after chunk, and in each the arms of a server one after the other."""
-    turns, orders = experiment.load.isolation == "arm", _orders_of(experiment)
+    turns, orders = experiment.load.isolation == "arm", orders_of(experiment)
     pool_of = {arm: pool for pool, arms in experiment.pools.items() for arm in arms}
     windows, numbers = count(), count()
     for blocks in stretches:
@@ -385,42 +238,6 @@ def _lay(experiment: Experiment, stretches: Iterable[list[_Block]]) -> Iterator[
             yield from (placed for row in zip_longest(*laid.values()) for placed in row if placed is not None)
 
 
-def _orders_of(experiment: Experiment) -> list[list[tuple[str, ...]]]:
-    """Return the orders of the arms of each pool; all arms are one lane where they do not take turns."""
-    turns = experiment.load.isolation == "arm"
-    lanes = experiment.pools.values() if turns else [[arm.name for arm in experiment.arms]]
-    return [_orders(list(arms), experiment.seed) for arms in lanes]
-
-
-def _cycle(experiment: Experiment) -> int:
-    """Return the number of chunks after which all servers have gone through the orders of their arms."""
-    return math.lcm(*map(len, _orders_of(experiment)))
-
-
-def _orders(arms: list[str], seed: int) -> list[tuple[str, ...]]:
-    """Return the orders of the arms that follow each other, chunk after chunk.
-
-    They are the rotations of a random order, each followed by its reverse (Williams, *Aust. J. Sci. Res.*
-    A 2, 1949). So each arm has each place equally often and each of two arms comes first equally often.
-    """
-    base = _shuffled(arms, str, seed, "turn")
-    rotations = [tuple(base[shift:] + base[:shift]) for shift in range(len(base))]
-    return list(dict.fromkeys(order for rotation in rotations for order in (rotation, rotation[::-1])))
-
-
-def _least_chunks(arms: int) -> int:
-    """Return the number of chunks that give each of some arms ``LEAST_TURNS`` turns, by whole cycles of their orders."""
-    if arms == 1:  # its chunks only keep blocks together
-        return LEAST_BLOCKS
-    cycle = _orders([str(arm) for arm in range(arms)], 0)
-    turns, cycles = 0, 0
-    while turns < LEAST_TURNS:
-        cycles += 1
-        asked = [arm for _ in range(cycles) for order in cycle for arm in order]
-        turns = min(Counter(arm for arm, _ in groupby(asked)).values())
-    return cycles * len(cycle)
-
-
 def _parts(experiment: Experiment, blocks: list[_Block]) -> Iterator[tuple[bool, list[_Chunk]]]:
     """Cut a stretch into chunks whose orders of the arms follow each other, each about equally often.
 
@@ -430,12 +247,12 @@ def _parts(experiment: Experiment, blocks: list[_Block]) -> Iterator[tuple[bool,
     repeats of a query are on different servers, so a part of a pool has as many repeats as there are shares.
     """
     if blocks[0].stage is Stage.WARMUP or blocks[0].level is not None:
-        yield from ((False, abreast) for abreast in _abreast(experiment, blocks, least=_balanced_chunks(experiment)))
+        yield from ((False, abreast) for abreast in _abreast(experiment, blocks, least=balanced_chunks(experiment)))
         return
     looks = _look_blocks(experiment, len(blocks) // experiment.repeats)
     passes = range(0, len(blocks), len(blocks) // experiment.repeats * experiment.shares)
     for start, end in pairwise(sorted({*passes, *looks})):
-        least = math.ceil(_balanced_chunks(experiment) * (end - start) / looks[0]) if end <= looks[0] else 0
+        least = math.ceil(balanced_chunks(experiment) * (end - start) / looks[0]) if end <= looks[0] else 0
         for number, abreast in enumerate(_abreast(experiment, blocks[start:end], least=least)):
             yield number == 0 and start in looks, abreast
 
@@ -455,7 +272,7 @@ def _part(experiment: Experiment, blocks: list[_Block], *, least: int) -> list[_
     """
     if experiment.load.isolation != "arm":
         return [_Chunk(blocks=(block,), order=block.order, share=block.share) for block in blocks]
-    cycle, share = _cycle(experiment), blocks[0].share
+    cycle, share = cycle_of(experiment), blocks[0].share
     orders = [[block for block in blocks if block.order % cycle == order] for order in range(cycle)]
     rounds = _rounds(experiment, blocks, least=least, cycle=cycle)
     chunks = [
@@ -470,11 +287,6 @@ def _part(experiment: Experiment, blocks: list[_Block], *, least: int) -> list[_
     return [chunk for chunk in chunks if chunk.blocks]
 
 
-def _balanced_chunks(experiment: Experiment) -> int:
-    """Return the fewest chunks that give each arm ``LEAST_TURNS`` turns on its servers together."""
-    return max(_least_chunks(len(arms)) for arms in experiment.pools.values())
-
-
 def _rounds(experiment: Experiment, blocks: list[_Block], *, least: int, cycle: int) -> int:
     """Return how many times the chunks of a part go through the cycle of orders."""
     if blocks[0].stage is Stage.WARMUP:
@@ -484,18 +296,6 @@ def _rounds(experiment: Experiment, blocks: list[_Block], *, least: int, cycle: 
     if blocks[0].level is not None:  # of a sweep: the level must be reached
         wanted = min(wanted, len(blocks) // slots)
     return max(math.ceil(min(wanted, len(blocks)) / cycle), 1)
-
-
-def _shuffled(items: Iterable[_Item], name: Callable[[_Item], str], seed: int, *purpose: str) -> list[_Item]:
-    return sorted(items, key=lambda item: _digest(str(seed), *purpose, name(item)))
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-def _query_id(query: Query) -> str:
-    return query.id
 
 
 def _trial(seq: int, window: int, number: int, block: _Block, arm: str, server: str, turn: int) -> Trial:
@@ -528,4 +328,5 @@ def _trial_id(query_id: str, arm: str, stage: Stage, repeat: int) -> str:
     """
     words = (re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:_ID_WORD] for name in (query_id, arm))
     kind = "r" if stage is Stage.MEASURED else "w"
-    return "-".join(filter(None, chain(words, (f"{kind}{repeat}", _digest(query_id, arm)[:8]))))
+    digest = hashlib.sha256(f"{query_id}\0{arm}".encode()).hexdigest()
+    return "-".join(filter(None, chain(words, (f"{kind}{repeat}", digest[:8]))))

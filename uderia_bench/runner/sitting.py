@@ -37,7 +37,7 @@ from uderia_bench.gateway.trust import Trust, refuse_all
 from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.printable import plain
 from uderia_bench.reading import profile_types
-from uderia_bench.runner import copies, interim, plan, progress
+from uderia_bench.runner import copies, interim, progress
 from uderia_bench.runner.book import open_book
 from uderia_bench.runner.budget import Account
 from uderia_bench.runner.control import Control
@@ -45,6 +45,7 @@ from uderia_bench.runner.gauge import Gauge, collector_paused
 from uderia_bench.runner.hooks import Hooks
 from uderia_bench.runner.managed import SETTLE_S, Managed
 from uderia_bench.runner.memory import Memory
+from uderia_bench.runner.outline import describe
 from uderia_bench.runner.runner import Runner
 from uderia_bench.runner.stop import Stop, listened_to
 from uderia_bench.runs import log as logs
@@ -133,7 +134,7 @@ def begin(
     experiment: Experiment, trials: Sequence[Trial], run_id: str, session: Session, around: Surroundings, started_at: datetime
 ) -> Manifest:
     """Return the manifest of a run that is about to start; print what its plan cannot balance."""
-    outline = plan.describe(trials, experiment)
+    outline = describe(trials, experiment)
     for each in outline.unbalanced:
         around.say(each.warning)
     return manifest.begun(

@@ -29,7 +29,7 @@ from uderia_bench.reading.metrics import BUILT_IN
 from uderia_bench.report import trying
 from uderia_bench.report.content import Report
 from uderia_bench.report.trying import Tried
-from uderia_bench.runner import plan
+from uderia_bench.runner import outline, plan
 from uderia_bench.runner.sitting import Surroundings
 from uderia_bench.runs import adoptions, mirror
 from uderia_bench.runs.directory import RunDirectory
@@ -255,7 +255,7 @@ def _experiment(
     for repeats in range(1 if screens else lock.repeats, _MOST_REPEATS + 1):
         document = Document.of({**data, "repeats": repeats}, file=f"try ({part})")
         made = documents.parse(document, corpora=(Corpus(name=f"{part}ing half of {lock.run}", queries=tuple(queries)),))
-        if not plan.unbalanced(plan.build(made, made.queries), made):
+        if not outline.unbalanced(plan.build(made, made.queries), made):
             return made
     raise UsageError(f"{len(queries)} queries are too few for {len(changes)} changes: name fewer with --levers")
 
