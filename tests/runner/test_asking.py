@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import traces
 
-from uderia_bench.runner.asking import Draft
+from uderia_bench.runner.draft import Draft
 
 pytestmark = pytest.mark.anyio
 

@@ -18,7 +18,7 @@ from uderia_bench.gateway.uderia import TRIES
 from uderia_bench.reading import profile_types
 from uderia_bench.runner import patience
 from uderia_bench.runner.arrivals import PREPARE_S
-from uderia_bench.runner.asking import LATE_WAIT_S
+from uderia_bench.runner.session_files import LATE_WAIT_S
 from uderia_bench.runner.stop import Stop
 from uderia_bench.trial import Ending, Outcome
 

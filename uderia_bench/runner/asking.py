@@ -1,4 +1,4 @@
-"""Asking one trial: make the session, send the query, follow the task until it ends, read the session.
+"""Asks one trial: makes the session, sends the query, follows the task until it ends, and reads the session.
 
 Answers are stored as bytes and not interpreted here. Whatever the server does becomes an ending in
 the record. Only programming errors and a lost sign-in raise. ``following`` decides when to poll.
@@ -10,8 +10,7 @@ query again only where the session shows no trace of it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,13 +18,15 @@ from functools import partial
 import anyio
 import structlog
 
-from uderia_bench.errors import CallFailed, Gone, NoAnswer, Refused, Throttled
+from uderia_bench.errors import CallFailed, Gone, NoAnswer, Refused
 from uderia_bench.gateway import task_file
 from uderia_bench.gateway.uderia import TaskState, Uderia
 from uderia_bench.runner import poll_times
 from uderia_bench.runner.book import Book
+from uderia_bench.runner.draft import Draft, drafted
 from uderia_bench.runner.following import Follower
 from uderia_bench.runner.gauge import Gauge
+from uderia_bench.runner.session_files import LATE_READS, LATE_WAIT_S, read_children, read_session
 from uderia_bench.runner.stop import Stop
 from uderia_bench.trial import PICKED_UP, Ending, Serving, Trial, TrialRecord
 
@@ -36,51 +37,10 @@ CANCEL_LOOK_S = 0.05  # between two polls of a task that was cancelled
 IDLE_WAIT_S = 120.0  # how long a window waits for tasks of other arms that still run
 IDLE_LOOK_S = 1.0
 LOOK_UP_S = 10.0  # how long after its sending a query may still appear in its session
-LATE_READS = 3  # reads of a session file whose turn is not written yet (docs/reference/seed.md, "Session file")
-LATE_WAIT_S = 0.5
-MOST_CHILDREN = 16  # sessions of consulted profiles that are read for one trial
-MOST_CHILD_BYTES = 2**26  # of these sessions together, so that a record fits the ledger
-CHILDREN_WAIT_S = 30.0  # for reading them
 # Status of a session without a profile where the user has no default profile
 # (docs/reference/protocol.md, "Creating a session").
 NO_DEFAULT = 400
 log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True, kw_only=True)
-class Draft:
-    """The record of a trial in flight.
-
-    Each change replaces ``record`` by a new one, so that a record that is on its way to the ledger
-    stays as it is. ``picked_up``: another process sent the query, so its monotonic times are not ours.
-    """
-
-    record: TrialRecord
-    picked_up: bool = False
-    begun_s: float = field(default_factory=anyio.current_time)
-
-    def note(self, text: str) -> None:
-        """Add a note for people who read this trial's numbers."""
-        self.record = replace(self.record, notes=(*self.record.notes, text))
-
-
-@asynccontextmanager
-async def drafted(record: TrialRecord, *, picked_up: bool = False) -> AsyncIterator[Draft]:
-    """Yield the draft of a trial; a failed call inside ends the block and becomes the trial's ending."""
-    draft = Draft(record=record, picked_up=picked_up)
-    try:
-        yield draft
-    except CallFailed as error:
-        ending = _ending(error, accepted=draft.record.task_id is not None)
-        draft.record = replace(draft.record, ending=ending, detail=str(error))
-        log.warning("trial not answered", trial=record.trial.trial_id, ending=ending.value, error=str(error))
-
-
-def _ending(error: CallFailed, *, accepted: bool) -> Ending:
-    """Return the ending of a trial whose call failed; a query that was accepted can only be unreachable."""
-    if accepted or isinstance(error, NoAnswer):
-        return Ending.UNREACHABLE
-    return Ending.RATE_LIMITED if isinstance(error, Throttled) else Ending.REFUSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,12 +147,12 @@ class Asking:
         assert due_s is not None, "a trial is due when it is asked, or later"
         if due_s > self.clock.now_s():
             if not await self.stop.until(self.clock.start_s + due_s):
-                draft.record = replace(draft.record, sent_s=None, sent_at=None, detail="stopped before it was sent")
+                draft.unsent("stopped before it was sent")
                 return False
             self.gauge.send_late(self.clock.now_s() - due_s)
         if self.stop.paused:
             if not await self.stop.released():
-                draft.record = replace(draft.record, sent_s=None, sent_at=None, detail="stopped before it was sent")
+                draft.unsent("stopped before it was sent")
                 return False
             due_s = self.clock.now_s()
             draft.record = replace(draft.record, due_s=due_s, due_at=self.clock.utc())
@@ -209,12 +169,12 @@ class Asking:
             accepted = await self.uderia.submit(session_id, trial.prompt, expected.profile_id, before=self.book.may_send)
         except NoAnswer as error:
             if not error.arrived:
-                draft.record = replace(draft.record, sent_s=None, sent_at=None)
+                draft.unsent()
                 raise
             log.warning("query in an unknown state, looking it up", trial=trial.trial_id, error=str(error))
             draft.note("no reply said whether the query was accepted; it was looked up in its session, not sent again")
             if not await self._look_up(draft):
-                draft.record = replace(draft.record, sent_s=None, sent_at=None)
+                draft.unsent()
                 raise NoAnswer(f"{error}; the session shows no trace of the query", arrived=False) from error
             return
         draft.record = replace(
@@ -273,7 +233,7 @@ class Asking:
                 ended = not deadline.cancelled_caught or await self._ended_unseen(draft, task_id)
             except Gone as error:
                 await self._recover(draft, error)
-                await self._read_children(draft)
+                await read_children(self.uderia, draft)
                 return  # the session is read already
             if ended:
                 draft.record = replace(draft.record, ending=Ending.SETTLED, detail=None)
@@ -284,10 +244,10 @@ class Asking:
         else:
             draft.record = replace(draft.record, ending=Ending.SETTLED, detail=None, done_at=self.clock.utc())
         if (session_id := draft.record.session_id) is not None:
-            await self._read_session(draft, session_id)
+            await read_session(self.uderia, draft, session_id)
         if task_id is not None and draft.record.ending is Ending.SETTLED:
             await self._decode(draft, task_id)
-        await self._read_children(draft)
+        await read_children(self.uderia, draft)
 
     async def _decode(self, draft: Draft, task_id: str) -> None:
         """Decode an ended task and learn its duration; read the task again where its body is not JSON.
@@ -372,57 +332,6 @@ class Asking:
                 draft.note(f"not cancelled on the server: {error}")
             return
         draft.note(f"the task did not stop within {CANCEL_WAIT_S:g} s of its cancellation")
-
-    async def _read_session(self, draft: Draft, session_id: str) -> None:
-        """Read the session file, again while it lacks the turn of an ended task.
-
-        A session that stays missing is noted; the task alone is enough for most numbers.
-        """
-        settled = draft.record.ending is Ending.SETTLED
-        turn, task_id = draft.record.trial.turn, draft.record.task_id
-        for look in range(LATE_READS):
-            if look:
-                await anyio.sleep(LATE_WAIT_S)
-            try:
-                file = await self.uderia.session(session_id)
-            except Gone as error:
-                missing = f"no session file: {error}"
-                continue
-            except CallFailed as error:
-                missing = f"no session file: {error}"
-                break
-            decoded = (*draft.record.decoded, (file.body, file.data))
-            draft.record = replace(draft.record, session=file.body, decoded=decoded)
-            if not settled or file.turn_of(task_id, turn) is not None:
-                return
-            missing = "the session file has no turn of the task"
-        draft.note(missing)
-
-    async def _read_children(self, draft: Draft) -> None:
-        """Read the sessions of the profiles that a coordinator consulted, and of those that they consulted.
-
-        A session that is missing is only logged: the reader of the record marks the totals as a
-        lower bound.
-        """
-        waiting = list(task_file.child_sessions(draft.record.task or draft.record.session or b""))
-        seen = {draft.record.session_id}
-        children: list[bytes] = []
-        with anyio.move_on_after(CHILDREN_WAIT_S):
-            while waiting and len(seen) <= MOST_CHILDREN:
-                session_id = waiting.pop(0)
-                if session_id in seen:
-                    continue
-                seen.add(session_id)
-                try:
-                    file = await self.uderia.session(session_id)
-                except CallFailed as error:
-                    trial_id = draft.record.trial.trial_id
-                    log.warning("session of a consulted profile not read", trial=trial_id, session=session_id, error=str(error))
-                    continue
-                if sum(map(len, children)) + len(file.body) <= MOST_CHILD_BYTES:
-                    children.append(file.body)
-                waiting += task_file.child_sessions(file.body)
-        draft.record = replace(draft.record, children=tuple(children))
 
     async def others_end(self, arm: str) -> bool:
         """Wait until no task of another arm runs on the server; return False if some still run after ``IDLE_WAIT_S``.
