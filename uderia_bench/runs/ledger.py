@@ -11,7 +11,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -21,23 +21,17 @@ import zstandard
 
 from uderia_bench.errors import StoreError
 from uderia_bench.printable import plain
-from uderia_bench.runs import files, ledger_rows
+from uderia_bench.runs import files, ledger_file, ledger_rows
 from uderia_bench.runs.actions import Action
 from uderia_bench.runs.changes import Change, ChangeState, Noted
+from uderia_bench.runs.ledger_file import FORMAT, UNREADABLE, WITH_CHILDREN
 from uderia_bench.runs.ledger_rows import Entry, Moved, Progress, Row, Written
 from uderia_bench.trial import Ending, Serving, Trial, TrialRecord
 
-FORMAT = 1  # of a new ledger
-WITH_CHILDREN = 2  # once a payload has sessions of consulted profiles; an older reader refuses such a ledger
 ASK_AGAIN = frozenset({Ending.CANCELLED, Ending.RATE_LIMITED, Ending.REFUSED, Ending.UNREACHABLE})
 LONGEST_S = 120.0  # for one statement: ends an endless one, and is far from any that reads a real run
 _STEPS = 100_000  # of SQLite's machine between two looks at the clock: some milliseconds
-_FOREIGN = (  # what could compute without end, or run a function of the file's choice
-    "SELECT type, name FROM sqlite_master WHERE type NOT IN ('table', 'index')"
-    " OR sql LIKE 'CREATE VIRTUAL%' OR sql LIKE '%GENERATED ALWAYS%' OR sql LIKE '% AS (%' LIMIT 1"
-)
 SMALLEST_ROW = 64  # bytes of a trial: what is planned of it alone is longer
-_UNREADABLE = (sqlite3.DatabaseError, *ledger_rows.READ_ERRORS)
 _SETTLED_ROW = "t.rowid = ? AND t.state = 'settled'"
 _IN_DOUBT = (  # its query is, or may be, on the server, and its end was not seen; ``is_out_of_sight`` tests the second half
     "(state IN ('sending', 'asked') OR"
@@ -70,7 +64,7 @@ class Ledger:
             raise StoreError(f"{path} exists: a ledger is never started twice")
         try:
             files.append(path).close()
-            connection = _connect(path, writing=True)
+            connection = ledger_file.connect(path, writing=True)
             with connection:
                 connection.executescript(ledger_rows.TABLES)
                 connection.execute(f"PRAGMA user_version = {FORMAT}")
@@ -88,27 +82,8 @@ class Ledger:
 
     @classmethod
     def open(cls, path: Path, *, writing: bool = False) -> Self:
-        """Open an existing ledger, to be read only unless ``writing``; a read-only file system serves as well.
-
-        Raises ``StoreError`` if there is none, if it is not a ledger of this version, or if a link or a device is in its place.
-        """
-        if not files.exists(path):
-            raise StoreError(f"{path}: no ledger here; is this a run directory?")
-        _check_files(path)
-        try:
-            connection = _connect(path, writing=writing)
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            foreign = connection.execute(_FOREIGN).fetchone()
-        except (OSError, *_UNREADABLE) as error:
-            raise StoreError(f"{path}: not readable as a ledger: {plain(str(error))}") from error
-        if version not in (FORMAT, WITH_CHILDREN):
-            connection.close()
-            raise StoreError(f"{path}: ledger format {version}, this uderia-bench reads {FORMAT} and {WITH_CHILDREN}")
-        if foreign is not None:
-            connection.close()
-            kind, name = (plain(str(each)) for each in foreign[:2])
-            raise StoreError(f"{path}: has a {kind} {name!r}, which no ledger has: do not trust this run")
-        return cls(path, connection)
+        """Open an existing ledger, to be read only unless ``writing``; raises ``StoreError`` as ``ledger_file.opened``."""
+        return cls(path, ledger_file.opened(path, writing=writing))
 
     def _execute(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
         """Run one statement, which SQLite interrupts after ``LONGEST_S``."""
@@ -293,7 +268,7 @@ class Ledger:
         for row_id in rows:
             try:
                 record = self._record(_SETTLED_ROW, row_id)
-            except _UNREADABLE:
+            except UNREADABLE:
                 continue
             if record is not None:
                 yield record
@@ -308,7 +283,7 @@ class Ledger:
         for row_id in self.settled_rows():
             try:
                 self._record(_SETTLED_ROW, row_id)
-            except _UNREADABLE:
+            except UNREADABLE:
                 names.append(self._name(row_id))
         return tuple(names)
 
@@ -399,7 +374,7 @@ class Ledger:
         """Say in a line what makes a ledger unreadable, and what still can be done."""
         try:
             yield
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise StoreError(
                 f"{self.path}: damaged ({plain(str(error))}): 'uderia-bench derive' saves what can be read"
             ) from error
@@ -413,35 +388,3 @@ class Ledger:
         except sqlite3.Error as error:
             raise StoreError(f"{self.path}: {what}: {plain(str(error))}") from error
         self._unsynced = True
-
-
-def _check_files(path: Path) -> None:
-    """Raise ``StoreError`` if the ledger, or a file that SQLite opens beside it, is not a regular file."""
-    for suffix in ("", "-wal", "-shm", "-journal"):
-        with suppress(FileNotFoundError):
-            files.regular(path.with_name(path.name + suffix))
-
-
-def _connect(path: Path, *, writing: bool) -> sqlite3.Connection:
-    if writing:
-        connection = sqlite3.connect(path)
-        # With a write-ahead log a killed process loses nothing committed, and readers (watch, derive) do not stop the writer.
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        return _bounded(connection)
-    address = path.resolve().as_uri()
-    try:
-        connection = sqlite3.connect(f"{address}?mode=ro", uri=True)
-        connection.execute("SELECT 1 FROM sqlite_master")
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
-            raise
-        # On a read-only file system SQLite cannot make the shared memory of a write-ahead log.
-        connection = sqlite3.connect(f"{address}?mode=ro&immutable=1", uri=True)
-    return _bounded(connection)
-
-
-def _bounded(connection: sqlite3.Connection) -> sqlite3.Connection:
-    """Trust no function that the file's schema calls."""
-    connection.execute("PRAGMA trusted_schema = OFF")
-    return connection
