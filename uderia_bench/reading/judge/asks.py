@@ -211,3 +211,8 @@ def _count(value: Any) -> int:
 def digest(*parts: str) -> str:
     """Return the hash of texts."""
     return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()
+
+
+def rank(seed: int, key: str) -> str:
+    """Return a hash to sort keys by, for an order that only the seed changes."""
+    return hashlib.sha256(f"{seed}/{key}".encode()).hexdigest()

@@ -20,14 +20,13 @@ the judge does not read closely.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
 
 from uderia_bench.reading.expectations.words import refusal
 from uderia_bench.reading.judge import pairs
-from uderia_bench.reading.judge.asks import Ask, Case, Settings
+from uderia_bench.reading.judge.asks import Ask, Case, Settings, rank
 from uderia_bench.reading.judge.asks import asks as score_calls
 from uderia_bench.reading.judge.blinding import family
 from uderia_bench.reading.judge.matches import Match
@@ -84,7 +83,7 @@ def asks(found: Sequence[Match], settings: Settings, *, seed: int) -> Iterator[A
 def score_asks(cases: Iterable[Case], settings: Settings, *, seed: int) -> Iterator[Ask]:
     """Yield the calls of the probes of scores, on ``settings.probes`` cases drawn by ``seed``."""
     usable = [case for case in cases if case.answer and refusal(case.answer) is None]
-    usable.sort(key=lambda case: _rank(seed, case.key))
+    usable.sort(key=lambda case: rank(seed, case.key))
     distinct = {(case.rubric, case.prompt): case for case in usable}  # one for each question: a refusal is the same for all
     for case in list(distinct.values())[: settings.probes]:
         once = replace(settings, repeats=1)
@@ -136,7 +135,7 @@ def shuffled(found: Iterable[Match], *, seed: int) -> list[Match]:
 
     So a budget that ends early leaves a random part of the queries.
     """
-    return sorted(found, key=lambda match: (match.baseline.repeat, _rank(seed, f"{match.baseline.query_id}/{match.pair.key}")))
+    return sorted(found, key=lambda match: (match.baseline.repeat, rank(seed, f"{match.baseline.query_id}/{match.pair.key}")))
 
 
 def padded(text: str) -> str:
@@ -146,10 +145,6 @@ def padded(text: str) -> str:
 
 def _of(pair: Pair, baseline: str, candidate: str) -> Pair:
     return Pair(rubric=pair.rubric, prompt=pair.prompt, baseline=baseline, candidate=candidate)
-
-
-def _rank(seed: int, key: str) -> str:
-    return hashlib.sha256(f"{seed}/{key}".encode()).hexdigest()
 
 
 def results(kept: Kept, model: str, arms: Mapping[str, Iterable[str]]) -> tuple[Probe, ...]:

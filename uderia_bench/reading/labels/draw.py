@@ -7,12 +7,11 @@ has its share. A query is drawn twice only when all others are drawn.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from uderia_bench.reading.judge.asks import digest
+from uderia_bench.reading.judge.asks import digest, rank
 from uderia_bench.reading.judge.blinding import Blind
 from uderia_bench.reading.judge.matches import Answered, Match, Rubrics
 from uderia_bench.trial import Trial
@@ -82,32 +81,32 @@ def answers(found: Iterable[Answered], hidden: Blind, rubrics: Rubrics, n: int, 
             by_unit.setdefault((query, turn), []).append(asked)
     drawn = _drawn(list(by_unit.values()), max(n // arms, 1), seed, lambda each: each[0].trial)
     items = [_answer(one, hidden, rubrics, seed) for each in drawn for one in each]
-    return sorted(items, key=lambda item: _rank(seed, item.id))
+    return sorted(items, key=lambda item: rank(seed, item.id))
 
 
 def _drawn(units: list[list[T]], n: int, seed: int, trial: Callable[[T], Trial]) -> list[T]:
     """Draw one member of each unit, and a second one only when every unit is drawn."""
     for unit in units:
-        unit.sort(key=lambda member: _rank(seed, f"repeat {trial(member).repeat} of {trial(member).query_id}"))
+        unit.sort(key=lambda member: rank(seed, f"repeat {trial(member).repeat} of {trial(member).query_id}"))
     drawn: list[T] = []
     for level in range(max(map(len, units), default=0)):
         here = [unit[level] for unit in units if len(unit) > level]
-        here.sort(key=lambda member: (trial(member).complexity or "", _rank(seed, trial(member).trial_id)))
+        here.sort(key=lambda member: (trial(member).complexity or "", rank(seed, trial(member).trial_id)))
         drawn += _systematic(here, n - len(drawn), seed)
-    return sorted(drawn, key=lambda member: _rank(seed, f"order of {trial(member).trial_id}"))
+    return sorted(drawn, key=lambda member: rank(seed, f"order of {trial(member).trial_id}"))
 
 
 def _systematic(members: Sequence[T], n: int, seed: int) -> Sequence[T]:
     if n >= len(members):
         return members
-    start = int(_rank(seed, "start")[:8], 16) / 0xFFFFFFFF
+    start = int(rank(seed, "start")[:8], 16) / 0xFFFFFFFF
     return [members[int((place + start) * len(members) / n) % len(members)] for place in range(n)]
 
 
 def _pair(match: Match, seed: int) -> Item:
     trials = match.baseline, match.candidate
     texts = match.pair.baseline, match.pair.candidate
-    if int(_rank(seed, match.pair.key)[0], 16) % 2:
+    if int(rank(seed, match.pair.key)[0], 16) % 2:
         trials, texts = trials[::-1], texts[::-1]
     return Item(
         id=digest(str(seed), *(trial.trial_id for trial in trials), match.pair.key)[:16],
@@ -139,7 +138,3 @@ def _answer(one: Answered, hidden: Blind, rubrics: Rubrics, seed: int) -> Item:
         group=trial.group,
         turn=trial.turn,
     )
-
-
-def _rank(seed: int, text: str) -> str:
-    return hashlib.sha256(f"{seed}/{text}".encode()).hexdigest()
