@@ -20,7 +20,7 @@ def command(
     from uderia_bench.cli.target import target
     from uderia_bench.commands.profiles import profiles
     from uderia_bench.report.formats.layout import lay_out
-    from uderia_bench.report.tables import Table, left
+    from uderia_bench.report.table import Table, left
 
     found = profiles(address(server), surroundings(allow_plain_http=allow_plain_http, trusted=[server or ""]))
     if as_json:

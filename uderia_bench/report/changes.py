@@ -9,7 +9,7 @@ from uderia_bench.analysis.values import Comparison, Verdict
 from uderia_bench.printable import plain
 from uderia_bench.report import content, decision, figures
 from uderia_bench.report.content import Report
-from uderia_bench.report.tables import Table, left
+from uderia_bench.report.table import Table, left
 
 _GOALS = ("cost_usd", "total_tokens")
 GUARDS = ("answered", "checks_passed_ratio")

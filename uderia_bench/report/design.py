@@ -12,7 +12,7 @@ from uderia_bench.report import figures
 from uderia_bench.report.formats.data import data
 from uderia_bench.report.formats.layout import lay_out, wrapped
 from uderia_bench.report.power import minutes_of
-from uderia_bench.report.tables import Table, left
+from uderia_bench.report.table import Table, left
 
 SCHEMA = "uderia-bench/design/1"
 

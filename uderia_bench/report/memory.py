@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from uderia_bench.analysis.memory import LEAST_USE, PLANNING, TOTAL
 from uderia_bench.analysis.values import MemoryPart, MemoryScore
 from uderia_bench.report import content, figures
+from uderia_bench.report.cells import JUDGEMENT, effect_cell, estimate_cell, judgement
 from uderia_bench.report.content import Report
-from uderia_bench.report.tables import JUDGEMENT, Cell, Table, effect_cell, estimate_cell, judgement, left
+from uderia_bench.report.table import Cell, Table, left
 from uderia_bench.runs.changes import ChangeState, Noted
 from uderia_bench.stats.estimate import Estimate
 

@@ -11,7 +11,7 @@ from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.report import figures
 from uderia_bench.report.formats.data import data, record
 from uderia_bench.report.formats.layout import lay_out, wrapped
-from uderia_bench.report.tables import Column, Heading, Table, left
+from uderia_bench.report.table import Column, Heading, Table, left
 
 SCHEMA = "uderia-bench/power/1"
 

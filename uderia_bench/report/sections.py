@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from uderia_bench.analysis.values import Winner
-from uderia_bench.report import changes, content, memory, monthly, sweep, tables
+from uderia_bench.report import changes, content, contrasts, memory, monthly, sweep, tables
 from uderia_bench.report.content import Report
 from uderia_bench.report.measurement import measurement
-from uderia_bench.report.tables import Table
+from uderia_bench.report.table import Table
 
 QUOTED = frozenset({"check_failed", "answers_disagree"})
 """Issues about answers. Every format quotes them, so that a reader sees the words."""
@@ -22,8 +22,8 @@ def tables_of(report: Report) -> Iterator[Table]:
     """
     yield from _present(tables.outcomes(report), sweep.table(report), tables.looks(report))
     for pair in content.contrasts(report.analysis):
-        yield from _present(tables.planned(report, pair), tables.tails(report, pair))
-        yield from _present(tables.exploratory(report, pair), tables.by_stratum(report, pair))
+        yield from _present(contrasts.planned(report, pair), contrasts.tails(report, pair))
+        yield from _present(contrasts.exploratory(report, pair), contrasts.by_stratum(report, pair))
     yield from _present(tables.query_effects(report))
     yield from memory.tables(report)
     yield from _present(tables.percentiles(report), tables.costs(report), tables.learning(report))
@@ -35,8 +35,8 @@ def decisive_tables_of(report: Report) -> Iterator[Table]:
     """Yield the tables that a decision rests on: outcomes, load, planned contrasts, tails that withhold a verdict, gates."""
     yield from _present(tables.outcomes(report), sweep.table(report))
     for pair in content.contrasts(report.analysis):
-        yield from _present(tables.planned(report, pair) or tables.exploratory(report, pair))
-        yield from _present(tables.tails(report, pair, withheld=True))
+        yield from _present(contrasts.planned(report, pair) or contrasts.exploratory(report, pair))
+        yield from _present(contrasts.tails(report, pair, withheld=True))
     yield from _present(tables.gates(report))
 
 

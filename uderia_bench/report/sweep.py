@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from uderia_bench.analysis.values import Knee, LoadLevel, Sweep
 from uderia_bench.report import content, figures
 from uderia_bench.report.content import Report
-from uderia_bench.report.tables import Cell, Table, left
+from uderia_bench.report.table import Cell, Table, left
 from uderia_bench.stats.estimate import Estimate
 
 LATENCY = "latency_s"

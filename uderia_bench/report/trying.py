@@ -20,7 +20,7 @@ from uderia_bench.report import content, figures, monthly
 from uderia_bench.report.changes import GUARDS
 from uderia_bench.report.content import Report
 from uderia_bench.report.formats.layout import lay_out, wrapped
-from uderia_bench.report.tables import Table, left
+from uderia_bench.report.table import Table, left
 from uderia_bench.runs.lock import Lock
 from uderia_bench.runs.run import Run
 from uderia_bench.stats.estimate import Effect, Estimate

@@ -14,7 +14,7 @@ from uderia_bench.printable import plain
 from uderia_bench.reading.metrics import BUILT_IN, Metric
 from uderia_bench.report import figures
 from uderia_bench.report.formats.layout import lay_out, wrapped
-from uderia_bench.report.tables import Cell, Entry, Table, left
+from uderia_bench.report.table import Cell, Entry, Table, left
 from uderia_bench.stats.estimate import Estimate
 from uderia_bench.stats.mean import cluster_mean
 from uderia_bench.trial import Outcome, Stage, Trial

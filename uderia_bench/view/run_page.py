@@ -11,12 +11,13 @@ import numpy as np
 
 from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.report import figures
+from uderia_bench.report.cells import estimate_cell
 from uderia_bench.report.content import Tone, outcome_words
 from uderia_bench.report.formats.html import listing
 from uderia_bench.report.formats.html.distributions import ecdf
 from uderia_bench.report.formats.html.glossary import glossary
 from uderia_bench.report.formats.html.markup import Markup, join, tag
-from uderia_bench.report.tables import Cell, Entry, Heading, Table, estimate_cell, left
+from uderia_bench.report.table import Cell, Entry, Heading, Table, left
 from uderia_bench.report.watch import METRICS, duration
 from uderia_bench.stats.estimate import Estimate
 from uderia_bench.view import pages

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 from uderia_bench.report.formats.html import listing
 from uderia_bench.report.formats.html.glossary import glossary
 from uderia_bench.report.formats.html.markup import Markup, join, tag
-from uderia_bench.report.tables import Table
+from uderia_bench.report.table import Table
 from uderia_bench.report.trial import text
 from uderia_bench.report.trial.inspected import Inspected
 from uderia_bench.view import pages

@@ -15,7 +15,7 @@ from uderia_bench.reading.metrics.metric import Direction
 from uderia_bench.report import figures
 from uderia_bench.report.formats.layout import lay_out, wrapped
 from uderia_bench.report.sparkline import sparkline
-from uderia_bench.report.tables import Cell, Column, Table, left
+from uderia_bench.report.table import Cell, Column, Table, left
 
 _CHANGES = 3  # changes, and differences of a night, that the brief form shows
 _RUNS_NAMED = 5  # of those that cannot be read

@@ -13,7 +13,7 @@ from rich.cells import cell_len, set_cell_size
 
 from uderia_bench.printable import plain
 from uderia_bench.report.content import Tone
-from uderia_bench.report.tables import Column, Footnotes, Table
+from uderia_bench.report.table import Column, Footnotes, Table
 
 _GAP = 2
 _BELOW = "  "  # indent of a sentence below its row

@@ -12,7 +12,7 @@ from uderia_bench.report.formats.escape import markdown, row
 from uderia_bench.report.formats.forest import forest
 from uderia_bench.report.headline import headline
 from uderia_bench.report.sections import lists, tables_of
-from uderia_bench.report.tables import Cell, Column, Footnotes, Table
+from uderia_bench.report.table import Cell, Column, Footnotes, Table
 
 LONGEST = 60_000  # bytes: GitHub takes 65,536 characters as a comment
 _RESERVED = 1_000  # bytes kept for the line that names the sections left out

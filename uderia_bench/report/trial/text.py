@@ -13,7 +13,7 @@ from uderia_bench.reading.detectors.evidence import of_context, quoted
 from uderia_bench.reading.metrics.latency import answer_wall_s, latency_s, task_s
 from uderia_bench.reading.metrics.tokens import naming_tokens, total_tokens, unattributed_tokens
 from uderia_bench.report.formats.layout import lay_out, wrapped
-from uderia_bench.report.tables import Column, Table, left
+from uderia_bench.report.table import Column, Table, left
 from uderia_bench.report.trial import timeline
 from uderia_bench.report.trial.inspected import Inspected, served
 from uderia_bench.trace import LlmCall, Signal, Trace

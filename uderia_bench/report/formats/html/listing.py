@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from uderia_bench.report.content import Tone
 from uderia_bench.report.formats.html import glossary
 from uderia_bench.report.formats.html.markup import Attribute, Markup, join, tag
-from uderia_bench.report.tables import Cell, Column, Footnotes, Table
+from uderia_bench.report.table import Cell, Column, Footnotes, Table
 
 
 def table(found: Table) -> Markup:

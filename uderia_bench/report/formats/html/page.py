@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
-from uderia_bench.report import changes, content, memory, monthly, sections, tables
+from uderia_bench.report import changes, content, contrasts, memory, monthly, sections, tables
 from uderia_bench.report.about import about, method
 from uderia_bench.report.content import Report
 from uderia_bench.report.formats.html import glossary, listing, trials
@@ -21,6 +21,7 @@ from uderia_bench.report.formats.html.queries import queries
 from uderia_bench.report.formats.html.results import results
 from uderia_bench.report.formats.html.sweep import sweep
 from uderia_bench.report.formats.html.verdict import key_numbers, verdict
+from uderia_bench.report.table import Table
 
 _DEFINITIONS = ("metrics",)  # not shown with the manifest, because 'uderia-bench metrics' prints them
 
@@ -86,7 +87,7 @@ def _measured(report: Report) -> Markup | None:
 
 
 def _changed(report: Report) -> Markup | None:
-    """Return the queries that changed, and the interim looks of the run."""
+    """Return the queries that changed."""
     found = _table(tables.query_effects(report))
     return listing.section("changed", "Which queries changed", found) if found else None
 
@@ -112,8 +113,8 @@ def _details(report: Report, kept: Kept) -> Iterator[Markup | None]:
         yield listing.folded(title, listing.items(texts), open_=title in ("Warnings", monthly.TITLE))
     yield listing.folded("How to read this", listing.items(method(report)))
     pairs = content.contrasts(report.analysis)
-    every = [make(report, pair) for pair in pairs for make in (tables.planned, tables.tails, tables.exploratory)]
-    every += [tables.by_stratum(report, pair) for pair in pairs]
+    every = [make(report, pair) for pair in pairs for make in (contrasts.planned, contrasts.tails, contrasts.exploratory)]
+    every += [contrasts.by_stratum(report, pair) for pair in pairs]
     every += [*tables.shown_only(report), tables.learning(report)]
     yield listing.folded("Every number, as a table", *map(_table, every))
     manifest = {name: value for name, value in kept.manifest.items() if name not in _DEFINITIONS}
@@ -121,5 +122,5 @@ def _details(report: Report, kept: Kept) -> Iterator[Markup | None]:
     yield listing.folded("The run's manifest", listing.scrolling(tag("pre", *lines), "Manifest"))
 
 
-def _table(found: tables.Table | None) -> Markup | None:
+def _table(found: Table | None) -> Markup | None:
     return listing.table(found) if found else None
