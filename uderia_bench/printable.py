@@ -13,6 +13,8 @@ def plain(text: str) -> str:
     That takes control characters (a terminal would obey them), line breaks (they would break a table), bidirectional and
     zero-width marks (they show one thing and mean another) and lone surrogates (they cannot be encoded).
     """
+    if text.isprintable():  # nearly every text
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 

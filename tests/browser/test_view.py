@@ -83,6 +83,13 @@ def test_a_page_follows_a_run_to_its_report_through_crashes(place, browser):
     assert browser.serious() == []
     assert browser.execute_script("return document.querySelector('link[rel=icon]').href").endswith("running.svg")
     assert browser.console() == []
+    browser.until("return !!document.querySelector('#course summary')")
+    browser.execute_script(
+        "const table = document.querySelector('#course summary'); table.focus(); table.click(); table.id = 'old'"
+    )
+    browser.until("return !document.getElementById('old')")  # drawn again
+    opened = "return document.querySelector('#course details').open && document.activeElement.tagName"
+    assert browser.execute_script(opened) == "SUMMARY"
     place.kill_view()
     browser.until("return document.body.classList.contains('lost')")
     place.start_view()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from experiments import built, queries
@@ -178,6 +179,28 @@ def test_a_paused_run_has_no_rate_and_no_time_left(live, following):
     following.look()
     progress = following.state().progress
     assert (progress.per_second, progress.left_s, {share.left_s for share in progress.shares}) == (None, None, {None})
+
+
+def test_the_rate_of_a_run_that_waits_falls(live, following, monkeypatch):
+    """Four trials in 3 s are 1 a second; when nothing has ended for 7 s more, they are 0.3."""
+    for seq in range(4):
+        live.settle(seq)
+    following.look()
+    for seconds, rate in ((3, 1.0), (10, 0.3)):
+        monkeypatch.setattr("uderia_bench.view.following.time.time", (ZERO + timedelta(seconds=seconds)).timestamp)
+        assert following.state().progress.per_second == pytest.approx(rate)
+
+
+def test_settings_that_people_changed_are_those_in_force(live, following):
+    """The slots and the budget of the page are those of ``ctl set``, and those of the experiment after a resume."""
+    live.ledger.write([Action(at=ZERO, who="ann", what="set", about=each) for each in ("load.concurrency=3", "budget.usd=7")])
+    following.look()
+    state = following.state()
+    assert (state.slots, {each.what: each.limit for each in state.spending}) == (3, {"usd": 7.0})
+    live.run.noted(ended_at=ZERO + timedelta(seconds=1))
+    following._checked_s = -10.0
+    following.look()
+    assert (following.state().slots, following.state().spending) == (8, ())
 
 
 def test_arms_are_shown_in_one_unit_and_only_once_they_have_answers(tmp_path):

@@ -31,8 +31,8 @@ from uderia_bench.report import watch
 from uderia_bench.report.figures import p_value
 from uderia_bench.report.gates.gate import MetricGate, Misread, names_of
 from uderia_bench.report.gates.grammar import parse
-from uderia_bench.report.watch import METRICS, Look, Seen
-from uderia_bench.runner import interim
+from uderia_bench.report.watch import METRICS, Seen
+from uderia_bench.runner import interim, pacing
 from uderia_bench.runner.control import SOCKET
 from uderia_bench.runs.actions import Action, paused, sentences
 from uderia_bench.runs.directory import MANIFEST, RunDirectory
@@ -42,8 +42,10 @@ from uderia_bench.runs.run import Run
 from uderia_bench.stats.sequential import boundaries
 from uderia_bench.trial import Outcome, Trial
 from uderia_bench.view.capacity import Capacity
+from uderia_bench.view.course import course
 from uderia_bench.view.state import (
     ArmState,
+    CourseState,
     Flight,
     GateState,
     IssueState,
@@ -91,8 +93,9 @@ class Following:
         self._tally = Tally(())
         self._flights: tuple[Progress, ...] = ()
         self._arms: tuple[ArmState, ...] = ()
-        self._arms_s = 0.0  # when they were computed
-        self._arms_are_old = False
+        self._course: CourseState | None = None
+        self._numbers_s = 0.0  # when the numbers of the arms and the course were computed
+        self._numbers_are_old = False
         self._found: dict[str, tuple[str, str]] = {}  # severity of each kind of issue, and the newest trial with it
         self._latest: list[Seen] = []
         self._failures: list[Seen] = []
@@ -134,15 +137,15 @@ class Following:
             progress = self._ledger.progress(self._first, asked_again=asked_again)
             changed = self._take(progress) or version != self._version or changed
             self._version, self._actions = version, self._ledger.actions()
-        owed = self._arms_are_old and now_s - self._arms_s >= NUMBERS_S
-        return self._read(READ_FIRST_S if first else READ_S) or changed or owed
+        return self._read(READ_FIRST_S if first else READ_S) or changed or self._owes()
 
     def state(self) -> RunState:
         """Return the run as it was at the last look."""
         experiment, settled = self._run.experiment, self._tally.settled_count
         outcomes = self._tally.outcomes
         goes_on = self._lived == "running" and not paused(self._actions)
-        per_second = Look(plan=(), seen=tuple(self._latest), left=0).per_second if goes_on else None
+        per_second = self._per_second() if goes_on else None
+        self._refresh()
         return RunState(
             run=self._facts(),
             progress=ProgressState(
@@ -157,12 +160,13 @@ class Following:
             load=self._load(experiment, outcomes.get(Outcome.RATE_LIMITED, 0)),
             latest=tuple(_settled(each) for each in self._latest[: -SHOWN - 1 : -1]),
             failures=tuple(_settled(each) for each in reversed(self._failures)),
-            arms=self._numbers(),
+            arms=self._arms,
             spending=tuple(self._spending(experiment)),
             issues=self._issues(),
             gates=tuple(_gates(experiment, self._plugins)),
             looks=self._look_states(),
             sweep=None if self._capacity is None else self._capacity.state(),
+            course=self._course,
             actions=sentences(self._actions),
             note=watch.NOT_DECIDING,
         )
@@ -246,7 +250,8 @@ class Following:
             done_at=record.done_at,
             values=values,
         )
-        self._tally.read(at, seen.outcome, values, [issue.kind for issue in issues])
+        kinds = [issue.kind for issue in issues]
+        self._tally.read(at, seen.outcome, values, kinds, sent_at=record.sent_at, done_at=record.done_at)
         if self._capacity is not None:
             self._capacity.take(seen, record)
         _keep(self._latest, seen, RECENT)
@@ -274,6 +279,12 @@ class Following:
             has_report=self._has_report,
             controlled=self._lived == "running" and (self.directory.path / SOCKET).exists(),
         )
+
+    def _per_second(self) -> float | None:
+        """Return how many of the newest trials ended per second until now, so that the rate of a run that waits falls."""
+        times = [each.done_at.timestamp() for each in self._latest if each.done_at is not None]
+        took_s = max(times[-1], time.time()) - times[0] if len(times) > 1 else 0.0
+        return (len(times) - 1) / took_s if took_s > 0 else None
 
     @staticmethod
     def _left_s(left: int, per_second: float | None) -> float | None:
@@ -308,21 +319,39 @@ class Following:
             for trial in [self._plan[self._tally.place[each.trial_id]]]
         ]
         load = experiment.load
+        slots = pacing.of(load, experiment.seed).slots
+        for value in self._set_to("load.concurrency"):
+            slots = int(value)
         return Load(
             count=len(self._flights),
-            slots=load.concurrency if load.arrivals == "closed" and load.sweep is None else None,
+            slots=slots if load.arrivals == "closed" and load.sweep is None else None,
             in_flight=tuple(flights) if self._lived != "complete" else (),
             rate_limited=rate_limited,
         )
 
-    def _numbers(self) -> tuple[ArmState, ...]:
-        """Return the arms' numbers; for a moment those of the last time."""
+    def _owes(self) -> bool:
+        """Whether the numbers are old, or time alone has made the course longer, as while a server is away."""
+        since_s = time.monotonic() - self._numbers_s
+        longer = self._lived == "running" and self._course is not None and since_s >= self._course.width_s
+        return since_s >= NUMBERS_S and (self._numbers_are_old or longer)
+
+    def _refresh(self) -> None:
+        """Compute the numbers of the arms and the course, unless that was done a moment ago."""
         now_s = time.monotonic()
-        self._arms_are_old = bool(self._arms) and now_s - self._arms_s < NUMBERS_S
-        if not self._arms_are_old:
-            self._arms = tuple(self._numbers_of(arm.name) for arm in self._run.experiment.arms)
-            self._arms_s = now_s
-        return self._arms
+        self._numbers_are_old = bool(self._arms) and now_s - self._numbers_s < NUMBERS_S
+        if self._numbers_are_old:
+            return
+        self._numbers_s = now_s
+        names = [arm.name for arm in self._run.experiment.arms]
+        self._arms = tuple(map(self._numbers_of, names))
+        found = course(
+            self._tally.ended(names),
+            [each.sent_at.timestamp() for each in self._flights if each.sent_at is not None],
+            arms=names,
+            began_s=self._run.manifest.started_at.timestamp(),
+            now_s=time.time() if self._lived == "running" else None,
+        )
+        self._course = None if found is None else replace(found, actions_at=tuple(action.at for action in self._actions))
 
     def _numbers_of(self, name: str) -> ArmState:
         latencies = self._tally.latencies(name)
@@ -337,12 +366,22 @@ class Following:
             latencies=tuple(latencies[ranks].tolist()) if latencies.size else (),
         )
 
+    def _set_to(self, path: str) -> Iterator[str]:
+        """Yield what people have set a setting to since the run began, or was resumed: then the experiment holds again."""
+        since = self._run.manifest.ended_at
+        for action in self._actions:
+            name, _, value = action.about.partition("=")
+            if action.what == "set" and name == path and (since is None or action.at > since):
+                yield value
+
     def _spending(self, experiment: Experiment) -> Iterator[Spending]:
         assert self._ledger is not None, "the account is in the ledger"
         spent = spent_so_far(self._ledger)
-        budget = experiment.budget
-        limits = {"trials": budget.trials, "tokens": budget.tokens, "usd": budget.usd, "time_s": budget.time}
-        for what, limit in limits.items():
+        limits = {"trials": "trials", "tokens": "tokens", "usd": "usd", "time_s": "time"}
+        changed = {key: value for key in limits.values() for value in self._set_to(f"budget.{key}")}
+        budget = experiment.budget.model_validate({**experiment.budget.model_dump(), **changed}, strict=False)
+        for what, key in limits.items():
+            limit = getattr(budget, key)
             if spent or limit is not None:
                 yield Spending(what=what, spent=float(spent.get(what, 0)), limit=limit)
 

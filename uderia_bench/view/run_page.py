@@ -7,20 +7,17 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from urllib.parse import quote
 
-import numpy as np
-
 from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.report import figures
 from uderia_bench.report.cells import estimate_cell
 from uderia_bench.report.content import Tone, outcome_words
 from uderia_bench.report.formats.html import listing
-from uderia_bench.report.formats.html.distributions import ecdf
 from uderia_bench.report.formats.html.glossary import glossary
 from uderia_bench.report.formats.html.markup import Markup, join, tag
 from uderia_bench.report.table import Cell, Entry, Heading, Table, left
 from uderia_bench.report.watch import METRICS, duration
 from uderia_bench.stats.estimate import Estimate
-from uderia_bench.view import pages
+from uderia_bench.view import charts, pages
 from uderia_bench.view.pages import STATES, part, when
 from uderia_bench.view.state import Flight, IssueState, RunState, Settled, Spending
 
@@ -82,7 +79,7 @@ def _cards(state: RunState) -> Markup:
     left_s = "" if progress.left_s is None else f"about {duration(progress.left_s)} left"
     behind = progress.settled - progress.read
     outcomes = [f"{count:,} {outcome_words(name)}" for name, count in progress.outcomes.items()]
-    slots = f" of {load.slots} slots" if load.slots else ""
+    slots = f" of {state.slots:,} slots" if state.slots else ""
     limited = f"{load.rate_limited} trials met a rate limit (429)" if load.rate_limited else "no rate limit met"
     cards = [
         ("Progress", f"{progress.settled:,} of {progress.planned:,} trials", ", ".join(filter(None, (pace, left_s)))),
@@ -159,14 +156,6 @@ def _numbers(state: RunState) -> Markup | None:
     )
     table = Table.of("Arms so far, with 95% intervals", heads, rows)
     return _section("numbers", "Numbers so far", table, lead=state.note)
-
-
-def _chart(state: RunState) -> Markup | None:
-    values = {arm.arm: np.array(arm.latencies) for arm in state.arms}
-    gates = [(gate.limit, gate.text) for gate in state.gates if gate.metric == "latency_s" and gate.limit is not None]
-    drawn = ecdf(_METRICS["latency_s"], values, limits=gates)
-    lead = "At 50% a curve shows the value that half of the answered trials so far stay below."
-    return listing.section("latency", "Latency", drawn, lead=f"{lead} A vertical line is a gate." if gates else lead)
 
 
 def _sweep(state: RunState) -> Markup | None:
@@ -279,8 +268,9 @@ PARTS: Mapping[str, tuple[frozenset[str], Callable[[RunState], Markup | None]]] 
     "cards": (frozenset({"progress", "load", "spending"}), _cards),
     "actions": (frozenset({"actions"}), _actions),
     "progress": (frozenset({"progress"}), _progress),
+    "course": (frozenset({"course", "gates"}), charts.over_time),
     "numbers": (frozenset({"arms", "note"}), _numbers),
-    "chart": (frozenset({"arms", "gates"}), _chart),
+    "chart": (frozenset({"arms", "gates"}), charts.latency),
     "looks": (frozenset({"looks"}), _looks),
     "sweep": (frozenset({"sweep"}), _sweep),
     "gates": (frozenset({"gates"}), _gates),

@@ -138,6 +138,36 @@ class ArmState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ArmCourse:
+    """Percentiles of an arm's latency over time, one per part of the course. None for a part without an answer of the arm."""
+
+    arm: str
+    p50: tuple[float | None, ...]
+    p95: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CourseState:
+    """A run over time, in at most 60 parts of ``width_s`` seconds from ``began_at``, in UTC. The last part may be shorter.
+
+    Trials belong to the part in which they ended. ``in_flight`` is the mean over a part. ``rate_limited`` and
+    ``unreachable`` count the trials that ended so. With ``after_break`` the course begins after the last break of more than
+    an hour.
+    """
+
+    began_at: datetime
+    after_break: bool
+    width_s: float
+    answered_per_s: tuple[float, ...]
+    unanswered_per_s: tuple[float, ...]
+    in_flight: tuple[float, ...]
+    rate_limited: tuple[int, ...]
+    unreachable: tuple[int, ...]
+    arms: tuple[ArmCourse, ...]
+    actions_at: tuple[datetime, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spending:
     """What a run has spent of one budget: trials, tokens, usd or time_s. ``limit`` is None where it has none."""
 
@@ -227,8 +257,14 @@ class RunState:
     gates: tuple[GateState, ...]
     looks: LooksState | None
     sweep: SweepState | None = None
+    course: CourseState | None = None
     actions: tuple[str, ...]
     note: str
+
+    @property
+    def slots(self) -> int | None:
+        """The most trials in flight on all servers together in a closed loop."""
+        return None if self.load.slots is None else self.load.slots * len(self.run.servers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ again is taken out by its place.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +16,14 @@ from uderia_bench.report.watch import METRICS
 from uderia_bench.stats.estimate import Estimate
 from uderia_bench.stats.mean import cluster_mean
 from uderia_bench.trial import Outcome, Stage, Trial
+from uderia_bench.view.course import Ended
 
 LEVEL = 0.95
 _OUTCOMES = tuple(Outcome)
 _CODES = {outcome: code for code, outcome in enumerate(_OUTCOMES)}
 _UNREAD = -1
 _WARMUP = -1
+_LATENCY = next(row for row, metric in enumerate(METRICS) if metric.name == "latency_s")
 
 Group = tuple[str, str | None]  # an arm and a class of queries
 Counts = npt.NDArray[np.intp]
@@ -40,6 +43,7 @@ class Tally:
         self._attempts = np.zeros(len(plan), dtype=np.int32)
         self._outcome = np.full(len(plan), _UNREAD, dtype=np.int8)
         self._values = np.full((len(METRICS), len(plan)), np.nan)
+        self._sent_s, self._ended_s = np.full((2, len(plan)), np.nan)
         self._issues: dict[str, npt.NDArray[np.bool_]] = {}
 
     @property
@@ -76,9 +80,19 @@ class Tally:
         """Count a trial as settled; it is still to be read."""
         self._attempts[at] = attempts
 
-    def read(self, at: int, outcome: Outcome, values: Mapping[str, float | None], issues: Sequence[str]) -> None:
+    def read(
+        self,
+        at: int,
+        outcome: Outcome,
+        values: Mapping[str, float | None],
+        issues: Sequence[str],
+        *,
+        sent_at: datetime | None,
+        done_at: datetime | None,
+    ) -> None:
         """Take the content of a settled trial."""
         self._outcome[at] = _CODES[outcome]
+        self._sent_s[at], self._ended_s[at] = (np.nan if each is None else each.timestamp() for each in (sent_at, done_at))
         self._values[:, at] = [values[metric.name] for metric in METRICS]
         for kind in issues:
             self._issues.setdefault(kind, np.zeros(self._outcome.size, dtype=np.bool_))[at] = True
@@ -86,7 +100,7 @@ class Tally:
     def forget(self, at: int) -> None:
         """Take the content of a trial out again."""
         self._outcome[at] = _UNREAD
-        self._values[:, at] = np.nan
+        self._values[:, at] = self._sent_s[at] = self._ended_s[at] = np.nan
         for found in self._issues.values():
             found[at] = False
 
@@ -117,9 +131,23 @@ class Tally:
 
     def latencies(self, arm: str) -> npt.NDArray[np.float64]:
         """Return the latencies of an arm's measured answers in seconds, ascending."""
-        row = [metric.name for metric in METRICS].index("latency_s")
-        values = self._values[row, self._answers(arm)]
+        values = self._values[_LATENCY, self._answers(arm)]
         return np.sort(values[~np.isnan(values)])
+
+    def ended(self, arms: Sequence[str]) -> Ended:
+        """Return when and how the trials ended that are read, with the places of their arms in ``arms``."""
+        known = np.flatnonzero(~np.isnan(self._ended_s))
+        places = np.array([*(arms.index(arm) for arm, _ in self.groups), _WARMUP])  # the last one is for group -1
+        outcome = self._outcome[known]
+        return Ended(
+            sent_s=self._sent_s[known],
+            ended_s=self._ended_s[known],
+            latency_s=self._values[_LATENCY, known],
+            arm=places[self._group[known]],
+            answered=outcome == _CODES[Outcome.ANSWERED],
+            rate_limited=outcome == _CODES[Outcome.RATE_LIMITED],
+            unreachable=outcome == _CODES[Outcome.UNREACHABLE],
+        )
 
     def _answers(self, arm: str) -> npt.NDArray[np.intp]:
         groups = [code for code, (of_arm, _) in enumerate(self.groups) if of_arm == arm]

@@ -35,15 +35,19 @@
     const here = root.contains(document.activeElement) ? document.activeElement : null;
     const key = here && (here.getAttribute("href") ? `[href="${CSS.escape(here.getAttribute("href"))}"]`
       : here.name ? `[name="${CSS.escape(here.name)}"]${here.type === "radio" ? `[value="${CSS.escape(here.value)}"]` : ""}` : null);
+    const places = () => [...root.querySelectorAll("a, input, select, button, summary, .wide")];
+    const at = here && !key ? places().indexOf(here) : -1;
     const chosen = [...root.querySelectorAll("input:checked")].map((input) => [input.name, input.value]);
+    const open = [...root.querySelectorAll("details")].map((details) => details.open);
     const scrolled = [...root.querySelectorAll(".wide")].map((wide) => wide.scrollLeft);
     return () => {
       chosen.forEach(([name, value]) => {
         const input = [...root.querySelectorAll("input")].find((each) => each.name === name && each.value === value);
         if (input) input.checked = true;
       });
+      root.querySelectorAll("details").forEach((details, at) => { details.open = open[at] || false; });
       root.querySelectorAll(".wide").forEach((wide, at) => { wide.scrollLeft = scrolled[at] || 0; });
-      const again = key && root.querySelector(key);
+      const again = key ? root.querySelector(key) : places()[at];
       if (again) again.focus({preventScroll: true});
     };
   };
