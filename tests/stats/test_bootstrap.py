@@ -10,7 +10,6 @@ from uderia_bench.stats.bootstrap import (
     bootstrap_intervals,
     resample_counts,
     studentised_mean,
-    studentised_means,
     weighted_sums,
 )
 
@@ -64,20 +63,6 @@ def test_rare_events_are_not_trusted_to_a_bootstrap():
     assert not studentised_mean(rare, seed=1).trusted(0.95)
     assert studentised_mean(common, seed=1).trusted(0.95)
     assert not studentised_mean(np.ones(40), seed=1).trusted(0.95)
-
-
-def test_means_studied_together_are_those_studied_alone():
-    """A column each, with and without sizes, gives the same draws as one mean at a time."""
-    rng = np.random.default_rng(4)
-    values, sizes = rng.lognormal(size=(12, 3)), rng.integers(1, 5, (12, 3)).astype(float)
-    for given_sizes in (None, sizes):
-        together = studentised_means(values, sizes=given_sizes, seed=1, draws=300)
-        for column, studied in enumerate(together):
-            alone = studentised_mean(
-                values[:, column], sizes=None if given_sizes is None else sizes[:, column], seed=1, draws=300
-            )
-            assert studied.t_draws == pytest.approx(alone.t_draws)
-            assert (studied.value, studied.standard_error) == pytest.approx((alone.value, alone.standard_error))
 
 
 def test_the_interval_of_leaning_data_leans():

@@ -110,56 +110,43 @@ class StudentisedMean:
 
 
 def studentised_mean(values: Floats, *, seed: int, sizes: Floats | None = None, draws: int = MEAN_DRAWS) -> StudentisedMean:
-    """Study the mean of one value a unit (shape ``(units,)``, at least 2), or of clusters given as sums and ``sizes``."""
-    (studied,) = studentised_means(values[:, None], sizes=None if sizes is None else sizes[:, None], seed=seed, draws=draws)
-    return studied
-
-
-def studentised_means(
-    values: Floats, *, seed: int, sizes: Floats | None = None, draws: int = MEAN_DRAWS
-) -> tuple[StudentisedMean, ...]:
-    """Study several means over the same units at once, a column each: shape ``(units, k)``, with ``sizes`` of that shape.
+    """Study the mean of one value a unit (shape ``(units,)``, at least 2), or of clusters given as sums and ``sizes``.
 
     With sizes the estimate is total / size, and its standard error the linearised one of a ratio of
     sums over clusters (Cochran, *Sampling Techniques*, 1977, 6.4); with all sizes equal both are
     those of a plain mean.
     """
-    if sizes is not None and np.ptp(sizes) == 0:  # plain means, at less than half the work
+    if sizes is not None and np.ptp(sizes) == 0:  # a plain mean, at less than half the work
         values, sizes = values / sizes, None
     weights = np.ones_like(values) if sizes is None else sizes
-    units, k = values.shape
-    constant = [is_flat(column) for column in (values / weights).T]
-    centres = values.sum(axis=0) / weights.sum(axis=0)
+    units = values.size
+    centre = values.sum() / weights.sum()
     # Around the centre the sums of squares lose no digits to a large common mean.
-    residuals = values - centres * weights
-    plain = [residuals, residuals**2]
-    of_sizes = [] if sizes is None else [weights, residuals * weights, weights**2]
-    sums = weighted_sums(resample_counts(units, draws, seed), np.hstack(plain + of_sizes)).T.reshape(-1, k, draws)
-    total, squares = sums[:2]
+    residuals = values - centre * weights
+    columns = [residuals, residuals**2]
+    if sizes is not None:
+        columns += [weights, residuals * weights, weights**2]
+    total, squares, *of_sizes = weighted_sums(resample_counts(units, draws, seed), np.column_stack(columns)).T
     if sizes is None:
         size: Floats | float = float(units)
         shift = total / size
         spread = squares - shift * total
     else:
-        size, mixed, size_squares = sums[2:]
+        size, mixed, size_squares = of_sizes
         shift = total / size
         spread = squares - 2 * shift * mixed + shift**2 * size_squares
     correction = units / (units - 1)
-    errors = np.sqrt(correction * (residuals**2).sum(axis=0)) / weights.sum(axis=0)
-    errors = np.where(constant, 0.0, errors)
+    error = 0.0 if is_flat(values / weights) else float(np.sqrt(correction * (residuals**2).sum()) / weights.sum())
     flat = spread <= ROUNDING * squares
     with np.errstate(divide="ignore", invalid="ignore"):
         t_draws = np.where(
             flat,
-            np.where(np.abs(shift) <= ROUNDING * errors[:, None], 0.0, np.sign(shift) * np.inf),
+            np.where(np.abs(shift) <= ROUNDING * error, 0.0, np.sign(shift) * np.inf),
             shift * size / np.sqrt(correction * np.where(flat, 1.0, spread)),
         )
-    t_draws.sort(axis=1)
-    return tuple(
-        StudentisedMean(
-            value=float(centre), standard_error=float(error), units=units, t_draws=drawn, flat_share=float(without.mean())
-        )
-        for centre, error, drawn, without in zip(centres, errors, t_draws, flat, strict=True)
+    t_draws.sort()
+    return StudentisedMean(
+        value=float(centre), standard_error=error, units=units, t_draws=t_draws, flat_share=float(flat.mean())
     )
 
 
