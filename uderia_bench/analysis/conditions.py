@@ -51,7 +51,7 @@ WAY_OUT = "lower load.concurrency or load.rate, or give the generator its own co
 LATENCY = "latency_s"
 
 
-def failed_conditions(conditions: GeneratorRecord, typical_s: float | None = None) -> tuple[str, ...]:
+def failed_conditions(conditions: GeneratorRecord, typical_s: float | None) -> tuple[str, ...]:
     """Return why the run's comparisons are invalid; empty where nothing is known against them.
 
     ``typical_s`` is a typical answer of the fastest arm, None where nothing was answered.

@@ -27,7 +27,6 @@ Read = tuple[TrialRecord, Trace]
 REPEAT_SD = 0.3  # of log times of one query between repeats (docs/explanation/statistics.md, "Unit and design")
 QUERY_SD = 0.15  # of the log ratio of two arms between queries (the same place)
 _ALPHA = 0.05 / 3  # the three planned metrics share 5 %
-_POWER = 0.8
 
 
 def outlook(*, queries: int, repeats: int) -> tuple[str, ...]:
@@ -40,7 +39,7 @@ def outlook(*, queries: int, repeats: int) -> tuple[str, ...]:
         way_out = "--repeats 10" if queries == 1 else f"{MIN_UNITS} queries or more, or one query with --repeats 10"
         return (f"{units} {what} cannot give a verdict, which needs at least {MIN_UNITS}: use {way_out}",)
     variance = 2 * REPEAT_SD**2 if queries == 1 else QUERY_SD**2 + 2 * REPEAT_SD**2 / repeats
-    effect = exp(effect_seen(units, alpha=_ALPHA, power=_POWER) * sqrt(variance))
+    effect = exp(effect_seen(units, alpha=_ALPHA) * sqrt(variance))
     return (f"{units} {what} can show a difference of {effect:.2g} times (80 % power, with the usual spread of times)",)
 
 

@@ -35,12 +35,12 @@ def _arms_are_unique(data: Any) -> Iterator[Complaint]:
 
 def _servers_are_pools(data: Any) -> Iterator[Complaint]:
     """Find servers that are named twice or not asked, and arms that share some of their servers: no block could stay on one."""
-    pool = _addresses(data, "servers") if isinstance(data, dict) else ()
+    pool = _addresses(data) if isinstance(data, dict) else ()
     if pool and data.get("server") not in (None, *pool):
         yield ("server",), "is not one of servers; remove one of the two"
     asked: dict[int, tuple[str, ...]] = {}
     for index, arm in entries(data, "arms"):
-        own = _addresses(arm, "servers")
+        own = _addresses(arm)
         if own and arm.get("server") is not None:
             yield ("arms", index, "server"), "says the same as servers; remove one of them"
         alone = arm.get("server") or data.get("server")
@@ -58,8 +58,8 @@ def _servers_are_pools(data: Any) -> Iterator[Complaint]:
             yield ("servers", index), "no arm is asked here; remove it"
 
 
-def _addresses(data: dict[str, Any], key: str) -> tuple[str, ...]:
-    said = data.get(key)
+def _addresses(data: dict[str, Any]) -> tuple[str, ...]:
+    said = data.get("servers")
     return tuple(each.rstrip("/") for each in said if isinstance(each, str)) if isinstance(said, tuple) else ()
 
 

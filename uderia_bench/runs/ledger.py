@@ -224,8 +224,8 @@ class Ledger:
             number = self._execute("INSERT INTO changes (said, state) VALUES (?, 'planned')", (said,)).lastrowid
         return ledger_rows.whole(number)
 
-    def mark_change(self, number: int, state: ChangeState, made: str | None = None) -> None:
-        """Commit how far a change has come, and the id that the server chose, where one is given."""
+    def mark_change(self, number: int, state: ChangeState, made: str | None) -> None:
+        """Commit how far a change has come, and the id that the server chose, None where it chose none."""
         with self._writing(f"cannot note that change {number} is {state}"):
             values = (state.value, made, number)
             self._execute("UPDATE changes SET state = ?, made = coalesce(?, made) WHERE number = ?", values)

@@ -32,9 +32,9 @@ def mode(values: Floats) -> tuple[float, float]:
     return float(values[first[commonest]]), float(counts[commonest] / values.size)
 
 
-def is_not(values: Floats, value: float) -> npt.NDArray[np.bool_]:
-    """Return, for each of one or more values, whether it differs from ``value`` by more than rounding."""
-    return np.abs(values - value) > ROUNDING * scale(values)
+def is_not_zero(values: Floats) -> npt.NDArray[np.bool_]:
+    """Return, for each of one or more values, whether it differs from 0 by more than rounding."""
+    return np.abs(values) > ROUNDING * scale(values)
 
 
 def is_flat(values: Floats) -> bool:

@@ -25,7 +25,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from uderia_bench.stats.arrays import DIGITS, Floats, is_flat, is_not, scale
+from uderia_bench.stats.arrays import DIGITS, Floats, is_flat, is_not_zero, scale
 from uderia_bench.stats.bootstrap import weighted_sums
 from uderia_bench.stats.estimate import Interval
 from uderia_bench.stats.inference import two_sided_p
@@ -42,7 +42,7 @@ DIFFERING_FLOOR, MID_P_FLOOR = 6, 5
 
 def differing(differences: Floats) -> int:
     """Count the units that differ at all."""
-    return int(np.count_nonzero(is_not(differences, 0.0))) if differences.size else 0
+    return int(np.count_nonzero(is_not_zero(differences))) if differences.size else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -120,7 +120,7 @@ def sign_flip_test(
     """
     weights = np.ones(differences.size) if sizes is None else sizes / sizes.mean()  # 1 on average
     sums = differences * weights
-    moved = is_not(differences, 0.0)
+    moved = is_not_zero(differences)
     few = int(np.count_nonzero(moved))
     ties = 0.5 if mid and few >= MID_P_FLOOR else 1.0
     if differences.size <= EXACT_UNITS:

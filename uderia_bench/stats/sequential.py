@@ -36,7 +36,7 @@ REACH = 8.0
 _WIDEST = 10.0  # the largest constant that is looked for: no alpha above 1e-20 needs more
 
 
-def crossing_probability(constant: float, shares: Sequence[float], shape: float = OBRIEN_FLEMING) -> float:
+def crossing_probability(constant: float, shares: Sequence[float], shape: float) -> float:
     """Return the probability that Z reaches ``constant`` · share^(shape - 1/2) at any look without an effect.
 
     ``shares`` are the looks' shares of the information, ascending. The sum S = Z · sqrt(share) moves

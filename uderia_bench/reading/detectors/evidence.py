@@ -42,9 +42,9 @@ def of_tool_call(index: int, call: ToolCall, remark: str = "") -> Evidence:
     return Evidence(said=said, step=StepKind.TOOL_CALL, index=index)
 
 
-def of_phase(index: int, phase: Phase, remark: str = "") -> Evidence:
+def of_phase(index: int, phase: Phase) -> Evidence:
     """Return an executed phase with its tools and path."""
-    said = f"{quoted(phase.goal)} ({', '.join(phase.tools) or 'no tool planned'}), {phase.path}{remark and f'; {remark}'}"
+    said = f"{quoted(phase.goal)} ({', '.join(phase.tools) or 'no tool planned'}), {phase.path}"
     return Evidence(said=said, step=StepKind.PHASE, index=index)
 
 

@@ -41,7 +41,7 @@ def evaluate(
 
 
 def nothing_worse(
-    text: str, analysis: Analysis, candidates: Mapping[str, str], metrics: Iterable[Metric], *, every: bool = False
+    text: str, analysis: Analysis, candidates: Mapping[str, str], metrics: Iterable[Metric], *, every: bool
 ) -> GateResult:
     """Evaluate that no planned metric of a candidate is worse over all queries, and name the measured differences.
 

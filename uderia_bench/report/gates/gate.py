@@ -126,7 +126,7 @@ class Names:
     baseline: str | None = None
 
 
-def names_of(experiment: Experiment, metrics: Sequence[Metric], issues: Sequence[str] = ()) -> Names:
+def names_of(experiment: Experiment, metrics: Sequence[Metric], issues: Sequence[str]) -> Names:
     """Return the names that an experiment's gates may use."""
     return Names(
         arms=tuple(arm.name for arm in experiment.arms),

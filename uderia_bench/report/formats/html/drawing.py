@@ -55,9 +55,9 @@ def rule(x: float, y1: float, y2: float, style: str) -> Markup:
     return tag("line", x1=f"{x:.2f}%", x2=f"{x:.2f}%", y1=y1, y2=y2, class_=style)
 
 
-def band(x1: float, x2: float, height: float, style: str, *, y: float = 0.0) -> Markup:
+def band(x1: float, x2: float, height: float, style: str) -> Markup:
     """Return a filled range between two places in percent."""
-    return tag("rect", x=f"{x1:.2f}%", width=f"{max(0.0, x2 - x1):.2f}%", y=y, height=height, class_=style)
+    return tag("rect", x=f"{x1:.2f}%", width=f"{max(0.0, x2 - x1):.2f}%", y=0.0, height=height, class_=style)
 
 
 def mark(x: float, y: float, style: str, shape: int = 0) -> Markup:
