@@ -42,7 +42,6 @@ class Pairs:
 
     kind: str
     unit: str
-    units_asked: int
     baseline: Floats
     candidate: Floats
     differences: Floats
@@ -165,7 +164,6 @@ def pair(baseline: Side, candidate: Side, metric: Metric) -> Pairs:
     return Pairs(
         kind="ratio" if ratio else "difference",
         unit=unit,
-        units_asked=int(np.unique(groups[queries_asked]).size) if unit == "group" else int(np.any(asked, axis=(0, 2)).sum()),
         baseline=_by_unit(_means(first), rows, sizes, weights),
         candidate=_by_unit(_means(second), rows, sizes, weights),
         differences=differences,

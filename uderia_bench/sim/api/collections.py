@@ -370,7 +370,6 @@ def _knowledge_entries(config: _Json) -> list[_Json]:
 
 _PATH = "/api/v1/rag/collections/{collection_id:int}"
 _NOT_FOUND = (404, "Collection not found")
-_NO_EXPORT = "Only collection owners can export collections"
 ROUTES = [
     Route("/api/v1/rag/collections", _list, methods=["GET"]),
     Route("/api/v1/rag/collections", signed_in(_create), methods=["POST"]),
