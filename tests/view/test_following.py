@@ -203,6 +203,17 @@ def test_settings_that_people_changed_are_those_in_force(live, following):
     assert (following.state().slots, following.state().spending) == (8, ())
 
 
+def test_the_numbers_are_computed_again_when_the_earlier_trials_are_read(live, following, monkeypatch):
+    """The first look reads for a moment only; its numbers do not stay for seconds."""
+    for seq in range(4):
+        live.settle(seq)
+    monkeypatch.setattr("uderia_bench.view.following.READ_FIRST_S", 0.0)
+    following.look()
+    assert following.state().arms[0].answered == 0
+    following.look()
+    assert following.state().arms[0].answered == 4
+
+
 def test_arms_are_shown_in_one_unit_and_only_once_they_have_answers(tmp_path):
     """0.4 s beside 2.0 s, never 400 ms; before the first answer there is no table of dashes."""
     with running(tmp_path) as made:

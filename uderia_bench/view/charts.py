@@ -157,7 +157,7 @@ def _table(course: CourseState, time: _Time) -> Table:
     ]
     heads: tuple[Heading, ...] = (
         left(f"from ({time.unit})"),
-        *("answered/s", "without an answer/s", "in flight", "rate limit (429)", "server not reached"),
+        *("answered/s", "unanswered/s", "in flight", "429", "unreachable"),
         *(f"{arm.arm} {rank}" for arm in course.arms for rank in ("p50", "p95")),
     )
     return Table.of(f"Steps of {course.width_s:g} s", heads, rows)

@@ -96,6 +96,7 @@ class Following:
         self._course: CourseState | None = None
         self._numbers_s = 0.0  # when the numbers of the arms and the course were computed
         self._numbers_are_old = False
+        self._were_behind = False
         self._found: dict[str, tuple[str, str]] = {}  # severity of each kind of issue, and the newest trial with it
         self._latest: list[Seen] = []
         self._failures: list[Seen] = []
@@ -333,15 +334,19 @@ class Following:
         """Whether the numbers are old, or time alone has made the course longer, as while a server is away."""
         since_s = time.monotonic() - self._numbers_s
         longer = self._lived == "running" and self._course is not None and since_s >= self._course.width_s
-        return since_s >= NUMBERS_S and (self._numbers_are_old or longer)
+        return self._due() and (self._numbers_are_old or longer)
+
+    def _due(self) -> bool:
+        """Whether to compute the numbers again: after some seconds, and at once when all earlier trials have been read."""
+        caught_up = self._were_behind and not self._backlog
+        return caught_up or not self._arms or time.monotonic() - self._numbers_s >= NUMBERS_S
 
     def _refresh(self) -> None:
         """Compute the numbers of the arms and the course, unless that was done a moment ago."""
-        now_s = time.monotonic()
-        self._numbers_are_old = bool(self._arms) and now_s - self._numbers_s < NUMBERS_S
+        self._numbers_are_old = not self._due()
         if self._numbers_are_old:
             return
-        self._numbers_s = now_s
+        self._numbers_s, self._were_behind = time.monotonic(), bool(self._backlog)
         names = [arm.name for arm in self._run.experiment.arms]
         self._arms = tuple(map(self._numbers_of, names))
         found = course(

@@ -47,7 +47,7 @@ def _head(state: RunState) -> Markup:
         ("State", STATES.get(run.state, run.state)),
         ("Started", when(run.started_at)),
         *((("Ended", when(run.ended_at)),) if run.ended_at and run.state != "running" else ()),
-        ("Server", ", ".join(run.servers)),
+        ("Server" if len(run.servers) == 1 else "Servers", ", ".join(run.servers)),
     ]
     facts.append(("Answers", pages.beside(run.run_id)))
     items = [tag("li", tag("b", f"{label} "), text) for label, text in facts]
