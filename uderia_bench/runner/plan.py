@@ -10,7 +10,7 @@ could pass for a difference between the arms, and the plan balances each:
 - *The memory of the server.* An arm that asks a query after another arm may find its plan or its
   cached prompt. The order of the arms alternates from chunk to chunk: each arm asks first equally
   often, and so does each arm of every pair. It also alternates from repeat to repeat of a query.
-- *The mood of one moment.* Repeats of a query are kept apart.
+- *The provider's state at one moment.* Repeats of a query are kept apart.
 
 Every query is asked once on all arms before any is asked again, and the first part of every repeat is a
 sample of the corpus that is balanced over complexity and tags. So a run that stops early has asked as
@@ -167,9 +167,9 @@ def _measured_blocks(
 ) -> list[_Block]:
     """Order repetition after repetition, with about half of the corpus between two repeats of a query.
 
-    Close repeats would share the provider's mood and the server's caches, and count as less than two. The
+    Close repeats would share the provider's state and the server's caches, and count as less than two. The
     halves of the corpus stay the same, and every repeat shuffles each of them. The first part of every
-    repeat is a balanced sample of the corpus, so that an interim look speaks of all of it. Neighbours
+    repeat is a balanced sample of the corpus, so that an interim look represents all of it. Neighbours
     differ in the order of the arms.
     """
     first = sampling.balanced(queries, seed=experiment.seed, purpose="first")

@@ -1,7 +1,8 @@
 """The ledger of a run: plan, sent and settled trials and every raw payload, in one SQLite file.
 
-A trial is committed as it settles, so that a crash at trial 900 keeps 899. Payloads stay as they came. A commit is safe from a
-dying process at once, and from a power cut after the next ``sync``. A damaged file gives what can be read and names the rest.
+A trial is committed as it settles, so that a crash at trial 900 keeps 899. Payloads are stored as they were received. A commit
+survives the end of the process at once, and a power cut after the next ``sync``. Of a damaged file, the readable trials are
+returned and the others are named.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _IN_DOUBT = (  # its query is, or may be, on the server, and its end was not see
 
 
 def is_out_of_sight(record: TrialRecord) -> bool:
-    """Say whether a trial settled without an end: left while it was sent, or stopped before it was known to be taken."""
+    """Whether a trial settled before its end was seen: unreachable, or stopped before its query was known to be accepted."""
     return record.ending is Ending.UNREACHABLE or (record.ending is Ending.CANCELLED and record.task_id is None)
 
 
@@ -114,9 +115,9 @@ class Ledger:
             return tuple(ledger_rows.trial(text) for (text,) in self._execute("SELECT planned FROM trials ORDER BY seq"))
 
     def unsettled(self) -> tuple[Trial, ...]:
-        """Return what is still to be asked: never settled, or ended in a way that is asked again (contract: ``resume``).
+        """Return the trials still to ask: those not settled, and those whose ending is asked again (contract: ``resume``).
 
-        A conversation is asked whole: where one of its turns is left, all of them are.
+        A conversation is asked as a whole: if one of its turns is left, all of them are returned.
         """
         with self._readable():
             rows = self._execute("SELECT planned, state, ending FROM trials ORDER BY seq")
@@ -125,10 +126,10 @@ class Ledger:
         return tuple(trial for trial, _ in trials if trial.conversation in left)
 
     def pending(self, trial_id: str) -> TrialRecord | None:
-        """Return what is known of a trial whose query is, or may be, on the server, and whose end was not seen; else None.
+        """Return the record of a trial whose query is, or may be, on the server, and whose end was not seen; else None.
 
-        So is one that settled without an end: out of sight after its query was sent, or stopped before it was known whether it
-        was taken.
+        This includes a trial that settled without an end: unreachable after its query was sent, or stopped before it was known
+        whether the query was accepted.
         """
         with self._readable():
             state = self._execute(f"SELECT state FROM trials WHERE trial_id = ? AND {_IN_DOUBT}", (trial_id,)).fetchone()  # noqa: S608 - a constant
@@ -138,9 +139,9 @@ class Ledger:
         return None if record is None or record.sent_at is None or record.session_id is None else record
 
     def forget(self, server: str, arms: Collection[str]) -> int:
-        """Look for no query of a server any more, because it is gone; ``arms`` are asked there. Returns the number of trials.
+        """Forget the queries sent to a server that is gone, and return their number. ``arms`` are the arms asked there.
 
-        What was asked of it stays counted.
+        They are not looked up again. Their attempts stay counted.
         """
         with self._writing("cannot forget a server"):
             done = self._execute(
@@ -173,9 +174,9 @@ class Ledger:
             return {trial_id for (trial_id,) in self._execute(f"SELECT trial_id FROM trials WHERE {_IN_DOUBT}")}  # noqa: S608 - a constant
 
     def write(self, entries: Iterable[Written]) -> None:
-        """Commit entries as one, or none of them; raises ``StoreError``.
+        """Commit all entries together, or none; raises ``StoreError``.
 
-        A trial's later entry replaces its earlier one, bodies included: those of an earlier attempt are not this one's.
+        A trial's later entry replaces the earlier one with its bodies, which belong to an earlier attempt.
         """
         said = list(entries)
         written = [(entry, entry.payload(self._pack)) for entry in said if isinstance(entry, Entry)]
@@ -278,7 +279,7 @@ class Ledger:
         return len(self.settled_rows())
 
     def damaged(self) -> tuple[str, ...]:
-        """Name what was settled and cannot be read: trials by id, or by their place in the plan where even that is lost."""
+        """Return the settled trials that cannot be read: their ids, or their places in the plan if the ids are lost."""
         names: list[str] = []
         for row_id in self.settled_rows():
             try:
@@ -288,7 +289,7 @@ class Ledger:
         return tuple(names)
 
     def settled_rows(self, queries: Collection[str] | None = None) -> list[int]:
-        """Return the rows of settled trials in the plan's order; of a file that cannot be searched, every row there may be."""
+        """Return the rows of settled trials in the plan's order; if the file cannot be searched, every row that may exist."""
         where = "state = 'settled'"
         wanted: tuple[str, ...] = ()
         if queries is not None:
@@ -301,8 +302,8 @@ class Ledger:
             with self._readable():
                 last = self._execute("SELECT MAX(rowid) FROM trials").fetchone()[0]
             # The last row's number may be damaged too: there are no more rows than the file, and its log, have room for.
-            files = (self.path, self.path.with_name(f"{self.path.name}-wal"))
-            room = sum(file.stat().st_size for file in files if file.exists())
+            stored = (self.path, self.path.with_name(f"{self.path.name}-wal"))
+            room = sum(file.stat().st_size for file in stored if file.exists())
             return list(range(1, min(last or 0, room // SMALLEST_ROW) + 1))
 
     def _record(self, where: str, *values: int | str | bytes) -> TrialRecord | None:
@@ -316,9 +317,9 @@ class Ledger:
             return f"number {row_id} of the plan"
 
     def sync(self) -> None:
-        """Have on the disk what was committed, so that a power cut keeps it too. Another thread may call it.
+        """Flush what was committed to the disk, so that it survives a power cut. Another thread may call it.
 
-        Raises ``StoreError`` where the file is gone or another one: SQLite would go on writing into nothing.
+        Raises ``StoreError`` if the file was removed or replaced, because SQLite would go on writing to the old one.
         """
         try:
             now = self.path.stat()
@@ -334,7 +335,7 @@ class Ledger:
             raise StoreError(f"{self.path}: cannot be synced: {error.strerror or error}") from error
 
     def settled(self) -> dict[str, int]:
-        """Return how often each settled trial was asked, by id: cheap, for who looks at a run again and again."""
+        """Return how often each settled trial was asked, by id. It is cheap enough to be called again and again."""
         with self._readable():
             return dict(self._execute("SELECT trial_id, attempts FROM trials WHERE state = 'settled' ORDER BY seq").fetchall())
 
@@ -371,7 +372,7 @@ class Ledger:
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
-        """Say in a line what makes a ledger unreadable, and what still can be done."""
+        """Turn an error of a damaged ledger into a ``StoreError`` with the next step."""
         try:
             yield
         except UNREADABLE as error:

@@ -64,7 +64,7 @@ _TIMES = tuple(field.name for field in fields(TrialRecord) if field.name.endswit
 
 
 class State(StrEnum):
-    """How far an entry says a trial has come; before its first the ledger has it as planned."""
+    """How far a trial has come by an entry. Before its first entry, it is planned."""
 
     SENDING = "sending"  # its session is known, and its query is on its way or was when the process died
     ASKED = "asked"  # the query was accepted: the task id is known
@@ -73,7 +73,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What is written of a trial at once: how far it came, all that is known of it by then, and what the run has spent."""
+    """What one commit writes of a trial: its state, its record so far, and what the run has spent."""
 
     state: State
     record: TrialRecord
@@ -161,7 +161,7 @@ def progress(row: tuple[Any, ...]) -> Progress:
 
 
 def compressor() -> zstandard.ZstdCompressor:
-    """Return what packs bodies; one a thread."""
+    """Return a compressor of bodies. Each thread needs a separate one."""
     return zstandard.ZstdCompressor(level=COMPRESSION_LEVEL)
 
 
@@ -204,7 +204,7 @@ def noted(row: tuple[Any, ...]) -> Noted:
 
 
 def whole(value: Any) -> int:
-    """Take a column for a whole number."""
+    """Return a column that holds a whole number; raises ``TypeError`` for any other value."""
     if not isinstance(value, int):
         raise TypeError(f"a whole number expected, found {type(value).__name__}")
     return value
@@ -257,7 +257,7 @@ def _size(body: bytes | None) -> int | None:
 
 
 def text(value: Any) -> str | None:
-    """Take a column for text, or for nothing."""
+    """Return a column that holds text or nothing; raises ``TypeError`` for any other value."""
     if value is not None and not isinstance(value, str):
         raise TypeError(f"text expected, found {type(value).__name__}")
     return value
