@@ -32,7 +32,7 @@ def test_a_trial_with_foreign_tools_is_in_no_comparison():
     found = analyse(trials, metrics=(LATENCY,), contrasts=(), margins={}, seed=1)
     (optim,) = [arm for arm in found.arms if arm.arm == "OPTIM"]
     assert (optim.trials, optim.metrics["latency_s"].mean.value) == (9, 1.0)
-    assert [each for each in found.warnings if each.startswith("1 trials of OPTIM are left out: ")]
+    assert [each for each in found.warnings if each.startswith("excludes 1 trial of OPTIM, ")]
 
 
 def test_a_misrouted_one_stays_counted_as_misrouted():
@@ -51,4 +51,4 @@ def test_frames_without_the_columns_are_as_good(column):
 def test_a_lower_bound_is_counted():
     """Its tokens are empty, and the note says why."""
     found = warnings(frame(lower_bound=True, total_tokens=None))
-    assert [each for each in found if each.startswith("1 trials of OPTIM have no tokens, cost, calls and tools: ")]
+    assert [each for each in found if each.startswith("1 trial of OPTIM without tokens, cost, calls and tools, ")]

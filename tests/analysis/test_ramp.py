@@ -26,7 +26,7 @@ def test_measured_trials_inside_the_ramp_are_counted_by_server():
         ("two", "measured", None),
     )
     (note,) = ramp_note(trials, 10.0)
-    assert note.startswith("3 of 4 measured trials were sent while the load still grew: their times are of a lighter load")
+    assert note.startswith("sent while the load still grew: 3 of 4 measured trials; their times are of a lighter load")
 
 
 def test_nothing_is_said_where_there_is_nothing_to_say():

@@ -19,7 +19,7 @@ def test_trials_that_were_cancelled_because_the_run_stopped_do_not_count(tmp_pat
     cut = conclude.report_on(saved(tmp_path, "cut", frame, state="interrupted"), plugins.load())
     assert sum(arm.trials for arm in cut.analysis.arms) == frame.height - cancelled
     assert all(Outcome.CANCELLED.value not in arm.outcomes or not arm.outcomes["cancelled"] for arm in cut.analysis.arms)
-    said = f"{cancelled} trials were cancelled when the run stopped. They do not count, and resume asks them again."
+    said = f"{cancelled} trials were cancelled when the run stopped. Cancelled trials do not count, and resume asks them again."
     assert said in cut.facts.notes
     whole = conclude.report_on(saved(tmp_path, "whole", frame), plugins.load())
     assert sum(arm.trials for arm in whole.analysis.arms) == frame.height

@@ -195,4 +195,4 @@ def test_a_sure_one_is_misrouted_and_a_probable_one_is_left_out_of_comparisons(t
     found = analyse.analyse(trials, metrics=metrics.BUILT_IN, contrasts=(), margins={}, seed=1)
     (optim,) = [arm for arm in found.arms if arm.arm == "OPTIM"]
     assert optim.trials == 7
-    assert any(warning.startswith("1 trials of OPTIM are left out: ") for warning in found.warnings)
+    assert any(warning.startswith("excludes 1 trial of OPTIM, ") for warning in found.warnings)

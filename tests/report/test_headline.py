@@ -219,7 +219,7 @@ def test_one_silent_arm_is_not_recommended():
     arms = (ideat_and_optim()[0], arm("OPTIM", answered=0, timed_out=120))
     lines = of(comparison("latency_s", ratio(None), "inconclusive", p=None), arms=arms, winners=(winner("simple", None),))
     assert lines[:2] == (
-        "Result: do not use OPTIM yet, because it answered none of its 120 queries.",
+        "Result: do not use OPTIM yet, because it answered none of its 120 trials.",
         "Result: OPTIM: 120 timed out.",
     )
 

@@ -81,6 +81,6 @@ def test_changes_that_are_left_are_warnings():
     undone = [Noted(number=number, change=filled, state=ChangeState.RESTORED) for number in (1, 2)]
     left = Noted(number=3, change=Change(server="s", kind="x", about="", before=None, after=None), state=ChangeState.APPLIED)
     assert memory.left_changed((undone[0],), "r") == ()
-    assert memory.left_changed((left,), "r") == ("1 changes of the server are not undone: run 'uderia-bench restore r'",)
+    assert memory.left_changed((left,), "r") == ("1 change of the server is not undone: run 'uderia-bench restore r'",)
     (said,) = memory.left_changed(tuple(undone), "r")
     assert said.startswith("the memory of the learning arm was emptied when the run was interrupted")

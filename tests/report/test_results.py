@@ -61,7 +61,7 @@ def test_a_result_counts_answers_checks_and_seconds():
     assert (ideat.passed, ideat.checks) == (3, 4)
     assert ideat.failed == ("contains databases, found: There are 4. (1 of 2 answers)",)
     assert (optim.answered, optim.trials, optim.otherwise) == (1, 2, "timed_out")
-    assert optim.failed == ("contains 3, found: There are 4. (1 of 1 answers)",)
+    assert optim.failed == ("contains 3, found: There are 4. (1 of 1 answer)",)
     assert (silent.query, silent.arm, silent.trials, silent.answered, silent.checks) == ("list", "OPTIM", 1, 0, 0)
 
 
@@ -79,10 +79,10 @@ def test_junit_has_a_case_per_query_and_arm():
     cases.pop((None, None), None)
     assert suite.get("tests") == "4"
     assert suite.get("failures") == "3"
-    assert cases["OPTIM", "count"].find("failure").get("message") == "contains 3, found: There are 4. (1 of 1 answers)"
-    assert cases["OPTIM", "list"].find("failure").get("message") == "0 of 1 trials answered: failed"
+    assert cases["OPTIM", "count"].find("failure").get("message") == "contains 3, found: There are 4. (1 of 1 answer)"
+    assert cases["OPTIM", "list"].find("failure").get("message") == "0 of 1 trial answered: failed"
     assert cases["IDEAT", "count"].get("time") == "2.000"
-    assert cases["IDEAT", "list"].find("system-out").text == "1 of 1 trials answered; no checks"
+    assert cases["IDEAT", "list"].find("system-out").text == "1 of 1 trial answered; no checks"
 
 
 def page(**more):
@@ -99,7 +99,7 @@ def test_the_page_has_the_answers_of_the_arms_side_by_side():
     ideat, optim = (cell.get_text(" ") for cell in first.select("td"))
     assert "2 of 2 answered, 3 of 4 checks passed, 2.00s" in ideat
     assert "There are 3 <b>databases</b>." in " ".join(ideat.split())
-    assert "failed: contains 3, found: There are 4. (1 of 1 answers)" in optim
+    assert "failed: contains 3, found: There are 4. (1 of 1 answer)" in optim
     assert [mark.get_text() for mark in first.select("mark")] == ["3", "4"]
     assert (first.get("data-failed"), first.get("data-disagree")) == ("", "")
     assert (second.get("data-failed"), second.get("data-disagree")) == (None, "")

@@ -14,6 +14,7 @@ import numpy as np
 from uderia_bench.analysis.censoring import WHOLE_ANSWER
 from uderia_bench.analysis.effects import Measured
 from uderia_bench.analysis.trials import Mask, Trials
+from uderia_bench.printable import count_of
 from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.stats.arrays import Floats
 
@@ -58,13 +59,15 @@ def clock_notes(trials: Trials, metric: Metric, arms: tuple[str, ...], *, where:
         found = np.concatenate([_of(trials, STALL, arm, asked) for arm in arms])
         stalls = found[found > 0]
         if stalls.size:
-            during = f"the load generator was blocked during the request of {stalls.size} of {found.size} trials"
+            during = f"the load generator was blocked during the request of {stalls.size} of {count_of(found.size, 'trial')}"
             notes.append(f"{during}, for {1000 * stalls.max():.0f} ms at most and {stalls.sum():.2g} s in all")
     if metric.name in ROUND_TRIPS and trials.has(CLOCK_STEP):
         steps = [int(_of(trials, CLOCK_STEP, arm, asked).size) for arm in arms]
         if any(steps):
-            counted = " and ".join(f"{count} trials of {arm}" for arm, count in zip(arms, steps, strict=True) if count)
-            notes.append(f"the server's clock stepped during {counted}: their times come from the client's clock")
+            during = " and ".join(
+                f"{count_of(count, 'trial')} of {arm}" for arm, count in zip(arms, steps, strict=True) if count
+            )
+            notes.append(f"the server's clock stepped during {during}. Their times come from the client's clock")
     return tuple(notes)
 
 

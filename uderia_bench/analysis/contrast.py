@@ -23,6 +23,7 @@ from uderia_bench.analysis.trials import ANSWERED_METRIC, Mask, Trials
 from uderia_bench.analysis.turns import asked_apart
 from uderia_bench.analysis.validity import failed_checks, unusable_notes
 from uderia_bench.analysis.variation import between_arms, inside_arm, profile_type
+from uderia_bench.printable import count_of
 from uderia_bench.reading.metrics.metric import Across, Assumption, Direction, Metric
 from uderia_bench.runs.interim import Looked
 from uderia_bench.stats.arrays import Floats
@@ -233,7 +234,8 @@ def _of_timeouts(
     limit = f"as {late.limit_s:.3g} s, " + (
         "the time limit" if late.known else "the slowest answer, because no trial records its limit"
     )
-    counted = f"counts {late.timed_out[0]} timed-out {baseline} trials and {late.timed_out[1]} of {candidate} {limit}"
+    timed_out = count_of(late.timed_out[0], f"timed-out {baseline} trial")
+    counted = f"counts {timed_out} and {late.timed_out[1]} of {candidate} {limit}"
     if effect.value is None:
         return {}, (f"{counted}; without them there is no pair",)
     ends = "" if effect.lo is None else f" ({effect.lo:.3g} to {effect.hi:.3g})"

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from uderia_bench.analysis.trials import Mask, Trials
+from uderia_bench.printable import count_of
 from uderia_bench.reading.metrics.metric import Assumption, Metric
 from uderia_bench.stats.arrays import Floats, without_rounding
 from uderia_bench.stats.components import Components, variance_components
@@ -143,10 +144,10 @@ def pair(baseline: Side, candidate: Side, metric: Metric) -> Pairs:
     warnings = [ONE_QUERY] if unit == "repeat" else []
     for where, before, after in (("at the same level", judged, at_levels), ("on the same server", at_levels, on_servers)):
         if alone := sum(map(_count, before)) - sum(map(_count, after)):
-            count = "1 trial is" if alone == 1 else f"{alone} trials are"
+            count = count_of(alone, "trial is", "trials are")
             warnings.append(f"{count} left out: the other arm has no value for the query {where}")
     if shown := sum(int(np.count_nonzero(np.isfinite(side.seen) & np.isnan(side.judged))) for side in sides):
-        warnings.append(f"{shown} trials are shown and not judged: {metric.judged_unless}")
+        warnings.append(f"{count_of(shown, 'trial is', 'trials are')} shown and not judged: {metric.judged_unless}")
     seen = [values[query][:, None] for values in judged] if unit == "repeat" else judged
     present = np.stack([np.any(np.isfinite(values), axis=1) for values in seen])
     warnings.extend(_left_out(unit, np.any(asked, axis=2), present, complete, (baseline.name, candidate.name)))

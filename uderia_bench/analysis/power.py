@@ -20,6 +20,7 @@ from uderia_bench.analysis.pairs import Pairs, pair, side
 from uderia_bench.analysis.trials import Trials, measured, near
 from uderia_bench.analysis.verdict import FEASIBLE, MIN_UNITS, bound
 from uderia_bench.errors import UsageError
+from uderia_bench.printable import count_of
 from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.stats.arrays import ROUNDING, scale
 from uderia_bench.stats.components import Components
@@ -124,7 +125,8 @@ def _too_little(pairs: Pairs, confidence: float) -> str | None:
     if pairs.unit == "repeat":
         return "the spread between queries cannot be estimated from one query"
     if pairs.n_units < MIN_UNITS:
-        return f"{pairs.n_units} {pairs.units} have both arms, and a variance needs {MIN_UNITS}"
+        have = count_of(pairs.n_units, f"{pairs.unit} has", f"{pairs.units} have")
+        return f"{have} both arms, and a variance needs {MIN_UNITS}"
     if _is_alike(pairs):
         unseen = 1 - (1 - confidence) ** (1 / pairs.n_units)  # as many queries would show none of these
         alike = f"all {pairs.n_units} queries are alike, which is no variance to plan with"

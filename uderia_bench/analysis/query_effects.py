@@ -13,6 +13,7 @@ import numpy as np
 from uderia_bench.analysis.pairs import side
 from uderia_bench.analysis.trials import Mask, Trials
 from uderia_bench.analysis.values import QueryEffect, QueryEffects
+from uderia_bench.printable import count_of
 from uderia_bench.reading.metrics.metric import Assumption, Metric
 from uderia_bench.stats.arrays import Floats
 from uderia_bench.stats.shrinkage import FEWEST, shrink
@@ -31,8 +32,8 @@ def query_effects(
     sides = [np.log(values) for values in sides] if ratio else sides
     counts = [np.isfinite(values).sum(axis=1) for values in sides]
     there = (counts[0] > 0) & (counts[1] > 0)
-    if np.count_nonzero(there) < FEWEST:
-        return f"{np.count_nonzero(there)} queries have both arms, and {FEWEST} are needed"
+    if (both := int(np.count_nonzero(there))) < FEWEST:
+        return f"{count_of(both, 'query has', 'queries have')} both arms, and {FEWEST} are needed"
     within = [_pooled_variance(values[there]) for values in sides]
     if within[0] is None or within[1] is None:
         return "effects of single queries need repeats"

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import polars as pl
 
+from uderia_bench.printable import count_of
 from uderia_bench.trial import Stage
 
 _NEEDED = frozenset({"server", "stage", "sent_at"})
@@ -25,4 +26,5 @@ def ramp_note(trials: pl.DataFrame, ramp_s: float) -> tuple[str, ...]:
     if not count:
         return ()
     lighter = "their times are of a lighter load (more warm-ups would take their place)"
-    return (f"{count} of {measured.height} measured trials were sent while the load still grew: {lighter}",)
+    sent_early = f"{count} of {count_of(measured.height, 'measured trial')}"
+    return (f"sent while the load still grew: {sent_early}; {lighter}",)

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import polars as pl
 
 from uderia_bench.errors import UsageError
+from uderia_bench.printable import count_of
 from uderia_bench.reading.metrics.metric import Assumption, Metric
 from uderia_bench.stats.arrays import Floats
 from uderia_bench.trial import Outcome, Stage
@@ -261,7 +262,7 @@ def _refuse_repeated(frame: pl.DataFrame) -> None:
     first = ", ".join(f"{name} {value}" for name, value in zip(key, copies.select(key).row(0), strict=True))
     extra = copies.height - copies.select(key).n_unique()
     raise UsageError(
-        f"{extra} trials are in the frame more than once, the first {first}: drop the copies with "
+        f"{count_of(extra, 'trial is', 'trials are')} in the frame more than once, the first {first}: drop the copies with "
         f"frame.unique({key}), or, if they are different trials, number them in {'run_id' if named else 'repeat'!r}"
     )
 

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from uderia_bench.analysis.trials import Mask, Trials, suspected
+from uderia_bench.printable import count_of
 from uderia_bench.reading.metrics.metric import Assumption, Metric
 from uderia_bench.reading.profile_types.serving import NO_SWITCH
 from uderia_bench.trial import Outcome, Stage
@@ -102,8 +103,8 @@ def suspected_note(frame: pl.DataFrame) -> tuple[str, ...]:
         found = found.filter(pl.col("stage").cast(pl.String) != Stage.WARMUP)
     counts = found.group_by("arm").len().sort("arm")
     return tuple(
-        f"{count} trials of {arm} are left out: their planning prompt is too large, so another profile's tools were probably in"
-        " it; run with isolation: arm or trial"
+        f"excludes {count_of(count, 'trial')} of {arm}, whose planning prompt is so large that another profile's tools were "
+        "probably in it; run with isolation: arm or trial"
         for arm, count in counts.iter_rows()
     )
 
@@ -114,7 +115,8 @@ def partial_note(frame: pl.DataFrame) -> tuple[str, ...]:
         return ()
     counts = frame.filter(pl.col(LOWER_BOUND).cast(pl.Boolean, strict=False)).group_by("arm").len().sort("arm")
     return tuple(
-        f"{count} trials of {arm} have no tokens, cost, calls and tools: the session of a consulted profile could not be read"
+        f"{count_of(count, 'trial')} of {arm} without tokens, cost, calls and tools, because the session of a consulted "
+        "profile could not be read"
         for arm, count in counts.iter_rows()
     )
 
@@ -122,4 +124,6 @@ def partial_note(frame: pl.DataFrame) -> tuple[str, ...]:
 def misrouted_note(trials: Trials) -> tuple[str, ...]:
     """Say which arms had misrouted trials, whatever their share; the trials themselves feed no number."""
     counts = trials.frame.filter(pl.col("outcome") == Outcome.MISROUTED).group_by("arm").len().sort("arm")
-    return tuple(f"{count} trials of {arm} were misrouted and feed no number" for arm, count in counts.iter_rows())
+    return tuple(
+        f"excludes {count_of(count, 'misrouted trial')} of {arm} from every number" for arm, count in counts.iter_rows()
+    )

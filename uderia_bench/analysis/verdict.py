@@ -9,6 +9,7 @@ from uderia_bench.analysis.effects import Measured
 from uderia_bench.analysis.pairs import Pairs
 from uderia_bench.analysis.tails import SLOW, TAIL
 from uderia_bench.analysis.values import NOT_CALLED, Verdict
+from uderia_bench.printable import count_of
 from uderia_bench.reading.metrics.metric import Assumption, Direction, Metric
 from uderia_bench.stats.difference import EQUAL_FLOOR
 from uderia_bench.stats.estimate import Estimate
@@ -211,9 +212,9 @@ def _advice(measured: Measured, pairs: Pairs, metric: Metric, *, limit: float, p
             repeat_variance=repeat_variance,
         )
         if repeats is not None and repeats <= FEASIBLE_REPEATS:
-            advice += f", or {repeats} repeats instead of {pairs.repeats:.3g}"
+            advice += f", or {count_of(repeats, 'repeat')} instead of {pairs.repeats:.3g}"
     return advice
 
 
 def _more(count: int, pairs: Pairs) -> str:
-    return f"{count} more {pairs.unit if count == 1 else pairs.units}"
+    return count_of(count, f"more {pairs.unit}")

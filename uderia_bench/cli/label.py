@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from uderia_bench.cli.options import OUTPUT, AsJson, Output, Overwrite, Run
+from uderia_bench.printable import count_of
 
 group = typer.Typer(
     name="label",
@@ -52,8 +53,7 @@ def draw(
     items = label.sample(found, plugins.load(), n=n, seed=seed, kind=kind)
     save(file, label.written(items, form, found.run_id), overwrite=overwrite)
     few = "; no other answers of two arms to a query differ" if items[0].kind == PAIRS and len(items) < n else ""
-    what = items[0].kind.removesuffix("s") if len(items) == 1 else items[0].kind
-    typer.echo(f"wrote {len(items)} {what} to {file}{few}", err=True)
+    typer.echo(f"wrote {count_of(len(items), items[0].kind.removesuffix('s'))} to {file}{few}", err=True)
 
 
 @group.command("import", no_args_is_help=True)
@@ -81,10 +81,9 @@ def read(
     count, empty = label.read(found, files, rater=rater)
     found, _ = conclude.conclude(found, plugins.load())
     label.calibrate(found, label.compared(found))
-    rest = f", {empty} rows without a label" if empty else ""
-    typer.echo(
-        f"imported {count} labels{rest}; 'uderia-bench label agreement {found.run_id}' compares them with the judge", err=True
-    )
+    rest = f", {count_of(empty, 'row')} without a label" if empty else ""
+    compare = f"uderia-bench label agreement {found.run_id}"
+    typer.echo(f"imported {count_of(count, 'label')}{rest}; '{compare}' compares them with the judge", err=True)
 
 
 @group.command("agreement", no_args_is_help=True)

@@ -8,6 +8,7 @@ import typer
 
 from uderia_bench.cli import streams
 from uderia_bench.cli.options import OUTPUT, AsJson, File, Output, Overwrite, Run
+from uderia_bench.printable import count_of
 
 if TYPE_CHECKING:
     from uderia_bench.cli.target import Target
@@ -55,4 +56,4 @@ def show(run: opened_run.Run, wanted: Wanted, shown: Target) -> None:
         shown.deliver(streams.json_of(listing.trial_rows(found)))
         return
     shown.deliver(listing.trials_text(run, found, shown.width))
-    typer.echo(f"uderia-bench: {found.height} trials listed", err=True)
+    typer.echo(f"uderia-bench: {count_of(found.height, 'trial')} listed", err=True)

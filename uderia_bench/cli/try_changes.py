@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from uderia_bench.cli import options, streams
+from uderia_bench.printable import count_of
 
 if TYPE_CHECKING:
     from uderia_bench.commands.trying.stages import Proposal, Wishes
@@ -106,11 +107,9 @@ def _show(found: Proposal, *, as_json: bool) -> None:
         streams.as_json({**asdict(lock), "trials": found.trials, "usd": found.usd, "left_out": found.left_out})
         return
     cost = "unknown cost" if found.usd is None else f"about ${found.usd:.2f}"
-    count = len(lock.candidates)
-    typer.echo(
-        f"{count} change{'s' * (count != 1)} of {lock.arm}, to improve {lock.metric}: at most {found.trials} trials, {cost}"
-    )
-    repeats = f"{lock.repeats} repeat{'s' * (lock.repeats != 1)}"
+    changes, trials = count_of(len(lock.candidates), "change"), count_of(found.trials, "trial")
+    typer.echo(f"{changes} of {lock.arm}, to improve {lock.metric}: at most {trials}, {cost}")
+    repeats = count_of(lock.repeats, "repeat")
     typer.echo(f"  {len(lock.screen)} queries screen, {len(lock.confirm)} others confirm with {repeats}")
     for change in found.screening.changes:
         typer.echo(f"  {change}")

@@ -19,6 +19,7 @@ from uderia_bench.documents.yaml.document import Override
 from uderia_bench.documents.yaml.reading import read
 from uderia_bench.errors import UsageError
 from uderia_bench.plugins import Plugins
+from uderia_bench.printable import count_of
 from uderia_bench.reading.expectations.check import GROUPS
 from uderia_bench.reading.metrics import BUILT_IN
 from uderia_bench.report.gates import grammar
@@ -199,15 +200,15 @@ def _corpus(loaded: corpus.Corpus, plugins: Plugins) -> str:
     expectations_have_judges(loaded.queries, plugins)
     kinds = Counter(query.complexity or "unlabelled" for query in loaded.queries)
     split = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items(), key=lambda item: -item[1]))
-    number = len(loaded.queries)
-    return f"corpus of {number} {'query' if number == 1 else 'queries'} ({split})"
+    return f"corpus of {count_of(len(loaded.queries), 'query')} ({split})"
 
 
 def _experiment(loaded: experiment.Experiment) -> str:
     trials = plan.build(loaded, loaded.queries)
     measured = sum(trial.stage is Stage.MEASURED for trial in trials)
     arms = ", ".join(arm.name for arm in loaded.arms)
-    asked = f"{len(loaded.queries)} queries, arms {arms}, {loaded.repeats} repeat{'' if loaded.repeats == 1 else 's'}"
+    named = f"arm{'s' * (len(loaded.arms) > 1)} {arms}"
+    asked = f"{count_of(len(loaded.queries), 'query')}, {named}, {count_of(loaded.repeats, 'repeat')}"
     if loaded.load.sweep is not None:
         asked += f" at each of {len(loaded.load.sweep)} levels of the load"
-    return f"experiment of {measured} measured trials ({asked})"
+    return f"experiment of {count_of(measured, 'measured trial')} ({asked})"

@@ -10,6 +10,7 @@ from math import exp, sqrt
 
 from uderia_bench.analysis.verdict import MIN_UNITS
 from uderia_bench.plugins import Plugins
+from uderia_bench.printable import count_of
 from uderia_bench.reading import profile_types as type_registry
 from uderia_bench.reading.metrics import observe
 from uderia_bench.report.content import Report
@@ -34,13 +35,15 @@ def outlook(*, queries: int, repeats: int) -> tuple[str, ...]:
 
     Assumes the usual spread of times; ``power`` computes the same from a finished run.
     """
-    units, what = (repeats, "repeats") if queries == 1 else (queries, "queries")
+    units, what = (repeats, "repeat") if queries == 1 else (queries, "query")
     if units < MIN_UNITS:
         way_out = "--repeats 10" if queries == 1 else f"{MIN_UNITS} queries or more, or one query with --repeats 10"
-        return (f"{units} {what} cannot give a verdict, which needs at least {MIN_UNITS}: use {way_out}",)
+        return (f"{count_of(units, what)} cannot give a verdict, which needs at least {MIN_UNITS}: use {way_out}",)
     variance = 2 * REPEAT_SD**2 if queries == 1 else QUERY_SD**2 + 2 * REPEAT_SD**2 / repeats
     effect = exp(effect_seen(units, alpha=_ALPHA) * sqrt(variance))
-    return (f"{units} {what} can show a difference of {effect:.2g} times (80 % power, with the usual spread of times)",)
+    return (
+        f"{count_of(units, what)} can show a difference of {effect:.2g} times (80 % power, with the usual spread of times)",
+    )
 
 
 def write(plugins: Plugins, run: Run, made: Report) -> None:

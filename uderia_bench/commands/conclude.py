@@ -19,6 +19,7 @@ from uderia_bench.documents.experiment import Experiment
 from uderia_bench.documents.memory import AS_IS
 from uderia_bench.errors import StoreError
 from uderia_bench.plugins import Plugins
+from uderia_bench.printable import count_of
 from uderia_bench.reading import derive, pricing
 from uderia_bench.reading import expected as expectations
 from uderia_bench.reading.detectors import DEFAULTS, Severity, Thresholds
@@ -196,8 +197,8 @@ def _counted(run: Run, trials: pl.DataFrame) -> pl.DataFrame:
 def _cancelled(count: int) -> tuple[str, ...]:
     if not count:
         return ()
-    cancelled = f"{count} trial{'s were' if count > 1 else ' was'} cancelled when the run stopped"
-    return (f"{cancelled}. They do not count, and resume asks them again.",)
+    cancelled = f"{count_of(count, 'trial was', 'trials were')} cancelled when the run stopped"
+    return (f"{cancelled}. Cancelled trials do not count, and resume asks them again.",)
 
 
 def _of(run: Run, table: str, trials: pl.DataFrame) -> pl.DataFrame | None:

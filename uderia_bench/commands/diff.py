@@ -22,6 +22,7 @@ from uderia_bench.commands.history.changes import changes
 from uderia_bench.commands.history.variation import Variation, variation
 from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.plugins import Plugins
+from uderia_bench.printable import count_of
 from uderia_bench.reading.metrics.metric import Assumption, Metric
 from uderia_bench.report.content import Report
 from uderia_bench.report.facts import of as facts_of
@@ -169,12 +170,12 @@ def _unlike(first: _Side, second: _Side, arms: tuple[str, ...]) -> Iterator[str]
     for side in (first, second):
         planned = side.run.manifest.plan.measured
         if side.measured.height < planned:
-            yield f"{side.run.run_id} is incomplete, {side.measured.height} of {planned} trials"
+            yield f"{side.run.run_id} is incomplete, {side.measured.height} of {count_of(planned, 'trial')}"
     for arm in arms:
         queries = [side.asked(arm) for side in (first, second)]
         if queries[0] != queries[1]:
             both = len(queries[0] & queries[1])
-            yield f"{arm} was asked {len(queries[0])} and {len(queries[1])} queries, {both} of them in both runs"
+            yield f"{arm} was asked {len(queries[0])} and {count_of(len(queries[1]), 'query')}, {both} of them in both runs"
 
 
 def _renamed(side: _Side, arms: tuple[str, ...]) -> pl.DataFrame:
@@ -211,8 +212,8 @@ def _served_otherwise(differences: Sequence[str], arm: str) -> Iterator[str]:
 
 def _of_nights(found: Variation, second: _Side, arms: tuple[str, ...], metrics: Sequence[Metric]) -> str:
     """Say how much nights vary, or that it had to be assumed."""
+    runs = count_of(found.runs, "earlier run")
     if not found.nights:
-        runs = f"{found.runs} earlier {'run' if found.runs == 1 else 'runs'}"
         assumed = f"a standard deviation of {100 * ASSUMED:g}% ({100 * ASSUMED_RATE:g} points for rates) is assumed"
         return (
             f"night-to-night variation unknown: {runs} of {second.run.experiment.name} beside this one, at least {FEWEST} are "
@@ -224,7 +225,8 @@ def _of_nights(found: Variation, second: _Side, arms: tuple[str, ...], metrics: 
         for metric in metrics
         if metric.name in second.run.experiment.margins and (arm, metric.name) in found.nights
     )
-    return f"night-to-night variation is in every interval and p (standard deviation over {found.runs} earlier runs): {spreads}"
+    runs = count_of(found.runs, "earlier run")
+    return f"night-to-night variation is in every interval and p (standard deviation over {runs}): {spreads}"
 
 
 def _advice(found: Comparison) -> str | None:

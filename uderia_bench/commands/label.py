@@ -16,6 +16,7 @@ from uderia_bench.analysis.labelled import Judgement, Labelled, labelled
 from uderia_bench.commands.export import without_formulas
 from uderia_bench.errors import DocumentError, Mistake, UsageError
 from uderia_bench.plugins import Plugins
+from uderia_bench.printable import count_of
 from uderia_bench.reading import expected as expectations
 from uderia_bench.reading.expected import JUDGED
 from uderia_bench.reading.judge import calibration, matches, scores
@@ -285,8 +286,8 @@ def calibrated(run: Run) -> tuple[str, ...]:
         if found.get("fingerprint") == wanted:
             value = (found.get("kappa") or [None])[0]
             return (
-                f"Labels of run {folder.name} calibrate this judge: kappa {value:.2f} over {found.get('items')} items"
-                if isinstance(value, float)
+                f"Labels of run {folder.name} calibrate this judge: kappa {value:.2f} over {count_of(found['items'], 'item')}"
+                if isinstance(value, float) and "items" in found
                 else f"Labels of run {folder.name} calibrate this judge",
             )
         stale = stale or f"Stale: the judge's model, wording or rubric has changed since the labels of run {folder.name}"

@@ -14,6 +14,7 @@ from pathlib import Path
 from uderia_bench.documents.experiment import Experiment
 from uderia_bench.documents.yaml.document import Override
 from uderia_bench.errors import Interrupted, UsageError
+from uderia_bench.printable import count_of
 from uderia_bench.runner import dask_engine, on_dask, plan, sitting
 from uderia_bench.runner import work as workers
 from uderia_bench.runner.dask_engine import Engine
@@ -142,7 +143,7 @@ def settled_or_interrupted(run: Run) -> None:
         left = len(ledger.unsettled())
     if left and not run.manifest.decided:
         because = f"{run.manifest.stopped}; " if run.manifest.stopped else ""
-        raise Interrupted(f"{because}{left} trials are left: {sitting.how_to_go_on(run.directory)}")
+        raise Interrupted(f"{because}{count_of(left, 'trial is', 'trials are')} left: {sitting.how_to_go_on(run.directory)}")
 
 
 def unnamed(output: Path, run_id: str) -> RunDirectory:

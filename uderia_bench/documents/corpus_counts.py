@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from uderia_bench.documents.corpus import COMPLEXITIES, Corpus, Query
+from uderia_bench.printable import count_of
 
 ANSWER_DECIDES = "answer-decides"
 """Tag of the queries for which only the answer counts, and never time or tokens."""
@@ -65,7 +66,7 @@ def table(corpora: Sequence[Corpus]) -> tuple[Counts, ...]:
 def to_markdown(rows: Sequence[Counts]) -> str:
     """Return two tables: queries by theme and complexity, expectations by kind."""
     lines = [
-        "| theme | queries | " + " | ".join(COMPLEXITIES) + " | with expectations | answer decides | turns |",
+        "| theme | queries | " + " | ".join(COMPLEXITIES) + " | expect | answer decides | turns |",
         "|---|" + "---:|" * (len(COMPLEXITIES) + 4),
     ]
     for row in rows:
@@ -75,6 +76,6 @@ def to_markdown(rows: Sequence[Counts]) -> str:
     lines += ["", "| expectation | number |", "|---|---:|"]
     lines += [f"| `{kind}` | {number} |" for kind, number in kinds_said]
     total = rows[-1]
-    every = "All" if total.expecting == total.queries else f"{total.expecting} of"
-    lines += ["", f"{every} {total.queries} queries have an expectation or a rubric (`llm_judge`)."]
+    every = f"{total.expecting} of {count_of(total.queries, 'query')}"
+    lines += ["", f"With an expectation or a rubric (`llm_judge`): {every}."]
     return "\n".join(lines)

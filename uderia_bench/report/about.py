@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from uderia_bench.analysis.settings import EXPLORATORY_RATE
+from uderia_bench.printable import count_of
 from uderia_bench.report import content, spending
 from uderia_bench.report.content import Report, RunFacts
 
@@ -48,8 +49,8 @@ def _lines(report: Report) -> Iterator[tuple[str, str]]:
         yield "server", content.embedded(facts.embedded_speed)
     else:
         yield "server", ", ".join(facts.servers)
-    yield "corpus", f"{facts.corpus} ({facts.corpus_hash[:_HASH_SHOWN]}), {_count(facts.queries, 'query', 'queries')}"
-    design = f"{_count(facts.repeats, 'repeat', 'repeats')}, isolation {facts.isolation}{_turns(facts)}, {_load(facts)}"
+    yield "corpus", f"{facts.corpus} ({facts.corpus_hash[:_HASH_SHOWN]}), {count_of(facts.queries, 'query')}"
+    design = f"{count_of(facts.repeats, 'repeat')}, isolation {facts.isolation}{_turns(facts)}, {_load(facts)}"
     yield "design", f"{design}, seed {facts.seed}" + (f", analysis seed {seed}" if seed != facts.seed else "")
     yield "trials", f"{sum(facts.settled.values())} of {facts.planned} finished"
     if report.spending is not None:
@@ -71,10 +72,6 @@ def _load(facts: RunFacts) -> str:
     return f"arrivals {facts.arrivals}{f' at {levels}/s in turn' if levels else ''}{ramp}"
 
 
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
-
-
 def _when(started: datetime, ended: datetime | None) -> str:
     begun = f"{started:%Y-%m-%d %H:%M:%S} UTC"
     if ended is None:
@@ -86,4 +83,4 @@ def _when(started: datetime, ended: datetime | None) -> str:
 
 def _turns(facts: RunFacts) -> str:
     """Return how many turns the arms took, of the arm with the fewest."""
-    return f" ({_count(min(facts.turns.values()), 'turn', 'turns')} per arm)" if facts.turns else ""
+    return f" ({count_of(min(facts.turns.values()), 'turn')} per arm)" if facts.turns else ""

@@ -8,6 +8,7 @@ from enum import IntEnum, StrEnum
 
 from uderia_bench.analysis.values import Analysis, ArmSummary, Comparison, MetricSummary, Verdict
 from uderia_bench.errors import Interrupted, InvalidContrast
+from uderia_bench.printable import count_of
 from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.runs.generator import GeneratorRecord
 from uderia_bench.stats.estimate import Estimate
@@ -315,7 +316,7 @@ def undone(facts: RunFacts) -> str | None:
     if not facts.interrupted:
         return None
     left = _unsettled(facts) if facts.left is None else facts.left
-    return f"{left:,} trial{'s' * (left != 1)} left to ask" if left else "there are trials left to ask"
+    return f"{count_of(left, 'trial')} left to ask" if left else "there are trials left to ask"
 
 
 def unread(facts: RunFacts) -> str | None:
@@ -324,7 +325,7 @@ def unread(facts: RunFacts) -> str | None:
     None where every trial has one.
     """
     missing = 0 if facts.interrupted else _unsettled(facts)
-    return f"{missing:,} of {facts.planned:,} trials cannot be read from the damaged ledger" if missing else None
+    return f"{missing:,} of {count_of(facts.planned, 'trial')} cannot be read from the damaged ledger" if missing else None
 
 
 def _unsettled(facts: RunFacts) -> int:

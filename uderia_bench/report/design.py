@@ -7,6 +7,7 @@ from math import exp, sqrt
 from typing import Any
 
 from uderia_bench.analysis.designs import Assumed, Bill, Study, VerdictDesign
+from uderia_bench.printable import count_of
 from uderia_bench.reading.metrics.metric import Assumption
 from uderia_bench.report import figures
 from uderia_bench.report.formats.data import data
@@ -117,7 +118,8 @@ def _remarks(study: Study) -> Iterator[str]:
         yield "A verdict needs more queries than are feasible: set a wider margin, or plan for a larger effect."
     if any(design.queries > study.available for design in study.best):
         needed = max(design.queries for design in study.best)
-        yield f"The corpus has {study.available} queries, and {needed} are needed: add queries, or set a wider margin."
+        available = count_of(study.available, "query")
+        yield f"The corpus has {available}, and {needed} are needed: add queries, or set a wider margin."
 
 
 def _named(design: VerdictDesign) -> str:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from uderia_bench.analysis.settings import EXPLORATORY_RATE
 from uderia_bench.analysis.values import ArmSummary, Comparison, Verdict
-from uderia_bench.printable import plain
+from uderia_bench.printable import count_of, plain
 from uderia_bench.report import content, decision, figures
 from uderia_bench.report.content import Report, Scope
 from uderia_bench.report.decision import Decision, Result
@@ -61,7 +61,7 @@ def _nothing_to_compare(report: Report) -> tuple[Line, ...]:
         second = "the arms are shown next to each other and not tested"
     elif silent and len(contrasts) == 1:
         name = plain(silent[0].arm)
-        first = f"do not use {name} yet, because it answered none of its {silent[0].trials} queries"
+        first = f"do not use {name} yet, because it answered none of its {count_of(silent[0].trials, 'trial')}"
         second = _endings(silent)
     else:
         return ()
@@ -207,9 +207,9 @@ def _trust(report: Report, *, has_ranges: bool) -> Line:
     trials = sum(arm.trials for arm in report.analysis.arms)
     silent = trials - sum(map(content.answered, report.analysis.arms))
     unanswered = (
-        f"{silent} of {trials} trials {'has' if silent == 1 else 'have'} no answer."
+        f"{silent:,} of {count_of(trials, 'trial')} {'has' if silent == 1 else 'have'} no answer."
         if silent
-        else f"All {trials} trials have an answer."
+        else f"All {trials:,} trials have an answer."
     )
     what = "each range, over " if has_ranges else ""
     return Line("Confidence", f"{level} for {what}{content.scope(report)} ({_basis(report)}). {advice or unanswered}")
@@ -241,8 +241,8 @@ def _basis(report: Report) -> str:
     asked = sorted({arm.trials for arm in report.analysis.arms})
     if facts.early and asked:
         return f"{' to '.join(f'{trials}' for trials in dict.fromkeys((asked[0], asked[-1])))} trials per arm"
-    repeats = f"{facts.repeats} repeat{'s' * (facts.repeats != 1)}"
-    return f"{facts.queries} queries x {repeats}" if facts.queries > 1 else repeats
+    repeats = count_of(facts.repeats, "repeat")
+    return f"{count_of(facts.queries, 'query')} x {repeats}" if facts.queries > 1 else repeats
 
 
 def _advice(report: Report) -> str | None:

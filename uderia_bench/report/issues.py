@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from uderia_bench.printable import count_of
 from uderia_bench.reading.detectors import Detector, Severity
 from uderia_bench.report.content import IssueSummary
 from uderia_bench.trace import CallClass, PhasePath, StepKind
@@ -69,7 +70,7 @@ def _on_arm(arm: str, rows: pl.DataFrame, measured: pl.DataFrame) -> tuple[float
     """Return an arm's share of trials with the issue, and how often, on which queries and at what cost."""
     own = measured.filter(pl.col("arm") == arm)
     count = rows["trial_id"].n_unique()
-    said = f"{arm}: {count} of {own.height} trials, {_queries(rows)}"
+    said = f"{arm}: {count} of {count_of(own.height, 'trial')}, {_queries(rows)}"
     lost, total = int(rows["tokens_lost"].sum()), int(own["total_tokens"].sum())
     cost = f"; about {lost:,} tokens, {lost / total:.1%} of the arm's" if lost and total else ""
     return (count / own.height if own.height else 0.0), arm, f"{said}{cost}"
@@ -114,7 +115,7 @@ def _saved(steps: pl.DataFrame, measured: pl.DataFrame) -> IssueSummary | None:
 
 
 def _estimate(arm: str, phases: int, mean: float | None, measured: pl.DataFrame) -> str:
-    skipped = f"{phases} data phase{'s' * (phases != 1)}"
+    skipped = count_of(phases, "data phase")
     if mean is None:
         return f"{arm}: {skipped}; no estimate, because this run has no tactical call"
     total = int(measured.filter(pl.col("arm") == arm)["total_tokens"].sum())

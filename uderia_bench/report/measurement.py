@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from uderia_bench.analysis.clock import POLLED, QUANTISATION
+from uderia_bench.printable import count_of
 from uderia_bench.report import content, figures
 from uderia_bench.report.content import Report
 from uderia_bench.runs.generator import GeneratorRecord
@@ -54,7 +55,7 @@ def _sentences(report: Report, found: GeneratorRecord) -> Iterator[str]:
         yield f"The run had {found.sittings} sittings. Rates are of the worst one, times and counts of all."
     if found.lag_mean_s is not None:
         lag = f"Event loop delay: mean {_ms(found.lag_mean_s)}, p99 {_ms(found.lag_p99_s)}, maximum {_ms(found.lag_max_s)}"
-        yield f"{lag}. It stalled {found.stalls} times, {found.stalled_s or 0.0:.2g} s in total."
+        yield f"{lag}. It stalled {count_of(found.stalls or 0, 'time')}, {found.stalled_s or 0.0:.2g} s in total."
     if found.send_late_p99_s is not None:
         polls = "" if found.poll_late_p99_s is None else f", polls {_ms(found.poll_late_p99_s)}"
         yield f"Delay behind schedule (p99): queries {_ms(found.send_late_p99_s)}{polls}.{_rate(found)}"
@@ -65,7 +66,7 @@ def _sentences(report: Report, found: GeneratorRecord) -> Iterator[str]:
         yield f"Little's law: {load}. The two sides differ by {figures.percentage(found.little)}."
     trials = sum(arm.trials for arm in report.analysis.arms)
     if report.analysis.held_up:
-        yield f"The event loop delayed the round trip of {report.analysis.held_up} of {trials} measured trials."
+        yield f"The event loop delayed the round trip of {report.analysis.held_up} of {count_of(trials, 'measured trial')}."
 
 
 def _rate(found: GeneratorRecord) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from uderia_bench.analysis.memory import LEAST_USE, PLANNING, TOTAL
 from uderia_bench.analysis.values import MemoryPart, MemoryScore
+from uderia_bench.printable import count_of
 from uderia_bench.report import content, figures
 from uderia_bench.report.cells import JUDGEMENT, effect_cell, estimate_cell, judgement
 from uderia_bench.report.content import Report
@@ -35,7 +36,8 @@ def left_changed(changes: tuple[Noted, ...], run_id: str) -> tuple[str, ...]:
     filled = [noted.change.server for noted in changes if noted.change.kind == "collection cases"]
     found = []
     if left_over:
-        found.append(f"{left_over} changes of the server are not undone: run 'uderia-bench restore {run_id}'")
+        changed = count_of(left_over, "change of the server is", "changes of the server are")
+        found.append(f"{changed} not undone: run 'uderia-bench restore {run_id}'")
     if len(filled) > len(set(filled)):
         found.append(
             "the memory of the learning arm was emptied when the run was interrupted, so later repeats found fewer plans: "
@@ -54,7 +56,7 @@ def _effects(report: Report, score: MemoryScore) -> Table:
 
 def _remarks(report: Report, score: MemoryScore) -> Iterator[str]:
     use = score.use
-    cases = "" if use.cases is None else f"; {use.cases} different plans were used"
+    cases = "" if use.cases is None else f"; {count_of(use.cases, 'different plan was', 'different plans were')} used"
     yield (
         f"{_share(use.found)} of the trials found a plan: {_share(use.exact)} of the same question, "
         f"{_share(use.near)} of a similar one{cases}."
@@ -72,9 +74,8 @@ def _remarks(report: Report, score: MemoryScore) -> Iterator[str]:
 
 
 def _balance(report: Report, score: MemoryScore) -> str:
-    repeats = max(len(score.curve), 1)
-    over = "one repeat" if repeats == 1 else f"{repeats} repeats"
-    spent = f"Over {over}, the tokens per query change by {_amount(report, TOTAL, score.balance)}"
+    repeats = count_of(max(len(score.curve), 1), "repeat")
+    spent = f"Over {repeats}, the tokens per query change by {_amount(report, TOTAL, score.balance)}"
     if score.repaid is None:
         return f"{spent}, so the longer planning prompts are not repaid."
     return f"{spent}. The longer planning prompts are repaid from repeat {score.repaid} on."

@@ -7,6 +7,7 @@ from math import exp, sqrt
 from typing import Any
 
 from uderia_bench.analysis.power import Design, Planning, Sensitivity
+from uderia_bench.printable import count_of
 from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.report import figures
 from uderia_bench.report.formats.data import data, record
@@ -65,10 +66,11 @@ def _sensitivity(one: Sensitivity) -> dict[str, Any]:
 
 
 def _title(planning: Planning, run_id: str) -> str:
+    design = f"{count_of(planning.queries, 'query')} x {planning.repeats:.3g} repeat{'s' * (planning.repeats != 1)}"
     return (
         f"The effects that a next run of {planning.candidate} compared with {planning.baseline} would detect with "
         f"{planning.power:.0%} power at {planning.confidence:.0%} confidence, one metric at a time. Estimated from the "
-        f"variance of {run_id} ({planning.queries} queries x {planning.repeats:.3g} repeats)."
+        f"variance of {run_id} ({design})."
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from uderia_bench.printable import count_of
 from uderia_bench.report.content import QueryResult
 from uderia_bench.trial import Outcome, Stage
 
@@ -61,6 +62,6 @@ def _checks(checks: pl.DataFrame | None) -> tuple[dict[_Key, tuple[int, int]], d
     worst_first = per_check.filter(pl.col("failed") > 0).sort("failed", "place", descending=[True, False])
     for row in worst_first.iter_rows(named=True):
         key = tuple(row[name] for name in _KEY)
-        said = f"{row['kind']} {row['expected']}, found: {row['found']} ({row['failed']} of {row['of']} answers)"
+        said = f"{row['kind']} {row['expected']}, found: {row['found']} ({row['failed']} of {count_of(row['of'], 'answer')})"
         failed[key] = (*failed.get(key, ()), said)
     return passed, failed

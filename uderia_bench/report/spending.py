@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from uderia_bench.printable import count_of
 from uderia_bench.report import figures
 from uderia_bench.report.content import Amount, Spending
 from uderia_bench.runs.manifest import Manifest
@@ -55,12 +56,13 @@ def _expected(measured: pl.DataFrame, left: dict[str, int], names: Sequence[str]
 
 def sentence(spending: Spending) -> str:
     """Return what was spent, and what was saved or is left, as one sentence."""
-    said = f"{_words(spending.spent)} for {spending.spent.trials:,} trials"
+    said = f"{_words(spending.spent)} for {count_of(spending.spent.trials, 'trial')}"
     rest = spending.rest
     if spending.saved:
-        return f"{said}; stopping saved {rest.trials:,} trials, which would have cost about {_words(rest)}"
+        return f"{said}; stopping saved {count_of(rest.trials, 'trial')}, which would have cost about {_words(rest)}"
     if rest.trials:
-        return f"{said}; the {rest.trials:,} trials that were not asked would cost about {_words(rest)}"
+        unasked = count_of(rest.trials, "trial that was not asked", "trials that were not asked")
+        return f"{said}; the {unasked} would cost about {_words(rest)}"
     return f"{said}; no interim look stopped the run, so nothing was saved" if spending.looks else said
 
 

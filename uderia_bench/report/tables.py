@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from uderia_bench.analysis.values import Comparison
+from uderia_bench.printable import count_of
 from uderia_bench.report import content, figures
 from uderia_bench.report.cells import JUDGEMENT, effect_cell, estimate_cell, judgement, means
 from uderia_bench.report.content import OVERALL, Report, Tone
@@ -74,7 +75,7 @@ def query_effects(report: Report) -> Table | None:
         metric = content.definition(report, effects.metric)
         changed = [query for query in effects.queries if query.changed]
         name = f"{effects.candidate} {effects.metric}" if several else effects.metric
-        remarks.append(f"{name}: {len(changed)} of {len(effects.queries)} queries changed.")
+        remarks.append(f"{name}: {len(changed)} of {count_of(len(effects.queries), 'query')} changed.")
         for at, query in enumerate(changed[:_MOST_QUERIES]):
             made = Effect(kind=effects.kind, value=query.value, lo=query.lo, hi=query.hi, level=report.analysis.confidence)
             seen = figures.effect_forms(replace(made, value=query.raw, lo=None, hi=None), metric)[-1]
@@ -162,7 +163,7 @@ def costs(report: Report) -> Table | None:
             default = f"the server used its default price for {share} of {cost.arm}'s trials, so cost is not tested"
             notes.append(f"{default}. Set prices in the experiment and compare list_cost_usd")
         if cost.unpriced:
-            notes.append(f"{cost.unpriced} trials of {cost.arm} have no cost and count as 0, so the total is too low")
+            notes.append(f"{count_of(cost.unpriced, 'trial')} of {cost.arm}: no cost, counted as 0, so the total is too low")
         amounts = (cost.total_usd, cost.per_answer_usd, cost.per_right_answer_usd)
         shown = (figures.amount(value, figures.scale_of(metric, value)) for value in amounts)
         rows.append((Cell(forms=(cost.arm,), notes=tuple(notes)), *shown))

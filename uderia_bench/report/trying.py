@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from uderia_bench.analysis.values import Comparison, Verdict
-from uderia_bench.printable import plain
+from uderia_bench.printable import count_of, plain
 from uderia_bench.reading.metrics.metric import Direction, Metric
 from uderia_bench.report import content, figures, monthly
 from uderia_bench.report.changes import GUARDS
@@ -217,16 +217,15 @@ def to_text(found: Tried, metrics: Sequence[Metric], width: int = 80) -> str:
             lines += [""]
     if len(found.adopted) > 1:
         lines += [*wrapped(_ALONE, width), ""]
-    lines += wrapped(f"Runs: {', '.join(found.runs)} ({found.trials:,} trials).", width)
+    lines += wrapped(f"Runs: {', '.join(found.runs)} ({count_of(found.trials, 'trial')}).", width)
     return "\n".join(map(plain, lines))
 
 
 def _headline(found: Tried) -> str:
-    count, names = len(found.changes), found.adopted
+    changes, names = f"{count_of(len(found.changes), 'change')} of {found.lock.arm}", found.adopted
     if not names:
-        return f"None of {count} changes of {found.lock.arm} is confirmed: leave the profile as it is."
-    listed = ", ".join(names)
-    return f"{len(names)} of {count} changes of {found.lock.arm} {'is' if len(names) == 1 else 'are'} confirmed: {listed}."
+        return f"None of {changes} is confirmed: leave the profile as it is."
+    return f"{len(names)} of {changes} {'is' if len(names) == 1 else 'are'} confirmed: {', '.join(names)}."
 
 
 def _month(each: Tested) -> str:

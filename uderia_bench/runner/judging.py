@@ -19,6 +19,7 @@ from uderia_bench.gateway.credentials import secret_of
 from uderia_bench.gateway.judge import Endpoint, Transport, connect
 from uderia_bench.gateway.trust import Trust
 from uderia_bench.plugins import Plugins
+from uderia_bench.printable import count_of
 from uderia_bench.reading import expected as expectations
 from uderia_bench.reading import profile_types as type_registry
 from uderia_bench.reading.judge import asks, matches, pairs, probes, scores
@@ -167,7 +168,7 @@ class _Asking:
             each = dollars(self._judge, self._tokens) / self._calls
             self.ended = self.ended or each * (calls + 1) > budget.usd
         if self.ended:
-            self._tell(f"the budget of the judge is spent after {self._calls} calls")
+            self._tell(f"the budget of the judge is spent after {count_of(self._calls, 'call')}")
         return self.ended
 
     async def _one(self, each: Ask, slots: anyio.Semaphore, again: list[Ask]) -> None:

@@ -32,6 +32,7 @@ from uderia_bench.errors import CallFailed, CannotRun
 from uderia_bench.gateway import managing, placebo
 from uderia_bench.gateway.session_file import SessionFile
 from uderia_bench.json_text import parse_json
+from uderia_bench.printable import count_of
 from uderia_bench.runner import managed
 from uderia_bench.runner.managed import Managed
 from uderia_bench.runs import files
@@ -182,7 +183,7 @@ class Memory:
         if number := await managing.count_cases(self.managed.servers[server], home["id"]):
             raise CannotRun(
                 f"{arm.name}: memory: learning needs an empty collection {home['id']} ({home.get('name')}), and it has "
-                f"{number} cases that this run did not make: use another user, or reset the collection"
+                f"{count_of(number, 'case')} that this run did not make: use another user, or reset the collection"
             )
         await self.managed.apply(filling)
 

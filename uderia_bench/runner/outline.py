@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from uderia_bench.documents.experiment import Experiment
+from uderia_bench.printable import count_of
 from uderia_bench.runner import plan
 from uderia_bench.runner.turns import LEAST_BLOCKS, LEAST_TURNS, balanced_chunks
 from uderia_bench.trial import Stage, Trial
@@ -123,9 +124,9 @@ def _too_few(experiment: Experiment, level: float | None, blocks: int, turns: in
     queries = -(-blocks // experiment.repeats)
     at = "" if level is None else f" at level {level:g}"
     return (
-        f"confounded with the order of asking, as {blocks} block{'s' * (blocks != 1)} (queries x repeats){at} "
-        f"give{'s' * (blocks == 1)} each arm {turns} turn{'s' * (turns != 1)} "
-        f"where {LEAST_TURNS} turns and {needed} blocks are needed: "
+        f"confounded with the order of asking, as {count_of(blocks, 'block')} (queries x repeats){at} "
+        f"give{'s' * (blocks == 1)} each arm {count_of(turns, 'turn')} "
+        f"where {LEAST_TURNS} turns and {count_of(needed, 'block')} are needed: "
         f"set repeats to {-(-needed // queries)}, or ask {-(-needed // experiment.repeats)} queries"
     )
 

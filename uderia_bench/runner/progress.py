@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from uderia_bench.printable import count_of
 from uderia_bench.trace import Trace
 from uderia_bench.trial import Outcome
 
@@ -60,7 +61,8 @@ def shown(total: int, console: Console) -> Iterator[Watch]:
             rate = counts.total() / (now_s - started_s)
             left_s = (total - counts.total()) / rate
             console.print(
-                f"{counts.total()}/{total} trials ({_tally(counts)}), {rate:.1f}/s, about {left_s:.0f} s left", highlight=False
+                f"{counts.total()}/{count_of(total, 'trial')} ({_tally(counts)}), {rate:.1f}/s, about {left_s:.0f} s left",
+                highlight=False,
             )
 
     yield write

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from uderia_bench.documents.experiment import Experiment
+from uderia_bench.printable import count_of
 
 _SHAPES = {"obrien-fleming": 0.0, "wang-tsiatis": 0.25, "pocock": 0.5}  # as ``stats.sequential`` has them
 _OLD_SHAPE = _SHAPES["obrien-fleming"]  # the only boundary of earlier versions
@@ -75,7 +76,8 @@ class Decided:
     @property
     def reason(self) -> str:
         """The decision as one sentence."""
-        return f"decided at look {self.at.look} of {self.at.looks} ({', '.join(self.verdicts)}): {self.saved} trials are saved"
+        saved = count_of(self.saved, "trial is", "trials are")
+        return f"decided at look {self.at.look} of {self.at.looks} ({', '.join(self.verdicts)}): {saved} saved"
 
 
 def planned(experiment: Experiment, looks: Sequence[tuple[int, float]]) -> Looked | None:

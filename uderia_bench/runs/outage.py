@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from uderia_bench.printable import count_of
+
 
 class Cause(StrEnum):
     """What the run saw of an outage."""
@@ -45,4 +47,6 @@ _NAMED = 5
 
 def _trials(names: tuple[str, ...]) -> str:
     named = ", ".join(names[:_NAMED])
-    return f"{len(names)} trials ({named}{', …' if len(names) > _NAMED else ''})" if len(names) > 1 else f"trial {named}"
+    if len(names) == 1:
+        return f"trial {named}"
+    return f"{count_of(len(names), 'trial')} ({named}{', …' if len(names) > _NAMED else ''})"

@@ -14,6 +14,7 @@ from math import ceil, sqrt
 
 import numpy as np
 
+from uderia_bench.printable import count_of
 from uderia_bench.stats.arrays import Floats, mode
 from uderia_bench.stats.estimate import Interval
 from uderia_bench.stats.inference import StudentTest, equivalence_p
@@ -89,7 +90,7 @@ def too_few(values: Floats) -> str:
     A rarer and larger value could exist unseen: simulated as above, any interval of such an amount
     covers 52 to 90 %.
     """
-    equal = f"{values.size - others(values)} of {values.size} values are equal"
+    equal = f"{values.size - others(values)} of {count_of(values.size, 'value')} are equal"
     return f"no interval: {equal}, and at least {DIFFERING_FLOOR} others are needed"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from urllib.parse import quote
 
+from uderia_bench.printable import count_of
 from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.report import figures
 from uderia_bench.report.cells import estimate_cell
@@ -79,10 +80,10 @@ def _cards(state: RunState) -> Markup:
     left_s = "" if progress.left_s is None else f"about {duration(progress.left_s)} left"
     behind = progress.settled - progress.read
     outcomes = [f"{count:,} {outcome_words(name)}" for name, count in progress.outcomes.items()]
-    slots = f" of {state.slots:,} slots" if state.slots else ""
-    limited = f"{load.rate_limited} trials met a rate limit (429)" if load.rate_limited else "no rate limit met"
+    slots = f" of {count_of(state.slots, 'slot')}" if state.slots else ""
+    limited = f"{count_of(load.rate_limited, 'trial')} met a rate limit (429)" if load.rate_limited else "no rate limit met"
     cards = [
-        ("Progress", f"{progress.settled:,} of {progress.planned:,} trials", ", ".join(filter(None, (pace, left_s)))),
+        ("Progress", f"{progress.settled:,} of {count_of(progress.planned, 'trial')}", ", ".join(filter(None, (pace, left_s)))),
         ("Outcomes", ", ".join(outcomes) or "no trial has ended yet",
          f"reading earlier trials, {behind:,} left" if behind else ""),
         ("In flight", f"{load.count}{slots}", limited),

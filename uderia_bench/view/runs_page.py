@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote, urlencode
 
+from uderia_bench.printable import count_of
 from uderia_bench.report import figures
 from uderia_bench.report.formats.html import listing
 from uderia_bench.report.formats.html.markup import Markup, join, tag
@@ -44,7 +45,7 @@ def draw(state: RunsState) -> Markup:
     heads = [("compare", ""), ("started", ""), ("run", ""), ("state", ""), ("answered", "number"), ("gates", "number"),
              ("tokens", "number"), ("cost", "number"), ("decision", "")]  # fmt: skip
     cells = (tag("th", title, scope="col", class_=style or None) for title, style in heads)
-    count = f"{len(state.runs)} run{'' if len(state.runs) == 1 else 's'}"
+    count = count_of(len(state.runs), "run")
     grid = listing.grid(count, cells, rows, name="Runs", class_="labelled runs")
     names = sorted({each.experiment for each in state.runs if each.experiment})
     links = [tag("a", name, href=f"/history?{urlencode({'experiment': name})}") for name in names]

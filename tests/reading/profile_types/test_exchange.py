@@ -32,7 +32,7 @@ def test_events_that_came_twice_count_once_and_disorder_is_sorted():
         traces.record(exchanges.task([second, first, first, exchanges.event("a", 1.0, n=2), 7, {"event_data": 3}]))
     )
     assert [(event.kind, event.body) for event in exchange.events] == [("a", {"n": 1}), ("a", {"n": 2}), ("b", {})]
-    assert exchange.notes == ("2 events could not be read", "1 events came twice", "events were out of order")
+    assert exchange.notes == ("2 events could not be read", "1 event came twice", "events were out of order")
     assert exchange.since_start(exchange.events[-1].at) == 1.0
 
 

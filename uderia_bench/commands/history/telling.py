@@ -10,7 +10,7 @@ from typing import Any
 
 from uderia_bench.commands.history.gather import History, Series
 from uderia_bench.commands.history.shifts import FEWEST, MOST_CORRELATED, Kind, Shift
-from uderia_bench.printable import plain
+from uderia_bench.printable import count_of, plain
 from uderia_bench.reading.metrics.metric import Direction
 from uderia_bench.report import figures
 from uderia_bench.report.formats.layout import lay_out, wrapped
@@ -33,7 +33,7 @@ def in_brief(history: History, *, width: int) -> str:
         lines += wrapped(in_words(history, series, shift), width, first="  ", rest="    ")
         lines += wrapped(f"Changed: {'; '.join(changed_on(history, shift)[:_CHANGES])}", width, first="    ", rest="      ")
     if len(found) > _CHANGES:
-        lines.append(f"  and {len(found) - _CHANGES} more changes")
+        lines.append(f"  and {count_of(len(found) - _CHANGES, 'more change')}")
     for series in history.series:
         lines += [line for text in notes(series) for line in wrapped(text, width, first="  ", rest="    ")]
     lines += lay_out(_overview(history), width)
@@ -119,11 +119,11 @@ def summary(history: History) -> str:
     """Say how many nights there are, and how many changes of each kind."""
     nights = len(history.nights)
     unread = f" (excludes runs without readable trials: {_named(history.unread)})" if history.unread else ""
-    said = f"{plain(history.experiment)}: {nights} {'night' if nights == 1 else 'nights'}{unread}, "
+    said = f"{plain(history.experiment)}: {count_of(nights, 'night')}{unread}, "
     if nights < FEWEST:
         return f"{said}too few to look for changes: at least {FEWEST} are needed."
     counts = Counter(shift.kind for series in history.series for shift in series.shifts)
-    found = [f"{counts[kind]} {kind}{'s' if counts[kind] > 1 else ''}" for kind in Kind if counts[kind]]
+    found = [count_of(counts[kind], kind) for kind in Kind if counts[kind]]
     return f"{said}{', '.join(found)}:" if found else f"{said}no step and no ramp."
 
 

@@ -16,6 +16,7 @@ from uderia_bench.documents.experiment import SIM
 from uderia_bench.errors import UsageError
 from uderia_bench.gateway import embedded, managing
 from uderia_bench.gateway.uderia import Uderia
+from uderia_bench.printable import count_of
 from uderia_bench.reading.levers import Setting
 from uderia_bench.runner.sitting import Surroundings
 from uderia_bench.runs import log
@@ -66,7 +67,9 @@ def _query(run: Run, turns: Sequence[Trial]) -> Query:
 def halves(queries: Sequence[Query], seed: int) -> Halves:
     """Divide queries at random into halves with about the same mix of complexity and tags; a group stays together."""
     if len(queries) < FEWEST:
-        raise UsageError(f"the run has {len(queries)} queries, and 'try' needs {FEWEST}: half to screen and half to confirm")
+        raise UsageError(
+            f"the run has {count_of(len(queries), 'query')}, and 'try' needs {FEWEST}: half to screen and half to confirm"
+        )
     units: dict[str, list[Query]] = {}
     for query in queries:
         units.setdefault(query.group or f"\0{query.id}", []).append(query)

@@ -22,6 +22,7 @@ from uderia_bench.documents.imports.question import MOST_QUERIES, Options, Quest
 from uderia_bench.documents.imports.readers import READERS
 from uderia_bench.documents.yaml.reading import MAX_BYTES
 from uderia_bench.errors import DocumentError, Mistake, UsageError
+from uderia_bench.printable import count_of
 
 _ID_WORDS, _ID_LENGTH = 6, 48
 _BRACED = re.compile(r"\{([A-Za-z_]\w*)\}")  # a corpus would read it as a placeholder
@@ -46,11 +47,11 @@ def make(
     text = to_yaml(referring(named(kept, unread), unread), name=name, tags=tags, label=label)
     if not kept:
         raise DocumentError(unread.all()) if unread.all() else UsageError("the files contain no question")
-    summary = f"{_counted(len(kept), 'query', 'queries')} from {_counted(len(asked), 'question', 'questions')}"
+    summary = f"{count_of(len(kept), 'query')} from {count_of(len(asked), 'question')}"
     if len(asked) > len(kept):
         summary += f" ({len(asked) - len(kept)} repeated)"
     if left := unread.all():
-        summary += f"; {_counted(len(left), 'part', 'parts')} not understood:"
+        summary += f"; {count_of(len(left), 'part')} not understood:"
     return Made(text=text, summary=summary, unread=left)
 
 
@@ -133,10 +134,6 @@ def to_yaml(questions: Iterable[Question], *, name: str, tags: Sequence[str] = (
     if len(text.encode()) > MAX_BYTES:
         raise UsageError(f"the corpus would be larger than {MAX_BYTES // 2**20} MiB; import the questions in several files")
     return text
-
-
-def _counted(count: int, one: str, more: str) -> str:
-    return f"{count:,} {one if count == 1 else more}"
 
 
 def _joined(known: Question, other: Question) -> Question | None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from uderia_bench.documents.yaml.document import Document, Override, Place, Steps, dotted, steps_of
 from uderia_bench.documents.yaml.reading import read_text
 from uderia_bench.errors import DocumentError, UsageError
+from uderia_bench.printable import count_of
 
 
 def set_values(
@@ -49,7 +50,7 @@ def _no_way(document: Document, walked: Steps, steps: Steps) -> str:
     found = document.value(walked)
     where = dotted(walked) or "the document"
     if isinstance(found, tuple):
-        return f"{where} has {len(found)} entries, so {dotted(steps)} is not one; count from 0"
+        return f"{where} has {count_of(len(found), 'entry')}, so {dotted(steps)} is not one; count from 0"
     if isinstance(found, dict):
         return f"{where} has keys, not numbered entries"
     return f"{where} has no parts, so there is no {dotted(steps)}"

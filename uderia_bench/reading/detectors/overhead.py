@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from uderia_bench.printable import count_of
 from uderia_bench.reading.detectors.detector import Detector, Finding, Severity, costing
 from uderia_bench.reading.detectors.evidence import numbered_calls, numbered_tools, of_llm_call, of_tool_call, of_turn
 from uderia_bench.reading.detectors.thresholds import Thresholds
@@ -33,7 +34,7 @@ def large_calls(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]:
     if mean <= thresholds.tokens_per_llm_call:
         return ()
     largest = sorted(sizes, key=lambda i: -sizes[i])[:_CALLS_SHOWN]
-    said = of_turn(f"{mean:,.0f} tokens an LLM call over {len(sizes)} calls")
+    said = of_turn(f"{mean:,.0f} tokens an LLM call over {count_of(len(sizes), 'call')}")
     lost = (mean - thresholds.tokens_per_llm_call) * len(sizes)
     evidence = (said, *(of_llm_call(i, trace.llm_calls[i - 1]) for i in largest))
     return (costing(evidence, lost, "tokens above the threshold, over all calls"),)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from uderia_bench.printable import count_of
 from uderia_bench.reading.detectors import wordings
 from uderia_bench.reading.detectors.detector import Detector, Finding, Severity, costing
 from uderia_bench.reading.detectors.evidence import numbered_calls, of_context, of_llm_call, of_phase, of_turn
@@ -85,7 +86,7 @@ def over_engineered(trace: Trace, thresholds: Thresholds) -> tuple[Finding, ...]
     lost = sum(call.tokens for call in trace.llm_calls if call.phase in surplus)
     planned = ", ".join(f"{phase.number} {'+'.join(phase.tools) or 'no tool'}" for phase in work)
     evidence = (
-        of_turn(f"{len(work)} phases of work planned for a query labelled simple: {planned}"),
+        of_turn(f"{count_of(len(work), 'phase')} of work planned for a query labelled simple: {planned}"),
         *(of_phase(i, phase) for i, phase in enumerate(trace.phases, start=1) if phase.number in surplus),
     )
     method = f"the LLM calls of the phases of work after number {thresholds.simple_phases:g}"

@@ -11,6 +11,7 @@ from jsonpath import JSONPathEnvironment, JSONPathError
 
 from uderia_bench.documents.expectation import JsonPath, Table
 from uderia_bench.json_text import parse_json
+from uderia_bench.printable import count_of
 from uderia_bench.reading.expectations.amounts import amounts_in, notation
 from uderia_bench.reading.expectations.kind import MOST_TEXT, Answer, ExpectationKind, Judged, quoted
 from uderia_bench.reading.expectations.plain_text import folded, tokens
@@ -52,7 +53,7 @@ def _table(answer: Answer, value: Table) -> Judged:
     if not tables:
         return Judged(passed=False, found="no table in the answer")
     if any(rows == wanted or (value.more and wanted <= rows) for rows in tables):
-        return Judged(passed=True, found=f"a table of {len(wanted)} rows")
+        return Judged(passed=True, found=f"a table of {count_of(len(wanted), 'row')}")
     nearest = max(tables, key=lambda rows: len(rows & wanted))
     missing, extra = sorted(wanted - nearest), sorted(nearest - wanted)
     said = [f"missing {missing[0]}" if missing else "", f"not expected {extra[0]}" if extra and not value.more else ""]

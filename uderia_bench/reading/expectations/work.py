@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from uderia_bench.documents.expectation import Sources
+from uderia_bench.printable import count_of
 from uderia_bench.reading.expectations.kind import Answer, ExpectationKind, Judged, quoted
 from uderia_bench.reading.metrics import latency, tokens
 from uderia_bench.trace import ToolStatus
@@ -37,7 +38,7 @@ def _phases_at_most(answer: Answer, value: int) -> Judged:
     if answer.trace.plan is None:
         return Judged(passed=None, found="this profile type plans no phases")
     count = len(answer.trace.phases)
-    return Judged(passed=count <= value, found=f"{count} phases")
+    return Judged(passed=count <= value, found=count_of(count, "phase"))
 
 
 def _max_s(answer: Answer, value: float) -> Judged:
@@ -51,7 +52,7 @@ def _max_tokens(answer: Answer, value: int) -> Judged:
     total = tokens.total_tokens(answer.trace)
     if total is None or (answer.trace.lower_bound and total <= value):
         return Judged(passed=None, found="the tokens are not known")
-    return Judged(passed=total <= value, found=f"{total:,} tokens")
+    return Judged(passed=total <= value, found=count_of(total, "token"))
 
 
 KINDS: tuple[ExpectationKind, ...] = (

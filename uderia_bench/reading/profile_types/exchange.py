@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from uderia_bench.json_text import Parsed, parse_json
+from uderia_bench.printable import count_of
 from uderia_bench.reading.profile_types.clock_steps import STEP_S, Corrected, correct
 from uderia_bench.reading.profile_types.lenient import count, mapping, sequence, stamp, text
 from uderia_bench.trial import TrialRecord
@@ -184,9 +185,9 @@ def _events(raw: Iterable[Any], notes: list[str]) -> list[Event]:
         else:
             events.append(event)
     if unreadable:
-        notes.append(f"{unreadable} events could not be read")
+        notes.append(f"{count_of(unreadable, 'event')} could not be read")
     if twice:
-        notes.append(f"{twice} events came twice")
+        notes.append(f"{count_of(twice, 'event')} came twice")
     return events
 
 

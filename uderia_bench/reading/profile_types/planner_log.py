@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from uderia_bench.printable import count_of
 from uderia_bench.reading.profile_types.exchange import Exchange
 from uderia_bench.reading.profile_types.lenient import count, mapping, sequence, stamp, text
 from uderia_bench.reading.profile_types.wordings import Meaning, Wording, look_up
@@ -73,7 +74,7 @@ def read(exchange: Exchange) -> PlannerLog:
         entries=tuple(entries),
         signals=tuple(entry for entry in more if entry.wording is not None and entry.wording.stream_only),
         unclassified=len(unknown),
-        notes=(f"{odd} entries of the trace could not be read",) if odd else (),
+        notes=(f"{count_of(odd, 'entry')} of the trace could not be read",) if odd else (),
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from uderia_bench.analysis.values import Comparison, Verdict
-from uderia_bench.printable import plain
+from uderia_bench.printable import count_of, plain
 from uderia_bench.report import content, figures
 from uderia_bench.report.about import about
 from uderia_bench.report.content import GateResult, QueryResult, Report
@@ -81,8 +81,8 @@ def _answer(found: QueryResult) -> Element:
     if found.failed:
         SubElement(case, "failure", message=plain(found.failed[0])).text = "\n".join(map(plain, found.failed))
     elif not found.answered:
-        SubElement(case, "failure", message=plain(f"0 of {found.trials} trials answered: {found.otherwise}"))
+        SubElement(case, "failure", message=plain(f"0 of {count_of(found.trials, 'trial')} answered: {found.otherwise}"))
     else:
-        checks = f"; {found.passed} of {found.checks} checks passed" if found.checks else "; no checks"
-        SubElement(case, "system-out").text = f"{found.answered} of {found.trials} trials answered{checks}"
+        checks = f"; {found.passed} of {count_of(found.checks, 'check')} passed" if found.checks else "; no checks"
+        SubElement(case, "system-out").text = f"{found.answered} of {count_of(found.trials, 'trial')} answered{checks}"
     return case

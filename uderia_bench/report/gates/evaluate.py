@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from uderia_bench.analysis.contrast import PRIMARY
 from uderia_bench.analysis.values import Analysis, ArmSummary, Comparison, Verdict
+from uderia_bench.printable import count_of
 from uderia_bench.reading.metrics.metric import Assumption, Direction, Metric
 from uderia_bench.report import content, decision, figures
 from uderia_bench.report.content import GateResult, IssueSummary
@@ -74,11 +75,10 @@ def _judge(gate: Gate, analysis: Analysis, issues: Sequence[IssueSummary], again
         return _on_arms(gate, analysis)
     if isinstance(gate, IssueGate):
         count = next((issue.count for issue in issues if issue.kind == gate.kind), 0)
-        trials = "1 trial" if count == 1 else f"{count} trials"
         passed = OPERATORS[gate.operator](count, gate.limit)
         if passed and analysis.arms and not any(map(content.answered, analysis.arms)):
             return GateResult(name=gate.text, passed=False, detail=NOTHING_ANSWERED)
-        return GateResult(name=gate.text, passed=passed, detail=f"found in {trials}")
+        return GateResult(name=gate.text, passed=passed, detail=f"found in {count_of(count, 'trial')}")
     if isinstance(gate, BaselineGate):
         return _on_baseline(gate, against)
     passed, said = _verdict(gate, _comparison(gate, analysis), analysis)

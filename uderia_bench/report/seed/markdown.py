@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from uderia_bench.printable import count_of
 from uderia_bench.report.content import Scope, embedded
 from uderia_bench.report.figures import MISSING, p_value
 from uderia_bench.report.formats.escape import markdown, row
@@ -104,7 +105,8 @@ def _recommendation(data: dict[str, Any], sides: Mapping[str, SeedProfile]) -> I
         yield "**No winner**: the numbers shown do not differ in both time and tokens, or are missing."
     for metric, judged in found["judged"].items():
         advice = f" ({judged['advice']})" if judged["advice"] else ""
-        said = f"{judged['candidate']} is {judged['verdict']}, p {p_value(judged['p'])} over {judged['n']} pairs{advice}"
+        over = count_of(judged["n"], "pair")
+        said = f"{judged['candidate']} is {judged['verdict']}, p {p_value(judged['p'])} over {over}{advice}"
         yield f"- Over all repeats, {_NOUNS[metric]}: {markdown(said)}"
 
 

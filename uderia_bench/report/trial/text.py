@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from uderia_bench.printable import count_of
 from uderia_bench.reading.detectors.evidence import of_context, quoted
 from uderia_bench.reading.metrics.latency import answer_wall_s, latency_s, task_s
 from uderia_bench.reading.metrics.tokens import naming_tokens, total_tokens, unattributed_tokens
@@ -27,7 +28,7 @@ def to_text(inspected: Inspected, width: int) -> str:
     trace = inspected.trace
     parts: list[tuple[str, list[str]]] = [
         ("", _head(inspected, width)),
-        (f"Plan ({_count(len(trace.plan or ()), 'phase')})", _laid_out(plan(trace), width)),
+        (f"Plan ({count_of(len(trace.plan or ()), 'phase')})", _laid_out(plan(trace), width)),
         (f"Phases ({len(trace.phases)} started)", _laid_out(phases(trace), width)),
         ("Token ledger", [*_laid_out(ledger(trace), width), *_adds_up(trace, width)]),
         ("Context", _listed((evidence.said for evidence in of_context(trace)), width)),
@@ -159,7 +160,7 @@ def _adds_up(trace: Trace, width: int) -> list[str]:
         return []  # nothing came back that could have a ledger
     total, rest, named = total_tokens(trace), unattributed_tokens(trace), naming_tokens(trace)
     logged = sum(call.tokens for call in trace.llm_calls)
-    said = [f"{_count(len(trace.llm_calls), 'call')}, {logged:,} tokens."]
+    said = [f"{count_of(len(trace.llm_calls), 'call')}, {logged:,} tokens."]
     if total is None or rest is None:
         said.append("The server reports no total for this turn.")
     elif rest == 0:
@@ -228,7 +229,7 @@ def _issues(inspected: Inspected, width: int) -> Iterator[str]:
 def _notes(trace: Trace) -> Iterable[str]:
     yield from trace.notes
     if trace.unclassified:
-        yield f"{trace.unclassified} events or log messages are of an unknown kind"
+        yield f"{count_of(trace.unclassified, 'event or log message is', 'events or log messages are')} of an unknown kind"
 
 
 def _listed(said: Iterable[str], width: int) -> list[str]:
@@ -242,10 +243,6 @@ def _table(columns: Iterable[Column | str], rows: Sequence[tuple[str, ...]]) -> 
 
 def _laid_out(table: Table, width: int) -> list[str]:
     return lay_out(table, width) if table.rows else []
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _seconds(value: float | None) -> str:

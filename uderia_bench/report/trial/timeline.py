@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from uderia_bench.printable import plain
+from uderia_bench.printable import count_of, plain
 from uderia_bench.report.formats.layout import cut
 from uderia_bench.trace import Trace
 
@@ -33,9 +33,9 @@ def draw(trace: Trace, width: int) -> list[str]:
     lines = [f"{_PHASE} phase   {_LLM} LLM call   {_TOOL} tool call   {_MOMENT} point in time"]
     lines += [_line(bar, end, room) for bar in bars[:LONGEST]]
     if len(bars) > LONGEST:
-        lines.append(f"… and {len(bars) - LONGEST} more steps")
+        lines.append(f"… and {count_of(len(bars) - LONGEST, 'more step')}")
     if untimed:
-        lines.append(f"Not drawn, because they have no time: {untimed} step{'s' * (untimed != 1)}.")
+        lines.append(f"Not drawn, because they have no time: {count_of(untimed, 'step')}.")
     return [cut(line, width) for line in lines]
 
 

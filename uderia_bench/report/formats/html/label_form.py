@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from uderia_bench.printable import count_of
 from uderia_bench.reading.labels.draw import ANSWERS, LABELS, Item
 from uderia_bench.report.formats.html.document import document
 from uderia_bench.report.formats.html.markup import Markup, data, join, tag
@@ -24,7 +25,7 @@ def to_html(items: Sequence[Item], name: str) -> str:
     keys = "Keys: the one in brackets gives a label, ← and → go through the items, s saves the file."
     return document(
         f"Labels of {name}",
-        tag("header", tag("p", f"uderia-bench label, {len(items)} items", class_="small"), tag("h1", _ASKED[kind])),
+        tag("header", tag("p", f"uderia-bench label, {count_of(len(items), 'item')}", class_="small"), tag("h1", _ASKED[kind])),
         tag(
             "main",
             tag("p", keys, class_="lead"),

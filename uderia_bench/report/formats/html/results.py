@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from uderia_bench.printable import count_of
 from uderia_bench.report import content, figures
 from uderia_bench.report.content import QueryResult, Report
 from uderia_bench.report.findings import ENOUGH
@@ -100,7 +101,7 @@ def _cell(report: Report, cell: QueryResult | None, answer: _Answer | None, othe
     if cell.otherwise:
         facts.append(content.outcome_words(cell.otherwise))
     if cell.checks:
-        facts.append(f"{cell.passed} of {cell.checks} checks passed")
+        facts.append(f"{cell.passed} of {count_of(cell.checks, 'check')} passed")
     if cell.seconds is not None:
         facts.append(figures.amount(cell.seconds, scale))
     return tag(

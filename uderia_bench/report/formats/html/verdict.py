@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from uderia_bench.printable import count_of
 from uderia_bench.report import content, figures, spending
 from uderia_bench.report.closing import closing
 from uderia_bench.report.content import Report, Saving, Standing
@@ -65,11 +66,11 @@ def _fix_first(report: Report) -> Markup | None:
         return None
     if isinstance(first, Saving):
         share = "" if first.share is None else f", {figures.percentage(first.share)} of its tokens"
-        where = f" on {first.arm}: {first.count} trials, about {first.tokens:,} tokens{share}"
+        where = f" on {first.arm}: {count_of(first.count, 'trial')}, about {first.tokens:,} tokens{share}"
     elif first.worst:
         where = f" on {first.worst[0]}: {figures.percentage(first.worst[1])} of its trials"
     else:
-        where = f": {first.count} trials"
+        where = f": {count_of(first.count, 'trial')}"
     return tag(
         "div",
         tag("h3", "Fix first"),
