@@ -17,6 +17,9 @@ from uderia_bench.documents.expectation import Expectation
 from uderia_bench.errors import DocumentError
 from uderia_bench.gateway.trust import Trust
 from uderia_bench.reading.judge import pairs, scores
+from uderia_bench.report.formats.as_json import to_json
+from uderia_bench.report.formats.markdown import to_markdown
+from uderia_bench.report.formats.text import to_text
 from uderia_bench.runner import judging
 
 pytestmark = pytest.mark.anyio
@@ -179,7 +182,7 @@ async def test_nonsense_is_paid_for_once(tmp_path):
     await ask(run, server)
     assert len(server.requests) == 2 * QUERIES
     told = report(run).judge
-    assert told[0].startswith("grader compared 0 pairs of answers in 16 calls: 1,600 tokens in, 160 out, $0.0032.")
+    assert told[0].startswith("grader gave no verdict in 16 calls: 1,600 tokens in, 160 out, $0.0032.")
     assert any(line.startswith("16 replies of the judge were not in the requested form") for line in told)
 
 
@@ -337,3 +340,53 @@ async def test_pairs_need_two_arms():
     """A judge of pairs with one arm is a mistake of the experiment."""
     with pytest.raises(DocumentError, match=r"judge.mode: compares the answers of two arms"):
         experiments.built(arms=("A",), judge=JUDGE)
+
+
+def sometimes_equal(arm, query):
+    """Return the answer of an arm: the same on both arms for four queries of eight."""
+    return "the same" if int(query[1:]) < QUERIES // 2 else f"{'good' if arm == 'B' else 'bad'} {query}"
+
+
+async def test_a_judge_that_is_down_makes_no_ties(tmp_path):
+    """Equal answers alone would show two equally good arms, so there is no preference, and the report gives the error."""
+    server = ScriptedJudge(choose=prefers("good"), down=True)
+    run = made(tmp_path, answer=sometimes_equal, concurrency=1)
+    await ask(run, server)
+    made_report = report(run)
+    down = "judge http://judge.test/v1: HTTP 503, overloaded"
+    assert made_report.judge == (
+        "No verdicts: grader did not answer",
+        f"Not judged: 8 of 8 pairs ({down}). 'uderia-bench resume' asks the judge again",
+    )
+    assert pl.read_parquet(run.path / "preferences")["preference"].to_list() == [None] * QUERIES
+    for written in (to_text(made_report, brief=True), to_markdown(made_report), to_json(made_report)):
+        assert "No verdicts: grader did not answer" in written
+        assert "HTTP 503, overloaded" in " ".join(written.split())
+    server.down = False
+    await ask(run, server)
+    made_report = report(run)
+    assert made_report.judge[0].startswith("grader compared 4 pairs of answers in 8 calls: ")
+    assert made_report.judge[1] == "4 pairs have equal answers, which count as a tie without a call"
+    assert compared(made_report).effect.value == pytest.approx(0.5)
+
+
+async def test_a_judge_that_fails_at_times_is_told_of_with_its_error(tmp_path):
+    """Replies before and after an error do not hide it while pairs are not judged."""
+    calls = []
+
+    def reply(request):
+        calls.append(request)
+        return httpx.Response(400, json={"error": "too long"}) if len(calls) == 5 else ScriptedJudge().reply(request)
+
+    run = made(tmp_path, concurrency=1)
+    await ask(run, None, httpx.MockTransport(reply))
+    told = report(run).judge
+    assert told[0].startswith("grader compared 7 pairs of answers in 15 calls: ")
+    assert any(line.startswith("Not judged: 1 of 8 pairs (judge http://judge.test/v1: HTTP 400, too long). ") for line in told)
+
+
+async def test_a_judge_without_a_pair_to_compare_is_told_of(tmp_path):
+    """All answers are equal, so no call is needed."""
+    run = made(tmp_path, answer=lambda _arm, query: f"the same {query}")
+    await ask(run, ScriptedJudge(down=True))
+    assert report(run).judge[0] == "8 pairs have equal answers, which count as a tie without a call"

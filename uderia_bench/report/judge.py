@@ -10,6 +10,7 @@ import polars as pl
 from uderia_bench.analysis import preference
 from uderia_bench.analysis.preference import METRIC
 from uderia_bench.documents.experiment_parts import Judge
+from uderia_bench.printable import count_of
 from uderia_bench.reading import expected as expectations
 from uderia_bench.reading.expectations.check import UNANSWERED
 from uderia_bench.reading.judge import probes, scores
@@ -22,6 +23,9 @@ from uderia_bench.stats.estimate import Estimate
 
 CHECKS = "checks_passed_ratio"
 """The metric that scores of a judge count in."""
+
+_ASKED = (pl.col("kind") == expectations.JUDGED) & ~pl.col("found").str.starts_with(UNANSWERED)
+"""The checks of answers that a judge scores."""
 
 
 def told(
@@ -72,26 +76,33 @@ def _probed(judge: Judge, kept: scores.Kept, trials: pl.DataFrame) -> tuple[prob
     return results(kept, judge.model, models)
 
 
-def _spent(judge: Judge, tokens: tuple[int, int]) -> str:
+def _deeds(judge: Judge, kept: scores.Kept, did: str) -> str:
+    """Return what the judge did at which cost, or that it gave no verdict."""
+    calls, tokens = sum(1 for _ in kept.replies), kept.tokens
+    if not calls:
+        return f"No verdicts: {judge.model} did not answer"
+    if not (kept.scores or kept.choices):
+        did = "gave no verdict"
     spent = f"{tokens[0]:,} tokens in, {tokens[1]:,} out"
     if judge.price is not None:
         spent += f", ${dollars(judge, tokens):.4f}"
-    return f"{spent}. This is not part of any arm's cost"
+    return f"{judge.model} {did} in {count_of(calls, 'call')}: {spent}. This is not part of any arm's cost"
 
 
 def _scored(judge: Judge, kept: scores.Kept, checks: pl.DataFrame | None, trials: pl.DataFrame) -> Iterator[str]:
     found = quality(kept.scores.values())
-    calls = sum(1 for _ in kept.replies)
-    yield f"{judge.model} scored {found.cases} answers in {calls} calls: {_spent(judge, kept.tokens)}"
+    asked = checks if checks is None else checks.filter(_ASKED)
+    if asked is not None and asked.is_empty():
+        yield f"{judge.model} had no answer to score"
+        return
+    yield _deeds(judge, kept, f"scored {count_of(found.cases, 'answer')}")
     if found.apart is not None:
         yield f"Two scores of the same answer differ by {found.apart:.2f} on average, on a scale of 0 to 1"
     if found.swap_bias is not None:
         yield f"Swap bias: scores change by {found.swap_bias:+.2f} when the scale is reversed"
     yield from _unread(kept)
-    if checks is not None:
-        asked = checks.filter((pl.col("kind") == expectations.JUDGED) & ~pl.col("found").str.starts_with(UNANSWERED))
-        if unscored := asked["passed"].null_count():
-            yield _not_judged(unscored, asked.height, "answers", kept)
+    if asked is not None and (unscored := asked["passed"].null_count()):
+        yield _not_judged(unscored, count_of(asked.height, "answer"), kept)
     if kept.scores and judge.probes:
         yield from _probes(_probed(judge, kept, trials), CHECKS, only_failed=True)
 
@@ -106,35 +117,43 @@ def _probes(found: tuple[probes.Probe, ...], metric: str, *, only_failed: bool =
 
 def _unread(kept: scores.Kept) -> Iterator[str]:
     if kept.unread:
-        count = len(kept.unread)
-        yield f"{count} replies of the judge were not in the requested form. They cost money and are not asked for again"
+        replies = count_of(len(kept.unread), "reply of the judge was", "replies of the judge were")
+        yield f"{replies} not in the requested form. They cost money and are not asked for again"
 
 
-def _not_judged(missing: int, of: int, what: str, kept: scores.Kept) -> str:
+def _not_judged(missing: int, of: str, kept: scores.Kept) -> str:
     why = f" ({kept.trouble})" if kept.trouble else ""
-    return f"Not judged: {missing} of {of} {what}{why}. 'uderia-bench resume' asks the judge again"
+    again = "" if kept.unread and not kept.trouble else ". 'uderia-bench resume' asks the judge again"
+    return f"Not judged: {missing:,} of {of}{why}{again}"
 
 
 def _pairwise(
     judge: Judge, kept: scores.Kept, preferences: pl.DataFrame | None, trials: pl.DataFrame, confidence: float
 ) -> Iterator[str]:
-    calls = sum(1 for _ in kept.replies)
-    judged = 0 if preferences is None else preferences.filter(pl.col(METRIC).is_not_null()).height
-    yield f"{judge.model} compared {judged} pairs of answers in {calls} calls: {_spent(judge, kept.tokens)}"
-    if preferences is not None:
+    if preferences is None or preferences.is_empty():
+        yield f"{judge.model} had no pair of answers to compare"
+        return
+    equal = preferences.filter(pl.col("same")).height
+    if equal < preferences.height or any(kept.replies):
+        compared = preferences.filter(pl.col(METRIC).is_not_null() & ~pl.col("same")).height
+        yield _deeds(judge, kept, f"compared {count_of(compared, 'pair')} of answers")
+    if kept.choices or equal == preferences.height:
+        if equal:
+            yield f"{count_of(equal, 'pair has', 'pairs have')} equal answers, which count as a tie without a call"
         for (baseline, candidate), own in preferences.group_by("baseline", "candidate", maintain_order=True):
             yield from _contrast(str(baseline), str(candidate), own, confidence)
         yield from _strengths(preferences, confidence)
-        missing = preferences[METRIC].null_count()
-        if missing and kept.stopped is not None:
-            yield (
-                f"Judging ended at look {kept.stopped} of {judge.looks}, because the preference was decided. {missing} of"
-                f" {preferences.height} pairs were left out"
-            )
-        elif missing:
-            yield _not_judged(missing, preferences.height, "pairs", kept)
+    missing = preferences[METRIC].null_count()
+    if missing and kept.stopped is not None:
+        yield (
+            f"Judging ended at look {kept.stopped} of {judge.looks}, because the preference was decided. {missing} of"
+            f" {count_of(preferences.height, 'pair')} were left out"
+        )
+    elif missing:
+        yield _not_judged(missing, count_of(preferences.height, "pair"), kept)
     yield from _unread(kept)
-    yield from _probes(_probed(judge, kept, trials), METRIC)
+    if kept.choices:
+        yield from _probes(_probed(judge, kept, trials), METRIC)
 
 
 def _contrast(baseline: str, candidate: str, pairs: pl.DataFrame, confidence: float) -> Iterator[str]:
@@ -147,7 +166,7 @@ def _contrast(baseline: str, candidate: str, pairs: pl.DataFrame, confidence: fl
     flipped = judged.filter(~pl.col("same"))["flipped"].mean()
     flips = "" if not isinstance(flipped, float) else f". The order of the answers decided {flipped:.0%} of the pairs"
     yield (
-        f"{candidate} is preferred to {baseline} in {won:.0%} of {judged.height} pairs, {baseline} in {lost:.0%},"
+        f"{candidate} is preferred to {baseline} in {won:.0%} of {count_of(judged.height, 'pair')}, {baseline} in {lost:.0%},"
         f" and {1 - won - lost:.0%} are ties{flips}"
     )
     longer = np.log((judged["candidate_chars"].to_numpy() + 1.0) / (judged["baseline_chars"].to_numpy() + 1.0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from uderia_bench.reading import profile_types as type_registry
 from uderia_bench.reading.expectations.plain_text import plain_text
@@ -106,8 +106,16 @@ class Preferred:
 
 
 def preferred(found: Iterable[Match], settings: Settings, choices: Mapping[str, Choice]) -> tuple[Preferred, ...]:
-    """Return the matches with the judge's preferences."""
-    return tuple(Preferred(match=match, decided=decided(match.pair, settings, choices)) for match in found)
+    """Return the matches with the judge's preferences.
+
+    Equal answers are ties without a call. They have no preference where the judge has chosen in no other
+    match, because these ties alone would show two equally good arms.
+    """
+    every = tuple(Preferred(match=match, decided=decided(match.pair, settings, choices)) for match in found)
+    differ = [each.decided for each in every if not each.match.pair.same]
+    if differ and not any(differ):
+        return tuple(replace(each, decided=None) for each in every)
+    return every
 
 
 def by_trial(found: Iterable[Preferred]) -> dict[str, float]:

@@ -38,7 +38,7 @@ Reply = Score | Choice | Unread
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """Replies by key, and the last error of the judge; None where a reply came after it.
+    """Replies by key, and the last error of the judge, None without one.
 
     ``stopped`` is the look at which judging ended, because the preference was decided.
     """
@@ -82,7 +82,6 @@ def read(run: Path) -> Kept:
                 stopped = int(entry["stopped"])
             else:
                 _take(kept, entry.pop("key"), entry)
-                trouble = None
         except (KeyError, TypeError, ValueError, AttributeError):
             continue
     return Kept(scores=kept.scores, choices=kept.choices, unread=kept.unread, trouble=trouble, stopped=stopped)
