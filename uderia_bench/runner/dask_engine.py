@@ -8,7 +8,6 @@ import multiprocessing.resource_tracker
 import re
 import signal
 import sys
-import tempfile
 import warnings
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 import anyio
 
 from uderia_bench.errors import CannotRun, UsageError
-from uderia_bench.runner import dask_task
+from uderia_bench.runner import dask_task, scratch
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -87,7 +86,7 @@ class Engine:
                     f"{self.name}: needs Dask's settings for TLS: set DASK_DISTRIBUTED__COMM__TLS__CA_FILE and others"
                 )
             if self.number is not None:
-                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="uderia-bench-"))
+                folder = str(stack.enter_context(scratch.folder()))
                 stack.enter_context(dask.config.set({**LOCAL, "temporary-directory": folder}))
                 _start_forkserver()
                 where = await self._start(stack, folder)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 import socket
-import tempfile
 import uuid
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
@@ -24,7 +23,8 @@ from uderia_bench.documents.experiment import SIM, Experiment
 from uderia_bench.documents.experiment_parts import Budget
 from uderia_bench.errors import CannotRun, Interrupted, StoreError, UsageError
 from uderia_bench.gateway.uderia import Uderia
-from uderia_bench.runner import heartbeat, progress, sitting
+from uderia_bench.printable import count_of
+from uderia_bench.runner import heartbeat, progress, scratch, sitting
 from uderia_bench.runner.budget import Account
 from uderia_bench.runner.gauge import Collect, Gauge, collector_paused
 from uderia_bench.runner.hooks import Hooks
@@ -101,22 +101,22 @@ def work(
     ways = ways or Ways.of_process(run, around)
     experiment = experiment_of(run)
     sitting.require_permission(experiment.commands, around)
-    with tempfile.TemporaryDirectory(prefix="uderia-bench-") as folder:
+    with scratch.folder() as folder:
         try:
-            with logs.into(Path(folder) / "log.jsonl", as_json=around.log_as_json), sitting.served(experiment) as addresses:
+            with logs.into(folder / "log.jsonl", as_json=around.log_as_json), sitting.served(experiment) as addresses:
                 worker = Worker(
                     run=run,
                     experiment=experiment,
                     around=around,
                     ways=ways,
-                    folder=Path(folder),
+                    folder=folder,
                     addresses=addresses,
                     length_s=length_s,
                 )
                 try:
                     left = anyio.run(worker.work, at_once or len(run.servers))
                 finally:
-                    run.keep_log(worker.name, Path(folder) / "log.jsonl")
+                    run.keep_log(worker.name, folder / "log.jsonl")
         except KeyboardInterrupt as stopped:
             raise Interrupted(f"interrupted: {ways.go_on}") from stopped
         except (NoClearAnswer, StoreError) as error:
@@ -254,7 +254,7 @@ class Worker:
                 with suppress(NoClearAnswer):
                     await lease.release()
         because = f"{tenure.stop.reason}; " if tenure.stop.reason else ""
-        return f"{because}{tenure.left} trials are left on {server}" if tenure.left else ""
+        return f"{because}{count_of(tenure.left, 'trial is', 'trials are')} left on {server}" if tenure.left else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
