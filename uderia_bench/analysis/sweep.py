@@ -18,11 +18,13 @@ from uderia_bench.analysis.flights import DONE, SENT, flights
 from uderia_bench.analysis.settings import Settings
 from uderia_bench.analysis.trials import Trials
 from uderia_bench.analysis.values import Knee, LoadLevel, Sweep
+from uderia_bench.printable import count_of
 from uderia_bench.stats.arrays import Counts, Floats
-from uderia_bench.stats.bootstrap import QUANTILE_DRAWS, UNITS_FLOOR, bootstrap_intervals, resample_counts, weighted_sums
+from uderia_bench.stats.bootstrap import QUANTILE_DRAWS, UNITS_FLOOR, resample_counts, weighted_sums
 from uderia_bench.stats.estimate import Estimate, Interval
 from uderia_bench.stats.mean import cluster_mean
 from uderia_bench.stats.percentile import percentiles
+from uderia_bench.stats.ratio import ratio_of_means
 from uderia_bench.stats.scalability import FEWEST_LEVELS, ScalabilityLaw, fit, fit_each
 from uderia_bench.trial import Outcome
 
@@ -73,8 +75,7 @@ def _sweep(frame: pl.DataFrame, arm: str, settings: Settings) -> Sweep:
     queries = tuple(sorted(frame["query_id"].unique()))
     found = [(level, frame.filter(pl.col("level") == level)) for level in sorted(frame["level"].drop_nulls().unique())]
     held = [one for level, rows in found if (one := _held(level, rows, queries)) is not None]
-    bounds = _throughput_bounds(held, len(queries), settings)
-    by_level = {one.level: (one, interval) for one, interval in zip(held, bounds, strict=True)}
+    by_level = {one.level: one for one in held}
     return Sweep(
         arm=arm,
         levels=tuple(_level(level, rows, by_level.get(level), settings) for level, rows in found),
@@ -83,9 +84,8 @@ def _sweep(frame: pl.DataFrame, arm: str, settings: Settings) -> Sweep:
     )
 
 
-def _level(level: float, rows: pl.DataFrame, timed: tuple[_Held, Interval] | None, settings: Settings) -> LoadLevel:
+def _level(level: float, rows: pl.DataFrame, held: _Held | None, settings: Settings) -> LoadLevel:
     answered = (rows["outcome"] == Outcome.ANSWERED).to_numpy()
-    held, bound = timed or (None, Interval.none("no trial records when it was sent and when it ended"))
     times = _times(rows.filter(pl.col("outcome") == Outcome.ANSWERED))
     found = percentiles(times[0], times[1], level=settings.confidence, seed=settings.seed, missing=rows.height - times[0].size)
     return LoadLevel(
@@ -93,9 +93,7 @@ def _level(level: float, rows: pl.DataFrame, timed: tuple[_Held, Interval] | Non
         trials=rows.height,
         busy_s=None if held is None else held.busy_s,
         in_flight=None if held is None else held.in_flight,
-        throughput=bound.about(
-            None if held is None else held.throughput, level=settings.confidence, n=rows["query_id"].n_unique()
-        ),
+        throughput=_throughput(held, settings.confidence),
         latency={percent: found[percent] for percent in SHOWN},
         unanswered=cluster_mean(
             (~answered).astype(np.float64),
@@ -152,20 +150,17 @@ def _throughputs(held: list[_Held], counts: Counts) -> Floats:
     return np.nan_to_num(drawn, nan=0.0, posinf=0.0)
 
 
-def _throughput_bounds(held: list[_Held], queries: int, settings: Settings) -> tuple[Interval, ...]:
-    if not held:
-        return ()
-    if queries < UNITS_FLOOR:
+def _throughput(held: _Held | None, confidence: float) -> Estimate:
+    """Estimate the throughput of other queries at the in-flight that was measured: a ratio of totals over queries."""
+    if held is None:
+        none = Interval.none("no trial records when it was sent and when it ended")
+        return none.about(None, level=confidence, n=0)
+    asked = held.seconds > 0
+    if (queries := int(np.count_nonzero(asked))) < UNITS_FLOOR:
         none = Interval.none(f"no interval: at least {UNITS_FLOOR} queries are needed, {UNITS_FLOOR - queries} more")
-        return (none,) * len(held)
-    return bootstrap_intervals(
-        lambda counts: _throughputs(held, counts),
-        values=np.array([one.throughput for one in held]),
-        units=queries,
-        level=settings.confidence,
-        seed=settings.seed,
-        draws=QUANTILE_DRAWS,
-    )
+        return none.about(held.throughput, level=confidence, n=queries)
+    per_second = ratio_of_means(held.answered[asked], held.seconds[asked], level=confidence)
+    return per_second.mapped(lambda rate: max(rate, 0.0) * held.in_flight)
 
 
 def _knee(held: list[_Held], queries: int, settings: Settings) -> Knee:
@@ -175,8 +170,9 @@ def _knee(held: list[_Held], queries: int, settings: Settings) -> Knee:
     somewhere, and a fit of noise would find it just beyond.
     """
     if len(held) < FEWEST_LEVELS:
-        levels = f"{len(held)} level{'' if len(held) == 1 else 's'} with answers"
-        return Knee(reason=f"no knee looked for: {levels}, and the fit needs {FEWEST_LEVELS}")
+        return Knee(
+            reason=f"no knee looked for: {count_of(len(held), 'level')} with answers, and the fit needs {FEWEST_LEVELS}"
+        )
     in_flight = np.array([one.in_flight for one in held])
     law = fit(in_flight, np.array([one.throughput for one in held]))
     if law is None:
