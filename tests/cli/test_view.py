@@ -91,3 +91,17 @@ def test_a_run_starts_a_view_that_ends_with_it(command):
         except OSError:
             return
     raise AssertionError("the view goes on")
+
+
+@pytest.mark.usefixtures("whole")
+def test_a_run_that_has_ended_is_recorded_at_once(command):
+    """The command ends by itself. The replay has the state of the run and its report."""
+    done = command("view", "latest", "--record", "whole.jsonl")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "uderia-bench: wrote whole.jsonl. Replay it with 'uderia-bench view whole.jsonl'\n"
+    lines = [json.loads(line) for line in (command.cwd / "whole.jsonl").read_text().splitlines()]
+    assert (lines[0]["run"], lines[1]["state"]["progress"]["read"], len(lines)) == ("whole", 10, 3)
+    assert "OPTIM" in lines[2]["report"]
+    with viewing(command, "whole.jsonl") as (url, _):
+        address, _, token = url.partition("?token=")
+        assert read(address, token=token)["run"]["state"] == "complete"

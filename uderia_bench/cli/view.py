@@ -33,7 +33,12 @@ def command(
         bool, typer.Option("--control", help="Show buttons that pause, stop or change a run in progress.")
     ] = False,
     record: Annotated[
-        Path | None, typer.Option("--record", metavar="FILE", help="Record the page of RUN, to replay it later.")
+        Path | None,
+        typer.Option(
+            "--record",
+            metavar="FILE",
+            help="Record the page of RUN, to replay it later. For a run that has ended: record it and end.",
+        ),
     ] = None,
     speed: Annotated[float, typer.Option("--speed", metavar="N", min=0.01, help="Speed of a replay.")] = 1.0,
     output: Output = OUTPUT,
@@ -55,7 +60,7 @@ def command(
     from uderia_bench.gateway.kept_tokens import default_file
     from uderia_bench.view import guard, server
     from uderia_bench.view.folder import Folder
-    from uderia_bench.view.recording import Recorder, Recording
+    from uderia_bench.view.recording import Recorder, Recording, keep
 
     source: Folder | Recording
     if what is not None and Path(what).is_file():
@@ -66,6 +71,15 @@ def command(
         source = Folder(folder, plugins.load())
     if record is not None and (run_id is None or isinstance(source, Recording)):
         raise UsageError("--record needs a run: write view RUN --record FILE")
+
+    if record is not None and run_id is not None and isinstance(source, Folder) and not source.goes_on(run_id):
+        try:
+            with record.open("wb") as file:
+                keep(file, source, run_id)
+        except OSError as error:
+            raise CannotRun(f"{error.strerror or error}: cannot write {record}") from error
+        typer.echo(f"uderia-bench: wrote {record}. Replay it with 'uderia-bench view {record}'", err=True)
+        return
 
     def started(url: str) -> None:
         address = url if run_id is None else url.replace("/?", f"/runs/{run_id}?")

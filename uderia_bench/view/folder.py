@@ -68,6 +68,11 @@ class Folder:
         """Give a command to a run in progress."""
         control.ask(self.directory(run_id), what, about)
 
+    def goes_on(self, run_id: str) -> bool:
+        """Whether a process works on a run."""
+        directory = self.directory(run_id)
+        return directory.state() == "running" and not directory.abandoned()
+
     def report(self, run_id: str) -> str | None:
         """Return the body of a finished run's HTML report; None while the run goes on, and where it has none or a cut one."""
         directory = self.directory(run_id)

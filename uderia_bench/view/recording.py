@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -50,6 +50,18 @@ class Recorder:
     def _write(self, line: Mapping[str, Any]) -> None:
         self._file.write(orjson.dumps(line) + b"\n")
         self._file.flush()
+
+
+def keep(file: IO[bytes], folder: Folder, run_id: str) -> None:
+    """Record a run that has ended: its last state, and its report."""
+    followed = folder.follow((run_id,))
+    try:
+        while followed.look():  # each look reads for a limited time
+            pass
+        state = followed.state()
+    finally:
+        followed.close()
+    Recorder(file, folder, run_id)((run_id,), {each.name: getattr(state, each.name) for each in fields(state)})
 
 
 class Recording:
