@@ -9,7 +9,7 @@ from frames import grid
 from runs import saved
 
 from uderia_bench.cli.run import show_plan
-from uderia_bench.commands.forecast import forecast, knowing_tokens
+from uderia_bench.commands.forecast import duration_s, forecast, knowing_tokens
 from uderia_bench.runner import plan
 from uderia_bench.runner.outline import describe
 
@@ -66,3 +66,42 @@ def test_traffic_is_what_queries_count():
         experiment = built(asked, weights=weights)
         assert {trial.query_id: trial.weight for trial in plan.build(experiment, experiment.queries)} == expected
     assert built(asked).content_hash == built((query("a"), query("b"))).content_hash
+
+
+@pytest.mark.parametrize(
+    ("load", "seconds"),
+    [
+        ({"concurrency": 4, "isolation": "none"}, 2 * 12 / 4),
+        ({"isolation": "trial"}, 2 * 12 / 1),
+        ({"concurrency": 8, "isolation": "arm"}, None),
+        ({"arrivals": "constant", "rate": "2/s"}, 2 * 4 / 2),
+        ({"arrivals": "constant", "sweep": ["1/s", "2/s"]}, 2 * 4 / 1 + 2 * 4 / 2),
+        ({"sweep": [1, 2]}, None),
+    ],
+)
+def test_the_duration_is_the_time_of_all_trials_over_those_in_flight(tmp_path, load, seconds):
+    """Two arms of four trials, which took 12 s one after the other. Nothing tells the latencies of a closed sweep."""
+    frame = grid(queries=2, repeats=2, value=lambda _query, _arm, repeat: 1.0 if repeat == 1 else 5.0)
+    saved(tmp_path, "before", frame)
+    experiment = built(queries(2), arms=("IDEAT", "OPTIM"), repeats=2, warmup=0, load=load)
+    outline = describe(plan.build(experiment, experiment.queries), experiment)
+    if load.get("isolation") == "arm":  # a turn has fewer trials than slots
+        seconds = 2 * 12 / outline.arms[0].longest
+        assert outline.arms[0].longest < 8
+    found = duration_s(experiment, outline, forecast(experiment, outline, tmp_path))
+    assert found == (None if seconds is None else pytest.approx(seconds))
+    if load.get("arrivals", "closed") == "closed":
+        assert duration_s(experiment, outline, ()) is None
+
+
+def test_a_dry_run_fits_80_columns(tmp_path, capsys):
+    """It has the mean latency of a trial, and the duration of the run apart."""
+    saved(tmp_path, "before-the-change-of-the-model-on-the-test-server", grid(queries=3, repeats=2, value=lambda *_: 30.0))
+    planned = built(queries(3), arms=("IDEAT", "OPTIM"), repeats=2)
+    show_plan(planned, tmp_path, as_json=False)
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= 80
+    assert "30 s per trial (mean of 6 trials of run before-the-change" in " ".join(said.split())
+    assert "  estimated duration of the run: " in said
+    show_plan(planned, tmp_path, as_json=True)
+    assert json.loads(capsys.readouterr().out)["duration_s"] > 30

@@ -24,6 +24,7 @@ from rich.cells import cell_len
 from uderia_bench.analysis.values import Learning
 from uderia_bench.reading.metrics.metric import Assumption
 from uderia_bench.report.content import GateResult, IssueSummary
+from uderia_bench.report.formats.layout import wrapped
 from uderia_bench.report.formats.text import to_text
 
 names = st.text(min_size=1, max_size=20)
@@ -197,3 +198,22 @@ def test_a_class_of_queries_says_at_what_level_it_is_judged():
     section = " ".join(whole.partition("by class of query")[2].partition("Percentiles")[0].split())
     assert "hints (10% level" in section
     assert "p below 0.05 for planned metrics, 0.10 for the others" in " ".join(whole.split())
+
+
+@pytest.mark.parametrize("width", [30, 60, 80])
+def test_a_command_is_never_broken(width):
+    """It can be copied as it stands, even where it is wider than the line. Other text stays within the width."""
+    command = "uderia-bench resume /var/lib/benchmarks/nightly-runs/2026-11-29"
+    for text in (f"It has 7 trials left: continue with '{command}', or begin again with another name.", f"To go on: {command}"):
+        lines = wrapped(text, width, first="  ", rest="    ")
+        (whole,) = [line for line in lines if "uderia-bench" in line]
+        assert command in whole
+        assert all(len(line) <= width for line in lines if line is not whole)
+        assert " ".join(" ".join(lines).split()) == text
+
+
+def test_a_word_wider_than_the_line_is_broken():
+    """Also one of characters that are two columns wide."""
+    assert wrapped("a" * 12, 10, first="- ", rest="  ") == ["- aaaaaaaa", "  aaaa"]
+    wide = "\N{CJK UNIFIED IDEOGRAPH-4E2D}"
+    assert wrapped(wide * 5, 6) == [wide * 3, wide * 2]

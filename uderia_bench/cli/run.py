@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from uderia_bench.cli import options, streams
+from uderia_bench.cli.target import Target
+from uderia_bench.printable import count_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from uderia_bench.commands.forecast import ArmForecast
     from uderia_bench.documents.experiment import Experiment
     from uderia_bench.documents.yaml.document import Override
+    from uderia_bench.runner.outline import Outline
     from uderia_bench.runner.sitting import Surroundings
 
 
@@ -123,35 +129,59 @@ def show_plan(loaded: Experiment, output: Path, *, as_json: bool) -> None:
     """Print the plan, and its cost estimated from earlier runs of the same arms."""
     from dataclasses import asdict
 
-    from uderia_bench.commands.forecast import forecast
-    from uderia_bench.documents.experiment import SIM
-    from uderia_bench.printable import plain
+    from uderia_bench.commands import forecast
+    from uderia_bench.report.formats.layout import wrapped
     from uderia_bench.runner import plan
     from uderia_bench.runner.outline import describe
 
     outline = describe(plan.build(loaded, loaded.queries), loaded)
-    expected = forecast(loaded, outline, output)
+    expected = forecast.forecast(loaded, outline, output)
+    length_s = forecast.duration_s(loaded, outline, expected)
     if as_json:
-        streams.as_json({**asdict(outline), "forecast": expected})
+        streams.as_json({**asdict(outline), "forecast": expected, "duration_s": length_s})
         return
-    typer.echo(f"{loaded.name}: {outline.trials} trials of {outline.queries} queries in {outline.windows} windows")
+    asked = f"{count_of(outline.trials, 'trial')} of {count_of(outline.queries, 'query')}"
+    typer.echo(f"{loaded.name}: {asked} in {count_of(outline.windows, 'window')}")
+    width = Target(form="text").width
+    for line in (*_planned(loaded, outline), *_estimated(expected, length_s), *_unknown(loaded, outline, expected, output)):
+        typer.echo("\n".join(wrapped(line, width, first="  ", rest="    ")))
+
+
+def _planned(loaded: Experiment, outline: Outline) -> Iterator[str]:
+    """Yield the levels, the share of each arm, what is changed or run, and what cannot be balanced."""
     if outline.levels:
-        counted = "in flight" if loaded.load.arrivals == "closed" else "per second"
-        typer.echo(f"  levels of load, lowest first: {', '.join(f'{level:g}' for level in outline.levels)} {counted}")
+        unit = "in flight" if loaded.load.arrivals == "closed" else "per second"
+        yield f"levels of load, lowest first: {', '.join(f'{level:g}' for level in outline.levels)} {unit}"
     for share in outline.arms:
-        where = ", ".join(loaded.servers_of(share.arm))
-        turns = f"in {share.turns} turns of at most {share.longest}" if share.turns else f"in {share.windows} windows"
-        typer.echo(f"  {share.arm}: {share.measured} trials and {share.warmups} for warm-up {turns}, on {where}")
-    for line in (*(f"runs on this machine: {command}" for command in loaded.commands), *loaded.changes):
-        typer.echo(f"  {plain(line)}")
-    for contrast in outline.unbalanced:
-        typer.echo(f"  {contrast.warning}")
+        turns = (
+            f"{count_of(share.turns, 'turn')} of at most {share.longest}" if share.turns else count_of(share.windows, "window")
+        )
+        trials = f"{count_of(share.measured, 'trial')} and {share.warmups} for warm-up"
+        yield f"{share.arm}: {trials} in {turns}, on {', '.join(loaded.servers_of(share.arm))}"
+    yield from (f"runs on this machine: {command}" for command in loaded.commands)
+    yield from loaded.changes
+    yield from (contrast.warning for contrast in outline.unbalanced)
+
+
+def _estimated(expected: Iterable[ArmForecast], length_s: float | None) -> Iterator[str]:
+    """Yield the cost of each arm, and the duration of the run."""
+    from uderia_bench.report.watch import duration
+
     for each in expected:
         cost = "unknown cost" if each.cost_usd is None else f"about ${each.cost_usd:.2f}"
-        time = "" if each.seconds is None else f", {each.seconds / 60:.1f} min of answering"
-        typer.echo(f"  {each.arm}: {cost}{time} (mean of {each.trials} trials of run {each.run_id})")
-    if unknown := [share.arm for share in outline.arms if share.arm not in {each.arm for each in expected}]:
+        time = "" if each.latency_s is None else f", {each.latency_s:.3g} s per trial"
+        yield f"{each.arm}: {cost}{time} (mean of {count_of(each.trials, 'trial')} of run {each.run_id})"
+    if length_s is not None:
+        yield f"estimated duration of the run: {duration(length_s)}"
+
+
+def _unknown(loaded: Experiment, outline: Outline, expected: Iterable[ArmForecast], output: Path) -> Iterator[str]:
+    """Yield what the plan cannot know before the run."""
+    from uderia_bench.documents.experiment import SIM
+
+    known = {each.arm for each in expected}
+    if unknown := [share.arm for share in outline.arms if share.arm not in known]:
         them = "them" if len(unknown) > 1 else "it"
-        typer.echo(f"  cost unknown for {', '.join(unknown)}: {output} has no earlier run of {them}")
+        yield f"cost unknown for {', '.join(unknown)}: {output} has no earlier run of {them}"
     if set(loaded.asked_servers) != {SIM}:
-        typer.echo("  the profiles are checked when the run starts; 'uderia-bench profiles' lists them")
+        yield "the profiles are checked when the run starts; 'uderia-bench profiles' lists them"

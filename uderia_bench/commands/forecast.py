@@ -14,7 +14,7 @@ import polars as pl
 from uderia_bench.documents.experiment import Experiment
 from uderia_bench.documents.experiment_parts import Arm
 from uderia_bench.reading.profile_types.serving import same_tag
-from uderia_bench.runner.outline import Outline
+from uderia_bench.runner.outline import ArmShare, Outline
 from uderia_bench.runs import mirror
 from uderia_bench.runs import run as runs
 from uderia_bench.runs.run import Run
@@ -24,7 +24,7 @@ from uderia_bench.runs.run import Run
 class ArmForecast:
     """One arm's trials at the means of an earlier run of the same profile on the same server; None if that run has no value.
 
-    ``seconds`` is the time of all trials one after the other, ``trials`` how many the means are of.
+    ``seconds`` is the sum of the latencies of the planned trials, ``trials`` how many the means are of.
     """
 
     arm: str
@@ -34,12 +34,44 @@ class ArmForecast:
     cost_usd: float | None
     seconds: float | None
 
+    @property
+    def latency_s(self) -> float | None:
+        """The mean latency of a trial; None where it is not known."""
+        return None if self.seconds is None or not self.planned else self.seconds / self.planned
+
 
 def forecast(experiment: Experiment, outline: Outline, output: Path) -> tuple[ArmForecast, ...]:
     """Return a forecast for every arm that was run before."""
     earlier = earlier_runs(output)
     found = (_arm(experiment, arm, outline, earlier) for arm in experiment.arms)
     return tuple(one for one in found if one is not None)
+
+
+def duration_s(experiment: Experiment, outline: Outline, expected: Iterable[ArmForecast]) -> float | None:
+    """Return about how long the run takes; None where latencies are not known that it depends on.
+
+    Servers work at the same time. A closed loop fills the slots of a server with the trials of one arm,
+    so it takes the sum of their latencies, divided by the slots. An open loop sends by the clock.
+    A closed sweep has no estimate, because nothing tells the latencies at its higher levels.
+    """
+    load, known = experiment.load, {each.arm: each.seconds for each in expected if each.seconds is not None}
+    shares = {share.arm: share for share in outline.arms}
+    if load.arrivals == "closed":
+        if load.sweep is not None or known.keys() != shares.keys():
+            return None
+        took = {arm: known[arm] / _slots(experiment, share) for arm, share in shares.items()}
+    else:
+        rates = [level or load.rate or 0.0 for level in load.levels]
+        apart_s = sum(1 / rate for rate in rates) / len(rates)
+        took = {arm: (share.measured + share.warmups) * apart_s for arm, share in shares.items()}
+    return load.ramp / 2 + max(sum(took[arm] for arm in arms) / len(servers) for servers, arms in experiment.pools.items())
+
+
+def _slots(experiment: Experiment, share: ArmShare) -> int:
+    """Return how many trials of an arm are in flight on a server at most."""
+    load, cap = experiment.load, experiment.arm(share.arm).concurrency
+    slots = 1 if load.isolation == "trial" else load.concurrency
+    return min(slots, cap or slots, share.longest or slots)
 
 
 def knowing_tokens(experiment: Experiment, output: Path) -> Experiment:

@@ -5,11 +5,11 @@ Cells take shorter forms first, then texts wrap, then names are cut.
 
 from __future__ import annotations
 
-import textwrap
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 
 from uderia_bench.printable import plain
 from uderia_bench.report.content import Tone
@@ -19,6 +19,9 @@ _GAP = 2
 _BELOW = "  "  # indent of a sentence below its row
 _EXAMPLE_LINES = 2  # of an example: the trial and enough to recognise the issue
 _LEAST = 4  # columns: the narrowest readable column
+_COMMAND = re.compile(r"'uderia-bench [^']*'|`uderia-bench [^`]*`|(?<=: )uderia-bench [a-z].*")
+_WORD = re.compile(rf"(?:{_COMMAND.pattern}|\S)+")
+_IS_COMMAND = re.compile(r"\W*uderia-bench [a-z]")
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 Paint = Callable[[str, Tone], str]
@@ -37,13 +40,20 @@ def cut(text: str, width: int) -> str:
 
 
 def wrapped(text: str, width: int, *, first: str = "", rest: str = "") -> list[str]:
-    """Break a paragraph into lines of at most ``width`` columns, with control characters written out."""
-    clean = plain(text)
-    for columns in (width, max(width // 2, len(rest) + _LEAST)):  # second: for characters two columns wide
-        lines = textwrap.wrap(clean, columns, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
-        if all(cell_len(line) <= width for line in lines):
-            break
-    return lines or [first.rstrip()]
+    """Break a paragraph into lines of at most ``width`` columns, with control characters written out.
+
+    A command stays on one line, so that it can be copied, also where that line is wider.
+    """
+    lines, line, indent = [], "", first
+    room = max(width - max(cell_len(first), cell_len(rest)), _LEAST)
+    for found in _WORD.findall(plain(text)):
+        for word in [found] if _IS_COMMAND.match(found) else chop_cells(found, room):
+            longer = f"{line} {word}" if line else word
+            if line and cell_len(indent + longer) > width:
+                lines.append(indent + line)
+                longer, indent = word, rest
+            line = longer
+    return [*lines, (indent + line).rstrip()]
 
 
 def lay_out(table: Table, width: int, paint: Paint | None = None) -> list[str]:
