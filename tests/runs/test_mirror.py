@@ -12,7 +12,7 @@ from runs import manifest_of
 
 import uderia_bench as ub
 from uderia_bench.errors import StoreError
-from uderia_bench.runs import bucket, find, mirror
+from uderia_bench.runs import bucket, files, find, mirror
 
 TRIALS = pl.DataFrame({"arm": ["IDEAT", "OPTIM"], "outcome": ["answered"] * 2, "latency_s": [1.0, 2.0]})
 
@@ -144,3 +144,27 @@ def test_a_foreign_directory_is_no_mirror(tmp_path, monkeypatch):
     assert find.directory("latest", tmp_path / "output").run_id == "one"
     assert ub.load("one", output=tmp_path / "output").height == 2
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_an_error_names_the_address_of_the_run(store, tmp_path):
+    """Not the copy, which no user knows. Where a file of the copy cannot be used, the directory is named too."""
+    (tmp_path / "store/two/manifest.json").write_text("[]")
+    with pytest.raises(StoreError) as broken:
+        find.directory(f"{store}/two", tmp_path).read_manifest()
+    assert mirror.told(broken.value) == f"{store}/two/manifest.json: not a manifest"
+    copy = find.directory(f"{store}/one", tmp_path).path
+    (copy / "judgements.jsonl").mkdir()
+    with pytest.raises(StoreError) as refused:
+        files.write(copy / "judgements.jsonl", "")
+    told = mirror.told(refused.value)
+    assert told.startswith(f"{store}/one/judgements.jsonl: cannot write: ")
+    assert told.endswith(f" (its copy is in {tmp_path}/cache/uderia-bench/runs)")
+    assert mirror.told(StoreError(f"{tmp_path}/elsewhere: broken")) == f"{tmp_path}/elsewhere: broken"
+
+
+def test_a_hint_names_what_a_command_finds_the_run_by(store, tmp_path, monkeypatch):
+    """The id in the default directory, else the path or the address, in quotes that may stand inside single ones."""
+    monkeypatch.chdir(tmp_path)
+    assert mirror.typed(tmp_path / "output" / "one") == "one"
+    assert mirror.typed(find.directory(f"{store}/one", tmp_path).path) == f"{store}/one"
+    assert mirror.typed(tmp_path / "a [b] $c" / "one") == f'"{tmp_path}/a [b] \\$c/one"'

@@ -104,7 +104,9 @@ def _told(error: BaseException) -> tuple[str, int]:
     """Return the message of an error and its exit code. Text from outside cannot control the terminal."""
     if isinstance(error, DocumentError):  # one mistake per line, which begins with file and line, as editors expect
         return "\n".join(plain(without_passwords(line)) for line in str(error).split("\n")), error.exit_code
-    said = plain(without_passwords(str(error)))
+    from uderia_bench.runs import mirror
+
+    said = plain(without_passwords(mirror.told(error)))
     if isinstance(error, BenchError):
         return f"uderia-bench: {said}", error.exit_code
     if isinstance(error, KeyboardInterrupt):

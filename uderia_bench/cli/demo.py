@@ -25,10 +25,10 @@ def command(
     """
     from uderia_bench.cli.finish import finish
     from uderia_bench.cli.run import overrides
-    from uderia_bench.commands.report import typed
     from uderia_bench.commands.run import start
     from uderia_bench.commands.shipped import shipped
     from uderia_bench.documents import experiment
+    from uderia_bench.runs import mirror
 
     quickstart = experiment.load(shipped("configs/quickstart.yaml"), [f"sim.speed={speed}", *overrides({"grace": grace})])
     around = surroundings(log_format=log_format)
@@ -36,4 +36,4 @@ def command(
     try:
         finish(run, around, as_json=as_json)
     finally:
-        typer.echo(f"\nuderia-bench: see it in the browser with 'uderia-bench view {typed(run)} --open'", err=True)
+        typer.echo(f"\nuderia-bench: see it in the browser with 'uderia-bench view {mirror.typed(run.path)} --open'", err=True)

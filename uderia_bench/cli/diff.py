@@ -47,13 +47,14 @@ def command(
     from uderia_bench.commands import diff, diff_text, report
     from uderia_bench.report import content
     from uderia_bench.report.formats.text import to_text
+    from uderia_bench.runs import mirror
     from uderia_bench.runs.run import opened
 
     shown = target(("text", "markdown", "json", "junit"), form=form, as_json=as_json, file=file, overwrite=overwrite)
     found = opened(run, output)
     before = opened(baseline, output, beside=found.manifest.experiment_folder)  # as the run itself does
     made = diff.compare(before, found, plugins.load(), arm=arm, force=force, gate=gate, every_metric=every_metric)
-    named = replace(made, facts=replace(made.facts, typed=report.typed(found)))
+    named = replace(made, facts=replace(made.facts, typed=mirror.typed(found.path)))
     if shown.form == "text" and not full:
         text = diff_text.in_brief(made, before, found, width=shown.width)
     elif shown.form == "text":

@@ -18,12 +18,15 @@ def command(run: Run, output: Output = OUTPUT, as_json: AsJson = False) -> None:
     import webbrowser
 
     from uderia_bench.errors import StoreError
+    from uderia_bench.runs import mirror
     from uderia_bench.runs.run import opened
 
     found = opened(run, output)
     page = (found.path / "report.html").resolve()
     if not page.is_file():
-        raise StoreError(f"{page}: the run has no HTML report yet; make it with 'uderia-bench derive {found.path}'")
+        raise StoreError(
+            f"{page}: the run has no HTML report yet; make it with 'uderia-bench derive {mirror.typed(found.path)}'"
+        )
     shown = webbrowser.open(page.as_uri())
     if as_json:
         streams.as_json({"run": found.run_id, "path": str(page), "url": page.as_uri(), "opened": shown})

@@ -37,13 +37,14 @@ def command(
     from uderia_bench.commands import report, results
     from uderia_bench.documents.yaml.quantities import Traffic
     from uderia_bench.report.monthly import month
+    from uderia_bench.runs import mirror
     from uderia_bench.runs.run import opened
 
     questions = None if traffic is None else value_of(Traffic, traffic, "--traffic")
     shown = target(report.FORMS, form=form, as_json=as_json, file=file, overwrite=overwrite)
     found = opened(run, output)
     if found.directory.abandoned():
-        goes_on = f"Continue with 'uderia-bench resume {report.typed(found)}'"
+        goes_on = f"Continue with 'uderia-bench resume {mirror.typed(found.path)}'"
         typer.echo(f"uderia-bench: run {found.run_id} stopped before its end, and its process is gone. {goes_on}", err=True)
     installed = plugins.load()
     made = results.read(found, installed)
@@ -51,7 +52,7 @@ def command(
         from uderia_bench.commands.conclude import report_on  # imported here because it takes long
 
         stale, made = made, report_on(found, installed)
-        save = f"To save it again, run 'uderia-bench derive {report.typed(found)}'"
+        save = f"To save it again, run 'uderia-bench derive {mirror.typed(found.path)}'"
         typer.echo(f"uderia-bench: the analysis was recomputed: {stale.reason}. {save}", err=True)
     if questions is not None:
         made = replace(made, month=month(made, found.trials(), questions))

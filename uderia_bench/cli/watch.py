@@ -36,11 +36,10 @@ def command(
     import time
 
     from uderia_bench.cli.target import Target
-    from uderia_bench.commands.report import typed
     from uderia_bench.commands.watch import Watcher
     from uderia_bench.documents.yaml.quantities import Duration
     from uderia_bench.report import watch as progress
-    from uderia_bench.runs import find
+    from uderia_bench.runs import find, mirror
     from uderia_bench.runs.ledger import Ledger
 
     every_s = None if every is None else value_of(Duration, every, "--every")
@@ -65,7 +64,7 @@ def command(
         look = watcher.look()
         typer.echo(progress.in_full(look, width=Target(form="text").width))
         if look.left and not look.running:
-            typer.echo(f"\nNo process works on this run. Continue with 'uderia-bench resume {typed(found)}'")
+            typer.echo(f"\nNo process works on this run. Continue with 'uderia-bench resume {mirror.typed(found.path)}'")
 
 
 def _lines(watcher: Watcher, over: Callable[[Look], bool], every_s: float) -> None:

@@ -9,12 +9,12 @@ from uderia_bench.analysis.values import Comparison, Verdict
 from uderia_bench.commands import history
 from uderia_bench.commands.diff import apart
 from uderia_bench.commands.history.changes import changes
-from uderia_bench.commands.report import typed
-from uderia_bench.printable import plain
+from uderia_bench.printable import count_of, plain
 from uderia_bench.report import content, figures
 from uderia_bench.report.closing import closing
 from uderia_bench.report.content import Report
 from uderia_bench.report.formats.layout import wrapped
+from uderia_bench.runs.mirror import typed
 from uderia_bench.runs.run import Run
 
 _ORDER = (Verdict.WORSE, Verdict.INVALID, Verdict.BETTER, Verdict.INCONCLUSIVE, Verdict.EQUIVALENT, Verdict.STRUCTURAL)
@@ -35,7 +35,7 @@ def in_brief(made: Report, baseline: Run, run: Run, *, width: int) -> str:
         lines.append(f"Since: {_since(worse[0], baseline, run, made)}.")
     lines.append(f"Changed in between: {_listed(changes(baseline.manifest.to_json(), run.manifest.to_json()))}.")
     lines.append(_nights(made))
-    lines.append(f"All metrics, percentiles and notes: uderia-bench diff {typed(baseline)} {typed(run)} --full")
+    lines.append(f"All metrics, percentiles and notes: uderia-bench diff {typed(baseline.path)} {typed(run.path)} --full")
     if last := closing(made, leaving=True):
         lines.append(last)
     return "\n".join(part for line in lines for part in _wrapped(line, width))
@@ -83,7 +83,7 @@ def _since(worst: Comparison, baseline: Run, run: Run, made: Report) -> str:
                 night = found.nights[shift.at]
                 return f"night {shift.at + 1} ({night.started_at:%Y-%m-%d}, run {plain(night.run_id)}), by a {shift.kind}"
     between = f"between {first:%Y-%m-%d %H:%M} and {last:%Y-%m-%d %H:%M}"
-    return f"{between}, with {len(inside)} runs in between" if inside else f"{between}, without a run in between"
+    return f"{between}, with {count_of(len(inside), 'run')} in between" if inside else f"{between}, without a run in between"
 
 
 def _listed(lines: tuple[str, ...]) -> str:

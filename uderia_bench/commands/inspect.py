@@ -21,6 +21,7 @@ from uderia_bench.reading.detectors import Thresholds
 from uderia_bench.reading.foreign_tools import Suspicion
 from uderia_bench.reading.judge import matches, scores
 from uderia_bench.report.trial.inspected import Inspected
+from uderia_bench.runs import mirror
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.run import Run
 from uderia_bench.trace import Trace
@@ -40,7 +41,7 @@ def of_run(run: Run, wanted: str, plugins: Plugins, thresholds: Thresholds) -> I
         with closing(ledger.records({trial.query_id})) as records:
             record = next((found for found in records if found.trial.trial_id == trial.trial_id), None)
         if record is None:
-            raise UsageError(f"trial {trial.trial_id} has not ended: go on with 'uderia-bench resume {run.path}'")
+            raise UsageError(f"trial {trial.trial_id} has not ended: go on with 'uderia-bench resume {mirror.typed(run.path)}'")
         expected = expectations.of(run.manifest, plugins.expectations, scores.read(run.path))
         others = derive.referenced(ledger, expected, plugins.profile_types)
         judged = matches.by_trial(derive.preferred(ledger, expected, plugins.profile_types))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import replace
 
 from uderia_bench.errors import StoreError, UsageError
@@ -12,8 +11,7 @@ from uderia_bench.report.formats.html import Kept, to_html
 from uderia_bench.report.formats.junit import to_junit
 from uderia_bench.report.formats.markdown import to_markdown
 from uderia_bench.report.formats.text import to_text
-from uderia_bench.runs import OUTPUT, mirror
-from uderia_bench.runs.directory import RunDirectory
+from uderia_bench.runs import mirror
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.run import Run
 
@@ -35,7 +33,7 @@ def render(report: Report, form: str, run: Run | None, *, width: int = 80, colou
     match form:
         case "text":
             if run is not None:
-                report = replace(report, facts=replace(report.facts, typed=typed(run)))
+                report = replace(report, facts=replace(report.facts, typed=mirror.typed(run.path)))
             return to_text(report, width, colour=colour, brief=brief, leaving=brief)
         case "markdown":
             return to_markdown(report)
@@ -46,13 +44,6 @@ def render(report: Report, form: str, run: Run | None, *, width: int = 80, colou
         case "junit":
             return to_junit(report)
     raise UsageError(f"--format {form}: use {', '.join(FORMS[:-1])} or {FORMS[-1]}")
-
-
-def typed(run: Run | RunDirectory) -> str:
-    """Return what a command finds a run by from here: its id, or its path where it lies elsewhere than the id is looked for."""
-    if (OUTPUT / run.run_id).resolve() == run.path.resolve():
-        return run.run_id
-    return shlex.quote(mirror.address(run.path) or str(run.path))
 
 
 def leave(run: Run, report: Report) -> None:

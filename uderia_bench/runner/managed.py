@@ -19,6 +19,7 @@ import structlog
 from uderia_bench.errors import CallFailed, CannotRun, Gone
 from uderia_bench.gateway import managing
 from uderia_bench.gateway.uderia import Uderia
+from uderia_bench.runs import mirror
 from uderia_bench.runs.changes import Change, ChangeState, Noted
 from uderia_bench.runs.journal import ChangeJournal
 from uderia_bench.trial import TrialRecord
@@ -156,7 +157,7 @@ class Managed:
 
     @property
     def _again(self) -> str:
-        return f"'uderia-bench restore {self.folder}' undoes the rest"
+        return f"'uderia-bench restore {mirror.typed(self.folder)}' undoes the rest"
 
     async def _mark(self, noted: Noted, state: ChangeState) -> None:
         with anyio.CancelScope(shield=True):

@@ -49,7 +49,7 @@ from uderia_bench.runner.outline import describe
 from uderia_bench.runner.runner import Runner
 from uderia_bench.runner.stop import Stop, listened_to
 from uderia_bench.runs import log as logs
-from uderia_bench.runs import manifest
+from uderia_bench.runs import manifest, mirror
 from uderia_bench.runs.changes import Change
 from uderia_bench.runs.directory import RunDirectory
 from uderia_bench.runs.interim import Decided
@@ -171,7 +171,7 @@ def again(run: Run, around: Surroundings) -> Run:
 
 def how_to_go_on(run: RunDirectory) -> str:
     """Return the words that name the command which resumes a run."""
-    return f"go on with 'uderia-bench resume {run.path}'"
+    return f"go on with 'uderia-bench resume {mirror.typed(run.path)}'"
 
 
 def _sit(

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from uderia_bench.errors import StoreError
+from uderia_bench.printable import shell_word
 from uderia_bench.runs import baselines, files
 
 MANIFEST = "manifest.json"
@@ -194,9 +195,8 @@ def create(output: Path, run_id: str) -> RunDirectory:
         path.mkdir(mode=0o700)  # answers may be confidential: for the owner only
     except FileExistsError as error:
         if path.is_dir():
-            raise RunExists(
-                f"run {run_id} exists in {output}: go on with 'uderia-bench resume {path}', or choose another --run-id"
-            ) from error
+            resume = f"uderia-bench resume {shell_word(str(path))}"
+            raise RunExists(f"run {run_id} exists in {output}: go on with '{resume}', or choose another --run-id") from error
         raise StoreError(f"{output}: not a directory; name another with --output") from error
     except OSError as error:
         raise StoreError(f"{output}: cannot write there: {_words(error)}; name another with --output") from error

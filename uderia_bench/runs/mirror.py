@@ -20,13 +20,15 @@ import orjson
 
 from uderia_bench.errors import StoreError
 from uderia_bench.gateway.kept_tokens import default_file
-from uderia_bench.runs import files
+from uderia_bench.printable import shell_word
+from uderia_bench.runs import OUTPUT, files
 from uderia_bench.runs.bucket import AT_ONCE, Bucket, Missing, parted, sure
 from uderia_bench.runs.directory import LEDGER, MANIFEST, PART, REPORT, RUN_ID, RunDirectory
 from uderia_bench.runs.shared import JOURNAL, PLAN, SharedRun
 
 ORIGIN = ".origin"
 _HAS = ".mirror.json"  # what was fetched: names with their versions
+_NAME = 20  # characters of a mirror's name
 _OWN = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 """Names that a file of a run may have. Other objects are not copied, so no name leads out of the mirror."""
 _ELSEWHERE = (f"{JOURNAL}/", PLAN, f"{LEDGER}-")
@@ -49,6 +51,27 @@ def address(directory: Path) -> str | None:
     """Return the address of the run that a directory mirrors, None for any other directory."""
     found = origin(directory.parent)
     return None if found is None else f"{found}/{directory.name}"
+
+
+def typed(run: Path) -> str:
+    """Return what a command finds a run by from here: its id in the default output directory, else its path or address."""
+    if (OUTPUT / run.name).resolve() == run.resolve():
+        return run.name
+    return shell_word(address(run) or str(run))
+
+
+def told(error: BaseException) -> str:
+    """Return the message of an error with the addresses of stores in place of the directories that mirror them.
+
+    If the operating system refused a file of a mirror, the message names the directory too.
+    """
+    roots = "|".join(re.escape(str(path)) for path in (_mirrors(), _mirrors().resolve()))
+    places = re.compile(rf"(?:{roots})/[0-9a-f]{{{_NAME}}}")
+    said = str(error)
+    named = places.sub(lambda found: origin(Path(found[0])) or found[0], said)
+    if named == said or not isinstance(error.__cause__, OSError):
+        return named
+    return f"{named} (its copy is in {_mirrors()})"
 
 
 def folder(url: str) -> Path:
@@ -93,7 +116,7 @@ def ready(runs: Iterable[Path], table: str) -> None:
 
 def made_for(url: str) -> Path:
     """Make the directory that mirrors a store; raises ``StoreError`` where the user's cache cannot be written."""
-    made = _mirrors() / hashlib.sha256(url.encode()).hexdigest()[:20]
+    made = _mirrors() / hashlib.sha256(url.encode()).hexdigest()[:_NAME]
     try:
         made.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

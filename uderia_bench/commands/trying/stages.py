@@ -195,7 +195,7 @@ def _settled(run: Run, plugins: Plugins) -> tuple[Run, Report]:
     try:
         settled_or_interrupted(run)
     except Interrupted as error:
-        raise Interrupted(f"{error}; 'uderia-bench try {run.path}' does so and goes on with the test") from error
+        raise Interrupted(f"{error}; 'uderia-bench try {mirror.typed(run.path)}' does so and goes on with the test") from error
     return conclude.conclude(run, plugins)
 
 
