@@ -370,7 +370,7 @@ async def test_a_judge_that_is_down_makes_no_ties(tmp_path):
     assert compared(made_report).effect.value == pytest.approx(0.5)
 
 
-async def test_a_judge_that_fails_at_times_is_told_of_with_its_error(tmp_path):
+async def test_a_judge_that_fails_at_times_is_named_with_its_error(tmp_path):
     """Replies before and after an error do not hide it while pairs are not judged."""
     calls = []
 
@@ -385,7 +385,7 @@ async def test_a_judge_that_fails_at_times_is_told_of_with_its_error(tmp_path):
     assert any(line.startswith("Not judged: 1 of 8 pairs (judge http://judge.test/v1: HTTP 400, too long). ") for line in told)
 
 
-async def test_a_judge_without_a_pair_to_compare_is_told_of(tmp_path):
+async def test_a_judge_has_nothing_to_compare_where_all_answers_are_equal(tmp_path):
     """All answers are equal, so no call is needed."""
     run = made(tmp_path, answer=lambda _arm, query: f"the same {query}")
     await ask(run, ScriptedJudge(down=True))

@@ -147,7 +147,7 @@ def test_a_foreign_directory_is_no_mirror(tmp_path, monkeypatch):
 
 
 def test_an_error_names_the_address_of_the_run(store, tmp_path):
-    """Not the copy, which no user knows. Where a file of the copy cannot be used, the directory is named too."""
+    """Users do not know the copy. Where a file of the copy cannot be used, the directory is named too."""
     (tmp_path / "store/two/manifest.json").write_text("[]")
     with pytest.raises(StoreError) as broken:
         find.directory(f"{store}/two", tmp_path).read_manifest()
