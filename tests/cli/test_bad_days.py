@@ -35,7 +35,7 @@ def test_other_signals_end_a_run_as_ctrl_c_does(command, number):
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 4, err
-    assert last_line(err).endswith("trials are left: go on with 'uderia-bench resume output/r'")
+    assert last_line(err).endswith("trials are left: go on with 'uderia-bench resume r'")
     trials = pl.read_parquet(command.cwd / "output/r/trials/*.parquet")
     assert set(trials["outcome"]) <= {"answered", "failed"}
     assert out

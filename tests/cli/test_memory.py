@@ -17,7 +17,7 @@ def test_a_run_with_memory_lists_its_changes_and_reports_what_it_is_worth(comman
         "load: {concurrency: 1}\nrepeats: 2\nwarmup: 0\n"
         "arms: [{name: cold, profile: OPTIM, memory: 'off'}, {name: grows, profile: OPTIM, memory: learning}]\n",
     )
-    planned = command("run", "experiment.yaml", "--dry-run").stdout
+    planned = " ".join(command("run", "experiment.yaml", "--dry-run").stdout.split())
     assert "changes sim in the windows of cold: OPTIM finds plans only in the user's first planner collection" in planned
     assert not (command.cwd / "output").exists()
     command("run", "experiment.yaml", "--run-id", "r")

@@ -217,3 +217,8 @@ def test_a_word_wider_than_the_line_is_broken():
     assert wrapped("a" * 12, 10, first="- ", rest="  ") == ["- aaaaaaaa", "  aaaa"]
     wide = "\N{CJK UNIFIED IDEOGRAPH-4E2D}"
     assert wrapped(wide * 5, 6) == [wide * 3, wide * 2]
+
+
+def test_spaces_inside_a_line_are_kept():
+    """They align the columns of a row."""
+    assert wrapped("worse   OPTIM  latency_s", 16, first="  ", rest="    ") == ["  worse   OPTIM", "    latency_s"]

@@ -20,7 +20,7 @@ _BELOW = "  "  # indent of a sentence below its row
 _EXAMPLE_LINES = 2  # of an example: the trial and enough to recognise the issue
 _LEAST = 4  # columns: the narrowest readable column
 _COMMAND = re.compile(r"'uderia-bench [^']*'|`uderia-bench [^`]*`|(?<=: )uderia-bench [a-z].*")
-_WORD = re.compile(rf"(?:{_COMMAND.pattern}|\S)+")
+_WORD = re.compile(rf"(\s*)((?:{_COMMAND.pattern}|\S)+)")
 _IS_COMMAND = re.compile(r"\W*uderia-bench [a-z]")
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -46,13 +46,14 @@ def wrapped(text: str, width: int, *, first: str = "", rest: str = "") -> list[s
     """
     lines, line, indent = [], "", first
     room = max(width - max(cell_len(first), cell_len(rest)), _LEAST)
-    for found in _WORD.findall(plain(text)):
-        for word in [found] if _IS_COMMAND.match(found) else chop_cells(found, room):
-            longer = f"{line} {word}" if line else word
+    for found in _WORD.finditer(plain(text)):
+        gap, whole = found.groups()
+        for word in [whole] if _IS_COMMAND.match(whole) else chop_cells(whole, room):
+            longer = f"{line}{gap}{word}"
             if line and cell_len(indent + longer) > width:
                 lines.append(indent + line)
                 longer, indent = word, rest
-            line = longer
+            line, gap = longer, ""
     return [*lines, (indent + line).rstrip()]
 
 
