@@ -71,23 +71,24 @@ def test_traffic_is_what_queries_count():
 @pytest.mark.parametrize(
     ("load", "seconds"),
     [
-        ({"concurrency": 4, "isolation": "none"}, 2 * 12 / 4),
-        ({"isolation": "trial"}, 2 * 12 / 1),
+        ({"concurrency": 4, "isolation": "none"}, 2 * (12 / 4 + 3 * 3 / 4)),
+        ({"isolation": "trial"}, 2 * 12),
         ({"concurrency": 8, "isolation": "arm"}, None),
         ({"arrivals": "constant", "rate": "2/s"}, 2 * 4 / 2),
         ({"arrivals": "constant", "sweep": ["1/s", "2/s"]}, 2 * 4 / 1 + 2 * 4 / 2),
         ({"sweep": [1, 2]}, None),
     ],
 )
-def test_the_duration_is_the_time_of_all_trials_over_those_in_flight(tmp_path, load, seconds):
-    """Two arms of four trials, which took 12 s one after the other. Nothing tells the latencies of a closed sweep."""
+def test_the_duration_is_that_of_all_windows(tmp_path, load, seconds):
+    """Two arms of four trials of 3 s. The last trials of a window leave slots empty."""
     frame = grid(queries=2, repeats=2, value=lambda _query, _arm, repeat: 1.0 if repeat == 1 else 5.0)
     saved(tmp_path, "before", frame)
     experiment = built(queries(2), arms=("IDEAT", "OPTIM"), repeats=2, warmup=0, load=load)
     outline = describe(plan.build(experiment, experiment.queries), experiment)
     if load.get("isolation") == "arm":  # a turn has fewer trials than slots
-        seconds = 2 * 12 / outline.arms[0].longest
-        assert outline.arms[0].longest < 8
+        slots = outline.arms[0].longest
+        assert slots < 8
+        seconds = sum(12 / slots + 3 * share.windows * (1 - 1 / slots) for share in outline.arms)
     found = duration_s(experiment, outline, forecast(experiment, outline, tmp_path))
     assert found == (None if seconds is None else pytest.approx(seconds))
     if load.get("arrivals", "closed") == "closed":

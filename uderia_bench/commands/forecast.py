@@ -24,7 +24,8 @@ from uderia_bench.runs.run import Run
 class ArmForecast:
     """One arm's trials at the means of an earlier run of the same profile on the same server; None if that run has no value.
 
-    ``seconds`` is the sum of the latencies of the planned trials, ``trials`` how many the means are of.
+    ``seconds`` is the sum of the latencies of the planned trials, and ``in_flight_s`` of their times from sending
+    to the end. ``trials`` is how many the means are of.
     """
 
     arm: str
@@ -33,6 +34,7 @@ class ArmForecast:
     trials: int
     cost_usd: float | None
     seconds: float | None
+    in_flight_s: float | None
 
     @property
     def latency_s(self) -> float | None:
@@ -50,16 +52,16 @@ def forecast(experiment: Experiment, outline: Outline, output: Path) -> tuple[Ar
 def duration_s(experiment: Experiment, outline: Outline, expected: Iterable[ArmForecast]) -> float | None:
     """Return about how long the run takes; None where latencies are not known that it depends on.
 
-    Servers work at the same time. A closed loop fills the slots of a server with the trials of one arm,
-    so it takes the sum of their latencies, divided by the slots. An open loop sends by the clock.
+    Servers work at the same time. In a closed loop the trials of a window share the slots of a server, and
+    the last ones leave slots empty, which adds nearly the time of one trial. An open loop sends by the clock.
     A closed sweep has no estimate, because nothing tells the latencies at its higher levels.
     """
-    load, known = experiment.load, {each.arm: each.seconds for each in expected if each.seconds is not None}
+    load, known = experiment.load, {each.arm: each.in_flight_s for each in expected if each.in_flight_s is not None}
     shares = {share.arm: share for share in outline.arms}
     if load.arrivals == "closed":
         if load.sweep is not None or known.keys() != shares.keys():
             return None
-        took = {arm: known[arm] / _slots(experiment, share) for arm, share in shares.items()}
+        took = {arm: _closed_s(experiment, share, known[arm]) for arm, share in shares.items()}
     else:
         rates = [level or load.rate or 0.0 for level in load.levels]
         apart_s = sum(1 / rate for rate in rates) / len(rates)
@@ -67,11 +69,13 @@ def duration_s(experiment: Experiment, outline: Outline, expected: Iterable[ArmF
     return load.ramp / 2 + max(sum(took[arm] for arm in arms) / len(servers) for servers, arms in experiment.pools.items())
 
 
-def _slots(experiment: Experiment, share: ArmShare) -> int:
-    """Return how many trials of an arm are in flight on a server at most."""
+def _closed_s(experiment: Experiment, share: ArmShare, in_flight_s: float) -> float:
+    """Return how long the trials of an arm take on one server: their time over the slots, and the end of each window."""
     load, cap = experiment.load, experiment.arm(share.arm).concurrency
     slots = 1 if load.isolation == "trial" else load.concurrency
-    return min(slots, cap or slots, share.longest or slots)
+    slots = min(slots, cap or slots, share.longest or slots)
+    windows = share.windows if load.isolation == "arm" else 1
+    return in_flight_s / slots + windows * (1 - 1 / slots) * in_flight_s / (share.measured + share.warmups)
 
 
 def knowing_tokens(experiment: Experiment, output: Path) -> Experiment:
@@ -112,6 +116,7 @@ def _arm(experiment: Experiment, arm: Arm, outline: Outline, earlier: list[Run])
     planned = next((share.measured + share.warmups for share in outline.arms if share.arm == arm.name), 0)
     for run, trials in runs_of(experiment, arm, earlier):
         cost, seconds = (_mean(trials, column) for column in ("cost_usd", "latency_s"))
+        in_flight_s = _in_flight_s(trials) or seconds
         return ArmForecast(
             arm=arm.name,
             planned=planned,
@@ -119,6 +124,7 @@ def _arm(experiment: Experiment, arm: Arm, outline: Outline, earlier: list[Run])
             trials=trials.height,
             cost_usd=None if cost is None else cost * planned,
             seconds=None if seconds is None else seconds * planned,
+            in_flight_s=None if in_flight_s is None else in_flight_s * planned,
         )
     return None
 
@@ -139,6 +145,13 @@ def named_before(experiment: Experiment, arm: Arm, before: Experiment) -> str | 
         if same and before.sim.speed == experiment.sim.speed:
             return other.name
     return None
+
+
+def _in_flight_s(trials: pl.DataFrame) -> float | None:
+    """Return the mean time from sending to the end, with session naming and the last poll."""
+    if not {"sent_at", "done_at"} <= set(trials.columns):
+        return None
+    return _mean(trials.select(((pl.col("done_at") - pl.col("sent_at")).dt.total_microseconds() / 1e6).alias("s")), "s")
 
 
 def _mean(trials: pl.DataFrame, column: str) -> float | None:
