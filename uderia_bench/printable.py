@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 
-_IN_ADDRESS = re.compile(r"(?<=//)[^/\s@]*:[^/\s@]*(?=@)")
+# A password may have a slash. What follows a port does not belong to it.
+_IN_ADDRESS = re.compile(r"(?<=//)[^/\s@:]*:(?!\d{1,5}/)[^\s@]*(?=@)")
 
 
 def plain(text: str) -> str:

@@ -279,3 +279,12 @@ def test_a_question_cannot_hide_what_it_asks_about(monkeypatch):
     monkeypatch.delenv("CI", raising=False)
     assert not options._confirmed("The experiment runs commands: rm -r /\x1b[2K\rtrue. Run them?")
     assert asked == ["The experiment runs commands: rm -r /\\x1b[2K\\rtrue. Run them?"]
+
+
+def test_the_name_of_a_run_directory_is_printed_as_text(command, run):
+    """The name of a run directory is chosen by its sender."""
+    name = "r\x1b[2J\x1b]0;x\x07"
+    shutil.copytree(run, command.cwd / "output" / name)
+    for said in (("restore", name), ("open", name), ("derive", f"output/{name}"), ("ctl", name, "status")):
+        done = command(*said, env={"BROWSER": "/bin/true"})
+        assert "\x1b" not in done.stdout + done.stderr, said

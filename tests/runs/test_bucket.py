@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import builtins
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from chaos import bad_store
 from chaos.bad_store import BUCKET, BadStore
 
 from uderia_bench.errors import StoreError, UsageError
-from uderia_bench.runs import bucket
+from uderia_bench.runs import bucket, find
 from uderia_bench.runs.bucket import Bucket, Missing, is_url, parted, sure
 from uderia_bench.runs.protocol import NoClearAnswer
+from uderia_bench.runs.shared import SharedRun
 
 
 @pytest.fixture(scope="module")
@@ -80,11 +82,22 @@ def test_a_failing_store_is_asked_again_and_then_named(s3, url, monkeypatch):
         sure(Bucket(url).read, "x")
 
 
-def test_a_password_in_an_address_is_refused():
+@pytest.mark.parametrize(
+    "address", ["s3://key:secret@bucket/x", "s3://key:se/secret@bucket/x", "gs://secret@bucket/x", "az://place/x?sig=secret"]
+)
+@pytest.mark.parametrize("opens", [Bucket, parted, SharedRun.open, lambda url: find.directory(url, Path()), find.folder])
+def test_a_password_in_an_address_is_refused(address, opens):
     """It would end in logs and reports; it is not repeated."""
     with pytest.raises(UsageError, match="an address has no credentials") as refused:
-        Bucket("s3://key:secret@bucket/x")
+        opens(address)
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("address", ["https://key:secret@host/runs", "S3://bucket/runs", "abfss://secret@host/runs"])
+def test_the_address_of_something_else_is_no_directory(address):
+    """A run into it would make folders of that name here."""
+    with pytest.raises(UsageError, match=r"^\w+://…: not the address of a store: use s3://"):
+        find.folder(address)
 
 
 def test_a_folder_below_a_file_is_refused(tmp_path):

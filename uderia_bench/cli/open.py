@@ -18,6 +18,7 @@ def command(run: Run, output: Output = OUTPUT, as_json: AsJson = False) -> None:
     import webbrowser
 
     from uderia_bench.errors import StoreError
+    from uderia_bench.printable import plain
     from uderia_bench.runs import mirror
     from uderia_bench.runs.run import opened
 
@@ -31,6 +32,6 @@ def command(run: Run, output: Output = OUTPUT, as_json: AsJson = False) -> None:
     if as_json:
         streams.as_json({"run": found.run_id, "path": str(page), "url": page.as_uri(), "opened": shown})
         return
-    typer.echo(page)
+    typer.echo(plain(str(page)))
     if not shown:
         typer.echo("uderia-bench: no browser was found; open the file above in one", err=True)

@@ -30,4 +30,4 @@ def command(
     for noted in undone:
         typer.echo(plain(f"restored: {noted.change.kind} {noted.about} on {noted.change.server}"))
     if not undone:
-        typer.echo(f"{found.run_id}: nothing to restore")
+        typer.echo(plain(f"{found.run_id}: nothing to restore"))

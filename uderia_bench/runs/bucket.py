@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _Answer = TypeVar("_Answer")
 SCHEMES = ("s3", "gs", "az", "file", "memory")
+_REMOTE = ("s3", "gs", "az")  # an address of these has no port and no query
 CALL_S, CONNECT_S, TRIES_S = 5, 3, 8  # of one request, of its connection, and of a call with its retries
 BULK_S = 600  # of one request for a whole file
 WRITERS, RACES = 8, 3  # of the probe
@@ -37,6 +38,7 @@ PAUSES_S = (0.1, 0.3, 1.0, 2.0, 4.0, 0.0)  # after a call of ``sure`` without a 
 MEMORY: dict[str, MemoryStore] = {}
 """The stores in this process's memory, by address: for tests."""
 _URL = re.compile(rf"({'|'.join(SCHEMES)})://")
+_ANY_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")  # a scheme of one letter is a drive of Windows
 
 
 def is_url(name: object) -> TypeGuard[str]:
@@ -44,9 +46,24 @@ def is_url(name: object) -> TypeGuard[str]:
     return isinstance(name, str) and _URL.match(name) is not None
 
 
+def checked(name: str) -> str:
+    """Return a path or the address of a store as it is.
+
+    Raises ``UsageError`` for an address of another kind, and for one that may contain credentials, which is not repeated.
+    """
+    if (found := _ANY_URL.match(name)) is None:
+        return name
+    if not is_url(name):
+        raise UsageError(f"{found[1]}://…: not the address of a store: use s3://, gs://, az:// or file://")
+    authority, _, path = name[found.end() :].partition("/")
+    if found[1] in _REMOTE and ({"@", ":"} & set(authority) or {"?", "#"} & set(authority + path)):
+        raise UsageError(f"{found[1]}://…: an address has no credentials; set them in the environment of the store's own tools")
+    return name
+
+
 def parted(url: str) -> tuple[str, str]:
     """Split the address of a run into that of its store's folder and the run's id."""
-    folder, _, name = url.rstrip("/").rpartition("/")
+    folder, _, name = checked(url).rstrip("/").rpartition("/")
     if not is_url(f"{folder}/") or folder.endswith(":/") or not name:
         raise UsageError(f"{url}: name a run as {url.partition(':')[0]}://bucket/prefix/RUN")
     return folder, name
@@ -212,9 +229,7 @@ def _opened(url: str, request_s: int) -> ObjectStore:
         import obstore.store  # noqa: PLC0415 - of an extra, and imported only where an address needs it
     except ImportError as error:
         raise UsageError(f"{url}: needs the extra 'store': pip install 'uderia-bench[store]'") from error
-    scheme = url.partition(":")[0]
-    if "@" in url.partition("://")[2].partition("/")[0]:
-        raise UsageError(f"{scheme}://…: an address has no credentials; set them in the environment of the store's own tools")
+    scheme = checked(url).partition(":")[0]
     if scheme == "memory":
         return MEMORY.setdefault(url, obstore.store.MemoryStore())
     if scheme == "file":

@@ -12,7 +12,7 @@ import polars as pl
 
 from uderia_bench.errors import StoreError
 from uderia_bench.runs import baselines, files, mirror
-from uderia_bench.runs.bucket import is_url
+from uderia_bench.runs.bucket import checked, is_url
 from uderia_bench.runs.directory import MANIFEST, RunDirectory, readable, scan
 from uderia_bench.runs.manifest import folder_of
 
@@ -29,7 +29,8 @@ def directory(name: str, output: Path, *, beside: Path | None = None) -> RunDire
 
 def folder(said: str | Path) -> Path:
     """Return a directory of runs. Those of a store are mirrored into the user's cache."""
-    return mirror.folder(said) if is_url(said) else Path(said)
+    name = checked(str(said))
+    return mirror.folder(name) if is_url(name) else Path(said)
 
 
 def _whole(found: RunDirectory) -> RunDirectory:
@@ -39,7 +40,7 @@ def _whole(found: RunDirectory) -> RunDirectory:
 
 
 def _directory(name: str, output: Path, beside: Path | None) -> RunDirectory:
-    if is_url(name):
+    if is_url(checked(name)):
         return RunDirectory(mirror.listed(name))
     if name == baselines.RESERVED:
         found = [(at, each.run_id, each) for each in runs(output) if (at := _started_at(each)) is not None]
