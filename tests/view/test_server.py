@@ -10,8 +10,10 @@ import jsonschema
 import pytest
 from exchanges import event, head, naming, task
 from records import trial
+from report.reports import ideat_and_optim, report, winner
 from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
+from traces import phase, trace
 from view.live_runs import ZERO, record, running
 
 from uderia_bench import plugins
@@ -21,7 +23,7 @@ from uderia_bench.reading.labels.draw import Item
 from uderia_bench.runs.actions import Action
 from uderia_bench.runs.ledger_rows import Entry, State
 from uderia_bench.view import comparing, runs_page, state, trial_page, watcher
-from uderia_bench.view.folder import Folder
+from uderia_bench.view.folder import Folder, _going_on
 from uderia_bench.view.guard import Guard, kept_key
 from uderia_bench.view.server import View
 from uderia_bench.view.watcher import Watcher
@@ -183,6 +185,15 @@ def test_json_follows_the_published_schema(client):
     schema = state.schema()
     for path in ("/runs", "/runs/live", "/runs/live/trials/t0", "/runs/live/trials/t1", "/runs/live/trials/t5"):
         jsonschema.validate(client.get(path, headers=JSON).json(), schema)
+
+
+def test_the_last_phase_of_a_trial_in_flight_is_running():
+    """A phase that has not ended yet was not aborted; one before it was."""
+    phases = tuple(phase(number=n, status=status, duration_s=took) for n, status, took in
+                   ((1, "completed", 1.0), (2, "aborted", None), (3, "aborted", None)))  # fmt: skip
+    assert [each.status for each in _going_on(trace(phases=phases)).phases] == ["completed", "aborted", "running"]
+    assert _going_on(trace(phases=phases[:1])).phases == phases[:1]
+    assert _going_on(trace(phases=())).phases == ()
 
 
 def test_a_trial_in_flight_shows_what_the_server_has_told(client, monkeypatch):
@@ -361,6 +372,15 @@ def test_runs_that_were_asked_differently_offer_a_comparison_anyway(tmp_path, mo
     assert "the repeats differ, 12 and 6" in page
     assert "--force" not in page
     assert 'href="/diff?baseline=a&amp;run=b&amp;force=on"' in page
+
+
+def test_a_comparison_has_the_list_of_winners_that_its_headline_names(tmp_path, monkeypatch):
+    """With the reason of each class of queries."""
+    made = report(arms=ideat_and_optim(), winners=[winner("simple", None, "time decides, and cost does not")])
+    monkeypatch.setattr(diff, "compare", lambda *_, **__: made)
+    with running(tmp_path, "a"), running(tmp_path, "b"):
+        page = comparing.diff(Folder(tmp_path, plugins.load()), {"baseline": "a", "run": "b"})
+    assert "<h3>Winners</h3><ul><li>simple queries, OPTIM compared with IDEAT: time decides" in page
 
 
 def test_a_refusal_is_a_page_with_a_title(stranger):

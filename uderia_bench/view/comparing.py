@@ -12,7 +12,7 @@ from uderia_bench.commands import history as histories
 from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.reading import profile_types
 from uderia_bench.reading.labels import kept
-from uderia_bench.report import content, figures
+from uderia_bench.report import content, figures, sections
 from uderia_bench.report.about import about, method
 from uderia_bench.report.content import outcome_words
 from uderia_bench.report.formats.html import label_form, listing
@@ -122,9 +122,12 @@ def diff(folder: Folder, asked: Mapping[str, str]) -> str:
         return pages.plain_page(title, tag("p", tag("a", "Compare them anyway", href=anyway)), lead=error.reason)
     parts: list[Markup | None] = [verdict(made), key_numbers(made), effects(made)]
     facts = tag("dl", *(join(tag("dt", label), tag("dd", text)) for label, text in about(made)))
-    warnings = listing.items(content.without_mark(text) for text in made.warnings)
+    listed = (
+        ("Winners", dict(sections.lists(made)).get("Winners", ())),
+        ("Warnings", tuple(content.without_mark(text) for text in made.warnings)),
+    )
     details = listing.section(
-        "details", "Details", facts, tag("h3", "Warnings") if made.warnings else None, warnings if made.warnings else None,
+        "details", "Details", facts, *(join(tag("h3", name), listing.items(texts)) for name, texts in listed if texts),
         listing.folded("How to read this", listing.items(method(made))),
     )  # fmt: skip
     return pages.frame(title, tag("h1", title), *parts, details, glossary())

@@ -27,6 +27,7 @@ from uderia_bench.runs.directory import MANIFEST, RunDirectory
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.ledger_rows import State
 from uderia_bench.runs.run import Run
+from uderia_bench.trace import Trace
 from uderia_bench.trial import Ending, Trial, TrialRecord
 from uderia_bench.view import run_page, runs_page, trial_page
 from uderia_bench.view.following import REPORT, Following, spent_so_far
@@ -141,6 +142,13 @@ def _json(found: Inspected) -> dict[str, Any]:
     return shown
 
 
+def _going_on(trace: Trace) -> Trace:
+    """Return the trace of a trial in flight. Its last phase has no end because it goes on; the reader calls that aborted."""
+    if not trace.phases or trace.phases[-1].status != "aborted":
+        return trace
+    return replace(trace, phases=(*trace.phases[:-1], replace(trace.phases[-1], status="running")))
+
+
 def _part_of(found: Inspected) -> dict[str, Any]:
     """Return what can be shown of a trial in flight."""
     shown = _json(found)
@@ -216,6 +224,7 @@ class _Trial:
         arm = self._ledger.arms()[self._trial.arm]
         record = TrialRecord(trial=self._trial, expected=arm, ending=Ending.SETTLED, detail=None, task=body.encode())
         trace = profile_types.read(record, self._plugins.profile_types)
+        trace = _going_on(trace)
         ended = tuple(child for child in trace.children if child.error != genie.UNFINISHED)
         self._waits_for = tuple(child.profile_tag for child in trace.children if child not in ended)
         self._so_far = Inspected(record=record, planned=True, trace=replace(trace, children=ended), metrics={}, issues=())
