@@ -39,6 +39,7 @@ def test_the_ending_gives_the_format(command, here, arguments, file, begins):
     """``--format`` wins where it is given. Nothing is printed on stdout."""
     done = here(*arguments, "-o", file)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert f"wrote {file}\n" in done.stderr or done.stderr.endswith(f" to {file}\n")
     assert (command.cwd / file).read_text().startswith(begins)
 
 

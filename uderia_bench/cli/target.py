@@ -51,11 +51,12 @@ class Target:
         return self.file is None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
     def deliver(self, text: str) -> None:
-        """Write a text to the file, or print it. Every format except ``text`` is for other programs."""
+        """Write a text to the file and name it on stderr, or print the text. Formats except ``text`` are for other programs."""
         from uderia_bench.commands.save import save
 
         if self.file is not None:
             save(self.file, text + "\n", overwrite=self.overwrite)
+            typer.echo(f"uderia-bench: wrote {self.file}", err=True)  # the file may be /dev/stdout
         elif self.form == "text":
             typer.echo(text)
         else:
