@@ -37,7 +37,7 @@ class Place:
 
     def start_view(self) -> str:
         """Start the view; return its address."""
-        self.view = self("view", "--port", self.port, stdout=subprocess.PIPE, text=True)
+        self.view = self("view", "--port", self.port, "--control", stdout=subprocess.PIPE, text=True)
         return self.view.stdout.readline().strip()
 
     def kill_view(self) -> None:
@@ -78,6 +78,11 @@ def test_a_page_follows_a_run_to_its_report_through_crashes(place, browser):
     browser.until("return document.querySelector('#part-runs').textContent.includes('seen')")
     assert browser.serious() == []
     browser.get(f"http://127.0.0.1:{place.port}/runs/seen")
+    for button, key, state in (("pause", "\ue007", "paused"), ("resume", " ", "running")):  # by Enter, and by the space bar
+        browser.until(f"return !!document.querySelector('[value={button}]')?.offsetParent")
+        browser.find_element("css selector", f"[value={button}]").send_keys(key)
+        browser.until(f"return !!document.querySelector('[data-state={state}]')")
+        assert browser.execute_script("return document.querySelector('link[rel=icon]').href").endswith(f"{state}.svg")
     browser.execute_script("window.loaded = 1")
     browser.until(f"{RUNNING} && document.querySelectorAll('#part-latest tbody tr').length > 1")
     assert browser.serious() == []

@@ -127,7 +127,7 @@ def test_every_answer_forbids_foreign_code(client, guard, stranger):
         policy = answer.headers["content-security-policy"]
         assert "script-src 'self'" in policy
         assert "unsafe" not in policy
-        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["referrer-policy"] == "same-origin"
     assert stranger.get("/runs", headers={"authorization": f"Bearer {guard.token}"}).status_code == 200
 
 

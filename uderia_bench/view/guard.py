@@ -35,7 +35,7 @@ _COOKIE_DAYS = 30
 _HEADERS = {
     "content-security-policy": pages.POLICY,
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",  # with no-referrer the page's own form would have the origin null, and be refused
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
