@@ -95,6 +95,7 @@ def test_a_page_follows_a_run_to_its_report_through_crashes(place, browser):
     browser.until("return !document.getElementById('old')")  # drawn again
     opened = "return document.querySelector('#course details').open && document.activeElement.tagName"
     assert browser.execute_script(opened) == "SUMMARY"
+    assert place("ctl", "seen", "pause").wait(60) == 0  # it must not end meanwhile
     place.kill_view()
     browser.until("return document.body.classList.contains('lost')")
     place.start_view()

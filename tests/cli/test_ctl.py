@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import time
 from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
+from cli.conftest import FINISHED
 
 HEALTHY = 0.5  # seconds after which a paused run sends nothing
 
@@ -90,6 +92,16 @@ def test_a_stopped_run_can_be_resumed(command, run):
     refused = command("ctl", "on", "pause")
     assert refused.returncode == 3
     assert "no process works on it now" in refused.stderr
+
+
+def test_the_pause_of_a_killed_run_ends_when_it_is_resumed(command, run):
+    """The resumed run is not shown as paused, and its report has the duration of the pause."""
+    ctl(command, "pause")
+    run.kill()
+    run.wait()
+    done = command("resume", "on")
+    assert done.returncode in FINISHED, done.stderr
+    assert re.search(r"paused \d+ s by \S+, from .* to ", " ".join(done.stdout.split()))
 
 
 @pytest.mark.usefixtures("run")

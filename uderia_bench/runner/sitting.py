@@ -50,6 +50,7 @@ from uderia_bench.runner.runner import Runner
 from uderia_bench.runner.stop import Stop, listened_to
 from uderia_bench.runs import log as logs
 from uderia_bench.runs import manifest, mirror
+from uderia_bench.runs.actions import Action, paused
 from uderia_bench.runs.changes import Change
 from uderia_bench.runs.directory import RunDirectory
 from uderia_bench.runs.interim import Decided
@@ -320,6 +321,8 @@ async def _ask(run: Run, session: Session, ledger: Ledger, around: Surroundings)
                 nullcontext() if memory is None else memory.run(left=len(left)),
                 open_book(ledger) as book,
             ):
+                if paused(ledger.actions()):  # by somebody who then ended the sitting
+                    await book.act(Action(at=datetime.now(UTC), who="uderia-bench resume", what="resume"))
                 runner = Runner(
                     servers=session.servers,
                     arms=session.arms,
