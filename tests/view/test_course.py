@@ -143,7 +143,7 @@ def test_the_page_draws_it_with_its_gates_slots_troubles_and_actions(live, follo
     """Three charts with a name for screen readers, and the numbers as a table."""
     live.settle(1)
     live.settle(2, ending=Ending.RATE_LIMITED, task=None, detail="Hourly limit")
-    live.settle(3, ending=Ending.UNREACHABLE, task=None, detail="gone")
+    live.settle(3, ending=Ending.UNREACHABLE, task=None, detail="gone", done_at=None)
     live.ledger.write([Action(at=ZERO + timedelta(seconds=4), who="ann", what="pause")])
     _, drawn = shown(following)
     assert drawn.count('role="img"') == 3

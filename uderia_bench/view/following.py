@@ -252,7 +252,8 @@ class Following:
             values=values,
         )
         kinds = [issue.kind for issue in issues]
-        self._tally.read(at, seen.outcome, values, kinds, sent_at=record.sent_at, done_at=record.done_at)
+        ended_at = record.done_at or record.sent_at  # a trial whose server went away has no end
+        self._tally.read(at, seen.outcome, values, kinds, sent_at=record.sent_at, done_at=ended_at)
         if self._capacity is not None:
             self._capacity.take(seen, record)
         _keep(self._latest, seen, RECENT)

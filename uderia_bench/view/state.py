@@ -150,9 +150,9 @@ class ArmCourse:
 class CourseState:
     """A run over time, in at most 60 parts of ``width_s`` seconds from ``began_at``, in UTC. The last part may be shorter.
 
-    Trials belong to the part in which they ended. ``in_flight`` is the mean over a part. ``rate_limited`` and
-    ``unreachable`` count the trials that ended so. With ``after_break`` the course begins after the last break of more than
-    an hour.
+    Trials belong to the part in which they ended, without an end to that in which they were sent. ``in_flight`` is the mean
+    over a part. ``rate_limited`` and ``unreachable`` count the trials that ended so. With ``after_break`` the course begins
+    after the last break of more than an hour.
     """
 
     began_at: datetime
