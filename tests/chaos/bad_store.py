@@ -13,6 +13,7 @@ from typing import Any
 
 import boto3
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.s3.models import s3_backends
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 BUCKET = "bench"
@@ -87,6 +88,7 @@ def _say(start: Any, status: str) -> list[bytes]:
 def serve(store: BadStore) -> Iterator[str]:
     """Serve a store on a free port, with an empty bucket; yield its address."""
     rates, store.rates = store.rates, {}
+    s3_backends.reset()  # moto keeps its buckets for the whole process
     server = make_server("127.0.0.1", 0, store, threaded=True, request_handler=_Quiet)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}"

@@ -243,16 +243,23 @@ def _judge(url: str, servers: list[str], played: Round) -> None:
     played.trials = trials.height
     if sorted(trials["trial_id"]) != sorted(planned):
         played.wrong.append(f"{trials.height} rows of {len(planned)} trials")
+    if foreign := set(trials["server"]) - set(servers):
+        played.wrong.append(f"trials of other servers: {sorted(foreign)}")
     played.counted = int((trials["attempts"] - 1).clip(0).sum())
     for server in servers:
-        asked = {(row["profile_tag"], row["prompt"]): row["times"] for row in _read(f"{server}/sim/faults")["asked"]}
-        played.extra += sum(times - 1 for times in asked.values())
-        for row in trials.filter(pl.col("server") == server).iter_rows(named=True):
-            prompt = f"list the tables in sales_db, question {row['query_id'].removeprefix('q')}"
-            times = asked.get((row["arm"], prompt), 0)
-            if times > row["attempts"] or times > claims[row["trial_id"]]:
-                played.wrong.append(f"{row['trial_id']} was asked {times} times and counts {row['attempts']}")
-        played.wrong += _overlaps(_read(f"{server}/sim/truth"))
+        _judge_server(server, trials.filter(pl.col("server") == server), claims, played)
+
+
+def _judge_server(server: str, trials: pl.DataFrame, claims: Counter[str], played: Round) -> None:
+    """Compare the trials of a server with what it was asked, and when."""
+    asked = {(row["profile_tag"], row["prompt"]): row["times"] for row in _read(f"{server}/sim/faults")["asked"]}
+    played.extra += sum(times - 1 for times in asked.values())
+    for row in trials.iter_rows(named=True):
+        prompt = f"list the tables in sales_db, question {row['query_id'].removeprefix('q')}"
+        times = asked.get((row["arm"], prompt), 0)
+        if not 1 <= times <= min(row["attempts"], claims[row["trial_id"]]):
+            played.wrong.append(f"{row['trial_id']} was asked {times} times and counts {row['attempts']}")
+    played.wrong += _overlaps(_read(f"{server}/sim/truth"))
 
 
 def _overlaps(truth: list[dict[str, Any]]) -> list[str]:
