@@ -39,7 +39,7 @@ async def every_kind(uderia, folder) -> list[Change]:
     name = "Default Collection - Teradata MCP (Imported)"
     return [
         change(managed.PROFILE_FIELDS, OPTIM, {"ragCollections": document["ragCollections"]}, {"ragCollections": [99]}),
-        change(managed.NEW_PROFILE, "profile-clone", None, {**document, "tag": "CLONE", "name": "Clone"}),
+        change(managed.NEW_PROFILE, "profile-bench-clone", None, {**document, "tag": "CLONE", "name": "Clone"}),
         change(managed.SWITCH, "1", before=True, after=False),
         change(managed.COPY, "", known, {"name": name, "archive": "copy.zip", "mcp_server_id": MCP}),
         change(managed.CASES, "2"),
@@ -151,13 +151,16 @@ async def test_a_server_that_does_not_answer_in_time_leaves_the_way_to_undo_the_
 
 @pytest.mark.parametrize(("kind", "about", "before"), [
     (managed.NEW_PROFILE, "../sessions/s", None),
+    (managed.NEW_PROFILE, OPTIM, None),
+    (managed.SKILL, "sql-expert", None),
+    (managed.PROMPTS, OPTIM, None),
     (managed.PROFILE_FIELDS, "../../admin", 3),
     (managed.SWITCH, "one", True),
     (managed.CASES, "", None),
     ("anything", "1", None),
 ])  # fmt: skip
-async def test_a_foreign_ledger_names_no_other_route(there, kind, about, before):
-    """It is refused, or concerns a profile that is not there, and no request changes anything."""
+async def test_a_foreign_ledger_changes_nothing_that_a_run_has_not_made(there, kind, about, before):
+    """Another route, or a profile or skill of the user: it is refused, and no request changes anything."""
     server, _, managed_state = there
     managed_state.journal.plan(change(kind, about, before))
     with suppress(CannotRun):

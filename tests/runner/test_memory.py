@@ -99,7 +99,7 @@ async def test_a_run_without_memory_arms_changes_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(("taught", "memory", "said"), [
-    (PROMPTS[:1], "learning", r"a: memory: learning needs an empty collection 1 .* 1 cases that this run did not make"),
+    (PROMPTS[:1], "learning", r"a: memory: learning needs an empty collection 1 .* 1 case that this run did not make"),
     ((), "frozen", r"a: collection 1 \(.*\) has no cases to copy"),
     (PROMPTS[:1], "placebo", r"placebo: the collection has cases of one question only"),
 ])  # fmt: skip

@@ -16,10 +16,9 @@ from uderia_bench.documents.changes import IDENTITY
 from uderia_bench.documents.expectation import as_json
 from uderia_bench.documents.experiment_parts import Arm
 from uderia_bench.gateway import directory
-from uderia_bench.runner.managed import KINDS, NEW_PROFILE, PROMPTS, SKILL, Managed
+from uderia_bench.runner.managed import KINDS, NEW_PROFILE, PROFILE_ID, PROMPTS, SKILL, SKILL_ID, Managed
 from uderia_bench.runs.changes import Change
 
-_ID = "profile-bench-{}"
 OURS = (NEW_PROFILE, PROMPTS, SKILL)
 """The kinds of change that a copy needs."""
 
@@ -37,10 +36,10 @@ def copy(arm: Arm, run_id: str, server: str, profiles: Mapping[str, Any], config
     original = directory.resolve(arm.profile, directory.read(dict(profiles), configurations), server=server).profile_id
     listed = next(each for each in profiles["profiles"] if isinstance(each, dict) and each.get("id") == original)
     digest = _digest(arm, run_id)
-    skills = {f"uderia-bench-{digest}-{number}": said for number, said in enumerate(arm.changes.skills.items())}
+    skills = {f"{SKILL_ID}{digest}-{number}": said for number, said in enumerate(arm.changes.skills.items())}
     document = {name: value for name, value in listed.items() if name not in IDENTITY}
     document |= as_json(arm.changes.fields)
-    document |= {"id": _ID.format(digest), "tag": f"BENCH{digest.upper()}", "name": f"uderia-bench: {arm.name}"}
+    document |= {"id": f"{PROFILE_ID}{digest}", "tag": f"BENCH{digest.upper()}", "name": f"uderia-bench: {arm.name}"}
     if skills:
         document["skillsConfig"] = _with_skills(document.get("skillsConfig"), skills)
     (profile,) = directory.read({"profiles": [document]}, configurations)
@@ -55,7 +54,7 @@ def copy(arm: Arm, run_id: str, server: str, profiles: Mapping[str, Any], config
 
 def served(arm: Arm, run_id: str) -> Arm:
     """Return the arm with the profile that serves it: its copy, where it changes something."""
-    return arm.model_copy(update={"profile": _ID.format(_digest(arm, run_id))}) if arm.changes else arm
+    return arm.model_copy(update={"profile": f"{PROFILE_ID}{_digest(arm, run_id)}"}) if arm.changes else arm
 
 
 def _digest(arm: Arm, run_id: str) -> str:

@@ -31,6 +31,7 @@ COPY = "collection copy"
 CASES = "collection cases"
 SKILL = "skill"
 PROMPTS = "prompts of a profile"
+PROFILE_ID, SKILL_ID = "profile-bench-", "uderia-bench-"  # how the ids begin that a run gives: nothing else is deleted
 UNDO_S = 120.0
 """The longest time for undoing changes at the end of a window or a run. A server that is away for longer needs ``restore``."""
 SETTLE_S = 2.0
@@ -198,7 +199,7 @@ async def _create_profile(uderia: Uderia, change: Change, _: Path) -> None:
 
 
 async def _delete_profile(uderia: Uderia, noted: Noted, _: float) -> None:
-    await managing.delete_profile(uderia, noted.change.about)
+    await managing.delete_profile(uderia, _of_a_run(noted, PROFILE_ID))
 
 
 async def _switch(uderia: Uderia, change: Change, _: Path) -> None:
@@ -248,7 +249,7 @@ async def _write_skill(uderia: Uderia, change: Change, _: Path) -> None:
 
 
 async def _delete_skill(uderia: Uderia, noted: Noted, _: float) -> None:
-    await managing.delete_skill(uderia, noted.change.about)
+    await managing.delete_skill(uderia, _of_a_run(noted, SKILL_ID))
 
 
 async def _map_prompts(uderia: Uderia, change: Change, _: Path) -> None:
@@ -256,7 +257,14 @@ async def _map_prompts(uderia: Uderia, change: Change, _: Path) -> None:
 
 
 async def _unmap_prompts(uderia: Uderia, noted: Noted, _: float) -> None:
-    await managing.unmap_prompts(uderia, noted.change.about)
+    await managing.unmap_prompts(uderia, _of_a_run(noted, PROFILE_ID))
+
+
+def _of_a_run(noted: Noted, prefix: str) -> str:
+    """Return the id of what a run made; raises ``ValueError`` for another id, as a foreign ledger may have."""
+    if not noted.change.about.startswith(prefix):
+        raise ValueError(noted.change.about)
+    return noted.change.about
 
 
 KINDS: Mapping[str, Kind] = {
