@@ -236,6 +236,7 @@ def _judge(url: str, servers: list[str], played: Round) -> None:
     planned = Counter(trial.trial_id for trial in run.plan)
     if results != planned:
         played.wrong.append(f"results differ from the plan: {(results - planned) + (planned - results)}")
+        return
     with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
         file.write(run.bucket.fetch("chaos/trials/part-0.parquet")[0])
         file.flush()

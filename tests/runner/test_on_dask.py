@@ -65,7 +65,7 @@ def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
 
 
 def test_workers_that_do_not_start_are_an_error(monkeypatch):
-    """Each try fails as when a worker process is killed at once. The message has the command that continues the run."""
+    """It is tried for a while, since a worker may be killed as it starts. The message has the command that goes on."""
     tries = []
 
     class Cluster:
@@ -79,6 +79,8 @@ def test_workers_that_do_not_start_are_an_error(monkeypatch):
             raise AssertionError
 
     monkeypatch.setattr("distributed.LocalCluster", Cluster)
+    monkeypatch.setattr(dask_engine, "WORKER_S", 0.2)
+    monkeypatch.setattr(dask_engine, "AGAIN_S", 0.01)
     monkeypatch.setattr(on_dask, "Journals", lambda _: None)
     monkeypatch.setattr(dask_engine, "_start_forkserver", lambda: None)
     monkeypatch.setattr(on_dask.workers, "experiment_of", lambda _: SimpleNamespace(commands=()))
@@ -86,7 +88,7 @@ def test_workers_that_do_not_start_are_an_error(monkeypatch):
     message = r"^dask:local:2: the Dask workers do not start \(Nanny failed to start.\): .*; then go on with 'uderia-bench work"
     with pytest.raises(CannotRun, match=message):
         on_dask.work(SimpleNamespace(url="file:///store/run"), around, Engine.of("dask:local:2"))
-    assert len(tries) == dask_engine.STARTS
+    assert len(tries) > 2
 
 
 @pytest.mark.anyio

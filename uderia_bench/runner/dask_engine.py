@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 REACH_S = 10.0  # to reach a scheduler
 PORT = 8786  # of a Dask scheduler
-STARTS = 3  # tries to start the workers of this machine
+WORKER_S = 60.0  # the command ends after it had no Dask worker for so long
+AGAIN_S = 1.0  # between two tries to start the workers of this machine
 LOCAL = {
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.http.routes": [],
@@ -105,7 +106,8 @@ class Engine:
         """Start a scheduler and its workers, again where a worker dies while it starts; raises ``CannotRun``."""
         from distributed import LocalCluster  # noqa: PLC0415
 
-        for _ in range(STARTS):
+        until_s = anyio.current_time() + WORKER_S
+        while True:
             cluster = LocalCluster(
                 n_workers=self.number,
                 threads_per_worker=1,
@@ -120,8 +122,10 @@ class Engine:
             try:
                 return await stack.enter_async_context(cluster)
             except RuntimeError as error:
-                failed = error
-        raise CannotRun(f"{self.name}: the Dask workers do not start ({failed}): is there enough memory?") from failed
+                if anyio.current_time() > until_s:
+                    said = f"{self.name}: the Dask workers do not start ({error}): is there enough memory?"
+                    raise CannotRun(said) from error
+                await anyio.sleep(AGAIN_S)
 
 
 def reached(name: str) -> Engine:

@@ -15,7 +15,7 @@ import anyio
 from uderia_bench.errors import BenchError, CannotRun, Interrupted, StoreError, UsageError
 from uderia_bench.runner import dask_task, progress, sitting
 from uderia_bench.runner import work as workers
-from uderia_bench.runner.dask_engine import Engine, fit
+from uderia_bench.runner.dask_engine import WORKER_S, Engine, fit
 from uderia_bench.runner.dask_task import Assignment, Failure
 from uderia_bench.runner.journals import Journals
 from uderia_bench.runner.runner import first_of
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 TICK_S = 0.25  # between two looks at the tasks
-WORKER_S = 60.0  # the command ends after it had no Dask worker for so long
 END_S = 5.0  # for tasks to end, once the run is complete
 HARD_S = 30.0  # for tasks to cancel their trials in flight
 MOST_LOST = 10  # tasks lost, one after the other, without a result between them
