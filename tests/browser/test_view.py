@@ -58,7 +58,7 @@ def place(tmp_path_factory):
     made = Place(tmp_path_factory.mktemp("viewed"))
     try:
         made.url = made.start_view()
-        made.run = made("run", "experiment.yaml", "--repeats", "3", "--run-id", "seen")
+        made.run = made("run", "experiment.yaml", "--repeats", "9", "--run-id", "seen")
         yield made
     finally:
         made.end()
@@ -78,6 +78,10 @@ def test_a_page_follows_a_run_to_its_report_through_crashes(place, browser):
     browser.until("return document.querySelector('#part-runs').textContent.includes('seen')")
     assert browser.serious() == []
     browser.get(f"http://127.0.0.1:{place.port}/runs/seen")
+    setting = "[placeholder='load.concurrency=4']"
+    browser.until(f'return !!document.querySelector("{setting}")?.offsetParent')
+    browser.find_element("css selector", setting).send_keys("load.concurrency=1\ue007")  # slow, until it is resumed
+    browser.until("return document.getElementById('part-actions')?.textContent.includes('load.concurrency=1 set')")
     for button, key, state in (("pause", "\ue007", "paused"), ("resume", " ", "running")):  # by Enter, and by the space bar
         browser.until(f"return !!document.querySelector('[value={button}]')?.offsetParent")
         browser.find_element("css selector", f"[value={button}]").send_keys(key)

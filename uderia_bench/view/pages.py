@@ -23,7 +23,7 @@ STATES = {
 _FORMS = {"minute": "%Y-%m-%d %H:%M", "second": "%Y-%m-%d %H:%M:%S", "time": "%H:%M:%S"}
 _COMMANDS = (("pause", "Pause"), ("resume", "Resume"), ("stop", "Stop"))
 _SET = ("set", "Set")
-_OF_TRIAL = (("cancel", "Cancel trial"), ("requeue", "Ask again"))
+_OF_TRIAL = (("requeue", "Ask again"), ("cancel", "Cancel trial"))
 
 
 def frame(title: str, *body: Markup | None, live: str | None = None, icon: str = "idle", seq: int = 0) -> str:
@@ -58,14 +58,20 @@ def part(name: str, content: str) -> Markup:
 
 
 def controls(run_id: str, trial_id: str | None = None) -> Markup:
-    """Return the form of commands to a run, or of those about one trial."""
-    if trial_id is None:
-        about = tag("label", "Setting or trial ", tag("input", name="about", placeholder="load.concurrency=4"))
-        fields = (*map(_button, _COMMANDS), about, _button(_SET), *map(_button, _OF_TRIAL))
-    else:
-        fields = (tag("input", type="hidden", name="about", value=trial_id), *map(_button, _OF_TRIAL))
+    """Return the forms of commands to a run, or of those about one trial. Enter in a field presses its first button."""
     action = f"/runs/{quote(run_id)}/control"
-    return tag("form", *fields, method="post", action=action, class_="controls", aria_label="Control")
+
+    def form(*fields: Markup) -> Markup:
+        return tag("form", *fields, method="post", action=action)
+
+    of_trial = tuple(map(_button, _OF_TRIAL))
+    if trial_id is None:
+        setting = tag("label", "Setting ", tag("input", name="about", placeholder="load.concurrency=4", required=True))
+        trial = tag("label", "Trial ", tag("input", name="about", required=True))
+        forms = [form(*map(_button, _COMMANDS)), form(setting, _button(_SET)), form(trial, *of_trial)]
+    else:
+        forms = [form(tag("input", type="hidden", name="about", value=trial_id), *of_trial)]
+    return tag("div", *forms, class_="controls", role="group", aria_label="Control")
 
 
 def _button(command: tuple[str, str]) -> Markup:
