@@ -91,7 +91,7 @@ def test_a_missing_value_beside_the_send_time_does_not_hide_a_trial_from_the_ram
         {"server": ["one", "one"], "stage": ["measured", "measured"], "sent_at": [start, start], "latency_s": [None, 1.0]}
     )
     (note,) = ramp_note(trials, 10.0)
-    assert note.startswith("2 of 2 measured trials")
+    assert "2 of 2 measured trials" in note
 
 
 def test_memory_is_compared_on_time_tokens_and_success_alone():
