@@ -1,9 +1,8 @@
 """A run in progress, a view of it and its readers, as processes that the benchmarks of the view start, stop and measure.
 
-The run and its view have the clients' core, each with its own session, as from its own terminal. The readers have the
-servers' core and the session of the server, and Chromium has the idle policy of the scheduler. So the server, which has the
-truth, waits for no reader: both stand for other machines. Linux shares the CPU between sessions first (``sched(7)``, "The
-autogroup feature"), so a policy counts only inside one.
+The run and its view have the clients' core, in one session, as with ``run --view``: Linux shares the CPU between sessions
+before it looks at priorities (``sched(7)``, "The autogroup feature"). The readers have the servers' core, and Chromium has the
+idle policy of the scheduler. So the server, which has the truth, waits for no reader: both stand for other machines.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ def run(folder: Path, server: Server, trials: int, load: dict[str, Any]) -> Iter
     (folder / "e.json").write_text(json.dumps(said))
     environ = {**os.environ, **_CREDENTIALS, "OPENBLAS_NUM_THREADS": "1"}
     command = [*COMMAND, "run", "e.json", "--run-id", RUN_ID]
-    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(command, cwd=folder, env=environ, **quiet) as process:
         os.sched_setaffinity(process.pid, {machine.client_core()})
         deadline = time.monotonic() + 60
@@ -63,7 +62,7 @@ def run(folder: Path, server: Server, trials: int, load: dict[str, Any]) -> Iter
 def view(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Start a view; yield its address, with the token, and its process."""
     command = [*COMMAND, "view", "--port", "0"]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
         os.sched_setaffinity(process.pid, {machine.client_core()})
         assert process.stdout is not None, "its standard output is a pipe"
         try:

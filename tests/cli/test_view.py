@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
 
+import psutil
 import pytest
 
 
@@ -74,8 +76,15 @@ def test_ctrl_c_ends_it(command):
 
 
 def test_a_run_starts_a_view_that_ends_with_it(command):
-    """The address is on stderr while the run goes on. Without a page the view ends soon after the run."""
+    """The address is on stderr while the run goes on. Without a page the view ends soon after the run.
+
+    Its session is the run's, so that its lower priority counts; its group is another one, for Ctrl-C.
+    """
     run = command.start("run", "experiment.yaml", "--repeats", "1", "--run-id", "on", "--view", "--json")
+    deadline = time.monotonic() + 30
+    while not (views := psutil.Process(run.pid).children()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert (os.getsid(views[0].pid), os.getpgid(views[0].pid)) == (os.getsid(run.pid), views[0].pid)
     out, err = run.communicate(timeout=90)
     assert run.returncode == 0, err
     assert json.loads(out)["run"]["run_id"] == "on"

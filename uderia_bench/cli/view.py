@@ -121,7 +121,7 @@ def beside(output: Path) -> None:
         stdin=subprocess.PIPE,  # it closes when this process ends, however that happens
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C is for the run
+        process_group=0,  # Ctrl-C is for the run; in its session, as Linux shares CPUs between sessions before priorities
         text=True,
     )
 
