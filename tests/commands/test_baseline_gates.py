@@ -11,7 +11,7 @@ from runs import saved
 from uderia_bench import plugins
 from uderia_bench.commands import check, conclude, results
 from uderia_bench.errors import DocumentError
-from uderia_bench.report import content
+from uderia_bench.report import standing
 from uderia_bench.report.closing import closing
 from uderia_bench.report.formats.junit import to_junit
 from uderia_bench.runs import baselines, files
@@ -46,7 +46,7 @@ def name(run):
 def test_the_first_night_misses_its_gates_and_says_how_to_have_a_baseline(output):
     """Exit 1: a gate never passes because data are missing, and every format shows the command to type."""
     made = conclude.report_on(night(output, "first"), INSTALLED)
-    assert content.standing(made) is content.Standing.GATE_MISSED
+    assert standing.of(made) is standing.Standing.GATE_MISSED
     assert {gate.detail for gate in made.gates} == {
         "no run is found as main-nightly yet; 'uderia-bench baseline save main-nightly first' names this one"
     }

@@ -16,7 +16,7 @@ from uderia_bench.analysis.values import Verdict
 from uderia_bench.commands import diff
 from uderia_bench.commands.history.variation import earlier_runs, variation
 from uderia_bench.errors import UsageError
-from uderia_bench.report import content
+from uderia_bench.report import standing
 from uderia_bench.report.formats.as_json import to_json
 from uderia_bench.report.formats.text import to_text
 from uderia_bench.runs.run import Run
@@ -140,7 +140,7 @@ def test_another_load_is_said(pair):
 def test_a_gate_is_missed_by_what_is_worse(pair):
     """The gate names what is worse, and the exit code is 1."""
     worse = pair(trials(), trials(factor=1.5), gate=True)
-    assert content.standing(worse) is content.Standing.GATE_MISSED
+    assert standing.of(worse) is standing.Standing.GATE_MISSED
     assert worse.gates[0].detail == "worse: OPTIM latency_s +50% (+31 to +72)"
 
 
@@ -148,19 +148,19 @@ def test_a_better_run_passes_the_gate(pair):
     """A third faster is no regression, and what is only worse without a gate leaves with 0."""
     better = pair(trials(factor=1.5), trials(), gate=True)
     assert [gate.passed for gate in better.gates] == [True]
-    assert content.standing(better) is content.Standing.FINE
+    assert standing.of(better) is standing.Standing.FINE
 
 
 def test_a_run_that_was_interrupted_does_not_make_the_comparison_so(pair):
     """A forced comparison of an interrupted run is complete, so its gate decides the exit code."""
     cut = {"planned": 100, "state": "interrupted"}
     report = pair(trials(), trials(), after_says=cut, force=True, gate=True)
-    assert content.standing(report) is content.Standing.FINE
+    assert standing.of(report) is standing.Standing.FINE
 
 
 def test_without_a_gate_a_verdict_is_no_exit_code(pair):
     """A verdict alone never changes it (docs/reference/exit-codes.md)."""
-    assert content.standing(pair(trials(), trials(factor=1.5))) is content.Standing.FINE
+    assert standing.of(pair(trials(), trials(factor=1.5))) is standing.Standing.FINE
 
 
 def test_runs_without_a_common_arm_are_refused(pair, tmp_path):

@@ -2,7 +2,7 @@
 
 from report.reports import comparison, facts, ratio, report
 
-from uderia_bench.report import content
+from uderia_bench.report import standing
 from uderia_bench.report.closing import closing
 from uderia_bench.report.content import GateResult
 from uderia_bench.report.formats.markdown import to_markdown
@@ -28,7 +28,7 @@ def test_a_missed_gate_is_named_on_the_last_line_of_every_text():
     made = report(gates=(KEPT, MISSED))
     last = "1 of 2 gates missed: OPTIM.latency_s.p95 < 20s (exit 1)"
     assert closing(made, leaving=True) == last
-    assert int(content.standing(made)) == 1
+    assert int(standing.of(made)) == 1
     assert last in to_text(made, leaving=True).splitlines()
 
 
@@ -47,7 +47,7 @@ def test_an_invalid_comparison_weighs_more():
     assert closing(made, leaving=True) == (
         "Not valid (exit 5): 11 trials were misrouted; gate missed: OPTIM.latency_s.p95 < 20s"
     )
-    assert int(content.standing(made)) == 5
+    assert int(standing.of(made)) == 5
 
 
 def test_that_a_run_is_interrupted_comes_first():
@@ -62,7 +62,7 @@ def test_that_a_run_is_interrupted_comes_first():
     assert closing(both, leaving=True) == (
         f"{undone}; not valid so far: 11 trials were misrouted; so far gate missed: OPTIM.latency_s.p95 < 20s"
     )
-    assert {int(content.standing(one)) for one in (made, both)} == {4}
+    assert {int(standing.of(one)) for one in (made, both)} == {4}
 
 
 def test_a_warm_up_that_is_left_is_not_counted_among_the_measured():

@@ -3,8 +3,9 @@
 from report.reports import comparison, facts, ratio, report
 
 from uderia_bench.analysis import winners
-from uderia_bench.report import content, decision
-from uderia_bench.report.content import GateResult, Scope, Standing
+from uderia_bench.report import content, decision, standing
+from uderia_bench.report.content import GateResult, Scope
+from uderia_bench.report.standing import Standing
 
 MISSED = GateResult(name="g", passed=False, detail="")
 
@@ -13,16 +14,16 @@ def test_the_standing_is_the_exit_code_of_the_contract():
     """Invalid weighs more than a missed gate, and a verdict alone weighs nothing."""
     worse = comparison("latency_s", ratio(2.0, 1.9, 2.1), "worse")
     invalid = comparison("total_tokens", ratio(2.0, 1.9, 2.1), "invalid")
-    assert content.standing(report(comparisons=(worse,))) is Standing.FINE
-    assert content.standing(report(comparisons=(worse,), gates=(MISSED,))) is Standing.GATE_MISSED
-    assert content.standing(report(comparisons=(worse, invalid), gates=(MISSED,))) is Standing.INVALID
+    assert standing.of(report(comparisons=(worse,))) is Standing.FINE
+    assert standing.of(report(comparisons=(worse,), gates=(MISSED,))) is Standing.GATE_MISSED
+    assert standing.of(report(comparisons=(worse, invalid), gates=(MISSED,))) is Standing.INVALID
     assert [int(s) for s in (Standing.FINE, Standing.GATE_MISSED, Standing.INVALID)] == [0, 1, 5]
 
 
 def test_an_invalid_stratum_does_not_make_the_contrast_invalid():
     """A class of queries with too few answers loses its own verdict, not the run's."""
     part = comparison("latency_s", ratio(2.0, 1.9, 2.1), "invalid", stratum="complexity=complex")
-    assert content.standing(report(comparisons=(part,))) is Standing.FINE
+    assert standing.of(report(comparisons=(part,))) is Standing.FINE
 
 
 def test_one_query_speaks_of_itself():
@@ -34,7 +35,7 @@ def test_one_query_speaks_of_itself():
 def test_only_the_reasons_that_invalidate_are_given():
     """Other caveats on the same number are not what is in the way."""
     invalid = comparison("latency_s", ratio(2.0), "invalid", warnings=("cost is estimated", "invalid: nobody was there"))
-    assert content.invalid_reasons(report(comparisons=(invalid,))) == ("nobody was there",)
+    assert standing.invalid_reasons(report(comparisons=(invalid,))) == ("nobody was there",)
 
 
 def test_the_headline_rests_on_the_metrics_that_name_the_winner():

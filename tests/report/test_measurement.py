@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 from report.reports import arm, comparison, estimate, ratio, report, summary
 
-from uderia_bench.report.content import Standing, invalid_reasons, standing
+from uderia_bench.report import standing
 from uderia_bench.report.formats import as_json, markdown, text
 from uderia_bench.report.measurement import as_mapping, measurement, open_share
+from uderia_bench.report.standing import Standing
 from uderia_bench.runs.generator import GeneratorRecord
 
 MEASURED = GeneratorRecord(
@@ -75,9 +76,9 @@ def test_a_program_gets_the_same_with_what_follows_from_it():
 def test_a_run_whose_generator_was_the_bottleneck_is_invalid_whatever_it_compares():
     """Also one that compares nothing: exit code 5, with the reason and the way out."""
     made = measured(invalid=(STARVED,))
-    assert standing(made) is Standing.INVALID
-    assert invalid_reasons(made) == (STARVED.removeprefix("invalid: "),)
-    assert standing(measured()) is Standing.FINE
+    assert standing.of(made) is Standing.INVALID
+    assert standing.invalid_reasons(made) == (STARVED.removeprefix("invalid: "),)
+    assert standing.of(measured()) is Standing.FINE
 
 
 def test_every_latency_table_has_the_error_of_polling():

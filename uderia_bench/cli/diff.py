@@ -45,7 +45,7 @@ def command(
     from uderia_bench import plugins
     from uderia_bench.cli.target import target
     from uderia_bench.commands import diff, diff_text, report
-    from uderia_bench.report import content
+    from uderia_bench.report import standing
     from uderia_bench.report.formats.text import to_text
     from uderia_bench.runs import mirror
     from uderia_bench.runs.run import opened
@@ -62,4 +62,4 @@ def command(
     else:
         text = report.render(made, shown.form, None)
     shown.deliver(text.rstrip("\n"))
-    raise typer.Exit(int(content.standing(made)))
+    raise typer.Exit(int(standing.of(made)))

@@ -29,7 +29,7 @@ def finish(run: Run, around: Surroundings, *, as_json: bool, also: Callable[[Run
     from uderia_bench.commands.run import settled_or_interrupted
     from uderia_bench.errors import Interrupted
     from uderia_bench.printable import plain
-    from uderia_bench.report import content
+    from uderia_bench.report import standing
     from uderia_bench.runner import sitting, stop
     from uderia_bench.runs import mirror
     from uderia_bench.runs.shared import SharedRun
@@ -54,7 +54,7 @@ def finish(run: Run, around: Surroundings, *, as_json: bool, also: Callable[[Run
     github.tell(made)
     shown = Target(form="json" if as_json else "text")
     shown.deliver(rendered(made, shown, run, brief=True))
-    raise typer.Exit(int(content.standing(made)))
+    raise typer.Exit(int(standing.of(made)))
 
 
 def rendered(made: Report, shown: Target, run: Run | None = None, *, brief: bool = False) -> str:

@@ -23,7 +23,7 @@ def tell(report: Report) -> None:
     so that stdout contains only the report.
     """
     from uderia_bench.printable import plain
-    from uderia_bench.report import content
+    from uderia_bench.report import standing
     from uderia_bench.report.formats.markdown import to_markdown
 
     if path := os.environ.get("GITHUB_STEP_SUMMARY"):
@@ -35,6 +35,6 @@ def tell(report: Report) -> None:
             typer.echo(f"uderia-bench: {problem}. The report is complete in the run directory", err=True)
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return
-    missed = [(f"{gate.name}: {gate.detail}", "Gate missed") for gate in content.missed(report)]
-    for text, title in (*missed, *((reason, "Comparison not valid") for reason in content.invalid_reasons(report))):
+    missed = [(f"{gate.name}: {gate.detail}", "Gate missed") for gate in standing.missed(report)]
+    for text, title in (*missed, *((reason, "Comparison not valid") for reason in standing.invalid_reasons(report))):
         streams.command(f"::error title={title}::{plain(text).translate(_ESCAPES)}")

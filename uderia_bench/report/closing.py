@@ -1,13 +1,14 @@
 """The last line of a report: what the exit code means.
 
-It comes from the same rule as the exit code (``content.standing``).
+It comes from the same rule as the exit code (``standing.of``).
 """
 
 from __future__ import annotations
 
 from uderia_bench.printable import plain
-from uderia_bench.report import content
-from uderia_bench.report.content import Report, Standing
+from uderia_bench.report import standing
+from uderia_bench.report.content import Report
+from uderia_bench.report.standing import Standing
 
 
 def closing(report: Report, *, leaving: bool = False) -> str | None:
@@ -16,16 +17,16 @@ def closing(report: Report, *, leaving: bool = False) -> str | None:
     ``leaving`` is for the command that exits with the code. Other commands call it the run's exit
     code, because they exit with 0 themselves.
     """
-    standing = content.standing(report)
-    code = f"(exit {int(standing)})" if leaving else f"(exit code of the run: {int(standing)})"
+    state = standing.of(report)
+    code = f"(exit {int(state)})" if leaving else f"(exit code of the run: {int(state)})"
     gates = _missed(report)
-    invalid = [plain(reason).rstrip(".") for reason in content.invalid_reasons(report)[:1]]
-    if standing is Standing.INTERRUPTED:
+    invalid = [plain(reason).rstrip(".") for reason in standing.invalid_reasons(report)[:1]]
+    if state is Standing.INTERRUPTED:
         so_far = "; ".join((*(f"not valid so far: {reason}" for reason in invalid), *(f"so far {said}" for said in gates)))
-        return f"Not finished {code}: {content.undone(report.facts)}{f'; {so_far}' if so_far else ''}"
-    if standing is Standing.INVALID:
+        return f"Not finished {code}: {standing.undone(report.facts)}{f'; {so_far}' if so_far else ''}"
+    if state is Standing.INVALID:
         return f"Not valid {code}: {'; '.join((*invalid, *gates))}"
-    if standing is Standing.GATE_MISSED:
+    if state is Standing.GATE_MISSED:
         return f"{gates[0][:1].upper()}{gates[0][1:]} {code}"
     if report.gates:
         return f"All {len(report.gates)} gates passed." if len(report.gates) > 1 else "The gate passed."
@@ -34,6 +35,6 @@ def closing(report: Report, *, leaving: bool = False) -> str | None:
 
 def _missed(report: Report) -> tuple[str, ...]:
     """Name the missed gates; () where every gate passed."""
-    missed = content.missed(report)
+    missed = standing.missed(report)
     count = f"{len(missed)} of {len(report.gates)} gates" if len(report.gates) > 1 else "gate"
     return (f"{count} missed: {'; '.join(plain(gate.name) for gate in missed)}",) if missed else ()

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 
 from uderia_bench.analysis.values import Analysis, ArmSummary, Comparison, MetricSummary, Verdict
-from uderia_bench.errors import Interrupted, InvalidContrast
-from uderia_bench.printable import count_of
 from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.runs.generator import GeneratorRecord
 from uderia_bench.stats.estimate import Estimate
 from uderia_bench.trial import Outcome
-
-_INVALID = "invalid: "  # prefix of a reason that makes a comparison invalid
 
 OVERALL = "all"
 """The stratum of all queries, labelled or not."""
@@ -25,18 +21,6 @@ class Scope(StrEnum):
 
     QUERIES_LIKE_THESE = "queries like these"
     THIS_QUERY = "this query only"
-
-
-class Standing(IntEnum):
-    """State of the run as a whole; the value is the exit code.
-
-    The printed result and the exit code therefore come from one rule.
-    """
-
-    FINE = 0
-    GATE_MISSED = 1
-    INTERRUPTED = Interrupted.exit_code
-    INVALID = InvalidContrast.exit_code
 
 
 class Tone(StrEnum):
@@ -279,19 +263,6 @@ def embedded(speed: float) -> str:
     return f"embedded Uderia at speed {speed:g}: a simulation, not a real agent"
 
 
-def standing(report: Report) -> Standing:
-    """Return the state of the run.
-
-    An interrupted run comes first, then an invalid comparison, then a missed gate, as for the exit
-    codes (docs/reference/exit-codes.md, "Exit codes").
-    """
-    if report.facts.interrupted:
-        return Standing.INTERRUPTED
-    if invalid_reasons(report):
-        return Standing.INVALID
-    return Standing.GATE_MISSED if missed(report) else Standing.FINE
-
-
 def first_to_fix(report: Report) -> Saving | IssueSummary | None:
     """Return what to change first; None where nothing was found.
 
@@ -301,35 +272,9 @@ def first_to_fix(report: Report) -> Saving | IssueSummary | None:
     return candidates[0] if candidates else None
 
 
-def missed(report: Report) -> tuple[GateResult, ...]:
-    """Return the gates that the run missed."""
-    return tuple(gate for gate in report.gates if not gate.passed)
-
-
 def typed(facts: RunFacts) -> str:
     """Return what a reader types for the run after a command."""
     return facts.run_id if facts.typed is None else facts.typed
-
-
-def undone(facts: RunFacts) -> str | None:
-    """Return how many trials ``resume`` will ask; None for a finished run."""
-    if not facts.interrupted:
-        return None
-    left = _unsettled(facts) if facts.left is None else facts.left
-    return f"{count_of(left, 'trial')} left to ask" if left else "there are trials left to ask"
-
-
-def unread(facts: RunFacts) -> str | None:
-    """Return how many trials of a finished run have no outcome because the ledger is damaged.
-
-    None where every trial has one.
-    """
-    missing = 0 if facts.interrupted else _unsettled(facts)
-    return f"{missing:,} of {count_of(facts.planned, 'trial')} cannot be read from the damaged ledger" if missing else None
-
-
-def _unsettled(facts: RunFacts) -> int:
-    return max(0, facts.planned - sum(facts.settled.values()))
 
 
 def answered(arm: ArmSummary) -> int:
@@ -404,20 +349,3 @@ def structural(comparison: Comparison) -> bool:
     Such a comparison is shown but cannot decide a winner.
     """
     return comparison.family == "structural"
-
-
-def without_mark(reason: str) -> str:
-    """Return a reason of the analysis without its leading mark."""
-    return reason.removeprefix(_INVALID)
-
-
-def invalid_reasons(report: Report) -> tuple[str, ...]:
-    """Return why the run or its overall comparisons are invalid, each reason once."""
-    invalid = [c for c in report.analysis.comparisons if c.stratum == OVERALL and c.verdict is Verdict.INVALID]
-    reasons = [w for c in invalid for w in c.warnings if w.startswith(_INVALID)]
-    arms = report.analysis.arms
-    silent = any(arm.trials for arm in arms) and not any(arm.outcomes.get(Outcome.ANSWERED) for arm in arms)
-    nothing = ("no measured trial was answered",) if silent else ()
-    return tuple(dict.fromkeys(map(without_mark, (*nothing, *report.analysis.invalid, *reasons)))) or (
-        ("a validity check failed",) if invalid else ()
-    )

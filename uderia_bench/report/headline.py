@@ -12,7 +12,7 @@ from typing import NamedTuple
 from uderia_bench.analysis.settings import EXPLORATORY_RATE
 from uderia_bench.analysis.values import ArmSummary, Comparison, Verdict
 from uderia_bench.printable import count_of, plain
-from uderia_bench.report import content, decision, figures
+from uderia_bench.report import content, decision, figures, standing
 from uderia_bench.report.content import Report, Scope
 from uderia_bench.report.decision import Decision, Result
 
@@ -175,7 +175,7 @@ def _unlabelled(report: Report) -> tuple[Line, Line]:
     baseline, candidate = map(plain, content.contrasts(report.analysis)[0])
     seen = decision.overall(report, content.contrasts(report.analysis)[0])
     decided = [c for c in seen if c.verdict in _DECISIVE]
-    if content.invalid_reasons(report):
+    if standing.invalid_reasons(report):
         said = "no result, because the comparison is not valid"
     elif decided:
         said = f"{candidate} has {_effects(report, decided)} compared with {baseline}{_others(seen)}"
@@ -189,14 +189,14 @@ def _unlabelled(report: Report) -> tuple[Line, Line]:
 
 def _trust(report: Report, *, has_ranges: bool) -> Line:
     """Return what prevents a conclusion; otherwise the confidence of the lines above."""
-    if undone := content.undone(report.facts):
+    if undone := standing.undone(report.facts):
         go_on = f"Run `uderia-bench resume {plain(content.typed(report.facts))}` to continue"
         return Line("Not finished", f"{undone}. {go_on}.")
-    if reasons := content.invalid_reasons(report):
+    if reasons := standing.invalid_reasons(report):
         return Line("Not valid", f"{plain(reasons[0]).rstrip('.')}.")
-    if unread := content.unread(report.facts):
+    if unread := standing.unread(report.facts):
         return Line("Damaged", f"{unread}.")
-    if missed := [plain(gate.name) for gate in content.missed(report)]:
+    if missed := [plain(gate.name) for gate in standing.missed(report)]:
         return Line("Gates missed", f"{'; '.join(missed)} ({len(missed)} of {len(report.gates)}).")
     advice = _advice(report)
     if advice and not _settles_something(report):

@@ -8,7 +8,7 @@ from typing import Any
 
 from uderia_bench.analysis.clock import POLLED, QUANTISATION
 from uderia_bench.printable import count_of
-from uderia_bench.report import content, figures
+from uderia_bench.report import content, figures, standing
 from uderia_bench.report.content import Report
 from uderia_bench.runs.generator import GeneratorRecord
 
@@ -30,7 +30,7 @@ def as_mapping(report: Report) -> dict[str, Any] | None:
         **asdict(found),
         "littles_law": found.little,
         "held_up": report.analysis.held_up,
-        "invalid": [content.without_mark(reason) for reason in report.analysis.invalid],
+        "invalid": [standing.without_mark(reason) for reason in report.analysis.invalid],
     }
 
 

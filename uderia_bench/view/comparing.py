@@ -12,7 +12,7 @@ from uderia_bench.commands import history as histories
 from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.reading import profile_types
 from uderia_bench.reading.labels import kept
-from uderia_bench.report import content, figures, sections
+from uderia_bench.report import figures, sections, standing
 from uderia_bench.report.about import about, method
 from uderia_bench.report.content import outcome_words
 from uderia_bench.report.formats.html import label_form, listing
@@ -124,7 +124,7 @@ def diff(folder: Folder, asked: Mapping[str, str]) -> str:
     facts = tag("dl", *(join(tag("dt", label), tag("dd", text)) for label, text in about(made)))
     listed = (
         ("Winners", dict(sections.lists(made)).get("Winners", ())),
-        ("Warnings", tuple(content.without_mark(text) for text in made.warnings)),
+        ("Warnings", tuple(standing.without_mark(text) for text in made.warnings)),
     )
     details = listing.section(
         "details", "Details", facts, *(join(tag("h3", name), listing.items(texts)) for name, texts in listed if texts),

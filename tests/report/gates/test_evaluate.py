@@ -4,11 +4,12 @@ import pytest
 from report.gates.test_grammar import NAMES
 from report.reports import arm, comparison, difference, estimate, ratio, report, summary
 
-from uderia_bench.report import content
-from uderia_bench.report.content import IssueSummary, Standing
+from uderia_bench.report import standing
+from uderia_bench.report.content import IssueSummary
 from uderia_bench.report.gates.evaluate import evaluate
 from uderia_bench.report.gates.gate import Against
 from uderia_bench.report.gates.grammar import parse
+from uderia_bench.report.standing import Standing
 
 
 def result(text, *, arms=(), comparisons=(), issues=()):
@@ -46,10 +47,10 @@ def test_a_gate_that_asks_for_trouble_passes_in_trouble():
 def test_a_run_without_answers_is_not_valid():
     """Exit code 5 also for one arm without gates; one answer is enough for the run to stand."""
     silent = report(arms=[arm("OPTIM", answered=0, unreachable=20)])
-    assert content.standing(silent) is Standing.INVALID
-    assert content.invalid_reasons(silent) == ("no measured trial was answered",)
-    assert content.standing(report(arms=[arm("OPTIM", answered=1, unreachable=20)])) is Standing.FINE
-    assert content.standing(report()) is Standing.FINE
+    assert standing.of(silent) is Standing.INVALID
+    assert standing.invalid_reasons(silent) == ("no measured trial was answered",)
+    assert standing.of(report(arms=[arm("OPTIM", answered=1, unreachable=20)])) is Standing.FINE
+    assert standing.of(report()) is Standing.FINE
 
 
 def test_without_an_arm_every_arm_must_pass():
@@ -153,9 +154,9 @@ def test_issues_are_counted_in_trials():
 def test_a_missed_gate_is_the_standing_of_the_run():
     """The exit code comes from the same results that are printed."""
     arms = [latency("OPTIM", 12.0, 19.5)]
-    for limit, standing in (("20s", Standing.FINE), ("19s", Standing.GATE_MISSED)):
+    for limit, expected in (("20s", Standing.FINE), ("19s", Standing.GATE_MISSED)):
         gates = evaluate([parse(f"OPTIM.latency_s.p95 < {limit}", NAMES)], report(arms=arms).analysis)
-        assert content.standing(report(arms=arms, gates=gates)) is standing
+        assert standing.of(report(arms=arms, gates=gates)) is expected
 
 
 def held(text, *compared, arms=("IDEAT", "OPTIM"), **why):

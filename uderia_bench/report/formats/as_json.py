@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from uderia_bench.analysis.values import ArmSummary, Look, MetricSummary
-from uderia_bench.report import content, decision, measurement, monthly
+from uderia_bench.report import content, decision, measurement, monthly, standing
 from uderia_bench.report.content import Report
 from uderia_bench.report.formats.data import data, record
 from uderia_bench.report.headline import headline
@@ -31,7 +31,7 @@ def as_dict(report: Report) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "headline": [str(line) for line in headline(report)],
-        "standing": content.standing(report).name.lower(),
+        "standing": standing.of(report).name.lower(),
         "scope": content.scope(report).value,
         "run": record(report.facts, without=_NOT_IN_RUN),
         "method": {"confidence": analysis.confidence, "correction": analysis.correction, "seed": analysis.seed},

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from uderia_bench.printable import count_of
-from uderia_bench.report import content, figures, spending
+from uderia_bench.report import content, figures, spending, standing
 from uderia_bench.report.closing import closing
-from uderia_bench.report.content import Report, Saving, Standing
+from uderia_bench.report.content import Report, Saving
 from uderia_bench.report.formats.html import listing
 from uderia_bench.report.formats.html.markup import Markup, tag
 from uderia_bench.report.headline import Line, headline
+from uderia_bench.report.standing import Standing
 
 _KEY_NUMBERS = ("latency_s", "total_tokens", "cost_usd", "checks_passed_ratio")
 _ENDED = {
@@ -82,12 +83,12 @@ def _fix_first(report: Report) -> Markup | None:
 
 def _state(report: Report) -> Iterator[tuple[str, str, str]]:
     """Yield (label, text, tone) of what decides whether the numbers can be used."""
-    standing = content.standing(report)
-    if standing is not Standing.FINE:
-        yield "Exit code", f"{int(standing)}, {_ENDED[standing]}", "bad" if standing is Standing.GATE_MISSED else "doubtful"
+    state = standing.of(report)
+    if state is not Standing.FINE:
+        yield "Exit code", f"{int(state)}, {_ENDED[state]}", "bad" if state is Standing.GATE_MISSED else "doubtful"
     elif passed := closing(report):
         yield "Gates", passed, "good"
-    if not content.invalid_reasons(report) and content.contrasts(report.analysis):
+    if not standing.invalid_reasons(report) and content.contrasts(report.analysis):
         yield "Validity", "every planned comparison is valid", "good"
     facts = report.facts
     answered = facts.settled.get("answered", 0)
@@ -96,7 +97,7 @@ def _state(report: Report) -> Iterator[tuple[str, str, str]]:
     yield "Trials", f"{answered:,} of {settled:,} answered, {facts.planned:,} planned", tone
     if report.spending is not None:
         yield "Spent", spending.sentence(report.spending), "plain"
-    if unread := content.unread(facts):
+    if unread := standing.unread(facts):
         yield "Damaged", unread, "doubtful"
     if facts.embedded_speed is not None:
         yield "Simulated", content.embedded(facts.embedded_speed), "doubtful"
