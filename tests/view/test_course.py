@@ -110,7 +110,7 @@ def following(live, monkeypatch):
 
 def shown(following):
     """Return the course as of now, and its drawing."""
-    following._numbers_s = -10.0
+    following._numbers._computed_s = -10.0
     following.look()
     state = following.state()
     return state.course, run_page.parts(state, {"course"})["course"]
@@ -134,7 +134,7 @@ def test_time_alone_makes_the_course_longer(live, following, monkeypatch):
     shown(following)
     assert not following.look()
     monkeypatch.setattr("uderia_bench.view.following.time.time", (ZERO + timedelta(seconds=20)).timestamp)
-    monkeypatch.setattr(following, "_numbers_s", -10.0)
+    monkeypatch.setattr(following._numbers, "_computed_s", -10.0)
     assert following.look()
     assert len(following.state().course.answered_per_s) == 20
 

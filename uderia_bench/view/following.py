@@ -13,14 +13,10 @@ from bisect import insort
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from statistics import NormalDist
 
-import numpy as np
 import orjson
 
 from uderia_bench.analysis.interim import Declared, Looks
-from uderia_bench.analysis.values import Comparison
-from uderia_bench.analysis.values import Look as TakenLook
 from uderia_bench.documents.experiment import Experiment
 from uderia_bench.errors import StoreError
 from uderia_bench.plugins import Plugins
@@ -28,9 +24,6 @@ from uderia_bench.reading import profile_types
 from uderia_bench.reading.detectors import Severity, detect
 from uderia_bench.reading.metrics import observe
 from uderia_bench.report import watch
-from uderia_bench.report.figures import p_value
-from uderia_bench.report.gates.gate import MetricGate, Misread, names_of
-from uderia_bench.report.gates.grammar import parse
 from uderia_bench.report.watch import METRICS, Seen
 from uderia_bench.runner import interim, pacing
 from uderia_bench.runner.control import SOCKET
@@ -39,20 +32,14 @@ from uderia_bench.runs.directory import MANIFEST, RunDirectory
 from uderia_bench.runs.ledger import ASK_AGAIN, Ledger
 from uderia_bench.runs.ledger_rows import Progress, State
 from uderia_bench.runs.run import Run
-from uderia_bench.stats.sequential import boundaries
 from uderia_bench.trial import Outcome, Trial
+from uderia_bench.view import declared
 from uderia_bench.view.capacity import Capacity
-from uderia_bench.view.course import course
+from uderia_bench.view.numbers import Numbers
 from uderia_bench.view.state import (
-    ArmState,
-    CourseState,
     Flight,
-    GateState,
     IssueState,
     Load,
-    LooksState,
-    LookState,
-    Number,
     ProgressState,
     RunFacts,
     RunState,
@@ -65,14 +52,11 @@ from uderia_bench.view.tally import Group, Tally
 SHOWN = 25  # newest trials, oldest trials in flight
 FAILURES = 8
 RECENT = 50  # newest trials that give the rate
-NUMBERS_S = 3.0  # least time between two computations of the arms' numbers
 REPORT = "report.html"
 STAMPS_S = 0.1  # by which the stamp of a file may be older than the clock
-CURVE = 200  # latencies that draw a distribution
 REREAD_S = 10.0  # between two looks at earlier trials: one may be asked again long after it settled
 READ_S = 0.3  # most time for reading settled trials at one look
 READ_FIRST_S = 0.05  # at the first look, so that a page opens soon
-PERCENTILES = (50, 90, 95, 99)
 _WORST = [severity.value for severity in (Severity.ERROR, Severity.WARNING, Severity.INFO)]
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 
@@ -92,11 +76,7 @@ class Following:
         self._backlog: list[Progress] = []
         self._tally = Tally(())
         self._flights: tuple[Progress, ...] = ()
-        self._arms: tuple[ArmState, ...] = ()
-        self._course: CourseState | None = None
-        self._numbers_s = 0.0  # when the numbers of the arms and the course were computed
-        self._numbers_are_old = False
-        self._were_behind = False
+        self._numbers = Numbers()
         self._found: dict[str, tuple[str, str]] = {}  # severity of each kind of issue, and the newest trial with it
         self._latest: list[Seen] = []
         self._failures: list[Seen] = []
@@ -138,7 +118,8 @@ class Following:
             progress = self._ledger.progress(self._first, asked_again=asked_again)
             changed = self._take(progress) or version != self._version or changed
             self._version, self._actions = version, self._ledger.actions()
-        return self._read(READ_FIRST_S if first else READ_S) or changed or self._owes()
+        read = self._read(READ_FIRST_S if first else READ_S)
+        return read or changed or self._numbers.owed(behind=bool(self._backlog), running=self._lived == "running")
 
     def state(self) -> RunState:
         """Return the run as it was at the last look."""
@@ -146,7 +127,15 @@ class Following:
         outcomes = self._tally.outcomes
         goes_on = self._lived == "running" and not paused(self._actions)
         per_second = self._per_second() if goes_on else None
-        self._refresh()
+        self._numbers.refresh(
+            self._tally,
+            [arm.name for arm in experiment.arms],
+            [each.sent_at for each in self._flights if each.sent_at is not None],
+            behind=bool(self._backlog),
+            running=self._lived == "running",
+            began_at=self._run.manifest.started_at,
+            actions_at=[action.at for action in self._actions],
+        )
         return RunState(
             run=self._facts(),
             progress=ProgressState(
@@ -161,13 +150,13 @@ class Following:
             load=self._load(experiment, outcomes.get(Outcome.RATE_LIMITED, 0)),
             latest=tuple(_settled(each) for each in self._latest[: -SHOWN - 1 : -1]),
             failures=tuple(_settled(each) for each in reversed(self._failures)),
-            arms=self._arms,
+            arms=self._numbers.arms,
             spending=tuple(self._spending(experiment)),
             issues=self._issues(),
-            gates=tuple(_gates(experiment, self._plugins)),
-            looks=self._look_states(),
+            gates=tuple(declared.gates(experiment, self._plugins)),
+            looks=declared.looks(self._declared, self._looks, confidence=experiment.confidence),
             sweep=None if self._capacity is None else self._capacity.state(),
-            course=self._course,
+            course=self._numbers.course,
             actions=sentences(self._actions),
             note=watch.NOT_DECIDING,
         )
@@ -331,47 +320,6 @@ class Following:
             rate_limited=rate_limited,
         )
 
-    def _owes(self) -> bool:
-        """Whether the numbers are old, or time alone has made the course longer, as while a server is away."""
-        since_s = time.monotonic() - self._numbers_s
-        longer = self._lived == "running" and self._course is not None and since_s >= self._course.width_s
-        return self._due() and (self._numbers_are_old or longer)
-
-    def _due(self) -> bool:
-        """Whether to compute the numbers again: after some seconds, and at once when all earlier trials have been read."""
-        caught_up = self._were_behind and not self._backlog
-        return caught_up or not self._arms or time.monotonic() - self._numbers_s >= NUMBERS_S
-
-    def _refresh(self) -> None:
-        """Compute the numbers of the arms and the course, unless that was done a moment ago."""
-        self._numbers_are_old = not self._due()
-        if self._numbers_are_old:
-            return
-        self._numbers_s, self._were_behind = time.monotonic(), bool(self._backlog)
-        names = [arm.name for arm in self._run.experiment.arms]
-        self._arms = tuple(map(self._numbers_of, names))
-        found = course(
-            self._tally.ended(names),
-            [each.sent_at.timestamp() for each in self._flights if each.sent_at is not None],
-            arms=names,
-            began_s=self._run.manifest.started_at.timestamp(),
-            now_s=time.time() if self._lived == "running" else None,
-        )
-        self._course = None if found is None else replace(found, actions_at=tuple(action.at for action in self._actions))
-
-    def _numbers_of(self, name: str) -> ArmState:
-        latencies = self._tally.latencies(name)
-        ranks = np.unique(np.linspace(0, len(latencies) - 1, min(len(latencies), CURVE)).round().astype(int))
-        return ArmState(
-            arm=name,
-            answered=self._tally.answers(name),
-            numbers=tuple(Number(metric=m, value=e.value, lo=e.lo, hi=e.hi, n=e.n) for m, e in self._tally.estimates(name)),
-            latency_percentiles={
-                f"p{rank}": float(np.quantile(latencies, rank / 100)) for rank in PERCENTILES if latencies.size
-            },
-            latencies=tuple(latencies[ranks].tolist()) if latencies.size else (),
-        )
-
     def _set_to(self, path: str) -> Iterator[str]:
         """Yield what people have set a setting to since the run began, or was resumed: then the experiment holds again."""
         since = self._run.manifest.ended_at
@@ -390,25 +338,6 @@ class Following:
             limit = getattr(budget, key)
             if spent or limit is not None:
                 yield Spending(what=what, spent=float(spent.get(what, 0)), limit=limit)
-
-    def _look_states(self) -> LooksState | None:
-        """Return the declared looks; those of an earlier version, which cannot be repeated, are left out."""
-        if self._looks is None or self._declared is None:
-            return None
-        looked, taken = self._declared.looked, {look.look: look for look in self._looks.taken}
-        alpha = 1 - self._run.experiment.confidence
-        zs = boundaries(looked.shares, shape=looked.shape, tail=alpha / 2)
-        looks = [
-            LookState(
-                look=number,
-                blocks=blocks,
-                boundary=2 * NormalDist().cdf(-z),
-                found=_found_at(taken[number], race=looked.race is not None) if number in taken else None,
-                stops=number in taken and taken[number].stops,
-            )
-            for number, (blocks, z) in enumerate(zip(looked.before, zs, strict=False), start=1)
-        ]
-        return LooksState(metrics=looked.metrics, looks=tuple(looks), race=looked.race is not None)
 
     def _issues(self) -> tuple[IssueState, ...]:
         """Return the kinds of issues found so far, the worst first."""
@@ -459,28 +388,3 @@ def _settled(seen: Seen) -> Settled:
         total_tokens=seen.values["total_tokens"],
         cost_usd=seen.values["cost_usd"],
     )
-
-
-def _found_at(look: TakenLook, *, race: bool) -> tuple[str, ...]:
-    """Say what a look found: the verdict of each comparison, or the arms that a race dropped."""
-    if race:
-        return (f"drops {', '.join(look.dropped) or 'no arm'}",)
-    return tuple(_words(each) for each in look.comparisons)
-
-
-def _words(compared: Comparison) -> str:
-    p = "" if compared.p_adjusted is None else f", p {p_value(compared.p_adjusted)}"
-    return f"{compared.candidate} {compared.metric}: {compared.verdict}{p}"
-
-
-def _gates(experiment: Experiment, plugins: Plugins) -> Iterator[GateState]:
-    names = names_of(experiment, plugins.metrics, [detector.name for detector in plugins.detectors])
-    for text in experiment.gates:
-        try:
-            gate = parse(text, names)
-        except Misread:  # a metric of a plug-in that is not installed here
-            gate = None
-        if isinstance(gate, MetricGate):
-            yield GateState(text=text, metric=gate.metric.name, statistic=gate.statistic, arm=gate.arm, limit=gate.limit)
-        else:
-            yield GateState(text=text)
