@@ -5,7 +5,7 @@ Six segments are a block, in the orders ABC and CBA, so that a trend of the mach
 are stopped by a signal in the other segments. Trials of the first seconds of a segment do not count.
 
 The truth of the clock is the server's. A figure is the median of the blocks' ratios, so that a busy second of the machine
-bends one block only. Its interval comes from resampled blocks.
+changes one block only. Its interval comes from resampled blocks.
 """
 
 from __future__ import annotations

@@ -140,7 +140,7 @@ def test_every_benchmark_is_there():
 
 
 def test_the_cost_of_a_view_is_the_median_of_the_blocks_and_has_an_interval():
-    """A busy second in a segment without a view bends one block's ratio and not the figure."""
+    """A busy second in a segment without a view changes the ratio of its block, and not the figure."""
     order = [disturbance.NONE, disturbance.SOCKETS, disturbance.SOCKETS, disturbance.NONE] * 3
     segments = [
         disturbance.Segment(condition=each, began_s=10.0 * at, ended_s=10.0 * at + 5, cpu={"run": 1.0, "view": 0.5})

@@ -18,7 +18,7 @@ import zygote
 
 from uderia_bench.gateway import embedded
 
-FINISHED = (0, 5)  # the second where the machine was so busy that the trials were sent late
+FINISHED = (0, 5)  # exit codes of a finished run: 5 if the machine was so busy that trials were sent late
 CORPUS = """
 version: 1
 name: small

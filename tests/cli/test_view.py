@@ -78,7 +78,8 @@ def test_ctrl_c_ends_it(command):
 def test_a_run_starts_a_view_that_ends_with_it(command):
     """The address is on stderr while the run goes on. Without a page the view ends soon after the run.
 
-    Its session is the run's, so that its lower priority counts; its group is another one, for Ctrl-C.
+    It has the run's session, so that its lower priority counts. It has its own process group, so that Ctrl-C does not
+    reach it.
     """
     run = command.start("run", "experiment.yaml", "--repeats", "1", "--run-id", "on", "--view", "--json")
     deadline = time.monotonic() + 30

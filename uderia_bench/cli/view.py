@@ -121,7 +121,7 @@ def beside(output: Path) -> None:
         stdin=subprocess.PIPE,  # it closes when this process ends, however that happens
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        process_group=0,  # Ctrl-C is for the run; in its session, as Linux shares CPUs between sessions before priorities
+        process_group=0,  # so that Ctrl-C reaches the run only; in a new session the lower priority would have no effect
         text=True,
     )
 

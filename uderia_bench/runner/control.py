@@ -40,7 +40,7 @@ SOCKET = "control.sock"
 LONGEST = 4096  # bytes of a command
 PATIENCE_S = 5.0  # for a command to arrive, and for its answer to be read
 _AGAIN_S = 1.0  # between two tries to accept a connection
-_LEFT = (anyio.BrokenResourceError, anyio.IncompleteRead, anyio.DelimiterNotFound, anyio.EndOfStream, TimeoutError)
+_CLIENT_GONE = (anyio.BrokenResourceError, anyio.IncompleteRead, anyio.DelimiterNotFound, anyio.EndOfStream, TimeoutError)
 _LONGEST_NAME = 60  # characters of who gave a command
 _MOST_SLOTS = 10_000
 log = structlog.get_logger(__name__)
@@ -74,7 +74,7 @@ class Control:
                 while True:
                     with suppress(anyio.BrokenResourceError):  # accepting fails while the process has no descriptor left
                         await listener.serve(self._serve, group)
-                    log.warning("the run takes no commands at the moment", socket=path)
+                    log.warning("the run takes no commands until a connection can be accepted again", socket=path)
                     await anyio.sleep(_AGAIN_S)
         finally:
             with suppress(OSError):
@@ -88,7 +88,7 @@ class Control:
 
     async def _serve(self, stream: SocketStream) -> None:
         async with stream:
-            with suppress(*_LEFT):
+            with suppress(*_CLIENT_GONE):
                 with anyio.fail_after(PATIENCE_S):
                     said = await BufferedByteReceiveStream(stream).receive_until(b"\n", LONGEST)
                 try:

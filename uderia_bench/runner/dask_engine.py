@@ -123,7 +123,7 @@ class Engine:
                 return await stack.enter_async_context(cluster)
             except RuntimeError as error:
                 if anyio.current_time() > until_s:
-                    said = f"{self.name}: the Dask workers do not start ({error}): is there enough memory?"
+                    said = f"{self.name}: the Dask workers do not start ({error}): check the free memory of this machine"
                     raise CannotRun(said) from error
                 await anyio.sleep(AGAIN_S)
 

@@ -321,7 +321,7 @@ async def _ask(run: Run, session: Session, ledger: Ledger, around: Surroundings)
                 nullcontext() if memory is None else memory.run(left=len(left)),
                 open_book(ledger) as book,
             ):
-                if paused(ledger.actions()):  # by somebody who then ended the sitting
+                if paused(ledger.actions()):  # in an earlier sitting, which ended before the pause did
                     await book.act(Action(at=datetime.now(UTC), who="uderia-bench resume", what="resume"))
                 runner = Runner(
                     servers=session.servers,

@@ -347,7 +347,7 @@ class Ledger:
     def progress(self, first: int = 0, last: int = sys.maxsize, *, asked_again: bool = False) -> tuple[Progress, ...]:
         """Return how far the trials that were begun have come, from the place ``first`` in the plan to the place ``last``.
 
-        With ``asked_again`` also the earlier ones that did not settle at their first attempt.
+        ``asked_again`` adds the earlier trials that have not settled or needed more than one attempt.
         """
         begun = "SELECT trial_id, seq, state, ending, attempts, times FROM trials WHERE state != 'planned' AND seq <= ?"
         earlier = "OR state != 'settled' OR attempts > 1" if asked_again else ""

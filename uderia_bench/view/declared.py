@@ -1,4 +1,4 @@
-"""What an experiment declares before its run, as the view shows it: gates, and interim looks with what they found."""
+"""Gates and interim looks that an experiment declares before its run, and what the looks have found."""
 
 from __future__ import annotations
 
