@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +33,7 @@ from uderia_bench.gateway import embedded
 QUERIES = 12
 ARMS = ("IDEAT", "OPTIM")
 MOST_KILLS = 3
+LONGEST_AWAY_S = 30.0
 MOST_SITTINGS = 8  # after the kills, until nothing is left
 LONGEST_SITTING_S = 300  # every third query in an unknown state, one trial at a time: 10 s each until it is known
 TO_BE_RESUMED = (3, 4)  # no server answered the sign-in; interrupted
@@ -264,8 +266,16 @@ def _untrue(trials: pl.DataFrame, known: dict, truth: dict[str, dict]) -> list[s
 
 
 def _read(url: str):
-    with urllib.request.urlopen(url, timeout=30) as answer:
-        return json.load(answer)
+    """Read JSON from the server. A planted restart may leave it away for some seconds."""
+    deadline = time.monotonic() + LONGEST_AWAY_S
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=30) as answer:
+                return json.load(answer)
+        except urllib.error.URLError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def _remove(folder: Path) -> None:
