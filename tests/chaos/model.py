@@ -39,6 +39,8 @@ STORE_TIMEOUT_S = 5.0
 LONGEST_S = 10_000.0  # of a schedule, on the simulated clock
 MOST_WORKERS = 3
 COLLECT_EVERY = 500  # schedules
+CHUNK = 20_000  # schedules that a process plays at a time
+SAY_EVERY = 50  # chunks, so that what was played is known of a call that was cut
 RULES = {
     "wait": "a worker takes a server without waiting for the end of a silent lease",
     "own-clock": "a holder goes on sending after its lease ended on its own clock",
@@ -408,12 +410,12 @@ def main() -> int:
     parser.add_argument("--without", choices=sorted(RULES), help="break this rule")
     options = parser.parse_args()
     began = time.monotonic()
-    chunk = max(1, min(20_000, options.schedules // options.processes))
+    chunk = max(1, min(CHUNK, options.schedules // options.processes))
     firsts = range(options.first, options.first + options.schedules, chunk)
     played, steps, troubles = 0, 0, Counter[str]()
     with ProcessPoolExecutor(options.processes) as pool:
-        for number, more, met, violation in pool.map(
-            many, firsts, (min(chunk, firsts.stop - first) for first in firsts), [options.without] * len(firsts)
+        for count, (number, more, met, violation) in enumerate(
+            pool.map(many, firsts, (min(chunk, firsts.stop - first) for first in firsts), [options.without] * len(firsts)), 1
         ):
             played, steps = played + number, steps + more
             troubles += met
@@ -421,6 +423,8 @@ def main() -> int:
                 print(f"violation in {violation}, after {played} schedules")
                 pool.shutdown(cancel_futures=True)
                 return 1
+            if count % SAY_EVERY == 0:
+                print(f"{played} schedules so far, {time.monotonic() - began:.0f} s", flush=True)
     met = ", ".join(f"{times} {name}" for name, times in sorted(troubles.items()))
     print(f"{played} schedules, {steps} steps in {time.monotonic() - began:.0f} s without a violation; {met}")
     return 0
