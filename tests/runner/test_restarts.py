@@ -208,6 +208,31 @@ async def test_who_met_a_cold_server(sent, same, met):
     assert patience.met_cold(traces.record(b"{}", sent_at=sent_at)) is met
 
 
+@pytest.mark.parametrize("hours", [-3, 3])
+async def test_a_clock_that_is_set_after_a_restart_has_no_more_trials_asked_again(tmp_path, hours):
+    """Trials that are sent after the restart was noticed stay so, whatever the machine's clock shows."""
+    asked = []
+    for name, by in (("steady", 0), ("set", hours)):
+        (tmp_path / name).mkdir()
+        server, seen, set_by = Restarting(task_s=3.0), [], [timedelta(0)]
+        bench = Bench(tmp_path / name, server, planned(16, arms=("OPTIM",)), under(load={"concurrency": 1}))
+        bench.utc = lambda set_by=set_by: NOON + timedelta(seconds=anyio.current_time()) + set_by[0]
+
+        def disturb(record, _, server=server, seen=seen, set_by=set_by, by=by):
+            seen.append(record.trial.trial_id)
+            if len(seen) == 3:
+                server.tasks.clear()
+                server.cold = True
+            elif len(seen) == 14:
+                set_by[0] = timedelta(hours=by)
+
+        bench.watch = disturb
+        await bench.run()
+        assert [outage.cause for outage in bench.outages] == [Cause.RESTART]
+        asked.append(seen)
+    assert asked[0] == asked[1]
+
+
 @pytest.mark.parametrize("restart_after", [1, 5, 12])
 @pytest.mark.parametrize("turns", [1, 2])
 async def test_trials_that_end_before_a_restart_is_noticed_are_asked_again(tmp_path, restart_after, turns):

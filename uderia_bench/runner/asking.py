@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from math import inf
 
 import anyio
 import structlog
@@ -47,7 +48,7 @@ log = structlog.get_logger(__name__)
 class Clock:
     """The run's clock: monotonic seconds since the start of the sitting, and UTC for people.
 
-    UTC can jump during a run, so durations use the monotonic clock only.
+    UTC can jump forward during a run, so durations use the monotonic clock only.
     """
 
     start_s: float
@@ -60,6 +61,26 @@ class Clock:
     def since(self, moment_s: float) -> float:
         """Convert a time on anyio's clock into seconds since the run began."""
         return moment_s - self.start_s
+
+
+class SteadyUtc:
+    """UTC that does not go back during a run, whatever is done to the machine's clock.
+
+    Times of one run are compared with each other: the run asks which trials were sent before a server
+    returned, and the report which trials overlapped. After a clock was set back, this one goes on as before.
+    It follows a clock that is set forward, as after the machine was asleep.
+    """
+
+    def __init__(self, utc: Callable[[], datetime]) -> None:
+        self._utc = utc
+        self._ahead_s = -inf  # of the monotonic clock
+
+    def __call__(self) -> datetime:
+        """Return the time."""
+        shown_s = self._utc().timestamp()  # before the monotonic clock: a pause in between must not set this one forward
+        now_s = anyio.current_time()
+        self._ahead_s = max(self._ahead_s, shown_s - now_s)
+        return datetime.fromtimestamp(now_s + self._ahead_s, UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

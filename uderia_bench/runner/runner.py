@@ -30,7 +30,7 @@ from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.reading import profile_types
 from uderia_bench.runner import exclusion, pacing
 from uderia_bench.runner.arrivals import PREPARE_S, Arrivals, Slots, Spacing
-from uderia_bench.runner.asking import Asking, Clock
+from uderia_bench.runner.asking import Asking, Clock, SteadyUtc
 from uderia_bench.runner.book import Book
 from uderia_bench.runner.budget import Account, Budget
 from uderia_bench.runner.control import Control
@@ -82,7 +82,7 @@ class Runner:
 
     async def run(self, trials: Iterable[Trial]) -> None:
         """Ask every trial and commit every record; a stop ends the run early without losing a record."""
-        clock = Clock(anyio.current_time(), self.utc)
+        clock = Clock(anyio.current_time(), SteadyUtc(self.utc))
         budget = Budget(self.experiment.budget, self.stop, self.spent)
         starts = Spacing()
         patiences: list[Patience] = []
@@ -97,7 +97,7 @@ class Runner:
                     group.start_soon(meanwhile)
                 async with anyio.create_task_group() as running:
                     for server, pool in pools.items():
-                        patiences.append(self._patience(server, pool))
+                        patiences.append(self._patience(server, pool, clock))
                         lane = Lane(
                             asking=self._asking(server, clock),
                             patience=patiences[-1],
@@ -140,7 +140,7 @@ class Runner:
         if self.control is not None:
             self.control.plan.update((trial.trial_id, trial) for trial in trials)
 
-    def _patience(self, server: str, pool: Pool) -> Patience:
+    def _patience(self, server: str, pool: Pool, clock: Clock) -> Patience:
         experiment = self.experiment
         arms = {name: arm.on(server) for name, arm in self.arms.items() if server in arm.servers}
         return Patience(
@@ -151,7 +151,7 @@ class Runner:
             replaceable=partial(pool.has_others, server),
             on_quota=experiment.on_quota,
             outage_s=experiment.outage,
-            utc=self.utc,
+            utc=clock.utc,
             # An embedded server starts with the sitting.
             sure=None if server == SIM else self.book.last_ended(server, arms),
             slots=max(self._shape(level).slots for level in (None, *experiment.load.levels)),
