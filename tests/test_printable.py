@@ -2,7 +2,7 @@
 
 import pytest
 
-from uderia_bench.printable import count_of
+from uderia_bench.printable import count_of, without_passwords
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,23 @@ def test_a_noun_agrees_with_its_number(number, one, said):
 def test_a_verb_agrees_with_its_number():
     """The plural of several words is given."""
     assert [count_of(n, "trial is", "trials are") for n in (1, 2)] == ["1 trial is", "2 trials are"]
+
+
+@pytest.mark.parametrize(
+    ("said", "masked"),
+    [
+        ("http://user:pw@host:5050/x", "http://***@host:5050/x"),
+        ("http://user:p/w@host", "http://***@host"),
+        ("http://user:p@w@host: not an address", "http://***@host: not an address"),
+        ("https://tda_0123456789@host", "https://***@host"),
+        ("http://:pw@host", "http://***@host"),
+        ("--server user:pw@host: should be an address", "--server ***@host: should be an address"),
+        ("('user:pw@host')", "('***@host')"),
+        ("--set server=user:pw@host", "--set server=***@host"),
+        ("http://localhost:5050/a@b, corpus.yaml:3: @IDEAT", "http://localhost:5050/a@b, corpus.yaml:3: @IDEAT"),
+        ("queries.1: mail to somebody@example.org", "queries.1: mail to somebody@example.org"),
+    ],
+)  # fmt: skip
+def test_an_address_is_repeated_without_its_credentials(said, masked):
+    """User, password and token go, with or without a scheme. Other signs of @ stay."""
+    assert without_passwords(said) == masked

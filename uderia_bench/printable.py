@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import shlex
 
-# A password may have a slash. What follows a port does not belong to it.
-_IN_ADDRESS = re.compile(r"(?<=//)[^/\s@:]*:(?!\d{1,5}/)[^\s@]*(?=@)")
+_IN_ADDRESS = re.compile(  # A password may have any sign but a space. What follows a port does not belong to it.
+    r"(?<=//)(?:[^/\s@:]*:(?!\d{1,5}/)\S*|[^/\s@:]+)(?=@)"
+    r"|(?<![^\s'\"(=\[{,])[^/\s@:'\"(=\[{,]+:(?!//|\d{1,5}/)\S+(?=@)"  # an address without its scheme
+)
 
 
 def plain(text: str) -> str:
@@ -44,4 +46,4 @@ def shell_word(text: str) -> str:
 
 def without_passwords(text: str) -> str:
     """Mask the user and password of addresses in a text, because a typed address may contain them."""
-    return _IN_ADDRESS.sub("***", text)
+    return _IN_ADDRESS.sub("***", text) if "@" in text else text

@@ -68,3 +68,28 @@ def test_a_password_in_a_typed_address_is_not_said_again(command):
         assert "must not carry a password" in refused.stderr
         assert "http://***@localhost:1" in refused.stderr
         assert "hunter2" not in refused.stderr + refused.stdout
+
+
+@pytest.mark.parametrize("arguments", [
+    ("profiles", "--server", "user:hunter2@localhost"),
+    ("profiles", "--server", "https://hunter2@localhost"),
+    ("profiles", "http://user:hunter2@localhost"),
+    ("login", "--server", "user:hun:ter2hunter2@localhost"),
+    ("run", "experiment.yaml", "--set", "server=user:hunter2@localhost"),
+    ("derive", "user:hunter2@bucket/r"),
+    ("http://user:hunter2@localhost",),
+])  # fmt: skip
+def test_no_message_repeats_the_password_of_an_address(command, arguments):
+    """The address may lack its scheme, or stand where another argument belongs."""
+    refused = command(*arguments)
+    assert refused.returncode != 0
+    assert "***@" in refused.stderr
+    assert "hunter2" not in refused.stderr + refused.stdout
+
+
+@pytest.mark.parametrize("address", ["user:hunter2@localhost", "https://hunter2@localhost"])
+def test_no_message_repeats_the_password_of_an_address_in_the_environment(command, address):
+    """UDERIA_URL is repeated in the error like --server."""
+    refused = command("profiles", env={"UDERIA_URL": address})
+    assert refused.returncode == 2
+    assert "hunter2" not in refused.stderr + refused.stdout

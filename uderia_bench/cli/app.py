@@ -12,7 +12,7 @@ from uderia_bench import __version__
 from uderia_bench.cli import baseline, corpus, label, streams
 from uderia_bench.cli.options import HELP
 from uderia_bench.errors import BenchError, DocumentError
-from uderia_bench.printable import plain, without_passwords
+from uderia_bench.printable import plain
 from uderia_bench.runner import stop
 
 INTERNAL = 3  # a mistake in this program counts as "could not run"
@@ -103,10 +103,10 @@ def main() -> None:
 def _told(error: BaseException) -> tuple[str, int]:
     """Return the message of an error and its exit code. Text from outside cannot control the terminal."""
     if isinstance(error, DocumentError):  # one mistake per line, which begins with file and line, as editors expect
-        return "\n".join(plain(without_passwords(line)) for line in str(error).split("\n")), error.exit_code
+        return "\n".join(plain(line) for line in str(error).split("\n")), error.exit_code
     from uderia_bench.runs import mirror
 
-    said = plain(without_passwords(mirror.told(error)))
+    said = plain(mirror.told(error))
     if isinstance(error, BenchError):
         return f"uderia-bench: {said}", error.exit_code
     if isinstance(error, KeyboardInterrupt):

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, TextIO
 
 import typer
 
+from uderia_bench.printable import without_passwords
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
@@ -65,11 +67,13 @@ class Stream(io.TextIOWrapper):
     """A text stream over ``_Raw``.
 
     ``literal`` text is for other programs and is not changed. An ``optional`` stream repeats a
-    result that is stored elsewhere.
+    result that is stored elsewhere. A stream for ``messages`` has no passwords, because a typed
+    address may contain one.
     """
 
-    def __init__(self, descriptor: int, encoding: str) -> None:
+    def __init__(self, descriptor: int, encoding: str, *, messages: bool) -> None:
         self._raw = _Raw(descriptor)
+        self._messages = messages
         self.literal = self.optional = False
         buffered = io.BufferedWriter(self._raw)
         super().__init__(buffered, encoding=encoding, errors="backslashreplace", line_buffering=True)
@@ -81,7 +85,8 @@ class Stream(io.TextIOWrapper):
 
     def write(self, text: str, /) -> int:
         """Write a text, without an exception when that fails."""
-        super().write(text if self.literal else _without_commands(text))
+        shown = text if self.literal else _without_commands(text)
+        super().write(without_passwords(shown) if self._messages else shown)
         return len(text)
 
 
@@ -92,7 +97,7 @@ def install() -> None:
         before: TextIO | None = getattr(sys, name)
         if before is not None:
             before.flush()
-        setattr(sys, name, Stream(descriptor, "utf-8" if before is None else before.encoding))
+        setattr(sys, name, Stream(descriptor, "utf-8" if before is None else before.encoding, messages=name == "stderr"))
 
 
 def document(text: str, *, nl: bool = True) -> None:
