@@ -99,6 +99,10 @@ class NoAnswer(CallFailed):
         super().__init__(message)
 
 
+class Down(NoAnswer):
+    """The server, or a proxy in front of it, answered with an HTTP status of 500 or above."""
+
+
 class Refused(CallFailed):
     """The server answered with an error status."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import AsyncExitStack
+from functools import partial
 
 import anyio
 import httpx
@@ -171,3 +173,20 @@ async def test_limits_are_waited_out_up_to_ninety_seconds_in_all():
     server.trouble("/auth/login", limit(40), limit(40), limit(40))
     with pytest.raises(NotSignedIn, match="too many sign-ins"):
         await signed_in(server, None)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("expired", [False, True])
+async def test_a_command_that_waits_for_a_limit_uses_the_token_of_another(kept, expired):
+    """Another command has signed in meanwhile, so that this one does not ask for the limited sign-in again."""
+    server = Scripted()
+    async with AsyncExitStack() as stack, anyio.create_task_group() as group:
+        if expired:  # the token of a run in progress, after a restart of the server
+            uderia = await stack.enter_async_context(connect(URL, ADMIN, transport=server.transport(), kept=kept))
+            server.tokens.clear()
+        asked = server.count("POST", "/auth/login")
+        server.trouble("/auth/login", httpx.Response(429, json={"message": "limited", "retry_after": 40}))
+        group.start_soon(uderia.profiles if expired else partial(signed_in, server, kept))
+        await anyio.sleep(1)
+        await signed_in(server, kept)
+    assert server.count("POST", "/auth/login") == asked + 2

@@ -9,7 +9,7 @@ import ssl
 
 import httpx
 
-from uderia_bench.errors import CannotRun, NoAnswer, NotSignedIn, Unreachable
+from uderia_bench.errors import CannotRun, Down, NoAnswer, NotSignedIn, Unreachable
 from uderia_bench.gateway.tls import NoTls, UntrustedCertificate
 from uderia_bench.gateway.trust import is_loopback
 from uderia_bench.gateway.wire import Reply, server_words
@@ -66,6 +66,11 @@ def unreachable(server: str, error: NoAnswer) -> Unreachable:
         host = httpx.URL(server).host
         flag = "" if is_loopback(host) else " with --allow-plain-http"
         return Unreachable(f"{server} does not speak https ({cause}): if it serves plain http, use http://{flag}")
+    if isinstance(error, Down):
+        return Unreachable(
+            f"{server} answers with an error ({error}): the server, or a proxy in front of it, is not ready or broken; "
+            "look at its log, or name another with --server or UDERIA_URL"
+        )
     reason = f"{type(cause).__name__}: {cause}" if cause is not None and str(cause) else str(error)
     https = server.startswith("http://") and isinstance(cause, httpx.ReadError | httpx.RemoteProtocolError)
     also = "; if it serves https, use https://" if https else ""

@@ -10,11 +10,11 @@ import anyio
 import httpx
 import structlog
 
-from uderia_bench.errors import NoAnswer, NotSignedIn, Throttled
+from uderia_bench.errors import Down, NotSignedIn, Throttled
 from uderia_bench.gateway.blame import refused_sign_in
 from uderia_bench.gateway.credentials import Credentials
 from uderia_bench.gateway.kept_tokens import KeptTokens
-from uderia_bench.gateway.wire import Reply, Wire, refuse
+from uderia_bench.gateway.wire import Reply, Wire, refuse, server_words
 
 # longest wait that a sign-in limit may ask for (docs/reference/commands.md, "Settings and secrets")
 LONGEST_WAIT_S = 90.0
@@ -66,11 +66,11 @@ class SignIn:
                 raise NotSignedIn(
                     f"{self._wire.base_url} does not accept the access token (any more): set a valid UDERIA_TOKEN"
                 )
-            self._token = await self._obtain(renewed=True)
+            self._token = await self._obtain()
             return True
 
-    async def _obtain(self, *, renewed: bool = False) -> str:
-        """Return a token that the server accepts. ``renewed``: that of an earlier sign-in has expired."""
+    async def _obtain(self) -> str:
+        """Return a token that the server accepts: a given one, one that a command on this machine keeps, or a new one."""
         if self._credentials.token is not None:
             token = self._credentials.token.get_secret_value()
             probe = await self._probe(token)
@@ -79,10 +79,13 @@ class SignIn:
             if self._credentials.of_login:
                 raise self._expired()
             raise refused_sign_in(self._wire.base_url, ME, probe, None)
-        if not renewed and (kept := self._kept_token()) and _accepted(await self._probe(kept)):
-            return kept
-        waited = 0.0
+        waited, refused = 0.0, self._token  # an earlier token has expired
         while True:
+            kept = self._kept_token()  # in every round, because another command may have signed in meanwhile
+            if kept is not None and kept != refused:
+                if _accepted(await self._probe(kept)):
+                    return kept
+                refused = kept
             try:
                 return await self._log_in()
             except Throttled as limit:
@@ -135,6 +138,7 @@ def _accepted(probe: Reply) -> bool:
 
 
 def _require_presence(reply: Reply) -> None:
-    """Raise ``NoAnswer`` for a 5xx of a proxy whose server is down, which is not about the credentials."""
+    """Raise ``Down`` for a 5xx, which is not about the credentials."""
     if reply.status >= httpx.codes.INTERNAL_SERVER_ERROR:
-        raise NoAnswer(f"sign-in: HTTP {reply.status}", arrived=True)
+        said = server_words(reply)
+        raise Down(f"sign-in: HTTP {reply.status}" + (f", {said}" if said else ""), arrived=True)
