@@ -23,6 +23,7 @@ from uderia_bench.runner.runner import Runner
 from uderia_bench.runner.stop import Stop
 from uderia_bench.runs.journal import ChangeJournal
 from uderia_bench.runs.ledger import Ledger
+from uderia_bench.runs.seal import Seal
 
 PROMPTS = (
     "What databases are available on the system?",
@@ -46,12 +47,13 @@ class MemoryRun:
     experiment: object
     folder: object
     stop: Stop = field(default_factory=Stop)
+    seal: Seal = field(default_factory=Seal)
     settled: list = field(default_factory=list)
 
     @property
     def journal(self) -> ChangeJournal:
         """The journal of the run."""
-        return ChangeJournal(self.folder / "ledger.sqlite")
+        return ChangeJournal(self.folder / "ledger.sqlite", self.seal)
 
     async def run(self) -> None:
         """Ask what is left."""

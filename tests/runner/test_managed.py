@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import suppress
+from dataclasses import replace
 
 import anyio
 import pytest
@@ -15,6 +17,7 @@ from uderia_bench.runner.managed import Managed
 from uderia_bench.runs.changes import Change, ChangeState
 from uderia_bench.runs.journal import ChangeJournal
 from uderia_bench.runs.ledger import Ledger
+from uderia_bench.runs.seal import Seal
 
 pytestmark = pytest.mark.anyio
 MCP = "1763483266562-a6kulj4xc"
@@ -163,6 +166,58 @@ async def test_a_foreign_ledger_changes_nothing_that_a_run_has_not_made(there, k
     """Another route, or a profile or skill of the user: it is refused, and no request changes anything."""
     server, _, managed_state = there
     managed_state.journal.plan(change(kind, about, before))
+    with suppress(CannotRun):
+        await managed_state.restore()
+    assert server.changes == []
+
+
+FOREIGN = [
+    change(managed.PROFILE_FIELDS, OPTIM, {"unused": "evil"}, {"unused": None}),
+    change(managed.NEW_PROFILE, "profile-bench-of-another-run"),
+    change(managed.SWITCH, "1", before=False, after=True),
+    change(managed.COPY, "", [], {"name": "of another run (Imported)", "archive": "x", "mcp_server_id": MCP}),
+    change(managed.CASES, "1"),
+    change(managed.SKILL, "uderia-bench-of-another-run"),
+    change(managed.PROMPTS, "profile-bench-of-another-run"),
+]
+
+
+@pytest.mark.parametrize("named", FOREIGN, ids=lambda named: named.kind)
+async def test_a_ledger_from_another_machine_is_undone_only_if_the_user_says_so(there, named):
+    """It may name any collection, so that nothing is sent without a yes. The message names the option."""
+    server, _, managed_state = there
+    ChangeJournal(managed_state.journal.path, Seal()).plan(named)
+    asked = []
+    with pytest.raises(CannotRun, match=r"no run of yours on this machine noted this change.*--trust-run"):
+        await managed_state.restore()
+    assert server.changes == []
+    with pytest.raises(CannotRun, match=r"no run of yours on this machine"):
+        await replace(managed_state, may=lambda question: asked.append(question) or False).restore()
+    assert server.changes == []
+    assert str(named) in asked[0]
+    await replace(managed_state, may=lambda _: True).restore()
+    assert managed_state.journal.outstanding() == ()
+
+
+@pytest.mark.parametrize("forged", [
+    "UPDATE changes SET made = '1'",
+    "UPDATE changes SET state = 'applied'",
+    "UPDATE changes SET said = replace(said, '\"2\"', '\"1\"')",
+    "INSERT INTO changes (said, state) VALUES ((SELECT said FROM changes), 'applied')",
+    "DELETE FROM seals",
+    "DROP TABLE seals",
+])  # fmt: skip
+async def test_a_change_that_was_edited_in_the_ledger_is_not_undone(there, forged):
+    """The seal is that of the change, its state and the id that the server chose."""
+    server, _, managed_state = there
+    managed_state.journal.plan(change(managed.CASES, "2"))
+    await managed_state.restore()
+    server.changes.clear()
+    database = sqlite3.connect(managed_state.journal.path)
+    with database:
+        database.execute("UPDATE changes SET state = 'planned'" if "seals" in forged else "SELECT 1")
+        database.execute(forged)
+    database.close()
     with suppress(CannotRun):
         await managed_state.restore()
     assert server.changes == []

@@ -89,11 +89,12 @@ DEFAULT_SERVER = "http://localhost:5050"
 
 
 def surroundings(
-    *, log_format: str = "text", allow_plain_http: bool = False, trusted: Iterable[str] = (), allow_commands: bool = False
+    *, log_format: str = "text", allow_plain_http: bool = False, trusted: Iterable[str] = (), allowed: bool = False
 ) -> Surroundings:
     """Return what a run needs of this process. The hosts of the ``trusted`` addresses may receive credentials.
 
-    Progress goes to stderr, so that stdout contains only the result.
+    Everything that a document or a ledger asks of this machine is ``allowed``, or else asked about on the terminal. Progress
+    goes to stderr, so that stdout contains only the result.
     """
     from rich.console import Console
 
@@ -101,6 +102,7 @@ def surroundings(
     from uderia_bench.gateway.kept_tokens import KeptTokens, default_file
     from uderia_bench.gateway.trust import Trust
     from uderia_bench.runner.sitting import Surroundings
+    from uderia_bench.runs.seal import Seal
 
     if log_format not in ("text", "json"):
         raise UsageError(f"--log-format {log_format}: use text or json")
@@ -113,7 +115,8 @@ def surroundings(
         trust=Trust(trusted, ask=_confirmed),
         kept=KeptTokens(tokens),
         locks=tokens.parent / "servers",
-        may=lambda question: allow_commands or _confirmed(question),
+        may=lambda question: allowed or _confirmed(question),
+        seal=Seal.kept(tokens.parent / "changes.key"),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from uderia_bench.cli import options
@@ -13,10 +15,14 @@ def command(
     log_format: options.LogFormat = "text",
     allow_plain_http: options.PlainHttp = False,
     trust_server: options.TrustServer = None,
+    trust_run: Annotated[
+        bool, typer.Option("--trust-run", help="Also undo changes that were noted on another machine or by another user.")
+    ] = False,
 ) -> None:
     """Undo what a run that was killed changed on its servers.
 
-    Other runs undo their changes when they end.
+    Other runs undo their changes when they end. A run directory of somebody else could name anything on your
+    server, so its changes are undone only with --trust-run, or after a yes on the terminal.
 
     Example: uderia-bench restore latest
     """
@@ -25,7 +31,9 @@ def command(
     from uderia_bench.runs import find
 
     found = find.directory(run, output)
-    around = options.surroundings(log_format=log_format, allow_plain_http=allow_plain_http, trusted=[*(trust_server or ())])
+    around = options.surroundings(
+        log_format=log_format, allow_plain_http=allow_plain_http, trusted=[*(trust_server or ())], allowed=trust_run
+    )
     undone = restore(found, around)
     for noted in undone:
         typer.echo(plain(f"restored: {noted.change.kind} {noted.about} on {noted.change.server}"))

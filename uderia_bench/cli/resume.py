@@ -37,6 +37,6 @@ def command(
     found = find.directory(run, output)
     typed = [*(trust_server or ()), *options.addresses_in(assignments or ())]
     around = options.surroundings(
-        log_format=log_format, allow_plain_http=allow_plain_http, trusted=typed, allow_commands=allow_commands
+        log_format=log_format, allow_plain_http=allow_plain_http, trusted=typed, allowed=allow_commands
     )
     finish(resume(found, around, [*(assignments or ()), *overrides({"grace": grace})]), around, as_json=as_json)

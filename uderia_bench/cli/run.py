@@ -79,7 +79,7 @@ def command(
         return
     typed = [server or "", *(trust_server or ()), *options.addresses_in(assignments or ())]
     around = options.surroundings(
-        log_format=log_format, allow_plain_http=allow_plain_http, trusted=typed, allow_commands=allow_commands
+        log_format=log_format, allow_plain_http=allow_plain_http, trusted=typed, allowed=allow_commands
     )
     if view:
         from uderia_bench.cli.view import beside

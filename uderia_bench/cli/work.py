@@ -46,7 +46,7 @@ def command(
 
     length_s = LENGTH_S if lease is None else options.value_of(Duration, lease, "--lease")
     around = options.surroundings(
-        log_format=log_format, allow_plain_http=allow_plain_http, trusted=trust_server or (), allow_commands=allow_commands
+        log_format=log_format, allow_plain_http=allow_plain_http, trusted=trust_server or (), allowed=allow_commands
     )
     tasks_on = engine(on, at_once)
     worked = work(SharedRun.open(run), around, at_once=at_once or 1, length_s=length_s, tasks_on=tasks_on)

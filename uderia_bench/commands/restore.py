@@ -17,6 +17,8 @@ from uderia_bench.runs.journal import ChangeJournal
 def restore(found: RunDirectory, around: Surroundings) -> tuple[Noted, ...]:
     """Undo everything that a run left changed; return what was undone.
 
+    What no run of this user noted on this machine is undone only where ``around.may`` allows it.
+
     Raises ``StoreError`` while the run goes on and ``CannotRun`` with what cannot be undone. What an
     embedded server had is gone with it.
     """
@@ -25,8 +27,8 @@ def restore(found: RunDirectory, around: Surroundings) -> tuple[Noted, ...]:
         async with AsyncExitStack() as stack:
             names = {noted.change.server for noted in journal.outstanding()} - {SIM}
             servers = {name: await stack.enter_async_context(around.connect(name)) for name in sorted(names)}
-            return await Managed(servers=servers, journal=journal, folder=found.path).restore()
+            return await Managed(servers=servers, journal=journal, folder=found.path, may=around.may).restore()
 
-    journal = ChangeJournal(found.ledger)
+    journal = ChangeJournal(found.ledger, around.seal)
     with found.claimed():
         return anyio.run(undo) if journal.outstanding() else ()

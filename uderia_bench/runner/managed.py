@@ -2,14 +2,15 @@
 
 Each change is committed to the run's journal with the state before it, then sent, then committed as
 applied. Undoing may be repeated, and works for a change that never arrived. It leaves alone what
-somebody else has changed in the meantime.
+somebody else has changed in the meantime, and what was noted on another machine, by another user or by
+hand, unless the user trusts the run.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,6 +19,7 @@ import structlog
 
 from uderia_bench.errors import CallFailed, CannotRun, Gone
 from uderia_bench.gateway import managing
+from uderia_bench.gateway.trust import refuse_all
 from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.runs import mirror
 from uderia_bench.runs.changes import Change, ChangeState, Noted
@@ -64,12 +66,16 @@ class ChangedByOthers(CannotRun):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Managed:
-    """The state of the servers of one run, which ``servers`` holds by name. ``folder`` is the run's directory."""
+    """The state of the servers of one run, which ``servers`` holds by name. ``folder`` is the run's directory.
+
+    ``may`` answers whether a change of a server may be undone that no run of this user noted on this machine.
+    """
 
     servers: Mapping[str, Uderia]
     journal: ChangeJournal
     folder: Path
     settle_s: float = SETTLE_S
+    may: Callable[[str], bool] = refuse_all
 
     async def apply(self, change: Change) -> Noted:
         """Commit and send a change. If it fails, it stays in the journal and ``restore`` undoes it."""
@@ -79,13 +85,15 @@ class Managed:
         except CallFailed as error:
             raise CannotRun(f"{change}: {error}") from error
         log.info("server changed", kind=change.kind, about=change.about or made, server=change.server, arm=change.arm)
-        applied = Noted(number=noted.number, change=change, state=ChangeState.APPLIED, made=made)
+        applied = replace(noted, state=ChangeState.APPLIED, made=made)
         await self._mark(applied, ChangeState.APPLIED)
         return applied
 
     async def undo(self, noted: Noted) -> None:
         """Bring back the state before a change and commit that; raises ``CannotRun`` if the server does not let it."""
         server = self.servers.get(noted.change.server)
+        if server is not None and not await anyio.to_thread.run_sync(self.journal.is_own, noted):
+            self._require_trust(noted)
         try:
             if server is not None:  # else it was an embedded server, which ended with its state
                 await KINDS[noted.change.kind].undo(server, noted, self.settle_s)
@@ -95,6 +103,12 @@ class Managed:
             raise CannotRun(f"{noted.change}: not a change that a run makes ({type(error).__name__})") from error
         log.info("server restored", kind=noted.change.kind, about=noted.about, server=noted.change.server)
         await self._mark(noted, ChangeState.RESTORED)
+
+    def _require_trust(self, noted: Noted) -> None:
+        said = f"{noted.described}: no run of yours on this machine noted this change"
+        if not self.may(f"{said}. Undo it?"):
+            command = f"'uderia-bench restore {mirror.typed(self.folder)} --trust-run'"
+            raise CannotRun(f"{said}; if you trust the sender of the run, {command} undoes it")
 
     async def restore(self, *, keep: Iterable[str] = ()) -> tuple[Noted, ...]:
         """Undo everything that is not restored, the newest change first; return what was undone.
@@ -162,7 +176,7 @@ class Managed:
 
     async def _mark(self, noted: Noted, state: ChangeState) -> None:
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(lambda: self.journal.mark(noted, state, made=noted.made))
+            await anyio.to_thread.run_sync(self.journal.mark, noted, state)
 
 
 async def _is_running(uderia: Uderia, record: TrialRecord) -> bool:

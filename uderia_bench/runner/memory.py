@@ -176,7 +176,8 @@ class Memory:
         """Note that the trials of the run fill a collection; raises ``CannotRun`` unless all its cases are the run's."""
         server = self.arms[arm.name].server
         filling = Change(server=server, kind=managed.CASES, about=str(home["id"]), before=None, after=None, arm=arm.name)
-        if any(noted.change == filling for noted in self.managed.journal.outstanding()):
+        journal = self.managed.journal
+        if any(noted.change == filling and journal.is_own(noted) for noted in journal.outstanding()):
             return
         if not home.get("enabled"):
             raise CannotRun(f"{arm.name}: collection {home['id']} is switched off: switch it on, so that it can learn")

@@ -60,6 +60,7 @@ from uderia_bench.runs.lock import Lock
 from uderia_bench.runs.manifest import Manifest
 from uderia_bench.runs.outage import Outage
 from uderia_bench.runs.run import Run
+from uderia_bench.runs.seal import Seal
 from uderia_bench.trace import Trace
 from uderia_bench.trial import Serving, Trial, TrialRecord
 
@@ -71,7 +72,8 @@ class Surroundings:
     """The process around a run: its environment, terminal, log format and sign-in options.
 
     The environment gives credentials, and the experiment's commands receive it. ``may`` answers whether they may run.
-    ``locks`` is the folder by which runs on this machine take turns on a server.
+    ``locks`` is the folder by which runs on this machine take turns on a server. ``seal`` marks the changes of servers
+    that they note.
     """
 
     environ: Mapping[str, str]
@@ -82,6 +84,7 @@ class Surroundings:
     kept: KeptTokens | None = None
     locks: Path | None = None
     may: Callable[[str], bool] = refuse_all
+    seal: Seal = field(default_factory=Seal)
 
     def say(self, text: str) -> None:
         """Print a message of one line to the terminal. Text from outside cannot control it."""
@@ -305,7 +308,7 @@ async def _ask(run: Run, session: Session, ledger: Ledger, around: Surroundings)
         planned = {trial.trial_id: trial for trial in ledger.plan()}
         looks = interim.of(experiment, plan=tuple(planned.values()), before=before, stop=stop)
         speed = experiment.sim.speed if set(session.servers) == {SIM} else 1.0
-        journal = ChangeJournal(run.directory.ledger)
+        journal = ChangeJournal(run.directory.ledger, around.seal)
         managed = Managed(servers=session.servers, journal=journal, folder=run.path, settle_s=SETTLE_S / speed)
 
         def settled(record: TrialRecord, trace: Trace) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -49,3 +49,8 @@ class Noted:
     def about(self) -> str:
         """The id of what is changed; empty where the server has not said it yet."""
         return self.change.about or self.made or ""
+
+    @property
+    def described(self) -> str:
+        """What is changed where, with the id that the server chose."""
+        return str(replace(self.change, about=self.about))

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from uderia_bench.runs.changes import Change, ChangeState, Noted
 from uderia_bench.runs.ledger import Ledger
+from uderia_bench.runs.seal import Seal
 from uderia_bench.trial import TrialRecord
 
 
@@ -21,16 +22,22 @@ class ChangeJournal:
     """The changes in one ledger. Every call commits and syncs, so that a power cut loses no change that was sent."""
 
     path: Path
+    seal: Seal = field(default_factory=Seal)
 
     def plan(self, change: Change) -> Noted:
         """Commit a change that is about to be sent."""
         with self._open() as ledger:
-            return Noted(number=ledger.plan_change(change), change=change, state=ChangeState.PLANNED)
+            return ledger.plan_change(change, self.seal)
 
-    def mark(self, noted: Noted, state: ChangeState, *, made: str | None = None) -> None:
+    def mark(self, noted: Noted, state: ChangeState) -> None:
         """Commit how far a change has come."""
         with self._open() as ledger:
-            ledger.mark_change(noted.number, state, made)
+            ledger.mark_change(replace(noted, state=state), self.seal)
+
+    def is_own(self, noted: Noted) -> bool:
+        """Whether a run of this user on this machine noted a change, exactly as it is here."""
+        with Ledger.open(self.path) as ledger:
+            return ledger.is_sealed(noted, self.seal)
 
     def outstanding(self) -> tuple[Noted, ...]:
         """Return the changes that are not restored, the newest first, as they must be undone."""

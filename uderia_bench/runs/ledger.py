@@ -14,6 +14,7 @@ import time
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from hmac import compare_digest
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,6 +28,7 @@ from uderia_bench.runs.actions import Action
 from uderia_bench.runs.changes import Change, ChangeState, Noted
 from uderia_bench.runs.ledger_file import FORMAT, UNREADABLE, WITH_CHILDREN
 from uderia_bench.runs.ledger_rows import Entry, Moved, Progress, Row, Written
+from uderia_bench.runs.seal import Seal
 from uderia_bench.trial import Ending, Serving, Trial, TrialRecord
 
 ASK_AGAIN = frozenset({Ending.CANCELLED, Ending.RATE_LIMITED, Ending.REFUSED, Ending.UNREACHABLE})
@@ -217,19 +219,34 @@ class Ledger:
             rows = self._execute("SELECT said FROM actions ORDER BY number").fetchall()
             return tuple(ledger_rows.action(text) for (text,) in rows)
 
-    def plan_change(self, change: Change) -> int:
-        """Commit a change of a server that is about to be sent; return its number."""
+    def plan_change(self, change: Change, seal: Seal) -> Noted:
+        """Commit a change of a server that is about to be sent."""
         with self._writing(f"cannot note {change}"):
             self._execute(ledger_rows.CHANGES_TABLE)
             said = ledger_rows.dump(asdict(change))
             number = self._execute("INSERT INTO changes (said, state) VALUES (?, 'planned')", (said,)).lastrowid
-        return ledger_rows.whole(number)
+            noted = Noted(number=ledger_rows.whole(number), change=change, state=ChangeState.PLANNED)
+            self._keep_seal(noted, seal)
+        return noted
 
-    def mark_change(self, number: int, state: ChangeState, made: str | None) -> None:
-        """Commit how far a change has come, and the id that the server chose, None where it chose none."""
-        with self._writing(f"cannot note that change {number} is {state}"):
-            values = (state.value, made, number)
-            self._execute("UPDATE changes SET state = ?, made = coalesce(?, made) WHERE number = ?", values)
+    def mark_change(self, noted: Noted, seal: Seal) -> None:
+        """Commit how far a change has come, and the id that the server chose."""
+        with self._writing(f"cannot note that change {noted.number} is {noted.state}"):
+            values = (noted.state.value, noted.made, noted.number)
+            self._execute("UPDATE changes SET state = ?, made = ? WHERE number = ?", values)
+            self._keep_seal(noted, seal)
+
+    def _keep_seal(self, noted: Noted, seal: Seal) -> None:
+        self._execute(ledger_rows.SEALS_TABLE)
+        self._execute(ledger_rows.KEEP_SEAL, (noted.number, seal.of(noted)))
+
+    def is_sealed(self, noted: Noted, seal: Seal) -> bool:
+        """Whether a change was noted with this seal, exactly as it is here."""
+        with self._readable():
+            if not self._has_table("seals"):
+                return False
+            row = self._execute("SELECT seal FROM seals WHERE number = ?", (noted.number,)).fetchone()
+            return row is not None and compare_digest(ledger_rows.text(row[0]) or "", seal.of(noted))
 
     def changes(self) -> tuple[Noted, ...]:
         """Return what the run changed on its servers, in order."""

@@ -46,6 +46,8 @@ ACTIONS_TABLE = "CREATE TABLE IF NOT EXISTS actions (number INTEGER PRIMARY KEY,
 CHANGES_TABLE = (  # with its first row
     "CREATE TABLE IF NOT EXISTS changes (number INTEGER PRIMARY KEY, said TEXT NOT NULL, state TEXT NOT NULL, made TEXT)"
 )
+SEALS_TABLE = "CREATE TABLE IF NOT EXISTS seals (number INTEGER PRIMARY KEY, seal TEXT NOT NULL)"  # of the changes
+KEEP_SEAL = "INSERT OR REPLACE INTO seals VALUES (?, ?)"
 KEEP_ACCOUNT = "INSERT OR REPLACE INTO account VALUES (1, ?)"
 RECORD_COLUMNS = (
     "SELECT t.planned, a.expected, t.ending, t.detail, t.attempts, t.polls, t.session_id, t.task_id, t.times, t.notes,"
