@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from uderia_bench.analysis.notebook import compare, percentiles, query_effects
+    from uderia_bench.analysis.notebook import compare, query_effects
+    from uderia_bench.analysis.percentiles import percentiles
     from uderia_bench.analysis.values import Comparison
     from uderia_bench.documents import corpus
 
@@ -127,13 +128,13 @@ def _table(name: str, runs: Runs, output: str | Path) -> pl.DataFrame:
 
 
 def __getattr__(name: str) -> object:
-    if name in {"compare", "percentiles", "query_effects"}:
-        from uderia_bench.analysis import notebook  # noqa: PLC0415
+    from importlib import import_module  # noqa: PLC0415 - imported on use, so that start-up is quick
 
-        return getattr(notebook, name)
+    if name in {"compare", "query_effects"}:
+        return getattr(import_module("uderia_bench.analysis.notebook"), name)
+    if name == "percentiles":
+        return import_module("uderia_bench.analysis.percentiles").percentiles
     if name == "corpus":
-        from importlib import import_module  # noqa: PLC0415
-
         return import_module("uderia_bench.documents.corpus")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -1,9 +1,4 @@
-"""The functions that people call on a frame of trials in a notebook: ``compare``, ``percentiles``, ``query_effects``.
-
-``percentiles`` has no intervals and is fast at a million rows. Its values are those of a report's
-arms. Nulls are dropped first, because polars sorts a column with nulls more than twice as slowly
-(``tests/bench/storage.py``).
-"""
+"""The functions that compare arms of a frame of trials in a notebook: ``compare`` and ``query_effects``."""
 
 from __future__ import annotations
 
@@ -18,6 +13,7 @@ import polars as pl
 
 from uderia_bench.analysis.contrast import OWN, findings
 from uderia_bench.analysis.families import verdicts
+from uderia_bench.analysis.percentiles import lazy, names_of
 from uderia_bench.analysis.query_effects import query_effects as effects_of_queries
 from uderia_bench.analysis.settings import DEFAULT_CONFIDENCE, Correction, Settings
 from uderia_bench.analysis.strata import ALL, Stratum
@@ -27,13 +23,8 @@ from uderia_bench.analysis.values import Comparison
 from uderia_bench.errors import UsageError
 from uderia_bench.reading.metrics import BUILT_IN
 from uderia_bench.reading.metrics.metric import Assumption, Direction, Metric
-from uderia_bench.stats.percentile import PERCENTS
-from uderia_bench.trial import Outcome, Stage
 
 NO_WINDOWS = "the trials have no `window` column, so p and the interval do not include drift of the provider during the run"
-
-_ALWAYS = frozenset(metric.name for metric in BUILT_IN if not metric.needs_answer)
-_POSITIVE = frozenset(metric.name for metric in BUILT_IN if metric.assumption is Assumption.POSITIVE)
 
 
 def compare(
@@ -69,11 +60,11 @@ def compare(
     than the arms do. ``pool=True`` compares them as one run, as for the shards of one night. Raises
     ``UsageError`` for a call that cannot be answered.
     """
-    asked = _names(metrics)
+    asked = names_of(metrics)
     given = {name: _margin(name, said) for name, said in (margins or {}).items()}
     declared = {name: given[name] for name in asked if name in given}
     settings = Settings(margins=declared, correction=correction, confidence=confidence, seed=seed)
-    trials = measured(_frame(frame).lazy().collect())
+    trials = measured(lazy(frame).collect())
     if not pool:
         _of_one_run(trials.frame)
     trials.arm(baseline), trials.arm(candidate)
@@ -124,20 +115,6 @@ def _own(trials: Trials, name: str) -> Metric:
     )
 
 
-def _names(metrics: str | Sequence[str]) -> Sequence[str]:
-    """Take one name for a list of one: a text's letters are no metrics."""
-    return [metrics] if isinstance(metrics, str) else metrics
-
-
-def _frame(given: Any) -> pl.DataFrame | pl.LazyFrame:
-    if isinstance(given, pl.DataFrame | pl.LazyFrame):
-        return given
-    raise UsageError(
-        f"trials should be a polars frame with a row a trial, as ub.load() returns, not {type(given).__name__}; "
-        "polars.DataFrame(rows) makes one of a list of dicts, polars.from_pandas(frame) one of pandas'"
-    )
-
-
 def _margin(name: str, said: Any) -> float:
     """Read a margin as experiments read it where it is a text."""
     if isinstance(said, str):
@@ -171,7 +148,7 @@ def query_effects(
     repeats, and otherwise what ``compare`` needs. Raises ``UsageError`` for a frame without repeats or
     with too few queries.
     """
-    trials = measured(_frame(frame).lazy().collect())
+    trials = measured(lazy(frame).collect())
     by_name = {known.name: known for known in (BUILT_IN if definitions is None else definitions)}
     chosen = by_name.get(metric) or _own(trials, metric)
     found = effects_of_queries(trials, chosen, baseline, candidate, confidence=confidence)
@@ -182,79 +159,3 @@ def query_effects(
         for one in found.queries
     ]
     return pl.DataFrame(rows)
-
-
-def percentiles(
-    trials: pl.DataFrame | pl.LazyFrame,
-    metrics: str | Sequence[str],
-    *,
-    by: str | Sequence[str] = "arm",
-    percents: Sequence[float] = PERCENTS,
-) -> pl.DataFrame:
-    """Return one row per group and metric: the columns of ``by``, ``metric``, ``n``, ``missing``, ``p50`` and so on.
-
-    A percentile is numpy's default (linear interpolation) over the measured trials, over the
-    answered ones where the metric needs an answer; ``n`` trials have a value, ``missing`` have
-    none, and without any value a percentile is null. NaN and infinity count as missing, and so does
-    0 in a built-in metric that is always positive. Rows are sorted by group, metrics in the order
-    given. A lazy frame (``find.scan_table``) is read for these columns alone. Raises
-    ``UsageError`` for no metric, a column that is not there or holds no numbers, and a percent
-    outside 0 to 100.
-    """
-    metrics = _names(metrics)
-    if not metrics:
-        raise UsageError("percentiles of no metric: name one")
-    frame = _frame(trials).lazy()
-    schema = frame.collect_schema()
-    groups = [by] if isinstance(by, str) else list(by)
-    for name in (*groups, *metrics):
-        if name not in schema:
-            raise UsageError(f"the frame has no column {name!r}; {near(name, schema.names())}")
-    for name in metrics:
-        if not (schema[name].is_numeric() or schema[name] in {pl.Boolean, pl.Null}):
-            raise UsageError(f"column {name!r} holds {schema[name]}, not numbers: a metric is a number or a boolean")
-    for percent in percents:
-        if not 0 <= percent <= 100:
-            raise UsageError(f"there is no percentile {percent:g}: percents go from 0 to 100")
-    if "stage" in schema:
-        frame = frame.filter(_text("stage", schema).is_null() | (_text("stage", schema) == Stage.MEASURED))
-    answered = frame.filter(_text("outcome", schema) == Outcome.ANSWERED) if "outcome" in schema else frame
-    always = [name for name in metrics if name in _ALWAYS]
-    wide = frame.group_by(groups).agg(pl.len().alias("trials"), *_points(always, percents, schema)).sort(groups).collect()
-    if needing := [name for name in metrics if name not in _ALWAYS]:  # collected apart: in one plan both would be in memory
-        points = answered.group_by(groups).agg(_points(needing, percents, schema)).collect()
-        wide = wide.join(points, on=groups, how="left", nulls_equal=True, maintain_order="left")
-    return pl.concat([_rows(wide, name, groups, percents) for name in metrics])
-
-
-def _text(name: str, schema: pl.Schema) -> pl.Expr:
-    """Return a column as text; a text column is not cast, because a cast of a million rows is slow."""
-    return pl.col(name) if schema[name] == pl.String else pl.col(name).cast(pl.String)
-
-
-def _points(names: Sequence[str], percents: Sequence[float], schema: pl.Schema) -> list[pl.Expr]:
-    """Return the count and the percentiles of each metric, under names with the metric's name."""
-    found = []
-    for name in names:
-        values = pl.col(name).drop_nulls()
-        if not schema[name].is_numeric():
-            values = values.cast(pl.Float64)
-        if schema[name].is_float():  # NaN and infinity are missing
-            values = values.filter(values.is_finite())
-        if name in _POSITIVE:
-            values = values.filter(values > 0)
-        found.append(values.len().alias(f"{name} n"))
-        found += [values.quantile(percent / 100, "linear").alias(f"{name} {percent:g}") for percent in percents]
-    return found
-
-
-def _rows(wide: pl.DataFrame, name: str, groups: list[str], percents: Sequence[float]) -> pl.DataFrame:
-    """Return a metric's rows of the result; a group without an answered trial has none of the metric's values."""
-    n = pl.col(f"{name} n").fill_null(0)
-    return wide.select(
-        *groups,
-        pl.lit(name).alias("metric"),
-        n.alias("n"),
-        (pl.col("trials") - n).alias("missing"),
-        *(pl.col(f"{name} {percent:g}").cast(pl.Float64).alias(f"p{percent:g}") for percent in percents),
-    )

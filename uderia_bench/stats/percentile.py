@@ -9,6 +9,7 @@ rank is looked at closely.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import log
 
 import numpy as np
@@ -70,6 +71,36 @@ def percentiles(
         few = f"p{percent} needs {floor(percent, level)} {of} for a {100 * level:.4g}% interval; this has {n}"
         ends[percent] = Interval.none(few)
     return {percent: ends[percent].about(value, level=level, n=n, missing=missing) for percent, value in found.items()}
+
+
+def of_groups(
+    values: Floats, groups: npt.NDArray[np.intp], n_groups: int, percents: Sequence[float]
+) -> tuple[npt.NDArray[np.intp], list[Floats]]:
+    """Return how many values each group has, and an array of the groups' percentiles for each percent; NaN without a value.
+
+    ``groups`` (same shape as ``values``, ascending) says which group each value belongs to: codes from 0. ``values`` are
+    sorted in place. A percentile is numpy's default, to the last bit. ``numpy.percentile`` takes several times as long.
+    """
+    n = np.bincount(groups, minlength=n_groups)
+    ends = n.cumsum()
+    starts = ends - n
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        values[start:end].sort()
+    there = np.append(values, np.nan)  # a last group without a value may look one behind the end
+    found: list[Floats] = []
+    for percent in percents:
+        position = percent / 100 * (n - 1).clip(0)
+        low = np.floor(position).astype(np.intp)
+        high = (low + 1).clip(max=(n - 1).clip(0))
+        found.append(np.where(n > 0, _between(there[starts + low], there[starts + high], position - low), np.nan))
+    return n, found
+
+
+def _between(low: Floats, high: Floats, share: Floats) -> Floats:
+    """Interpolate as numpy does: from the nearer end, so that an end is exact."""
+    apart = high - low
+    found: Floats = np.where(share < 0.5, low + apart * share, high - apart * (1 - share))
+    return found
 
 
 def _intervals(
