@@ -68,9 +68,9 @@ def scan(runs: Runs = "latest", *, output: str | Path = "output", table: str = "
     The parameters are those of ``load``, and ``table`` names another table, such as ``steps``. Filter and aggregate the frame,
     then ``collect`` it. ``percentiles`` takes it as well, and reads only the columns that it needs.
     """
-    from uderia_bench.runs.find import folder, scan_table  # noqa: PLC0415 - imported on use, so that start-up is quick
+    from uderia_bench.runs.find import scan_table  # noqa: PLC0415 - imported on use, so that start-up is quick
 
-    return scan_table(runs, folder(output), table=table)
+    return scan_table(runs, output, table=table)
 
 
 def steps(runs: Runs = "latest", *, output: str | Path = "output") -> pl.DataFrame:
@@ -122,9 +122,9 @@ def diff(
 
 
 def _table(name: str, runs: Runs, output: str | Path) -> pl.DataFrame:
-    from uderia_bench.runs.find import folder, load_table  # noqa: PLC0415 - imported on use, so that start-up is quick
+    from uderia_bench.runs.find import load_table  # noqa: PLC0415 - imported on use, so that start-up is quick
 
-    return load_table(runs, folder(output), table=name)
+    return load_table(runs, output, table=name)
 
 
 def __getattr__(name: str) -> object:

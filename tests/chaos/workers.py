@@ -40,7 +40,7 @@ from uderia_bench.gateway import embedded
 from uderia_bench.runner import plan, work
 from uderia_bench.runner.sitting import Surroundings
 from uderia_bench.runs import bucket, protocol, shared
-from uderia_bench.runs.bucket import Bucket
+from uderia_bench.runs.bucket import Bucket, Missing
 from uderia_bench.runs.shared import SharedRun
 
 SPEED = 30.0
@@ -237,8 +237,13 @@ def _judge(url: str, servers: list[str], played: Round) -> None:
     if results != planned:
         played.wrong.append(f"results differ from the plan: {(results - planned) + (planned - results)}")
         return
+    try:
+        fetched = run.bucket.fetch("chaos/trials/part-0.parquet")
+    except Missing:
+        played.wrong.append("the run is complete, and its files are not in the store")
+        return
     with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
-        file.write(run.bucket.fetch("chaos/trials/part-0.parquet")[0])
+        file.writelines(fetched.chunks)
         file.flush()
         trials = pl.read_parquet(file.name)
     played.trials = trials.height

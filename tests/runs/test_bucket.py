@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import builtins
+import time
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from chaos import bad_store
@@ -120,3 +123,63 @@ def test_a_plain_install_names_the_extra(monkeypatch):
     bucket._opened.cache_clear()
     with pytest.raises(UsageError, match=r"s3://b/p: needs the extra 'store': pip install 'uderia-bench\[store\]'"):
         Bucket("s3://b/p")
+
+
+def test_an_object_of_the_protocol_has_a_limit(tmp_path, monkeypatch):
+    """A hostile one is refused before it is read."""
+    monkeypatch.setattr(bucket, "LARGEST_ENTRY", 1 << 20)
+    (tmp_path / "entry").write_bytes(b"x" * (1 << 20))
+    made = Bucket(f"file://{tmp_path}")
+    assert len(made.read("entry")) == 1 << 20
+    (tmp_path / "entry").write_bytes(b"x" * ((1 << 20) + 1))
+    with pytest.raises(StoreError, match="entry: larger than 1 MiB: not a file of a run"):
+        made.read("entry")
+
+
+class _Endless(BaseHTTPRequestHandler):
+    """Every page of its lists has the names that the server has, and a next page."""
+
+    def do_GET(self):
+        self.server.pages += 1
+        names = [f"own/run/{self.server.pages}-{number}" for number in range(self.server.names)]
+        each = "".join(
+            f"<Contents><Key>{name}</Key><LastModified>2026-11-01T00:00:00Z</LastModified><Size>1</Size></Contents>"
+            for name in names
+        )
+        body = (
+            f"<ListBucketResult>{each}<IsTruncated>true</IsTruncated>"
+            f"<NextContinuationToken>{self.server.pages}</NextContinuationToken></ListBucketResult>"
+        ).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        """Keep the terminal free of request lines."""
+
+
+@pytest.mark.parametrize("names", [0, 1000])
+@pytest.mark.parametrize("listed", [Bucket.found, Bucket.inside])
+def test_a_list_without_end_ends(url, monkeypatch, names, listed):
+    """A hostile store may send pages for ever, full ones or empty ones."""
+    monkeypatch.setattr(bucket, "LIST_S", 0.5)
+    monkeypatch.setattr(bucket, "MOST_NAMES", 5000)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Endless)
+    server.names, server.pages = names, 0
+    Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+    bucket._opened.cache_clear()
+    counted = names > 0 and listed is Bucket.found
+    try:
+        with pytest.raises(
+            StoreError if counted else NoClearAnswer, match="more than 5,000 objects" if counted else "not listed within 0.5 s"
+        ):
+            listed(Bucket(url), "run")
+        asked = server.pages
+        time.sleep(0.3)
+        assert server.pages <= asked + 1  # no thread goes on
+    finally:
+        server.shutdown()
+        server.server_close()
+        bucket._opened.cache_clear()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -77,13 +79,99 @@ def test_a_directory_of_runs_is_all_of_them(tmp_path):
     assert ub.percentiles(ub.scan(tmp_path / "store"), "latency_s")["n"].to_list() == [2, 2]
 
 
-def test_files_are_fetched_again_when_the_run_has_changed(store, tmp_path):
-    """Tables may be new where the manifest is new."""
+@pytest.fixture
+def fetched(monkeypatch):
+    """Return the names that are asked for, and whether each was new."""
+    asked, fetch = [], bucket.Bucket.fetch
+
+    def noted(self, name, known=None):
+        found = fetch(self, name, known)
+        asked.append((name, found is not None))
+        return found
+
+    monkeypatch.setattr(bucket.Bucket, "fetch", noted)
+    return asked
+
+
+def test_a_table_of_many_runs_is_one_request_for_each(store, fetched):
+    """Neither manifests nor lists of files, and no body that the mirror has."""
+    parts = [f"{run_id}/trials/part-0.parquet" for run_id in ("one", "two")]
+    for new in (True, False):
+        fetched.clear()
+        assert ub.scan("*", output=store).collect().height == 4
+        assert sorted(fetched) == [(name, new) for name in parts]
+    fetched.clear()
+    assert ub.load(f"{store}/o*").height == 2
+    assert fetched == [(parts[0], False)]
+
+
+def test_files_are_fetched_again_when_they_have_changed(store, tmp_path):
+    """A table, a table that is gone, and a manifest."""
     assert ub.load(store).height == 4
     TRIALS.head(1).write_parquet(tmp_path / "store/one/trials/part-0.parquet")
-    assert ub.load(store).height == 4
-    (tmp_path / "store/one/manifest.json").write_text(json.dumps({**manifest_of("one").to_json(), "seed": 8}))
     assert ub.load(store).height == 3
+    (tmp_path / "store/one/trials/part-0.parquet").unlink()
+    assert ub.load(store).height == 2
+    assert mirror.listed(f"{store}/one").name == "one"
+    (tmp_path / "store/one/manifest.json").write_text(json.dumps({**manifest_of("one").to_json(), "seed": 8}))
+    assert find.directory(f"{store}/one", tmp_path).read_manifest()["seed"] == 8
+
+
+@pytest.mark.parametrize("torn", [lambda copy: copy.write_bytes(b"PAR1"), Path.unlink])
+def test_a_copy_that_a_power_cut_has_torn_is_fetched_again(store, torn):
+    """Copies are not synced, and the notes may reach the disk first."""
+    assert ub.load(f"{store}/one").height == 2
+    copy = mirror.listed(f"{store}/one") / "trials/part-0.parquet"
+    torn(copy)
+    if copy.exists():
+        os.utime(copy, (0, 0))
+    assert ub.load(f"{store}/one").height == 2
+
+
+def test_tables_that_were_derived_in_the_mirror_stay(store):
+    """They are not what was fetched, and newer."""
+    assert ub.load(f"{store}/one").height == 2
+    copy = mirror.listed(f"{store}/one") / "trials/part-0.parquet"
+    TRIALS.select("arm").head(1).write_parquet(copy)
+    assert ub.load(f"{store}/one").shape == (1, 1)
+    assert pl.read_parquet(mirror.run(f"{store}/one") / "trials/part-0.parquet").height == 1
+
+
+def _grown(path, size):
+    with path.open("ab") as file:
+        file.truncate(size)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "said"),
+    [
+        ("manifest.json", (64 << 20) + 1, "one/manifest.json: larger than 64 MiB: not a file of a run"),
+        ("report.json", (1 << 30) + 1, "one/report.json: larger than 1024 MiB: not a file of a run"),
+        (
+            "trials/part-0.parquet",
+            1 << 42,
+            r"one/trials/part-0.parquet: 4398.0 GB, and its copy may have .* set XDG_CACHE_HOME",
+        ),
+        ("ledger.sqlite", 1 << 42, r"one/ledger.sqlite: 4398.0 GB, and its copy may have "),
+    ],
+)
+def test_a_file_that_is_too_large_is_not_fetched(store, tmp_path, name, size, said):
+    """The limits are those of a run directory; tables and ledgers have to fit on the disk."""
+    _grown(tmp_path / "store/one" / name, size)
+    with pytest.raises(StoreError, match=said):
+        mirror.run(f"{store}/one")
+
+
+def test_a_large_table_is_copied_chunk_by_chunk(store, tmp_path, monkeypatch):
+    """The bytes are the same, and memory has a chunk at a time."""
+    monkeypatch.setattr(bucket, "CHUNK", 1000)
+    body = os.urandom(10_500)
+    (tmp_path / "store/one/trials/part-0.parquet").write_bytes(body)
+    fetched = bucket.Bucket(store).fetch("one/trials/part-0.parquet")
+    chunks = list(fetched.chunks)
+    assert b"".join(chunks) == body
+    assert len(chunks) > 1
+    assert (mirror.run(f"{store}/one") / "trials/part-0.parquet").read_bytes() == body
 
 
 def test_a_run_that_left_the_store_leaves_the_list(store, tmp_path):

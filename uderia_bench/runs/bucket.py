@@ -6,12 +6,15 @@ an address or a document. Every call ends within seconds.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
@@ -23,7 +26,7 @@ from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.runs.protocol import NoClearAnswer
 
 if TYPE_CHECKING:
-    from obstore import ObjectMeta
+    from obstore import GetResult, ObjectMeta
     from obstore.store import MemoryStore, ObjectStore
 
 _Answer = TypeVar("_Answer")
@@ -32,6 +35,10 @@ _REMOTE = ("s3", "gs", "az")  # an address of these has no port and no query
 CALL_S, CONNECT_S, TRIES_S = 5, 3, 8  # of one request, of its connection, and of a call with its retries
 BULK_S = 600  # of one request for a whole file
 WRITERS, RACES = 8, 3  # of the probe
+LIST_S = 60  # of a listing in folders, and of a page of one that is read page by page
+MOST_NAMES = 2_000_000  # in one folder; it ends a listing that never does
+LARGEST_ENTRY = 256 << 20  # bytes of an object of the protocol: twice the largest answer of a server
+CHUNK = 16 << 20  # bytes of a file that are in memory at a time
 AT_ONCE = 16  # requests of one reader
 LONGEST_LINE = 300  # characters of an error
 PAUSES_S = (0.1, 0.3, 1.0, 2.0, 4.0, 0.0)  # after a call of ``sure`` without a clear answer
@@ -77,6 +84,19 @@ class NotThere(StoreError):
     """There is no such object, as the store said clearly."""
 
 
+class _Unchanged(Exception):
+    """The object still has the version that the caller knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A file that is being read: its version, its size in bytes, and its content, which may fail as calls do."""
+
+    version: str
+    size: int
+    chunks: Iterator[bytes]
+
+
 class Bucket:
     """The objects below one address. ``StoreError`` says that the store refuses; ``NoClearAnswer``, that it may pass."""
 
@@ -87,56 +107,69 @@ class Bucket:
     def create(self, name: str, body: bytes) -> bool:
         """Create an object; False where there is one, or where the store was asked twice at once."""
         exceptions = _exceptions()
-        try:
-            self._store.put(name, body, mode="create", use_multipart=False)
-        except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
-            return False
-        except (exceptions.BaseError, OSError) as error:
-            raise self._trouble(error) from error
+        with self._answers(name):
+            try:
+                self._store.put(name, body, mode="create", use_multipart=False)
+            except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
+                return False
         return True
 
     def read(self, name: str) -> bytes:
-        """Return an object's body."""
-        try:
-            return bytes(self._store.get(name).bytes())
-        except FileNotFoundError as error:
-            raise Missing(f"{self.url}/{name}: no such object") from error
-        except (_exceptions().BaseError, OSError) as error:
-            raise self._trouble(error) from error
+        """Return the body of an object of the protocol; raises ``StoreError`` where it is larger than ``LARGEST_ENTRY``."""
+        with self._answers(name):
+            found = self._store.get(name)
+            if found.meta["size"] > LARGEST_ENTRY:
+                raise self.too_large(name, LARGEST_ENTRY)
+            return bytes(found.bytes())
 
     def found(self, folder: str, after: str | None = None) -> dict[str, str]:
-        """Return the names in a folder, sorted, each with its version; with ``after``, the names that sort after it."""
-        try:
-            listed = [each for page in self._store.list(folder, offset=after) for each in page]
-        except (_exceptions().BaseError, OSError) as error:
-            raise self._trouble(error) from error
-        versions = {each["path"]: _version(each) for each in listed}
+        """Return the names in a folder, sorted, each with its version; with ``after``, the names that sort after it.
+
+        Raises ``StoreError`` where there are more than ``MOST_NAMES``.
+        """
+
+        async def listed() -> dict[str, str]:
+            versions: dict[str, str] = {}
+            pages = aiter(self._store.list(folder, offset=after))
+            while (page := await asyncio.wait_for(anext(pages, None), LIST_S)) is not None:
+                versions |= {each["path"]: _version(each) for each in page}
+                if len(versions) > MOST_NAMES:
+                    raise StoreError(f"{self.url}/{folder}: more than {MOST_NAMES:,} objects: not the folder of a run")
+            return versions
+
+        with self._answers(folder):
+            versions = _in_a_thread(listed)
         return {name: versions[name] for name in sorted(versions) if after is None or name > after}
 
     def inside(self, folder: str | None = None) -> tuple[dict[str, str], list[str]]:
         """Return what lies directly in a folder: the objects' names, each with its version, and the names of the folders."""
-        try:
-            listed = self._store.list_with_delimiter(folder)
-        except (_exceptions().BaseError, OSError) as error:
-            raise self._trouble(error) from error
+        with self._answers(folder or ""):
+            listed = _in_a_thread(lambda: asyncio.wait_for(self._store.list_with_delimiter_async(folder), LIST_S))
         return {each["path"]: _version(each) for each in listed["objects"]}, sorted(listed["common_prefixes"])
 
     def put(self, name: str, body: Any) -> None:
         """Write a whole file, in the place of an older one, however long that takes."""
-        try:
+        with self._answers(name):
             _opened(self.url, BULK_S).put(name, body)
-        except (_exceptions().BaseError, OSError) as error:
-            raise self._trouble(error) from error
 
-    def fetch(self, name: str) -> tuple[bytes, str]:
-        """Read a whole file, however long that takes; return it with its version."""
+    def fetch(self, name: str, known: str | None = None) -> Fetched | None:
+        """Begin to read a whole file, however long that takes; None where it still has the version ``known``."""
+        tag = None if known is None else known.partition(" ")[2]
         try:
-            found = _opened(self.url, BULK_S).get(name)
-            return bytes(found.bytes()), _version(found.meta)
-        except FileNotFoundError as error:
-            raise Missing(f"{self.url}/{name}: no such object") from error
-        except (_exceptions().BaseError, OSError) as error:
-            raise self._trouble(error) from error
+            with self._answers(name):
+                found = _opened(self.url, BULK_S).get(name, options={"if_none_match": tag} if tag else None)
+        except _Unchanged:
+            return None
+        return Fetched(version=_version(found.meta), size=found.meta["size"], chunks=self._chunks(name, found))
+
+    def _chunks(self, name: str, found: GetResult) -> Iterator[bytes]:
+        with self._answers(name):
+            for chunk in found.stream(min_chunk_size=CHUNK):
+                yield bytes(chunk)
+
+    def too_large(self, name: str, largest: int) -> StoreError:
+        """Return the error for an object that is larger than any of its kind."""
+        return StoreError(f"{self.url}/{name}: larger than {largest >> 20} MiB: not a file of a run")
 
     def probe(self) -> None:
         """Let several writers create the same object; raises ``StoreError`` where not exactly one of them wins."""
@@ -155,8 +188,9 @@ class Bucket:
     def _wins(self, name: str, writer: int) -> bool:
         return sure(self.create, name, str(writer).encode())
 
-    def _trouble(self, error: Exception) -> Exception:
-        """Return what to raise for an error: some pass, and some need a person."""
+    @contextmanager
+    def _answers(self, name: str) -> Iterator[None]:
+        """Raise what an error of the store means for a call: some pass, and some need a person."""
         exceptions = _exceptions()
         needs_a_person = (
             exceptions.PermissionDeniedError,
@@ -165,8 +199,18 @@ class Bucket:
             exceptions.InvalidPathError,
             exceptions.UnknownConfigurationKeyError,
         )
-        kind = StoreError if isinstance(error, needs_a_person) else NoClearAnswer
-        return kind(f"{self.url}: {_line(error)}")
+        try:
+            yield
+        except exceptions.NotModifiedError as error:
+            raise _Unchanged from error
+        except FileNotFoundError as error:
+            raise Missing(f"{self.url}/{name}: no such object") from error
+        except TimeoutError as error:
+            raise NoClearAnswer(f"{self.url}/{name}: not listed within {LIST_S} s") from error
+        except needs_a_person as error:
+            raise StoreError(f"{self.url}: {_line(error)}") from error
+        except (exceptions.BaseError, OSError) as error:
+            raise NoClearAnswer(f"{self.url}: {_line(error)}") from error
 
 
 def sure(call: Callable[..., _Answer], *values: Any) -> _Answer:
@@ -255,7 +299,14 @@ def _plain_http() -> bool:
 
 
 def _version(meta: ObjectMeta) -> str:
-    return f"{meta['e_tag']} {meta['size']} {meta['last_modified']}"
+    """Return what tells a version of an object from others: its size and its tag, else its time."""
+    return f"{meta['size']} {meta['e_tag'] or meta['last_modified']}"
+
+
+def _in_a_thread(call: Callable[[], Coroutine[Any, Any, _Answer]]) -> _Answer:
+    """Run an asynchronous call that can be stopped at its deadline; the calling thread may run an event loop."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, call()).result()
 
 
 def _exceptions() -> Any:

@@ -29,7 +29,7 @@ LOG = "log.jsonl"
 LOCK = ".lock"
 REPORT = "report.json"
 PART = "part-0.parquet"
-_LARGEST_MANIFEST = 64 << 20  # bytes; it holds the experiment and the expectations, never an answer
+LARGEST_MANIFEST = 64 << 20  # bytes; it holds the experiment and the expectations, never an answer
 _ERROR_TEXT = 200  # characters of another library's error: enough to recognise it, one line
 _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(1, 10))}
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # a directory name on every file system, never a path
@@ -65,7 +65,7 @@ class RunDirectory:
         """Read the JSON of the manifest; raises ``StoreError`` if it is missing or broken. ``Run.open`` gives its value."""
         path = self.path / MANIFEST
         try:
-            data = orjson.loads(files.read(path, largest=_LARGEST_MANIFEST))
+            data = orjson.loads(files.read(path, largest=LARGEST_MANIFEST))
         except (OSError, orjson.JSONDecodeError) as error:
             raise StoreError(f"{path}: {_words(error)}; is {self.path} a run directory?") from error
         if not isinstance(data, dict):

@@ -51,20 +51,22 @@ def write(path: Path, content: bytes | str) -> Path:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, synced: bool = True) -> Iterator[Path]:
     """Yield a new file beside ``path``, which it replaces at the end; an error inside leaves ``path`` as it was.
 
-    The name is random and the file is made exclusively, so that it is never one that was there. It is synced before it is
-    renamed, and the folder after: a power cut leaves the old file or the new one.
+    The name is random and the file is made exclusively, so that it is never one that was there. It is ``synced`` before it
+    is renamed, and the folder after: a power cut leaves the old file or the new one.
     """
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     os.close(descriptor)
     temporary = Path(name)
     try:
         yield temporary
-        _sync(temporary)
+        if synced:
+            _sync(temporary)
         temporary.replace(path)
-        _sync(path.parent)
+        if synced:
+            _sync(path.parent)
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)

@@ -107,18 +107,18 @@ def experiment_folders(output: Path) -> list[Path]:
 
 
 def scan_table(
-    names: str | Path | Sequence[str | Path], output: Path = Path("output"), *, table: str = "trials"
+    names: str | Path | Sequence[str | Path], output: str | Path = Path("output"), *, table: str = "trials"
 ) -> pl.LazyFrame:
     """Scan a table of one run, several runs, a glob, or all runs of a directory, also across runs of different versions.
 
-    A column that only some of the runs have is null in the others.
+    A column that only some of the runs have is null in the others. ``output`` may be the address of a store.
     """
     each = [str(names)] if isinstance(names, str | Path) else [str(name) for name in names]
-    return scan([part for name in each for part in _parts(name, output, table)], what=str(names))
+    return scan([part for name in each for part in _parts(name, checked(str(output)), table)], what=str(names))
 
 
 def load_table(
-    names: str | Path | Sequence[str | Path], output: Path = Path("output"), *, table: str = "trials"
+    names: str | Path | Sequence[str | Path], output: str | Path = Path("output"), *, table: str = "trials"
 ) -> pl.DataFrame:
     """Read what ``scan_table`` scans; raises ``StoreError`` where the Parquet is damaged."""
     found = scan_table(names, output, table=table)
@@ -132,26 +132,30 @@ def runs(output: Path) -> Iterable[RunDirectory]:
     return (RunDirectory(path.parent.resolve()) for path in found)
 
 
-def _parts(name: str, output: Path, table: str) -> list[Path]:
+def _parts(name: str, output: str, table: str) -> list[Path]:
     if is_url(name):
-        name = _mirrored(name)
-    if glob.has_magic(name) and not files.exists(Path(name)) and not files.exists(output / name):
-        return _matching(name, table) or _matching(str(output / name), table)
+        return _in_store(name, table)
+    if glob.has_magic(name) and not files.exists(Path(name)) and not files.exists(Path(output) / name):
+        inside = _in_store if is_url(output) else _matching
+        return _matching(name, table) or inside(f"{output}/{name}", table)
     if name.endswith(".parquet") and files.is_file(name):
         return [Path(name)]
     if not files.is_file(Path(name) / MANIFEST) and any(runs(Path(name))):
         return _matching(f"{glob.escape(name)}/*", table)
-    found = _directory(name, output, None)
-    mirror.ready([found.path], table)
-    return found.tables(table)
+    return _of_run(_directory(name, folder(output), None), table)
 
 
-def _mirrored(url: str) -> str:
-    """Return the path of a run or of a store in the mirror, or the glob of runs."""
+def _in_store(url: str, table: str) -> list[Path]:
+    """Fetch the parts of a run, of a store, or of those of its runs that a glob matches."""
     if glob.has_magic(url):
         store, _, pattern = url.rpartition("/")
-        return f"{glob.escape(str(mirror.folder(store)))}/{pattern}"
-    return str(mirror.listed(url) if mirror.is_run(url) else mirror.folder(url))
+        return mirror.tables(store, table, pattern)
+    return _of_run(RunDirectory(mirror.listed(url)), table) if mirror.is_run(url) else mirror.tables(url, table)
+
+
+def _of_run(run: RunDirectory, table: str) -> list[Path]:
+    mirror.ready([run.path], table)
+    return run.tables(table)
 
 
 def _matching(pattern: str, table: str) -> list[Path]:

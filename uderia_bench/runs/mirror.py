@@ -10,9 +10,11 @@ import fcntl
 import hashlib
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 
@@ -22,12 +24,13 @@ from uderia_bench.errors import StoreError
 from uderia_bench.gateway.kept_tokens import default_file
 from uderia_bench.printable import shell_word
 from uderia_bench.runs import OUTPUT, files
-from uderia_bench.runs.bucket import AT_ONCE, Bucket, Missing, parted, sure
-from uderia_bench.runs.directory import LEDGER, MANIFEST, PART, REPORT, RUN_ID, RunDirectory
+from uderia_bench.runs.bucket import AT_ONCE, CHUNK, Bucket, NotThere, parted, sure
+from uderia_bench.runs.directory import LARGEST_MANIFEST, LEDGER, MANIFEST, PART, REPORT, RUN_ID, RunDirectory
 from uderia_bench.runs.shared import JOURNAL, PLAN, SharedRun
 
 ORIGIN = ".origin"
 _HAS = ".mirror.json"  # what was fetched: names with their versions
+SPARE = 256 << 20  # bytes of the disk that a large copy leaves free
 _NAME = 20  # characters of a mirror's name
 _OWN = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 """Names that a file of a run may have. Other objects are not copied, so no name leads out of the mirror."""
@@ -105,13 +108,27 @@ def run(url: str) -> Path:
     return _found(bucket, path)
 
 
+def tables(url: str, table: str, pattern: str = "*") -> list[Path]:
+    """Fetch a table of a store's runs whose ids match, and return their files. Their manifests are not fetched."""
+    bucket = Bucket(url)
+    made = made_for(bucket.url)
+    runs = [made / name for name in sure(bucket.inside)[1] if RUN_ID.fullmatch(name) and fnmatchcase(name, pattern)]
+    ready(runs, table)
+    return [part for run in runs for part in RunDirectory(run).tables(table)]
+
+
 def ready(runs: Iterable[Path], table: str) -> None:
-    """Fetch a table of the runs that are in a mirror. Runs of other directories have their tables."""
+    """Fetch a table of the runs that are in a mirror, if it has changed. Runs of other directories have their tables."""
     every = list(runs)
     buckets = {output: Bucket(url) for output in {path.parent for path in every} if (url := origin(output)) is not None}
     mirrored = [path for path in every if path.parent in buckets]
+
+    def fetch(path: Path) -> None:
+        with alone(path):
+            _add(buckets[path.parent], RunDirectory(path), f"{table}/{PART}")
+
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(lambda path: _add(buckets[path.parent], RunDirectory(path), f"{table}/{PART}"), mirrored))
+        list(pool.map(fetch, mirrored))
 
 
 def made_for(url: str) -> Path:
@@ -161,26 +178,23 @@ def _found(bucket: Bucket, directory: Path) -> Path:
 
 def _listed(bucket: Bucket, path: Path) -> None:
     """Fetch the manifest and the report of a run, if they have changed. A run that left the store leaves the list."""
-    directory, run_id = RunDirectory(path), path.name
+    directory = RunDirectory(path)
     with alone(path):
-        there = {name.removeprefix(f"{run_id}/"): version for name, version in sure(bucket.inside, run_id)[0].items()}
-        if MANIFEST not in there:
-            (directory.path / MANIFEST).unlink(missing_ok=True)
-            (directory.path / _HAS).unlink(missing_ok=True)
-        elif _has(directory).get(MANIFEST) != there[MANIFEST]:  # then the other files may have changed too
-            directory.path.mkdir(mode=0o700, exist_ok=True)
-            names = [name for name in (MANIFEST, REPORT) if name in there]
-            for name in names:
-                _copy(bucket, directory, name)
-            _note(directory, {name: there[name] for name in names})
+        if _add(bucket, directory, MANIFEST):
+            _add(bucket, directory, REPORT)
 
 
-def _add(bucket: Bucket, directory: RunDirectory, name: str) -> None:
-    """Fetch one more file of a run that was listed, if it has that file."""
-    with alone(directory.path):
-        has = _has(directory)
-        if name not in has and (version := _copy(bucket, directory, name)) is not None:
-            _note(directory, {**has, name: version})
+def _add(bucket: Bucket, directory: RunDirectory, name: str) -> bool:
+    """Fetch a file of a run if it has changed; return whether it has."""
+    has = _has(directory)
+    version = _copy(bucket, directory, name, has.get(name))
+    if version == has.get(name):
+        return False
+    kept = {other: known for other, known in has.items() if other != name}
+    if version is None:
+        (directory.path / name).unlink(missing_ok=True)
+    _note(directory, kept if version is None else {**kept, name: version})
+    return True
 
 
 def _fetch(bucket: Bucket, directory: RunDirectory) -> None:
@@ -205,33 +219,77 @@ def _fetch(bucket: Bucket, directory: RunDirectory) -> None:
         _note(directory, now)
 
 
-def _copy(bucket: Bucket, directory: RunDirectory, name: str) -> str | None:
-    """Copy a file of a run into its mirror; return its version, None where the store has no such file."""
-    found = sure(_fetched, bucket, f"{directory.run_id}/{name}")
-    if found is None:
-        return None
-    body, version = found
-    target = directory.path / name
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if name == LEDGER:
-        for beside in ("-wal", "-shm"):  # of the ledger that is replaced
-            target.with_name(f"{LEDGER}{beside}").unlink(missing_ok=True)
-    directory.write(name, body)
-    return version
+def _copy(bucket: Bucket, directory: RunDirectory, name: str, known: str | None = None) -> str | None:
+    """Copy a file of a run into its mirror, unless it still has the version ``known``.
 
-
-def _fetched(bucket: Bucket, name: str) -> tuple[bytes, str] | None:
+    Returns the version, None where the store has no such file.
+    """
     try:
-        return bucket.fetch(name)
-    except Missing:
+        return sure(_copied, bucket, directory, name, known)
+    except NotThere:
         return None
+
+
+def _copied(bucket: Bucket, directory: RunDirectory, name: str, known: str | None) -> str | None:
+    found = bucket.fetch(f"{directory.run_id}/{name}", known)
+    if found is None:
+        return known
+    target = directory.path / name
+    for folder in (directory.path, target.parent):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    _fits(bucket, directory, name, found.size)
+    try:
+        with files.replacing(target, synced=False) as temporary:  # ``_has`` finds what a power cut tears
+            with temporary.open("wb") as file:
+                for chunk in found.chunks:
+                    file.write(chunk)
+            if name == LEDGER:
+                for beside in ("-wal", "-shm"):  # of the ledger that is replaced
+                    target.with_name(f"{LEDGER}{beside}").unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"{target}: cannot write: {error.strerror or error}") from error
+    return found.version
+
+
+def _fits(bucket: Bucket, directory: RunDirectory, name: str, size: int) -> None:
+    """Raise ``StoreError`` for a file that is too large to be read, or to be copied."""
+    if name != LEDGER and not name.endswith(".parquet"):
+        largest = LARGEST_MANIFEST if name == MANIFEST else files.LARGEST
+        if size > largest:
+            raise bucket.too_large(f"{directory.run_id}/{name}", largest)
+    elif size > CHUNK and size > (free := shutil.disk_usage(directory.path).free - SPARE):
+        raise StoreError(
+            f"{bucket.url}/{directory.run_id}/{name}: {size / 1e9:.1f} GB, and its copy may have {max(free, 0) / 1e9:.1f} GB in"
+            f" {_mirrors()}: free space there, or set XDG_CACHE_HOME"
+        )
 
 
 def _has(directory: RunDirectory) -> Mapping[str, str]:
+    """Return the files that were fetched into a mirror, with their versions.
+
+    Copies are not synced. A copy that is gone, or shorter than what was fetched, counts as not fetched, unless the user has
+    changed it since.
+    """
+    notes = directory.path / _HAS
     with suppress(OSError, StoreError, orjson.JSONDecodeError):
-        said = orjson.loads(files.read(directory.path / _HAS))
-        return said if isinstance(said, dict) else {}
+        said = orjson.loads(files.read(notes))
+        noted_ns = notes.stat().st_mtime_ns
+        items = said.items() if isinstance(said, dict) else ()
+        return {
+            name: version
+            for name, version in items
+            if name.startswith(_ELSEWHERE) or _is_whole(directory.path / name, version, noted_ns)
+        }
     return {}
+
+
+def _is_whole(copy: Path, version: str, noted_ns: int) -> bool:
+    """Whether a copy is as long as the version says. Notes of an older release are not read: their files are fetched again."""
+    size = version.partition(" ")[0]
+    with suppress(OSError):
+        at = copy.stat()
+        return size.isdecimal() and (at.st_size >= int(size) or at.st_mtime_ns > noted_ns)
+    return False
 
 
 def _note(directory: RunDirectory, has: Mapping[str, str]) -> None:

@@ -27,7 +27,7 @@ from uderia_bench.documents.experiment import SIM
 from uderia_bench.errors import StoreError
 from uderia_bench.printable import plain
 from uderia_bench.runs import ledger_rows, protocol
-from uderia_bench.runs.bucket import Bucket, parted, read_all, sure
+from uderia_bench.runs.bucket import AT_ONCE, Bucket, parted, read_all, sure
 from uderia_bench.runs.directory import LEDGER, LOCK, LOG, MANIFEST, RunDirectory, RunExists
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.ledger_rows import Entry, Row
@@ -112,16 +112,25 @@ class SharedRun:
         ledger_file = directory.path / LEDGER
         for name in (LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm"):
             (directory.path / name).unlink(missing_ok=True)
-        said = [entry for server in self.servers for entry in self._entries(server)]
+        sittings: list[Mapping[str, Any]] = []
+
+        def said() -> Iterator[Row]:
+            for entry in self._entries():
+                sittings.extend(fact for fact in (facts(entry),) if fact is not None)
+                yield from rows(entry)
+
         with Ledger.create(ledger_file, self.plan, self.arms) as ledger:
-            ledger.replay(row for entry in said for row in rows(entry))
+            ledger.replay(said())
             left = len(ledger.unsettled())
-        directory.write_manifest(self._manifest([fact for entry in said if (fact := facts(entry)) is not None], left))
+        directory.write_manifest(self._manifest(sittings, left))
         return left
 
-    def _entries(self, server: str) -> list[bytes]:
-        found = sure(self.bucket.found, self.journal(server))
-        return [protocol.content(body) for body in sure(read_all, self.bucket, list(found))]
+    def _entries(self) -> Iterator[bytes]:
+        """Yield the entries of the journals, server by server, a few of them in memory at a time."""
+        for server in self.servers:
+            names = list(sure(self.bucket.found, self.journal(server)))
+            for start in range(0, len(names), AT_ONCE):
+                yield from map(protocol.content, sure(read_all, self.bucket, names[start : start + AT_ONCE]))
 
     def _manifest(self, sittings: Sequence[Mapping[str, Any]], left: int) -> dict[str, Any]:
         """Return the manifest with what the holders wrote at the ends of their work."""
