@@ -1,8 +1,8 @@
 """A run in progress, a view of it and its readers, as processes that the benchmarks of the view start, stop and measure.
 
 The run and its view have the clients' core, in one session, as with ``run --view``: Linux shares the CPU between sessions
-before it looks at priorities (``sched(7)``, "The autogroup feature"). The readers have the servers' core, and Chromium has the
-idle policy of the scheduler. So the server, which has the truth, waits for no reader: both stand for other machines.
+before it looks at priorities (``sched(7)``, "The autogroup feature"). The readers have the servers' core and the idle policy
+of the scheduler. So the server, which has the truth, waits for no reader: both stand for other machines.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from bench.server import Server
 from browser.chromium import BROWSER, DRIVER
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
 COMMAND = [sys.executable, "-m", "uderia_bench"]
@@ -88,12 +88,13 @@ def sockets(url: str, count: int = 1) -> Iterator[threading.Event]:
 
 def _read(url: str, wanted: threading.Event, ended: threading.Event) -> None:
     """Connect again after a view that was stopped has closed the connection."""
+    _elsewhere(threading.get_native_id())  # the threads of its connections inherit this
     address, token = url.partition("?token=")[::2]
     to, headers = f"{address.replace('http', 'ws')}/live", {"authorization": f"Bearer {token}"}
     while not ended.is_set():
         if not wanted.wait(_RECONNECT_S):
             continue
-        with suppress(ConnectionClosed, OSError), connect(to, additional_headers=headers, open_timeout=60) as socket:
+        with suppress(WebSocketException, OSError), connect(to, additional_headers=headers, open_timeout=60) as socket:
             while wanted.is_set():
                 with suppress(TimeoutError):
                     socket.recv(timeout=_RECONNECT_S)
@@ -115,20 +116,20 @@ def windows(url: str, count: int) -> Iterator[int]:
         for _ in range(count - 1):
             browser.switch_to.new_window("window")
             browser.get(url.partition("?")[0])
-        _elsewhere(group)
+        for pid in members(group):
+            for thread in Path(f"/proc/{pid}/task").iterdir():
+                _elsewhere(int(thread.name))
         yield group
     finally:
         os.killpg(group, signal.SIGCONT)
         browser.quit()
 
 
-def _elsewhere(group: int) -> None:
-    """Have the processes of a group run where they delay no run: on the servers' core, while nothing else does."""
-    for pid in members(group):
-        for thread in Path(f"/proc/{pid}/task").iterdir():
-            with suppress(OSError):
-                os.sched_setaffinity(int(thread.name), {machine.server_core()})
-                os.sched_setscheduler(int(thread.name), os.SCHED_IDLE, os.sched_param(0))
+def _elsewhere(thread: int) -> None:
+    """Have a thread run where it delays no run: on the servers' core, while nothing else does."""
+    with suppress(OSError):
+        os.sched_setaffinity(thread, {machine.server_core()})
+        os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
 
 
 def members(group: int) -> list[int]:

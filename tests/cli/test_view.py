@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 import pytest
 
 
 @contextmanager
-def viewing(command, *arguments):
+def viewing(command, *arguments, **how):
     """Start the view; yield its address and its process."""
     out = (command.cwd / "view.out").open("w+b")
-    process = command.start("view", "--port", "0", *arguments, streams={1: out})
+    process = command.start("view", "--port", "0", *arguments, streams={1: out}, **how)
     try:
         deadline = time.monotonic() + 30
         while not (said := (command.cwd / "view.out").read_text()).endswith("\n") and time.monotonic() < deadline:
@@ -73,6 +75,24 @@ def test_ctrl_c_ends_it(command):
     with viewing(command) as (_, process):
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="needs the scheduling policies of Linux")
+@pytest.mark.parametrize("arguments", [(), ("--open",)])
+def test_only_the_view_has_the_idle_policy(command, arguments):
+    """All of its threads have it. A browser that it opens has the usual policy."""
+    browser = command.write(
+        "browser", f"#!{sys.executable}\nimport os\nopen('policy', 'w').write(str(os.sched_getscheduler(0)))\n"
+    )
+    browser.chmod(0o755)
+    with viewing(command, *arguments, env={"BROWSER": str(browser)}) as (url, process):
+        address, _, token = url.partition("?token=")
+        assert read(f"{address}runs", token=token)["runs"] == []
+        threads = [int(each.name) for each in Path(f"/proc/{process.pid}/task").iterdir()]
+        assert len(threads) > 1
+        assert {os.sched_getscheduler(each) for each in threads} == {os.SCHED_IDLE}
+        if arguments:
+            assert (command.cwd / "policy").read_text() == str(os.SCHED_OTHER)
 
 
 def test_a_run_starts_a_view_that_ends_with_it(command):

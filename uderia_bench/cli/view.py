@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from uderia_bench.cli import complete
 from uderia_bench.cli.options import OUTPUT, Output
+
+if TYPE_CHECKING:
+    from uderia_bench.view.folder import Folder
 
 PORT = 8017
 IDLE_S = 3.0  # without a page, after which a view that a run has started ends with it
@@ -52,15 +55,19 @@ def command(
     Example: uderia-bench view latest --open
     """
     import os
-    import webbrowser
     from contextlib import ExitStack
+
+    from uderia_bench.view import priority
+
+    if not open_:  # a browser would inherit the priority
+        priority.lower()
 
     from uderia_bench import plugins
     from uderia_bench.errors import CannotRun, UsageError
     from uderia_bench.gateway.kept_tokens import default_file
     from uderia_bench.view import guard, server
     from uderia_bench.view.folder import Folder
-    from uderia_bench.view.recording import Recorder, Recording, keep
+    from uderia_bench.view.recording import Recorder, Recording
 
     source: Folder | Recording
     if what is not None and Path(what).is_file():
@@ -73,12 +80,7 @@ def command(
         raise UsageError("--record needs a run: write view RUN --record FILE")
 
     if record is not None and run_id is not None and isinstance(source, Folder) and not source.goes_on(run_id):
-        try:
-            with record.open("wb") as file:
-                keep(file, source, run_id)
-        except OSError as error:
-            raise CannotRun(f"{error.strerror or error}: cannot write {record}") from error
-        typer.echo(f"uderia-bench: wrote {record}. Replay it with 'uderia-bench view {record}'", err=True)
+        _keep(record, source, run_id)
         return
 
     def started(url: str) -> None:
@@ -86,8 +88,9 @@ def command(
         typer.echo(address)
         if host not in guard.LOOPBACK:
             typer.echo("uderia-bench: other machines can reach this view; traffic is not encrypted", err=True)
-        if open_ and not webbrowser.open(address):
-            typer.echo("uderia-bench: no browser was found; open the address above in one", err=True)
+        if open_:
+            _open(address)
+            priority.lower()
 
     with ExitStack() as opened:
         try:
@@ -130,6 +133,27 @@ def beside(output: Path) -> None:
             typer.echo(f"uderia-bench: see this run at {address}", err=True)
 
     threading.Thread(target=tell).start()  # the address is printed, however short the run is
+
+
+def _keep(record: Path, source: Folder, run_id: str) -> None:
+    """Record a run that has ended."""
+    from uderia_bench.errors import CannotRun
+    from uderia_bench.view.recording import keep
+
+    try:
+        with record.open("wb") as file:
+            keep(file, source, run_id)
+    except OSError as error:
+        raise CannotRun(f"{error.strerror or error}: cannot write {record}") from error
+    typer.echo(f"uderia-bench: wrote {record}. Replay it with 'uderia-bench view {record}'", err=True)
+
+
+def _open(address: str) -> None:
+    """Open the address in a browser."""
+    import webbrowser
+
+    if not webbrowser.open(address):
+        typer.echo("uderia-bench: no browser was found; open the address above in one", err=True)
 
 
 def _found(what: str | None, output: Path) -> tuple[Path, str | None]:

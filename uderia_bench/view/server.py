@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import socket
 import sys
@@ -36,7 +35,6 @@ from uderia_bench.view.watcher import Followed, Topic, Watcher
 
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _BACKLOG = 128
-_YIELDS = 10  # steps of priority below a run on the same machine, whose clock must not wait for the view
 _LONGEST_SAID = 1024  # bytes of a message from a page: it only tells a number
 
 
@@ -272,8 +270,6 @@ def serve(
     With ``idle_s``, also end when stdin has closed and no page was open for so long: then the run that started the
     view is over.
     """
-    with contextlib.suppress(AttributeError, OSError):
-        os.nice(_YIELDS)
     watcher = Watcher(source.follow, *(() if recorded is None else (recorded[1], (recorded[0],))))
     guard = Guard(View(source, watcher, control=control).app(), host=host, port=listener.getsockname()[1], key=key)
     shown = f"[{host}]" if ":" in host else host
