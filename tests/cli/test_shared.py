@@ -69,6 +69,22 @@ def test_a_worker_has_nothing_to_do_in_a_complete_run(shared):
     assert f"run one exists in {store}: go on with 'uderia-bench work {store}/one'" in twice.stderr
 
 
+def test_the_next_worker_writes_what_a_dead_one_had_not_written(shared):
+    """The dead one left its files in this machine's cache, where they look as if they came from the store."""
+    command, store, _ = shared
+    run = command.cwd / "store/died"
+    in_the_way = run / "results.jsonl"
+    in_the_way.mkdir(parents=True)
+    died = command("run", "experiment.yaml", "--output", store, "--run-id", "died", "--set", "warmup=0")
+    assert "Is a directory" in died.stderr
+    in_the_way.rmdir()
+    assert json.loads((run / "manifest.json").read_text()).get("left") != 0
+    done = command("work", f"{store}/died")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((run / "manifest.json").read_text())["left"] == 0
+    assert pl.read_parquet(run / "trials/part-0.parquet").height == 8
+
+
 def test_the_same_command_begins_a_run_and_joins_it(shared):
     """Workers of a launcher need no order: one begins the run, and the others work on it, also after its end."""
     command, store, _ = shared

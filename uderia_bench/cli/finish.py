@@ -38,12 +38,14 @@ def finish(run: Run, around: Surroundings, *, as_json: bool, also: Callable[[Run
     stop.take_as_interrupt()  # the run has restored the default handlers
     with sitting.interruptible(run.directory), mirror.alone(run.path):
         url = mirror.address(run.path)
-        made = results.Stale("it is not in a store") if url is None else results.read(run, installed)
+        shared = None if url is None else SharedRun.open(url)
+        known = shared is not None and shared.concluded(run.directory)  # else a worker may have died before all was there
+        made = results.read(run, installed) if known else results.Stale("the store does not have it")
         if isinstance(made, results.Stale):
             conclude.ask_judge(run, installed, around)
             run, made = conclude.conclude(run, installed)
-            if url is not None:
-                SharedRun.open(url).conclude(run.directory)
+            if shared is not None:
+                shared.conclude(run.directory)
         if also is not None:
             also(run, made)
     streams.stored()

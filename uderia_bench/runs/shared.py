@@ -26,7 +26,7 @@ import zstandard
 from uderia_bench.documents.experiment import SIM
 from uderia_bench.errors import StoreError
 from uderia_bench.printable import plain
-from uderia_bench.runs import ledger_rows, protocol
+from uderia_bench.runs import files, ledger_rows, protocol
 from uderia_bench.runs.bucket import AT_ONCE, Bucket, parted, read_all, sure
 from uderia_bench.runs.directory import LEDGER, LOCK, LOG, MANIFEST, RunDirectory, RunExists
 from uderia_bench.runs.ledger import Ledger
@@ -158,6 +158,10 @@ class SharedRun:
         """Write the log of a worker that ends into the store, if the store can be reached."""
         with suppress(StoreError, NoClearAnswer):
             self.bucket.put(f"{self.run_id}/{LOGS}/{worker}.jsonl", log)
+
+    def concluded(self, directory: RunDirectory) -> bool:
+        """Whether the store has the files of this concluded directory: it has the manifest, which is written last."""
+        return sure(self.bucket.read, f"{self.run_id}/{MANIFEST}") == files.read(directory.path / MANIFEST)
 
     def conclude(self, directory: RunDirectory) -> None:
         """Write the files of a concluded run directory into the store, the manifest last."""
