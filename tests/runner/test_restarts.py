@@ -510,3 +510,33 @@ async def test_a_trial_that_is_lost_for_good_by_a_restart_is_left_to_resume(tmp_
     assert first.attempts <= MOST_ASKINGS
     with Ledger.open(bench.path) as ledger:
         assert ledger.unsettled() == trials
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize(("status", "body"), [
+    (200, {}), (200, {"status": 1}), (200, []), (403, {"error": "maintenance"}), (404, {"error": "no"}), (410, None),
+])  # fmt: skip
+async def test_a_program_that_answers_everything_in_json_is_an_outage(tmp_path, status, body, restarted):
+    """A gateway or another program on the port: no trial waits for it, and all of them are answered in this sitting."""
+    server = Restarting(task_s=3.0)
+    bench = Bench(tmp_path, server, planned(12, window_of=lambda block, arm: 2 * (block // 4) + (arm == "OPTIM")))
+    usual = server._answer
+
+    async def another(_):
+        return httpx.Response(status, json=body)
+
+    async def take_the_port():
+        await anyio.sleep(7.5)
+        server._answer = another
+        await anyio.sleep(20.0)
+        server._answer = usual
+        if restarted:
+            server.tasks.clear()
+            server.cold = True
+
+    server.transport = lambda: httpx.MockTransport(lambda request: server._answer(request))  # noqa: PLW0108 - it changes
+    await bench.run(during=take_the_port)
+    assert {record.ending for record in bench.records().values()} == {Ending.SETTLED}
+    assert max(filter(None, durations(bench).values())) < 8.0  # those picked up afterwards have none
+    (outage,) = bench.outages
+    assert outage.cause is Cause.OTHER

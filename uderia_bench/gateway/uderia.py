@@ -31,7 +31,6 @@ PASSING = frozenset({408, 500, 502, 503, 504})  # answers of a proxy or of a ser
 # the server's ids are UUIDs, with "task-" before those of tasks (docs/reference/protocol.md,
 # "Creating a session" and "Submitting a query")
 ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
-WITHOUT_TOKEN = frozenset({200, 401, 403})  # answers to a request without a token
 SUSPECT = frozenset({401, 403, 404})  # possible answers to an expired token (docs/reference/protocol.md, "Expired tokens")
 
 T = TypeVar("T")
@@ -63,7 +62,7 @@ class TaskState:
     The status is read from the end of the body if possible, so the rest may not be JSON.
     """
 
-    status: str | None
+    status: str
     body: bytes
 
     @property
@@ -95,14 +94,17 @@ class Uderia:
             raise NotSignedIn(f"{limit}: too many sign-ins, try again later") from limit
 
     async def presence(self) -> Presence:
-        """Return who answers at the address: one try, without the token, so that frequent calls need no sign-in."""
+        """Return who answers at the address: one try, without the token, so that frequent calls need no sign-in.
+
+        Uderia answers 401 then, with an error in JSON (docs/reference/protocol.md, "Signing in").
+        """
         try:
             reply = await self._wire.exchange("GET", "/api/v1/auth/me")
         except CallFailed:
             return Presence.NOBODY
         if reply.status >= httpx.codes.INTERNAL_SERVER_ERROR:
             return Presence.NOBODY
-        known = reply.status in WITHOUT_TOKEN and isinstance(reply.json(), dict)
+        known = reply.status == httpx.codes.UNAUTHORIZED and isinstance(reply.json(), dict)
         return Presence.UDERIA if known else Presence.ANOTHER
 
     async def knows(self, task_id: str) -> bool | None:
@@ -187,8 +189,9 @@ class Uderia:
             reply = await self._call("GET", f"/api/v1/tasks/{task_id}", "task")
             status = None if whole else task_file.status(reply.body)
             if status is None:
-                said = _object(reply, "task").get("status")
-                status = said if isinstance(said, str) else None
+                status = _object(reply, "task").get("status")
+                if not isinstance(status, str):  # another program answers
+                    raise NoAnswer("task: the answer has no status", arrived=True)
             return TaskState(status=status, body=reply.body)
 
         return await self._patiently(once)
