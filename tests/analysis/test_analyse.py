@@ -124,6 +124,29 @@ def test_a_winner_of_simple_queries_may_not_answer_less_often(failing, repeats, 
     assert (simple.arm, reason in simple.reason) == (winner, True), simple.reason
 
 
+@pytest.mark.parametrize(("passed", "winner"), [(0.4, None), (0.95, CANDIDATE), (1.0, CANDIDATE)])
+def test_a_winner_of_simple_queries_may_not_be_wrong_more_often(passed, winner):
+    """Half the time at the same cost wins only if the answers are as right, as far as the corpus can tell."""
+    cheap = {"cost_usd": noisy(seed=2, noise=0.01, interaction=0.01), "value": noisy(ratio=0.5)}
+    some = {BASELINE: 0.95, CANDIDATE: passed}
+    frame = run(checks_passed_ratio=lambda q, arm, _: some[arm] - q / 500, **cheap)
+    simple = study(frame, margins={"latency_s": 0.1, "checks_passed_ratio": 0.05}).winners[0]
+    assert simple.arm == winner, simple.reason
+    assert ("more answers of IDEAT pass their checks" in simple.reason) is (winner is None)
+
+
+@pytest.mark.parametrize(("failing", "winner"), [((1, 4), None), ((), CANDIDATE)])
+def test_a_winner_of_complex_queries_may_not_answer_less_often(failing, winner):
+    """An arm that fails the hard queries has better answers to the others. That is a trade-off, also where it may be chance."""
+    frame = run(
+        outcome=lambda q, arm, _: "failed" if arm == CANDIDATE and q in failing else "answered",
+        checks_passed_ratio=lambda q, arm, _: 0.9 if arm == CANDIDATE else 0.2 + q / 100,
+    )
+    found = study(frame).winners[1]
+    assert found.arm == winner, found.reason
+    assert ("answers more often, which may be chance" in found.reason) is bool(failing)
+
+
 def test_tokens_stand_in_where_cost_is_not_judged():
     """A price that is the server's fallback is shown, not judged: tokens decide and the reason says so."""
     analysis = study(run(price_fallback=True, value=noisy(ratio=0.5)))

@@ -41,6 +41,6 @@ def test_only_the_reasons_that_invalidate_are_given():
 def test_the_headline_rests_on_the_metrics_that_name_the_winner():
     """The analysis names winners by these metrics; a headline that gave other reasons would lie."""
     assert decision.DECIDING == {
-        "simple": (winners.SUCCESS, winners.TIME, winners.COST),
+        "simple": (winners.SUCCESS, winners.TIME, winners.COST, winners.QUALITY),
         "complex": (winners.SUCCESS, winners.QUALITY, winners.PREFERENCE),
     }

@@ -2,6 +2,7 @@
 
 Success comes first in both classes. For simple queries the winner is then better on one of time and
 cost and not worse on the other. For complex queries answer quality decides next, then the preference of a judge.
+What decides next names no arm that answers less often, and time and cost name none whose answers pass fewer checks.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ SUCCESS, QUALITY, PREFERENCE = "answered", "checks_passed_ratio", "preference"
 METRICS = (TIME, COST, TOKENS, SUCCESS, QUALITY, PREFERENCE)  # what the rules read, so what every complexity must be tested on
 
 MATERIAL = 0.05
-"""Points of success rate by which a winner of simple queries may not fall short, where the experiment sets no margin."""
+"""Points of success rate by which a winner may not fall short, where the experiment sets no margin."""
 
 _DECIDED = (Verdict.BETTER, Verdict.WORSE)
 
@@ -68,12 +69,21 @@ def _judged(comparison: Comparison | None) -> bool:
 
 
 def _simple(by_metric: Mapping[str, Comparison], baseline: str, candidate: str) -> tuple[str | None, str]:
-    """Success decides where it differs significantly; otherwise time and cost, unless the winner answers less often."""
-    success = by_metric.get(SUCCESS)
+    """Success decides where it differs significantly; otherwise time and cost, unless the winner answers worse."""
+    success, quality = by_metric.get(SUCCESS), by_metric.get(QUALITY)
     reliable = answers_more(success)
     if success is not None and reliable and success.verdict in _DECIDED:
         return reliable, f"success {success.verdict} for {candidate}"
-    arm, said = _quicker_or_cheaper(by_metric, baseline, candidate)
+    arm, said = _if_as_reliable(*_quicker_or_cheaper(by_metric, baseline, candidate), reliable)
+    if arm and quality is not None and _judged(quality) and quality.verdict in _DECIDED:
+        right = candidate if quality.verdict is Verdict.BETTER else baseline
+        if right != arm:
+            return None, f"a trade-off: {said}, but more answers of {right} pass their checks"
+    return arm, said
+
+
+def _if_as_reliable(arm: str | None, said: str, reliable: str | None) -> tuple[str | None, str]:
+    """Withhold a winner where the other arm is the ``reliable`` one."""
     if arm and reliable and arm != reliable:
         return None, f"a trade-off: {said}, but {reliable} answers more often, which may be chance"
     return arm, said
@@ -111,5 +121,6 @@ def _complex(by_metric: Mapping[str, Comparison], baseline: str, candidate: str)
             continue
         said.append(f"{name} {comparison.verdict} for {candidate}")
         if comparison.verdict in _DECIDED:
-            return (candidate if comparison.verdict is Verdict.BETTER else baseline), ", ".join(said)
+            arm = candidate if comparison.verdict is Verdict.BETTER else baseline
+            return _if_as_reliable(arm, ", ".join(said), answers_more(by_metric.get(SUCCESS)))
     return None, f"no winner: {', '.join(said)}"

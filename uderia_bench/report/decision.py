@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from uderia_bench.analysis.values import Comparison, Verdict, Winner
-from uderia_bench.analysis.winners import answers_more
+from uderia_bench.analysis.winners import QUALITY, SUCCESS, answers_more
 from uderia_bench.report import content
 from uderia_bench.report.content import Report
 from uderia_bench.stats.estimate import Effect
@@ -19,7 +19,7 @@ STRATA = ("simple", "complex")
 """The classes of queries that have a winner (docs/explanation/winner.md, "Classes")."""
 
 DECIDING = {  # docs/explanation/winner.md
-    "simple": ("answered", "latency_s", "cost_usd"),
+    "simple": ("answered", "latency_s", "cost_usd", "checks_passed_ratio"),
     "complex": ("answered", "checks_passed_ratio", "preference"),
 }
 """The metrics that decide the winner of a class."""
@@ -109,7 +109,7 @@ def from_view_of(comparison: Comparison, arm: str) -> Comparison:
 
 def favoured(comparison: Comparison) -> str | None:
     """Return the arm that a comparison speaks for, None where neither is better."""
-    if comparison.metric == "answered":
+    if comparison.metric == SUCCESS:
         return answers_more(comparison)
     return {Verdict.BETTER: comparison.candidate, Verdict.WORSE: comparison.baseline}.get(comparison.verdict)
 
@@ -125,8 +125,8 @@ def _turn(effect: Effect, end: float | None) -> float | None:
 def _decide(report: Report, winner: Winner) -> Decision:
     contrast = (winner.baseline, winner.candidate)
     rests_on = _pick(report, contrast, f"complexity={winner.stratum}", DECIDING.get(winner.stratum, ()))
-    if winner.stratum == "simple":  # success decides where it differs; else time and cost do, and it is not named
-        rests_on = tuple(c for c in rests_on if c.metric != "answered" or favoured(c))
+    if winner.stratum == "simple":
+        rests_on = _without_idle(rests_on, (winner.baseline, winner.candidate))
     return Decision(
         stratum=winner.stratum,
         baseline=winner.baseline,
@@ -136,6 +136,14 @@ def _decide(report: Report, winner: Winner) -> Decision:
         reason=winner.reason,
         rests_on=rests_on,
     )
+
+
+def _without_idle(comparisons: tuple[Comparison, ...], arms: tuple[str, str]) -> tuple[Comparison, ...]:
+    """Leave out success where it does not differ, and quality where it does not speak against time and cost."""
+    quicker = {favoured(c) for c in comparisons if c.metric not in (SUCCESS, QUALITY)} - {None}
+    slower = set(arms) - quicker if quicker else set()
+    idle = {SUCCESS: lambda c: favoured(c) is None, QUALITY: lambda c: favoured(c) not in slower}
+    return tuple(c for c in comparisons if not idle.get(c.metric, lambda _: False)(c))
 
 
 def _finding(winner: Winner, rests_on: tuple[Comparison, ...], everything: tuple[Comparison, ...]) -> Result:
