@@ -36,6 +36,7 @@ from uderia_bench.trace import Trace
 from uderia_bench.trial import TrialRecord
 
 ROWS_A_GROUP = 2_000  # trials per row group: small enough for memory and large enough to compress
+ROWS_A_FRAME = 200  # trials whose rows are put into columns while other processes derive the next ones; divides a row group
 Rows = dict[str, list[dict[str, Any]]]
 """Rows of one trial, by table."""
 
@@ -165,12 +166,23 @@ def _write(directory: RunDirectory, ledger: Ledger, reading: Reading, processes:
     with ExitStack() as stack:
         write = {name: stack.enter_context(directory.table(name, wanted)) for name, wanted in schemas.items()}
         found = stack.enter_context(closing(parallel.each(ledger, reading.derived, processes=processes)))
+        waiting: dict[str, list[pl.DataFrame]] = {name: [] for name in schemas}
+
+        def write_group() -> None:
+            for name, frames in waiting.items():
+                if frames:
+                    write[name](pl.concat(frames, rechunk=True))
+                    frames.clear()
+
         for batch in _batches(found):
             for name, wanted in schemas.items():
-                write[name](_frame([row for derived in batch for row in derived.rows[name]], wanted))
+                waiting[name].append(_frame([row for derived in batch for row in derived.rows[name]], wanted))
             plans += [derived.plan for derived in batch if derived.plan is not None]
             spans += [derived.span for derived in batch if derived.span is not None]
             count += len(batch)
+            if count % ROWS_A_GROUP == 0:
+                write_group()
+        write_group()
     return plans, spans, count
 
 
@@ -200,10 +212,10 @@ def referenced(ledger: Ledger, expected: Expected, types: tuple[ProfileType, ...
 
 
 def _batches(read: Iterable[Derived]) -> Iterator[list[Derived]]:
-    """Yield derived trials in lists of at most ``ROWS_A_GROUP``; at least one list, so that an empty run has its columns."""
+    """Yield derived trials in lists of at most ``ROWS_A_FRAME``; at least one list, so that an empty run has its columns."""
     source = iter(read)
-    yield list(islice(source, ROWS_A_GROUP))
-    while batch := list(islice(source, ROWS_A_GROUP)):
+    yield list(islice(source, ROWS_A_FRAME))
+    while batch := list(islice(source, ROWS_A_FRAME)):
         yield batch
 
 

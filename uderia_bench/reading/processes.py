@@ -24,8 +24,8 @@ from uderia_bench.runs.ledger import Ledger
 from uderia_bench.trial import TrialRecord
 
 WORTH_IT = 500  # trials; fewer are derived before the processes have started
-CHUNK = 50  # trials that a process derives at a time
-AHEAD = 3  # chunks for each process, so that memory stays bounded
+CHUNK = 20  # trials that a process derives at a time: few, so that no process has much left when the others are done
+AHEAD = 6  # chunks for each process, so that memory stays bounded
 
 _Result = TypeVar("_Result")
 _Work = Callable[[TrialRecord], _Result]
@@ -43,6 +43,8 @@ def each(ledger: Ledger, work: _Work[_Result], *, processes: int) -> Generator[_
     if processes < 2 or len(rows) < WORTH_IT:
         yield from map(work, ledger.records_of(rows))
         return
+    first, rows = rows[:1], rows[1:]
+    yield from map(work, ledger.records_of(first))  # what this imports, the processes have from the start
     pool = ProcessPoolExecutor(processes, get_context("fork"), initializer=_begin, initargs=(ledger.path, work))
     try:
         waiting: deque[Future[list[Any]]] = deque()
