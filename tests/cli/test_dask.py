@@ -10,19 +10,20 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 
 import psutil
 import pytest
 from cli.conftest import FINISHED, placed
+from distributed import Security
 from rich.console import Console
 
 from uderia_bench.documents.experiment import load
 from uderia_bench.gateway import embedded
 from uderia_bench.runner import plan, work
 from uderia_bench.runner.sitting import Surroundings
-from uderia_bench.runs import protocol, shared
+from uderia_bench.runs import find, protocol, shared
 from uderia_bench.runs.bucket import Bucket
 from uderia_bench.runs.protocol import NoClearAnswer
 
@@ -97,6 +98,25 @@ def wait_for_claims(process, run, number):
     raise AssertionError(f"the run ended with {process.returncode}: {process.communicate()}")
 
 
+@contextmanager
+def cluster(dask, environ=None):
+    """Yield the process of a scheduler with two workers, and its address."""
+    own = {"DASK_DISTRIBUTED__WORKER__MULTIPROCESSING_METHOD": "forkserver"}
+    with subprocess.Popen(
+        [sys.executable, "-c", CLUSTER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, **ADMIN, **own, **(environ or {})},
+        cwd=dask.command.cwd,
+    ) as process:
+        try:
+            yield process, process.stdout.readline().strip().replace("tcp://", "dask://")
+        finally:
+            process.stdin.close()
+
+
 def descendants(process):
     """Return the processes below one, oldest first."""
     return sorted(psutil.Process(process.pid).children(recursive=True), key=psutil.Process.create_time)
@@ -157,20 +177,9 @@ def test_a_killed_dask_worker_is_replaced(dask):
 def test_the_workers_of_a_scheduler_sign_in_with_their_own_credentials(dask):
     """The command has none: they are in the environment of the cluster. Its address has to be right."""
     run = dask.begun("foreign")
-    environ = {**os.environ, **ADMIN, "DASK_DISTRIBUTED__WORKER__MULTIPROCESSING_METHOD": "forkserver"}
-    with subprocess.Popen(
-        [sys.executable, "-c", CLUSTER],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=environ,
-        cwd=dask.command.cwd,
-    ) as cluster:
-        address = cluster.stdout.readline().strip().replace("tcp://", "dask://")
+    with cluster(dask) as (_, address):
         process = dask.work(run, on=address, env={})
         out, err = process.communicate(timeout=100)
-        cluster.stdin.close()
     assert process.returncode in FINISHED, err
     assert "trials    8 of 8 finished" in out
     assert results(run) == whole(run)
@@ -198,3 +207,100 @@ def test_a_directory_has_no_use_for_dask(dask):
     done = dask.command("run", "experiment.yaml", "--on", "dask:local:2", env=ADMIN)
     assert done.returncode == 2
     assert "--on is for a run in a store: give --output an address" in done.stderr
+
+
+def certificates(folder):
+    """Write the certificates of a cluster into files; return Dask's own settings that name them."""
+    folder.mkdir()
+    made = Security.temporary()
+    settings = {"REQUIRE_ENCRYPTION": "true"}
+    for name in ("ca_file", *(f"{role}_{part}" for role in ("client", "scheduler", "worker") for part in ("cert", "key"))):
+        (folder / f"{name}.pem").write_text(getattr(made, f"tls_{name}"))
+        settings[f"TLS__{name.replace('_', '__').upper().replace('CA__FILE', 'CA_FILE')}"] = str(folder / f"{name}.pem")
+    return {f"DASK_DISTRIBUTED__COMM__{name}": value for name, value in settings.items()}
+
+
+def test_a_scheduler_with_tls_is_used_with_the_certificates_of_dasks_settings(dask):
+    """Another authority's certificates are refused, and so is a connection without TLS."""
+    run = dask.begun("encrypted")
+    settings, foreign = (certificates(dask.command.cwd / name) for name in ("tls", "foreign-tls"))
+    with cluster(dask, settings) as (_, address):
+        assert address.startswith("tls://")
+        for environ, on in ((foreign, address), ({}, address.replace("tls://", "dask://"))):
+            refused = dask.work(run, on=on, env=environ)
+            _, err = refused.communicate(timeout=60)
+            assert refused.returncode == 3, err
+            assert f"{on}: no Dask scheduler answers" in err
+            assert len(err.splitlines()) == 1
+        process = dask.work(run, on=address, env=settings)
+        _, err = process.communicate(timeout=100)
+    assert process.returncode in FINISHED, err
+    assert results(run) == whole(run)
+
+
+def completed(dask, run):
+    """Look at a run that was cut off, and complete it without Dask; return the state that was seen."""
+    state = find.directory(run.url, dask.command.cwd).state()
+    done = dask.command("work", run.url, "--lease", "2s", env=ADMIN)
+    assert done.returncode in FINISHED, done.stderr
+    assert results(run) == whole(run)
+    return state
+
+
+def test_a_second_ctrl_c_cancels_the_trials_in_flight(dask):
+    """The command ends soon, and another one completes the run."""
+    run = dask.begun("cancelled", repeats=8)
+    process = dask.work(run, "--lease", "2s")
+    wait_for_claims(process, run, 8)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 4, err
+    assert "Traceback" not in err
+    assert completed(dask, run) == "interrupted"
+
+
+def test_the_workers_of_a_killed_command_end(dask):
+    """SIGKILL leaves the command no time. Its workers notice, and another command completes the run."""
+    run = dask.begun("left", repeats=8)
+    process = dask.work(run, "--lease", "2s")
+    wait_for_claims(process, run, 8)
+    below = descendants(process)
+    process.kill()
+    process.communicate(timeout=60)
+    _, alive = psutil.wait_procs(below, timeout=60)
+    assert alive == []
+    assert completed(dask, run) == "interrupted"
+
+
+def test_the_loss_of_every_worker_at_once_is_one_more_loss(dask):
+    """Dask starts them again, and the command goes on."""
+    run = dask.begun("all-killed", repeats=8)
+    process = dask.work(run, "--lease", "2s")
+    wait_for_claims(process, run, 8)
+    workers = [worker for child in psutil.Process(process.pid).children() for worker in child.children()]
+    assert len(workers) == 2
+    for worker in workers:
+        worker.kill()
+    _, err = process.communicate(timeout=100)
+    assert process.returncode in FINISHED, err
+    assert "was lost: another one continues its trials" in err
+    assert results(run) == whole(run)
+
+
+def test_the_loss_of_the_scheduler_ends_the_command_with_the_next_one(dask):
+    """The message has the command that continues the run."""
+    run = dask.begun("headless", repeats=8)
+    with cluster(dask) as (scheduler, address):
+        process = dask.work(run, "--lease", "2s", on=address)
+        wait_for_claims(process, run, 8)
+        below = descendants(scheduler)
+        scheduler.kill()
+        _, err = process.communicate(timeout=100)
+    assert process.returncode == 4, err
+    assert f"go on with 'uderia-bench work {run.url} --on {address}'" in err
+    assert "Traceback" not in err
+    _, alive = psutil.wait_procs(below, timeout=60)
+    assert alive == []
+    assert completed(dask, run) == "interrupted"
