@@ -52,7 +52,7 @@ def bench(tmp_path, limits: dict[str, float], trials=None, **changes) -> Bench:
     ("limits", "most", "says"),
     [
         ({"trials": 7}, 7, "the budget of 7 trials has no room for another trial (7 trials spent)"),
-        ({"tokens": 5500}, 5, "the budget of 5500 tokens has no room for another trial (5000 tokens spent)"),
+        ({"tokens": 5500}, 5, "the budget of 5,500 tokens has no room for another trial (5,000 tokens spent)"),
         ({"usd": 0.095}, 9, "the budget of 0.095 USD has no room for another trial (0.09 USD spent)"),
         ({"tokens": 5500, "trials": 3}, 3, "the budget of 3 trials"),
     ],

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import os
+import sqlite3
+from contextlib import closing
+from dataclasses import fields, replace
 from datetime import timedelta
 
 import pytest
@@ -10,13 +13,17 @@ from experiments import built, queries
 from view.live_runs import ZERO, running
 
 from uderia_bench import plugins
+from uderia_bench.errors import StoreError
 from uderia_bench.runner import plan
+from uderia_bench.runner.control import SOCKET
 from uderia_bench.runs.actions import Action
 from uderia_bench.runs.ledger import Ledger
+from uderia_bench.runs.ledger_rows import ACCOUNT_TABLE
 from uderia_bench.trial import Ending
 from uderia_bench.view import run_page
+from uderia_bench.view.folder import Folder
 from uderia_bench.view.following import Following
-from uderia_bench.view.state import ArmState, LooksState, LookState, Number
+from uderia_bench.view.state import ArmState, LooksState, LookState, Number, RunState
 
 
 @pytest.fixture
@@ -203,6 +210,76 @@ def test_settings_that_people_changed_are_those_in_force(live, following):
     assert (following.state().slots, following.state().spending) == (8, ())
 
 
+def test_after_a_kill_and_a_resume_the_experiment_holds_again(live, following):
+    """A killed run has no end. The process that resumes it makes a new socket, to which later settings were sent."""
+    at = ZERO + timedelta(days=-1)
+    live.ledger.write([Action(at=at, who="ann", what="set", about="load.concurrency=3")])
+    socket = live.run.directory.path / SOCKET
+    socket.touch()
+    os.utime(socket, (at.timestamp() - 5, at.timestamp() - 5))
+    following.look()
+    assert following.state().slots == 3
+    os.utime(socket, (at.timestamp() + 5, at.timestamp() + 5))
+    assert following.state().slots == 8
+    live.ledger.write([Action(at=at + timedelta(seconds=6), who="ann", what="set", about="load.concurrency=4")])
+    following.look()
+    assert following.state().slots == 4
+
+
+@pytest.mark.parametrize(
+    "about", ["load.concurrency=abc", "load.concurrency", "budget.usd=abc", "budget.usd=-1", "budget.time=", "="]
+)
+def test_a_setting_that_no_run_accepts_is_left_out(live, following, about):
+    """It comes from a ledger that another program wrote. It is among the actions."""
+    live.ledger.write([Action(at=ZERO, who="ann", what="set", about=about)])
+    following.look()
+    state = following.state()
+    assert (state.slots, state.spending) == (8, ())
+    assert about in run_page.parts(state, {"actions"})["actions"]
+
+
+DAMAGE = {
+    "an action that is no JSON": ("actions", "nonsense"),
+    "an action without a time": ("actions", '{"who": "ann", "what": "stop", "about": ""}'),
+    "an action whose time has no zone": (
+        "actions",
+        '{"at": "2026-11-29T10:00:00", "who": "ann", "what": "set", "about": "a=b"}',
+    ),
+    "an action about a number": ("actions", '{"at": "2026-11-29T10:00:00+00:00", "who": "ann", "what": "set", "about": 5}'),
+    "an account that is no JSON": ("account", "nonsense"),
+    "an account without spending": ("account", "{}"),
+    "spending that is a number": ("account", '{"spent": 5}'),
+    "tokens that are a word": ("account", '{"spent": {"tokens": "many"}}'),
+    "tokens without end": ("account", '{"spent": {"tokens": "inf"}}'),
+    "a trial sent at a time without a zone": ("times", '{"sent_at": "2026-11-29T10:00:00"}'),
+    "a trial sent at a number": ("times", '{"sent_at": 5}'),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_ledger_is_a_message_and_not_a_traceback(live, following, damage):
+    """The list of runs calls such a run unreadable, or shows it without what cannot be read."""
+    what, text = damage
+    live.send(0)
+    live.ledger.write([Action(at=ZERO, who="ann", what="stop")])
+    with closing(sqlite3.connect(live.run.directory.ledger)) as foreign, foreign:
+        foreign.execute(ACCOUNT_TABLE)
+        foreign.execute("INSERT INTO account VALUES (1, ?)", ('{"spent": {}}',))
+        column = {"actions": "actions SET said", "account": "account SET spent", "times": "trials SET times"}[what]
+        foreign.execute(f"UPDATE {column} = ?", (text,))
+
+    def shown():
+        following.look()
+        run_page.parts(following.state(), {each.name for each in fields(RunState)})
+
+    with pytest.raises(StoreError, match="damaged"):
+        shown()
+    listed = Folder(live.run.directory.path.parent, plugins.load()).follow(())
+    listed.look()
+    (row,) = listed.state().runs
+    assert row.state in ("running", "unreadable")
+
+
 def test_the_numbers_are_computed_again_when_the_earlier_trials_are_read(live, following, monkeypatch):
     """The first look reads for a moment only; its numbers do not stay for seconds."""
     for seq in range(4):
@@ -231,6 +308,44 @@ def test_arms_are_shown_in_one_unit_and_only_once_they_have_answers(tmp_path):
     assert "0.400s" in drawn
     assert "400ms" not in drawn
     assert run_page.parts(state, {"arms"})["numbers"] == ""
+
+
+@pytest.mark.parametrize(
+    ("ending", "words"),
+    [(Ending.RATE_LIMITED, "waits until a rate limit"), (Ending.UNREACHABLE, "waits until the server answers")],
+)
+def test_a_run_that_waits_for_its_server_says_so(live, following, ending, words):
+    """While the newest trial has met it and nothing is in flight."""
+    live.settle(0, ending=ending, task=None)
+
+    def head():
+        following.look()
+        return run_page.parts(following.state(), {"load"})["head"]
+
+    assert words in head()
+    live.send(1)
+    assert "waits" not in head()
+    live.settle(1)
+    assert "waits" not in head()
+
+
+def test_the_reason_why_a_run_stopped_is_a_sentence(following):
+    """It is followed by the command that continues the run."""
+    following.look()
+    state = following.state()
+    stopped = replace(state.run, state="interrupted", stopped="the quota is used up")
+    head = run_page.parts(replace(state, run=stopped), {"run"})["head"]
+    assert "<p>The quota is used up. Continue with <code>uderia-bench resume live</code></p>" in head
+
+
+def test_looks_after_the_one_that_stopped_the_run_are_not_needed(following):
+    """The others are not taken yet."""
+    following.look()
+    taken = LookState(look=1, blocks=5, boundary=0.01, found=("OPTIM latency_s: better",), stops=True)
+    left = replace(taken, look=2, blocks=10, found=None, stops=False)
+    for first, words in ((taken, "not needed"), (replace(taken, stops=False), "not taken yet")):
+        state = replace(following.state(), looks=LooksState(metrics=("latency_s",), looks=(first, left)))
+        assert words in run_page.parts(state, {"looks"})["looks"]
 
 
 def test_the_looks_of_a_race_say_when_it_ends(live, following):

@@ -18,6 +18,7 @@ from view.live_runs import ZERO, record, running
 
 from uderia_bench import plugins
 from uderia_bench.commands import diff
+from uderia_bench.errors import StoreError
 from uderia_bench.reading.labels import kept
 from uderia_bench.reading.labels.draw import Item
 from uderia_bench.runs.actions import Action
@@ -338,6 +339,12 @@ def test_a_conversation_has_the_answers_of_all_its_turns(tmp_path):
         page = comparing.answers(Folder(tmp_path, plugins.load()), "live", {"query": "talk"})
     for words in ("question 1", "question 2", "answer 1", "answer 2", "repeat 1, turn 2"):
         assert words in page
+
+
+def test_a_query_that_the_run_does_not_have_is_an_error(tmp_path):
+    """A page with the choice of another query would look as if it had no answers yet."""
+    with running(tmp_path), pytest.raises(StoreError, match="this run has no query 'tables'"):
+        comparing.answers(Folder(tmp_path, plugins.load()), "live", {"query": "tables"})
 
 
 def test_a_paused_run_is_paused_in_the_list_with_what_it_has_spent(tmp_path):

@@ -168,13 +168,18 @@ class Budget:
             # A used-up budget has no room, even for a trial of unknown cost.
             if limit is not None and (already >= limit or already + getattr(wanted, what) > limit):
                 return (
-                    f"the budget of {limit:g} {unit} has no room for another trial ({already:.6g} {unit} spent): {_raised(key)}"
+                    f"the budget of {_number(limit)} {unit} has no room for another trial ({_number(already)} {unit} spent):"
+                    f" {_raised(key)}"
                 )
         return None
 
 
 _UNITS = (("trials", "trials", "trials"), ("tokens", "tokens", "tokens"), ("usd", "usd", "USD"), ("time_s", "time", "s"))
 """Each limit: the field of what was spent, the key in an experiment and the unit."""
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1_000 else f"{value:.6g}"
 
 
 def _raised(key: str) -> str:

@@ -193,10 +193,10 @@ def _serving(data: dict[str, Any]) -> Serving:
     return Serving(**{**data, "models": tuple(data["models"]), "elsewhere": elsewhere})
 
 
-def action(text: Any) -> Action:
+def action(said: Any) -> Action:
     """Read what a person did to a run."""
-    data = orjson.loads(text)
-    return Action(**{**data, "at": datetime.fromisoformat(data["at"])})
+    data = orjson.loads(said)
+    return Action(at=_moment(data["at"]), **{name: str(text(data[name])) for name in ("who", "what", "about")})
 
 
 def noted(row: tuple[Any, ...]) -> Noted:
@@ -265,7 +265,12 @@ def text(value: Any) -> str | None:
     return value
 
 
-def _times(text: str) -> dict[str, Any]:
-    return {
-        name: datetime.fromisoformat(value) if name.endswith("_at") else value for name, value in orjson.loads(text).items()
-    }
+def _times(said: str) -> dict[str, Any]:
+    return {name: _moment(value) if name.endswith("_at") else float(value) for name, value in orjson.loads(said).items()}
+
+
+def _moment(said: Any) -> datetime:
+    moment = datetime.fromisoformat(said)
+    if moment.tzinfo is None:
+        raise ValueError(f"{said}: a time without its zone")
+    return moment

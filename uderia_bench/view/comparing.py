@@ -48,6 +48,8 @@ def answers(folder: Folder, run_id: str, asked: Mapping[str, str]) -> str:
         plan = ledger.plan()
         queries = dict.fromkeys(trial.query_id for trial in plan if trial.trial_id in settled)
         query = asked.get("query", "")
+        if query and all(trial.query_id != query for trial in plan):
+            raise StoreError(f"this run has no query {query!r}")
         found: dict[tuple[int, int, str], tuple[str, Trace]] = {}
         if query in queries:
             with closing(ledger.records({query})) as records:

@@ -10,11 +10,15 @@ from __future__ import annotations
 import sys
 import time
 from bisect import insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from math import isfinite
+from types import MappingProxyType
 
 import orjson
+from pydantic import ValidationError
 
 from uderia_bench.analysis.interim import Declared, Looks
 from uderia_bench.documents.experiment import Experiment
@@ -57,6 +61,7 @@ STAMPS_S = 0.1  # by which the stamp of a file may be older than the clock
 REREAD_S = 10.0  # between two looks at earlier trials: one may be asked again long after it settled
 READ_S = 0.3  # most time for reading settled trials at one look
 READ_FIRST_S = 0.05  # at the first look, so that a page opens soon
+_BUDGETS: Mapping[str, str] = MappingProxyType({"trials": "trials", "tokens": "tokens", "usd": "usd", "time_s": "time"})
 _WORST = [severity.value for severity in (Severity.ERROR, Severity.WARNING, Severity.INFO)]
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 
@@ -312,7 +317,7 @@ class Following:
         load = experiment.load
         slots = pacing.of(load, experiment.seed).slots
         for value in self._set_to("load.concurrency"):
-            slots = int(value)
+            slots = int(value) if value.isdecimal() else slots
         return Load(
             count=len(self._flights),
             slots=slots if load.arrivals == "closed" and load.sweep is None else None,
@@ -322,22 +327,31 @@ class Following:
 
     def _set_to(self, path: str) -> Iterator[str]:
         """Yield what people have set a setting to since the run began, or was resumed: then the experiment holds again."""
-        since = self._run.manifest.ended_at
+        since = self._sitting_since()
         for action in self._actions:
             name, _, value = action.about.partition("=")
             if action.what == "set" and name == path and (since is None or action.at > since):
                 yield value
 
+    def _sitting_since(self) -> datetime | None:
+        """Return when the process of the run began to take commands, or when the run ended; None if neither is known."""
+        try:
+            made_s = (self.directory.path / SOCKET).stat().st_mtime
+        except OSError:
+            return self._run.manifest.ended_at
+        return datetime.fromtimestamp(made_s, UTC)
+
     def _spending(self, experiment: Experiment) -> Iterator[Spending]:
         assert self._ledger is not None, "the account is in the ledger"
         spent = spent_so_far(self._ledger)
-        limits = {"trials": "trials", "tokens": "tokens", "usd": "usd", "time_s": "time"}
-        changed = {key: value for key in limits.values() for value in self._set_to(f"budget.{key}")}
-        budget = experiment.budget.model_validate({**experiment.budget.model_dump(), **changed}, strict=False)
-        for what, key in limits.items():
+        budget = experiment.budget
+        for what, key in _BUDGETS.items():
+            for value in self._set_to(f"budget.{key}"):
+                with suppress(ValidationError):  # a value that no run has accepted
+                    budget = budget.model_validate({**budget.model_dump(), key: value}, strict=False)
             limit = getattr(budget, key)
             if spent or limit is not None:
-                yield Spending(what=what, spent=float(spent.get(what, 0)), limit=limit)
+                yield Spending(what=what, spent=spent.get(what, 0.0), limit=limit)
 
     def _issues(self) -> tuple[IssueState, ...]:
         """Return the kinds of issues found so far, the worst first."""
@@ -349,9 +363,21 @@ class Following:
 
 
 def spent_so_far(ledger: Ledger) -> dict[str, float]:
-    """Return what a run has spent when a trial settled last, by the names of a budget; empty where nothing has."""
+    """Return what a run has spent when a trial settled last, by the names of a budget; empty where nothing has.
+
+    Raises ``StoreError`` if the ledger's account is damaged.
+    """
     said = ledger.account()
-    return dict(orjson.loads(said)["spent"]) if said else {}
+    try:
+        return {name: _amount(value) for name, value in orjson.loads(said)["spent"].items()} if said else {}
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise StoreError(f"{ledger.path}: the account of the run's spending is damaged: {error}") from error
+
+
+def _amount(value: float | str) -> float:
+    if not isfinite(amount := float(value)):
+        raise ValueError(f"{value} is not an amount")
+    return amount
 
 
 def _by_arm(group: Group, order: Sequence[str]) -> tuple[int, str]:

@@ -18,6 +18,7 @@ from uderia_bench.report.formats.html.markup import Markup, join, tag
 from uderia_bench.report.table import Cell, Entry, Heading, Table, left
 from uderia_bench.report.watch import METRICS, duration
 from uderia_bench.stats.estimate import Estimate
+from uderia_bench.trial import Outcome
 from uderia_bench.view import charts, pages
 from uderia_bench.view.pages import STATES, part, when
 from uderia_bench.view.state import Flight, IssueState, RunState, Settled, Spending
@@ -25,6 +26,12 @@ from uderia_bench.view.state import Flight, IssueState, RunState, Settled, Spend
 _METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in METRICS})
 _LEVEL = 0.95
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC)")
+_WAITS: Mapping[str, str] = MappingProxyType(
+    {  # by the outcome of the newest trial, while none is in flight
+        Outcome.RATE_LIMITED: "The run waits until a rate limit of the server ends.",
+        Outcome.UNREACHABLE: "The run waits until the server answers again.",
+    }
+)
 _LIMITS = {"trials": "{:,.0f} trials", "tokens": "{:,.0f} tokens", "usd": "${:,.6g}", "time_s": "{:,.0f} s"}
 
 
@@ -54,10 +61,11 @@ def _head(state: RunState) -> Markup:
     items = [tag("li", tag("b", f"{label} "), text) for label, text in facts]
     waits = run.state == "complete" and not run.has_report
     over = tag("p", "The run is over. Its report is being made and will appear here.") if waits else None
+    if run.state == "running" and not state.load.count and state.latest and state.latest[0].outcome in _WAITS:
+        over = tag("p", _WAITS[state.latest[0].outcome])
     if run.state in ("abandoned", "interrupted"):
-        over = tag(
-            "p", run.stopped or "The run has stopped.", " Continue with ", tag("code", f"uderia-bench resume {run.run_id}")
-        )
+        why = f"{run.stopped[0].upper()}{run.stopped[1:].rstrip('.')}." if run.stopped else "The run has stopped."
+        over = tag("p", why, " Continue with ", tag("code", f"uderia-bench resume {run.run_id}"))
     done = progress.settled / progress.planned if progress.planned else 0.0
     return join(
         tag("p", f"Run {run.run_id}", class_="small"),
@@ -116,7 +124,7 @@ def _progress(state: RunState) -> Markup | None:
             share.complexity or "unlabelled",
             f"{share.settled:,} of {share.planned:,}",
             figures.percentage(share.answered / share.settled) if share.settled else figures.MISSING,
-            figures.MISSING if share.left_s is None else duration(share.left_s),
+            figures.MISSING if share.left_s is None or share.settled == share.planned else duration(share.left_s),
         )
         for share in state.progress.shares
     ]
@@ -190,12 +198,13 @@ def _looks(state: RunState) -> Markup | None:
     looks = state.looks
     if looks is None:
         return None
+    later = "not needed" if any(look.stops for look in looks.looks) else "not taken yet"
     rows = [
         (
             f"{look.look} of {len(looks.looks)}",
             f"{look.blocks:,}",
             figures.p_value(look.boundary),
-            "not taken yet" if look.found is None else "; ".join(look.found) or "nothing to compare",
+            later if look.found is None else "; ".join(look.found) or "nothing to compare",
             "yes" if look.stops else figures.MISSING,
         )
         for look in looks.looks
@@ -265,7 +274,7 @@ def _with_moment(text: str) -> str:
 
 
 PARTS: Mapping[str, tuple[frozenset[str], Callable[[RunState], Markup | None]]] = MappingProxyType({
-    "head": (frozenset({"run", "progress"}), _head),
+    "head": (frozenset({"run", "progress", "load", "latest"}), _head),
     "cards": (frozenset({"progress", "load", "spending"}), _cards),
     "actions": (frozenset({"actions"}), _actions),
     "progress": (frozenset({"progress"}), _progress),
