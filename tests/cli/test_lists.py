@@ -32,7 +32,7 @@ def test_runs_are_listed_the_newest_first(two):
     assert first.endswith("  whole")
     assert "complete" in first
     assert lines[0].startswith("  Simple queries: ")
-    assert lines[-1].split() == ["2026-01-01", "00:00", "running", "-", "-", "-", "begun"]
+    assert lines[-1].split() == ["2026-01-01", "00:00", "abandoned", "-", "-", "-", "begun"]
     listed = json.loads(two("runs", "--json").stdout)
     assert [each["run_id"] for each in listed] == ["whole", "begun"]
     report = json.loads((two.cwd / "output/whole/report.json").read_text())

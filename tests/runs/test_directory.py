@@ -345,3 +345,21 @@ def test_a_file_of_baselines_is_a_file_of_json(tmp_path, make):
     make(tmp_path / baselines.FILE)
     with pytest.raises(StoreError, match=r"baselines\.json: not a file of baselines"):
         baselines.load(tmp_path / baselines.FILE)
+
+
+@pytest.mark.parametrize("kind", ["folder", "fifo", "link", "text", "nothing"])
+def test_a_lock_that_no_process_can_hold_claims_nothing(tmp_path, kind):
+    """Such a run is not waited for. A copy may lack the lock, and one that came by mail may have anything in its place."""
+    run = directory.create(tmp_path, "r")
+    run.write_manifest({"state": "running"})
+    lock = run.path / directory.LOCK
+    lock.unlink(missing_ok=True)
+    if kind == "folder":
+        lock.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(lock)
+    elif kind == "link":
+        lock.symlink_to("/dev/zero")
+    elif kind == "text":
+        lock.write_text("garbage")
+    assert run.abandoned()

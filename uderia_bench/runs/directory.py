@@ -115,14 +115,18 @@ class RunDirectory:
         return self.state() == "running" and not self._is_claimed()
 
     def _is_claimed(self) -> bool:
-        """Whether a process holds the lock of ``claimed``; True where the lock cannot be read."""
-        if not files.exists(self.path / LOCK):
+        """Whether a process holds the lock of ``claimed``; True where that cannot be seen."""
+        try:
+            files.regular(self.path / LOCK)
+        except (FileNotFoundError, StoreError):  # what no process can lock
             return False
+        except OSError:
+            return True
         try:
             with closing(sqlite3.connect(f"{(self.path / LOCK).absolute().as_uri()}?mode=ro", uri=True, timeout=0)) as lock:
                 lock.execute("SELECT count(*) FROM sqlite_master")
-        except sqlite3.Error:
-            return True
+        except sqlite3.Error as error:
+            return error.sqlite_errorcode != sqlite3.SQLITE_NOTADB
         return False
 
     def remove_if_unused(self) -> None:
