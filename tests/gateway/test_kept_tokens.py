@@ -190,3 +190,22 @@ async def test_a_command_that_waits_for_a_limit_uses_the_token_of_another(kept, 
         await anyio.sleep(1)
         await signed_in(server, kept)
     assert server.count("POST", "/auth/login") == asked + 2
+
+
+@pytest.mark.anyio
+async def test_commands_that_start_together_sign_in_once(kept):
+    """Ten of them are no trouble for a server that accepts five sign-ins a minute."""
+    server = Scripted()
+    async with anyio.create_task_group() as group:
+        for _ in range(10):
+            group.start_soon(signed_in, server, kept)
+    assert server.count("POST", "/auth/login") == 1
+
+
+@pytest.mark.parametrize("typed", ["HTTPS://Uderia.test", "https://uderia.test:443/", "https://UDERIA.TEST"])
+def test_an_address_may_be_typed_in_another_form(kept, typed):
+    """A login counts for the server, however its address is written."""
+    kept.keep(typed, "admin", "tda_1", password=None)
+    assert kept.of_login("https://uderia.test") == "tda_1"
+    assert kept.of_login("https://uderia.test:8443") is None
+    assert kept.of_login("http://uderia.test") is None

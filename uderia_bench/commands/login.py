@@ -25,5 +25,5 @@ def login(server: str, username: str, password: str, around: Surroundings) -> No
 
     with log.into(None, as_json=around.log_as_json):
         token = anyio.run(ask)
-    if around.kept is None or not around.kept.keep(server.rstrip("/"), username, token, password=None):
+    if around.kept is None or not around.kept.keep(server, username, token, password=None):
         raise CannotRun("signed in, but the token cannot be kept: the cache directory cannot be written (XDG_CACHE_HOME)")

@@ -46,7 +46,7 @@ def for_server(environ: Mapping[str, str], address: str, trust: Trust, kept: Kep
     try:
         return from_environment(environ, address, trust)
     except NotSignedIn:
-        token = None if kept is None else kept.of_login(address.rstrip("/"))
+        token = None if kept is None else kept.of_login(address)
         if token is None:
             raise
         return Credentials(token=SecretStr(token), of_login=True)

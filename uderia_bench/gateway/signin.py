@@ -6,6 +6,8 @@ empty 200 (docs/reference/protocol.md, "Expired tokens"), so ``/auth/me`` is ask
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import anyio
 import httpx
 import structlog
@@ -79,6 +81,10 @@ class SignIn:
             if self._credentials.of_login:
                 raise self._expired()
             raise refused_sign_in(self._wire.base_url, ME, probe, None)
+        async with nullcontext() if self._kept is None else self._kept.turn(self._wire.base_url):
+            return await self._obtain_with_password()
+
+    async def _obtain_with_password(self) -> str:
         waited, refused = 0.0, self._token  # an earlier token has expired
         while True:
             kept = self._kept_token()  # in every round, because another command may have signed in meanwhile
