@@ -36,7 +36,9 @@ def written(tmp_path, texts):
 def test_no_cell_is_a_formula(tmp_path):
     """Spreadsheets ignore blanks and invisible characters, and read full-width signs. It holds for parts of a list too."""
     before = ("", " ", "\n", "\t", "\r", "\u00a0", "\ufeff", "\u200b", " \u00a0 ", '"')
-    hostile = [f"{blank}{sign}1+1" for blank, sign in product(before, "=+-@|\uff1d\uff0b\uff0d\uff20")]
+    hostile = [
+        f"{blank}{sign}1+1" for blank, sign in product(before, "=+-@|\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212")
+    ]
     for (text, tags), source in zip(written(tmp_path, hostile), hostile, strict=True):
         assert text.startswith("'")
         assert tags == f"a;{text}"
@@ -45,7 +47,7 @@ def test_no_cell_is_a_formula(tmp_path):
 
 def test_no_part_of_a_cell_is_a_formula_for_another_separator(tmp_path):
     """A spreadsheet that separates with semicolons begins cells and rows inside our quotes."""
-    formulas = ("=1+1", "@SUM(A1)", "|cmd", "-HYPERLINK(A1)", "+cmd|A0", "\uff1d1+1")
+    formulas = ("=1+1", "@SUM(A1)", "|cmd", "-HYPERLINK(A1)", "+cmd|A0", "\uff1d1+1", "\ufe661+1", "\u2212cmd|A0")
     parts = [*product(";\t\r\n", ("", " ", '"', "\u00a0", "\ufeff"), formulas)]
     found = written(tmp_path, [f"a{mark}{mark}{blank}{formula}" for mark, blank, formula in parts])
     assert [text for text, _ in found] == [f"a{mark}{mark}'{blank}{formula}" for mark, blank, formula in parts]

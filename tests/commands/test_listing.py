@@ -33,7 +33,7 @@ def test_a_run_with_a_broken_file_is_listed_as_unreadable(tmp_path, name, conten
 
 
 def test_a_run_whose_process_is_gone_is_listed_as_abandoned(tmp_path):
-    """Its manifest still has ``running``, and nobody should wait for it."""
+    """Its manifest still has ``running``, so that only the lock shows it."""
     made = directory.create(tmp_path, "r")
     made.write_manifest({**manifest_of("r").to_json(), "state": "running"})
     with made.claimed():

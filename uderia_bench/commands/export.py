@@ -10,12 +10,12 @@ import polars as pl
 from uderia_bench.commands.save import saving
 from uderia_bench.errors import UsageError
 
-_FORMULA = r"^([\s\p{Zs}\p{Cc}\p{Cf}\"]*[=+\-@|＝＋－＠]|[\t\r\n])"  # noqa: RUF001 - spreadsheets read full-width signs too
+_FORMULA = r"^([\s\p{Zs}\p{Cc}\p{Cf}\"]*[=+\-@|＝＋－＠﹦﹢﹣﹫−]|[\t\r\n])"  # noqa: RUF001 - spreadsheets read full-width and small signs too
 """Text that spreadsheets read as a formula (OWASP, CSV injection), also behind blanks, quotes and invisible characters."""
 
 # A spreadsheet whose language separates with semicolons does not see our quotes, so a cell begins after
 # every semicolon, tab and line break of a text. A list item ("- item") needs a call or a reference to do harm.
-_INNER_FORMULA = r"([;\t\r\n])([\s\p{Zs}\p{Cc}\p{Cf}\"&&[^\t\r\n]]*(?:[=@|＝＠]|[+\-＋－][^;\t\r\n]*[(|!\[]))"  # noqa: RUF001 - as above
+_INNER_FORMULA = r"([;\t\r\n])([\s\p{Zs}\p{Cc}\p{Cf}\"&&[^\t\r\n]]*(?:[=@|＝＠﹦﹫]|[+\-＋－﹢﹣−][^;\t\r\n]*[(|!\[]))"  # noqa: RUF001 - as above
 
 
 def write(trials: pl.DataFrame, file: Path, form: str) -> int:

@@ -58,7 +58,7 @@ _FRACTION = re.compile(
 _MAGNITUDES = {  # in the larger languages, by what they multiply with
     word: factor
     for factor, words in (
-        (1e3, "k thousand thousands tausend mille mil tys \u0442\u044b\u0441 \u0442\u0438\u0441 ribu \u5343 \ucc9c"),
+        (1e3, "k K thousand thousands tausend mille mil tys \u0442\u044b\u0441 \u0442\u0438\u0441 ribu \u5343 \ucc9c"),
         (1e4, "\u4e07 \u842c \ub9cc"),
         (1e5, "lakh lakhs \u0932\u093e\u0916"),
         (
@@ -75,7 +75,7 @@ _MAGNITUDES = {  # in the larger languages, by what they multiply with
     for word in words.split()
 }
 _MAGNITUDE = re.compile(
-    r"(?:(?P<short>[kM]|bn|tn)(?!\w)|\s?(?P<cjk>[\u5343\ucc9c\u4e07\u842c\ub9cc\u5104\u4ebf\uc5b5])|\s?(?P<long>[^\s\d.,;:()]{2,10})(?!\w))"
+    r"(?:(?P<short>[kKM]|bn|tn)(?!\w)|\s?(?P<cjk>[\u5343\ucc9c\u4e07\u842c\ub9cc\u5104\u4ebf\uc5b5])|\s?(?P<long>[^\s\d.,;:()]{2,10})(?!\w))"
 )
 _GROUPED = re.compile(r"\d[.,']\d{3}(?!\d)")
 _OPENED = re.compile(r"\([^()\da-z]{0,6}\Z")
