@@ -57,6 +57,16 @@ def test_a_step_forward_and_back_is_found():
     assert found.step_s == pytest.approx(3601, abs=1)
 
 
+@pytest.mark.parametrize("step_s", [-0.9, -0.5, 0.5, 0.9])
+def test_a_step_of_less_than_a_second_is_bounded_too(step_s):
+    """A short task cannot have an event that late, and no event lies beyond the poll that saw the end."""
+    stamps = [START, START + 0.01, START + 0.02, START + 0.05 + step_s, START + 0.08 + step_s]
+    found = correct(stamps, START + 0.1 + step_s, watched(0.1, poll_s=0.02))
+    assert list(found.stamps) == sorted(found.stamps)
+    assert found.ended - found.stamps[0] <= 0.17
+    assert found.step_s == pytest.approx(step_s, abs=0.1)
+
+
 def test_events_that_came_late_are_no_step():
     """An event that is listed after a later one is out of order; the task's duration agrees with the client."""
     stamps = [START, START + 4, START + 1, START + 5]

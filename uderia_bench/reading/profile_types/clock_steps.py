@@ -86,9 +86,10 @@ def _went_back(stamps: Sequence[float]) -> bool:
 def _moved(stamps: Sequence[float], most_s: float) -> tuple[list[float], list[float], int]:
     """Close every step: return the timestamps, the clock's offset after each step, and the place of the first step."""
     moved, offsets, offset, first = [stamps[0]], list[float](), 0.0, len(stamps) - 1
+    back_s = min(STEP_S, most_s)  # no event of a shorter task is that much late
     for place, stamp in enumerate(stamps[1:], start=1):
         before, here = moved[-1], stamp - offset
-        if here - stamps[0] > most_s or here < before - STEP_S:
+        if here - stamps[0] > most_s or here < before - back_s:
             offset += here - before
             offsets.append(offset)
             first = min(first, place)
