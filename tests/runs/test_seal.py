@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from uderia_bench.runs.changes import Change, ChangeState, Noted
@@ -23,6 +25,18 @@ def test_the_key_is_made_once_and_only_its_owner_can_read_it(tmp_path):
     assert file.stat().st_mode & 0o777 == 0o600
     assert [each.name for each in file.parent.iterdir()] == ["changes.key"]
     assert len({first, Seal().of(NOTED), Seal().of(NOTED)}) == 3
+
+
+def test_a_file_system_without_hard_links_keeps_the_key(tmp_path, monkeypatch):
+    """As vfat and some network file systems."""
+
+    def refuse(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    file = tmp_path / "changes.key"
+    assert Seal.kept(file).of(NOTED) == Seal.kept(file).of(NOTED)
+    assert [each.name for each in tmp_path.iterdir()] == ["changes.key"]
 
 
 @pytest.mark.parametrize("spoil", ["readable", "link", "short", "folder"])

@@ -37,8 +37,9 @@ class Seal:
         """
         with suppress(OSError):
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with suppress(FileExistsError):
-                _make(file)
+            if not os.path.lexists(file):
+                with suppress(FileExistsError):
+                    _make(file)
             with os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
                 about, key = os.fstat(opened.fileno()), opened.read(KEY_SIZE)
             mine = stat.S_ISREG(about.st_mode) and about.st_uid == os.geteuid() and not about.st_mode & 0o077
@@ -58,5 +59,9 @@ def _make(file: Path) -> None:
         opened.write(secrets.token_bytes(KEY_SIZE))
     try:
         os.link(draft, file)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        draft.replace(file)
     finally:
-        draft.unlink()
+        draft.unlink(missing_ok=True)
