@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
+import time
+from contextlib import closing
 
 import pytest
 from browser.chromium import chromium, needs_chromium
 from cli.conftest import placed
+from selenium.webdriver import ActionChains
 
 pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.timeout(240)]
 COMMAND = [sys.executable, "-m", "uderia_bench"]
@@ -65,9 +70,10 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def browser():
-    """Start one browser for this file."""
+def browser(place):
+    """Start one browser for this file, and let it into the view."""
     with chromium() as started:
+        started.get(place.url)
         yield started
 
 
@@ -118,6 +124,77 @@ def test_a_page_follows_a_run_to_its_report_through_crashes(place, browser):
     assert place.run.wait(30) == 0
     browser.find_element("css selector", "#trials-table tbody button").click()  # the report's own script works
     assert browser.execute_script("return document.getElementById('trial').open")
+
+
+CHAT = "  - {id: chat, prompt: 'Hello, and thank you for your help!', complexity: edge}\n"  # which a planner cannot answer
+TABLES = "  - {id: tables, prompt: list the tables in sales_db, complexity: simple}\n"
+
+
+@pytest.fixture
+def slow(place):
+    """Start a run of twelve trials on OPTIM, one at a time, half of which fail; an answer takes some seconds."""
+    command = place.command
+    command.write("slow-corpus.yaml", f"version: 1\nname: slow\nqueries:\n{CHAT}{TABLES}")
+    arms = "arms: [{name: OPTIM, profile: OPTIM}]\nwarmup: 0\nload: {concurrency: 1}\n"
+    said = f"version: 1\nname: slow\nserver: {{sim: {{speed: 3}}}}\ncorpus: slow-corpus.yaml\n{arms}"
+    command.write("slow.yaml", said)
+    run = place("run", "slow.yaml", "--repeats", "6", "--run-id", "slow")
+    deadline = time.monotonic() + 60
+    while not (command.cwd / "output/slow/control.sock").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    yield run
+    run.kill()
+    run.wait()
+    shutil.rmtree(command.cwd / "output/slow")
+
+
+def rows(place, columns="trial_id, state, ending, attempts"):
+    """Return the trials in the ledger of the slow run, by id."""
+    with closing(sqlite3.connect(f"file:{place.command.cwd}/output/slow/ledger.sqlite?mode=ro", uri=True)) as ledger:
+        return {row[0]: row[1:] for row in ledger.execute(f"SELECT {columns} FROM trials")}
+
+
+def click(browser, what):
+    """Click on what a selector finds, by mouse, once it is there to be clicked."""
+    browser.until(f"return !!document.querySelector({what!r})?.offsetParent")
+    found = browser.find_element("css selector", what)
+    named = found.text
+    ActionChains(browser).move_to_element(found).click().perform()
+    return named
+
+
+def test_buttons_pressed_by_mouse_do_what_they_say(place, browser, slow):
+    """Ask again a failed trial, cancel the one in flight, set the slots. Its ledger and its status have what the run did."""
+    page = f"http://127.0.0.1:{place.port}/runs/slow"
+    browser.resize(1280)
+    browser.open(page)
+    failed = click(browser, "#part-failures td a")
+    click(browser, "[value=requeue]")
+    browser.until("return document.getElementById('part-actions')?.textContent.includes('asked again by')")
+    flying = click(browser, "#part-flights td a, #part-flights th a")
+    click(browser, "[value=cancel]")
+    browser.until("return document.getElementById('part-actions')?.textContent.includes('cancelled by')")
+    assert rows(place)[flying][:2] == ("settled", "cancelled")
+    browser.find_element("css selector", "[placeholder='load.concurrency=4']").send_keys("load.concurrency=5")
+    click(browser, "[value=set]")
+    browser.until("return document.getElementById('part-actions')?.textContent.includes('load.concurrency=5 set')")
+    state = place("ctl", "slow", "status", "--json", stdout=subprocess.PIPE)
+    assert json.loads(state.communicate()[0])["concurrency"] == 5
+    assert slow.wait(60) in (0, 4, 5)  # 4: the cancelled trial is left
+    assert rows(place)[failed] == ("settled", "settled", 2)  # it was asked twice
+
+
+def test_stop_pressed_by_mouse_ends_the_run(place, browser, slow):
+    """The trial in flight ends, the others are left. The page has the reason and the command that goes on."""
+    browser.open(f"http://127.0.0.1:{place.port}/runs/slow")
+    browser.until("return document.querySelectorAll('#part-latest tbody tr').length > 0")
+    click(browser, "[value=stop]")
+    browser.until("return !!document.querySelector('[data-state=interrupted]')")
+    words = browser.execute_script("return document.querySelector('main').textContent")
+    assert "Stopped by" in words
+    assert "uderia-bench resume slow" in words
+    assert slow.wait(60) == 4
+    assert list(rows(place).values()).count(("planned", None, 0)) >= 6
 
 
 PAGES = ("/runs", "/runs/seen", "/runs/seen/answers?query=tables", "/history?experiment=small", "/diff?baseline=seen&run=again")
