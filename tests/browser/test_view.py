@@ -163,8 +163,8 @@ def click(browser, what):
     return named
 
 
-def test_buttons_pressed_by_mouse_do_what_they_say(place, browser, slow):
-    """Ask again a failed trial, cancel the one in flight, set the slots. Its ledger and its status have what the run did."""
+def test_buttons_are_pressed_by_mouse(place, browser, slow):
+    """Ask again a failed trial, cancel the one in flight, set the slots. Its ledger and its status show that the run did it."""
     page = f"http://127.0.0.1:{place.port}/runs/slow"
     browser.resize(1280)
     browser.open(page)
