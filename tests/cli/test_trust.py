@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from uderia_bench.runs import ledger_rows
+
 SECRETS = {
     "UDERIA_USERNAME": "victim",
     "UDERIA_PASSWORD": "correct-horse-battery",
@@ -139,3 +141,21 @@ def test_an_address_that_was_typed_is_asked(command, stranger):
         done = command("run", "experiment.yaml", *options, env={**SECRETS, **RIGHT})
         assert done.returncode == 3
         assert "UDERIA_PASSWORD" in secrets_in(stranger.received)
+
+
+def test_a_mailed_ledger_changes_nothing_on_a_trusted_server(command, whole, server):
+    """``restore`` sends what the ledger names only with --trust-run, since the sender may have written it."""
+    said = {"server": server, "kind": "collection switch", "about": "1", "before": False, "after": True, "arm": None}
+    with sqlite3.connect(whole / "ledger.sqlite") as ledger:
+        ledger.execute(ledger_rows.CHANGES_TABLE)
+        ledger.execute("INSERT INTO changes (said, state) VALUES (?, 'applied')", (json.dumps(said),))
+    ledger.close()
+    trusted = ("restore", "whole", "--trust-server", "127.0.0.1")
+    env = {"UDERIA_USERNAME": "admin", "UDERIA_PASSWORD": "admin"}
+    refused = command(*trusted, env=env)
+    assert refused.returncode == 3
+    assert f"collection switch 1 on {server}: no run of yours on this machine noted this change" in refused.stderr
+    assert "if you trust the sender of the run, 'uderia-bench restore whole --trust-run' undoes the rest" in refused.stderr
+    undone = command(*trusted, "--trust-run", env=env)
+    assert (undone.returncode, undone.stdout) == (0, f"restored: collection switch 1 on {server}\n"), undone.stderr
+    assert command(*trusted, env=env).stdout == "whole: nothing to restore\n"

@@ -9,6 +9,7 @@ import anyio
 from uderia_bench.documents.experiment import SIM
 from uderia_bench.runner.managed import Managed
 from uderia_bench.runner.sitting import Surroundings
+from uderia_bench.runs import log
 from uderia_bench.runs.changes import Noted
 from uderia_bench.runs.directory import RunDirectory
 from uderia_bench.runs.journal import ChangeJournal
@@ -30,5 +31,5 @@ def restore(found: RunDirectory, around: Surroundings) -> tuple[Noted, ...]:
             return await Managed(servers=servers, journal=journal, folder=found.path, may=around.may).restore()
 
     journal = ChangeJournal(found.ledger, around.seal)
-    with found.claimed():
+    with found.claimed(), log.into(None, as_json=around.log_as_json):
         return anyio.run(undo) if journal.outstanding() else ()

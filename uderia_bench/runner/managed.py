@@ -64,6 +64,10 @@ class ChangedByOthers(CannotRun):
     """What a run changed has neither the value before nor the value after it: somebody else has changed it."""
 
 
+class NotOurs(CannotRun):
+    """No run of this user noted a change on this machine, and the user does not trust the run."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Managed:
     """The state of the servers of one run, which ``servers`` holds by name. ``folder`` is the run's directory.
@@ -93,7 +97,9 @@ class Managed:
         """Bring back the state before a change and commit that; raises ``CannotRun`` if the server does not let it."""
         server = self.servers.get(noted.change.server)
         if server is not None and not await anyio.to_thread.run_sync(self.journal.is_own, noted):
-            self._require_trust(noted)
+            said = f"{noted.described}: no run of yours on this machine noted this change"
+            if not self.may(f"{said}. Undo it?"):
+                raise NotOurs(said)
         try:
             if server is not None:  # else it was an embedded server, which ended with its state
                 await KINDS[noted.change.kind].undo(server, noted, self.settle_s)
@@ -104,12 +110,6 @@ class Managed:
         log.info("server restored", kind=noted.change.kind, about=noted.about, server=noted.change.server)
         await self._mark(noted, ChangeState.RESTORED)
 
-    def _require_trust(self, noted: Noted) -> None:
-        said = f"{noted.described}: no run of yours on this machine noted this change"
-        if not self.may(f"{said}. Undo it?"):
-            command = f"'uderia-bench restore {mirror.typed(self.folder)} --trust-run'"
-            raise CannotRun(f"{said}; if you trust the sender of the run, {command} undoes it")
-
     async def restore(self, *, keep: Iterable[str] = ()) -> tuple[Noted, ...]:
         """Undo everything that is not restored, the newest change first; return what was undone.
 
@@ -117,7 +117,7 @@ class Managed:
         it. Changes of the kinds in ``keep`` stay. Raises ``CannotRun`` with everything that could not be
         undone, after the rest was.
         """
-        done, failed = [], []
+        done, failed = list[Noted](), list[CannotRun]()
         outstanding = await anyio.to_thread.run_sync(self.journal.outstanding)
         if outstanding:
             for record in await anyio.to_thread.run_sync(self.journal.in_doubt):
@@ -128,11 +128,12 @@ class Managed:
             try:
                 await self.undo(noted)
             except CannotRun as error:
-                failed.append(str(error))
+                failed.append(error)
             else:
                 done.append(noted)
         if failed:
-            raise CannotRun(f"not restored: {'; '.join(failed)}; {self._again}")
+            foreign = any(isinstance(error, NotOurs) for error in failed)
+            raise CannotRun(f"not restored: {'; '.join(map(str, failed))}; {self._again(foreign=foreign)}")
         return tuple(done)
 
     async def _ends(self, record: TrialRecord) -> None:
@@ -168,11 +169,13 @@ class Managed:
         with anyio.CancelScope(shield=True, deadline=anyio.current_time() + UNDO_S) as scope:
             yield
         if scope.cancelled_caught:
-            raise CannotRun(f"not restored: the server did not answer within {UNDO_S:g} s; {self._again}")
+            raise CannotRun(f"not restored: the server did not answer within {UNDO_S:g} s; {self._again()}")
 
-    @property
-    def _again(self) -> str:
-        return f"'uderia-bench restore {mirror.typed(self.folder)}' undoes the rest"
+    def _again(self, *, foreign: bool = False) -> str:
+        command = f"uderia-bench restore {mirror.typed(self.folder)}"
+        if foreign:
+            return f"if you trust the sender of the run, '{command} --trust-run' undoes the rest"
+        return f"'{command}' undoes the rest"
 
     async def _mark(self, noted: Noted, state: ChangeState) -> None:
         with anyio.CancelScope(shield=True):
