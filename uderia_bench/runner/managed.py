@@ -65,7 +65,7 @@ class ChangedByOthers(CannotRun):
 
 
 class NotOurs(CannotRun):
-    """No run of this user noted a change on this machine, and the user does not trust the run."""
+    """The change was noted on another machine, by another user or by hand, and the user does not trust the run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
