@@ -181,6 +181,26 @@ def test_the_reason_of_a_failed_override_is_the_servers():
     assert len(detail) < 400
 
 
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (
+            {"error": {"code": 401, "message": "API key not valid"}},
+            ': {"error": {"code": 401, "message": "API key not valid"}}',
+        ),
+        (["No API key", "No model"], ': ["No API key", "No model"]'),
+        (401, ": 401"),
+        ({}, ""),
+        ("", ""),
+    ],
+)
+def test_the_reason_of_a_failed_override_may_have_any_shape(message, said):
+    """A provider's error is passed on as an object: its words are repeated all the same."""
+    fallback = exchanges.notification("profile_override_failed", 0.05, override_profile_tag="OPTIM", error_message=message)
+    outcome, detail = ended(read(*exchanges.planner_run(extra_events=(fallback,))))
+    assert (outcome, detail) == (Outcome.MISROUTED, f"the server could not switch to profile OPTIM{said}")
+
+
 def test_a_model_that_took_part_without_being_asked_is_misrouted():
     """A report written by another arm's model shows only in the session's models."""
     task, session = exchanges.one_tool_run()

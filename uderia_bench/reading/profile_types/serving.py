@@ -8,6 +8,7 @@ time (docs/reference/protocol.md, "Session fields") and are not used.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from uderia_bench.reading.profile_types.exchange import Exchange
@@ -57,7 +58,9 @@ def misrouting(exchange: Exchange) -> str | None:
     who = served(exchange)
     failed = exchange.last("profile_override_failed")
     if failed:
-        said = " ".join((text(failed.get("error_message")) or "").split())[:LONGEST_REASON]
+        message = failed.get("error_message")
+        words = text(message) or (json.dumps(message, ensure_ascii=False) if message else "")
+        said = " ".join(words.split())[:LONGEST_REASON]
         tag = text(failed.get("override_profile_tag")) or expected.profile_tag or "?"
         return f"{NO_SWITCH} {tag}" + (f": {said}" if said else "")
     if expected.profile_tag and who.profile_tag and not same_tag(expected.profile_tag, who.profile_tag):
