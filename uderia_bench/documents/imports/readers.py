@@ -150,7 +150,7 @@ def _require_column(names: list[str], file: Path, options: Options) -> None:
 
 
 def _from_json(row: Any, place: Mistake, options: Options, unread: Unread) -> Iterator[Question]:
-    if isinstance(row, dict):
+    if isinstance(row, dict) and not rows.is_empty(row):
         yield from rows.questions(row, place, options, unread)
     elif isinstance(row, str) and row.strip():
         yield Question(turns=(row.strip(),), place=place)

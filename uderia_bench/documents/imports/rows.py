@@ -24,9 +24,18 @@ _TEMPLATE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
+def is_empty(row: Mapping[Any, Any]) -> bool:
+    """Whether all fields of a row are empty."""
+    return not any(map(_says, row.values()))
+
+
+def _says(value: Any) -> bool:
+    return value is not None and bool(str(value).strip())
+
+
 def questions(row: Mapping[Any, Any], place: Mistake, options: Options, unread: Unread) -> Iterator[Question]:
     """Yield the question of a row; nothing for an empty row. What is not understood is noted."""
-    fields = {_name(name): value for name, value in row.items() if value is not None and str(value).strip()}
+    fields = {_name(name): value for name, value in row.items() if _says(value)}
     if isinstance(fields.get("vars"), dict):
         yield from tests(fields, (), place, options, unread)
     elif fields:
