@@ -122,7 +122,7 @@ def test_a_page_follows_a_run_to_its_report_through_crashes(place, browser):
     assert lost == []
     assert [url for url in browser.requests() if f"127.0.0.1:{place.port}/" not in url] == []
     assert place.run.wait(30) == 0
-    browser.find_element("css selector", "#trials-table tbody button").click()  # the report's own script works
+    click(browser, "#trials-table tbody button")  # the report's own script works, once it has come
     assert browser.execute_script("return document.getElementById('trial').open")
 
 
@@ -222,8 +222,11 @@ def test_pages_fit_the_screen_and_are_accessible(place, browser, path):
 
 
 def test_a_trial_is_accessible_by_its_link(place, browser):
-    """From the answers of a query."""
+    """From the answers of a query. A long word of the server's fits a narrow screen."""
     browser.open(f"http://127.0.0.1:{place.port}/runs/seen/answers?query=tables")
     browser.find_element("css selector", "td.answer a").click()
     browser.until("return !!document.querySelector('#ledger')")
     assert browser.serious() == []
+    browser.resize(400)
+    evidence = "document.querySelector('#part-trial').insertAdjacentHTML('beforeend', `<ul><li>${'long'.repeat(50)}</li></ul>`)"
+    assert browser.execute_script(f"{evidence}; return document.documentElement.scrollWidth") <= 400
