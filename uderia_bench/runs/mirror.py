@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -31,6 +32,7 @@ from uderia_bench.runs.shared import JOURNAL, PLAN, SharedRun
 ORIGIN = ".origin"
 _HAS = ".mirror.json"  # what was fetched: names with their versions
 SPARE = 256 << 20  # bytes of the disk that a large copy leaves free
+_AS_FETCHED = 1_000_000  # the time of a copy, in ns, is a multiple of this: of what the user has changed since, it is not
 _NAME = 20  # characters of a mirror's name
 _OWN = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 """Names that a file of a run may have. Other objects are not copied, so no name leads out of the mirror."""
@@ -243,6 +245,8 @@ def _copied(bucket: Bucket, directory: RunDirectory, name: str, known: str | Non
             with temporary.open("wb") as file:
                 for chunk in found.chunks:
                     file.write(chunk)
+            now_ns = time.time_ns() // _AS_FETCHED * _AS_FETCHED
+            os.utime(temporary, ns=(now_ns, now_ns))
             if name == LEDGER:
                 for beside in ("-wal", "-shm"):  # of the ledger that is replaced
                     target.with_name(f"{LEDGER}{beside}").unlink(missing_ok=True)
@@ -270,25 +274,21 @@ def _has(directory: RunDirectory) -> Mapping[str, str]:
     Copies are not synced. A copy that is gone, or shorter than what was fetched, counts as not fetched, unless the user has
     changed it since.
     """
-    notes = directory.path / _HAS
     with suppress(OSError, StoreError, orjson.JSONDecodeError):
-        said = orjson.loads(files.read(notes))
-        noted_ns = notes.stat().st_mtime_ns
+        said = orjson.loads(files.read(directory.path / _HAS))
         items = said.items() if isinstance(said, dict) else ()
         return {
-            name: version
-            for name, version in items
-            if name.startswith(_ELSEWHERE) or _is_whole(directory.path / name, version, noted_ns)
+            name: version for name, version in items if name.startswith(_ELSEWHERE) or _is_whole(directory.path / name, version)
         }
     return {}
 
 
-def _is_whole(copy: Path, version: str, noted_ns: int) -> bool:
+def _is_whole(copy: Path, version: str) -> bool:
     """Whether a copy is as long as the version says. Notes of an older release are not read: their files are fetched again."""
     size = version.partition(" ")[0]
     with suppress(OSError):
         at = copy.stat()
-        return size.isdecimal() and (at.st_size >= int(size) or at.st_mtime_ns > noted_ns)
+        return size.isdecimal() and (at.st_size >= int(size) or at.st_mtime_ns % _AS_FETCHED != 0)
     return False
 
 
