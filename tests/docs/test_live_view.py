@@ -12,8 +12,8 @@ import urllib.request
 from contextlib import contextmanager
 
 import pytest
-
 from cli.conftest import FINISHED
+
 from docs import pages
 
 GUIDE = pages.DOCS / "how-to" / "live-view.md"
