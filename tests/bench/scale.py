@@ -28,7 +28,7 @@ from bench.storage import METRICS, PERCENTS, _metrics, _timed, _trials
 RUNS, TRIALS_A_RUN = 1_000, 1_000
 ASKED_S, ASKED_MB = 5.0, 1_000.0
 REPORTED, REPORT_S, REPORT_MB = 100_000, 20.0, 1_500.0
-DERIVED, LEAST_SPEED_UP = 2_000, 1.7
+DERIVED, LEAST_SPEED_UP = 10_000, 1.7  # in a small run, what one process does alone weighs more
 DERIVATIONS = 5  # in one process and in two, in turns
 STARTED = datetime(2026, 11, 1, tzinfo=UTC)
 PARTS = ("percentiles", "report", "derive")
