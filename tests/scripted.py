@@ -99,6 +99,8 @@ class Scripted:
                 return httpx.Response(201, json={"session_id": session_id})
             case "POST", ["sessions", session_id, "query"]:
                 await anyio.sleep(self.submit_s)
+                if session_id not in self.sessions:  # the server has forgotten it meanwhile
+                    return httpx.Response(404, json={"error": f"no session {session_id}"})
                 return httpx.Response(202, json={"task_id": self.start(session_id, body)})
             case "GET", ["tasks", task_id]:
                 return self._task(task_id)

@@ -58,7 +58,7 @@ async def test_every_trial_is_truly_labelled_in_the_end(tmp_path, monkeypatch):
     monkeypatch.setattr(patience, "AFTER_THE_TURN_S", 0.1)
     (tmp_path / "faults.yaml").write_text(FAULTS)
     said: list[str] = []
-    ticks = count()  # what is sent after an outage is later than its end, and the hour never turns
+    hours = count()  # each time that the clock is read, an hour has passed, and the next one is about to turn
     trials = tuple(replace(each, prompt=f"list the tables in sales_db, {each.prompt}") for each in planned(16))
     with embedded.serve(seed=5, speed=200.0, faults=tmp_path / "faults.yaml") as url:
         async with connect(url, Credentials(username="admin", password=SecretStr("admin"))) as uderia:
@@ -74,7 +74,7 @@ async def test_every_trial_is_truly_labelled_in_the_end(tmp_path, monkeypatch):
                             book=book,
                             watch=lambda *_: None,
                             stop=Stop(say=said.append),
-                            utc=lambda: BEFORE_THE_TURN + timedelta(microseconds=next(ticks)),
+                            utc=lambda: BEFORE_THE_TURN + timedelta(hours=next(hours)),
                         )
                         await runner.run(ledger.unsettled())
                     if not ledger.unsettled():

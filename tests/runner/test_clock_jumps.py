@@ -11,6 +11,7 @@ import pytest
 from benches import Bench, planned, under
 from scripted import Scripted
 
+from uderia_bench.runner.asking import SteadyUtc
 from uderia_bench.runner.stop import Stop
 from uderia_bench.trial import Ending, TrialRecord
 
@@ -52,6 +53,14 @@ async def test_a_clock_jump_during_a_run_changes_only_utc_timestamps(tmp_path):
             seen, expected = getattr(jumping[trial_id], field), getattr(record, field)
             assert seen == (pytest.approx(expected) if isinstance(expected, float) else expected), field
     assert all(record.sent_at - steady[name].sent_at > timedelta(hours=4) for name, record in jumping.items())  # it was set
+
+
+async def test_each_time_is_later_than_the_one_before():
+    """A clock may stand still or be set back: what is sent after an outage was noticed still has a later time."""
+    utc = SteadyUtc(cycle(BEGAN - timedelta(hours=hours) for hours in (0, 0, 5)).__next__)
+    shown = [utc() for _ in range(7)]
+    assert shown == sorted(set(shown))
+    assert shown[-1] - shown[0] < timedelta(seconds=1)
 
 
 async def killed(bench: Bench, after_s: float) -> None:

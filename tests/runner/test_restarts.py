@@ -54,8 +54,9 @@ class Restarting(Scripted):
     async def kill(self, *, away_s: float) -> None:
         """Restart as after SIGKILL."""
         self.down = True
-        await anyio.sleep(away_s)
         self.tasks.clear()
+        await anyio.sleep(away_s)
+        self.tasks.clear()  # of a request that was on its way
         self.down, self.cold, self.shutting_down = False, True, False
 
     async def terminate(self, *, away_s: float) -> None:

@@ -64,7 +64,7 @@ class Clock:
 
 
 class SteadyUtc:
-    """UTC that does not go back during a run, whatever is done to the machine's clock.
+    """UTC that goes on during a run, whatever is done to the machine's clock: each reading is later than the one before.
 
     Times of one run are compared with each other: the run asks which trials were sent before a server
     returned, and the report which trials overlapped. After a clock was set back, this one goes on as before.
@@ -74,13 +74,15 @@ class SteadyUtc:
     def __init__(self, utc: Callable[[], datetime]) -> None:
         self._utc = utc
         self._ahead_s = -inf  # of the monotonic clock
+        self._last = datetime.min.replace(tzinfo=UTC)
 
     def __call__(self) -> datetime:
         """Return the time."""
         shown_s = self._utc().timestamp()  # before the monotonic clock: a pause in between must not set this one forward
         now_s = anyio.current_time()
         self._ahead_s = max(self._ahead_s, shown_s - now_s)
-        return datetime.fromtimestamp(now_s + self._ahead_s, UTC)
+        self._last = max(datetime.fromtimestamp(now_s + self._ahead_s, UTC), self._last + timedelta.resolution)
+        return self._last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
