@@ -11,7 +11,7 @@ import pytest
 from benches import Bench, planned, under
 from scripted import Scripted
 
-from uderia_bench.runner.asking import SteadyUtc
+from uderia_bench.runner.clock import SteadyUtc
 from uderia_bench.runner.stop import Stop
 from uderia_bench.trial import Ending, TrialRecord
 

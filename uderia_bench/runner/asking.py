@@ -10,11 +10,9 @@ query again only where the session shows no trace of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
-from math import inf
 
 import anyio
 import structlog
@@ -24,6 +22,7 @@ from uderia_bench.gateway import task_file
 from uderia_bench.gateway.uderia import TaskState, Uderia
 from uderia_bench.runner import poll_times
 from uderia_bench.runner.book import Book
+from uderia_bench.runner.clock import Clock
 from uderia_bench.runner.draft import Draft, drafted
 from uderia_bench.runner.following import Follower
 from uderia_bench.runner.gauge import Gauge
@@ -42,47 +41,6 @@ LOOK_UP_S = 10.0  # how long after its sending a query may still appear in its s
 # (docs/reference/protocol.md, "Creating a session").
 NO_DEFAULT = 400
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """The run's clock: monotonic seconds since the start of the sitting, and UTC for people.
-
-    UTC can jump forward during a run, so durations use the monotonic clock only.
-    """
-
-    start_s: float
-    utc: Callable[[], datetime]
-
-    def now_s(self) -> float:
-        """Return seconds since the run began, on anyio's clock."""
-        return anyio.current_time() - self.start_s
-
-    def since(self, moment_s: float) -> float:
-        """Convert a time on anyio's clock into seconds since the run began."""
-        return moment_s - self.start_s
-
-
-class SteadyUtc:
-    """UTC that goes on during a run, whatever is done to the machine's clock: each reading is later than the one before.
-
-    Times of one run are compared with each other: the run asks which trials were sent before a server
-    returned, and the report which trials overlapped. After a clock was set back, this one goes on as before.
-    It follows a clock that is set forward, as after the machine was asleep.
-    """
-
-    def __init__(self, utc: Callable[[], datetime]) -> None:
-        self._utc = utc
-        self._ahead_s = -inf  # of the monotonic clock
-        self._last = datetime.min.replace(tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        """Return the time."""
-        shown_s = self._utc().timestamp()  # before the monotonic clock: a pause in between must not set this one forward
-        now_s = anyio.current_time()
-        self._ahead_s = max(self._ahead_s, shown_s - now_s)
-        self._last = max(datetime.fromtimestamp(now_s + self._ahead_s, UTC), self._last + timedelta.resolution)
-        return self._last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,9 +30,10 @@ from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.reading import profile_types
 from uderia_bench.runner import exclusion, pacing
 from uderia_bench.runner.arrivals import PREPARE_S, Arrivals, Slots, Spacing
-from uderia_bench.runner.asking import Asking, Clock, SteadyUtc
+from uderia_bench.runner.asking import Asking
 from uderia_bench.runner.book import Book
 from uderia_bench.runner.budget import Account, Budget
+from uderia_bench.runner.clock import Clock, SteadyUtc
 from uderia_bench.runner.control import Control
 from uderia_bench.runner.following import Follower
 from uderia_bench.runner.gauge import Gauge
