@@ -8,6 +8,8 @@ import sqlite3
 
 import pytest
 
+from uderia_bench.runs.ledger import Ledger
+
 
 @pytest.fixture
 def two(command, whole):
@@ -39,6 +41,9 @@ def test_runs_are_listed_the_newest_first(two):
     assert listed[0]["headline"] == report["headline"]
     spent = report["spending"]["spent"]  # of warm-ups too
     assert (listed[0]["tokens"], listed[0]["cost_usd"]) == (spent["tokens"], spent["usd"])
+    with Ledger.open(two.cwd / "output/whole/ledger.sqlite") as ledger:  # of the budget and the live page
+        account = json.loads(ledger.account())["spent"]
+    assert (account["tokens"], account["usd"]) == (spent["tokens"], pytest.approx(spent["usd"]))
     assert json.loads(two("runs", "--json", "--experiment", "other").stdout) == []
     assert len(json.loads(two("runs", "--json", "--limit", "1").stdout)) == 1
 

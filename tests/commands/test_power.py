@@ -31,7 +31,8 @@ def run(tmp_path):
         value=noisy(),
         total_tokens=lambda q, arm, r: (100 if arm == "IDEAT" else 300) + (q + r) % 3 - 1,
         naming_tokens=10,
-        cost_usd=lambda *_: 0.01,
+        cost_usd=lambda *_: 0.008,
+        naming_cost_usd=0.002,
         sent_at=sent,
         done_at=lambda *cell: sent(*cell) + timedelta(seconds=20),
     )

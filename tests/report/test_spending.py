@@ -30,14 +30,15 @@ def trials(**columns):
             "arm": ["IDEAT", "IDEAT", "OPTIM"],
             "total_tokens": [100, 200, 1000],
             "naming_tokens": [None, 50, None],
-            "cost_usd": [0.5, 1.0, 3.0],
+            "cost_usd": [0.5, 1.0, 2.75],
+            "naming_cost_usd": [None, None, 0.25],
         }
         | columns
     )
 
 
 def test_warm_ups_and_names_are_paid_too():
-    """Three trials with 1,350 tokens and 4.50 dollars; nothing of the plan is left."""
+    """Three trials with 1,350 tokens and 4.50 dollars, naming included; nothing of the plan is left."""
     found = spending.of(manifest(measured=2), trials())
     assert found.spent == Amount(trials=3, tokens=1350.0, usd=4.5)
     assert found.rest.trials == 0

@@ -21,13 +21,11 @@ from uderia_bench.analysis.trials import Trials, measured, near
 from uderia_bench.analysis.verdict import FEASIBLE, MIN_UNITS, bound
 from uderia_bench.errors import UsageError
 from uderia_bench.printable import count_of
+from uderia_bench.reading import paid
 from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.stats.arrays import ROUNDING, scale
 from uderia_bench.stats.components import Components
 from uderia_bench.stats.sample_size import TARGET_POWER, smallest_effect, units_for_effect
-
-_TOKENS = ("total_tokens", "naming_tokens")  # both are paid
-_COST = "cost_usd"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,11 +190,10 @@ class _Rates:
 
     @classmethod
     def of(cls, trials: Trials, arms: tuple[str, str]) -> _Rates:
-        tokens = [_of_arms(trials, name, arms) for name in _TOKENS]
         minutes = _busy_minutes(trials.frame)
         return cls(
-            tokens=None if tokens[0] is None else sum(part or 0.0 for part in tokens),
-            cost_usd=_of_arms(trials, _COST, arms),
+            tokens=_of_arms(trials, paid.TOKENS, arms),
+            cost_usd=_of_arms(trials, paid.USD, arms),
             minutes=None if minutes is None else minutes / trials.frame.height * len(arms),
         )
 
@@ -212,12 +209,11 @@ class _Rates:
         )
 
 
-def _of_arms(trials: Trials, name: str, arms: tuple[str, str]) -> float | None:
-    """Return the sum over both arms of a trial's mean; None where an arm has no such number."""
-    if name not in trials.frame.columns:
-        return None
-    means = [trials.frame.filter(pl.col("arm") == arm)[name].mean() for arm in arms]
-    return sum(float(mean) for mean in means if isinstance(mean, int | float)) if None not in means else None
+def _of_arms(trials: Trials, names: tuple[str, str], arms: tuple[str, str]) -> float | None:
+    """Return the sum over both arms of what a trial costs; None where an arm has no such number."""
+    means = [paid.mean(trials.frame.filter(pl.col("arm") == arm), names) for arm in arms]
+    known = [mean for mean in means if mean is not None]
+    return sum(known) if len(known) == len(means) else None
 
 
 def _busy_minutes(frame: pl.DataFrame) -> float | None:

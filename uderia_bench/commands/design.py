@@ -6,17 +6,16 @@ from functools import cache
 from pathlib import Path
 from statistics import mean
 
-import polars as pl
-
 from uderia_bench.analysis.designs import Assumed, Price, Study, assumed, designs, draw_by_cost
 from uderia_bench.analysis.pairs import Pairs, pair, side
 from uderia_bench.analysis.trials import measured
-from uderia_bench.commands.forecast import at_the_lightest_load, earlier_runs, knowing_tokens, named_before, runs_of
+from uderia_bench.commands.forecast import at_the_lightest_load, earlier_runs, knowing_tokens, mean_of, named_before, runs_of
 from uderia_bench.documents import sampling
 from uderia_bench.documents.experiment import Experiment
 from uderia_bench.documents.experiment_parts import InterimLooks, Sample
 from uderia_bench.errors import UsageError
 from uderia_bench.plugins import Plugins
+from uderia_bench.reading import paid
 from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.runner import plan
 from uderia_bench.runs.interim import planned
@@ -143,11 +142,11 @@ def _price(experiment: Experiment, earlier: list[Run], guessed: list[float]) -> 
     if len(known) < len(frames):
         default = "stated defaults (tokens by class and length of the query)"
         return Price(tokens=mean(guessed) if guessed else None, usd=None, seconds=SECONDS, source=default)
-    tokens, usd, seconds = (_mean(known, column) for column in ("total_tokens", "cost_usd", "latency_s"))
+    means = [(paid.mean(trials, paid.TOKENS), paid.mean(trials, paid.USD), mean_of(trials, "latency_s")) for _, trials in known]
+    tokens, usd, seconds = (_over_arms(column) for column in zip(*means, strict=True))
     return Price(tokens=tokens, usd=usd, seconds=seconds, source=", ".join(dict.fromkeys(run.run_id for run, _ in known)))
 
 
-def _mean(frames: list[tuple[Run, pl.DataFrame]], column: str) -> float | None:
-    means = [trials[column].mean() if column in trials.columns else None for _, trials in frames]
-    numbers = [float(value) for value in means if isinstance(value, int | float)]
+def _over_arms(means: tuple[float | None, ...]) -> float | None:
+    numbers = [value for value in means if value is not None]
     return mean(numbers) if len(numbers) == len(means) else None

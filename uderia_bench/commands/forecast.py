@@ -13,6 +13,7 @@ import polars as pl
 
 from uderia_bench.documents.experiment import Experiment
 from uderia_bench.documents.experiment_parts import Arm
+from uderia_bench.reading import paid
 from uderia_bench.reading.profile_types.serving import same_tag
 from uderia_bench.runner.outline import ArmShare, Outline
 from uderia_bench.runs import mirror
@@ -115,7 +116,7 @@ def runs_of(experiment: Experiment, arm: Arm, earlier: Iterable[Run]) -> Iterato
 def _arm(experiment: Experiment, arm: Arm, outline: Outline, earlier: list[Run]) -> ArmForecast | None:
     planned = next((share.measured + share.warmups for share in outline.arms if share.arm == arm.name), 0)
     for run, trials in runs_of(experiment, arm, earlier):
-        cost, seconds = (_mean(trials, column) for column in ("cost_usd", "latency_s"))
+        cost, seconds = paid.mean(trials, paid.USD), mean_of(trials, "latency_s")
         in_flight_s = _in_flight_s(trials) or seconds
         return ArmForecast(
             arm=arm.name,
@@ -151,9 +152,10 @@ def _in_flight_s(trials: pl.DataFrame) -> float | None:
     """Return the mean time from sending to the end, with session naming and the last poll."""
     if not {"sent_at", "done_at"} <= set(trials.columns):
         return None
-    return _mean(trials.select(((pl.col("done_at") - pl.col("sent_at")).dt.total_microseconds() / 1e6).alias("s")), "s")
+    return mean_of(trials.select(((pl.col("done_at") - pl.col("sent_at")).dt.total_microseconds() / 1e6).alias("s")), "s")
 
 
-def _mean(trials: pl.DataFrame, column: str) -> float | None:
+def mean_of(trials: pl.DataFrame, column: str) -> float | None:
+    """Return the mean of a column; None where there is no value."""
     mean = trials[column].mean() if column in trials.columns else None
     return float(mean) if isinstance(mean, int | float) else None

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import polars as pl
 
 from uderia_bench.printable import count_of
+from uderia_bench.reading import paid
 from uderia_bench.report import figures
 from uderia_bench.report.content import Amount, Spending
 from uderia_bench.runs.manifest import Manifest
 from uderia_bench.trial import Stage
 
-_TOKENS = ("total_tokens", "naming_tokens")  # both are paid
-_COST = "cost_usd"
-
 
 def of(manifest: Manifest, trials: pl.DataFrame) -> Spending:
-    """Return what the trials of a run spent, warm-ups and failed trials included.
+    """Return what the trials of a run spent: warm-ups, failed trials and session naming included.
 
     A trial that was not asked costs as much as the mean measured trial of its arm.
     """
@@ -25,33 +21,25 @@ def of(manifest: Manifest, trials: pl.DataFrame) -> Spending:
     arms = [arm.name for arm in manifest.experiment.arms]
     left = {arm: max(manifest.plan.measured // len(arms) - measured.filter(pl.col("arm") == arm).height, 0) for arm in arms}
     return Spending(
-        spent=Amount(trials=trials.height, tokens=_sum(trials, _TOKENS), usd=_sum(trials, (_COST,))),
+        spent=Amount(trials=trials.height, tokens=paid.total(trials, paid.TOKENS), usd=paid.total(trials, paid.USD)),
         rest=Amount(
             trials=sum(left.values()),
-            tokens=_expected(measured, left, _TOKENS),
-            usd=_expected(measured, left, (_COST,)),
+            tokens=_expected(measured, left, paid.TOKENS),
+            usd=_expected(measured, left, paid.USD),
         ),
         saved=manifest.decided is not None,
         looks=manifest.experiment.looks is not None,
     )
 
 
-def _sum(trials: pl.DataFrame, names: Sequence[str]) -> float | None:
-    """Return the sum of columns; None where the first is missing or has no value."""
-    if names[0] not in trials.columns or trials[names[0]].null_count() == trials.height:
-        return None
-    return sum(float(trials[name].sum()) for name in names if name in trials.columns)
-
-
-def _expected(measured: pl.DataFrame, left: dict[str, int], names: Sequence[str]) -> float | None:
-    total = 0.0
+def _expected(measured: pl.DataFrame, left: dict[str, int], names: tuple[str, str]) -> float | None:
+    expected = 0.0
     for arm, count in left.items():
-        asked = measured.filter(pl.col("arm") == arm)
-        spent = _sum(asked, names)
-        if count and spent is None:
+        each = paid.mean(measured.filter(pl.col("arm") == arm), names)
+        if count and each is None:
             return None
-        total += count * (spent or 0.0) / max(asked.height, 1)
-    return total
+        expected += count * (each or 0.0)
+    return expected
 
 
 def sentence(spending: Spending) -> str:

@@ -168,7 +168,10 @@ def costs(report: Report) -> Table | None:
         shown = (figures.amount(value, figures.scale_of(metric, value)) for value in amounts)
         rows.append((Cell(forms=(cost.arm,), notes=tuple(notes)), *shown))
     columns = (left("arm"), "spent", "per answer", "per right answer")
-    remark = "Costs include failed trials. A right answer passed every check; only queries with checks count for it."
+    remark = (
+        "Costs include failed trials, but neither warm-ups nor session naming, which the total of the run includes. "
+        "A right answer passed every check; only queries with checks count for it."
+    )
     return Table.unless_empty("Cost", columns, rows, remark, _list_prices(report))
 
 

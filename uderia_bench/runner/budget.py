@@ -16,6 +16,7 @@ import orjson
 
 from uderia_bench.documents import experiment_parts
 from uderia_bench.errors import StoreError
+from uderia_bench.reading import paid
 from uderia_bench.runner.stop import Stop
 from uderia_bench.trace import Trace
 from uderia_bench.trial import Ending, Trial, TrialRecord
@@ -106,10 +107,7 @@ class Budget:
         if tokens.input is None and record.sent_at is not None and record.ending in UNTOLD:
             self._spent = _sum([self._spent, replace(seen, time_s=0.0)])
             return
-        took = Spent(
-            tokens=sum(n or 0 for n in (tokens.input, tokens.output, tokens.naming_input, tokens.naming_output)),
-            usd=(tokens.cost_usd or 0.0) + (tokens.naming_cost_usd or 0.0),
-        )
+        took = Spent(tokens=paid.tokens(tokens), usd=paid.usd(tokens))
         self._spent = _sum([self._spent, took])
         if tokens.input is None and record.ending is not Ending.SETTLED:
             return  # no task ran, so the arm's cost is still unknown

@@ -92,6 +92,8 @@ _CASES = [
     ("total_tokens", _NOTHING, None),
     ("naming_tokens", _LEDGER, 22),
     ("naming_tokens", _NOTHING, None),
+    ("naming_cost_usd", _LEDGER, 0.1),
+    ("naming_cost_usd", _NOTHING, None),
     ("strategic_tokens", _LEDGER, 800),
     ("tactical_tokens", _LEDGER, 200),
     ("report_tokens", _LEDGER, 65),

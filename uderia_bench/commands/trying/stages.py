@@ -24,6 +24,7 @@ from uderia_bench.documents.experiment import Experiment
 from uderia_bench.documents.yaml.document import Document
 from uderia_bench.errors import CannotRun, Interrupted, UsageError
 from uderia_bench.plugins import Plugins
+from uderia_bench.reading import paid
 from uderia_bench.reading.levers import propose
 from uderia_bench.reading.metrics import BUILT_IN
 from uderia_bench.report import trying
@@ -113,15 +114,15 @@ def proposal(run: Run, wishes: Wishes, plugins: Plugins, around: Surroundings, o
 def _within(budget: float | None, run: Run, lock: Lock, queries: Sequence[Query], wishes: Wishes) -> Proposal:
     """Return the test of as many changes as a budget allows, the first ones."""
     trials = run.trials()
-    mean = trials.filter(trials["arm"] == lock.arm)["cost_usd"].mean() if "cost_usd" in trials.columns else None
-    if budget is not None and not isinstance(mean, float):
+    mean = paid.mean(trials.filter(trials["arm"] == lock.arm), paid.USD)
+    if budget is not None and mean is None:
         raise UsageError(f"--budget: run {run.run_id} does not say what a trial costs")
     names = list(lock.candidates)
     while True:
         kept = replace(lock, candidates={name: lock.candidates[name] for name in names})
         screening = _experiment(run, kept, "screen", queries, kept.candidates, wishes)
         count = expected_trials(screening, confirming=len(lock.confirm) * lock.repeats)
-        usd = mean * count if isinstance(mean, float) else None
+        usd = None if mean is None else mean * count
         if budget is None or usd is None or usd <= budget:
             left_out = tuple(lock.candidates)[len(names) :]
             return Proposal(lock=kept, screening=screening, trials=count, usd=usd, left_out=left_out)

@@ -15,6 +15,13 @@ METRICS: tuple[Metric, ...] = (
         read=lambda trace: trace.tokens.cost_usd,
         judged_unless="price_fallback",
     ),
+    _usd(
+        name="naming_cost_usd",
+        doc="Cost of session naming, which the server adds to a first turn. No other cost metric includes it.",
+        read=lambda trace: trace.tokens.naming_cost_usd,
+        direction=Direction.NEUTRAL,
+        assumption=Assumption.AMOUNT,
+    ),
     rated(
         name="price_fallback",
         family="cost",
