@@ -18,7 +18,7 @@ from runs import manifest_of
 from uderia_bench import plugins
 from uderia_bench.commands.conclude import conclude
 from uderia_bench.errors import StoreError
-from uderia_bench.runs import directory, files
+from uderia_bench.runs import directory, files, find
 from uderia_bench.runs.directory import RunDirectory
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.run import Run
@@ -172,11 +172,43 @@ def test_a_path_is_taken_literally(concluded, tmp_path, place):
     run = Run.open(RunDirectory(tmp_path / place / "output/r"))
     assert run.trials().height == 2
     assert run.derived("steps") is not None
-    from uderia_bench.runs import find
-
     assert find.scan_table(str(run.path)).collect().height == 2
     assert find.scan_table("r", tmp_path / place / "output").collect().height == 2
     assert find.directory("latest", tmp_path / place / "output").path == run.path.resolve()
+
+
+@pytest.mark.parametrize("place", ["proj[1]", "[", "~", "file:x", "**"])
+def test_a_relative_path_and_a_pattern_below_it_are_taken_literally(concluded, tmp_path, monkeypatch, place):
+    """Columns of any table are read, and ``*`` matches runs of this folder only, whatever the folder is called."""
+    for name in (place, "proj1"):
+        shutil.copytree(concluded, tmp_path / name / "output/r")
+    monkeypatch.chdir(tmp_path)
+    run = RunDirectory(Path(place) / "output/r")
+    assert run.trials(["trial_id"]).height == 2
+    steps = run.derived("steps", ["trial_id", "no_such"])
+    assert steps is not None
+    assert steps.columns == ["trial_id"]
+    for patterns in (("r*", f"{place}/output"), (f"{place}/output/r*",), (f"{place}/output/r/trials/*.parquet",)):
+        assert find.load_table(*patterns).height == 2
+
+
+def test_a_folder_of_a_store_is_taken_literally_where_it_exists(concluded, tmp_path, monkeypatch):
+    """Brackets in the name of a store's folder match no sibling. In the last part of an address they are a pattern."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for place in ("proj[1]", "proj1"):
+        shutil.copytree(concluded, tmp_path / place / "r")
+    assert find.load_table(f"file://{tmp_path}/proj[1]").height == 2
+    assert find.load_table(f"file://{tmp_path}/proj[1]/[r]").height == 2
+
+
+def test_a_folder_whose_name_is_not_utf_8_is_refused_before_anything_is_asked(concluded, tmp_path):
+    """Parquet cannot be written there, so such a run would be paid for and have no report."""
+    place = tmp_path / os.fsdecode(b"Gr\xf6\xdfe")
+    with pytest.raises(StoreError, match="UTF-8: rename the folder"):
+        directory.create(place / "output", "r")
+    shutil.copytree(concluded, place / "r")
+    with pytest.raises(StoreError, match="UTF-8: rename the folder"):
+        RunDirectory(place / "r").trials()
 
 
 @pytest.mark.parametrize("name", ["CON", "nul", "nul.", "com1", "LPT9.old", "run."])

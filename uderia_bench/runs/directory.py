@@ -156,9 +156,11 @@ class RunDirectory:
         if not files.exists(part):
             return None
         with readable(f"run {self.run_id}"):
-            file = files.regular(part)
-            known = None if columns is None else [name for name in columns if name in pl.read_parquet_schema(file)]
-            return pl.read_parquet(file, glob=False, columns=known)
+            found = _scanned(files.regular(part))
+            if columns is not None:
+                there = found.collect_schema()
+                found = found.select(name for name in columns if name in there)
+            return found.collect()
 
     def tables(self, kind: str = "*") -> list[Path]:
         """Return the Parquet files of one kind or all, sorted; raises ``StoreError`` for a link or a device among them."""
@@ -171,7 +173,7 @@ class RunDirectory:
         The frames' columns are cast to ``schema``, whose metadata goes into the file; an error inside leaves the old part as it
         was.
         """
-        folder = self.path / kind
+        folder = _utf_8(self.path / kind)
         try:
             files.folder(folder, make=True)
             with (
@@ -194,6 +196,7 @@ def create(output: Path, run_id: str) -> RunDirectory:
     written.
     """
     path = output / valid(run_id)
+    _utf_8(path.absolute())
     try:
         output.mkdir(parents=True, exist_ok=True)
         path.mkdir(mode=0o700)  # answers may be confidential: for the owner only
@@ -234,7 +237,7 @@ def scan(parts: list[Path], *, what: str) -> pl.LazyFrame:
     own: list[dict[str, pl.DataType]] = []
     for part in reversed(parts):  # the newest first
         with readable(str(part)):
-            own.append(dict(pl.scan_parquet(part, glob=False).collect_schema()))
+            own.append(dict(_scanned(part).collect_schema()))
         for name, kind in own[-1].items():
             known = schema.setdefault(name, kind)
             both = kind if kind == known else _common(known, kind)
@@ -246,12 +249,26 @@ def scan(parts: list[Path], *, what: str) -> pl.LazyFrame:
             schema[name] = both
             found.setdefault(name, part)
     if all(schema[name] == kind for each in own for name, kind in each.items()):
-        return pl.scan_parquet(parts, schema=schema, missing_columns="insert", extra_columns="ignore", glob=False)
+        return _scanned(*parts, schema=schema, missing_columns="insert", extra_columns="ignore")
     frames = [
-        pl.scan_parquet(part, glob=False).cast({name: schema[name] for name, kind in kinds.items() if kind != schema[name]})
+        _scanned(part).cast({name: schema[name] for name, kind in kinds.items() if kind != schema[name]})
         for part, kinds in zip(parts, reversed(own), strict=True)
     ]
     return pl.concat(frames, how="diagonal").select(*schema)
+
+
+def _scanned(*parts: Path, **options: Any) -> pl.LazyFrame:
+    """Scan Parquet files by their literal names. In a relative one, polars reads ``~`` and ``file:`` as something else."""
+    return pl.scan_parquet([_utf_8(part.absolute()) for part in parts], glob=False, **options)
+
+
+def _utf_8(path: Path) -> Path:
+    """Return a path that Arrow and polars can open; raises ``StoreError`` for a name that is not UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise StoreError(f"{path}: Parquet needs a path in UTF-8: rename the folder, or choose another --output") from error
+    return path
 
 
 def _common(one: pl.DataType, other: pl.DataType) -> pl.DataType | None:

@@ -141,14 +141,14 @@ def _parts(name: str, output: str, table: str) -> list[Path]:
     if name.endswith(".parquet") and files.is_file(name):
         return [Path(name)]
     if not files.is_file(Path(name) / MANIFEST) and any(runs(Path(name))):
-        return _matching(f"{glob.escape(name)}/*", table)
+        return _matching(f"{name}/*", table)
     return _of_run(_directory(name, folder(output), None), table)
 
 
 def _in_store(url: str, table: str) -> list[Path]:
     """Fetch the parts of a run, of a store, or of those of its runs that a glob matches."""
-    if glob.has_magic(url):
-        store, _, pattern = url.rpartition("/")
+    store, _, pattern = url.rpartition("/")
+    if glob.has_magic(pattern) and pattern not in mirror.names(store):
         return mirror.tables(store, table, pattern)
     return _of_run(RunDirectory(mirror.listed(url)), table) if mirror.is_run(url) else mirror.tables(url, table)
 
@@ -159,9 +159,16 @@ def _of_run(run: RunDirectory, table: str) -> list[Path]:
 
 
 def _matching(pattern: str, table: str) -> list[Path]:
-    """Return the Parquet parts that a glob of Parquet files or run directories matches."""
-    found = [Path(match) for match in sorted(glob.glob(pattern))]  # noqa: PTH207 - the pattern may be absolute
-    files = [path for path in found if path.suffix == ".parquet"]
+    """Return the Parquet parts that a glob of Parquet files or run directories matches.
+
+    Folders at its beginning that exist are meant literally, as ``proj[1]`` in ``proj[1]/output/2026-*``.
+    """
+    literal, wild = Path(pattern), Path()
+    while not files.exists(literal):
+        literal, wild = literal.parent, literal.name / wild
+    escaped = str(Path(glob.escape(str(literal))) / wild)
+    found = [Path(match) for match in sorted(glob.glob(escaped))]  # noqa: PTH207 - the pattern may be absolute
+    parts = [path for path in found if path.suffix == ".parquet"]
     directories = [path for path in found if path.is_dir()]
     mirror.ready(directories, table)
-    return files + [part for path in directories for part in RunDirectory(path).tables(table)]
+    return parts + [part for path in directories for part in RunDirectory(path).tables(table)]

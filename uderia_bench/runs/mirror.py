@@ -119,6 +119,11 @@ def tables(url: str, table: str, pattern: str = "*") -> list[Path]:
     return [part for run in runs for part in RunDirectory(run).tables(table)]
 
 
+def names(url: str) -> list[str]:
+    """Return the names of the folders that a store has at an address."""
+    return sure(Bucket(url).inside)[1]
+
+
 def ready(runs: Iterable[Path], table: str) -> None:
     """Fetch a table of the runs that are in a mirror, if it has changed. Runs of other directories have their tables."""
     every = list(runs)
