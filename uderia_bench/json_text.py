@@ -8,6 +8,7 @@ What JSON has no value for becomes None, and a note says what was changed.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,6 +83,21 @@ def parse_json(body: bytes | str) -> Parsed:
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     return Parsed(value=value, notes=tuple(changes.notes) or ("control characters in its strings",))
+
+
+def repeated_keys(body: str) -> tuple[str, ...]:
+    """Return the keys that an object in a JSON text has twice; ``parse_json`` keeps the last value of each."""
+    found: dict[str, None] = {}
+
+    def read(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(unique := dict(pairs)) < len(pairs):
+            names = [name for name, _ in pairs]
+            found.update((name, None) for name in unique if names.count(name) > 1)
+        return unique
+
+    with suppress(ValueError, RecursionError):  # not JSON, or too deep: parse_json says which
+        json.JSONDecoder(strict=False, object_pairs_hook=read).decode(body)
+    return tuple(found)
 
 
 def _text(body: bytes, changes: _Changes) -> str:

@@ -153,6 +153,7 @@ async def test_a_row_that_was_not_drawn_is_refused_and_nothing_is_kept(labelled,
         ("", "has no column id and label"),
         ("question,label\na,1\n", "has no column id"),
         ("{torn\n", ":1: is not JSON"),
+        ('{"id": "a", "label": "0", "label": "1"}\n', ":1: label is given twice; keep one"),
         ('{"id": 1}\n[]\n', ":2: should be an object"),
     ],
 )

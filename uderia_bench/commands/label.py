@@ -15,6 +15,7 @@ import polars as pl
 from uderia_bench.analysis.labelled import Judgement, Labelled, labelled
 from uderia_bench.commands.export import without_formulas
 from uderia_bench.errors import DocumentError, Mistake, UsageError
+from uderia_bench.json_text import repeated_keys
 from uderia_bench.plugins import Plugins
 from uderia_bench.printable import count_of
 from uderia_bench.reading import expected as expectations
@@ -148,6 +149,8 @@ def _rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 row = orjson.loads(line) if line.strip() else {}
             except orjson.JSONDecodeError as error:
                 raise UsageError(f"{file}:{number}: is not JSON: {error}") from error
+            if repeated := repeated_keys(line):
+                raise UsageError(f"{file}:{number}: {repeated[0]} is given twice; keep one")
             if not isinstance(row, dict):
                 raise UsageError(f"{file}:{number}: should be an object with id and label")
             yield number, row

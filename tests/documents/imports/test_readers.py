@@ -115,7 +115,8 @@ def test_json_lines(tmp_path):
     assert unread[0].startswith("4: is not JSON")
     assert unread[1] == '5: should be an object with a question, as in {"prompt": "…"}'
     made, unread = imported(tmp_path, "jsonl", '\ufeff[\n{"prompt": "a"},\n{"prompt": "half \\ud83d", "x": NaN}]')
-    assert (prompts(made), unread) == (["a", "half \ufffd"], [])
+    assert prompts(made) == ["a", "half \ufffd"]
+    assert unread == ["3: entry 2: NaN was read as missing", "3: entry 2: half a surrogate pair was replaced"]
     assert imported(tmp_path, "jsonl", '{"prompt": "half \\ud83d"}')[1] == ["1: half a surrogate pair was replaced"]
     assert imported(tmp_path, "jsonl", '{"prompt": "a"}\n{"text": {"a": 1}}\n{"id": 3}')[1] == [
         "2: text: should be a text",
@@ -301,7 +302,29 @@ def test_values_of_another_type_are_named(tmp_path):
     made, unread = imported(tmp_path, "jsonl", json.dumps(rows))
     assert (prompts(made), expectations(made)["a"]) == (["a", "b", "c\n\nA) x\nB) y", "d"], [{"contains": "x"}])
     assert unread == [
-        "entry 2: __expected: the threshold 1.2.3 is not a number",
-        "entry 3: target: names no choice by its letter",
-        "entry 4: assert: the value of latency cannot be read",
+        "1: entry 2: __expected: the threshold 1.2.3 is not a number",
+        "1: entry 3: target: names no choice by its letter",
+        "1: entry 4: a number too large was read as missing",
+        "1: entry 4: assert: the value of latency cannot be read",
     ]
+
+
+def test_a_key_that_is_given_twice_is_named_with_its_line(tmp_path):
+    """In an object, in an object inside it, in an entry of a list, and in an expectation that is written as text."""
+    twice = ['{"prompt": "a", "prompt": "b"}', '{"prompt": "c", "metadata": {"x": 1, "x": 2}}', '{"prompt": "d"}']
+    within = json.dumps({"prompt": "e", "expect": '[{"contains": "3", "contains": "4"}]'})
+    said = "is given twice, and the last one counts"
+    expected = "expect: 0.contains is given twice; the first is in line 1"
+    options = Options(ignore=frozenset({"metadata"}))
+    made, unread = imported(tmp_path, "jsonl", "\n".join([*twice, within]), options=options)
+    assert (prompts(made), unread) == (["b", "c", "d", "e"], [f"1: prompt: {said}", f"2: x: {said}", f"4: {expected}"])
+    made, unread = imported(tmp_path, "jsonl", "[ " + "\n, ".join([*twice, within]) + " ]\n", options=options)
+    assert prompts(made) == ["b", "c", "d", "e"]
+    assert unread == [f"1: entry 1: prompt: {said}", f"2: entry 2: x: {said}", f"4: entry 4: {expected}"]
+
+
+@pytest.mark.parametrize("text", ["[]", " [ ] ", "[\n\n]\n"])
+def test_an_empty_list_has_no_questions(tmp_path, text):
+    """It is an error that names the file, as a file without lines is."""
+    with pytest.raises(UsageError, match="no question"):
+        imported(tmp_path, "jsonl", text)

@@ -10,7 +10,7 @@ from uderia_bench.documents.expectation import Expectation
 from uderia_bench.documents.yaml.checking import validate
 from uderia_bench.documents.yaml.document import Document, frozen
 from uderia_bench.documents.yaml.reading import read_text
-from uderia_bench.errors import DocumentError
+from uderia_bench.errors import DocumentError, Mistake
 
 Expected: TypeAlias = dict[str, Any]
 """One expectation as a corpus writes it."""
@@ -37,7 +37,7 @@ def checked(said: Expected) -> Expected:
     try:
         validate(Expectation, Document.of(said, file=""))
     except DocumentError as error:
-        raise NotUnderstood("; ".join(f"{each.path or ''} {each.message}".strip() for each in error.mistakes)) from None
+        raise NotUnderstood(_words(error.mistakes)) from None
     return said
 
 
@@ -117,9 +117,16 @@ def of_assertion(said: Mapping[str, Any]) -> list[Expected]:
 
 def _parsed(text: str) -> Any:
     try:
-        return read_text(text, file="").data
+        document = read_text(text, file="")
     except DocumentError as error:
-        raise NotUnderstood("; ".join(each.message for each in error.mistakes)) from None
+        raise NotUnderstood(_words(error.mistakes)) from None
+    if document.mistakes:
+        raise NotUnderstood(_words(document.mistakes))
+    return document.data
+
+
+def _words(mistakes: Iterable[Mistake]) -> str:
+    return "; ".join(f"{each.path or ''} {each.message}".strip() for each in mistakes)
 
 
 def _each(kind: str) -> Callable[[Any, Any], list[Expected]]:

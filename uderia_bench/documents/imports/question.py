@@ -45,8 +45,7 @@ class Unread:
 
     def note(self, place: Mistake, path: str | None, message: str) -> None:
         """Note what is not understood of a place, such as the value of a column."""
-        entry = place.path if place.line is None else None
-        found = replace(place, path=": ".join(filter(None, (entry, path))) or None, message=message)
+        found = replace(place, path=": ".join(filter(None, (place.path, path))) or None, message=message)
         kind = replace(found, line=None, path=path)
         self._first.setdefault(kind, found)
         self._counts[kind] = self._counts.get(kind, 0) + 1

@@ -5,7 +5,10 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import json
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,7 +17,7 @@ from uderia_bench.documents.imports.question import Options, Question, Unread
 from uderia_bench.documents.yaml.document import Document
 from uderia_bench.documents.yaml.reading import read_text
 from uderia_bench.errors import DocumentError, Mistake, UsageError
-from uderia_bench.json_text import parse_json
+from uderia_bench.json_text import parse_json, repeated_keys
 
 Reader: TypeAlias = Callable[[Path, Options, Unread], Iterator[Question]]
 """Reads the questions of a file. Raises ``UsageError`` for a file that has none in this format."""
@@ -23,6 +26,7 @@ LARGEST_CELL = 2**31 - 1  # characters; the size of the corpus is limited when i
 _COMMENT = "#"
 _ELSEWHERE = "file://"
 _NOT_HERE = "is another file or not an object; write it here"
+_BEFORE_ENTRY = re.compile(r"\s*[\[,]\s*+(?!\])")  # of a JSON list
 _DELIMITERS = {"tab": "\t", "\\t": "\t"}
 _TABS = (".tsv", ".tab")
 
@@ -62,20 +66,17 @@ def comma_separated(file: Path, options: Options, unread: Unread) -> Iterator[Qu
 def json_lines(file: Path, options: Options, unread: Unread) -> Iterator[Question]:
     """Read one question per line of JSON, or per entry of one JSON list."""
     text = _text(file)
-    if text.lstrip().startswith("["):
-        for number, row in enumerate(_list(file, text), start=1):
-            yield from _from_json(row, _place(file, None, f"entry {number}"), options, unread)
-        return
-    for number, line in enumerate(io.StringIO(text, newline=None), start=1):
-        if line.strip():
-            try:
-                parsed = parse_json(line)
-            except ValueError as error:
-                unread.note(_place(file, number), None, f"is not JSON: {error}")
-                continue
-            for note in parsed.notes:
-                unread.note(_place(file, number), None, note)
-            yield from _from_json(parsed.value, _place(file, number), options, unread)
+    for place, entry in _entries(file, text) if text.lstrip().startswith("[") else _lines(file, text):
+        try:
+            parsed = parse_json(entry)
+        except ValueError as error:
+            unread.note(place, None, f"is not JSON: {error}")
+            continue
+        for note in parsed.notes:
+            unread.note(place, None, note)
+        for name in repeated_keys(entry):
+            unread.note(place, name, "is given twice, and the last one counts")
+        yield from _from_json(parsed.value, place, options, unread)
 
 
 def session(file: Path, options: Options, unread: Unread) -> Iterator[Question]:
@@ -120,10 +121,10 @@ def promptfoo(file: Path, options: Options, unread: Unread) -> Iterator[Question
         prompts = tuple(_prompts(document, unread))
         default = document.value(("defaultTest",))
         if not isinstance(default, dict | None):
-            unread.note(document.mistake(("defaultTest",), ""), "defaultTest", _NOT_HERE)
+            unread.note(_at(document, "defaultTest"), "defaultTest", _NOT_HERE)
             default = None
     for number, test in enumerate(listed if isinstance(listed, tuple) else (listed,)):
-        place = document.mistake((*at, number), "")
+        place = _at(document, *at, number)
         if isinstance(test, str):
             yield from _elsewhere(file, test, place, options, unread)
         elif isinstance(test, dict):
@@ -158,11 +159,25 @@ def _from_json(row: Any, place: Mistake, options: Options, unread: Unread) -> It
         unread.note(place, None, 'should be an object with a question, as in {"prompt": "…"}')
 
 
-def _list(file: Path, text: str) -> list[Any]:
+def _lines(file: Path, text: str) -> Iterator[tuple[Mistake, str]]:
+    for number, line in enumerate(io.StringIO(text, newline=None), start=1):
+        if line.strip():
+            yield _place(file, number), line
+
+
+def _entries(file: Path, text: str) -> Iterator[tuple[Mistake, str]]:
+    """Yield the text of each entry of a JSON list. Its place is its number and the line where it begins."""
     try:
-        return list(parse_json(text).value)
+        parse_json(text)
     except ValueError as error:
         raise UsageError(f"{file}: not JSON: {error}") from None
+    reader = json.JSONDecoder(strict=False)
+    line, end, number = 1, 0, 0
+    while found := _BEFORE_ENTRY.match(text, end):
+        line += text.count("\n", end, start := found.end())
+        _, end = reader.raw_decode(text, start)
+        yield _place(file, line, f"entry {(number := number + 1)}"), text[start:end]
+        line += text.count("\n", start, end)
 
 
 def _prompts(document: Document, unread: Unread) -> Iterator[str]:
@@ -172,9 +187,7 @@ def _prompts(document: Document, unread: Unread) -> Iterator[str]:
         if isinstance(prompt, str) and not prompt.startswith(_ELSEWHERE):
             yield prompt.strip()
         elif said is not None:
-            unread.note(
-                document.mistake(("prompts", number), ""), f"prompts.{number}", "is another file; write the prompt here"
-            )
+            unread.note(_at(document, "prompts", number), f"prompts.{number}", "is another file; write the prompt here")
 
 
 def _with_default(test: dict[str, Any], default: dict[str, Any], place: Mistake, unread: Unread) -> dict[str, Any]:
@@ -203,6 +216,11 @@ def _elsewhere(file: Path, name: str, place: Mistake, options: Options, unread: 
 
 def _place(file: Path, line: int | None, path: str | None = None) -> Mistake:
     return Mistake(file=str(file), line=line, path=path, message="")
+
+
+def _at(document: Document, *steps: str | int) -> Mistake:
+    """Return the line of a value; a message says itself which value it is about."""
+    return replace(document.mistake(steps, ""), path=None)
 
 
 def _bytes(file: Path) -> bytes:
