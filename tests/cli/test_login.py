@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from urllib.request import Request, urlopen
+
 import pytest
+from cli.conftest import FINISHED, settled, wait_for_trials
 
 from uderia_bench.gateway import embedded
 
@@ -55,3 +59,31 @@ def test_a_login_that_cannot_be_says_why(command, options, env, code, said):
     done = command("login", *options, env=env)
     assert done.returncode == code
     assert said in done.stderr
+
+
+def test_a_token_revoked_in_mid_run_ends_it_and_a_new_one_finishes_it(command, tmp_path):
+    """Exit 3 with what to do, the reason in the manifest, and after a resume each trial was asked once."""
+    with embedded.serve(seed=7, speed=20.0) as url:
+
+        def call(method, path, token=None, **body):
+            head = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+            asked = Request(url + path, method=method, data=json.dumps(body).encode(), headers=head)
+            with urlopen(asked) as reply:
+                return json.load(reply)
+
+        signed_in = call("POST", "/api/v1/auth/login", username="admin", password="admin")["token"]
+        first, second = (call("POST", "/api/v1/auth/tokens", signed_in, name=name) for name in ("first", "second"))
+        env = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "UDERIA_URL": url, "UDERIA_TOKEN": first["token"]}
+        process = command.start("run", "experiment.yaml", "--server", url, "--run-id", "r", env=env)
+        wait_for_trials(command, "r", process)
+        call("DELETE", f"/api/v1/auth/tokens/{first['token_id']}", signed_in)
+        _, err = process.communicate(timeout=60)
+        reason = f"UDERIA_TOKEN is no longer accepted by {url}: set a valid one"
+        assert process.returncode == 3
+        assert err.splitlines()[-1].endswith(f"{reason}; then go on with 'uderia-bench resume r'")
+        facts = json.loads((command.cwd / "output/r/manifest.json").read_text())
+        assert (facts["state"], facts["stopped"]) == ("interrupted", reason)
+        before = len(settled(command, "r"))
+        done = command("resume", "r", env=env | {"UDERIA_TOKEN": second["token"]})
+        assert done.returncode in FINISHED, done.stderr
+        assert before < len(settled(command, "r")) == len(call("GET", "/sim/truth"))

@@ -65,9 +65,7 @@ class SignIn:
             if self._credentials.of_login:
                 raise self._expired()
             if self._credentials.token is not None:
-                raise NotSignedIn(
-                    f"{self._wire.base_url} does not accept the access token (any more): set a valid UDERIA_TOKEN"
-                )
+                raise NotSignedIn(f"UDERIA_TOKEN is no longer accepted by {self._wire.base_url}: set a valid one")
             self._token = await self._obtain()
             return True
 

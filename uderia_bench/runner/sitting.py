@@ -344,12 +344,12 @@ async def _ask(run: Run, session: Session, ledger: Ledger, around: Surroundings)
                     understand=profile_types.totals if looks is None else profile_types.read,  # any metric may be looked at
                 )
                 await runner.run(left)
-            ended = _ended(run, ledger, stop, gauge, outages, hooks, None if looks is None else looks.decision())
+            ended = _ended(run, ledger, stop.reason, gauge, outages, hooks, None if looks is None else looks.decision())
         except StoreError as error:
             raise Interrupted(f"{error}; when that is mended, {how_to_go_on(run.directory)}") from error
         except CannotRun as error:
-            _ended(run, ledger, stop, gauge, outages, hooks)
-            raise type(error)(f"{error}; when that is mended, {how_to_go_on(run.directory)}") from error
+            _ended(run, ledger, stop.reason or str(error), gauge, outages, hooks)
+            raise type(error)(f"{error}; then {how_to_go_on(run.directory)}") from error
         if experiment.sessions == "archive" and ended.manifest.complete:
             await archive(session.servers, session.arms, ledger)
         return ended
@@ -365,23 +365,23 @@ def _memory(run: Run, session: Session, managed: Managed) -> Memory | None:
 def _ended(
     run: Run,
     ledger: Ledger,
-    stop: Stop,
+    stopped: str | None,
     gauge: Gauge,
     outages: Sequence[Outage],
     hooks: Hooks,
     decided: Decided | None = None,
 ) -> Run:
-    """Write into the manifest how far the run came, why it stopped, and the measurements of the load generator.
+    """Write into the manifest how far the run came, why it ``stopped``, and the measurements of the load generator.
 
     A run that an interim look decided is complete.
     """
     left = len(ledger.unsettled()) if decided is None else 0
-    log.info("run ends", run=run.run_id, left=left, reason=stop.reason, **ledger.counts())
+    log.info("run ends", run=run.run_id, left=left, reason=stopped, **ledger.counts())
     return run.written(
         run.manifest.ended(
             left=left,
             at=datetime.now(UTC),
-            stopped=stop.reason,
+            stopped=stopped,
             record=gauge.conditions(),
             decided=decided,
             outages=outages,
