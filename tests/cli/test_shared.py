@@ -8,7 +8,7 @@ import sys
 
 import polars as pl
 import pytest
-from cli.conftest import placed
+from cli.conftest import FINISHED, placed
 
 import uderia_bench as ub
 
@@ -99,6 +99,27 @@ def test_the_same_command_begins_a_run_and_joins_it(shared):
     other = command(*arguments, "--repeats", "2")
     assert other.returncode == 2
     assert f"{store}/joined has another experiment or corpus: choose another --run-id" in other.stderr
+
+
+def test_a_sample_by_cost_is_joined_also_when_more_is_known_of_the_costs(shared):
+    """The worker that begins a run draws its queries. Later ones know the tokens of other runs, and then of this one."""
+    command, store, _ = shared
+    classes = ("edge", "complex")  # of which other tokens are expected than these questions need
+    asked = [f"  - {{id: q{n}, prompt: how many rows has table {n}?, complexity: {classes[n % 2]}}}\n" for n in range(12)]
+    command.write("costs.yaml", "version: 1\nname: costs\nqueries:\n" + "".join(asked))
+    settings = ("--set", "corpus=costs.yaml", "--set", "repeats=1", "--set", "warmup=0", "--output", store)
+    sampled = ("run", "experiment.yaml", *settings, "--set", "sample={n: 6, by: cost}", "--run-id", "drawn", "--join")
+    first = command(*sampled)
+    assert first.returncode in FINISHED, first.stderr
+    for _ in range(2):
+        later = command(*sampled)
+        assert (later.returncode, later.stdout) == (first.returncode, first.stdout), later.stderr
+        assert f"joins {store}/drawn" in later.stderr
+        other = command("run", "experiment.yaml", *settings, "--run-id", "other", "--join")
+        assert other.returncode in FINISHED, other.stderr
+    assert ub.load(f"{store}/drawn")["query_id"].n_unique() == 6
+    other_draw = command(*sampled, "--set", "sample.n=5")
+    assert "drawn has another experiment or corpus" in other_draw.stderr
 
 
 @pytest.mark.parametrize(

@@ -193,7 +193,7 @@ class Experiment(Written):
     @property
     def queries(self) -> tuple[Query, ...]:
         """The queries to ask, in the order of the files: filter first, then sample, then shard."""
-        kept = tuple(query for each in self._corpora for query in each.queries if self.filter.keeps(query))
+        kept = self._filtered
         if (drawn := self.sample) is not None:
             seed = self.seed if drawn.seed is None else drawn.seed
             if drawn.by == "cost":
@@ -204,6 +204,10 @@ class Experiment(Written):
         if self.weights == "traffic":
             kept = tuple(replace(query, counts=query.weight * (query.counts or 1.0)) for query in kept)
         return kept if self.shard is None else sampling.shard(kept, self.shard.index, self.shard.of)
+
+    @property
+    def _filtered(self) -> tuple[Query, ...]:
+        return tuple(query for each in self._corpora for query in each.queries if self.filter.keeps(query))
 
     def knowing(self, tokens: Mapping[str, float]) -> Self:
         """Return this experiment with the mean tokens of queries in earlier runs, by id, for a sample by cost."""
@@ -246,7 +250,10 @@ class Experiment(Written):
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 of the settings and the queries, without the paths of files, what ends a run, and what it stores."""
+        """SHA-256 of the settings and the queries, without the paths of files, what ends a run, and what it stores.
+
+        For a sample by cost these are all queries, because the ones that are drawn depend on earlier runs too.
+        """
         said = self.model_dump(
             mode="json",
             exclude={"corpus": True, "sim": {"faults"}, **dict.fromkeys((*ENDS_IT, "keep_answers", "traffic"), True)},
@@ -255,7 +262,8 @@ class Experiment(Written):
             for key in _BEFORE.keys() & where.keys():
                 if where[key] == _BEFORE[key]:
                     del where[key]
-        said["queries"] = corpus.content_hash(self.queries)
+        by_cost = self.sample is not None and self.sample.by == "cost"
+        said["queries"] = corpus.content_hash(self._filtered if by_cost else self.queries)
         return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
     @property
