@@ -168,7 +168,7 @@ def test_buttons_are_pressed_by_mouse(place, browser, slow):
     page = f"http://127.0.0.1:{place.port}/runs/slow"
     browser.resize(1280)
     browser.open(page)
-    failed = click(browser, "#part-failures td a")
+    failed = click(browser, "#part-failures th a")
     click(browser, "[value=requeue]")
     browser.until("return document.getElementById('part-actions')?.textContent.includes('asked again by')")
     flying = click(browser, "#part-flights td a, #part-flights th a")
@@ -230,3 +230,15 @@ def test_a_trial_is_accessible_by_its_link(place, browser):
     browser.resize(400)
     evidence = "document.querySelector('#part-trial').insertAdjacentHTML('beforeend', `<ul><li>${'long'.repeat(50)}</li></ul>`)"
     assert browser.execute_script(f"{evidence}; return document.documentElement.scrollWidth") <= 400
+
+
+def test_a_trial_over_its_timeout_is_marked(place, browser):
+    """In red and in words, while its age grows. The other one has only its age."""
+    browser.open(f"http://127.0.0.1:{place.port}/runs")
+    for name, age_s in (("late", 720), ("young", 60)):
+        at = f"new Date(Date.now() - {1000 * age_s}).toISOString()"
+        time = f"`<time id={name} data-age data-limit=600 datetime=${{{at}}}></time>`"
+        browser.execute_script(f"document.querySelector('main').insertAdjacentHTML('beforeend', {time})")
+    assert browser.until("return document.getElementById('late').textContent") == "12 min, over its timeout of 10 min"
+    assert browser.execute_script("return document.getElementById('late').className") == "bad"
+    assert browser.execute_script("return document.getElementById('young').textContent").endswith("s")

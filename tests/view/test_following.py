@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from contextlib import closing
 from dataclasses import fields, replace
@@ -10,7 +11,8 @@ from datetime import timedelta
 
 import pytest
 from experiments import built, queries
-from view.live_runs import ZERO, running
+from ledgers import mark_asked
+from view.live_runs import ZERO, record, running
 
 from uderia_bench import plugins
 from uderia_bench.errors import StoreError
@@ -356,3 +358,25 @@ def test_the_looks_of_a_race_say_when_it_ends(live, following):
     for race, words in ((True, "one arm is left in the race on latency_s"), (False, "each metric has a verdict: latency_s")):
         state = replace(following.state(), looks=replace(looks, race=race))
         assert words in run_page.parts(state, {"looks"})["looks"]
+
+
+def test_newest_trials_have_their_name_first_and_one_unit(live, following):
+    """The name heads the row, also for screen readers. All latencies of the list are in seconds if one needs them."""
+    live.settle(0)
+    live.settle(1, answer="later", seconds=0.5)
+    following.look()
+    state = following.state()
+    latest = (replace(state.latest[0], latency_s=0.25), replace(state.latest[1], latency_s=12.0))
+    drawn = run_page.parts(replace(state, latest=latest), {"latest"})["latest"]
+    rows = re.findall(r"<tr><th class=\"wordy\" scope=\"row\"><a [^>]*>(t\d)</a></th>.*?>([\d.]+)s</td>", drawn)
+    assert rows == [("t1", "0.250"), ("t0", "12.0")]
+
+
+def test_trials_in_flight_are_in_the_order_of_their_age(live, following):
+    """Not of the plan, which servers of a pool leave. Each has the timeout, so that the page marks what is over it."""
+    for seq, seconds in ((0, 9), (1, 3), (2, 6)):
+        mark_asked(live.ledger, record(seq, sent_at=ZERO + timedelta(seconds=seconds), task=None, done_at=None))
+    following.look()
+    state = following.state()
+    assert [flight.trial_id for flight in state.load.in_flight] == ["t1", "t2", "t0"]
+    assert run_page.parts(state, {"load"})["flights"].count('data-limit="600"') == 3

@@ -63,7 +63,7 @@ READ_S = 0.3  # most time for reading settled trials at one look
 READ_FIRST_S = 0.05  # at the first look, so that a page opens soon
 _BUDGETS: Mapping[str, str] = MappingProxyType({"trials": "trials", "tokens": "tokens", "usd": "usd", "time_s": "time"})
 _WORST = [severity.value for severity in (Severity.ERROR, Severity.WARNING, Severity.INFO)]
-_EARLIEST = datetime.min.replace(tzinfo=UTC)
+_EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 class Following:
@@ -302,6 +302,7 @@ class Following:
             )
 
     def _load(self, experiment: Experiment, rate_limited: int) -> Load:
+        oldest = sorted(self._flights, key=lambda each: (each.sent_at or _LATEST, each.seq))
         flights = [
             Flight(
                 trial_id=each.trial_id,
@@ -309,9 +310,9 @@ class Following:
                 query_id=trial.query_id,
                 state=each.state.value,
                 attempt=each.attempts,
-                sent_at=each.sent_at,
+                sent_at=each.sent_at if self._lived == "running" else None,  # otherwise its age means nothing
             )
-            for each in self._flights[:SHOWN]
+            for each in oldest[:SHOWN]
             for trial in [self._plan[self._tally.place[each.trial_id]]]
         ]
         load = experiment.load
@@ -323,6 +324,7 @@ class Following:
             slots=slots if load.arrivals == "closed" and load.sweep is None else None,
             in_flight=tuple(flights) if self._lived != "complete" else (),
             rate_limited=rate_limited,
+            timeout_s=experiment.timeout,
         )
 
     def _set_to(self, path: str) -> Iterator[str]:

@@ -12,6 +12,8 @@ POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+CUT = "cut"
+"""The state of a replayed run at the end of a recording that was stopped before the report."""
 STATES = {
     "running": "running",
     "paused": "paused",
@@ -19,6 +21,7 @@ STATES = {
     "interrupted": "interrupted",
     "complete": "complete",
     "unreadable": "unreadable",
+    CUT: "the recording ends here",
 }
 _FORMS = {"minute": "%Y-%m-%d %H:%M", "second": "%Y-%m-%d %H:%M:%S", "time": "%H:%M:%S"}
 _COMMANDS = (("pause", "Pause"), ("resume", "Resume"), ("stop", "Stop"))

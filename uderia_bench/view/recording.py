@@ -21,11 +21,14 @@ from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.runs import files
 from uderia_bench.view import run_page, runs_page
 from uderia_bench.view.folder import Folder
+from uderia_bench.view.pages import CUT
 from uderia_bench.view.state import RunRow, RunsState, RunState
 from uderia_bench.view.watcher import Followed, Topic
 
 SCHEMA = "uderia-bench/view-record/1"
 LARGEST = 1 << 30  # bytes of a recording
+_REPORT_FOLLOWS = ("running", "paused", "complete")  # states of a run that has no report yet
+_AGAIN = "record the run again with 'uderia-bench view {} --record FILE'"
 
 
 class Recorder:
@@ -34,18 +37,26 @@ class Recorder:
     def __init__(self, file: IO[bytes], folder: Folder, run_id: str) -> None:
         self._file, self._folder, self._run_id = file, folder, run_id
         self._begun_s = time.monotonic()
-        self._reported = False
+        self._has_report = self._reported = False
         self._write({"schema": SCHEMA, "run": run_id, "began_at": datetime.now(UTC)})
 
     def __call__(self, topic: Topic, changed: Mapping[str, Any]) -> None:
         """Take what changed at an address."""
         if topic != (self._run_id,):
             return
-        at_s = round(time.monotonic() - self._begun_s, 3)
-        self._write({"at_s": at_s, "state": changed})
-        if "run" in changed and changed["run"].has_report and not self._reported:
+        self._write({"at_s": self._at_s(), "state": changed})
+        if "run" in changed:
+            self._has_report = changed["run"].has_report
+        self.keep_report()
+
+    def keep_report(self) -> None:
+        """Write the report once, if the run has one that can be read now."""
+        if self._has_report and not self._reported and (body := self._folder.report(self._run_id)) is not None:
             self._reported = True
-            self._write({"at_s": at_s, "report": self._folder.report(self._run_id)})
+            self._write({"at_s": self._at_s(), "report": body})
+
+    def _at_s(self) -> float:
+        return round(time.monotonic() - self._begun_s, 3)
 
     def _write(self, line: Mapping[str, Any]) -> None:
         self._file.write(orjson.dumps(line) + b"\n")
@@ -74,6 +85,8 @@ class Recording:
             raise UsageError(
                 f"{path}: not a recording of this uderia-bench; make one with 'uderia-bench view RUN --record FILE'"
             )
+        if not any("state" in line for line in self._lines):
+            raise UsageError(f"{path}: the recording was cut before its first state; {_AGAIN.format(first['run'])}")
         self.run_id = str(first["run"])
         self._began_at = datetime.fromisoformat(first["began_at"])
         self._begun_s: float | None = None
@@ -92,14 +105,15 @@ class Recording:
         """Return the replay of the recorded run, or the list that has only it."""
         if topic == (self.run_id,):
             self._begun_s = self._begun_s or time.monotonic()
-            return _Replay(self, [line for line in self._lines if "state" in line], self._path)
+            whole = any(line.get("report") is not None for line in self._lines)
+            return _Replay(self, [line for line in self._lines if "state" in line], self._path, whole=whole)
         if topic == ():
             return _Only(self)
         raise StoreError("a recording has only the page of its run")
 
     def report(self, run_id: str) -> str | None:
         """Return the report once the replay has come to it."""
-        reports = [line["report"] for line in self._lines if "report" in line and line["at_s"] <= self.elapsed_s]
+        reports = [line["report"] for line in self._lines if line.get("report") and line["at_s"] <= self.elapsed_s]
         return reports[0] if reports and run_id == self.run_id else None
 
     def command(self, run_id: str, what: str, about: str) -> None:
@@ -109,25 +123,33 @@ class Recording:
 
 
 class _Replay:
-    def __init__(self, recording: Recording, lines: list[dict[str, Any]], path: Path) -> None:
-        self._recording, self._lines, self._path = recording, lines, path
+    """The states of a recording, one after the other. A recording that is not ``whole`` ends before the report."""
+
+    def __init__(self, recording: Recording, lines: list[dict[str, Any]], path: Path, *, whole: bool) -> None:
+        self._recording, self._lines, self._path, self._whole = recording, lines, path, whole
         self._fields: dict[str, Any] = {}
+        self._reported = False
 
     def look(self) -> bool:
         due = [line for line in self._lines if line["at_s"] <= self._recording.elapsed_s or not self._fields]
         for line in due[: None if self._fields else 1]:
             self._fields |= line["state"]
             self._lines.remove(line)
-        return bool(due)
+        before, self._reported = self._reported, self._recording.report(self._recording.run_id) is not None
+        return bool(due) or before != self._reported
 
     def state(self) -> RunState:
         try:
             state = _STATES.validate_json(orjson.dumps(self._fields))
         except ValidationError as error:
             raise StoreError(f"{self._path}: a recording of another version: {error.errors()[0]['msg']}") from error
+        cut = not self._lines and not self._whole and (state.run.has_report or state.run.state in _REPORT_FOLLOWS)
+        run = replace(state.run, state=CUT if cut else state.run.state, has_report=self._reported)
         later = self._recording.later
-        flights = tuple(replace(each, sent_at=_shifted(each.sent_at, later)) for each in state.load.in_flight)
-        return replace(state, load=replace(state.load, in_flight=flights))
+        flights = tuple(
+            replace(each, sent_at=None if cut else _shifted(each.sent_at, later)) for each in state.load.in_flight
+        )  # an age would grow for ever at the end of a cut recording
+        return replace(state, run=run, load=replace(state.load, in_flight=flights))
 
     def parts(self, state: RunState, changed: Collection[str]) -> Mapping[str, str]:
         return run_page.parts(state, changed)

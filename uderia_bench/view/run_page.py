@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from urllib.parse import quote
 
@@ -20,7 +20,7 @@ from uderia_bench.report.watch import METRICS, duration
 from uderia_bench.stats.estimate import Estimate
 from uderia_bench.trial import Outcome
 from uderia_bench.view import charts, pages
-from uderia_bench.view.pages import STATES, part, when
+from uderia_bench.view.pages import CUT, STATES, part, when
 from uderia_bench.view.state import Flight, IssueState, RunState, Settled, Spending
 
 _METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in METRICS})
@@ -60,7 +60,15 @@ def _head(state: RunState) -> Markup:
     facts.append(("Answers", pages.beside(run.run_id)))
     items = [tag("li", tag("b", f"{label} "), text) for label, text in facts]
     waits = run.state == "complete" and not run.has_report
-    over = tag("p", "The run is over. Its report is being made and will appear here.") if waits else None
+    over = None
+    if waits:
+        made = tag("code", f"uderia-bench derive {run.run_id}")
+        over = tag(
+            "p", "The run is over. Its report is being made and will appear here. If the run was killed, make it with ", made
+        )
+    if run.state == CUT:
+        again = tag("code", f"uderia-bench view {run.run_id} --record FILE")
+        over = tag("p", "The recording was stopped before the report. Record the run again with ", again)
     if run.state == "running" and not state.load.count and state.latest and state.latest[0].outcome in _WAITS:
         over = tag("p", _WAITS[state.latest[0].outcome])
     if run.state in ("abandoned", "interrupted"):
@@ -212,33 +220,37 @@ def _looks(state: RunState) -> Markup | None:
     heads = ("look", "blocks", "boundary (p)", left("found", wraps=True), left("stops the run"))
     ends = "one arm is left in the race on" if looks.race else "each metric has a verdict:"
     lead = f"The run ends at the first declared look at which {ends} {', '.join(looks.metrics)}."
-    return _section("looks", "Interim looks", Table.of("Interim looks", heads, rows), lead=lead)
+    return _section("looks", "Interim looks", Table.of("Declared looks with their boundary", heads, rows), lead=lead)
 
 
 def _flights(state: RunState) -> Markup | None:
-    rows = [_flight(state.run.run_id, each) for each in state.load.in_flight]
+    rows = [_flight(state.run.run_id, each, state.load.timeout_s) for each in state.load.in_flight]
     more = state.load.count - len(rows)
     heads = (left("trial", wraps=True), left("arm"), left("state"), "attempt", "age")
-    remarks = (f"Shows the first {len(rows)} of {state.load.count}, by the order of sending.",) if more > 0 else ()
+    remarks = (f"Shows the oldest {len(rows)} of {state.load.count}.",) if more > 0 else ()
     table = Table.of("Trials in flight", heads, rows, *remarks)
     return _section("flights", "In flight", table)
 
 
-def _flight(run_id: str, each: Flight) -> tuple[Entry, ...]:
-    age = figures.MISSING if each.sent_at is None else tag("time", "", datetime=each.sent_at.isoformat(), data_age="")
+def _flight(run_id: str, each: Flight, timeout_s: float | None) -> tuple[Entry, ...]:
+    limit = None if timeout_s is None else f"{timeout_s:g}"
+    sent_at = None if each.sent_at is None else each.sent_at.isoformat()
+    age = figures.MISSING if sent_at is None else tag("time", "", datetime=sent_at, data_age="", data_limit=limit)
     return _link(run_id, each.trial_id), each.arm, each.state, str(each.attempt), age
 
 
-def _settled(run_id: str, trials: Iterable[Settled], title: str) -> Table:
+def _settled(run_id: str, trials: Sequence[Settled], title: str) -> Table:
     rows: list[tuple[Entry, ...]] = []
+    seconds = figures.scale_of(_METRICS["latency_s"], *(each.latency_s for each in trials))
     for each in trials:
-        values = {"latency_s": each.latency_s, "total_tokens": each.total_tokens, "cost_usd": each.cost_usd}
+        values = {"total_tokens": each.total_tokens, "cost_usd": each.cost_usd}
         numbers = (figures.amount(value, figures.scale_of(_METRICS[name], value)) for name, value in values.items())
+        latency = figures.amount(each.latency_s, seconds)
         tone = Tone.GOOD if each.outcome == "answered" else Tone.BAD
         said = f"{outcome_words(each.outcome)}{f': {each.detail}' if each.detail else ''}"
         done = figures.MISSING if each.done_at is None else when(each.done_at, "time")
-        rows.append((done, _link(run_id, each.trial_id), each.arm, Cell(forms=(said,), tone=tone), *numbers))
-    heads = (left("ended"), left("trial", wraps=True), left("arm"), left("outcome", wraps=True), "latency", "tokens", "cost")
+        rows.append((_link(run_id, each.trial_id), done, each.arm, Cell(forms=(said,), tone=tone), latency, *numbers))
+    heads = (left("trial", wraps=True), left("ended"), left("arm"), left("outcome", wraps=True), "latency", "tokens", "cost")
     return Table.of(title, heads, rows)
 
 

@@ -62,7 +62,7 @@ def _row(each: RunRow) -> list[Markup]:
         trials = f"{each.settled:,}/{each.planned:,} done" if each.answered is None else f"{each.answered:,}/{each.settled:,}"
     choose = join(*(_choice(each.run_id, *side) for side in (("baseline", "A"), ("run", "B"))))
     return [
-        tag("td", choose, class_="choose"),
+        tag("td", choose, class_="choose", data_label="compare"),
         tag("td", when(each.started_at), class_="short"),
         tag(
             "th",

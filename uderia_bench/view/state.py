@@ -39,7 +39,10 @@ class RunsState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
-    """Facts of a run from its manifest. ``state``: running, paused, abandoned, interrupted or complete."""
+    """Facts of a run from its manifest. ``state``: running, paused, abandoned, interrupted or complete.
+
+    In the replay of a recording that ends before the report, the last ``state`` is cut.
+    """
 
     run_id: str
     experiment: str
@@ -92,12 +95,14 @@ class Flight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What the servers carry: the oldest trials ``in_flight`` of ``count``, of at most ``slots`` a server in a closed loop."""
+    """What the servers carry: the oldest trials ``in_flight`` of ``count``, of at most ``slots`` in a closed loop."""
 
     count: int
     slots: int | None
     in_flight: tuple[Flight, ...]
     rate_limited: int
+    timeout_s: float | None = None
+    """Age at which the run cancels a trial; None in recordings of earlier versions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

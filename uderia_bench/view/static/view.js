@@ -4,7 +4,7 @@
   const body = document.body, link = document.getElementById("link"), said = document.getElementById("said");
   const icons = {
     running: "running", sending: "running", asked: "running", paused: "paused", complete: "complete", abandoned: "stopped",
-    interrupted: "stopped",
+    interrupted: "stopped", cut: "stopped",
   };
   const zone = {
     minute: new Intl.DateTimeFormat(undefined, {dateStyle: "medium", timeStyle: "short"}),
@@ -14,7 +14,10 @@
 
   const age = (element) => {
     const seconds = Math.max(0, (Date.now() - Date.parse(element.dateTime)) / 1000);
-    element.textContent = seconds < 120 ? `${seconds.toFixed(0)} s` : `${(seconds / 60).toFixed(0)} min`;
+    const words = (s) => s < 120 ? `${s.toFixed(0)} s` : `${(s / 60).toFixed(0)} min`;
+    const limit = Number(element.dataset.limit), late = limit > 0 && seconds > limit;  // as when the run hangs
+    element.textContent = late ? `${words(seconds)}, over its timeout of ${words(limit)}` : words(seconds);
+    element.classList.toggle("bad", late);
   };
   const label = (table) => {  // a narrow screen shows each cell with the heading of its column
     const heads = [...table.tHead.rows[0].cells].map((head) => head.classList.contains("strip") ? "" : head.textContent);

@@ -1,0 +1,106 @@
+"""Recordings: a page for those that end before the report, and a report that comes late."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from view.live_runs import running
+
+from uderia_bench import plugins
+from uderia_bench.errors import UsageError
+from uderia_bench.view.folder import Folder
+from uderia_bench.view.following import REPORT
+from uderia_bench.view.recording import Recorder, Recording, keep
+
+REPORTED = "<!doctype html>\n<html><body><p>decided</p></body></html>\n"
+
+
+@pytest.fixture
+def live(tmp_path):
+    """Begin a run with a settled trial and one in flight."""
+    with running(tmp_path / "runs") as made:
+        made.settle(0)
+        made.send(1)
+        yield made
+
+
+def recorded(live, path) -> list[dict]:
+    """Record a run as it is now; return the lines."""
+    with path.open("wb") as file:
+        keep(file, Folder(live.run.directory.path.parent, plugins.load()), live.run_id)
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def replayed(path):
+    """Return the last state of a recording and the head of its page."""
+    followed = Recording(path, speed=1e9).follow(("live",))
+    while followed.look():
+        state = followed.state()
+    return state, followed.parts(state, {"run", "load"})["head"]
+
+
+@pytest.mark.parametrize("state", ["running", "complete", "reported"])
+def test_the_page_shows_that_a_recording_ends_before_the_report(live, tmp_path, state):
+    """Whatever the last state was. The page waits for no report, has the command, and ages do not grow for ever."""
+    if state != "running":
+        live.ends()
+    if state == "reported":
+        (live.run.directory.path / REPORT).write_text(REPORTED)
+    lines = recorded(live, tmp_path / "night.jsonl")
+    kept = [json.dumps(line) for line in lines if "report" not in line]
+    (tmp_path / "night.jsonl").write_text("\n".join(kept) + '\n{"at_s": 9, "rep')
+    shown, head = replayed(tmp_path / "night.jsonl")
+    assert (shown.run.state, shown.run.has_report) == ("cut", False)
+    assert "The recording was stopped before the report." in head
+    assert "uderia-bench view live --record FILE" in head
+    assert "will appear here" not in head
+    assert [flight.sent_at for flight in shown.load.in_flight] == ([None] if state == "running" else [])
+
+
+def test_a_whole_recording_ends_with_the_report(live, tmp_path):
+    """Its state has a report only once the replay has come to that, however late it was written."""
+    live.ends()
+    (live.run.directory.path / REPORT).write_text(REPORTED)
+    path = tmp_path / "night.jsonl"
+    *lines, report = recorded(live, path)
+    path.write_text("".join(json.dumps(line) + "\n" for line in (*lines, report | {"at_s": 0.3})))
+    recording = Recording(path)
+    followed = recording.follow(("live",))
+    assert followed.look()
+    assert (followed.state().run.state, followed.state().run.has_report) == ("complete", False)
+    deadline = time.monotonic() + 20
+    while not followed.look():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert followed.state().run.has_report
+    assert recording.report("live") == "<p>decided</p>"
+
+
+def test_a_report_that_cannot_be_read_yet_is_recorded_later(live, tmp_path):
+    """It is tried at the next change, or when the recorder ends. It is written once."""
+    live.ends()
+    report = live.run.directory.path / REPORT
+    report.write_text(REPORTED[:30])
+    with (tmp_path / "night.jsonl").open("wb") as file:
+        folder = Folder(live.run.directory.path.parent, plugins.load())
+        followed = folder.follow(("live",))
+        followed.look()
+        recorder = Recorder(file, folder, "live")
+        recorder(("live",), {"run": followed.state().run})
+        report.write_text(REPORTED)
+        recorder.keep_report()
+        recorder.keep_report()
+        followed.close()
+    lines = [json.loads(line) for line in (tmp_path / "night.jsonl").read_text().splitlines()]
+    assert [line["report"] for line in lines if "report" in line] == ["<p>decided</p>"]
+
+
+def test_a_recording_without_a_state_is_refused(live, tmp_path):
+    """It was cut after its first line. A page would wait for ever."""
+    path = tmp_path / "night.jsonl"
+    recorded(live, path)
+    path.write_text(path.read_text().splitlines()[0] + "\n")
+    with pytest.raises(UsageError, match="cut before its first state; record the run again with 'uderia-bench view live"):
+        Recording(path)
