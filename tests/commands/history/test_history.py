@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from commands.history.nights import folder, frame
 from runs import saved
@@ -335,3 +336,13 @@ def test_as_a_page_it_needs_nothing_and_runs_nothing(tmp_path):
     assert "<script" not in page
     assert "<img" not in page
     assert "script-src &#x27;none&#x27;" in page
+
+
+def test_the_axis_of_a_share_ends_at_all_trials(tmp_path):
+    """Also with one night, from which the axis gets no range."""
+    night = frame(0, seed=3, queries=40, repeats=2).with_columns(checks_passed_ratio=pl.lit(1.0))
+    saved(tmp_path, "night-00", night, started="2026-11-01T02:00:00+00:00")
+    page = history.to_html(history.gather(tmp_path, BUILT_IN, names=["checks_passed_ratio"]))
+    ticks = [float(text) for text in re.findall(r">([\d.-]+)%</text>", page)]
+    assert ticks[0] == 0
+    assert ticks[-1] == 100

@@ -39,3 +39,10 @@ def test_no_axis_has_more_ticks_than_a_reader_counts():
     for hi in (1.5, 3.0, 8.0, 20.0, 500.0, 1e6, 1e9):
         for made in (log_axis([1.0, hi]), linear_axis([0.0, hi]), ratio_axis([hi], least=1.5)):
             assert 1 <= len(made.ticks()) <= 6, (hi, made)
+
+
+def test_an_axis_of_small_ratios_has_ticks_on_both_sides_of_one():
+    """Powers of two alone would leave it with a single label. Where there are too many of them, 1 stays."""
+    assert ratio_axis([1.03, 1.1], least=1.5).ticks() == pytest.approx((1 / 1.5, 0.8, 1.0, 1.25, 1.5))
+    assert Axis(lo=6.0, hi=9.0, log=True, base=2.0).ticks() == (8.0,)
+    assert ratio_axis([0.1, 15.0], least=1.5).ticks() == (0.25, 1.0, 4.0, 16.0)

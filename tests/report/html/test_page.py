@@ -11,8 +11,9 @@ from report.html.pages import issues, kept, page_report, steps, trials
 from report.reports import facts
 
 from uderia_bench.report.content import GateResult, IssueSummary
-from uderia_bench.report.formats.html import to_html
+from uderia_bench.report.formats.html import listing, to_html
 from uderia_bench.report.formats.html.kept import IN_FULL, in_full
+from uderia_bench.report.table import Table, left
 
 EVIL = "</script><script>alert(1)</script><img src=http://evil.example/x onerror=alert(2)>\x1b[2J\u202e"
 MEGABYTE = 1_000_000
@@ -172,3 +173,13 @@ def test_the_trials_in_full_are_the_ones_to_look_at():
     slowest = frame.filter(pl.col("outcome") == "answered").sort("latency_s", descending=True)["trial_id"][0]
     assert slowest in chosen
     assert set(in_full(trials())) == set(trials()["trial_id"])
+
+
+def test_a_table_without_a_row_is_its_remarks_only():
+    """Headings of nothing are not shown. A table alone below its heading keeps its caption for screen readers."""
+    heads = (left("query"), "change")
+    assert listing.table(Table.of("Changed", heads, [], "0 of 3 queries changed.")) == (
+        '<ul class="remarks"><li>0 of 3 queries changed.</li></ul>'
+    )
+    shown = listing.table(Table.of("Changed", heads, [("q", "1")]), alone=True)
+    assert '<caption class="hidden">Changed</caption>' in shown

@@ -11,6 +11,8 @@ from uderia_bench.report.formats.html.document import document
 from uderia_bench.report.formats.html.markup import Markup, join, tag
 from uderia_bench.stats.estimate import Estimate
 
+_SHARES = Axis(lo=-0.03, hi=1.03)  # a mark at an end is not cut
+
 
 def to_html(history: History) -> str:
     """Return the history as a self-contained page."""
@@ -41,6 +43,8 @@ def _series(history: History, series: Series) -> Markup | None:
     if axis is None:
         return None
     scale = figures.scale_of(series.metric, axis.lo, axis.hi)
+    if scale.share:
+        axis = Axis(lo=max(axis.lo, _SHARES.lo), hi=min(axis.hi, _SHARES.hi))
     starts = {shift.at: shift.kind for shift in series.shifts}
     usual = next(e.value for e in estimates if e.value is not None)
     rows = (

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 _PADDING = 0.03  # share of the length added at both ends, so that no mark is cut
 _MOST_TICKS = 6
 _STEPS = (1.0, 2.0, 3.0, 5.0)  # round numbers of a decade
+_NEAR_ONE = (0.5, 1 / 1.5, 0.8, 1.0, 1.25, 1.5, 2.0)  # round ratios, where few powers of two are inside the axis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,11 @@ class Axis:
     def ticks(self) -> tuple[float, ...]:
         """Return up to six round values inside the axis."""
         if self.log and self.base == 2:
-            return tuple(_thinned([2.0**n for n in range(math.ceil(math.log2(self.lo)), math.floor(math.log2(self.hi)) + 1)]))
+            powers = range(math.ceil(math.log2(self.lo)), math.floor(math.log2(self.hi)) + 1)
+            if len(powers) < 3:
+                return tuple(ratio for ratio in _NEAR_ONE if self.lo <= ratio <= self.hi) or tuple(2.0**n for n in powers)
+            every = math.ceil(len(powers) / _MOST_TICKS)
+            return tuple(2.0**n for n in powers if n % every == 0)  # with a tick at 1
         return tuple(_thinned(_log_ticks(self.lo, self.hi) if self.log else _linear_ticks(self.lo, self.hi)))
 
     def _scaled(self, value: float) -> float:

@@ -109,7 +109,7 @@ def _ends(rows: Sequence[Comparison]) -> list[float]:
 
 
 def _times(value: float) -> str:
-    return f"{value:g}x" if value >= 1 else f"{value:.2g}x"
+    return f"{value:.3g}x"
 
 
 def _points(value: float) -> str:

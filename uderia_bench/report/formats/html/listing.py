@@ -10,12 +10,15 @@ from uderia_bench.report.formats.html.markup import Attribute, Markup, join, tag
 from uderia_bench.report.table import Cell, Column, Footnotes, Table
 
 
-def table(found: Table) -> Markup:
-    """Return a table with its caption, and its footnotes and remarks below."""
+def table(found: Table, *, alone: bool = False) -> Markup:
+    """Return a table with its caption, and its footnotes and remarks below; without a row only these.
+
+    ``alone`` is for the only table below a heading that says the same: then only screen readers have the caption.
+    """
     notes = Footnotes()
     heads = (tag("th", glossary.heading(column.title), scope="col", class_=_side(column)) for column in found.columns)
     rows = [tag("tr", *_cells(row, found.columns, notes)) for row in found.rows]
-    shown = grid(found.title, heads, rows)
+    shown = grid(found.title, heads, rows, alone=alone) if rows else None
     remarks = [tag("li", tag("sup", str(number)), f" {note}") for note, number in notes.numbers.items()]
     remarks += [tag("li", remark) for remark in found.remarks]
     return join(shown, tag("ul", *remarks, class_="remarks") if remarks else None)
@@ -27,11 +30,18 @@ def grid(
     rows: Iterable[Markup] = (),
     *,
     name: str | None = None,
+    alone: bool = False,
     **attributes: Attribute,
 ) -> Markup:
-    """Return a table of cells that are markup, in a box that scrolls; ``name`` is the box's where it is not the caption."""
+    """Return a table of cells that are markup, in a box that scrolls; ``name`` is the box's where it is not the caption.
+
+    ``alone`` is as for ``table``.
+    """
     head = tag("thead", tag("tr", *heads))
-    return scrolling(tag("table", tag("caption", caption), head, tag("tbody", *rows), **attributes), name or caption)
+    return scrolling(
+        tag("table", tag("caption", caption, class_="hidden" if alone else None), head, tag("tbody", *rows), **attributes),
+        name or caption,
+    )
 
 
 def scrolling(content: Markup, name: str) -> Markup:

@@ -20,7 +20,7 @@
     for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
     return element;
   };
-  const seconds = (s) => s === null || s === undefined ? "\u2014" : s >= 600 ? `${(s / 60).toFixed(1)}min` : s >= 1 ? `${s.toPrecision(3)}s` : `${Math.round(1000 * s)}ms`;
+  const seconds = (s) => s === null || s === undefined ? "\u2014" : s >= 600 ? `${(s / 60).toFixed(1)}min` : `${s.toPrecision(3)}s`;
   const whole = (n) => n === null || n === undefined ? "\u2014" : n.toLocaleString("en");
   const dollars = (n) => n === null || n === undefined ? "\u2014" : `$${n.toPrecision(2)}`;
 

@@ -66,7 +66,7 @@ def _sections(report: Report, kept: Kept) -> Iterator[tuple[str, str, Markup | N
 
 def _issues(report: Report) -> Markup | None:
     """Return what was found, with the places and trials behind each kind."""
-    found = _table(tables.issues(report))
+    found = _table(tables.issues(report), alone=True)
     change = _table(tables.savings(report))
     look = [
         listing.folded(
@@ -88,7 +88,7 @@ def _measured(report: Report) -> Markup | None:
 
 def _changed(report: Report) -> Markup | None:
     """Return the queries that changed."""
-    found = _table(tables.query_effects(report))
+    found = _table(tables.query_effects(report), alone=True)
     return listing.section("changed", "Which queries changed", found) if found else None
 
 
@@ -122,5 +122,5 @@ def _details(report: Report, kept: Kept) -> Iterator[Markup | None]:
     yield listing.folded("The run's manifest", listing.scrolling(tag("pre", *lines), "Manifest"))
 
 
-def _table(found: Table | None) -> Markup | None:
-    return listing.table(found) if found else None
+def _table(found: Table | None, *, alone: bool = False) -> Markup | None:
+    return listing.table(found, alone=alone) if found else None

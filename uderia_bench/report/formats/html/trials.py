@@ -86,7 +86,7 @@ def frame(report: Report) -> Markup | None:
     )
     table = join(
         tag("p", tag("span", "", id="count", role="status")),
-        listing.grid("Trials", head, id="trials-table"),
+        listing.grid("Trials", head, alone=True, id="trials-table"),
         tag("button", "Show more trials", type="button", id="more-trials"),
         tag("noscript", tag("p", "The list of trials needs JavaScript.")),
         dialog,
