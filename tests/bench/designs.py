@@ -30,7 +30,8 @@ from uderia_bench.analysis.values import Verdict
 from uderia_bench.runner import plan
 from uderia_bench.stats.difference import student_test
 from uderia_bench.stats.inference import equivalence_p, two_sided_p
-from uderia_bench.stats.sequential import OBRIEN_FLEMING, Repeated, equal_shares
+from uderia_bench.stats.looks import OBRIEN_FLEMING, equal_shares
+from uderia_bench.stats.sequential import Repeated
 
 CORPUS, MARGIN, ALPHA = 2_000, 0.10, 0.05
 BETWEEN, WITHIN, DIFFERS = 0.8, 0.3, 0.15

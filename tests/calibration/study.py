@@ -13,9 +13,10 @@ from scipy.stats import mannwhitneyu
 from uderia_bench.stats.difference import mean_test, student_test
 from uderia_bench.stats.equivalence import skewed_p, within_share_p
 from uderia_bench.stats.inference import equivalence_p, two_sided_p
+from uderia_bench.stats.looks import OBRIEN_FLEMING, equal_shares
 from uderia_bench.stats.multiplicity import holm
 from uderia_bench.stats.permutation import DIFFERING_FLOOR, MID_P_FLOOR, differing
-from uderia_bench.stats.sequential import OBRIEN_FLEMING, Repeated, equal_shares
+from uderia_bench.stats.sequential import Repeated
 from uderia_bench.stats.sparse import TWO_ADDED
 
 CONFIDENCE = 0.95

@@ -5,7 +5,7 @@ from math import log
 import pytest
 
 from uderia_bench.stats.design import Rule, Spread, expect, fewest
-from uderia_bench.stats.sequential import WANG_TSIATIS, equal_shares
+from uderia_bench.stats.looks import WANG_TSIATIS, equal_shares
 
 TEN = Rule(shares=equal_shares(10), asked=equal_shares(10), shape=WANG_TSIATIS, alpha=0.05)
 LATENCY = Spread(margin=log(1.1), variance=0.2025)

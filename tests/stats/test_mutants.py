@@ -8,9 +8,10 @@ from uderia_bench.stats.bootstrap import studentised_mean
 from uderia_bench.stats.difference import student_test
 from uderia_bench.stats.estimate import Interval
 from uderia_bench.stats.inference import two_sided_p
+from uderia_bench.stats.looks import equal_shares
 from uderia_bench.stats.mean import cluster_mean
 from uderia_bench.stats.proportion import wilson
-from uderia_bench.stats.sequential import equal_shares, repeated_p
+from uderia_bench.stats.sequential import repeated_p
 from uderia_bench.stats.skew import FEW, lean_right, lognormal_reach
 from uderia_bench.stats.slope import serial_correlation
 

@@ -7,14 +7,11 @@ from hypothesis import strategies as st
 from scipy.special import ndtr
 
 from uderia_bench.stats.inference import StudentTest, equivalence_p, two_sided_p
+from uderia_bench.stats.looks import OBRIEN_FLEMING, POCOCK, WANG_TSIATIS, equal_shares
 from uderia_bench.stats.sequential import (
-    OBRIEN_FLEMING,
-    POCOCK,
-    WANG_TSIATIS,
     Repeated,
     boundaries,
     crossing_probability,
-    equal_shares,
     information,
     repeated_p,
 )

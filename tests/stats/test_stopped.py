@@ -5,7 +5,7 @@ from math import log
 import numpy as np
 import pytest
 
-from uderia_bench.stats.sequential import OBRIEN_FLEMING, WANG_TSIATIS, equal_shares
+from uderia_bench.stats.looks import OBRIEN_FLEMING, WANG_TSIATIS, equal_shares
 from uderia_bench.stats.stopped import StoppingRule, median_unbiased
 
 SHARES = equal_shares(5)

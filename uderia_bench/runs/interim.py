@@ -8,9 +8,10 @@ from typing import Any
 
 from uderia_bench.documents.experiment import Experiment
 from uderia_bench.printable import count_of
+from uderia_bench.stats.looks import OBRIEN_FLEMING, POCOCK, WANG_TSIATIS, equal_shares
 
-_SHAPES = {"obrien-fleming": 0.0, "wang-tsiatis": 0.25, "pocock": 0.5}  # as ``stats.sequential`` has them
-_OLD_SHAPE = _SHAPES["obrien-fleming"]  # the only boundary of earlier versions
+_SHAPES = {"obrien-fleming": OBRIEN_FLEMING, "wang-tsiatis": WANG_TSIATIS, "pocock": POCOCK}
+_OLD_SHAPE = OBRIEN_FLEMING  # the only boundary of earlier versions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +89,7 @@ def planned(experiment: Experiment, looks: Sequence[tuple[int, float]]) -> Looke
     return Looked(
         metrics=stop.names(experiment.margins),
         look=len(looks) or stop.looks,
-        shares=tuple(share for _, share in looks) or _equal_shares(stop.looks),
+        shares=tuple(share for _, share in looks) or equal_shares(stop.looks),
         before=tuple(before for before, _ in looks),
         shape=_SHAPES[stop.boundary],
         difference="difference" in stop.goals,
@@ -98,14 +99,10 @@ def planned(experiment: Experiment, looks: Sequence[tuple[int, float]]) -> Looke
     )
 
 
-def _equal_shares(looks: int) -> tuple[float, ...]:
-    return tuple((number + 1) / looks for number in range(looks))
-
-
 def of_today(said: Any) -> Any:
     """Return a decision as manifests have it now; those of earlier versions name one metric and equal looks."""
     at = said.get("at") if isinstance(said, Mapping) else None
     if not isinstance(at, Mapping) or "metric" not in at or not isinstance(at.get("looks"), int):
         return said
-    now = {**at, "metrics": (at["metric"],), "shares": _equal_shares(at["looks"])}
+    now = {**at, "metrics": (at["metric"],), "shares": equal_shares(at["looks"])}
     return {"verdicts": (f"{at['metric']} differs",), **said, "at": now}

@@ -27,9 +27,6 @@ from uderia_bench.stats.arrays import Floats
 from uderia_bench.stats.estimate import Interval
 from uderia_bench.stats.inference import MeanTest
 
-OBRIEN_FLEMING, WANG_TSIATIS, POCOCK = 0.0, 0.25, 0.5
-"""The shapes of the boundaries that an experiment can name."""
-
 REACH = 8.0
 """Standard errors beyond which a normal density counts as 0: 6e-16 of it lies there."""
 
@@ -84,11 +81,6 @@ def normal(values: Floats, sd: float) -> Floats:
     """Return the density of a normal distribution around 0."""
     density: Floats = np.exp(-((values / sd) ** 2) / 2) / (sd * sqrt(2 * np.pi))
     return density
-
-
-def equal_shares(looks: int) -> tuple[float, ...]:
-    """Return the shares of ``looks`` equally spaced looks."""
-    return tuple((number + 1) / looks for number in range(looks))
 
 
 @lru_cache(maxsize=256)
