@@ -70,3 +70,5 @@ def test_a_name_is_kept_beside_the_experiment_and_found_from_anywhere(command):
     (command.cwd / "baselines.json").unlink()
     assert json.loads(command("report", "main", "--output", "z/out", "--json").stdout)["run"]["run_id"] == "n1"
     assert command("baseline", "list", "--output", "z/out").stdout == "main: z/out/n1 (in z/baselines.json)\n"
+    listed = json.loads(command("baseline", "list", "--output", "z/out", "--json").stdout)
+    assert listed == [{"name": "main", "run": "z/out/n1", "file": "z/baselines.json"}]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from uderia_bench.cli.options import OUTPUT, Output, Run
+from uderia_bench.cli.options import OUTPUT, AsJson, Output, Run
 
 group = typer.Typer(
     name="baseline",
@@ -53,20 +53,27 @@ def save(
 
 
 @group.command("list")
-def show(output: Output = OUTPUT) -> None:
+def show(output: Output = OUTPUT, as_json: AsJson = False) -> None:
     """List the names and their runs.
 
     The names are those of the current directory and of the experiments of the runs in --output.
 
     Example: uderia-bench baseline list
     """
+    from uderia_bench.cli import streams
     from uderia_bench.runs import baselines, find
 
+    found: list[dict[str, str]] = []
     for file in baselines.files([None, *find.experiment_folders(output)]):
-        where = "" if file == baselines.FILE else f" (in {_from_here(file)})"
         for name, path in baselines.load(file).items():
             ways = baselines.leads_to(file, path)
-            typer.echo(f"{name}: {_from_here(next((way for way in ways if way.exists()), ways[0]))}{where}")
+            run = next((way for way in ways if way.exists()), ways[0])
+            found.append({"name": name, "run": str(_from_here(run)), "file": str(_from_here(file))})
+    if as_json:
+        streams.as_json(found)
+    for each in () if as_json else found:
+        where = "" if each["file"] == str(baselines.FILE) else f" (in {each['file']})"
+        typer.echo(f"{each['name']}: {each['run']}{where}")
 
 
 def _from_here(path: Path) -> Path:
