@@ -49,8 +49,28 @@ def test_what_python_writes_is_read(body, value, note):
     orjson.dumps(found.value)
 
 
+@pytest.mark.parametrize("depth", [255, 1000, 1025, 50_000])
+@pytest.mark.parametrize(("opened", "closed"), [("[", "]"), ('{"[": ', "}")])
+def test_deep_nesting_is_cut_off(depth, opened, closed):
+    """The rest is read, with a note, and functions that call themselves for each level take the value."""
+    found = parse_json(f'{{"said": "[[[\\"", "deep": {opened * depth}1{closed * depth}, "rest": 2}}')
+    assert (found.value["said"], found.value["rest"]) == ('[[["', 2)
+    assert found.notes == ("what is nested deeper than 200 levels was read as missing",)
+    assert len(str(found.value)) > 200
+    orjson.dumps(found.value)
+
+
+def test_many_brackets_are_not_deep_nesting():
+    """A long list of lists is read unchanged."""
+    assert parse_json(b"[" + b"[[1]]," * 1000 + b"0]").notes == ()
+
+
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"<html>", b"{'a': 1}", b"[1,]", b"nul", b"\xff\xfe", b"[" * 100_000, b"NaNa", b"[1] 2"]
+    "body",
+    [
+        *(b"", b"{", b"<html>", b"{'a': 1}", b"[1,]", b"nul", b"\xff\xfe", b"NaNa", b"[1] 2"),
+        *(b"[" * 100_000, b"[" * 200_001 + b"]" * 200_001),
+    ],
 )
 def test_what_is_not_json_is_an_error(body):
     """Half a body, a page of HTML and endless nesting are not read as something else."""

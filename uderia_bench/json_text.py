@@ -8,6 +8,7 @@ What JSON has no value for becomes None, and a note says what was changed.
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,9 @@ from typing import Any
 import orjson
 
 _MARK = "\ufeff"
+_DEEPEST = 200  # levels that are read: orjson reads 1,024 and writes 254, and Python's own functions fail below 1,000
+_LARGEST_DEPTH = 100_000  # levels: looking for their ends takes 0.2 s
+_NESTING = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
 _LONGEST_INT = 18  # digits: more of them become a float, as orjson reads them
 
 
@@ -66,12 +70,18 @@ class _Changes:
 
 
 def parse_json(body: bytes | str) -> Parsed:
-    """Decode JSON text; raises ``ValueError`` where it is not JSON even in Python's sense."""
+    """Decode JSON text; raises ``ValueError`` where it is not JSON even in Python's sense.
+
+    What is nested deeper than ``_DEEPEST`` levels is missing, so that functions that call themselves for each level work.
+    """
+    changes = _Changes()
     try:
-        return Parsed(value=orjson.loads(body))
+        value = orjson.loads(body)
+        if not _is_deep(value, body):
+            return Parsed(value=value)
     except orjson.JSONDecodeError:
-        changes = _Changes()
-    text = _text(body, changes) if isinstance(body, bytes) else body
+        pass
+    text = _without_depths(_text(body, changes) if isinstance(body, bytes) else body, changes)
     if text.startswith(_MARK):
         text = text.removeprefix(_MARK)
         changes.notes["a byte-order mark was left out"] = None
@@ -80,7 +90,7 @@ def parse_json(body: bytes | str) -> Parsed:
     )
     try:
         value = changes.tree(reader.decode(text))
-    except RecursionError as error:
+    except RecursionError as error:  # brackets without their ends
         raise ValueError("nested too deeply") from error
     return Parsed(value=value, notes=tuple(changes.notes) or ("control characters in its strings",))
 
@@ -98,6 +108,39 @@ def repeated_keys(body: str) -> tuple[str, ...]:
     with suppress(ValueError, RecursionError):  # not JSON, or too deep: parse_json says which
         json.JSONDecoder(strict=False, object_pairs_hook=read).decode(body)
     return tuple(found)
+
+
+def _is_deep(value: Any, body: bytes | str) -> bool:
+    """Whether a value is nested more deeply than orjson writes."""
+    opened = (b"[", b"{") if isinstance(body, bytes) else ("[", "{")
+    if sum(map(body.count, opened)) <= _DEEPEST:  # type: ignore[arg-type]  # of the body's own type
+        return False
+    try:
+        orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return True
+    return False
+
+
+def _without_depths(text: str, changes: _Changes) -> str:
+    """Return a text with ``null`` for each list and object that is nested too deeply."""
+    kept: list[str] = []
+    level = begin = 0
+    for found in _NESTING.finditer(text):
+        if found[0] in "[{":
+            level += 1
+            if level == _DEEPEST + 1:
+                kept.append(text[begin : found.start()])
+            elif level > _LARGEST_DEPTH:
+                return text
+        elif found[0] in "]}":
+            if level == _DEEPEST + 1:
+                kept.append("null")
+                begin = found.end()
+            level -= 1
+    if kept:
+        changes.notes[f"what is nested deeper than {_DEEPEST} levels was read as missing"] = None
+    return "".join([*kept, text[begin:]]) if level <= _DEEPEST else text
 
 
 def _text(body: bytes, changes: _Changes) -> str:

@@ -25,7 +25,8 @@ from uderia_bench.cli.app import app
 SAID = (
     (
         "=cmd|' /C calc'!A0<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">]]>"
-        "\x1b[31m\x1b]0;owned\x07\u202e../../etc/passwd|--|\r\n@everyone `rm -rf` [x](javascript:alert(1)) \ud83d\udca5"
+        "\x1b[31m\x1b]0;owned\x07\u202e../../etc/passwd|--|\r\n@everyone `rm -rf` [x](javascript:alert(1)) "
+        "##vso[x] \ud83d\udca5"
     )
     .encode("utf-16", "surrogatepass")
     .decode("utf-16")
@@ -208,13 +209,31 @@ def test_no_command_passes_on_what_a_terminal_or_a_ci_system_obeys(command, run,
         for text in (done.stdout, done.stderr):
             assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(text)
             assert not [line for line in text.splitlines() if line.lstrip().startswith("::")]
+            assert name == "corpus" or "##vso[" not in text  # a corpus has the prompts as they are
         assert "internal error" not in done.stderr, done.stderr
 
 
 def test_a_line_that_looks_like_a_workflow_command_is_broken():
-    """Also one that begins with blanks, and the older form on GitHub Actions."""
+    """Also one that begins with blanks, and the forms of other systems, which count within a line."""
     assert streams._without_commands("a\n  ::error::x ::y") == "a\n  \\::error::x ::y"
-    assert streams._without_commands("##[error]x") == "##[error]x"
+    for command in ("##[error]x", "##vso[task.setvariable variable=x]y", "##teamcity[buildStop comment='x']"):
+        assert streams._without_commands(f"said {command}") == f"said # {command[1:]}"
+    assert streams._without_commands("## A heading [1]") == "## A heading [1]"
+
+
+def test_a_document_for_programs_has_no_workflow_command_and_the_same_content(capfd):
+    """JSON and XML on the stdout of a CI job: the log has no command, and the reader gets the same text."""
+    said = "x ##vso[task.setvariable variable=PATH]y ##[error] ##teamcity[buildStop]"
+    streams.document(streams.json_of({said: [said]}))
+    as_json = capfd.readouterr().out
+    assert json.loads(as_json) == {said: [said]}
+    element = ET.Element("testsuites", name=said)
+    element.text = said
+    streams.document(f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(element, encoding="unicode")}')
+    as_xml = capfd.readouterr().out
+    read = ET.fromstring(as_xml.encode())
+    assert (read.get("name"), read.text) == (said, said)
+    assert not [begin for begin in ("##[", "##vso[", "##teamcity[") if begin in as_json + as_xml]
 
 
 @pytest.mark.usefixtures("run")
@@ -285,6 +304,27 @@ def test_the_name_of_a_run_directory_is_printed_as_text(command, run):
     """The name of a run directory is chosen by its sender."""
     name = "r\x1b[2J\x1b]0;x\x07"
     shutil.copytree(run, command.cwd / "output" / name)
-    for said in (("restore", name), ("open", name), ("derive", f"output/{name}"), ("ctl", name, "status")):
+    (command.cwd / name).mkdir()
+    reading = (
+        ("restore", name),
+        ("open", name),
+        ("derive", f"output/{name}"),
+        ("ctl", name, "status"),
+        ("watch", name, "--once"),
+    )
+    listing = (("resume", name), ("inspect", name), ("power", name), ("report", name), ("diff", "hostile", name), ("runs",))
+    writing = (
+        ("report", name, "--format", "json", "-o", f"{name}/report.json"),
+        ("export", name, "-o", f"{name}/trials.csv"),
+        ("baseline", "save", "kept", name),
+        ("baseline", "list"),
+        ("label", "draw", name, "-o", f"{name}/labels.csv"),
+        ("init", f"{name}/begun", "--server", "sim", "--profile", "IDEAT"),
+        ("corpus", "from-text", "corpus.yaml", "-o", f"{name}/corpus.yaml"),
+        ("check", f"{name}/corpus.yaml"),
+    )
+    for said in (*reading, *listing, *writing):
         done = command(*said, env={"BROWSER": "/bin/true"})
         assert "\x1b" not in done.stdout + done.stderr, said
+        assert "internal error" not in done.stderr, done.stderr
+    assert {path.name for path in (command.cwd / name).iterdir()} >= {"report.json", "trials.csv", "begun", "corpus.yaml"}

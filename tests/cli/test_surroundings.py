@@ -8,7 +8,7 @@ import shutil
 import stat
 import threading
 import xml.etree.ElementTree as ET
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -181,10 +181,28 @@ def test_a_link_is_followed_and_a_mode_is_kept(outcomes, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dated.md", "latest.md"]
 
 
-@pytest.mark.parametrize("target", ["", "file/in/it", "missing/in/it"])
-def test_a_path_that_cannot_be_written_is_named(outcomes, tmp_path, target):
-    """A directory, a path below a file, and a path in a missing directory."""
+def test_a_file_that_others_have_too_stays_theirs(outcomes, tmp_path):
+    """A second name of a file and its owner are kept, because the text is written into the file."""
     command, _ = outcomes
+    for name in ("own.md", "theirs.md"):
+        (tmp_path / name).write_text("replaced" * 10_000)
+    (tmp_path / "second.md").hardlink_to(tmp_path / "own.md")
+    with suppress(PermissionError):  # only root can give a file away
+        os.chown(tmp_path / "theirs.md", 65534, 65534)
+    owner = (tmp_path / "theirs.md").stat().st_uid
+    for name in ("own.md", "theirs.md"):
+        assert command("report", "fine", "-o", str(tmp_path / name), "--overwrite").returncode == 0
+        assert (tmp_path / name).read_text().startswith("## ")
+        assert "replaced" not in (tmp_path / name).read_text()
+    assert (tmp_path / "second.md").samefile(tmp_path / "own.md")
+    assert (tmp_path / "theirs.md").stat().st_uid == owner
+
+
+@pytest.mark.parametrize("target", ["", "file/in/it", "missing/in/it", "loop"])
+def test_a_path_that_cannot_be_written_is_named(outcomes, tmp_path, target):
+    """A directory, a path below a file, a path in a missing directory, and a link to itself."""
+    command, _ = outcomes
+    (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "file").write_text("")
     for arguments in (("report", "fine"), ("export", "fine"), ("history",)):
         done = command(*arguments, "-o", str(tmp_path / target))

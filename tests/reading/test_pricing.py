@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 import traces
@@ -179,7 +180,7 @@ def test_a_price_that_changes_is_taken_at_the_time_of_the_call(monkeypatch):
 
     def prices(at):
         price = 2 if at >= datetime(2026, 3, 13, tzinfo=UTC) else 1
-        return types.SimpleNamespace(calc_price=lambda usage: {"input_price": usage.input_tokens * price, "output_price": 0})
+        return types.SimpleNamespace(calc_price=lambda usage: {"total_price": usage.input_tokens * price, "output_price": 0})
 
     pytest.importorskip("genai_prices")
     monkeypatch.setattr(pricing, "_listed", lambda *_: prices)
@@ -197,3 +198,13 @@ def test_the_public_lists_own_dates_are_used():
         right = prices.calc_price(used, "claude-opus-4-6", provider_id="anthropic", genai_request_timestamp=at).total_price
         made = turn("claude-opus-4-6", provider="Anthropic", tokens=(250_000, 100), calls=calls_of((250_000, 100)))
         assert priced(made, PriceTable(), at=at).list_cost_usd == pytest.approx(float(right))
+
+
+def test_a_price_for_each_request_counts(monkeypatch):
+    """A thousand requests at 12 dollars are 0.012 a call, beside its tokens."""
+    genai_prices = pytest.importorskip("genai_prices.types")
+    prices = genai_prices.ModelPrice(input_mtok=Decimal(1), output_mtok=Decimal(1), requests_kcount=Decimal(12))
+    monkeypatch.setattr("uderia_bench.reading.pricing._listed", lambda *_: lambda _: prices)
+    calls = [replace(traces.llm_call(tokens=(1000, 1000)), model=None) for _ in range(2)]
+    found = priced(turn("sonar", provider="Perplexity", tokens=(2000, 2000), calls=calls), PriceTable()).list_cost_usd
+    assert found == pytest.approx(2 * 0.012 + 4000 / 1e6)

@@ -120,6 +120,8 @@ def parts_of(tmp_path, *columns):
         ([None], ["a"], pl.String, [None, "a"]),
         ([True], [0.5], pl.Float64, [1.0, 0.5]),
         (pl.Series([1], dtype=pl.Int32), [2], pl.Int64, [1, 2]),
+        (pl.Series(["1.5"]).cast(pl.Decimal(10, 2)), [2], pl.Float64, [1.5, 2.0]),
+        (pl.Series([2**63 + 2**12], dtype=pl.UInt64), [2], pl.Float64, [2.0**63 + 2**12, 2.0]),
         (pl.Series([0.5], dtype=pl.Float32), [1.5], pl.Float64, [0.5, 1.5]),
         (pl.Series([NOON], dtype=pl.Datetime("ms", "UTC")), [NOON], None, [NOON, NOON]),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import re
@@ -12,6 +13,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from uderia_bench.sim import guard
 
 SCRIPT = """
 import sys
@@ -165,6 +168,31 @@ def test_a_slow_body_is_refused(server):
     with socket.create_connection(server.address, timeout=5) as connection:
         connection.sendall(f"POST {LOGIN} HTTP/1.1\r\nhost: {server.host}\r\ncontent-length: 100\r\n\r\n{{".encode())
         assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_client_that_leaves_within_its_request_is_forgotten():
+    """It causes no error, whose traceback would fill the terminal of the server."""
+    asked = []
+
+    async def app(*_):
+        asked.append(True)
+
+    messages = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
+
+    async def receive():
+        return next(messages)
+
+    scope = {"type": "http", "method": "POST", "headers": [(b"host", b"localhost"), (b"content-length", b"9")]}
+    asyncio.run(guard.Guard(app)(scope, receive, app))
+    assert asked == []
+
+
+def test_a_second_origin_is_checked_too(server):
+    """Each header with an origin counts."""
+    with socket.create_connection(server.address, timeout=5) as connection:
+        own = f"POST /sim/restart HTTP/1.1\r\nhost: {server.host}\r\norigin: http://{server.host}\r\n"
+        connection.sendall(f"{own}origin: http://evil.test\r\ncontent-length: 0\r\n\r\n".encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 403 ")
 
 
 def test_a_running_request_is_not_closed(server):

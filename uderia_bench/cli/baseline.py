@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from uderia_bench.cli.options import OUTPUT, AsJson, Output, Run
+from uderia_bench.printable import plain
 
 group = typer.Typer(
     name="baseline",
@@ -49,7 +50,7 @@ def save(
     file = next((place for place in places if name in baselines.load(place)), places[0])
     path = baselines.path_from(file.parent, found.path)
     files.write(file, baselines.with_name(baselines.load(file), name, path))
-    typer.echo(f"{name} is {_from_here(found.path)}, in {_from_here(file)}")
+    typer.echo(plain(f"{name} is {_from_here(found.path)}, in {_from_here(file)}"))
 
 
 @group.command("list")
@@ -73,7 +74,7 @@ def show(output: Output = OUTPUT, as_json: AsJson = False) -> None:
         streams.as_json(found)
     for each in () if as_json else found:
         where = "" if each["file"] == str(baselines.FILE) else f" (in {each['file']})"
-        typer.echo(f"{each['name']}: {each['run']}{where}")
+        typer.echo(plain(f"{each['name']}: {each['run']}{where}"))
 
 
 def _from_here(path: Path) -> Path:

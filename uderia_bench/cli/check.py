@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from uderia_bench.printable import plain
+
 if TYPE_CHECKING:
     from uderia_bench.errors import Mistake
 
@@ -31,7 +33,7 @@ def command(
     mistakes: list[Mistake] = []
     for path in documents:
         try:
-            typer.echo(f"{path}: {check.describe(path, installed)}")
+            typer.echo(f"{plain(str(path))}: {check.describe(path, installed)}")
             for line in check.remarks(path, suggest=suggest):
                 typer.echo(f"  {line}")
         except DocumentError as error:

@@ -11,6 +11,7 @@ import typer
 from uderia_bench.cli import streams
 from uderia_bench.cli.options import Overwrite
 from uderia_bench.errors import DocumentError
+from uderia_bench.printable import plain
 
 group = typer.Typer(
     name="corpus",
@@ -99,7 +100,7 @@ def _importer(kind: str, doc: str, *options: str) -> None:
             streams.document(made.text, nl=False)
         else:
             save(file, made.text, overwrite=overwrite)
-        typer.echo(f"{file or 'corpus'}: {made.summary}", err=True)
+        typer.echo(f"{plain(str(file or 'corpus'))}: {made.summary}", err=True)
         if made.unread:
             raise DocumentError(made.unread)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from uderia_bench.cli.options import OUTPUT, Output, Run, Threshold
-from uderia_bench.printable import count_of
+from uderia_bench.printable import count_of, plain
 
 
 def command(run: Run, output: Output = OUTPUT, threshold: Threshold = None) -> None:
@@ -25,4 +25,4 @@ def command(run: Run, output: Output = OUTPUT, threshold: Threshold = None) -> N
     for line in conclude.damage(found):
         typer.echo(f"uderia-bench: {line}", err=True)
     trials = sum(sum(arm.outcomes.values()) for arm in made.analysis.arms)
-    typer.echo(f"derived {count_of(trials, 'measured trial')} of {found.run_id} into {found.path / 'trials'}")
+    typer.echo(plain(f"derived {count_of(trials, 'measured trial')} of {found.run_id} into {found.path / 'trials'}"))

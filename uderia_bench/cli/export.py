@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from uderia_bench.cli.options import OUTPUT, Output, Overwrite, Run
-from uderia_bench.printable import count_of
+from uderia_bench.printable import count_of, plain
 
 
 def command(
@@ -32,4 +32,4 @@ def command(
 
     found = target(tuple(export.WRITERS), form=form, file=file, overwrite=overwrite)
     rows = export.write(find.directory(run, output).trials(), file, found.form)
-    typer.echo(f"wrote {count_of(rows, 'trial')} to {file}", err=True)  # FILE may be /dev/stdout
+    typer.echo(f"wrote {count_of(rows, 'trial')} to {plain(str(file))}", err=True)  # FILE may be /dev/stdout

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from uderia_bench.cli.options import PlainHttp, address, surroundings
+from uderia_bench.printable import plain, shell_word
 
 _PROFILES = ("IDEAT", "OPTIM")
 
@@ -51,9 +52,9 @@ def command(
         recipe = typer.prompt(f"Recipe for a nightly run ({choices})", default="github", err=True) if asks else "github"
     written, kept = init.write(folder, server=where, profiles=chosen, recipe=recipe)
     for path in written:
-        typer.echo(f"wrote {path}")
+        typer.echo(f"wrote {plain(str(path))}")
     for path in kept:
-        typer.echo(f"kept {path}, which exists; add output/ to it")
+        typer.echo(f"kept {plain(str(path))}, which exists; add output/ to it")
     typer.echo("\nNext: put your own questions into corpus.yaml, then")
     for line in _next(folder, where):
         typer.echo(f"  {line}")
@@ -63,7 +64,6 @@ def _asked_profiles(server: str, *, allow_plain_http: bool) -> list[str]:
     """Ask for profiles. The server's own are the choice, where it can be reached."""
     from uderia_bench.commands.profiles import profiles
     from uderia_bench.errors import BenchError
-    from uderia_bench.printable import plain
 
     default = ", ".join(_PROFILES)
     try:
@@ -80,7 +80,7 @@ def _asked_profiles(server: str, *, allow_plain_http: bool) -> list[str]:
 
 def _next(folder: Path, server: str) -> list[str]:
     """Return the commands that come next."""
-    enter = [] if folder == Path() else [f"cd {folder}"]
+    enter = [] if folder == Path() else [f"cd {plain(shell_word(str(folder)))}"]
     sign_in = (
         [] if server == "sim" else [f"export UDERIA_URL={server} UDERIA_TOKEN=…   # or UDERIA_USERNAME and UDERIA_PASSWORD"]
     )

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from uderia_bench.cli.options import OUTPUT, AsJson, Output, Overwrite, Run
-from uderia_bench.printable import count_of
+from uderia_bench.printable import count_of, plain
 
 group = typer.Typer(
     name="label",
@@ -53,7 +53,7 @@ def draw(
     items = label.sample(found, plugins.load(), n=n, seed=seed, kind=kind)
     save(file, label.written(items, form, found.run_id), overwrite=overwrite)
     few = "; no other answers of two arms to a query differ" if items[0].kind == PAIRS and len(items) < n else ""
-    typer.echo(f"wrote {count_of(len(items), items[0].kind.removesuffix('s'))} to {file}{few}", err=True)
+    typer.echo(f"wrote {count_of(len(items), items[0].kind.removesuffix('s'))} to {plain(str(file))}{few}", err=True)
 
 
 @group.command("import", no_args_is_help=True)

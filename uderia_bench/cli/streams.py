@@ -2,7 +2,7 @@
 
 A full disk, a closed stream or a reader that has gone is remembered and not raised. A character
 that the terminal cannot show is written out. A line of text cannot be read as a command by GitHub
-Actions, whatever a server put into it.
+Actions, Azure Pipelines or TeamCity, whatever a server put into it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 WRITE_FAILED = 2  # exit code of a command whose only result is on a stdout that cannot be written
 
 _AT_LINE_START = re.compile(r"((?:^|[\n\r])\s*)::")  # the runner ignores blanks before a command
-_ANYWHERE = "##["  # the older form of a command, which the runner finds within a line
+_ANYWHERE = re.compile(r"##(?=(?:vso|teamcity)?\[)")
+"""The beginning of a command of Azure Pipelines, of TeamCity, or of GitHub Actions in its older form, also within a line."""
+_SAME_IN = {"{": r"#\u0023", "[": r"#\u0023", "<?xml": "#&#35;"}
+"""Another way to write ``##`` in documents of JSON and XML, by their beginning."""
 
 
 class _Raw(io.RawIOBase):
@@ -101,7 +104,9 @@ def install() -> None:
 
 
 def document(text: str, *, nl: bool = True) -> None:
-    """Print text that other programs read: unchanged, and in UTF-8 except on a terminal."""
+    """Print text that other programs read: with the same content, and in UTF-8 except on a terminal."""
+    if (same := next((same for begin, same in _SAME_IN.items() if text.startswith(begin)), None)) is not None:
+        text = _ANYWHERE.sub(lambda _: same, text)
     if isinstance(sys.stdout, Stream):
         sys.stdout.literal = True
         if not sys.stdout.isatty():
@@ -159,9 +164,7 @@ def exit_code(code: int) -> int:
 
 
 def _without_commands(text: str) -> str:
-    """Return text without workflow commands (docs.github.com, "Workflow commands for GitHub Actions")."""
+    """Return text without commands of CI systems (such as docs.github.com, "Workflow commands for GitHub Actions")."""
     if "::" in text:
         text = _AT_LINE_START.sub(r"\1\\::", text)
-    if _ANYWHERE in text and os.environ.get("GITHUB_ACTIONS") == "true":
-        text = text.replace(_ANYWHERE, "# #[")
-    return text
+    return _ANYWHERE.sub("# #", text) if "##" in text else text

@@ -16,6 +16,7 @@ from pathlib import Path
 import typer
 
 from uderia_bench.cli import streams
+from uderia_bench.printable import plain
 
 ENDINGS = {
     "text": (".txt", ".log"),
@@ -56,7 +57,7 @@ class Target:
 
         if self.file is not None:
             save(self.file, text + "\n", overwrite=self.overwrite)
-            typer.echo(f"uderia-bench: wrote {self.file}", err=True)  # the file may be /dev/stdout
+            typer.echo(f"uderia-bench: wrote {plain(str(self.file))}", err=True)  # the file may be /dev/stdout
         elif self.form == "text":
             typer.echo(text)
         else:

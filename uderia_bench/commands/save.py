@@ -1,7 +1,7 @@
 """Files that a user names with ``-o``.
 
 A regular file is replaced only on request, as a whole, and keeps its mode. A link is followed. A pipe, a terminal or
-another device is written through.
+another device is written through, and so is a file of another user or with a second name, which a new file would take away.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def saving(path: Path) -> Iterator[Path]:
         else:
             temporary.chmod(_mode(target))
             temporary.replace(target)
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from error
+    except (OSError, RuntimeError) as error:  # the latter for a link that leads to itself, before Python 3.13
+        raise StoreError(f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}") from error
     finally:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -76,10 +76,11 @@ def _written_through(path: Path, target: Path) -> bool:
     if _is_device(path):
         return True
     with suppress(FileNotFoundError):
-        mode = target.stat().st_mode
-        if stat.S_ISDIR(mode):
+        found = target.stat()
+        if stat.S_ISDIR(found.st_mode):
             raise IsADirectoryError(None, "it is a directory")
-        return not stat.S_ISREG(mode) or not os.access(target.parent, os.W_OK)
+        shared = found.st_nlink > 1 or found.st_uid != os.geteuid()
+        return shared or not stat.S_ISREG(found.st_mode) or not os.access(target.parent, os.W_OK)
     return False
 
 

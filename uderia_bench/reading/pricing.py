@@ -167,7 +167,8 @@ def _at_list(prices: Callable[[datetime | None], Any], use: Use) -> tuple[float,
     price = prices(use.at)
     usage = Usage(input_tokens=use.input, output_tokens=use.output, cache_read_tokens=min(use.cached, use.input))
     found = price.calc_price(usage)
-    return float(found["input_price"]), float(found["output_price"])
+    output = found["output_price"]
+    return float(found["total_price"] - output), float(output)  # some models also have a price for each request
 
 
 @cache

@@ -278,7 +278,8 @@ def _common(one: pl.DataType, other: pl.DataType) -> pl.DataType | None:
     if one.is_temporal() and other.is_temporal() and type(one) is type(other):
         return one
     if all(kind.is_numeric() or kind == pl.Boolean for kind in (one, other)):
-        return pl.Float64() if one.is_float() or other.is_float() else pl.Int64()
+        whole = all(kind.is_signed_integer() or kind == pl.Boolean for kind in (one, other)) and pl.Int128 not in (one, other)
+        return pl.Int64() if whole else pl.Float64()
     return None
 
 

@@ -23,7 +23,7 @@ import orjson
 
 from uderia_bench.errors import StoreError
 from uderia_bench.gateway.kept_tokens import default_file
-from uderia_bench.printable import shell_word
+from uderia_bench.printable import plain, shell_word
 from uderia_bench.runs import OUTPUT, files
 from uderia_bench.runs.bucket import AT_ONCE, CHUNK, Bucket, NotThere, parted, sure
 from uderia_bench.runs.directory import LARGEST_MANIFEST, LEDGER, MANIFEST, PART, REPORT, RUN_ID, RunDirectory
@@ -61,8 +61,8 @@ def address(directory: Path) -> str | None:
 def typed(run: Path) -> str:
     """Return what a command finds a run by from here: its id in the default output directory, else its path or address."""
     if (OUTPUT / run.name).resolve() == run.resolve():
-        return run.name
-    return shell_word(address(run) or str(run))
+        return plain(run.name)
+    return plain(shell_word(address(run) or str(run)))
 
 
 def told(error: BaseException) -> str:

@@ -41,6 +41,8 @@ class Guard:
         refusal = self._refusal(scope["method"], Headers(scope=scope))
         if refusal is None:
             body, refusal = await _read(receive)
+            if body and body[-1]["type"] == "http.disconnect":
+                return  # a client that left within its request has no use for an answer
         if refusal is not None:
             await refusal(scope, receive, send)
             return
@@ -72,9 +74,9 @@ class Guard:
 
 def _is_foreign(method: str, headers: Headers) -> bool:
     """Return whether a page of another origin sent the request. Following a link is allowed."""
-    origin = headers.get("origin")
-    if origin is not None:
-        return origin.lower().partition("://")[2] != headers.get("host", "").lower()
+    if origins := headers.getlist("origin"):
+        own = headers.get("host", "").lower()
+        return any(origin.lower().partition("://")[2] != own for origin in origins)
     is_link = method == "GET" and headers.get("sec-fetch-mode") == "navigate"
     return headers.get("sec-fetch-site") in ("cross-site", "same-site") and not is_link
 
