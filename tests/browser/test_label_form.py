@@ -62,6 +62,9 @@ def test_a_form_filled_in_by_keyboard_comes_back_into_the_report(browser, tmp_pa
     assert (browser.console(), browser.requests()) == ([], [form.as_uri()])
     assert browser.title.startswith("Labels of")
     assert browser.serious() == []
+    browser.resize(400)
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 400
+    browser.resize(1280)
     browser.find_element("id", "rater").send_keys("Ann")
     body = browser.find_element("tag name", "body")
     browser.execute_script("document.activeElement.blur()")

@@ -343,3 +343,10 @@ def test_a_run_that_ended_early_rests_on_what_was_asked():
         made = report(arms=arms, comparisons=(comparison("latency_s", ratio(6.26, 5.9, 6.7), "worse"),), facts=early)
         how_sure = f"Confidence: 95% for each range, over queries like these ({said}). All {16 + trials} trials have an answer."
         assert headline(made)[2] == how_sure
+
+
+def test_a_list_of_runs_has_the_line_about_the_queries_that_were_asked():
+    """A run of complex queries only has its first result in the second line."""
+    lines = ("Simple queries: this run has none.", "Complex queries: use OPTIM.", "Confidence: 95%")
+    assert module.in_a_list(lines) == "Complex queries: use OPTIM."
+    assert module.in_a_list(()) == ""

@@ -37,6 +37,7 @@ _NOUNS = {  # what a sentence calls a metric, and to have less or more of it
 }
 _DECISIVE = (Verdict.BETTER, Verdict.WORSE)
 _RESULT = "Result"
+_NOT_ASKED = "this run has none."
 _COMPLEX_RULE = "A right answer counts before a fast one, so time does not decide here"
 
 
@@ -44,6 +45,11 @@ def headline(report: Report) -> tuple[Line, ...]:
     """Return the three lines."""
     first_two = _nothing_to_compare(report) or _by_complexity(report) or _unlabelled(report)
     return (*first_two, _trust(report, has_ranges=any("(range " in line.said for line in first_two)))
+
+
+def in_a_list(lines: Sequence[str]) -> str:
+    """Return the one line of a headline that a list of runs has: the first about queries that were asked."""
+    return next((line for line in lines if not line.endswith(_NOT_ASKED)), "")
 
 
 def _nothing_to_compare(report: Report) -> tuple[Line, ...]:
@@ -100,7 +106,7 @@ def _by_complexity(report: Report) -> tuple[Line, ...]:
 
 def _decided(report: Report, made: tuple[Decision, ...]) -> str:
     if not made:
-        return "this run has none."
+        return _NOT_ASKED
     if len(made) == 1:
         said = f"{_one_contrast(report, made[0])}."
     elif (choice := decision.choose(made)).arm:

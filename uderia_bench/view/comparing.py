@@ -70,7 +70,7 @@ def answers(folder: Folder, run_id: str, asked: Mapping[str, str]) -> str:
         for repeat, turn in sorted({(repeat, turn) for repeat, turn, _ in found})
     ]
     heads = (tag("th", "repeat", scope="col"), *(tag("th", arm, scope="col", class_="wordy") for arm in shown))
-    grid = listing.grid(f"Answers to {query}", heads, rows, name="Answers", class_="labelled answers")
+    grid = listing.grid(f"Answers to {query}", heads, rows, name="Answers", alone=True, class_="labelled answers")
     return pages.frame(
         f"Answers to {query}" if query else "Answers",
         back,

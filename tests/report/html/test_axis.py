@@ -45,4 +45,5 @@ def test_an_axis_of_small_ratios_has_ticks_on_both_sides_of_one():
     """Powers of two alone would leave it with a single label. Where there are too many of them, 1 stays."""
     assert ratio_axis([1.03, 1.1], least=1.5).ticks() == pytest.approx((1 / 1.5, 0.8, 1.0, 1.25, 1.5))
     assert Axis(lo=6.0, hi=9.0, log=True, base=2.0).ticks() == (8.0,)
+    assert ratio_axis([2.1], least=1.5).ticks() == (1.0, 2.0)
     assert ratio_axis([0.1, 15.0], least=1.5).ticks() == (0.25, 1.0, 4.0, 16.0)

@@ -36,8 +36,8 @@ class Axis:
         """Return up to six round values inside the axis."""
         if self.log and self.base == 2:
             powers = range(math.ceil(math.log2(self.lo)), math.floor(math.log2(self.hi)) + 1)
-            if len(powers) < 3:
-                return tuple(ratio for ratio in _NEAR_ONE if self.lo <= ratio <= self.hi) or tuple(2.0**n for n in powers)
+            if len(powers) < 2 and (near := tuple(ratio for ratio in _NEAR_ONE if self.lo <= ratio <= self.hi)):
+                return near
             every = math.ceil(len(powers) / _MOST_TICKS)
             return tuple(2.0**n for n in powers if n % every == 0)  # with a tick at 1
         return tuple(_thinned(_log_ticks(self.lo, self.hi) if self.log else _linear_ticks(self.lo, self.hi)))
