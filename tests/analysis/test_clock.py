@@ -69,7 +69,7 @@ def test_trials_that_our_own_event_loop_held_up_are_named_on_every_time_that_has
         submit_s=lambda *_: 1.0, total_tokens=lambda *_: 1.0,
     )  # fmt: skip
     found = study(frame, (LATENCY, SUBMIT, TOKENS))
-    text = "the load generator was blocked during the request of 2 of {} trials, for 40 ms at most and 0.06 s in all"
+    text = "the load generator was blocked during the request of 2 of {} trials, for 40 ms at most and 60 ms in all"
     by_metric = {comparison.metric: comparison.warnings for comparison in found.comparisons}
     assert text.format(24) in by_metric["latency_s"]
     assert text.format(24) in by_metric["submit_s"]

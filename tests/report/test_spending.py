@@ -42,7 +42,7 @@ def test_warm_ups_and_names_are_paid_too():
     found = spending.of(manifest(measured=2), trials())
     assert found.spent == Amount(trials=3, tokens=1350.0, usd=4.5)
     assert found.rest.trials == 0
-    assert spending.sentence(found) == "1,350 tokens and $4.50 for 3 trials"
+    assert spending.sentence(found) == "1,350 tokens and $4.50 for 3 trials, 1 for warm-up included"
 
 
 def test_the_rest_costs_what_its_arms_cost():
@@ -62,7 +62,9 @@ def test_a_run_whose_looks_did_not_stop_it_saved_nothing():
 def test_an_unknown_cost_is_not_zero():
     """Without the columns nothing is known; an arm that was never asked has no known cost either."""
     bare = trials().drop("cost_usd", "total_tokens")
-    assert spending.sentence(spending.of(manifest(measured=2), bare)) == "an unknown amount for 3 trials"
+    assert (
+        spending.sentence(spending.of(manifest(measured=2), bare)) == "an unknown amount for 3 trials, 1 for warm-up included"
+    )
     alone = trials().filter(pl.col("arm") == "IDEAT")
     assert spending.of(manifest(measured=6), alone).rest == Amount(trials=5, tokens=None, usd=None)
 

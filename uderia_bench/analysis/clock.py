@@ -60,7 +60,7 @@ def clock_notes(trials: Trials, metric: Metric, arms: tuple[str, ...], *, where:
         stalls = found[found > 0]
         if stalls.size:
             during = f"the load generator was blocked during the request of {stalls.size} of {count_of(found.size, 'trial')}"
-            notes.append(f"{during}, for {1000 * stalls.max():.0f} ms at most and {stalls.sum():.2g} s in all")
+            notes.append(f"{during}, for {1000 * stalls.max():.0f} ms at most and {1000 * stalls.sum():,.0f} ms in all")
     if metric.name in ROUND_TRIPS and trials.has(CLOCK_STEP):
         steps = [int(_of(trials, CLOCK_STEP, arm, asked).size) for arm in arms]
         if any(steps):

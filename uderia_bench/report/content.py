@@ -146,13 +146,15 @@ class Amount:
 class Spending:
     """What a run spent, and what the ``rest`` of its plan would have cost.
 
-    ``saved``: an interim look decided the run, so the rest is not asked. ``looks``: the run planned some.
+    ``warmups`` of the trials were for warm-up. ``saved``: an interim look decided the run, so the rest is not
+    asked. ``looks``: the run planned some.
     """
 
     spent: Amount
     rest: Amount
     saved: bool
     looks: bool
+    warmups: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

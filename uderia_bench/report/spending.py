@@ -21,6 +21,7 @@ def of(manifest: Manifest, trials: pl.DataFrame) -> Spending:
     arms = [arm.name for arm in manifest.experiment.arms]
     left = {arm: max(manifest.plan.measured // len(arms) - measured.filter(pl.col("arm") == arm).height, 0) for arm in arms}
     return Spending(
+        warmups=trials.height - measured.height,
         spent=Amount(trials=trials.height, tokens=paid.total(trials, paid.TOKENS), usd=paid.total(trials, paid.USD)),
         rest=Amount(
             trials=sum(left.values()),
@@ -44,7 +45,8 @@ def _expected(measured: pl.DataFrame, left: dict[str, int], names: tuple[str, st
 
 def sentence(spending: Spending) -> str:
     """Return what was spent, and what was saved or is left, as one sentence."""
-    said = f"{_words(spending.spent)} for {count_of(spending.spent.trials, 'trial')}"
+    warmups = f", {spending.warmups} for warm-up included" if spending.warmups else ""
+    said = f"{_words(spending.spent)} for {count_of(spending.spent.trials, 'trial')}{warmups}"
     rest = spending.rest
     if spending.saved:
         return f"{said}; stopping saved {count_of(rest.trials, 'trial')}, which would have cost about {_words(rest)}"

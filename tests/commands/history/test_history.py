@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 from commands.history.nights import folder, frame
+from frames import grid
 from runs import saved
 
 from uderia_bench.cli.baseline import save
@@ -44,6 +46,21 @@ def test_a_night_that_cannot_be_read_is_left_out_and_named(tmp_path):
     assert first == "small: 16 nights (excludes runs without readable trials: night-03, night-05), 1 step:"
     assert history.as_dict(found)["unread"] == ["night-03", "night-05"]
     assert [night.run_id for night in found.nights][2:5] == ["night-02", "night-04", "night-06"]
+
+
+def test_nights_with_other_queries_are_named_and_have_no_level(tmp_path):
+    """The third night shares no query with the first two; without the second one, there is nothing to compare at all."""
+    for night, offset in enumerate((0, 0, 50)):
+        asked = grid(queries=6, repeats=1, value=lambda query, *_: 1.0 + query)
+        asked = asked.with_columns((pl.col("query_id") + f"-{offset}").alias("query_id"))
+        saved(tmp_path, f"night-{night}", asked, started=f"2026-11-0{night + 1}T10:00:00+00:00")
+    said = "no other night has values of the same queries, so no level:"
+    gathered = history.gather(tmp_path, BUILT_IN, names=["latency_s"])
+    assert history.in_brief(gathered, width=200).startswith(f"small: 3 nights ({said} night-2), too few")
+    assert [each["value"] is None for each in history.as_dict(gathered)["series"][0]["levels"]] == [False, False, True]
+    shutil.rmtree(tmp_path / "night-1")
+    alone = history.in_brief(history.gather(tmp_path, BUILT_IN, names=["latency_s"]), width=200)
+    assert (alone.count("\n"), f"({said} night-0, night-2)" in alone) == (0, True)
 
 
 def test_a_history_without_a_readable_night_is_an_error(tmp_path):

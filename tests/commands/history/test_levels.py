@@ -46,6 +46,15 @@ def test_a_lone_night_has_no_interval():
     assert (lone.lo, lone.hi) == (None, None)
 
 
+def test_a_night_that_shares_no_query_has_no_level():
+    """Its queries' own levels explain all of it, so a level of ±0% would be invented; a shared query gives both one."""
+    apart = levels(trials((0, "a", 1.0), (0, "b", 2.0), (1, "c", 9.0), (1, "d", 3.0)), LATENCY, 2)
+    assert [apart.estimate(night, confidence=0.95).value for night in (0, 1)] == [None, None]
+    shared = levels(trials((0, "a", 1.0), (0, "b", 2.0), (1, "a", 2.0), (1, "d", 3.0)), LATENCY, 2)
+    assert shared.values[1] - shared.values[0] == pytest.approx(math.log(2))
+    assert shared.estimate(1, confidence=0.95).n == 1
+
+
 def test_a_rate_is_fitted_as_it_is():
     """The answer rate of a night is the share of its trials, failures counted."""
     rows = trials((0, "a", 1.0), (0, "b", 1.0), (1, "a", None), (1, "b", 1.0)).with_columns(

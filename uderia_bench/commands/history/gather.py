@@ -65,6 +65,12 @@ class History:
     series: tuple[Series, ...]
     confidence: float
 
+    @property
+    def without_level(self) -> tuple[str, ...]:
+        """The runs of nights on which no series has a level."""
+        empty = (at for at, _ in enumerate(self.nights) if not any(each.levels.nights[at].size for each in self.series))
+        return tuple(self.nights[at].run_id for at in empty)
+
     def estimates(self, series: Series) -> list[Estimate]:
         """Return the level of every night in the unit of the metric."""
         return [series.levels.estimate(at, confidence=self.confidence) for at in range(len(self.nights))]

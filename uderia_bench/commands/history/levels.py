@@ -2,7 +2,8 @@
 
 Queries differ far more than nights do. So every query's own level is taken out first, and the mean
 of what is left is the level of the night (the two-way additive model, fitted by alternating means).
-So the level stays where it is when a query is new, or was not answered one night. Positive metrics are fitted as
+So the level stays where it is when a query is new, or was not answered one night. A query of only one
+night tells nothing about that night and is left out, unless there is only one night. Positive metrics are fitted as
 logarithms, so a level is a factor of the usual value. Other metrics are fitted as they are.
 """
 
@@ -103,6 +104,8 @@ def levels(trials: pl.DataFrame, metric: Metric, nights: int) -> Levels:
     if relative:
         counted, column = counted.filter(column > 0), column.log()
     means = counted.group_by(_NIGHT, "query_id").agg(column.mean().alias("value")).sort(_NIGHT, "query_id")
+    if means[_NIGHT].n_unique() > 1:
+        means = means.filter(pl.len().over("query_id") > 1)
     night = means[_NIGHT].to_numpy()
     query = np.unique(means["query_id"].to_numpy(), return_inverse=True)[1]
     values = means["value"].to_numpy()

@@ -36,8 +36,9 @@ def in_brief(history: History, *, width: int) -> str:
         lines.append(f"  and {count_of(len(found) - _CHANGES, 'more change')}")
     for series in history.series:
         lines += [line for text in notes(series) for line in wrapped(text, width, first="  ", rest="    ")]
-    lines += lay_out(_overview(history), width)
-    return "\n".join([*lines, "Every night, with its interval: uderia-bench history --full"])
+    if history.series:
+        lines += [*lay_out(_overview(history), width), "Every night, with its interval: uderia-bench history --full"]
+    return "\n".join(lines)
 
 
 def _urgency(one: tuple[Series, Shift]) -> tuple[bool, bool, int]:
@@ -118,8 +119,12 @@ def as_dict(history: History) -> dict[str, Any]:
 def summary(history: History) -> str:
     """Say how many nights there are, and how many changes of each kind."""
     nights = len(history.nights)
-    unread = f" (excludes runs without readable trials: {_named(history.unread)})" if history.unread else ""
-    said = f"{plain(history.experiment)}: {count_of(nights, 'night')}{unread}, "
+    left_out = {
+        "excludes runs without readable trials": history.unread,
+        "no other night has values of the same queries, so no level": history.without_level,
+    }
+    beside = "; ".join(f"{why}: {_named(which)}" for why, which in left_out.items() if which)
+    said = f"{plain(history.experiment)}: {count_of(nights, 'night')}{f' ({beside})' if beside else ''}, "
     if nights < FEWEST:
         return f"{said}too few to look for changes: at least {FEWEST} are needed."
     counts = Counter(shift.kind for series in history.series for shift in series.shifts)
