@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from dataclasses import replace
 
@@ -179,6 +180,20 @@ def test_the_list_has_the_run_and_obeys_its_filter(client):
         ("live", "running", 10, 1)
     ]
     assert client.get("/runs?q=nothing", headers=JSON).json()["runs"] == []
+    assert "No run has the words of the filter." in client.get("/runs?q=nothing").text
+    with client.websocket_connect(f"{WS}/runs/live?q=nothing") as socket:
+        assert "No run has the words of the filter." in json.loads(socket.receive_text())["parts"]["runs"]
+
+
+def test_a_list_with_one_run_has_nothing_to_compare(client, live):
+    """The choice of two runs comes with the second one."""
+    assert 'action="/diff"' not in client.get("/runs").text
+    shutil.copytree(live.run.path, live.run.path.parent / "other")
+    with client.websocket_connect(f"{WS}/runs/live") as socket:
+        deadline = time.monotonic() + 20
+        while 'action="/diff"' not in json.loads(socket.receive_text())["parts"].get("runs", ""):
+            assert time.monotonic() < deadline
+    assert "there is no such page" in client.get("/nothing").text
 
 
 def test_json_follows_the_published_schema(client):

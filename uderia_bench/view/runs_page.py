@@ -34,16 +34,21 @@ def page(state: RunsState, asked: Mapping[str, str], seq: int) -> str:
     )
     query = f"?{urlencode(asked)}" if asked else ""
     live = f"/runs/live{query}"
-    return pages.frame("Runs", tag("h1", "Runs"), tag("p", state.folder, class_="small"), filters, part("runs", draw(state)),
+    drawn = draw(state, filtered="q" in asked)
+    return pages.frame("Runs", tag("h1", "Runs"), tag("p", state.folder, class_="small"), filters, part("runs", drawn),
                  live=live, icon="idle", seq=seq)  # fmt: skip
 
 
-def draw(state: RunsState) -> Markup:
+def draw(state: RunsState, *, filtered: bool = False) -> Markup:
     """Return the one part of the page: the table, the form that compares two runs, and links to the histories."""
+    if not state.runs and filtered:
+        return tag("p", "No run has the words of the filter.")
     if not state.runs:
         return tag("p", "No run yet. Start one with ", tag("code", "uderia-bench demo"))
-    rows = [tag("tr", *_row(each)) for each in state.runs]
-    heads = [("compare", ""), ("started", ""), ("run", ""), ("state", ""), ("answered", "number"), ("gates", "number"),
+    several = len(state.runs) > 1
+    rows = [tag("tr", *_row(each, choose=several)) for each in state.runs]
+    choice = [("compare", "")] if several else []
+    heads = [*choice, ("started", ""), ("run", ""), ("state", ""), ("answered", "number"), ("gates", "number"),
              ("tokens", "number"), ("cost", "number"), ("decision", "")]  # fmt: skip
     cells = (tag("th", title, scope="col", class_=style or None) for title, style in heads)
     count = count_of(len(state.runs), "run")
@@ -53,17 +58,17 @@ def draw(state: RunsState) -> Markup:
     past = tag("p", "History: ", join(*(join(link, " ") for link in links)), class_="small") if links else None
     force = tag("label", tag("input", type="checkbox", name="force"), " even if they were asked differently")
     chosen = tag("p", tag("button", "Compare run B with baseline A"), " ", force, class_="small")
-    return join(tag("form", grid, chosen, action="/diff"), past)
+    return join(tag("form", grid, chosen, action="/diff") if several else grid, past)
 
 
-def _row(each: RunRow) -> list[Markup]:
+def _row(each: RunRow, *, choose: bool) -> list[Markup]:
     live = each.state in ("running", "paused")
     trials = figures.MISSING
     if each.planned is not None and each.settled is not None:
         trials = f"{each.settled:,}/{each.planned:,} done" if each.answered is None else f"{each.answered:,}/{each.settled:,}"
-    choose = join(*(_choice(each.run_id, *side) for side in (("baseline", "A"), ("run", "B"))))
+    sides = join(*(_choice(each.run_id, *side) for side in (("baseline", "A"), ("run", "B"))))
     return [
-        tag("td", choose, class_="choose", data_label="compare"),
+        *([tag("td", sides, class_="choose", data_label="compare")] if choose else []),
         tag("td", when(each.started_at), class_="short"),
         tag(
             "th",

@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
+from http import HTTPStatus
 from importlib import resources
 from typing import Any, Protocol
 from urllib.parse import parse_qs
@@ -178,7 +179,7 @@ class View:
 
         def message(channel: Channel, seq: int | None) -> str:
             state = chosen(channel.state, asked)
-            drawn = {"runs": str(runs_page.draw(state))}
+            drawn = {"runs": str(runs_page.draw(state, filtered="q" in asked))}
             kind = "snapshot" if seq is None else "delta"
             return orjson.dumps({"seq": channel.seq, "kind": kind, "since": seq, "state": state, "parts": drawn}).decode()
 
@@ -352,6 +353,7 @@ async def _told(request: Request, error: Exception) -> Response:
     """Answer what cannot be shown, with the reason."""
     status = error.status_code if isinstance(error, HTTPException) else 404 if isinstance(error, StoreError) else 409
     said = error.detail if isinstance(error, HTTPException) else str(error)
+    said = "there is no such page" if said == HTTPStatus.NOT_FOUND.phrase else said
     if _wants_json(request):
         return Response(orjson.dumps({"error": said}), status_code=status, media_type="application/json")
     return HTMLResponse(pages.plain_page("Cannot be shown" if status == 404 else "Not possible", lead=said), status_code=status)
