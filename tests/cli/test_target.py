@@ -93,3 +93,11 @@ def test_a_schema_can_be_written_to_a_file(command):
     done = command("schema", "experiment", "-o", "s.json")
     assert done.returncode == 0, done.stderr
     assert json.loads((command.cwd / "s.json").read_text())["title"] == "uderia-bench experiment"
+
+
+@pytest.mark.parametrize("option", ["--run-id", "--output"])
+def test_an_empty_option_is_an_error(command, option):
+    """A variable of a script that is not set would otherwise make a run under another name, or in another directory."""
+    done = command("run", "experiment.yaml", f"{option}=")
+    assert done.returncode == 2, done.stderr
+    assert not list(command.cwd.glob("**/manifest.json"))

@@ -63,7 +63,7 @@ def test_slow_and_fast_name_the_providers():
         ("effects: [{provider: slow}]", "effects[0]: needs 'factor'"),
         ("effects: 7", "effects: must be a list"),
         ("server: {speed: 2}", "server: unknown key 'speed'"),
-        ("server: {tasks_per_s: -1}", "tasks_per_s must be 0 or more, not -1"),
+        ("server: {tasks_per_s: -1}", "tasks_per_s must be 0 or more and finite, not -1"),
         ("server: {cold_start: 1}", "server: 'cold_start' cannot be 1"),
         ("server: {quotas: {calls_per_hour: -1}}", "server.quotas: calls_per_hour must be 0 or more, not -1"),
         ("server: {knowledge: [NOBODY]}", "unknown profile tag 'NOBODY'"),

@@ -60,7 +60,15 @@ def test_it_exits_with_its_parent():
 
 @pytest.mark.parametrize(
     ("options", "says"),
-    [(["--speed", "0"], "speed must be above 0"), (["--default-profile", "NOPE"], "unknown profile tag 'NOPE'")],
+    [
+        (["--speed", "0"], "speed must be above 0"),
+        (["--speed", "nan"], "speed must be above 0 and finite, not nan"),
+        (["--speed", "inf"], "speed must be above 0 and finite, not inf"),
+        (["--tasks-per-s", "inf"], "tasks_per_s must be 0 or more and finite, not inf"),
+        (["--port", "70000"], "port must be from 0 to 65535, not 70000"),
+        (["--port", "-1"], "port must be from 0 to 65535, not -1"),
+        (["--default-profile", "NOPE"], "unknown profile tag 'NOPE'"),
+    ],
 )
 def test_bad_options_are_usage_errors(options, says):
     """The exit code is 2 and one line explains the mistake."""

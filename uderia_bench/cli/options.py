@@ -22,8 +22,11 @@ OUTPUT = runs.OUTPUT
 
 def _folder(said: str | Path) -> Path:
     """Return the directory of ``--output``. A store's runs are mirrored into the user's cache."""
+    from uderia_bench.errors import UsageError
     from uderia_bench.runs import find
 
+    if not str(said).strip():
+        raise UsageError("--output is empty; name a directory or a store, or leave the option out")
     return find.folder(said)
 
 

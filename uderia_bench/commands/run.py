@@ -58,7 +58,7 @@ def start(
             raise UsageError("changes: one process must make and delete the copies of profiles: give --output a directory")
         if join and run_id is None:
             raise UsageError("--join needs --run-id: workers that join a run name the same id")
-        bucket, run_id = Bucket(url), directory.valid(run_id or f"{default}-{uuid.uuid4().hex[:4]}")
+        bucket, run_id = Bucket(url), directory.valid(f"{default}-{uuid.uuid4().hex[:4]}" if run_id is None else run_id)
         tasks_on = engine(on, at_once)
 
         def begin() -> SharedRun:
@@ -69,7 +69,7 @@ def start(
     for option, value in (("--join", join), ("--at-once", at_once), ("--on", on)):
         if value:
             raise UsageError(f"{option} is for a run in a store: give --output an address such as s3://bucket/prefix")
-    made = directory.create(output, run_id) if run_id else unnamed(output, default)
+    made = unnamed(output, default) if run_id is None else directory.create(output, run_id)
     try:
         return sitting.first(experiment, trials, made, around, started_at, lock)
     except BaseException:

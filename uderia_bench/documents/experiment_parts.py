@@ -180,7 +180,7 @@ def _is_slots(level: Any) -> bool:
 class Sim(Written):
     """Settings of the embedded server."""
 
-    speed: Annotated[float, Field(gt=0)] = 1.0
+    speed: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     """How many times faster than real agents the embedded ones are."""
     seed: Natural | None = None
     """Seed of the agents; by default the experiment's."""

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+_LAST_PORT = 65535
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve with the options of a command line; return the exit code."""
@@ -33,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from uderia_bench.sim.serving import serve  # noqa: PLC0415
     from uderia_bench.sim.trouble import scenario  # noqa: PLC0415 - keeps --help fast
 
+    if not 0 <= options.port <= _LAST_PORT:
+        parser.error(f"port must be from 0 to {_LAST_PORT}, not {options.port}")
     default = None if options.default_profile.lower() == "none" else options.default_profile.lstrip("@").upper()
     if default is not None and default not in BY_TAG:
         parser.error(f"unknown profile tag {options.default_profile!r}; choose one of {', '.join(BY_TAG)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 
 from uderia_bench.sim.agent.llms import LLMS
 from uderia_bench.sim.agent.profiles import BY_TAG
@@ -50,14 +51,14 @@ class Settings:
     effects: tuple[Effect, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.speed <= 0:
-            raise ValueError(f"speed must be above 0, not {self.speed}")
+        if not 0 < self.speed < inf:
+            raise ValueError(f"speed must be above 0 and finite, not {self.speed}")
         if self.login_limit < 0:
             raise ValueError(f"login_limit must be 0 or more, not {self.login_limit}")
-        if self.tasks_per_s < 0:
-            raise ValueError(f"tasks_per_s must be 0 or more, not {self.tasks_per_s}")
+        if not 0 <= self.tasks_per_s < inf:
+            raise ValueError(f"tasks_per_s must be 0 or more and finite, not {self.tasks_per_s}")
         low, high = self.write_delay_s
-        if not 0 <= low <= high:
+        if not 0 <= low <= high < inf:
             raise ValueError(f"write_delay_s must be two numbers from 0 upwards in order, not {list(self.write_delay_s)}")
         for tag in self.knowledge:
             if tag not in BY_TAG:
