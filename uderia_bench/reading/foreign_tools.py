@@ -150,21 +150,27 @@ def noted(outcome: str, notes: Sequence[str]) -> Suspicion | None:
 
 
 def _above(members: list[Plan], added: float | None, spans: Sequence[Span], *, gap_to_range: float) -> dict[str, Suspicion]:
-    """Return the members above the widest gap, where that gap has no other explanation."""
+    """Return the members above the first wide gap, where that gap has no other explanation.
+
+    Foreign tools of two profiles leave two gaps, and the second may be the wider one.
+    """
     ordered = sorted(members, key=lambda plan: plan.tokens)
+    sizes = [plan.tokens for plan in ordered]
     fewest_below = len(ordered) - int(len(ordered) * LARGEST_SHARE)
-    places = range(max(fewest_below, 2), len(ordered))
-    if not places:
+
+    def is_wide(place: int) -> bool:
+        usual = median(sizes[:place])
+        least = max(LEAST_TOKENS, LEAST_SHARE * usual)
+        if members[0].warm:
+            least = max(least, UNKNOWN_MEMORY_SHARE * usual if added is None else added)
+        gap, spread = sizes[place] - sizes[place - 1], sizes[place - 1] - sizes[0]
+        return sizes[place] - usual >= least and gap > 0 and gap >= gap_to_range * spread
+
+    place = next(filter(is_wide, range(max(fewest_below, 2), len(ordered))), None)
+    if place is None:
         return {}
-    place = max(places, key=lambda each: ordered[each].tokens - ordered[each - 1].tokens)
     below, above = ordered[:place], ordered[place:]
-    usual = median(plan.tokens for plan in below)
-    gap = above[0].tokens - below[-1].tokens
-    least = max(LEAST_TOKENS, LEAST_SHARE * usual)
-    if members[0].warm:
-        least = max(least, UNKNOWN_MEMORY_SHARE * usual if added is None else added)
-    if above[0].tokens - usual < least or gap < gap_to_range * (below[-1].tokens - below[0].tokens):
-        return {}
+    usual = median(sizes[:place])
     contexts = [plan.context for plan in below if plan.context is not None]
     explained = median(contexts) if contexts else None
     return {

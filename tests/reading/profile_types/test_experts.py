@@ -141,3 +141,18 @@ def test_naming_before_a_late_answer_is_taken_out_of_the_latency():
     assert trace.timing.naming_s == pytest.approx(0.3)
     assert metrics.observe(trace)["latency_s"] == pytest.approx(0.05 + 4.7)
     assert metrics.observe(trace)["answer_wall_s"] == pytest.approx(0.05 + 5.0)
+
+
+@pytest.mark.parametrize("tokens", [(-5, 4), (10**13, 4), ("many", 4), (None, 4), (float("nan"), 4)])
+def test_an_expert_whose_tokens_cannot_be_counted_makes_a_lower_bound(tokens):
+    """A count that is negative, endless, text or missing is no count."""
+    turn = {**exchanges.turn("OPTIM", (1, 1), timestamp=exchanges.at(3.0)), "turn_input_tokens": tokens[0]}
+    turn["input_tokens"] = turn["turn_input_tokens"]
+    trace = read(coordinator(completed("OPTIM", 3.5, "planner-1")), exchanges.session(turn, id="planner-1"))
+    assert trace.lower_bound
+
+
+def test_the_same_session_sent_twice_counts_once():
+    """A session that was fetched again after its expert went on has the later state."""
+    asked = (completed("OPTIM", 3.5, "planner-1"),)
+    assert read(coordinator(*asked), planner(), planner()).tokens.input == 1300
