@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
+import pkgutil
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,24 @@ def pytest_itemcollected(item):
     """Measure no coverage in property tests: tracing doubles their CPU time, and examples cover the same lines."""
     if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
         item.add_marker("no_cover")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection(session):
+    """Measure the coverage of the package's imports, not of the collection: tracing doubles its CPU time in each worker."""
+    plugins = session.config.pluginmanager
+    measuring = plugins.has_plugin("_cov") and plugins.get_plugin("_cov").cov_controller
+    if not measuring or plugins.has_plugin("dsession"):  # where workers collect, this process does not
+        return (yield)
+    package = importlib.import_module("uderia_bench")
+    for module in pkgutil.walk_packages(package.__path__, "uderia_bench."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    measuring.pause()
+    try:
+        return (yield)
+    finally:
+        measuring.resume()
 
 
 def pytest_collection_finish():
