@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from axe_core_python.base import AXE_FILE_PATH
 from selenium import webdriver
+from selenium.common.exceptions import (
+    ElementNotInteractableException,
+    NoSuchElementException,
+    StaleElementReferenceException,
+)
 from selenium.webdriver.chrome.service import Service
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -42,13 +47,20 @@ class Chromium(webdriver.Chrome):
         bad = [each for each in found["violations"] if each["impact"] in ("serious", "critical")]
         return [f"{each['id']}: {node['html'][:200]}" for each in bad for node in each["nodes"]]
 
-    def until(self, script, seconds=60):
+    def until(self, script, seconds=200):
         """Wait until a script returns something."""
         deadline = time.monotonic() + seconds
         while not (found := self.execute_script(script)) and time.monotonic() < deadline:
-            time.sleep(0.02)
+            time.sleep(0.1)  # each look takes some milliseconds of three processes
         assert found, script
         return found
+
+    def on(self, what: str, act):
+        """Do something with what a selector finds, once it is shown; again if the page was redrawn meanwhile."""
+        while True:
+            self.until(f"return !!document.querySelector({what!r})?.offsetParent")
+            with suppress(ElementNotInteractableException, NoSuchElementException, StaleElementReferenceException):
+                return act(self.find_element("css selector", what))
 
     def resize(self, width: int, height: int = 900) -> None:
         """Give the page the size it has on a device of this width."""
@@ -66,6 +78,7 @@ def chromium():
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     browser = Chromium(options=options, service=Service(DRIVER))  # with a path, Selenium Manager does not run
     try:
+        browser.set_script_timeout(200)
         still = [{"name": "prefers-reduced-motion", "value": "reduce"}]  # a click could miss an element that still scrolls
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": still})
         yield browser

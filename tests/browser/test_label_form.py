@@ -37,7 +37,7 @@ def command(*arguments):
 
 def saved(folder):
     """Wait for the file that the form saves."""
-    until = time.monotonic() + 20
+    until = time.monotonic() + 100
     while time.monotonic() < until:
         if files := [file for file in folder.glob("*.jsonl") if file.stat().st_size]:
             return files[0]

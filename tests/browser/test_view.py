@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import socket
 import sqlite3
 import subprocess
-import sys
 import time
 from contextlib import closing
 
@@ -16,9 +14,9 @@ import pytest
 from browser.chromium import chromium, needs_chromium
 from cli.conftest import placed
 from selenium.webdriver import ActionChains
+from viewing import COMMAND
 
-pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.timeout(240)]
-COMMAND = [sys.executable, "-m", "uderia_bench"]
+pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.timeout(600)]
 RUNNING = "return !!document.querySelector('[data-state=running]')"
 REPORT = "return !!document.querySelector('#report #verdict')"
 
@@ -34,15 +32,15 @@ class Place:
             self.port = str(free.getsockname()[1])
         self.view = self.run = None
 
-    def __call__(self, *arguments, **how) -> subprocess.Popen:
-        """Start the command."""
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("UDERIA_")}
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **how}
-        return subprocess.Popen([*COMMAND, *arguments], cwd=self.command.cwd, env=clean, **quiet)
-
     def start_view(self) -> str:
         """Start the view; return its address."""
-        self.view = self("view", "--port", self.port, "--control", stdout=subprocess.PIPE, text=True)
+        self.view = subprocess.Popen(
+            [*COMMAND, "view", "--port", self.port, "--control"],
+            cwd=self.command.cwd,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
         return self.view.stdout.readline().strip()
 
     def kill_view(self) -> None:
@@ -52,9 +50,9 @@ class Place:
 
     def end(self) -> None:
         """Kill what still runs."""
-        for process in filter(None, (self.view, self.run)):
-            process.kill()
-            process.communicate()
+        self.command.end()
+        if self.view is not None:
+            self.kill_view()
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +61,7 @@ def place(tmp_path_factory):
     made = Place(tmp_path_factory.mktemp("viewed"))
     try:
         made.url = made.start_view()
-        made.run = made("run", "experiment.yaml", "--repeats", "9", "--run-id", "seen")
+        made.run = made.command.start("run", "experiment.yaml", "--repeats", "9", "--run-id", "seen")
         yield made
     finally:
         made.end()
@@ -85,12 +83,10 @@ def test_a_page_follows_a_run_to_its_report_through_crashes(place, browser):
     assert browser.serious() == []
     browser.get(f"http://127.0.0.1:{place.port}/runs/seen")
     setting = "[placeholder='load.concurrency=4']"
-    browser.until(f'return !!document.querySelector("{setting}")?.offsetParent')
-    browser.find_element("css selector", setting).send_keys("load.concurrency=1\ue007")  # slow, until it is resumed
+    browser.on(setting, lambda field: field.send_keys("load.concurrency=1\ue007"))  # slow, until it is resumed
     browser.until("return document.getElementById('part-actions')?.textContent.includes('load.concurrency=1 set')")
     for button, key, state in (("pause", "\ue007", "paused"), ("resume", " ", "running")):  # by Enter, and by the space bar
-        browser.until(f"return !!document.querySelector('[value={button}]')?.offsetParent")
-        browser.find_element("css selector", f"[value={button}]").send_keys(key)
+        browser.on(f"[value={button}]", lambda found, key=key: found.send_keys(key))
         browser.until(f"return !!document.querySelector('[data-state={state}]')")
         assert browser.execute_script("return document.querySelector('link[rel=icon]').href").endswith(f"{state}.svg")
     browser.execute_script("window.loaded = 1")
@@ -105,7 +101,7 @@ def test_a_page_follows_a_run_to_its_report_through_crashes(place, browser):
     browser.until("return !document.getElementById('old')")  # drawn again
     opened = "return document.querySelector('#course details').open && document.activeElement.tagName"
     assert browser.execute_script(opened) == "SUMMARY"
-    assert place("ctl", "seen", "pause").wait(60) == 0  # it must not end meanwhile
+    assert place.command("ctl", "seen", "pause").returncode == 0  # it must not end meanwhile
     place.kill_view()
     browser.until("return document.body.classList.contains('lost')")
     place.start_view()
@@ -114,14 +110,14 @@ def test_a_page_follows_a_run_to_its_report_through_crashes(place, browser):
     place.run.wait()
     browser.until("return !!document.querySelector('[data-state=abandoned]')")
     assert "uderia-bench resume seen" in browser.execute_script("return document.body.textContent")
-    place.run = place("resume", "output/seen")
+    place.run = place.command.start("resume", "output/seen")
     browser.until(RUNNING)
     browser.until(REPORT)
     assert browser.execute_script("return window.loaded") == 1
     lost = [line for line in browser.console() if "WebSocket connection" not in line]  # while the view was away
     assert lost == []
     assert [url for url in browser.requests() if f"127.0.0.1:{place.port}/" not in url] == []
-    assert place.run.wait(30) == 0
+    assert place.run.wait() == 0
     click(browser, "#trials-table tbody button")  # the report's own script works, once it has come
     assert browser.execute_script("return document.getElementById('trial').open")
 
@@ -131,41 +127,45 @@ TABLES = "  - {id: tables, prompt: list the tables in sales_db, complexity: simp
 
 
 @pytest.fixture
-def slow(place):
+def slow(place, request):
     """Start a run of twelve trials on OPTIM, one at a time, half of which fail; an answer takes some seconds."""
-    command = place.command
+    command, run_id = place.command, request.param  # one for each test: the view would follow the first for some seconds
     command.write("slow-corpus.yaml", f"version: 1\nname: slow\nqueries:\n{CHAT}{TABLES}")
     arms = "arms: [{name: OPTIM, profile: OPTIM}]\nwarmup: 0\nload: {concurrency: 1}\n"
     said = f"version: 1\nname: slow\nserver: {{sim: {{speed: 3}}}}\ncorpus: slow-corpus.yaml\n{arms}"
     command.write("slow.yaml", said)
-    run = place("run", "slow.yaml", "--repeats", "6", "--run-id", "slow")
-    deadline = time.monotonic() + 60
-    while not (command.cwd / "output/slow/control.sock").exists() and time.monotonic() < deadline:
+    run = command.start("run", "slow.yaml", "--repeats", "6", "--run-id", run_id)
+    while not (command.cwd / "output" / run_id / "control.sock").exists():
+        assert run.poll() is None
         time.sleep(0.05)
     yield run
     run.kill()
     run.wait()
-    shutil.rmtree(command.cwd / "output/slow")
+    shutil.rmtree(command.cwd / "output" / run_id)
 
 
-def rows(place, columns="trial_id, state, ending, attempts"):
-    """Return the trials in the ledger of the slow run, by id."""
-    with closing(sqlite3.connect(f"file:{place.command.cwd}/output/slow/ledger.sqlite?mode=ro", uri=True)) as ledger:
+def rows(place, run_id, columns="trial_id, state, ending, attempts"):
+    """Return the trials in the ledger of a run, by id."""
+    ledger_file = place.command.cwd / "output" / run_id / "ledger.sqlite"
+    with closing(sqlite3.connect(f"file:{ledger_file}?mode=ro", uri=True)) as ledger:
         return {row[0]: row[1:] for row in ledger.execute(f"SELECT {columns} FROM trials")}
 
 
 def click(browser, what):
     """Click on what a selector finds, by mouse, once it is there to be clicked."""
-    browser.until(f"return !!document.querySelector({what!r})?.offsetParent")
-    found = browser.find_element("css selector", what)
-    named = found.text
-    ActionChains(browser).move_to_element(found).click().perform()
-    return named
+
+    def by_mouse(found) -> str:
+        named = found.text
+        ActionChains(browser).move_to_element(found).click().perform()
+        return named
+
+    return browser.on(what, by_mouse)
 
 
+@pytest.mark.parametrize("slow", ["changed"], indirect=True)
 def test_buttons_are_pressed_by_mouse(place, browser, slow):
     """Ask again a failed trial, cancel the one in flight, set the slots. Its ledger and its status show that the run did it."""
-    page = f"http://127.0.0.1:{place.port}/runs/slow"
+    page = f"http://127.0.0.1:{place.port}/runs/changed"
     browser.resize(1280)
     browser.open(page)
     failed = click(browser, "#part-failures th a")
@@ -174,27 +174,28 @@ def test_buttons_are_pressed_by_mouse(place, browser, slow):
     flying = click(browser, "#part-flights td a, #part-flights th a")
     click(browser, "[value=cancel]")
     browser.until("return document.getElementById('part-actions')?.textContent.includes('cancelled by')")
-    assert rows(place)[flying][:2] == ("settled", "cancelled")
-    browser.find_element("css selector", "[placeholder='load.concurrency=4']").send_keys("load.concurrency=5")
+    assert rows(place, "changed")[flying][:2] == ("settled", "cancelled")
+    browser.on("[placeholder='load.concurrency=4']", lambda field: field.send_keys("load.concurrency=5"))
     click(browser, "[value=set]")
     browser.until("return document.getElementById('part-actions')?.textContent.includes('load.concurrency=5 set')")
-    state = place("ctl", "slow", "status", "--json", stdout=subprocess.PIPE)
-    assert json.loads(state.communicate()[0])["concurrency"] == 5
-    assert slow.wait(60) in (0, 4, 5)  # 4: the cancelled trial is left
-    assert rows(place)[failed] == ("settled", "settled", 2)  # it was asked twice
+    state = place.command("ctl", "changed", "status", "--json")
+    assert json.loads(state.stdout)["concurrency"] == 5
+    assert slow.wait() in (0, 4, 5)  # 4: the cancelled trial is left
+    assert rows(place, "changed")[failed] == ("settled", "settled", 2)  # it was asked twice
 
 
+@pytest.mark.parametrize("slow", ["stopped"], indirect=True)
 def test_stop_pressed_by_mouse_ends_the_run(place, browser, slow):
     """The trial in flight ends, the others are left. The page has the reason and the command that goes on."""
-    browser.open(f"http://127.0.0.1:{place.port}/runs/slow")
+    browser.open(f"http://127.0.0.1:{place.port}/runs/stopped")
     browser.until("return document.querySelectorAll('#part-latest tbody tr').length > 0")
     click(browser, "[value=stop]")
     browser.until("return !!document.querySelector('[data-state=interrupted]')")
     words = browser.execute_script("return document.querySelector('main').textContent")
     assert "Stopped by" in words
-    assert "uderia-bench resume slow" in words
-    assert slow.wait(60) == 4
-    assert list(rows(place).values()).count(("planned", None, 0)) >= 6
+    assert "uderia-bench resume stopped" in words
+    assert slow.wait() == 4
+    assert list(rows(place, "stopped").values()).count(("planned", None, 0)) >= 6
 
 
 PAGES = ("/runs", "/runs/seen", "/runs/seen/answers?query=tables", "/history?experiment=small", "/diff?baseline=seen&run=again")
