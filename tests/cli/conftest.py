@@ -64,9 +64,9 @@ class Command:
         return process
 
     def __call__(self, *arguments: str, **how: Any) -> subprocess.CompletedProcess[str]:
-        """Run it to its end."""
+        """Run it to its end; ``--timeout`` ends a wait in vain."""
         process = self.start(*arguments, **how)
-        out, err = process.communicate(timeout=100)
+        out, err = process.communicate()
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
     def end(self) -> None:

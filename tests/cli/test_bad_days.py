@@ -33,7 +33,7 @@ def test_other_signals_end_a_run_as_ctrl_c_does(command, number):
     """What is in flight gets its grace, exit 4, the way to go on is the last line, and it works."""
     process = slow(command)
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate()
     assert process.returncode == 4, err
     assert last_line(err).endswith("trials are left: go on with 'uderia-bench resume r'")
     trials = pl.read_parquet(command.cwd / "output/r/trials/*.parquet")
@@ -51,7 +51,7 @@ def test_twice_stops_now_and_grace_may_be_none(command, grace, signals):
     for number in range(signals):
         time.sleep(0.1 * number)
         process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate()
     assert process.returncode == 4, err
     trials = pl.read_parquet(command.cwd / "output/r/trials/*.parquet")
     assert "cancelled" in set(trials["outcome"])
@@ -80,7 +80,7 @@ def test_two_runners_on_one_run_are_one_too_many(command):
     assert second.returncode == 2
     assert "run r is being worked on by another process" in second.stderr
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate()
     assert process.returncode == 4
 
 
@@ -122,7 +122,7 @@ def test_a_log_that_cannot_be_written_does_not_end_the_run(command):
     while not run.exists() and time.monotonic() < deadline:
         time.sleep(0.005)
     (run / "log.jsonl").symlink_to("/dev/full")
-    _, err = process.communicate(timeout=90)
+    _, err = process.communicate()
     assert process.returncode == 0, err
     assert err.count("the log cannot be written") == 1
 
@@ -133,7 +133,7 @@ def test_a_removed_run_directory_ends_the_run(command):
     for path in sorted((command.cwd / "output/r").rglob("*"), reverse=True):
         path.unlink()
     (command.cwd / "output/r").rmdir()
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate()
     assert process.returncode == 4, err
     assert "the ledger was removed while the run went on" in last_line(err)
     assert "Traceback" not in err
@@ -261,5 +261,5 @@ def test_a_signal_before_the_first_answer_is_an_interruption(command):
         connection, _ = silent.accept()
         with connection:
             process.send_signal(signal.SIGTERM)
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate()
     assert (process.returncode, out, err) == (4, "", "uderia-bench: interrupted\n")

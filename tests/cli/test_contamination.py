@@ -48,7 +48,7 @@ def test_two_runs_on_one_server_take_turns(command, own_server):
     env = {**ADMIN, "XDG_CACHE_HOME": str(command.cwd / "cache")}
     shards = [command.start(*told, "--shard", f"{part}/2", "--run-id", str(part), env=env) for part in (1, 2)]
     for shard in shards:
-        shard.communicate(timeout=60)
+        shard.communicate()
     tasks = httpx.get(f"{own_server}/sim/truth").json()
     assert len(tasks) == 16 + 4  # each shard warms up both arms
     assert not any("contaminated" in task["faults"] for task in tasks)

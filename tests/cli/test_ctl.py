@@ -71,7 +71,7 @@ def test_a_paused_run_sends_nothing_until_it_goes_on_and_its_report_names_all(co
     again = settled(command)[0]
     assert ctl(command, "requeue", again)["asked_again"] == 1
     assert ctl(command, "resume")["state"] == "running"
-    _, err = run.communicate(timeout=60)
+    _, err = run.communicate()
     assert run.returncode == 0, err
     assert len(sent(command)) > count
     assert dict(rows(command, "trial_id, attempts"))[again] == 2
@@ -86,7 +86,7 @@ def test_a_paused_run_sends_nothing_until_it_goes_on_and_its_report_names_all(co
 def test_a_stopped_run_can_be_resumed(command, run):
     """The exit code is that of an interruption, and the report names who stopped it."""
     assert ctl(command, "stop")["state"] == "stopping"
-    out, _ = run.communicate(timeout=60)
+    out, _ = run.communicate()
     assert run.returncode == 4
     assert "stopped by" in out
     refused = command("ctl", "on", "pause")

@@ -168,7 +168,7 @@ def test_an_interrupted_run_is_resumed_to_its_end(command):
     process = command.start("run", "experiment.yaml", "--set", "sim.speed=50", "--set", "repeats=1", "--run-id", "cut")
     wait_for_trials(command, "cut", process)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate()
     assert process.returncode == 4, err
     assert "Not finished (exit 4): " in out
     assert out.splitlines()[-1].startswith("Not finished: ") or "uderia-bench resume cut" in out.splitlines()[-1]

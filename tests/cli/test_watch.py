@@ -13,7 +13,7 @@ def test_a_run_is_watched_while_it_goes_on(command):
     run = command.start("run", "experiment.yaml", "--set", "sim.speed=20", "--set", "repeats=1", "--run-id", "on")
     wait_for_trials(command, "on", run)
     watched = command("watch", "on", "--every", "0.2")
-    _, err = run.communicate(timeout=60)
+    _, err = run.communicate()
     assert run.returncode == 0, err
     assert watched.returncode == 0, watched.stderr
     lines = watched.stdout.splitlines()
@@ -35,7 +35,7 @@ def test_a_run_whose_process_was_killed_is_not_waited_for(command):
     run = command.start("run", "experiment.yaml", "--set", "sim.speed=2", "--run-id", "killed")
     wait_for_trials(command, "killed", run, ended=0)
     run.kill()
-    run.communicate(timeout=60)
+    run.communicate()
     watched = command("watch", "killed", "--every", "0.2")
     assert watched.returncode == 0, watched.stderr
     assert "No process works on this run. Continue with 'uderia-bench resume killed'" in watched.stdout

@@ -24,7 +24,6 @@ ROOT = Path(__file__).resolve().parents[2]
 RECIPES = ROOT / "configs" / "recipes"
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 DIGEST = re.compile(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}")
-RUN_TO_ITS_END = 100
 
 
 def instructions():
@@ -207,7 +206,6 @@ def finished(folder, environ, *command):
         env=environ,
         capture_output=True,
         text=True,
-        timeout=RUN_TO_ITS_END,
         check=False,
         pass_fds=[zygote.requests()],
     )

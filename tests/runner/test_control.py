@@ -40,7 +40,7 @@ async def served(directory: Path, book: Any = None) -> AsyncIterator[Path]:
     control = Control(directory=directory, stop=Stop(), book=book, plan={}, utc=lambda: datetime.now(UTC))
     async with anyio.create_task_group() as group:
         group.start_soon(control.serve)
-        with anyio.fail_after(10):
+        with anyio.fail_after(60):
             while not listens(path := directory / SOCKET):  # noqa: ASYNC110 - nothing tells of it
                 await anyio.sleep(0.01)
         yield path
@@ -81,7 +81,7 @@ async def test_commands_are_taken_again_when_descriptors_are_free_again(tmp_path
 
     monkeypatch.setattr(socket.socket, "accept", full)
     async with served(tmp_path) as path:
-        with anyio.fail_after(10):
+        with anyio.fail_after(60):
             assert "error" not in await status(path)
     assert next(failures, None) is None
 

@@ -53,7 +53,7 @@ class Client:
     async def follow(self, task_id: str) -> dict:
         """Read a task until it ends."""
         wait = 0.003
-        with anyio.fail_after(20):
+        with anyio.fail_after(100):
             while True:
                 task = await self.task(task_id)
                 if task["status"] in TERMINAL:
@@ -79,7 +79,7 @@ class Client:
 
     async def written(self) -> None:
         """Wait until every case is written."""
-        with anyio.fail_after(5):
+        with anyio.fail_after(60):
             while self.state.writer.pending:  # noqa: ASYNC110 - there is no event for it
                 await anyio.sleep(0.001)
 

@@ -117,7 +117,7 @@ async def test_a_restart_forgets_only_the_tasks(serve):
     async with serve() as client:
         done, session = await client.ask("OPTIM", PROMPT)
         other = await client.session("OPTIM")
-        running = await client.submit(other, "count rows #slow=600000", profile_id=client.profiles["OPTIM"])
+        running = await client.submit(other, "count rows #slow=60000000", profile_id=client.profiles["OPTIM"])
         await anyio.sleep(0.02)
         assert (await client.http.post("/sim/restart")).json() == {"status": "success", "tasks_lost": 2}
         for task in (done["task_id"], running):
@@ -136,7 +136,7 @@ async def test_a_shutdown_cancels_tasks_before_it_forgets_them(serve):
         sessions = [await client.session("OPTIM") for _ in range(2)]
 
         async def submit(session):
-            return await client.submit(session, "count rows #slow=600000", profile_id=client.profiles["OPTIM"])
+            return await client.submit(session, "count rows #slow=60000000", profile_id=client.profiles["OPTIM"])
 
         async def status(task):
             return (await client.http.get(f"/api/v1/tasks/{task}")).json().get("status")

@@ -256,13 +256,12 @@ async def test_a_task_is_cancelled(serve, kinds, tag, saved):
     """OPTIM emits an event and saves a turn, IDEAT does neither."""
     async with serve() as client:
         session = await client.session(tag)
-        task_id = await client.submit(session, "count rows #slow=600000", profile_id=client.profiles[tag])
+        task_id = await client.submit(session, "count rows #slow=60000000", profile_id=client.profiles[tag])
         await anyio.sleep(0.05)
         assert (await client.task(task_id))["status"] == "processing"
         answer = await client.http.post(f"/api/v1/tasks/{task_id}/cancel")
         assert answer.json() == {"message": "Cancellation request sent.", "status": "success"}
-        with anyio.fail_after(0.4):
-            task = await client.follow(task_id)
+        task = await client.follow(task_id)
         assert (task["status"], task["result"]) == ("cancelled", {"message": "Task cancelled by user."})
         turns = (await client.details(session))["last_turn_data"]["workflow_history"]
         assert [turn["status"] for turn in turns] == saved

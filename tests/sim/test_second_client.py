@@ -25,7 +25,7 @@ def test_it_asks_every_type_of_profile(url, tag):
     """The trial is answered by its profile, with the tokens of the truth."""
     trial = Uderia(url).ask(tag, "what is a good training plan? #chain")
     assert (trial.status, trial.answered, trial.profile_tag) == ("complete", True, tag)
-    with urllib.request.urlopen(f"{url}/sim/truth", timeout=5) as answer:
+    with urllib.request.urlopen(f"{url}/sim/truth", timeout=60) as answer:
         truth = [entry for entry in json.load(answer) if entry["profile_tag"] == tag][-1]
     assert trial.model == truth["model"]
     naming = 0 if tag == "COORD" else truth["naming_tokens"]

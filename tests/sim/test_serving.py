@@ -25,10 +25,10 @@ def test_it_prints_its_url_and_exits_on_a_signal(number):
     with start("--seed", "3", "--speed", "20", stdin=subprocess.DEVNULL) as process:
         line = json.loads(process.stdout.readline())
         assert (line["seed"], line["speed"]) == (3, 20.0)
-        with urllib.request.urlopen(f"{line['url']}/sim/truth", timeout=5) as answer:
+        with urllib.request.urlopen(f"{line['url']}/sim/truth") as answer:
             assert json.load(answer) == []
         process.send_signal(number)
-        rest, errors = process.communicate(timeout=5)
+        rest, errors = process.communicate()
         assert (process.returncode, rest, errors) == (0, "", "")
 
 
@@ -38,14 +38,14 @@ def test_it_exits_without_a_traceback_during_a_request():
         host, port = json.loads(process.stdout.readline())["url"].removeprefix("http://").split(":")
         body = b'{"username": "admin", "password": "admin"}'
         request = urllib.request.Request(f"http://{host}:{port}/api/v1/auth/login", body, {"content-type": "application/json"})
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request) as answer:
             token = json.load(answer)["token"]
-        with socket.create_connection((host, int(port)), timeout=5) as asking:
+        with socket.create_connection((host, int(port))) as asking:
             head = f"POST /api/v1/sessions HTTP/1.1\r\nhost: sim\r\nauthorization: Bearer {token}\r\ncontent-length: 0\r\n\r\n"
             asking.sendall(head.encode())
             time.sleep(0.3)
             process.send_signal(signal.SIGTERM)
-            rest, errors = process.communicate(timeout=5)
+            rest, errors = process.communicate()
         assert (process.returncode, rest, errors) == (0, "", "")
 
 
@@ -54,7 +54,7 @@ def test_it_exits_with_its_parent():
     with start("--exit-with-parent", stdin=subprocess.PIPE) as process:
         assert process.stdout.readline()
         process.stdin.close()
-        process.wait(timeout=5)
+        process.wait()
         assert (process.returncode, process.stderr.read()) == (0, "")
 
 
@@ -73,6 +73,6 @@ def test_it_exits_with_its_parent():
 def test_bad_options_are_usage_errors(options, says):
     """The exit code is 2 and one line explains the mistake."""
     with start(*options, stdin=subprocess.DEVNULL) as process:
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate()
         assert process.returncode == 2
         assert says in errors
