@@ -28,6 +28,7 @@ class Chromium(webdriver.Chrome):
 
     def open(self, path) -> None:
         """Open a file or an address, and forget what was logged before."""
+        self.get("about:blank")  # the page before may still log that its run is gone
         self.console(), self.requests()
         self.get(path if isinstance(path, str) else path.as_uri())
 
