@@ -181,18 +181,11 @@ class Ledger:
         A trial's later entry replaces the earlier one with its bodies, which belong to an earlier attempt.
         """
         said = list(entries)
-        written = [(entry, entry.payload(self._pack)) for entry in said if isinstance(entry, Entry)]
-        with self._writing(f"cannot write trial {', '.join(entry.trial_id for entry, _ in written)}"):
+        rows = [entry.row(self._pack) for entry in said if isinstance(entry, Entry)]
+        with self._writing(f"cannot write trial {', '.join(row.trial_id for row in rows)}"):
             moved = [trial for entry in said if isinstance(entry, Moved) for trial in entry.trials]
             self._db.executemany(ledger_rows.MOVE_TRIAL, [(ledger_rows.dump_values(each), each.trial_id) for each in moved])
-            self._db.executemany(ledger_rows.UPDATE_TRIAL, [entry.columns() for entry, _ in written])
-            self._db.executemany("DELETE FROM payloads WHERE trial_id = ?", [(entry.trial_id,) for entry, _ in written])
-            self._db.executemany("INSERT INTO payloads VALUES (?, ?, ?, ?)", [row for _, row in written if row is not None])
-            if any(entry.record.children for entry, _ in written):
-                self._execute(f"PRAGMA user_version = {WITH_CHILDREN}")
-            if accounts := [entry.account for entry, _ in written if entry.account is not None]:
-                self._execute(ledger_rows.ACCOUNT_TABLE)
-                self._execute(ledger_rows.KEEP_ACCOUNT, (accounts[-1],))
+            self._keep(rows)
             if actions := [(ledger_rows.dump(action),) for action in said if isinstance(action, Action)]:
                 self._execute(ledger_rows.ACTIONS_TABLE)
                 self._db.executemany("INSERT INTO actions (said) VALUES (?)", actions)
@@ -200,16 +193,21 @@ class Ledger:
     def replay(self, rows: Iterable[Row]) -> None:
         """Commit rows that other ledgers committed, in their order, or none of them; raises ``StoreError``."""
         with self._writing("cannot copy trials"):
-            for row in rows:
-                self._db.execute(ledger_rows.UPDATE_TRIAL, row.columns)
-                self._db.execute("DELETE FROM payloads WHERE trial_id = ?", row.columns[-1:])
-                if row.payload is not None:
-                    self._db.execute("INSERT INTO payloads VALUES (?, ?, ?, ?)", row.payload)
-                if row.children:
-                    self._db.execute(f"PRAGMA user_version = {WITH_CHILDREN}")
-                if row.account is not None:
-                    self._db.execute(ledger_rows.ACCOUNT_TABLE)
-                    self._db.execute(ledger_rows.KEEP_ACCOUNT, (row.account,))
+            self._keep(rows)
+
+    def _keep(self, rows: Iterable[Row]) -> None:
+        account = None
+        for row in rows:
+            self._execute(ledger_rows.UPDATE_TRIAL, row.columns)
+            self._execute("DELETE FROM payloads WHERE trial_id = ?", (row.trial_id,))
+            if row.payload is not None:
+                self._execute("INSERT INTO payloads VALUES (?, ?, ?, ?)", row.payload)
+            if row.children:
+                self._execute(f"PRAGMA user_version = {WITH_CHILDREN}")
+            account = row.account or account
+        if account is not None:
+            self._execute(ledger_rows.ACCOUNT_TABLE)
+            self._execute(ledger_rows.KEEP_ACCOUNT, (account,))
 
     def actions(self) -> tuple[Action, ...]:
         """Return what people did to the run while it went on, in order."""

@@ -74,6 +74,24 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """An entry as a ledger writes it: the parameters of ``UPDATE_TRIAL``, a row of ``payloads``, and the run's spending.
+
+    ``children``: the payload has sessions of consulted profiles.
+    """
+
+    columns: tuple[Any, ...]
+    payload: tuple[Any, ...] | None
+    children: bool
+    account: str | None
+
+    @property
+    def trial_id(self) -> str:
+        """The trial it is about."""
+        return str(self.columns[-1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """What one commit writes of a trial: its state, its record so far, and what the run has spent."""
 
@@ -86,8 +104,13 @@ class Entry:
         """The trial it is about."""
         return self.record.trial.trial_id
 
-    def columns(self) -> tuple[Any, ...]:
-        """Return the parameters of ``UPDATE_TRIAL``."""
+    def row(self, pack: zstandard.ZstdCompressor) -> Row:
+        """Return what a ledger writes of it."""
+        return Row(
+            columns=self._columns(), payload=self._payload(pack), children=bool(self.record.children), account=self.account
+        )
+
+    def _columns(self) -> tuple[Any, ...]:
         record = self.record
         times = {name: value for name in _TIMES if (value := getattr(record, name)) is not None}
         return (
@@ -103,8 +126,7 @@ class Entry:
             self.trial_id,
         )
 
-    def payload(self, pack: zstandard.ZstdCompressor) -> tuple[Any, ...] | None:
-        """Return a row of ``payloads``; None for a record without bodies."""
+    def _payload(self, pack: zstandard.ZstdCompressor) -> tuple[Any, ...] | None:
         task, session, children = self.record.task, self.record.session, self.record.children
         if task is None and session is None:
             return None
@@ -121,19 +143,6 @@ class Moved:
 
 Written: TypeAlias = Entry | Moved | Action
 """An entry of the ledger."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """An entry as a ledger writes it: the parameters of ``UPDATE_TRIAL``, a row of ``payloads``, and the run's spending.
-
-    ``children``: the payload has sessions of consulted profiles.
-    """
-
-    columns: tuple[Any, ...]
-    payload: tuple[Any, ...] | None
-    children: bool
-    account: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -181,11 +181,10 @@ def packed(entries: Sequence[Entry]) -> bytes:
     pack = ledger_rows.compressor()
     said: list[tuple[Any, ...]] = []
     frames: list[bytes] = []
-    for entry in entries:
-        payload = entry.payload(pack)
-        frames.append(b"" if payload is None else payload[-1])
-        sizes = None if payload is None else (*payload[1:-1], len(frames[-1]))
-        said.append((entry.columns(), sizes, bool(entry.record.children), entry.account))
+    for row in (entry.row(pack) for entry in entries):
+        frames.append(b"" if row.payload is None else row.payload[-1])
+        sizes = None if row.payload is None else (*row.payload[1:-1], len(frames[-1]))
+        said.append((row.columns, sizes, row.children, row.account))
     return orjson.dumps(said) + b"\n" + b"".join(frames)
 
 
