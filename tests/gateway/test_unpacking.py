@@ -125,6 +125,8 @@ def test_values_are_counted_before_they_are_decoded(body, many):
     [
         ("zstd", zstandard.compress(b" " * (4 * MB)), "larger than 1 MB"),
         ("gzip, gzip", gzipped(gzipped(b" " * (4 * MB))), "larger than 1 MB"),
+        ("gzip", gzipped(b"") * (2 * MB // len(gzipped(b""))), "of empty parts is not read"),
+        ("zstd", b"\x50\x2a\x4d\x18\0\0\0\0" * (MB // 4), "of empty parts is not read"),
         ("br", b"\0" * 100, "packed as 'br', which was not asked for"),
         ("", b"[" + b"[]," * 1000 + b"1]", "more than 1,000 JSON values"),
     ],

@@ -14,6 +14,7 @@ import zstandard
 
 PART = 2**16  # bytes unpacked at once
 LARGEST_WINDOW = 2**23  # bytes: what RFC 8878 asks a zstd decoder to support
+MOST_EMPTY = 2**20  # bytes that an answer may be longer than what it unpacks to: empty parts of gzip and zstd have no end
 MOST_LAYERS = 2  # of packing: a proxy may pack what a server has packed
 # JSON values in one body, counted by their commas and brackets. 50 MB of table rows have about 3 million. In the worst
 # case (objects of one key) this many take 0.5 GB decoded.
@@ -35,7 +36,15 @@ class Body:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._size = 0
+        self._packed = 0
         self._parts: list[bytes] = []
+
+    def count(self, packed: bytes) -> None:
+        """Count bytes as they arrived; raises ``ValueError`` where they unpack to less."""
+        self._packed += len(packed)
+        if self._packed > self._size + MOST_EMPTY:
+            self._parts.clear()
+            raise ValueError("of empty parts is not read")
 
     def write(self, data: bytes) -> int:
         """Keep bytes; raises ``TooLarge``."""

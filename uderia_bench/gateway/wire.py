@@ -228,6 +228,7 @@ async def _body(response: httpx.Response, url: httpx.URL) -> bytes:
         into = unpacking.unpacked_by(response.headers.get("Content-Encoding", ""), body)
         async for part in response.stream:
             into.write(part)
+            body.count(part)
         whole = body.whole()
     except unpacking.TooLarge:
         too_large = f"{url}: an answer larger than {LARGEST_BODY // 2**20} MB is not read"
