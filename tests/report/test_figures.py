@@ -80,6 +80,7 @@ def test_a_lopsided_interval_does_not_look_tighter_than_it_is():
 @pytest.mark.parametrize(
     ("effect", "forms"),
     [
+        (ratio(0.8895, 0.7707, 0.9964), ("-11% (-23 to -0.4)", "-11% (-23..-0.4)", "-23..-0.4%", "-11%")),
         (ratio(0.61, 0.01, 37.12), ("-39% (-99 to +3,612)", "-39% (-99..+3.6k)", "-99..+3.6k%", "-39%")),
         (ratio(0.16, 0.03, 0.80), ("-84% (-97 to -20)", "-84% (-97..-20)", "-97..-20%", "-84%")),
         (ratio(0.5, 1e-6, 36_001.0), ("-50% (-100 to +3,600,000)", "-50% (-100..+3.6M)", "-100..+3.6M%", "-50%")),
@@ -88,7 +89,7 @@ def test_a_lopsided_interval_does_not_look_tighter_than_it_is():
     ],
 )
 def test_a_lopsided_ratio_never_seems_to_reach_below_nothing(effect, forms):
-    """-39% ±3,651 would be less than -100%: its interval is said in short instead."""
+    """-39% ±3,651 would be less than -100%, and -11% ±12 would reach no effect: the interval is written in short instead."""
     assert figures.effect_forms(effect, TOKENS) == forms
 
 

@@ -111,14 +111,15 @@ def effect_forms(effect: Effect, metric: Metric | None) -> tuple[str, ...]:
     """Return a difference as ``-23% (-27 to -19)``, ``-23% ±4`` and ``-23%``.
 
     A ratio of three or more is a multiple (``6.3x``), a smaller ratio is a percentage. The difference of
-    a rate is in points, any other difference in the metric's unit. Where ± would reach below -100%,
-    a short interval takes its place: ``-39% (-99..+3.6k)``, ``-99..+3.6k%``.
+    a rate is in points, any other difference in the metric's unit. Where ± would reach below -100%, or
+    to no effect although the interval does not, a short interval takes its place: ``-39% (-99..+3.6k)``,
+    ``-99..+3.6k%``.
     """
     value = finite(effect.value)
     if value is None:
         return (MISSING,)
     if effect.kind == "ratio" and value >= _AS_MULTIPLE_FROM:
-        return _signed_forms(value, finite(effect.lo), finite(effect.hi), "", "x", signed=False, least=0.0)
+        return _signed_forms(value, finite(effect.lo), finite(effect.hi), "", "x", signed=False, least=0.0, none=1.0)
     value, lo, hi, scale = _as_change(value, effect, metric)
     suffix = " pts" if scale.share else scale.suffix
     least = -100.0 if effect.kind == "ratio" else -math.inf
@@ -199,9 +200,9 @@ def _as_change(value: float, effect: Effect, metric: Metric | None) -> tuple[flo
 
 
 def _signed_forms(
-    value: float, lo: float | None, hi: float | None, prefix: str, suffix: str, *, signed: bool, least: float
+    value: float, lo: float | None, hi: float | None, prefix: str, suffix: str, *, signed: bool, least: float, none: float = 0.0
 ) -> tuple[str, ...]:
-    """Return a signed number with its interval. ``least`` is the lowest value that is possible."""
+    """Return a signed number with its interval. ``least`` is the lowest possible value, ``none`` that of no effect."""
     sides = [abs(end - value) for end in (lo, hi) if end is not None]
 
     digits = min(max(sides), _WHOLE) if sides else None
@@ -216,10 +217,16 @@ def _signed_forms(
         return (f"{short} {NO_INTERVAL}", short)
     ends = " to ".join("?" if end is None else write(end) for end in (lo, hi))
     half = _half(value, lo, hi)
-    if half is not None and lo is not None and hi is not None and value - _read(_short(half)) <= least:
+    if half is not None and lo is not None and hi is not None and _misleads(value, lo, hi, half, least=least, none=none):
         brief = f"{write(lo, brief=True)}..{write(hi, brief=True)}"
         return (f"{short} ({ends})", f"{short} ({brief})", f"{brief}{suffix}", short)
     return (f"{short} ({ends})", f"{short} {NO_INTERVAL if half is None else f'±{_short(half)}'}", short)
+
+
+def _misleads(value: float, lo: float, hi: float, half: float, *, least: float, none: float) -> bool:
+    """Whether ± would reach below what is possible, or to no effect although the interval does not."""
+    written = _read(_short(half))
+    return value - written <= least or ((lo - none) * (hi - none) > 0 and abs(value - none) <= written)
 
 
 def _thousands(number: float) -> str:
