@@ -153,3 +153,10 @@ def test_an_end_next_to_zero_is_zero():
     effect = Effect(kind="difference", value=0.06, lo=5e-310, hi=0.12, level=0.95)
     assert figures.effect_forms(effect, SHARE)[0] == "+6 pts (0 to +12)"
     assert figures.amount(5e-310, figures.Scale()) == "0"
+
+
+def test_totals_below_a_dollar_have_two_digits():
+    """A zero at the end too, as people write amounts."""
+    assert [figures.usd(amount) for amount in (0.0, 0.0043, 0.1, 0.25, 1.5, 1234.0)] == [
+        "$0.00", "$0.0043", "$0.10", "$0.25", "$1.50", "$1,234.00",
+    ]  # fmt: skip

@@ -244,7 +244,7 @@ def tokens(count: float) -> str:
 
 def usd(amount: float) -> str:
     """Return a total of US dollars, with cents from one dollar on and two digits below."""
-    return f"${amount:,.2f}" if amount >= 1 or not amount else f"${amount:.2g}"
+    return f"${amount:,.2f}" if amount >= 1 or not amount else f"${amount:#.2g}"
 
 
 def _read(written: str) -> float:
