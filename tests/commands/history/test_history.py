@@ -363,3 +363,9 @@ def test_the_axis_of_a_share_ends_at_all_trials(tmp_path):
     ticks = [float(text) for text in re.findall(r">([\d.-]+)%</text>", page)]
     assert ticks[0] == 0
     assert ticks[-1] == 100
+
+
+def test_the_differences_that_are_not_named_are_counted():
+    """In words that also end "the runs differ in"."""
+    after = {"experiment": {f"field-{number}": number for number in range(15)}}
+    assert changes({}, after)[12:] == ("3 other values",)

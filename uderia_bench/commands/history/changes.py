@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from uderia_bench.printable import count_of
+
 _NEW_EVERY_NIGHT = frozenset({
     *("run_id", "state", "started_at", "ended_at", "experiment_hash", "experiment_file", "plan", "metrics", "baseline"),
     *("actions", "generator", "outages", "hooks", "damaged", "decided", "stopped", "left", "prices", "seed"),
@@ -48,7 +50,7 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, .
     if acted := ", ".join(f"{action['what']} {action.get('about', '')}".strip() for action in after.get("actions") or ()):
         lines = {f"commands during the run: {acted}": None, **lines}
     more = len(lines) - _MOST
-    return (*list(lines)[:_MOST], f"and {more} more differences") if more > 0 else tuple(lines)
+    return (*list(lines)[:_MOST], count_of(more, "other value")) if more > 0 else tuple(lines)
 
 
 def _rank(path: str) -> tuple[int, str]:
