@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import fields, replace
@@ -24,7 +25,7 @@ from uderia_bench.runs.ledger_rows import ACCOUNT_TABLE
 from uderia_bench.trial import Ending
 from uderia_bench.view import run_page
 from uderia_bench.view.folder import Folder
-from uderia_bench.view.following import Following
+from uderia_bench.view.following import REREAD_S, Following
 from uderia_bench.view.state import ArmState, LooksState, LookState, Number, RunState
 
 
@@ -380,3 +381,15 @@ def test_trials_in_flight_are_in_the_order_of_their_age(live, following):
     state = following.state()
     assert [flight.trial_id for flight in state.load.in_flight] == ["t1", "t2", "t0"]
     assert run_page.parts(state, {"load"})["flights"].count('data-limit="600"') == 3
+
+
+def test_another_run_in_the_place_of_a_followed_one_is_noticed(tmp_path, monkeypatch):
+    """Its ledger is another file. Why not the name: the open one goes on to show the run that was removed."""
+    with running(tmp_path) as before:
+        before.settle(0)
+        followed = Following(before.run.directory, plugins.load())
+        followed.look()
+    monkeypatch.setattr(followed, "_checked_s", -REREAD_S)  # a second has passed
+    shutil.rmtree(tmp_path / "live")
+    with running(tmp_path, count=4), closing(followed), pytest.raises(StoreError, match="another run has taken the place"):
+        followed.look()

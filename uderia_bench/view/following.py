@@ -86,6 +86,7 @@ class Following:
         self._latest: list[Seen] = []
         self._failures: list[Seen] = []
         self._ledger: Ledger | None = None
+        self._inode = 0  # of the ledger: an open one keeps it, also when its name is given to another
         self._declared: Declared | None = None
         self._looks: Looks | None = None
         self._capacity: Capacity | None = None
@@ -108,6 +109,7 @@ class Following:
         first = self._ledger is None
         if self._ledger is None:
             self._ledger = Ledger.open(self.directory.ledger)
+            self._inode = self.directory.ledger.stat().st_ino
             self._plan = tuple(map(_interned, self._ledger.plan()))
             self._tally = Tally(self._plan)
             self._declared = interim.declared(self._run.experiment, self._plan)
@@ -176,6 +178,8 @@ class Following:
             if (self.directory.path / MANIFEST).stat().st_mtime_ns != self._manifest_at:
                 self._run = self._opened()
                 self._checked_s = -REREAD_S
+            if self._ledger is not None and self.directory.ledger.stat().st_ino != self._inode:
+                raise StoreError(f"{self.directory.path}: another run has taken the place of this one")
         except OSError as error:
             raise StoreError(f"{self.directory.path}: the run was removed") from error
         if (now_s := time.monotonic()) - self._checked_s >= 1.0:
