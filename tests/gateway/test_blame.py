@@ -23,6 +23,7 @@ from uderia_bench.gateway.credentials import Credentials
 pytestmark = pytest.mark.anyio
 ADMIN = Credentials(username="admin", password=SecretStr("hunter2hunter2"))
 TOKEN = Credentials(token=SecretStr("tda_0123456789"))
+SIGNED_IN = b'HTTP/1.1 200 OK\r\nContent-Length: 16\r\nConnection: close\r\n\r\n{"token":"t123"}'
 PAGE = "<html><h1>It works!</h1>"
 
 
@@ -118,14 +119,14 @@ class TestConnections:
         return "asyncio"
 
     @asynccontextmanager
-    async def serving(self, certificate=None):
-        """Yield the port of a server that answers 200 with TLS, or without."""
+    async def serving(self, certificate=None, reply=SIGNED_IN):
+        """Yield the port of a server that answers with TLS, or without."""
 
         async def answer(stream):
             async with stream:
                 try:
                     await stream.receive()
-                    await stream.send(b'HTTP/1.1 200 OK\r\nContent-Length: 16\r\nConnection: close\r\n\r\n{"token":"t123"}')
+                    await stream.send(reply)
                 except (anyio.EndOfStream, anyio.BrokenResourceError):
                     return
 
@@ -170,3 +171,21 @@ class TestConnections:
         async with self.serving(certificate) as port:
             said = await self.said(f"http://127.0.0.1:{port}")
         assert "if it serves https, use https://" in said
+
+    @pytest.mark.parametrize(
+        ("reply", "why"),
+        [
+            (b"SSH-2.0-OpenSSH_9.6\r\n", "bad status line"),
+            (b"\x00\xff\x1b[2J" * 9, "bad status line"),
+            (b"HTTP/1.1 abc OK\r\n\r\n", "bad status line"),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", "invalid character in content-length"),
+        ],
+    )
+    async def test_another_protocol_is_named_in_one_line(self, reply, why):
+        """What the other program sent is not repeated: it may be anything."""
+        async with self.serving(reply=reply) as port:
+            said = await self.said(f"http://127.0.0.1:{port}")
+        assert said == (
+            f"http://127.0.0.1:{port} does not speak HTTP ({why}): check host and port of the address; "
+            "if it serves https, use https://"
+        )

@@ -71,11 +71,13 @@ def unreachable(server: str, error: NoAnswer) -> Unreachable:
             f"{server} answers with an error ({error}): the server, or a proxy in front of it, is not ready or broken; "
             "look at its log, or name another with --server or UDERIA_URL"
         )
+    also = "; if it serves https, use https://" if server.startswith("http://") else ""
+    if isinstance(cause, httpx.RemoteProtocolError):
+        return Unreachable(f"{server} does not speak HTTP ({cause}): check host and port of the address{also}")
     reason = f"{type(cause).__name__}: {cause}" if cause is not None and str(cause) else str(error)
-    https = server.startswith("http://") and isinstance(cause, httpx.ReadError | httpx.RemoteProtocolError)
-    also = "; if it serves https, use https://" if https else ""
     return Unreachable(
-        f"no server answers at {server} ({reason}): start it, or name another with --server or UDERIA_URL.{also}"
+        f"no server answers at {server} ({reason}): start it, or name another with --server or UDERIA_URL"
+        f"{also if isinstance(cause, httpx.ReadError) else ''}"
     )
 
 

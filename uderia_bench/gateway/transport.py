@@ -126,5 +126,6 @@ def _named(error: aiohttp.ClientError, request: httpx.Request) -> httpx.Transpor
         case aiohttp.ClientConnectionError() | aiohttp.ClientPayloadError():
             kind = httpx.ReadError
         case _:  # an answer that is not HTTP
-            kind, text = httpx.RemoteProtocolError, f"{type(error).__name__} {error}"
+            message = str(getattr(error, "message", "")) or text
+            kind, text = httpx.RemoteProtocolError, message.strip().partition("\n")[0].rstrip(":").lower()
     return kind(text, request=request)
