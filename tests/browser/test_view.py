@@ -22,12 +22,12 @@ REPORT = "return !!document.querySelector('#report #verdict')"
 
 
 class Place:
-    """A folder with a run of 26 trials at a speed that leaves time to look, and a view on a port that stays."""
+    """A folder of runs, and a view on a port that stays."""
 
     def __init__(self, folder) -> None:
         self.command = placed(folder)
         text = (folder / "experiment.yaml").read_text().replace("speed: 200", "speed: 15")
-        self.command.write("experiment.yaml", text)
+        self.command.write("seen.yaml", text)  # leaves time to look
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = str(free.getsockname()[1])
         self.view = self.run = None
@@ -57,11 +57,10 @@ class Place:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """Start the view and a run."""
+    """Start the view."""
     made = Place(tmp_path_factory.mktemp("viewed"))
     try:
         made.url = made.start_view()
-        made.run = made.command.start("run", "experiment.yaml", "--repeats", "9", "--run-id", "seen")
         yield made
     finally:
         made.end()
@@ -77,6 +76,7 @@ def browser(place):
 
 def test_a_page_follows_a_run_to_its_report_through_crashes(place, browser):
     """One load: the list shows the run, its page goes on through kill -9 of the view and of the run, and ends as the report."""
+    place.run = place.command.start("run", "seen.yaml", "--repeats", "9", "--run-id", "seen")
     browser.resize(1280)
     browser.open(place.url)
     browser.until("return document.querySelector('#part-runs').textContent.includes('seen')")
@@ -199,16 +199,18 @@ def test_stop_pressed_by_mouse_ends_the_run(place, browser, slow):
     assert list(rows(place, "stopped").values()).count(("planned", None, 0)) >= 6
 
 
-PAGES = ("/runs", "/runs/seen", "/runs/seen/answers?query=tables", "/history?experiment=small", "/diff?baseline=seen&run=again")
+PAGES = ("/runs", "/runs/over", "/runs/over/answers?query=tables", "/history?experiment=small", "/diff?baseline=over&run=again")
 
 
 @pytest.fixture(scope="module")
-def again(place):
-    """Copy the run, to compare it with."""
-    return shutil.copytree(place.command.cwd / "output/seen", place.command.cwd / "output/again")
+def over(place):
+    """Make a run that has ended, and a copy to compare it with."""
+    ended = place.command("run", "experiment.yaml", "--run-id", "over")
+    assert ended.returncode == 0, ended.stderr
+    shutil.copytree(place.command.cwd / "output/over", place.command.cwd / "output/again")
 
 
-@pytest.mark.usefixtures("again")
+@pytest.mark.usefixtures("over")
 @pytest.mark.parametrize("path", PAGES)
 def test_pages_fit_the_screen_and_are_accessible(place, browser, path):
     """At 400 px and in both colours; nothing serious, an empty console, no foreign request."""
@@ -223,9 +225,10 @@ def test_pages_fit_the_screen_and_are_accessible(place, browser, path):
         assert [url for url in browser.requests() if not url.startswith((base, base.replace("http", "ws")))] == []
 
 
+@pytest.mark.usefixtures("over")
 def test_a_trial_is_accessible_by_its_link(place, browser):
     """From the answers of a query. A long word of the server's fits a narrow screen."""
-    browser.open(f"http://127.0.0.1:{place.port}/runs/seen/answers?query=tables")
+    browser.open(f"http://127.0.0.1:{place.port}/runs/over/answers?query=tables")
     browser.find_element("css selector", "td.answer a").click()
     browser.until("return !!document.querySelector('#ledger')")
     assert browser.serious() == []

@@ -125,8 +125,8 @@ def test_values_are_counted_before_they_are_decoded(body, many):
     [
         ("zstd", zstandard.compress(b" " * (4 * MB)), "larger than 1 MB"),
         ("gzip, gzip", gzipped(gzipped(b" " * (4 * MB))), "larger than 1 MB"),
-        ("gzip", gzipped(b"") * (2 * MB // len(gzipped(b""))), "of empty parts is not read"),
-        ("zstd", b"\x50\x2a\x4d\x18\0\0\0\0" * (MB // 4), "of empty parts is not read"),
+        ("gzip", gzipped(b"") * 2000, "of empty parts is not read"),
+        ("zstd", b"\x50\x2a\x4d\x18\0\0\0\0" * 5000, "of empty parts is not read"),
         ("br", b"\0" * 100, "packed as 'br', which was not asked for"),
         ("", b"[" + b"[]," * 1000 + b"1]", "more than 1,000 JSON values"),
     ],
@@ -135,6 +135,7 @@ async def test_an_answer_beyond_a_limit_is_refused(monkeypatch, encoding, body, 
     """The error names the address and the limit."""
     monkeypatch.setattr(wire, "LARGEST_BODY", MB)
     monkeypatch.setattr(unpacking, "MOST_VALUES", 1000)
+    monkeypatch.setattr(unpacking, "MOST_EMPTY", 2**15)
     transport = httpx.MockTransport(lambda _: httpx.Response(200, headers={"Content-Encoding": encoding}, stream=Once(body)))
     async with Wire("https://uderia.test", transport) as opened:
         with pytest.raises(Refused, match=f"https://uderia.test/task: an answer .*{said}"):
