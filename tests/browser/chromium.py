@@ -63,6 +63,12 @@ class Chromium(webdriver.Chrome):
             with suppress(ElementNotInteractableException, NoSuchElementException, StaleElementReferenceException):
                 return act(self.find_element("css selector", what))
 
+    def emulate(self, media: str = "", scheme: str = "light") -> None:
+        """Show the page on a screen, or as printed, in light or dark, and without motion: a click could miss what scrolls."""
+        asked = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
+        features = [{"name": name, "value": value} for name, value in asked.items()]
+        self.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
+
     def resize(self, width: int, height: int = 900) -> None:
         """Give the page the size it has on a device of this width."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
@@ -80,8 +86,7 @@ def chromium():
     browser = Chromium(options=options, service=Service(DRIVER))  # with a path, Selenium Manager does not run
     try:
         browser.set_script_timeout(200)
-        still = [{"name": "prefers-reduced-motion", "value": "reduce"}]  # a click could miss an element that still scrolls
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": still})
+        browser.emulate()
         yield browser
     finally:
         browser.quit()

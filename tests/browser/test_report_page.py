@@ -115,14 +115,14 @@ def test_no_column_is_cut_off_on_a_narrow_screen(browser, page):
 def test_no_column_is_cut_off_in_print_and_legends_need_no_background(browser, page):
     """The page is as wide as a sheet of A4 between its margins; a swatch is drawn by its border."""
     opened(browser, page, 718)
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    browser.emulate("print")
     try:
         assert browser.execute_script(SIDEWAYS) == []
         swatch = "return getComputedStyle(document.querySelector('.swatch'))"
         assert browser.execute_script(f"{swatch}.borderTopColor") != browser.execute_script(f"{swatch}.color")
         assert float(browser.execute_script(f"{swatch}.borderTopWidth").removesuffix("px")) > 2
     finally:
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+        browser.emulate()
 
 
 def test_a_term_of_statistics_is_explained_by_a_click_on_its_heading(browser, page):
@@ -139,14 +139,11 @@ def test_a_term_of_statistics_is_explained_by_a_click_on_its_heading(browser, pa
 def test_axe_finds_nothing_serious(browser, page, width, scheme):
     """The rules of axe-core for accessibility, on the page and on an open trial."""
     opened(browser, page, width)
-    still = [{"name": "prefers-reduced-motion", "value": "reduce"}]
-    browser.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia", {"features": [*still, {"name": "prefers-color-scheme", "value": scheme}]}
-    )
+    browser.emulate(scheme=scheme)
     found = browser.serious()
     browser.execute_script("document.querySelector('#trials-table tbody button').click()")
     found += browser.serious("'#trial'")
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": still})
+    browser.emulate()
     assert found == []
 
 

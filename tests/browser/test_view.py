@@ -216,7 +216,7 @@ def test_pages_fit_the_screen_and_are_accessible(place, browser, path):
     """At 400 px and in both colours; nothing serious, an empty console, no foreign request."""
     base = f"http://127.0.0.1:{place.port}"
     for width, scheme in ((1280, "light"), (400, "dark")):
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+        browser.emulate(scheme=scheme)
         browser.resize(width)
         browser.open(f"{base}{path}")
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width

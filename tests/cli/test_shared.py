@@ -26,6 +26,12 @@ def shared(tmp_path_factory):
     command.end()
 
 
+def begun(shared):
+    """Return the command, and the address of a store in which tests begin runs."""
+    command, _, _ = shared
+    return command, f"file://{command.cwd}/more"
+
+
 def test_the_run_is_complete_and_names_its_address(shared):
     """The report gives files and the next command by address; the store has what a run directory has."""
     command, store, done = shared
@@ -71,8 +77,8 @@ def test_a_worker_has_nothing_to_do_in_a_complete_run(shared):
 
 def test_the_next_worker_writes_what_a_dead_one_had_not_written(shared):
     """The dead one left its files in this machine's cache, where they look as if they came from the store."""
-    command, store, _ = shared
-    run = command.cwd / "store/died"
+    command, store = begun(shared)
+    run = command.cwd / "more/died"
     in_the_way = run / "results.jsonl"
     in_the_way.mkdir(parents=True)
     died = command("run", "experiment.yaml", "--output", store, "--run-id", "died", "--set", "warmup=0")
@@ -87,7 +93,7 @@ def test_the_next_worker_writes_what_a_dead_one_had_not_written(shared):
 
 def test_the_same_command_begins_a_run_and_joins_it(shared):
     """Workers of a launcher need no order: one begins the run, and the others work on it, also after its end."""
-    command, store, _ = shared
+    command, store = begun(shared)
     arguments = ("run", "experiment.yaml", "--output", store, "--run-id", "joined", "--join")
     workers = [command.start(*arguments) for _ in range(3)]
     ended = [worker.communicate() for worker in workers]
@@ -103,7 +109,7 @@ def test_the_same_command_begins_a_run_and_joins_it(shared):
 
 def test_a_sample_by_cost_is_joined_also_when_more_is_known_of_the_costs(shared):
     """The worker that begins a run draws its queries. Later ones know the tokens of other runs, and then of this one."""
-    command, store, _ = shared
+    command, store = begun(shared)
     classes = ("edge", "complex")  # of which other tokens are expected than these questions need
     asked = [f"  - {{id: q{n}, prompt: how many rows has table {n}?, complexity: {classes[n % 2]}}}\n" for n in range(12)]
     command.write("costs.yaml", "version: 1\nname: costs\nqueries:\n" + "".join(asked))

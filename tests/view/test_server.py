@@ -48,7 +48,12 @@ def live(tmp_path_factory):
 @pytest.fixture(scope="module")
 def guard(live):
     """Serve its folder."""
-    source = Folder(live.run.path.parent, plugins.load())
+    return guarded(live.run.path.parent)
+
+
+def guarded(folder):
+    """Return the application that serves a folder."""
+    source = Folder(folder, plugins.load())
     return Guard(View(source, Watcher(source.follow)).app(), host="127.0.0.1", port=PORT, key=b"k" * 32)
 
 
@@ -175,25 +180,26 @@ def test_a_trial_has_buttons_where_its_run_takes_commands(live, client):
 def test_the_list_has_the_run_and_obeys_its_filter(client):
     """As a page and as JSON."""
     assert "/runs/live" in client.get("/runs").text
-    listed = client.get("/runs", headers=JSON).json()
-    assert [(row["run_id"], row["state"], row["planned"], row["settled"]) for row in listed["runs"]] == [
-        ("live", "running", 10, 1)
-    ]
+    listed = {row["run_id"]: row for row in client.get("/runs", headers=JSON).json()["runs"]}
+    assert (listed["live"]["state"], listed["live"]["planned"]) == ("running", 10)
+    assert 1 <= listed["live"]["settled"] < 10
     assert client.get("/runs?q=nothing", headers=JSON).json()["runs"] == []
     assert "No run has the words of the filter." in client.get("/runs?q=nothing").text
     with client.websocket_connect(f"{WS}/runs/live?q=nothing") as socket:
         assert "No run has the words of the filter." in json.loads(socket.receive_text())["parts"]["runs"]
 
 
-def test_a_list_with_one_run_has_nothing_to_compare(client, live):
+def test_a_list_with_one_run_has_nothing_to_compare(tmp_path):
     """The choice of two runs comes with the second one."""
-    assert 'action="/diff"' not in client.get("/runs").text
-    shutil.copytree(live.run.path, live.run.path.parent / "other")
-    with client.websocket_connect(f"{WS}/runs/live") as socket:
-        deadline = time.monotonic() + 20
-        while 'action="/diff"' not in json.loads(socket.receive_text())["parts"].get("runs", ""):
-            assert time.monotonic() < deadline
-    assert "there is no such page" in client.get("/nothing").text
+    guard = guarded(tmp_path)
+    with running(tmp_path) as live, TestClient(guard, base_url=f"http://127.0.0.1:{PORT}") as client:
+        assert 'action="/diff"' not in client.get(f"/runs?token={guard.token}").text
+        shutil.copytree(live.run.path, tmp_path / "other")
+        with client.websocket_connect(f"{WS}/runs/live") as socket:
+            deadline = time.monotonic() + 20
+            while 'action="/diff"' not in json.loads(socket.receive_text())["parts"].get("runs", ""):
+                assert time.monotonic() < deadline
+        assert "there is no such page" in client.get("/nothing").text
 
 
 def test_json_follows_the_published_schema(client):
@@ -259,7 +265,7 @@ def test_the_channel_sends_a_snapshot_then_each_change(client, live):
     with client.websocket_connect(f"{WS}/runs/live/live") as socket:
         first = json.loads(socket.receive_text())
         assert first["kind"] == "snapshot"
-        assert first["state"]["progress"]["settled"] == 1
+        assert first["state"]["progress"]["settled"] >= 1
         live.settle(2)
         second, before = latest(socket, "/runs/live/trials/t2", first)
         assert (second["seq"], second["kind"], second["since"]) == (before["seq"] + 1, "delta", before["seq"])
