@@ -30,7 +30,8 @@ from uderia_bench.runs.run import Run
 from uderia_bench.trace import Trace
 from uderia_bench.trial import Ending, Trial, TrialRecord
 from uderia_bench.view import run_page, runs_page, trial_page
-from uderia_bench.view.following import REPORT, Following, spent_so_far
+from uderia_bench.view.following import REPORT, Following
+from uderia_bench.view.in_force import spent_so_far
 from uderia_bench.view.state import RunRow, RunsState, RunState, TrialState
 from uderia_bench.view.watcher import Followed, Topic
 

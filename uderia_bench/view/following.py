@@ -10,15 +10,9 @@ from __future__ import annotations
 import sys
 import time
 from bisect import insort
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from math import isfinite
-from types import MappingProxyType
-
-import orjson
-from pydantic import ValidationError
 
 from uderia_bench.analysis.interim import Declared, Looks
 from uderia_bench.documents.experiment import Experiment
@@ -29,7 +23,7 @@ from uderia_bench.reading.detectors import Severity, detect
 from uderia_bench.reading.metrics import observe
 from uderia_bench.report import watch
 from uderia_bench.report.watch import METRICS, Seen
-from uderia_bench.runner import interim, pacing
+from uderia_bench.runner import interim
 from uderia_bench.runner.control import SOCKET
 from uderia_bench.runs.actions import Action, paused, sentences
 from uderia_bench.runs.directory import MANIFEST, RunDirectory
@@ -37,7 +31,7 @@ from uderia_bench.runs.ledger import ASK_AGAIN, Ledger
 from uderia_bench.runs.ledger_rows import Progress, State
 from uderia_bench.runs.run import Run
 from uderia_bench.trial import Outcome, Trial
-from uderia_bench.view import declared
+from uderia_bench.view import declared, in_force
 from uderia_bench.view.capacity import Capacity
 from uderia_bench.view.numbers import Numbers
 from uderia_bench.view.state import (
@@ -49,7 +43,6 @@ from uderia_bench.view.state import (
     RunState,
     Settled,
     Share,
-    Spending,
 )
 from uderia_bench.view.tally import Group, Tally
 
@@ -61,7 +54,6 @@ STAMPS_S = 0.1  # by which the stamp of a file may be older than the clock
 REREAD_S = 10.0  # between two looks at earlier trials: one may be asked again long after it settled
 READ_S = 0.3  # most time for reading settled trials at one look
 READ_FIRST_S = 0.05  # at the first look, so that a page opens soon
-_BUDGETS: Mapping[str, str] = MappingProxyType({"trials": "trials", "tokens": "tokens", "usd": "usd", "time_s": "time"})
 _WORST = [severity.value for severity in (Severity.ERROR, Severity.WARNING, Severity.INFO)]
 _EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
@@ -130,6 +122,8 @@ class Following:
 
     def state(self) -> RunState:
         """Return the run as it was at the last look."""
+        assert self._ledger is not None, "the account is in the ledger"
+        changes = in_force.changed(self._actions, since=in_force.sitting_since(self._run))
         experiment, settled = self._run.experiment, self._tally.settled_count
         outcomes = self._tally.outcomes
         goes_on = self._lived == "running" and not paused(self._actions)
@@ -154,11 +148,11 @@ class Following:
                 left_s=self._left_s(len(self._plan) - settled, per_second),
                 shares=tuple(self._shares(per_second)),
             ),
-            load=self._load(experiment, outcomes.get(Outcome.RATE_LIMITED, 0)),
+            load=self._load(experiment, changes, outcomes.get(Outcome.RATE_LIMITED, 0)),
             latest=tuple(_settled(each) for each in self._latest[: -SHOWN - 1 : -1]),
             failures=tuple(_settled(each) for each in reversed(self._failures)),
             arms=self._numbers.arms,
-            spending=tuple(self._spending(experiment)),
+            spending=tuple(in_force.spending(self._ledger, experiment.budget, changes)),
             issues=self._issues(),
             gates=tuple(declared.gates(experiment, self._plugins)),
             looks=declared.looks(self._declared, self._looks, confidence=experiment.confidence),
@@ -305,7 +299,7 @@ class Following:
                 left_s=self._left_s(int(planned - settled), pace * int(settled)),
             )
 
-    def _load(self, experiment: Experiment, rate_limited: int) -> Load:
+    def _load(self, experiment: Experiment, changes: Sequence[tuple[str, str]], rate_limited: int) -> Load:
         oldest = sorted(self._flights, key=lambda each: (each.sent_at or _LATEST, each.seq))
         flights = [
             Flight(
@@ -319,45 +313,13 @@ class Following:
             for each in oldest[:SHOWN]
             for trial in [self._plan[self._tally.place[each.trial_id]]]
         ]
-        load = experiment.load
-        slots = pacing.of(load, experiment.seed).slots
-        for value in self._set_to("load.concurrency"):
-            slots = int(value) if value.isdecimal() else slots
         return Load(
             count=len(self._flights),
-            slots=slots if load.arrivals == "closed" and load.sweep is None else None,
+            slots=in_force.slots(experiment, changes),
             in_flight=tuple(flights) if self._lived != "complete" else (),
             rate_limited=rate_limited,
             timeout_s=experiment.timeout,
         )
-
-    def _set_to(self, path: str) -> Iterator[str]:
-        """Yield what people have set a setting to since the run began, or was resumed: then the experiment holds again."""
-        since = self._sitting_since()
-        for action in self._actions:
-            name, _, value = action.about.partition("=")
-            if action.what == "set" and name == path and (since is None or action.at > since):
-                yield value
-
-    def _sitting_since(self) -> datetime | None:
-        """Return when the process of the run began to take commands, or when the run ended; None if neither is known."""
-        try:
-            made_s = (self.directory.path / SOCKET).stat().st_mtime
-        except OSError:
-            return self._run.manifest.ended_at
-        return datetime.fromtimestamp(made_s, UTC)
-
-    def _spending(self, experiment: Experiment) -> Iterator[Spending]:
-        assert self._ledger is not None, "the account is in the ledger"
-        spent = spent_so_far(self._ledger)
-        budget = experiment.budget
-        for what, key in _BUDGETS.items():
-            for value in self._set_to(f"budget.{key}"):
-                with suppress(ValidationError):  # a value that no run has accepted
-                    budget = budget.model_validate({**budget.model_dump(), key: value}, strict=False)
-            limit = getattr(budget, key)
-            if spent or limit is not None:
-                yield Spending(what=what, spent=spent.get(what, 0.0), limit=limit)
 
     def _issues(self) -> tuple[IssueState, ...]:
         """Return the kinds of issues found so far, the worst first."""
@@ -366,24 +328,6 @@ class Following:
             for kind, trials in self._tally.issues().items()
         ]
         return tuple(sorted(found, key=lambda issue: (_WORST.index(issue.severity), -issue.trials)))
-
-
-def spent_so_far(ledger: Ledger) -> dict[str, float]:
-    """Return what a run has spent when a trial settled last, by the names of a budget; empty where nothing has.
-
-    Raises ``StoreError`` if the ledger's account is damaged.
-    """
-    said = ledger.account()
-    try:
-        return {name: _amount(value) for name, value in orjson.loads(said)["spent"].items()} if said else {}
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise StoreError(f"{ledger.path}: the account of the run's spending is damaged: {error}") from error
-
-
-def _amount(value: float | str) -> float:
-    if not isfinite(amount := float(value)):
-        raise ValueError(f"{value} is not an amount")
-    return amount
 
 
 def _by_arm(group: Group, order: Sequence[str]) -> tuple[int, str]:
