@@ -25,11 +25,12 @@ from uderia_bench.documents.corpus import Corpus, Query
 from uderia_bench.documents.yaml.document import Document
 from uderia_bench.reading import metrics, profile_types
 from uderia_bench.runner import plan, sitting
+from uderia_bench.runner.surroundings import Surroundings
 from uderia_bench.runs import directory
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.trial import TrialRecord
 
-SURROUNDINGS = sitting.Surroundings(
+SURROUNDINGS = Surroundings(
     environ={"UDERIA_USERNAME": "admin", "UDERIA_PASSWORD": "admin"}, console=Console(file=io.StringIO())
 )
 _TIMES = tuple(metric for metric in metrics.BUILT_IN if metric.family == "time")

@@ -25,6 +25,7 @@ from uderia_bench.documents.corpus import Corpus, Query
 from uderia_bench.documents.yaml.document import Document
 from uderia_bench.gateway import embedded
 from uderia_bench.runner import plan, sitting
+from uderia_bench.runner.surroundings import Surroundings
 from uderia_bench.runs import directory
 
 TRIALS = 20_000
@@ -45,7 +46,7 @@ def main() -> int:
         document = Document.of({**said, "repeats": 1, "load": {"concurrency": CONCURRENCY}}, file="soak")
         made = experiment.parse(document, (Corpus(name="soak", queries=queries),))
         run = directory.create(Path(folder), "soak")
-        around = sitting.Surroundings(
+        around = Surroundings(
             environ={"UDERIA_USERNAME": "admin", "UDERIA_PASSWORD": "admin"}, console=Console(file=io.StringIO())
         )
         samples: list[tuple[int, float, int]] = []

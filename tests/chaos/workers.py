@@ -38,7 +38,7 @@ from rich.console import Console
 from uderia_bench.documents.experiment import load
 from uderia_bench.gateway import embedded
 from uderia_bench.runner import plan, work
-from uderia_bench.runner.sitting import Surroundings
+from uderia_bench.runner.surroundings import Surroundings
 from uderia_bench.runs import bucket, protocol, shared
 from uderia_bench.runs.bucket import Bucket, Missing
 from uderia_bench.runs.shared import SharedRun

@@ -28,7 +28,7 @@ from uderia_bench.gateway.credentials import EMBEDDED
 from uderia_bench.gateway.wire import fast_transport
 from uderia_bench.plugins import Candidate, Lever
 from uderia_bench.report import trying
-from uderia_bench.runner.sitting import Surroundings
+from uderia_bench.runner.surroundings import Surroundings
 from uderia_bench.runs import adoptions, mirror
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.run import opened

@@ -15,7 +15,7 @@ from uderia_bench.errors import CannotRun, UsageError
 from uderia_bench.gateway.trust import Trust
 from uderia_bench.runner import dask_engine, on_dask
 from uderia_bench.runner.dask_engine import Engine, fit
-from uderia_bench.runner.sitting import Surroundings
+from uderia_bench.runner.surroundings import Surroundings
 
 OURS = metadata.version("uderia-bench")
 

@@ -16,7 +16,7 @@ from uderia_bench.commands.conclude import conclude
 from uderia_bench.commands.run import resume, start
 from uderia_bench.documents.experiment import Experiment
 from uderia_bench.errors import DocumentError, StoreError, UsageError
-from uderia_bench.runner.sitting import Surroundings
+from uderia_bench.runner.surroundings import Surroundings
 from uderia_bench.runs.directory import RunDirectory
 from uderia_bench.runs.run import Run, every, opened
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from uderia_bench.report.content import Report
-    from uderia_bench.runner.sitting import Surroundings
+    from uderia_bench.runner.surroundings import Surroundings
     from uderia_bench.runs.run import Run
 
 

@@ -15,7 +15,7 @@ from uderia_bench import runs
 from uderia_bench.cli import complete
 
 if TYPE_CHECKING:
-    from uderia_bench.runner.sitting import Surroundings
+    from uderia_bench.runner.surroundings import Surroundings
 
 OUTPUT = runs.OUTPUT
 
@@ -104,7 +104,7 @@ def surroundings(
     from uderia_bench.errors import UsageError
     from uderia_bench.gateway.kept_tokens import KeptTokens, default_file
     from uderia_bench.gateway.trust import Trust
-    from uderia_bench.runner.sitting import Surroundings
+    from uderia_bench.runner.surroundings import Surroundings
     from uderia_bench.runs.seal import Seal
 
     if log_format not in ("text", "json"):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from uderia_bench.documents.experiment import Experiment
     from uderia_bench.documents.yaml.document import Override
     from uderia_bench.runner.outline import Outline
-    from uderia_bench.runner.sitting import Surroundings
+    from uderia_bench.runner.surroundings import Surroundings
 
 
 def command(

@@ -38,7 +38,7 @@ from uderia_bench.report.monthly import month
 from uderia_bench.report.results import results as results_of
 from uderia_bench.report.savings import savings
 from uderia_bench.runner import judging
-from uderia_bench.runner.sitting import Surroundings
+from uderia_bench.runner.surroundings import Surroundings
 from uderia_bench.runs import find, log
 from uderia_bench.runs.directory import RunDirectory
 from uderia_bench.runs.ledger import Ledger

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from uderia_bench.errors import CannotRun
 from uderia_bench.gateway.connect import connect
 from uderia_bench.gateway.credentials import Credentials
-from uderia_bench.runner.sitting import Surroundings
+from uderia_bench.runner.surroundings import Surroundings
 from uderia_bench.runs import log
 
 

@@ -8,7 +8,7 @@ from uderia_bench.documents.experiment import SIM
 from uderia_bench.gateway import directory, embedded
 from uderia_bench.gateway.connect import connect
 from uderia_bench.gateway.credentials import EMBEDDED, for_server
-from uderia_bench.runner.sitting import Surroundings
+from uderia_bench.runner.surroundings import Surroundings
 from uderia_bench.runs import log
 
 

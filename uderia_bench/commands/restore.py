@@ -8,7 +8,7 @@ import anyio
 
 from uderia_bench.documents.experiment import SIM
 from uderia_bench.runner.managed import Managed
-from uderia_bench.runner.sitting import Surroundings
+from uderia_bench.runner.surroundings import Surroundings
 from uderia_bench.runs import log
 from uderia_bench.runs.changes import Noted
 from uderia_bench.runs.directory import RunDirectory

@@ -18,7 +18,7 @@ from uderia_bench.printable import count_of
 from uderia_bench.runner import dask_engine, on_dask, plan, sitting
 from uderia_bench.runner import work as workers
 from uderia_bench.runner.dask_engine import Engine
-from uderia_bench.runner.sitting import Surroundings
+from uderia_bench.runner.surroundings import Surroundings
 from uderia_bench.runs import directory, mirror
 from uderia_bench.runs.bucket import Bucket, NotThere
 from uderia_bench.runs.directory import RunDirectory

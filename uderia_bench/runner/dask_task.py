@@ -18,8 +18,8 @@ from uderia_bench.errors import BenchError
 from uderia_bench.gateway.kept_tokens import KeptTokens, default_file
 from uderia_bench.gateway.trust import Trust
 from uderia_bench.runner import work
-from uderia_bench.runner.sitting import Surroundings
 from uderia_bench.runner.stop import Stop
+from uderia_bench.runner.surroundings import Surroundings
 from uderia_bench.runs.shared import SharedRun
 
 HEED_S = 0.2  # between two looks at whether to stop

@@ -9,33 +9,26 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import (
-    AbstractAsyncContextManager,
     AsyncExitStack,
     ExitStack,
     asynccontextmanager,
     contextmanager,
     nullcontext,
 )
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import anyio
 import structlog
-from rich.console import Console
 
 from uderia_bench.documents.experiment import SIM, Experiment
 from uderia_bench.documents.experiment_parts import Arm
 from uderia_bench.documents.memory import AS_IS
 from uderia_bench.errors import CallFailed, CannotRun, Interrupted, StoreError, Unreachable
 from uderia_bench.gateway import directory, embedded
-from uderia_bench.gateway.connect import connect
-from uderia_bench.gateway.credentials import EMBEDDED, for_server
-from uderia_bench.gateway.kept_tokens import KeptTokens
-from uderia_bench.gateway.trust import Trust, refuse_all
 from uderia_bench.gateway.uderia import Uderia
-from uderia_bench.printable import plain
 from uderia_bench.reading import profile_types
 from uderia_bench.runner import copies, interim, progress
 from uderia_bench.runner.book import open_book
@@ -48,6 +41,7 @@ from uderia_bench.runner.memory import Memory
 from uderia_bench.runner.outline import describe
 from uderia_bench.runner.runner import Runner
 from uderia_bench.runner.stop import Stop, listened_to
+from uderia_bench.runner.surroundings import Surroundings
 from uderia_bench.runs import log as logs
 from uderia_bench.runs import manifest, mirror
 from uderia_bench.runs.actions import Action, paused
@@ -60,42 +54,10 @@ from uderia_bench.runs.lock import Lock
 from uderia_bench.runs.manifest import Manifest
 from uderia_bench.runs.outage import Outage
 from uderia_bench.runs.run import Run
-from uderia_bench.runs.seal import Seal
 from uderia_bench.trace import Trace
 from uderia_bench.trial import Serving, Trial, TrialRecord
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """The process around a run: its environment, terminal, log format and sign-in options.
-
-    The environment gives credentials, and the experiment's commands receive it. ``may`` answers whether they may run.
-    ``locks`` is the folder by which runs on this machine take turns on a server. ``seal`` marks the changes of servers
-    that they note.
-    """
-
-    environ: Mapping[str, str]
-    console: Console
-    log_as_json: bool = False
-    allow_plain_http: bool = False
-    trust: Trust = field(default_factory=Trust)
-    kept: KeptTokens | None = None
-    locks: Path | None = None
-    may: Callable[[str], bool] = refuse_all
-    seal: Seal = field(default_factory=Seal)
-
-    def say(self, text: str) -> None:
-        """Print a message of one line to the terminal. Text from outside cannot control it."""
-        self.console.print(plain(text), highlight=False, markup=False)
-
-    def connect(self, server: str, address: str | None = None) -> AbstractAsyncContextManager[Uderia]:
-        """Sign in to a server by its name in the experiment; ``address`` is that of an embedded one. Raises ``CannotRun``."""
-        there = address or server
-        credentials = EMBEDDED if server == SIM else for_server(self.environ, there, self.trust, self.kept)
-        kept = None if server == SIM else self.kept
-        return connect(there, credentials, allow_plain_http=self.allow_plain_http, kept=kept)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

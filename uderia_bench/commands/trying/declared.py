@@ -18,7 +18,7 @@ from uderia_bench.gateway import embedded, managing
 from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.printable import count_of
 from uderia_bench.reading.levers import Setting
-from uderia_bench.runner.sitting import Surroundings
+from uderia_bench.runner.surroundings import Surroundings
 from uderia_bench.runs import log
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.run import Run

@@ -31,7 +31,7 @@ from uderia_bench.report import trying
 from uderia_bench.report.content import Report
 from uderia_bench.report.trying import Tried
 from uderia_bench.runner import outline, plan
-from uderia_bench.runner.sitting import Surroundings
+from uderia_bench.runner.surroundings import Surroundings
 from uderia_bench.runs import adoptions, mirror
 from uderia_bench.runs.directory import RunDirectory
 from uderia_bench.runs.lock import Lock
