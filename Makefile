@@ -69,8 +69,7 @@ recipes: $(READY)
 clean:
 	rm -rf .venv .venv-bench docs/_build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.*
 
-# Bytecode is compiled on all cores: it takes 43 s of one, which is all that pip would use. As with pip, a file that cannot be
-# compiled is no error.
+# Bytecode is compiled on all cores, as pip would use one core for 43 s. A file that cannot be compiled is no error, as with pip.
 $(READY): requirements/dev.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("uderia-bench needs Python 3.11 or newer; set PYTHON=") if sys.version_info < (3, 11) else None'
 	@echo 'Installing the pinned requirements into .venv, which takes a few minutes.'

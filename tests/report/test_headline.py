@@ -348,5 +348,5 @@ def test_a_run_that_ended_early_rests_on_what_was_asked():
 def test_a_list_of_runs_has_the_line_about_the_queries_that_were_asked():
     """A run of complex queries only has its first result in the second line."""
     lines = ("Simple queries: this run has none.", "Complex queries: use OPTIM.", "Confidence: 95%")
-    assert module.in_a_list(lines) == "Complex queries: use OPTIM."
-    assert module.in_a_list(()) == ""
+    assert module.line_for_lists(lines) == "Complex queries: use OPTIM."
+    assert module.line_for_lists(()) == ""

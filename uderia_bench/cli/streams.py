@@ -30,8 +30,8 @@ WRITE_FAILED = 2  # exit code of a command whose only result is on a stdout that
 _AT_LINE_START = re.compile(r"((?:^|[\n\r])\s*)::")  # the runner ignores blanks before a command
 _ANYWHERE = re.compile(r"##(?=(?:vso|teamcity)?\[)")
 """The beginning of a command of Azure Pipelines, of TeamCity, or of GitHub Actions in its older form, also within a line."""
-_SAME_IN = {"{": r"#\u0023", "[": r"#\u0023", "<?xml": "#&#35;"}
-"""Another way to write ``##`` in documents of JSON and XML, by their beginning."""
+_ESCAPED = {"{": r"#\u0023", "[": r"#\u0023", "<?xml": "#&#35;"}
+"""Another way to write ``##`` in documents of JSON and XML, by how a document begins."""
 
 
 class _Raw(io.RawIOBase):
@@ -105,7 +105,7 @@ def install() -> None:
 
 def document(text: str, *, nl: bool = True) -> None:
     """Print text that other programs read: with the same content, and in UTF-8 except on a terminal."""
-    if (same := next((same for begin, same in _SAME_IN.items() if text.startswith(begin)), None)) is not None:
+    if (same := next((same for begin, same in _ESCAPED.items() if text.startswith(begin)), None)) is not None:
         text = _ANYWHERE.sub(lambda _: same, text)
     if isinstance(sys.stdout, Stream):
         sys.stdout.literal = True

@@ -98,7 +98,7 @@ def command(
             recorder = None
             if record is not None and run_id is not None and isinstance(source, Folder):
                 recorder = Recorder(opened.enter_context(record.open("wb")), source, run_id)
-                opened.callback(recorder.keep_report)  # it may have been cut when the run's state changed last
+                opened.callback(recorder.keep_report)  # it may not have been readable when the state changed last
         except OSError as error:
             where = f"write {record}" if error.filename else f"listen on {host}:{port or PORT}; choose another --port or --host"
             raise CannotRun(f"{error.strerror or error}: cannot {where}") from error

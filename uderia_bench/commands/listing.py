@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.printable import plain
 from uderia_bench.report.formats.layout import wrapped
-from uderia_bench.report.headline import in_a_list
+from uderia_bench.report.headline import line_for_lists
 from uderia_bench.runs import files, find
 from uderia_bench.runs.directory import REPORT, RunDirectory
 from uderia_bench.runs.run import Run
@@ -100,7 +100,7 @@ def runs_text(found: Sequence[Listed], width: int) -> str:
         )
         for each in found
     ]
-    below = [in_a_list(each.headline) for each in found]
+    below = [line_for_lists(each.headline) for each in found]
     return _table(("started (UTC)", "state", "answered", "gates", "cost", "run"), rows, below, width)
 
 

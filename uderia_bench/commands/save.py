@@ -1,7 +1,8 @@
 """Files that a user names with ``-o``.
 
 A regular file is replaced only on request, as a whole, and keeps its mode. A link is followed. A pipe, a terminal or
-another device is written through, and so is a file of another user or with a second name, which a new file would take away.
+another device is written through. A file of another user, or with a second name (a hard link), is written through too:
+in its place a new file would have another owner or only one name.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import zstandard
 
 PART = 2**16  # bytes unpacked at once
 LARGEST_WINDOW = 2**23  # bytes: what RFC 8878 asks a zstd decoder to support
-MOST_EMPTY = 2**20  # bytes that an answer may be longer than what it unpacks to: empty parts of gzip and zstd have no end
+MOST_EMPTY = 2**20  # bytes by which an answer may be longer than its unpacked body: gzip and zstd allow empty parts
 MOST_LAYERS = 2  # of packing: a proxy may pack what a server has packed
 # JSON values in one body, counted by their commas and brackets. 50 MB of table rows have about 3 million. In the worst
 # case (objects of one key) this many take 0.5 GB decoded.

@@ -47,7 +47,7 @@ def headline(report: Report) -> tuple[Line, ...]:
     return (*first_two, _trust(report, has_ranges=any("(range " in line.said for line in first_two)))
 
 
-def in_a_list(lines: Sequence[str]) -> str:
+def line_for_lists(lines: Sequence[str]) -> str:
     """Return the one line of a headline that a list of runs has: the first about queries that were asked."""
     return next((line for line in lines if not line.endswith(_NOT_ASKED)), "")
 

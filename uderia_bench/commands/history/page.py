@@ -11,7 +11,7 @@ from uderia_bench.report.formats.html.document import document
 from uderia_bench.report.formats.html.markup import Markup, join, tag
 from uderia_bench.stats.estimate import Estimate
 
-_SHARES = Axis(lo=-0.03, hi=1.03)  # a mark at an end is not cut
+_SHARES = Axis(lo=-0.03, hi=1.03)  # 0 and 100 %, with the padding that each axis has
 
 
 def to_html(history: History) -> str:
