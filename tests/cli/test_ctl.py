@@ -70,6 +70,8 @@ def test_a_paused_run_sends_nothing_until_it_goes_on_and_its_report_names_all(co
     assert ctl(command, "set", "load.concurrency=2")["concurrency"] == 2
     again = settled(command)[0]
     assert ctl(command, "requeue", again)["asked_again"] == 1
+    assert "already to be asked again" in command("ctl", "on", "requeue", again).stderr
+    assert ctl(command, "status")["asked_again"] == 1
     assert ctl(command, "resume")["state"] == "running"
     _, err = run.communicate()
     assert run.returncode == 0, err

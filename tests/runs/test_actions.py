@@ -27,3 +27,9 @@ def test_a_pause_that_was_not_ended_lasts_until_the_stop():
     actions = acts(("pause", ""), ("stop", ""))
     assert sentences(actions)[0] == "paused by ann, from 2026-11-29 10:00:00 UTC, and not resumed"
     assert paused(actions)
+
+
+def test_a_pause_of_a_paused_run_is_not_counted_twice():
+    """The pause lasts from the first command to the resume."""
+    actions = acts(("pause", ""), ("pause", ""), ("resume", ""), ("resume", ""), ("pause", ""), ("resume", ""))
+    assert [each.partition(" by ")[0] for each in sentences(actions)] == ["paused 8 min", "paused 4 min"]

@@ -43,6 +43,7 @@ _AGAIN_S = 1.0  # between two tries to accept a connection
 _CLIENT_GONE = (anyio.BrokenResourceError, anyio.IncompleteRead, anyio.DelimiterNotFound, anyio.EndOfStream, TimeoutError)
 _LONGEST_NAME = 60  # characters of who gave a command
 _MOST_SLOTS = 10_000
+_TO_BE_ASKED = "to be asked again, by "  # begins the detail of a trial from its requeueing until it is sent
 log = structlog.get_logger(__name__)
 
 
@@ -60,6 +61,7 @@ class Control:
     arrivals: list[Arrivals] = field(default_factory=list)
     followers: list[Follower] = field(default_factory=list)
     _again: deque[Trial] = field(default_factory=deque)
+    _requeuing: anyio.Lock = field(default_factory=anyio.Lock)
 
     async def serve(self) -> None:
         """Take commands until cancelled; where there can be no socket, the log has the reason."""
@@ -159,13 +161,16 @@ class Control:
         if trial is None:
             raise UsageError(f"no trial {trial_id!r} is planned in this run")
         turns = [each for each in self.plan.values() if each.conversation == trial.conversation]
-        records = [self.book.settled(each.trial_id) for each in turns]
-        if any(record is None for record in records):
-            raise UsageError(f"trial {trial_id} has not ended yet")
-        for record in filter(None, records):
-            forgotten = replace(record, ending=Ending.CANCELLED, detail=f"to be asked again, by {who}", task=None, session=None)
-            await self.book.settle(replace(forgotten, children=()))
-        self._again.extend(turns)
+        async with self._requeuing:
+            records = [record for each in turns if (record := self.book.settled(each.trial_id)) is not None]
+            if len(records) < len(turns):
+                raise UsageError(f"trial {trial_id} has not ended yet")
+            if any((record.detail or "").startswith(_TO_BE_ASKED) for record in records):
+                raise UsageError(f"trial {trial_id} is already to be asked again")
+            for record in records:
+                forgotten = replace(record, ending=Ending.CANCELLED, detail=f"{_TO_BE_ASKED}{who}", task=None, session=None)
+                await self.book.settle(replace(forgotten, children=()))
+            self._again.extend(turns)
         return trial_id
 
     def _shown(self, trial_id: str) -> str | None:

@@ -36,6 +36,8 @@ def sentences(actions: Sequence[Action]) -> tuple[str, ...]:
     for number, action in enumerate(actions):
         at = f"{action.at:%Y-%m-%d %H:%M:%S} UTC"
         if action.what == "pause":
+            if paused(actions[:number]):
+                continue  # it is part of the pause before it
             end = next((each.at for each in actions[number:] if each.what == "resume"), None)
             took = "" if end is None else f" {_duration((end - action.at).total_seconds())}"
             until = ", and not resumed" if end is None else f" to {end:%Y-%m-%d %H:%M:%S} UTC"
