@@ -73,7 +73,28 @@ def test_too_few_queries_have_no_verdict_however_clear():
     (found,) = judge(five)
     assert found.verdict is Verdict.INCONCLUSIVE
     assert found.advice == "a verdict needs at least 6 queries; this has 5: add 1 more query"
+    assert found.doubt == "but 5 queries are too few to tell whether others would show the same"
     assert judge(six)[0].verdict is Verdict.WORSE
+
+
+@given(
+    st.integers(1, 12),
+    st.sampled_from([0.97, 1.0, 1.03, 1.08, 1.5, 6.0]),
+    st.sampled_from([0.0, 0.02, 0.2]),
+    st.sampled_from([None, 0.05, 0.5]),
+    st.integers(0, 5),
+)
+@settings(max_examples=60)
+def test_an_undecided_effect_that_is_clear_has_a_reason_other_than_chance(queries, ratio, noise, margin, seed):
+    """An interval without "no change" beside "may be chance" would contradict itself."""
+    frame = grid(
+        queries=queries, value=noisy(ratio=ratio, noise=noise, interaction=0.0, seed=seed), total_tokens=noisy(noise=noise)
+    )
+    margins = {} if margin is None else {"latency_s": margin}
+    for found in judge(frame, margins=margins, metrics=["latency_s", "total_tokens"]):
+        clear = found.effect.lo is not None and not found.effect.lo <= 1 <= found.effect.hi
+        assert not (found.verdict is Verdict.INCONCLUSIVE and clear and found.doubt is None)
+        assert found.verdict is Verdict.INCONCLUSIVE or found.doubt is None
 
 
 def test_an_open_question_says_what_would_settle_it():

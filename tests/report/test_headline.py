@@ -86,8 +86,8 @@ def test_a_quick_arm_that_answers_less_often_is_a_trade_off():
         winners=(winner("simple", None, "a trade-off"),),
     )
     assert first == (
-        "Simple queries: no winner, a trade-off. IDEAT has a success rate 25 points higher (range 10 points lower to 60 points "
-        "higher). OPTIM has 50% less time (range 40% to 60%)."
+        "Simple queries: no winner, a trade-off. IDEAT shows a success rate 25 points higher (range 10 points lower to 60 "
+        "points higher), which may be chance. OPTIM has 50% less time (range 40% to 60%)."
     )
 
 
@@ -137,7 +137,53 @@ def test_a_class_that_is_half_decided_says_both_halves():
         winners=(winner("simple", None, "no winner"),),
     )
     assert first == (
-        "Simple queries: undecided. OPTIM shows the same time (within 5%) and 4% more cost (range 3% less to 10% more), "
+        "Simple queries: undecided. OPTIM shows 4% more cost (range 3% less to 10% more), which may be chance. "
+        "Equivalent: time."
+    )
+
+
+def test_each_doubt_has_its_metrics():
+    """A clear range is never called chance: the reason why it is no verdict follows it, and equal values come last."""
+    few = "but 2 queries are too few to tell whether others would show the same"
+    first, *_ = of(
+        comparison("latency_s", ratio(6.31, 6.12, 6.5), "inconclusive", stratum=SIMPLE, doubt=few),
+        comparison("cost_usd", ratio(1.0), "inconclusive", stratum=SIMPLE, doubt=few),
+        winners=(winner("simple", None, "no winner"),),
+    )
+    assert first == (
+        f"Simple queries: undecided. OPTIM shows 6.31x the time (range 6.12 to 6.50), {few}. No difference found in cost."
+    )
+    first, *_ = of(
+        comparison("latency_s", ratio(1.03, 1.01, 1.05), "inconclusive", doubt="but that may be within the margin"),
+        comparison("cost_usd", ratio(1.1, 0.9, 1.3), "inconclusive"),
+    )
+    assert first == (
+        "Queries like these: undecided. OPTIM shows 3% more time (range 1% to 5%), but that may be within the margin. "
+        "OPTIM shows 10% more cost (range 10% less to 30% more), which may be chance."
+    )
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"), [("better", ". OPTIM has 50% less time (range 40% to 60%)"), ("equivalent", ". Equivalent: time")]
+)
+def test_a_verdict_without_a_winner_is_not_called_chance(verdict, said):
+    """Simple queries need time and cost. Where no trial has a cost, the line says so beside the verdict on time."""
+    first, *_ = of(
+        comparison("latency_s", ratio(0.5, 0.4, 0.6), verdict, stratum=SIMPLE),
+        winners=(winner("simple", None, "no winner: time and cost cannot both be judged"),),
+    )
+    assert first == f"Simple queries: undecided, because there is no cost to compare{said}."
+
+
+def test_the_preference_of_a_judge_that_failed_its_probes_is_left_out():
+    """It names no winner, so it makes no trade-off either."""
+    _, second, _ = of(
+        comparison("answered", difference(-0.1, -0.3, 0.1), "inconclusive", stratum=COMPLEX),
+        comparison("preference", difference(0.3, 0.2, 0.4), "better", stratum=COMPLEX, warnings=("exploratory: it turns",)),
+        winners=(winner("complex", None, "no winner"),),
+    )
+    assert second == (
+        "Complex queries: undecided. OPTIM shows a success rate 10 points lower (range 10 points higher to 30 points lower), "
         "which may be chance."
     )
 
@@ -347,6 +393,12 @@ def test_a_run_that_ended_early_rests_on_what_was_asked():
 
 def test_a_list_of_runs_has_the_line_about_the_queries_that_were_asked():
     """A run of complex queries only has its first result in the second line."""
-    lines = ("Simple queries: this run has none.", "Complex queries: use OPTIM.", "Confidence: 95%")
-    assert module.line_for_lists(lines) == "Complex queries: use OPTIM."
-    assert module.line_for_lists(()) == ""
+    only_complex = report(
+        arms=ideat_and_optim(),
+        comparisons=[comparison("answered", difference(0.04, 0.01, 0.07), "better", stratum=COMPLEX)],
+        winners=(winner("complex", "OPTIM"),),
+    )
+    first, second, _ = lines = module.headline(only_complex)
+    assert first.said == "this run has none."
+    assert module.summary(lines) == second
+    assert module.summary(module.headline(seed_story())).label == "Simple queries"

@@ -33,7 +33,7 @@ PHASES = "phases"  # the metric that is None exactly where an arm plans none
 BLOCK = "block"
 OWN = "own"  # the metric family of columns without a definition
 
-_CONFOUNDED = "confounded with the order of asking"  # the note of the whole table has the numbers
+_CONFOUNDED = "this is confounded with the order of asking"  # the note of the whole table has the numbers
 _SUCCESS = Metric(
     name=ANSWERED_METRIC,
     family="answer",

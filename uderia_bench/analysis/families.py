@@ -54,7 +54,7 @@ def _comparison(
     margin = settings.margins.get(finding.metric.name)
     found, pairs = finding.measured, finding.pairs
     warnings = (*finding.warnings, *found.warnings)
-    advice = None
+    advice = doubt = None
     if finding.only_shown:
         effect = Effect(kind=found.effect.kind, value=found.effect.value, lo=None, hi=None, level=settings.confidence)
         verdict, warnings = Verdict.STRUCTURAL, (finding.only_shown, *finding.warnings)
@@ -73,9 +73,11 @@ def _comparison(
                 alpha=settings.alpha,
                 threshold=EXPLORATORY_RATE if finding.family == EXPLORATORY else settings.alpha,
             )
-            verdict, advice, warnings = judged.verdict, judged.advice, (*warnings, *judged.warnings)
+            verdict, advice, doubt = judged.verdict, judged.advice, judged.doubt
+            warnings = (*warnings, *judged.warnings)
             if finding.withheld and verdict in {Verdict.BETTER, Verdict.WORSE, Verdict.EQUIVALENT}:
-                verdict, warnings = Verdict.INCONCLUSIVE, (*warnings, f"inconclusive instead of {verdict}: {finding.withheld}")
+                warnings = (*warnings, f"inconclusive instead of {verdict}: {finding.withheld}")
+                verdict, doubt = Verdict.INCONCLUSIVE, f"but {finding.withheld}"
     tested = finding.only_shown is None
     return Comparison(
         baseline=finding.baseline,
@@ -93,6 +95,7 @@ def _comparison(
         verdict=verdict,
         warnings=warnings,
         advice=advice,
+        doubt=doubt,
         beside={**found.beside, **finding.beside, **_beside(tost_p, equivalence_p)} if tested else {},
     )
 

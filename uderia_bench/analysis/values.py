@@ -59,7 +59,8 @@ class Comparison:
 
     ``test`` names what ``p`` comes from; ``p_adjusted`` is within ``family`` (``primary``: the metrics with margins,
     ``exploratory`` the rest, ``structural`` outside both). ``beside`` holds cross-checks by name: Wilcoxon p, ratio of
-    totals, share of queries won. ``advice`` says what would settle an inconclusive one.
+    totals, share of queries won. ``advice`` says what would settle an inconclusive one. ``doubt`` says why it is
+    inconclusive, in words that follow the effect in a sentence; None where the effect may simply be chance.
     """
 
     baseline: str
@@ -77,6 +78,7 @@ class Comparison:
     verdict: Verdict
     warnings: tuple[str, ...] = ()
     advice: str | None = None
+    doubt: str | None = None
     beside: dict[str, float | None] = field(default_factory=dict)
 
 

@@ -26,11 +26,12 @@ FEASIBLE_REPEATS = 20  # repeats beyond this cost more than queries, which also 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """A verdict with its warnings; ``advice`` only where it is inconclusive."""
+    """A verdict with its warnings; ``advice`` and ``doubt`` (as in ``Comparison``) only where it is inconclusive."""
 
     verdict: Verdict
     warnings: tuple[str, ...] = ()
     advice: str | None = None
+    doubt: str | None = None
 
 
 def bound(margin: float | None, pairs: Pairs, metric: Metric) -> float:
@@ -71,17 +72,29 @@ def decide(
     limit = bound(margin, pairs, metric)
     if equivalence_p is not None and equivalence_p < alpha and pairs.n_units >= MIN_UNITS:
         if reason := _unlike_tails(measured, limit):
-            return Judged(verdict=Verdict.INCONCLUSIVE, warnings=(f"{NOT_CALLED} equivalent: {reason}",))
+            warning = f"{NOT_CALLED} equivalent: {reason}"
+            return Judged(
+                verdict=Verdict.INCONCLUSIVE, warnings=(warning,), doubt="but the total or the slowest trials show a difference"
+            )
         return Judged(verdict=Verdict.EQUIVALENT)
-    if lacking := _lacking(measured.centre, pairs, metric, limit=limit):
-        return Judged(verdict=Verdict.INCONCLUSIVE, advice=lacking)
+    if (lacking := _lacking(measured.centre, pairs, metric, limit=limit)) is not None:
+        return lacking
     significant = p_adjusted < threshold and measured.p < alpha
     if significant and abs(measured.centre) > limit:
         return _different(measured, metric, measured.centre, limit=limit)
-    warnings = ("a difference is certain, but it may be smaller than the margin",) if significant else ()
+    warnings: tuple[str, ...] = ()
+    doubt = None
+    if significant:
+        warnings, doubt = (
+            ("a difference is certain, but it may be smaller than the margin",),
+            "but that may be within the margin",
+        )
+    elif measured.p < alpha:
+        doubt = "which may be chance, as several comparisons are made"
     return Judged(
         verdict=Verdict.INCONCLUSIVE,
         warnings=warnings,
+        doubt=doubt,
         advice=_unbounded(measured, pairs, limit=limit)
         or _advice(measured, pairs, metric, limit=limit, p_adjusted=p_adjusted, alpha=threshold),
     )
@@ -93,10 +106,14 @@ def _different(measured: Measured, metric: Metric, centre: float, *, limit: floa
         return Judged(
             verdict=Verdict.INCONCLUSIVE,
             warnings=("the arms differ, but for this metric neither direction is better: it is shown and not judged",),
+            doubt="and neither direction is better",
         )
     verdict = Verdict.BETTER if (centre < 0) == (metric.direction is Direction.LOWER) else Verdict.WORSE
     if reason := _opposite_tails(measured, centre, limit):
-        return Judged(verdict=Verdict.INCONCLUSIVE, warnings=(f"{NOT_CALLED} {verdict}: {reason}",))
+        warning = f"{NOT_CALLED} {verdict}: {reason}"
+        return Judged(
+            verdict=Verdict.INCONCLUSIVE, warnings=(warning,), doubt="but the total or the slowest trials show the opposite"
+        )
     return Judged(verdict=verdict)
 
 
@@ -135,18 +152,29 @@ def _with_ends(ratio: Estimate) -> str:
     return f"{ratio.value:.3g}" + ("" if ratio.lo is None else f" ({ratio.lo:.3g} to {ratio.hi:.3g})")
 
 
-def _lacking(centre: float, pairs: Pairs, metric: Metric, *, limit: float) -> str | None:
+def _lacking(centre: float, pairs: Pairs, metric: Metric, *, limit: float) -> Judged | None:
     """Say what is missing for any verdict: units, units that differ, or enough units to trust that none differs."""
     n, seen = pairs.n_units, differing(pairs.differences)
     if n < MIN_UNITS:
-        return f"a verdict needs at least {MIN_UNITS} {pairs.units}; this has {n}: add {_more(MIN_UNITS - n, pairs)}"
+        asked = count_of(n, f"{pairs.unit} is", f"{pairs.units} are")
+        return Judged(
+            verdict=Verdict.INCONCLUSIVE,
+            advice=f"a verdict needs at least {MIN_UNITS} {pairs.units}; this has {n}: add {_more(MIN_UNITS - n, pairs)}",
+            doubt=f"but {asked} too few to tell whether others would show the same",
+        )
     if seen == 0 and n < EQUAL_FLOOR and metric.assumption is Assumption.AMOUNT:
         needed = f"{EQUAL_FLOOR} {pairs.units} are needed to call the arms equal"
-        return f"{_all_equal(pairs)}; {needed}: add {_more(EQUAL_FLOOR - n, pairs)}"
+        advice = f"{_all_equal(pairs)}; {needed}: add {_more(EQUAL_FLOOR - n, pairs)}"
+        return Judged(verdict=Verdict.INCONCLUSIVE, advice=advice)
     floor = MID_P_FLOOR if metric.assumption is Assumption.RATE else DIFFERING_FLOOR
     if 0 < seen < floor and abs(centre) > limit:
         more = ceil(floor * n / seen) - n
-        return f"only {seen} of {n} {pairs.units} differ, and a test needs {floor}: about {_more(more, pairs)}"
+        few = f"only {seen} of {n} {pairs.units} differ"
+        return Judged(
+            verdict=Verdict.INCONCLUSIVE,
+            advice=f"{few}, and a test needs {floor}: about {_more(more, pairs)}",
+            doubt=f"which may be chance, as {few}",
+        )
     return None
 
 

@@ -15,7 +15,6 @@ from rich.cells import cell_len
 from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.printable import plain
 from uderia_bench.report.formats.layout import wrapped
-from uderia_bench.report.headline import line_for_lists
 from uderia_bench.runs import files, find
 from uderia_bench.runs.directory import REPORT, RunDirectory
 from uderia_bench.runs.run import Run
@@ -28,7 +27,10 @@ _DETAIL = "outcome_detail"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """One run of a list. Numbers and headline are those of its report, None and () where it has none yet."""
+    """One run of a list. Numbers and headline are those of its report, None and () where it has none yet.
+
+    ``summary`` is the line of the headline to show.
+    """
 
     run_id: str
     experiment: str
@@ -41,6 +43,7 @@ class Listed:
     tokens: int | None
     cost_usd: float | None
     headline: tuple[str, ...]
+    summary: str
 
 
 def runs(output: Path, *, experiment: str | None = None, most: int | None = None) -> tuple[Listed, ...]:
@@ -69,6 +72,7 @@ def _report(directory: RunDirectory) -> dict[str, Any]:
 def _row(directory: RunDirectory, said: Mapping[str, Any], report: Mapping[str, Any]) -> Listed:
     settled = report.get("run", {}).get("settled")
     gates = report.get("gates", ())
+    headline = tuple(report.get("headline", ()))
     costs = [cost["total_usd"] for cost in report.get("costs", ())]
     spent = (report.get("spending") or {}).get("spent", {})  # warm-ups and trials without an answer too; not in 0.1.0
     tokens, usd = spent.get("tokens"), spent.get("usd")
@@ -83,7 +87,8 @@ def _row(directory: RunDirectory, said: Mapping[str, Any], report: Mapping[str, 
         gates_passed=sum(bool(gate["passed"]) for gate in gates),
         tokens=None if tokens is None else round(tokens),
         cost_usd=usd if usd is not None else sum(costs) if costs else None,
-        headline=tuple(report.get("headline", ())),
+        headline=headline,
+        summary=report.get("summary", "".join(headline[:1])),  # reports of 0.1.0 have no summary
     )
 
 
@@ -100,7 +105,7 @@ def runs_text(found: Sequence[Listed], width: int) -> str:
         )
         for each in found
     ]
-    below = [line_for_lists(each.headline) for each in found]
+    below = [each.summary for each in found]
     return _table(("started (UTC)", "state", "answered", "gates", "cost", "run"), rows, below, width)
 
 

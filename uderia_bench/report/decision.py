@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from uderia_bench.analysis.values import Comparison, Verdict, Winner
-from uderia_bench.analysis.winners import QUALITY, SUCCESS, answers_more
+from uderia_bench.analysis.winners import COST, QUALITY, SUCCESS, TIME, answers_more, untrusted
 from uderia_bench.report import content
 from uderia_bench.report.content import Report
 from uderia_bench.stats.estimate import Effect
@@ -24,6 +24,7 @@ DECIDING = {  # docs/explanation/winner.md
 }
 """The metrics that decide the winner of a class."""
 
+_NEEDED = {"simple": (TIME, COST), "complex": ()}  # without one of them no arm of the class is named
 _OVERALL_INTEREST = ("latency_s", "cost_usd", "answered")  # metrics of the headline where queries have no label
 _STAND_IN = {"cost_usd": "total_tokens"}  # tokens replace a cost that cannot be judged
 
@@ -42,7 +43,8 @@ class Result(StrEnum):
 class Decision:
     """Decision of one contrast for one class of queries.
 
-    ``arm`` is the winner, None without one. ``rests_on`` are the comparisons behind it.
+    ``arm`` is the winner, None without one. ``rests_on`` are the comparisons behind it. ``lacks`` are the
+    metrics that the class is decided by and that have no value to compare.
     """
 
     stratum: str
@@ -52,6 +54,7 @@ class Decision:
     arm: str | None
     reason: str
     rests_on: tuple[Comparison, ...]
+    lacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,16 +128,19 @@ def _turn(effect: Effect, end: float | None) -> float | None:
 def _decide(report: Report, winner: Winner) -> Decision:
     contrast = (winner.baseline, winner.candidate)
     rests_on = _pick(report, contrast, f"complexity={winner.stratum}", DECIDING.get(winner.stratum, ()))
+    seen = {c.metric for c in rests_on}
+    lacks = tuple(name for name in _NEEDED[winner.stratum] if not seen & {name, _STAND_IN.get(name)})
     if winner.stratum == "simple":
         rests_on = _without_idle(rests_on, (winner.baseline, winner.candidate))
     return Decision(
         stratum=winner.stratum,
         baseline=winner.baseline,
         candidate=winner.candidate,
-        finding=_finding(winner, rests_on, content.comparisons(report.analysis, contrast)),
+        finding=_finding(winner, rests_on, content.comparisons(report.analysis, contrast), lacks),
         arm=winner.arm,
         reason=winner.reason,
         rests_on=rests_on,
+        lacks=lacks,
     )
 
 
@@ -146,22 +152,27 @@ def _without_idle(comparisons: tuple[Comparison, ...], arms: tuple[str, str]) ->
     return tuple(c for c in comparisons if not idle.get(c.metric, lambda _: False)(c))
 
 
-def _finding(winner: Winner, rests_on: tuple[Comparison, ...], everything: tuple[Comparison, ...]) -> Result:
+def _finding(
+    winner: Winner, rests_on: tuple[Comparison, ...], everything: tuple[Comparison, ...], lacks: tuple[str, ...]
+) -> Result:
     if winner.arm is not None:
         return Result.WINNER
     if any(c.verdict is Verdict.INVALID for c in (*rests_on, *everything)):
         return Result.INVALID
     if {favoured(c) for c in rests_on} >= {winner.baseline, winner.candidate}:
         return Result.TRADE_OFF
-    return Result.NO_DIFFERENCE if {c.verdict for c in rests_on} == {Verdict.EQUIVALENT} else Result.INCONCLUSIVE
+    same = not lacks and {c.verdict for c in rests_on} == {Verdict.EQUIVALENT}
+    return Result.NO_DIFFERENCE if same else Result.INCONCLUSIVE
 
 
 def _pick(report: Report, contrast: tuple[str, str], stratum: str, names: tuple[str, ...]) -> tuple[Comparison, ...]:
     """Pick comparisons by metric.
 
-    Where one cannot be judged, its stand-in is taken. A comparison without a value is left out.
+    Where one cannot be judged, its stand-in is taken. A comparison without a value is left out, and so is one of a judge
+    that cannot be trusted.
     """
-    known = {c.metric: c for c in content.comparisons(report.analysis, contrast, stratum=stratum) if not content.structural(c)}
+    found = content.comparisons(report.analysis, contrast, stratum=stratum)
+    known = {c.metric: c for c in found if not content.structural(c) and not untrusted(c)}
     picked = []
     for name in names:
         choices = [known[metric] for metric in (name, _STAND_IN.get(name)) if metric in known]

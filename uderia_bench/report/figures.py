@@ -172,14 +172,6 @@ def p_value(p: float | None) -> str:
     return f"{number:.3f}" if number < 0.1 else f"{number:.2f}"
 
 
-def margin(value: float | None, metric: Metric | None) -> str:
-    """Return a margin: points for a rate, a percentage for everything else."""
-    number = finite(value)
-    if number is None:
-        return MISSING
-    return f"{100 * number:g}{' points' if scale_of(metric).share else '%'}"
-
-
 def percentage(share: float | None) -> str:
     """Return a share of 0..1 as a percentage. 100% means all of them."""
     if share is None:

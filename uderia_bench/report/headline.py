@@ -18,10 +18,11 @@ from uderia_bench.report.decision import Decision, Result
 
 
 class Line(NamedTuple):
-    """One line of the decision; its text is safe for a terminal."""
+    """One line of the decision; its text is safe for a terminal. ``result``: it is about queries that were asked."""
 
     label: str
     said: str
+    result: bool = True
 
     def __str__(self) -> str:
         return f"{self.label}: {self.said}"
@@ -36,8 +37,8 @@ _NOUNS = {  # what a sentence calls a metric, and to have less or more of it
     "preference": ("preference", "a preference {} lower", "a preference {} higher"),
 }
 _DECISIVE = (Verdict.BETTER, Verdict.WORSE)
+_CHANCE = "which may be chance"  # the doubt about an undecided effect that has no other
 _RESULT = "Result"
-_NOT_ASKED = "this run has none."
 _COMPLEX_RULE = "A right answer counts before a fast one, so time does not decide here"
 
 
@@ -47,9 +48,9 @@ def headline(report: Report) -> tuple[Line, ...]:
     return (*first_two, _trust(report, has_ranges=any("(range " in line.said for line in first_two)))
 
 
-def line_for_lists(lines: Sequence[str]) -> str:
+def summary(lines: Sequence[Line]) -> Line:
     """Return the one line of a headline that a list of runs has: the first about queries that were asked."""
-    return next((line for line in lines if not line.endswith(_NOT_ASKED)), "")
+    return next(line for line in lines if line.result)
 
 
 def _nothing_to_compare(report: Report) -> tuple[Line, ...]:
@@ -97,16 +98,17 @@ def _by_complexity(report: Report) -> tuple[Line, ...]:
     named = [stratum for stratum, made in found.items() if made]
     if not named:
         return ()
-    said = {stratum: _decided(report, made) for stratum, made in found.items()}
+    lines = {stratum: _decided(report, stratum, made) for stratum, made in found.items()}
     if content.scope(report) is Scope.THIS_QUERY:
         other = "this result does not hold for them. Run a corpus of queries with `uderia-bench run`."
-        return Line(Scope.THIS_QUERY.capitalize(), said[named[0]]), Line("Other queries", other)
-    return tuple(Line(f"{name.capitalize()} queries", text) for name, text in said.items())
+        return Line(Scope.THIS_QUERY.capitalize(), lines[named[0]].said), Line("Other queries", other)
+    return tuple(lines.values())
 
 
-def _decided(report: Report, made: tuple[Decision, ...]) -> str:
+def _decided(report: Report, stratum: str, made: tuple[Decision, ...]) -> Line:
+    label = f"{stratum.capitalize()} queries"
     if not made:
-        return _NOT_ASKED
+        return Line(label, "this run has none.", result=False)
     if len(made) == 1:
         said = f"{_one_contrast(report, made[0])}."
     elif (choice := decision.choose(made)).arm:
@@ -115,7 +117,7 @@ def _decided(report: Report, made: tuple[Decision, ...]) -> str:
         said = f"{_listed(map(plain, choice.tied))} each win, but were not compared with each other."
     else:
         said = "no arm wins all of its comparisons. See the list under 'Winners'."
-    return f"{said} {_COMPLEX_RULE}." if _needs_complex_rule(report, made) else said
+    return Line(label, f"{said} {_COMPLEX_RULE}." if _needs_complex_rule(report, made) else said)
 
 
 def _needs_complex_rule(report: Report, made: tuple[Decision, ...]) -> bool:
@@ -135,16 +137,13 @@ def _one_contrast(report: Report, made: Decision) -> str:
     if made.finding is Result.TRADE_OFF:
         ours = [c for c in seen if decision.favoured(c) == made.candidate]
         theirs = [decision.from_view_of(c, made.baseline) for c in seen if decision.favoured(c) == made.baseline]
-        sides = (
-            f"{plain(made.baseline)} has {_effects(report, theirs)}",
-            f"{plain(made.candidate)} has {_effects(report, ours)}",
-        )
+        sides = (_seen(report, made.baseline, theirs), _seen(report, made.candidate, ours))
         return f"no winner, a trade-off. {'. '.join(sides)}"
     if made.finding is Result.NO_DIFFERENCE:
         return f"either arm will do, {_same(seen)}"
     if made.finding is Result.INVALID:
         return "no result, because the comparison is not valid"
-    return _undecided(report, plain(made.candidate), seen)
+    return _undecided(report, made.candidate, seen, made.lacks)
 
 
 def _use(report: Report, arm: str, seen: list[Comparison], reason: str) -> str:
@@ -157,12 +156,33 @@ def _use(report: Report, arm: str, seen: list[Comparison], reason: str) -> str:
     return f"use {plain(arm)} for {_effects(report, gains)}{but}{_others(seen)}"
 
 
-def _undecided(report: Report, candidate: str, seen: Sequence[Comparison]) -> str:
+def _undecided(report: Report, candidate: str, seen: Sequence[Comparison], lacks: Sequence[str] = ()) -> str:
     if not seen:
         return "undecided, because there is no value to compare"
-    if all(_effect(report, c) == f"equal {_noun(c.metric)}" for c in seen):
-        return f"no difference found in {_listed((_noun(c.metric) for c in seen), 'or')}. A difference is still possible"
-    return f"undecided. {candidate} shows {_effects(report, seen)}, which may be chance"
+    equal = [c for c in seen if c.verdict is Verdict.INCONCLUSIVE and _effect(report, c) == f"equal {_noun(c.metric)}"]
+    differing = [c for c in seen if c not in equal and c.verdict is not Verdict.EQUIVALENT]
+    because = f", because there is no {_listed(map(_noun, lacks), 'or')} to compare" if lacks else ""
+    none_in = f"no difference found in {_listed(map(_noun_of, equal), 'or')}"
+    if len(equal) == len(seen) and not lacks:
+        return f"{none_in}. A difference is still possible"
+    same = _listed(_noun_of(c) for c in seen if c.verdict is Verdict.EQUIVALENT)
+    said = (
+        f"undecided{because}",
+        _seen(report, candidate, differing),
+        f"Equivalent: {same}" if same else "",
+        f"N{none_in[1:]}" if equal else "",
+    )
+    return ". ".join(filter(None, said))
+
+
+def _seen(report: Report, arm: str, comparisons: Iterable[Comparison]) -> str:
+    """Say what an arm has, and what it shows without a verdict, with the reason for the doubt."""
+    by_doubt: dict[str, list[Comparison]] = {}
+    for each in comparisons:
+        doubt = "" if each.verdict in _DECISIVE else f", {plain(each.doubt or _CHANCE)}"
+        by_doubt.setdefault(doubt, []).append(each)
+    sentences = (f"{plain(arm)} {'shows' if doubt else 'has'} {_effects(report, of)}{doubt}" for doubt, of in by_doubt.items())
+    return ". ".join(sentences)
 
 
 def _same(seen: Sequence[Comparison]) -> str:
@@ -178,15 +198,15 @@ def _others(seen: Iterable[Comparison]) -> str:
 
 def _unlabelled(report: Report) -> tuple[Line, Line]:
     """Return the effects over all queries, for a run whose queries are neither simple nor complex."""
-    baseline, candidate = map(plain, content.contrasts(report.analysis)[0])
+    baseline, candidate = content.contrasts(report.analysis)[0]
     seen = decision.overall(report, content.contrasts(report.analysis)[0])
     decided = [c for c in seen if c.verdict in _DECISIVE]
     if standing.invalid_reasons(report):
         said = "no result, because the comparison is not valid"
     elif decided:
-        said = f"{candidate} has {_effects(report, decided)} compared with {baseline}{_others(seen)}"
+        said = f"{plain(candidate)} has {_effects(report, decided)} compared with {plain(baseline)}{_others(seen)}"
     elif seen and all(c.verdict is Verdict.EQUIVALENT for c in seen):
-        said = f"{candidate} and {baseline} are equivalent, {_same(seen)}"
+        said = f"{plain(candidate)} and {plain(baseline)} are equivalent, {_same(seen)}"
     else:
         said = _undecided(report, candidate, seen)
     winner = "not named, because no query is labelled simple or complex."
@@ -275,9 +295,11 @@ def _effect(report: Report, comparison: Comparison) -> str:
     name = plain(comparison.metric)
     noun, less, more = _NOUNS.get(comparison.metric, (name, f"{{}} less {name}", f"{{}} more {name}"))
     metric = content.definition(report, comparison.metric)
-    if comparison.verdict is Verdict.EQUIVALENT:
-        return f"the same {noun} (within {figures.margin(comparison.margin, metric)})"
     return figures.effect_words(comparison.effect, metric, noun, less, more)
+
+
+def _noun_of(comparison: Comparison) -> str:
+    return _noun(comparison.metric)
 
 
 def _noun(metric: str) -> str:

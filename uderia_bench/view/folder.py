@@ -171,6 +171,7 @@ def _listed(directory: RunDirectory) -> RunRow:
         tokens=said.tokens,
         cost_usd=said.cost_usd,
         headline=said.headline,
+        summary=said.summary,
     )
 
 

@@ -9,7 +9,6 @@ from uderia_bench.printable import count_of
 from uderia_bench.report import figures
 from uderia_bench.report.formats.html import listing
 from uderia_bench.report.formats.html.markup import Markup, join, tag
-from uderia_bench.report.headline import line_for_lists
 from uderia_bench.view import pages
 from uderia_bench.view.pages import STATES, part, when
 from uderia_bench.view.state import RunRow, RunsState
@@ -81,7 +80,7 @@ def _row(each: RunRow, *, choose: bool) -> list[Markup]:
         tag("td", f"{each.gates_passed}/{each.gates}" if each.gates else figures.MISSING, class_="number", data_label="gates"),
         tag("td", f"{each.tokens:,}" if each.tokens is not None else figures.MISSING, class_="number", data_label="tokens"),
         tag("td", figures.MISSING if each.cost_usd is None else figures.usd(each.cost_usd), class_="number", data_label="cost"),
-        tag("td", line_for_lists(each.headline), class_="wordy"),
+        tag("td", each.summary, class_="wordy"),
     ]
 
 

@@ -27,6 +27,7 @@ class RunRow:
     tokens: int | None = None
     cost_usd: float | None = None
     headline: tuple[str, ...] = ()
+    summary: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

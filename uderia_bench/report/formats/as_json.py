@@ -13,7 +13,7 @@ from uderia_bench.analysis.values import ArmSummary, Look, MetricSummary
 from uderia_bench.report import content, decision, measurement, monthly, standing
 from uderia_bench.report.content import Report
 from uderia_bench.report.formats.data import data, record
-from uderia_bench.report.headline import headline
+from uderia_bench.report.headline import headline, summary
 
 SCHEMA = "uderia-bench/report/1"
 
@@ -28,9 +28,11 @@ def to_json(report: Report) -> str:
 def as_dict(report: Report) -> dict[str, Any]:
     """Return the report as JSON types."""
     analysis = report.analysis
+    lines = headline(report)
     return {
         "schema": SCHEMA,
-        "headline": [str(line) for line in headline(report)],
+        "headline": [str(line) for line in lines],
+        "summary": str(summary(lines)),
         "standing": standing.of(report).name.lower(),
         "scope": content.scope(report).value,
         "run": record(report.facts, without=_NOT_IN_RUN),
@@ -39,7 +41,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "arms": [_arm(arm) for arm in analysis.arms],
         "comparisons": data(analysis.comparisons),
         "winners": {name: decision.choose(decision.decisions(report, name)).arm for name in decision.STRATA},
-        "decisions": [record(made, without=("rests_on",)) for made in decision.every(report)],
+        "decisions": [record(made, without=("rests_on", "lacks")) for made in decision.every(report)],
         "learning": data(analysis.learning),
         "memory": data(analysis.memory),
         "sweeps": data(analysis.sweeps),
@@ -61,7 +63,7 @@ def as_dict(report: Report) -> dict[str, Any]:
 
 def _look(look: Look) -> dict[str, Any]:
     """Return an interim look: of each comparison what its verdict rests on."""
-    without = ("stratum", "family", "test", "warnings", "advice", "beside", "margin")
+    without = ("stratum", "family", "test", "warnings", "advice", "doubt", "beside", "margin")
     return record(look, without=("comparisons",)) | {
         "comparisons": [record(each, without=without) for each in look.comparisons]
     }
