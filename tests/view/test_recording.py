@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 
 import pytest
+from records import trial
+from starlette.testclient import TestClient
 from view.live_runs import running
+from view.test_server import PORT, serving
 
 from uderia_bench import plugins
 from uderia_bench.errors import UsageError
+from uderia_bench.runner.control import SOCKET
+from uderia_bench.trial import Ending
 from uderia_bench.view.folder import Folder
 from uderia_bench.view.following import REPORT
 from uderia_bench.view.recording import Recorder, Recording, keep
@@ -95,6 +101,32 @@ def test_a_report_that_cannot_be_read_yet_is_recorded_later(live, tmp_path):
         followed.close()
     lines = [json.loads(line) for line in (tmp_path / "night.jsonl").read_text().splitlines()]
     assert [line["report"] for line in lines if "report" in line] == ["<p>decided</p>"]
+
+
+HREF = re.compile(r'href="([^"#]+)"')
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_every_link_and_button_of_a_replay_works(live, tmp_path, ended):
+    """It has no page of a trial or an answer, and takes no command. The page of the run names the trials and says so."""
+    live.settle(2, ending=Ending.UNREACHABLE, detail="broken")
+    live.run.directory.path.joinpath(SOCKET).touch()
+    if ended:
+        live.ends()
+        (live.run.directory.path / REPORT).write_text(REPORTED)
+    recorded(live, tmp_path / "night.jsonl")
+    guard = serving(Recording(tmp_path / "night.jsonl", speed=1e9), control=True)
+    with TestClient(guard, base_url=f"http://127.0.0.1:{PORT}") as client:
+        client.get(f"/?token={guard.token}")
+        client.get("/runs/live")  # begins the replay
+        run = client.get("/runs/live").text
+        pages = [run, client.get("/runs").text, *([client.get("/runs/live/report").text] if ended else [])]
+        links = {link for page in pages for link in HREF.findall(page)}
+        assert {"/runs", "/runs/live"} <= links
+        assert {link: client.get(link).status_code for link in links} == dict.fromkeys(links, 200)
+    assert [words in run for words in ("<p>decided<", "no pages of trials and answers")] == [ended, not ended]
+    assert (trial(2).trial_id in run) is not ended
+    assert not any("/control" in page for page in pages)
 
 
 def test_a_recording_without_a_state_is_refused(live, tmp_path):

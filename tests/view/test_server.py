@@ -53,8 +53,12 @@ def guard(live):
 
 def guarded(folder):
     """Return the application that serves a folder."""
-    source = Folder(folder, plugins.load())
-    return Guard(View(source, Watcher(source.follow)).app(), host="127.0.0.1", port=PORT, key=b"k" * 32)
+    return serving(Folder(folder, plugins.load()))
+
+
+def serving(source, **options):
+    """Return the application that serves a folder or a recording."""
+    return Guard(View(source, Watcher(source.follow), **options).app(), host="127.0.0.1", port=PORT, key=b"k" * 32)
 
 
 @pytest.fixture(scope="module")

@@ -82,14 +82,16 @@ def _button(command: tuple[str, str]) -> Markup:
     return tag("button", words, name="do", value=what)
 
 
-def report_page(run_id: str, body: str) -> str:
+def report_page(run_id: str, body: str, *, recorded: bool) -> str:
     """Return the page of a finished run: the body of its HTML report."""
-    return frame(run_id, tag("div", report(run_id, body), id="report"), _script("page.js"), icon="complete")
+    content = tag("div", report(run_id, body, recorded=recorded), id="report")
+    return frame(run_id, content, _script("page.js"), icon="complete")
 
 
-def report(run_id: str, body: str) -> Markup:
-    """Return the body of a report with the links to what is beside it."""
-    return join(tag("p", "Answers: ", beside(run_id), class_="small"), Markup(body))
+def report(run_id: str, body: str, *, recorded: bool) -> Markup:
+    """Return the body of a report, with the links to the answers if it is not a ``recorded`` one."""
+    answers = None if recorded else tag("p", "Answers: ", beside(run_id), class_="small")
+    return join(answers, Markup(body))
 
 
 def beside(run_id: str) -> Markup:

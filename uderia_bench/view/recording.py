@@ -144,7 +144,8 @@ class _Replay:
         except ValidationError as error:
             raise StoreError(f"{self._path}: a recording of another version: {error.errors()[0]['msg']}") from error
         cut = not self._lines and not self._whole and (state.run.has_report or state.run.state in _REPORT_FOLLOWS)
-        run = replace(state.run, state=CUT if cut else state.run.state, has_report=self._reported)
+        stands = CUT if cut else state.run.state
+        run = replace(state.run, state=stands, has_report=self._reported, controlled=False, recorded=True)
         later = self._recording.later
         flights = tuple(
             replace(each, sent_at=None if cut else _shifted(each.sent_at, later)) for each in state.load.in_flight

@@ -21,7 +21,7 @@ from uderia_bench.stats.estimate import Estimate
 from uderia_bench.trial import Outcome
 from uderia_bench.view import charts, pages
 from uderia_bench.view.pages import CUT, STATES, part, when
-from uderia_bench.view.state import Flight, IssueState, RunState, Settled, Spending
+from uderia_bench.view.state import Flight, IssueState, RunFacts, RunState, Settled, Spending
 
 _METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in METRICS})
 _LEVEL = 0.95
@@ -32,6 +32,7 @@ _WAITS: Mapping[str, str] = MappingProxyType(
         Outcome.UNREACHABLE: "The run waits until the server answers again.",
     }
 )
+_RECORDED = "a recording, which has no pages of trials and answers"
 _LIMITS = {"trials": "{:,.0f} trials", "tokens": "{:,.0f} tokens", "usd": "${:,.6g}", "time_s": "{:,.0f} s"}
 
 
@@ -57,7 +58,7 @@ def _head(state: RunState) -> Markup:
         *((("Ended", when(run.ended_at)),) if run.ended_at and run.state != "running" else ()),
         ("Server" if len(run.servers) == 1 else "Servers", ", ".join(run.servers)),
     ]
-    facts.append(("Answers", pages.beside(run.run_id)))
+    facts.append(("Source", _RECORDED) if run.recorded else ("Answers", pages.beside(run.run_id)))
     items = [tag("li", tag("b", f"{label} "), text) for label, text in facts]
     waits = run.state == "complete" and not run.has_report
     over = None
@@ -224,7 +225,7 @@ def _looks(state: RunState) -> Markup | None:
 
 
 def _flights(state: RunState) -> Markup | None:
-    rows = [_flight(state.run.run_id, each, state.load.timeout_s) for each in state.load.in_flight]
+    rows = [_flight(state.run, each, state.load.timeout_s) for each in state.load.in_flight]
     more = state.load.count - len(rows)
     heads = (left("trial", wraps=True), left("arm"), left("state"), "attempt", "age")
     remarks = (f"Shows the oldest {len(rows)} of {state.load.count}.",) if more > 0 else ()
@@ -232,14 +233,14 @@ def _flights(state: RunState) -> Markup | None:
     return _section("flights", "In flight", table)
 
 
-def _flight(run_id: str, each: Flight, timeout_s: float | None) -> tuple[Entry, ...]:
+def _flight(run: RunFacts, each: Flight, timeout_s: float | None) -> tuple[Entry, ...]:
     limit = None if timeout_s is None else f"{timeout_s:g}"
     sent_at = None if each.sent_at is None else each.sent_at.isoformat()
     age = figures.MISSING if sent_at is None else tag("time", "", datetime=sent_at, data_age="", data_limit=limit)
-    return _link(run_id, each.trial_id), each.arm, each.state, str(each.attempt), age
+    return _link(run, each.trial_id), each.arm, each.state, str(each.attempt), age
 
 
-def _settled(run_id: str, trials: Sequence[Settled], title: str) -> Table:
+def _settled(run: RunFacts, trials: Sequence[Settled], title: str) -> Table:
     rows: list[tuple[Entry, ...]] = []
     seconds = figures.scale_of(_METRICS["latency_s"], *(each.latency_s for each in trials))
     for each in trials:
@@ -249,30 +250,30 @@ def _settled(run_id: str, trials: Sequence[Settled], title: str) -> Table:
         tone = Tone.GOOD if each.outcome == "answered" else Tone.BAD
         said = f"{outcome_words(each.outcome)}{f': {each.detail}' if each.detail else ''}"
         done = figures.MISSING if each.done_at is None else when(each.done_at, "time")
-        rows.append((_link(run_id, each.trial_id), done, each.arm, Cell(forms=(said,), tone=tone), latency, *numbers))
+        rows.append((_link(run, each.trial_id), done, each.arm, Cell(forms=(said,), tone=tone), latency, *numbers))
     heads = (left("trial", wraps=True), left("ended"), left("arm"), left("outcome", wraps=True), "latency", "tokens", "cost")
     return Table.of(title, heads, rows)
 
 
 def _failures(state: RunState) -> Markup | None:
-    table = _settled(state.run.run_id, state.failures, "Newest trials without an answer")
+    table = _settled(state.run, state.failures, "Newest trials without an answer")
     return _section("failures", "Last failures", table)
 
 
 def _latest(state: RunState) -> Markup | None:
-    table = _settled(state.run.run_id, state.latest, "Newest trials")
+    table = _settled(state.run, state.latest, "Newest trials")
     return _section("latest", "Trials", table)
 
 
 def _issues(state: RunState) -> Markup | None:
-    rows = [_issue(state.run.run_id, each) for each in state.issues]
+    rows = [_issue(state.run, each) for each in state.issues]
     heads = (left("issue"), left("severity"), "trials", left("newest", wraps=True))
     return _section("issues", "Issues", Table.of("Issues found so far", heads, rows))
 
 
-def _issue(run_id: str, each: IssueState) -> tuple[Entry, ...]:
+def _issue(run: RunFacts, each: IssueState) -> tuple[Entry, ...]:
     tone = Tone.BAD if each.severity == "error" else Tone.PLAIN
-    return each.kind, Cell(forms=(each.severity,), tone=tone), str(each.trials), _link(run_id, each.newest)
+    return each.kind, Cell(forms=(each.severity,), tone=tone), str(each.trials), _link(run, each.newest)
 
 
 def _actions(state: RunState) -> Markup | None:
@@ -308,5 +309,6 @@ def _section(name: str, title: str, table: Table, *, lead: str | None = None) ->
     return listing.section(name, title, listing.table(table) if table.rows else None, lead=lead)
 
 
-def _link(run_id: str, trial_id: str) -> Markup:
-    return tag("a", trial_id, href=f"/runs/{quote(run_id)}/trials/{quote(trial_id, safe='')}")
+def _link(run: RunFacts, trial_id: str) -> Entry:
+    """Return the name of a trial, as a link where it has a page."""
+    return trial_id if run.recorded else tag("a", trial_id, href=f"/runs/{quote(run.run_id)}/trials/{quote(trial_id, safe='')}")

@@ -57,6 +57,7 @@ class View:
 
     def __init__(self, source: Source, watcher: Watcher, *, control: bool = False) -> None:
         self._source = source
+        self._folder = source if isinstance(source, Folder) else None
         self._control = control
         self._watcher = watcher
         self._static = {name: asset(name) for name in (STYLE, SCRIPT)} | {
@@ -116,7 +117,7 @@ class View:
         """Return a run: in progress, or its report."""
         run_id = request.path_params["run"]
         if not _wants_json(request) and (body := await to_thread.run_sync(self._source.report, run_id)) is not None:
-            return HTMLResponse(pages.report_page(run_id, body))
+            return HTMLResponse(pages.report_page(run_id, body, recorded=self._folder is None))
         channel = await self._watcher.channel((run_id,))
         if _wants_json(request):
             return _json(channel.state)
@@ -135,7 +136,7 @@ class View:
         body = await to_thread.run_sync(self._source.report, request.path_params["run"])
         if body is None:
             raise HTTPException(404, "the run has no report yet")
-        return HTMLResponse(pages.report(request.path_params["run"], body))
+        return HTMLResponse(pages.report(request.path_params["run"], body, recorded=self._folder is None))
 
     async def trial(self, request: Request) -> Response:
         """Return a trial."""
@@ -164,9 +165,9 @@ class View:
         return await self._slowly(comparing.history, dict(request.query_params))
 
     async def _slowly(self, make: Callable[..., str], *asked: Any) -> Response:
-        if not isinstance(self._source, Folder):
+        if self._folder is None:
             raise StoreError("a recording has only the page of its run")
-        return HTMLResponse(await to_thread.run_sync(make, self._source, *asked))
+        return HTMLResponse(await to_thread.run_sync(make, self._folder, *asked))
 
     async def live(self, websocket: WebSocket) -> None:
         """Send what changes at an address."""

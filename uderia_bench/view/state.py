@@ -55,6 +55,8 @@ class RunFacts:
     has_report: bool
     controlled: bool
     """Whether the run takes commands of ``uderia-bench ctl`` now."""
+    recorded: bool = False
+    """Whether this is the replay of a recording, which has no pages of trials and answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
