@@ -102,8 +102,8 @@ def _read(url: str, wanted: threading.Event, ended: threading.Event) -> None:
 
 
 @contextmanager
-def windows(url: str, count: int) -> Iterator[int]:
-    """Open the page in so many windows of a Chromium that yields to every other process; yield its process group."""
+def tabs(url: str, count: int) -> Iterator[int]:
+    """Open the page in so many tabs of a Chromium that yields to every other process; yield its process group."""
     options = webdriver.ChromeOptions()
     options.binary_location = BROWSER
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
@@ -114,7 +114,7 @@ def windows(url: str, count: int) -> Iterator[int]:
     try:
         browser.get(url)
         for _ in range(count - 1):
-            browser.switch_to.new_window("window")
+            browser.switch_to.new_window("tab")
             browser.get(url.partition("?")[0])
         for pid in members(group):
             for thread in Path(f"/proc/{pid}/task").iterdir():

@@ -1,8 +1,8 @@
 """What a view costs the run beside it, in segments of one run with 500 trials in flight.
 
-In a segment there is no view, or a view with three WebSockets that draw nothing, or a view with three windows of Chromium.
-Six segments are a block, in the orders ABC and CBA, so that a trend of the machine cancels out. The processes of a condition
-are stopped by a signal in the other segments. Trials of the first seconds of a segment do not count.
+In a segment there is no view, or a view with three WebSockets that draw nothing, or a view with three tabs of Chromium, of
+which one is seen. Six segments are a block, in the orders ABC and CBA, so that a trend of the machine cancels out. The
+processes of a condition are stopped by a signal in the other segments. Trials of the first seconds of a segment do not count.
 
 The truth of the clock is the server's. A figure is the trimmed geometric mean of the blocks' ratios: a busy second of the
 machine changes one block only, and fewer blocks are needed than for their median. Its interval comes from resampled blocks.
@@ -78,7 +78,7 @@ def measure(folder: Path, *, blocks: int, segment_s: float, browser: bool) -> It
             page = beside.page(url)
             time.sleep(LEAD_S)  # the run has all its trials in flight
             reading = readers.enter_context(beside.sockets(page, TABS))
-            group = readers.enter_context(beside.windows(page, TABS)) if browser else None
+            group = readers.enter_context(beside.tabs(page, TABS)) if browser else None
             ours = {"run": [process.pid], "server": [server.pid], "view": [view.pid]}
             if group is not None:
                 ours["Chromium"] = beside.members(group)
@@ -159,7 +159,7 @@ def ratios(segments: Sequence[Segment], costs: Sequence[Cost]) -> Iterator[Figur
             block[segment.condition].append(cost)
         blocks.append(block)
     for condition in conditions[1:]:
-        readers = f"{TABS} {'windows of Chromium' if condition == BROWSER else 'WebSockets that draw nothing'}"
+        readers = f"{TABS} {'tabs of Chromium' if condition == BROWSER else 'WebSockets that draw nothing'}"
         measures: tuple[tuple[str, Callable[[Sequence[Cost]], float], str], ...] = (
             ("error of the answer's latency, p99", partial(_error_ms, share=0.99), "< 1.05"),
             ("error of the answer's latency, p50", partial(_error_ms, share=0.5), ""),

@@ -9,6 +9,7 @@ server's event loop.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import subprocess
 import sys
@@ -25,6 +26,9 @@ SPEED_1_LATENCY_S = 15.5  # median of PROMPT's latency at speed 1
 RAMP_PER_S = 250.0  # at which clients begin trials that are to be in flight together
 KEEP_ALIVE_S = 75  # as a proxy before a real server has it: a client that asks seldom keeps its connections
 TERMINAL = ("complete", "error", "cancelled")
+# Of Python's garbage collector: the usual number of objects, the usual number of young collections, and so many of those
+# until all objects are looked at that it never happens. After 10,000 tasks it takes .3 s, in which no request is answered.
+_COLLECT = (700, 10, 10**6)
 _COUNTED = ("session", "query", "task", "cancel", "details")  # calls of a trial; signing in belongs to no trial
 _LAST_WORD_S = 60.0
 
@@ -112,6 +116,7 @@ if __name__ == "__main__":
     from uderia_bench.sim.config import Settings
 
     machine.take(machine.server_core())
+    gc.set_threshold(*_COLLECT)
     serving.serve(
         Settings(speed=float(sys.argv[1]), login_limit=0, tasks_per_s=0, learning=False, cold_start=False, chance=False),
         exit_with_parent=True,

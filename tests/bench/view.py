@@ -57,7 +57,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         told = [*_seen(folder / "seen", 160 if quick else 300)] if BROWSER and DRIVER else []
-        blocks, segment_s = (1, 12.0) if quick else (6, 20.0)
+        blocks, segment_s = (1, 12.0) if quick else (8, 14.0)
         told += disturbance.measure(folder / "load", blocks=blocks, segment_s=segment_s, browser=bool(BROWSER and DRIVER))
         told += _sizes(folder / "size", 2_000 if quick else 10_000)
     figures.tell("view", told)
