@@ -4,6 +4,11 @@ import json
 
 import polars as pl
 import pytest
+from typer.main import get_command
+
+from uderia_bench.cli import options
+from uderia_bench.cli.app import app
+from uderia_bench.errors import UsageError
 
 
 @pytest.fixture
@@ -41,6 +46,63 @@ def test_the_ending_gives_the_format(command, here, arguments, file, begins):
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     assert f"wrote {file}\n" in done.stderr or done.stderr.endswith(f" to {file}\n")
     assert (command.cwd / file).read_text().startswith(begins)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "begins"),
+    [
+        (("report", "whole", "--json"), "{"),
+        (("runs",), "started (UTC)"),
+        (("export", "whole"), '"run_id"'),
+        (("label", "draw", "whole", "--kind", "answers"), '"id","question"'),
+        (("corpus", "from-text", "questions.txt"), "version: 1"),
+    ],
+)
+def test_a_dash_is_stdout(command, here, arguments, begins):
+    """As in other programs. No file of that name is made."""
+    command.write("questions.txt", "how many tables are there?\n")
+    done = (command if arguments[0] == "corpus" else here)(*arguments, "-o", "-")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(begins)
+    assert not (command.cwd / "-").exists()
+    assert here("report", "whole", "-o", "./-").returncode == 0
+    assert (command.cwd / "-").read_text()
+
+
+def test_every_file_to_write_may_be_stdout():
+    """Whatever command has -o: no member of the family makes a file named -."""
+
+    def options(found):
+        for inner in getattr(found, "commands", {}).values():
+            yield from options(inner)
+        yield from (each for each in found.params if "-o" in each.opts)
+
+    parsers = {each.type_descriptor.parameter_info.parser for each in options(get_command(app))}
+    assert {parser and str(parser("-")) for parser in parsers} == {"None", "/dev/stdout"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("runs", "--output", "-"), "--output -: the directory of the runs cannot be stdout"),
+        (("init", "-"), "-: stdout cannot be used here"),
+        (("view", "whole", "--record", "-"), "-: stdout cannot be used here"),
+    ],
+)
+def test_what_is_no_document_is_not_written_to_stdout(command, arguments, said):
+    """A folder or a recording beside other output: exit 2, and nothing is made."""
+    before = sorted(command.cwd.iterdir())
+    done = command(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"uderia-bench: {said}")
+    assert sorted(command.cwd.iterdir()) == before
+
+
+def test_data_do_not_go_to_a_terminal(monkeypatch):
+    """They are written as they are, with whatever a server said."""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    with pytest.raises(UsageError, match="-o -: data could control the terminal"):
+        options.data_file("-")
 
 
 def test_the_endings_of_binary_exports(command, here):

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from uderia_bench.cli import streams
-from uderia_bench.cli.options import Overwrite
+from uderia_bench.cli.options import Overwrite, file_or_none
 from uderia_bench.errors import DocumentError
 from uderia_bench.printable import plain
 
@@ -21,7 +21,10 @@ group = typer.Typer(
 )
 
 Sources = Annotated[list[Path], typer.Argument(metavar="FILE…", help="The files to read.")]
-Target = Annotated[Path | None, typer.Option("-o", "--file", metavar="FILE", help="File to write. Default: stdout.")]
+Target = Annotated[
+    Path | None,
+    typer.Option("-o", "--file", metavar="FILE", help="File to write, or - for stdout, the default.", parser=file_or_none),
+]
 Name = Annotated[str, typer.Option("--name", help="Name of the corpus.")]
 Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="Tag for every query. May be repeated.")]
 Suggest = Annotated[bool, typer.Option("--suggest", help="Propose a complexity from the words of each prompt.")]

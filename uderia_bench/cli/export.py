@@ -7,13 +7,22 @@ from typing import Annotated
 
 import typer
 
-from uderia_bench.cli.options import OUTPUT, Output, Overwrite, Run
+from uderia_bench.cli.options import OUTPUT, Output, Overwrite, Run, data_file
 from uderia_bench.printable import count_of, plain
 
 
 def command(
     run: Run,
-    file: Annotated[Path, typer.Option("-o", "--file", metavar="FILE", help="File to write. Its ending gives the format.")],
+    file: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--file",
+            metavar="FILE",
+            help="File to write, or - for stdout. Its ending gives the format.",
+            parser=data_file,
+        ),
+    ],
     form: Annotated[
         str | None, typer.Option("--format", metavar="csv|parquet|jsonl|duckdb", help="Format of the file.")
     ] = None,

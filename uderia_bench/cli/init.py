@@ -9,14 +9,16 @@ from typing import Annotated
 
 import typer
 
-from uderia_bench.cli.options import PlainHttp, address, surroundings
+from uderia_bench.cli.options import PlainHttp, address, not_stdout, surroundings
 from uderia_bench.printable import plain, shell_word
 
 _PROFILES = ("IDEAT", "OPTIM")
 
 
 def command(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Directory to write to.", show_default=False)] = Path(),
+    folder: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="Directory to write to.", show_default=False, parser=not_stdout)
+    ] = Path(),
     server: Annotated[
         str | None, typer.Option("--server", metavar="URL|sim", help="The server to ask, or sim for the embedded one.")
     ] = None,

@@ -18,6 +18,32 @@ if TYPE_CHECKING:
     from uderia_bench.runner.surroundings import Surroundings
 
 OUTPUT = runs.OUTPUT
+_DASH = "-"
+
+
+def file_or_none(said: str) -> Path | None:
+    """Return the file of ``-o``, None for ``-``, which is stdout as in other programs. A file of that name is ``./-``."""
+    return None if said == _DASH else Path(said)
+
+
+def data_file(said: str) -> Path:
+    """Return the file of ``-o`` for data that are written as they are. Raises ``UsageError`` for stdout on a terminal."""
+    from uderia_bench.errors import UsageError
+
+    if said != _DASH:
+        return Path(said)
+    if sys.stdout.isatty():
+        raise UsageError("-o -: data could control the terminal; name a file, or redirect stdout with > or |")
+    return Path("/dev/stdout")
+
+
+def not_stdout(said: str | Path) -> Path:
+    """Return a path. Raises ``UsageError`` for ``-``, where stdout cannot be meant."""
+    from uderia_bench.errors import UsageError
+
+    if said == _DASH:
+        raise UsageError("-: stdout cannot be used here; give the name of a file or directory (./- if it is named -)")
+    return Path(said)
 
 
 def _folder(said: str | Path) -> Path:
@@ -27,6 +53,8 @@ def _folder(said: str | Path) -> Path:
 
     if not str(said).strip():
         raise UsageError("--output is empty; name a directory or a store, or leave the option out")
+    if said == _DASH:
+        raise UsageError("--output -: the directory of the runs cannot be stdout; a report goes there without -o")
     return find.folder(said)
 
 
@@ -41,7 +69,13 @@ Output = Annotated[
 ]
 File = Annotated[
     Path | None,
-    typer.Option("-o", "--file", metavar="FILE", help="File to write. Its ending gives the format. Default: stdout."),
+    typer.Option(
+        "-o",
+        "--file",
+        metavar="FILE",
+        help="File to write, or - for stdout, the default. Its ending gives the format.",
+        parser=file_or_none,
+    ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it exists.")]
 RUN_HELP = "A run id, a run directory or URL, a baseline name, or 'latest'."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from uderia_bench.cli import complete
-from uderia_bench.cli.options import OUTPUT, Output
+from uderia_bench.cli.options import OUTPUT, Output, not_stdout
 
 if TYPE_CHECKING:
     from uderia_bench.view.folder import Folder
@@ -40,6 +40,7 @@ def command(
         typer.Option(
             "--record",
             metavar="FILE",
+            parser=not_stdout,
             help="Record the page of RUN, to replay it later. For a run that has ended: record it and end.",
         ),
     ] = None,
