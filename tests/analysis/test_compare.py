@@ -417,6 +417,36 @@ def test_values_that_are_no_numbers_are_missing_and_too_many_are_invalid(bad):
     assert (many.n_pairs, few.n_pairs) == (105, 115)
 
 
+def test_a_rate_in_percent_is_invalid():
+    """Its interval would end at 1. A value that is 1 but for rounding counts."""
+    frame = grid(queries=40, column="checks_passed_ratio", value=lambda q, *_: 1 + 1e-15 if q % 2 else 0.5)
+    percent = frame.with_columns(pl.col("checks_passed_ratio") * 100)
+    (right,), (wrong,) = (judge(each, metrics=["checks_passed_ratio"]) for each in (frame, percent))
+    assert (right.n_pairs, right.verdict) == (40, Verdict.INCONCLUSIVE)
+    assert (wrong.n_pairs, wrong.verdict, wrong.effect.value) == (0, Verdict.INVALID, None)
+    assert wrong.warnings[0].startswith("invalid: 40 of 40 IDEAT values of checks_passed_ratio are NaN, infinite or outside 0")
+
+
+@pytest.mark.parametrize("column", ["latency_s", "corrections", "checks_passed_ratio"])
+def test_arms_without_a_pair_have_no_effect(column):
+    """Neither arm has a value where the other has one. A warning of numpy would fail this test."""
+    frame = grid(queries=8, column=column, value=lambda q, arm, _: 0.5 if (q % 2 == 0) == (arm == CANDIDATE) else None)
+    (found,) = judge(frame, metrics=[column], margins={column: 0.1}, definitions=None)
+    assert (found.n_pairs, found.effect.value, found.p, found.verdict) == (0, None, None, Verdict.INCONCLUSIVE)
+
+
+@pytest.mark.parametrize(("factor", "level"), [(1.02, 7.0), (0.8, 1e-300), (0.8, 3.0)])
+def test_an_interval_holds_its_effect_to_the_last_bit(factor, level):
+    """Equal differences have an interval of no width, which rounding could leave beside the effect."""
+    frame = grid(
+        queries=17,
+        repeats=3,
+        value=lambda q, arm, r: level * (1 + q / 7 + r / 3) * (factor if arm == CANDIDATE else 1),
+    )
+    (found,) = judge(frame)
+    assert found.effect.lo <= found.effect.value <= found.effect.hi
+
+
 def test_the_same_rows_twice_are_an_error_with_the_way_out():
     """A copy is no evidence; without a run id, or with one."""
     frame = grid(queries=8, repeats=2, value=noisy())
@@ -570,6 +600,21 @@ def test_timeouts_do_not_make_an_arm_faster(share):
     assert found.effect.value > found.beside["without_timeouts"]
     assert any(f"counts 0 timed-out IDEAT trials and {late.sum()} of OPTIM as" in warning for warning in found.warnings)
     assert any("without them the ratio is 0.8" in warning for warning in found.warnings)
+
+
+@pytest.mark.parametrize("arms", [(BASELINE, CANDIDATE), (CANDIDATE, BASELINE)])
+def test_unequal_timeouts_without_a_limit_are_not_equivalent(arms):
+    """The two that timed out may have taken any time, whichever arm is the baseline."""
+    frame = grid(
+        queries=60,
+        repeats=3,
+        value=lambda *_: 7.0,
+        outcome=lambda q, arm, r: "timed_out" if arm == CANDIDATE and q < 2 and r == 1 else "answered",
+    )
+    (found,) = compare(frame, baseline=arms[0], candidate=arms[1], metrics=["latency_s"], margins={"latency_s": 0.1})
+    assert (found.effect.value, found.verdict) == (1.0, Verdict.INCONCLUSIVE)
+    counts = "OPTIM timed out more often (2 against 0 trials), and its time limit is not in the data"
+    assert f"inconclusive instead of equivalent: {counts}" in found.warnings
 
 
 def grouped(*, groups, size, seed, repeats=3, ratio=1.0):

@@ -180,8 +180,9 @@ def test_the_mean_of_nearly_equal_values_ends_within_them(larger, noise):
     found = cluster_mean(values, np.arange(16), bounded=False, level=0.95, seed=1)
     assert found.value == pytest.approx(values.mean())
     assert found.hi is None or found.hi <= values.max()
-    if noise == 0:
-        assert found.warnings == (f"no interval: {16 - larger} of 16 values are equal, and at least 6 others are needed",)
+    if noise == 0 or found.lo is None:
+        equal = "equal" if noise == 0 else "nearly equal"
+        assert found.warnings == (f"no interval: {16 - larger} of 16 values are {equal}, and at least 6 others are needed",)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.01, 0.03])
@@ -193,9 +194,12 @@ def test_nearly_equal_values_with_enough_others_are_bounded_within_reason(noise)
     assert values.min() < found.lo < found.value < found.hi < values.max()
 
 
-@given(st.integers(0, 2**32), st.integers(8, 60), st.sampled_from([0.05, 0.3, 0.8, 1.5]))
+@given(st.integers(0, 2**32), st.integers(40, 60), st.sampled_from([0.05, 0.3, 0.8, 1.5]))
 def test_a_skewed_body_is_no_noise(seed, size, sd):
-    """Values of one distribution stay as they are, however far its tail reaches."""
+    """Values of one distribution stay as they are, however far its tail reaches.
+
+    Small samples are left out: of 8 values, 5 lie within a tenth of each other by chance in one sample of 100.
+    """
     values = np.exp(sd * np.random.default_rng(seed).normal(size=size))
     changed = without_noise(values) != values
     assert not changed.any() or sd < 0.1

@@ -52,7 +52,8 @@ class Measurement:
     """A comparison measured, before its family is adjusted.
 
     ``only_shown`` is why it is not tested, and ``invalid`` the validity checks it failed. ``withheld`` is
-    why it may not name a faster arm. ``beside`` holds further effect sizes.
+    why it may not name a faster arm, and ``unlike`` why it may not call the arms equivalent. ``beside`` holds
+    further effect sizes.
     """
 
     metric: Metric
@@ -67,6 +68,7 @@ class Measurement:
     beside: dict[str, float | None]
     warnings: tuple[str, ...]
     withheld: str | None = None
+    unlike: str | None = None
 
 
 def findings(
@@ -98,13 +100,13 @@ def findings(
         measured = measure(pairs, metric, confidence=settings.confidence, seed=settings.seed)
         beside: dict[str, float | None] = {}
         censored: tuple[str, ...] = ()
-        faster = None
+        faster, alike = None, None
         judged, late = judged_pairs(trials, metric, baseline, candidate, stratum, settings=settings)
         if late is not None and only_shown is None:
             answered, pairs = measured, judged
             measured = measure(pairs, metric, confidence=settings.confidence, seed=settings.seed)
             beside, censored = _of_timeouts(late, answered, baseline=baseline, candidate=candidate)
-            faster = _faster_by_dropping(late, measured, baseline=baseline, candidate=candidate)
+            faster, alike = _of_unknown_limit(late, measured, baseline=baseline, candidate=candidate)
         if looked is not None and stratum.name == ALL and metric.name in {*looked.metrics, *settings.margins}:
             measured = paid(measured, pairs, metric, looked, seed=settings.seed)
         if settings.nights is not None:
@@ -134,6 +136,7 @@ def findings(
                 invalid=_invalid(trials, metric, measured, stratum, baseline=baseline, candidate=candidate, settings=settings),
                 beside=beside,
                 withheld=_CONFOUNDED if confounded else faster,
+                unlike=alike,
                 warnings=tuple(notes),
             )
         )
@@ -149,7 +152,7 @@ def at_look(
     pairs, late = judged_pairs(trials, metric, baseline, candidate, everything, settings=settings)
     only_shown = _only_shown(trials, metric, pairs, baseline=baseline, candidate=candidate)
     measured = measure_at_look(pairs, metric, looked, confidence=settings.confidence, seed=settings.seed)
-    faster = None if late is None else _faster_by_dropping(late, measured, baseline=baseline, candidate=candidate)
+    faster, alike = (None, None) if late is None else _of_unknown_limit(late, measured, baseline=baseline, candidate=candidate)
     return Measurement(
         metric=metric,
         baseline=baseline,
@@ -162,6 +165,7 @@ def at_look(
         invalid=_invalid(trials, metric, measured, everything, baseline=baseline, candidate=candidate, settings=settings),
         beside={},
         withheld=_confounded(trials, baseline, candidate, settings) or faster,
+        unlike=alike,
         warnings=(),
     )
 
@@ -249,17 +253,19 @@ def _of_timeouts(
     return beside, (said,)
 
 
-def _faster_by_dropping(late: Penalised, measured: Measured, *, baseline: str, candidate: str) -> str | None:
-    """Return why the faster arm may not be called so: it times out more, and the limit is not known.
+def _of_unknown_limit(late: Penalised, measured: Measured, *, baseline: str, candidate: str) -> tuple[str | None, str | None]:
+    """Return why no arm may be called faster, and why the arms may not be called equivalent.
 
-    With a known limit the penalised times decide. Without, they are only a lower bound.
+    With a known limit the penalised times decide. Without, they are only a lower bound: the arm that times
+    out more may be slower than it looks.
     """
-    if late.known or measured.centre is None:
-        return None
-    arm, own, other = (candidate, *late.timed_out[::-1]) if measured.centre < 0 else (baseline, *late.timed_out)
-    if own <= other:
-        return None
-    return f"{arm} timed out more often ({own} against {other} trials), and its time limit is not in the data"
+    if late.known or measured.centre is None or late.timed_out[0] == late.timed_out[1]:
+        return None, None
+    arm = candidate if late.timed_out[1] > late.timed_out[0] else baseline
+    counts = f"{max(late.timed_out)} against {min(late.timed_out)} trials"
+    why = f"{arm} timed out more often ({counts}), and its time limit is not in the data"
+    slower = measured.centre > 0 if arm == candidate else measured.centre < 0
+    return None if slower else why, why
 
 
 def _labels(metric: Metric) -> list[str]:

@@ -209,8 +209,9 @@ def _effect(test: MeanTest, pairs: Pairs, unit: float, *, level: float) -> tuple
     """Return the effect with the test's interval, and the reason for a missing interval."""
     back: Callable[[float], float] = exp if pairs.kind == "ratio" else float
     interval = test.interval(level)
-    lo, hi = (None if end is None else back(end * unit) for end in (interval.lo, interval.hi))
     value = back(pairs.mean(pairs.differences))
+    lo = None if interval.lo is None else min(back(interval.lo * unit), value)  # rounding must not exclude the value itself
+    hi = None if interval.hi is None else max(back(interval.hi * unit), value)
     return Effect(kind=pairs.kind, value=value, lo=lo, hi=hi, level=level, method=interval.method), interval.because
 
 

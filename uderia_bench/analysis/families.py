@@ -75,9 +75,10 @@ def _comparison(
             )
             verdict, advice, doubt = judged.verdict, judged.advice, judged.doubt
             warnings = (*warnings, *judged.warnings)
-            if finding.withheld and verdict in {Verdict.BETTER, Verdict.WORSE, Verdict.EQUIVALENT}:
-                warnings = (*warnings, f"inconclusive instead of {verdict}: {finding.withheld}")
-                verdict, doubt = Verdict.INCONCLUSIVE, f"but {finding.withheld}"
+            withheld = finding.withheld or (finding.unlike if verdict is Verdict.EQUIVALENT else None)
+            if withheld and verdict in {Verdict.BETTER, Verdict.WORSE, Verdict.EQUIVALENT}:
+                warnings = (*warnings, f"inconclusive instead of {verdict}: {withheld}")
+                verdict, doubt = Verdict.INCONCLUSIVE, f"but {withheld}"
     tested = finding.only_shown is None
     return Comparison(
         baseline=finding.baseline,
@@ -103,7 +104,7 @@ def _comparison(
 def _equivalence(finding: Measurement, settings: Settings) -> float | None:
     """Return the p of two one-sided tests against the margin; None without a margin, an interval, or a valid comparison."""
     margin = settings.margins.get(finding.metric.name)
-    if margin is None or finding.only_shown or finding.invalid:
+    if margin is None or finding.only_shown or finding.invalid or finding.measured.inference is None:
         return None
     limit = bound(margin, finding.pairs, finding.metric)
     return equivalence(finding.measured, finding.pairs, finding.metric, margin=margin, limit=limit, seed=settings.seed)

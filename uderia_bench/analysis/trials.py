@@ -21,7 +21,7 @@ import polars as pl
 from uderia_bench.errors import UsageError
 from uderia_bench.printable import count_of
 from uderia_bench.reading.metrics.metric import Assumption, Metric
-from uderia_bench.stats.arrays import Floats
+from uderia_bench.stats.arrays import ROUNDING, Floats
 from uderia_bench.trial import Outcome, Stage
 
 Mask = npt.NDArray[np.bool_]
@@ -175,21 +175,18 @@ class Trials:
         dense = self.column(metric.name)
         if metric.needs_answer:
             dense = np.where(self.answered, dense, np.nan)
-        return np.where(dense > 0, dense, np.nan) if metric.assumption is Assumption.POSITIVE else dense
+        return np.where(_is_off_scale(dense, metric), np.nan, dense)
 
     @_kept
     def unusable(self, metric: Metric) -> Mask:
-        """Return where a metric has an unusable value: NaN, infinite, or not positive where it must be."""
+        """Return where a metric has an unusable value: NaN, infinite, or off the scale of the metric."""
         if metric.name not in self.frame.columns:
             return np.zeros(self.shape, dtype=np.bool_)
         series = self.frame[metric.name]
         if not (series.dtype.is_numeric() or series.dtype == pl.Boolean):
             return np.zeros(self.shape, dtype=np.bool_)
         values = series.cast(pl.Float64)
-        bad = ~values.is_finite()
-        if metric.assumption is Assumption.POSITIVE:
-            bad |= values <= 0
-        found = self.mask(bad)
+        found = self.mask(~values.is_finite()) | _is_off_scale(self.column(metric.name), metric)
         return found & self.answered if metric.needs_answer else found
 
     @_kept
@@ -204,6 +201,15 @@ class Trials:
         answered = rows.filter(pl.col("outcome") == Outcome.ANSWERED)
         values = (answered if answered.height else rows)[column].drop_nulls().unique()
         return tuple(sorted(str(value) for value in values))
+
+
+def _is_off_scale(values: Floats, metric: Metric) -> Mask:
+    """Return which values the metric cannot have: 0 or less where it is always positive, and for a rate all outside 0 to 1."""
+    if metric.assumption is Assumption.POSITIVE:
+        return values <= 0
+    if metric.assumption is Assumption.RATE:
+        return (values < -ROUNDING) | (values > 1 + ROUNDING)
+    return np.zeros(values.shape, dtype=np.bool_)
 
 
 def measured(frame: pl.DataFrame) -> Trials:

@@ -23,7 +23,7 @@ LOWER_BOUND = "lower_bound"
 # (docs/explanation/statistics.md, "Failures").
 MIN_COVERAGE = 0.5
 
-# NaN, infinity, and zero in a metric that is always positive, are errors of what wrote them. If the
+# NaN, infinity, zero in a metric that is always positive, and a rate outside 0 to 1, are errors of what wrote them. If the
 # affected trials are the slow ones, 5 % of them move a mean of logs by about 10 %: the size of a
 # usual margin.
 MOST_UNUSABLE = 0.05
@@ -37,11 +37,12 @@ def _unusable(trials: Trials, metric: Metric, arm: str, where: Mask) -> tuple[in
 
 
 def _kinds(metric: Metric) -> str:
-    return "NaN, infinite, 0 or negative" if metric.assumption is Assumption.POSITIVE else "NaN or infinite"
+    kinds = {Assumption.POSITIVE: "NaN, infinite, 0 or negative", Assumption.RATE: "NaN, infinite or outside 0 to 1"}
+    return kinds.get(metric.assumption, "NaN or infinite")
 
 
 def unusable_notes(trials: Trials, metric: Metric, arms: tuple[str, ...], *, where: Mask | None = None) -> tuple[str, ...]:
-    """Say how many values of each arm are not numbers, or not positive where they must be: they count as missing."""
+    """Say how many values of each arm are not numbers, or none that the metric can have: they count as missing."""
     notes = []
     for arm in arms:
         bad, of = _unusable(trials, metric, arm, trials.asked if where is None else where)

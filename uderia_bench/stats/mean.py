@@ -116,10 +116,10 @@ def _amount(sums: Floats, sizes: Floats, *, level: float, seed: int, leans: bool
         return student_test(means, sizes=sizes).interval(level)
     interval = studied.interval(level)
     if interval.hi is not None and interval.hi > means.max() and is_sparse(quiet := without_noise(means, logs=not leans)):
-        return _sparse(quiet, sizes, level=level)  # the resamples have almost no spread
+        return _sparse(quiet, sizes, level=level, equal="nearly equal")  # the resamples have almost no spread
     return lean_right(interval, studied, means, level=level, seed=seed) if leans else interval
 
 
-def _sparse(means: Floats, sizes: Floats, *, level: float) -> Interval:
+def _sparse(means: Floats, sizes: Floats, *, level: float, equal: str = "equal") -> Interval:
     common, _ = mode(means)
-    return sparse_mean(common + (means - common) * sizes / sizes.mean(), level=level)
+    return sparse_mean(common + (means - common) * sizes / sizes.mean(), level=level, equal=equal)

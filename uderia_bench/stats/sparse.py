@@ -84,19 +84,22 @@ def others(values: Floats) -> int:
     return round((1 - mode(values)[1]) * values.size)
 
 
-def too_few(values: Floats) -> str:
+def too_few(values: Floats, equal: str = "equal") -> str:
     """Return why mostly equal values with fewer than ``DIFFERING_FLOOR`` others have no interval.
 
     A rarer and larger value could exist unseen: simulated as above, any interval of such an amount
     covers 52 to 90 %.
     """
-    equal = f"{values.size - others(values)} of {count_of(values.size, 'value')} are equal"
-    return f"no interval: {equal}, and at least {DIFFERING_FLOOR} others are needed"
+    alike = f"{values.size - others(values)} of {count_of(values.size, 'value')} are {equal}"
+    return f"no interval: {alike}, and at least {DIFFERING_FLOOR} others are needed"
 
 
-def sparse_mean(values: Floats, *, level: float) -> Interval:
-    """Bound the mean of a sparse amount where at least ``DIFFERING_FLOOR`` units have an uncommon value."""
+def sparse_mean(values: Floats, *, level: float, equal: str = "equal") -> Interval:
+    """Bound the mean of a sparse amount where at least ``DIFFERING_FLOOR`` units have an uncommon value.
+
+    ``equal`` is how alike the common values are, for the reason where there is no interval.
+    """
     if others(values) < DIFFERING_FLOOR:
-        return Interval.none(too_few(values))
+        return Interval.none(too_few(values, equal))
     common, _ = mode(values)
     return two_added_test(values, reach=float(np.abs(values - common).max()), common=common).interval(level)
