@@ -69,7 +69,10 @@ def test_a_worker_has_nothing_to_do_in_a_complete_run(shared):
     assert "several workers may be at work" in changed.stderr
     missing = command("work", f"{store}/two")
     assert missing.returncode == 2
-    assert missing.stderr.strip() == f"uderia-bench: {store}/two/plan.zst: no such object"
+    assert (
+        missing.stderr
+        == f"uderia-bench: {store}/two: no run here; 'uderia-bench runs --output {store}' lists those there are\n"
+    )
     twice = command("run", "experiment.yaml", "--output", store, "--run-id", "one")
     assert twice.returncode == 2
     assert f"run one exists in {store}: go on with 'uderia-bench work {store}/one'" in twice.stderr
@@ -164,3 +167,23 @@ def test_the_command_line_imports_no_cloud_package():
     code = f"import sys, uderia_bench.cli.app, uderia_bench.commands.run; print({packages} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *((name, "URL/one") for name in ("report", "trials", "watch", "derive", "restore", "power", "work", "resume")),
+        *((name, "--output", "URL") for name in ("history", "runs")),
+        *(("export", "URL/one", "-o", "-"), ("diff", "URL/one", "URL/two"), ("report", "latest", "--output", "URL")),
+    ],
+    ids=" ".join,
+)
+def test_a_reading_command_does_not_make_the_folder_of_a_store(command, arguments):
+    """One message that names the address, with the exit code of other missing input."""
+    url = f"file://{command.cwd}/none/here"
+    before = sorted(command.cwd.iterdir())
+    done = command(*(argument.replace("URL", url) for argument in arguments), env={"XDG_CACHE_HOME": f"{command.cwd}/../cache"})
+    assert sorted(command.cwd.iterdir()) == before
+    assert (done.returncode, done.stdout) == (0 if "runs" in arguments else 2, "")
+    assert done.stderr.startswith("uderia-bench: ")
+    assert (url in done.stderr, done.stderr.count("\n")) == (True, 1)

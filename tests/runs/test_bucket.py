@@ -15,7 +15,7 @@ from chaos.bad_store import BUCKET, BadStore
 
 from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.runs import bucket, find
-from uderia_bench.runs.bucket import Bucket, Missing, is_url, parted, sure
+from uderia_bench.runs.bucket import Bucket, Missing, NotThere, is_url, parted, sure
 from uderia_bench.runs.protocol import NoClearAnswer
 from uderia_bench.runs.shared import SharedRun
 
@@ -107,7 +107,27 @@ def test_a_folder_below_a_file_is_refused(tmp_path):
     """The message names the address, and is no internal error."""
     (tmp_path / "taken").write_text("")
     with pytest.raises(UsageError, match=r"taken/runs: not a directory"):
-        Bucket(f"file://{tmp_path}/taken/runs")
+        Bucket(f"file://{tmp_path}/taken/runs").put("x", b"")
+
+
+@pytest.mark.parametrize("address", ["file:///", "file://", "s3://"])
+def test_an_address_without_a_folder_is_refused(address):
+    """No folder of that name is made in the current directory."""
+    with pytest.raises(UsageError, match="name a folder or a bucket behind it"):
+        Bucket(address)
+
+
+def test_a_folder_is_made_by_the_first_object_and_not_by_readers(tmp_path):
+    """A folder that does not exist reads as an empty store; what is written afterwards is found."""
+    reader = Bucket(f"file://{tmp_path}/runs/here")
+    assert (reader.inside(), reader.found("one")) == (({}, []), {})
+    for read in (reader.read, reader.fetch):
+        with pytest.raises(NotThere):
+            sure(read, "one/x")
+    assert list(tmp_path.iterdir()) == []
+    assert Bucket(reader.url).create("one/x", b"1")
+    Bucket(f"{reader.url}/more").put("y", b"2")
+    assert (reader.read("one/x"), reader.inside()[1]) == (b"1", ["more", "one"])
 
 
 def test_a_plain_install_names_the_extra(monkeypatch):

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _Answer = TypeVar("_Answer")
 SCHEMES = ("s3", "gs", "az", "file", "memory")
+_FOLDER = "file://"
 _REMOTE = ("s3", "gs", "az")  # an address of these has no port and no query
 CALL_S, CONNECT_S, TRIES_S = 5, 3, 8  # of one request, of its connection, and of a call with its retries
 BULK_S = 600  # of one request for a whole file
@@ -98,15 +99,41 @@ class Fetched:
 
 
 class Bucket:
-    """The objects below one address. ``StoreError`` says that the store refuses; ``NoClearAnswer``, that it may pass."""
+    """The objects below one address. ``StoreError`` says that the store refuses; ``NoClearAnswer``, that it may pass.
+
+    A folder that does not exist has no objects, and the first one that is written makes it.
+    """
 
     def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
-        self._store = _opened(self.url, CALL_S)
+        self.url = checked(url).rstrip("/")
+        if not is_url(self.url):
+            raise UsageError(f"{url}: name a folder or a bucket behind it, as in file:///runs or s3://bucket/runs")
+        if not self._is_missing():
+            _opened(self.url, CALL_S)  # raises UsageError for what is no address
+
+    @property
+    def _store(self) -> ObjectStore:
+        if self._is_missing():
+            raise FileNotFoundError(self.url)
+        return _opened(self.url, CALL_S)
+
+    def _is_missing(self) -> bool:
+        return self.url.startswith(_FOLDER) and not os.path.isdir(self.url.removeprefix(_FOLDER))  # noqa: PTH112 - as the address has it
+
+    def _make(self) -> None:
+        """Make the folder of a store that is one; raises ``UsageError`` where it cannot be made."""
+        if self._is_missing():
+            try:
+                os.makedirs(self.url.removeprefix(_FOLDER), mode=0o700, exist_ok=True)  # noqa: PTH103 - as the address has it
+            except OSError as error:
+                raise UsageError(
+                    f"{self.url}: {(error.strerror or str(error)).lower()}; name a folder that can be made"
+                ) from error
 
     def create(self, name: str, body: bytes) -> bool:
         """Create an object; False where there is one, or where the store was asked twice at once."""
         exceptions = _exceptions()
+        self._make()
         with self._answers(name):
             try:
                 self._store.put(name, body, mode="create", use_multipart=False)
@@ -127,6 +154,8 @@ class Bucket:
 
         Raises ``StoreError`` where there are more than ``MOST_NAMES``.
         """
+        if self._is_missing():
+            return {}
 
         async def listed() -> dict[str, str]:
             versions: dict[str, str] = {}
@@ -143,12 +172,15 @@ class Bucket:
 
     def inside(self, folder: str | None = None) -> tuple[dict[str, str], list[str]]:
         """Return what lies directly in a folder: the objects' names, each with its version, and the names of the folders."""
+        if self._is_missing():
+            return {}, []
         with self._answers(folder or ""):
             listed = _in_a_thread(lambda: asyncio.wait_for(self._store.list_with_delimiter_async(folder), LIST_S))
         return {each["path"]: _version(each) for each in listed["objects"]}, sorted(listed["common_prefixes"])
 
     def put(self, name: str, body: Any) -> None:
         """Write a whole file, in the place of an older one, however long that takes."""
+        self._make()
         with self._answers(name):
             _opened(self.url, BULK_S).put(name, body)
 
@@ -157,6 +189,8 @@ class Bucket:
         tag = None if known is None else known.partition(" ")[2]
         try:
             with self._answers(name):
+                if self._is_missing():
+                    raise FileNotFoundError(self.url)
                 found = _opened(self.url, BULK_S).get(name, options={"if_none_match": tag} if tag else None)
         except _Unchanged:
             return None
@@ -277,12 +311,7 @@ def _opened(url: str, request_s: int) -> ObjectStore:
     if scheme == "memory":
         return MEMORY.setdefault(url, obstore.store.MemoryStore())
     if scheme == "file":
-        folder = url.removeprefix("file://")
-        try:
-            os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103 - as the address has it
-        except OSError as error:
-            raise UsageError(f"{url}: {(error.strerror or str(error)).lower()}; name a folder that can be made") from error
-        return obstore.store.LocalStore(folder)
+        return obstore.store.LocalStore(url.removeprefix(_FOLDER))
     try:
         return obstore.store.from_url(
             url,

@@ -27,7 +27,7 @@ from uderia_bench.documents.experiment import SIM
 from uderia_bench.errors import StoreError
 from uderia_bench.printable import plain
 from uderia_bench.runs import files, ledger_rows, protocol
-from uderia_bench.runs.bucket import AT_ONCE, Bucket, parted, read_all, sure
+from uderia_bench.runs.bucket import AT_ONCE, Bucket, NotThere, parted, read_all, sure
 from uderia_bench.runs.directory import LEDGER, LOCK, LOG, MANIFEST, RunDirectory, RunExists
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.ledger_rows import Entry, Row
@@ -75,7 +75,10 @@ class SharedRun:
         """Read the plan of a run; raises ``StoreError`` where there is none."""
         folder, run_id = parted(url)
         bucket = Bucket(folder)
-        body = sure(bucket.read, f"{run_id}/{PLAN}")
+        try:
+            body = sure(bucket.read, f"{run_id}/{PLAN}")
+        except NotThere as error:
+            raise NotThere(f"{url}: no run here; 'uderia-bench runs --output {bucket.url}' lists those there are") from error
         try:
             said = orjson.loads(_unpacked(body))
             arms = {name: ledger_rows.expected(orjson.dumps(arm)) for name, arm in said["arms"].items()}
