@@ -14,6 +14,7 @@ from math import exp, hypot, inf, sqrt
 from uderia_bench.analysis.effects import Measured
 from uderia_bench.analysis.pairs import Pairs
 from uderia_bench.reading.metrics.metric import Assumption, Metric
+from uderia_bench.stats.difference import student_test
 from uderia_bench.stats.inference import StrictestTest, StudentTest, WithNote, two_sided_p
 
 FEWEST = 5  # nights: with fewer, their standard deviation is hardly known
@@ -36,10 +37,10 @@ class Nights:
 
 def across_nights(measured: Measured, pairs: Pairs, metric: Metric, nights: Nights | None, *, confidence: float) -> Measured:
     """Let a difference between two runs pay for the variation between nights; without ``nights`` it is assumed."""
-    if measured.inference is None or measured.centre is None or measured.spread is None:
+    if measured.inference is None or measured.centre is None:
         return measured
     nights = nights or _assumed(pairs, metric)
-    within = measured.spread / sqrt(pairs.n_units)
+    within = student_test(pairs.differences, sizes=pairs.sizes).error
     over_nights = StudentTest(
         value=measured.centre / measured.unit,
         error=hypot(within, sqrt(2) * nights.spread) / measured.unit,
@@ -70,5 +71,7 @@ def _assumed(pairs: Pairs, metric: Metric) -> Nights:
     """Return the variation that is assumed where there is no history."""
     if metric.assumption is Assumption.RATE:
         return Nights(spread=ASSUMED_RATE, freedom=inf, runs=0)
-    size = 1.0 if pairs.kind == "ratio" else abs(float(pairs.baseline.mean()))
+    # Of an amount, each night varies by a share of its own level: this is the mean of both variances.
+    levels = (1.0, 1.0) if pairs.kind == "ratio" else (pairs.mean(pairs.baseline), pairs.mean(pairs.candidate))
+    size = hypot(*levels) / sqrt(2)
     return Nights(spread=ASSUMED * size, freedom=inf, runs=0)

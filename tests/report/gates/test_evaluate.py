@@ -4,6 +4,7 @@ import pytest
 from report.gates.test_grammar import NAMES
 from report.reports import arm, comparison, difference, estimate, ratio, report, summary
 
+from uderia_bench.reading.metrics.metric import Direction
 from uderia_bench.report import standing
 from uderia_bench.report.content import IssueSummary
 from uderia_bench.report.gates.evaluate import evaluate
@@ -129,6 +130,20 @@ def test_surely_not_worse_needs_the_interval_inside_the_margin(metric, effect, s
     """The end that would be bad decides, and no interval is not sure."""
     found = comparison(metric, effect, "inconclusive", margin=0.05)
     assert result(f"OPTIM vs IDEAT: {metric} surely not worse", comparisons=[found]).passed is sure
+
+
+@pytest.mark.parametrize("means", [(10.0, 4.0), (4.0, 10.0)])
+def test_the_margin_of_an_amount_is_a_share_of_the_smaller_mean(means):
+    """As for verdicts: 5 % of 4 is 0.2, whichever arm is the baseline."""
+    from dataclasses import replace
+
+    calls = replace(NAMES.metrics["llm_calls"], direction=Direction.LOWER)
+    gate = parse("OPTIM vs IDEAT: llm_calls surely not worse", replace(NAMES, metrics={"llm_calls": calls}))
+    arms = [arm(name, summary("llm_calls", mean, 0.1)) for name, mean in zip(("IDEAT", "OPTIM"), means, strict=True)]
+    for end, sure in ((0.19, True), (0.21, False)):
+        found = comparison("llm_calls", difference(0.0, -0.1, end), "inconclusive", margin=0.05)
+        (judged,) = evaluate([gate], report(arms=arms, comparisons=[found]).analysis)
+        assert judged.passed is sure
 
 
 def test_without_a_margin_no_loss_is_allowed():

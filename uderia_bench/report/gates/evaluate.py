@@ -154,8 +154,9 @@ def _verdict(gate: ContrastGate | BaselineGate, found: Comparison | None, analys
     if found.verdict in _NO_VERDICT:
         return False, said + "".join(f" ({warning})" for warning in found.warnings[:1])
     if gate.surely:
-        baseline = content.metric_summary(analysis, found.baseline, metric.name)
-        sure = _surely_not_worse(found, metric, None if baseline is None else baseline.mean.value)
+        sides = [content.metric_summary(analysis, arm, metric.name) for arm in (found.baseline, found.candidate)]
+        means = [side.mean.value for side in sides if side is not None and side.mean.value is not None]
+        sure = _surely_not_worse(found, metric, min(map(abs, means)) if len(means) == len(sides) else 0.0)
         return sure, f"{said}; the interval is {'inside' if sure else 'not inside'} the margin"
     open_still = f" ({found.advice})" if found.verdict is Verdict.INCONCLUSIVE and found.advice else ""
     return (found.verdict is gate.verdict) != gate.negated, f"{said}{open_still}"
@@ -170,12 +171,12 @@ def _comparison(gate: ContrastGate, analysis: Analysis) -> Comparison | None:
     return None
 
 
-def _surely_not_worse(found: Comparison, metric: Metric, baseline: float | None) -> bool:
+def _surely_not_worse(found: Comparison, metric: Metric, smaller_mean: float) -> bool:
     """Whether the bad end of the interval is inside the margin.
 
     Without a margin no loss is allowed. A margin m allows a ratio of 1 + m, or of 1 / (1 + m) where
     more is better. For a rate it allows m points, for an amount the share m of the smaller mean
-    (docs/how-to/gates-and-baselines.md, "Choose margins").
+    (docs/explanation/statistics.md, "Verdicts").
     """
     lower = metric.direction is Direction.LOWER
     end = figures.finite(found.effect.hi if lower else found.effect.lo)
@@ -184,7 +185,5 @@ def _surely_not_worse(found: Comparison, metric: Metric, baseline: float | None)
         return False
     if found.effect.kind == "ratio":
         return end <= 1 + margin if lower else end >= 1 / (1 + margin)
-    allowed = margin
-    if metric.assumption is not Assumption.RATE:
-        allowed = 0.0 if baseline is None else margin * abs(baseline)
+    allowed = margin if metric.assumption is Assumption.RATE else margin * smaller_mean
     return end <= allowed if lower else end >= -allowed
