@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import shutil
 import sqlite3
@@ -21,6 +22,10 @@ from typer.main import get_command
 
 from uderia_bench.cli import options, streams
 from uderia_bench.cli.app import app
+from uderia_bench.documents import corpus
+from uderia_bench.documents.imports.corpus_text import to_yaml
+from uderia_bench.documents.imports.question import Question
+from uderia_bench.report.formats.html.markup import data, join, tag
 
 SAID = (
     (
@@ -104,6 +109,7 @@ def test_terminal_markdown_and_xml_stay_what_they_are(command, run):
     assert "<img" not in said["markdown"].stdout
     ET.fromstring(said["junit"].stdout.encode())
     json.loads(said["json"].stdout)
+    assert {form: "##vso[" in done.stdout for form, done in said.items()} == dict.fromkeys(FORMS, False)
     assert "<script>document" not in said["html"].stdout
     assert "<img src=x" not in said["html"].stdout
     assert not {"\x1b", "\x07", "\u202e"} & set(said["html"].stdout)
@@ -210,7 +216,7 @@ def test_no_command_passes_on_what_a_terminal_or_a_ci_system_obeys(command, run,
         for text in (done.stdout, done.stderr):
             assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(text)
             assert not [line for line in text.splitlines() if line.lstrip().startswith("::")]
-            assert name == "corpus" or "##vso[" not in text  # a corpus has the prompts as they are
+            assert "##vso[" not in text
         assert "internal error" not in done.stderr, done.stderr
 
 
@@ -222,8 +228,8 @@ def test_a_line_that_looks_like_a_workflow_command_is_broken():
     assert streams._without_commands("## A heading [1]") == "## A heading [1]"
 
 
-def test_a_document_for_programs_has_no_workflow_command_and_the_same_content(capfd):
-    """JSON and XML on the stdout of a CI job: the log has no command, and the reader gets the same text."""
+def test_a_document_for_programs_has_no_workflow_command_and_the_same_content(capfd, tmp_path):
+    """On the stdout of a CI job: the log has no command, and the reader of JSON, XML, YAML and HTML gets the same text."""
     said = "x ##vso[task.setvariable variable=PATH]y ##[error] ##teamcity[buildStop]"
     streams.document(streams.json_of({said: [said]}))
     as_json = capfd.readouterr().out
@@ -234,7 +240,21 @@ def test_a_document_for_programs_has_no_workflow_command_and_the_same_content(ca
     as_xml = capfd.readouterr().out
     read = ET.fromstring(as_xml.encode())
     assert (read.get("name"), read.text) == (said, said)
-    assert not [begin for begin in ("##[", "##vso[", "##teamcity[") if begin in as_json + as_xml]
+    question = Question(id="a", turns=(said,), expect=({"contains": said},))
+    streams.document(to_yaml([question], name="x"), nl=False)
+    as_yaml = capfd.readouterr().out
+    (tmp_path / "corpus.yaml").write_text(as_yaml)
+    (made,) = corpus.load(tmp_path / "corpus.yaml").queries
+    assert (made.turns, made.expect[0].contains) == ((said,), said)
+    streams.document(f"- {said}\n::error::x\n| {said} |")
+    as_markdown = capfd.readouterr().out
+    page = join(tag("p", said, title=said), data("data", [said]))
+    streams.document(page)
+    assert html.unescape(page).count(said) == 2
+    assert json.loads(page.partition('id="data">')[2].partition("</script>")[0]) == [said]
+    for printed in (as_json, as_xml, as_yaml, as_markdown, capfd.readouterr().out):
+        assert not [begin for begin in ("##[", "##vso[", "##teamcity[") if begin in printed]
+        assert not [line for line in printed.splitlines() if line.startswith("::")]
 
 
 @pytest.mark.usefixtures("run")

@@ -30,8 +30,8 @@ WRITE_FAILED = 2  # exit code of a command whose only result is on a stdout that
 _AT_LINE_START = re.compile(r"((?:^|[\n\r])\s*)::")  # the runner ignores blanks before a command
 _ANYWHERE = re.compile(r"##(?=(?:vso|teamcity)?\[)")
 """The beginning of a command of Azure Pipelines, of TeamCity, or of GitHub Actions in its older form, also within a line."""
-_ESCAPED = {"{": r"#\u0023", "[": r"#\u0023", "<?xml": "#&#35;"}
-"""Another way to write ``##`` in documents of JSON and XML, by how a document begins."""
+_ESCAPED = {"{": r"#\u0023", "[": r"#\u0023", "<?xml": "#&#35;", "version:": r"#\u0023"}
+"""Another way to write ``##`` in JSON, in XML, and in a corpus, whose texts are quoted, by how a document begins."""
 
 
 class _Raw(io.RawIOBase):
@@ -104,9 +104,14 @@ def install() -> None:
 
 
 def document(text: str, *, nl: bool = True) -> None:
-    """Print text that other programs read: with the same content, and in UTF-8 except on a terminal."""
+    """Print text that other programs read, in UTF-8 except on a terminal.
+
+    JSON, XML, HTML and corpora keep their content. In other text, commands of CI systems are broken.
+    """
     if (same := next((same for begin, same in _ESCAPED.items() if text.startswith(begin)), None)) is not None:
         text = _ANYWHERE.sub(lambda _: same, text)
+    elif not text.startswith("<"):  # HTML escapes its texts, and has :: in its style
+        text = _without_commands(text)
     if isinstance(sys.stdout, Stream):
         sys.stdout.literal = True
         if not sys.stdout.isatty():
