@@ -122,7 +122,7 @@ def _latency(state: RunState, course: CourseState, time: _Time) -> Markup | None
     y = log_axis([*known, *(value for value, _ in limits)]) if known else None
     if y is None:
         return None
-    scale = figures.scale_of(_METRIC, y.lo, y.hi)
+    scale = figures.scale_of(_METRIC, *y.ticks())
     curves = [time.steps(arm.p50, y, f"a{at}") for at, arm in enumerate(course.arms)]
     curves += [time.points(arm.p95, y, f"a{at}") for at, arm in enumerate(course.arms)]
     curves += [Curve(style="knee", path=f"M0 {PLOT * (1 - y.at(value) / 100):.1f}H{PLOT}") for value, _ in limits]

@@ -1,8 +1,13 @@
 """Places and ticks, as one would read them off a ruler."""
 
+import re
+
+import numpy as np
 import pytest
 
+from uderia_bench.reading.metrics import BUILT_IN
 from uderia_bench.report.formats.html.axis import Axis, difference_axis, linear_axis, log_axis, ratio_axis
+from uderia_bench.report.formats.html.distributions import ecdf
 
 
 def test_places_are_percent_from_the_low_end():
@@ -47,3 +52,10 @@ def test_an_axis_of_small_ratios_has_ticks_on_both_sides_of_one():
     assert Axis(lo=6.0, hi=9.0, log=True, base=2.0).ticks() == (8.0,)
     assert ratio_axis([2.1], least=1.5).ticks() == (1.0, 2.0)
     assert ratio_axis([0.1, 15.0], least=1.5).ticks() == (0.25, 1.0, 4.0, 16.0)
+
+
+def test_the_unit_of_an_axis_fits_its_labels():
+    """An axis that begins a little below 0.1 s has no label there. 10,000ms does not fit beside a plot on a narrow screen."""
+    latency = next(metric for metric in BUILT_IN if metric.name == "latency_s")
+    drawn = ecdf(latency, {"OPTIM": np.array([0.1, 34.0])})
+    assert re.findall(r">([^<>]+)</text>", drawn.rpartition('class="scale"')[2]) == ["0.10s", "1.0s", "10s"]

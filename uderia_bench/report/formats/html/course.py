@@ -41,7 +41,7 @@ def course(report: Report, kept: Kept) -> Markup | None:
     curves.append(
         Curve(style="silent", path="".join(_dot(x.at(s + 1), FAILED_AT / 10) for s in silent), dots=True, name="silent")
     )
-    scale = figures.scale_of(content.definition(report, _METRIC), y.lo, y.hi)
+    scale = figures.scale_of(content.definition(report, _METRIC), *y.ticks())
     plot = drawing.plot(
         curves,
         x=x,

@@ -57,7 +57,7 @@ def ecdf(
     axis = log_axis([*ends, *(value for value, _ in limits)]) if ends else None
     if axis is None:
         return None
-    scale = figures.scale_of(metric, axis.lo, axis.hi)
+    scale = figures.scale_of(metric, *axis.ticks())
     curves = [
         Curve(style=f"a{at}", path=_steps(found, axis), name=str(at))
         for at, found in enumerate(values.values())

@@ -76,7 +76,7 @@ def _latency(report: Report, sweeps: Sequence[Sweep], x: Axis, plot: Callable[..
     y = log_axis(value for sweep in sweeps for level in sweep.levels for e in level.latency.values() if (value := e.value))
     if y is None:
         return None
-    scale = figures.scale_of(content.definition(report, LATENCY), y.lo, y.hi)
+    scale = figures.scale_of(content.definition(report, LATENCY), *y.ticks())
     curves: list[Curve] = []
     for at, one in enumerate(sweeps):
         for rank, style in ((_MEDIAN, ""), (_MOST, " most")):
