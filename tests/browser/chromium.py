@@ -41,12 +41,11 @@ class Chromium(webdriver.Chrome):
         entries = (json.loads(entry["message"])["message"] for entry in self.get_log("performance"))
         return [e["params"]["request"]["url"] for e in entries if e["method"] == "Network.requestWillBeSent"]
 
-    def serious(self, part="document") -> list[str]:
-        """Return what axe-core finds on a part of the page that is serious or critical."""
+    def faults(self, part="document") -> list[str]:
+        """Return what axe-core finds on a part of the page, of every severity, with its best practices."""
         self.execute_script(AXE_FILE_PATH.read_text(encoding="utf-8"))
         found = self.execute_async_script(f"axe.run({part}, {{resultTypes: ['violations']}}).then(arguments[0])")
-        bad = [each for each in found["violations"] if each["impact"] in ("serious", "critical")]
-        return [f"{each['id']}: {node['html'][:200]}" for each in bad for node in each["nodes"]]
+        return [f"{each['id']}: {node['html'][:200]}" for each in found["violations"] for node in each["nodes"]]
 
     def until(self, script, seconds=200):
         """Wait until a script returns something."""

@@ -61,7 +61,7 @@ def test_a_form_filled_in_by_keyboard_comes_back_into_the_report(browser, tmp_pa
     browser.open(form)
     assert (browser.console(), browser.requests()) == ([], [form.as_uri()])
     assert browser.title.startswith("Labels of")
-    assert browser.serious() == []
+    assert browser.faults() == []
     browser.resize(400)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= 400
     browser.resize(1280)

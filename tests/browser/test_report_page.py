@@ -136,13 +136,13 @@ def test_a_term_of_statistics_is_explained_by_a_click_on_its_heading(browser, pa
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark")])
-def test_axe_finds_nothing_serious(browser, page, width, scheme):
+def test_axe_finds_nothing_faults(browser, page, width, scheme):
     """The rules of axe-core for accessibility, on the page and on an open trial."""
     opened(browser, page, width)
     browser.emulate(scheme=scheme)
-    found = browser.serious()
+    found = browser.faults()
     browser.execute_script("document.querySelector('#trials-table tbody button').click()")
-    found += browser.serious("'#trial'")
+    found += browser.faults("'#trial'")
     browser.emulate()
     assert found == []
 

@@ -80,7 +80,7 @@ def test_a_page_follows_a_run_to_its_report_through_crashes(place, browser):
     browser.resize(1280)
     browser.open(place.url)
     browser.until("return document.querySelector('#part-runs').textContent.includes('seen')")
-    assert browser.serious() == []
+    assert browser.faults() == []
     browser.get(f"http://127.0.0.1:{place.port}/runs/seen")
     setting = "[placeholder='load.concurrency=4']"
     browser.on(setting, lambda field: field.send_keys("load.concurrency=1\ue007"))  # slow, until it is resumed
@@ -91,7 +91,7 @@ def test_a_page_follows_a_run_to_its_report_through_crashes(place, browser):
         assert browser.execute_script("return document.querySelector('link[rel=icon]').href").endswith(f"{state}.svg")
     browser.execute_script("window.loaded = 1")
     browser.until(f"{RUNNING} && document.querySelectorAll('#part-latest tbody tr').length > 1")
-    assert browser.serious() == []
+    assert browser.faults() == []
     assert browser.execute_script("return document.querySelector('link[rel=icon]').href").endswith("running.svg")
     assert browser.console() == []
     browser.until("return !!document.querySelector('#course summary')")
@@ -214,14 +214,14 @@ def over(place):
 @pytest.mark.usefixtures("over")
 @pytest.mark.parametrize("path", PAGES)
 def test_pages_fit_the_screen_and_are_accessible(place, browser, path):
-    """At 400 px and in both colours; nothing serious, an empty console, no foreign request."""
+    """At 400 px and in both colours; no fault of accessibility, an empty console, no foreign request."""
     base = f"http://127.0.0.1:{place.port}"
     for width, scheme in ((1280, "light"), (400, "dark")):
         browser.emulate(scheme=scheme)
         browser.resize(width)
         browser.open(f"{base}{path}")
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
-        assert browser.serious() == []
+        assert browser.faults() == []
         assert browser.console() == []
         assert [url for url in browser.requests() if not url.startswith((base, base.replace("http", "ws")))] == []
 
@@ -232,7 +232,7 @@ def test_a_trial_is_accessible_by_its_link(place, browser):
     browser.open(f"http://127.0.0.1:{place.port}/runs/over/answers?query=tables")
     browser.find_element("css selector", "td.answer a").click()
     browser.until("return !!document.querySelector('#ledger')")
-    assert browser.serious() == []
+    assert browser.faults() == []
     browser.resize(400)
     evidence = "document.querySelector('#part-trial').insertAdjacentHTML('beforeend', `<ul><li>${'long'.repeat(50)}</li></ul>`)"
     assert browser.execute_script(f"{evidence}; return document.documentElement.scrollWidth") <= 400

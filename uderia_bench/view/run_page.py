@@ -110,7 +110,13 @@ def _cards(state: RunState) -> Markup:
     return tag(
         "div",
         *(
-            tag("div", tag("h2", title), tag("p", text), tag("p", small, class_="small") if small else None, class_="card")
+            tag(
+                "div",
+                tag("h2", title, class_="minor"),
+                tag("p", text),
+                tag("p", small, class_="small") if small else None,
+                class_="card",
+            )
             for title, text, small in cards
         ),
         class_="cards",

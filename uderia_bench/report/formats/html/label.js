@@ -24,8 +24,9 @@ function show() {
   part("question").textContent = item.question;
   part("rubric").textContent = item.rubric;
   part("answers").replaceChildren(...item.answers.map((text, number) => {
-    const card = document.createElement("article"), title = document.createElement("h3"), body = document.createElement("p");
+    const card = document.createElement("article"), title = document.createElement("h2"), body = document.createElement("p");
     card.className = "card";
+    title.className = "minor";
     title.textContent = item.answers.length > 1 ? `Answer ${number + 1}` : "Answer";
     body.className = "prompt";
     body.textContent = text;

@@ -48,7 +48,7 @@ def to_html(items: Sequence[Item], name: str) -> str:
 
 
 def _part(title: str, identity: str) -> Markup:
-    return tag("section", tag("h3", title), tag("p", id=identity, class_="prompt"))
+    return tag("section", tag("h2", title, class_="minor"), tag("p", id=identity, class_="prompt"))
 
 
 def _button(identity: str, text: str) -> Markup:
