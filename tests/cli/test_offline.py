@@ -64,10 +64,29 @@ def test_check_describes_what_is_sound_and_lists_what_is_not(command):
     assert "corpus of 1 query (1 unlabelled)" in command("check", "one.yaml").stdout
     command.write("a.yaml", "version: 1\nqueries: []\n")
     command.write("b.yaml", "version: 1\nserver: sim\ncorpus: none.yaml\narms: []\n")
-    done = command("check", "a.yaml", "b.yaml", "missing.yaml")
+    command.write("c.yaml", "version: 1\nqueries: [{id: a, prompt: how many?, expect: [custom: {kind: odd, value: 1}]}]\n")
+    names = ("a.yaml", "c.yaml", "b.yaml", "missing.yaml")
+    done = command("check", *names)
     assert done.returncode == 2
-    for name in ("a.yaml", "b.yaml", "missing.yaml"):
-        assert name in done.stderr
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == [
+        "a.yaml",
+        "c.yaml",
+        *["b.yaml"] * 2,
+        "missing.yaml",
+    ]
+
+
+def test_check_gives_its_findings_as_json(command):
+    """One object a document, with the same mistakes as on stderr and the same exit code."""
+    command.write("a.yaml", "version: 1\nqueries: [{id: a, prompt: how many?, complexity: easy}]\n")
+    done = command("check", "corpus.yaml", "a.yaml", "--json")
+    sound, wrong = json.loads(done.stdout)
+    assert (done.returncode, sound["file"], sound["mistakes"]) == (2, "corpus.yaml", [])
+    assert sound["summary"] == "corpus of 4 queries (3 simple, 1 complex)"
+    assert (wrong["summary"], wrong["remarks"]) == (None, [])
+    (mistake,) = wrong["mistakes"]
+    place = f"{mistake['file']}:{mistake['line']}: {mistake['path']}"
+    assert done.stderr == f"{place}: {mistake['message']}\n"
 
 
 def test_metrics_lists_the_registry(command):

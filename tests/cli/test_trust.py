@@ -159,3 +159,9 @@ def test_a_mailed_ledger_changes_nothing_on_a_trusted_server(command, whole, ser
     undone = command(*trusted, "--trust-run", env=env)
     assert (undone.returncode, undone.stdout) == (0, f"restored: collection switch 1 on {server}\n"), undone.stderr
     assert command(*trusted, env=env).stdout == "whole: nothing to restore\n"
+    assert json.loads(command(*trusted, "--json", env=env).stdout) == {"run_id": "whole", "restored": []}
+    with sqlite3.connect(whole / "ledger.sqlite") as ledger:
+        ledger.execute("UPDATE changes SET state = 'applied'")
+    ledger.close()
+    told = json.loads(command(*trusted, "--trust-run", "--json", env=env).stdout)
+    assert told["restored"] == [{"server": server, "kind": "collection switch", "about": "1"}]

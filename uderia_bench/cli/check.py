@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from uderia_bench.cli import streams
+from uderia_bench.cli.options import AsJson
 from uderia_bench.printable import plain
 
 if TYPE_CHECKING:
-    from uderia_bench.errors import Mistake
+    from uderia_bench.commands.check import Checked
 
 
 def command(
@@ -18,10 +20,11 @@ def command(
     suggest: Annotated[
         bool, typer.Option("--suggest", help="Propose a complexity where the words of a query suggest another one.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Validate corpora and experiments without a server.
 
-    Every mistake is printed with its file, line and path.
+    Every mistake is printed with its file, line and path, on stderr. JSON has the mistakes too.
 
     Example: uderia-bench check corpora/*.yaml configs/*.yaml
     """
@@ -30,13 +33,15 @@ def command(
     from uderia_bench.errors import DocumentError
 
     installed = plugins.load()
-    mistakes: list[Mistake] = []
+    found: list[Checked] = []
     for path in documents:
-        try:
-            typer.echo(f"{plain(str(path))}: {check.describe(path, installed)}")
-            for line in check.remarks(path, suggest=suggest):
+        one = check.checked(path, installed, suggest=suggest)
+        found.append(one)
+        if one.summary is not None and not as_json:
+            typer.echo(f"{plain(one.file)}: {one.summary}")
+            for line in one.remarks:
                 typer.echo(f"  {line}")
-        except DocumentError as error:
-            mistakes += error.mistakes
-    if mistakes:
-        raise DocumentError(tuple(mistakes))
+    if as_json:
+        streams.as_json(found)
+    if mistakes := tuple(mistake for one in found for mistake in one.mistakes):
+        raise DocumentError(mistakes)

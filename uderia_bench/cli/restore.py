@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from uderia_bench.cli import options
+from uderia_bench.cli import options, streams
 
 
 def command(
@@ -18,6 +18,7 @@ def command(
     trust_run: Annotated[
         bool, typer.Option("--trust-run", help="Also undo changes that were noted on another machine or by another user.")
     ] = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Undo what a run that was killed changed on its servers.
 
@@ -35,6 +36,10 @@ def command(
         log_format=log_format, allow_plain_http=allow_plain_http, trusted=[*(trust_server or ())], allowed=trust_run
     )
     undone = restore(found, around)
+    if as_json:
+        changes = [{"server": each.change.server, "kind": each.change.kind, "about": each.about} for each in undone]
+        streams.as_json({"run_id": found.run_id, "restored": changes})
+        return
     for noted in undone:
         typer.echo(plain(f"restored: {noted.change.kind} {noted.about} on {noted.change.server}"))
     if not undone:

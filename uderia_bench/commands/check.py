@@ -6,6 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import permutations
 from pathlib import Path
@@ -17,7 +18,7 @@ from uderia_bench.documents import complexity, corpus, experiment
 from uderia_bench.documents.yaml.checking import Complaint, entries, suggestion
 from uderia_bench.documents.yaml.document import Override
 from uderia_bench.documents.yaml.reading import read
-from uderia_bench.errors import UsageError
+from uderia_bench.errors import DocumentError, Mistake, UsageError
 from uderia_bench.plugins import Plugins
 from uderia_bench.printable import count_of
 from uderia_bench.reading.expectations.check import GROUPS
@@ -30,6 +31,28 @@ from uderia_bench.trial import Stage
 ALIKE = 0.85  # "list the tables of database sales" and "... hr" share five of six words: .83; one of eight differs: .875
 FEWEST_WORDS = 5  # with fewer, one word is most of the question
 _IDS_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """The result for one document. ``summary`` is None where it has mistakes; a sound one may have ``remarks``."""
+
+    file: str
+    summary: str | None
+    remarks: tuple[str, ...]
+    mistakes: tuple[Mistake, ...]
+
+
+def checked(path: Path, plugins: Plugins, *, suggest: bool = False) -> Checked:
+    """Check a document; mistakes are returned and not raised. With ``suggest``, remarks propose complexities."""
+    try:
+        summary = describe(path, plugins)
+        return Checked(file=str(path), summary=summary, remarks=tuple(remarks(path, suggest=suggest)), mistakes=())
+    except DocumentError as error:
+        mistakes = error.mistakes
+    except UsageError as error:
+        mistakes = (Mistake(file=str(path), line=None, path=None, message=str(error)),)
+    return Checked(file=str(path), summary=None, remarks=(), mistakes=mistakes)
 
 
 def load(
