@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from math import hypot, isnan, log, nan, sqrt
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+from typing import Any
 
 import numpy as np
 from bench import embedded_designs, figures
@@ -129,7 +130,7 @@ def _different(value: float, p: float) -> Verdict:
 
 def ours(count: int, repeats: int, *, by: str | None) -> Design:
     """Return our design: three-way looks on ``count`` queries, drawn by cost or in proportion."""
-    plans: dict[tuple[float, int], tuple[object, ...]] = {}
+    plans: dict[tuple[float, int], tuple[Any, ...]] = {}
 
     def ended(agents: Agents, ratio: float, rng: np.random.Generator, number: int) -> Ended:
         key = agents.token_sd, number % PLANS

@@ -56,7 +56,7 @@ def main() -> None:
         wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
         with Ledger.open(run.ledger) as ledger:
             trials = [_seen(record) for record in ledger.records()]
-        told = {"wall_s": wall_s, "cpu_s": cpu_s, "trials": trials, "parts": parts, "manifest": run.manifest.to_json()}
+        told = {"wall_s": wall_s, "cpu_s": cpu_s, "trials": trials, "parts": parts, "manifest": run.read_manifest()}
     sys.stdout.write(json.dumps(told, default=str) + "\n")
 
 

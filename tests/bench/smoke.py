@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
@@ -84,7 +85,7 @@ def too_slow(measured: dict[str, float]) -> list[str]:
     ]
 
 
-def works(folder: Path) -> dict[str, Callable[[], object]]:
+def works(folder: Path) -> dict[str, Callable[[], Any]]:
     """Build a run and a frame of trials, and return the two works on them."""
     run = directory.create(folder, "smoke")
     derive_bench.build(run, TRIALS)

@@ -10,6 +10,7 @@ import argparse
 from functools import partial
 from math import sqrt
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -32,7 +33,7 @@ SOON = (2, 7)  # nights of a step at which it is looked for
 ASKED_LAG, ASKED_SPREAD, ASKED_BEFORE = 0.5, 0.02, 14
 LAGS = (0.0, 0.5)
 
-QUIET = {
+QUIET: dict[str, dict[str, Any]] = {
     "correlation .5, 14 nights": {"nights": 14},
     "correlation .5, 30 nights": {"nights": 30},
     "correlation .5, 45 nightly readings": {"nights": 45},
@@ -43,7 +44,7 @@ QUIET = {
     "correlation .8, 45 nightly readings": {"nights": 45, "lag": 0.8},
 }
 STEPS = [(0.02, 0.0, 7), *((spread, lag, before) for spread in (0.02, 0.03, 0.04) for lag in LAGS for before in (14, 28))]
-BASELINES = {
+BASELINES: dict[str, dict[str, Any]] = {
     "ten nights of history": {},
     "ten nights of history, correlation .5": {"lag": 0.5},
     "no history": {"history": 1},

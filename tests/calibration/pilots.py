@@ -52,7 +52,8 @@ def pilot(rng: np.random.Generator) -> Assumed:
         ),
     )
     trials = measured(frame)
-    pairs = pair(*(side(trials, LATENCY, arm, where=trials.asked) for arm in (BASELINE, CANDIDATE)), LATENCY)
+    baseline, candidate = (side(trials, LATENCY, arm, where=trials.asked) for arm in (BASELINE, CANDIDATE))
+    pairs = pair(baseline, candidate, LATENCY)
     found = assumed(LATENCY, MARGIN, pairs, run_id="pilot")
     assert found is not None
     return found

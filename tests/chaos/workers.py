@@ -36,6 +36,7 @@ from chaos.chaos import ADMIN, ARMS, WELL_ENDED, _read
 from rich.console import Console
 
 from uderia_bench.documents.experiment import load
+from uderia_bench.errors import StoreError
 from uderia_bench.gateway import embedded
 from uderia_bench.runner import plan, work
 from uderia_bench.runner.surroundings import Surroundings
@@ -124,7 +125,7 @@ def _begin(folder: Path, servers: list[str], queries: int, rng: random.Random, u
     while True:
         try:
             work.begin(experiment, trials, store, "chaos", around, datetime.now(UTC))
-        except shared.StoreError as error:
+        except StoreError as error:
             if "exists" in str(error):  # its answer was lost
                 return
         else:
