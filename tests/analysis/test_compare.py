@@ -498,6 +498,19 @@ def test_equivalence_is_adjusted_over_the_metrics_with_margins():
     assert together[0].beside["tost_p_adjusted"] == pytest.approx(3 * alone.beside["tost_p"])
 
 
+def test_equivalence_belongs_to_the_interval_at_90_per_cent():
+    """Two one-sided tests at 5 % have the 90 % interval inside the margin; the 95 % interval may reach beyond it."""
+    wider = []
+    for seed in range(60):
+        own = np.random.default_rng(seed).normal(0.02, 0.2, 40)
+        frame = grid(queries=40, value=lambda q, arm, _, own=own: math.exp(q / 20 + own[q] * (arm == CANDIDATE)))
+        (found,), (narrow,) = judge(frame), judge(frame, confidence=0.90)
+        if found.verdict is Verdict.EQUIVALENT:
+            assert 1 / 1.1 < narrow.effect.lo < narrow.effect.hi < 1.1
+            wider.append(not 1 / 1.1 < found.effect.lo < found.effect.hi < 1.1)
+    assert 0 < sum(wider) < len(wider)
+
+
 def test_an_exploratory_difference_needs_an_interval_that_leaves_out_no_change():
     """Exploratory families test at 10 %; a significant p of .05 to .10 is still inconclusive there."""
     for seed in range(200):

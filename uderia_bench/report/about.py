@@ -38,7 +38,8 @@ def method(report: Report) -> tuple[str, ...]:
         f"vs base: change of a typical query with its {level} interval. It can differ from the change of the means.",
         f"p: how often chance alone would show a difference this large. {n}",
         f"better, worse: significant ({found}) and larger than the margin.",
-        f"equivalent, same: the whole interval is inside the margin. {_UNDECIDED}.",
+        f"equivalent, same: two one-sided tests rule out a difference of the margin. The {level} interval may reach a little "
+        f"beyond it. {_UNDECIDED}.",
     )
 
 

@@ -20,9 +20,10 @@ _TERMS = {
     "p": "How often chance alone would show a difference this large. A small p speaks for a real difference. It is adjusted "
     "where several metrics are tested.",
     "n": "Number of queries compared. Repeats of a query are averaged first. For a run of one query, the number of repeats.",
-    "verdict": "Better and worse mean a significant difference larger than the margin. Equivalent means that the whole "
-    "interval is inside the margin. Undecided (~) means that these data are not enough. An invalid comparison cannot be "
-    "trusted. A structural difference comes from the kind of profile and is not tested.",
+    "verdict": "Better and worse mean a significant difference larger than the margin. Equivalent means that two "
+    "one-sided tests rule out a difference of the margin. The interval shown may reach a little beyond it. Undecided (~) "
+    "means that these data are not enough. An invalid comparison cannot be trusted. A structural difference comes from the "
+    "kind of profile and is not tested.",
     "percentile": "p50 (the median) is the value that half of the trials stay below, p95 the value that 95% stay below.",
     "warm": "Share of the repeats in which the server reused a plan that it stored in an earlier trial. Cold trials had none.",
     "knee": "Load from which more trials in flight mostly wait and hardly raise the throughput.",
