@@ -32,14 +32,14 @@ def method(report: Report) -> tuple[str, ...]:
     n = "n: number of queries. The repeats of a query are averaged first."
     if content.scope(report) is content.Scope.THIS_QUERY:
         n = "n: number of repeats. The numbers hold for this query only."
+    equivalent = f"two one-sided tests rule out a difference of the margin. The {level} interval may reach a little beyond it"
     found = f"p below {1 - report.analysis.confidence:.2g} for planned metrics, {EXPLORATORY_RATE:.2f} for the others"
     return (
         arms,
         f"vs base: change of a typical query with its {level} interval. It can differ from the change of the means.",
         f"p: how often chance alone would show a difference this large. {n}",
         f"better, worse: significant ({found}) and larger than the margin.",
-        f"equivalent, same: two one-sided tests rule out a difference of the margin. The {level} interval may reach a little "
-        f"beyond it. {_UNDECIDED}.",
+        f"equivalent, same: {equivalent}. {_UNDECIDED}.",
     )
 
 
