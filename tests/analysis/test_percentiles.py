@@ -36,7 +36,10 @@ def test_every_group_has_numpys_percentiles(rows):
 
 
 def test_they_are_the_reports():
-    """Warm-ups are left out; a trial without an answer has no latency, and has a wait for its slot all the same."""
+    """Warm-ups are left out; a trial without an answer has no latency, and has a wait for its slot all the same.
+
+    A trial with another profile's tools is left out. A latency of 0 and a share in percent are missing.
+    """
     frame = pl.DataFrame(
         [
             trial("q1", "A", 1, latency_s=1.0, queue_s=0.0, stage="measured"),
@@ -44,9 +47,13 @@ def test_they_are_the_reports():
             trial("q2", "A", 1, latency_s=None, queue_s=2.0, stage="measured", outcome="timed_out"),
             trial("q2", "A", 2, latency_s=9.0, queue_s=9.0, stage="measured", outcome="failed"),
             trial("q3", "A", 1, latency_s=7.0, queue_s=7.0, stage="warmup"),
-        ]
+            trial("q4", "A", 1, latency_s=5.0, queue_s=5.0, stage="measured", foreign_tools=True),
+            trial("q4", "A", 2, latency_s=6.0, queue_s=6.0, stage="measured", foreign_tools=True, outcome="misrouted"),
+            trial("q5", "A", 1, latency_s=0.0, queue_s=3.0, stage="measured", checks_passed_ratio=50.0),
+        ],
+        infer_schema_length=None,
     )
-    names = ("latency_s", "queue_s")
+    names = ("latency_s", "queue_s", "checks_passed_ratio")
     metrics = tuple(metric for metric in BUILT_IN if metric.name in names)
     report = summarise(measured(frame), "A", metrics=metrics, confidence=0.95, seed=1)
     for row in percentiles(frame.lazy(), names).iter_rows(named=True):

@@ -1,7 +1,7 @@
 """``percentiles`` of a frame of trials: without intervals, and fast at a million rows.
 
-The values are those of a report's arms. Each metric is sorted group by group in numpy, which sorts several times as fast as
-polars (``tests/bench/storage.py``).
+The values are those of a report's arms, where no query counts more than others. Each metric is sorted
+group by group in numpy, which sorts several times as fast as polars (``tests/bench/storage.py``).
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from uderia_bench.analysis.trials import near
+from uderia_bench.analysis.trials import FOREIGN_TOOLS, is_off_scale, near
 from uderia_bench.errors import UsageError
 from uderia_bench.reading.metrics import BUILT_IN
-from uderia_bench.reading.metrics.metric import Assumption
 from uderia_bench.stats.percentile import PERCENTS, of_groups
 from uderia_bench.trial import Outcome, Stage
 
@@ -26,7 +25,7 @@ _ROW, _MEASURED, _ANSWERED = (f"percentiles: {name}" for name in ("row", "measur
 """Columns beside those of the caller's frame."""
 
 _ALWAYS = frozenset(metric.name for metric in BUILT_IN if not metric.needs_answer)
-_POSITIVE = frozenset(metric.name for metric in BUILT_IN if metric.assumption is Assumption.POSITIVE)
+_BY_NAME = {metric.name: metric for metric in BUILT_IN}
 
 
 def percentiles(
@@ -40,9 +39,10 @@ def percentiles(
 
     A percentile is numpy's default (linear interpolation) over the measured trials, over the
     answered ones where the metric needs an answer; ``n`` trials have a value, ``missing`` have
-    none, and without any value a percentile is null. NaN and infinity count as missing, and so does
-    0 in a built-in metric that is always positive. Rows are sorted by group, metrics in the order
-    given. A lazy frame (``find.scan_table``) is read for these columns alone. Raises
+    none, and without any value a percentile is null. NaN and infinity count as missing, and so do
+    values that a built-in metric cannot have, such as a latency of 0. As in a report, trials that
+    probably had another profile's tools are left out, unless their outcome is ``misrouted``. Rows are
+    sorted by group, metrics in the order given. A lazy frame (``find.scan_table``) is read for these columns alone. Raises
     ``UsageError`` for no metric, a column that is not there or holds no numbers, and a percent
     outside 0 to 100.
     """
@@ -62,7 +62,7 @@ def percentiles(
         if not 0 <= percent <= 100:
             raise UsageError(f"there is no percentile {percent:g}: percents go from 0 to 100")
     read = frame.select(
-        _is("stage", Stage.MEASURED, schema, null=True).alias(_MEASURED),
+        (_is("stage", Stage.MEASURED, schema, null=True) & ~_suspected(schema)).alias(_MEASURED),
         _is("outcome", Outcome.ANSWERED, schema, null=False).alias(_ANSWERED),
         *dict.fromkeys((*groups, *metrics)),
     ).collect()
@@ -75,7 +75,9 @@ def percentiles(
         """Return a metric's rows of the result; a group without an answered trial has none of the metric's values."""
         of = every if name in _ALWAYS else answered
         values = read[name].cast(pl.Float64).to_numpy()[of.rows]
-        kept = np.isfinite(values) & (values > 0) if name in _POSITIVE else np.isfinite(values)
+        kept = np.isfinite(values)
+        if name in _BY_NAME:
+            kept &= ~is_off_scale(values, _BY_NAME[name])
         n, points = of_groups(values[kept], of.groups[kept], cells.height, percents)
         return cells.select(
             *groups,
@@ -113,6 +115,13 @@ def lazy(given: Any) -> pl.LazyFrame:
         f"trials should be a polars frame with a row a trial, as ub.load() returns, not {type(given).__name__}; "
         "polars.DataFrame(rows) makes one of a list of dicts, polars.from_pandas(frame) one of pandas'"
     )
+
+
+def _suspected(schema: pl.Schema) -> pl.Expr:
+    """Return which trials ``trials.suspected`` leaves out."""
+    if schema.get(FOREIGN_TOOLS) != pl.Boolean:
+        return pl.lit(value=False)
+    return pl.col(FOREIGN_TOOLS).fill_null(value=False) & ~_is("outcome", Outcome.MISROUTED, schema, null=False)
 
 
 def _is(name: str, value: str, schema: pl.Schema, *, null: bool) -> pl.Expr:

@@ -175,7 +175,7 @@ class Trials:
         dense = self.column(metric.name)
         if metric.needs_answer:
             dense = np.where(self.answered, dense, np.nan)
-        return np.where(_is_off_scale(dense, metric), np.nan, dense)
+        return np.where(is_off_scale(dense, metric), np.nan, dense)
 
     @_kept
     def unusable(self, metric: Metric) -> Mask:
@@ -186,7 +186,7 @@ class Trials:
         if not (series.dtype.is_numeric() or series.dtype == pl.Boolean):
             return np.zeros(self.shape, dtype=np.bool_)
         values = series.cast(pl.Float64)
-        found = self.mask(~values.is_finite()) | _is_off_scale(self.column(metric.name), metric)
+        found = self.mask(~values.is_finite()) | is_off_scale(self.column(metric.name), metric)
         return found & self.answered if metric.needs_answer else found
 
     @_kept
@@ -203,7 +203,7 @@ class Trials:
         return tuple(sorted(str(value) for value in values))
 
 
-def _is_off_scale(values: Floats, metric: Metric) -> Mask:
+def is_off_scale(values: Floats, metric: Metric) -> Mask:
     """Return which values the metric cannot have: 0 or less where it is always positive, and for a rate all outside 0 to 1."""
     if metric.assumption is Assumption.POSITIVE:
         return values <= 0
