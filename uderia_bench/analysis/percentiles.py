@@ -1,6 +1,6 @@
 """``percentiles`` of a frame of trials: without intervals, and fast at a million rows.
 
-The values are those of a report's arms, where no query counts more than others. Each metric is sorted
+The values are those of a report's arms where all queries count alike. Each metric is sorted
 group by group in numpy, which sorts several times as fast as polars (``tests/bench/storage.py``).
 """
 

@@ -48,6 +48,18 @@ def test_a_night_that_cannot_be_read_is_left_out_and_named(tmp_path):
     assert [night.run_id for night in found.nights][2:5] == ["night-02", "night-04", "night-06"]
 
 
+def test_trials_with_the_tools_of_another_profile_are_no_part_of_a_night(tmp_path):
+    """They are in no comparison of their run either; here they took ten times as long."""
+    for night in range(3):
+        taken = grid(queries=6, value=lambda q, *_: 1.0 + q, foreign_tools=lambda q, *_, night=night: night == 1 and q == 0)
+        slow = pl.col("latency_s") * pl.when("foreign_tools").then(10.0).otherwise(1.0)
+        made = taken.with_columns(slow.alias("latency_s"))
+        saved(tmp_path, f"night-{night}", made, started=f"2026-11-0{night + 1}T10:00:00+00:00")
+    (first, *_) = history.gather(tmp_path, BUILT_IN, names=["latency_s"]).series
+    assert [night.size for night in first.levels.nights] == [6, 5, 6]
+    assert np.allclose(first.levels.values, 0)
+
+
 def test_nights_with_other_queries_are_named_and_have_no_level(tmp_path):
     """The third night shares no query with the first two; without the second one, there is nothing to compare at all."""
     for night, offset in enumerate((0, 0, 50)):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
+from uderia_bench.analysis.trials import FOREIGN_TOOLS, suspected
 from uderia_bench.commands.history.changes import changes
 from uderia_bench.commands.history.levels import Levels, levels
 from uderia_bench.commands.history.shifts import Kind, Shift, Weekly, correlation, shifts, weekly
@@ -22,7 +23,7 @@ from uderia_bench.runs.run import Run
 from uderia_bench.stats.estimate import Estimate
 from uderia_bench.trial import Stage
 
-_COLUMNS = ("stage", "arm", "query_id", "outcome")
+_COLUMNS = ("stage", "arm", "query_id", "outcome", FOREIGN_TOOLS)
 _ALWAYS = ("answered",)  # beside the metrics with a margin, because unanswered trials have no latency
 
 
@@ -123,15 +124,17 @@ def gather(
 def measured_trials(runs: Sequence[Run], metrics: Sequence[str]) -> tuple[list[Run], pl.DataFrame]:
     """Read what a history needs of the measured trials of every night, oldest first, with the night's number.
 
-    Runs whose tables cannot be read are left out, so the runs that were read are returned with the trials.
+    As in a report, trials that probably had another profile's tools are left out. So are runs whose tables
+    cannot be read, so the runs that were read are returned with the trials.
     """
     mirror.ready([run.path for run in runs], "trials")
     read: list[Run] = []
     of_night: list[pl.DataFrame] = []
     for run in runs:
         with suppress(StoreError):  # a broken table is an error only for the command that asks for that run
-            trials = run.columns((*_COLUMNS, *metrics)).filter(pl.col("stage") == Stage.MEASURED)
-            of_night.append(trials.with_columns(pl.lit(len(read)).alias("night")))
+            trials = run.columns(dict.fromkeys((*_COLUMNS, *metrics)))
+            counted = trials.filter(pl.col("stage") == Stage.MEASURED, ~suspected(trials))
+            of_night.append(counted.with_columns(pl.lit(len(read)).alias("night")))
             read.append(run)
     return read, pl.concat(of_night, how="diagonal") if read else pl.DataFrame()
 
