@@ -2,6 +2,8 @@
 
 import functools
 import re
+import subprocess
+import sys
 
 import pytest
 from invoked import TREE, invoked
@@ -34,6 +36,14 @@ def test_summaries_fit_their_line(command):
 def test_no_line_of_help_is_wider_than_the_terminal(command):
     """Also options with long names."""
     assert max(map(len, helped(command, "--help").splitlines())) <= 80
+
+
+def test_help_and_completion_import_only_typer():
+    """Every press of the tabulator key starts the program, and each package takes time."""
+    code = "import sys, uderia_bench.cli.app; print(*{name.partition('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    packages = {"anyio", "httpx", "numpy", "orjson", "polars", "pydantic", "rich", "ruamel", "scipy", "structlog"}
+    assert packages.intersection(done.stdout.split()) == set()
 
 
 def test_completion_can_be_installed():

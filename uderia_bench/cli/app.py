@@ -13,7 +13,7 @@ from uderia_bench.cli import baseline, corpus, label, streams
 from uderia_bench.cli.options import HELP
 from uderia_bench.errors import BenchError, DocumentError
 from uderia_bench.printable import plain
-from uderia_bench.runner import stop
+from uderia_bench.runner import signals
 
 INTERNAL = 3  # a mistake in this program counts as "could not run"
 INTERRUPTED = 4
@@ -82,7 +82,7 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 def main() -> None:
     """Run the command line. An error is printed on stderr, and its exit code is used."""
     streams.install()
-    stop.take_as_interrupt()
+    signals.take_as_interrupt()
     debug = "--debug" in sys.argv[1:]
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:

@@ -30,12 +30,12 @@ def finish(run: Run, around: Surroundings, *, as_json: bool, also: Callable[[Run
     from uderia_bench.errors import Interrupted
     from uderia_bench.printable import plain
     from uderia_bench.report import standing
-    from uderia_bench.runner import sitting, stop
+    from uderia_bench.runner import signals, sitting
     from uderia_bench.runs import mirror
     from uderia_bench.runs.shared import SharedRun
 
     installed = plugins.load()
-    stop.take_as_interrupt()  # the run has restored the default handlers
+    signals.take_as_interrupt()  # the run has restored the default handlers
     with sitting.interruptible(run.directory), mirror.alone(run.path):
         url = mirror.address(run.path)
         shared = None if url is None else SharedRun.open(url)

@@ -19,7 +19,8 @@ from uderia_bench.runner.dask_engine import WORKER_S, Engine, fit
 from uderia_bench.runner.dask_task import Assignment, Failure
 from uderia_bench.runner.journals import Journals
 from uderia_bench.runner.runner import first_of
-from uderia_bench.runner.stop import Stop, listened_to
+from uderia_bench.runner.signals import listened_to
+from uderia_bench.runner.stop import Stop
 from uderia_bench.runner.surroundings import Surroundings
 from uderia_bench.runs import log as logs
 from uderia_bench.runs import protocol

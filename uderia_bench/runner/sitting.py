@@ -40,7 +40,8 @@ from uderia_bench.runner.managed import SETTLE_S, Managed
 from uderia_bench.runner.memory import Memory
 from uderia_bench.runner.outline import describe
 from uderia_bench.runner.runner import Runner
-from uderia_bench.runner.stop import Stop, listened_to
+from uderia_bench.runner.signals import listened_to
+from uderia_bench.runner.stop import Stop
 from uderia_bench.runner.surroundings import Surroundings
 from uderia_bench.runs import log as logs
 from uderia_bench.runs import manifest, mirror

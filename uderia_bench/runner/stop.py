@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-import threading
 from collections.abc import Awaitable, Callable
 from signal import Signals
-from types import FrameType
 from typing import TypeVar
 
 import anyio
@@ -17,33 +13,8 @@ import structlog
 STOP_TEXT = "stopping: no new trials are sent, trials in flight may finish; press Ctrl-C again to cancel them"
 NOW_TEXT = "stopping now: trials in flight are cancelled"
 _Answer = TypeVar("_Answer")
-AGAIN_S = 0.05  # wait before a signal is raised again that a destructor swallowed
 TIMER_S = 0.0015  # timers may fire 1 ms late; waking a task takes another 0.3 ms
 log = structlog.get_logger(__name__)
-
-
-def take_as_interrupt() -> None:
-    """Raise ``KeyboardInterrupt`` for every signal that ends a process; a run installs its own handling."""
-
-    def interrupt(_: int, __: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    def lost(unraisable: sys.UnraisableHookArgs) -> None:
-        if issubclass(unraisable.exc_type, KeyboardInterrupt):  # raised in a destructor and lost: send it again
-            threading.Timer(AGAIN_S, signal.raise_signal, (signal.SIGINT,)).start()
-        else:
-            sys.__unraisablehook__(unraisable)
-
-    sys.unraisablehook = lost
-    for number in listened_to():
-        signal.signal(number, interrupt)
-
-
-def listened_to() -> tuple[Signals, ...]:
-    """Return the signals that end a run; SIGHUP is one of them unless nohup makes the process ignore it."""
-    hang_up = getattr(signal, "SIGHUP", None)
-    heard = hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN
-    return (signal.SIGINT, signal.SIGTERM, *((hang_up,) if heard else ()))
 
 
 class Stop:

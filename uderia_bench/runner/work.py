@@ -30,7 +30,8 @@ from uderia_bench.runner.gauge import Collect, Gauge, collector_paused
 from uderia_bench.runner.hooks import Hooks
 from uderia_bench.runner.journaled import open_journaled
 from uderia_bench.runner.runner import Runner, changed, first_of
-from uderia_bench.runner.stop import Stop, listened_to
+from uderia_bench.runner.signals import listened_to
+from uderia_bench.runner.stop import Stop
 from uderia_bench.runner.surroundings import Surroundings
 from uderia_bench.runs import log as logs
 from uderia_bench.runs import manifest, protocol, shared
