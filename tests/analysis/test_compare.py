@@ -1,6 +1,7 @@
 """Tests of ``compare`` on frames made by hand: its requirements, results and errors."""
 
 import math
+import re
 
 import numpy as np
 import polars as pl
@@ -9,7 +10,7 @@ from frames import ANSWERED, BASELINE, CANDIDATE, FASTPATH, LATENCY, QUALITY, TO
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from uderia_bench.analysis.notebook import compare
+from uderia_bench.analysis.notebook import compare, query_effects
 from uderia_bench.analysis.values import Verdict
 from uderia_bench.errors import UsageError
 from uderia_bench.reading.metrics.metric import Assumption, Direction
@@ -739,6 +740,15 @@ def test_a_frame_that_is_not_one_of_trials_is_refused():
     frame = grid(queries=3, value=noisy()).with_columns(arm=pl.lit(None, dtype=pl.String))
     with pytest.raises(UsageError, match="column 'arm' has 6 empty cells"):
         judge(frame)
+
+
+@pytest.mark.parametrize(("outcome", "said"), [("Answered", "did you mean 'answered'?"), ("ok", "there are 'answered', 'can")])
+def test_an_outcome_that_does_not_exist_is_refused(outcome, said):
+    """It would count as not answered, and every arm would fail."""
+    frame = grid(queries=8, repeats=2, value=noisy()).with_columns(pl.col("outcome").str.replace("answered", outcome))
+    for compared in (judge, lambda of: query_effects(of, "latency_s", baseline=BASELINE, candidate=CANDIDATE)):
+        with pytest.raises(UsageError, match=re.escape(f"column 'outcome' has {outcome!r}; {said}")):
+            compared(frame)
 
 
 def test_pooled_runs_keep_every_trial():

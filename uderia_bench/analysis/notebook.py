@@ -23,6 +23,7 @@ from uderia_bench.analysis.values import Comparison
 from uderia_bench.errors import UsageError
 from uderia_bench.reading.metrics import BUILT_IN
 from uderia_bench.reading.metrics.metric import Assumption, Direction, Metric
+from uderia_bench.trial import Outcome
 
 NO_WINDOWS = "the trials have no `window` column, so p and the interval do not include drift of the provider during the run"
 
@@ -64,7 +65,7 @@ def compare(
     given = {name: _margin(name, said) for name, said in (margins or {}).items()}
     declared = {name: given[name] for name in asked if name in given}
     settings = Settings(margins=declared, correction=correction, confidence=confidence, seed=seed)
-    trials = measured(lazy(frame).collect())
+    trials = _trials(frame)
     if not pool:
         _of_one_run(trials.frame)
     trials.arm(baseline), trials.arm(candidate)
@@ -83,6 +84,14 @@ def compare(
     if trials.windows() is None:
         found = [one if one.only_shown else replace(one, warnings=(*one.warnings, NO_WINDOWS)) for one in found]
     return list(verdicts(found, settings))
+
+
+def _trials(frame: pl.DataFrame | pl.LazyFrame) -> Trials:
+    """Lay out a caller's frame. A misspelt outcome is an error, because it would count as not answered."""
+    trials = measured(lazy(frame).collect())
+    if unknown := sorted({*trials.frame["outcome"].unique()} - {outcome.value for outcome in Outcome}):
+        raise UsageError(f"column 'outcome' has {unknown[0]!r}; {near(unknown[0].lower(), [each.value for each in Outcome])}")
+    return trials
 
 
 def _of_one_run(frame: pl.DataFrame) -> None:
@@ -148,7 +157,7 @@ def query_effects(
     repeats, and otherwise what ``compare`` needs. Raises ``UsageError`` for a frame without repeats or
     with too few queries.
     """
-    trials = measured(lazy(frame).collect())
+    trials = _trials(frame)
     by_name = {known.name: known for known in (BUILT_IN if definitions is None else definitions)}
     chosen = by_name.get(metric) or _own(trials, metric)
     found = effects_of_queries(trials, chosen, baseline, candidate, confidence=confidence)
