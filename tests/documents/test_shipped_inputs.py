@@ -41,10 +41,11 @@ def test_every_corpus_loads_and_every_query_is_labelled(path):
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_every_experiment_loads_and_can_be_planned(path):
-    """No mistakes, and a name that is the file's."""
+    """No mistakes, a name that is the file's, and enough turns of each arm to compare it."""
     loaded, outline = shipped(path.name)
     assert loaded.name == path.stem
     assert outline.trials > 0
+    assert outline.unbalanced == (), "it can reach a verdict"
 
 
 def test_the_starter_corpus_covers_simple_complex_and_edge():
