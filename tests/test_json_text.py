@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import orjson
 import pytest
@@ -76,6 +77,24 @@ def test_what_is_not_json_is_an_error(body):
     """Half a body, a page of HTML and endless nesting are not read as something else."""
     with pytest.raises(ValueError):
         parse_json(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"answer": "cut off ' + b'\\"' * 60_000,
+        b"[" * 300 + b'"' + b'\\"' * 60_000,
+        b'["' + b"\\" * 300_001,
+        b"[" + b",".join([b"[" * 300 + b"]" * 300] * 5_000) + b"]",
+    ],
+    ids=["quotes", "quotes after brackets", "backslashes", "many deep lists"],
+)
+def test_a_hostile_body_costs_little(body):
+    """Also a body that was cut off inside a text full of quotes: each quote could begin another text."""
+    begin = time.process_time()
+    with pytest.raises(ValueError):
+        parse_json(body)
+    assert time.process_time() - begin < 3
 
 
 @given(ANY)

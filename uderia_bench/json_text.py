@@ -18,7 +18,9 @@ import orjson
 _MARK = "\ufeff"
 _DEEPEST = 200  # levels that are read: orjson reads 1,024 and writes 254, and Python's own functions fail below 1,000
 _LARGEST_DEPTH = 100_000  # levels: looking for their ends takes 0.2 s
-_NESTING = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
+_MOST_BRACKETS = 200_000  # that open in a text with too many levels, so that it is read in a second
+# A text without an end reaches to the end of the body. Looking for an end from each of its quotes would take hours.
+_NESTING = re.compile(r'"(?:[^"\\]|\\.?)*+"?|[\[{]|[\]}]', re.DOTALL)
 _LONGEST_INT = 18  # digits: more of them become a float, as orjson reads them
 
 
@@ -131,6 +133,8 @@ def _without_depths(text: str, changes: _Changes) -> str:
             level += 1
             if level == _DEEPEST + 1:
                 kept.append(text[begin : found.start()])
+                if len(kept) == 1 and text.count("[") + text.count("{") > _MOST_BRACKETS:
+                    raise ValueError("nested too deeply")
             elif level > _LARGEST_DEPTH:
                 return text
         elif found[0] in "]}":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import time
 import tracemalloc
 import zlib
 
@@ -117,6 +118,13 @@ def test_what_cannot_be_unpacked_is_refused_by_name(encoding):
 def test_values_are_counted_before_they_are_decoded(body, many):
     """A body whose values would fill memory is recognised by its commas and brackets outside of texts."""
     assert too_many_values(body) is many
+
+
+def test_a_text_without_an_end_is_skipped_at_once():
+    """Each of its escaped quotes could begin a text that reaches to the end of the body: minutes, in the event loop."""
+    begin = time.process_time()
+    assert too_many_values(b"[" + b"1," * 4_000_001 + b'"' + b'\\"' * 60_000)
+    assert time.process_time() - begin < 5
 
 
 @pytest.mark.anyio

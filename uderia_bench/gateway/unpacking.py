@@ -19,7 +19,7 @@ MOST_LAYERS = 2  # of packing: a proxy may pack what a server has packed
 # JSON values in one body, counted by their commas and brackets. 50 MB of table rows have about 3 million. In the worst
 # case (objects of one key) this many take 0.5 GB decoded.
 MOST_VALUES = 4_000_000
-_TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_TEXTS = re.compile(rb'"(?:[^"\\]|\\.?)*+"?', re.DOTALL)  # one without an end reaches to the end of the body
 
 
 class TooLarge(Exception):

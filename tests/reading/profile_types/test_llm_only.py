@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import exchanges
 import pytest
 import traces
@@ -91,6 +93,14 @@ def test_a_tools_own_word_decides_how_it_ended(preview, more, status):
 def test_own_status_reads_the_top_level_only(preview, status):
     """A preview may be cut off anywhere, and its rows may have a status too."""
     assert own_value(preview, "status") == status
+
+
+def test_a_preview_that_was_cut_off_is_read_at_once():
+    """In a text of many quotes each could begin another text."""
+    begin = time.process_time()
+    assert own_value('{"status": "error", "error": "' + '\\"' * 60_000, "error") is None
+    assert own_value('{"status": "error", "error": "cut', "status") == "error"
+    assert time.process_time() - begin < 3
 
 
 def test_own_value_undoes_the_printing():

@@ -21,7 +21,7 @@ from uderia_bench.trace import CallClass, LlmCall, ToolCall, ToolStatus
 # Start and possible end of a tool's message as LangChain prints it, with the tool's own JSON inside.
 _CONTENT = re.compile(r"content=(?:\[\{'type': 'text', 'text': )?['\"]")
 _MESSAGE_STATUS = re.compile(r"tool_call_id='[^']*' status='error'")
-_TOKENS = re.compile(r'[{}\[\]:,]|"(?:[^"\\]|\\.)*"', re.DOTALL)
+_TOKENS = re.compile(r'[{}\[\]:,]|"(?:[^"\\]|\\.?)*+(?P<end>")?', re.DOTALL)
 _NEVER_ENDED = "it never completed"
 
 
@@ -128,6 +128,8 @@ def _own_tokens(preview: str) -> Iterator[str]:
     depth = 0
     for match in _TOKENS.finditer(preview):
         piece = match.group()
+        if piece.startswith('"') and not match["end"]:  # cut off
+            return
         if piece in "}]":
             depth -= 1
             if depth == 0:
