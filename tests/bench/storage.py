@@ -143,8 +143,9 @@ def _trials(schema: Any, seed: int) -> Any:
     import polars as pl
     import pyarrow as pa
 
-    from uderia_bench.reading import derive
+    from uderia_bench.reading import derive, metrics
 
+    metric_of = {metric.name: metric for metric in metrics.BUILT_IN}
     rng, rows = np.random.default_rng(seed), derive.ROWS_A_GROUP
     fixed = {
         "arm": [ARMS[code] for code in rng.integers(0, len(ARMS), rows)],
@@ -163,14 +164,23 @@ def _trials(schema: Any, seed: int) -> Any:
             columns[field.name] = [["one", "two"]] * rows
         elif pa.types.is_timestamp(field.type):
             columns[field.name] = [datetime.now(UTC)] * rows
-        elif field.metadata is None:
+        elif field.name not in metric_of:
             columns[field.name] = np.arange(rows).astype(float if pa.types.is_floating(field.type) else int)
         else:
             kept = rng.random(rows) >= (MISSING if number % NULLABLE == 0 else 0.0)
             number += 1
-            cast = bool if pa.types.is_boolean(field.type) else float if pa.types.is_floating(field.type) else int
-            columns[field.name] = [cast(value) if there else None for value, there in zip(drawn, kept, strict=True)]
+            values = _possible(drawn, metric_of[field.name])
+            columns[field.name] = [value if there else None for value, there in zip(values, kept, strict=True)]
     return pl.DataFrame(columns)
+
+
+def _possible(drawn: Any, metric: Any) -> list[Any]:
+    """Make values of a metric from positive ones: a value that it cannot have counts as missing in ours only."""
+    if metric.kind is bool:
+        return [False] * len(drawn)
+    if metric.assumption == "rate":
+        return (drawn / (1 + drawn)).tolist()
+    return [metric.kind(1 + value) for value in drawn]
 
 
 def scan_ours(folder: Path, rows: int) -> dict[str, Any]:
