@@ -14,6 +14,7 @@ from uderia_bench.analysis.notebook import compare, query_effects
 from uderia_bench.analysis.values import Verdict
 from uderia_bench.errors import UsageError
 from uderia_bench.reading.metrics.metric import Assumption, Direction
+from uderia_bench.stats.sample_size import units_for_equivalence
 
 DEFINITIONS = (LATENCY, TOKENS, ANSWERED, QUALITY, FASTPATH)
 
@@ -475,6 +476,24 @@ def test_an_amount_is_judged_alike_whichever_arm_is_the_baseline_and_whatever_it
     assert (found.verdict, swapped.verdict) == expected
     assert swapped.p == pytest.approx(found.p)
     assert found.effect.lo / scale < found.effect.value / scale < found.effect.hi / scale
+
+
+def test_the_advice_on_equivalence_pays_for_the_other_metrics():
+    """The first of six metrics has a sixth of 5 %, since the other five have an effect near the margin."""
+    names = [f"metric_{number}" for number in range(6)]
+    own = np.random.default_rng(3).normal(0, 0.2, (6, 40))
+    own[1:] += np.log(1.09)
+
+    def value(number):
+        return lambda q, arm, _: math.exp(own[number, q] * (arm == CANDIDATE))
+
+    frame = grid(queries=40, value=value(0), column=names[0], **{names[n]: value(n) for n in range(1, 6)})
+    defined = tuple(metric(name) for name in names)
+    found = judge(frame, names, margins=dict.fromkeys(names, 0.10), definitions=defined)[0]
+    assert found.beside["tost_p"] < 0.05 < found.beside["tost_p_adjusted"]
+    spread = own[0].std(ddof=1)
+    needed = units_for_equivalence(abs(own[0].mean()) / spread, math.log(1.1) / spread, alpha=0.05 / 6)
+    assert found.advice.startswith(f"about {math.ceil(needed) - 40} more queries would show that the arms are equivalent")
 
 
 def test_equivalence_is_adjusted_over_the_metrics_with_margins():

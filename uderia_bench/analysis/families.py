@@ -69,6 +69,7 @@ def _comparison(
                 finding.metric,
                 margin=margin,
                 p_adjusted=p_adjusted,
+                tost_p=tost_p,
                 equivalence_p=equivalence_p,
                 alpha=settings.alpha,
                 threshold=EXPLORATORY_RATE if finding.family == EXPLORATORY else settings.alpha,

@@ -56,6 +56,7 @@ def decide(
     *,
     margin: float | None,
     p_adjusted: float | None,
+    tost_p: float | None,
     equivalence_p: float | None,
     alpha: float,
     threshold: float,
@@ -64,7 +65,7 @@ def decide(
 
     ``better`` and ``worse`` need an adjusted p below ``threshold``, a p below ``alpha`` (so that
     the interval leaves out "no change"), a point estimate beyond the margin, and enough units that
-    differ. ``equivalent`` needs ``equivalence_p``, which is adjusted, below ``alpha``. All need
+    differ. ``equivalent`` needs ``equivalence_p``, which is ``tost_p`` adjusted, below ``alpha``. All need
     ``MIN_UNITS`` units, and a total and a tail that do not contradict them.
     """
     if measured.centre is None or measured.p is None or p_adjusted is None:
@@ -96,7 +97,14 @@ def decide(
         warnings=warnings,
         doubt=doubt,
         advice=_unbounded(measured, pairs, limit=limit)
-        or _advice(measured, pairs, metric, limit=limit, p_adjusted=p_adjusted, alpha=threshold),
+        or _advice(
+            measured,
+            pairs,
+            metric,
+            limit=limit,
+            difference_alpha=min(_share_of(threshold, measured.p, p_adjusted), alpha),
+            equivalence_alpha=_share_of(alpha, tost_p, equivalence_p),
+        ),
     )
 
 
@@ -201,25 +209,30 @@ def _unbounded(measured: Measured, pairs: Pairs, *, limit: float) -> str | None:
     return f"{few}, and an interval needs {DIFFERING_FLOOR}: about {more}"
 
 
-def _advice(measured: Measured, pairs: Pairs, metric: Metric, *, limit: float, p_adjusted: float, alpha: float) -> str:
+def _share_of(alpha: float, p: float | None, p_adjusted: float | None) -> float:
+    """Return the level that the family's correction leaves to this p."""
+    return alpha * p / p_adjusted if p and p_adjusted else alpha
+
+
+def _advice(
+    measured: Measured, pairs: Pairs, metric: Metric, *, limit: float, difference_alpha: float, equivalence_alpha: float
+) -> str:
     """Say how many more units, or repeats, would settle it at 80 % power if the effect and its spread are as seen.
 
-    An effect beyond the margin is settled by a significant test, one inside by equivalence. The
-    correction of the family is kept: the level is ``alpha`` divided by what the correction did to
-    this p.
+    An effect beyond the margin is settled by a significant test, one inside by equivalence. Their levels
+    are what the correction of the family leaves to this comparison.
     """
     assert measured.centre is not None
     assert measured.p is not None
     size, spread = abs(measured.centre), measured.spread or 0.0
     needed: float | None
     if size > limit:
-        own_alpha = alpha * measured.p / p_adjusted if p_adjusted > 0 else alpha
-        needed = units_for_difference(size / spread, alpha=own_alpha) if spread > 0 and size > 0 else None
+        needed = units_for_difference(size / spread, alpha=difference_alpha) if spread > 0 and size > 0 else None
         goal = "show an effect of the size seen"
     else:
-        needed = units_for_equivalence(size / spread, limit / spread, alpha=alpha) if spread > 0 else None
+        needed = units_for_equivalence(size / spread, limit / spread, alpha=equivalence_alpha) if spread > 0 else None
         if not pairs.differences.any() and limit > 0 and metric.assumption is Assumption.RATE:
-            needed = units_without_difference(limit, alpha=alpha)
+            needed = units_without_difference(limit, alpha=equivalence_alpha)
         goal = "show that the arms are equivalent"
     if needed is None or needed > FEASIBLE * pairs.n_units:
         if limit > 0 and size > 0:

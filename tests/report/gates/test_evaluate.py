@@ -146,6 +146,13 @@ def test_the_margin_of_an_amount_is_a_share_of_the_smaller_mean(means):
         assert judged.passed is sure
 
 
+def test_a_missing_interval_is_not_beside_the_margin():
+    """The result of the gate names the reason: there is no interval."""
+    found = comparison("latency_s", ratio(1.0), "inconclusive", margin=0.05)
+    missed = result("OPTIM vs IDEAT: latency_s surely not worse", comparisons=[found])
+    assert missed.detail.endswith("; there is no interval")
+
+
 def test_without_a_margin_no_loss_is_allowed():
     """Surely not worse by nothing at all."""
     found = comparison("latency_s", ratio(1.0, 0.9, 1.01), "inconclusive", margin=None)

@@ -157,6 +157,8 @@ def _verdict(gate: ContrastGate | BaselineGate, found: Comparison | None, analys
         sides = [content.metric_summary(analysis, arm, metric.name) for arm in (found.baseline, found.candidate)]
         means = [side.mean.value for side in sides if side is not None and side.mean.value is not None]
         sure = _surely_not_worse(found, metric, min(map(abs, means)) if len(means) == len(sides) else 0.0)
+        if found.effect.lo is None:
+            return False, f"{said}; there is no interval"
         return sure, f"{said}; the interval is {'inside' if sure else 'not inside'} the margin"
     open_still = f" ({found.advice})" if found.verdict is Verdict.INCONCLUSIVE and found.advice else ""
     return (found.verdict is gate.verdict) != gate.negated, f"{said}{open_still}"
