@@ -47,6 +47,15 @@ class Chromium(webdriver.Chrome):
         found = self.execute_async_script(f"axe.run({part}, {{resultTypes: ['violations']}}).then(arguments[0])")
         return [f"{each['id']}: {node['html'][:200]}" for each in found["violations"] for node in each["nodes"]]
 
+    def moved(self) -> float:
+        """Return by how much the page's content moved since it was opened: the cumulative layout shift, at best 0."""
+        script = (
+            "const done = arguments[0]; new PerformanceObserver((list) => "
+            "done(list.getEntries().reduce((sum, entry) => sum + entry.value, 0)))"
+            ".observe({type: 'layout-shift', buffered: true}); setTimeout(() => done(0), 300)"
+        )
+        return self.execute_async_script(script)
+
     def until(self, script, seconds=200):
         """Wait until a script returns something."""
         deadline = time.monotonic() + seconds
@@ -62,9 +71,12 @@ class Chromium(webdriver.Chrome):
             with suppress(ElementNotInteractableException, NoSuchElementException, StaleElementReferenceException):
                 return act(self.find_element("css selector", what))
 
-    def emulate(self, media: str = "", scheme: str = "light") -> None:
-        """Show the page on a screen, or as printed, in light or dark, and without motion: a click could miss what scrolls."""
-        asked = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
+    def emulate(self, media: str = "", scheme: str = "light", forced: str = "none") -> None:
+        """Show the page on a screen, or as printed, in light or dark, in forced colours ("active") or its own.
+
+        There is no motion: a click could miss what scrolls.
+        """
+        asked = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce", "forced-colors": forced}
         features = [{"name": name, "value": value} for name, value in asked.items()]
         self.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
 

@@ -39,7 +39,7 @@ def frame(title: str, *body: Markup | None, live: str | None = None, icon: str =
         tag("title", f"{title} - uderia-bench"),
         *(tag("link", rel=rel, href=f"/static/{name}") for rel, name in (("icon", f"{icon}.svg"),)),
         *(tag("link", rel="stylesheet", href=f"/static/{name}") for name in ("page.css", "view.css")),
-        tag("script", src="/static/view.js", defer=True),
+        tag("script", src="/static/view.js", defer=True, blocking="render"),  # it labels tables: later they would move
     )
     top = tag(
         "header",
