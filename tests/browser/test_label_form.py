@@ -21,6 +21,9 @@ pytestmark = [pytest.mark.browser, needs_chromium]
 HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"> =cmd() "
 
 
+CHOSEN = "return [...document.querySelectorAll('#choices button')].map((each) => getComputedStyle(each, '::before').visibility)"
+
+
 @pytest.fixture(scope="module")
 def browser():
     """Start one browser for this file."""
@@ -33,6 +36,11 @@ def command(*arguments):
     done = CliRunner().invoke(app, [str(each) for each in arguments])
     assert done.exit_code == 0, done.output
     return done.output
+
+
+def rated(browser):
+    """Return the label that the test gives to the item on the page."""
+    return "1" if "good" in browser.find_element("css selector", "#answers p").text else "2"
 
 
 def saved(folder):
@@ -71,10 +79,11 @@ def test_a_form_filled_in_by_keyboard_comes_back_into_the_report(browser, tmp_pa
     for _ in range(31):
         first = browser.find_element("css selector", "#answers p").text
         assert first.startswith("</script><script>document.title")
-        body.send_keys("1" if "good" in first else "2")
+        body.send_keys(rated(browser))
     assert browser.find_element("id", "done").is_displayed()
     assert browser.find_element("id", "place").text.endswith("of 31, 31 labelled")
     body.send_keys(Keys.ARROW_LEFT)
+    assert browser.execute_script(CHOSEN) == ["visible" if label == rated(browser) else "hidden" for label in ("1", "2", "tie")]
     body.send_keys("s")
     file = saved(tmp_path)
     assert browser.title.startswith("Labels of")

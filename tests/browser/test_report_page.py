@@ -6,7 +6,8 @@ from report.html.pages import kept, page_report, trials
 from selenium.webdriver.common.keys import Keys
 
 from uderia_bench.report.content import QueryResult
-from uderia_bench.report.formats.html import to_html
+from uderia_bench.report.formats.html import drawing, to_html
+from uderia_bench.report.formats.html.axis import ratio_axis
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 
@@ -136,15 +137,54 @@ def test_a_term_of_statistics_is_explained_by_a_click_on_its_heading(browser, pa
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark")])
-def test_axe_finds_nothing_faults(browser, page, width, scheme):
-    """The rules of axe-core for accessibility, on the page and on an open trial."""
+def test_axe_finds_nothing(browser, page, width, scheme):
+    """The rules of axe-core for accessibility, on the page, on its terms and on an open trial."""
     opened(browser, page, width)
     browser.emulate(scheme=scheme)
     found = browser.faults()
+    browser.execute_script("document.querySelector('[popovertarget=terms]').click()")
+    found += browser.faults("'#terms'")
+    browser.switch_to.active_element.send_keys(Keys.ESCAPE)
     browser.execute_script("document.querySelector('#trials-table tbody button').click()")
     found += browser.faults("'#trial'")
     browser.emulate()
     assert found == []
+
+
+def test_an_axis_of_ratios_keeps_its_middle_on_a_narrow_screen(browser, page):
+    """Every other label of a crowded axis is left out there. Labels of ratios are short, and 1x means no difference."""
+    opened(browser, page, 400)
+    crowded = drawing.scale(ratio_axis([0.5, 4.0], least=2.0), lambda value: f"{value:g}x")
+    browser.execute_script("document.querySelector('#effects .scale').outerHTML = arguments[0]", crowded)
+    labels = (
+        "[...document.querySelector('#effects .scale').querySelectorAll('text')].filter((each) => each.getClientRects().length)"
+    )
+    assert browser.execute_script(f"return {labels}.map((each) => each.textContent)") == ["0.5x", "1x", "2x", "4x"]
+
+
+def test_a_chart_and_its_legend_have_the_same_colours_when_colours_are_forced(browser, page):
+    """A user of high contrast can tell the parts of a bar."""
+    opened(browser, page)
+    browser.emulate(forced="active")
+    colours = "return [...document.querySelectorAll('.swatch')].map((each) => getComputedStyle(each).borderTopColor)"
+    assert len(set(browser.execute_script(colours))) > 1
+    browser.emulate()
+
+
+def test_text_grows_with_the_font_size_of_the_browser(browser, page):
+    """The text of the page, of tables and of charts, all by the same factor. The page still fits the screen."""
+    opened(browser, page)
+    sizes = (
+        "return ['p.lead', 'td', '.scale text', 'body'].map((each) => parseFloat(getComputedStyle(document.querySelector(each))"
+        ".fontSize))"
+    )
+    before = browser.execute_script(sizes)
+    browser.execute_script(
+        "const larger = new CSSStyleSheet(); larger.replaceSync('html { font-size: 200% }');"
+        "document.adoptedStyleSheets = [larger]"
+    )
+    assert browser.execute_script(sizes) == pytest.approx([2 * size for size in before])
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 1280
 
 
 def test_a_filter_holds_for_trials_queries_and_plots(browser, page):

@@ -95,7 +95,7 @@ def scale(axis: Axis, label: Label) -> Markup:
         at = axis.at(value)
         anchor = "start" if at < _EDGE else "end" if at > 100 - _EDGE else "middle"
         ticks += [rule(at, 0, 4, "tick"), tag("text", label(value), x=f"{at:.2f}%", y=17, text_anchor=anchor)]
-    return svg(*ticks, height=22, style="scale")
+    return svg(*ticks, height=22, style="scale ratio" if axis.base == 2 else "scale")
 
 
 def bars(parts: Iterable[tuple[str, float]], total: float, *, height: int = 22) -> Markup:

@@ -55,7 +55,8 @@ def opener() -> Markup:
 def _popover(identity: str, title: str, content: Markup) -> Markup:
     name = f"{identity}-name"
     head = tag("h2", title, id=name)
-    return tag("div", head, content, id=identity, popover="auto", role="dialog", aria_labelledby=name, class_="explained")
+    facts = {"id": identity, "popover": "auto", "role": "dialog", "aria_labelledby": name}
+    return tag("div", head, content, **facts, class_="explained", tabindex="0")  # it scrolls, by keyboard too
 
 
 def _identity(name: str) -> str:
