@@ -214,7 +214,7 @@ def over(place):
 @pytest.mark.usefixtures("over")
 @pytest.mark.parametrize("path", PAGES)
 def test_pages_fit_the_screen_and_are_accessible(place, browser, path):
-    """At 400 px and in both colours; no fault of accessibility, an empty console, no foreign request."""
+    """At 400 px and in both colours; no fault of accessibility, an empty console, no foreign request. Print has the content."""
     base = f"http://127.0.0.1:{place.port}"
     for width, scheme in ((1280, "light"), (400, "dark")):
         browser.emulate(scheme=scheme)
@@ -225,6 +225,10 @@ def test_pages_fit_the_screen_and_are_accessible(place, browser, path):
         assert browser.faults() == []
         assert browser.console() == []
         assert [url for url in browser.requests() if not url.startswith((base, base.replace("http", "ws")))] == []
+    browser.emulate("print")
+    shown = "return ['.top', 'main'].map((each) => document.querySelector(each).checkVisibility())"
+    assert browser.execute_script(shown) == [False, True]
+    browser.emulate()
 
 
 @pytest.mark.usefixtures("over")

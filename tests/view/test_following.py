@@ -13,6 +13,7 @@ from datetime import timedelta
 import pytest
 from experiments import built, queries
 from ledgers import mark_asked
+from records import trial
 from view.live_runs import ZERO, record, running
 
 from uderia_bench import plugins
@@ -22,7 +23,7 @@ from uderia_bench.runner.control import SOCKET
 from uderia_bench.runs.actions import Action
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.ledger_rows import ACCOUNT_TABLE
-from uderia_bench.trial import Ending
+from uderia_bench.trial import Ending, Stage
 from uderia_bench.view import run_page
 from uderia_bench.view.folder import Folder
 from uderia_bench.view.following import REREAD_S, Following
@@ -51,6 +52,18 @@ def test_a_run_that_has_just_begun_has_nothing_but_its_plan(following):
     assert (state.run.state, state.progress.planned, state.progress.settled, state.latest) == ("running", 10, 0, ())
     assert state.gates[0].limit == 20.0
     assert not following.look()
+
+
+@pytest.mark.parametrize(("stage", "said"), [("warmup", True), ("measured", False)])
+def test_the_table_of_progress_says_that_it_leaves_out_warmups(tmp_path, stage, said):
+    """Its trials are fewer than those of the bar above it."""
+    first = replace(trial(0), stage=Stage(stage))
+    with running(tmp_path, plan=[first, trial(1)]) as made:
+        follow = Following(made.run.directory, plugins.load())
+        follow.look()
+        drawn = run_page.parts(follow.state(), {"progress"})["progress"]
+        follow.close()
+    assert ("Excludes 1 warm-up trial." in drawn) is said
 
 
 def test_trials_in_flight_and_settled_ones_are_told_apart(live, following):

@@ -144,7 +144,9 @@ def _progress(state: RunState) -> Markup | None:
         for share in state.progress.shares
     ]
     heads = (left("arm"), left("class"), "settled", "answered", "time left")
-    return _section("progress", "Progress", Table.of("Measured trials by arm and class", heads, rows))
+    warmup = state.progress.planned - sum(share.planned for share in state.progress.shares)
+    lead = f"Excludes {count_of(warmup, 'warm-up trial')}." if warmup else None
+    return _section("progress", "Progress", Table.of("Measured trials by arm and class", heads, rows), lead=lead)
 
 
 def _numbers(state: RunState) -> Markup | None:
