@@ -66,6 +66,19 @@ def test_the_table_of_progress_says_that_it_leaves_out_warmups(tmp_path, stage, 
     assert ("Excludes 1 warm-up trial." in drawn) is said
 
 
+def test_arms_have_the_order_and_so_the_colours_of_the_report(tmp_path):
+    """It sorts them by name, whatever their order in the experiment. Numbers, charts and progress do the same."""
+    plan = [replace(trial(seq), arm=arm) for seq, arm in enumerate(("warm", "cold"))]
+    with running(tmp_path, plan=plan, arms=("warm", "cold")) as made:
+        made.settle(0)
+        follow = Following(made.run.directory, plugins.load())
+        follow.look()
+        state = follow.state()
+        follow.close()
+    for shown in (state.arms, state.course.arms, state.progress.shares):
+        assert [each.arm for each in shown] == ["cold", "warm"]
+
+
 def test_trials_in_flight_and_settled_ones_are_told_apart(live, following):
     """One in flight, two answered, one lost: the newest first, the failure in its list."""
     live.send(0)

@@ -130,7 +130,7 @@ class Following:
         per_second = self._per_second() if goes_on else None
         self._numbers.refresh(
             self._tally,
-            [arm.name for arm in experiment.arms],
+            self._arms(),
             [each.sent_at for each in self._flights if each.sent_at is not None],
             behind=bool(self._backlog),
             running=self._lived == "running",
@@ -284,9 +284,13 @@ class Following:
     def _left_s(left: int, per_second: float | None) -> float | None:
         return left / per_second if per_second else None
 
+    def _arms(self) -> list[str]:
+        """Return the arms in the order of the report, so that they keep their colours when the page becomes the report."""
+        return sorted(arm.name for arm in self._run.experiment.arms)
+
     def _shares(self, per_second: float | None) -> Iterator[Share]:
-        """Yield the progress of each arm and class, in the order of the experiment's arms."""
-        order = [arm.name for arm in self._run.experiment.arms]
+        """Yield the progress of each arm and class."""
+        order = self._arms()
         pace = (per_second or 0.0) / max(self._tally.settled_count, 1)  # of all trials; a group has its share of them
         counts = zip(self._tally.groups, self._tally.planned, self._tally.settled, self._tally.answered, strict=True)
         for (arm, complexity), planned, settled, answered in sorted(counts, key=lambda each: _by_arm(each[0], order)):

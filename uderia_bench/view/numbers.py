@@ -19,7 +19,7 @@ PERCENTILES = (50, 90, 95, 99)
 
 
 class Numbers:
-    """The numbers as they were computed last: ``arms`` in the order of the experiment, and the ``course``."""
+    """The numbers as they were computed last: ``arms`` in the order of the report, and the ``course``."""
 
     def __init__(self) -> None:
         self.arms: tuple[ArmState, ...] = ()
