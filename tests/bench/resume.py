@@ -60,7 +60,7 @@ def _interrupted(folder: Path, server: str) -> Path:
     queries = tuple(Query(id=f"q{n}", prompt=f"question {n}", turns=(f"question {n}",)) for n in range(QUERIES))
     made = experiment.parse(Document.of({**data, "warmup": 1}, file="e"), (Corpus(name="c", queries=queries),))
     trials = plan.build(made, queries)
-    with Ledger.open(folder / "big/ledger.sqlite") as ledger:
+    with Ledger.open(folder / "big/ledger.sqlite", writing=True) as ledger:
         arm = ledger.arms()["IDEAT"]
         record = TrialRecord(
             trial=trials[0],
