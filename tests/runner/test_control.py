@@ -100,6 +100,32 @@ class Book:
         self.actions.append(action)
 
 
+async def test_a_stop_that_ends_the_run_at_once_is_answered(tmp_path):
+    """As while the run is paused and nothing is in flight. It looked like a command that failed."""
+
+    class Slow(Book):
+        async def act(self, action: Action) -> None:
+            await anyio.sleep(0.05)
+            await super().act(action)
+
+    stop, book = Stop(), Slow()
+    control = Control(directory=tmp_path, stop=stop, book=book, plan={}, utc=lambda: datetime.now(UTC))
+
+    async def run() -> None:
+        async with anyio.create_task_group() as inner:
+            inner.start_soon(control.serve)
+            await stop.soft.wait()
+            inner.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(run)
+        with anyio.fail_after(60):
+            while not listens(path := tmp_path / SOCKET):  # noqa: ASYNC110 - nothing tells of it
+                await anyio.sleep(0.01)
+        assert (await answer(path, do="stop"))["state"] == "stopping"
+    assert [each.what for each in book.actions] == ["stop"]
+
+
 @pytest.mark.parametrize("error", [OSError("no user"), RuntimeError("a mistake")])
 async def test_a_command_that_fails_ends_only_itself(tmp_path, error):
     """Its client gets the reason, and the run takes the next command."""

@@ -93,13 +93,14 @@ class Control:
             with suppress(*_CLIENT_GONE):
                 with anyio.fail_after(PATIENCE_S):
                     said = await BufferedByteReceiveStream(stream).receive_until(b"\n", LONGEST)
-                try:
-                    reply = await self._answer(said)
-                except Exception as error:  # noqa: BLE001 - no command may end a run
-                    log.warning("a command failed", error=f"{type(error).__name__}: {error}")
-                    reply = {"error": f"the command failed: {type(error).__name__}"}
-                with anyio.fail_after(PATIENCE_S):
-                    await stream.send(orjson.dumps(reply) + b"\n")
+                with anyio.CancelScope(shield=True):  # a stop may end the run at once, and is answered all the same
+                    try:
+                        reply = await self._answer(said)
+                    except Exception as error:  # noqa: BLE001 - no command may end a run
+                        log.warning("a command failed", error=f"{type(error).__name__}: {error}")
+                        reply = {"error": f"the command failed: {type(error).__name__}"}
+                    with anyio.fail_after(PATIENCE_S):
+                        await stream.send(orjson.dumps(reply) + b"\n")
 
     async def _answer(self, said: bytes) -> dict[str, Any]:
         try:
