@@ -76,6 +76,44 @@ def test_check_describes_what_is_sound_and_lists_what_is_not(command):
     ]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run", "corpus.yaml"), "corpus.yaml: is a corpus, not an experiment; name it in an experiment, as corpus: FILE"),
+        (("corpus", "stats", "experiment.yaml"), "experiment.yaml: is an experiment, not a corpus; name the file with its"),
+        (("run", "words.txt"), "words.txt: should be a mapping (key: value), not 'hello'"),
+        (("work", "r"), "uderia-bench: r: not the address of a run in a store, such as s3://bucket/prefix/RUN"),
+        (("runs", "--output", "words.txt"), "uderia-bench: --output words.txt: is a file; name a directory or a store"),
+        (("schema", "report", "-o", ""), "uderia-bench: -o is empty; name a file, or - for stdout"),
+        (("schema", "report", "-o", "none/x.json"), "uderia-bench: none/x.json: cannot be written: no directory none; make"),
+        (("sim", "--port", "99999"), "uderia-bench: port must be from 0 to 65535, not 99999"),
+        (("sim", "--faults", "none.yaml"), "uderia-bench: none.yaml: cannot be read: No such file or directory"),
+        (("sim", "--faults", "tab.yaml"), "uderia-bench: tab.yaml:2: found character '\\t' that cannot start any token"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_usual_mistake_gets_one_message(command, arguments, said):
+    """It names what is wrong, and what to write instead, on one line."""
+    command.write("words.txt", "hello\n")
+    command.write("tab.yaml", "faults:\n\t- {kind: x}\n")
+    done = command(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(said)
+    assert done.stderr.count("\n") == 1
+
+
+def test_lists_without_an_entry_say_what_to_do(command, once):
+    """A wrong name is not an empty directory."""
+    done = command("baseline", "list")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "no baseline yet. Name a run with 'uderia-bench baseline save NAME RUN'" in done.stderr
+    done = command("runs", "--experiment", "none", "--output", str(once.parent))
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == f"uderia-bench: {once.parent} has no run of experiment 'none'; there are runs of small\n"
+    done = command("baseline", "save", "latest", "whole", "--output", str(once.parent))
+    assert done.stderr == "uderia-bench: baseline 'latest': it always means the newest run; choose another name\n"
+
+
 def test_check_gives_its_findings_as_json(command):
     """One object a document, with the same mistakes as on stderr and the same exit code."""
     command.write("a.yaml", "version: 1\nqueries: [{id: a, prompt: how many?, complexity: easy}]\n")

@@ -84,7 +84,7 @@ def test_two_mistakes_are_reported_at_once(command):
         (["--set", "repeats=0"], "repeats"),
         (["--repeats", "0"], "--repeats 0"),
         (["--set", "nonsense.deep=1"], "nonsense"),
-        (["--output", "corpus.yaml"], "name another with --output"),
+        (["--output", "corpus.yaml"], "corpus.yaml: is a file; name a directory or a store"),
         (["--server", "not an address"], "should be an address"),
         (["--set", "margins.latency=10%"], "no metric is named 'latency'"),
     ],

@@ -132,7 +132,7 @@ def test_a_scenario_file_holds_every_kind_of_fault(tmp_path):
         ("faults: [{kind: slow, rate: yes}]", "faults[0]: 'rate' cannot be"),
         ("faults: [{kind: slow, rate: 1, who: me}]", "unknown key 'who'"),
         ("faults: [{kind: slow, rate: 1, profile: NOPE}]", "unknown profile tag 'NOPE'"),
-        ("faults: [", "faults.yaml: "),
+        ("faults: [", "faults.yaml:1: "),
     ],
 )
 def test_a_mistake_in_a_file_is_located(tmp_path, text, says):

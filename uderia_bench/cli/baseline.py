@@ -72,6 +72,8 @@ def show(output: Output = OUTPUT, as_json: AsJson = False) -> None:
             found.append({"name": name, "run": str(_from_here(run)), "file": str(_from_here(file))})
     if as_json:
         streams.as_json(found)
+    elif not found:
+        typer.echo("uderia-bench: no baseline yet. Name a run with 'uderia-bench baseline save NAME RUN'", err=True)
     for each in () if as_json else found:
         where = "" if each["file"] == str(baselines.FILE) else f" (in {each['file']})"
         typer.echo(plain(f"{each['name']}: {each['run']}{where}"))

@@ -23,7 +23,7 @@ _DASH = "-"
 
 def file_or_none(said: str) -> Path | None:
     """Return the file of ``-o``, None for ``-``, which is stdout as in other programs. A file of that name is ``./-``."""
-    return None if said == _DASH else Path(said)
+    return None if said == _DASH else _named(said)
 
 
 def data_file(said: str) -> Path:
@@ -31,10 +31,18 @@ def data_file(said: str) -> Path:
     from uderia_bench.errors import UsageError
 
     if said != _DASH:
-        return Path(said)
+        return _named(said)
     if sys.stdout.isatty():
         raise UsageError("-o -: data could control the terminal; name a file, or redirect stdout with > or |")
     return Path("/dev/stdout")
+
+
+def _named(file: str) -> Path:
+    from uderia_bench.errors import UsageError
+
+    if not file:
+        raise UsageError("-o is empty; name a file, or - for stdout")
+    return Path(file)
 
 
 def not_stdout(said: str | Path) -> Path:
@@ -55,6 +63,8 @@ def _folder(said: str | Path) -> Path:
         raise UsageError("--output is empty; name a directory or a store, or leave the option out")
     if said == _DASH:
         raise UsageError("--output -: the directory of the runs cannot be stdout; a report goes there without -o")
+    if os.path.isfile(said):  # noqa: PTH113 - any name may be given
+        raise UsageError(f"--output {said}: is a file; name a directory or a store")
     return find.folder(said)
 
 

@@ -8,6 +8,7 @@ import typer
 
 from uderia_bench.cli import streams
 from uderia_bench.cli.options import OUTPUT, AsJson, File, Output, Overwrite
+from uderia_bench.printable import plain
 
 
 def command(
@@ -37,5 +38,9 @@ def command(
     elif found:
         shown.deliver(listing.runs_text(found, shown.width))
     else:
-        where = mirror.origin(output) or output
-        typer.echo(f"uderia-bench: {where} has no run yet. Start one with 'uderia-bench demo'", err=True)
+        where = plain(mirror.origin(output) or str(output))
+        if names := sorted({each.experiment for each in listing.runs(output)} if experiment is not None else ()):
+            said = f"{where} has no run of experiment {experiment!r}; there are runs of {', '.join(map(plain, names))}"
+        else:
+            said = f"{where} has no run yet. Start one with 'uderia-bench demo'"
+        typer.echo(f"uderia-bench: {said}", err=True)

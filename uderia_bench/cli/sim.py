@@ -25,4 +25,4 @@ def command(
     arguments = ["--port", str(port), "--seed", str(seed), "--speed", str(speed)]
     if faults is not None:
         arguments += ["--faults", str(faults)]
-    raise typer.Exit(main(arguments))
+    raise typer.Exit(main(arguments, prog="uderia-bench"))

@@ -57,7 +57,8 @@ def saving(path: Path) -> Iterator[Path]:
             temporary.chmod(_mode(target))
             temporary.replace(target)
     except (OSError, RuntimeError) as error:  # the latter for a link that leads to itself, before Python 3.13
-        raise StoreError(f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}") from error
+        lacks = f"no directory {path.parent}; make it first" if isinstance(error, FileNotFoundError) else None
+        raise StoreError(f"{path}: cannot be written: {lacks or getattr(error, 'strerror', None) or error}") from error
     finally:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)

@@ -247,10 +247,14 @@ class _Loader:
     def _document(self, file: str) -> Document | None:
         self.files.add(os.path.realpath(file))
         try:
-            return read(file)
+            document = read(file)
         except DocumentError as error:
             self.mistakes.extend(error.mistakes)
             return None
+        if isinstance(document.data, dict) and "arms" in document.data and "queries" not in document.data:
+            self.mistakes.append(document.mistake((), "is an experiment, not a corpus; name the file with its queries"))
+            return None
+        return document
 
     def _queries(self, document: Document, within: tuple[str, ...]) -> Iterator[Query]:
         chain = (*within, document.file)

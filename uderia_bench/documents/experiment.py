@@ -327,7 +327,11 @@ def load(
     is a ``UsageError``. ``checks`` find further mistakes, which are reported with the others.
     """
     overrides = tuple(overrides)
-    document = set_values(forms.one_form(read(path)), overrides, named={"prices": Price.model_fields})
+    written = read(path)
+    if isinstance(written.data, dict) and "queries" in written.data and not written.data.keys() & {"arms", "corpus"}:
+        is_corpus = "is a corpus, not an experiment; name it in an experiment, as corpus: FILE ('uderia-bench init' writes one)"
+        raise DocumentError((written.mistake((), is_corpus),))
+    document = set_values(forms.one_form(written), overrides, named={"prices": Price.model_fields})
     document = forms.with_server_of(document, overrides)
     return parse(set_values(document, [each for each in fallbacks if document.value(each.steps) is None]), checks=checks)
 
@@ -342,7 +346,7 @@ def parse(document: Document, corpora: tuple[Corpus, ...] | None = None, *, chec
         experiment = validate(Experiment, document, *RULES, *checks)
     except DocumentError as error:
         mistakes.extend(error.mistakes)
-    if corpora is None:
+    if corpora is None and isinstance(document.data, dict):
         try:
             corpora = _corpora(document)
         except DocumentError as error:

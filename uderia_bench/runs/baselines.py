@@ -61,8 +61,8 @@ def path_from(folder: Path, run: Path) -> Path:
 
 def with_name(names: dict[str, str], name: str, run: Path) -> str:
     """Return the file's text with a name pointing at a run. It replaces what the name pointed at before."""
-    if not _NAME.fullmatch(name) or name == RESERVED:
-        raise StoreError(
-            f"baseline {name!r}: use letters, digits, '.', '_' and '-', starting with a letter or digit, not 'latest'"
-        )
+    if name == RESERVED:
+        raise StoreError(f"baseline {name!r}: it always means the newest run; choose another name")
+    if not _NAME.fullmatch(name):
+        raise StoreError(f"baseline {name!r}: use letters, digits, '.', '_' and '-', starting with a letter or digit")
     return json.dumps(dict(sorted({**names, name: run.as_posix()}.items())), indent=2) + "\n"

@@ -71,7 +71,9 @@ def checked(name: str) -> str:
 
 def parted(url: str) -> tuple[str, str]:
     """Split the address of a run into that of its store's folder and the run's id."""
-    folder, _, name = checked(url).rstrip("/").rpartition("/")
+    if not is_url(checked(url)):
+        raise UsageError(f"{url}: not the address of a run in a store, such as s3://bucket/prefix/RUN")
+    folder, _, name = url.rstrip("/").rpartition("/")
     if not is_url(f"{folder}/") or folder.endswith(":/") or not name:
         raise UsageError(f"{url}: name a run as {url.partition(':')[0]}://bucket/prefix/RUN")
     return folder, name

@@ -6,13 +6,21 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 _LAST_PORT = 65535
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve with the options of a command line; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m uderia_bench.sim", description="Serve the embedded Uderia.")
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m uderia_bench.sim") -> int:
+    """Serve with the options of a command line; return the exit code. Messages begin with ``prog``."""
+    parser = _Parser(prog=prog, description="Serve the embedded Uderia.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME", help="host name that clients may use; repeatable"
@@ -60,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             allowed_hosts=options.allow_host,
         )
     except OSError as problem:
-        sys.stderr.write(f"cannot serve on {options.host}:{options.port}: {problem.strerror or problem}\n")
+        sys.stderr.write(f"{prog}: cannot serve on {options.host}:{options.port}: {problem.strerror or problem}\n")
         return 3
     return 0
 

@@ -86,11 +86,16 @@ def load(path: Path, **options: Any) -> Settings:
 
 def _read(path: Path) -> dict[Any, Any]:
     from ruamel.yaml import YAML  # noqa: PLC0415 - most servers have no file
-    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError  # noqa: PLC0415
 
     try:
         document = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, YAMLError) as problem:
+    except OSError as problem:
+        raise ValueError(f"{path}: cannot be read: {problem.strerror or problem}") from problem
+    except MarkedYAMLError as problem:
+        line = "" if problem.problem_mark is None else f":{problem.problem_mark.line + 1}"
+        raise ValueError(f"{path}{line}: {problem.problem or problem}") from problem
+    except (UnicodeDecodeError, YAMLError) as problem:
         raise ValueError(f"{path}: {' '.join(str(problem).split())}") from problem
     if not isinstance(document, dict):
         raise ValueError(f"{path}: must be a mapping with 'faults', 'effects' or 'server'")  # noqa: TRY004
