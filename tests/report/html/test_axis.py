@@ -3,11 +3,14 @@
 import re
 
 import numpy as np
+import polars as pl
 import pytest
+from report.html.pages import kept, page_report, trials
 
 from uderia_bench.reading.metrics import BUILT_IN
 from uderia_bench.report.formats.html.axis import Axis, difference_axis, linear_axis, log_axis, ratio_axis
 from uderia_bench.report.formats.html.distributions import ecdf
+from uderia_bench.report.formats.html.queries import queries
 
 
 def test_places_are_percent_from_the_low_end():
@@ -57,5 +60,6 @@ def test_an_axis_of_small_ratios_has_ticks_on_both_sides_of_one():
 def test_the_unit_of_an_axis_fits_its_labels():
     """An axis that begins a little below 0.1 s has no label there. 10,000ms does not fit beside a plot on a narrow screen."""
     latency = next(metric for metric in BUILT_IN if metric.name == "latency_s")
-    drawn = ecdf(latency, {"OPTIM": np.array([0.1, 34.0])})
-    assert re.findall(r">([^<>]+)</text>", drawn.rpartition('class="scale"')[2]) == ["0.10s", "1.0s", "10s"]
+    asked = trials(2).with_columns(pl.when(pl.col("query_id") == "q0").then(0.1).otherwise(34.0).alias("latency_s"))
+    for drawn in (ecdf(latency, {"OPTIM": np.array([0.1, 34.0])}), queries(page_report(), kept(asked), ["q0", "q1"])):
+        assert re.findall(r">([^<>]+)</text>", drawn.rpartition('class="scale"')[2]) == ["0.10s", "1.0s", "10s"]

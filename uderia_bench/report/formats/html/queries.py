@@ -28,7 +28,7 @@ def queries(report: Report, kept: Kept, order: Sequence[str]) -> Markup | None:
     axis = log_axis(value for values in means.values() for value in values if value is not None)
     if axis is None:
         return None
-    scale = figures.scale_of(content.definition(report, _METRIC), axis.lo, axis.hi)
+    scale = figures.scale_of(content.definition(report, _METRIC), *axis.ticks())
     rows = sorted(
         _facts(kept, means, order), key=lambda row: (-abs(math.log(row["ratio"])) if row["ratio"] else 1.0, row["id"])
     )
