@@ -56,6 +56,18 @@ def test_alpha_of_a_published_example():
     assert found.value == pytest.approx(0.743, abs=0.0005)
 
 
+@pytest.mark.parametrize(
+    ("second", "value"),
+    [([0, 1] * 6, 1.0), ([0] * 12, 0.0)],  # both agree throughout; the second gives one answer throughout
+)
+def test_agreement_without_variation_has_no_interval(second, value):
+    """All resamples have the same value, and 12 items do not make kappa certain."""
+    first, clusters = np.array([0, 1] * 6), np.arange(12)
+    found = agreement.kappa(first, np.array(second), clusters, categories=3, level=0.95, seed=SEED)
+    assert (found.value, found.lo, found.hi) == (value, None, None)
+    assert found.warnings == ("no interval: the 12 queries are too much alike, so every resample of them has the same value",)
+
+
 def test_raters_of_one_category_have_no_kappa():
     """Chance explains all of it. Without any common item there is nothing to say."""
     ones = np.zeros(20, dtype=np.intp)

@@ -66,8 +66,9 @@ def _listed(shares: dict[str, float]) -> str:
 def _plain(estimate: Estimate) -> str:
     if estimate.value is None:
         return "is not defined" + "".join(f" ({warning})" for warning in estimate.warnings)
-    ends = "" if estimate.lo is None or estimate.hi is None else f" ({estimate.lo:.2f} to {estimate.hi:.2f})"
-    return f"{estimate.value:.2f}{ends}"
+    if estimate.lo is None or estimate.hi is None:
+        return f"{estimate.value:.2f}" + "".join(f" ({warning})" for warning in estimate.warnings)
+    return f"{estimate.value:.2f} ({estimate.lo:.2f} to {estimate.hi:.2f})"
 
 
 def _rate(estimate: Estimate) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from uderia_bench.stats.arrays import Floats
+from uderia_bench.stats.arrays import Floats, is_flat
 from uderia_bench.stats.estimate import Estimate
 
 Codes = npt.NDArray[np.intp]
@@ -99,5 +99,8 @@ def _estimate(
     drawn = np.random.default_rng(seed).multinomial(clusters, np.full(clusters, 1 / clusters), size=DRAWS)
     values = statistic(np.tensordot(drawn.astype(np.float64), tables, axes=1))
     values = values[np.isfinite(values)]
+    if is_flat(values):  # all agree, or one rater gave one answer throughout: resamples show no other table
+        alike = f"no interval: the {clusters} queries are too much alike, so every resample of them has the same value"
+        return Estimate(value=found, lo=None, hi=None, **made, warnings=(alike,))
     lo, hi = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return Estimate(value=found, lo=float(lo), hi=float(hi), **made)
