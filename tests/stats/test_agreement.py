@@ -218,3 +218,15 @@ def test_two_labels_are_no_estimate():
     """The spread of an error needs more."""
     labels = np.array([1.0, 0.0, *([np.nan] * 10)])
     assert ppi.corrected(labels, np.zeros(12), np.zeros(12)) is None
+
+
+@pytest.mark.parametrize(("value", "weight"), [(0.0, 0.0), (1.0, None)])
+def test_equal_labels_do_not_make_a_difference_certain(value, weight):
+    """Nothing differs in 30 labelled queries, so about one in ten of the others still may."""
+    labels = np.where(np.arange(100) < 30, value, np.nan)
+    everywhere = np.full(100, value)
+    found = ppi.corrected(labels, labels, everywhere, weight=weight)
+    interval = found.test.interval(0.95)
+    assert found.value == value
+    assert (interval.hi - interval.lo) / 2 == pytest.approx(2.8 / 30, rel=0.15)
+    assert found.effective == 30

@@ -17,8 +17,10 @@ from math import ceil, inf, sqrt
 
 import numpy as np
 
-from uderia_bench.stats.arrays import Floats
+from uderia_bench.stats.arrays import Floats, mode
 from uderia_bench.stats.inference import StudentTest
+from uderia_bench.stats.permutation import MID_P_FLOOR
+from uderia_bench.stats.sparse import others, two_added_test
 
 FEWEST_LABELLED = 30
 """Labelled queries below which there is no verdict: the weight and the spread would be too uncertain."""
@@ -49,7 +51,7 @@ def corrected(labels: Floats, judged: Floats, everywhere: Floats, *, weight: flo
 
     All arrays have one value per query. ``labels`` is NaN where a query has no label. ``judged`` is the
     judge's value of the labelled answers of a query, and ``everywhere`` its value of all answers, such
-    as those of all repeats. ``weight`` replaces the best weight.
+    as those of all repeats. They lie in -1 to 1. ``weight`` replaces the best weight.
     """
     there = np.isfinite(labels)
     own, same, whole = labels[there], judged[there], everywhere[there]
@@ -62,7 +64,10 @@ def corrected(labels: Floats, judged: Floats, everywhere: Floats, *, weight: flo
     if weight is None:
         below = estimated * n * _variance(moved) + rest
         weight = estimated * float(np.cov(moved, own)[0, 1]) / below if below > 0 else 0.0
-    inside = estimated * n * _variance(own / n - weight * moved)
+    rectified = own - weight * n * moved
+    inside = estimated * _variance(rectified) / n
+    if others(rectified) < MID_P_FLOOR:  # too few deviate to show how much a query without a label might
+        inside = max(inside, two_added_test(rectified, reach=1.0, common=mode(rectified)[0]).error ** 2)
     outside = weight**2 * rest
     variance = inside + outside
     return Corrected(
@@ -70,7 +75,7 @@ def corrected(labels: Floats, judged: Floats, everywhere: Floats, *, weight: flo
         weight=weight,
         labelled=n,
         queries=total,
-        effective=_variance(own) / variance if variance > 0 else inf,
+        effective=_variance(own) / variance if _variance(own) > 0 else float(n),
         to_halve=_to_halve(own, same, total, variance=variance),
         judged=float(everywhere.mean()),
         labels=float(own.mean()),
