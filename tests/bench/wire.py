@@ -1,6 +1,7 @@
 """What one request costs the client: our wire against httpx's client over the same transport, and over its own pool.
 
-The server is the embedded one in another process; all ask it the same in turn, and CPU is this process's own.
+The server is the embedded one in another process; all ask it the same in turn, and CPU is this process's own. It keeps an idle
+connection for longer than the slowest of them needs to use all of its connections once.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 import httpx
+from bench.server import serve
 
-from uderia_bench.gateway import embedded
 from uderia_bench.gateway.transport import KEEP_ALIVE_S
 from uderia_bench.gateway.wire import Wire, fast_transport
 
@@ -60,14 +61,14 @@ async def cpu_ms(request: Callable[[], Awaitable[object]], connections: int) -> 
 
 
 if __name__ == "__main__":
-    with embedded.serve(seed=1, speed=100.0) as address:
+    with serve(speed=100.0) as server:
         print("CPU a request       ours   httpx's client over our transport   over its own pool")
         for number in CONNECTIONS:
             rounds: list[tuple[float, float, float]] = []
             for _ in range(ROUNDS):
-                ours = anyio.run(by_wire, address, fast_transport(), number)
-                client = anyio.run(by_client, address, fast_transport(), number)
-                rounds.append((ours, client, anyio.run(by_client, address, stock_transport(number), number)))
+                ours = anyio.run(by_wire, server.url, fast_transport(), number)
+                client = anyio.run(by_client, server.url, fast_transport(), number)
+                rounds.append((ours, client, anyio.run(by_client, server.url, stock_transport(number), number)))
             mine, layers, pool = (statistics.median(each) for each in zip(*rounds, strict=True))
             shown = f"{mine:6.2f} ms  {layers:6.2f} ms {layers / mine:5.1f} x   {pool:8.2f} ms {pool / mine:6.1f} x"
             print(f"{number:>5} in flight  {shown}")
