@@ -14,6 +14,7 @@ import pytest
 from browser.chromium import chromium, needs_chromium
 from cli.conftest import placed
 from selenium.webdriver import ActionChains
+from selenium.webdriver.common.keys import Keys
 from viewing import COMMAND
 
 pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.timeout(600)]
@@ -232,6 +233,35 @@ def test_pages_fit_the_screen_and_are_accessible(place, browser, path):
     shown = "return ['.top', 'main'].map((each) => document.querySelector(each).checkVisibility())"
     assert browser.execute_script(shown) == [False, True]
     browser.emulate()
+
+
+STOP = """
+const here = document.activeElement, style = getComputedStyle(here), box = here.getBoundingClientRect();
+const place = [...document.querySelectorAll("*")].indexOf(here);
+return here === document.body ? null : {place, text: here.outerHTML.slice(0, 80), seen:
+  here.matches(":focus-visible") && style.outlineStyle !== "none" && box.bottom > 0 && box.top < innerHeight && box.width > 5}
+"""
+
+
+@pytest.mark.usefixtures("over")
+@pytest.mark.parametrize("path", PAGES)
+def test_the_tab_key_goes_through_a_page_in_order_and_each_stop_is_seen(place, browser, path):
+    """Until it leaves the page, or has gone through its first 60 stops. Nothing moves for those who want no motion."""
+    browser.resize(1280)
+    browser.open(f"http://127.0.0.1:{place.port}{path}")
+    stops = []
+    while len(stops) < 60:
+        ActionChains(browser).send_keys(Keys.TAB).perform()
+        stop = browser.execute_script(STOP)
+        if stop is None or (stops and stop["place"] == stops[0]["place"]):
+            break
+        stops.append(stop)
+    assert [stop["text"] for stop in stops if not stop["seen"]] == []
+    places = [stop["place"] for stop in stops]
+    assert len(places) > 5
+    assert places == sorted(set(places))
+    moving = "return [document.getAnimations().length, getComputedStyle(document.documentElement).scrollBehavior]"
+    assert browser.execute_script(moving) == [0, "auto"]
 
 
 @pytest.mark.usefixtures("over")
