@@ -132,6 +132,15 @@ def test_an_arm_that_always_wins_has_no_strength():
     assert bradley_terry.strengths(first, second, tied, np.arange(10), arms=2, level=0.95).estimates
 
 
+def test_ties_alone_have_no_interval():
+    """Twelve queries that tie are no certainty that arms are equally strong."""
+    first, second = np.array([0, 0, 1] * 12), np.array([1, 2, 2] * 12)
+    ties, clusters = np.full(36, 0.5), np.arange(36) // 3
+    found = bradley_terry.strengths(first, second, ties, clusters, arms=3, level=0.95)
+    assert [(each.value, each.lo, each.hi) for each in found.estimates] == [(0.0, None, None)] * 3
+    assert bradley_terry.at_equal_length(ties, np.linspace(-1, 1, 36), clusters, level=0.95) is None
+
+
 def test_the_share_at_equal_length_is_that_of_a_logistic_regression():
     """Against a general optimiser, to 1e-6; a judge of length alone leaves one half."""
     rng = np.random.default_rng(5)

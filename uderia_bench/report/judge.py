@@ -162,12 +162,12 @@ def _contrast(baseline: str, candidate: str, pairs: pl.DataFrame, confidence: fl
     if judged.is_empty():
         return
     value = judged[METRIC].to_numpy()
-    won, lost = float((value > 0.5).mean()), float((value < 0.5).mean())
+    won, lost, tied = float((value > 0.5).mean()), float((value < 0.5).mean()), float((value == 0.5).mean())
     flipped = judged.filter(~pl.col("same"))["flipped"].mean()
     flips = "" if not isinstance(flipped, float) else f". The order of the answers decided {flipped:.0%} of the pairs"
     yield (
         f"{candidate} is preferred to {baseline} in {won:.0%} of {count_of(judged.height, 'pair')}, {baseline} in {lost:.0%},"
-        f" and {1 - won - lost:.0%} are ties{flips}"
+        f" and {tied:.0%} are ties{flips}"
     )
     longer = np.log((judged["candidate_chars"].to_numpy() + 1.0) / (judged["baseline_chars"].to_numpy() + 1.0))
     clusters = _clusters(judged)

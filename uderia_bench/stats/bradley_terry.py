@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from uderia_bench.stats.arrays import Floats
+from uderia_bench.stats.arrays import ROUNDING, Floats
 from uderia_bench.stats.estimate import Estimate
 
 Codes = npt.NDArray[np.intp]
@@ -57,7 +57,7 @@ def at_equal_length(preference: Floats, longer: Floats, clusters: Codes, *, leve
     preferences do not vary enough for an estimate.
     """
     design = np.column_stack([np.ones(longer.size), longer])
-    if longer.size < 3 or np.ptp(longer) == 0 or _separated(preference, longer):
+    if longer.size < 3 or np.ptp(longer) == 0 or np.ptp(preference) == 0 or _separated(preference, longer):
         return None
     found = _fit(design, preference)
     if not np.isfinite(found).all():
@@ -125,12 +125,13 @@ def _estimates(values: Floats, errors: Floats, clusters: Codes, level: float) ->
     from scipy.special import stdtrit  # noqa: PLC0415 - scipy costs start-up time
 
     count = int(np.unique(clusters).size)
-    half = float(stdtrit(count - 1, (1 + level) / 2)) if count >= _FEWEST_CLUSTERS else None
+    reach = float(stdtrit(count - 1, (1 + level) / 2)) if count >= _FEWEST_CLUSTERS else None
     for value, error in zip(values.tolist(), errors.tolist(), strict=True):
+        half = None if reach is None or error <= ROUNDING else reach * error  # all ties have no spread
         yield Estimate(
             value=value,
-            lo=None if half is None else value - half * error,
-            hi=None if half is None else value + half * error,
+            lo=None if half is None else value - half,
+            hi=None if half is None else value + half,
             level=level,
             n=count,
             method="clustered t",
