@@ -2,9 +2,12 @@
 
 import pytest
 from browser.chromium import chromium, needs_chromium
+from commands.history.nights import folder
 from report.html.pages import kept, page_report, trials
 from selenium.webdriver.common.keys import Keys
 
+from uderia_bench.commands import history
+from uderia_bench.reading.metrics import BUILT_IN
 from uderia_bench.report.content import QueryResult
 from uderia_bench.report.formats.html import drawing, to_html
 from uderia_bench.report.formats.html.axis import ratio_axis
@@ -149,6 +152,18 @@ def test_axe_finds_nothing(browser, page, width, scheme):
     found += browser.faults("'#trial'")
     browser.emulate()
     assert found == []
+
+
+def test_the_page_of_a_history_fits_a_narrow_screen_without_a_script(browser, tmp_path):
+    """It has none. Each value has the heading of its column, and axe-core finds nothing."""
+    folder(tmp_path, 1)
+    path = tmp_path / "history.html"
+    path.write_text(history.to_html(history.gather(tmp_path, BUILT_IN, names=["latency_s"])), encoding="utf-8")
+    opened(browser, path, 400)
+    assert browser.execute_script(SIDEWAYS) == []
+    label = "return getComputedStyle(document.querySelector('td.number'), '::before').content"
+    assert "level" in browser.execute_script(label)
+    assert browser.faults() == []
 
 
 def test_an_axis_of_ratios_keeps_its_middle_on_a_narrow_screen(browser, page):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from uderia_bench.commands.history.gather import History, Series
 from uderia_bench.commands.history.telling import P_VALUES, changed_on, in_words, notes, summary
 from uderia_bench.report import figures
@@ -51,10 +53,10 @@ def _series(history: History, series: Series) -> Markup | None:
         tag(
             "tr",
             tag("th", f"{night.started_at:%Y-%m-%d}", scope="row", class_="short"),
-            tag("td", night.run_id, class_="short"),
+            tag("td", night.run_id, class_="short", data_label="run"),
             tag("td", _strip(axis, estimate, usual, moved=at in starts), class_="strip"),
-            tag("td", figures.estimate_forms(estimate, scale)[0], class_="number short"),
-            tag("td", join(tag("b", f"{starts[at]}; ") if at in starts else None, "; ".join(night.changed)), class_="wordy"),
+            tag("td", figures.estimate_forms(estimate, scale)[0], class_="number short", data_label="level"),
+            tag("td", _changed(starts.get(at), night.changed), class_="wordy", data_label="changed"),
         )
         for at, (night, estimate) in enumerate(zip(history.nights, estimates, strict=True))
     )
@@ -66,8 +68,13 @@ def _series(history: History, series: Series) -> Markup | None:
         tag("th", "changed", scope="col"),
     )
     name = f"{series.arm}, {series.metric.name}"
-    grid = tag("table", tag("caption", "Every night's level with its interval"), tag("thead", head), tag("tbody", *rows))
+    caption = tag("caption", "Every night's level with its interval")
+    grid = tag("table", caption, tag("thead", head), tag("tbody", *rows), class_="labelled")
     return listing.section(f"{series.arm}-{series.metric.name}".replace(" ", "-"), name, listing.scrolling(grid, name))
+
+
+def _changed(kind: str | None, changed: Sequence[str]) -> Markup:
+    return join(tag("b", f"{kind}; ") if kind else None, "; ".join(changed))
 
 
 def _strip(axis: Axis, estimate: Estimate, usual: float, *, moved: bool) -> Markup | None:
