@@ -155,7 +155,7 @@ class History:
         self._begun = 0
         self._seen = 0
         self._durations: deque[float] = deque(maxlen=KEPT)
-        self._of_query: dict[str, deque[float]] = {}
+        self._of_query: dict[str, tuple[float, ...]] = {}  # the newest; a deque would take 0.7 KB for each query
         self._ratios: deque[float | None] = deque(maxlen=KEPT)  # None: unlike all other durations of its query
         self._points: list[float] = []
         self._points_at = 0
@@ -180,11 +180,10 @@ class History:
     def learn(self, query: str, took_s: float) -> None:
         """Add the duration of an ended task, from its first event to its end."""
         took_s = max(took_s, SHORTEST_S)
-        known = self._of_query.setdefault(query, deque(maxlen=KEPT_OF_A_QUERY))
-        if known:
+        if known := self._of_query.get(query, ()):
             alike = _alike(known, took_s)
             self._ratios.append(took_s / geometric_mean(alike) if alike else None)
-        known.append(took_s)
+        self._of_query[query] = (*known, took_s)[-KEPT_OF_A_QUERY:]
         self._durations.append(took_s)
         self._seen += 1
         news = self._seen - self._points_at
