@@ -86,10 +86,8 @@ def decide(
     warnings: tuple[str, ...] = ()
     doubt = None
     if significant:
-        warnings, doubt = (
-            ("a difference is certain, but it may be smaller than the margin",),
-            "but that may be within the margin",
-        )
+        warnings = ("a difference is certain, but it may be smaller than the margin",)
+        doubt = "but that may be within the margin"
     elif measured.p < alpha:
         doubt = "which may be chance, as several comparisons are made"
     return Judged(

@@ -7,22 +7,13 @@ from typing import Annotated
 
 import typer
 
-from uderia_bench.cli.options import OUTPUT, Output, Overwrite, Run, data_file
+from uderia_bench.cli.options import OUTPUT, Output, Overwrite, Run, data_option
 from uderia_bench.printable import count_of, plain
 
 
 def command(
     run: Run,
-    file: Annotated[
-        Path,
-        typer.Option(
-            "-o",
-            "--file",
-            metavar="FILE",
-            help="File to write, or - for stdout. Its ending gives the format.",
-            parser=data_file,
-        ),
-    ],
+    file: Annotated[Path, data_option("File to write, or - for stdout. Its ending gives the format.")],
     form: Annotated[
         str | None, typer.Option("--format", metavar="csv|parquet|jsonl|duckdb", help="Format of the file.")
     ] = None,

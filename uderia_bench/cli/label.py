@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from uderia_bench.cli.options import OUTPUT, AsJson, Output, Overwrite, Run, data_file
+from uderia_bench.cli.options import OUTPUT, AsJson, Output, Overwrite, Run, data_option
 from uderia_bench.printable import count_of, plain
 
 group = typer.Typer(
@@ -21,16 +21,7 @@ group = typer.Typer(
 @group.command("draw", no_args_is_help=True)
 def draw(
     run: Run,
-    file: Annotated[
-        Path,
-        typer.Option(
-            "-o",
-            "--file",
-            metavar="FILE",
-            help="File to write: .csv, .jsonl or .html (a form). - is stdout, as CSV.",
-            parser=data_file,
-        ),
-    ],
+    file: Annotated[Path, data_option("File to write: .csv, .jsonl or .html (a form). - is stdout, as CSV.")],
     n: Annotated[int, typer.Option("--n", min=1, help="Number of items to label.")] = 60,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the draw. Default: the experiment's.")] = None,
     kind: Annotated[

@@ -37,6 +37,11 @@ def data_file(said: str) -> Path:
     return Path("/dev/stdout")
 
 
+def data_option(about: str) -> Any:
+    """Return the option ``-o`` for data that are written as they are."""
+    return typer.Option("-o", "--file", metavar="FILE", help=about, parser=data_file)
+
+
 def _named(file: str) -> Path:
     from uderia_bench.errors import UsageError
 

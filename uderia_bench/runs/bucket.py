@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _Answer = TypeVar("_Answer")
 SCHEMES = ("s3", "gs", "az", "file", "memory")
 _FOLDER = "file://"
+_NOTHING = "memory://nothing"  # a store in which nothing is ever written
 _REMOTE = ("s3", "gs", "az")  # an address of these has no port and no query
 CALL_S, CONNECT_S, TRIES_S = 5, 3, 8  # of one request, of its connection, and of a call with its retries
 BULK_S = 600  # of one request for a whole file
@@ -110,35 +111,33 @@ class Bucket:
         self.url = checked(url).rstrip("/")
         if not is_url(self.url):
             raise UsageError(f"{url}: name a folder or a bucket behind it, as in file:///runs or s3://bucket/runs")
-        if not self._is_missing():
-            _opened(self.url, CALL_S)  # raises UsageError for what is no address
+        self._to_read()  # raises UsageError for what is no address
 
-    @property
-    def _store(self) -> ObjectStore:
-        if self._is_missing():
-            raise FileNotFoundError(self.url)
-        return _opened(self.url, CALL_S)
+    def _to_read(self, request_s: int = CALL_S) -> ObjectStore:
+        """Return the store for calls that take so long at most; an empty one in the place of a folder that does not exist."""
+        return _opened(self.url if self._exists() else _NOTHING, request_s)
 
-    def _is_missing(self) -> bool:
-        return self.url.startswith(_FOLDER) and not os.path.isdir(self.url.removeprefix(_FOLDER))  # noqa: PTH112 - as the address has it
-
-    def _make(self) -> None:
-        """Make the folder of a store that is one; raises ``UsageError`` where it cannot be made."""
-        if self._is_missing():
+    def _to_write(self, request_s: int = CALL_S) -> ObjectStore:
+        """Return the store, and make its folder if it is one; raises ``UsageError`` where that cannot be made."""
+        if not self._exists():
             try:
                 os.makedirs(self.url.removeprefix(_FOLDER), mode=0o700, exist_ok=True)  # noqa: PTH103 - as the address has it
             except OSError as error:
                 raise UsageError(
                     f"{self.url}: {(error.strerror or str(error)).lower()}; name a folder that can be made"
                 ) from error
+        return _opened(self.url, request_s)
+
+    def _exists(self) -> bool:
+        return not self.url.startswith(_FOLDER) or os.path.isdir(self.url.removeprefix(_FOLDER))  # noqa: PTH112 - as the address has it
 
     def create(self, name: str, body: bytes) -> bool:
         """Create an object; False where there is one, or where the store was asked twice at once."""
         exceptions = _exceptions()
-        self._make()
+        store = self._to_write()
         with self._answers(name):
             try:
-                self._store.put(name, body, mode="create", use_multipart=False)
+                store.put(name, body, mode="create", use_multipart=False)
             except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
                 return False
         return True
@@ -146,7 +145,7 @@ class Bucket:
     def read(self, name: str) -> bytes:
         """Return the body of an object of the protocol; raises ``StoreError`` where it is larger than ``LARGEST_ENTRY``."""
         with self._answers(name):
-            found = self._store.get(name)
+            found = self._to_read().get(name)
             if found.meta["size"] > LARGEST_ENTRY:
                 raise self.too_large(name, LARGEST_ENTRY)
             return bytes(found.bytes())
@@ -156,12 +155,10 @@ class Bucket:
 
         Raises ``StoreError`` where there are more than ``MOST_NAMES``.
         """
-        if self._is_missing():
-            return {}
 
         async def listed() -> dict[str, str]:
             versions: dict[str, str] = {}
-            pages = aiter(self._store.list(folder, offset=after))
+            pages = aiter(self._to_read().list(folder, offset=after))
             while (page := await asyncio.wait_for(anext(pages, None), LIST_S)) is not None:
                 versions |= {each["path"]: _version(each) for each in page}
                 if len(versions) > MOST_NAMES:
@@ -174,26 +171,22 @@ class Bucket:
 
     def inside(self, folder: str | None = None) -> tuple[dict[str, str], list[str]]:
         """Return what lies directly in a folder: the objects' names, each with its version, and the names of the folders."""
-        if self._is_missing():
-            return {}, []
         with self._answers(folder or ""):
-            listed = _in_a_thread(lambda: asyncio.wait_for(self._store.list_with_delimiter_async(folder), LIST_S))
+            listed = _in_a_thread(lambda: asyncio.wait_for(self._to_read().list_with_delimiter_async(folder), LIST_S))
         return {each["path"]: _version(each) for each in listed["objects"]}, sorted(listed["common_prefixes"])
 
     def put(self, name: str, body: Any) -> None:
         """Write a whole file, in the place of an older one, however long that takes."""
-        self._make()
+        store = self._to_write(BULK_S)
         with self._answers(name):
-            _opened(self.url, BULK_S).put(name, body)
+            store.put(name, body)
 
     def fetch(self, name: str, known: str | None = None) -> Fetched | None:
         """Begin to read a whole file, however long that takes; None where it still has the version ``known``."""
         tag = None if known is None else known.partition(" ")[2]
         try:
             with self._answers(name):
-                if self._is_missing():
-                    raise FileNotFoundError(self.url)
-                found = _opened(self.url, BULK_S).get(name, options={"if_none_match": tag} if tag else None)
+                found = self._to_read(BULK_S).get(name, options={"if_none_match": tag} if tag else None)
         except _Unchanged:
             return None
         return Fetched(version=_version(found.meta), size=found.meta["size"], chunks=self._chunks(name, found))
@@ -214,7 +207,7 @@ class Bucket:
             with ThreadPoolExecutor(WRITERS) as writers:
                 won = sum(writers.map(partial(self._wins, name), range(WRITERS)))
             won += self._wins(name, WRITERS)
-            self._store.delete(name)
+            self._to_write().delete(name)
             if won > 1:
                 raise StoreError(
                     f"{self.url}: {won} of {WRITERS + 1} writers created the same object, so two workers could hold one server:"
