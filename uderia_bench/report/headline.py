@@ -162,15 +162,15 @@ def _undecided(report: Report, candidate: str, seen: Sequence[Comparison], lacks
     equal = [c for c in seen if c.verdict is Verdict.INCONCLUSIVE and _effect(report, c) == f"equal {_noun(c.metric)}"]
     differing = [c for c in seen if c not in equal and c.verdict is not Verdict.EQUIVALENT]
     because = f", because there is no {_listed(map(_noun, lacks), 'or')} to compare" if lacks else ""
-    none_in = f"no difference found in {_listed(map(_noun_of, equal), 'or')}"
+    without = _listed((_noun(c.metric) for c in equal), "or")
     if len(equal) == len(seen) and not lacks:
-        return f"{none_in}. A difference is still possible"
-    same = _listed(_noun_of(c) for c in seen if c.verdict is Verdict.EQUIVALENT)
+        return f"no difference found in {without}. A difference is still possible"
+    same = _listed(_noun(c.metric) for c in seen if c.verdict is Verdict.EQUIVALENT)
     said = (
         f"undecided{because}",
         _seen(report, candidate, differing),
         f"Equivalent: {same}" if same else "",
-        f"N{none_in[1:]}" if equal else "",
+        f"No difference found in {without}" if without else "",
     )
     return ". ".join(filter(None, said))
 
@@ -296,10 +296,6 @@ def _effect(report: Report, comparison: Comparison) -> str:
     noun, less, more = _NOUNS.get(comparison.metric, (name, f"{{}} less {name}", f"{{}} more {name}"))
     metric = content.definition(report, comparison.metric)
     return figures.effect_words(comparison.effect, metric, noun, less, more)
-
-
-def _noun_of(comparison: Comparison) -> str:
-    return _noun(comparison.metric)
 
 
 def _noun(metric: str) -> str:
