@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+import anyio
 import pytest
 
 from uderia_bench.runs.protocol import LENGTH_S, SENDS, Journal, Lease, LeaseLost, Log, NoClearAnswer
@@ -75,6 +78,41 @@ async def test_a_server_is_held_until_it_is_released():
     assert not one.ours
     assert await other.take()
     assert other.ours
+
+
+@pytest.mark.parametrize("lost", [True, False], ids=["answer lost", "cut off"])
+async def test_a_release_follows_a_renewal_that_was_written_unseen(monkeypatch, lost):
+    """Without it another run waits until the trials of a worker that has ended could no longer run: ten minutes."""
+    bench = Bench()
+    one, other = bench.lease("one"), bench.lease("other", run="another")
+    assert await one.take()
+    create = bench.store.create
+
+    async def written(name, body):
+        await create(name, body)
+        if lost:
+            raise NoClearAnswer
+        scope.cancel()
+        await anyio.sleep_forever()
+
+    with anyio.CancelScope() as scope, monkeypatch.context() as patch, suppress(NoClearAnswer):
+        patch.setattr(bench.store, "create", written)
+        await one.renew()
+    await one.release()
+    assert await other.take()
+
+
+async def test_a_release_leaves_the_server_to_another_worker():
+    """The lease had ended, and somebody else has taken the server."""
+    bench = Bench()
+    one, other = bench.lease("one"), bench.lease("other")
+    assert await one.take()
+    assert not await other.take()
+    bench.clock.time += LENGTH_S
+    assert await other.take()
+    await one.release()
+    assert not await bench.lease("third").take()
+    await other.renew()
 
 
 async def test_a_silent_lease_ends_earlier_for_its_holder_than_for_others():

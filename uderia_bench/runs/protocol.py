@@ -175,9 +175,15 @@ class Lease:
             raise LeaseLost
 
     async def release(self) -> None:
-        """Release the server, once no query of this worker runs there."""
+        """Release the server, once no query of this worker runs there.
+
+        The last renewal may have been cut off, or its answer lost, after it was written: then the release follows it.
+        """
         self._until = float("-inf")
-        await self._append(held=False)
+        while not await self._append(held=False):
+            newest = await self._log.newest()
+            if newest is None or orjson.loads(newest)["worker"] != self._worker:
+                return
 
     async def _append(self, *, held: bool) -> bool:
         """Append an entry. The lease counts from when it was first asked for, since it may have been there since."""
