@@ -39,8 +39,7 @@ LAZY = (  # what our modules import where they use it
 BUSY = ("CPU_LIMIT", "FLOOR_S", "LATENESS_FLOOR_S", "RATE_LIMIT")
 """Limits of ``analysis/conditions.py`` that a run exceeds on a busy machine, and then exits with 5. A command has none."""
 FORWARD = "forward"
-_STARTING = threading.Lock()  # a request is two messages
-HEAD = 8  # bytes that say how long a request is, or hold a number of an answer
+HEAD = 8  # bytes that hold a number of an answer
 
 
 @dataclass
@@ -115,19 +114,18 @@ def start(
     ``limits`` are resources by their name in ``resource``, and how much of each it may have.
     ``streams`` are what it has as file 1 or 2, where that is not a file whose content is returned.
     None means that the file is closed. ``through`` leads to the process to fork from, where another
-    process has started it.
+    process has started it. Processes share that way: a request is one byte with a file, which no other can come between.
     """
     closed = [number for number, stream in streams.items() if stream is None]
     asked = {"arguments": arguments, "cwd": str(cwd), "env": dict(env), "limits": dict(limits), "closed": closed}
-    request = json.dumps(asked).encode()
     said = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - closed when they have been read
     given = [streams.get(number) or file for number, file in enumerate(said, 1)]
     answers, theirs = socket.socketpair()
-    with theirs, _STARTING:
-        channel = through or _zygote()
-        fds = [theirs.fileno(), *(file if isinstance(file, int) else file.fileno() for file in given)]
-        socket.send_fds(channel, [b"%*d" % (HEAD, len(request))], fds)
-        channel.sendall(request)
+    with theirs, tempfile.TemporaryFile() as request:
+        request.write(json.dumps(asked).encode())
+        request.seek(0)
+        fds = [request.fileno(), theirs.fileno(), *(file if isinstance(file, int) else file.fileno() for file in given)]
+        socket.send_fds(through or _zygote(), [b"?"], fds)
     return Process(answers=answers, said=said)
 
 
@@ -209,13 +207,14 @@ def _fork_on_request(requests: socket.socket) -> dict[str, Any]:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
-        head, fds, _, _ = socket.recv_fds(requests, HEAD, 3)
-        if not head:
+        asked, fds, _, _ = socket.recv_fds(requests, 1, 4)
+        if not asked:
             sys.exit()
-        request = json.loads(_receive(requests, int(head)))
         if os.fork() == 0:
             requests.close()
-            _wait_for_command(*fds)
+            with os.fdopen(fds[0]) as file:
+                request = json.load(file)
+            _wait_for_command(*fds[1:])
             return request
         for fd in fds:
             os.close(fd)
