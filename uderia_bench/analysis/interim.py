@@ -7,8 +7,9 @@ runs without an effect. The blocks come from the plan alone, so a run that was k
 the same decision as an undisturbed one.
 
 A verdict at a look is the verdict that the report of a run that stops there has: same pairs, tests,
-correction for several comparisons, and checks. ``taken`` repeats the looks of a finished run from its
-trials.
+correction for several comparisons, and checks. A look leaves out the same trials, too: those whose
+prompt had another profile's tools, as far as the trials of its blocks and the warm-ups show it.
+``taken`` repeats the looks of a finished run from its trials.
 """
 
 from __future__ import annotations
@@ -26,10 +27,12 @@ from uderia_bench.analysis.effects import with_tails, without_selection
 from uderia_bench.analysis.families import verdicts
 from uderia_bench.analysis.settings import Settings
 from uderia_bench.analysis.strata import ALL
-from uderia_bench.analysis.trials import Trials, measured
+from uderia_bench.analysis.trials import FOREIGN_TOOLS, Trials, measured
 from uderia_bench.analysis.values import Comparison, Look, Verdict
 from uderia_bench.analysis.verdict import MIN_UNITS, bound
 from uderia_bench.errors import UsageError
+from uderia_bench.reading import foreign_tools
+from uderia_bench.reading.foreign_tools import Plan, Span
 from uderia_bench.reading.metrics.metric import Direction, Metric
 from uderia_bench.runs.interim import Decided, Looked
 from uderia_bench.trial import Outcome, Stage, Trial
@@ -55,15 +58,17 @@ class Declared:
 class Looks:
     """The planned looks of one run. ``settled`` takes each trial once, in any order, also those of an earlier sitting.
 
+    A look waits for the warm-ups, too, because their prompts show how large those of the other trials should be.
     ``taken`` has the looks so far.
     """
 
     def __init__(self, declared: Declared, *, plan: Sequence[Trial]) -> None:
         self.taken: list[Look] = []
         self._declared = declared
-        self._trials = {trial.trial_id: trial for trial in plan if trial.stage is Stage.MEASURED}
+        self._trials = {trial.trial_id: trial for trial in plan}
         self._next = 1
         self._rows: dict[str, dict[str, Any]] = {}
+        self._prompts: dict[str, tuple[Plan | None, Span | None]] = {}
         self._open = self._unsettled()
 
     def settled(
@@ -73,10 +78,13 @@ class Looks:
         *,
         outcome: Outcome = Outcome.ANSWERED,
         times: Mapping[str, Any] | None = None,
+        planning: Plan | None = None,
+        span: Span | None = None,
     ) -> Decided | None:
         """Take a trial's values by metric, None where it has none; return the decision of a look that stops the run.
 
         ``times`` has the ``sent_at`` and ``done_at`` of the trial, for the limit of those that timed out.
+        ``planning`` and ``span`` show whether another profile's tools were in a prompt.
         The values of a trial that was asked again replace its earlier ones, for the looks to come.
         """
         if trial.trial_id not in self._trials:
@@ -87,6 +95,7 @@ class Looks:
             "query_id": trial.query_id,
             "arm": trial.arm,
             "repeat": trial.repeat,
+            "stage": trial.stage.value,
             "outcome": outcome.value,
             BLOCK: trial.block,
             "window": trial.window,
@@ -96,6 +105,7 @@ class Looks:
             **values,
             **(times or {}),
         }
+        self._prompts[trial.trial_id] = planning, span
         if again:
             return None
         if self._asks(trial):
@@ -130,28 +140,38 @@ class Looks:
 
     def saved(self) -> int:
         """Return how many planned measured trials are not settled."""
-        return len(self._trials) - len(self._rows)
+        return sum(trial.stage is Stage.MEASURED and name not in self._rows for name, trial in self._trials.items())
 
     def _decision(self, look: int) -> Decided | None:
         """Return the decision of a look, None where it does not stop the run."""
         at = self._declared.looked.at(look)
-        rows = [
-            self._rows[name]
+        names = [
+            name
             for name, trial in self._trials.items()
             if name in self._rows and trial.block < self._declared.looked.before[look - 1] and self._asks(trial)
         ]
-        trials = measured(pl.DataFrame(rows, infer_schema_length=None))
+        trials = measured(pl.DataFrame(self._marked(names), infer_schema_length=None))
         if at.race is not None:
             return self._race(trials, at)
         found = at_this_look(trials, self._declared, at)
         decides = stops(found, at)
-        self.taken.append(Look(look=look, of=at.looks, trials=len(rows), comparisons=found, stops=decides))
+        self.taken.append(Look(look=look, of=at.looks, trials=trials.frame.height, comparisons=found, stops=decides))
         if not decides:
             return None
         decided = [each for each in found if each.metric in at.metrics and each.verdict in {*_DIFFERENT, Verdict.EQUIVALENT}]
         several = len(self._declared.contrasts) > 1
         said = (f"{each.candidate} " * several + f"{each.metric} {each.verdict}" for each in decided)
         return Decided(at=at, verdicts=tuple(said), saved=self.saved())
+
+    def _marked(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the rows of some trials, and mark those with another profile's tools in their prompt as a report does."""
+        plans, spans = zip(*(self._prompts[name] for name in names), strict=True)
+        suspects = foreign_tools.suspects(filter(None, plans), list(filter(None, spans)))
+        rows = [{**self._rows[name], FOREIGN_TOOLS: name in suspects} for name in names]
+        for row in rows:
+            if row[FOREIGN_TOOLS] and suspects[row["trial_id"]].sure:
+                row["outcome"] = Outcome.MISROUTED.value
+        return rows
 
     def _race(self, trials: Trials, at: Looked) -> Decided | None:
         """Drop arms; return the decision of a race that is over."""

@@ -10,8 +10,9 @@ from dataclasses import replace
 
 from uderia_bench.analysis.interim import Declared, Looks
 from uderia_bench.analysis.settings import Settings
+from uderia_bench.analysis.trials import ANSWERED_METRIC
 from uderia_bench.documents.experiment import Experiment
-from uderia_bench.reading import profile_types
+from uderia_bench.reading import foreign_tools, profile_types
 from uderia_bench.reading.metrics import BUILT_IN
 from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.runner import plan as plans
@@ -48,15 +49,26 @@ class Watch:
 
 
 def take(looks: Looks, metrics: Sequence[Metric], record: TrialRecord, trace: Trace) -> Decided | None:
-    """Give a settled trial to the looks; return the decision of one that stops the run."""
+    """Give a settled trial to the looks; return the decision of one that stops the run.
+
+    Whether it is answered follows from its outcome, which a look may still change to misrouted.
+    """
     answered = trace.outcome is Outcome.ANSWERED
     values = {
         metric.name: None if value is None else float(value)
         for metric in metrics
+        if metric.name != ANSWERED_METRIC
         for value in [metric.read(trace) if answered or not metric.needs_answer else None]
     }
     times = {"sent_at": record.sent_at, "done_at": record.done_at}
-    return looks.settled(record.trial, values, outcome=trace.outcome, times=times)
+    return looks.settled(
+        record.trial,
+        values,
+        outcome=trace.outcome,
+        times=times,
+        planning=foreign_tools.plan_of(record, trace),
+        span=foreign_tools.span_of(record),
+    )
 
 
 def of(experiment: Experiment, *, plan: Sequence[Trial], before: Iterable[TrialRecord], stop: Stop) -> Watch | None:
