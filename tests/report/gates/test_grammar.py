@@ -6,6 +6,8 @@ import pytest
 from report.reports import METRICS
 
 from uderia_bench.analysis.values import Verdict
+from uderia_bench.reading.metrics import BUILT_IN
+from uderia_bench.reading.metrics.tools import METRICS as TOOLS
 from uderia_bench.report.gates.gate import BaselineGate, ContrastGate, IssueGate, MetricGate, Misread, Names, OutcomeGate
 from uderia_bench.report.gates.grammar import parse
 from uderia_bench.trial import Outcome
@@ -13,7 +15,7 @@ from uderia_bench.trial import Outcome
 NAMES = Names(
     arms=("IDEAT", "OPTIM", "v1.2 fast"),
     contrasts=(("IDEAT", "OPTIM"),),
-    metrics={metric.name: metric for metric in METRICS},
+    metrics={metric.name: metric for metric in (*METRICS, *TOOLS)},
     issues=("recursion", "redundant_tool_calls"),
     baseline="main-nightly",
 )
@@ -43,6 +45,31 @@ def test_a_number_of_a_metric(text, arm, metric, statistic, operator, limit):
     assert isinstance(gate, MetricGate)
     assert (gate.arm, gate.metric.name, gate.statistic, gate.operator, gate.limit) == (arm, metric, statistic, operator, limit)
     assert gate.text == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "latency_s.p95 > -1s",
+        "latency_s.p95 >= 0",
+        "latency_s.p95 != 0",
+        "tool_errors.mean <= 0",
+        "tool_errors.mean == 0",
+        "clock_step_s.mean < 0s",
+        "clock_step_s.p50 == -1s",
+        "fastpath_rate.mean >= 100%",
+        "fastpath_rate.mean <= 0%",
+        "fastpath_rate.mean == 0.3",
+        "answered >= 0",
+        "answered <= 1",
+        "failed != 0",
+        "issues.recursion != 0",
+        "issues.recursion <= 0",
+    ],
+)
+def test_a_limit_at_the_end_of_the_scale_can_be_met(text):
+    """Only a gate that no value meets is refused."""
+    assert parse(text, replace(NAMES, metrics={metric.name: metric for metric in BUILT_IN})).text == text
 
 
 def test_a_share_of_the_outcomes_is_exact():
@@ -144,6 +171,17 @@ WRONG = [  # the gate, what in it is pointed at, the message
     ("OPTIM.answerd >= 99%", "answerd", "did you mean answered?"),
     ("OPTIM.answered >= 99", "99", "write 99% or 0.99"),
     ("OPTIM.failed <= 3 trials", "trials", "'trials' is not a unit of a share: use %"),
+    ("OPTIM.latency_s.p95 < -1s", "< -1s", "can never pass, because latency_s is always above 0"),
+    ("OPTIM.latency_s.p95 <= 0", "<= 0", "can never pass"),
+    ("OPTIM.latency_s.p95 == 0 ms", "== 0 ms", "can never pass"),
+    ("total_tokens.mean < 0k", "< 0k", "total_tokens is always above 0"),
+    ("tool_errors.mean < 0", "< 0", "tool_errors is never below 0; write another comparison or limit"),
+    ("tool_errors.mean == -1", "== -1", "can never pass"),
+    ("OPTIM.fastpath_rate.mean > 100%", "> 100%", "a share is never below 0% or above 100%"),
+    ("OPTIM.answered.mean < 0", "< 0", "can never pass"),
+    ("OPTIM.answered > 1", "> 1", "can never pass"),
+    ("misrouted < 0%", "< 0%", "can never pass"),
+    ("issues.recursion < 0", "< 0", "a number of trials is never below 0"),
     ("OPTIM", " ", "after an arm, write a dot and a metric"),
     ("OPTIM latency_s.p95 < 20s", "latency_s.p95", "after an arm, write a dot and a metric"),
     ("OPTIM.", " ", "name a metric or an outcome"),

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from math import inf
 from typing import TypedDict
 
 from uderia_bench.analysis.values import Verdict
@@ -35,7 +36,7 @@ from uderia_bench.report.gates.gate import (
     Names,
     OutcomeGate,
 )
-from uderia_bench.report.gates.limits import limit
+from uderia_bench.report.gates.limits import limit, refuse_impossible, refuse_outside
 from uderia_bench.report.gates.reader import Reader, Word
 from uderia_bench.trial import Outcome
 
@@ -104,12 +105,16 @@ def _of_arm(reader: Reader, arm: str | None, name: Word, names: Names) -> Gate:
         operator = _operator(reader)
         value = limit(reader, metric)
         reader.expect_end()
-        return MetricGate(text=reader.text, arm=arm, metric=metric, statistic=statistic.text, operator=operator, limit=value)
+        refuse_impossible(reader, operator, value, metric=metric)
+        return MetricGate(
+            text=reader.text, arm=arm, metric=metric, statistic=statistic.text, operator=operator.text, limit=value
+        )
     if name.text in _OUTCOMES:
         operator = _operator(reader)
         value = limit(reader, None)
         reader.expect_end()
-        return OutcomeGate(text=reader.text, arm=arm, outcome=Outcome(name.text), operator=operator, limit=value)
+        refuse_impossible(reader, operator, value, metric=None)
+        return OutcomeGate(text=reader.text, arm=arm, outcome=Outcome(name.text), operator=operator.text, limit=value)
     if metric is not None:
         raise reader.misread(f"name a statistic of {metric.name}: {_listed(f'{metric.name}.{s}' for s in STATISTICS)}", name)
     raise _no_metric(reader, name, (*names.metrics, *_OUTCOMES), "metric or outcome")
@@ -128,7 +133,9 @@ def _issue(reader: Reader, names: Names) -> IssueGate:
     if reader.sees_unit():
         raise reader.misread("issues are counted in trials, so leave out the unit", reader.unit())
     reader.expect_end()
-    return IssueGate(text=reader.text, kind=kind.text, operator=operator, limit=float(number.text))
+    value = float(number.text)
+    refuse_outside(reader, operator, value, possible=(0.0, inf), scale="a number of trials is never below 0")
+    return IssueGate(text=reader.text, kind=kind.text, operator=operator.text, limit=value)
 
 
 def _contrast(reader: Reader, candidate: Word, names: Names) -> ContrastGate:
@@ -209,10 +216,10 @@ def _judged_metric(reader: Reader, names: Names) -> Metric:
     return metric
 
 
-def _operator(reader: Reader) -> str:
+def _operator(reader: Reader) -> Word:
     found = reader.operator()
     if found.text in OPERATORS:
-        return found.text
+        return found
     near = {"=": "==", "=<": "<=", "=>": ">=", "<>": "!="}.get(found.text)
     raise reader.misread(f"{found.text!r} is not a comparison; " + (f"write {near}" if near else _listed(OPERATORS)), found)
 
