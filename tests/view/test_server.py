@@ -26,7 +26,7 @@ from uderia_bench.runs.actions import Action
 from uderia_bench.runs.ledger_rows import Entry, State
 from uderia_bench.view import comparing, runs_page, state, trial_page, watcher
 from uderia_bench.view.folder import Folder, _going_on
-from uderia_bench.view.guard import Guard, kept_key
+from uderia_bench.view.guard import Guard
 from uderia_bench.view.server import View
 from uderia_bench.view.watcher import Watcher
 
@@ -298,16 +298,6 @@ def test_one_reader_serves_all_pages(client, live, monkeypatch):
         socket.__exit__(None, None, None)
     assert 3 in reads
     assert len(reads) == len(set(reads))
-
-
-def test_the_key_of_cookies_is_kept_for_the_user_alone(tmp_path):
-    """A second start has the same; a file that others can read is not used."""
-    file = tmp_path / "cache" / "view.key"
-    key = kept_key(file)
-    assert kept_key(file) == key
-    assert file.stat().st_mode & 0o077 == 0
-    file.chmod(0o644)
-    assert kept_key(file) != key
 
 
 def test_a_broken_message_from_a_page_is_ignored(client, live):

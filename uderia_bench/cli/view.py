@@ -66,6 +66,7 @@ def command(
     from uderia_bench import plugins
     from uderia_bench.errors import CannotRun, UsageError
     from uderia_bench.gateway.kept_tokens import default_file
+    from uderia_bench.runs.seal import kept_key
     from uderia_bench.view import guard, server
     from uderia_bench.view.folder import Folder
     from uderia_bench.view.recording import Recorder, Recording
@@ -107,7 +108,7 @@ def command(
             source,
             listener,
             host=host,
-            key=guard.kept_key(default_file(os.environ).with_name("view.key")),
+            key=kept_key(default_file(os.environ).with_name("view.key")),
             control=control,
             recorded=None if recorder is None or run_id is None else (run_id, recorder),
             started=started,

@@ -31,25 +31,31 @@ class Seal:
 
     @classmethod
     def kept(cls, file: Path) -> Seal:
-        """Return the seal with the key of a file, which is made if it is missing.
-
-        A file that others can read or have made is not used, and neither is a folder that cannot be written.
-        """
-        with suppress(OSError):
-            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not os.path.lexists(file):
-                with suppress(FileExistsError):
-                    _make(file)
-            with os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
-                about, key = os.fstat(opened.fileno()), opened.read(KEY_SIZE)
-            mine = stat.S_ISREG(about.st_mode) and about.st_uid == os.geteuid() and not about.st_mode & 0o077
-            if mine and len(key) == KEY_SIZE:
-                return cls(key)
-        return cls()
+        """Return the seal with the key of a file (``kept_key``)."""
+        return cls(kept_key(file))
 
     def of(self, noted: Noted) -> str:
         """Return the seal of a change in its present state."""
         return hmac.new(self.key, orjson.dumps(asdict(noted), option=orjson.OPT_SORT_KEYS), hashlib.sha256).hexdigest()
+
+
+def kept_key(file: Path) -> bytes:
+    """Return the key of a file that only the user can read, which is made if it is missing.
+
+    A file that others can read or have made is not used, and neither is a folder that cannot be written. The key is
+    a new one then.
+    """
+    with suppress(OSError):
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.path.lexists(file):
+            with suppress(FileExistsError):
+                _make(file)
+        with os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
+            about, key = os.fstat(opened.fileno()), opened.read(KEY_SIZE)
+        mine = stat.S_ISREG(about.st_mode) and about.st_uid == os.geteuid() and not about.st_mode & 0o077
+        if mine and len(key) == KEY_SIZE:
+            return key
+    return secrets.token_bytes(KEY_SIZE)
 
 
 def _make(file: Path) -> None:

@@ -14,11 +14,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
-import os
 import secrets
 import socket
 from contextlib import suppress
-from pathlib import Path
 from urllib.parse import urlencode
 
 from starlette.datastructures import Headers, QueryParams
@@ -29,7 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uderia_bench.report.formats.html.markup import tag
 from uderia_bench.view import pages
 
-KEY_BYTES = 32
+TOKEN_BYTES = 32
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _COOKIE_DAYS = 30
 _HEADERS = {
@@ -50,7 +48,7 @@ class Guard:
     """Lets only the owner's requests through, and gives every answer its headers."""
 
     def __init__(self, app: ASGIApp, *, host: str, port: int, key: bytes) -> None:
-        self.token = secrets.token_urlsafe(KEY_BYTES)
+        self.token = secrets.token_urlsafe(TOKEN_BYTES)
         self._app = app
         self._host, self._port = host, port
         self._cookie = f"uderia-bench-view-{port}"  # cookies do not tell ports apart
@@ -121,17 +119,6 @@ class Guard:
     def _has_bearer(self, headers: Headers) -> bool:
         scheme, _, value = headers.get("authorization", "").partition(" ")
         return scheme.lower() == "bearer" and _same(value, self.token)
-
-
-def kept_key(file: Path) -> bytes:
-    """Return the key of cookies from a file that only the user can read, made with the first view; a new key without one."""
-    with suppress(OSError):
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with suppress(FileExistsError), os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as made:
-            made.write(secrets.token_bytes(KEY_BYTES))
-        if file.stat().st_mode & 0o077 == 0 and len(key := file.read_bytes()) == KEY_BYTES:
-            return key
-    return secrets.token_bytes(KEY_BYTES)
 
 
 def _same(given: str | None, expected: str) -> bool:
