@@ -59,7 +59,7 @@ def finish(run: Run, around: Surroundings, *, as_json: bool, also: Callable[[Run
     raise typer.Exit(int(standing.of(made)))
 
 
-def rendered(made: Report, shown: Target, run: Run | None = None, *, brief: bool = False) -> str:
+def rendered(made: Report, shown: Target, run: Run, *, brief: bool = False) -> str:
     """Return a report in the format of the target, without the last line break."""
     from uderia_bench.commands import report
 

@@ -209,7 +209,6 @@ def begun(
     turns: Mapping[str, int] | None = None,
     confounded: tuple[tuple[str, str, str], ...] = (),
     looks: tuple[tuple[int, float], ...] = (),
-    lock: Lock | None = None,
 ) -> Manifest:
     """Return the manifest of a run that is about to start."""
     return Manifest(
@@ -238,7 +237,6 @@ def begun(
         ),
         arms=dict(arms),
         servers=dict(servers),
-        lock=lock,
     )
 
 

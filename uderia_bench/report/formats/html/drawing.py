@@ -13,6 +13,7 @@ from uderia_bench.report.formats.html.markup import Markup, join, tag
 
 PLOT = 1000  # units of the coordinates of a plot; strokes do not scale with them
 _ROW = 24  # pixels: height of a strip beside a row of text
+_BAR = 22  # pixels: height of a stacked bar, and of an axis
 _EDGE = 8.0  # percent from an end: labels of ticks closer than this are anchored at the end, so that they are not cut
 
 
@@ -95,17 +96,17 @@ def scale(axis: Axis, label: Label) -> Markup:
         at = axis.at(value)
         anchor = "start" if at < _EDGE else "end" if at > 100 - _EDGE else "middle"
         ticks += [rule(at, 0, 4, "tick"), tag("text", label(value), x=f"{at:.2f}%", y=17, text_anchor=anchor)]
-    return svg(*ticks, height=22, style="scale ratio" if axis.base == 2 else "scale")
+    return svg(*ticks, height=_BAR, style="scale ratio" if axis.base == 2 else "scale")
 
 
-def bars(parts: Iterable[tuple[str, float]], total: float, *, height: int = 22) -> Markup:
+def bars(parts: Iterable[tuple[str, float]], total: float) -> Markup:
     """Return one stacked bar of (style, size) parts. ``total`` is the full width."""
     found, start = [], 0.0
     for style, size in parts:
         end = start + 100 * size / total if total else start
-        found.append(band(start, end, height, f"part {style}"))
+        found.append(band(start, end, _BAR, f"part {style}"))
         start = end
-    return svg(*found, height=height)
+    return svg(*found, height=_BAR)
 
 
 def plot(curves: Sequence[Curve], *, x: Axis, y: Axis, x_label: Label, y_label: Label, name: str, title: str, legend: Markup,
