@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from statistics import mean
 
@@ -44,41 +44,26 @@ def study(
         raise UsageError(f"{missing[0]} has no margin in {experiment.name}: a verdict needs one")
     stop = experiment.stop or InterimLooks()
     earlier = earlier_runs(output)
-    assumptions, left_out = [], []
-    for name in wanted:
-        one = _assumed(experiment, known[name], earlier)
-        if one is None:
-            left_out.append(f"{name}: without an earlier run of both arms, the spread of an amount is not known")
-        else:
-            assumptions.append(one)
+    spreads = {name: _assumed(experiment, known[name], earlier) for name in wanted}
+    assumptions = [one for one in spreads.values() if one is not None]
+    left_out = [
+        f"{name}: without an earlier run of both arms, the spread of an amount is not known"
+        for name, one in spreads.items()
+        if one is None
+    ]
     if not assumptions:
         raise UsageError("no metric can be planned for: " + "; ".join(left_out or ["the experiment has no margins"]))
     margin = max(one.margin for one in assumptions)
     share = min(2 * margin, 0.5) if effect is None else effect
-
-    @cache
-    def rule(queries: int, repeats: int) -> Rule:
-        asked = experiment.model_copy(update={"repeats": repeats, "stop": stop, "warmup": 0})
-        looks = plan.looks(asked, queries)
-        said = planned(asked, looks)
-        assert said is not None, "it plans looks"
-        return Rule(
-            shares=tuple(round(share, 2) for share in said.shares),  # so that most sizes share their boundaries
-            asked=tuple(end / looks[-1][0] for end, _ in looks),
-            shape=said.shape,
-            alpha=1 - experiment.confidence,
-            difference=said.difference,
-            equivalence=said.equivalence,
-        )
-
     tokens = _expected_tokens(experiment, output)
+    price = _price(experiment, earlier, tokens)
     found = designs(
         assumptions,
         effect=share,
-        rule=rule,
+        rule=cache(partial(_rule, experiment.model_copy(update={"stop": stop, "warmup": 0}))),
         arms=len(experiment.arms),
         warmups=experiment.warmup * len(experiment.arms),
-        price=_price(experiment, earlier, tokens),
+        price=price,
         slots=1 if experiment.load.isolation == "trial" else experiment.load.concurrency,
         draw=draw_by_cost(tokens),
     )
@@ -89,9 +74,25 @@ def study(
         stop=stop,
         margins={one.metric: one.margin for one in assumptions},
         assumptions=tuple(assumptions),
-        price=_price(experiment, earlier, tokens),
+        price=price,
         designs=found,
         left_out=tuple(left_out),
+    )
+
+
+def _rule(experiment: Experiment, queries: int, repeats: int) -> Rule:
+    """Return how a design of an experiment with interim looks ends."""
+    asked = experiment.model_copy(update={"repeats": repeats})
+    looks = plan.looks(asked, queries)
+    said = planned(asked, looks)
+    assert said is not None, "it plans looks"
+    return Rule(
+        shares=tuple(round(share, 2) for share in said.shares),  # so that most sizes share their boundaries
+        asked=tuple(end / looks[-1][0] for end, _ in looks),
+        shape=said.shape,
+        alpha=1 - experiment.confidence,
+        difference=said.difference,
+        equivalence=said.equivalence,
     )
 
 

@@ -84,8 +84,9 @@ def knowing_tokens(experiment: Experiment, output: Path) -> Experiment:
     if experiment.sample is None or experiment.sample.by != "cost":
         return experiment
     totals: dict[str, list[float]] = {}
+    earlier = earlier_runs(output)
     for arm in experiment.arms:
-        last = next(runs_of(experiment, arm, earlier_runs(output)), None)
+        last = next(runs_of(experiment, arm, earlier), None)
         if last is None:
             continue
         spent = last[1].group_by("query_id", "repeat", "stage").agg(pl.col("total_tokens").sum())  # of all turns
@@ -96,7 +97,7 @@ def knowing_tokens(experiment: Experiment, output: Path) -> Experiment:
 
 def earlier_runs(output: Path) -> list[Run]:
     """Return the runs in the output folder, the latest first."""
-    return runs.every(output)[::-1] if output.is_dir() else []
+    return runs.every(output)[::-1]
 
 
 def runs_of(experiment: Experiment, arm: Arm, earlier: Iterable[Run]) -> Iterator[tuple[Run, pl.DataFrame]]:
