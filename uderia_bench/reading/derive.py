@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import polars as pl
 import pyarrow as pa
@@ -82,27 +82,17 @@ def schema(metrics: tuple[Metric, ...]) -> pa.Schema:
     return pa.schema([*FIXED, *measured], metadata={"schema": "uderia-bench/trials/1"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Derived:
-    """What was derived of some trials: the columns of their rows by table, and their planning calls and times."""
-
-    trials: int
-    tables: dict[str, Columns]
-    plans: list[Plan]
-    spans: list[Span]
+Table = TypeVar("Table", Columns, pl.DataFrame)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Frames:
-    """What was derived of more trials, with a frame for each table."""
+class Derived(Generic[Table]):
+    """What was derived of some trials: their rows by table, and their planning calls and times."""
 
     trials: int
-    tables: dict[str, pl.DataFrame]
+    tables: dict[str, Table]
     plans: list[Plan]
     spans: list[Span]
-
-
-_Trials = TypeVar("_Trials", Derived, _Frames)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +121,7 @@ class Reading:
             "issues": issues.schema(self.thresholds),
         }
 
-    def derived(self, records: Iterable[TrialRecord], tables: Mapping[str, list[str]]) -> Derived:
+    def derived(self, records: Iterable[TrialRecord], tables: Mapping[str, list[str]]) -> Derived[Columns]:
         """Return the rows of some records, with the columns of each table. An error of a plug-in names the trial."""
         rows: dict[str, list[dict[str, Any]]] = {name: [] for name in tables}
         plans: list[Plan | None] = []
@@ -205,11 +195,13 @@ def _write(directory: RunDirectory, ledger: Ledger, reading: Reading, processes:
     return plans, spans, count
 
 
-def _framed(batch: list[Derived], schemas: Mapping[str, pa.Schema]) -> _Frames:
+def _framed(batch: list[Derived[Columns]], schemas: Mapping[str, pa.Schema]) -> Derived[pl.DataFrame]:
+    """Join the rows of a batch into one frame for each table."""
+
     def joined(table: str, column: str) -> list[Any]:
         return [cell for each in batch for cell in each.tables[table][column]]
 
-    return _Frames(
+    return Derived(
         trials=sum(each.trials for each in batch),
         tables={name: _frame({one: joined(name, one) for one in wanted.names}, wanted) for name, wanted in schemas.items()},
         plans=[plan for each in batch for plan in each.plans],
@@ -217,9 +209,9 @@ def _framed(batch: list[Derived], schemas: Mapping[str, pa.Schema]) -> _Frames:
     )
 
 
-def _grouped(source: Iterable[_Trials], least: int) -> Iterator[list[_Trials]]:
+def _grouped(source: Iterable[Derived[Table]], least: int) -> Iterator[list[Derived[Table]]]:
     """Yield items in lists of at least so many trials, the last one of fewer; an empty run has one list, for its columns."""
-    group: list[_Trials] = []
+    group: list[Derived[Table]] = []
     lists = count = 0
     for item in source:
         group.append(item)

@@ -60,17 +60,15 @@ def _series(history: History, series: Series) -> Markup | None:
         )
         for at, (night, estimate) in enumerate(zip(history.nights, estimates, strict=True))
     )
-    head = tag(
-        "tr",
+    heads = (
         *(tag("th", name, scope="col") for name in ("night", "run")),
         listing.drawn(drawing.scale(axis, lambda value: figures.amount(value, scale, half=value)), "level, drawn"),
         tag("th", "level", scope="col", class_="number"),
         tag("th", "changed", scope="col"),
     )
     name = f"{series.arm}, {series.metric.name}"
-    caption = tag("caption", "Every night's level with its interval")
-    grid = tag("table", caption, tag("thead", head), tag("tbody", *rows), class_="labelled")
-    return listing.section(f"{series.arm}-{series.metric.name}".replace(" ", "-"), name, listing.scrolling(grid, name))
+    grid = listing.grid("Every night's level with its interval", heads, rows, name=name, class_="labelled")
+    return listing.section(f"{series.arm}-{series.metric.name}".replace(" ", "-"), name, grid)
 
 
 def _changed(kind: str | None, changed: Sequence[str]) -> Markup:

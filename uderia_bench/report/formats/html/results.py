@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 import polars as pl
 
 from uderia_bench.printable import count_of
+from uderia_bench.reading.expectations.facts import agreement
 from uderia_bench.report import content, figures
 from uderia_bench.report.content import QueryResult, Report
 from uderia_bench.report.findings import ENOUGH
@@ -72,12 +74,9 @@ def _disagree(cells: Sequence[QueryResult | None], answers: Sequence[_Answer | N
     """Whether one arm answered and another did not, or two answers share too few numbers and names."""
     if len({bool(cell and cell.answered) for cell in cells}) > 1:
         return True
-    stated = [set(answer["facts"]) for answer in answers if answer is not None]
-    return any(
-        one | other and len(one & other) / len(one | other) < ENOUGH
-        for at, one in enumerate(stated)
-        for other in stated[at + 1 :]
-    )
+    stated = [frozenset(answer["facts"]) for answer in answers if answer is not None]
+    shares = (agreement(one, other) for one, other in combinations(stated, 2))
+    return any(share is not None and share < ENOUGH for share in shares)
 
 
 def _row(
