@@ -229,7 +229,7 @@ def _issues(run: Run, trials: pl.DataFrame, plugins: Plugins) -> tuple[IssueSumm
 def _gates(
     experiment: Experiment, found: Analysis, issues: tuple[IssueSummary, ...], plugins: Plugins, against: Against
 ) -> tuple[GateResult, ...]:
-    """Judge the experiment's gates; one that cannot be read any more (a plug-in that is gone) is missed, and says why."""
+    """Evaluate the experiment's gates. A gate that cannot be read any more, as of a missing plug-in, counts as missed."""
     names = names_of(experiment, plugins.metrics, [detector.name for detector in plugins.detectors])
     results: list[GateResult] = []
     for text in experiment.gates:

@@ -225,7 +225,6 @@ def _of_nights(found: Variation, second: _Side, arms: tuple[str, ...], metrics: 
         for metric in metrics
         if metric.name in second.run.experiment.margins and (arm, metric.name) in found.nights
     )
-    runs = count_of(found.runs, "earlier run")
     return f"night-to-night variation is in every interval and p (standard deviation over {runs}): {spreads}"
 
 

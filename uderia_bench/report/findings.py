@@ -90,10 +90,10 @@ def disagreements(answers: pl.DataFrame) -> tuple[IssueSummary, ...]:
         .join(answers.select("trial_id", "facts"), on="trial_id")
         .drop_nulls("within")
         .sort("trial_id")
-        .group_by(*("query_id", "turn"), "arm")
+        .group_by("query_id", "turn", "arm")
         .agg(pl.col("within").mean(), pl.len().alias("trials"), pl.col("facts"), pl.col("trial_id").first())
     )
-    apart = by_arm.filter(pl.col("within") < ENOUGH).sort("within", *("query_id", "turn"), "arm")
+    apart = by_arm.filter(pl.col("within") < ENOUGH).sort("within", "query_id", "turn", "arm")
     if apart.is_empty():
         return ()
     said = tuple(_differing(row) for row in apart.head(_QUOTED).iter_rows(named=True))

@@ -117,7 +117,7 @@ class Ledger:
             return tuple(ledger_rows.trial(text) for (text,) in self._execute("SELECT planned FROM trials ORDER BY seq"))
 
     def unsettled(self) -> tuple[Trial, ...]:
-        """Return the trials still to ask: those not settled, and those whose ending is asked again (contract: ``resume``).
+        """Return the trials still to ask: those not settled, and those with an ending in ``ASK_AGAIN``.
 
         A conversation is asked as a whole: if one of its turns is left, all of them are returned.
         """

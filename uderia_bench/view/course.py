@@ -14,6 +14,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from uderia_bench.stats.arrays import Floats
 from uderia_bench.view.state import ArmCourse, CourseState
 
 PARTS = 60  # most parts of a course
@@ -21,7 +22,6 @@ NARROWEST_S = 1.0
 BREAK_S = 3600.0  # without the end of a trial, as where a run was resumed the next day: the course begins after it
 _DIGITS = 4
 
-Floats: TypeAlias = npt.NDArray[np.float64]
 Marks: TypeAlias = npt.NDArray[np.bool_]
 
 

@@ -31,7 +31,7 @@ class Thresholds:
         "phases that a simple query takes, reports and dates aside",
         "original specification: simple queries take 1 or 2 steps",
     )
-    correction_ratio: float = _threshold(0.1, "self-correction's share of the turn's tokens", "ours: a tenth of a turn")
+    correction_ratio: float = _threshold(0.1, "self-correction's share of the turn's tokens", "our choice: a tenth of a turn")
     unattributed_ratio: float = _threshold(
         0.05, "share of the turn's tokens that belong to no logged call", "the default margin of total_tokens"
     )

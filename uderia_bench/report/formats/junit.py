@@ -56,9 +56,8 @@ def _gate(gate: GateResult) -> Element:
 
 
 def _comparison(report: Report, found: Comparison) -> Element:
-    case = Element(
-        "testcase", classname=plain(f"{found.candidate} compared with {found.baseline}"), name=plain(found.metric)
-    )  # fmt: skip
+    classname = plain(f"{found.candidate} compared with {found.baseline}")
+    case = Element("testcase", classname=classname, name=plain(found.metric))
     effect = figures.effect_forms(found.effect, content.definition(report, found.metric))[0]
     said = plain("; ".join((f"{found.verdict}: {effect}", *found.warnings)))
     if found.verdict is Verdict.INVALID:

@@ -38,7 +38,7 @@ def evaluate(
     gates: Iterable[Gate], analysis: Analysis, issues: Sequence[IssueSummary] = (), against: Against | None = None
 ) -> tuple[GateResult, ...]:
     """Return the result of every gate, in their order."""
-    return tuple(_judge(gate, analysis, issues, against or Against(why="there is no baseline run")) for gate in gates)
+    return tuple(_result(gate, analysis, issues, against or Against(why="there is no baseline run")) for gate in gates)
 
 
 def nothing_worse(
@@ -70,7 +70,7 @@ def nothing_worse(
     return GateResult(name=text, passed=not worse, detail=f"{'worse' if worse else f'no {which} is worse'}: {', '.join(said)}")
 
 
-def _judge(gate: Gate, analysis: Analysis, issues: Sequence[IssueSummary], against: Against) -> GateResult:
+def _result(gate: Gate, analysis: Analysis, issues: Sequence[IssueSummary], against: Against) -> GateResult:
     if isinstance(gate, MetricGate | OutcomeGate):
         return _on_arms(gate, analysis)
     if isinstance(gate, IssueGate):
