@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from uderia_bench.stats.mean import cluster_mean
+from uderia_bench.stats.mean import cluster_mean, geometric_mean
 from uderia_bench.stats.proportion import wilson
 
 
@@ -56,10 +56,17 @@ def test_few_clusters_have_students_interval_and_one_has_none():
     assert "needs 2" in single.warnings[0]
 
 
-def test_equal_units_are_a_point():
-    """No spread is no width, and never NaN."""
-    found = estimate([3.0] * 8, np.arange(8))
-    assert (found.lo, found.value, found.hi) == (3.0, 3.0, 3.0)
+@pytest.mark.parametrize("of", [cluster_mean, geometric_mean])
+def test_few_equal_units_have_no_interval(of):
+    """A width of 0 would look like certainty; from 29 equal units on, at most one in ten differs."""
+    options = {"level": 0.95, "seed": 1, **({"bounded": False} if of is cluster_mean else {})}
+    for count in (2, 8, 28):
+        few = of(np.full(count, 3.0), np.arange(count), **options)
+        assert (few.value, few.lo, few.hi) == (pytest.approx(3.0), None, None)
+        assert few.warnings == (f"no interval: all {count} values are equal, and fewer than 29 may miss a rare other value",)
+    many = of(np.full(29, 3.0), np.arange(29), **options)
+    assert (many.lo, many.value, many.hi) == pytest.approx((3.0, 3.0, 3.0))
+    assert of(np.repeat([3.0, 3.0], 50), np.repeat([0, 1], 50), **options).lo is None  # repeats are no evidence
 
 
 def test_an_estimate_moves_to_another_scale_with_its_ends():

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from uderia_bench.stats.arrays import Floats, is_flat, mode
 from uderia_bench.stats.bootstrap import UNITS_FLOOR, studentised_mean
-from uderia_bench.stats.difference import student_test
+from uderia_bench.stats.difference import EQUAL_FLOOR, student_test
 from uderia_bench.stats.estimate import Estimate, Interval
 from uderia_bench.stats.proportion import wilson
 from uderia_bench.stats.skew import lean_right
@@ -108,7 +108,7 @@ def _amount(sums: Floats, sizes: Floats, *, level: float, seed: int, leans: bool
     means = sums / sizes
     value = float(sums.sum() / sizes.sum())
     if is_flat(means):
-        return Interval(lo=value, hi=value, method="all units equal")
+        return _of_equal(value, sums.size)
     if is_sparse(means):
         return _sparse(means, sizes, level=level)
     studied = studentised_mean(sums, sizes=sizes, seed=seed)
@@ -118,6 +118,13 @@ def _amount(sums: Floats, sizes: Floats, *, level: float, seed: int, leans: bool
     if interval.hi is not None and interval.hi > means.max() and is_sparse(quiet := without_noise(means, logs=not leans)):
         return _sparse(quiet, sizes, level=level, equal="nearly equal")  # the resamples have almost no spread
     return lean_right(interval, studied, means, level=level, seed=seed) if leans else interval
+
+
+def _of_equal(value: float, n: int) -> Interval:
+    """Return an interval without width where so many equal units show that others are rare, else none."""
+    if n < EQUAL_FLOOR:
+        return Interval.none(f"no interval: all {n} values are equal, and fewer than {EQUAL_FLOOR} may miss a rare other value")
+    return Interval(lo=value, hi=value, method="all units equal")
 
 
 def _sparse(means: Floats, sizes: Floats, *, level: float, equal: str = "equal") -> Interval:
