@@ -52,6 +52,16 @@ def test_the_first_line_is_the_address_of_the_run(command):
             assert b'id="report"' in page.read()
 
 
+@pytest.mark.usefixtures("whole")
+def test_the_name_of_a_folder_is_quoted_in_the_address(command):
+    """A folder can be renamed to anything, and its name is printed on a terminal."""
+    renamed = (command.cwd / "output/whole").rename(command.cwd / "output/my run#2")
+    with viewing(command, str(renamed)) as (url, _):
+        address, _, token = url.partition("?token=")
+        assert address.endswith("/runs/my%20run%232")
+        assert read(address, token=token)["run"]["run_id"] == "whole"
+
+
 def test_a_port_that_is_taken_is_an_error_in_one_line(command):
     """It names the next step."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -136,6 +146,7 @@ def test_a_run_that_has_ended_is_recorded_at_once(command):
     done = command("view", "latest", "--record", "whole.jsonl")
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr == "uderia-bench: wrote whole.jsonl. Replay it with 'uderia-bench view whole.jsonl'\n"
+    assert (command.cwd / "whole.jsonl").stat().st_mode & 0o077 == 0  # the report has answers
     lines = [json.loads(line) for line in (command.cwd / "whole.jsonl").read_text().splitlines()]
     assert (lines[0]["run"], lines[1]["state"]["progress"]["read"], len(lines)) == ("whole", 10, 3)
     assert "OPTIM" in lines[2]["report"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+import tracemalloc
 
 import pytest
 from records import trial
@@ -136,3 +137,80 @@ def test_a_recording_without_a_state_is_refused(live, tmp_path):
     path.write_text(path.read_text().splitlines()[0] + "\n")
     with pytest.raises(UsageError, match="cut before its first state; record the run again with 'uderia-bench view live"):
         Recording(path)
+
+
+@pytest.mark.parametrize(
+    ("number", "line", "words"),
+    [
+        (0, [1], "night.jsonl:1: not a recording: a line is no JSON object"),
+        (0, {"run": None}, "not a recording of this uderia-bench"),
+        (0, {"run": "../../etc"}, "not a recording of this uderia-bench"),
+        (0, {"run": "a\x1b]0;b"}, "not a recording of this uderia-bench"),
+        (0, {"began_at": "yesterday"}, "night.jsonl:1: not a recording: began_at is no moment"),
+        (0, {"began_at": None}, "night.jsonl:1: not a recording: began_at is no moment"),
+        (1, {"at_s": "0"}, "night.jsonl:2: not a recording: a line has at_s, and a state or a report"),
+        (1, {"state": [1]}, "night.jsonl:2: not a recording: a line has at_s, and a state or a report"),
+        (2, {"report": 5}, "night.jsonl:3: not a recording: a line has at_s, and a state or a report"),
+    ],
+)
+def test_a_recording_of_a_stranger_is_checked_before_its_first_page(live, tmp_path, number, line, words):
+    """The error is one line, with the file and the line in it. An empty file is refused, too."""
+    live.ends()
+    (live.run.directory.path / REPORT).write_text(REPORTED)
+    path = tmp_path / "night.jsonl"
+    lines = recorded(live, path)
+    lines[number] = lines[number] | line if isinstance(line, dict) else line
+    path.write_text("".join(json.dumps(each) + "\n" for each in lines))
+    with pytest.raises(UsageError, match=re.escape(words)):
+        Recording(path)
+    path.write_text("")
+    with pytest.raises(UsageError, match="not a recording"):
+        Recording(path)
+
+
+def test_the_report_of_a_stranger_leads_nowhere(live, tmp_path):
+    """No policy of content forbids that ``meta`` opens another page."""
+    live.ends()
+    (live.run.directory.path / REPORT).write_text(REPORTED)
+    path = tmp_path / "night.jsonl"
+    *lines, report = recorded(live, path)
+    away = '<meta http-equiv="refresh" content="0;url=http://evil.example">'
+    path.write_text("".join(json.dumps(line) + "\n" for line in (*lines, report | {"report": f"<p>a</p>{away}"})))
+    recording = Recording(path, speed=1e9)
+    recording.follow(("live",))
+    assert recording.report("live") == "<p>a</p>"
+
+
+def test_a_replay_does_not_keep_the_whole_recording(live, tmp_path):
+    """10 MB of lines take less than 2 MB."""
+    path = tmp_path / "night.jsonl"
+    first, state = recorded(live, path)
+    state["state"]["note"] = "long " * 1000
+    path.write_text("".join(json.dumps(line) + "\n" for line in (first, *[state] * 2000)))
+    tracemalloc.start()
+    try:
+        followed = Recording(path).follow(("live",))
+        assert followed.look()
+        assert tracemalloc.get_traced_memory()[0] < 2_000_000
+    finally:
+        tracemalloc.stop()
+        followed.close()
+
+
+def test_a_full_disk_ends_the_recording_and_not_the_page(live):
+    """There is one message. Half a line may be in the file, so no other follows it."""
+    failures, written = [], []
+
+    class Full:
+        def write(self, line):
+            if len(written) > 1:
+                raise OSError(28, "No space left on device")
+            written.append(line)
+            return len(line)
+
+    source = Folder(live.run.directory.path.parent, plugins.load())
+    recorder = Recorder(Full(), source, "live", failed=failures.append)
+    for _ in range(3):
+        recorder(("live",), {"progress": None})
+    assert [error.errno for error in failures] == [28]
+    assert len(written) == 2

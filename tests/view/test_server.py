@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import time
 from dataclasses import replace
@@ -448,3 +450,19 @@ def test_a_page_that_cannot_be_drawn_does_not_stop_the_others(client, live, monk
         socket.receive_text()
         live.settle(7)
         latest(socket, "t7")
+
+
+def test_a_folder_whose_name_cannot_be_in_an_address_does_not_hide_the_others(tmp_path):
+    """Such a folder was made by hand. It has no row, and the runs beside it have theirs."""
+    with running(tmp_path, "good") as made:
+        for name in (b"not-utf-8-\xff", b"escape-\x1b]0;x"):
+            shutil.copytree(made.run.path, tmp_path / os.fsdecode(name))
+        shutil.copytree(made.run.path, tmp_path / "a b#c?d")
+        guard = guarded(tmp_path)
+        with TestClient(guard, base_url=f"http://127.0.0.1:{PORT}") as client:
+            client.get(f"/?token={guard.token}")
+            listed = {row["run_id"] for row in client.get("/runs", headers=JSON).json()["runs"]}
+            assert listed == {"good", "a b#c?d"}
+            page = client.get("/runs").text
+            (link,) = re.findall(r'href="(/runs/a[^"]+)"', page)
+            assert client.get(link, headers=JSON).json()["run"]["run_id"] == "good"

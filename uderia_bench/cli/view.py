@@ -57,6 +57,7 @@ def command(
     """
     import os
     from contextlib import ExitStack
+    from urllib.parse import quote
 
     from uderia_bench.view import priority
 
@@ -66,6 +67,7 @@ def command(
     from uderia_bench import plugins
     from uderia_bench.errors import CannotRun, UsageError
     from uderia_bench.gateway.kept_tokens import default_file
+    from uderia_bench.runs import files
     from uderia_bench.runs.seal import kept_key
     from uderia_bench.view import guard, server
     from uderia_bench.view.folder import Folder
@@ -86,7 +88,7 @@ def command(
         return
 
     def started(url: str) -> None:
-        address = url if run_id is None else url.replace("/?", f"/runs/{run_id}?")
+        address = url if run_id is None else url.replace("/?", f"/runs/{quote(run_id)}?")
         typer.echo(address)
         if host not in guard.LOOPBACK:
             typer.echo("uderia-bench: other machines can reach this view; traffic is not encrypted", err=True)
@@ -99,7 +101,8 @@ def command(
             listener = opened.enter_context(server.listening(host, port, PORT))
             recorder = None
             if record is not None and run_id is not None and isinstance(source, Folder):
-                recorder = Recorder(opened.enter_context(record.open("wb")), source, run_id)
+                file = opened.enter_context(files.made(record))
+                recorder = Recorder(file, source, run_id, failed=lambda error: _tell_failed(record, error))
                 opened.callback(recorder.keep_report)  # it may not have been readable when the state changed last
         except OSError as error:
             where = f"write {record}" if error.filename else f"listen on {host}:{port or PORT}; choose another --port or --host"
@@ -141,14 +144,20 @@ def beside(output: Path) -> None:
 def _keep(record: Path, source: Folder, run_id: str) -> None:
     """Record a run that has ended."""
     from uderia_bench.errors import CannotRun
+    from uderia_bench.runs import files
     from uderia_bench.view.recording import keep
 
     try:
-        with record.open("wb") as file:
+        with files.made(record) as file:
             keep(file, source, run_id)
     except OSError as error:
         raise CannotRun(f"{error.strerror or error}: cannot write {record}") from error
     typer.echo(f"uderia-bench: wrote {record}. Replay it with 'uderia-bench view {record}'", err=True)
+
+
+def _tell_failed(record: Path, error: OSError) -> None:
+    """Say on stderr that a recording ended early. The pages go on."""
+    typer.echo(f"uderia-bench: {error.strerror or error}: the recording in {record} ends here", err=True)
 
 
 def _open(address: str) -> None:

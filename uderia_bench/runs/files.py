@@ -28,10 +28,19 @@ def read(path: Path, *, largest: int = LARGEST) -> bytes:
     bytes.
     """
     with _opened(path, os.O_RDONLY) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as file:
-        size = os.fstat(descriptor).st_size
-        if size > largest:
-            raise StoreError(f"{path}: larger than {largest >> 20} MiB: not a file of a run")
-        return file.read(size)  # a read of ``largest`` would reserve that much memory
+        return file.read(_limit(path, descriptor, largest))  # a read of ``largest`` would reserve that much memory
+
+
+def opened(path: Path, *, largest: int = LARGEST) -> IO[bytes]:
+    """Open a regular file to read it bit by bit; raises as ``read`` does."""
+    with _opened(path, os.O_RDONLY) as descriptor:
+        _limit(path, descriptor, largest)
+        return os.fdopen(os.dup(descriptor), "rb")
+
+
+def made(path: Path) -> IO[bytes]:
+    """Open a file to overwrite it, without a buffer. A new file is for its owner only."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, OWNER_ONLY), "wb", buffering=0)
 
 
 def append(path: Path) -> IO[bytes]:
@@ -109,6 +118,14 @@ def kind_of(path: Path) -> str:
     mode = path.lstat().st_mode
     named = ((stat.S_ISLNK, "a symbolic link"), (stat.S_ISFIFO, "a FIFO"), (stat.S_ISDIR, "a directory"))
     return next((name for holds, name in named if holds(mode)), "a device or a socket")
+
+
+def _limit(path: Path, descriptor: int, largest: int) -> int:
+    """Return the size of an open file; raises ``StoreError`` if it is too large."""
+    size = os.fstat(descriptor).st_size
+    if size > largest:
+        raise StoreError(f"{path}: larger than {largest >> 20} MiB: not a file of a run")
+    return size
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -32,6 +32,7 @@ from uderia_bench.trial import Ending, Trial, TrialRecord
 from uderia_bench.view import run_page, runs_page, trial_page
 from uderia_bench.view.following import REPORT, Following
 from uderia_bench.view.in_force import spent_so_far
+from uderia_bench.view.pages import is_addressable
 from uderia_bench.view.state import RunRow, RunsState, RunState, TrialState
 from uderia_bench.view.watcher import Followed, Topic
 
@@ -48,9 +49,13 @@ class Folder:
         self.path = path
         self.plugins = plugins
 
+    def runs(self) -> Iterator[RunDirectory]:
+        """Yield the runs whose name can be a part of an address. A folder of another name was not made by a run."""
+        return (each for each in find.runs(self.path) if is_addressable(each.run_id))
+
     def directory(self, run_id: str) -> RunDirectory:
         """Return a run by its id; raises ``StoreError`` where the folder has none of that id."""
-        found = next((each for each in find.runs(self.path) if each.run_id == run_id), None)
+        found = next((each for each in self.runs() if each.run_id == run_id), None)
         if found is None:
             raise StoreError("this folder has no run of that name")
         return found
@@ -100,7 +105,7 @@ class _Runs:
         if time.monotonic() - self._scanned_s < SCAN_EVERY_S:
             return False
         before = {name: row for name, (_, row) in self._rows.items()}
-        found = {each.run_id: each for each in find.runs(self._folder.path)}
+        found = {each.run_id: each for each in self._folder.runs()}
         self._rows = {name: self._row(each) for name, each in found.items()}
         self._scanned_s = time.monotonic()
         return before != {name: row for name, (_, row) in self._rows.items()}

@@ -105,6 +105,11 @@ def plain_page(title: str, *body: Markup | None, lead: str | None = None) -> str
     return frame(title, tag("h1", title), tag("p", lead, class_="lead") if lead else None, *body)
 
 
+def is_addressable(run_id: str) -> bool:
+    """Whether the name of a run can be a part of an address."""
+    return run_id not in ("", ".", "..") and "/" not in run_id and run_id.isprintable()
+
+
 def icon(state: str) -> str:
     """Return the name of the favicon of a state."""
     return {"running": "running", "paused": "paused", "complete": "complete"}.get(state, "stopped")
