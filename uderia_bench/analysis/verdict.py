@@ -15,7 +15,7 @@ from uderia_bench.stats.difference import EQUAL_FLOOR
 from uderia_bench.stats.estimate import Estimate
 from uderia_bench.stats.permutation import DIFFERING_FLOOR, MID_P_FLOOR, differing
 from uderia_bench.stats.sample_size import repeats_instead, units_for_difference, units_for_equivalence
-from uderia_bench.stats.sparse import others, units_without_difference
+from uderia_bench.stats.sparse import others, spread_with_two_added, units_without_difference
 
 MIN_UNITS = 6  # docs/explanation/statistics.md, "Intervals": a verdict needs at least 6 units
 
@@ -218,7 +218,8 @@ def _advice(
     """Say how many more units, or repeats, would settle it at 80 % power if the effect and its spread are as seen.
 
     An effect beyond the margin is settled by a significant test, one inside by equivalence. Their levels
-    are what the correction of the family leaves to this comparison.
+    are what the correction of the family leaves to this comparison. Where few units differ in a rate,
+    others are likely to differ more often. So its equivalence is planned with two more units that differ.
     """
     assert measured.centre is not None
     assert measured.p is not None
@@ -228,10 +229,12 @@ def _advice(
         needed = units_for_difference(size / spread, alpha=difference_alpha) if spread > 0 and size > 0 else None
         goal = "show an effect of the size seen"
     else:
+        if metric.assumption is Assumption.RATE:
+            spread = max(spread, spread_with_two_added(pairs.differences))
         needed = units_for_equivalence(size / spread, limit / spread, alpha=equivalence_alpha) if spread > 0 else None
-        if not pairs.differences.any() and limit > 0 and metric.assumption is Assumption.RATE:
-            needed = units_without_difference(limit, alpha=equivalence_alpha)
         goal = "show that the arms are equivalent"
+        if metric.assumption is Assumption.RATE and limit > 0 and not pairs.differences.any():
+            return _advice_without_difference(pairs, needed, limit=limit, alpha=equivalence_alpha, goal=goal)
     if needed is None or needed > FEASIBLE * pairs.n_units:
         if limit > 0 and size > 0:
             return f"the difference is almost exactly the margin; more {pairs.units} would not decide it"
@@ -253,6 +256,15 @@ def _advice(
         if repeats is not None and repeats <= FEASIBLE_REPEATS:
             advice += f", or {count_of(repeats, 'repeat')} instead of {pairs.repeats:.3g}"
     return advice
+
+
+def _advice_without_difference(pairs: Pairs, needed: float | None, *, limit: float, alpha: float, goal: str) -> str:
+    """Say how many more units show that equal rates are equivalent: if the others are equal too, and ``needed`` if not."""
+    least = max(units_without_difference(limit, alpha=alpha) - pairs.n_units, 1)
+    advice = f"{_more(least, pairs)} would {goal} if they are equal on both arms"
+    if needed is None or needed > FEASIBLE * pairs.n_units:
+        return advice
+    return f"{advice}, or about {max(ceil(needed) - pairs.n_units, least):,} if a few of them differ"
 
 
 def _more(count: int, pairs: Pairs) -> str:

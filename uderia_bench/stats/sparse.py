@@ -67,6 +67,16 @@ def two_added_test(values: Floats, *, reach: float, common: float = 0.0) -> Stud
     return StudentTest(value=common + mean, error=sqrt(variance / n), freedom=n - 1, name=TWO_ADDED, method=TWO_ADDED)
 
 
+def spread_with_two_added(differences: Floats) -> float:
+    """Return the standard deviation of differences of rates with two more, as large as the largest seen, or 1 without any.
+
+    Where few units differ, their spread is usually seen too small. Simulated with equal arms at rates of .8
+    to .95 and 20 units, a number of units planned with the spread as seen showed equivalence in 40 to 60 %.
+    """
+    test = two_added_test(differences, reach=float(np.abs(differences).max()) or 1.0)
+    return test.error * sqrt(differences.size + 2)
+
+
 def units_without_difference(limit: float, *, alpha: float) -> int:
     """Return the fewest units that show, if each has equal rates, a difference below ``limit`` at the level ``alpha``."""
     from scipy.special import ndtri  # noqa: PLC0415 - scipy costs start-up time
