@@ -82,13 +82,24 @@ def test_a_threshold_is_settable(files):
     assert [kind for kind in stricter if kind not in kinds] == ["excessive_planning"]
 
 
-def test_a_file_that_is_no_json_is_a_body_that_cannot_be_read(files):
-    """A truncated session costs what only it says; a task that is no JSON has an outcome and a reason."""
-    files.write("cut.json", '{"last_turn_data": {"workflow_hist')
-    shown = files("inspect", "--task", "task.json", "--session", "cut.json")
-    assert shown.returncode == 0
-    assert "- the session is not JSON" in shown.stdout
-    assert "failed: the task is not JSON" in files("inspect", "--task", "cut.json").stdout
+@pytest.mark.parametrize("option", ["--task", "--session", "--child"])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"last_turn_data": {"workflow_hist', "wrong.json: not JSON: Unterminated string starting at: line 1 column 21"),
+        ("<html>502</html>", "wrong.json: not JSON: Expecting value: line 1 column 1"),
+        ("", "wrong.json: not JSON: Expecting value: line 1 column 1"),
+        ("[1]", "wrong.json: not a JSON object, as every task"),
+        ("null", "wrong.json: not a JSON object, as every task"),
+    ],
+)
+def test_a_file_that_is_no_json_object_is_refused(files, option, content, said):
+    """A cut or wrong file is a mistake in what was asked for, so the exit code is 2 and the place is named."""
+    files.write("wrong.json", content)
+    first = () if option == "--task" else ("--task", "task.json")
+    done = files("inspect", *first, option, "wrong.json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in " ".join(done.stderr.split())
 
 
 def test_a_trial_of_a_run_by_its_id_or_enough_of_it(run):

@@ -68,7 +68,7 @@ def of_files(
 
     ``children`` are the sessions of the profiles that a coordinator consulted.
 
-    A file without valid JSON counts as an unreadable body. Raises ``UsageError`` for a missing file.
+    Raises ``UsageError`` for a file that is missing, is not JSON, or does not hold an object.
     """
     record = TrialRecord(
         trial=_UNPLANNED,
@@ -126,6 +126,8 @@ def _body(path: Path) -> bytes:
         raise UsageError(f"{path}: cannot read: {error.strerror or error}") from error
     try:
         value = parse_json(content).value
-    except ValueError:
-        return content
-    return orjson.dumps(value["body"]) if isinstance(value, dict) and _CAPTURE.issubset(value) else content
+    except ValueError as error:
+        raise UsageError(f"{path}: not JSON: {error}; save the body of the reply as the server sent it") from error
+    if not isinstance(value, dict):
+        raise UsageError(f"{path}: not a JSON object, as every task and session is")
+    return orjson.dumps(value["body"]) if _CAPTURE.issubset(value) else content
