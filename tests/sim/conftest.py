@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import time
+from types import SimpleNamespace
 
 import anyio
 import httpx
 import pytest
+from jumping import JumpingLoop
 
+from uderia_bench.sim import clock
 from uderia_bench.sim.app import create
 from uderia_bench.sim.config import Settings
 from uderia_bench.sim.state import State
@@ -16,9 +21,14 @@ TERMINAL = {"complete", "completed", "error", "failed", "cancelled"}
 
 
 @pytest.fixture
-def anyio_backend():
-    """Run async tests on asyncio."""
-    return "asyncio"
+def anyio_backend(monkeypatch):
+    """Run async tests on asyncio, with a loop whose time is that of the server's clock and jumps to the next timer."""
+
+    def seconds() -> float:
+        return asyncio.get_running_loop().time()
+
+    monkeypatch.setattr(clock, "time", SimpleNamespace(time=time.time, perf_counter=seconds))
+    return "asyncio", {"loop_factory": JumpingLoop}
 
 
 class Client:

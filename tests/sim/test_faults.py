@@ -65,7 +65,7 @@ async def test_a_slow_provider_is_slower_by_its_factor(serve):
         async with serve(faults=faults, speed=5.0) as client:
             await client.ask("IDEAT", PROMPT + " #chain")
             took.append((await client.truth())[0]["latency_s"])
-    assert 1.3 < took[1] / took[0] < 2.1
+    assert 1.6 < took[1] / took[0] < 2.0
 
 
 async def test_a_stalled_task_ends_only_when_cancelled(serve):
