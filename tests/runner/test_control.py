@@ -61,11 +61,12 @@ async def status(path: Path) -> dict:
 
 async def test_a_client_that_says_nothing_is_left(tmp_path, monkeypatch):
     """Its connection is closed after a while, and the run goes on."""
-    monkeypatch.setattr(tested, "PATIENCE_S", 0.02)
     async with served(tmp_path) as path:
-        async with await anyio.connect_unix(path) as silent:
-            with pytest.raises(anyio.EndOfStream):
-                await silent.receive()
+        with monkeypatch.context() as patch:
+            patch.setattr(tested, "PATIENCE_S", 0.02)
+            async with await anyio.connect_unix(path) as silent:
+                with pytest.raises(anyio.EndOfStream):
+                    await silent.receive()
         assert "error" not in await status(path)
 
 
