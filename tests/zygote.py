@@ -3,6 +3,7 @@
 Imports are half of what a command costs, and the tests run hundreds. What is forked has its own arguments, directory,
 environment, limits, signals and output, and exits with the code of an interpreter. Start-up time cannot be told from it.
 A run on a busy machine is valid (``BUSY``), so that its exit code does not depend on what else the machine does.
+The view has the policy ``SCHED_BATCH`` for ``SCHED_IDLE``, with which it would stand still there.
 
 The forking process runs no code of ours beyond imports, so that no lock is held and no pool of threads has begun when it forks.
 """
@@ -40,12 +41,15 @@ BUSY = ("CPU_LIMIT", "FLOOR_S", "LATENESS_FLOOR_S", "RATE_LIMIT")
 """Limits of ``analysis/conditions.py`` that a run exceeds on a busy machine, and then exits with 5. A command has none."""
 FORWARD = "forward"
 HEAD = 8  # bytes that hold a number of an answer
+WAIT_S = 200.0  # for the end of a command: the longest takes 20 s where the machine does nothing else
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass
 class Process:
     """A command that was started; as much of ``subprocess.Popen`` as the tests use."""
 
+    arguments: tuple[str, ...]
     answers: socket.socket
     said: tuple[IO[bytes], IO[bytes]]
     pid: int = field(init=False)
@@ -55,16 +59,26 @@ class Process:
         """Learn its process id."""
         self.pid = self._answer()
 
-    def wait(self, timeout: float | None = None) -> int:
+    def wait(self, timeout: float | None = WAIT_S) -> int:
         """Return the exit code once it has ended; negative where a signal ended it."""
         if self.returncode is None:
             self.answers.settimeout(timeout)
             try:
                 self.returncode = self._answer()
             except (BlockingIOError, TimeoutError) as error:
-                raise subprocess.TimeoutExpired("uderia-bench", timeout or 0.0) from error
+                expired = subprocess.TimeoutExpired(["uderia-bench", *self.arguments], timeout or 0.0)
+                if timeout:
+                    expired.add_note(f"stderr until then: {self.stderr()[-2000:]}")
+                raise expired from error
             self.answers.close()
         return self.returncode
+
+    def stderr(self) -> str:
+        """Return what it said on stderr so far, where that is no other stream."""
+        if self.said[1].closed:
+            return ""
+        size = os.fstat(self.said[1].fileno()).st_size
+        return os.pread(self.said[1].fileno(), size, 0).decode(errors="replace")
 
     def poll(self) -> int | None:
         """Return the exit code where it has ended."""
@@ -72,7 +86,7 @@ class Process:
             return self.wait(0.0)
         return None
 
-    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+    def communicate(self, timeout: float | None = WAIT_S) -> tuple[str, str]:
         """Return what it said on stdout and stderr, once it has ended; one that does not is killed."""
         try:
             self.wait(timeout)
@@ -91,7 +105,8 @@ class Process:
     def send_signal(self, number: int) -> None:
         """Send it a signal, where it still runs."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         """End it as a power cut would."""
@@ -126,7 +141,7 @@ def start(
         request.seek(0)
         fds = [request.fileno(), theirs.fileno(), *(file if isinstance(file, int) else file.fileno() for file in given)]
         socket.send_fds(through or _zygote(), [b"?"], fds)
-    return Process(answers=answers, said=said)
+    return Process(arguments=arguments, answers=answers, said=said)
 
 
 def run(*arguments: str, cwd: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
@@ -149,10 +164,17 @@ def requests() -> int:
 
 def _forward(channel: socket.socket, arguments: list[str]) -> int:
     """Run a command with the output of this process, pass signals on to it, and return its exit code."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # one that comes before there is a command to pass it on to waits
     process = start(*arguments, cwd=Path.cwd(), env=os.environ, limits={}, streams={1: 1, 2: 2}, through=channel)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda received, _: os.kill(process.pid, received))
-    code = process.wait()
+
+    def forward(received: int, _: object) -> None:
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
+            os.kill(process.pid, received)
+
+    for number in SIGNALS:
+        signal.signal(number, forward)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    code = process.wait(None)
     process.close()
     return code if code >= 0 else 128 - code
 
@@ -198,6 +220,8 @@ def _import_everything() -> None:
     main.get_command(importlib.import_module("uderia_bench.cli.app").app)  # half of a short command's CPU time
     for limit in BUSY:
         setattr(importlib.import_module("uderia_bench.analysis.conditions"), limit, math.inf)
+    priority = importlib.import_module("uderia_bench.view.priority")
+    priority.os = SimpleNamespace(**{**vars(os), "nice": lambda _: 0, "SCHED_IDLE": getattr(os, "SCHED_BATCH", None)})
     gc.collect()
     gc.freeze()
 
@@ -272,7 +296,7 @@ def _serve(arguments: list[str]) -> Never:
     gc.enable()
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     sys.stdin, sys.stdout, sys.stderr = (open(number, "w" if number else "r") for number in range(3))  # noqa: PTH123, SIM115
     try:

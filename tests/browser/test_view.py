@@ -7,7 +7,6 @@ import shutil
 import socket
 import sqlite3
 import subprocess
-import time
 from contextlib import closing
 
 import pytest
@@ -16,6 +15,7 @@ from cli.conftest import placed
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
 from viewing import COMMAND
+from waiting import until
 
 pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.timeout(600)]
 RUNNING = "return !!document.querySelector('[data-state=running]')"
@@ -29,8 +29,10 @@ class Place:
         self.command = placed(folder)
         text = (folder / "experiment.yaml").read_text().replace("speed: 200", "speed: 15")
         self.command.write("seen.yaml", text)  # leaves time to look
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = str(free.getsockname()[1])
+        self.held = socket.socket()  # bound and not listening: the view can use the port, and no other process gets it
+        self.held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.held.bind(("127.0.0.1", 0))
+        self.port = str(self.held.getsockname()[1])
         self.view = self.run = None
 
     def start_view(self) -> str:
@@ -54,6 +56,7 @@ class Place:
         self.command.end()
         if self.view is not None:
             self.kill_view()
+        self.held.close()
 
 
 @pytest.fixture(scope="module")
@@ -138,9 +141,7 @@ def slow(place, request):
     said = f"version: 1\nname: slow\nserver: {{sim: {{speed: 3}}}}\ncorpus: slow-corpus.yaml\n{arms}"
     command.write("slow.yaml", said)
     run = command.start("run", "slow.yaml", "--repeats", "6", "--run-id", run_id)
-    while not (command.cwd / "output" / run_id / "control.sock").exists():
-        assert run.poll() is None
-        time.sleep(0.05)
+    until((command.cwd / "output" / run_id / "control.sock").exists, "the run takes commands", process=run)
     yield run
     run.kill()
     run.wait()

@@ -6,15 +6,15 @@ import os
 import shutil
 import sqlite3
 import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import zygote
+from waiting import until
 
 from uderia_bench.gateway import embedded
 
@@ -121,14 +121,30 @@ def server():
         yield url
 
 
-def wait_for_trials(command, run_id, process, *, ended=1, in_flight=1):
-    """Wait until so many trials of a run have ended and so many are in flight; ``--timeout`` ends a wait in vain."""
-    while process.poll() is None:
+def in_progress(command, *options) -> zygote.Process:
+    """Start a run ``r`` that takes a minute and more, and wait until it has a settled trial and one in flight."""
+    process = command.start("run", "experiment.yaml", "--set", "sim.speed=10", "--repeats", "30", "--run-id", "r", *options)
+    wait_for_trials(command, "r", process)
+    return process
+
+
+def shortened(command, run_id="r", *, planned=2) -> int:
+    """Leave a run that was interrupted so many trials to ask, for the test's time; return how many trials it has then."""
+    with closing(sqlite3.connect(command.cwd / "output" / run_id / "ledger.sqlite")) as database, database:
+        kept = "SELECT trial_id FROM trials WHERE state = 'planned' ORDER BY seq LIMIT ?"
+        database.execute(f"DELETE FROM trials WHERE state = 'planned' AND trial_id NOT IN ({kept})", (planned,))
+        return database.execute("SELECT COUNT(*) FROM trials").fetchone()[0]
+
+
+def wait_for_trials(command, run_id, process, *, ended=1, in_flight=1) -> None:
+    """Wait until so many trials of a run have ended and so many are in flight."""
+
+    def at_work() -> bool:
         with suppress(sqlite3.OperationalError):  # there is no ledger yet, or it has no tables
-            if len(settled(command, run_id)) >= ended and asked(command, run_id) >= in_flight:
-                return
-        time.sleep(0.02)
-    raise AssertionError(f"the run ended with {process.returncode}: {process.communicate()}")
+            return len(settled(command, run_id)) >= ended and asked(command, run_id) >= in_flight
+        return False
+
+    until(at_work, f"{ended} trials of {run_id} have ended and {in_flight} are in flight", process=process)
 
 
 def settled(command, run_id):

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ import pytest
 from cli.conftest import FINISHED, placed
 from distributed import Security
 from rich.console import Console
+from waiting import until
 
 from uderia_bench.documents.experiment import load
 from uderia_bench.gateway import embedded
@@ -89,13 +89,14 @@ def whole(run):
 
 
 def wait_for_claims(process, run, number):
-    """Wait until the journals have so many rows; ``--timeout`` ends a wait in vain."""
-    while process.poll() is None:
+    """Wait until the journals have so many rows."""
+
+    def claimed() -> bool:
         with suppress(NoClearAnswer):  # a file that is being written
-            if len(rows(run)) >= number:
-                return
-        time.sleep(0.05)
-    raise AssertionError(f"the run ended with {process.returncode}: {process.communicate()}")
+            return len(rows(run)) >= number
+        return False
+
+    until(claimed, f"the journals have {number} rows", process=process)
 
 
 @contextmanager
@@ -254,7 +255,7 @@ def test_a_second_ctrl_c_cancels_the_trials_in_flight(dask):
     process = dask.work(run, "--lease", "2s")
     wait_for_claims(process, run, 8)
     process.send_signal(signal.SIGINT)
-    time.sleep(0.5)
+    until(lambda: "stopping: no new trials" in process.stderr(), "the first signal is heard", process=process)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate()
     assert process.returncode == 4, err

@@ -9,6 +9,7 @@ import time
 import anyio
 import pytest
 from cli.conftest import EXPERIMENT
+from waiting import until
 
 from uderia_bench.errors import UsageError
 from uderia_bench.gateway import embedded
@@ -22,17 +23,11 @@ def check(command, file, *, beats=True):
     if file.exists():
         then = time.time() - OLD_S
         os.utime(file, (then, then))
-        time.sleep(0.0 if beats else 2.5 * heartbeat.BEAT_S)
-        while beats and file.stat().st_mtime < then + 1:
-            time.sleep(0.05)
+        if beats:
+            until(lambda: file.stat().st_mtime > then + 1, f"the worker of {file.name} beats")
+        else:
+            time.sleep(2.5 * heartbeat.BEAT_S)
     return command("healthcheck", env={"UDERIA_BENCH_HEARTBEAT": str(file)}).returncode
-
-
-def wait_for(file, process):
-    """Wait until a worker has begun."""
-    while not file.exists():
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
 
 
 def test_a_stopped_worker_is_unhealthy_and_a_waiting_one_is_not(command):
@@ -45,12 +40,12 @@ def test_a_stopped_worker_is_unhealthy_and_a_waiting_one_is_not(command):
         workers = []
         for file in (asking, waiting):
             workers.append(command.start(*arguments, env={**env, "UDERIA_BENCH_HEARTBEAT": str(file)}))
-            wait_for(file, workers[-1])
+            until(file.exists, f"the worker of {file.name} has begun", process=workers[-1])
         assert [check(command, file) for file in (asking, waiting)] == [0, 0]
         workers[0].send_signal(signal.SIGSTOP)
         assert [check(command, asking, beats=False), check(command, waiting)] == [1, 0]
         workers[1].send_signal(signal.SIGTERM)
-        assert workers[1].wait(60) == 4
+        assert workers[1].wait() == 4
         assert not waiting.exists(), "what follows the work, such as a long report, counts as healthy"
 
 

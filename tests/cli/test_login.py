@@ -6,7 +6,7 @@ import json
 from urllib.request import Request, urlopen
 
 import pytest
-from cli.conftest import FINISHED, settled, wait_for_trials
+from cli.conftest import FINISHED, settled, shortened, wait_for_trials
 
 from uderia_bench.gateway import embedded
 
@@ -74,16 +74,17 @@ def test_a_token_revoked_in_mid_run_ends_it_and_a_new_one_finishes_it(command, t
         signed_in = call("POST", "/api/v1/auth/login", username="admin", password="admin")["token"]
         first, second = (call("POST", "/api/v1/auth/tokens", signed_in, name=name) for name in ("first", "second"))
         env = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "UDERIA_URL": url, "UDERIA_TOKEN": first["token"]}
-        process = command.start("run", "experiment.yaml", "--server", url, "--run-id", "r", env=env)
+        process = command.start("run", "experiment.yaml", "--server", url, "--repeats", "30", "--run-id", "r", env=env)
         wait_for_trials(command, "r", process)
         call("DELETE", f"/api/v1/auth/tokens/{first['token_id']}", signed_in)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate()
         reason = f"UDERIA_TOKEN is no longer accepted by {url}: set a valid one"
         assert process.returncode == 3
         assert err.splitlines()[-1].endswith(f"{reason}; then go on with 'uderia-bench resume r'")
         facts = json.loads((command.cwd / "output/r/manifest.json").read_text())
         assert (facts["state"], facts["stopped"]) == ("interrupted", reason)
         before = len(settled(command, "r"))
+        shortened(command)
         done = command("resume", "r", env=env | {"UDERIA_TOKEN": second["token"]})
         assert done.returncode in FINISHED, done.stderr
         assert before < len(settled(command, "r")) == len(call("GET", "/sim/truth"))

@@ -9,7 +9,7 @@ import signal
 
 import polars as pl
 import pytest
-from cli.conftest import FINISHED, wait_for_trials
+from cli.conftest import FINISHED, in_progress, shortened
 
 ADMIN = {"UDERIA_USERNAME": "admin", "UDERIA_PASSWORD": "admin"}
 
@@ -165,22 +165,22 @@ def test_overlapping_arms_are_found_out_and_judged_invalid(command):
 
 def test_an_interrupted_run_is_resumed_to_its_end(command):
     """Ctrl-C once: what was in flight is kept, exit 4 with the way to go on; resume asks the rest and nothing twice."""
-    process = command.start("run", "experiment.yaml", "--set", "sim.speed=50", "--set", "repeats=1", "--run-id", "cut")
-    wait_for_trials(command, "cut", process)
+    process = in_progress(command)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate()
     assert process.returncode == 4, err
     assert "Not finished (exit 4): " in out
-    assert out.splitlines()[-1].startswith("Not finished: ") or "uderia-bench resume cut" in out.splitlines()[-1]
+    assert out.splitlines()[-1].startswith("Not finished: ") or "uderia-bench resume r" in out.splitlines()[-1]
     assert "uderia-bench resume" in err
-    later = command("report", "cut")
+    later = command("report", "r")
     assert (later.returncode, "Not finished (exit code of the run: 4): " in later.stdout) == (0, True)
-    before = pl.read_parquet(command.cwd / "output/cut/trials/*.parquet")
-    assert 0 < before.height < 10
-    done = command("resume", "cut")
+    before = pl.read_parquet(command.cwd / "output/r/trials/*.parquet")
+    planned = shortened(command)
+    assert before.height == planned - 2 > 0
+    done = command("resume", "r")
     assert done.returncode in FINISHED, done.stderr
-    after = pl.read_parquet(command.cwd / "output/cut/trials/*.parquet")
-    assert after.height == 10 == after["trial_id"].n_unique()
+    after = pl.read_parquet(command.cwd / "output/r/trials/*.parquet")
+    assert after.height == planned == after["trial_id"].n_unique()
     kept = after.join(before, on="trial_id", suffix="_before").filter(pl.col("outcome_before") == "answered")
     assert (kept["task_id"] == kept["task_id_before"]).all()
 

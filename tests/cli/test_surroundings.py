@@ -144,10 +144,10 @@ def test_a_pipe_is_written_through(outcomes, tmp_path):
     command, _ = outcomes
     os.mkfifo(tmp_path / "pipe")
     got = []
-    reader = threading.Thread(target=lambda: got.append((tmp_path / "pipe").read_bytes()))
+    reader = threading.Thread(target=lambda: got.append((tmp_path / "pipe").read_bytes()), daemon=True)
     reader.start()
     assert command("report", "fine", "--format", "junit", "-o", str(tmp_path / "pipe")).returncode == 0
-    reader.join(timeout=20)
+    reader.join(timeout=60)
     assert got
     ET.fromstring(got[0])
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)

@@ -36,7 +36,7 @@ class Stranger:
             except OSError:
                 return
             with connection:
-                connection.settimeout(5)
+                connection.settimeout(60)
                 try:
                     while part := connection.recv(65536):
                         self.received += part

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager, suppress
@@ -14,6 +14,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+from viewing import usual
+from waiting import until
 
 
 @contextmanager
@@ -22,10 +24,9 @@ def viewing(command, *arguments, **how):
     out = (command.cwd / "view.out").open("w+b")
     process = command.start("view", "--port", "0", *arguments, streams={1: out}, **how)
     try:
-        while not (said := (command.cwd / "view.out").read_text()).endswith("\n"):
-            assert process.poll() is None, process.communicate()
-            time.sleep(0.02)
-        yield said.splitlines()[0], process
+        said = (command.cwd / "view.out").read_text
+        until(lambda: said().endswith("\n"), "the view says its address", process=process)
+        yield said().splitlines()[0], process
     finally:
         process.kill()
         process.communicate()
@@ -87,10 +88,21 @@ def test_ctrl_c_ends_it(command):
         assert process.wait() == 0
 
 
-@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="needs the scheduling policies of Linux")
+linux = pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="needs the scheduling policies of Linux")
+
+
+@linux
+def test_the_policy_is_the_idle_one():
+    """A process that lowers its priority has it afterwards, with the highest niceness."""
+    code = "import os; from uderia_bench.view import priority; priority.lower(); print(os.sched_getscheduler(0), os.nice(0))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(os.SCHED_IDLE), "19"]
+
+
+@linux
 @pytest.mark.parametrize("arguments", [(), ("--open",)])
-def test_only_the_view_has_the_idle_policy(command, arguments):
-    """All of its threads have it. A browser that it opens has the usual policy."""
+def test_only_the_view_has_its_policy(command, arguments):
+    """All of its threads have it. A browser that it opens has the usual policy. The policy is another one in tests (zygote)."""
     browser = command.write(
         "browser", f"#!{sys.executable}\nimport os\nopen('policy', 'w').write(str(os.sched_getscheduler(0)))\n"
     )
@@ -100,20 +112,22 @@ def test_only_the_view_has_the_idle_policy(command, arguments):
         assert read(f"{address}runs", token=token)["runs"] == []
         threads = [int(each.name) for each in Path(f"/proc/{process.pid}/task").iterdir()]
         assert len(threads) > 1
-        assert {os.sched_getscheduler(each) for each in threads} == {os.SCHED_IDLE}
+        assert {os.sched_getscheduler(each) for each in threads} == {os.SCHED_BATCH}
         if arguments:
             assert (command.cwd / "policy").read_text() == str(os.SCHED_OTHER)
 
 
 def own_group(run):
     """Wait for the first child of a run that has a process group to itself; return its process id."""
-    while run.poll() is None:
-        for child in psutil.Process(run.pid).children():
-            with suppress(ProcessLookupError):
+
+    def found() -> int | None:
+        with suppress(psutil.NoSuchProcess, ProcessLookupError):
+            for child in psutil.Process(run.pid).children():
                 if os.getpgid(child.pid) == child.pid != os.getsid(child.pid):  # the embedded server has a session, too
                     return child.pid
-        time.sleep(0.01)
-    raise AssertionError(f"the run ended with {run.returncode}: {run.communicate()}")
+        return None
+
+    return until(found, "the run has started a view", process=run)
 
 
 def test_a_run_starts_a_view_that_ends_with_it(command):
@@ -122,7 +136,9 @@ def test_a_run_starts_a_view_that_ends_with_it(command):
     It has the run's session, so that its lower priority counts. It has its own process group, so that Ctrl-C does not
     reach it.
     """
-    run = command.start("run", "experiment.yaml", "--repeats", "1", "--run-id", "on", "--view", "--json")
+    run = command.start(
+        "run", "experiment.yaml", "--repeats", "1", "--run-id", "on", "--view", "--json", env=usual(command.cwd)
+    )
     view = own_group(run)
     assert os.getsid(view) == os.getsid(run.pid)
     out, err = run.communicate()
@@ -130,14 +146,17 @@ def test_a_run_starts_a_view_that_ends_with_it(command):
     assert json.loads(out)["run"]["run_id"] == "on"
     (line,) = [line for line in err.splitlines() if "see this run at http://127.0.0.1:" in line]
     address = line.rpartition(" ")[2].partition("?token=")[0]
-    while True:  # until ``--timeout``
+
+    def gone() -> bool:
         try:
-            urllib.request.urlopen(address).close()
+            urllib.request.urlopen(address, timeout=60).close()
         except urllib.error.HTTPError as error:
             error.close()  # without the token; the view is still there
-            time.sleep(0.5)
         except OSError:
-            return
+            return True
+        return False
+
+    until(gone, "the view ends after its run")
 
 
 @pytest.mark.usefixtures("whole")

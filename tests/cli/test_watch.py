@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import pytest
 from cli.conftest import wait_for_trials
+from waiting import until
 
 
 def test_a_run_is_watched_while_it_goes_on(command):
     """Plain lines when piped, until it ends; then how it stands in full, and nothing of the run was disturbed."""
-    run = command.start("run", "experiment.yaml", "--set", "sim.speed=20", "--set", "repeats=1", "--run-id", "on")
-    wait_for_trials(command, "on", run)
-    watched = command("watch", "on", "--every", "0.2")
-    _, err = run.communicate()
-    assert run.returncode == 0, err
-    assert watched.returncode == 0, watched.stderr
-    lines = watched.stdout.splitlines()
-    assert any("/10 trials" in line and "left" in line for line in lines)
-    assert any(line.startswith("10/10 trials") for line in lines)
-    assert "Preliminary: do not stop the run" in watched.stdout
+    run = command.start("run", "experiment.yaml", "--set", "sim.speed=10", "--repeats", "2", "--run-id", "on")
+    wait_for_trials(command, "on", run, ended=3)  # of which a rate is known
+    run.send_signal(signal.SIGSTOP)  # or it could be over before it is watched
+    with (command.cwd / "said").open("w+b") as said:
+        watching = command.start("watch", "on", "--every", "0.2", streams={1: said})
+        text = (command.cwd / "said").read_text
+        until(lambda: "/18 trials" in text(), "the run is watched", process=watching)
+        run.send_signal(signal.SIGCONT)
+        _, err = run.communicate()
+        assert run.returncode == 0, err
+        _, err = watching.communicate()
+        assert watching.returncode == 0, err
+    lines = text().splitlines()
+    assert "left" in lines[0]
+    assert any(line.startswith("18/18 trials") for line in lines)
+    assert "Preliminary: do not stop the run" in text()
 
 
 @pytest.mark.usefixtures("whole")

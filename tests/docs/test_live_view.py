@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import pytest
 from cli.conftest import placed
 from viewing import COMMAND
+from waiting import until
 
 from docs import pages
 
@@ -37,13 +38,6 @@ def viewing(folder, *arguments):
     )
 
 
-def until(holds):
-    """Wait until something holds, and return it; ``--timeout`` ends a wait in vain."""
-    while not (found := holds()):
-        time.sleep(0.1)
-    return found
-
-
 def read(url, accept):
     """Return what is at an address of a view, by the token in its first address."""
     address, _, token = url.strip().partition("?token=")
@@ -64,13 +58,13 @@ def test_a_recorded_demo_night_replays(tmp_path):
     )
     night = tmp_path / "night.jsonl"
     with killed(placed(tmp_path).start("demo", "--speed", "100", "--run-id", "night")) as demo:
-        until((tmp_path / "output/night/control.sock").exists)
+        until((tmp_path / "output/night/control.sock").exists, "the demo takes commands", process=demo)
         demo.send_signal(signal.SIGSTOP)  # or it could be over before the view has begun
         with viewing(tmp_path, *record, "--port", "0"):
-            until(lambda: night.exists() and b'"state":' in night.read_bytes())
+            until(lambda: night.exists() and b'"state":' in night.read_bytes(), "a state is recorded")
             demo.send_signal(signal.SIGCONT)
             assert demo.wait() == 0
-            until(lambda: ends_with_report(night.read_bytes()))
+            until(lambda: ends_with_report(night.read_bytes()), "the report is recorded")
     with viewing(tmp_path, *replay, "--port", "0") as view:
         url = view.stdout.readline()
         states = [json.loads(read(url, "application/json"))]
@@ -81,4 +75,5 @@ def test_a_recorded_demo_night_replays(tmp_path):
         settled = [each["progress"]["settled"] for each in states]
         assert settled == sorted(settled)
         assert (settled[-1], states[-1]["run"]["state"]) == (190, "complete")
-        assert "The verdict" in until(lambda: (page := read(url, "text/html")) and 'id="report"' in page and page)
+        page = until(lambda: (page := read(url, "text/html")) and 'id="report"' in page and page, "the page has the report")
+        assert "The verdict" in page

@@ -115,14 +115,12 @@ class Job:
 
 
 def cut_short(place):
-    """Put a command in the way that interrupts the first run, as a signal would, and lets everything else through."""
+    """Put a command in the way that gives the first run a budget for a part of its trials, and the resumed one the rest."""
     command = place / ".venv" / "bin" / "uderia-bench"
     real = command.with_name("real")
     command.rename(real)
-    command.write_text(
-        f'#!/bin/sh\n[ "$1" = run ] || exec "{real}" "$@"\n"{real}" "$@" --set sim.speed=30 &\n'
-        "until ls output/*/log.jsonl >/dev/null 2>&1; do sleep 0.1; done\nsleep 0.2\nkill -TERM $!\nwait $!\n"
-    )
+    options = 'run) set -- "$@" --set budget.trials=3 ;;\nresume) set -- "$@" --set budget.trials=100 ;;'
+    command.write_text(f'#!/bin/sh\ncase "$1" in\n{options}\nesac\nexec "{real}" "$@"\n')
     command.chmod(0o755)
 
 

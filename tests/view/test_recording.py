@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 import tracemalloc
 
 import pytest
@@ -12,6 +11,7 @@ from records import trial
 from starlette.testclient import TestClient
 from view.live_runs import running
 from view.test_server import PORT, serving
+from waiting import until
 
 from uderia_bench import plugins
 from uderia_bench.errors import UsageError
@@ -77,10 +77,7 @@ def test_a_whole_recording_ends_with_the_report(live, tmp_path):
     followed = recording.follow(("live",))
     assert followed.look()
     assert (followed.state().run.state, followed.state().run.has_report) == ("complete", False)
-    deadline = time.monotonic() + 20
-    while not followed.look():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(followed.look, "the replay comes to the report")
     assert followed.state().run.has_report
     assert recording.report("live") == "<p>decided</p>"
 

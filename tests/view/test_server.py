@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-import time
+import threading
 from dataclasses import replace
 
 import jsonschema
@@ -36,6 +36,12 @@ PORT = 8017
 WS = f"ws://127.0.0.1:{PORT}"
 JSON = {"accept": "application/json"}
 SCRIPT = "<script>alert(1)</script>"
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch):
+    """Have a page wait for its first state as long as a busy machine takes."""
+    monkeypatch.setattr(watcher, "FIRST_S", 100.0)
 
 
 @pytest.fixture(scope="module")
@@ -202,9 +208,8 @@ def test_a_list_with_one_run_has_nothing_to_compare(tmp_path):
         assert 'action="/diff"' not in client.get(f"/runs?token={guard.token}").text
         shutil.copytree(live.run.path, tmp_path / "other")
         with client.websocket_connect(f"{WS}/runs/live") as socket:
-            deadline = time.monotonic() + 20
             while 'action="/diff"' not in json.loads(socket.receive_text())["parts"].get("runs", ""):
-                assert time.monotonic() < deadline
+                pass
         assert "there is no such page" in client.get("/nothing").text
 
 
@@ -308,7 +313,6 @@ def test_a_broken_message_from_a_page_is_ignored(client, live):
         socket.receive_text()
         for said in ("", "{", "[]", '{"from": "x"}', '{"from": null}'):
             socket.send_text(said)
-        time.sleep(0.05)
         live.settle(4)
         latest(socket, "t4")
 
@@ -417,12 +421,12 @@ def test_a_refusal_is_a_page_with_a_title(stranger):
 
 def test_a_page_that_was_not_ready_in_time_goes_on_to_be_read(tmp_path, monkeypatch):
     """The first request ends with what to do. A later one gets what was read meanwhile, from the same reader."""
-    opened = []
+    opened, ready = [], threading.Event()
 
     class Slow(Folder):
         def follow(self, topic):
             opened.append(topic)
-            time.sleep(0.5)
+            assert ready.wait(100)
             return super().follow(topic)
 
     monkeypatch.setattr(watcher, "FIRST_S", 0.2)
@@ -432,7 +436,8 @@ def test_a_page_that_was_not_ready_in_time_goes_on_to_be_read(tmp_path, monkeypa
     with TestClient(guard, base_url=f"http://127.0.0.1:{PORT}") as asked:
         first = asked.get("/runs", headers=headers)
         assert (first.status_code, first.json()["error"]) == (404, "still being read: load the page again in some seconds")
-        time.sleep(0.6)
+        monkeypatch.setattr(watcher, "FIRST_S", 100.0)
+        ready.set()
         assert asked.get("/runs", headers=headers).status_code == 200
     assert opened == [()]
 
