@@ -8,6 +8,7 @@
     ├── CannotRun             exit 3   the server cannot be used as the experiment wants
     │   ├── Unreachable                no server answers at the address
     │   ├── NotSignedIn                the server refuses the credentials
+    │   │   └── NoCredentials          there are none
     │   └── UnknownProfile             an arm names a profile that the server does not have
     ├── CallFailed            exit 3   one REST call failed; inside a trial it becomes the outcome
     │   ├── NoAnswer                   the connection failed or broke; says whether the request may have arrived
@@ -81,6 +82,10 @@ class Unreachable(CannotRun):
 
 class NotSignedIn(CannotRun):
     """The server refuses the credentials, or there are none."""
+
+
+class NoCredentials(NotSignedIn):
+    """There are no credentials for a server that answers."""
 
 
 class UnknownProfile(CannotRun):

@@ -25,7 +25,7 @@ def test_after_a_login_no_password_is_needed(command, own):
     url, cache = own
     before = command("profiles", "--server", url, env=cache)
     assert before.returncode == 3
-    assert "or run 'uderia-bench login'" in before.stderr
+    assert f"or run 'uderia-bench login --server {url}'" in before.stderr
     done = command("login", "--server", url, env={**ADMIN, **cache})
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr == f"signed in at {url} as admin\n"
@@ -50,7 +50,7 @@ def test_eight_commands_in_a_row_stay_below_the_limit(command, own):
     [
         (["--server", "sim"], ADMIN, 2, "needs no sign-in"),
         (["--server", "http://127.0.0.1:9"], ADMIN, 3, "no server answers"),
-        (["--server", "http://127.0.0.1:9"], {}, 3, "set UDERIA_USERNAME and UDERIA_PASSWORD"),
+        (["--server", "http://127.0.0.1:9"], {}, 3, "no server answers"),
         (["--server", ""], ADMIN, 2, "--server is empty"),
     ],
 )
@@ -59,6 +59,32 @@ def test_a_login_that_cannot_be_says_why(command, options, env, code, said):
     done = command("login", *options, env=env)
     assert done.returncode == code
     assert said in done.stderr
+
+
+def test_without_a_terminal_a_login_needs_the_environment(command, own):
+    """The server answers, so only the password is missing."""
+    url, cache = own
+    done = command("login", "--server", url, env=cache)
+    assert done.returncode == 3
+    assert "set UDERIA_USERNAME and UDERIA_PASSWORD" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "experiment.yaml"),
+        ("compare", "--query", "x", "--profile1", "a", "--profile2", "b"),
+        ("profiles",),
+        ("login",),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_server_that_does_not_answer_is_named_before_missing_credentials(command, arguments):
+    """With a wrong address the credentials may be right, so the address is the first thing to correct."""
+    done = command(*arguments, "--server", "http://127.0.0.1:9")
+    assert done.returncode == 3
+    assert "no server answers at http://127.0.0.1:9" in done.stderr
+    assert "UDERIA_TOKEN" not in done.stderr
 
 
 def test_a_token_revoked_in_mid_run_ends_it_and_a_new_one_finishes_it(command, tmp_path):

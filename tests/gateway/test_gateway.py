@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 import anyio
 import httpx
@@ -10,9 +10,9 @@ import pytest
 from pydantic import SecretStr
 from scripted import PROFILES, URL, Scripted
 
-from uderia_bench.errors import Gone, NoAnswer, NotSignedIn, Refused, Throttled, UnknownProfile, Unreachable
+from uderia_bench.errors import Gone, NoAnswer, NoCredentials, NotSignedIn, Refused, Throttled, UnknownProfile, Unreachable
 from uderia_bench.gateway import directory
-from uderia_bench.gateway.connect import connect
+from uderia_bench.gateway.connect import connect, reach
 from uderia_bench.gateway.credentials import Credentials, from_environment
 from uderia_bench.gateway.trust import Trust
 
@@ -230,10 +230,32 @@ def test_a_secret_is_hidden_when_printed():
     assert "hunter2" not in f"{credentials} {credentials!r} {credentials.password}"
 
 
-def test_missing_credentials_say_what_to_set():
-    """Without credentials the error names the variables."""
-    with pytest.raises(NotSignedIn, match="set UDERIA_TOKEN, or UDERIA_USERNAME and UDERIA_PASSWORD"):
-        from_environment({"UDERIA_USERNAME": "me"}, HERE, Trust())
+def away(request):
+    """Refuse the connection."""
+    raise httpx.ConnectError("refused", request=request)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "said"),
+    [
+        (
+            lambda _: httpx.Response(401, json={"message": "no"}),
+            NoCredentials,
+            f"no credentials for {HERE}: set UDERIA_TOKEN, or",
+        ),
+        (lambda _: httpx.Response(404, text="no"), Unreachable, "does not exist"),
+        (lambda _: httpx.Response(503, text="no"), Unreachable, "answers with an error"),
+        (away, Unreachable, "no server answers"),
+    ],
+)
+async def test_missing_credentials_are_named_only_for_a_server_that_answers(answer, error, said):
+    """What is wrong with the address comes first. ``reach`` finds the same without credentials, and nothing else."""
+    none = from_environment({"UDERIA_USERNAME": "me"}, HERE, Trust())
+    with pytest.raises(error, match=said):
+        async with connect(HERE, none, transport=httpx.MockTransport(answer)):
+            pass
+    with nullcontext() if error is NoCredentials else pytest.raises(error, match=said):
+        await reach(HERE, transport=httpx.MockTransport(answer))
 
 
 @pytest.mark.parametrize("token", ["tda_ü", "two words", "a\nb"])

@@ -19,13 +19,14 @@ def command(
 
     Example: uderia-bench login --server https://uderia.example
     """
-    from uderia_bench.commands.login import login
+    from uderia_bench.commands.login import login, reach
     from uderia_bench.errors import UsageError
 
     where = address(server)
     if where == "sim":
         raise UsageError("--server sim: the embedded server needs no sign-in")
     around = surroundings(allow_plain_http=allow_plain_http)
+    reach(where, around)
     username, password = _asked(where)
     login(where, username, password, around)
     typer.echo(f"signed in at {where} as {username}", err=True)

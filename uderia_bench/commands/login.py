@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import anyio
 from pydantic import SecretStr
 
 from uderia_bench.errors import CannotRun
-from uderia_bench.gateway.connect import connect
+from uderia_bench.gateway import connect as gateway
 from uderia_bench.gateway.credentials import Credentials
 from uderia_bench.runner.surroundings import Surroundings
 from uderia_bench.runs import log
+
+
+def reach(server: str, around: Surroundings) -> None:
+    """Raise ``Unreachable`` where no Uderia answers at ``server``, so that no password is typed in vain."""
+    with log.into(None, as_json=around.log_as_json):
+        anyio.run(partial(gateway.reach, server, allow_plain_http=around.allow_plain_http))
 
 
 def login(server: str, username: str, password: str, around: Surroundings) -> None:
@@ -20,7 +28,7 @@ def login(server: str, username: str, password: str, around: Surroundings) -> No
 
     async def ask() -> str:
         credentials = Credentials(username=username, password=SecretStr(password))
-        async with connect(server, credentials, allow_plain_http=around.allow_plain_http) as uderia:
+        async with gateway.connect(server, credentials, allow_plain_http=around.allow_plain_http) as uderia:
             return await uderia.sign_in()
 
     with log.into(None, as_json=around.log_as_json):

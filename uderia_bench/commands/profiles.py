@@ -6,8 +6,6 @@ import anyio
 
 from uderia_bench.documents.experiment import SIM
 from uderia_bench.gateway import directory, embedded
-from uderia_bench.gateway.connect import connect
-from uderia_bench.gateway.credentials import EMBEDDED, for_server
 from uderia_bench.runner.surroundings import Surroundings
 from uderia_bench.runs import log
 
@@ -16,9 +14,7 @@ def profiles(server: str, around: Surroundings) -> tuple[directory.Profile, ...]
     """Return a server's profiles with the models they are configured with; ``sim`` is the embedded one."""
 
     async def ask(address: str) -> tuple[directory.Profile, ...]:
-        credentials = EMBEDDED if server == SIM else for_server(around.environ, address, around.trust, around.kept)
-        kept = None if server == SIM else around.kept
-        async with connect(address, credentials, allow_plain_http=around.allow_plain_http, kept=kept) as uderia:
+        async with around.connect(server, address) as uderia:
             return directory.read(await uderia.profiles(), await uderia.llm_configurations())
 
     with log.into(None, as_json=around.log_as_json):

@@ -9,7 +9,7 @@ import ssl
 
 import httpx
 
-from uderia_bench.errors import CannotRun, Down, NoAnswer, NotSignedIn, Unreachable
+from uderia_bench.errors import CannotRun, Down, NoAnswer, NoCredentials, NotSignedIn, Unreachable
 from uderia_bench.gateway.tls import NoTls, UntrustedCertificate
 from uderia_bench.gateway.trust import is_loopback
 from uderia_bench.gateway.wire import Reply, server_words
@@ -32,6 +32,14 @@ def refused_sign_in(server: str, path: str, reply: Reply, user: str | None) -> C
             return NotSignedIn(f"{server} does not accept UDERIA_TOKEN ({status}): set a valid one")
         return NotSignedIn(f"{server} refuses {user!r}: {said or status}; check UDERIA_USERNAME and UDERIA_PASSWORD")
     return Unreachable(_other(server, path, reply, status))
+
+
+def no_credentials(server: str) -> NoCredentials:
+    """Make the error for a server that answers, where there are no credentials for it."""
+    return NoCredentials(
+        f"no credentials for {server}: set UDERIA_TOKEN, or UDERIA_USERNAME and UDERIA_PASSWORD, "
+        f"or run 'uderia-bench login --server {server}'"
+    )
 
 
 def _other(server: str, path: str, reply: Reply, status: str) -> str:

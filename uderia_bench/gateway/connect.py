@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 import httpx
 
-from uderia_bench.errors import NotSignedIn
+from uderia_bench.errors import NoCredentials, NotSignedIn
 from uderia_bench.gateway.credentials import Credentials
 from uderia_bench.gateway.kept_tokens import KeptTokens
 from uderia_bench.gateway.masking import Secrets
@@ -29,7 +29,7 @@ async def connect(
     allow_plain_http: bool = False,
     kept: KeptTokens | None = None,
 ) -> AsyncGenerator[Uderia]:
-    """Open ``base_url`` and sign in; raises ``Unreachable`` or ``NotSignedIn``. Tests pass a transport.
+    """Open ``base_url`` and sign in; raises ``Unreachable``, else ``NotSignedIn``. Tests pass a transport.
 
     Credentials are sent over plain http to another machine only with ``allow_plain_http``, because they
     travel unencrypted.
@@ -45,3 +45,10 @@ async def connect(
         uderia = Uderia(wire, SignIn(wire, credentials, kept), stream)
         await uderia.sign_in()
         yield uderia
+
+
+async def reach(base_url: str, *, transport: httpx.AsyncBaseTransport | None = None, allow_plain_http: bool = False) -> None:
+    """Raise as ``connect`` where it could not sign in at ``base_url`` with any credentials."""
+    with suppress(NoCredentials):
+        async with connect(base_url, Credentials(), transport=transport, allow_plain_http=allow_plain_http):
+            pass

@@ -12,8 +12,8 @@ import anyio
 import httpx
 import structlog
 
-from uderia_bench.errors import Down, NotSignedIn, Throttled
-from uderia_bench.gateway.blame import refused_sign_in
+from uderia_bench.errors import CannotRun, Down, NotSignedIn, Throttled
+from uderia_bench.gateway.blame import no_credentials, refused_sign_in
 from uderia_bench.gateway.credentials import Credentials
 from uderia_bench.gateway.kept_tokens import KeptTokens
 from uderia_bench.gateway.wire import Reply, Wire, refuse, server_words
@@ -32,7 +32,8 @@ class SignIn:
     """The bearer token of one server.
 
     Raises ``NotSignedIn`` when the server refuses the credentials, ``NoAnswer`` when it is away, and
-    ``Throttled`` after too many sign-ins, which can happen just when a token expires.
+    ``Throttled`` after too many sign-ins, which can happen just when a token expires. Without credentials it
+    raises ``NoCredentials``, but only for a server that answers: another address may need no new credentials.
     """
 
     def __init__(self, wire: Wire, credentials: Credentials, kept: KeptTokens | None = None) -> None:
@@ -71,6 +72,8 @@ class SignIn:
 
     async def _obtain(self) -> str:
         """Return a token that the server accepts: a given one, one that a command on this machine keeps, or a new one."""
+        if not self._credentials.given:
+            raise await self._without_credentials()
         if self._credentials.token is not None:
             token = self._credentials.token.get_secret_value()
             probe = await self._probe(token)
@@ -100,7 +103,12 @@ class SignIn:
                 await anyio.sleep(wait + 0.5)  # the server counts whole seconds
                 waited += wait + 0.5
 
-    async def _probe(self, token: str) -> Reply:
+    async def _without_credentials(self) -> CannotRun:
+        """Return what is wrong: first what is wrong with the address, else that credentials are missing."""
+        refused = refused_sign_in(self._wire.base_url, ME, await self._probe(None), None)
+        return no_credentials(self._wire.base_url) if isinstance(refused, NotSignedIn) else refused
+
+    async def _probe(self, token: str | None) -> Reply:
         probe = await self._wire.exchange("GET", ME, token=token)
         _require_presence(probe)
         return probe
