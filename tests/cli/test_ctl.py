@@ -94,6 +94,9 @@ def test_a_stopped_run_can_be_resumed(command, begin):
     refused = command("ctl", "on", "pause")
     assert refused.returncode == 3
     assert "no process works on it now" in refused.stderr
+    unknown = command("ctl", "on", "jump")
+    assert (unknown.returncode, unknown.stderr.count("\n")) == (2, 1)
+    assert "unknown action 'jump'; known: status, pause, resume, stop, set, cancel, requeue" in unknown.stderr
 
 
 def test_the_pause_of_a_killed_run_ends_when_it_is_resumed(command, begin):
@@ -112,7 +115,8 @@ def test_what_cannot_be_done_is_an_error_in_one_line(command, begin):
     """Unknown actions, settings and trials."""
     begin(30)
     for arguments, words in (
-        (("dance",), "use status, pause"),
+        (("jump",), "unknown action 'jump'; known: status, pause"),
+        (("paus", "x"), "unknown action 'paus'; did you mean pause?"),
         (("set", "load.concurrency=many"), "use a whole number"),
         (("set", "seed=3"), "only load.concurrency and budget"),
         (("set", "budget.usd=-1"), "greater than 0"),

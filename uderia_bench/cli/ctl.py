@@ -30,10 +30,14 @@ def command(
     Example: uderia-bench ctl latest set load.concurrency=4
     """
     from uderia_bench.commands import control
+    from uderia_bench.documents.yaml.checking import suggestion
     from uderia_bench.errors import UsageError
     from uderia_bench.printable import plain
+    from uderia_bench.runner.control import ACTIONS
     from uderia_bench.runs import find
 
+    if what not in ACTIONS:
+        raise UsageError(f"unknown action {what!r}{suggestion(what, ACTIONS)}")
     if (what in ("set", "cancel", "requeue")) != bool(about):
         raise UsageError("write ctl RUN set PATH=VALUE, ctl RUN cancel TRIAL, ctl RUN requeue TRIAL, or another action alone")
     found = find.directory(run, output)

@@ -26,6 +26,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from pydantic import ValidationError
 
 from uderia_bench.documents.experiment_parts import Budget as Limits
+from uderia_bench.documents.yaml.checking import suggestion
 from uderia_bench.errors import BenchError, UsageError
 from uderia_bench.printable import plain
 from uderia_bench.runner.arrivals import Arrivals
@@ -37,6 +38,7 @@ from uderia_bench.runs.actions import Action
 from uderia_bench.trial import Ending, Trial
 
 SOCKET = "control.sock"
+ACTIONS = ("status", "pause", "resume", "stop", "set", "cancel", "requeue")
 LONGEST = 4096  # bytes of a command
 PATIENCE_S = 5.0  # for a command to arrive, and for its answer to be read
 _AGAIN_S = 1.0  # between two tries to accept a connection
@@ -136,7 +138,7 @@ class Control:
             case "requeue":
                 return await self._requeue(about, who)
             case _:
-                raise UsageError(f"{what}: use status, pause, resume, stop, set, cancel or requeue")
+                raise UsageError(f"unknown action {what!r}{suggestion(what, ACTIONS)}")
         return about if what in ("set", "cancel") else ""
 
     def _set(self, assignment: str) -> None:
