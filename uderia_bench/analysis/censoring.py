@@ -14,9 +14,9 @@ import numpy as np
 import polars as pl
 
 from uderia_bench.analysis.flights import DONE, SENT, flights
-from uderia_bench.analysis.trials import Mask, Trials
+from uderia_bench.analysis.trials import Trials
 from uderia_bench.reading.metrics.metric import Metric
-from uderia_bench.stats.arrays import Floats
+from uderia_bench.stats.arrays import Floats, Mask
 from uderia_bench.trial import Outcome
 
 WHOLE_ANSWER = ("latency_s", "answer_wall_s", "task_s")  # the times that a time limit cuts off

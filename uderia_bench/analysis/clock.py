@@ -13,10 +13,10 @@ import numpy as np
 
 from uderia_bench.analysis.censoring import WHOLE_ANSWER
 from uderia_bench.analysis.effects import Measured
-from uderia_bench.analysis.trials import Mask, Trials
+from uderia_bench.analysis.trials import Trials
 from uderia_bench.printable import count_of
 from uderia_bench.reading.metrics.metric import Metric
-from uderia_bench.stats.arrays import Floats
+from uderia_bench.stats.arrays import Floats, Mask
 
 QUANTISATION, STALL, CLOCK_STEP = "quantisation", "stall_s", "clock_step_s"
 POLLED = (*WHOLE_ANSWER, "response_s")

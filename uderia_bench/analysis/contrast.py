@@ -19,14 +19,14 @@ from uderia_bench.analysis.nights import across_nights
 from uderia_bench.analysis.pairs import Pairs, pair, side
 from uderia_bench.analysis.settings import Settings
 from uderia_bench.analysis.strata import ALL, Stratum
-from uderia_bench.analysis.trials import ANSWERED_METRIC, Mask, Trials
+from uderia_bench.analysis.trials import ANSWERED_METRIC, Trials
 from uderia_bench.analysis.turns import asked_apart
 from uderia_bench.analysis.validity import failed_checks, unusable_notes
 from uderia_bench.analysis.variation import between_arms, inside_arm, profile_type
 from uderia_bench.printable import count_of
 from uderia_bench.reading.metrics.metric import Across, Assumption, Direction, Metric
 from uderia_bench.runs.interim import Looked
-from uderia_bench.stats.arrays import Floats
+from uderia_bench.stats.arrays import Floats, Mask
 
 PRIMARY, EXPLORATORY, STRUCTURAL = "primary", "exploratory", "structural"
 PHASES = "phases"  # the metric that is None exactly where an arm plans none

@@ -9,12 +9,11 @@ from typing import TypedDict
 
 import numpy as np
 
-from uderia_bench.analysis.trials import Mask
 from uderia_bench.analysis.values import Verdict
 from uderia_bench.reading.labels.draw import ANSWERS, PAIRS, Item
 from uderia_bench.reading.labels.kept import Label
 from uderia_bench.stats import agreement, ppi
-from uderia_bench.stats.arrays import Floats
+from uderia_bench.stats.arrays import Codes, Floats, Mask
 from uderia_bench.stats.estimate import Estimate
 from uderia_bench.stats.inference import equivalence_p, two_sided_p
 from uderia_bench.stats.mean import cluster_mean
@@ -22,7 +21,7 @@ from uderia_bench.stats.mean import cluster_mean
 CODES = {0.0: 0, 0.5: 1, 1.0: 2}
 """Codes of values: the baseline or a fail, a tie, the candidate or a pass."""
 
-CODES_TIE = 0.5
+TIE = 0.5
 """The value of a tie, or of raters who are split."""
 
 WORDS = {PAIRS: ("baseline", "tie", "candidate"), ANSWERS: ("fail", "split", "pass")}
@@ -78,7 +77,6 @@ class Labelled:
     errors: tuple[Errors, ...] = ()
     measures: dict[str, Estimate] = field(default_factory=dict)
     corrected: tuple[Corrected, ...] = ()
-    warnings: tuple[str, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +162,7 @@ def _consensus(values: list[float]) -> float:
     return 1.0 if mean > 0.5 else 0.0 if mean < 0.5 else 0.5
 
 
-def _codes(values: Floats) -> agreement.Codes:
+def _codes(values: Floats) -> Codes:
     return np.round(2 * values).astype(np.intp)
 
 
@@ -177,7 +175,7 @@ def _shares(values: Floats, kind: str) -> dict[str, float]:
 
 
 def _errors(
-    items: Sequence[Item], people: Floats, judge: Floats, units: agreement.Codes, confidence: float, seed: int
+    items: Sequence[Item], people: Floats, judge: Floats, units: Codes, confidence: float, seed: int
 ) -> Iterable[Errors]:
     """Yield the judge's errors on each arm. In a pair, an arm passes where it is preferred."""
     for arm in sorted({arm for item in items for arm in item.arms}):
@@ -191,7 +189,7 @@ def _errors(
         )
 
 
-def _rate(wrong: Mask, of: Mask, units: agreement.Codes, confidence: float, seed: int) -> Estimate:
+def _rate(wrong: Mask, of: Mask, units: Codes, confidence: float, seed: int) -> Estimate:
     codes = np.unique(units[of], return_inverse=True)[1]
     return cluster_mean(wrong[of].astype(np.float64), codes, bounded=True, level=confidence, seed=seed)
 
@@ -200,7 +198,7 @@ def _agrees(
     items: Sequence[Item],
     people: Floats,
     values: Mapping[str, float],
-    units: agreement.Codes,
+    units: Codes,
     confidence: float,
     seed: int,
 ) -> Estimate | None:
@@ -211,7 +209,7 @@ def _agrees(
         for item, value, unit in zip(items, people, units, strict=True):
             own = {arm: values.get(trial) for arm, trial in zip(item.arms, item.trials, strict=True)}
             first, second = own[item.contrast[0]], own[item.contrast[1]]
-            if first is not None and second is not None and first != second and value != CODES_TIE:
+            if first is not None and second is not None and first != second and value != TIE:
                 right.append(float((second > first) == (value == 1.0)))
                 of.append(int(unit))
     else:

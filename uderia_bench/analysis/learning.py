@@ -14,9 +14,10 @@ from uderia_bench.analysis.effects import measure
 from uderia_bench.analysis.families import verdicts
 from uderia_bench.analysis.pairs import pair, side
 from uderia_bench.analysis.settings import Settings
-from uderia_bench.analysis.trials import Mask, Trials
+from uderia_bench.analysis.trials import Trials
 from uderia_bench.analysis.values import Learning
 from uderia_bench.reading.metrics.metric import Metric
+from uderia_bench.stats.arrays import Mask
 from uderia_bench.stats.mean import cluster_mean
 
 MEMORY = "rag_used"

@@ -22,11 +22,11 @@ from uderia_bench.analysis.learning import MEMORY as FOUND
 from uderia_bench.analysis.pairs import Pairs, pair, side
 from uderia_bench.analysis.settings import Settings
 from uderia_bench.analysis.strata import ALL, Stratum
-from uderia_bench.analysis.trials import Mask, Trials
+from uderia_bench.analysis.trials import Trials
 from uderia_bench.analysis.values import Comparison, MemoryPart, MemoryScore, MemoryUse
 from uderia_bench.analysis.verdict import MIN_UNITS
 from uderia_bench.reading.metrics.metric import Assumption, Metric
-from uderia_bench.stats.arrays import Floats
+from uderia_bench.stats.arrays import Floats, Mask
 from uderia_bench.stats.difference import student_test
 from uderia_bench.stats.estimate import Estimate, Interval
 from uderia_bench.stats.mean import cluster_mean

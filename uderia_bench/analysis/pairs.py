@@ -10,17 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from uderia_bench.analysis.trials import Mask, Trials
+from uderia_bench.analysis.trials import Trials
 from uderia_bench.printable import count_of
 from uderia_bench.reading.metrics.metric import Assumption, Metric
-from uderia_bench.stats.arrays import Floats, without_rounding
+from uderia_bench.stats.arrays import Codes, Floats, Mask, without_rounding
 from uderia_bench.stats.components import Components, variance_components
 from uderia_bench.stats.difference import student_test
 from uderia_bench.stats.windows import Blocks
-
-Codes = npt.NDArray[np.intp]
 
 ONE_QUERY = "this query only: the unit is the repeat, so the result does not extend to other queries"
 
@@ -286,9 +283,9 @@ def _left_out(unit: str, asked: Mask, present: Mask, complete: Mask, names: tupl
     counts = [(int(np.count_nonzero(units & ~seen)), name) for seen, name in zip(present, names, strict=True)]
     lacking = ", ".join(f"{count} on {name}" for count, name in counts if count)
     apart = int(np.count_nonzero(units & ~complete & np.all(present, axis=0)))
-    reasons = [f"{lacking} without a value"] * bool(lacking) + [f"{apart} with values at different levels or servers"] * bool(
-        apart
-    )
+    reasons = [f"{lacking} without a value"] if lacking else []
+    if apart:
+        reasons.append(f"{apart} with values at different levels or servers")
     plural = "repeats" if unit == "repeat" else "queries"
     n = np.count_nonzero(units)
     return [f"compares {n - left} of {n} {plural}: {', '.join(reasons)}"]

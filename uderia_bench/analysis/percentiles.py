@@ -18,6 +18,7 @@ import polars as pl
 from uderia_bench.analysis.trials import FOREIGN_TOOLS, is_off_scale, near
 from uderia_bench.errors import UsageError
 from uderia_bench.reading.metrics import BUILT_IN
+from uderia_bench.stats.arrays import Codes, Mask
 from uderia_bench.stats.percentile import PERCENTS, of_groups
 from uderia_bench.trial import Outcome, Stage
 
@@ -96,14 +97,14 @@ class _Rows:
     """Rows of a frame, group by group, with the number of each row's group."""
 
     rows: npt.NDArray[np.uint32]
-    groups: npt.NDArray[np.intp]
+    groups: Codes
 
-    def only(self, kept: npt.NDArray[np.bool_]) -> _Rows:
+    def only(self, kept: Mask) -> _Rows:
         return _Rows(self.rows[kept], self.groups[kept])
 
 
 def names_of(metrics: str | Sequence[str]) -> Sequence[str]:
-    """Take one name for a list of one: a text's letters are no metrics."""
+    """Return the names of metrics; a text is one name."""
     return [metrics] if isinstance(metrics, str) else metrics
 
 

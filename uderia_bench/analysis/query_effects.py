@@ -11,11 +11,11 @@ from math import exp
 import numpy as np
 
 from uderia_bench.analysis.pairs import side
-from uderia_bench.analysis.trials import Mask, Trials
+from uderia_bench.analysis.trials import Trials
 from uderia_bench.analysis.values import QueryEffect, QueryEffects
 from uderia_bench.printable import count_of
 from uderia_bench.reading.metrics.metric import Assumption, Metric
-from uderia_bench.stats.arrays import Floats
+from uderia_bench.stats.arrays import Floats, Mask
 from uderia_bench.stats.shrinkage import FEWEST, shrink
 
 FALSE_RATE = 0.10

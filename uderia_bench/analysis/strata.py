@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from uderia_bench.analysis.trials import Mask, Trials
+from uderia_bench.analysis.trials import Trials
 from uderia_bench.analysis.verdict import MIN_UNITS
+from uderia_bench.stats.arrays import Mask
 
 ALL = "all"
 SIMPLE = "complexity=simple"
@@ -61,7 +62,7 @@ def _by_tag(trials: Trials) -> tuple[Stratum, ...]:
 
 
 def _by_served(trials: Trials, column: str, arms: tuple[str, str]) -> tuple[Stratum, ...]:
-    """Split by what served the trials where that varies inside an arm; an arm that knows one value only stands whole."""
+    """Split by what served the trials where that varies inside an arm; an arm with one value only is whole in every stratum."""
     values = {arm: trials.distinct(column, arm) for arm in arms}
     mixed = [arm for arm in arms if len(values[arm]) > 1]
     found = []
@@ -75,7 +76,7 @@ def _by_served(trials: Trials, column: str, arms: tuple[str, str]) -> tuple[Stra
 
 
 def _by_warmth(trials: Trials, arms: tuple[str, str]) -> tuple[Stratum, ...]:
-    """Split by ``rag_used``. An arm on which it never varies stands whole on both sides: it has nothing to be warm about."""
+    """Split by ``rag_used``. An arm on which it never varies is whole in both strata."""
     if "rag_used" not in trials.frame.columns:
         return ()
     used = trials.column("rag_used") == 1

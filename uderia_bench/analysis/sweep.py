@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from math import inf
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from uderia_bench.analysis.flights import DONE, SENT, flights
@@ -19,7 +18,7 @@ from uderia_bench.analysis.settings import Settings
 from uderia_bench.analysis.trials import Trials
 from uderia_bench.analysis.values import Knee, LoadLevel, Sweep
 from uderia_bench.printable import count_of
-from uderia_bench.stats.arrays import Counts, Floats
+from uderia_bench.stats.arrays import Codes, Counts, Floats
 from uderia_bench.stats.bootstrap import QUANTILE_DRAWS, UNITS_FLOOR, resample_counts, weighted_sums
 from uderia_bench.stats.estimate import Estimate, Interval
 from uderia_bench.stats.mean import cluster_mean
@@ -105,7 +104,7 @@ def _level(level: float, rows: pl.DataFrame, held: _Held | None, settings: Setti
     )
 
 
-def _times(answered: pl.DataFrame) -> tuple[Floats, npt.NDArray[np.intp]]:
+def _times(answered: pl.DataFrame) -> tuple[Floats, Codes]:
     """Return the latencies there are, with the query of each as a code."""
     if LATENCY not in answered.columns:
         return np.empty(0), np.empty(0, dtype=np.intp)
@@ -113,7 +112,7 @@ def _times(answered: pl.DataFrame) -> tuple[Floats, npt.NDArray[np.intp]]:
     return timed[LATENCY].cast(pl.Float64).to_numpy(), _codes(timed["query_id"])
 
 
-def _codes(names: pl.Series) -> npt.NDArray[np.intp]:
+def _codes(names: pl.Series) -> Codes:
     return np.unique(names.to_numpy(), return_inverse=True)[1].astype(np.intp)
 
 
@@ -221,7 +220,7 @@ def _knee_ends(held: list[_Held], in_flight: Floats, queries: int, settings: Set
 
 
 def _warmth(found: list[tuple[float, pl.DataFrame]]) -> tuple[str, ...]:
-    """Say where a planner's memory came and went with the level: it is then part of what the levels show."""
+    """Return a warning where the share of warm trials differs between levels, so that levels differ by memory too."""
     shares = {
         level: float(share)
         for level, rows in found

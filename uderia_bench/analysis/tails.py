@@ -11,9 +11,8 @@ from math import exp, log
 
 import numpy as np
 
-from uderia_bench.analysis.pairs import Codes, Pairs
-from uderia_bench.analysis.trials import Mask
-from uderia_bench.stats.arrays import Floats, scale
+from uderia_bench.analysis.pairs import Pairs
+from uderia_bench.stats.arrays import Codes, Floats, Mask, scale
 from uderia_bench.stats.bootstrap import UNITS_FLOOR
 from uderia_bench.stats.difference import mean_test
 from uderia_bench.stats.estimate import Estimate

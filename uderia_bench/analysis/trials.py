@@ -15,16 +15,13 @@ from typing import Concatenate, ParamSpec, TypeVar, cast
 from zlib import crc32
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from uderia_bench.errors import UsageError
 from uderia_bench.printable import count_of
 from uderia_bench.reading.metrics.metric import Assumption, Metric
-from uderia_bench.stats.arrays import ROUNDING, Floats
+from uderia_bench.stats.arrays import ROUNDING, Codes, Floats, Mask
 from uderia_bench.trial import Outcome, Stage
-
-Mask = npt.NDArray[np.bool_]
 
 REQUIRED = ("query_id", "arm", "repeat", "outcome")
 ANSWERED_METRIC = "answered"
@@ -66,7 +63,7 @@ class Trials:
     queries: tuple[str, ...]
     arms: tuple[str, ...]
     frame: pl.DataFrame
-    place: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.intp]]
+    place: tuple[Codes, Codes, Codes]
     shape: tuple[int, int, int]
     asked: Mask
     answered: Mask
@@ -145,7 +142,7 @@ class Trials:
         return dense
 
     @_kept
-    def groups(self) -> npt.NDArray[np.intp] | None:
+    def groups(self) -> Codes | None:
         """Return the group of each query as a code; one without is in the group of its id. None where no query has one."""
         if "group" not in self.frame.columns or self.frame["group"].null_count() == self.frame.height:
             return None
@@ -283,7 +280,7 @@ def _sorted(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.sort([*keys, *first, *(name for name in rest if name not in first)], maintain_order=True)
 
 
-def _codes(column: pl.Series) -> tuple[npt.NDArray[np.intp], tuple[str, ...]]:
+def _codes(column: pl.Series) -> tuple[Codes, tuple[str, ...]]:
     names = tuple(sorted(column.unique().to_list()))
     order = {name: code for code, name in enumerate(names)}
     return np.fromiter((order[name] for name in column), dtype=np.intp, count=column.len()), names

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from uderia_bench.analysis.trials import Mask, Trials, suspected
+from uderia_bench.analysis.trials import Trials, suspected
 from uderia_bench.printable import count_of
 from uderia_bench.reading.metrics.metric import Assumption, Metric
 from uderia_bench.reading.profile_types.serving import NO_SWITCH
+from uderia_bench.stats.arrays import Mask
 from uderia_bench.trial import Outcome, Stage
 
 # Found contamination stands for contamination not found (a trial slowed by its neighbour's model

@@ -10,15 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
-from uderia_bench.stats.arrays import Floats, is_flat
+from uderia_bench.stats.arrays import Codes, Floats, is_flat
+from uderia_bench.stats.bootstrap import UNITS_FLOOR
 from uderia_bench.stats.estimate import Estimate
 
-Codes = npt.NDArray[np.intp]
-
 DRAWS = 2_000
-FEWEST_CLUSTERS = 6  # for an interval, as for any verdict
 MISSING = -1  # code of an item that a rater did not rate
 
 
@@ -93,8 +90,8 @@ def _estimate(
     made = {"level": level, "n": clusters, "missing": missing, "method": "cluster bootstrap"}
     if not np.isfinite(found):
         return Estimate(value=None, lo=None, hi=None, **made, warnings=("only one category occurs",) if items else ())
-    if clusters < FEWEST_CLUSTERS:
-        few = f"an interval needs {FEWEST_CLUSTERS} queries; this has {clusters}"
+    if clusters < UNITS_FLOOR:
+        few = f"an interval needs {UNITS_FLOOR} queries; this has {clusters}"
         return Estimate(value=found, lo=None, hi=None, **made, warnings=(few,))
     drawn = np.random.default_rng(seed).multinomial(clusters, np.full(clusters, 1 / clusters), size=DRAWS)
     values = statistic(np.tensordot(drawn.astype(np.float64), tables, axes=1))

@@ -7,6 +7,9 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.uint16]
+Mask = npt.NDArray[np.bool_]
+Codes = npt.NDArray[np.intp]
+"""The group of each value, as a number from 0."""
 
 # Means and logs of equal numbers differ in their last bits. A spread below this share of the
 # largest value is rounding.
@@ -32,7 +35,7 @@ def mode(values: Floats) -> tuple[float, float]:
     return float(values[first[commonest]]), float(counts[commonest] / values.size)
 
 
-def is_not_zero(values: Floats) -> npt.NDArray[np.bool_]:
+def is_not_zero(values: Floats) -> Mask:
     """Return, for each of one or more values, whether it differs from 0 by more than rounding."""
     return np.abs(values) > ROUNDING * scale(values)
 

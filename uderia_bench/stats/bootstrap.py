@@ -24,7 +24,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from uderia_bench.stats.arrays import ROUNDING, Counts, Floats, is_flat
+from uderia_bench.stats.arrays import ROUNDING, Counts, Floats, Mask, is_flat
 from uderia_bench.stats.estimate import Interval
 
 # docs/explanation/statistics.md, "Continuous metrics"; odd by one so that quantiles of the draws
@@ -68,7 +68,7 @@ def resample_counts(units: int, draws: int, seed: int) -> Counts:
     return counts
 
 
-def weighted_sums(counts: Counts | npt.NDArray[np.bool_], columns: npt.NDArray[_Precision]) -> npt.NDArray[_Precision]:
+def weighted_sums(counts: Counts | Mask, columns: npt.NDArray[_Precision]) -> npt.NDArray[_Precision]:
     """Return ``counts @ columns``, ``(draws, units) @ (units, k)``, without ever holding all counts as floats.
 
     The product has the columns' own precision: whole numbers below 2^24 are exact, and twice as

@@ -12,16 +12,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from uderia_bench.stats.arrays import ROUNDING, Floats
+from uderia_bench.stats.arrays import ROUNDING, Codes, Floats
+from uderia_bench.stats.bootstrap import UNITS_FLOOR
 from uderia_bench.stats.estimate import Estimate
-
-Codes = npt.NDArray[np.intp]
 
 _STEPS = 100
 _CLOSE = 1e-12  # largest step of a fit that has ended
-_FEWEST_CLUSTERS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -125,7 +122,7 @@ def _estimates(values: Floats, errors: Floats, clusters: Codes, level: float) ->
     from scipy.special import stdtrit  # noqa: PLC0415 - scipy costs start-up time
 
     count = int(np.unique(clusters).size)
-    reach = float(stdtrit(count - 1, (1 + level) / 2)) if count >= _FEWEST_CLUSTERS else None
+    reach = float(stdtrit(count - 1, (1 + level) / 2)) if count >= UNITS_FLOOR else None
     for value, error in zip(values.tolist(), errors.tolist(), strict=True):
         half = None if reach is None or error <= ROUNDING else reach * error  # all ties have no spread
         yield Estimate(

@@ -14,9 +14,8 @@ from functools import lru_cache
 from math import sqrt
 
 import numpy as np
-import numpy.typing as npt
 
-from uderia_bench.stats.arrays import Floats
+from uderia_bench.stats.arrays import Floats, Mask
 from uderia_bench.stats.sequential import boundaries
 
 DRAWS = 4_000  # a rate of 80 % has a standard error of 0.6 points
@@ -25,8 +24,6 @@ _SEED = 7  # one seed for all designs, so that their rates differ by the design 
 # Where time windows differ by chance, a stricter test joins (``stats.windows``). Simulated with the
 # product's looks on 346 and 310 x 2 queries without drift, intervals are wider by this factor on average.
 WINDOWS_WIDEN = 1.06
-
-_Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +101,7 @@ def _errors(spread: Spread, queries: int, rng: np.random.Generator) -> Floats:
     return drawn
 
 
-def _all_rejected(z: Floats, rule: Rule, tail: float) -> _Mask:
+def _all_rejected(z: Floats, rule: Rule, tail: float) -> Mask:
     """Return at which looks all metrics reject, by Holm's method: the j-th smallest Z has the level ``tail`` / j."""
     ordered = np.sort(z, axis=2)
     found = np.ones(z.shape[:2], dtype=np.bool_)

@@ -2,7 +2,7 @@
 
 So the three never disagree. The interval at 95 % holds exactly the means that the test does not
 reject at 5 %. Equivalence is two one-sided tests of the same kind (Schuirmann, *J. Pharmacokin.
-Biopharm.* 15, 1987). ``choice`` picks the test for a set of differences.
+Biopharm.* 15, 1987). ``difference`` picks the test for a set of differences.
 """
 
 from __future__ import annotations

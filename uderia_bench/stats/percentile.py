@@ -15,7 +15,7 @@ from math import log
 import numpy as np
 import numpy.typing as npt
 
-from uderia_bench.stats.arrays import Counts, Floats, is_flat
+from uderia_bench.stats.arrays import Codes, Counts, Floats, is_flat
 from uderia_bench.stats.bootstrap import (
     QUANTILE_DRAWS,
     bootstrap_intervals,
@@ -47,7 +47,7 @@ def floor(percent: int, level: float) -> int:
 
 def percentiles(
     values: Floats,
-    units: npt.NDArray[np.intp],
+    units: Codes,
     *,
     level: float,
     seed: int,
@@ -74,7 +74,7 @@ def percentiles(
 
 
 def of_groups(
-    values: Floats, groups: npt.NDArray[np.intp], n_groups: int, percents: Sequence[float]
+    values: Floats, groups: Codes, n_groups: int, percents: Sequence[float]
 ) -> tuple[npt.NDArray[np.intp], list[Floats]]:
     """Return how many values each group has, and an array of the groups' percentiles for each percent; NaN without a value.
 
@@ -103,9 +103,7 @@ def _between(low: Floats, high: Floats, share: Floats) -> Floats:
     return found
 
 
-def _intervals(
-    values: Floats, units: npt.NDArray[np.intp], n: int, percents: list[int], *, level: float, seed: int
-) -> tuple[Interval, ...]:
+def _intervals(values: Floats, units: Codes, n: int, percents: list[int], *, level: float, seed: int) -> tuple[Interval, ...]:
     """Bound some percentiles together: they share the draws and the histogram."""
     if is_flat(values):
         return tuple(Interval(lo=float(values[0]), hi=float(values[0]), method="all values equal") for _ in percents)
@@ -129,7 +127,7 @@ class _Ordered:
     last observation.
     """
 
-    def __init__(self, values: Floats, units: npt.NDArray[np.intp], n_units: int) -> None:
+    def __init__(self, values: Floats, units: Codes, n_units: int) -> None:
         order = np.lexsort((units, values))
         places = np.arange(-(-values.size // _BLOCK) * _BLOCK).clip(max=values.size - 1)
         self._values = values[order][places]
@@ -170,7 +168,7 @@ class _Ordered:
 
 
 def percentile_ratios(
-    sides: tuple[tuple[Floats, npt.NDArray[np.intp]], tuple[Floats, npt.NDArray[np.intp]]],
+    sides: tuple[tuple[Floats, Codes], tuple[Floats, Codes]],
     percents: tuple[int, ...],
     *,
     level: float,

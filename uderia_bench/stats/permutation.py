@@ -25,7 +25,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from uderia_bench.stats.arrays import DIGITS, Floats, is_flat, is_not_zero, scale
+from uderia_bench.stats.arrays import DIGITS, Floats, Mask, is_flat, is_not_zero, scale
 from uderia_bench.stats.bootstrap import weighted_sums
 from uderia_bench.stats.estimate import Interval
 from uderia_bench.stats.inference import two_sided_p
@@ -166,7 +166,7 @@ def _all_subsets(sums: Floats, weights: Floats) -> Floats:
 
 
 @lru_cache(maxsize=4)
-def _members(units: int, seed: int, draws: int) -> tuple[npt.NDArray[np.bool_], Floats]:
+def _members(units: int, seed: int, draws: int) -> tuple[Mask, Floats]:
     """Return drawn subsets ``(draws, units)`` and their sizes. Read-only; every metric over the same units shares them."""
     packed = np.random.default_rng([seed, units, draws]).bytes(draws * -(-units // 8))
     bits = np.unpackbits(np.frombuffer(packed, dtype=np.uint8).reshape(draws, -1), axis=1)

@@ -70,8 +70,9 @@ def corrected(labels: Floats, judged: Floats, everywhere: Floats, *, weight: flo
         inside = max(inside, two_added_test(rectified, reach=1.0, common=mode(rectified)[0]).error ** 2)
     outside = weight**2 * rest
     variance = inside + outside
+    value = float(own.mean() - weight * (same.mean() - everywhere.mean()))
     return Corrected(
-        value=float(own.mean() - weight * (same.mean() - everywhere.mean())),
+        value=value,
         weight=weight,
         labelled=n,
         queries=total,
@@ -80,7 +81,7 @@ def corrected(labels: Floats, judged: Floats, everywhere: Floats, *, weight: flo
         judged=float(everywhere.mean()),
         labels=float(own.mean()),
         test=StudentTest(
-            value=float(own.mean() - weight * (same.mean() - everywhere.mean())),
+            value=value,
             error=sqrt(variance),
             freedom=_freedom((inside, n - 2), (outside, total - n - 1)),
             name="prediction-powered t",

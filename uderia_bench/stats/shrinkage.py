@@ -12,9 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from uderia_bench.stats.arrays import Floats
+from uderia_bench.stats.arrays import Floats, Mask
 
 FEWEST = 8  # effects: the spread of fewer cannot be told from their noise
 _CERTAIN = 1e-9  # of the largest variance: an effect without noise counts as if it had this much
@@ -35,7 +34,7 @@ class Shrunken:
     hi: Floats
     false_sign: Floats
 
-    def changed(self, rate: float) -> npt.NDArray[np.bool_]:
+    def changed(self, rate: float) -> Mask:
         """Return which effects are not 0, with at most this rate of wrong ones among them on average.
 
         The rate is the mean of their probabilities of a false sign (Stephens, *Biostatistics* 18, 2017, 275-294).

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from math import exp, sqrt
 
 import numpy as np
-import numpy.typing as npt
 
-from uderia_bench.stats.arrays import ROUNDING, Floats
+from uderia_bench.stats.arrays import ROUNDING, Floats, Mask
 
 REACH = 4  # trials
 
@@ -83,7 +82,7 @@ def serial_correlation(residuals: Floats) -> tuple[float, float]:
     return correlation, float(ndtr(-correlation * sqrt(residuals.size)))
 
 
-def _centred(values: Floats, present: npt.NDArray[np.bool_]) -> Floats:
+def _centred(values: Floats, present: Mask) -> Floats:
     """Take each unit's mean out; 0 where nothing is present."""
     sums = np.where(present, values, 0.0).sum(axis=1)
     means = sums / np.maximum(present.sum(axis=1), 1)

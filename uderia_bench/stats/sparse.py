@@ -81,9 +81,8 @@ def units_without_difference(limit: float, *, alpha: float) -> int:
     """Return the fewest units that show, if each has equal rates, a difference below ``limit`` at the level ``alpha``."""
     from scipy.special import ndtri  # noqa: PLC0415 - scipy costs start-up time
 
-    units = max(
-        ceil(sqrt(2) * float(ndtri(1 - alpha)) / limit) - 2, 2
-    )  # for the normal distribution; Student's t needs a few more
+    by_normal = ceil(sqrt(2) * float(ndtri(1 - alpha)) / limit) - 2
+    units = max(by_normal, 2)  # Student's t needs a few more
     while equivalence_p(two_added_test(np.zeros(units), reach=1.0), -limit, limit) >= alpha:
         units += 1
     return units

@@ -25,7 +25,7 @@ from uderia_bench.stats.sequential import REACH, between, boundaries, normal
 
 _FARTHEST = 4.0  # standard errors from the plain estimate: the corrected one is looked for up to there
 
-Interval = tuple[float, float]
+Ends = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class StoppingRule:
     tail: float
     equivalence_tail: float | None = None
 
-    def goes_on(self, look: int, error: float) -> tuple[Interval, ...]:
+    def goes_on(self, look: int, error: float) -> tuple[Ends, ...]:
         """Return the estimates at a look (from 1), with the standard error ``error``, after which the run goes on."""
         outer = inf
         if self.tail > 0:
@@ -107,13 +107,13 @@ def _stopped_above(
     return parts
 
 
-def _within(ends: Interval, reach: Interval, amount: float) -> Interval:
+def _within(ends: Ends, reach: Ends, amount: float) -> Ends:
     """Return an interval of estimates as one of sums, inside ``reach``."""
     lo, hi = (min(max(end * amount, reach[0]), reach[1]) for end in ends)
     return lo, hi
 
 
-def _gaps(intervals: Sequence[Interval], reach: Interval) -> list[Interval]:
+def _gaps(intervals: Sequence[Ends], reach: Ends) -> list[Ends]:
     """Return what lies between ascending intervals, inside ``reach``."""
     ends = [reach[0], *(end for interval in intervals for end in interval), reach[1]]
     return [(lo, hi) for lo, hi in zip(ends[::2], ends[1::2], strict=True) if lo < hi]

@@ -7,15 +7,14 @@ A mean becomes ``sum(weight · value) / sum(weight)`` (Hájek, in *Foundations o
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from uderia_bench.stats.arrays import Floats
+from uderia_bench.stats.arrays import Codes, Floats
 
 _COPIES = 20  # of an observation of mean weight: a percentile then moves by less than its own noise
 _MOST = 400_000  # observations, so that a percentile of a large run stays quick
 
 
-def repeated(values: Floats, units: npt.NDArray[np.intp], weights: Floats | None) -> tuple[Floats, npt.NDArray[np.intp]]:
+def repeated(values: Floats, units: Codes, weights: Floats | None) -> tuple[Floats, Codes]:
     """Return the observations with their units, each as often as it counts, for statistics without weights.
 
     Percentiles of the result are those of the weighted observations. Resampling whole units stays

@@ -23,12 +23,9 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
-import numpy.typing as npt
 
-from uderia_bench.stats.arrays import ROUNDING, Floats
+from uderia_bench.stats.arrays import ROUNDING, Codes, Floats
 from uderia_bench.stats.inference import StudentTest
-
-Codes = npt.NDArray[np.intp]
 
 DIFFER_BELOW = 0.17
 FEWEST = 8  # windows: with fewer, their variance has so few degrees of freedom that a test of it has no power
