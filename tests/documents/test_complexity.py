@@ -6,7 +6,7 @@ import experiments
 import polars as pl
 import pytest
 
-from uderia_bench.analysis import labels
+from uderia_bench.analysis import complexity_labels
 from uderia_bench.documents import complexity
 
 
@@ -67,10 +67,10 @@ def test_the_steps_of_a_run_contradict_a_label():
         ("e", "edge", "A", 9), ("u", None, "A", 9),
     )  # fmt: skip
     check = ". The label decides which rule names the winner, so check it in the corpus"
-    assert labels.disagreements(table) == (
+    assert complexity_labels.disagreements(table) == (
         f"s1 is labelled simple, but every arm needed more than 2 tool calls{check}",
         f"c1 is labelled complex, but no arm needed more than one tool call{check}",
     )
     many = trials(*((f"c{number}", "complex", "A", 1) for number in range(6)))
-    assert labels.disagreements(many)[0].startswith("c0, c1, c2 and 3 more are labelled complex, but no arm")
-    assert labels.disagreements(pl.DataFrame({"query_id": ["q"]})) == ()
+    assert complexity_labels.disagreements(many)[0].startswith("c0, c1, c2 and 3 more are labelled complex, but no arm")
+    assert complexity_labels.disagreements(pl.DataFrame({"query_id": ["q"]})) == ()

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 import anyio
 import polars as pl
 
-from uderia_bench.analysis import conversations, labels
+from uderia_bench.analysis import complexity_labels, conversations
 from uderia_bench.analysis.analyse import analyse
 from uderia_bench.analysis.memory import Declared
 from uderia_bench.analysis.ramp import ramp_note
@@ -133,7 +133,7 @@ def report_on(run: Run, plugins: Plugins) -> Report:
         metrics=plugins.metrics,
         contrasts=tuple(pair for pair in planned if present.issuperset(pair)),
         warnings=(
-            *labels.disagreements(trials),
+            *complexity_labels.disagreements(trials),
             *ramp_note(trials, experiment.load.ramp),
             *memory.left_changed(run.manifest.changes, run.run_id),
             *(
