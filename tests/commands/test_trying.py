@@ -18,6 +18,7 @@ from uderia_bench import plugins
 from uderia_bench.analysis import conditions
 from uderia_bench.cli import try_changes
 from uderia_bench.commands import conclude
+from uderia_bench.commands.ask import ask
 from uderia_bench.commands.run import start
 from uderia_bench.commands.trying import declared, stages
 from uderia_bench.documents.corpus import Query
@@ -123,7 +124,7 @@ def profile_ids(made, output):
     async def read(uderia):
         return sorted(each["id"] for each in (await uderia.profiles())["profiles"])
 
-    return declared.asked(opened("base", output).experiment.server, made, read)
+    return ask(opened("base", output).experiment.server, made, read)
 
 
 def test_a_test_changes_nothing_without_permission(found):

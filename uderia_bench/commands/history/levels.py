@@ -12,17 +12,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from uderia_bench.reading.metrics.metric import Assumption, Metric
-from uderia_bench.stats.arrays import Floats, is_flat
+from uderia_bench.stats.arrays import Codes, Floats, is_flat
 from uderia_bench.stats.difference import student_test
 from uderia_bench.stats.estimate import Estimate, Interval
 from uderia_bench.stats.proportion import wilson
 from uderia_bench.trial import Outcome
-
-Codes = npt.NDArray[np.intp]
 
 _ROUNDS = 200  # of alternating means, at most; few are needed where nights share their queries
 _SETTLED = 1e-12

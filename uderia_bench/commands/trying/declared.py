@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
-import anyio
 import polars as pl
 
+from uderia_bench.commands.ask import ask
 from uderia_bench.documents.corpus import Complexity, Query
 from uderia_bench.documents.expectation import Expectation
-from uderia_bench.documents.experiment import SIM
 from uderia_bench.errors import UsageError
-from uderia_bench.gateway import embedded, managing
+from uderia_bench.gateway import managing
 from uderia_bench.gateway.uderia import Uderia
 from uderia_bench.printable import count_of
 from uderia_bench.reading.levers import Setting
 from uderia_bench.runner.surroundings import Surroundings
-from uderia_bench.runs import log
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.run import Run
 from uderia_bench.trial import Stage, Trial
 
 FEWEST = 12
 """Queries of a test, at least: a verdict needs six, and each half has its own."""
-
-_GOALS = ("cost_usd", "total_tokens")
-_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +100,7 @@ def goal_of(run: Run, arm: str, name: str | None) -> str:
     trials = run.trials().filter((pl.col("arm") == arm) & (pl.col("outcome") == "answered"))
     priced = "cost_usd" in trials.columns and trials.height > 0 and not trials["cost_usd"].null_count()
     fallback = "price_fallback" in trials.columns and bool(trials["price_fallback"].fill_null(value=False).any())
-    return _GOALS[not priced or fallback]
+    return "cost_usd" if priced and not fallback else "total_tokens"
 
 
 def setting_of(run: Run, arm: str, queries: Sequence[Query], texts: Mapping[str, str], around: Surroundings) -> Setting:
@@ -131,21 +126,7 @@ def setting_of(run: Run, arm: str, queries: Sequence[Query], texts: Mapping[str,
             texts=texts,
         )
 
-    return asked(server, around, read)
-
-
-def asked(server: str, around: Surroundings, ask: Callable[[Uderia], Awaitable[_Found]]) -> _Found:
-    """Return what ``ask`` finds on a server; ``sim`` is an embedded one that is started for it."""
-
-    async def connected(address: str) -> _Found:
-        async with around.connect(server, address) as uderia:
-            return await ask(uderia)
-
-    with log.into(None, as_json=around.log_as_json):
-        if server != SIM:
-            return anyio.run(connected, server)
-        with embedded.serve(seed=0, speed=1.0) as address:
-            return anyio.run(connected, address)
+    return ask(server, around, read)
 
 
 def _objects(listed: Any) -> tuple[Mapping[str, Any], ...]:
