@@ -21,11 +21,11 @@ from uderia_bench.analysis.values import UNTRUSTED
 from uderia_bench.reading.judge.matches import Preferred
 from uderia_bench.reading.metrics.metric import Metric
 from uderia_bench.runs.interim import Looked
+from uderia_bench.stats.looks import WANG_TSIATIS, equal_shares
 from uderia_bench.trial import Outcome
 
 METRIC = "preference"
 _CONTRAST = ("baseline", "candidate")
-_SHAPE = 0.25  # of the boundary of looks, as ``stop`` has it by default (Wang and Tsiatis)
 
 
 def in_contrast(frame: pl.DataFrame, preferences: pl.DataFrame | None, baseline: str, candidate: str) -> pl.DataFrame:
@@ -47,9 +47,11 @@ def in_contrast(frame: pl.DataFrame, preferences: pl.DataFrame | None, baseline:
 
 
 def looked(look: int, looks: int) -> Looked:
-    """Return a look of a judge at its own results; ``looks`` are planned, at equal shares of the pairs."""
-    shares = tuple((number + 1) / looks for number in range(looks))
-    return Looked(metrics=(METRIC,), look=look, shares=shares, shape=_SHAPE, equivalence=True)
+    """Return a look of a judge at its own results; ``looks`` are planned, at equal shares of the pairs.
+
+    The boundary is the default of ``stop``.
+    """
+    return Looked(metrics=(METRIC,), look=look, shares=equal_shares(looks), shape=WANG_TSIATIS, equivalence=True)
 
 
 def is_decided(

@@ -19,10 +19,8 @@ from uderia_bench.trial import Outcome, Stage, Trial
 Asked = tuple[str, int]
 """A query's id and the number of the turn in its conversation, from 1."""
 
-
 Round = tuple[str, Stage, int]
 """Arm, stage and repetition. Within one, answers to different queries may be compared."""
-
 
 JUDGED = "llm_judge"
 """The kind of expectation that needs a judge's scores."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from uderia_bench.reading.expected import JUDGED
+from itertools import chain
+
+from uderia_bench.reading import expected
 from uderia_bench.reading.judge import asks, pairs
 from uderia_bench.reading.judge.asks import digest
 from uderia_bench.runs.manifest import Manifest
@@ -14,13 +16,5 @@ def fingerprint(manifest: Manifest) -> str | None:
     if judge is None:
         return None
     wording = (str(pairs.WORDING), pairs.SYSTEM) if judge.mode == "pairwise" else (str(asks.WORDING), asks.SYSTEM)
-    rubrics = sorted(
-        {
-            value.rubric
-            for expected in manifest.expectations().values()
-            for expectation in expected
-            for _, kind, value in expectation.named()
-            if kind == JUDGED
-        }
-    )
-    return digest(judge.model, judge.mode, *wording, judge.rubric or "", *rubrics)
+    rubrics = set(chain.from_iterable(expected.of(manifest, ()).rubrics_by_turn.values()))
+    return digest(judge.model, judge.mode, *wording, judge.rubric or "", *sorted(rubrics))
