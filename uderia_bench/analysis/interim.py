@@ -160,7 +160,7 @@ class Looks:
             return None
         decided = [each for each in found if each.metric in at.metrics and each.verdict in {*_DIFFERENT, Verdict.EQUIVALENT}]
         several = len(self._declared.contrasts) > 1
-        said = (f"{each.candidate} " * several + f"{each.metric} {each.verdict}" for each in decided)
+        said = (f"{f'{each.candidate} ' if several else ''}{each.metric} {each.verdict}" for each in decided)
         return Decided(at=at, verdicts=tuple(said), saved=self.saved())
 
     def _marked(self, names: Sequence[str]) -> list[dict[str, Any]]:
@@ -340,7 +340,7 @@ def _corrected(comparison: Comparison, found: Measurement, looks: Sequence[Look]
     if value is None or effect.value is None or value == effect.value:
         return comparison
     seen = f"{effect.value:.3g}"
-    where = f"stopped at look {looked.look} of {looked.looks}: " * looked.early
+    where = f"stopped at look {looked.look} of {looked.looks}: " if looked.early else ""
     note = f"{where}the effect is corrected for the stop (median unbiased); the blocks compared show {seen}"
     return replace(
         comparison,

@@ -127,7 +127,7 @@ def _own(trials: Trials, name: str) -> Metric:
 def _margin(name: str, said: Any) -> float:
     """Read a margin as experiments read it where it is a text."""
     if isinstance(said, str):
-        from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - who gives numbers waits for none of it
+        from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - only a margin as text needs it
 
         from uderia_bench.documents.yaml.quantities import Share  # noqa: PLC0415
 

@@ -182,7 +182,7 @@ def _sensitivity(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rates:
-    """What one query on both arms costs, once."""
+    """Cost of one query, asked once on both arms."""
 
     tokens: float | None
     cost_usd: float | None

@@ -9,7 +9,6 @@ from uderia_bench.stats.estimate import Effect, Estimate
 
 NOT_CALLED = "not called"  # begins the warning that the total or the tail withholds a verdict
 
-
 UNTRUSTED = "exploratory: "
 """Start of a warning that the judge behind a comparison cannot be trusted; the reason follows."""
 
@@ -181,7 +180,7 @@ class MemoryScore:
     candidate's. ``comparisons`` are one family over all scores. ``per_use`` is the effect of a found plan,
     by metric. ``curve`` has one part per repeat. ``spread`` has the original queries and their paraphrases.
     ``repaid`` is the number of repeats after which the arm has cost no more tokens in total, None where it
-    has not come to that. ``balance`` is the difference in tokens per query over all repeats.
+    still costs more. ``balance`` is the difference in tokens per query over all repeats.
     """
 
     baseline: str
@@ -216,7 +215,7 @@ class LoadLevel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Knee:
-    """Where more in flight only waits longer, and why it is there or not.
+    """The load above which more trials in flight only wait longer, and the reason for it or against one.
 
     ``in_flight`` is the fit's knee whether or not it was ``found`` within the levels asked, its value None where there is none
     at any load; ``ceiling`` is the most answers a second. ``rate_of_one``, ``contention`` and ``coherency`` are of the law

@@ -35,7 +35,6 @@ _ANY = "*"  # provider and model of the server's default price
 Served: TypeAlias = Mapping[tuple[str, str], Price]
 """A server's own prices by provider and model, as the server names them."""
 
-
 Named: TypeAlias = tuple[str | None, str | None]
 """A provider and its model, as far as they are known."""
 

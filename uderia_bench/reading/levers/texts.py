@@ -19,23 +19,14 @@ _WEAK_WORK = (
 def _skills(setting: Setting) -> tuple[Candidate, ...]:
     config = setting.profile.get("skillsConfig")
     listed = config.get("skills") if isinstance(config, dict) else None
-    skills = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-    idle = [str(one.get("id")) for one in skills if one.get("enabled") and not one.get("active")]
-    return tuple(
-        Candidate(
-            name=f"skill-{name}",
-            changes={
-                "fields": {
-                    "skillsConfig": {
-                        **config,
-                        "skills": [{**one, "active": True} if str(one.get("id")) == name else one for one in skills],
-                    }
-                }
-            },
-        )
-        for name in idle
-        if isinstance(config, dict)
-    )
+    if not isinstance(config, dict) or not isinstance(listed, list):
+        return ()
+    skills = [one for one in listed if isinstance(one, dict)]
+    found = []
+    for name in [str(one.get("id")) for one in skills if one.get("enabled") and not one.get("active")]:
+        changed = [{**one, "active": True} if str(one.get("id")) == name else one for one in skills]
+        found.append(Candidate(name=f"skill-{name}", changes={"fields": {"skillsConfig": {**config, "skills": changed}}}))
+    return tuple(found)
 
 
 def _texts(setting: Setting) -> tuple[Candidate, ...]:

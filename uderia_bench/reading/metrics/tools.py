@@ -32,7 +32,11 @@ def redundant(trace: Trace) -> dict[int, int]:
         if not call.system and call.status is ToolStatus.SUCCESS and call.iteration is None:
             place = ("phase", call.phase) if call.phase is not None else ("call", position)
             places.setdefault((call.name, call.arguments), {}).setdefault(place, position)
-    return {position: first for found in places.values() for first, *rest in [found.values()] for position in rest}
+    again: dict[int, int] = {}
+    for found in places.values():
+        first, *rest = found.values()
+        again |= dict.fromkeys(rest, first)
+    return again
 
 
 def repeated(trace: Trace) -> dict[tuple[int | None, str, str], list[int]]:

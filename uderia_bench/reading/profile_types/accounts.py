@@ -134,9 +134,8 @@ def _sources(exchange: Exchange, out: Spent, named: Spent, calls: tuple[LlmCall,
     found: list[tuple[str, Spent]] = []
     spent = _of_turn(exchange)
     by_calls = Spent(sum(call.input_tokens for call in calls), sum(call.output_tokens for call in calls))
-    if spent is not None and (
-        spent.input or spent.output or not by_calls.input
-    ):  # a failed agent's turn says 0 (docs/reference/protocol.md, "Token updates")
+    # A failed agent's turn says 0 (docs/reference/protocol.md, "Token updates").
+    if spent is not None and (spent.input or spent.output or not by_calls.input):
         found.append(("the turn", spent.less(out)))
     found.extend(_final_events(exchange, out))
     updates = exchange.all("token_update")

@@ -69,12 +69,11 @@ def tool_calls(exchange: Exchange) -> tuple[ToolCall, ...]:
         elif event.kind == "conversation_tool_completed":
             name = text(event.body.get("tool_name")) or "?"
             queue = waiting.get(name)
-            invoked = calls[queue.popleft()] if queue else None
-            completed = _call(exchange, name, event, invoked)
-            if invoked is None:
-                calls.append(completed)
+            if queue:
+                place = queue.popleft()
+                calls[place] = _call(exchange, name, event, calls[place])
             else:
-                calls[next(i for i, call in enumerate(calls) if call is invoked)] = completed
+                calls.append(_call(exchange, name, event, None))
     return tuple(calls)
 
 

@@ -72,7 +72,8 @@ def _insights(data: dict[str, Any], sides: Mapping[str, SeedProfile]) -> Iterato
         ("Token Efficiency", "tokens_per_llm_call", lambda v: _fixed(v, 1, " tokens per LLM call"), None),
     )
     for at, (title, metric, written, won) in enumerate(parts):
-        yield from ("",) * bool(at)
+        if at:
+            yield ""
         yield f"### {title}"
         yield ""
         for key, side in sides.items():
