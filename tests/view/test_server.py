@@ -413,9 +413,10 @@ def test_a_comparison_has_the_list_of_winners_that_its_headline_names(tmp_path, 
 
 
 def test_a_refusal_is_a_page_with_a_title(stranger):
-    """A browser names its tab, and asks for no icon, which would be refused as well."""
+    """A browser names its tab, shows it in dark colours where these are set, and asks for no icon, which would be refused."""
     text = stranger.get("/runs").text
     assert "<title>Token needed" in text
+    assert 'name="color-scheme" content="light dark"' in text
     assert 'rel="icon" href="data:,"' in text
 
 

@@ -96,7 +96,7 @@ class Guard:
             return None
         again = tag("a", "go on", href="")
         head = tag("head", tag("meta", charset="utf-8"), tag("meta", name="viewport", content="width=device-width"),
-                   tag("title", "Token needed - uderia-bench"),
+                   tag("meta", name="color-scheme", content="light dark"), tag("title", "Token needed - uderia-bench"),
                    tag("link", rel="icon", href="data:,"))  # fmt: skip
         body = tag("html", head, tag("body", tag("main", tag("h1", "Token needed"), tag("p", _NOT_FOR_YOU, again))), lang="en")
         return HTMLResponse(f"<!doctype html>\n{body}", status_code=401)
