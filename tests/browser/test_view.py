@@ -265,6 +265,39 @@ def test_the_tab_key_goes_through_a_page_in_order_and_each_stop_is_seen(place, b
     assert browser.execute_script(moving) == [0, "auto"]
 
 
+CAPTURED = """
+const Real = WebSocket;
+window.sockets = [];
+window.WebSocket = class extends Real { constructor(...all) { super(...all); sockets.push(this); } };
+"""
+ROWS_ABOVE = """
+const link = [...document.querySelectorAll("[id^=part-] tbody a")].at(-1), part = link.closest("[id^=part-]");
+link.focus();
+const place = () => document.activeElement.getBoundingClientRect().top;
+const where = () => [document.activeElement.getAttribute("href"), place()];
+const before = where(), copy = part.cloneNode(true), done = arguments[0];
+copy.querySelector("tbody").insertAdjacentHTML("afterbegin", "<tr><td>new</td></tr>".repeat(50));
+const message = {kind: "snapshot", seq: 1, state: {}, parts: {[part.id.replace("part-", "")]: copy.innerHTML}};
+sockets.at(-1).dispatchEvent(new MessageEvent("message", {data: JSON.stringify(message)}));
+const look = () => done([before, where(), part.querySelectorAll("tr").length, innerHeight]);
+requestAnimationFrame(() => requestAnimationFrame(look));
+"""
+
+
+@pytest.mark.usefixtures("over")
+def test_a_link_with_the_focus_stays_in_its_place_when_rows_come_in_above_it(place, browser):
+    """A reader who goes through a live page with the Tab key does not lose the place."""
+    captured = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": CAPTURED})
+    browser.resize(1000, 400)
+    browser.open(f"http://127.0.0.1:{place.port}/runs")
+    browser.until("return sockets.length > 0")
+    before, after, rows_now, height = browser.execute_async_script(ROWS_ABOVE)
+    browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", captured)
+    assert rows_now > 50
+    assert 0 < before[1] < height
+    assert after == [before[0], pytest.approx(before[1], abs=2)]
+
+
 @pytest.mark.usefixtures("over")
 def test_a_trial_is_accessible_by_its_link(place, browser):
     """From the answers of a query. A long word of the server's fits a narrow screen."""

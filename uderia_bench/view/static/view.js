@@ -93,10 +93,19 @@
     return true;
   };
 
+  /* Rows that come in above a link or field in sight that has the focus do not move it. */
+  const stay = () => {
+    const top = () => document.activeElement.getBoundingClientRect().top;
+    const focused = () => document.activeElement && !document.activeElement.contains(document.getElementById("content"));
+    const before = focused() ? top() : -1;
+    if (before < 0 || before > innerHeight) return () => {};
+    return () => { if (focused()) scrollBy({top: top() - before, behavior: "instant"}); };
+  };
+
   /* Parts wait for the next frame. So a hidden page draws nothing, and a slow one draws the newest parts only. */
   let waiting = null;
   const draw = () => {
-    const parts = Object.entries(waiting);
+    const parts = Object.entries(waiting), hold = stay();
     waiting = null;
     for (const [name, html] of parts) {
       const place = document.getElementById(`part-${name}`);
@@ -106,6 +115,7 @@
       local(place);
       restore();
     }
+    hold();
   };
 
   let seq = Number(body.dataset.seq) || null, wait = 500, over = false;
