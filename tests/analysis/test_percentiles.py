@@ -62,6 +62,29 @@ def test_they_are_the_reports():
         assert [row[f"p{percent}"] for percent in PERCENTS] == [summary.percentiles[percent].value for percent in PERCENTS]
 
 
+def test_a_trial_counts_as_its_query_does():
+    """With the weights of traffic they are a report's, too. Equal weights and none change nothing."""
+    rng = np.random.default_rng(1)
+    rows = [
+        trial(f"q{query}", arm, repeat, latency_s=float(rng.lognormal()), weight=(5.0, 1.0, None)[query % 3])
+        for query in range(12)
+        for arm in "AB"
+        for repeat in range(1, 4)
+    ]
+    frame = pl.DataFrame(rows, infer_schema_length=None)
+    (latency,) = (metric for metric in BUILT_IN if metric.name == "latency_s")
+    for row in percentiles(frame, "latency_s").iter_rows(named=True):
+        summary = summarise(measured(frame), row["arm"], metrics=(latency,), confidence=0.95, seed=1).metrics["latency_s"]
+        assert row["n"] == summary.n == 36
+        assert [row[f"p{percent}"] for percent in PERCENTS] == [summary.percentiles[percent].value for percent in PERCENTS]
+    plain = percentiles(frame.drop("weight"), "latency_s")
+    assert not plain.equals(percentiles(frame, "latency_s"))
+    assert plain.equals(percentiles(frame.with_columns(weight=pl.lit(3.0)), "latency_s"))
+    assert percentiles(frame, "latency_s", by="query_id").equals(percentiles(frame.drop("weight"), "latency_s", by="query_id"))
+    with pytest.raises(UsageError, match="column 'weight' must hold positive numbers"):
+        percentiles(frame.with_columns(weight=pl.lit(0.0)), "latency_s")
+
+
 def test_a_group_without_an_answer_is_a_row():
     """What never answered has trials, none of them with a value."""
     frame = pl.DataFrame([trial("q1", "A", latency_s=1.0), trial("q1", "B", latency_s=9.0, outcome="failed")])

@@ -1,7 +1,7 @@
 """``percentiles`` of a frame of trials: without intervals, and fast at a million rows.
 
-The values are those of a report's arms where all queries count alike. Each metric is sorted
-group by group in numpy, which sorts several times as fast as polars (``tests/bench/storage.py``).
+The values are those of a report's arms. Each metric is sorted group by group in numpy, which sorts
+several times as fast as polars (``tests/bench/storage.py``).
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from uderia_bench.analysis.trials import FOREIGN_TOOLS, is_off_scale, near
+from uderia_bench.analysis.trials import FOREIGN_TOOLS, is_off_scale, near, unequal
 from uderia_bench.errors import UsageError
 from uderia_bench.reading.metrics import BUILT_IN
-from uderia_bench.stats.arrays import Codes, Mask
+from uderia_bench.stats.arrays import Codes, Floats, Mask
 from uderia_bench.stats.percentile import PERCENTS, of_groups
+from uderia_bench.stats.weighting import copies
 from uderia_bench.trial import Outcome, Stage
 
-_ROW, _MEASURED, _ANSWERED = (f"percentiles: {name}" for name in ("row", "measured", "answered"))
+_ROW, _MEASURED, _ANSWERED, _WEIGHT = (f"percentiles: {name}" for name in ("row", "measured", "answered", "weight"))
 """Columns beside those of the caller's frame."""
 
 _ALWAYS = frozenset(metric.name for metric in BUILT_IN if not metric.needs_answer)
@@ -42,10 +43,11 @@ def percentiles(
     answered ones where the metric needs an answer; ``n`` trials have a value, ``missing`` have
     none, and without any value a percentile is null. NaN and infinity count as missing, and so do
     values that a built-in metric cannot have, such as a latency of 0. As in a report, trials that
-    probably had another profile's tools are left out, unless their outcome is ``misrouted``. Rows are
+    probably had another profile's tools are left out, unless their outcome is ``misrouted``. A trial
+    counts as often as its ``weight`` says, where the frame has that column and it differs. Rows are
     sorted by group, metrics in the order given. A lazy frame (``find.scan_table``) is read for these columns alone. Raises
     ``UsageError`` for no metric, a column that is not there or holds no numbers, and a percent
-    outside 0 to 100.
+    outside 0 to 100, and for a weight that is not a positive number.
     """
     metrics = names_of(metrics)
     if not metrics:
@@ -53,23 +55,17 @@ def percentiles(
     frame = lazy(trials)
     schema = frame.collect_schema()
     groups = [by] if isinstance(by, str) else list(by)
-    for name in (*groups, *metrics):
-        if name not in schema:
-            raise UsageError(f"the frame has no column {name!r}; {near(name, schema.names())}")
-    for name in metrics:
-        if not (schema[name].is_numeric() or schema[name] in {pl.Boolean, pl.Null}):
-            raise UsageError(f"column {name!r} holds {schema[name]}, not numbers: a metric is a number or a boolean")
-    for percent in percents:
-        if not 0 <= percent <= 100:
-            raise UsageError(f"there is no percentile {percent:g}: percents go from 0 to 100")
+    _require(schema, groups, metrics, percents)
     read = frame.select(
         (_is("stage", Stage.MEASURED, schema, null=True) & ~_suspected(schema)).alias(_MEASURED),
         _is("outcome", Outcome.ANSWERED, schema, null=False).alias(_ANSWERED),
+        _weight(schema).alias(_WEIGHT),
         *dict.fromkeys((*groups, *metrics)),
     ).collect()
     cells = read.lazy().with_row_index(_ROW).filter(_MEASURED).group_by(groups).agg(_ROW, _ANSWERED).sort(groups).collect()
     trials_of = cells[_ROW].list.len().to_numpy()
     every = _Rows(cells[_ROW].explode().to_numpy(), np.repeat(np.arange(cells.height), trials_of))
+    weights = unequal(read[_WEIGHT].to_numpy())
     answered = every.only(cells[_ANSWERED].explode().to_numpy())
 
     def rows_of(name: str) -> pl.DataFrame:
@@ -79,7 +75,11 @@ def percentiles(
         kept = np.isfinite(values)
         if name in _BY_NAME:
             kept &= ~is_off_scale(values, _BY_NAME[name])
-        n, points = of_groups(values[kept], of.groups[kept], cells.height, percents)
+        values, group = values[kept], of.groups[kept]
+        n = np.bincount(group, minlength=cells.height)
+        if weights is not None:
+            values, group = _repeated(values, group, weights[of.rows][kept], n)
+        _, points = of_groups(values, group, cells.height, percents)
         return cells.select(
             *groups,
             pl.lit(name).alias("metric"),
@@ -92,6 +92,19 @@ def percentiles(
         return pl.concat(pool.map(rows_of, metrics))
 
 
+def _require(schema: pl.Schema, groups: Sequence[str], metrics: Sequence[str], percents: Sequence[float]) -> None:
+    """Raise ``UsageError`` where a frame has no such columns or numbers, or there is no such percentile."""
+    for name in (*groups, *metrics):
+        if name not in schema:
+            raise UsageError(f"the frame has no column {name!r}; {near(name, schema.names())}")
+    for name in metrics:
+        if not (schema[name].is_numeric() or schema[name] in {pl.Boolean, pl.Null}):
+            raise UsageError(f"column {name!r} holds {schema[name]}, not numbers: a metric is a number or a boolean")
+    for percent in percents:
+        if not 0 <= percent <= 100:
+            raise UsageError(f"there is no percentile {percent:g}: percents go from 0 to 100")
+
+
 @dataclass(frozen=True, slots=True)
 class _Rows:
     """Rows of a frame, group by group, with the number of each row's group."""
@@ -101,6 +114,13 @@ class _Rows:
 
     def only(self, kept: Mask) -> _Rows:
         return _Rows(self.rows[kept], self.groups[kept])
+
+
+def _repeated(values: Floats, groups: Codes, weights: Floats, n: npt.NDArray[np.intp]) -> tuple[Floats, Codes]:
+    """Return values as often as they count in their group. There are ``n`` of each group, and equal weights repeat none."""
+    parts = np.split(weights, n.cumsum()[:-1])
+    times = np.concatenate([np.ones(one.size, np.intp) if unequal(one) is None else copies(one) for one in parts])
+    return np.repeat(values, times), np.repeat(groups, times)
 
 
 def names_of(metrics: str | Sequence[str]) -> Sequence[str]:
@@ -123,6 +143,11 @@ def _suspected(schema: pl.Schema) -> pl.Expr:
     if schema.get(FOREIGN_TOOLS) != pl.Boolean:
         return pl.lit(value=False)
     return pl.col(FOREIGN_TOOLS).fill_null(value=False) & ~_is("outcome", Outcome.MISROUTED, schema, null=False)
+
+
+def _weight(schema: pl.Schema) -> pl.Expr:
+    """Return how much each trial counts, which is 1 where the frame does not say."""
+    return pl.col("weight").cast(pl.Float64).fill_null(1.0) if "weight" in schema else pl.lit(1.0)
 
 
 def _is(name: str, value: str, schema: pl.Schema, *, null: bool) -> pl.Expr:

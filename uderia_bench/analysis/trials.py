@@ -155,10 +155,7 @@ class Trials:
         if "weight" not in self.frame.columns or self.frame["weight"].null_count() == self.frame.height:
             return None
         of = dict(self.frame.select("query_id", pl.col("weight").cast(pl.Float64)).drop_nulls().unique("query_id").iter_rows())
-        weights = np.array([of.get(query, 1.0) for query in self.queries])
-        if not np.all(np.isfinite(weights) & (weights > 0)):
-            raise UsageError("column 'weight' must hold positive numbers, or be empty")
-        return None if np.ptp(weights) == 0 else weights
+        return unequal(np.array([of.get(query, 1.0) for query in self.queries]))
 
     def mask(self, rows: pl.Series) -> Mask:
         """Return a boolean row selection as a dense mask; null counts as False."""
@@ -198,6 +195,13 @@ class Trials:
         answered = rows.filter(pl.col("outcome") == Outcome.ANSWERED)
         values = (answered if answered.height else rows)[column].drop_nulls().unique()
         return tuple(sorted(str(value) for value in values))
+
+
+def unequal(weights: Floats) -> Floats | None:
+    """Return weights, None where all are equal. Raises ``UsageError`` for one that is not a positive number."""
+    if not np.all(np.isfinite(weights) & (weights > 0)):
+        raise UsageError("column 'weight' must hold positive numbers, or be empty")
+    return None if weights.size == 0 or np.ptp(weights) == 0 else weights
 
 
 def is_off_scale(values: Floats, metric: Metric) -> Mask:

@@ -22,9 +22,15 @@ def repeated(values: Floats, units: Codes, weights: Floats | None) -> tuple[Floa
     """
     if weights is None or not weights.size:
         return values, units
-    copies = max(min(_COPIES, _MOST // max(values.size, 1)), 1)
-    times = np.maximum(np.rint(weights / weights.mean() * copies).astype(np.intp), 1)
+    times = copies(weights)
     return np.repeat(values, times), np.repeat(units, times)
+
+
+def copies(weights: Floats) -> Codes:
+    """Return how often each of one or more observations is repeated, so that the copies count as the weights say."""
+    each = max(min(_COPIES, _MOST // weights.size), 1)
+    times: Codes = np.maximum(np.rint(weights / weights.mean() * each).astype(np.intp), 1)
+    return times
 
 
 def effective(weights: Floats) -> float:
