@@ -57,7 +57,7 @@ def test_an_unknown_metric_cannot_be_looked_at(command):
     command.write("early.yaml", EXPERIMENT.replace("metrics: primary", "metrics: [outputs]"))
     done = command("run", "early.yaml")
     assert done.returncode == 2
-    assert "stop.metrics.0: no metric of ours is named 'outputs'" in done.stderr
+    assert "stop.metrics.0: no built-in metric is named 'outputs'" in done.stderr
 
 
 # Without learning and with one repeat, the embedded server answers a trial the same whenever it is asked.

@@ -80,19 +80,22 @@ def _names(data: Any, plugins: Plugins) -> Iterator[Complaint]:
 
 def _looked_at(data: dict[str, Any]) -> Iterator[Complaint]:
     """Find metrics of interim looks that are not built in: a run loads no plug-ins."""
-    stop, ours = _mapping(data, "stop"), {metric.name for metric in BUILT_IN}
+    stop, built_in = _mapping(data, "stop"), {metric.name for metric in BUILT_IN}
     listed = stop.get("metrics")
     named: list[Complaint] = []
     named += [(("stop", "metrics", index), name) for index, name in enumerate(listed if isinstance(listed, tuple) else ())]
     if isinstance(listed, str) and listed != "primary":
         named.append((("stop", "metrics"), listed))
     for steps, name in [*named, (("stop", "metric"), stop.get("metric"))]:
-        if _says_something(name) and name not in ours:
-            yield steps, f"no metric of ours is named {name!r}"
+        if _says_something(name) and name not in built_in:
+            yield steps, f"no built-in metric is named {name!r}"
     if stop and not any(name for _, name in named) and stop.get("metric") is None:
         for name in _mapping(data, "margins"):
-            if _says_something(name) and name not in ours:
-                yield ("stop",), f"the margin of {name!r} is of a plug-in, which a look cannot read: list metrics of ours"
+            if _says_something(name) and name not in built_in:
+                yield (
+                    ("stop",),
+                    f"the margin of {name!r} is for a metric of a plug-in, which a look cannot read: list built-in metrics",
+                )
 
 
 def _gates(data: dict[str, Any], plugins: Plugins) -> Iterator[Complaint]:
