@@ -37,12 +37,12 @@ def results(trials: pl.DataFrame, checks: pl.DataFrame | None) -> tuple[QueryRes
         )
     )
     passed, failed = _checks(checks)
-    return tuple(
-        QueryResult(**row, checks=of, passed=count, failed=failed.get(key, ()))
-        for row in found.rename({"query_id": "query"}).iter_rows(named=True)
-        for key in [(row["query"], row["turn"], row["arm"])]
-        for count, of in [passed.get(key, (0, 0))]
-    )
+    results = []
+    for row in found.rename({"query_id": "query"}).iter_rows(named=True):
+        key = row["query"], row["turn"], row["arm"]
+        count, of = passed.get(key, (0, 0))
+        results.append(QueryResult(**row, checks=of, passed=count, failed=failed.get(key, ())))
+    return tuple(results)
 
 
 _Key = tuple[Any, ...]

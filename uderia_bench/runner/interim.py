@@ -54,12 +54,11 @@ def take(looks: Looks, metrics: Sequence[Metric], record: TrialRecord, trace: Tr
     Whether it is answered follows from its outcome, which a look may still change to misrouted.
     """
     answered = trace.outcome is Outcome.ANSWERED
-    values = {
-        metric.name: None if value is None else float(value)
-        for metric in metrics
-        if metric.name != ANSWERED_METRIC
-        for value in [metric.read(trace) if answered or not metric.needs_answer else None]
-    }
+    values: dict[str, float | None] = {}
+    for metric in metrics:
+        if metric.name != ANSWERED_METRIC:
+            value = metric.read(trace) if answered or not metric.needs_answer else None
+            values[metric.name] = None if value is None else float(value)
     times = {"sent_at": record.sent_at, "done_at": record.done_at}
     return looks.settled(
         record.trial,

@@ -119,7 +119,8 @@ class SharedRun:
 
         def said() -> Iterator[Row]:
             for entry in self._entries():
-                sittings.extend(fact for fact in (facts(entry),) if fact is not None)
+                if (fact := facts(entry)) is not None:
+                    sittings.append(fact)
                 yield from rows(entry)
 
         with Ledger.create(ledger_file, self.plan, self.arms) as ledger:

@@ -41,17 +41,11 @@ def check(answer: Answer, expected: Sequence[Expectation], kinds: Kinds) -> tupl
 
     Raises ``ExpectationFailed``, which names the kind, where a kind raises.
     """
-    return tuple(
-        Check(
-            kind=expectation.kind,
-            expected=expectation.said,
-            weight=expectation.weight,
-            passed=result.passed,
-            found=result.found,
-        )
-        for expectation in expected
-        for result in (_result(answer, expectation, kinds),)
-    )
+    checks = []
+    for one in expected:
+        result = _result(answer, one, kinds)
+        checks.append(Check(kind=one.kind, expected=one.said, weight=one.weight, passed=result.passed, found=result.found))
+    return tuple(checks)
 
 
 def passed_ratio(checks: Sequence[Check]) -> float | None:

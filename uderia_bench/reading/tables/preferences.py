@@ -7,7 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from uderia_bench.reading.judge.matches import Preferred
+from uderia_bench.reading.judge.matches import Match, Preferred
+from uderia_bench.reading.judge.pairs import Decided
 from uderia_bench.reading.tables.columns import COUNT, NUMBER, TEXT, TRUTH, column
 
 SCHEMA = pa.schema(
@@ -36,24 +37,24 @@ SCHEMA = pa.schema(
 
 def rows(run_id: str, found: Iterable[Preferred]) -> list[dict[str, Any]]:
     """Return the rows of ``SCHEMA``."""
-    return [
-        {
-            "run_id": run_id,
-            "baseline": match.baseline.arm,
-            "candidate": match.candidate.arm,
-            "query_id": match.baseline.query_id,
-            "group": match.baseline.group,
-            "complexity": match.baseline.complexity,
-            "turn": match.baseline.turn,
-            "repeat": match.baseline.repeat,
-            "baseline_trial": match.baseline.trial_id,
-            "candidate_trial": match.candidate.trial_id,
-            "preference": None if each.decided is None else each.decided.value,
-            "flipped": None if each.decided is None else each.decided.flipped,
-            "same": match.pair.same,
-            "baseline_chars": len(match.pair.baseline),
-            "candidate_chars": len(match.pair.candidate),
-        }
-        for each in found
-        for match in (each.match,)
-    ]
+    return [_row(run_id, each.match, each.decided) for each in found]
+
+
+def _row(run_id: str, match: Match, decided: Decided | None) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "baseline": match.baseline.arm,
+        "candidate": match.candidate.arm,
+        "query_id": match.baseline.query_id,
+        "group": match.baseline.group,
+        "complexity": match.baseline.complexity,
+        "turn": match.baseline.turn,
+        "repeat": match.baseline.repeat,
+        "baseline_trial": match.baseline.trial_id,
+        "candidate_trial": match.candidate.trial_id,
+        "preference": None if decided is None else decided.value,
+        "flipped": None if decided is None else decided.flipped,
+        "same": match.pair.same,
+        "baseline_chars": len(match.pair.baseline),
+        "candidate_chars": len(match.pair.candidate),
+    }
