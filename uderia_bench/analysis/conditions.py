@@ -19,7 +19,6 @@ from uderia_bench.runs.generator import GeneratorRecord, little, tells_cpu, tell
 # (docs/explanation/architecture.md, "What costs time").
 CPU_LIMIT = 0.9
 
-
 # A submit's round trip is read late by the loop's lag, and so is every latency. The mean lag is what a mean latency is off by:
 # the smallest margin that the shipped experiments ask for. Measured on two cores: the demo 0.2 %, beside eight busy processes
 # 2 %.
@@ -36,7 +35,6 @@ LATENESS_LIMIT = 0.1
 # A tenth of an answer that takes a second: below it, quick embedded agents would make a schedule look worse kept than it was. A
 # closed loop on two cores was late by 33 ms beside three busy processes and by 68 ms beside eight.
 LATENESS_FLOOR_S = 0.1
-
 
 # A rate that is missed by more than a tenth is another load than the one asked for.
 RATE_LIMIT = 0.1

@@ -9,9 +9,11 @@ from typing import Any
 # Imports and first connections are most of the CPU of the first seconds: below this, the share is mostly start-up.
 CPU_FLOOR_S = 5.0
 
-
 # A p99 of fewer is their largest.
 LATENESS_TRIALS = 100
+
+_SUMMED = ("asking_s", "trials", "stalls", "stalled_s", "sent_late", "never_sent")
+_LARGEST = ("cpu_share", "lag_mean_s", "lag_p99_s", "lag_max_s", "send_late_p99_s", "poll_late_p99_s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,24 @@ class GeneratorRecord:
         return None if self.asked_rate is None or self.achieved_rate is None else self.achieved_rate / self.asked_rate
 
 
+def tells_cpu(conditions: GeneratorRecord) -> bool:
+    """Whether the run was long enough to judge its share of CPU."""
+    return (conditions.asking_s or 0.0) >= CPU_FLOOR_S
+
+
+def tells_lateness(conditions: GeneratorRecord) -> bool:
+    """Whether there was a schedule to keep, and trials enough for a p99."""
+    return conditions.asked_rate is not None and (conditions.trials or 0) >= LATENESS_TRIALS
+
+
+def little(in_flight: float, rate: float, response_s: float) -> float:
+    """Return |L - lambda W| / L: how far the trials in flight are from arrivals a second times seconds (Little, 1961)."""
+    return abs(in_flight - rate * response_s) / in_flight
+
+
+_FLOORED = {"cpu_share": tells_cpu, "send_late_p99_s": tells_lateness}  # what is judged of enough only
+
+
 def worst(sittings: Sequence[GeneratorRecord]) -> GeneratorRecord:
     """Return what counts of a run that was asked in several sittings: of everything the worst, of amounts the sum.
 
@@ -82,30 +102,6 @@ def worst(sittings: Sequence[GeneratorRecord]) -> GeneratorRecord:
         name: _most([each for each in sittings if tells(each)], name) for name, tells in _FLOORED.items() if tells(whole)
     }
     return replace(whole, **judged)
-
-
-def tells_cpu(conditions: GeneratorRecord) -> bool:
-    """Whether the run was long enough to judge its share of CPU."""
-    return (conditions.asking_s or 0.0) >= CPU_FLOOR_S
-
-
-def tells_lateness(conditions: GeneratorRecord) -> bool:
-    """Whether there was a schedule to keep, and trials enough for a p99."""
-    return conditions.asked_rate is not None and (conditions.trials or 0) >= LATENESS_TRIALS
-
-
-def little(in_flight: float, rate: float, response_s: float) -> float:
-    """Return |L - lambda W| / L: how far the trials in flight are from arrivals a second times seconds (Little, 1961)."""
-    return abs(in_flight - rate * response_s) / in_flight
-
-
-_SUMMED = ("asking_s", "trials", "stalls", "stalled_s", "sent_late", "never_sent")
-
-
-_LARGEST = ("cpu_share", "lag_mean_s", "lag_p99_s", "lag_max_s", "send_late_p99_s", "poll_late_p99_s")
-
-
-_FLOORED = {"cpu_share": tells_cpu, "send_late_p99_s": tells_lateness}  # what is judged of enough only
 
 
 def _most(sittings: Sequence[GeneratorRecord], name: str) -> float | None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from math import exp, inf
 
 import numpy as np
-import numpy.typing as npt
 
-from uderia_bench.stats.arrays import Floats, is_flat, mode
+from uderia_bench.stats.arrays import Codes, Floats, is_flat, mode
 from uderia_bench.stats.bootstrap import UNITS_FLOOR, studentised_mean
 from uderia_bench.stats.difference import EQUAL_FLOOR, student_test
 from uderia_bench.stats.estimate import Estimate, Interval
@@ -23,7 +22,7 @@ EFFECTIVE_FLOOR = 5
 
 def cluster_mean(
     values: Floats,
-    units: npt.NDArray[np.intp],
+    units: Codes,
     *,
     bounded: bool,
     level: float,
@@ -57,7 +56,7 @@ def cluster_mean(
 
 def geometric_mean(
     values: Floats,
-    units: npt.NDArray[np.intp],
+    units: Codes,
     *,
     level: float,
     seed: int,
@@ -72,7 +71,7 @@ def geometric_mean(
     return interval.about(value, level=level, n=sums.size, missing=missing).mapped(exp)
 
 
-def _by_unit(values: Floats, units: npt.NDArray[np.intp], weights: Floats | None) -> tuple[Floats, Floats]:
+def _by_unit(values: Floats, units: Codes, weights: Floats | None) -> tuple[Floats, Floats]:
     """Return the weighted sum of each cluster, and how much it counts: on average as many as it has observations."""
     counts = np.ones(values.size) if weights is None else weights / weights.mean()
     sums, sizes = (np.bincount(units, weights=each).astype(np.float64) for each in (values * counts, counts))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from uderia_bench.printable import count_of
-from uderia_bench.reading.labels.draw import ANSWERS, LABELS, Item
+from uderia_bench.reading.labels.draw import ANSWERS, LABELS, PAIRS, Item
 from uderia_bench.report.formats.html.document import document
 from uderia_bench.report.formats.html.markup import Markup, data, join, tag
 
@@ -13,7 +13,7 @@ SCRIPT = "label.js"
 _KEYS = {"1": ("1", "Answer 1"), "2": ("2", "Answer 2"), "tie": ("0", "Tie"), "pass": ("1", "Pass"), "fail": ("0", "Fail")}
 _ASKED = {
     ANSWERS: "Does the answer meet the rubric?",
-    "pairs": "Which answer meets the rubric better? Length, order and style do not count.",
+    PAIRS: "Which answer meets the rubric better? Length, order and style do not count.",
 }
 
 
