@@ -63,7 +63,7 @@ def test_they_are_the_reports():
 
 
 def test_a_trial_counts_as_its_query_does():
-    """With the weights of traffic they are a report's, too. Equal weights and none change nothing."""
+    """The percentiles are a report's also with weights. Equal weights change nothing."""
     rng = np.random.default_rng(1)
     rows = [
         trial(f"q{query}", arm, repeat, latency_s=float(rng.lognormal()), weight=(5.0, 1.0, None)[query % 3])
