@@ -27,6 +27,7 @@ from uderia_bench.reading.labels.draw import Item
 from uderia_bench.runs.actions import Action
 from uderia_bench.runs.ledger_rows import Entry, State
 from uderia_bench.view import comparing, runs_page, state, trial_page, watcher
+from uderia_bench.view import folder as folder_module
 from uderia_bench.view.folder import Folder, _going_on
 from uderia_bench.view.guard import Guard
 from uderia_bench.view.server import View
@@ -136,8 +137,12 @@ def test_no_path_leads_out_of_the_folder(client, path):
     with pytest.raises(WebSocketDenialResponse), client.websocket_connect(f"{WS}{path}/live"):
         pass
     assert client.get("/runs/nothing").status_code == 404
-    with pytest.raises(WebSocketDisconnect), client.websocket_connect(f"{WS}/runs/nothing/live"):
-        pass
+    with (
+        pytest.raises(WebSocketDisconnect) as closed,
+        client.websocket_connect(f"{WS}/runs/nothing/live") as socket,
+    ):
+        socket.receive_text()
+    assert closed.value.reason == "this folder has no run of that name"
 
 
 def test_every_answer_forbids_foreign_code(client, guard, stranger):
@@ -311,8 +316,9 @@ def test_a_broken_message_from_a_page_is_ignored(client, live):
     """Later changes still arrive."""
     with client.websocket_connect(f"{WS}/runs/live/live") as socket:
         socket.receive_text()
-        for said in ("", "{", "[]", '{"from": "x"}', '{"from": null}'):
+        for said in ("", "{", "[]", '{"from": "x"}', '{"from": null}', '{"from": 1e400}', f'{{"from": "{"1" * 5000}"}}'):
             socket.send_text(said)
+        socket.send_bytes(b"\xff\x00")
         live.settle(4)
         latest(socket, "t4")
 
@@ -472,3 +478,61 @@ def test_a_folder_whose_name_cannot_be_in_an_address_does_not_hide_the_others(tm
             page = client.get("/runs").text
             (link,) = re.findall(r'href="(/runs/a[^"]+)"', page)
             assert client.get(link, headers=JSON).json()["run"]["run_id"] == "good"
+
+
+@pytest.mark.parametrize("number", ["1" * 5000, "x", "-1", "", "1e9", "\u0663"])
+def test_a_number_that_no_page_has_gets_a_snapshot(client, number):
+    """The address is text from outside."""
+    with client.websocket_connect(f"{WS}/runs/live/live?from={number}") as socket:
+        assert json.loads(socket.receive_text())["kind"] == "snapshot"
+
+
+def test_a_trial_in_flight_of_a_run_that_was_killed_is_left(tmp_path, monkeypatch):
+    """It has no age, which would grow for ever, and the icon of a run that stopped. Then its run is removed."""
+    monkeypatch.setattr(folder_module, "SCAN_EVERY_S", 0.0)
+    source = Folder(tmp_path, plugins.load())
+    with running(tmp_path) as made:
+        made.send(0)
+        followed = source.follow(("live", "t0"))
+        followed.look()
+        state = followed.state()
+        assert (state.state, state.sent_at) == ("asked", ZERO)
+    assert followed.look()
+    left = followed.state()
+    assert (left.state, left.sent_at, left.controlled) == ("left", None, False)
+    drawn = followed.parts(left, set())["trial"]
+    assert "in flight when the run stopped" in drawn
+    assert "data-age" not in drawn
+    assert 'href="/static/stopped.svg"' in trial_page.page(left, drawn, 1)
+    assert not followed.look()
+    shutil.rmtree(made.run.path)
+    with pytest.raises(StoreError, match="the run was removed"):
+        followed.look()
+    followed.close()
+
+
+def test_a_program_that_reads_every_trial_does_not_fill_the_memory(tmp_path, monkeypatch):
+    """An address without a page is closed, the oldest first. Each has files open."""
+    opened, closed = [], []
+
+    class Counted(Folder):
+        def follow(self, topic):
+            followed = super().follow(topic)
+            opened.append(topic)
+            close = followed.close
+            followed.close = lambda: (close(), closed.append(topic))
+            return followed
+
+    monkeypatch.setattr(watcher, "LEFT_S", 0.0)
+    monkeypatch.setattr(watcher, "MOST_LEFT", 3)
+    with running(tmp_path):
+        guard = serving(Counted(tmp_path, plugins.load()))
+        headers = {"authorization": f"Bearer {guard.token}"} | JSON
+        with TestClient(guard, base_url=f"http://127.0.0.1:{PORT}") as client:
+            for number in range(8):
+                assert client.get(f"/runs/live/trials/t{number}", headers=headers).status_code == 200
+            deadline = time.monotonic() + 20
+            while len(closed) < 5:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+    assert closed[:5] == opened[:5] == [("live", f"t{number}") for number in range(5)]

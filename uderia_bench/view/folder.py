@@ -30,10 +30,10 @@ from uderia_bench.runs.run import Run
 from uderia_bench.trace import Trace
 from uderia_bench.trial import Ending, Trial, TrialRecord
 from uderia_bench.view import run_page, runs_page, trial_page
-from uderia_bench.view.following import REPORT, Following
+from uderia_bench.view.following import REPORT, Following, Place
 from uderia_bench.view.in_force import spent_so_far
 from uderia_bench.view.pages import is_addressable
-from uderia_bench.view.state import RunRow, RunsState, RunState, TrialState
+from uderia_bench.view.state import LEFT, RunRow, RunsState, RunState, TrialState
 from uderia_bench.view.watcher import Followed, Topic
 
 SCAN_EVERY_S = 1.0
@@ -193,6 +193,9 @@ class _Trial:
         self._directory = directory
         self._plugins = plugins
         self._ledger = Ledger.open(directory.ledger)
+        self._place = Place(directory)
+        self._checked_s = -SCAN_EVERY_S
+        self._goes_on = True
         self._trial = self._planned(trial_id)
         self._found: Inspected | None = None
         self._so_far: Inspected | None = None
@@ -203,18 +206,28 @@ class _Trial:
         self._stands: tuple[str, int, datetime | None] = ("planned", 0, None)
 
     def look(self) -> bool:
+        stopped = self._check()
         version = self._ledger.version()
         if version == self._version:
-            return self._stands[0] == State.ASKED and self._tell()
+            return stopped or (self._stands[0] == State.ASKED and self._tell())
         self._version, before = version, self._stands
         here = [p for p in self._ledger.progress(self._trial.seq, self._trial.seq) if p.trial_id == self._trial.trial_id]
         self._stands = (here[0].state.value, here[0].attempts, here[0].sent_at) if here else ("planned", 0, None)
         if before == self._stands:
-            return False
+            return stopped
         self._found = self._so_far = None
         if self._stands[0] == State.SETTLED:
             self._found = inspect.of_run(Run.open(self._directory), self._trial.trial_id, self._plugins, Thresholds())
         return True
+
+    def _check(self) -> bool:
+        """Notice every second that the run was removed, or that no process works on it now; return whether that changed."""
+        if (now_s := time.monotonic()) - self._checked_s < SCAN_EVERY_S:
+            return False
+        self._checked_s, before = now_s, self._goes_on
+        self._place.check()
+        self._goes_on = self._directory.state() == "running" and not self._directory.abandoned()
+        return before != self._goes_on
 
     def _tell(self) -> bool:
         """Ask the run what the server has told of the trial so far; return whether that has grown."""
@@ -239,6 +252,8 @@ class _Trial:
 
     def state(self) -> TrialState:
         trial, (state, attempt, sent_at) = self._trial, self._stands
+        if not self._goes_on and state in (State.SENDING, State.ASKED):
+            state, sent_at = LEFT, None
         return TrialState(
             run_id=self._directory.run_id,
             trial_id=trial.trial_id,
@@ -253,7 +268,7 @@ class _Trial:
             sent_at=sent_at,
             so_far=None if self._so_far is None else _part_of(self._so_far) | {"waits_for": self._waits_for},
             found=None if self._found is None else _json(self._found),
-            controlled=(self._directory.path / SOCKET).exists() and not self._directory.abandoned(),
+            controlled=self._goes_on and (self._directory.path / SOCKET).exists(),
         )
 
     def parts(self, state: TrialState, changed: Collection[str]) -> Mapping[str, Any]:

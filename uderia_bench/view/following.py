@@ -58,6 +58,23 @@ _WORST = [severity.value for severity in (Severity.ERROR, Severity.WARNING, Seve
 _EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
+class Place:
+    """The place of a run whose ledger is open. An open file can be read on after its removal."""
+
+    def __init__(self, directory: RunDirectory) -> None:
+        self._directory = directory
+        self._inode = directory.ledger.stat().st_ino
+
+    def check(self) -> None:
+        """Raise ``StoreError`` if the run was removed, or if another one has its name."""
+        try:
+            there = self._directory.ledger.stat().st_ino
+        except OSError as error:
+            raise StoreError(f"{self._directory.path}: the run was removed") from error
+        if there != self._inode:
+            raise StoreError(f"{self._directory.path}: another run has taken the place of this one")
+
+
 class Following:
     """Follows one run. Use it from one thread only, since SQLite connections belong to a thread."""
 
@@ -78,7 +95,7 @@ class Following:
         self._latest: list[Seen] = []
         self._failures: list[Seen] = []
         self._ledger: Ledger | None = None
-        self._inode = 0  # of the ledger: an open one keeps it, also when its name is given to another
+        self._place: Place | None = None
         self._declared: Declared | None = None
         self._looks: Looks | None = None
         self._capacity: Capacity | None = None
@@ -101,7 +118,7 @@ class Following:
         first = self._ledger is None
         if self._ledger is None:
             self._ledger = Ledger.open(self.directory.ledger)
-            self._inode = self.directory.ledger.stat().st_ino
+            self._place = Place(self.directory)
             self._plan = tuple(map(_interned, self._ledger.plan()))
             self._tally = Tally(self._plan)
             self._declared = interim.declared(self._run.experiment, self._plan)
@@ -172,8 +189,8 @@ class Following:
             if (self.directory.path / MANIFEST).stat().st_mtime_ns != self._manifest_at:
                 self._run = self._opened()
                 self._checked_s = -REREAD_S
-            if self._ledger is not None and self.directory.ledger.stat().st_ino != self._inode:
-                raise StoreError(f"{self.directory.path}: another run has taken the place of this one")
+            if self._place is not None:
+                self._place.check()
         except OSError as error:
             raise StoreError(f"{self.directory.path}: the run was removed") from error
         if (now_s := time.monotonic()) - self._checked_s >= 1.0:

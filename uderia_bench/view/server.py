@@ -37,6 +37,7 @@ from uderia_bench.view.watcher import Followed, Topic, Watcher
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _BACKLOG = 128
 _LONGEST_SAID = 1024  # bytes of a message from a page: it only tells a number
+_LONGEST_REASON = 123  # bytes of the reason for closing a WebSocket
 
 
 class Source(Protocol):
@@ -189,26 +190,26 @@ class View:
     async def _send_changes(self, websocket: WebSocket, topic: Topic, message: Callable[[Channel, int | None], str]) -> None:
         """Send a snapshot, or what changed since the number the page has; then each change, of several at once the newest.
 
-        A page that finds a gap says ``{"from": n}`` and gets all since that number again.
+        A page that finds a gap says ``{"from": n}`` and gets all since that number again. Where there is nothing to show, the
+        channel is closed with the reason.
         """
         try:
             channel = await self._watcher.channel(topic)
-        except BenchError:
-            await websocket.close(1008)
+        except BenchError as error:
+            await websocket.accept()
+            await _close(websocket, str(error))
             return
         await websocket.accept()
-        has = websocket.query_params.get("from", "")
-        sent = int(has) if has.isdecimal() else None
+        sent = _number(websocket.query_params.get("from"))
         if sent is not None and not channel.first <= sent <= channel.seq:
             sent = None
 
         async def listen() -> None:
             nonlocal sent
             with contextlib.suppress(WebSocketDisconnect):
-                while True:
-                    said = await websocket.receive_text()
+                while (said := await websocket.receive())["type"] == "websocket.receive":
                     with contextlib.suppress(ValueError, TypeError, AttributeError):
-                        sent = int(orjson.loads(said[:_LONGEST_SAID]).get("from"))
+                        sent = int(orjson.loads(said.get("text", "")).get("from"))
                         channel.wake()
             group.cancel_scope.cancel()
 
@@ -222,8 +223,18 @@ class View:
                         await websocket.send_text(text)  # waits for a slow page, whose next message has the newest state
                         continue
                     await channel.change()
-                await websocket.close(1001)
+                await _close(websocket, channel.error)
                 group.cancel_scope.cancel()
+
+
+async def _close(websocket: WebSocket, why: str) -> None:
+    await websocket.close(1008, why.encode()[:_LONGEST_REASON].decode(errors="ignore"))
+
+
+def _number(said: str | None) -> int | None:
+    with contextlib.suppress(TypeError, ValueError):  # of None, of no number, and of one with thousands of digits
+        return int(said)  # type: ignore[arg-type]
+    return None
 
 
 def chosen(state: RunsState, asked: dict[str, str]) -> RunsState:
@@ -284,6 +295,7 @@ def serve(
             date_header=False,
             ws="websockets-sansio",
             ws_per_message_deflate=False,
+            ws_max_size=_LONGEST_SAID,
             timeout_graceful_shutdown=1,
             lifespan="on",
         )

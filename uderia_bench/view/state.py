@@ -9,6 +9,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 SCHEMA = "uderia-bench/view/1"
+LEFT = "left"
+"""The state of a trial that was in flight when its run stopped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,7 +279,9 @@ class RunState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialState:
-    """One trial. ``found`` has the JSON of ``uderia-bench inspect --json`` once it has ended.
+    """One trial. ``state``: planned, sending, asked, settled, or left: in flight when its run stopped.
+
+    ``found`` has the JSON of ``uderia-bench inspect --json`` once it has ended.
 
     ``so_far`` has the plan, phases, llm_calls and tools of a trial in flight, as far as the server has told them, and
     the profiles that its coordinator ``waits_for``.

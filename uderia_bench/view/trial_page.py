@@ -13,21 +13,23 @@ from uderia_bench.report.table import Table
 from uderia_bench.report.trial import text
 from uderia_bench.report.trial.inspected import Inspected
 from uderia_bench.view import pages
-from uderia_bench.view.state import TrialState
+from uderia_bench.view.state import LEFT, TrialState
 
 _STANDS = {
     "planned": "not sent yet",
     "sending": "on its way to the server",
     "asked": "the server is working on it",
+    LEFT: "in flight when the run stopped; it is asked again when the run is resumed",
     "settled": "ended",
 }
+_ICONS = {"sending": "running", "asked": "running", LEFT: "stopped"}
 _IN_HEAD = ("trial", "question", "answer")  # shown in full elsewhere
 
 
 def page(state: TrialState, drawn: str, seq: int, *, control: bool = False) -> str:
     """Return the page of a trial, which follows it to its end, with buttons to ``control`` it where they are wanted."""
     path = f"/runs/{quote(state.run_id)}/trials/{quote(state.trial_id, safe='')}"
-    icon = "idle" if state.state == "settled" else "running"
+    icon = _ICONS.get(state.state, "idle")
     buttons = pages.controls(state.run_id, state.trial_id) if control and state.controlled else None
     return pages.frame(state.trial_id, pages.part("trial", drawn), buttons, glossary(), live=f"{path}/live", icon=icon, seq=seq)
 

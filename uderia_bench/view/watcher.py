@@ -28,6 +28,8 @@ PUBLISH_EVERY_S = 0.4  # a change is on its way to the pages after at most this 
 SLOW_S: Mapping[str, float] = MappingProxyType({"load": 1.0, "spending": 1.0, "issues": 2.0})
 """Least seconds between two changes of a field. A list that changes with each trial costs much to draw in the browser."""
 FORGET_S = 30.0  # after the last page has left
+LEFT_S = 1.0  # from the answer with a page to its WebSocket
+MOST_LEFT = 20  # addresses without a page that are followed for that time: each has files open
 RETRY_S = 1.0  # between two attempts to read what could not be read
 FIRST_S = 10.0  # longest wait for the first state
 
@@ -133,6 +135,17 @@ class Watcher:
                     self._close(watched)
                     continue
                 self._look(topic, watched, now_s)
+            for topic, watched in self._long_left()[:-MOST_LEFT]:
+                self._watched.pop(topic, None)
+                self._close(watched)
+
+    def _long_left(self) -> list[tuple[Topic, _Watched]]:
+        """Return the addresses without a page, the one that was left first at the beginning. A page may still be on its way."""
+        until_s = time.monotonic() - LEFT_S
+        left = [(topic, each) for topic, each in list(self._watched.items())
+                if each.channel.ready and not each.channel.listeners and not each.channel.pinned
+                and each.channel.left_s < until_s]  # fmt: skip
+        return sorted(left, key=lambda each: each[1].channel.left_s)
 
     def _look(self, topic: Topic, watched: _Watched, now_s: float) -> None:
         if now_s - watched.published_s < (RETRY_S if watched.failed else PUBLISH_EVERY_S):

@@ -4,7 +4,7 @@
   const body = document.body, link = document.getElementById("link"), said = document.getElementById("said");
   const icons = {
     running: "running", sending: "running", asked: "running", paused: "paused", complete: "complete", abandoned: "stopped",
-    interrupted: "stopped", cut: "stopped",
+    interrupted: "stopped", cut: "stopped", left: "stopped",
   };
   const zone = {
     minute: new Intl.DateTimeFormat(undefined, {dateStyle: "medium", timeStyle: "short"}),
@@ -137,14 +137,19 @@
     address.protocol = "ws:";
     if (seq) address.searchParams.set("from", seq);
     const socket = new WebSocket(address);
-    socket.addEventListener("open", () => { wait = 500; body.classList.remove("lost"); link.textContent = "live"; });
+    socket.addEventListener("open", () => setTimeout(() => {  // one that is closed at once has a reason to show
+      if (socket.readyState !== WebSocket.OPEN || over) return;
+      wait = 500;
+      body.classList.remove("lost");
+      link.textContent = "live";
+    }, 200));
     socket.addEventListener("message", (event) => {
       if (!take(JSON.parse(event.data))) socket.send(JSON.stringify({from: seq}));
     });
-    socket.addEventListener("close", () => {
+    socket.addEventListener("close", (event) => {
       if (over) return;
       body.classList.add("lost");
-      link.textContent = "The view is not answering. What you see may be old.";
+      link.textContent = `${event.reason || "The view is not answering"}. What you see may be old.`;
       setTimeout(connect, wait);
       wait = Math.min(2 * wait, 5000);
     });
