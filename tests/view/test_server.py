@@ -12,6 +12,7 @@ from dataclasses import replace
 import jsonschema
 import pytest
 from exchanges import event, head, naming, task
+from ledgers import settle
 from records import trial
 from report.reports import ideat_and_optim, report, winner
 from starlette.testclient import TestClient, WebSocketDenialResponse
@@ -536,3 +537,23 @@ def test_a_program_that_reads_every_trial_does_not_fill_the_memory(tmp_path, mon
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
     assert closed[:5] == opened[:5] == [("live", f"t{number}") for number in range(5)]
+
+
+def test_an_abandoned_run_is_read_again_only_when_its_ledger_changes(tmp_path, monkeypatch):
+    """A folder may have hundreds of them, and the list is read every second."""
+    monkeypatch.setattr(folder_module, "SCAN_EVERY_S", 0.0)
+    with running(tmp_path) as made:
+        pass
+    listed = Folder(tmp_path, plugins.load()).follow(())
+    opened = []
+    opening = folder_module.Ledger.open
+    monkeypatch.setattr(folder_module.Ledger, "open", lambda path: opened.append(path) or opening(path))
+    for _ in range(6):
+        listed.look()
+    assert [row.state for row in listed.state().runs] == ["abandoned"]
+    assert len(opened) <= 2  # the first time may make the file of SQLite's write-ahead log
+    with made.run.directory.claimed(), opening(made.run.directory.ledger, writing=True) as ledger:
+        settle(ledger, record(0))
+        listed.look()
+    (row,) = listed.state().runs
+    assert (row.state, row.settled) == ("running", 1)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -40,6 +40,9 @@ SCAN_EVERY_S = 1.0
 TELL_EVERY_S = 1.0  # between two requests for the steps of a trial in flight
 _SO_FAR = ("plan", "phases", "llm_calls", "tools")
 _LIVE = ("running", "paused")
+_TOLD = (MANIFEST, "report.json")
+_WRITTEN = ("ledger.sqlite", "ledger.sqlite-wal")
+_Stamp: TypeAlias = tuple[tuple[int | None, ...], ...]  # when the files of a run changed
 
 
 class Folder:
@@ -98,7 +101,7 @@ class _Runs:
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
-        self._rows: dict[str, tuple[object, RunRow]] = {}
+        self._rows: dict[str, tuple[_Stamp, RunRow]] = {}
         self._scanned_s = -SCAN_EVERY_S
 
     def look(self) -> bool:
@@ -122,10 +125,12 @@ class _Runs:
     def close(self) -> None:
         self._rows.clear()
 
-    def _row(self, directory: RunDirectory) -> tuple[object, RunRow]:
-        stamp = tuple(_changed_at(directory.path / name) for name in (MANIFEST, "report.json"))
-        known = self._rows.get(directory.run_id)
-        row = known[1] if known is not None and known[0] == stamp else _listed(directory)
+    def _row(self, directory: RunDirectory) -> tuple[_Stamp, RunRow]:
+        stamp = tuple(tuple(_changed_at(directory.path / name) for name in names) for names in (_TOLD, _WRITTEN))
+        before, row = self._rows.get(directory.run_id, ((), None))
+        if row is not None and row.state == "abandoned" and before == stamp:
+            return stamp, row  # it cannot have gone on without a word in its ledger
+        row = row if row is not None and before[:1] == stamp[:1] else _listed(directory)
         if row.state not in (*_LIVE, "abandoned"):
             return stamp, row
         try:

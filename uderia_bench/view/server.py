@@ -29,6 +29,7 @@ from uderia_bench.errors import BenchError, StoreError
 from uderia_bench.report.formats.html.document import SCRIPT, STYLE, asset
 from uderia_bench.view import comparing, pages, run_page, runs_page, trial_page
 from uderia_bench.view.channel import Channel
+from uderia_bench.view.connections import Connection
 from uderia_bench.view.folder import Folder
 from uderia_bench.view.guard import Guard
 from uderia_bench.view.state import RunRow, RunsState
@@ -293,6 +294,7 @@ def serve(
             access_log=False,
             server_header=False,
             date_header=False,
+            http=Connection,
             ws="websockets-sansio",
             ws_per_message_deflate=False,
             ws_max_size=_LONGEST_SAID,
