@@ -514,14 +514,21 @@ def test_a_trial_in_flight_of_a_run_that_was_killed_is_left(tmp_path, monkeypatc
 
 def test_a_program_that_reads_every_trial_does_not_fill_the_memory(tmp_path, monkeypatch):
     """An address without a page is closed, the oldest first. Each has files open."""
-    opened, closed = [], []
+    opened, closed, enough = [], [], threading.Event()
 
     class Counted(Folder):
         def follow(self, topic):
             followed = super().follow(topic)
             opened.append(topic)
             close = followed.close
-            followed.close = lambda: (close(), closed.append(topic))
+
+            def closing():
+                close()
+                closed.append(topic)
+                if len(closed) == 5:
+                    enough.set()
+
+            followed.close = closing
             return followed
 
     monkeypatch.setattr(watcher, "LEFT_S", 0.0)
@@ -532,10 +539,7 @@ def test_a_program_that_reads_every_trial_does_not_fill_the_memory(tmp_path, mon
         with TestClient(guard, base_url=f"http://127.0.0.1:{PORT}") as client:
             for number in range(8):
                 assert client.get(f"/runs/live/trials/t{number}", headers=headers).status_code == 200
-            deadline = time.monotonic() + 20
-            while len(closed) < 5:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+            enough.wait()
     assert closed[:5] == opened[:5] == [("live", f"t{number}") for number in range(5)]
 
 
