@@ -233,6 +233,8 @@ def test_pages_fit_the_screen_and_are_accessible(place, browser, path):
     browser.emulate("print")
     shown = "return ['.top', 'main'].map((each) => document.querySelector(each).checkVisibility())"
     assert browser.execute_script(shown) == [False, True]
+    inputs = "return [...document.querySelectorAll('main :is(input, button)')].filter((each) => each.checkVisibility()).length"
+    assert path != "/runs" or browser.execute_script(inputs) == 0
     browser.emulate()
 
 

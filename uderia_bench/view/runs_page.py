@@ -46,7 +46,7 @@ def draw(state: RunsState, *, filtered: bool = False) -> Markup:
         return tag("p", "No run yet. Start one with ", tag("code", "uderia-bench demo"))
     several = len(state.runs) > 1
     rows = [tag("tr", *_row(each, choose=several)) for each in state.runs]
-    choice = [("compare", "")] if several else []
+    choice = [("compare", "choose")] if several else []
     heads = [*choice, ("started", ""), ("run", ""), ("state", ""), ("answered", "number"), ("gates", "number"),
              ("tokens", "number"), ("cost", "number"), ("decision", "")]  # fmt: skip
     cells = (tag("th", title, scope="col", class_=style or None) for title, style in heads)
