@@ -11,7 +11,7 @@ from uderia_bench.gateway import embedded
 
 ADMIN = {"UDERIA_USERNAME": "admin", "UDERIA_PASSWORD": "admin"}
 FAULTS = """
-server: {login_limit: 0, quotas: {calls_per_hour: 80}}
+server: {login_limit: 0, quotas: {calls_per_day: 80}}
 faults:
   - {kind: restart, rate: 0.03, call: task}
   - {kind: token_expiry, rate: 0.03}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import anyio
@@ -17,17 +17,21 @@ from uderia_bench.sim.app import create
 from uderia_bench.sim.config import Settings
 from uderia_bench.sim.state import State
 
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp()
 TERMINAL = {"complete", "completed", "error", "failed", "cancelled"}
 
 
 @pytest.fixture
 def anyio_backend(monkeypatch):
-    """Run async tests on asyncio, with a loop whose time is that of the server's clock and jumps to the next timer."""
+    """Run async tests on asyncio, with a loop whose time is that of the server's clock and jumps to the next timer.
+
+    It is noon: quotas are those of an hour, a day and a month, which may end during a test.
+    """
 
     def seconds() -> float:
         return asyncio.get_running_loop().time()
 
-    monkeypatch.setattr(clock, "time", SimpleNamespace(time=time.time, perf_counter=seconds))
+    monkeypatch.setattr(clock, "time", SimpleNamespace(time=lambda: NOON, perf_counter=seconds))
     return "asyncio", {"loop_factory": JumpingLoop}
 
 
