@@ -6,8 +6,10 @@ import gc
 import importlib
 import os
 import pkgutil
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import settings
 from trio.testing import MockClock
@@ -19,9 +21,21 @@ settings.register_profile("ci", derandomize=True, print_blob=True, deadline=None
 settings.load_profile("ci" if os.environ.get("CI") else "any")
 
 
+def cores() -> int:
+    """Return how many cores this process may use; a container may have a quota of those that it sees."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(OSError, ValueError):  # no Linux, or no quota
+        quota, period = map(int, Path("/sys/fs/cgroup/cpu.max").read_text().split())
+        usable = min(usable, max(round(quota / period), 1))
+    return usable
+
+
 def pytest_xdist_auto_num_workers():
-    """Use two workers for each core: tests of the command line wait for servers. On two cores three took 14 % longer."""
-    return (os.cpu_count() or 1) * 2
+    """Use two workers for each core: tests of the command line wait for servers. On two cores three took 14 % longer.
+
+    There is one for each GB of memory at most, which is what a worker with its processes takes.
+    """
+    return max(min(2 * cores(), psutil.virtual_memory().available >> 30), 1)
 
 
 gc.disable()  # until everything has been imported and collected
