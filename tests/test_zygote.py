@@ -22,4 +22,4 @@ def test_commands_start_together(tmp_path: Path) -> None:
         subprocess.Popen([program, "--version"], env=environ, pass_fds=[zygote.requests()], stdout=subprocess.PIPE, text=True)
         for _ in range(8)
     ]
-    assert all(__version__ in process.communicate(timeout=60)[0] for process in started)
+    assert all(__version__ in process.communicate(timeout=zygote.WAIT_S)[0] for process in started)
