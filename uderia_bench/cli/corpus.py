@@ -15,7 +15,7 @@ from uderia_bench.printable import plain
 
 group = typer.Typer(
     name="corpus",
-    help="Count what corpora contain, or make a corpus from other files.",
+    help="Count what corpora contain, or make a corpus from files.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -158,7 +158,7 @@ _importer(
 )
 _importer(
     "sessions",
-    """Make a corpus from the questions in Uderia's session files.
+    """Make a corpus from session files of Uderia.
 
     Example: uderia-bench corpus from-sessions tda_sessions/*/*.json -o corpora/ours.yaml
     """,

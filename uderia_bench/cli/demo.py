@@ -17,9 +17,9 @@ def command(
     grace: Grace = None,
     speed: Annotated[float, typer.Option(help="Speed of the embedded server. 1 is as fast as a real one.")] = 20.0,
 ) -> None:
-    """Compare IDEAT and OPTIM on the embedded server, without set-up.
+    """Compare IDEAT and OPTIM on the embedded server.
 
-    The demo runs the shipped corpus and prints the report.
+    The demo needs no set-up. It runs the shipped corpus and prints the report.
 
     Example: uderia-bench demo --output /tmp/runs
     """

@@ -9,9 +9,9 @@ from uderia_bench.printable import count_of, plain
 
 
 def command(run: Run, output: Output = OUTPUT, threshold: Threshold = None) -> None:
-    """Recompute the tables and reports of a run from its raw records.
+    """Recompute the tables and reports of a run.
 
-    This does not contact a server.
+    They are computed from the raw records of the run, without a server.
 
     Example: uderia-bench derive latest
     """

@@ -33,9 +33,9 @@ def command(
     output: Output = OUTPUT,
     as_json: AsJson = False,
 ) -> None:
-    """Compare two runs: what got worse, by how much, and since when.
+    """Compare two runs: what got worse, and by how much.
 
-    The output has what changed in between, too. Arms of the same name are compared, paired by query.
+    The output has since when, and what changed in between, too. Arms of the same name are compared, paired by query.
     Intervals include the variation between nights, from at least five earlier runs of the experiment.
 
     Example: uderia-bench diff last-week latest --arm OPTIM --gate

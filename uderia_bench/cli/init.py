@@ -32,7 +32,7 @@ def command(
     ] = None,
     allow_plain_http: PlainHttp = False,
 ) -> None:
-    """Write a corpus, an experiment with gates, and a recipe for CI.
+    """Write a first corpus, an experiment and a recipe for CI.
 
     On a terminal, missing options are asked. Elsewhere the defaults are the server of
     UDERIA_URL, else sim, the profiles IDEAT and OPTIM, and github. Existing files are never changed.

@@ -31,10 +31,10 @@ def draw(
     overwrite: Overwrite = False,
     output: Output = OUTPUT,
 ) -> None:
-    """Draw answers for people to label, without the names of arms and models.
+    """Draw answers for people to label.
 
-    The same seed draws the same items. The form works without a network and by keyboard, and saves
-    a file.
+    The items have no names of arms and models. The same seed draws the same items. The form works
+    without a network and by keyboard, and saves a file.
 
     Example: uderia-bench label draw latest --n 60 -o labels.html
     """
@@ -88,7 +88,9 @@ def read(
 
 @group.command("agreement", no_args_is_help=True)
 def agreement(run: Run, as_json: AsJson = False, output: Output = OUTPUT) -> None:
-    """Show how far raters and judge agree, and the difference of the arms corrected by the labels.
+    """Show how far raters and judge agree.
+
+    The output also has the difference of the arms, corrected by the labels.
 
     Example: uderia-bench label agreement latest
     """
