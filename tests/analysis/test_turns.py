@@ -41,6 +41,12 @@ def test_arms_that_take_turns_have_a_verdict(late):
     assert not [note for note in found.warnings if "confounded" in note]
 
 
+def test_what_an_unbalanced_plan_needs_is_the_advice():
+    """Other advice, such as more repeats, would leave the comparison without a verdict."""
+    found = latency(frame(), confounded={ARMS: "confounded: ask 8 queries"})
+    assert (found.verdict, found.advice) == ("inconclusive", "confounded: ask 8 queries")
+
+
 @pytest.mark.parametrize(("late", "share"), [(0.3, "76%"), (1.0, "100%")])
 def test_an_arm_that_was_asked_a_day_later_has_no_verdict(late, share):
     """The server refused the trials of one arm, and ``resume`` asked them again."""

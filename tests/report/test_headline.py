@@ -105,7 +105,7 @@ def test_an_inconclusive_run_has_advice():
             "cost (range 5% less to 10% more), which may be chance."
         ),
         "Complex queries: this run has none.",
-        f"Not decided: Simple queries: {advice}.",
+        f"Not decided: Simple queries, time: {advice}.",
     )
 
 
@@ -312,7 +312,7 @@ def test_too_few_repeats_are_no_verdict_and_say_how_many_more():
     few = comparison("latency_s", ratio(6.3, 5.6, 7.0), "inconclusive", n_queries=1, n_pairs=5, advice="1 more repeat")
     lines = of(few, facts=facts(queries=1, planned=10, settled={"answered": 10}))
     assert lines[0] == "This query only: undecided. OPTIM shows 6.3x the time (range 5.6 to 7.0), which may be chance."
-    assert lines[2] == "Not decided: 1 more repeat."
+    assert lines[2] == "Not decided: Time: 1 more repeat."
 
 
 def test_an_unfinished_run_has_the_command_to_continue():

@@ -208,6 +208,8 @@ def test_three_arms_have_each_place_and_precede_each_other_equally_often():
         ({"asked": queries(14), "repeats": 2, "load": {"sweep": [2, 16]}}, "28 blocks (queries x repeats) at level 16 give"),
         ({"asked": queries(14), "repeats": 2, "load": {"sweep": [2, 16]}}, "set repeats to 19, or ask 128 queries"),
         ({"asked": queries(5), "repeats": 1, "arms": ("A", "B", "C")}, "where 8 turns and 16 blocks are needed"),
+        ({"asked": queries(3), "repeats": 2}, "16 blocks are needed: ask 8 queries"),
+        ({"asked": queries(3), "repeats": 4}, "16 blocks are needed: ask 6 queries"),
     ],
 )
 def test_too_few_turns_are_marked_with_the_number_to_change(fields, words):
@@ -215,8 +217,12 @@ def test_too_few_turns_are_marked_with_the_number_to_change(fields, words):
     experiment = built(**fields)
     found = outline.unbalanced(plan.build(experiment, experiment.queries), experiment)
     assert words in found[0].reason
-    enough = built(**{**fields, "repeats": 2 * int(re.search(r"repeats to (\d+)", found[0].reason)[1])})
-    assert outline.unbalanced(plan.build(enough, enough.queries), enough) == ()
+    changes = [{"asked": queries(2 * int(re.search(r"ask (\d+) queries", found[0].reason)[1]))}]
+    if repeats := re.search(r"repeats to (\d+)", found[0].reason):
+        changes.append({"repeats": 2 * int(repeats[1])})
+    for change in changes:
+        enough = built(**{**fields, **change})
+        assert outline.unbalanced(plan.build(enough, enough.queries), enough) == ()
 
 
 @pytest.mark.parametrize(

@@ -52,8 +52,8 @@ class Measurement:
     """A comparison measured, before its family is adjusted.
 
     ``only_shown`` is why it is not tested, and ``invalid`` the validity checks it failed. ``withheld`` is
-    why it may not name a faster arm, and ``unlike`` why it may not call the arms equivalent. ``beside`` holds
-    further effect sizes.
+    why it may not name a faster arm, and ``unlike`` why it may not call the arms equivalent. ``confounded``
+    says what the plan needs before there can be a verdict. ``beside`` holds further effect sizes.
     """
 
     metric: Metric
@@ -69,6 +69,7 @@ class Measurement:
     warnings: tuple[str, ...]
     withheld: str | None = None
     unlike: str | None = None
+    confounded: str | None = None
 
 
 def findings(
@@ -136,6 +137,7 @@ def findings(
                 invalid=_invalid(trials, metric, measured, stratum, baseline=baseline, candidate=candidate, settings=settings),
                 beside=beside,
                 withheld=_CONFOUNDED if confounded else faster,
+                confounded=confounded,
                 unlike=alike,
                 warnings=tuple(notes),
             )

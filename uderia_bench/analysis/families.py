@@ -80,6 +80,8 @@ def _comparison(
             if withheld and verdict in {Verdict.BETTER, Verdict.WORSE, Verdict.EQUIVALENT}:
                 warnings = (*warnings, f"inconclusive instead of {verdict}: {withheld}")
                 verdict, doubt = Verdict.INCONCLUSIVE, f"but {withheld}"
+        if verdict is Verdict.INCONCLUSIVE and finding.confounded:
+            advice = finding.confounded
     tested = finding.only_shown is None
     return Comparison(
         baseline=finding.baseline,

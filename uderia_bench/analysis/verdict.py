@@ -241,7 +241,7 @@ def _advice(
         if limit > 0:
             return f"the values differ too much for this margin; more {pairs.units} would not decide it"
         settle = f"set a margin, such as {metric.name}: 5%, to test whether the arms are equally good"
-        return f"no difference was found, and more {pairs.units} would not change that; {settle}"
+        return f"more {pairs.units} would hardly show a difference; {settle}"
     more = max(ceil(needed) - pairs.n_units, 1)
     advice = f"about {_more(more, pairs)} would {goal}"
     repeat_variance = None if pairs.components is None else pairs.components.repeat_variance

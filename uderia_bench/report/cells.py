@@ -40,7 +40,7 @@ def judgement(comparison: Comparison, *, advised: bool) -> tuple[str, str, Cell]
     ``advised``: an undecided verdict gets a footnote on what would decide it.
     """
     notes = comparison.warnings
-    if advised and comparison.verdict is Verdict.INCONCLUSIVE and comparison.advice:
+    if advised and comparison.verdict is Verdict.INCONCLUSIVE and comparison.advice and comparison.advice not in notes:
         notes = (*notes, comparison.advice)
     p = comparison.p if comparison.p_adjusted is None else comparison.p_adjusted
     n = comparison.n_queries if comparison.n_queries > 1 else comparison.n_pairs

@@ -274,16 +274,15 @@ def _basis(report: Report) -> str:
 def _advice(report: Report) -> str | None:
     """Return what would decide the first undecided class of queries, None where there is no advice."""
     open_ones = [
-        (f"{made.stratum.capitalize()} queries: ", made.rests_on)
-        for made in decision.every(report)
-        if made.finding is Result.INCONCLUSIVE
+        (f"{made.stratum} queries, ", made.rests_on) for made in decision.every(report) if made.finding is Result.INCONCLUSIVE
     ]
     if not report.analysis.winners:
         open_ones = [("", decision.overall(report, contrast)) for contrast in content.contrasts(report.analysis)]
-    for prefix, rests_on in open_ones:
-        for advice in (c.advice for c in rests_on if c.verdict is Verdict.INCONCLUSIVE and c.advice):
-            said = f"{prefix}{plain(advice).rstrip('.')}."
-            return said[:1].upper() + said[1:]
+    for queries, rests_on in open_ones:
+        for c in rests_on:
+            if c.verdict is Verdict.INCONCLUSIVE and c.advice:
+                said = f"{queries}{_noun(c.metric)}: {plain(c.advice).rstrip('.')}."
+                return said[:1].upper() + said[1:]
     return None
 
 

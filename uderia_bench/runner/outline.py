@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from uderia_bench.analysis.verdict import MIN_UNITS
 from uderia_bench.documents.experiment import Experiment
 from uderia_bench.printable import count_of
 from uderia_bench.runner import plan
@@ -122,12 +123,19 @@ def _too_few(experiment: Experiment, level: float | None, blocks: int, turns: in
     """Say how few turns a contrast has, and which number to raise."""
     needed = _needed_blocks(experiment, level)
     queries = -(-blocks // experiment.repeats)
+    ask = -(-needed // experiment.repeats)
+    several_too_few = 1 < queries < MIN_UNITS  # the units of a single query are its repeats
+    change = (
+        f"ask {max(ask, MIN_UNITS)} queries"
+        if several_too_few
+        else f"set repeats to {-(-needed // queries)}, or ask {ask} queries"
+    )
     at = "" if level is None else f" at level {level:g}"
     return (
         f"confounded with the order of asking, as {count_of(blocks, 'block')} (queries x repeats){at} "
         f"give{'s' * (blocks == 1)} each arm {count_of(turns, 'turn')} "
         f"where {LEAST_TURNS} turns and {count_of(needed, 'block')} are needed: "
-        f"set repeats to {-(-needed // queries)}, or ask {-(-needed // experiment.repeats)} queries"
+        f"{change}"
     )
 
 
