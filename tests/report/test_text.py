@@ -185,7 +185,43 @@ def test_the_brief_report_is_the_decision_and_what_it_rests_on():
     assert f"uderia-bench report {made.facts.run_id}'" in brief
     assert "mean ± half of its 95% confidence interval" in brief
     assert len(brief.splitlines()) < len(whole.splitlines()) / 2
+    assert ("\nversions " in brief, "\nversions " in whole) == (False, True)
     assert max(map(len, brief.splitlines())) <= 80
+
+
+def test_the_brief_report_lists_winners_where_there_are_several_contrasts():
+    """The decision has the only one of a single contrast."""
+    pairs = (("IDEAT", "OPTIM"), ("IDEAT", "OTHER"))
+    for count, listed in ((1, False), (2, True)):
+        found = [comparison("latency_s", ratio(0.5, 0.4, 0.6), "better", pair=pair) for pair in pairs[:count]]
+        winners = [winner("simple", pair[1], pair=pair) for pair in pairs[:count]]
+        brief = to_text(report(arms=ideat_and_optim(), comparisons=found, winners=winners), brief=True)
+        assert ("\nWinners\n" in brief) == listed
+
+
+def test_a_footnote_of_all_structural_metrics_is_one_remark():
+    """Metrics without any footnote do not prevent it."""
+    model = "arms also differ in model: IDEAT a, OPTIM b"
+    found = [
+        comparison(name, difference(1.0), "structural", family="structural", warnings=(f"structural: {name}", model))
+        for name in ("direct_tool_rate", "llm_calls")
+    ]
+    text = to_text(report(arms=ideat_and_optim(), comparisons=found))
+    section = text.partition("Metrics without a test")[2]
+    assert text.count(model) == 1
+    assert f"\n  {model}\n" in section
+
+
+def test_a_class_without_a_verdict_in_spite_of_a_small_p_has_the_reason():
+    """Also where the class decides no winner. Other undecided rows of such a class have no footnote."""
+    few = "a verdict needs at least 6 groups; this has 5: add 1 more group"
+    planned = comparison("latency_s", ratio(2.0, 1.5, 2.7), "worse")
+    for p, noted in ((0.003, True), (0.4, False)):
+        found = comparison(
+            "latency_s", ratio(4.2, 3.2, 5.6), "inconclusive", stratum="tag=sql", p=p, family="exploratory", advice=few
+        )
+        text = to_text(report(arms=ideat_and_optim(), comparisons=(planned, found)))
+        assert (few in text) == noted
 
 
 def test_a_class_of_queries_says_at_what_level_it_is_judged():

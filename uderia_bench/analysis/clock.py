@@ -25,6 +25,9 @@ POLLED = (*WHOLE_ANSWER, "response_s")
 ROUND_TRIPS = (*POLLED, "submit_s")
 """The times that hold the submit's round trip."""
 
+# A tenth of the usual margin of 10 %: a smaller error cannot change a verdict.
+STALLS_MATTER = 0.01
+
 
 def quantisation(trials: Trials, arm: str, *, where: Mask | None = None) -> float | None:
     """Return the error of polling as a share of a time, the median of an arm's answered trials; None if unknown."""
@@ -56,11 +59,7 @@ def clock_notes(trials: Trials, metric: Metric, arms: tuple[str, ...], *, where:
     if open_share is not None:
         notes.append(f"server stamps are missing: times are intervals between polls, {open_share:.0%} wide in the median")
     if metric.name in ROUND_TRIPS and trials.has(STALL):
-        found = np.concatenate([_of(trials, STALL, arm, asked) for arm in arms])
-        stalls = found[found > 0]
-        if stalls.size:
-            during = f"the load generator was blocked during the request of {stalls.size} of {count_of(found.size, 'trial')}"
-            notes.append(f"{during}, for {1000 * stalls.max():.0f} ms at most and {1000 * stalls.sum():,.0f} ms in all")
+        notes += [note for arm in arms if (note := _blocked(trials, metric, arm, asked))]
     if metric.name in ROUND_TRIPS and trials.has(CLOCK_STEP):
         steps = [int(_of(trials, CLOCK_STEP, arm, asked).size) for arm in arms]
         if any(steps):
@@ -69,6 +68,18 @@ def clock_notes(trials: Trials, metric: Metric, arms: tuple[str, ...], *, where:
             )
             notes.append(f"the server's clock stepped during {during}. Their times come from the client's clock")
     return tuple(notes)
+
+
+def _blocked(trials: Trials, metric: Metric, arm: str, where: Mask) -> str | None:
+    """Warn of an arm whose times are noticeably too long because the load generator was blocked."""
+    stalls, times = _of(trials, STALL, arm, where), _of(trials, metric.name, arm, where)
+    share = float(stalls.sum() / times.sum()) if times.sum() > 0 else 0.0
+    if share < STALLS_MATTER:
+        return None
+    return (
+        f"the load generator was blocked during requests of {arm}, which makes {metric.name} up to {share:.0%} too long on "
+        "average: give it more CPU, or lower load.concurrency"
+    )
 
 
 def held_up(trials: Trials) -> int:

@@ -29,7 +29,7 @@ def method(report: Report) -> tuple[str, ...]:
     arms = f"Arms: mean ± half of its {level} confidence interval."
     if not report.analysis.comparisons:
         return (arms,)
-    n = "n: number of queries. The repeats of a query are averaged first."
+    n = "n: number of queries. The repeats of a query are averaged first, and a group of queries counts as one."
     if content.scope(report) is content.Scope.THIS_QUERY:
         n = "n: number of repeats. The numbers hold for this query only."
     equivalent = f"two one-sided tests rule out a difference of the margin. The {level} interval may reach a little beyond it"

@@ -22,7 +22,10 @@ _LEADS_BY_CLASS = (
     "To confirm one, run a corpus of that class."
 )
 _TAILS = (("total", "ratio_of_totals"), ("p50", "p50_ratio"), ("p90", "p90_ratio"), ("p95", "p95_ratio"))
-_WITHHOLDS = "No verdict on a metric is given where its total or p95 contradicts it beyond the margin."
+_WITHHOLDS = (
+    "A metric has no verdict if its total or its p95 contradicts it by more than the margin. "
+    f"{figures.NO_INTERVAL}: too few queries for an interval."
+)
 
 
 def planned(report: Report, pair: tuple[str, str]) -> Table | None:
@@ -73,7 +76,8 @@ def by_stratum(report: Report, pair: tuple[str, str]) -> Table | None:
         found = [c for c in content.comparisons(report.analysis, pair, stratum=stratum) if c.metric in shown]
         for at, comparison in enumerate(c for c in found if not content.structural(c)):
             shown_names.add(comparison.metric)
-            judged = judgement(comparison, advised=label in decision.STRATA)
+            small_p = comparison.p_adjusted is not None and comparison.p_adjusted < EXPLORATORY_RATE
+            judged = judgement(comparison, advised=label in decision.STRATA or small_p)
             rows.append(("" if at else label, comparison.metric, effect_cell(report, comparison), *judged))
     columns = (left("queries"), left("metric"), "vs base", *JUDGEMENT)
     clock = open_share(report, pair, tuple(shown_names))

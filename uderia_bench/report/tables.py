@@ -99,6 +99,10 @@ def shown_only(report: Report) -> tuple[Table, ...]:
     analysis = report.analysis
     compared = {c.metric for c in analysis.comparisons if c.stratum == OVERALL and not content.structural(c)}
     names = [m.name for m in report.metrics if m.name not in compared]
+    why = {name: [n for c in analysis.comparisons if c.metric == name for n in _why_shown(report, c)] for name in names}
+    noted = [set(notes) for notes in why.values() if notes]
+    shared = set.intersection(*noted) if len(noted) > 1 else set[str]()
+    remarks = [note for note in dict.fromkeys(note for notes in why.values() for note in notes) if note in shared]
     tables = []
     for start in range(0, len(analysis.arms), _SHOWN_TOGETHER):
         arms = analysis.arms[start : start + _SHOWN_TOGETHER]
@@ -106,10 +110,10 @@ def shown_only(report: Report) -> tuple[Table, ...]:
         for name in names:
             summaries = [arm.metrics.get(name) for arm in arms]
             if any(s is not None and s.n for s in summaries):
-                notes = (note for c in analysis.comparisons if c.metric == name for note in _why_shown(report, c))
-                rows.append((Cell(forms=(name,), notes=tuple(dict.fromkeys(notes))), *means(report, name, summaries)))
+                notes = (note for note in dict.fromkeys(why[name]) if note not in shared)
+                rows.append((Cell(forms=(name,), notes=tuple(notes)), *means(report, name, summaries)))
         columns = (left("metric"), *(Column(title=arm.arm, is_name=True, group="arms") for arm in arms))
-        tables.append(Table.unless_empty("Metrics without a test (means)", columns, rows))
+        tables.append(Table.unless_empty("Metrics without a test (means)", columns, rows, *remarks))
     return tuple(filter(None, tables))
 
 

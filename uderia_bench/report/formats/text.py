@@ -16,7 +16,7 @@ from uderia_bench.report.sections import decisive_tables_of, lists, tables_of
 _RESET = "\x1b[0m"
 _BOLD = "\x1b[1m"
 _CODES = {Tone.GOOD: "\x1b[32m", Tone.BAD: "\x1b[31m", Tone.DOUBTFUL: "\x1b[33m"}
-_BRIEF_LISTS = frozenset({"Winners", monthly.TITLE, "Answers", "Judge", "Warnings", "Files"})
+_BRIEF_LISTS = frozenset({monthly.TITLE, "Answers", "Judge", "Warnings", "Files"})
 _MORE = "'uderia-bench report {run}' shows what to change, percentiles, every metric, and how to read them"
 _LABEL = 10  # columns of the labels of the run's facts
 
@@ -36,12 +36,15 @@ def _lines(report: Report, width: int, *, colour: bool, brief: bool, leaving: bo
     if not brief:
         yield from (*decided, "")
     for label, text in about(report):
+        if brief and label == "versions":
+            continue
         yield from wrapped(text, width, first=f"{label:<{_LABEL}}", rest=" " * _LABEL)
     for table in decisive_tables_of(report) if brief else tables_of(report):
         yield ""
         yield from _bold(wrapped(table.title, width), on=colour)
         yield from lay_out(table, width, _coloured if colour else None)
-    told = [(title, items) for title, items in lists(report) if not brief or title in _BRIEF_LISTS]
+    several = {"Winners"} if len(content.contrasts(report.analysis)) > 1 else set()  # the decision names a single one
+    told = [(title, items) for title, items in lists(report) if not brief or title in _BRIEF_LISTS | several]
     rest = _MORE.format(run=plain(content.typed(report.facts)))
     more = ("More", (method(report)[0], rest)) if brief else ("How to read this", method(report))
     for title, items in (*told, more):
