@@ -422,7 +422,28 @@ def test_a_zero_does_not_change_the_estimand():
     (plain,), (found,) = judge(frame), judge(zero)
     assert (found.effect.kind, found.verdict, found.n_pairs) == ("ratio", Verdict.BETTER, 89)
     assert found.effect.value == pytest.approx(plain.effect.value, rel=0.02)
-    assert "1 of 90 OPTIM values of latency_s are NaN, infinite, 0 or negative: they count as missing" in found.warnings
+    said = "values of latency_s are NaN, infinite, 0, negative, or extremely large or small: they count as missing"
+    assert f"1 of 90 OPTIM {said}" in found.warnings
+
+
+@pytest.mark.parametrize("size", [1e300, 1e-300])
+@pytest.mark.parametrize("measured", ["latency_s", "amount"])
+def test_values_of_an_extreme_size_are_missing_and_nothing_overflows(size, measured):
+    """One is counted as missing. With nothing else there is no verdict, and no warning of numpy reaches the reader."""
+    value = noisy(ratio=0.7)
+    defined = (LATENCY, metric("amount", assumption=Assumption.AMOUNT))
+
+    def extreme(query, arm, repeat):
+        return size if (query, arm, repeat) == (3, CANDIDATE, 1) else value(query, arm, repeat)
+
+    (found,) = judge(grid(queries=30, repeats=3, column=measured, value=extreme), [measured], definitions=defined)
+    assert found.verdict is Verdict.BETTER
+    assert any("1 of 90 OPTIM values" in warning and "extremely large or small" in warning for warning in found.warnings)
+    frame = grid(queries=30, repeats=3, column=measured, value=lambda *at: size * value(*at))
+    (found,) = judge(frame, [measured], definitions=defined)
+    assert (found.verdict, found.n_pairs) == (Verdict.INVALID, 0)
+    largest = grid(queries=30, repeats=3, column=measured, value=lambda *at: 1e59 * min(value(*at), 10))
+    assert judge(largest, [measured], definitions=defined)[0].verdict is Verdict.BETTER
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])

@@ -26,6 +26,7 @@ from uderia_bench.trial import Outcome, Stage
 REQUIRED = ("query_id", "arm", "repeat", "outcome")
 ANSWERED_METRIC = "answered"
 FOREIGN_TOOLS = "foreign_tools"
+LARGEST = 1e60  # of a value that can be analysed: its fifth power is finite
 LARGEST_KEPT = 1 << 16  # bytes of an array, of which an analysis may keep some hundred
 ALWAYS_KEPT = frozenset({"order", "servers", "windows"})  # one array each, which every comparison asks for
 
@@ -205,12 +206,16 @@ def unequal(weights: Floats) -> Floats | None:
 
 
 def is_off_scale(values: Floats, metric: Metric) -> Mask:
-    """Return which values the metric cannot have: 0 or less where it is always positive, and for a rate all outside 0 to 1."""
-    if metric.assumption is Assumption.POSITIVE:
-        return values <= 0
+    """Return which values cannot be used.
+
+    A positive metric is not 0 or less, and a rate not outside 0 to 1. Other sizes are not beyond
+    ``LARGEST`` or its inverse, because squares and ratios of such numbers overflow.
+    """
     if metric.assumption is Assumption.RATE:
         return (values < -ROUNDING) | (values > 1 + ROUNDING)
-    return np.zeros(values.shape, dtype=np.bool_)
+    size = np.abs(values)
+    extreme: Mask = (size > LARGEST) | ((size > 0) & (size < 1 / LARGEST))
+    return extreme | (values <= 0) if metric.assumption is Assumption.POSITIVE else extreme
 
 
 def measured(frame: pl.DataFrame) -> Trials:

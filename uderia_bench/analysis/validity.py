@@ -38,8 +38,11 @@ def _unusable(trials: Trials, metric: Metric, arm: str, where: Mask) -> tuple[in
 
 
 def _kinds(metric: Metric) -> str:
-    kinds = {Assumption.POSITIVE: "NaN, infinite, 0 or negative", Assumption.RATE: "NaN, infinite or outside 0 to 1"}
-    return kinds.get(metric.assumption, "NaN or infinite")
+    kinds = {
+        Assumption.POSITIVE: "NaN, infinite, 0, negative, or extremely large or small",
+        Assumption.RATE: "NaN, infinite or outside 0 to 1",
+    }
+    return kinds.get(metric.assumption, "NaN, infinite, or extremely large or small")
 
 
 def unusable_notes(trials: Trials, metric: Metric, arms: tuple[str, ...], *, where: Mask | None = None) -> tuple[str, ...]:

@@ -4,9 +4,10 @@ import math
 
 import polars as pl
 import pytest
-from frames import ANSWERED, LATENCY
+from frames import ANSWERED, LATENCY, metric
 
 from uderia_bench.commands.history.levels import levels
+from uderia_bench.reading.metrics.metric import Assumption
 
 
 def trials(*rows):
@@ -88,3 +89,14 @@ def test_a_rate_stays_on_its_scale():
     fitted = rates("10", "10").estimate(0, confidence=0.95)
     assert (fitted.value, fitted.n) == (pytest.approx(0.5), 2)
     assert fitted.hi - fitted.lo > 0.5
+
+
+def test_a_value_of_an_extreme_size_moves_no_level():
+    """It is missing as in a report: 0, and what overflows when it is squared."""
+    amount = metric("latency_s", assumption=Assumption.AMOUNT)
+    nights = [(night, query, 1.0 + night) for night in (0, 1) for query in "abc"]
+    for defined, extremes in ((LATENCY, (0.0, 1e300, 1e-300)), (amount, (1e300, -1e300))):
+        plain = levels(trials(*nights), defined, 2)
+        found = levels(trials(*nights, *((1, "a", value) for value in extremes)), defined, 2)
+        assert found.values == pytest.approx(plain.values)
+        assert found.estimate(1, confidence=0.95) == plain.estimate(1, confidence=0.95)

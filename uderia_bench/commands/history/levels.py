@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from uderia_bench.analysis.trials import is_off_scale
 from uderia_bench.reading.metrics.metric import Assumption, Metric
 from uderia_bench.stats.arrays import Codes, Floats, is_flat
 from uderia_bench.stats.difference import student_test
@@ -97,10 +98,10 @@ def levels(trials: pl.DataFrame, metric: Metric, nights: int) -> Levels:
     relative = metric.assumption is Assumption.POSITIVE
     column = pl.col(metric.name).cast(pl.Float64)
     counted = trials.filter(pl.col("outcome") == Outcome.ANSWERED) if metric.needs_answer else trials
-    counted = counted.drop_nulls(metric.name)
-    if relative:
-        counted, column = counted.filter(column > 0), column.log()
-    means = counted.group_by(_NIGHT, "query_id").agg(column.mean().alias("value")).sort(_NIGHT, "query_id")
+    counted = counted.drop_nulls(metric.name).with_columns(column)
+    counted = counted.filter(~is_off_scale(counted[metric.name].to_numpy(), metric))
+    level = (column.log() if relative else column).mean()
+    means = counted.group_by(_NIGHT, "query_id").agg(level.alias("value")).sort(_NIGHT, "query_id")
     if means[_NIGHT].n_unique() > 1:
         means = means.filter(pl.len().over("query_id") > 1)
     night = means[_NIGHT].to_numpy()
