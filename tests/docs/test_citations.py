@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 from pathlib import Path
@@ -67,3 +68,11 @@ def test_documents_outside_the_repository_are_not_cited():
         for name in OLD.findall(path.read_text(encoding="utf-8"))
     ]
     assert found == []
+
+
+@pytest.mark.parametrize("room", ["analysis", "reading", "runner", "runs", "view"])
+def test_the_map_of_a_room_names_its_modules(room):
+    """A name in the docstring of one of these packages is a module or folder of it."""
+    folder = pages.ROOT / "uderia_bench" / room
+    map_of_room = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
+    assert set(re.findall(r"``(\w+)``", map_of_room)) <= {path.stem for path in folder.iterdir()}
