@@ -99,12 +99,12 @@ class StudentisedMean:
         return self.standard_error > 0 and self.flat_share <= FLAT_SHARE_OF_TAIL * (1 - level) / 2
 
     def interval(self, level: float) -> Interval:
-        """Return the equal-tailed interval; none where a few units carry all the spread. Ask ``trusted`` first."""
+        """Return the equal-tailed interval; none where a few units have almost all of the spread. Ask ``trusted`` first."""
         from scipy.special import stdtrit  # noqa: PLC0415 - scipy costs start-up time
 
         low_t, high_t = np.quantile(self.t_draws, [(1 - level) / 2, (1 + level) / 2]).tolist()
         if max(-low_t, high_t) > WILD * stdtrit(self.units - 1, (1 + level) / 2):
-            return Interval.none("a few units carry all the spread, so that the mean has no interval: look at them")
+            return Interval.none("no interval: a few units have almost all of the spread")
         lo, hi = (self.value - t * self.standard_error for t in (high_t, low_t))
         return Interval(lo=lo, hi=hi, method="bootstrap-t")
 

@@ -82,7 +82,7 @@ class SignFlipTest:
         """See ``inference.MeanTest``. Where an end itself is rejected, the next number inside is the end."""
         tail = (1 - level) / 2
         if self._p(0, 0) >= tail:
-            return Interval.none(f"so few units have no {100 * level:.4g}% interval: no pattern of their signs is rare enough")
+            return Interval.none(f"no {100 * level:.4g}% interval: too few units for a sign-flip test")
         first = int(np.argmax((self.ties + self.up_to) / (self.subsets + 1) >= tail))
         left = self.subsets - np.concatenate([[0], self.up_to[:-1]])  # subsets at or above each mean
         last = int(np.flatnonzero((self.ties + left) / (self.subsets + 1) >= tail)[-1])

@@ -27,7 +27,7 @@ def ratio_of_means(numerators: Floats, denominators: Floats, *, level: float, si
     b = top * bottom - reach * float(above @ below)
     c = top**2 - reach * float(above @ above)
     if bottom == 0 or a <= 0:
-        interval = Interval.none("the mean that is divided by may be 0")
+        interval = Interval.none("no interval: the mean in the denominator may be 0")
         return interval.about(None if bottom == 0 else top / bottom, level=level, n=n)
     half, value = sqrt(max(b**2 - a * c, 0.0)), top / bottom
     lo, hi = min((b - half) / a, value), max((b + half) / a, value)  # rounding must not exclude the value itself

@@ -62,7 +62,7 @@ class Levels:
         if not values.size:
             return Estimate(value=None, lo=None, hi=None, level=confidence, n=0)
         if sum(bool(other.size) for other in self.nights) < 2:
-            ends = Interval.none("one night has no other to vary from")
+            ends = Interval.none("no interval: one night shows no variation")
         elif values.size < 2:
             ends = Interval.none("one query has no spread")
         elif (share := self._agreed(night)) is not None:
