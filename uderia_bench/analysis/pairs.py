@@ -139,10 +139,7 @@ def pair(baseline: Side, candidate: Side, metric: Metric) -> Pairs:
         windows = None if windows is None else (windows[0][query][:, None], windows[1][query][:, None])
     complete = np.all([np.any(np.isfinite(values), axis=1) for values in (first, second)], axis=0)
     warnings = [ONE_QUERY] if unit == "repeat" else []
-    for where, before, after in (("at the same level", judged, at_levels), ("on the same server", at_levels, on_servers)):
-        if alone := sum(map(_count, before)) - sum(map(_count, after)):
-            count = count_of(alone, "trial is", "trials are")
-            warnings.append(f"{count} left out: the other arm has no value for the query {where}")
+    warnings += _unpaired(judged, at_levels, "at the same level") + _unpaired(at_levels, on_servers, "on the same server")
     if shown := sum(int(np.count_nonzero(np.isfinite(side.seen) & np.isnan(side.judged))) for side in sides):
         warnings.append(f"{count_of(shown, 'trial is', 'trials are')} shown and not judged: {metric.judged_unless}")
     seen = [values[query][:, None] for values in judged] if unit == "repeat" else judged
@@ -159,6 +156,7 @@ def pair(baseline: Side, candidate: Side, metric: Metric) -> Pairs:
     weights = np.ones(int(complete.sum())) if counted is None or not counted.size else counted / counted.mean()
     rows, sizes = _units(unit, groups, complete, weights, counts_all_alike=counted is None)
     differences = _by_unit(by_row, rows, sizes, weights)
+    single = sizes is None and bool(np.all(counts == 1))  # one observation in each cell
     return Pairs(
         kind="ratio" if ratio else "difference",
         unit=unit,
@@ -169,11 +167,7 @@ def pair(baseline: Side, candidate: Side, metric: Metric) -> Pairs:
         n_queries=min(int(complete.sum()), 1) if unit == "repeat" else int(complete.sum()),
         repeats=float(counts.mean()) if counts.size else 0.0,
         components=variance_components(*scaled, seen=_uneven_variance(differences, sizes)),
-        binary=metric.assumption is Assumption.RATE
-        and sizes is None
-        and bool(np.all(counts == 1))
-        and _is_binary(first)
-        and _is_binary(second),
+        binary=metric.assumption is Assumption.RATE and single and _is_binary(first, second),
         trials=(first, second),
         rows=rows,
         sizes=sizes,
@@ -254,8 +248,11 @@ def _on_common_servers(values: tuple[Floats, Floats], baseline: Side, candidate:
     return _in_common(values, (baseline.server, candidate.server))
 
 
-def _count(values: Floats) -> int:
-    return int(np.isfinite(values).sum())
+def _unpaired(before: tuple[Floats, Floats], after: tuple[Floats, Floats], where: str) -> list[str]:
+    """Say how many trials a step of pairing left out."""
+    alone = sum(int(np.isfinite(values).sum()) for values in before) - sum(int(np.isfinite(values).sum()) for values in after)
+    count = count_of(alone, "trial is", "trials are")
+    return [f"{count} left out: the other arm has no value for the query {where}"] if alone else []
 
 
 def _means(side: Floats) -> Floats:
@@ -265,8 +262,8 @@ def _means(side: Floats) -> Floats:
     return means
 
 
-def _is_binary(side: Floats) -> bool:
-    values = side[np.isfinite(side)]
+def _is_binary(*sides: Floats) -> bool:
+    values = np.concatenate([side[np.isfinite(side)] for side in sides])
     return bool(np.all((values == 0) | (values == 1)))
 
 
