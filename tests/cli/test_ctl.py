@@ -69,7 +69,7 @@ def test_a_paused_run_sends_nothing_until_it_goes_on_and_its_report_names_all(co
     assert rows(command, "trial_id, state") == before
     assert ctl(command, "set", "load.concurrency=8")["concurrency"] == 8
     again = settled(command)[0]
-    assert ctl(command, "requeue", again)["asked_again"] == 1
+    assert ctl(command, "requeue", again[:-2])["asked_again"] == 1
     assert "already to be asked again" in command("ctl", "on", "requeue", again).stderr
     assert ctl(command, "status")["asked_again"] == 1
     assert ctl(command, "resume")["state"] == "running"
@@ -94,6 +94,7 @@ def test_a_stopped_run_can_be_resumed(command, begin):
     refused = command("ctl", "on", "pause")
     assert refused.returncode == 3
     assert "no process works on it now" in refused.stderr
+    assert ctl(command, "status")["state"] == "interrupted"
     unknown = command("ctl", "on", "jump")
     assert (unknown.returncode, unknown.stderr.count("\n")) == (2, 1)
     assert "unknown action 'jump'; known: status, pause, resume, stop, set, cancel, requeue" in unknown.stderr
@@ -105,6 +106,7 @@ def test_the_pause_of_a_killed_run_ends_when_it_is_resumed(command, begin):
     ctl(command, "pause")
     run.kill()
     run.wait()
+    assert ctl(command, "status")["state"] == "abandoned"
     shortened(command, "on")
     done = command("resume", "on")
     assert done.returncode in FINISHED, done.stderr
@@ -120,8 +122,9 @@ def test_what_cannot_be_done_is_an_error_in_one_line(command, begin):
         (("set", "load.concurrency=many"), "use a whole number"),
         (("set", "seed=3"), "only load.concurrency and budget"),
         (("set", "budget.usd=-1"), "greater than 0"),
-        (("cancel", "nothing"), "not in flight"),
-        (("requeue", "nothing"), "no trial"),
+        (("cancel", "nothing"), "no trial 'nothing' in this run (there are "),
+        (("requeue", "nothing"), "no trial 'nothing' in this run (there are "),
+        (("requeue", settled(command)[0][:3]), "trials begin with"),
         (("set",), "write ctl RUN set PATH=VALUE"),
     ):
         done = command("ctl", "on", *arguments)

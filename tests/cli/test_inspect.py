@@ -116,7 +116,7 @@ def test_a_trial_of_a_run_by_its_id_or_enough_of_it(run):
         (("r", "q9"), "no trial 'q9' in this run (there are q1-A-1, q1-A-2, q2-A-1)"),
         (("r", "q2"), "trial q2-A-1 has not ended: go on with 'uderia-bench resume"),
         (("nowhere", "q1"), "no run 'nowhere'"),
-        (("r",), "no trials in r: derive the run first"),
+        (("r",), "no tables of r: a run writes them when it ends"),
         (("--session", "s.json"), "write inspect RUN TRIAL"),
         (("r", "q1-A-1", "--task", "t.json"), "write inspect RUN TRIAL"),
         (("--task", "missing.json"), "missing.json: cannot read: No such file or directory"),

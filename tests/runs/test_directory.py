@@ -179,7 +179,7 @@ def test_damage_inside_a_part_is_one_line(tmp_path):
 def test_reading_nothing_says_to_derive(tmp_path):
     """A run without Parquet is derived first."""
     directory.create(tmp_path, "a").write_manifest({})
-    with pytest.raises(StoreError, match="derive the run first"):
+    with pytest.raises(StoreError, match="uderia-bench derive RUN"):
         find.scan_table("a", tmp_path)
 
 
@@ -329,7 +329,7 @@ def test_names_that_cannot_be_looked_up_lead_to_no_run(tmp_path):
     """Those of the user, of a foreign manifest and of foreign baselines."""
     directory.create(tmp_path, "a").write_manifest({"experiment_file": f"/{LONG}/e.yaml"})
     for name in (LONG, f"{LONG}*", f"{LONG}.parquet"):
-        with pytest.raises(StoreError, match=r"^no run 'x+.*: neither a run directory nor an id|^no trials in x"):
+        with pytest.raises(StoreError, match=r"^no run 'x+.*: neither a run directory nor an id|^no tables of x"):
             find.load_table(name, tmp_path)
     with pytest.raises(StoreError, match="no run 'b'"):
         find.directory("b", tmp_path)

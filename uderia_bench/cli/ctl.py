@@ -14,7 +14,12 @@ def command(
     run: Run,
     what: Annotated[str, typer.Argument(metavar="ACTION", help="status, pause, resume, stop, set, cancel or requeue.")],
     about: Annotated[
-        str, typer.Argument(metavar="[PATH=VALUE|TRIAL]", help="For set, cancel and requeue.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="[PATH=VALUE|TRIAL]",
+            help="For set, cancel and requeue. TRIAL is a trial id, or the beginning of one.",
+            show_default=False,
+        ),
     ] = "",
     output: Output = OUTPUT,
     as_json: AsJson = False,

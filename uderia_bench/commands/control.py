@@ -20,7 +20,8 @@ _STATE = {"state", "in_flight", "concurrency"}
 def ask(directory: RunDirectory, what: str, about: str = "", *, timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
     """Give a command to a run and return its state.
 
-    Raises ``CannotRun`` where no process takes commands, and ``UsageError`` where the run refuses this one.
+    The state of a run without a process is in its manifest. Raises ``CannotRun`` where no process takes another
+    command, and ``UsageError`` where the run refuses this one.
     """
     said = {"do": what, "about": about, "who": _who()}
     try:
@@ -31,7 +32,10 @@ def ask(directory: RunDirectory, what: str, about: str = "", *, timeout_s: float
             with line.makefile("rb") as replies:
                 reply: Any = orjson.loads(replies.readline(_LARGEST))
     except (OSError, orjson.JSONDecodeError) as error:
-        running = directory.state() == "running" and not directory.abandoned()
+        state = "abandoned" if directory.abandoned() else directory.state()
+        running = state == "running"
+        if what == "status" and not running:
+            return {"state": state, "in_flight": 0, "concurrency": None, "budget": None, "asked_again": 0}
         why = f"its process does not answer ({error})" if running else "no process works on it now"
         raise CannotRun(f"run {directory.run_id} takes no commands: {why}") from error
     if not isinstance(reply, dict) or not (reply.keys() >= _STATE or reply.keys() & {"error", "task"}):

@@ -21,14 +21,13 @@ from uderia_bench.reading.detectors import Thresholds
 from uderia_bench.reading.foreign_tools import Suspicion
 from uderia_bench.reading.judge import matches, scores
 from uderia_bench.report.trial.inspected import Inspected
-from uderia_bench.runs import mirror
+from uderia_bench.runs import find, mirror
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.run import Run
 from uderia_bench.trace import Trace
 from uderia_bench.trial import Ending, Serving, Stage, Trial, TrialRecord
 
 _CAPTURE = frozenset({"request", "status", "body"})  # an exchange written down whole, with the body inside
-_CANDIDATES = 5
 
 
 def of_run(run: Run, wanted: str, plugins: Plugins, thresholds: Thresholds) -> Inspected:
@@ -37,7 +36,7 @@ def of_run(run: Run, wanted: str, plugins: Plugins, thresholds: Thresholds) -> I
     Raises ``UsageError`` where no trial or more than one is meant, or the trial has not ended yet.
     """
     with Ledger.open(run.directory.ledger) as ledger:
-        trial = _meant(wanted, ledger.plan())
+        trial = find.trial(wanted, ledger.plan())
         with closing(ledger.records({trial.query_id})) as records:
             record = next((found for found in records if found.trial.trial_id == trial.trial_id), None)
         if record is None:
@@ -105,18 +104,6 @@ def _inspected(record: TrialRecord, trace: Trace, plugins: Plugins, thresholds: 
         metrics=metrics.observe(trace, plugins.metrics),
         issues=detector_registry.detect(trace, plugins.detectors, thresholds),
     )
-
-
-def _meant(wanted: str, plan: tuple[Trial, ...]) -> Trial:
-    found = [trial for trial in plan if trial.trial_id.startswith(wanted)]
-    found = [trial for trial in found if trial.trial_id == wanted] or found
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        known = ", ".join(trial.trial_id for trial in plan[:_CANDIDATES])
-        raise UsageError(f"no trial {wanted!r} in this run (there are {known}{', …' if len(plan) > _CANDIDATES else ''})")
-    shown = ", ".join(trial.trial_id for trial in found[:_CANDIDATES])
-    raise UsageError(f"{len(found)} trials begin with {wanted!r}: {shown}{', …' if len(found) > _CANDIDATES else ''}")
 
 
 def _body(path: Path) -> bytes:

@@ -34,6 +34,7 @@ from uderia_bench.runner.book import Book
 from uderia_bench.runner.budget import Budget
 from uderia_bench.runner.following import Follower
 from uderia_bench.runner.stop import InFlight, Stop
+from uderia_bench.runs import find
 from uderia_bench.runs.actions import Action
 from uderia_bench.trial import Ending, Trial
 
@@ -133,6 +134,7 @@ class Control:
             case "set":
                 self._set(about)
             case "cancel":
+                about = find.trial(about, [*self.plan.values()]).trial_id
                 if self.flight is None or not self.flight.cancel(about):
                     raise UsageError(f"trial {about} is not in flight")
             case "requeue":
@@ -158,11 +160,10 @@ class Control:
         else:
             raise UsageError(f"{path}: only load.concurrency and budget.* can be changed while a run goes on")
 
-    async def _requeue(self, trial_id: str, who: str) -> str:
-        """Ask a settled trial again, with its whole conversation, after the plan."""
-        trial = self.plan.get(trial_id)
-        if trial is None:
-            raise UsageError(f"no trial {trial_id!r} is planned in this run")
+    async def _requeue(self, wanted: str, who: str) -> str:
+        """Ask a settled trial again, with its whole conversation, after the plan; return its id."""
+        trial = find.trial(wanted, [*self.plan.values()])
+        trial_id = trial.trial_id
         turns = [each for each in self.plan.values() if each.conversation == trial.conversation]
         async with self._requeuing:
             records = [record for each in turns if (record := self.book.settled(each.trial_id)) is not None]

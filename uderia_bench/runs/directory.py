@@ -231,7 +231,7 @@ def scan(parts: list[Path], *, what: str) -> pl.LazyFrame:
     Raises ``StoreError`` for a column whose kinds have nothing in common, such as numbers and text.
     """
     if not parts:
-        raise StoreError(f"no trials in {what}: derive the run first with 'uderia-bench derive'")
+        raise StoreError(f"no tables of {what}: a run writes them when it ends. 'uderia-bench derive RUN' writes them before")
     schema: dict[str, pl.DataType] = {}
     found: dict[str, Path] = {}
     own: list[dict[str, pl.DataType]] = []

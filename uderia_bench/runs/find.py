@@ -10,11 +10,14 @@ from pathlib import Path
 
 import polars as pl
 
-from uderia_bench.errors import StoreError
+from uderia_bench.errors import StoreError, UsageError
 from uderia_bench.runs import baselines, files, mirror
 from uderia_bench.runs.bucket import checked, is_url
 from uderia_bench.runs.directory import MANIFEST, RunDirectory, readable, scan
 from uderia_bench.runs.manifest import folder_of
+from uderia_bench.trial import Trial
+
+_CANDIDATES = 5  # trials that an error names
 
 
 def directory(name: str, output: Path, *, beside: Path | None = None) -> RunDirectory:
@@ -25,6 +28,18 @@ def directory(name: str, output: Path, *, beside: Path | None = None) -> RunDire
     where it looked, if there is no such run.
     """
     return _whole(_directory(name, output, beside))
+
+
+def trial(wanted: str, plan: Sequence[Trial]) -> Trial:
+    """Return the planned trial of an id, or of the beginning of one; raises ``UsageError`` where it is not the only one."""
+    found = [each for each in plan if each.trial_id == wanted] or [each for each in plan if each.trial_id.startswith(wanted)]
+    if len(found) == 1:
+        return found[0]
+    candidates = [each.trial_id for each in found or plan]
+    shown = ", ".join(candidates[:_CANDIDATES]) + (", …" if len(candidates) > _CANDIDATES else "")
+    if not found:
+        raise UsageError(f"no trial {wanted!r} in this run (there are {shown})")
+    raise UsageError(f"{len(found)} trials begin with {wanted!r}: {shown}")
 
 
 def folder(said: str | Path) -> Path:
