@@ -253,7 +253,11 @@ def test_two_models_in_one_arm_are_on_its_numbers():
 def test_arms_that_differ_in_model_too_say_so():
     """Two profiles on two models are one effect of both; one profile on two models is the experiment."""
     frame = run(model=lambda _, arm, __: "small" if arm == BASELINE else "large")
-    assert "arms also differ in model: IDEAT small, OPTIM large" in find(study(frame), "latency_s").warnings
+    cause = "arms also differ in model, which may cause a difference: IDEAT has small, OPTIM large"
+    assert cause in find(study(frame), "latency_s").warnings
+    both = frame.with_columns(provider=pl.when(pl.col("arm") == BASELINE).then(pl.lit("P")).otherwise(pl.lit("Q")))
+    cause = "arms also differ in provider and model, which may cause a difference: IDEAT has P small, OPTIM Q large"
+    assert [warning for warning in find(study(both), "latency_s").warnings if "also differ" in warning] == [cause]
     providers = study(frame.with_columns(profile_tag=pl.lit("OPTIM")))
     assert not any("also differ" in warning for warning in find(providers, "latency_s").warnings)
 

@@ -68,7 +68,7 @@ def test_a_run_that_is_not_there_is_named(output):
     """No run, no such run and nothing under a glob are one line each."""
     with pytest.raises(StoreError, match=r"no run 'newest'.*there are newer, older"):
         ub.load("newest", output=output)
-    with pytest.raises(StoreError, match="no trials in"):
+    with pytest.raises(StoreError, match="no tables of"):
         ub.load("x*", output=output)
     with pytest.raises(StoreError, match="no run in"):
         ub.load("latest", output=output / "newer")

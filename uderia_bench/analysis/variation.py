@@ -34,12 +34,13 @@ def between_arms(trials: Trials, *, baseline: str, candidate: str) -> tuple[str,
     """Say where two arms of different profiles also differ in model or provider: the effect is then of both together."""
     if trials.distinct("profile_tag", baseline) == trials.distinct("profile_tag", candidate):
         return ()
-    warnings = []
-    for column in ("model", "provider"):
-        first, second = trials.distinct(column, baseline), trials.distinct(column, candidate)
-        if first and second and first != second:
-            warnings.append(f"arms also differ in {column}: {baseline} {'/'.join(first)}, {candidate} {'/'.join(second)}")
-    return tuple(warnings)
+    both = {column: [trials.distinct(column, arm) for arm in (baseline, candidate)] for column in ("provider", "model")}
+    differing = {column: sides for column, sides in both.items() if all(sides) and sides[0] != sides[1]}
+    if not differing:
+        return ()
+    first, second = (" ".join("/".join(side) for side in sides) for sides in zip(*differing.values(), strict=True))
+    what = " and ".join(differing)
+    return (f"arms also differ in {what}, which may cause a difference: {baseline} has {first}, {candidate} {second}",)
 
 
 def profile_type(trials: Trials, arm: str) -> str | None:
