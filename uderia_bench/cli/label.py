@@ -53,7 +53,9 @@ def draw(
     items = label.sample(found, plugins.load(), n=n, seed=seed, kind=kind)
     save(file, label.written(items, form, found.run_id), overwrite=overwrite)
     few = "; no other answers of two arms to a query differ" if items[0].kind == PAIRS and len(items) < n else ""
-    typer.echo(f"wrote {count_of(len(items), items[0].kind.removesuffix('s'))} to {plain(str(file))}{few}", err=True)
+    written = f"wrote {count_of(len(items), items[0].kind.removesuffix('s'))} to {plain(str(file))}{few}"
+    then = f"uderia-bench label import {found.run_id} FILE"
+    typer.echo(f"{written}. Read the labels back with '{then}'", err=True)
 
 
 @group.command("import", no_args_is_help=True)
@@ -107,7 +109,7 @@ def agreement(run: Run, as_json: AsJson = False, output: Output = OUTPUT) -> Non
     found = runs.opened(run, output)
     compared = label.compared(found)
     if not compared:
-        raise UsageError(f"run {found.run_id} has no labels: 'uderia-bench label draw' and 'label import' bring them")
+        raise UsageError(f"run {found.run_id} has no labels: use 'uderia-bench label draw', then 'label import'")
     if as_json:
         streams.document(orjson.dumps([asdict(one) for one in compared], option=orjson.OPT_INDENT_2).decode())
         return

@@ -43,7 +43,7 @@ class Unlike(UsageError):
     """Two runs were not asked the same, and ``force`` is not set. ``reason`` has no word of the command line."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"{reason} (--force compares them anyway)")
+        super().__init__(f"{reason} (--force, or force=True in Python, compares them anyway)")
         self.reason = reason
 
 

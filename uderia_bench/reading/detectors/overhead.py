@@ -66,7 +66,7 @@ DETECTORS: tuple[Detector, ...] = (
         name="self_correction_overhead",
         doc="The correction of failed tool calls used more than the threshold's share of the turn's tokens.",
         severity=Severity.WARNING,
-        recommendation="Find out why the calls failed: wrong arguments come from the plan, errors from the tool.",
+        recommendation="Find out why tool calls failed. Wrong arguments come from the plan, and errors from the tool.",
         find=self_correction,
     ),
     Detector(
