@@ -70,7 +70,7 @@ def test_documents_outside_the_repository_are_not_cited():
     assert found == []
 
 
-@pytest.mark.parametrize("room", ["analysis", "reading", "runner", "runs", "stats", "view"])
+@pytest.mark.parametrize("room", ["analysis", "reading", "report", "runner", "runs", "stats", "view"])
 def test_the_map_of_a_room_names_its_modules(room):
     """A name in the docstring of one of these packages is a module or folder of it."""
     folder = pages.ROOT / "uderia_bench" / room
