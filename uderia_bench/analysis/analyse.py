@@ -126,7 +126,7 @@ def _worth_splitting(metrics: tuple[Metric, ...], settings: Settings) -> tuple[M
 
 
 def _says_something(finding: Measurement, settings: Settings) -> bool:
-    """Whether a comparison belongs into an analysis: not where neither arm has the thing, unless a margin asks for it."""
+    """Whether a comparison belongs into an analysis: not where neither arm has the metric, unless it has a margin."""
     return any(finding.pairs.observed) or finding.metric.name in settings.margins
 
 

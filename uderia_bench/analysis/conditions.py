@@ -58,7 +58,7 @@ def failed_conditions(conditions: GeneratorRecord, typical_s: float | None) -> t
 
 
 def typical_answer_s(trials: Trials) -> float | None:
-    """Return the median latency of the arm where it is shortest: that is what a late clock hurts most."""
+    """Return the median latency of the arm where it is shortest. The error of a late clock is largest there."""
     if not trials.has(LATENCY):
         return None
     latencies = np.where(trials.answered, trials.column(LATENCY), np.nan)

@@ -10,10 +10,10 @@ _NEEDED = {"query_id", "arm", "repeat", "turn", "stage", "outcome", "input_token
 
 
 def carry_over(trials: pl.DataFrame) -> tuple[str, ...]:
-    """Say, an arm a line, how many input tokens each later turn takes beyond the first of its own conversation.
+    """Return a line for each arm: how many more input tokens each later turn takes than the first one.
 
-    Within a conversation, so that short and long ones do not mix; what a turn asks for is in it too. ``trials`` is a run's
-    table; without conversations there is nothing to say.
+    Each turn is compared within its conversation, so that short and long ones do not mix. The number includes what the
+    turn itself asks for. ``trials`` is a run's table. Empty without conversations.
     """
     if not set(trials.columns) >= _NEEDED:
         return ()

@@ -219,7 +219,7 @@ def equivalence(measured: Measured, pairs: Pairs, metric: Metric, *, margin: flo
     """Return the p of "the difference is at least the margin"; None where the data have no interval.
 
     ``limit`` is the margin on the scale of the differences. For an amount it is a share of what was
-    seen, and the p pays for that too.
+    seen, and p allows for the error of that.
     """
     test = measured.inference
     if test is None or test.interval(measured.effect.level).lo is None:

@@ -36,7 +36,7 @@ class Nights:
 
 
 def across_nights(measured: Measured, pairs: Pairs, metric: Metric, nights: Nights | None, *, confidence: float) -> Measured:
-    """Let a difference between two runs pay for the variation between nights; without ``nights`` it is assumed."""
+    """Include the variation between nights in a difference of two runs; it is assumed without ``nights``."""
     if measured.inference is None or measured.centre is None:
         return measured
     nights = nights or _assumed(pairs, metric)

@@ -43,7 +43,7 @@ def by_cost(queries: Sequence[Query], n: int, *, seed: int, tokens: Mapping[str,
     A query is drawn with a probability proportional to one over the square root of its expected
     ``tokens``, which gives the most precise mean of a given bill (Neyman, *J. R. Stat. Soc.* 97, 1934).
     With ``traffic`` it is also proportional to the query's weight. ``counts`` is one over the
-    probability, so that a mean weighted by it (Hájek's) speaks of all queries. The draw is systematic
+    probability, so that a mean weighted by it (Hájek's) is that of all queries. The draw is systematic
     over the classes of complexity, so each class has its expected number.
     """
     if n >= len(queries):

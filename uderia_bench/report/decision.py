@@ -111,7 +111,7 @@ def from_view_of(comparison: Comparison, arm: str) -> Comparison:
 
 
 def favoured(comparison: Comparison) -> str | None:
-    """Return the arm that a comparison speaks for, None where neither is better."""
+    """Return the arm that a comparison favours, None where neither is better."""
     if comparison.metric == SUCCESS:
         return answers_more(comparison)
     return {Verdict.BETTER: comparison.candidate, Verdict.WORSE: comparison.baseline}.get(comparison.verdict)

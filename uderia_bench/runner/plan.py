@@ -2,7 +2,7 @@
 
 The server switches process-wide state per profile, so with isolation ``arm`` the arms of one server
 take turns. The measured blocks are cut into chunks, and every arm asks each chunk once. Three things
-could pass for a difference between the arms, and the plan balances each:
+could look like a difference between the arms, and the plan balances each:
 
 - *Drift of the provider.* Turns are short: an A/A test as two long turns rejects 58.6 % of the time,
   interleaved 4.0 % (docs/explanation/statistics.md, "Unit and design"). Every arm has at least

@@ -11,7 +11,7 @@ class Estimate:
     """A centre with an interval at ``level``; an interval that does not exist is None on the side that is missing.
 
     ``n`` is the number of independent observations (queries where repeats are clustered), ``missing`` how many
-    observations it does not speak for. ``method`` names the interval. ``value`` is None only where nothing was observed.
+    observations have no value. ``method`` names the interval. ``value`` is None only where nothing was observed.
     """
 
     value: float | None
@@ -48,7 +48,7 @@ class Effect:
 class Interval:
     """Two ends and the name of the method that made them; None where the data cannot support an end at the level asked for.
 
-    ``because`` says, to a reader, why there are none, or why not to lean on them.
+    ``because`` is the reason of a missing or doubtful interval, as a report shows it.
     """
 
     lo: float | None

@@ -1,6 +1,6 @@
 """Shapes of the boundaries that interim looks can have, and where looks lie by default. ``sequential`` computes with them.
 
-A run's manifest needs them in every command, so this module does without numpy.
+A run's manifest needs them in every command, so this module does not import numpy.
 """
 
 from __future__ import annotations
