@@ -211,7 +211,7 @@ def test_an_arm_without_phases_lacks_phases_and_not_every_number_of_them():
         checks_passed_ratio=lambda _, arm, __: only.get(TYPES[arm], 1.0),
     )
     analysis = study(frame, metrics=(phases, mean, QUALITY))
-    assert find(analysis, "phase_s_mean").warnings[0] == "structural: no phases in IDEAT; OPTIM stands alone"
+    assert find(analysis, "phase_s_mean").warnings[0] == "structural: no phases in IDEAT, so only OPTIM has a value"
     assert find(analysis, "checks_passed_ratio").warnings[0].startswith("structural: no checks_passed_ratio in IDEAT")
 
 

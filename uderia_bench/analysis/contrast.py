@@ -303,13 +303,13 @@ def _conditional(trials: Trials, stratum: Stratum, *, baseline: str, candidate: 
 
 
 def _only_shown(trials: Trials, metric: Metric, pairs: Pairs, *, baseline: str, candidate: str) -> str | None:
-    """Return why a metric is shown and not tested: one arm has no such thing, or the types must not be compared on it.
+    """Return why a metric is shown and not tested: one arm cannot have it, or the types must not be compared on it.
 
-    An arm without any answer is not an arm without the thing: that is a question of validity.
+    An arm without any answer is a question of validity, not of structure.
     """
     for name, other, seen in ((baseline, candidate, pairs.observed), (candidate, baseline, pairs.observed[::-1])):
         if seen[0] == 0 and seen[1] > 0 and trials.answered[:, trials.arm(name)].any():
-            return f"structural: no {_lacking(trials, metric, name)} in {name}; {other} stands alone"
+            return f"structural: no {_lacking(trials, metric, name)} in {name}, so only {other} has a value"
     types = profile_type(trials, baseline), profile_type(trials, candidate)
     if metric.across is Across.SHOWN and None not in types and types[0] != types[1]:
         return f"structural: {metric.across_reason or 'not comparable across profile types'}"

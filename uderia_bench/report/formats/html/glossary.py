@@ -17,7 +17,7 @@ _TERMS = {
     "interval": "Confidence interval: the range in which the true value most likely is. A 95% interval contains it in 95 of "
     "100 runs. The ± after a mean is half of its interval.",
     "margin": "Smallest difference that matters to you, set in the experiment. The shaded band in a drawing of effects.",
-    "p": "How often chance alone would show a difference this large. A small p speaks for a real difference. It is adjusted "
+    "p": "How often chance alone would show a difference this large. A small p suggests a real difference. It is adjusted "
     "where several metrics are tested.",
     "n": "Number of queries compared. Repeats of a query are averaged first. For a run of one query, the number of repeats.",
     "verdict": "Better and worse mean a significant difference larger than the margin. Equivalent means that two "
