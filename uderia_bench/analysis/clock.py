@@ -72,8 +72,9 @@ def clock_notes(trials: Trials, metric: Metric, arms: tuple[str, ...], *, where:
 
 def _blocked(trials: Trials, metric: Metric, arm: str, where: Mask) -> str | None:
     """Warn of an arm whose times are noticeably too long because the load generator was blocked."""
-    stalls, times = _of(trials, STALL, arm, where), _of(trials, metric.name, arm, where)
-    share = float(stalls.sum() / times.sum()) if times.sum() > 0 else 0.0
+    stalled_s = float(_of(trials, STALL, arm, where).sum())
+    took_s = float(np.nansum(np.where(where, trials.values(metric), np.nan)[:, trials.arm(arm)]))
+    share = stalled_s / took_s if took_s > 0 else 0.0
     if share < STALLS_MATTER:
         return None
     return (

@@ -26,7 +26,8 @@ from uderia_bench.trial import Outcome, Stage
 REQUIRED = ("query_id", "arm", "repeat", "outcome")
 ANSWERED_METRIC = "answered"
 FOREIGN_TOOLS = "foreign_tools"
-LARGEST = 1e60  # of a value that can be analysed: its fifth power is finite
+LARGEST = 1e101  # size of a value that can be analysed: a sum of cubes of 100,000 such values is finite
+SMALLEST = 1e-200  # of a positive value that can be analysed: the ratio of the largest to it is finite
 LARGEST_KEPT = 1 << 16  # bytes of an array, of which an analysis may keep some hundred
 ALWAYS_KEPT = frozenset({"order", "servers", "windows"})  # one array each, which every comparison asks for
 
@@ -208,14 +209,13 @@ def unequal(weights: Floats) -> Floats | None:
 def is_off_scale(values: Floats, metric: Metric) -> Mask:
     """Return which values cannot be used.
 
-    A positive metric is not 0 or less, and a rate not outside 0 to 1. Other sizes are not beyond
-    ``LARGEST`` or its inverse, because squares and ratios of such numbers overflow.
+    A positive metric is not 0 or less, and a rate not outside 0 to 1. Sizes that overflow when they are
+    squared, or divided by each other, are not values either.
     """
     if metric.assumption is Assumption.RATE:
         return (values < -ROUNDING) | (values > 1 + ROUNDING)
-    size = np.abs(values)
-    extreme: Mask = (size > LARGEST) | ((size > 0) & (size < 1 / LARGEST))
-    return extreme | (values <= 0) if metric.assumption is Assumption.POSITIVE else extreme
+    extreme: Mask = np.abs(values) > LARGEST
+    return extreme | (values < SMALLEST) if metric.assumption is Assumption.POSITIVE else extreme
 
 
 def measured(frame: pl.DataFrame) -> Trials:
