@@ -22,7 +22,7 @@ from view.live_runs import ZERO, record, running
 
 from uderia_bench import plugins
 from uderia_bench.commands import diff
-from uderia_bench.errors import StoreError
+from uderia_bench.errors import CannotRun, StoreError
 from uderia_bench.reading.labels import kept
 from uderia_bench.reading.labels.draw import Item
 from uderia_bench.runs.actions import Action
@@ -249,7 +249,10 @@ def test_a_trial_in_flight_shows_what_the_server_has_told(client, monkeypatch):
         seen = json.loads(socket.receive_text())
         while seen["state"].get("so_far") is None:
             seen = json.loads(socket.receive_text())
-    assert set(seen["state"]["so_far"]) == {"plan", "phases", "llm_calls", "tools", "waits_for"}
+    assert set(seen["state"]["so_far"]) == {"plan", "phases", "llm_calls", "tools", "waits_for", "events"}
+    newest = seen["state"]["so_far"]["events"][0]
+    assert newest["kind"] == "genie_slave_invoked"
+    assert "genie_slave_invoked" in seen["parts"]["trial"]
     assert (seen["state"]["so_far"]["waits_for"], seen["state"]["so_far"]["tools"]) == (["FOCUS"], [])
     assert client.get("/runs/live/trials/t1", headers=JSON).json()["state"] == "asked"
 
@@ -561,3 +564,41 @@ def test_an_abandoned_run_is_read_again_only_when_its_ledger_changes(tmp_path, m
         listed.look()
     (row,) = listed.state().runs
     assert (row.state, row.settled) == ("running", 1)
+
+
+def test_a_trial_in_flight_is_followed_while_others_settle_all_the_time(tmp_path, monkeypatch):
+    """In a busy run a commit comes between any two looks."""
+    newest = event("<b>", 1.0, step=SCRIPT) | {"timestamp": "never"}
+    body = json.dumps(task([*head("OPTIM"), newest], status="processing"))
+    monkeypatch.setattr(folder_module.control, "ask", lambda *_, **__: {"task": body})
+    monkeypatch.setattr(folder_module, "TELL_EVERY_S", 0.0)
+    with running(tmp_path) as made:
+        made.send(0)
+        followed = Folder(tmp_path, plugins.load()).follow(("live", "t0"))
+        made.settle(1)
+        assert followed.look()
+        state = followed.state()
+        drawn = followed.parts(state, set())["trial"]
+        followed.close()
+    assert [(each.kind, each.what) for each in state.so_far["events"][:1]] == [("<b>", SCRIPT)]
+    assert SCRIPT not in drawn
+    assert "<b>" not in drawn.partition("Newest events")[2]
+
+
+def test_a_run_that_hangs_is_not_asked_all_the_time(tmp_path, monkeypatch):
+    """One thread looks at all pages, and waits for its answer."""
+    asked = []
+
+    def hangs(*_, **__):
+        asked.append("show")
+        raise CannotRun("its process does not answer (timed out)")
+
+    monkeypatch.setattr(folder_module.control, "ask", hangs)
+    monkeypatch.setattr(folder_module, "TELL_EVERY_S", 0.0)
+    with running(tmp_path) as made:
+        made.send(0)
+        followed = Folder(tmp_path, plugins.load()).follow(("live", "t0"))
+        for _ in range(3):
+            followed.look()
+        followed.close()
+    assert len(asked) == 1

@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,7 +17,7 @@ from uderia_bench.errors import BenchError, StoreError
 from uderia_bench.plugins import Plugins
 from uderia_bench.reading import profile_types
 from uderia_bench.reading.detectors import Thresholds
-from uderia_bench.reading.profile_types import genie
+from uderia_bench.reading.profile_types import exchange, genie
 from uderia_bench.report.formats.html.document import body_of
 from uderia_bench.report.trial.inspected import Inspected, to_json
 from uderia_bench.runner.control import SOCKET
@@ -33,11 +33,14 @@ from uderia_bench.view import run_page, runs_page, trial_page
 from uderia_bench.view.following import REPORT, Following, Place
 from uderia_bench.view.in_force import spent_so_far
 from uderia_bench.view.pages import is_addressable
-from uderia_bench.view.state import LEFT, RunRow, RunsState, RunState, TrialState
+from uderia_bench.view.state import LEFT, EventState, RunRow, RunsState, RunState, TrialState
 from uderia_bench.view.watcher import Followed, Topic
 
 SCAN_EVERY_S = 1.0
 TELL_EVERY_S = 1.0  # between two requests for the steps of a trial in flight
+HANGS_S = 9.0  # longer until the next request to a process that did not answer
+EVENTS = 10  # newest ones of a trial in flight
+LONGEST = 200  # characters of what an event says
 _SO_FAR = ("plan", "phases", "llm_calls", "tools")
 _LIVE = ("running", "paused")
 _TOLD = (MANIFEST, "report.json")
@@ -160,6 +163,17 @@ def _going_on(trace: Trace) -> Trace:
     return replace(trace, phases=(*trace.phases[:-1], replace(trace.phases[-1], status="running")))
 
 
+def _events(record: TrialRecord) -> Iterator[EventState]:
+    """Yield the newest events of a trial, the newest first."""
+    for event in reversed(exchange.decode(record).events[-EVENTS:]):
+        at = None
+        with suppress(OverflowError, OSError, ValueError):  # of a timestamp in no calendar
+            at = None if event.at is None else datetime.fromtimestamp(event.at, UTC)
+        said = (event.data.get("step"), event.body.get("step"), event.body.get("tool_name"), event.body.get("message"))
+        what = next((each for each in said if isinstance(each, str) and each), "")
+        yield EventState(at=at, kind=event.kind, what=what[:LONGEST])
+
+
 def _part_of(found: Inspected) -> dict[str, Any]:
     """Return what can be shown of a trial in flight."""
     shown = _json(found)
@@ -205,25 +219,26 @@ class _Trial:
         self._found: Inspected | None = None
         self._so_far: Inspected | None = None
         self._waits_for: tuple[str, ...] = ()
+        self._events: tuple[EventState, ...] = ()
         self._asked_s = 0.0
         self._told = 0
         self._version = -1
         self._stands: tuple[str, int, datetime | None] = ("planned", 0, None)
 
     def look(self) -> bool:
-        stopped = self._check()
-        version = self._ledger.version()
-        if version == self._version:
-            return stopped or (self._stands[0] == State.ASKED and self._tell())
-        self._version, before = version, self._stands
-        here = [p for p in self._ledger.progress(self._trial.seq, self._trial.seq) if p.trial_id == self._trial.trial_id]
-        self._stands = (here[0].state.value, here[0].attempts, here[0].sent_at) if here else ("planned", 0, None)
-        if before == self._stands:
-            return stopped
-        self._found = self._so_far = None
-        if self._stands[0] == State.SETTLED:
-            self._found = inspect.of_run(Run.open(self._directory), self._trial.trial_id, self._plugins, Thresholds())
-        return True
+        changed, version = self._check(), self._ledger.version()
+        if version != self._version:
+            self._version, before = version, self._stands
+            here = [p for p in self._ledger.progress(self._trial.seq, self._trial.seq) if p.trial_id == self._trial.trial_id]
+            self._stands = (here[0].state.value, here[0].attempts, here[0].sent_at) if here else ("planned", 0, None)
+            if before != self._stands:
+                changed, self._told, self._found, self._so_far = True, 0, None, None
+                if self._stands[0] == State.SETTLED:
+                    run = Run.open(self._directory)
+                    self._found = inspect.of_run(run, self._trial.trial_id, self._plugins, Thresholds())
+        if self._stands[0] == State.ASKED:  # also while others settle all the time
+            changed = self._tell() or changed
+        return changed
 
     def _check(self) -> bool:
         """Notice every second that the run was removed, or that no process works on it now; return whether that changed."""
@@ -241,7 +256,8 @@ class _Trial:
         self._asked_s = now_s
         try:
             body = control.ask(self._directory, "show", self._trial.trial_id, timeout_s=TELL_EVERY_S).get("task")
-        except BenchError:
+        except BenchError:  # a process that hangs would hold up the pages of all runs
+            self._asked_s = time.monotonic() + HANGS_S
             return False
         if not isinstance(body, str) or len(body) == self._told:
             return False
@@ -253,10 +269,14 @@ class _Trial:
         ended = tuple(child for child in trace.children if child.error != genie.UNFINISHED)
         self._waits_for = tuple(child.profile_tag for child in trace.children if child not in ended)
         self._so_far = Inspected(record=record, planned=True, trace=replace(trace, children=ended), metrics={}, issues=())
+        self._events = tuple(_events(record))
         return True
 
     def state(self) -> TrialState:
         trial, (state, attempt, sent_at) = self._trial, self._stands
+        so_far = None
+        if self._so_far is not None:
+            so_far = _part_of(self._so_far) | {"waits_for": self._waits_for, "events": self._events}
         if not self._goes_on and state in (State.SENDING, State.ASKED):
             state, sent_at = LEFT, None
         return TrialState(
@@ -271,7 +291,7 @@ class _Trial:
             state=state,
             attempt=attempt,
             sent_at=sent_at,
-            so_far=None if self._so_far is None else _part_of(self._so_far) | {"waits_for": self._waits_for},
+            so_far=so_far,
             found=None if self._found is None else _json(self._found),
             controlled=self._goes_on and (self._directory.path / SOCKET).exists(),
         )

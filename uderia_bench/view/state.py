@@ -278,13 +278,22 @@ class RunState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EventState:
+    """An event of a trial in flight: its kind, and the words of the server for it."""
+
+    at: datetime | None
+    kind: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrialState:
     """One trial. ``state``: planned, sending, asked, settled, or left: in flight when its run stopped.
 
     ``found`` has the JSON of ``uderia-bench inspect --json`` once it has ended.
 
-    ``so_far`` has the plan, phases, llm_calls and tools of a trial in flight, as far as the server has told them, and
-    the profiles that its coordinator ``waits_for``.
+    ``so_far`` has the plan, phases, llm_calls and tools of a trial in flight, as far as the server has told them, its newest
+    ``events``, and the profiles that its coordinator ``waits_for``.
     """
 
     run_id: str

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from urllib.parse import quote, urlencode
 
+from uderia_bench.report import figures
 from uderia_bench.report.formats.html import listing
 from uderia_bench.report.formats.html.glossary import glossary
 from uderia_bench.report.formats.html.markup import Markup, join, tag
-from uderia_bench.report.table import Table
+from uderia_bench.report.table import Table, left
 from uderia_bench.report.trial import text
 from uderia_bench.report.trial.inspected import Inspected
 from uderia_bench.view import pages
-from uderia_bench.view.state import LEFT, TrialState
+from uderia_bench.view.pages import when
+from uderia_bench.view.state import LEFT, EventState, TrialState
 
 _STANDS = {
     "planned": "not sent yet",
@@ -46,7 +48,15 @@ def draw(state: TrialState, found: Inspected | None, so_far: Inspected | None = 
     )
     if found is not None:
         return join(head, _found(found))
-    return join(head, _standing(state), *(() if so_far is None else _steps(so_far)))
+    return join(head, _standing(state), *(() if so_far is None else (*_steps(so_far), _events(state))))
+
+
+def _events(state: TrialState) -> Markup | None:
+    """Return the newest events of a trial in flight: they come before there is a plan or a call."""
+    events: Sequence[EventState] = (state.so_far or {}).get("events", ())
+    rows = [(figures.MISSING if each.at is None else when(each.at, "time"), each.kind, each.what) for each in events]
+    heads = (left("time"), left("kind"), left("event", wraps=True))
+    return _section("events", "Newest events", Table.of("Newest events of the server", heads, rows))
 
 
 def _standing(state: TrialState) -> Markup:
