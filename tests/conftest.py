@@ -21,6 +21,13 @@ settings.register_profile("ci", derandomize=True, print_blob=True, deadline=None
 settings.load_profile("ci" if os.environ.get("CI") else "any")
 
 
+# What a developer or a CI system has set for other programs: servers and credentials, proxies, certificates.
+for variable in [*os.environ]:
+    foreign = variable.startswith(("AWS_", "GITHUB_", "SSL_CERT_", "UDERIA_")) and not variable.startswith("UDERIA_BENCH_")
+    if foreign or variable.lower().endswith("_proxy"):
+        del os.environ[variable]
+
+
 def cores() -> int:
     """Return how many cores this process may use; a container may have a quota of those that it sees."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -56,9 +56,8 @@ class Command:
         streams: dict[int, Any] | None = None,
     ) -> zygote.Process:
         """Start it and return the process, with limits of resources and other streams (see ``zygote.start``)."""
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("UDERIA_", "GITHUB_"))}
         process = zygote.start(
-            *arguments, cwd=self.cwd, env={**clean, **(env or {})}, limits=limits or {}, streams=streams or {}
+            *arguments, cwd=self.cwd, env={**os.environ, **(env or {})}, limits=limits or {}, streams=streams or {}
         )
         self.started.append(process)
         return process

@@ -94,7 +94,7 @@ def test_existing_files_are_never_changed(command):
 def test_it_asks_on_a_terminal(command, server):
     """The server, the profiles of that server, and the recipe. Enter takes the default."""
     ours, theirs = pty.openpty()
-    environment = {name: value for name, value in os.environ.items() if name != "CI" and not name.startswith("UDERIA_")}
+    environment = {name: value for name, value in os.environ.items() if name != "CI"}
     process = subprocess.Popen(
         [sys.executable, "-m", "uderia_bench", "init", "asked"],
         cwd=command.cwd,

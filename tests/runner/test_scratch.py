@@ -30,10 +30,12 @@ def test_a_directory_of_a_killed_process_is_removed_by_the_next(temporary):
     """While the process lives its directory stays, and so does one that is not of a worker."""
     (temporary / "uderia-bench-notes").mkdir()
     with subprocess.Popen([sys.executable, "-c", HOLDS], stdout=subprocess.PIPE, text=True) as other:
-        left = other.stdout.readline().strip()
-        with scratch.folder() as made:
-            assert {path.name for path in temporary.iterdir()} == {"uderia-bench-notes", made.name, left.rpartition("/")[2]}
-        other.kill()
+        try:
+            left = other.stdout.readline().strip()
+            with scratch.folder() as made:
+                assert {path.name for path in temporary.iterdir()} == {"uderia-bench-notes", made.name, left.rpartition("/")[2]}
+        finally:
+            other.kill()
     with scratch.folder() as made:
         assert {path.name for path in temporary.iterdir()} == {"uderia-bench-notes", made.name}
     assert [path.name for path in temporary.iterdir()] == ["uderia-bench-notes"]

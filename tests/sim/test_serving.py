@@ -9,14 +9,21 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 
-def start(*options: str, **how: object) -> subprocess.Popen:
-    """Start a server process."""
+@contextmanager
+def start(*options: str, **how: object) -> Iterator[subprocess.Popen]:
+    """Start a server process, which is killed where a failed test would wait for its end."""
     command = [sys.executable, "-m", "uderia_bench.sim", *options]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
