@@ -64,7 +64,7 @@ def closed():
 
 
 SURROUNDINGS = {
-    "the step summary is in a missing directory": ({"GITHUB_STEP_SUMMARY": "/nonexistent/x"}, {}),
+    "the step summary is in a missing directory": ({"GITHUB_STEP_SUMMARY": "/proc/none/x"}, {}),
     "the step summary is a directory": ({"GITHUB_STEP_SUMMARY": "/"}, {}),
     "stdout is closed": ({}, {1: closed}),
     "stdout is full": ({}, {1: nothing_left}),
@@ -100,8 +100,8 @@ def test_the_exit_code_is_that_of_the_run(outcomes, broken, code):
 def test_a_summary_that_cannot_be_written_is_reported(outcomes):
     """On stderr, with the path."""
     command, _ = outcomes
-    done = command("resume", "fine", env={"GITHUB_STEP_SUMMARY": "/nonexistent/x"})
-    assert "GITHUB_STEP_SUMMARY: /nonexistent/x cannot be written: No such file or directory" in done.stderr
+    done = command("resume", "fine", env={"GITHUB_STEP_SUMMARY": "/proc/none/x"})
+    assert "GITHUB_STEP_SUMMARY: /proc/none/x cannot be written: No such file or directory" in done.stderr
     assert done.stdout.rstrip().splitlines()[-1].strip().endswith(".")
 
 
