@@ -31,8 +31,14 @@ def directory(name: str, output: Path, *, beside: Path | None = None) -> RunDire
 
 
 def trial(wanted: str, plan: Sequence[Trial]) -> Trial:
-    """Return the planned trial of an id, or of the beginning of one; raises ``UsageError`` where it is not the only one."""
-    found = [each for each in plan if each.trial_id == wanted] or [each for each in plan if each.trial_id.startswith(wanted)]
+    """Return the planned trial of an id, or of the beginning of one; raises ``UsageError`` where it is not the only one.
+
+    Whole words come first, so ``users-OPTIM-r1`` is no beginning of ``users-OPTIM-r10-1f3e66a2`` where there is a first repeat.
+    """
+    found = [each for each in plan if each.trial_id.startswith(wanted)]
+    for same in (wanted.__eq__, lambda name: name.startswith(f"{wanted}-")):
+        if len(only := [each for each in found if same(each.trial_id)]) == 1:
+            return only[0]
     if len(found) == 1:
         return found[0]
     candidates = [each.trial_id for each in found or plan]
