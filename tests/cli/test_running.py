@@ -112,7 +112,7 @@ def test_an_unreachable_server_is_exit_3(command):
     """One line that says what to do."""
     done = command("run", "experiment.yaml", "--server", "http://127.0.0.1:9", env=ADMIN)
     assert done.returncode == 3
-    assert "no server answers at http://127.0.0.1:9" in done.stderr
+    assert "no server answers at http://127.0.0.1:9 (ConnectError: Connection refused): start it" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 

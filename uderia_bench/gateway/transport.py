@@ -12,6 +12,7 @@ Importing this module imports aiohttp, which takes 0.2 s.
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import AsyncIterator
 from functools import lru_cache
@@ -117,8 +118,8 @@ def _named(error: aiohttp.ClientError, request: httpx.Request) -> httpx.Transpor
             return NoTls(str(reason or error).replace("_", " ").lower(), request=request)
         case aiohttp.ConnectionTimeoutError():
             kind = httpx.ConnectTimeout
-        case aiohttp.ClientConnectorError():
-            kind = httpx.ConnectError
+        case aiohttp.ClientConnectorError(os_error=cause):
+            kind, text = httpx.ConnectError, _reason(cause)
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
             kind = httpx.UnsupportedProtocol
         case aiohttp.ServerTimeoutError():
@@ -129,3 +130,13 @@ def _named(error: aiohttp.ClientError, request: httpx.Request) -> httpx.Transpor
             message = str(getattr(error, "message", "")) or text
             kind, text = httpx.RemoteProtocolError, message.strip().partition("\n")[0].rstrip(":").lower()
     return kind(text, request=request)
+
+
+def _reason(cause: OSError) -> str:
+    """Return the system's words for an error, such as "Connection refused".
+
+    The texts of asyncio and aiohttp repeat the address.
+    """
+    if cause.errno is not None and cause.errno > 0:  # the numbers of name resolution are negative
+        return os.strerror(cause.errno)
+    return cause.strerror or str(cause)
