@@ -28,8 +28,8 @@ def trials(*, factor=1.0, seed=0, queries=20, repeats=2, **columns):
 
 
 UNKNOWN = (
-    "night-to-night variation unknown: {} of small beside this one, at least 5 are needed; a standard deviation of 5% "
-    "(2 points for rates) is assumed, so intervals are wide, and too narrow if nights vary more"
+    "night-to-night variation unknown, so intervals assume a standard deviation of 5%: {} of small beside this one, and at "
+    "least 5 are needed; for rates it is 2 points, and intervals are too narrow if nights vary more"
 )
 
 

@@ -214,10 +214,10 @@ def _of_nights(found: Variation, second: _Side, arms: tuple[str, ...], metrics: 
     """Say how much nights vary, or that it had to be assumed."""
     runs = count_of(found.runs, "earlier run")
     if not found.nights:
-        assumed = f"a standard deviation of {100 * ASSUMED:g}% ({100 * ASSUMED_RATE:g} points for rates) is assumed"
         return (
-            f"night-to-night variation unknown: {runs} of {second.run.experiment.name} beside this one, at least {FEWEST} are "
-            f"needed; {assumed}, so intervals are wide, and too narrow if nights vary more"
+            f"night-to-night variation unknown, so intervals assume a standard deviation of {100 * ASSUMED:g}%: {runs} of "
+            f"{second.run.experiment.name} beside this one, and at least {FEWEST} are needed; for rates it is "
+            f"{100 * ASSUMED_RATE:g} points, and intervals are too narrow if nights vary more"
         )
     spreads = ", ".join(
         f"{arm} {metric.name} {_spread(found.nights[arm, metric.name], metric)}"
