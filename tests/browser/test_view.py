@@ -322,3 +322,21 @@ def test_a_trial_over_its_timeout_is_marked(place, browser):
     assert browser.until("return document.getElementById('late').textContent") == "12 min, over its timeout of 10 min"
     assert browser.execute_script("return document.getElementById('late').className") == "bad"
     assert browser.execute_script("return document.getElementById('young').textContent").endswith("s")
+
+
+def test_ages_are_by_the_clock_of_the_view(place, browser):
+    """The reader's clock is an hour ahead. No trial is over its timeout because of that."""
+    ahead = (
+        "const now = Date.now; Date.now = () => now() + 3600e3;"
+        "Object.defineProperty(performance, 'timeOrigin', {value: performance.timeOrigin + 3600e3})"
+    )
+    added = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": ahead})
+    try:
+        browser.open(f"http://127.0.0.1:{place.port}/runs")
+        at = "new Date(Date.now() - 3600e3 - 60e3).toISOString()"
+        time = f"`<time id=young data-age data-limit=600 datetime=${{{at}}}></time>`"
+        browser.execute_script(f"document.querySelector('main').insertAdjacentHTML('beforeend', {time})")
+        assert browser.until("return document.getElementById('young').textContent").partition(" ")[2] == "s"
+        assert browser.execute_script("return document.getElementById('young').className") == ""
+    finally:
+        browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)

@@ -31,7 +31,7 @@ from uderia_bench.view import comparing, runs_page, state, trial_page, watcher
 from uderia_bench.view import folder as folder_module
 from uderia_bench.view.folder import Folder, _going_on
 from uderia_bench.view.guard import Guard
-from uderia_bench.view.server import View
+from uderia_bench.view.server import View, chosen
 from uderia_bench.view.watcher import Watcher
 
 PORT = 8017
@@ -602,3 +602,14 @@ def test_a_run_that_hangs_is_not_asked_all_the_time(tmp_path, monkeypatch):
             followed.look()
         followed.close()
     assert len(asked) == 1
+
+
+def test_runs_in_progress_stay_first_in_every_order():
+    """Whatever a run has cost. The others are in the order asked for."""
+    rows = [
+        state.RunRow(run_id=name, experiment=name, state=stands, started_at="", cost_usd=cost)
+        for name, stands, cost in (("a", "complete", 1.0), ("b", "paused", 0.1), ("c", "complete", 9.0), ("d", "running", None))
+    ]
+    for order, wanted in (("cost", "bdca"), ("experiment", "bdac"), ("state", "bdac")):
+        shown = chosen(state.RunsState(folder="", runs=tuple(rows)), {"sort": order})
+        assert "".join(row.run_id for row in shown.runs) == wanted

@@ -42,7 +42,7 @@ HANGS_S = 9.0  # longer until the next request to a process that did not answer
 EVENTS = 10  # newest ones of a trial in flight
 LONGEST = 200  # characters of what an event says
 _SO_FAR = ("plan", "phases", "llm_calls", "tools")
-_LIVE = ("running", "paused")
+LIVE = ("running", "paused")
 _TOLD = (MANIFEST, "report.json")
 _WRITTEN = ("ledger.sqlite", "ledger.sqlite-wal")
 _Stamp: TypeAlias = tuple[tuple[int | None, ...], ...]  # when the files of a run changed
@@ -118,7 +118,7 @@ class _Runs:
 
     def state(self) -> RunsState:
         rows = sorted((row for _, row in self._rows.values()), key=lambda row: row.started_at, reverse=True)
-        rows.sort(key=lambda row: row.state not in _LIVE)
+        rows.sort(key=lambda row: row.state not in LIVE)
         return RunsState(folder=str(self._folder.path), runs=tuple(rows))
 
     def parts(self, state: RunsState, changed: Collection[str]) -> Mapping[str, str]:
@@ -134,7 +134,7 @@ class _Runs:
         if row is not None and row.state == "abandoned" and before == stamp:
             return stamp, row  # it cannot have gone on without a word in its ledger
         row = row if row is not None and before[:1] == stamp[:1] else _listed(directory)
-        if row.state not in (*_LIVE, "abandoned"):
+        if row.state not in (*LIVE, "abandoned"):
             return stamp, row
         try:
             with Ledger.open(directory.ledger) as ledger:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -52,7 +53,9 @@ def frame(title: str, *body: Markup | None, live: str | None = None, icon: str =
         class_="top",
     )
     main = tag("main", *body, id="content", tabindex="-1")
-    return f"<!doctype html>\n{tag('html', head, tag('body', top, main, data_live=live, data_seq=seq), lang='en')}\n"
+    now_ms = round(time.time() * 1000)  # ages are by the clock of this machine, which the reader's may differ from
+    shown = tag("body", top, main, data_live=live, data_seq=seq, data_now=now_ms)
+    return f"<!doctype html>\n{tag('html', head, shown, lang='en')}\n"
 
 
 def part(name: str, content: str) -> Markup:

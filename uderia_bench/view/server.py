@@ -30,7 +30,7 @@ from uderia_bench.report.formats.html.document import SCRIPT, STYLE, asset
 from uderia_bench.view import comparing, pages, run_page, runs_page, trial_page
 from uderia_bench.view.channel import Channel
 from uderia_bench.view.connections import Connection
-from uderia_bench.view.folder import Folder
+from uderia_bench.view.folder import LIVE, Folder
 from uderia_bench.view.guard import Guard
 from uderia_bench.view.state import RunRow, RunsState
 from uderia_bench.view.watcher import Followed, Topic, Watcher
@@ -250,7 +250,10 @@ def chosen(state: RunsState, asked: dict[str, str]) -> RunsState:
         "cost": lambda row: -(row.cost_usd or 0.0),
         "state": lambda row: row.state,
     }.get(asked.get("sort", ""))
-    return RunsState(folder=state.folder, runs=tuple(sorted(rows, key=key) if key else rows))
+    if key is not None:
+        rows.sort(key=key)
+        rows.sort(key=lambda row: row.state not in LIVE)
+    return RunsState(folder=state.folder, runs=tuple(rows))
 
 
 class _Server(uvicorn.Server):

@@ -12,8 +12,11 @@
     time: new Intl.DateTimeFormat(undefined, {timeStyle: "medium"}),
   };
 
+  /* By how much the reader's clock is ahead of that of the view, as of the page's response. */
+  const answered = performance.timeOrigin + (performance.getEntriesByType("navigation")[0]?.responseStart || 0);
+  const ahead = answered - Number(body.dataset.now), skew = Math.abs(ahead) > 2000 ? ahead : 0;
   const age = (element) => {
-    const seconds = Math.max(0, (Date.now() - Date.parse(element.dateTime)) / 1000);
+    const seconds = Math.max(0, (Date.now() - skew - Date.parse(element.dateTime)) / 1000);
     const words = (s) => s < 120 ? `${s.toFixed(0)} s` : `${(s / 60).toFixed(0)} min`;
     const limit = Number(element.dataset.limit), late = limit > 0 && seconds > limit;  // as when the run hangs
     element.textContent = late ? `${words(seconds)}, over its timeout of ${words(limit)}` : words(seconds);
