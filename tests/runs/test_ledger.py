@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import zstandard
@@ -17,6 +18,8 @@ from uderia_bench.errors import StoreError
 from uderia_bench.runs import ledger_rows
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.trial import Ending
+
+OPEN = Path("/proc/self/fd")
 
 
 @pytest.fixture
@@ -172,6 +175,28 @@ def test_what_is_no_ledger_is_named(tmp_path):
     database.close()
     with pytest.raises(StoreError, match="ledger format 99"):
         Ledger.open(newer)
+
+
+@pytest.mark.skipif(not OPEN.is_dir(), reason="no list of open files")
+@pytest.mark.parametrize("writing", [True, False])
+def test_a_file_that_is_not_a_ledger_is_closed(tmp_path, writing):
+    """Also while somebody looks at the error, whose traceback keeps what had been opened."""
+    path = tmp_path / "text.sqlite"
+    path.write_text("not a database, but long enough to be taken for one" * 20)
+    with pytest.raises(StoreError) as caught:
+        Ledger.open(path, writing=writing)
+    assert str(path) not in [str(each.resolve()) for each in OPEN.iterdir()]
+    assert caught.value.__cause__ is not None
+
+
+@pytest.mark.skipif(not OPEN.is_dir(), reason="no list of open files")
+def test_a_ledger_that_cannot_be_started_is_closed(tmp_path):
+    """So that no later collection closes it, which Python 3.13 warns of."""
+    path = tmp_path / "ledger.sqlite"
+    with pytest.raises(StoreError) as caught:
+        Ledger.create(path, [trial(0), trial(0)], {"OPTIM": ARM})
+    assert "cannot start the ledger" in str(caught.value)
+    assert str(path) not in [str(each.resolve()) for each in OPEN.iterdir()]
 
 
 def test_a_ledger_is_never_started_twice(ledger):

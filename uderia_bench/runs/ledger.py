@@ -67,8 +67,7 @@ class Ledger:
             raise StoreError(f"{path} exists: a ledger is never started twice")
         try:
             files.append(path).close()
-            connection = ledger_file.connect(path, writing=True)
-            with connection:
+            with ledger_file.closed_on_error(ledger_file.connect(path, writing=True)) as connection, connection:
                 connection.executescript(ledger_rows.TABLES)
                 connection.execute(f"PRAGMA user_version = {FORMAT}")
                 connection.executemany(

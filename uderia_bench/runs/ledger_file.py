@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from uderia_bench.errors import StoreError
@@ -28,19 +29,27 @@ def opened(path: Path, *, writing: bool) -> sqlite3.Connection:
         raise StoreError(f"{path}: no ledger here; is this a run directory?")
     _check_files(path)
     try:
-        connection = connect(path, writing=writing)
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        foreign = connection.execute(_FOREIGN).fetchone()
+        with closed_on_error(connect(path, writing=writing)) as connection:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            foreign = connection.execute(_FOREIGN).fetchone()
+            if version not in (FORMAT, WITH_CHILDREN):
+                raise StoreError(f"{path}: ledger format {version}, this uderia-bench reads {FORMAT} and {WITH_CHILDREN}")
+            if foreign is not None:
+                kind, name = (plain(str(each)) for each in foreign[:2])
+                raise StoreError(f"{path}: has a {kind} {name!r}, which no ledger has: do not trust this run")
+            return connection
     except (OSError, *UNREADABLE) as error:
         raise StoreError(f"{path}: not readable as a ledger: {plain(str(error))}") from error
-    if version not in (FORMAT, WITH_CHILDREN):
+
+
+@contextmanager
+def closed_on_error(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Close a connection that an error keeps from its user."""
+    try:
+        yield connection
+    except BaseException:
         connection.close()
-        raise StoreError(f"{path}: ledger format {version}, this uderia-bench reads {FORMAT} and {WITH_CHILDREN}")
-    if foreign is not None:
-        connection.close()
-        kind, name = (plain(str(each)) for each in foreign[:2])
-        raise StoreError(f"{path}: has a {kind} {name!r}, which no ledger has: do not trust this run")
-    return connection
+        raise
 
 
 def _check_files(path: Path) -> None:
@@ -52,27 +61,27 @@ def _check_files(path: Path) -> None:
 
 def connect(path: Path, *, writing: bool) -> sqlite3.Connection:
     """Connect to a file. Functions that its schema calls are not trusted."""
-    connection = _writable(path) if writing else _readable(path)
-    connection.execute("PRAGMA trusted_schema = OFF")
-    return connection
+    with closed_on_error(_writable(path) if writing else _readable(path)) as connection:
+        connection.execute("PRAGMA trusted_schema = OFF")
+        return connection
 
 
 def _writable(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path)
-    # With a write-ahead log a killed process loses nothing committed, and readers (watch, derive) do not stop the writer.
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    return connection
+    with closed_on_error(sqlite3.connect(path)) as connection:
+        # With a write-ahead log a killed process loses nothing committed, and readers (watch, derive) do not stop the writer.
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        return connection
 
 
 def _readable(path: Path) -> sqlite3.Connection:
     address = path.resolve().as_uri()
     try:
-        connection = sqlite3.connect(f"{address}?mode=ro", uri=True)
-        connection.execute("SELECT 1 FROM sqlite_master")
+        with closed_on_error(sqlite3.connect(f"{address}?mode=ro", uri=True)) as connection:
+            connection.execute("SELECT 1 FROM sqlite_master")
+            return connection
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
             raise
         # On a read-only file system SQLite cannot make the shared memory of a write-ahead log.
-        connection = sqlite3.connect(f"{address}?mode=ro&immutable=1", uri=True)
-    return connection
+        return sqlite3.connect(f"{address}?mode=ro&immutable=1", uri=True)
