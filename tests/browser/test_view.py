@@ -138,7 +138,7 @@ def slow(place, request):
     command, run_id = place.command, request.param  # one for each test: the view would follow the first for some seconds
     command.write("slow-corpus.yaml", f"version: 1\nname: slow\nqueries:\n{CHAT}{TABLES}")
     arms = "arms: [{name: OPTIM, profile: OPTIM}]\nwarmup: 0\nload: {concurrency: 1}\n"
-    said = f"version: 1\nname: slow\nserver: {{sim: {{speed: 3}}}}\ncorpus: slow-corpus.yaml\n{arms}"
+    said = f"version: 1\nname: slow\nserver: {{sim: {{speed: 2}}}}\ncorpus: slow-corpus.yaml\n{arms}"
     command.write("slow.yaml", said)
     run = command.start("run", "slow.yaml", "--repeats", "6", "--run-id", run_id)
     until((command.cwd / "output" / run_id / "control.sock").exists, "the run takes commands", process=run)
@@ -181,7 +181,8 @@ def test_buttons_are_pressed_by_mouse(place, browser, slow):
     flying = click(browser, "#part-flights td a, #part-flights th a")
     click(browser, "[value=cancel]")
     browser.until("return document.getElementById('part-actions')?.textContent.includes('cancelled by')")
-    assert rows(place, "changed")[flying][:2] == ("settled", "cancelled")
+    until(lambda: rows(place, "changed")[flying][0] == "settled", "the cancelled trial has ended")
+    assert rows(place, "changed")[flying][1] == "cancelled"
     browser.on("[placeholder='load.concurrency=4']", lambda field: field.send_keys("load.concurrency=5"))
     click(browser, "[value=set]")
     browser.until("return document.getElementById('part-actions')?.textContent.includes('load.concurrency=5 set')")
