@@ -160,6 +160,13 @@ def test_a_run_starts_a_view_that_ends_with_it(command):
 
 
 @pytest.mark.usefixtures("whole")
+def test_only_a_replay_has_a_speed(command):
+    """A run goes on at its own."""
+    done = command("view", "latest", "--speed", "20")
+    assert (done.returncode, done.stderr) == (2, "uderia-bench: --speed is for a replay: write view FILE --speed N\n")
+
+
+@pytest.mark.usefixtures("whole")
 def test_a_run_that_has_ended_is_recorded_at_once(command):
     """The command ends by itself. The replay has the state of the run and its report."""
     done = command("view", "latest", "--record", "whole.jsonl")
@@ -169,6 +176,9 @@ def test_a_run_that_has_ended_is_recorded_at_once(command):
     lines = [json.loads(line) for line in (command.cwd / "whole.jsonl").read_text().splitlines()]
     assert (lines[0]["run"], lines[1]["state"]["progress"]["read"], len(lines)) == ("whole", 10, 3)
     assert "OPTIM" in lines[2]["report"]
+    again = command("view", "latest", "--record", "whole.jsonl")
+    assert (again.returncode, "exists already" in again.stderr) == (2, True)
+    assert command("view", "latest", "--record", "whole.jsonl", "--overwrite").returncode == 0
     with viewing(command, "whole.jsonl") as (url, _):
         address, _, token = url.partition("?token=")
         assert read(address, token=token)["run"]["state"] == "complete"

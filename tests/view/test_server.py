@@ -351,6 +351,8 @@ def test_a_page_that_fails_does_not_stop_the_others(client, live):
         ("127.0.0.1", "[::1]:8017", True),
         ("127.0.0.1", "10.1.2.3:8017", False),
         ("127.0.0.1", "localhost", False),
+        ("127.0.0.2", "127.0.0.2:8017", True),
+        ("127.0.0.2", "10.1.2.3:8017", False),
         ("0.0.0.0", "10.1.2.3:8017", True),
         ("0.0.0.0", "evil.example:8017", False),
         ("bench.example", "bench.example:8017", True),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from uderia_bench.cli import complete
-from uderia_bench.cli.options import OUTPUT, Output, not_stdout
+from uderia_bench.cli.options import OUTPUT, Output, Overwrite, not_stdout
 
 if TYPE_CHECKING:
     from uderia_bench.view.folder import Folder
@@ -44,6 +44,7 @@ def command(
             help="Record the page of RUN, to replay it later. For a run that has ended: record it and end.",
         ),
     ] = None,
+    overwrite: Overwrite = False,
     speed: Annotated[float, typer.Option("--speed", metavar="N", min=0.01, help="Speed of a replay.")] = 1.0,
     output: Output = OUTPUT,
     until_idle: Annotated[bool, typer.Option("--until-idle", hidden=True)] = False,
@@ -65,11 +66,12 @@ def command(
         priority.lower()
 
     from uderia_bench import plugins
-    from uderia_bench.errors import CannotRun, UsageError
+    from uderia_bench.errors import CannotRun
     from uderia_bench.gateway.kept_tokens import default_file
+    from uderia_bench.gateway.trust import is_loopback
     from uderia_bench.runs import files
     from uderia_bench.runs.seal import kept_key
-    from uderia_bench.view import guard, server
+    from uderia_bench.view import server
     from uderia_bench.view.folder import Folder
     from uderia_bench.view.recording import Recorder, Recording
 
@@ -80,8 +82,7 @@ def command(
     else:
         folder, run_id = _found(what, output)
         source = Folder(folder, plugins.load())
-    if record is not None and (run_id is None or isinstance(source, Recording)):
-        raise UsageError("--record needs a run: write view RUN --record FILE")
+    _check(record, speed, follows=isinstance(source, Folder), run_id=run_id, overwrite=overwrite)
 
     if record is not None and run_id is not None and isinstance(source, Folder) and not source.goes_on(run_id):
         _keep(record, source, run_id)
@@ -90,7 +91,7 @@ def command(
     def started(url: str) -> None:
         address = url if run_id is None else url.replace("/?", f"/runs/{quote(run_id)}?")
         typer.echo(address)
-        if host not in guard.LOOPBACK:
+        if not is_loopback(host):
             typer.echo("uderia-bench: other machines can reach this view; traffic is not encrypted", err=True)
         if open_:
             _open(address)
@@ -139,6 +140,19 @@ def beside(output: Path) -> None:
             typer.echo(f"uderia-bench: see this run at {address}", err=True)
 
     threading.Thread(target=tell).start()  # the address is printed, however short the run is
+
+
+def _check(record: Path | None, speed: float, *, follows: bool, run_id: str | None, overwrite: bool) -> None:
+    """Raise ``UsageError`` for options that do not fit what is shown: runs that the view ``follows``, or a replay."""
+    from uderia_bench.commands.save import refuse_existing
+    from uderia_bench.errors import UsageError
+
+    if follows and speed != 1.0:
+        raise UsageError("--speed is for a replay: write view FILE --speed N")
+    if record is not None and (run_id is None or not follows):
+        raise UsageError("--record needs a run: write view RUN --record FILE")
+    if record is not None and not overwrite:
+        refuse_existing(record)
 
 
 def _keep(record: Path, source: Folder, run_id: str) -> None:

@@ -42,7 +42,7 @@ def over_time(state: RunState) -> Markup | None:
     charts = (_rate(state.course, time), _latency(state, state.course, time), _in_flight(state, state.course, time))
     lead = (
         f"A step is {state.course.width_s:g} s. A trial is in the step in which it ended. "
-        "Arms can be asked at different times: the report compares them."
+        "Arms may be asked at different times, so compare them in the report only."
     )
     table = listing.folded("The charts as a table", listing.table(_table(state.course, time)))
     return listing.section("course", "Over time", *charts, table, lead=lead)

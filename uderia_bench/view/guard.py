@@ -24,6 +24,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from uderia_bench.gateway.trust import is_loopback
 from uderia_bench.report.formats.html.markup import tag
 from uderia_bench.view import pages
 
@@ -109,7 +110,7 @@ class Guard:
             return False
         if name in (*LOOPBACK, self._host.lower()):
             return True
-        if self._host in LOOPBACK:
+        if is_loopback(self._host):
             return False
         with suppress(ValueError):  # bound to every address: a foreign name can be made to lead here, a number cannot
             ipaddress.ip_address(name)
