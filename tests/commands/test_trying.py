@@ -197,7 +197,8 @@ def test_a_test_finds_the_change_that_saves_and_leaves_the_server_as_it_was(foun
     lock = run.manifest.lock
     assert lock == opened(screen.name, found).manifest.lock.after(screen.name)
     assert set(lock.screen).isdisjoint(lock.confirm)
-    asked = {trial.query_id for trial in Ledger.open(run.directory.ledger).plan()}
+    with Ledger.open(run.directory.ledger) as ledger:
+        asked = {trial.query_id for trial in ledger.plan()}
     assert asked == set(lock.confirm)
 
     assert profile_ids(made, found) == before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 import threading
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def mark(seq: int) -> Entry:
 
 def committed(path) -> dict[str, str]:
     """Return the state of every trial, as another process would read it."""
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database:
         return dict(database.execute("SELECT trial_id, state FROM trials WHERE state != 'planned'"))
 
 
@@ -165,7 +166,7 @@ async def test_a_cancelled_writer_still_waits_for_its_commit(path, monkeypatch):
 async def test_an_error_reaches_every_caller_and_rolls_the_commit_back(path, monkeypatch):
     """When a commit fails, waiting callers, later callers and ``keep`` raise, and nothing of the commit remains."""
     held = Held(monkeypatch)
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         database.execute("INSERT INTO payloads VALUES ('another', 0, 0, x'')")
         database.execute("CREATE UNIQUE INDEX one_row ON payloads ((1))")  # from now on the INSERT of a body fails
     thread = LedgerThread(path)

@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 import tracemalloc
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -105,7 +105,7 @@ def test_no_command_waits_for_a_fifo_or_reads_a_device_to_its_end(sent, name, ki
 def test_another_programs_database_is_left_as_it_is(sent):
     """A link to it is refused; a copy in the ledger's place is no ledger, and keeps its journal mode."""
     other = sent.path.parents[1] / "own/app.sqlite"
-    with sqlite3.connect(other) as database:
+    with closing(sqlite3.connect(other)) as database, database:
         database.execute("CREATE TABLE t (a)")
     before = other.read_bytes()
     put(sent.ledger, lambda path: path.symlink_to(other))
@@ -127,7 +127,7 @@ def test_another_programs_database_is_left_as_it_is(sent):
 )
 def test_a_ledger_that_computes_is_not_opened(sent, statement, named):
     """A view could compute for ever."""
-    with sqlite3.connect(sent.ledger) as database:
+    with closing(sqlite3.connect(sent.ledger)) as database, database:
         database.execute(statement)
     with pytest.raises(StoreError, match=named):
         Ledger.open(sent.ledger)

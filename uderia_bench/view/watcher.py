@@ -138,6 +138,8 @@ class Watcher:
             for topic, watched in self._long_left()[:-MOST_LEFT]:
                 self._watched.pop(topic, None)
                 self._close(watched)
+        for watched in list(self._watched.values()):
+            self._close(watched)
 
     def _long_left(self) -> list[tuple[Topic, _Watched]]:
         """Return the addresses without a page, the one that was left first at the beginning. A page may still be on its way."""
