@@ -148,7 +148,7 @@ def test_the_page_draws_it_with_its_gates_slots_troubles_and_actions(live, follo
     _, drawn = shown(following)
     assert drawn.count('role="img"') == 3
     for words in ("gate: OPTIM.latency_s.p95", "slots", "rate limit (429)", "server not reached", "pause or another action",
-                  "seconds since the start", "The charts as a table", "OPTIM p95", "compare them in the report only"):  # fmt: skip
+                  "seconds since the start", "The charts as a table", "OPTIM p95", "in the report only"):  # fmt: skip
         assert words in drawn
     assert drawn.count("<tr>") == 1 + 10  # the head, and a row for each second
 
