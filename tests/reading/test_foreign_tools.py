@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import random
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-import exchanges
 import pytest
 import traces
 from ledgers import settle
+from prompts import ADDED, NOON, planned
 from runs import manifest_of
 
 from uderia_bench import plugins
@@ -23,9 +23,6 @@ from uderia_bench.runs import directory
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.run import Run
 from uderia_bench.trial import Outcome
-
-NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
-ADDED = 1150  # what another profile's tools added on a running server
 
 
 def plan(number, tokens, *, query="q", warm=False, began=0.0, **more):
@@ -153,19 +150,10 @@ def test_the_trials_of_a_running_server_are_told_apart(shared):
         assert len(found - wanted) <= 1
 
 
-def planned(number, tokens, arm="OPTIM", began=0.0):
-    """Return a settled record of a planner whose planning call has this many input tokens."""
-    planning = exchanges.llm("Calling LLM for Planning", 1.0, "c-plan", (tokens, 50), planning_phase="strategic")
-    task, session = exchanges.planner_run(planning, *exchanges.REPORT, spent=(tokens + 200, 90))
-    start = NOON + timedelta(seconds=began)
-    return traces.record(
-        task,
-        session,
-        trial=traces.trial(trial_id=f"{arm}-{number}", seq=number, arm=arm, repeat=number + 1),
-        expected=traces.expected(server="http://s", profile_id=f"p-{arm}"),
-        sent_at=start,
-        done_at=start + timedelta(seconds=10),
-    )
+def of_arm(number, tokens, arm="OPTIM", began=0.0):
+    """Return the record of a repeat of an arm whose planning call has this many input tokens."""
+    trial = traces.trial(trial_id=f"{arm}-{number}", seq=number, arm=arm, repeat=number + 1)
+    return planned(trial, tokens, began_s=began)
 
 
 def derived(tmp_path, *records):
@@ -182,8 +170,8 @@ def derived(tmp_path, *records):
 
 def test_a_sure_one_is_misrouted_and_a_probable_one_is_left_out_of_comparisons(tmp_path):
     """Both have a note. The probable one keeps its outcome, and a warning counts it."""
-    records = [planned(number, 7100 + (ADDED if number in (3, 7) else 0), began=100.0 * number) for number in range(8)]
-    other = planned(20, 7100, arm="IDEAT", began=305.0)
+    records = [of_arm(number, 7100 + (ADDED if number in (3, 7) else 0), began=100.0 * number) for number in range(8)]
+    other = of_arm(20, 7100, arm="IDEAT", began=305.0)
     trials = derived(tmp_path, *records, other)
     rows = {row["trial_id"]: row for row in trials.iter_rows(named=True)}
     assert (rows["OPTIM-3"]["outcome"], rows["OPTIM-7"]["outcome"]) == (Outcome.MISROUTED, Outcome.ANSWERED)

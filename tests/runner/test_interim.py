@@ -1,13 +1,12 @@
 """Interim looks read settled records as the report of the run reads them."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-import exchanges
 import pytest
-import traces
 from experiments import built, queries
 from ledgers import settle
+from prompts import ADDED, NOON, TOOK_S, planned
 
 from uderia_bench.analysis.analyse import analyse
 from uderia_bench.analysis.interim import Looks
@@ -16,24 +15,7 @@ from uderia_bench.runner import interim, plan
 from uderia_bench.runs import directory
 from uderia_bench.runs.ledger import Ledger
 
-NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
-ADDED = 1150  # tokens that another profile's tools added on a running server
-APART_S, TOOK_S = 100.0, 10.0
-
-
-def planned(trial, tokens, *, began_s):
-    """Return a settled record of a planner whose planning call has this many input tokens."""
-    planning = exchanges.llm("Calling LLM for Planning", 1.0, "c-plan", (tokens, 50), planning_phase="strategic")
-    task, session = exchanges.planner_run(planning, *exchanges.REPORT, spent=(tokens + 200, 90))
-    sent_at = NOON + timedelta(seconds=began_s)
-    return traces.record(
-        task,
-        session,
-        trial=trial,
-        expected=traces.expected(server="http://s", profile_id=f"p-{trial.arm}"),
-        sent_at=sent_at,
-        done_at=sent_at + timedelta(seconds=TOOK_S),
-    )
+APART_S = 100.0
 
 
 def settled(trials, *, sure):

@@ -160,7 +160,9 @@ class Looks:
             return None
         decided = [each for each in found if each.metric in at.metrics and each.verdict in {*_DIFFERENT, Verdict.EQUIVALENT}]
         several = len(self._declared.contrasts) > 1
-        said = (f"{f'{each.candidate} ' if several else ''}{each.metric} {each.verdict}" for each in decided)
+        said = (
+            f"{each.candidate} {each.metric} {each.verdict}" if several else f"{each.metric} {each.verdict}" for each in decided
+        )
         return Decided(at=at, verdicts=tuple(said), saved=self.saved())
 
     def _marked(self, names: Sequence[str]) -> list[dict[str, Any]]:

@@ -36,11 +36,11 @@ def trial(wanted: str, plan: Sequence[Trial]) -> Trial:
     Whole words come first, so ``users-OPTIM-r1`` is no beginning of ``users-OPTIM-r10-1f3e66a2`` where there is a first repeat.
     """
     found = [each for each in plan if each.trial_id.startswith(wanted)]
-    for same in (wanted.__eq__, lambda name: name.startswith(f"{wanted}-")):
-        if len(only := [each for each in found if same(each.trial_id)]) == 1:
-            return only[0]
-    if len(found) == 1:
-        return found[0]
+    exact = [each for each in found if each.trial_id == wanted]
+    whole_words = [each for each in found if each.trial_id.startswith(f"{wanted}-")]
+    for meant in (exact, whole_words, found):
+        if len(meant) == 1:
+            return meant[0]
     candidates = [each.trial_id for each in found or plan]
     shown = ", ".join(candidates[:_CANDIDATES]) + (", …" if len(candidates) > _CANDIDATES else "")
     if not found:
