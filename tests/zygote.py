@@ -3,7 +3,7 @@
 Imports are half of what a command costs, and the tests run hundreds. What is forked has its own arguments, directory,
 environment, limits, signals and output, and exits with the code of an interpreter. Start-up time cannot be told from it.
 A run on a busy machine is valid (``BUSY``), so that its exit code does not depend on what else the machine does.
-The view has the policy ``SCHED_BATCH`` for ``SCHED_IDLE``, with which it would stand still there.
+The view has ``SCHED_BATCH`` instead of ``SCHED_IDLE``, with which it would stand still on such a machine.
 
 The forking process runs no code of ours beyond imports, so that no lock is held and no pool of threads has begun when it forks.
 """

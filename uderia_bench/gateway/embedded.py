@@ -14,7 +14,7 @@ from typing import IO
 
 from uderia_bench.errors import CannotRun
 
-START_LIMIT_S = 120.0  # it listens after about a second, and after half a minute on a machine with fifteen times its work
+START_LIMIT_S = 120.0  # it listens after about a second, and on a very busy machine after half a minute
 END_LIMIT_S = 5.0
 LAST_WORDS = 2_000  # bytes of its stderr that may explain why it did not start
 

@@ -70,8 +70,8 @@ def two_added_test(values: Floats, *, reach: float, common: float = 0.0) -> Stud
 def spread_with_two_added(differences: Floats) -> float:
     """Return the standard deviation of differences of rates with two more, as large as the largest seen, or 1 without any.
 
-    Where few units differ, their spread is usually seen too small. Simulated with equal arms at rates of .8
-    to .95 and 20 units, a number of units planned with the spread as seen showed equivalence in 40 to 60 %.
+    Where few units differ, their spread is usually seen too small, and so is a number of units that is planned with
+    it (docs/explanation/statistics.md, "Planning and stopping").
     """
     test = two_added_test(differences, reach=float(np.abs(differences).max()) or 1.0)
     return test.error * sqrt(differences.size + 2)

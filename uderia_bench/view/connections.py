@@ -1,7 +1,7 @@
 """HTTP connections with a limit on their number and on the time until a request is complete.
 
 Without them, anyone who reaches the port could hold all file descriptors of the view, without its token. Then it could not
-open a ledger.
+open a ledger. The embedded server keeps a copy of its own (docs/decisions, 22).
 """
 
 from __future__ import annotations
