@@ -11,7 +11,7 @@ from contextlib import closing
 
 import pytest
 from browser.chromium import chromium, needs_chromium
-from cli.conftest import placed
+from cli.conftest import placed, wait_for_trials
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
 from viewing import COMMAND
@@ -128,20 +128,31 @@ def test_a_page_follows_a_run_to_its_report_through_crashes(place, browser):
     assert browser.execute_script("return document.getElementById('trial').open")
 
 
-CHAT = "  - {id: chat, prompt: 'Hello, and thank you for your help!', complexity: edge}\n"  # which a planner cannot answer
-TABLES = "  - {id: tables, prompt: list the tables in sales_db, complexity: simple}\n"
+CORPUS = "version: 1\nname: slow\nqueries:\n  - {id: chat, prompt: 'Hello, and thank you for your help!', complexity: edge}\n"
+STALLED = "faults:\n  - {kind: stall, rate: 1, profile: IDEAT}\n"
+SLOW = """version: 1
+name: slow
+server: {sim: {speed: 200, faults: stalled.yaml}}
+corpus: slow-corpus.yaml
+arms: [{name: OPTIM, profile: OPTIM}, {name: IDEAT, profile: IDEAT}]
+repeats: 2
+warmup: 0
+load: {concurrency: 2}
+"""
 
 
 @pytest.fixture
 def slow(place, request):
-    """Start a run of twelve trials on OPTIM, one at a time, half of which fail; an answer takes some seconds."""
+    """Start a run that stands still: a trial of OPTIM failed, and both of IDEAT are in flight until they are cancelled.
+
+    The other trial of OPTIM is asked when they have ended.
+    """
     command, run_id = place.command, request.param  # one for each test: the view would follow the first for some seconds
-    command.write("slow-corpus.yaml", f"version: 1\nname: slow\nqueries:\n{CHAT}{TABLES}")
-    arms = "arms: [{name: OPTIM, profile: OPTIM}]\nwarmup: 0\nload: {concurrency: 1}\n"
-    said = f"version: 1\nname: slow\nserver: {{sim: {{speed: 2}}}}\ncorpus: slow-corpus.yaml\n{arms}"
-    command.write("slow.yaml", said)
-    run = command.start("run", "slow.yaml", "--repeats", "6", "--run-id", run_id)
-    until((command.cwd / "output" / run_id / "control.sock").exists, "the run takes commands", process=run)
+    for name, text in (("slow-corpus.yaml", CORPUS), ("stalled.yaml", STALLED), ("slow.yaml", SLOW)):
+        command.write(name, text)
+    run = command.start("run", "slow.yaml", "--run-id", run_id)
+    wait_for_trials(command, run_id, run)
+    until(lambda: len(stalled(place, run_id)) == 2, "both trials of IDEAT are in flight", process=run)
     yield run
     run.kill()
     run.wait()
@@ -153,6 +164,19 @@ def rows(place, run_id, columns="trial_id, state, ending, attempts"):
     ledger_file = place.command.cwd / "output" / run_id / "ledger.sqlite"
     with closing(sqlite3.connect(f"file:{ledger_file}?mode=ro", uri=True)) as ledger:
         return {row[0]: row[1:] for row in ledger.execute(f"SELECT {columns} FROM trials")}
+
+
+def stalled(place, run_id):
+    """Return the trials of IDEAT that are in flight."""
+    now = rows(place, run_id, "trial_id, arm, state")
+    return [name for name, arm_and_state in now.items() if arm_and_state == ("IDEAT", "asked")]
+
+
+def cancel(place, run_id, trial_ids):
+    """Cancel trials from the terminal."""
+    for name in trial_ids:
+        done = place.command("ctl", run_id, "cancel", name)
+        assert done.returncode == 0, done.stderr
 
 
 def click(browser, what):
@@ -168,42 +192,45 @@ def click(browser, what):
 
 @pytest.mark.parametrize("slow", ["changed"], indirect=True)
 def test_buttons_are_pressed_by_mouse(place, browser, slow):
-    """Ask again a failed trial, cancel the one in flight, set the slots. Its ledger and its status show that the run did it."""
+    """Ask again a failed trial, cancel one in flight, set the slots. The run's ledger and its status show that it did it."""
     page = f"http://127.0.0.1:{place.port}/runs/changed"
     browser.resize(1280)
-    assert place.command("ctl", "changed", "pause").returncode == 0  # nothing new moves the page
     browser.open(page)
     assert browser.moved() == 0
-    assert place.command("ctl", "changed", "resume").returncode == 0
     failed = click(browser, "#part-failures th a")
     click(browser, "[value=requeue]")
     browser.until("return document.getElementById('part-actions')?.textContent.includes('asked again by')")
     flying = click(browser, "#part-flights td a, #part-flights th a")
+    assert flying in stalled(place, "changed")
     click(browser, "[value=cancel]")
     browser.until("return document.getElementById('part-actions')?.textContent.includes('cancelled by')")
-    until(lambda: rows(place, "changed")[flying][0] == "settled", "the cancelled trial has ended")
-    assert rows(place, "changed")[flying][1] == "cancelled"
+    until(lambda: rows(place, "changed")[flying][:2] == ("settled", "cancelled"), "the cancelled trial has ended")
     browser.on("[placeholder='load.concurrency=4']", lambda field: field.send_keys("load.concurrency=5"))
     click(browser, "[value=set]")
     browser.until("return document.getElementById('part-actions')?.textContent.includes('load.concurrency=5 set')")
     state = place.command("ctl", "changed", "status", "--json")
     assert json.loads(state.stdout)["concurrency"] == 5
-    assert slow.wait() in (0, 4, 5)  # 4: the cancelled trial is left
-    assert rows(place, "changed")[failed] == ("settled", "settled", 2)  # it was asked twice
+    cancel(place, "changed", stalled(place, "changed"))
+    assert slow.wait() == 4  # the cancelled trials are left
+    assert rows(place, "changed")[failed] == ("settled", "settled", 2)  # asked again after the others
 
 
 @pytest.mark.parametrize("slow", ["stopped"], indirect=True)
 def test_stop_pressed_by_mouse_ends_the_run(place, browser, slow):
-    """The trial in flight ends, the others are left. The page has the reason and the command that goes on."""
+    """The trials in flight end, the others are left. The page has the reason and the command that goes on."""
     browser.open(f"http://127.0.0.1:{place.port}/runs/stopped")
     browser.until("return document.querySelectorAll('#part-latest tbody tr').length > 0")
+    in_flight = stalled(place, "stopped")
+    (left,) = [name for name, (state, *_) in rows(place, "stopped").items() if state == "planned"]
     click(browser, "[value=stop]")
+    browser.until("return document.getElementById('part-actions')?.textContent.includes('stopped by')")
+    cancel(place, "stopped", in_flight)
     browser.until("return !!document.querySelector('[data-state=interrupted]')")
     words = browser.execute_script("return document.querySelector('main').textContent")
     assert "Stopped by" in words
     assert "uderia-bench resume stopped" in words
     assert slow.wait() == 4
-    assert list(rows(place, "stopped").values()).count(("planned", None, 0)) >= 6
+    assert rows(place, "stopped")[left] == ("planned", None, 0)
 
 
 PAGES = ("/runs", "/runs/over", "/runs/over/answers?query=tables", "/history?experiment=small", "/diff?baseline=over&run=again")
