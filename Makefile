@@ -12,12 +12,12 @@ test: $(READY)
 	$(BIN)/coverage erase
 	$(BIN)/pytest --numprocesses auto --dist worksteal --cov --cov-report=term:skip-covered
 # 20,000 mutated exchanges through every reader, metric, detector and inspect; 10,000 corpora, experiments, replies and ledgers, each in
-# bounded memory: 11 minutes of one core, a law a worker. A test run has 200 of each.
+# bounded memory: 11 minutes of one core, a law a worker. A test run has 50 of each.
 fuzz: $(READY)
 	UDERIA_BENCH_FUZZ=20000 $(BIN)/pytest --numprocesses auto tests/reading/profile_types/test_anything.py --timeout 3600 -q
 	UDERIA_BENCH_FUZZ=10000 $(BIN)/pytest --numprocesses auto tests/documents/test_loaders_anything.py tests/documents/imports tests/gateway/test_anything.py \
 		tests/runs/test_ledger_anything.py --timeout 3600 -q
-# 100 runs against random faults, killed at random and resumed to their end: about half an hour. A test run has 5 of them.
+# 100 runs against random faults, killed at random and resumed to their end: about half an hour. A test run has 3 of them.
 # Then 40 runs of an arm against itself on a server that is restarted, which may charge no trial with it: about 12 minutes.
 chaos: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m chaos.chaos --rounds 100 --at-once 3

@@ -48,10 +48,17 @@ def pytest_xdist_auto_num_workers():
 gc.disable()  # until everything has been imported and collected
 
 
-def pytest_itemcollected(item):
-    """Measure no coverage in property tests: tracing doubles their CPU time, and examples cover the same lines."""
-    if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
-        item.add_marker("no_cover")
+def pytest_collection_modifyitems(items):
+    """Measure coverage in the first case of a test only, and in no property test: tracing adds half to the CPU time.
+
+    Further cases and examples mostly go through the same lines.
+    """
+    seen = set()
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        if test in seen or getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("no_cover")
+        seen.add(test)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

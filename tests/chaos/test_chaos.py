@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from chaos.chaos import play
 
-QUICK = (0, 1, 6, 10, 12)  # of the first fourteen those that take 20 s at most; make chaos takes them as they come
+QUICK = (1, 10, 12)  # each takes 20 s at most, and together they have 18 kinds of faults
 
 
 @pytest.mark.timeout(400)

@@ -170,7 +170,7 @@ FILES = (
 )
 
 
-@settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(made=FILES, mark=st.booleans())
 def test_whatever_is_imported_loads(tmp_path_factory, made, mark):
     """Every corpus that an import writes is one that ``check`` accepts; any other file has a message."""

@@ -151,14 +151,14 @@ def _counted(trace):
 
 
 @given(task=ANYTHING, session=ANYTHING)
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(), deadline=None)
 def test_any_json_has_an_outcome(task, session):
     """Any JSON for task and session is a trial with an outcome and a reason."""
     check(traces.record(written(task), written(session)))
 
 
 @given(bodies=mutated_runs())
-@settings(max_examples=examples(600), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_mutated_run_has_an_outcome(bodies):
     """A real run with any of its values replaced by anything is still read."""
     task, session, *children = bodies
@@ -169,7 +169,7 @@ def test_a_mutated_run_has_an_outcome(bodies):
     runs=st.lists(mutated_runs() | st.just([written(body) for body in _RUNS[1]]), min_size=FEWEST, max_size=8),
     more=st.integers(0, 5000),
 )
-@settings(max_examples=examples(50), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_mutated_runs_are_searched_for_foreign_tools(runs, more):
     """Whatever the other trials have, each suspect is one of them, and its marked trace is still measured."""
     began = datetime(2026, 11, 24, 10, 0, 0, tzinfo=UTC)
@@ -193,7 +193,7 @@ def test_mutated_runs_are_searched_for_foreign_tools(runs, more):
 
 
 @given(body=st.binary(max_size=64), ending=st.sampled_from(Ending))
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(), deadline=None)
 def test_any_bytes_have_an_outcome(body, ending):
     """Bytes that are no JSON at all are read too, whatever the client saw."""
     check(traces.record(body, body, ending=ending, detail="why"))
