@@ -560,7 +560,8 @@ def test_an_abandoned_run_is_read_again_only_when_its_ledger_changes(tmp_path, m
     for _ in range(6):
         listed.look()
     assert [row.state for row in listed.state().runs] == ["abandoned"]
-    assert len(opened) <= 2  # the first time may make the file of SQLite's write-ahead log
+    # The first time may make the file of SQLite's write-ahead log. The view of earlier tests still reads another run.
+    assert 1 <= opened.count(made.run.directory.ledger) <= 2
     with made.run.directory.claimed(), opening(made.run.directory.ledger, writing=True) as ledger:
         settle(ledger, record(0))
         listed.look()
