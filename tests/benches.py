@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -17,6 +19,7 @@ from uderia_bench.gateway.connect import connect
 from uderia_bench.gateway.credentials import Credentials
 from uderia_bench.runner.book import Book
 from uderia_bench.runner.budget import Account
+from uderia_bench.runner.control import Control
 from uderia_bench.runner.gauge import Gauge
 from uderia_bench.runner.runner import Runner
 from uderia_bench.runner.stop import Stop
@@ -81,10 +84,25 @@ class AtOnce:
 
 
 class Bench:
-    """A runner over a scripted server and a real ledger."""
+    """A runner over a scripted server and a real ledger.
 
-    def __init__(self, tmp_path, server: Scripted, trials, experiment: Experiment | None = None) -> None:
+    ``places`` are the names of the servers of arms, where these are not their addresses. With ``commanded`` the
+    run takes commands.
+    """
+
+    def __init__(
+        self,
+        tmp_path,
+        server: Scripted,
+        trials,
+        experiment: Experiment | None = None,
+        *,
+        places: Mapping[str, str] | None = None,
+        commanded: bool = False,
+    ) -> None:
         self.server, self.trials, self.experiment = server, trials, experiment or under()
+        self.places, self.commanded = places or {}, commanded
+        self.control: Control | None = None
         self.path = tmp_path / "ledger.sqlite"
         self.seen, self.stop, self.outages = [], Stop(), []
         self.watch = lambda record, _: self.seen.append(record)
@@ -96,15 +114,18 @@ class Bench:
         """Run what is unsettled, with something happening meanwhile."""
         async with connect(URL, ADMIN, transport=self.server.transport()) as uderia:
             profiles = directory.read(await uderia.profiles(), await uderia.llm_configurations())
-            arms = {arm: directory.resolve(arm, profiles, server=URL) for arm in ("IDEAT", "OPTIM")}
+            arms = {arm: directory.resolve(arm, profiles, server=self.places.get(arm, URL)) for arm in ("IDEAT", "OPTIM")}
             ledger = Ledger.open(self.path, writing=True) if resume else Ledger.create(self.path, self.trials, arms)
             with ledger:
-                left = ledger.unsettled()
+                left, book = ledger.unsettled(), Book(ledger, AtOnce(ledger))
+                if self.commanded:
+                    plan = {trial.trial_id: trial for trial in ledger.plan()}
+                    self.control = Control(directory=self.path.parent, stop=self.stop, book=book, plan=plan, utc=self.utc)
                 runner = Runner(
-                    servers={URL: uderia},
+                    servers=dict.fromkeys([URL, *self.places.values()], uderia),
                     arms=arms,
                     experiment=self.experiment,
-                    book=Book(ledger, AtOnce(ledger)),
+                    book=book,
                     watch=self.watch,
                     stop=self.stop,
                     spent=Account.carried(ledger.account(), trials=len(self.trials) - len(left)),
@@ -113,12 +134,19 @@ class Bench:
                     outages=self.outages,
                     hooks=self.hooks,
                     skips=self.skips,
+                    control=self.control,
                 )
                 async with anyio.create_task_group() as group:
                     if during is not None:
                         group.start_soon(during)
                     await runner.run(left)
                     group.cancel_scope.cancel()
+
+    async def ask(self, what: str, about: str = "") -> str | None:
+        """Give a command to the run; return why it refuses it."""
+        assert self.control is not None, "the run takes commands"
+        reply = await self.control.answer(json.dumps({"do": what, "about": about, "who": "ann"}).encode())
+        return reply.get("error")
 
     def records(self):
         """Return the settled records by trial id."""

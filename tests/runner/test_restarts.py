@@ -97,9 +97,12 @@ async def test_a_restart_costs_no_trial_and_is_recorded(tmp_path, signal, at_s):
 
 
 async def test_a_quick_restart_between_two_windows_is_noticed(tmp_path):
-    """The server was away while no request was sent; it has forgotten an earlier task, so it is cold."""
-    server = Restarting(task_s=3.0)
-    bench = Bench(tmp_path, server, planned(4, window_of=lambda block, arm: 2 * (block // 4) + (arm == "OPTIM")))
+    """The server was away while no request was sent; it has forgotten an earlier task, so it is cold.
+
+    Trials that are asked again count once, so a budget of eight trials is enough for eight.
+    """
+    server, plan = Restarting(task_s=3.0), planned(4, window_of=lambda block, arm: 2 * (block // 4) + (arm == "OPTIM"))
+    bench = Bench(tmp_path, server, plan, under(budget={"trials": len(plan)}))
     seen = []
 
     def restart(record, _):
@@ -111,6 +114,7 @@ async def test_a_quick_restart_between_two_windows_is_noticed(tmp_path):
     bench.watch = restart
     await bench.run()
     assert max(durations(bench).values()) < 8.0
+    assert {record.ending for record in bench.records().values()} == {Ending.SETTLED}
     (outage,) = bench.outages
     assert (outage.cause, len(outage.asked_again)) == (Cause.RESTART, 4)  # each may have met the new server
     assert {trial_id.split("-")[1] for trial_id in outage.warmups} == {"IDEAT", "OPTIM"}

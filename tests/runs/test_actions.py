@@ -23,10 +23,12 @@ def test_a_pause_and_its_end_are_one_sentence():
 
 
 def test_a_pause_that_was_not_ended_lasts_until_the_stop():
-    """It has no length."""
-    actions = acts(("pause", ""), ("stop", ""))
-    assert sentences(actions)[0] == "paused by ann, from 2026-11-29 10:00:00 UTC, and not resumed"
-    assert paused(actions)
+    """The time until a later resume is no pause. Without a stop, as in a run that was killed, it has no length."""
+    actions = acts(("pause", ""), ("stop", ""), ("requeue", "t1"), ("resume", ""))
+    assert sentences(actions)[0] == "paused 4 min by ann, from 2026-11-29 10:00:00 UTC to 2026-11-29 10:04:00 UTC"
+    assert not paused(actions[:2])
+    assert sentences(actions[:1]) == ("paused by ann, from 2026-11-29 10:00:00 UTC, and not resumed",)
+    assert paused(actions[:1])
 
 
 def test_a_pause_of_a_paused_run_is_not_counted_twice():

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 
 import anyio
 import orjson
@@ -69,14 +70,28 @@ class Budget:
     """Admits trials while the limits allow one more. ``before`` is the account of earlier sittings, whose time counts too."""
 
     def __init__(self, limits: experiment_parts.Budget, stop: Stop, before: Account | None = None) -> None:
-        self.limits = limits
+        self._limits = limits
+        self._changed = anyio.Event()
         self._stop = stop
         self._begun_s = anyio.current_time()
         before = before or Account()
         self._spent = before.spent
         self._largest = dict(before.largest)
         self._in_flight: Counter[str] = Counter()
+        self._counted: set[str] = set()
         self._landed = anyio.Event()
+
+    @property
+    def limits(self) -> experiment_parts.Budget:
+        """The limits in force."""
+        return self._limits
+
+    def change(self, limits: experiment_parts.Budget) -> None:
+        """Set other limits. They hold at once, for trials that wait for room and for the time that is left."""
+        self._limits = limits
+        self._changed.set()
+        self._changed = anyio.Event()
+        self._tell()
 
     @property
     def limited(self) -> bool:
@@ -89,12 +104,17 @@ class Budget:
         return Account(spent=replace(self._spent, time_s=self._elapsed_s), largest=dict(self._largest))
 
     async def admit(self, conversation: Sequence[Trial]) -> bool:
-        """Reserve what a conversation may spend; if that exceeds a limit, stop the run and return False."""
+        """Reserve what a conversation may spend; if that exceeds a limit, stop the run and return False.
+
+        A trial counts once, however often it is asked.
+        """
         arm, turns = conversation[0].arm, len(conversation)
+        new = {trial.trial_id for trial in conversation} - self._counted
         while not self._stop.soft.is_set():
-            if not self.limited or self._has_room(arm, turns):
+            if not self.limited or self._has_room(arm, turns, new=len(new)):
                 self._in_flight[arm] += turns
-                self._spent = replace(self._spent, trials=self._spent.trials + turns)
+                self._counted |= new
+                self._spent = replace(self._spent, trials=self._spent.trials + len(new))
                 return True
             if not self._stop.soft.is_set():
                 await self._landed.wait()
@@ -121,28 +141,32 @@ class Budget:
         """Release the reservation of a conversation."""
         self._in_flight[conversation[0].arm] -= len(conversation)
         if self.limited:  # otherwise no trial waits for room
-            self._landed.set()
-            self._landed = anyio.Event()
+            self._tell()
 
     async def expire(self) -> None:
         """Stop the run when its time is used up, and cancel the trials in flight."""
-        if self.limits.time is not None:
-            while (left_s := self.limits.time - self._elapsed_s) > 0:  # noqa: ASYNC110 - the limit may change meanwhile
-                await anyio.sleep(left_s)
-            self._stop.because(f"the budget of {self.limits.time:g} s is used up: {_raised('time')}")
-            self._stop.hard.set()
+        while (limit_s := inf if self.limits.time is None else self.limits.time) > self._elapsed_s:
+            with anyio.move_on_after(limit_s - self._elapsed_s):
+                await self._changed.wait()
+        self._stop.because(f"the budget of {limit_s:g} s is used up: {_raised('time')}")
+        self._stop.hard.set()
+
+    def _tell(self) -> None:
+        """Let the trials that wait for room look again."""
+        self._landed.set()
+        self._landed = anyio.Event()
 
     @property
     def _elapsed_s(self) -> float:
         """Seconds of work in all sittings."""
         return self._spent.time_s + anyio.current_time() - self._begun_s
 
-    def _has_room(self, arm: str, turns: int) -> bool:
-        """Whether the limits allow a conversation now; stop the run if they never will."""
+    def _has_room(self, arm: str, turns: int, *, new: int) -> bool:
+        """Whether the limits allow a conversation now, with so many ``new`` trials; stop the run if they never will."""
         if self._is_unknown(arm) and self._in_flight[arm]:
             return False
         largest = self._largest.get(arm, Spent())
-        next_one = replace(self._foreseen(arm, turns), trials=turns, time_s=turns * largest.time_s)
+        next_one = replace(self._foreseen(arm, turns), trials=new, time_s=turns * largest.time_s)
         in_flight = [self._foreseen(other, count) for other, count in self._in_flight.items() if count]
         if (limit := self._exceeded(next_one)) and not in_flight:  # with trials in flight, wait: their real cost may leave room
             self._stop.because(limit)
@@ -164,7 +188,9 @@ class Budget:
             limit = getattr(self.limits, key)
             already = getattr(spent, what)
             # A used-up budget has no room, even for a trial of unknown cost.
-            if limit is not None and (already >= limit or already + getattr(wanted, what) > limit):
+            # A trial that was counted before needs no further one.
+            needs = what != "trials" or wanted.trials > 0
+            if limit is not None and needs and (already >= limit or already + getattr(wanted, what) > limit):
                 return (
                     f"the budget of {_number(limit)} {unit} has no room for another trial ({_number(already)} {unit} spent):"
                     f" {_raised(key)}"

@@ -52,7 +52,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Control:
-    """Takes the commands of one sitting. ``plan`` has its trials by id."""
+    """Takes the commands of one sitting. ``plan`` has its trials by id, ``lanes`` the arms of each server still at work."""
 
     directory: Path
     stop: Stop
@@ -63,8 +63,12 @@ class Control:
     flight: InFlight | None = None
     arrivals: list[Arrivals] = field(default_factory=list)
     followers: list[Follower] = field(default_factory=list)
+    lanes: dict[str, Collection[str]] = field(default_factory=dict)
     _again: deque[Trial] = field(default_factory=deque)
     _requeuing: anyio.Lock = field(default_factory=anyio.Lock)
+    _idle: set[str] = field(default_factory=set)
+    _news: int = 0
+    _told: anyio.Event = field(default_factory=anyio.Event)
 
     async def serve(self) -> None:
         """Take commands until cancelled; where there can be no socket, the log has the reason."""
@@ -85,11 +89,35 @@ class Control:
             with suppress(OSError):
                 os.unlink(path)  # noqa: PTH108 - the path may be relative, as the socket's is
 
-    def take(self, arms: Collection[str], server: str) -> list[Trial]:
-        """Return the trials of a server, which is asked the ``arms``, that are to be asked again, and forget them."""
-        taken = [trial for trial in self._again if trial.arm in arms and trial.server in (None, server)]
+    def take(self, server: str) -> list[Trial]:
+        """Return the trials that a server is to ask again, and forget them."""
+        taken = [trial for trial in self._again if _asks(server, self.lanes[server], trial)]
         self._again = deque(trial for trial in self._again if trial not in taken)
         return taken
+
+    async def goes_on(self, server: str) -> bool:
+        """Wait while a server has nothing to ask; return whether to look again, or False where no server has."""
+        seen = self._news
+        self._idle.add(server)
+        async with self._requeuing:  # a trial may be on its way
+            pass
+        while self._news == seen and self._idle < self.lanes.keys():
+            await self.stop.unless(self._told.wait)
+            if self.stop.soft.is_set():
+                return False
+        self._idle.discard(server) if self._news > seen else self._tell()
+        return self._news > seen
+
+    def leaves(self, server: str) -> None:
+        """Note that a server asks nothing more. What it has left may have gone to others, which look again."""
+        del self.lanes[server]
+        self._idle.discard(server)
+        self._news += 1
+        self._tell()
+
+    def _tell(self) -> None:
+        self._told.set()
+        self._told = anyio.Event()
 
     async def _serve(self, stream: SocketStream) -> None:
         async with stream:
@@ -98,14 +126,15 @@ class Control:
                     said = await BufferedByteReceiveStream(stream).receive_until(b"\n", LONGEST)
                 with anyio.CancelScope(shield=True):  # a stop may end the run at once, and is answered all the same
                     try:
-                        reply = await self._answer(said)
+                        reply = await self.answer(said)
                     except Exception as error:  # noqa: BLE001 - no command may end a run
                         log.warning("a command failed", error=f"{type(error).__name__}: {error}")
                         reply = {"error": f"the command failed: {type(error).__name__}"}
                     with anyio.fail_after(PATIENCE_S):
                         await stream.send(orjson.dumps(reply) + b"\n")
 
-    async def _answer(self, said: bytes) -> dict[str, Any]:
+    async def answer(self, said: bytes) -> dict[str, Any]:
+        """Carry out the line of a client; return the reply."""
         try:
             asked = orjson.loads(said)
             what, about = (plain(str(asked.get(key) or "")) for key in ("do", "about"))
@@ -124,6 +153,8 @@ class Control:
 
     async def _do(self, what: str, about: str, who: str) -> str:
         """Carry out a command; return what the ledger notes it is about."""
+        if self.stop.soft.is_set() and what in ("pause", "resume", "set", "requeue"):
+            raise UsageError("the run is stopping")
         match what:
             case "pause":
                 self.stop.pause()
@@ -156,7 +187,7 @@ class Control:
                 changed = Limits.model_validate({**self.budget.limits.model_dump(), key: value}, strict=False)
             except ValidationError as error:
                 raise UsageError(f"{assignment}: {error.errors()[0]['msg']}") from error
-            self.budget.limits = changed
+            self.budget.change(changed)
         else:
             raise UsageError(f"{path}: only load.concurrency and budget.* can be changed while a run goes on")
 
@@ -165,6 +196,8 @@ class Control:
         trial = find.trial(wanted, [*self.plan.values()])
         trial_id = trial.trial_id
         turns = [each for each in self.plan.values() if each.conversation == trial.conversation]
+        if not any(_asks(server, arms, trial) for server, arms in self.lanes.items()):
+            raise UsageError(f"trial {trial_id} cannot be asked again: its server is asked nothing more in this run")
         async with self._requeuing:
             records = [record for each in turns if (record := self.book.settled(each.trial_id)) is not None]
             if len(records) < len(turns):
@@ -175,6 +208,8 @@ class Control:
                 forgotten = replace(record, ending=Ending.CANCELLED, detail=f"{_TO_BE_ASKED}{who}", task=None, session=None)
                 await self.book.settle(replace(forgotten, children=()))
             self._again.extend(turns)
+            self._news += 1
+            self._tell()
         return trial_id
 
     def _shown(self, trial_id: str) -> str | None:
@@ -195,6 +230,11 @@ class Control:
             "budget": None if self.budget is None else self.budget.limits.model_dump(exclude_none=True),
             "asked_again": len(self._again),
         }
+
+
+def _asks(server: str, arms: Collection[str], trial: Trial) -> bool:
+    """Whether a trial can be asked on a server, which is asked some arms."""
+    return trial.arm in arms and trial.server in (None, server)
 
 
 def socket_path(directory: Path) -> str:

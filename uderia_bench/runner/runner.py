@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -93,6 +93,7 @@ class Runner:
                 flight = InFlight(self.experiment.grace, self.stop)
                 if self.control is not None:
                     self.control.budget, self.control.flight = budget, flight
+                    self.control.lanes = {server: self._arms_on(server) for server in pools}
                     group.start_soon(self.control.serve)
                 for meanwhile in (flight.guard, self.stop.listen, budget.expire, self.book.keep, self.gauge.watch):
                     group.start_soon(meanwhile)
@@ -183,10 +184,9 @@ class Runner:
 
     async def _work_through(self, lane: Lane, server: str, pool: Pool, starts: Spacing, meanwhile: TaskGroup) -> None:
         """Start a server's conversations, window after window, each when it is due and has a slot."""
-        arms_here = {name for name, arm in self.arms.items() if server in arm.servers}
         caps = {arm.name: Slots(arm.concurrency) for arm in self.experiment.arms if arm.concurrency is not None}
         levels: dict[float | None, Arrivals] = {}
-        while (window := await self._next(lane, server, pool, arms_here)) is not None:
+        while (window := await self._next(lane, server, pool)) is not None:
             level = window[0].level
             if level not in levels:
                 levels[level] = Arrivals(self._shape(level), ramp_s=self.experiment.load.ramp)
@@ -213,27 +213,38 @@ class Runner:
                 whole = await self._ask_window(lane, conversations, arrivals, caps, starts)
             if lane.patience.gone is not None:
                 await pool.leave(server, dict.fromkeys([*lane.unfinished(conversations), *lane.again]))
-                return
+                break
             if not whole:
                 with anyio.move_on_after(CHECK_S):
                     await lane.patience.notice_restart()
                 await lane.recall()
+                pool.ends(server)
                 break
-        pool.ends(server)
+        else:
+            pool.ends(server)
+        if self.control is not None:
+            self.control.leaves(server)
 
-    async def _next(self, lane: Lane, server: str, pool: Pool, arms: Collection[str]) -> list[Trial] | None:
+    def _arms_on(self, server: str) -> set[str]:
+        return {name for name, arm in self.arms.items() if server in arm.servers}
+
+    async def _next(self, lane: Lane, server: str, pool: Pool) -> list[Trial] | None:
         """Return the next window of a server.
 
         The trials that a restart has made doubtful come first, then the plan, and then what somebody asked to ask again.
+        A server that has asked all of that waits for the others, because somebody may still ask one of its trials again.
         """
-        await lane.patience.notice_restart()
-        await lane.recall()
-        pool.windows[server].extendleft(reversed(windows_of(lane.again)))
-        lane.again.clear()
-        if (window := await pool.next(server)) is None and self.control is not None:
-            pool.windows[server].extend(windows_of(self.control.take(arms, server)))
-            return pool.windows[server].popleft() if pool.windows[server] else None
-        return window
+        while True:
+            await lane.patience.notice_restart()
+            await lane.recall()
+            pool.windows[server].extendleft(reversed(windows_of(lane.again)))
+            lane.again.clear()
+            window = await pool.next(server)
+            if window is not None or self.control is None:
+                return window
+            pool.windows[server].extend(windows_of(self.control.take(server)))
+            if not pool.windows[server] and not await self.control.goes_on(server):
+                return None
 
     async def _ask_window(
         self,

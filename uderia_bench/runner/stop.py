@@ -144,8 +144,8 @@ class InFlight:
         return len(self._scopes)
 
     def cancel(self, trial_id: str) -> bool:
-        """Cancel one trial; return whether it was in flight."""
-        if (scope := self._scopes.get(trial_id)) is None:
+        """Cancel one trial; return whether it was in flight, and not cancelled before."""
+        if (scope := self._scopes.get(trial_id)) is None or scope.cancel_called:
             return False
         scope.cancel()
         return True

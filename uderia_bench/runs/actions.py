@@ -12,6 +12,7 @@ _SENTENCES = {
     "cancel": "trial {about} cancelled by {who} at {at}",
     "requeue": "trial {about} asked again by {who} at {at}: asking chosen trials again changes the success rate of their arm",
 }
+_ENDS = ("resume", "stop")  # of a pause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +26,8 @@ class Action:
 
 
 def paused(actions: Sequence[Action]) -> bool:
-    """Whether the last pause was not resumed."""
-    held = [action.what for action in actions if action.what in ("pause", "resume")]
+    """Whether the last pause goes on: it ends when the run is resumed or stopped."""
+    held = [action.what for action in actions if action.what in ("pause", *_ENDS)]
     return bool(held) and held[-1] == "pause"
 
 
@@ -38,7 +39,7 @@ def sentences(actions: Sequence[Action]) -> tuple[str, ...]:
         if action.what == "pause":
             if paused(actions[:number]):
                 continue  # it is part of the pause before it
-            end = next((each.at for each in actions[number:] if each.what == "resume"), None)
+            end = next((each.at for each in actions[number:] if each.what in _ENDS), None)
             took = "" if end is None else f" {_duration((end - action.at).total_seconds())}"
             until = ", and not resumed" if end is None else f" to {end:%Y-%m-%d %H:%M:%S} UTC"
             said.append(f"paused{took} by {action.who}, from {at}{until}")
