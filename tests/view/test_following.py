@@ -27,7 +27,7 @@ from uderia_bench.trial import Ending, Stage
 from uderia_bench.view import run_page
 from uderia_bench.view.folder import Folder
 from uderia_bench.view.following import REREAD_S, Following
-from uderia_bench.view.state import ArmState, LooksState, LookState, Number, RunState
+from uderia_bench.view.state import ArmState, LooksState, LookState, Number, RunState, Spending
 
 
 @pytest.fixture
@@ -426,3 +426,10 @@ def test_another_run_in_the_place_of_a_followed_one_is_noticed(tmp_path, monkeyp
     shutil.rmtree(tmp_path / "live")
     with running(tmp_path, count=4), closing(followed), pytest.raises(StoreError, match="another run has taken the place"):
         followed.look()
+
+
+def test_a_budget_of_time_is_in_hours(following):
+    """As the other times of the page; 28,800 s is hard to read."""
+    following.look()
+    spent = replace(following.state(), spending=(Spending(what="time_s", spent=7200.0, limit=28_800.0),))
+    assert "Budget: 25% of 8.0 h" in run_page.parts(spent, {"spending"})["cards"]

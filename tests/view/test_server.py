@@ -422,6 +422,7 @@ def test_a_comparison_has_the_list_of_winners_that_its_headline_names(tmp_path, 
     with running(tmp_path, "a"), running(tmp_path, "b"):
         page = comparing.diff(Folder(tmp_path, plugins.load()), {"baseline": "a", "run": "b"})
     assert "<h3>Winners</h3><ul><li>simple queries, OPTIM compared with IDEAT: time decides" in page
+    assert 'Runs <a href="/runs/b">b</a>, <a href="/runs/a">a</a>' in page
 
 
 def test_a_refusal_is_a_page_with_a_title(stranger):
@@ -616,3 +617,16 @@ def test_runs_in_progress_stay_first_in_every_order():
     for order, wanted in (("cost", "bdca"), ("experiment", "bdac"), ("state", "bdac")):
         shown = chosen(state.RunsState(folder="", runs=tuple(rows)), {"sort": order})
         assert "".join(row.run_id for row in shown.runs) == wanted
+
+
+def test_a_list_names_what_its_trials_are_and_links_only_histories_that_exist():
+    """Trials of a run in progress are done, those of a finished one answered. A history needs a finished run."""
+    rows = (
+        state.RunRow(run_id="b", experiment="begun", state="running", started_at=str(ZERO), planned=10, settled=4),
+        state.RunRow(run_id="a", experiment="ended", state="complete", started_at=str(ZERO), planned=9, settled=9, answered=8),
+    )
+    drawn = runs_page.draw(state.RunsState(folder="output", runs=rows))
+    assert 'data-label="trials">4/10 done<' in drawn
+    assert 'data-label="trials">8/9 answered<' in drawn
+    assert drawn.count("/history?") == 1
+    assert 'href="/history?experiment=ended"' in drawn

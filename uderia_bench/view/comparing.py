@@ -132,7 +132,13 @@ def diff(folder: Folder, asked: Mapping[str, str]) -> str:
         "details", "Details", facts, *(join(tag("h3", name), listing.items(texts)) for name, texts in listed if texts),
         listing.folded("How to read this", listing.items(method(made))),
     )  # fmt: skip
-    return pages.frame(title, tag("h1", title), *parts, details, glossary())
+    return pages.frame(title, _sides(run, baseline), tag("h1", title), *parts, details, glossary())
+
+
+def _sides(run: str, baseline: str) -> Markup:
+    """Return the links to the pages of the two runs."""
+    links = (tag("a", name, href=f"/runs/{quote(name)}") for name in (run, baseline))
+    return tag("p", "Runs ", join(*(join(", " if at else None, link) for at, link in enumerate(links))), class_="small")
 
 
 def history(folder: Folder, asked: Mapping[str, Any]) -> str:

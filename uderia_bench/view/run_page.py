@@ -33,7 +33,9 @@ _WAITS: Mapping[str, str] = MappingProxyType(
     }
 )
 _RECORDED = "a recording, which has no pages of trials and answers"
-_LIMITS = {"trials": "{:,.0f} trials", "tokens": "{:,.0f} tokens", "usd": "${:,.6g}", "time_s": "{:,.0f} s"}
+_LIMITS: Mapping[str, Callable[[float], str]] = MappingProxyType(
+    {"trials": "{:,.0f} trials".format, "tokens": "{:,.0f} tokens".format, "usd": "${:,.6g}".format, "time_s": duration}
+)
 
 
 def page(state: RunState, parts: Mapping[str, str], seq: int, *, control: bool = False) -> str:
@@ -128,7 +130,7 @@ def _spent(spending: Sequence[Spending]) -> tuple[str, str]:
     by_name = {each.what: each for each in spending}
     main = [f"{figures.tokens(by_name['tokens'].spent)} tokens"] if "tokens" in by_name else []
     main += [figures.usd(by_name["usd"].spent)] if "usd" in by_name else []
-    limits = [f"{each.spent / each.limit:.0%} of {_LIMITS[each.what].format(each.limit)}" for each in spending if each.limit]
+    limits = [f"{each.spent / each.limit:.0%} of {_LIMITS[each.what](each.limit)}" for each in spending if each.limit]
     return ", ".join(main), f"Budget: {', '.join(limits)}" if limits else "no budget is set"
 
 

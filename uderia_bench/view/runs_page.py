@@ -47,12 +47,12 @@ def draw(state: RunsState, *, filtered: bool = False) -> Markup:
     several = len(state.runs) > 1
     rows = [tag("tr", *_row(each, choose=several)) for each in state.runs]
     choice = [("compare", "choose")] if several else []
-    heads = [*choice, ("started", ""), ("run", ""), ("state", ""), ("answered", "number"), ("gates", "number"),
+    heads = [*choice, ("started", ""), ("run", ""), ("state", ""), ("trials", "number"), ("gates", "number"),
              ("tokens", "number"), ("cost", "number"), ("decision", "")]  # fmt: skip
     cells = (tag("th", title, scope="col", class_=style or None) for title, style in heads)
     count = count_of(len(state.runs), "run")
     grid = listing.grid(count, cells, rows, name="Runs", class_="labelled runs")
-    names = sorted({each.experiment for each in state.runs if each.experiment})
+    names = sorted({each.experiment for each in state.runs if each.experiment and each.state == "complete"})  # as a history is
     links = [tag("a", name, href=f"/history?{urlencode({'experiment': name})}") for name in names]
     past = tag("p", "History: ", join(*(join(link, " ") for link in links)), class_="small") if links else None
     force = tag("label", tag("input", type="checkbox", name="force"), " even if they were asked differently")
@@ -64,7 +64,8 @@ def _row(each: RunRow, *, choose: bool) -> list[Markup]:
     live = each.state in ("running", "paused")
     trials = figures.MISSING
     if each.planned is not None and each.settled is not None:
-        trials = f"{each.settled:,}/{each.planned:,} done" if each.answered is None else f"{each.answered:,}/{each.settled:,}"
+        done = f"{each.settled:,}/{each.planned:,} done"
+        trials = done if each.answered is None else f"{each.answered:,}/{each.settled:,} answered"
     sides = join(*(_choice(each.run_id, *side) for side in (("baseline", "A"), ("run", "B"))))
     return [
         *([tag("td", sides, class_="choose", data_label="compare")] if choose else []),
@@ -76,7 +77,7 @@ def _row(each: RunRow, *, choose: bool) -> list[Markup]:
             scope="row",
         ),
         tag("td", STATES.get(each.state, each.state), class_="good" if live else None),
-        tag("td", trials, class_="number", data_label="answered"),
+        tag("td", trials, class_="number", data_label="trials"),
         tag("td", f"{each.gates_passed}/{each.gates}" if each.gates else figures.MISSING, class_="number", data_label="gates"),
         tag("td", f"{each.tokens:,}" if each.tokens is not None else figures.MISSING, class_="number", data_label="tokens"),
         tag("td", figures.MISSING if each.cost_usd is None else figures.usd(each.cost_usd), class_="number", data_label="cost"),
