@@ -158,3 +158,8 @@ class TrialRecord:
     children: tuple[bytes, ...] = ()
     notes: tuple[str, ...] = ()
     decoded: tuple[tuple[bytes, Any], ...] = field(default=(), compare=False, repr=False)
+
+    @property
+    def last_at(self) -> datetime | None:
+        """When its end was seen; for a trial whose server went away, the last moment before that."""
+        return self.done_at or self.accepted_at or self.sent_at or self.due_at

@@ -17,6 +17,7 @@ from records import trial
 from view.live_runs import ZERO, record, running
 
 from uderia_bench import plugins
+from uderia_bench.commands.watch import Watcher
 from uderia_bench.errors import StoreError
 from uderia_bench.runner import plan
 from uderia_bench.runner.control import SOCKET
@@ -26,7 +27,7 @@ from uderia_bench.runs.ledger_rows import ACCOUNT_TABLE
 from uderia_bench.trial import Ending, Stage
 from uderia_bench.view import run_page
 from uderia_bench.view.folder import Folder
-from uderia_bench.view.following import REREAD_S, Following
+from uderia_bench.view.following import FAILURES, REREAD_S, Following
 from uderia_bench.view.state import ArmState, LooksState, LookState, Number, RunState, Spending
 
 
@@ -351,8 +352,9 @@ def test_arms_are_shown_in_one_unit_and_only_once_they_have_answers(tmp_path):
     [(Ending.RATE_LIMITED, "waits until a rate limit"), (Ending.UNREACHABLE, "waits until the server answers")],
 )
 def test_a_run_that_waits_for_its_server_says_so(live, following, ending, words):
-    """While the newest trial has met it and nothing is in flight."""
-    live.settle(0, ending=ending, task=None)
+    """While the trial that began last has met it and nothing is in flight. Its end is not known."""
+    live.settle(2)
+    live.settle(0, ending=ending, task=None, sent_at=ZERO + timedelta(seconds=1), done_at=None)
 
     def head():
         following.look()
@@ -361,8 +363,22 @@ def test_a_run_that_waits_for_its_server_says_so(live, following, ending, words)
     assert words in head()
     live.send(1)
     assert "waits" not in head()
-    live.settle(1)
+    live.settle(1, sent_at=ZERO + timedelta(seconds=3))
     assert "waits" not in head()
+
+
+def test_a_trial_whose_server_went_away_is_among_the_newest(live, following):
+    """Its end was not seen, so it has the last moment that is known: when it was due, if it was not sent."""
+    for seq in range(1, FAILURES + 1):
+        live.settle(seq, ending=Ending.REFUSED, task=None)
+    gone = {"ending": Ending.UNREACHABLE, "task": None, "sent_at": None, "done_at": None}
+    live.settle(0, due_at=ZERO + timedelta(minutes=1), **gone)
+    following.look()
+    state = following.state()
+    assert [trials[0].trial_id for trials in (state.failures, state.latest)] == ["t0", "t0"]
+    assert state.failures[0].done_at == ZERO + timedelta(minutes=1)
+    watched = Watcher(live.ledger).look()
+    assert watched.last_failures[0].trial.trial_id == "t0"
 
 
 def test_the_reason_why_a_run_stopped_is_a_sentence(following):

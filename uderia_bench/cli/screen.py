@@ -69,7 +69,7 @@ def _arms(look: Look) -> Table:
         planned = sum(trial.arm == arm and trial.stage is Stage.MEASURED for trial in look.plan)
         ours = [each for each in look.seen if each.trial.arm == arm and each.trial.stage is Stage.MEASURED]
         answered = [each for each in ours if each.outcome is Outcome.ANSWERED]
-        ended = sorted(((each.done_at, each.values[_LATENCY.name]) for each in answered if each.done_at), key=itemgetter(0))
+        ended = sorted(((each.last_at, each.values[_LATENCY.name]) for each in answered if each.last_at), key=itemgetter(0))
         times = [latency for _, latency in ended[-_DRAWN:]]
         known = [value for value in times if value is not None]
         estimate = look.estimate(arm, _LATENCY)

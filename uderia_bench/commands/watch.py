@@ -50,6 +50,7 @@ class Watcher:
             attempts=record.attempts,
             outcome=trace.outcome,
             detail=trace.outcome_detail,
-            done_at=record.done_at,
+            begun_at=record.sent_at or record.due_at,
+            last_at=record.last_at,
             values=observe(trace, METRICS),
         )

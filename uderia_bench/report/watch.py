@@ -30,13 +30,14 @@ _RECENT = 50  # newest trials that give the rate, so that a server that slows do
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """One settled trial without its payloads."""
+    """One settled trial without its payloads. ``last_at`` is its end, or the last moment before an end that was not seen."""
 
     trial: Trial
     attempts: int
     outcome: Outcome
     detail: str | None
-    done_at: datetime | None
+    begun_at: datetime | None
+    last_at: datetime | None
     values: dict[str, float | None]
 
 
@@ -70,7 +71,7 @@ class Look:
     @property
     def per_second(self) -> float | None:
         """Trials settled per second over the last ``_RECENT`` trials; None with fewer than two."""
-        times = sorted(each.done_at for each in self.seen if each.done_at is not None)[-_RECENT:]
+        times = sorted(each.last_at for each in self.seen if each.last_at is not None)[-_RECENT:]
         took = (times[-1] - times[0]).total_seconds() if len(times) > 1 else 0.0
         return (len(times) - 1) / took if took > 0 else None
 
@@ -84,7 +85,7 @@ class Look:
         """The newest trials without an answer, the newest first."""
         failed = [each for each in self.seen if each.outcome is not Outcome.ANSWERED]
         earliest = datetime.min.replace(tzinfo=UTC)
-        return tuple(sorted(failed, key=lambda each: each.done_at or earliest, reverse=True)[:_LAST])
+        return tuple(sorted(failed, key=lambda each: each.last_at or earliest, reverse=True)[:_LAST])
 
     def estimate(self, arm: str, metric: Metric) -> Estimate:
         """Return the mean of a metric over an arm's measured answers so far."""
@@ -155,7 +156,7 @@ def _arms(look: Look) -> Table:
 
 def failure(each: Seen) -> str:
     """Return a trial without an answer as one line."""
-    at = f"{each.done_at:%H:%M:%S} " if each.done_at is not None else ""
+    at = f"{each.last_at:%H:%M:%S} " if each.last_at is not None else ""
     detail = f": {plain(each.detail)}" if each.detail else ""
     return f"{at}{plain(each.trial.query_id)} on {plain(each.trial.arm)}, {each.outcome.value}{detail}"
 

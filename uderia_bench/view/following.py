@@ -257,12 +257,12 @@ class Following:
             attempts=record.attempts,
             outcome=trace.outcome,
             detail=trace.outcome_detail,
-            done_at=record.done_at,
+            begun_at=record.sent_at or record.due_at,
+            last_at=record.last_at,
             values=values,
         )
         kinds = [issue.kind for issue in issues]
-        ended_at = record.done_at or record.sent_at  # a trial whose server went away has no end
-        self._tally.read(at, seen.outcome, values, kinds, sent_at=record.sent_at, done_at=ended_at)
+        self._tally.read(at, seen.outcome, values, kinds, sent_at=record.sent_at, done_at=record.last_at)
         if self._capacity is not None:
             self._capacity.take(seen, record)
         _keep(self._latest, seen, RECENT)
@@ -293,7 +293,7 @@ class Following:
 
     def _per_second(self) -> float | None:
         """Return how many of the newest trials ended per second until now, so that the rate of a run that waits falls."""
-        times = [each.done_at.timestamp() for each in self._latest if each.done_at is not None]
+        times = [each.last_at.timestamp() for each in self._latest if each.last_at is not None]
         took_s = max(times[-1], time.time()) - times[0] if len(times) > 1 else 0.0
         return (len(times) - 1) / took_s if took_s > 0 else None
 
@@ -340,7 +340,15 @@ class Following:
             in_flight=tuple(flights) if self._lived != "complete" else (),
             rate_limited=rate_limited,
             timeout_s=experiment.timeout,
+            waits_for=self._waits_for(),
         )
+
+    def _waits_for(self) -> str | None:
+        """Return what the run waits for while nothing is in flight: what the trial has met that began last."""
+        if self._flights or not self._latest or self._lived != "running":
+            return None
+        outcome = max(self._latest, key=lambda each: each.begun_at or _EARLIEST).outcome
+        return outcome.value if outcome in (Outcome.RATE_LIMITED, Outcome.UNREACHABLE) else None
 
     def _issues(self) -> tuple[IssueState, ...]:
         """Return the kinds of issues found so far, the worst first."""
@@ -358,7 +366,7 @@ def _by_arm(group: Group, order: Sequence[str]) -> tuple[int, str]:
 
 def _keep(newest: list[Seen], seen: Seen, most: int) -> None:
     """Put a trial among the ``most`` that ended last, the newest at the end."""
-    insort(newest, seen, key=lambda each: each.done_at or _EARLIEST)
+    insort(newest, seen, key=lambda each: each.last_at or _EARLIEST)
     del newest[:-most]
 
 
@@ -380,7 +388,7 @@ def _settled(seen: Seen) -> Settled:
         query_id=seen.trial.query_id,
         outcome=seen.outcome.value,
         detail=seen.detail,
-        done_at=seen.done_at,
+        done_at=seen.last_at,
         latency_s=seen.values["latency_s"],
         total_tokens=seen.values["total_tokens"],
         cost_usd=seen.values["cost_usd"],

@@ -27,7 +27,7 @@ _METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metri
 _LEVEL = 0.95
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC)")
 _WAITS: Mapping[str, str] = MappingProxyType(
-    {  # by the outcome of the newest trial, while none is in flight
+    {
         Outcome.RATE_LIMITED: "The run waits until a rate limit of the server ends.",
         Outcome.UNREACHABLE: "The run waits until the server answers again.",
     }
@@ -62,9 +62,8 @@ def _head(state: RunState) -> Markup:
     ]
     facts.append(("Source", _RECORDED) if run.recorded else ("Answers", pages.beside(run.run_id)))
     items = [tag("li", tag("b", f"{label} "), text) for label, text in facts]
-    waits = run.state == "complete" and not run.has_report
     over = None
-    if waits:
+    if run.state == "complete" and not run.has_report:
         made = tag("code", f"uderia-bench derive {run.run_id}")
         over = tag(
             "p", "The run is over. Its report is being made and will appear here. If the run was killed, make it with ", made
@@ -72,8 +71,8 @@ def _head(state: RunState) -> Markup:
     if run.state == CUT:
         again = tag("code", f"uderia-bench view {run.run_id} --record FILE")
         over = tag("p", "The recording was stopped before the report. Record the run again with ", again)
-    if run.state == "running" and not state.load.count and state.latest and state.latest[0].outcome in _WAITS:
-        over = tag("p", _WAITS[state.latest[0].outcome])
+    if run.state == "running" and (waits := _WAITS.get(state.load.waits_for or "")):
+        over = tag("p", waits)
     if run.state in ("abandoned", "interrupted"):
         why = f"{run.stopped[0].upper()}{run.stopped[1:].rstrip('.')}." if run.stopped else "The run has stopped."
         over = tag("p", why, " Continue with ", tag("code", f"uderia-bench resume {run.run_id}"))
@@ -297,7 +296,7 @@ def _with_moment(text: str) -> str:
 
 
 PARTS: Mapping[str, tuple[frozenset[str], Callable[[RunState], Markup | None]]] = MappingProxyType({
-    "head": (frozenset({"run", "progress", "load", "latest"}), _head),
+    "head": (frozenset({"run", "progress", "load"}), _head),
     "cards": (frozenset({"progress", "load", "spending"}), _cards),
     "actions": (frozenset({"actions"}), _actions),
     "progress": (frozenset({"progress"}), _progress),

@@ -108,11 +108,13 @@ class Load:
     rate_limited: int
     timeout_s: float | None = None
     """Age at which the run cancels a trial; None in recordings of earlier versions."""
+    waits_for: str | None = None
+    """Why nothing is in flight: the run waits until a server that is ``unreachable`` or ``rate_limited`` takes trials again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """A trial that has ended."""
+    """A trial that has ended. ``done_at`` is the last moment that is known of one whose server went away."""
 
     trial_id: str
     arm: str
