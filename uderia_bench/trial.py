@@ -19,6 +19,10 @@ PICKED_UP = "after an interruption"
 """End of the note of a trial that an earlier sitting left running. Its end was seen late, so its polled times are too long."""
 
 
+THROTTLED = "the server answered HTTP 429"
+"""Beginning of the note of a trial with requests that the server refused for a time."""
+
+
 class Stage(StrEnum):
     """Whether a trial is measured; warm-ups are stored and left out of the statistics."""
 

@@ -132,6 +132,7 @@ async def test_polls_survive_the_errors_of_a_proxy(tmp_path):
     assert (record.ending, record.attempts) == (Ending.SETTLED, 1)
     assert server.count("POST", "/query") == 1
     assert record.seen_hi_s > 90
+    assert record.notes == ("the server answered HTTP 429, 8 times",)
 
 
 async def test_polls_survive_a_process_that_is_out_of_file_descriptors(tmp_path):

@@ -118,6 +118,7 @@ async def test_a_stalled_server_shows_as_waiting_not_as_a_later_schedule(tmp_pat
     await bench.run()
     first, *others = sorted(bench.records().values(), key=lambda record: record.trial.seq)
     assert first.sent_s - first.due_s == pytest.approx(10.0 - PREPARE_S, abs=0.5)
+    assert [record.notes for record in (first, *others)] == [("the server answered HTTP 429, 1 time",), (), (), ()]
     assert all(record.sent_s - record.due_s < 0.1 for record in others)
 
 

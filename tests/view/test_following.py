@@ -24,7 +24,7 @@ from uderia_bench.runner.control import SOCKET
 from uderia_bench.runs.actions import Action
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.ledger_rows import ACCOUNT_TABLE
-from uderia_bench.trial import Ending, Stage
+from uderia_bench.trial import THROTTLED, Ending, Stage
 from uderia_bench.view import run_page
 from uderia_bench.view.folder import Folder
 from uderia_bench.view.following import FAILURES, REREAD_S, Following
@@ -107,9 +107,9 @@ def test_trials_in_flight_and_settled_ones_are_told_apart(live, following):
 def test_a_trial_that_is_asked_again_counts_once(live, following):
     """It leaves every number while it is in flight, and comes back with its new outcome."""
     live.settle(0, ending=Ending.RATE_LIMITED, task=None, detail="Hourly limit")
-    live.settle(1)
+    live.settle(1, notes=(f"{THROTTLED}, 2 times",))
     following.look()
-    assert following.state().load.rate_limited == 1
+    assert following.state().load.rate_limited == 2
     live.send(0, attempts=2)
     following.look()
     state = following.state()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar
@@ -32,6 +33,9 @@ PASSING = frozenset({408, 500, 502, 503, 504})  # answers of a proxy or of a ser
 # "Creating a session" and "Submitting a query")
 ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 SUSPECT = frozenset({401, 403, 404})  # possible answers to an expired token (docs/reference/protocol.md, "Expired tokens")
+
+on_429: ContextVar[Callable[[], None]] = ContextVar("on_429", default=lambda: None)
+"""Function to call at each answer HTTP 429 to a request of the present task, also if the request is sent again."""
 
 T = TypeVar("T")
 
@@ -244,6 +248,8 @@ class Uderia:
             token = await self._sign_in.token()
             before()
             reply = await self._wire.exchange(method, path, token=token, body=body)
+        if reply.status == httpx.codes.TOO_MANY_REQUESTS:
+            on_429.get()()
         if reply.status >= httpx.codes.MULTIPLE_CHOICES:
             raise refuse(reply, what)
         return reply

@@ -10,7 +10,9 @@ import anyio
 import structlog
 
 from uderia_bench.errors import CallFailed, NoAnswer, Throttled
-from uderia_bench.trial import Ending, TrialRecord
+from uderia_bench.gateway.uderia import on_429
+from uderia_bench.printable import count_of
+from uderia_bench.trial import THROTTLED, Ending, TrialRecord
 
 log = structlog.get_logger(__name__)
 
@@ -26,10 +28,15 @@ class Draft:
     record: TrialRecord
     picked_up: bool = False
     begun_s: float = field(default_factory=anyio.current_time)
+    throttled: int = 0
 
     def note(self, text: str) -> None:
         """Add a note for people who read this trial's numbers."""
         self.record = replace(self.record, notes=(*self.record.notes, text))
+
+    def throttle(self) -> None:
+        """Count an answer HTTP 429."""
+        self.throttled += 1
 
     def unsent(self, detail: str | None = None) -> None:
         """Take back that the query was sent."""
@@ -40,12 +47,17 @@ class Draft:
 async def drafted(record: TrialRecord, *, picked_up: bool = False) -> AsyncIterator[Draft]:
     """Yield the draft of a trial; a failed call inside ends the block and becomes the trial's ending."""
     draft = Draft(record=record, picked_up=picked_up)
+    before = on_429.set(draft.throttle)
     try:
         yield draft
     except CallFailed as error:
         ending = _ending(error, accepted=draft.record.task_id is not None)
         draft.record = replace(draft.record, ending=ending, detail=str(error))
         log.warning("trial not answered", trial=record.trial.trial_id, ending=ending.value, error=str(error))
+    finally:
+        on_429.reset(before)
+        if draft.throttled:
+            draft.note(f"{THROTTLED}, {count_of(draft.throttled, 'time')}")
 
 
 def _ending(error: CallFailed, *, accepted: bool) -> Ending:

@@ -30,7 +30,7 @@ from uderia_bench.runs.directory import MANIFEST, RunDirectory
 from uderia_bench.runs.ledger import ASK_AGAIN, Ledger
 from uderia_bench.runs.ledger_rows import Progress, State
 from uderia_bench.runs.run import Run
-from uderia_bench.trial import Outcome, Trial
+from uderia_bench.trial import THROTTLED, Outcome, Trial
 from uderia_bench.view import declared, in_force
 from uderia_bench.view.capacity import Capacity
 from uderia_bench.view.numbers import Numbers
@@ -165,7 +165,7 @@ class Following:
                 left_s=self._left_s(len(self._plan) - settled, per_second),
                 shares=tuple(self._shares(per_second)),
             ),
-            load=self._load(experiment, changes, outcomes.get(Outcome.RATE_LIMITED, 0)),
+            load=self._load(experiment, changes),
             latest=tuple(_settled(each) for each in self._latest[: -SHOWN - 1 : -1]),
             failures=tuple(_settled(each) for each in reversed(self._failures)),
             arms=self._numbers.arms,
@@ -262,7 +262,9 @@ class Following:
             values=values,
         )
         kinds = [issue.kind for issue in issues]
-        self._tally.read(at, seen.outcome, values, kinds, sent_at=record.sent_at, done_at=record.last_at)
+        throttled = any(note.startswith(THROTTLED) for note in record.notes)
+        times = {"sent_at": record.sent_at, "done_at": record.last_at}
+        self._tally.read(at, seen.outcome, values, kinds, **times, throttled=throttled)
         if self._capacity is not None:
             self._capacity.take(seen, record)
         _keep(self._latest, seen, RECENT)
@@ -320,7 +322,7 @@ class Following:
                 left_s=self._left_s(int(planned - settled), pace * int(settled)),
             )
 
-    def _load(self, experiment: Experiment, changes: Sequence[tuple[str, str]], rate_limited: int) -> Load:
+    def _load(self, experiment: Experiment, changes: Sequence[tuple[str, str]]) -> Load:
         oldest = sorted(self._flights, key=lambda each: (each.sent_at or _LATEST, each.seq))
         flights = [
             Flight(
@@ -338,7 +340,7 @@ class Following:
             count=len(self._flights),
             slots=in_force.slots(experiment, changes),
             in_flight=tuple(flights) if self._lived != "complete" else (),
-            rate_limited=rate_limited,
+            rate_limited=self._tally.rate_limited,
             timeout_s=experiment.timeout,
             waits_for=self._waits_for(),
         )

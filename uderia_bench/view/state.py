@@ -100,7 +100,10 @@ class Flight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What the servers carry: the oldest trials ``in_flight`` of ``count``, of at most ``slots`` in a closed loop."""
+    """What the servers carry: the oldest trials ``in_flight`` of ``count``, of at most ``slots`` in a closed loop.
+
+    ``rate_limited`` counts the trials that a server answered HTTP 429, and those that a quota ended.
+    """
 
     count: int
     slots: int | None
@@ -163,8 +166,8 @@ class CourseState:
     """A run over time, in at most 60 parts of ``width_s`` seconds from ``began_at``, in UTC. The last part may be shorter.
 
     Trials belong to the part in which they ended, without an end to that in which they were sent. ``in_flight`` is the mean
-    over a part. ``rate_limited`` and ``unreachable`` count the trials that ended so. With ``after_break`` the course begins
-    after the last break of more than an hour.
+    over a part. ``rate_limited`` counts the trials that met a rate limit, ``unreachable`` those that ended so. With
+    ``after_break`` the course begins after the last break of more than an hour.
     """
 
     began_at: datetime

@@ -44,7 +44,13 @@ class Tally:
         self._outcome = np.full(len(plan), _UNREAD, dtype=np.int8)
         self._values = np.full((len(METRICS), len(plan)), np.nan)
         self._sent_s, self._ended_s = np.full((2, len(plan)), np.nan)
+        self._limited = np.zeros(len(plan), dtype=np.bool_)
         self._issues: dict[str, npt.NDArray[np.bool_]] = {}
+
+    @property
+    def rate_limited(self) -> int:
+        """How many trials that are read have met a rate limit."""
+        return int(np.count_nonzero(self._limited))
 
     @property
     def planned(self) -> Counts:
@@ -89,9 +95,11 @@ class Tally:
         *,
         sent_at: datetime | None,
         done_at: datetime | None,
+        throttled: bool,
     ) -> None:
-        """Take the content of a settled trial."""
+        """Take the content of a settled trial; ``throttled``: the server answered HTTP 429 to it."""
         self._outcome[at] = _CODES[outcome]
+        self._limited[at] = throttled or outcome is Outcome.RATE_LIMITED
         self._sent_s[at], self._ended_s[at] = (np.nan if each is None else each.timestamp() for each in (sent_at, done_at))
         self._values[:, at] = [values[metric.name] for metric in METRICS]
         for kind in issues:
@@ -100,6 +108,7 @@ class Tally:
     def forget(self, at: int) -> None:
         """Take the content of a trial out again."""
         self._outcome[at] = _UNREAD
+        self._limited[at] = False
         self._values[:, at] = self._sent_s[at] = self._ended_s[at] = np.nan
         for found in self._issues.values():
             found[at] = False
@@ -145,7 +154,7 @@ class Tally:
             latency_s=self._values[_LATENCY, known],
             arm=places[self._group[known]],
             answered=outcome == _CODES[Outcome.ANSWERED],
-            rate_limited=outcome == _CODES[Outcome.RATE_LIMITED],
+            rate_limited=self._limited[known],
             unreachable=outcome == _CODES[Outcome.UNREACHABLE],
         )
 
