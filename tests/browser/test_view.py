@@ -118,6 +118,7 @@ def test_a_page_follows_a_run_to_its_report_through_crashes(place, browser):
     browser.until(RUNNING)
     browser.until(REPORT)
     assert browser.execute_script("return window.loaded") == 1
+    assert "UTC" not in browser.execute_script("return document.querySelector('#details time').textContent")
     # While the view was away, its page could not connect; an icon may have been on its way, too.
     away = ("WebSocket connection", "net::ERR_CONNECTION", "net::ERR_EMPTY_RESPONSE")
     lost = [line for line in browser.console() if not any(words in line for words in away)]

@@ -74,8 +74,8 @@ def of_markdown(text):
 
 
 def of_html(text):
-    """Return the cards of the decision."""
-    cards = BeautifulSoup(text, "html.parser").select(".card:not(.fix)")
+    """Return the cards of the decision, with backticks around commands."""
+    cards = BeautifulSoup(text.replace("<code>", "`").replace("</code>", "`"), "html.parser").select(".card:not(.fix)")
     return [squeezed(f"{card.h3.get_text()}: {card.p.get_text()}") for card in cards]
 
 

@@ -123,13 +123,13 @@ def diff(folder: Folder, asked: Mapping[str, str]) -> str:
         anyway = f"/diff?{urlencode({'baseline': baseline, 'run': run, 'force': 'on'})}"
         return pages.plain_page(title, tag("p", tag("a", "Compare them anyway", href=anyway)), lead=error.reason)
     parts: list[Markup | None] = [verdict(made), key_numbers(made), effects(made)]
-    facts = tag("dl", *(join(tag("dt", label), tag("dd", text)) for label, text in about(made)))
     listed = (
         ("Winners", dict(sections.lists(made)).get("Winners", ())),
         ("Warnings", tuple(standing.without_mark(text) for text in made.warnings)),
     )
     details = listing.section(
-        "details", "Details", facts, *(join(tag("h3", name), listing.items(texts)) for name, texts in listed if texts),
+        "details", "Details", listing.facts(about(made)),
+        *(join(tag("h3", name), listing.items(texts)) for name, texts in listed if texts),
         listing.folded("How to read this", listing.items(method(made))),
     )  # fmt: skip
     return pages.frame(title, _sides(run, baseline), tag("h1", title), *parts, details, glossary())

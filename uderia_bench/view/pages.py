@@ -24,7 +24,7 @@ STATES = {
     "unreadable": "unreadable",
     CUT: "the recording ends here",
 }
-_FORMS = {"minute": "%Y-%m-%d %H:%M", "second": "%Y-%m-%d %H:%M:%S", "time": "%H:%M:%S"}
+_FORMS = {"minute": "%Y-%m-%d %H:%M", "time": "%H:%M:%S"}
 _COMMANDS = (("pause", "Pause"), ("resume", "Resume"), ("stop", "Stop"))
 _SET = ("set", "Set")
 _OF_TRIAL = (("requeue", "Ask again"), ("cancel", "Cancel trial"))
@@ -123,7 +123,7 @@ def _script(name: str) -> Markup:
 
 
 def when(moment: datetime | str, form: str = "minute") -> Markup:
-    """Return a moment, which the page's script shows in the reader's zone: to the minute or second, or only its time."""
+    """Return a moment, which the page's script shows in the reader's zone: to the minute, or only its time."""
     try:
         at = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     except ValueError:

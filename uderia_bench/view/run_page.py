@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from urllib.parse import quote
@@ -25,7 +24,6 @@ from uderia_bench.view.state import Flight, IssueState, RunFacts, RunState, Sett
 
 _METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in METRICS})
 _LEVEL = 0.95
-_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC)")
 _WAITS: Mapping[str, str] = MappingProxyType(
     {
         Outcome.RATE_LIMITED: "The run waits until a rate limit of the server ends.",
@@ -286,13 +284,7 @@ def _issue(run: RunFacts, each: IssueState) -> tuple[Entry, ...]:
 
 
 def _actions(state: RunState) -> Markup | None:
-    said = (tag("li", *map(_with_moment, _MOMENT.split(text))) for text in state.actions)
-    return listing.section("actions", "Actions", tag("ul", *said) if state.actions else None)
-
-
-def _with_moment(text: str) -> str:
-    """Return a piece of a sentence; a moment as one that the page's script shows in the reader's zone."""
-    return when(text.replace(" UTC", "+00:00"), "second") if _MOMENT.fullmatch(text) else text
+    return listing.section("actions", "Actions", listing.items(state.actions) if state.actions else None)
 
 
 PARTS: Mapping[str, tuple[frozenset[str], Callable[[RunState], Markup | None]]] = MappingProxyType({

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+from datetime import UTC, datetime
 
 import polars as pl
 import pytest
@@ -42,6 +43,18 @@ def test_a_run_that_is_not_over_says_so_once():
     assert first.count("Not finished") == 1
     assert "80 trials left to ask" in first
     assert "4, the run is incomplete" in first
+    assert "<code>uderia-bench resume " in first
+    assert "`" not in first
+
+
+def test_moments_can_be_shown_in_the_zone_of_the_reader():
+    """Where the run is described and in notes on what people did to it. The view's script writes them again."""
+    made = facts(
+        started_at=datetime(2026, 11, 30, 14, 13, 10, tzinfo=UTC), notes=("stopped by ann at 2026-11-30 14:20:00 UTC",)
+    )
+    text = to_html(page_report(facts=made), kept())
+    for time in ("14:13:10", "14:20:00"):
+        assert f'<time datetime="2026-11-30T{time}+00:00" data-form="second">2026-11-30 {time} UTC</time>' in text
 
 
 def test_no_trial_at_all_is_nothing_good():

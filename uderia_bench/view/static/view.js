@@ -86,6 +86,7 @@
     const place = document.createElement("div");
     place.id = "report";
     place.innerHTML = await answer.text();
+    local(place);
     document.getElementById("content").replaceChildren(place);
     const script = document.createElement("script");
     script.src = "/static/page.js";

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from uderia_bench.report.content import Tone
 from uderia_bench.report.formats.html import glossary
 from uderia_bench.report.formats.html.markup import Attribute, Markup, join, tag
+from uderia_bench.report.formats.html.prose import prose
 from uderia_bench.report.table import Cell, Column, Footnotes, Table
 
 
@@ -56,7 +57,12 @@ def drawn(axis: Markup, what: str) -> Markup:
 
 def items(texts: Iterable[str]) -> Markup:
     """Return a list of sentences."""
-    return tag("ul", *(tag("li", text) for text in texts))
+    return tag("ul", *(tag("li", prose(text)) for text in texts))
+
+
+def facts(lines: Iterable[tuple[str, str]]) -> Markup:
+    """Return labelled lines."""
+    return tag("dl", *(join(tag("dt", label), tag("dd", prose(text))) for label, text in lines))
 
 
 def folded(title: str, *content: str | None, open_: bool = False) -> Markup:

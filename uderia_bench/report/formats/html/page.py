@@ -105,8 +105,7 @@ def _navigation(shown: Sequence[tuple[str, str, Markup]]) -> Markup:
 
 
 def _details(report: Report, kept: Kept) -> Iterator[Markup | None]:
-    facts = join(*(join(tag("dt", label), tag("dd", text)) for label, text in about(report)))
-    yield tag("dl", facts)
+    yield listing.facts(about(report))
     yield _table(tables.looks(report))
     yield _table(tables.gates(report))
     for title, texts in sections.lists(report):

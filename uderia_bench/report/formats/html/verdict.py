@@ -10,6 +10,7 @@ from uderia_bench.report.closing import closing
 from uderia_bench.report.content import Report, Saving
 from uderia_bench.report.formats.html import listing
 from uderia_bench.report.formats.html.markup import Markup, tag
+from uderia_bench.report.formats.html.prose import prose
 from uderia_bench.report.headline import Line, headline
 from uderia_bench.report.standing import Standing
 
@@ -57,7 +58,7 @@ def key_numbers(report: Report) -> Markup | None:
 
 
 def _card(line: Line, at: int) -> Markup:
-    return tag("div", tag("h3", line.label), tag("p", line.said), class_="card sure" if at == 2 else "card")
+    return tag("div", tag("h3", line.label), tag("p", prose(line.said)), class_="card sure" if at == 2 else "card")
 
 
 def _fix_first(report: Report) -> Markup | None:
