@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -11,7 +12,7 @@ from contextlib import closing
 
 import pytest
 from browser.chromium import chromium, needs_chromium
-from cli.conftest import placed, wait_for_trials
+from cli.conftest import placed, shortened, wait_for_trials
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
 from viewing import COMMAND
@@ -80,7 +81,7 @@ def browser(place):
 
 def test_a_page_follows_a_run_to_its_report_through_crashes(place, browser):
     """One load: the list shows the run, its page goes on through kill -9 of the view and of the run, and ends as the report."""
-    place.run = place.command.start("run", "seen.yaml", "--repeats", "9", "--run-id", "seen")
+    place.run = place.command.start("run", "seen.yaml", "--repeats", "90", "--run-id", "seen")  # does not end by itself
     browser.resize(1280)
     browser.open(place.url)
     browser.until("return document.querySelector('#part-runs').textContent.includes('seen')")
@@ -114,8 +115,14 @@ def test_a_page_follows_a_run_to_its_report_through_crashes(place, browser):
     place.run.wait()
     browser.until("return !!document.querySelector('[data-state=abandoned]')")
     assert "uderia-bench resume seen" in browser.execute_script("return document.body.textContent")
+    shortened(place.command, "seen", planned=8)
+    commands = place.command.cwd / "output/seen/control.sock"
+    commands.unlink()
     place.run = place.command.start("resume", "output/seen")
+    until(commands.exists, "the run takes commands again", process=place.run)
+    place.run.send_signal(signal.SIGSTOP)  # or it could be over before the page shows it
     browser.until(RUNNING)
+    place.run.send_signal(signal.SIGCONT)
     browser.until(REPORT)
     assert browser.execute_script("return window.loaded") == 1
     assert "UTC" not in browser.execute_script("return document.querySelector('#details time').textContent")
@@ -139,6 +146,7 @@ arms: [{name: OPTIM, profile: OPTIM}, {name: IDEAT, profile: IDEAT}]
 repeats: 2
 warmup: 0
 load: {concurrency: 2}
+grace: 10m
 """
 
 

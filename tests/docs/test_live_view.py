@@ -65,7 +65,8 @@ def test_a_recorded_demo_night_replays(tmp_path):
             demo.send_signal(signal.SIGCONT)
             assert demo.wait() == 0
             until(lambda: ends_with_report(night.read_bytes()), "the report is recorded")
-    with viewing(tmp_path, *replay, "--port", "0") as view:
+    # Slower than in the guide: it begins with the first request, and could be over before that is answered.
+    with viewing(tmp_path, *replay, "--speed", "5", "--port", "0") as view:
         url = view.stdout.readline()
         states = [json.loads(read(url, "application/json"))]
         assert states[0]["run"]["state"] == "running"
