@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 from exchanges import event, final_answer, head, task
-from ledgers import settle
+from ledgers import mark_asked, settle
 from records import ARM, trial
 from rich.console import Console
 
@@ -18,6 +18,7 @@ from uderia_bench.cli import screen
 from uderia_bench.commands.watch import Watcher
 from uderia_bench.report.watch import NOT_DECIDING, as_dict, flights, in_a_line, in_full
 from uderia_bench.runs import ledger_rows
+from uderia_bench.runs.actions import Action
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.trial import Ending, Stage, TrialRecord
 
@@ -59,13 +60,52 @@ def test_before_anything_settled(ledger):
 
 
 def test_outcomes_rate_and_time_left(ledger):
-    """Five trials a second apart, five left: one a second, five seconds."""
+    """Five trials a second apart, five left: one a second, five seconds. While none ends, the rate falls."""
     for seq in range(5):
         settle(ledger, settled(seq) if seq != 3 else settled(seq, ending=Ending.LOST, detail="forgotten"))
-    look = Watcher(ledger).look()
+    moments = iter([ZERO + timedelta(seconds=4), ZERO + timedelta(seconds=8)])
+    watcher = Watcher(ledger, now=lambda: next(moments))
+    look = watcher.look()
     assert look.per_second == 1.0
     assert look.left_s == 5.0
     assert in_a_line(look) == "5/10 trials (4 answered, 1 lost), 1.0/s, about 5 s left"
+    assert watcher.look().per_second == 0.5
+
+
+def test_a_paused_run_has_no_rate_and_no_time_left(ledger):
+    """The line says that it is paused, as the view does."""
+    for seq in range(3):
+        settle(ledger, settled(seq))
+    ledger.write([Action(at=ZERO, who="ann", what="pause")])
+    look = Watcher(ledger).look()
+    assert in_a_line(look) == "3/10 trials (3 answered), paused"
+    found = as_dict(look)
+    assert (found["paused"], found["per_second"], found["left_s"]) == (True, None, None)
+    assert not Watcher(ledger, is_running=lambda: False).look().paused
+
+
+def test_a_trial_without_an_end_is_among_the_newest_failures(ledger):
+    """A server that refuses a query gives no time of its end. The trial counts in the rate from its sending."""
+    for seq in range(7):
+        settle(ledger, settled(seq, ending=Ending.LOST, detail="forgotten"))
+    unseen = replace(settled(8, ending=Ending.RATE_LIMITED, detail="429"), done_at=None, sent_at=ZERO + timedelta(seconds=7))
+    settle(ledger, unseen)
+    look = Watcher(ledger, now=lambda: ZERO + timedelta(seconds=7)).look()
+    assert [each.trial.trial_id for each in look.last_failures][:2] == ["t8", "t6"]
+    assert look.per_second == 1.0
+    assert "10:00:07 q8 on OPTIM, rate_limited: 429" in in_full(look, width=80)
+
+
+def test_a_trial_that_is_to_be_asked_again_counts_once(ledger):
+    """First it is cancelled at the same attempt, as where somebody asks it again, and then it is in flight."""
+    watcher = Watcher(ledger)
+    settle(ledger, settled(1))
+    assert watcher.look().counts == {"answered": 1}
+    settle(ledger, settled(1, ending=Ending.CANCELLED))
+    assert watcher.look().counts == {"cancelled": 1}
+    mark_asked(ledger, replace(settled(1, attempts=2), done_at=None))
+    look = watcher.look()
+    assert (look.counts, len(look.flights)) == ({}, 1)
 
 
 def test_a_run_that_was_stopped_promises_no_end(ledger):

@@ -140,6 +140,36 @@ def test_an_answered_trial_that_is_asked_again_much_later_is_noticed(live, follo
     assert state.progress.outcomes == {"answered": 5, "lost": 1}
 
 
+def test_a_trial_that_is_to_be_asked_again_is_no_answer_any_more(live, following, monkeypatch):
+    """It is cancelled at the same attempt, as where somebody asks it again or a restart has made it doubtful."""
+    for seq in range(3):
+        live.settle(seq)
+    monkeypatch.setattr("uderia_bench.view.following.REREAD_S", -1.0)
+    following.look()
+    assert following.state().progress.outcomes == {"answered": 3}
+    live.settle(1, ending=Ending.CANCELLED, task=None, detail="to be asked again, by ann")
+    following.look()
+    assert following.state().progress.outcomes == {"answered": 2, "cancelled": 1}
+    live.send(1, attempts=2)
+    following.look()
+    assert following.state().progress.settled == 2
+    live.settle(1, attempts=2)
+    following.look()
+    assert following.state().progress.outcomes == {"answered": 3}
+    assert not following.look()
+
+
+def test_a_trial_without_an_end_is_among_the_newest(live, following):
+    """A server that refuses a query gives no time of its end. The sending is close to it."""
+    for seq in range(9):
+        live.settle(seq, ending=Ending.LOST, task=None, detail="forgotten")
+    live.settle(9, ending=Ending.RATE_LIMITED, task=None, detail="429", done_at=None, sent_at=ZERO + timedelta(seconds=9))
+    following.look()
+    state = following.state()
+    assert [each.trial_id for each in state.latest][:2] == ["t9", "t8"]
+    assert state.failures[0].trial_id == "t9"
+
+
 def test_a_look_at_earlier_trials_reads_only_what_was_asked_again(live):
     """Its memory does not grow with the trials that have settled."""
     for seq in range(6):

@@ -19,6 +19,7 @@ from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 from traces import phase, trace
 from view.live_runs import ZERO, record, running
+from waiting import until
 
 from uderia_bench import plugins
 from uderia_bench.commands import diff
@@ -454,6 +455,35 @@ def test_a_page_that_was_not_ready_in_time_goes_on_to_be_read(tmp_path, monkeypa
         ready.set()
         assert asked.get("/runs", headers=headers).status_code == 200
     assert opened == [()]
+
+
+def test_a_run_that_could_not_be_read_for_a_moment_is_recorded_and_shown_again(live, monkeypatch):
+    """Also where nothing in it has changed meanwhile, and although a page asked for it in that moment."""
+    source, heard, broken = Folder(live.run.path.parent, plugins.load()), [], threading.Event()
+
+    def follow(topic):
+        if broken.is_set():
+            raise StoreError("too many open files")
+        return source.follow(topic)
+
+    monkeypatch.setattr(watcher, "RETRY_S", 0.0)
+    watched = Watcher(follow, lambda topic, changed: heard.append((topic, changed)), ("live",))
+    guard = Guard(View(source, watched).app(), host="127.0.0.1", port=PORT, key=b"k" * 32)
+    headers = {"authorization": f"Bearer {guard.token}"} | JSON
+    with TestClient(guard, base_url=f"http://127.0.0.1:{PORT}") as asked:
+
+        def status():
+            return asked.get("/runs/live", headers=headers).status_code
+
+        assert status() == 200
+        broken.set()
+        monkeypatch.setattr(folder_module.Following, "look", follow)
+        until(lambda: status() == 404, "the run cannot be read")
+        monkeypatch.undo()
+        before = len(heard)
+        broken.clear()
+        until(lambda: len(heard) > before, "the run is recorded again")
+        until(lambda: status() == 200, "the run is shown again")
 
 
 def test_a_page_that_cannot_be_drawn_does_not_stop_the_others(client, live, monkeypatch):

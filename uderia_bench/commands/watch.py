@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from uderia_bench.reading import profile_types
-from uderia_bench.reading.metrics import observe
-from uderia_bench.report.watch import METRICS, Flight, Look, Seen
+from uderia_bench.report.watch import Flight, Look, Seen, newest
+from uderia_bench.runs.actions import paused
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.ledger_rows import State
-from uderia_bench.trial import Trial
+from uderia_bench.trial import Ending, Trial
 
 
 @dataclass(slots=True)
@@ -23,34 +24,32 @@ class Watcher:
 
     ledger: Ledger
     is_running: Callable[[], bool] = lambda: True
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _plan: dict[str, Trial] = field(default_factory=dict)
     _seen: dict[str, Seen] = field(default_factory=dict)
+    _endings: dict[str, tuple[int, Ending | None]] = field(default_factory=dict)
 
     def look(self) -> Look:
         """Return how the run stands now."""
         self._plan = self._plan or {trial.trial_id: trial for trial in self.ledger.plan()}
         begun, flights = self.ledger.progress(), []
         for each in begun:
-            known = self._seen.get(each.trial_id)
+            ending = each.attempts, each.ending
             if each.state is not State.SETTLED:
                 flights.append(Flight(trial=self._plan[each.trial_id], sent_at=each.sent_at))
-            elif known is None or known.attempts != each.attempts:  # a resumed run asks some trials again
-                self._seen[each.trial_id] = self._read(each.trial_id)
-        left, running = len(self.ledger.unsettled()), self.is_running()
-        seen = tuple(self._seen.values())
+                self._seen.pop(each.trial_id, None)  # it is asked again
+                self._endings.pop(each.trial_id, None)
+            elif self._endings.get(each.trial_id) != ending:
+                record = self.ledger.record(each.trial_id)
+                self._seen[each.trial_id] = Seen.of(record, profile_types.read(record))
+                self._endings[each.trial_id] = ending
+        running = self.is_running()
         return Look(
-            plan=tuple(self._plan.values()), seen=seen, left=left, running=running, flights=tuple(flights) if running else ()
-        )
-
-    def _read(self, trial_id: str) -> Seen:
-        record = self.ledger.record(trial_id)
-        trace = profile_types.read(record)
-        return Seen(
-            trial=record.trial,
-            attempts=record.attempts,
-            outcome=trace.outcome,
-            detail=trace.outcome_detail,
-            begun_at=record.sent_at or record.due_at,
-            last_at=record.last_at,
-            values=observe(trace, METRICS),
+            plan=tuple(self._plan.values()),
+            seen=tuple(sorted(self._seen.values(), key=newest)),
+            left=len(self.ledger.unsettled()),
+            at=self.now(),
+            running=running,
+            paused=running and paused(self.ledger.actions()),
+            flights=tuple(flights) if running else (),
         )

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from uderia_bench.printable import plain
-from uderia_bench.reading.metrics import BUILT_IN, Metric
+from uderia_bench.reading.metrics import BUILT_IN, Metric, observe
 from uderia_bench.report import figures
 from uderia_bench.report.formats.layout import lay_out, wrapped
 from uderia_bench.report.table import Cell, Entry, Table, left
 from uderia_bench.stats.estimate import Estimate
 from uderia_bench.stats.mean import cluster_mean
-from uderia_bench.trial import Outcome, Stage, Trial
+from uderia_bench.trace import Trace
+from uderia_bench.trial import Outcome, Stage, Trial, TrialRecord
 
 NOT_DECIDING = "Preliminary: do not stop the run because of these numbers. The report tests them when the run ends."
 
@@ -25,7 +26,7 @@ METRICS = tuple(metric for metric in BUILT_IN if metric.name in ("latency_s", "t
 
 _LEVEL = 0.95
 _LAST = 5  # newest failures shown
-_RECENT = 50  # newest trials that give the rate, so that a server that slows down is seen
+RECENT = 50  # newest trials that give the rate, so that a server that slows down is seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,36 @@ class Seen:
     last_at: datetime | None
     values: dict[str, float | None]
 
+    @classmethod
+    def of(cls, record: TrialRecord, trace: Trace) -> Seen:
+        """Return what is shown of a record that was read into a trace."""
+        return cls(
+            trial=record.trial,
+            attempts=record.attempts,
+            outcome=trace.outcome,
+            detail=trace.outcome_detail,
+            begun_at=record.sent_at or record.due_at,
+            last_at=record.last_at,
+            values=observe(trace, METRICS),
+        )
+
+
+def newest(seen: Seen) -> datetime:
+    """Return the key that sorts trials by their ends."""
+    return seen.last_at or datetime.min.replace(tzinfo=UTC)
+
+
+def per_second(seen: Sequence[Seen], *, until: datetime | None) -> float | None:
+    """Return how many of the ``RECENT`` trials that ended last ended per second; None with fewer than two.
+
+    ``until`` is now for a run that goes on, so that the rate of a run that waits falls.
+    """
+    times = [each.last_at for each in seen[-RECENT:] if each.last_at is not None]
+    if len(times) < 2:
+        return None
+    took_s = (max(times[-1], until or times[-1]) - times[0]).total_seconds()
+    return (len(times) - 1) / took_s if took_s > 0 else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flight:
@@ -53,14 +84,16 @@ class Flight:
 class Look:
     """A run at one moment.
 
-    ``left`` counts the trials that are still to be asked, or to be asked again. ``flights`` are the
-    trials in flight.
+    ``left`` counts the trials that are still to be asked, or to be asked again. ``seen`` are those that have ended, by their
+    ends, and ``flights`` those in flight.
     """
 
     plan: tuple[Trial, ...]
     seen: tuple[Seen, ...]
     left: int
+    at: datetime
     running: bool = True
+    paused: bool = False
     flights: tuple[Flight, ...] = ()
 
     @property
@@ -70,10 +103,8 @@ class Look:
 
     @property
     def per_second(self) -> float | None:
-        """Trials settled per second over the last ``_RECENT`` trials; None with fewer than two."""
-        times = sorted(each.last_at for each in self.seen if each.last_at is not None)[-_RECENT:]
-        took = (times[-1] - times[0]).total_seconds() if len(times) > 1 else 0.0
-        return (len(times) - 1) / took if took > 0 else None
+        """Trials settled per second, as ``per_second`` has it; None for a paused run."""
+        return None if self.paused else per_second(self.seen, until=self.at if self.running else None)
 
     @property
     def left_s(self) -> float | None:
@@ -84,8 +115,7 @@ class Look:
     def last_failures(self) -> tuple[Seen, ...]:
         """The newest trials without an answer, the newest first."""
         failed = [each for each in self.seen if each.outcome is not Outcome.ANSWERED]
-        earliest = datetime.min.replace(tzinfo=UTC)
-        return tuple(sorted(failed, key=lambda each: each.last_at or earliest, reverse=True)[:_LAST])
+        return tuple(failed[: -_LAST - 1 : -1])
 
     def estimate(self, arm: str, metric: Metric) -> Estimate:
         """Return the mean of a metric over an arm's measured answers so far."""
@@ -129,6 +159,7 @@ def as_dict(look: Look) -> dict[str, Any]:
         "per_second": look.per_second,
         "left_s": look.left_s,
         "running": look.running,
+        "paused": look.paused,
         "arms": [
             {"arm": arm, "metrics": {metric.name: _numbers(look.estimate(arm, metric)) for metric in METRICS}}
             for arm in arm_names(look.plan)
@@ -165,6 +196,8 @@ def _pace(look: Look) -> str:
     rate = "" if look.per_second is None else f", {look.per_second:.1f}/s"
     if look.left and not look.running:
         return f"{rate}, stopped"
+    if look.paused:
+        return ", paused"
     return rate if not look.left or look.left_s is None else f"{rate}, about {duration(look.left_s)} left"
 
 

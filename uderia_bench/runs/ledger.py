@@ -361,10 +361,10 @@ class Ledger:
     def progress(self, first: int = 0, last: int = sys.maxsize, *, asked_again: bool = False) -> tuple[Progress, ...]:
         """Return how far the trials that were begun have come, from the place ``first`` in the plan to the place ``last``.
 
-        ``asked_again`` adds the earlier trials that have not settled or needed more than one attempt.
+        ``asked_again`` adds the earlier trials that have not settled, needed more than one attempt, or are to be asked again.
         """
         begun = "SELECT trial_id, seq, state, ending, attempts, times FROM trials WHERE state != 'planned' AND seq <= ?"
-        earlier = "OR state != 'settled' OR attempts > 1" if asked_again else ""
+        earlier = "OR state != 'settled' OR attempts > 1 OR ending = 'cancelled'" if asked_again else ""
         with self._readable():
             rows = self._execute(f"{begun} AND (seq >= ? {earlier}) ORDER BY seq", (last, first))
             return tuple(map(ledger_rows.progress, rows))

@@ -20,9 +20,8 @@ from uderia_bench.errors import StoreError
 from uderia_bench.plugins import Plugins
 from uderia_bench.reading import profile_types
 from uderia_bench.reading.detectors import Severity, detect
-from uderia_bench.reading.metrics import observe
 from uderia_bench.report import watch
-from uderia_bench.report.watch import METRICS, Seen
+from uderia_bench.report.watch import Seen
 from uderia_bench.runner import interim
 from uderia_bench.runner.control import SOCKET
 from uderia_bench.runs.actions import Action, paused, sentences
@@ -48,7 +47,6 @@ from uderia_bench.view.tally import Group, Tally
 
 SHOWN = 25  # newest trials, oldest trials in flight
 FAILURES = 8
-RECENT = 50  # newest trials that give the rate
 REPORT = "report.html"
 STAMPS_S = 0.1  # by which the stamp of a file may be older than the clock
 REREAD_S = 10.0  # between two looks at earlier trials: one may be asked again long after it settled
@@ -88,6 +86,7 @@ class Following:
         self._first = 0
         self._reread_s = 0.0
         self._backlog: list[Progress] = []
+        self._ask_again: set[str] = set()  # the settled trials that are to be asked again
         self._tally = Tally(())
         self._flights: tuple[Progress, ...] = ()
         self._numbers = Numbers()
@@ -144,7 +143,7 @@ class Following:
         experiment, settled = self._run.experiment, self._tally.settled_count
         outcomes = self._tally.outcomes
         goes_on = self._lived == "running" and not paused(self._actions)
-        per_second = self._per_second() if goes_on else None
+        per_second = watch.per_second(self._latest, until=datetime.fromtimestamp(time.time(), UTC)) if goes_on else None
         self._numbers.refresh(
             self._tally,
             self._arms(),
@@ -212,10 +211,17 @@ class Following:
         self._flights = tuple(each for each in progress if each.state is not State.SETTLED)
         place, tally = self._tally.place, self._tally
         new = [
-            each for each in progress if each.state is State.SETTLED and tally.attempts(place[each.trial_id]) != each.attempts
+            each
+            for each in progress
+            if each.state is State.SETTLED
+            and (
+                tally.attempts(place[each.trial_id]) != each.attempts
+                or (each.ending in ASK_AGAIN) != (each.trial_id in self._ask_again)
+            )
         ]
         for each in new:
             tally.settle(place[each.trial_id], each.attempts)
+            (self._ask_again.add if each.ending in ASK_AGAIN else self._ask_again.discard)(each.trial_id)
         asked_again = [each.trial_id for each in self._flights if tally.attempts(place[each.trial_id])]
         for trial_id in asked_again:
             tally.unsettle(place[trial_id])
@@ -251,23 +257,14 @@ class Following:
             interim.take(self._looks, self._declared.metrics, record, trace)
         issues = detect(trace, self._plugins.detectors)
         self._found |= {issue.kind: (str(issue.severity), trial.trial_id) for issue in issues}
-        values = observe(trace, METRICS)
-        seen = Seen(
-            trial=trial,
-            attempts=record.attempts,
-            outcome=trace.outcome,
-            detail=trace.outcome_detail,
-            begun_at=record.sent_at or record.due_at,
-            last_at=record.last_at,
-            values=values,
-        )
+        seen = Seen.of(record, trace)
         kinds = [issue.kind for issue in issues]
         throttled = any(note.startswith(THROTTLED) for note in record.notes)
         times = {"sent_at": record.sent_at, "done_at": record.last_at}
-        self._tally.read(at, seen.outcome, values, kinds, **times, throttled=throttled)
+        self._tally.read(at, seen.outcome, seen.values, kinds, **times, throttled=throttled)
         if self._capacity is not None:
             self._capacity.take(seen, record)
-        _keep(self._latest, seen, RECENT)
+        _keep(self._latest, seen, watch.RECENT)
         if seen.outcome is not Outcome.ANSWERED:
             _keep(self._failures, seen, FAILURES)
 
@@ -292,12 +289,6 @@ class Following:
             has_report=self._has_report,
             controlled=self._lived == "running" and (self.directory.path / SOCKET).exists(),
         )
-
-    def _per_second(self) -> float | None:
-        """Return how many of the newest trials ended per second until now, so that the rate of a run that waits falls."""
-        times = [each.last_at.timestamp() for each in self._latest if each.last_at is not None]
-        took_s = max(times[-1], time.time()) - times[0] if len(times) > 1 else 0.0
-        return (len(times) - 1) / took_s if took_s > 0 else None
 
     @staticmethod
     def _left_s(left: int, per_second: float | None) -> float | None:
@@ -368,7 +359,7 @@ def _by_arm(group: Group, order: Sequence[str]) -> tuple[int, str]:
 
 def _keep(newest: list[Seen], seen: Seen, most: int) -> None:
     """Put a trial among the ``most`` that ended last, the newest at the end."""
-    insort(newest, seen, key=lambda each: each.last_at or _EARLIEST)
+    insort(newest, seen, key=watch.newest)
     del newest[:-most]
 
 

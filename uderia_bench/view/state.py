@@ -15,7 +15,10 @@ LEFT = "left"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRow:
-    """One run of the list. ``settled`` of ``planned`` trials are done in a run in progress."""
+    """One run of the list. ``settled`` of ``planned`` trials are done in a run in progress, warm-ups included.
+
+    In a run that has ended, both are the number of measured trials in its report.
+    """
 
     run_id: str
     experiment: str

@@ -109,7 +109,8 @@ class Watcher:
             while not channel.ready:
                 await channel.change()
         if channel.error is not None:
-            self._watched.pop(topic, None)
+            if not channel.pinned:  # a recording goes on when the run can be read again
+                self._watched.pop(topic, None)
             raise StoreError(channel.error)
         if not channel.ready:
             raise StoreError("still being read: load the page again in some seconds")
@@ -159,6 +160,8 @@ class Watcher:
                 traceback.print_exc()
             self._close(watched)
             watched.failed, watched.published_s = True, now_s
+            watched.fields.clear()  # the next state is published even if nothing in it has changed
+            watched.changed_s.clear()
             self._tell(watched.channel.fail, str(error))
 
     def _publish(self, topic: Topic, watched: _Watched, now_s: float) -> None:
