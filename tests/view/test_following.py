@@ -421,13 +421,15 @@ def test_the_reason_why_a_run_stopped_is_a_sentence(following):
 
 
 def test_looks_after_the_one_that_stopped_the_run_are_not_needed(following):
-    """The others are not taken yet."""
+    """The others are not taken yet, or not read yet while the view reads earlier trials."""
     following.look()
     taken = LookState(look=1, blocks=5, boundary=0.01, found=("OPTIM latency_s: better",), stops=True)
     left = replace(taken, look=2, blocks=10, found=None, stops=False)
     for first, words in ((taken, "not needed"), (replace(taken, stops=False), "not taken yet")):
         state = replace(following.state(), looks=LooksState(metrics=("latency_s",), looks=(first, left)))
         assert words in run_page.parts(state, {"looks"})["looks"]
+    behind = replace(state, progress=replace(state.progress, settled=state.progress.read + 1))
+    assert "not read yet" in run_page.parts(behind, {"progress"})["looks"]
 
 
 def test_the_looks_of_a_race_say_when_it_ends(live, following):

@@ -180,20 +180,25 @@ def test_commands_need_a_page_of_this_view(live, guard, client, headers, status)
         assert "takes no commands" in answer.text or status == 403
 
 
-def test_a_trial_has_buttons_where_its_run_takes_commands(live, client):
-    """With --control, while the socket of the run is there."""
+def test_buttons_are_shown_while_a_run_takes_commands(live, client, monkeypatch):
+    """With --control, while the socket of the run is there, also on a page that was opened before."""
     del client
+    monkeypatch.setattr(folder_module, "SCAN_EVERY_S", 0.0)
     source = Folder(live.run.path.parent, plugins.load())
     view = View(source, Watcher(source.follow), control=True)
     guard = Guard(view.app(), host="127.0.0.1", port=PORT, key=b"k" * 32)
     with TestClient(guard, base_url=f"http://127.0.0.1:{PORT}") as controlled:
         controlled.get(f"/?token={guard.token}")
-        assert 'value="cancel"' not in controlled.get("/runs/live/trials/t7").text
-        (live.run.path / "control.sock").touch()
         text = controlled.get("/runs/live/trials/t8").text
+        assert 'action="/runs/live/control"' in text
+        assert 'name="about" value="t8"' in text
+        assert "data-controlled" not in text + controlled.get("/runs/live").text
+        with controlled.websocket_connect(f"{WS}/runs/live/trials/t8/live") as socket:
+            (live.run.path / "control.sock").touch()
+            while "data-controlled" not in json.loads(socket.receive_text())["parts"].get("trial", ""):
+                pass
+        assert 'value="stop"' in controlled.get("/runs/live").text
         (live.run.path / "control.sock").unlink()
-    assert 'action="/runs/live/control"' in text
-    assert 'name="about" value="t8"' in text
 
 
 def test_the_list_has_the_run_and_obeys_its_filter(client):

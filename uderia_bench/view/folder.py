@@ -214,7 +214,7 @@ class _Trial:
         self._ledger = Ledger.open(directory.ledger)
         self._place = Place(directory)
         self._checked_s = -SCAN_EVERY_S
-        self._goes_on = True
+        self._goes_on, self._controlled = True, False
         self._trial = self._planned(trial_id)
         self._found: Inspected | None = None
         self._so_far: Inspected | None = None
@@ -241,13 +241,14 @@ class _Trial:
         return changed
 
     def _check(self) -> bool:
-        """Notice every second that the run was removed, or that no process works on it now; return whether that changed."""
+        """Notice every second whether the run is still there, goes on and takes commands; return whether that changed."""
         if (now_s := time.monotonic()) - self._checked_s < SCAN_EVERY_S:
             return False
-        self._checked_s, before = now_s, self._goes_on
+        self._checked_s, before = now_s, (self._goes_on, self._controlled)
         self._place.check()
         self._goes_on = self._directory.state() == "running" and not self._directory.abandoned()
-        return before != self._goes_on
+        self._controlled = self._goes_on and (self._directory.path / SOCKET).exists()
+        return before != (self._goes_on, self._controlled)
 
     def _tell(self) -> bool:
         """Ask the run what the server has told of the trial so far; return whether that has grown."""
@@ -293,7 +294,7 @@ class _Trial:
             sent_at=sent_at,
             so_far=so_far,
             found=None if self._found is None else _json(self._found),
-            controlled=self._goes_on and (self._directory.path / SOCKET).exists(),
+            controlled=self._controlled,
         )
 
     def parts(self, state: TrialState, changed: Collection[str]) -> Mapping[str, Any]:

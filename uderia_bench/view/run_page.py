@@ -37,10 +37,10 @@ _LIMITS: Mapping[str, Callable[[float], str]] = MappingProxyType(
 
 
 def page(state: RunState, parts: Mapping[str, str], seq: int, *, control: bool = False) -> str:
-    """Return the page of a run in progress, with buttons to ``control`` it where they are wanted."""
+    """Return the page of a run in progress, with buttons to ``control`` it: they are shown while it takes commands."""
     path = f"/runs/{quote(state.run.run_id)}"
     body = [part(name, parts.get(name, "")) for name in PARTS]
-    if control and state.run.controlled:
+    if control and not state.run.recorded:
         body.insert(1, pages.controls(state.run.run_id))
     return pages.frame(state.run.run_id, *body, glossary(), live=f"{path}/live", icon=pages.icon(state.run.state), seq=seq)
 
@@ -85,7 +85,7 @@ def _head(state: RunState) -> Markup:
             class_="bar-of-run",
         ),
         tag("ul", *items, class_="state", data_state=run.state, data_report="" if run.has_report else None,
-            data_settled=progress.settled, data_planned=progress.planned),
+            data_controlled=run.controlled, data_settled=progress.settled, data_planned=progress.planned),
         over,
     )  # fmt: skip
 
@@ -214,7 +214,8 @@ def _looks(state: RunState) -> Markup | None:
     looks = state.looks
     if looks is None:
         return None
-    later = "not needed" if any(look.stops for look in looks.looks) else "not taken yet"
+    later = "not taken yet" if state.progress.read == state.progress.settled else "not read yet"
+    later = "not needed" if any(look.stops for look in looks.looks) else later
     rows = [
         (
             f"{look.look} of {len(looks.looks)}",
@@ -295,7 +296,7 @@ PARTS: Mapping[str, tuple[frozenset[str], Callable[[RunState], Markup | None]]] 
     "course": (frozenset({"course", "gates"}), charts.over_time),
     "numbers": (frozenset({"arms", "note"}), _numbers),
     "chart": (frozenset({"arms", "gates"}), charts.latency),
-    "looks": (frozenset({"looks"}), _looks),
+    "looks": (frozenset({"looks", "progress"}), _looks),
     "sweep": (frozenset({"sweep"}), _sweep),
     "gates": (frozenset({"gates"}), _gates),
     "flights": (frozenset({"load"}), _flights),

@@ -29,10 +29,10 @@ _IN_HEAD = ("trial", "question", "answer")  # shown in full elsewhere
 
 
 def page(state: TrialState, drawn: str, seq: int, *, control: bool = False) -> str:
-    """Return the page of a trial, which follows it to its end, with buttons to ``control`` it where they are wanted."""
+    """Return the page of a trial, which follows it to its end, with buttons to ``control`` it, as on the page of its run."""
     path = f"/runs/{quote(state.run_id)}/trials/{quote(state.trial_id, safe='')}"
     icon = _ICONS.get(state.state, "idle")
-    buttons = pages.controls(state.run_id, state.trial_id) if control and state.controlled else None
+    buttons = pages.controls(state.run_id, state.trial_id) if control else None
     return pages.frame(state.trial_id, pages.part("trial", drawn), buttons, glossary(), live=f"{path}/live", icon=icon, seq=seq)
 
 
@@ -47,7 +47,7 @@ def draw(state: TrialState, found: Inspected | None, so_far: Inspected | None = 
         tag("p", tag("a", "Compare the answers of this query", href=beside)),
     )
     if found is not None:
-        return join(head, _found(found))
+        return join(head, _found(found, controlled=state.controlled))
     return join(head, _standing(state), *(() if so_far is None else (*_steps(so_far), _events(state))))
 
 
@@ -67,13 +67,14 @@ def _standing(state: TrialState) -> Markup:
     waits_for = ", ".join((state.so_far or {}).get("waits_for", ()))
     facts += [("Waits for", waits_for, None)] if waits_for else []
     items = [tag("li", tag("b", f"{label} "), said, markup) for label, said, markup in facts]
-    return tag("ul", *items, class_="state", data_state=state.state)
+    return tag("ul", *items, class_="state", data_state=state.state, data_controlled=state.controlled)
 
 
-def _found(found: Inspected) -> Markup:
+def _found(found: Inspected, *, controlled: bool) -> Markup:
     trace = found.trace
     rows = [(name, said) for name, said in text.head(found) if said and name not in _IN_HEAD]
-    facts = tag("dl", *(join(tag("dt", name), tag("dd", said)) for name, said in rows), data_state="settled")
+    lines = (join(tag("dt", name), tag("dd", said)) for name, said in rows)
+    facts = tag("dl", *lines, data_state="settled", data_controlled=controlled)
     return join(
         facts,
         listing.section("answer", "Answer", tag("p", trace.answer, class_="break answer") if trace.answer else None),
