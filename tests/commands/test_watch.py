@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from rich.console import Console
 from uderia_bench.cli import screen
 from uderia_bench.commands.watch import Watcher
 from uderia_bench.report.watch import NOT_DECIDING, as_dict, flights, in_a_line, in_full
+from uderia_bench.runner.control import SOCKET
 from uderia_bench.runs import ledger_rows
 from uderia_bench.runs.actions import Action
 from uderia_bench.runs.ledger import Ledger
@@ -82,6 +84,24 @@ def test_a_paused_run_has_no_rate_and_no_time_left(ledger):
     found = as_dict(look)
     assert (found["paused"], found["per_second"], found["left_s"]) == (True, None, None)
     assert not Watcher(ledger, is_running=lambda: False).look().paused
+
+
+def test_a_pause_and_an_earlier_process_are_not_in_the_rate(ledger):
+    """Half a minute of the run's 34 s was a pause, and a resumed run begins anew: the time left is that of a run at work."""
+    for seq in range(3):
+        settle(ledger, settled(seq))
+    for seconds, what in ((2, "pause"), (32, "resume")):
+        ledger.write([Action(at=ZERO + timedelta(seconds=seconds), who="ann", what=what)])
+    for seq in (3, 4):
+        settle(ledger, replace(settled(seq), done_at=ZERO + timedelta(seconds=30 + seq)))
+    watcher = Watcher(ledger, now=lambda: ZERO + timedelta(seconds=34))
+    assert (watcher.look().per_second, watcher.look().left_s) == (1.0, 5.0)
+    begun_s = (ZERO + timedelta(seconds=33)).timestamp()
+    commands = ledger.path.with_name(SOCKET)
+    commands.touch()
+    os.utime(commands, (begun_s, begun_s))
+    watcher.now = lambda: ZERO + timedelta(seconds=38)
+    assert watcher.look().per_second == pytest.approx(1 / 5)
 
 
 def test_a_trial_without_an_end_is_among_the_newest_failures(ledger):

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from uderia_bench.reading import profile_types
 from uderia_bench.report.watch import Flight, Look, Seen, newest
-from uderia_bench.runs.actions import paused
+from uderia_bench.runner.control import takes_commands_since
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.ledger_rows import State
 from uderia_bench.trial import Ending, Trial
@@ -50,6 +50,7 @@ class Watcher:
             left=len(self.ledger.unsettled()),
             at=self.now(),
             running=running,
-            paused=running and paused(self.ledger.actions()),
             flights=tuple(flights) if running else (),
+            since=takes_commands_since(self.ledger.path.parent),
+            actions=self.ledger.actions(),
         )

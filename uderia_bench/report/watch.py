@@ -15,6 +15,7 @@ from uderia_bench.reading.metrics import BUILT_IN, Metric, observe
 from uderia_bench.report import figures
 from uderia_bench.report.formats.layout import lay_out, wrapped
 from uderia_bench.report.table import Cell, Entry, Table, left
+from uderia_bench.runs.actions import Action, paused, pauses
 from uderia_bench.stats.estimate import Estimate
 from uderia_bench.stats.mean import cluster_mean
 from uderia_bench.trace import Trace
@@ -60,15 +61,20 @@ def newest(seen: Seen) -> datetime:
     return seen.last_at or datetime.min.replace(tzinfo=UTC)
 
 
-def per_second(seen: Sequence[Seen], *, until: datetime | None) -> float | None:
+def per_second(
+    seen: Sequence[Seen], *, since: datetime | None = None, until: datetime | None, actions: Sequence[Action] = ()
+) -> float | None:
     """Return how many of the ``RECENT`` trials that ended last ended per second; None with fewer than two.
 
-    ``until`` is now for a run that goes on, so that the rate of a run that waits falls.
+    ``until`` is now for a run that goes on, so that the rate of a run that waits falls. Trials that ended before ``since`` are
+    those of an earlier process of the run. The time of pauses is left out.
     """
-    times = [each.last_at for each in seen[-RECENT:] if each.last_at is not None]
+    times = [each.last_at for each in seen[-RECENT:] if each.last_at is not None and (since is None or each.last_at >= since)]
     if len(times) < 2:
         return None
-    took_s = (max(times[-1], until or times[-1]) - times[0]).total_seconds()
+    first, last = times[0], max(times[-1], until or times[-1])
+    ends = ((max(pause.at, first), min(end or last, last)) for pause, end in pauses(actions))
+    took_s = (last - first).total_seconds() - sum(max((end - begin).total_seconds(), 0.0) for begin, end in ends)
     return (len(times) - 1) / took_s if took_s > 0 else None
 
 
@@ -85,7 +91,8 @@ class Look:
     """A run at one moment.
 
     ``left`` counts the trials that are still to be asked, or to be asked again. ``seen`` are those that have ended, by their
-    ends, and ``flights`` those in flight.
+    ends, and ``flights`` those in flight. ``since`` is the start of the process that works on the run. ``actions`` are what
+    people did to it.
     """
 
     plan: tuple[Trial, ...]
@@ -93,8 +100,9 @@ class Look:
     left: int
     at: datetime
     running: bool = True
-    paused: bool = False
     flights: tuple[Flight, ...] = ()
+    since: datetime | None = None
+    actions: tuple[Action, ...] = ()
 
     @property
     def counts(self) -> Counter[Outcome]:
@@ -104,7 +112,13 @@ class Look:
     @property
     def per_second(self) -> float | None:
         """Trials settled per second, as ``per_second`` has it; None for a paused run."""
-        return None if self.paused else per_second(self.seen, until=self.at if self.running else None)
+        until = self.at if self.running else None
+        return None if self.paused else per_second(self.seen, since=self.since, until=until, actions=self.actions)
+
+    @property
+    def paused(self) -> bool:
+        """Whether the run waits until somebody resumes it."""
+        return self.running and paused(self.actions)
 
     @property
     def left_s(self) -> float | None:

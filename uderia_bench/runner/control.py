@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +230,14 @@ class Control:
             "budget": None if self.budget is None else self.budget.limits.model_dump(exclude_none=True),
             "asked_again": len(self._again),
         }
+
+
+def takes_commands_since(directory: Path) -> datetime | None:
+    """Return when the process of a run began to take commands; None if none does."""
+    try:
+        return datetime.fromtimestamp((directory / SOCKET).stat().st_mtime, UTC)
+    except OSError:
+        return None
 
 
 def _asks(server: str, arms: Collection[str], trial: Trial) -> bool:

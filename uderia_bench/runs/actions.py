@@ -31,15 +31,22 @@ def paused(actions: Sequence[Action]) -> bool:
     return bool(held) and held[-1] == "pause"
 
 
+def pauses(actions: Sequence[Action]) -> tuple[tuple[Action, datetime | None], ...]:
+    """Return each pause with its end; None for one that goes on. A pause of a paused run is part of the first."""
+    found = []
+    for number, action in enumerate(actions):
+        if action.what == "pause" and not paused(actions[:number]):
+            found.append((action, next((each.at for each in actions[number:] if each.what in _ENDS), None)))
+    return tuple(found)
+
+
 def sentences(actions: Sequence[Action]) -> tuple[str, ...]:
     """Return the actions for people, a pause and its end as one."""
-    said = []
-    for number, action in enumerate(actions):
+    said, ends = [], dict(pauses(actions))
+    for action in actions:
         at = f"{action.at:%Y-%m-%d %H:%M:%S} UTC"
-        if action.what == "pause":
-            if paused(actions[:number]):
-                continue  # it is part of the pause before it
-            end = next((each.at for each in actions[number:] if each.what in _ENDS), None)
+        if action in ends:
+            end = ends[action]
             took = "" if end is None else f" {_duration((end - action.at).total_seconds())}"
             until = ", and not resumed" if end is None else f" to {end:%Y-%m-%d %H:%M:%S} UTC"
             said.append(f"paused{took} by {action.who}, from {at}{until}")

@@ -23,7 +23,7 @@ from uderia_bench.reading.detectors import Severity, detect
 from uderia_bench.report import watch
 from uderia_bench.report.watch import Seen
 from uderia_bench.runner import interim
-from uderia_bench.runner.control import SOCKET
+from uderia_bench.runner.control import SOCKET, takes_commands_since
 from uderia_bench.runs.actions import Action, paused, sentences
 from uderia_bench.runs.directory import MANIFEST, RunDirectory
 from uderia_bench.runs.ledger import ASK_AGAIN, Ledger
@@ -143,7 +143,8 @@ class Following:
         experiment, settled = self._run.experiment, self._tally.settled_count
         outcomes = self._tally.outcomes
         goes_on = self._lived == "running" and not paused(self._actions)
-        per_second = watch.per_second(self._latest, until=datetime.fromtimestamp(time.time(), UTC)) if goes_on else None
+        until, since = datetime.fromtimestamp(time.time(), UTC), takes_commands_since(self._run.path)
+        per_second = watch.per_second(self._latest, since=since, until=until, actions=self._actions) if goes_on else None
         self._numbers.refresh(
             self._tally,
             self._arms(),

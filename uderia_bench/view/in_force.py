@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from math import isfinite
 from types import MappingProxyType
 
@@ -19,7 +19,7 @@ from uderia_bench.documents.experiment import Experiment
 from uderia_bench.documents.experiment_parts import Budget
 from uderia_bench.errors import StoreError
 from uderia_bench.runner import pacing
-from uderia_bench.runner.control import SOCKET
+from uderia_bench.runner.control import takes_commands_since
 from uderia_bench.runs.actions import Action
 from uderia_bench.runs.ledger import Ledger
 from uderia_bench.runs.run import Run
@@ -36,11 +36,7 @@ def changed(actions: Sequence[Action], *, since: datetime | None) -> list[tuple[
 
 def sitting_since(run: Run) -> datetime | None:
     """Return when the process of a run began to take commands, or when the run ended; None if neither is known."""
-    try:
-        made_s = (run.path / SOCKET).stat().st_mtime
-    except OSError:
-        return run.manifest.ended_at
-    return datetime.fromtimestamp(made_s, UTC)
+    return takes_commands_since(run.path) or run.manifest.ended_at
 
 
 def slots(experiment: Experiment, changes: Sequence[tuple[str, str]]) -> int | None:
