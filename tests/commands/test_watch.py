@@ -87,7 +87,7 @@ def test_a_paused_run_has_no_rate_and_no_time_left(ledger):
 
 
 def test_a_pause_and_an_earlier_process_are_not_in_the_rate(ledger):
-    """Half a minute of the run's 34 s was a pause, and a resumed run begins anew: the time left is that of a run at work."""
+    """Half a minute of the run's 34 s was a pause, and a resumed run starts again: the time left is that of a run at work."""
     for seq in range(3):
         settle(ledger, settled(seq))
     for seconds, what in ((2, "pause"), (32, "resume")):
