@@ -154,6 +154,21 @@ async def test_a_conversation_is_asked_again_as_a_whole(tmp_path):
     assert asked(bench) == {"talk-OPTIM-t1": ("settled", 2), "talk-OPTIM-t2": ("settled", 2), "q0-OPTIM-r1": ("settled", 1)}
 
 
+async def test_a_trial_of_a_dropped_arm_keeps_its_answer(tmp_path):
+    """A race has dropped the arm, so the trial would not be asked again."""
+    bench = commanded(tmp_path, planned(2, window_of=lambda block, arm: 2 * block + (arm == "OPTIM")))
+    bench.skips = lambda arm: arm == "IDEAT" and len(bench.seen) > 1
+
+    async def during() -> None:
+        await anyio.sleep(8)
+        assert await bench.ask("requeue", "q0-IDEAT-r1") == (
+            "trial q0-IDEAT-r1 cannot be asked again: the race has dropped IDEAT"
+        )
+
+    await bench.run(during=during)
+    assert asked(bench) == dict.fromkeys(["q0-IDEAT-r1", "q0-OPTIM-r1", "q1-OPTIM-r1"], ("settled", 1))
+
+
 async def test_a_stop_ends_a_pause(tmp_path):
     """The run is not paused in its ledger, and its report does not count the time until it is resumed."""
     bench = commanded(tmp_path, planned(2, arms=("OPTIM",)))

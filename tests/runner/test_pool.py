@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import count, groupby, pairwise
 
 import anyio
@@ -18,6 +20,7 @@ from uderia_bench.gateway import directory
 from uderia_bench.gateway.connect import connect
 from uderia_bench.runner import outline, plan
 from uderia_bench.runner.book import Book
+from uderia_bench.runner.control import Control
 from uderia_bench.runner.pool import handed_over
 from uderia_bench.runner.runner import Runner
 from uderia_bench.runner.stop import Stop
@@ -168,6 +171,17 @@ class Servers:
         said = {"repeats": 2, "warmup": 0, "outage": 10.0, "load": {"concurrency": 2}, "session_profile": "arm", "seed": 1}
         self.experiment = experiment(SERVERS[:2], queries=8, timeout=60.0, **{**said, **fields})
         self.stop, self.said = Stop(), []
+        self.control: Control | None = None
+
+    async def requeue(self, number):
+        """Have a trial of the second server asked again, as soon as so many have ended there; return why it is refused."""
+        while True:
+            await anyio.sleep(0.1)
+            with Ledger.open(self.path) as ledger:
+                ended = [each.trial.trial_id for each in ledger.records() if each.trial.server == SERVERS[1]]
+            if len(ended) >= number:
+                said = {"do": "requeue", "about": ended[0], "who": "ann"}
+                return (await self.control.answer(json.dumps(said).encode())).get("error"), ended[0]
 
     async def run(self, *, only=SERVERS[:2], resume=False):
         """Ask what is left, on the servers that answer; return the records and how many trials are left."""
@@ -186,13 +200,19 @@ class Servers:
             planned = trials_of(self.experiment)
             ledger = Ledger.open(self.path, writing=True) if resume else Ledger.create(self.path, planned, arms)
             with ledger:
+                book = Book(ledger, AtOnce(ledger))
+                known = {trial.trial_id: trial for trial in planned}
+                self.control = Control(
+                    directory=self.path.parent, stop=self.stop, book=book, plan=known, utc=lambda: datetime.now(UTC)
+                )
                 await Runner(
                     servers=signed_in,
                     arms=arms,
                     experiment=self.experiment,
-                    book=Book(ledger, AtOnce(ledger)),
+                    book=book,
                     watch=lambda *_: None,
                     stop=self.stop,
+                    control=self.control,
                 ).run(ledger.unsettled())
         with Ledger.open(self.path) as ledger:
             return list(ledger.records()), len(ledger.unsettled())
@@ -238,6 +258,23 @@ async def test_blocks_of_a_server_that_is_gone_are_asked_on_the_other(tmp_path):
     assert sum(record.attempts > 1 for record in records) <= 2  # those in flight
     assert all(record.trial.server == record.expected.server for record in records)
     assert all(len(profiles) == 1 for profiles in servers.two[SERVERS[0]].overlaps)
+
+
+@pytest.mark.anyio
+async def test_a_trial_that_a_server_was_to_ask_again_is_asked_on_the_other(tmp_path):
+    """It was requeued before its server went away."""
+    servers, said = Servers(tmp_path, queries=5), []
+
+    async def during() -> None:
+        said.append(await servers.requeue(1))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(during)
+        records, left = await servers.run()
+    ((refused, name),) = said
+    assert (refused, left, servers.stop.reason) == (None, 0, None)
+    (again,) = [record for record in records if record.trial.trial_id == name]
+    assert (again.ending, again.attempts, again.trial.server) == (Ending.SETTLED, 2, SERVERS[0])
 
 
 @pytest.mark.anyio

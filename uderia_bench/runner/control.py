@@ -52,7 +52,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Control:
-    """Takes the commands of one sitting. ``plan`` has its trials by id, ``lanes`` the arms of each server still at work."""
+    """Takes the commands of one sitting. ``plan`` has its trials by id, ``lanes`` the arms of each server still at work.
+
+    ``skips`` says whether an arm is not asked any more.
+    """
 
     directory: Path
     stop: Stop
@@ -64,6 +67,7 @@ class Control:
     arrivals: list[Arrivals] = field(default_factory=list)
     followers: list[Follower] = field(default_factory=list)
     lanes: dict[str, Collection[str]] = field(default_factory=dict)
+    skips: Callable[[str], bool] = lambda _: False
     _again: deque[Trial] = field(default_factory=deque)
     _requeuing: anyio.Lock = field(default_factory=anyio.Lock)
     _idle: set[str] = field(default_factory=set)
@@ -198,6 +202,8 @@ class Control:
         turns = [each for each in self.plan.values() if each.conversation == trial.conversation]
         if not any(_asks(server, arms, trial) for server, arms in self.lanes.items()):
             raise UsageError(f"trial {trial_id} cannot be asked again: its server is asked nothing more in this run")
+        if self.skips(trial.arm):
+            raise UsageError(f"trial {trial_id} cannot be asked again: the race has dropped {trial.arm}")
         async with self._requeuing:
             records = [record for each in turns if (record := self.book.settled(each.trial_id)) is not None]
             if len(records) < len(turns):

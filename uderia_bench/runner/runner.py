@@ -93,7 +93,7 @@ class Runner:
                 flight = InFlight(self.experiment.grace, self.stop)
                 if self.control is not None:
                     self.control.budget, self.control.flight = budget, flight
-                    self.control.lanes = {server: self._arms_on(server) for server in pools}
+                    self.control.lanes, self.control.skips = {server: self._arms_on(server) for server in pools}, self.skips
                     group.start_soon(self.control.serve)
                 for meanwhile in (flight.guard, self.stop.listen, budget.expire, self.book.keep, self.gauge.watch):
                     group.start_soon(meanwhile)
@@ -212,7 +212,8 @@ class Runner:
                 arrivals.open_window()
                 whole = await self._ask_window(lane, conversations, arrivals, caps, starts)
             if lane.patience.gone is not None:
-                await pool.leave(server, dict.fromkeys([*lane.unfinished(conversations), *lane.again]))
+                wanted = () if self.control is None else self.control.take(server)
+                await pool.leave(server, dict.fromkeys([*lane.unfinished(conversations), *lane.again, *wanted]))
                 break
             if not whole:
                 with anyio.move_on_after(CHECK_S):

@@ -17,7 +17,8 @@ LEFT = "left"
 class RunRow:
     """One run of the list. ``settled`` of ``planned`` trials are done in a run in progress, warm-ups included.
 
-    In a run that has ended, both are the number of measured trials in its report.
+    In a run that has ended, both are the number of measured trials in its report. ``tokens`` and ``cost_usd`` are those of its
+    ``spending`` while it goes on, and then those of its report, which leaves out what is not known.
     """
 
     run_id: str
@@ -187,7 +188,10 @@ class CourseState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spending:
-    """What a run has spent of one budget: trials, tokens, usd or time_s. ``limit`` is None where it has none."""
+    """What a run has spent of one budget: trials, tokens, usd or time_s. ``limit`` is None where it has none.
+
+    As in a budget, a trial whose tokens are not known, such as one that timed out, counts as the largest of its arm.
+    """
 
     what: str
     spent: float
