@@ -196,10 +196,22 @@ def test_the_end_is_noticed_and_the_report_when_it_is_there(live, following, mon
     live.ends()
     assert following.look()
     assert (following.state().run.state, following.state().run.has_report) == ("complete", False)
+    assert "judge" not in run_page.parts(following.state(), {"run"})["head"]
     live.run.directory.write("report.html", "<p>")
     monkeypatch.setattr(following, "_checked_s", -10.0)
     assert following.look()
     assert following.state().run.has_report
+
+
+def test_a_run_that_is_over_waits_for_its_judge(tmp_path):
+    """That may take an hour, in which a page without this reason looks as if the report had failed."""
+    with running(tmp_path, judge={"mode": "score", "url": "http://localhost:1/v1", "model": "m", "rubric": "is right"}) as live:
+        live.ends()
+        following = Following(live.run.directory, plugins.load())
+        following.look()
+        head = run_page.parts(following.state(), {"run"})["head"]
+        following.close()
+    assert "will appear here. Before that, a judge scores its answers." in head
 
 
 def test_a_declared_look_shows_its_boundary_and_what_it_found(tmp_path):

@@ -289,6 +289,7 @@ class Following:
             stopped=manifest.stopped,
             has_report=self._has_report,
             controlled=self._lived == "running" and (self.directory.path / SOCKET).exists(),
+            judged=self._run.experiment.judge is not None,
         )
 
     @staticmethod

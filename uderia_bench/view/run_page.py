@@ -63,9 +63,11 @@ def _head(state: RunState) -> Markup:
     over = None
     if run.state == "complete" and not run.has_report:
         made = tag("code", f"uderia-bench derive {run.run_id}")
+        first = "Before that, a judge scores its answers. " if run.judged else ""
         over = tag(
-            "p", "The run is over. Its report is being made and will appear here. If the run was killed, make it with ", made
-        )
+            "p", "The run is over. Its report is being made and will appear here. ", first,
+            "If the run was killed, make it with ", made,
+        )  # fmt: skip
     if run.state == CUT:
         again = tag("code", f"uderia-bench view {run.run_id} --record FILE")
         over = tag("p", "The recording was stopped before the report. Record the run again with ", again)

@@ -61,6 +61,8 @@ class RunFacts:
     has_report: bool
     controlled: bool
     """Whether the run takes commands of ``uderia-bench ctl`` now."""
+    judged: bool = False
+    """Whether a judge scores the answers before the report."""
     recorded: bool = False
     """Whether this is the replay of a recording, which has no pages of trials and answers."""
 
