@@ -26,6 +26,7 @@ from uderia_bench.commands import diff
 from uderia_bench.errors import CannotRun, StoreError
 from uderia_bench.reading.labels import kept
 from uderia_bench.reading.labels.draw import Item
+from uderia_bench.runs import mirror
 from uderia_bench.runs.actions import Action
 from uderia_bench.runs.ledger_rows import Entry, State
 from uderia_bench.view import comparing, runs_page, state, trial_page, watcher
@@ -665,3 +666,11 @@ def test_a_list_names_what_its_trials_are_and_links_only_histories_that_exist():
     assert 'data-label="trials">8/9 answered<' in drawn
     assert drawn.count("/history?") == 1
     assert 'href="/history?experiment=ended"' in drawn
+
+
+def test_the_list_of_a_store_has_its_address(tmp_path, monkeypatch):
+    """As the command was given it, and not the directory of the cache that mirrors the store."""
+    monkeypatch.setattr(mirror, "origin", lambda _: "s3://bucket/runs")
+    listed = Folder(tmp_path, plugins.load()).follow(())
+    listed.look()
+    assert listed.state().folder == "s3://bucket/runs"

@@ -21,7 +21,7 @@ from uderia_bench.reading.profile_types import exchange, genie
 from uderia_bench.report.formats.html.document import body_of
 from uderia_bench.report.trial.inspected import Inspected, to_json
 from uderia_bench.runner.control import SOCKET
-from uderia_bench.runs import files, find
+from uderia_bench.runs import files, find, mirror
 from uderia_bench.runs.actions import paused
 from uderia_bench.runs.directory import MANIFEST, RunDirectory
 from uderia_bench.runs.ledger import Ledger
@@ -104,6 +104,7 @@ class _Runs:
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
+        self._where = mirror.origin(folder.path) or str(folder.path)
         self._rows: dict[str, tuple[_Stamp, RunRow]] = {}
         self._scanned_s = -SCAN_EVERY_S
 
@@ -119,7 +120,7 @@ class _Runs:
     def state(self) -> RunsState:
         rows = sorted((row for _, row in self._rows.values()), key=lambda row: row.started_at, reverse=True)
         rows.sort(key=lambda row: row.state not in LIVE)
-        return RunsState(folder=str(self._folder.path), runs=tuple(rows))
+        return RunsState(folder=self._where, runs=tuple(rows))
 
     def parts(self, state: RunsState, changed: Collection[str]) -> Mapping[str, str]:
         del changed
