@@ -669,7 +669,7 @@ def test_a_list_names_what_its_trials_are_and_links_only_histories_that_exist():
 
 
 def test_the_list_of_a_store_has_its_address(tmp_path, monkeypatch):
-    """As the command was given it, and not the directory of the cache that mirrors the store."""
+    """It is the one in the command. The directory of the cache that mirrors the store tells a reader nothing."""
     monkeypatch.setattr(mirror, "origin", lambda _: "s3://bucket/runs")
     listed = Folder(tmp_path, plugins.load()).follow(())
     listed.look()
