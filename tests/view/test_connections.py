@@ -87,11 +87,17 @@ def test_the_connections_are_limited(monkeypatch):
 
 def test_a_websocket_stays_open(monkeypatch):
     """The time of a request ends when it becomes a WebSocket."""
-    monkeypatch.setattr(connections, "REQUEST_S", 0.2)
+    begun, start = [], Connection._start
+
+    def starts(connection):
+        start(connection)
+        begun.append(connection._deadline)
+
+    monkeypatch.setattr(Connection, "_start", starts)
 
     async def talk(port):
         async with connect(f"ws://127.0.0.1:{port}/", proxy=None) as page:
-            await asyncio.sleep(0.5)
+            assert [deadline.cancelled() for deadline in begun] == [True]
             await page.send("?")
             return await page.recv()
 

@@ -288,14 +288,15 @@ def test_the_form_for_raters_is_a_file_to_save(client, live):
 
 
 def test_the_channel_sends_a_snapshot_then_each_change(client, live):
-    """Numbers follow each other; the change has the new trial as data and as a part of the page."""
+    """It names the number before; the change has the new trial as data and as a part of the page."""
     with client.websocket_connect(f"{WS}/runs/live/live") as socket:
         first = json.loads(socket.receive_text())
         assert first["kind"] == "snapshot"
         assert first["state"]["progress"]["settled"] >= 1
         live.settle(2)
         second, before = latest(socket, "/runs/live/trials/t2", first)
-        assert (second["seq"], second["kind"], second["since"]) == (before["seq"] + 1, "delta", before["seq"])
+        assert (second["kind"], second["since"]) == ("delta", before["seq"])
+        assert second["seq"] > before["seq"]  # by more than one if this test was too slow for a change
         assert "gates" not in second["state"]
         socket.send_text(json.dumps({"from": first["seq"]}))
         again, _ = latest(socket, "/runs/live/trials/t2")
