@@ -9,6 +9,7 @@ import pytest
 from benches import Bench, planned, talk, under
 from scripted import Scripted
 
+from uderia_bench.runner.stop import Stop
 from uderia_bench.runs.actions import paused, sentences
 from uderia_bench.runs.ledger import Ledger
 
@@ -109,6 +110,25 @@ async def test_a_limit_that_is_set_holds_at_once(tmp_path):
     await bench.run(during=during)
     assert anyio.current_time() - begun_s == pytest.approx(8, abs=1)
     assert bench.stop.reason.startswith("the budget of 8 s is used up")
+
+
+async def test_a_trial_of_an_earlier_sitting_counts_once(tmp_path):
+    """It is asked again in a resumed run whose budget has as many trials as the plan."""
+    bench = commanded(tmp_path, planned(4, arms=("OPTIM",)), budget={"trials": 4})
+
+    async def stopped() -> None:
+        await anyio.sleep(4)
+        await bench.ask("stop")
+
+    await bench.run(during=stopped)
+    bench.stop = Stop()
+
+    async def during() -> None:
+        await anyio.sleep(1)
+        assert await bench.ask("requeue", "q0-OPTIM-r1") is None
+
+    await bench.run(resume=True, during=during)
+    assert (set(asked(bench).values()), bench.stop.reason) == ({("settled", 1), ("settled", 2)}, None)
 
 
 async def test_trials_that_wait_for_room_go_on_when_a_limit_is_raised(tmp_path):

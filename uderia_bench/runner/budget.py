@@ -8,7 +8,7 @@ keeps the ``Account`` from sitting to sitting.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 
@@ -67,9 +67,14 @@ class Account:
 
 
 class Budget:
-    """Admits trials while the limits allow one more. ``before`` is the account of earlier sittings, whose time counts too."""
+    """Admits trials while the limits allow one more.
 
-    def __init__(self, limits: experiment_parts.Budget, stop: Stop, before: Account | None = None) -> None:
+    ``before`` is the account of earlier sittings, whose time counts too, and ``left`` are the trials that it does not count.
+    """
+
+    def __init__(
+        self, limits: experiment_parts.Budget, stop: Stop, before: Account | None = None, *, left: Iterable[Trial]
+    ) -> None:
         self._limits = limits
         self._changed = anyio.Event()
         self._stop = stop
@@ -78,7 +83,7 @@ class Budget:
         self._spent = before.spent
         self._largest = dict(before.largest)
         self._in_flight: Counter[str] = Counter()
-        self._counted: set[str] = set()
+        self._uncounted = {trial.trial_id for trial in left}
         self._landed = anyio.Event()
 
     @property
@@ -109,11 +114,11 @@ class Budget:
         A trial counts once, however often it is asked.
         """
         arm, turns = conversation[0].arm, len(conversation)
-        new = {trial.trial_id for trial in conversation} - self._counted
+        new = self._uncounted.intersection(trial.trial_id for trial in conversation)
         while not self._stop.soft.is_set():
             if not self.limited or self._has_room(arm, turns, new=len(new)):
                 self._in_flight[arm] += turns
-                self._counted |= new
+                self._uncounted -= new
                 self._spent = replace(self._spent, trials=self._spent.trials + len(new))
                 return True
             if not self._stop.soft.is_set():

@@ -84,11 +84,12 @@ class Runner:
     async def run(self, trials: Iterable[Trial]) -> None:
         """Ask every trial and commit every record; a stop ends the run early without losing a record."""
         clock = Clock(anyio.current_time(), SteadyUtc(self.utc))
-        budget = Budget(self.experiment.budget, self.stop, self.spent)
+        left = list(trials)
+        budget = Budget(self.experiment.budget, self.stop, self.spent, left=left)
         starts = Spacing()
         patiences: list[Patience] = []
         try:
-            pools = await self._pools(list(trials))
+            pools = await self._pools(left)
             async with anyio.create_task_group() as group:
                 flight = InFlight(self.experiment.grace, self.stop)
                 if self.control is not None:
