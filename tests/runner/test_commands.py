@@ -7,6 +7,7 @@ from dataclasses import replace
 import anyio
 import pytest
 from benches import Bench, planned, talk, under
+from runner.test_bad_days import Away
 from scripted import Scripted
 
 from uderia_bench.runner.stop import Stop
@@ -94,6 +95,22 @@ async def test_a_pause_at_any_moment_makes_no_trial_late(tmp_path, arrivals, at_
     assert set(asked(bench).values()) == {("settled", 1)}
     assert max(record.sent_s - record.due_s for record in bench.records().values()) < 0.01
     assert max(record.seen_hi_s for record in bench.records().values()) < 5
+
+
+async def test_an_outage_that_is_found_during_a_pause_is_waited_for_after_it(tmp_path):
+    """The trial that the pause held back is not sent to a server that is known to be away."""
+    bench = commanded(tmp_path, planned(3, arms=("OPTIM",)), slots=2, outage=200.0)
+    bench.server = Away(2, 60, task_s=3.0)
+
+    async def during() -> None:
+        await anyio.sleep(1)
+        assert await bench.ask("pause") is None
+        assert await bench.ask("cancel", "q0-OPTIM-r1") is None  # it makes room for the third
+        await anyio.sleep(20)
+        assert await bench.ask("resume") is None
+
+    await bench.run(during=during)
+    assert asked(bench)["q2-OPTIM-r1"] == ("settled", 1)
 
 
 async def test_a_limit_that_is_set_holds_at_once(tmp_path):

@@ -73,7 +73,12 @@ class Patience:
     _warming: dict[str, anyio.Event] = field(default_factory=dict)
 
     async def ready(self) -> bool:
-        """Wait until the server can take trials; return False if a stop comes first, or the server is gone."""
+        """Wait until the server can take trials; return False if a stop comes first, or the server is gone.
+
+        Trials in flight may find during a pause that the server is away, or that the quota is used up.
+        """
+        if not await self.stop.released():
+            return False
         if self._probing.locked():
             async with self._probing:  # locked while the server is away
                 pass
