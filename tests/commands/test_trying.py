@@ -46,7 +46,7 @@ TWO = Lever(
 INSTALLED = replace(plugins.load(), levers=(TWO,))
 PLANTED = """
 effects: [{when: {contextWindowTypeId: cwt-token-efficient}, factor: 0.6, on: input_tokens}]
-server: {login_limit: 0, tasks_per_s: 0}
+server: {login_limit: 0, tasks_per_s: 0, chance: false}
 """
 
 
@@ -193,7 +193,7 @@ def test_a_test_finds_the_change_that_saves_and_leaves_the_server_as_it_was(foun
     made.before.clear()
     (screen,) = (path for path in found.iterdir() if path.name.endswith("-screen"))
     run, tried = stages.forward(opened(screen.name, found), WISHES, INSTALLED, made, found, allowed=True)
-    assert tried.adopted == ("context-token-efficient",)
+    assert tried.adopted == ("context-token-efficient",), trying.to_text(tried, INSTALLED.metrics)
     lock = run.manifest.lock
     assert lock == opened(screen.name, found).manifest.lock.after(screen.name)
     assert set(lock.screen).isdisjoint(lock.confirm)
