@@ -6,6 +6,7 @@ READY := .venv/.ready
 .PHONY: demo test fuzz chaos workers audit lint docs prose hooks format bench smoke recipes calibrate clean requirements
 demo: $(READY)
 	$(BIN)/uderia-bench demo
+# Coverage is measured in a part of the tests, so it is a lower bound (tests/conftest.py).
 # Bytecode is kept: the workers would compile and rewrite each test, and each process our package, again.
 test: export PYTHONDONTWRITEBYTECODE =
 test: $(READY)

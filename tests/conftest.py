@@ -52,9 +52,9 @@ gc.disable()  # until everything has been imported and collected
 
 
 def pytest_collection_modifyitems(items):
-    """Measure coverage in the first case of two tests of three, which is a lower bound: tracing adds half to the CPU time.
+    """Measure coverage in two of three tests, and there only in the first case, because tracing adds half to the CPU time.
 
-    In property tests, and in tests that start the command, nothing is measured.
+    The result is a lower bound. Nothing is measured in property tests, and in tests that start the command.
     """
     seen = set()
     for item in items:

@@ -100,7 +100,7 @@ class Control:
         return taken
 
     async def goes_on(self, server: str) -> bool:
-        """Wait while a server has nothing to ask; return whether to look again, or False where no server has."""
+        """Wait while a server has nothing to ask. Return True once it may have, False once no server has."""
         seen = self._news
         self._idle.add(server)
         async with self._requeuing:  # a trial may be on its way
@@ -109,8 +109,11 @@ class Control:
             await self.stop.unless(self._told.wait)
             if self.stop.soft.is_set():
                 return False
-        self._idle.discard(server) if self._news > seen else self._tell()
-        return self._news > seen
+        if self._news == seen:
+            self._tell()
+            return False
+        self._idle.discard(server)
+        return True
 
     def leaves(self, server: str) -> None:
         """Note that a server asks nothing more. What it has left may have gone to others, which look again."""

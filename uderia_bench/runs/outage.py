@@ -35,11 +35,13 @@ class Outage:
     @property
     def sentence(self) -> str:
         """The outage for people."""
-        when = f"{self.began_at:%Y-%m-%d %H:%M:%S} UTC"
+        began = f"{self.began_at:%Y-%m-%d %H:%M:%S}"
         if self.ended_at is None:
-            when += " until the end of the run"
-        elif self.ended_at != self.began_at:
-            when = f"{when.removesuffix(' UTC')} to {self.ended_at:%H:%M:%S} UTC"
+            when = f"{began} UTC until the end of the run"
+        elif self.ended_at == self.began_at:
+            when = f"{began} UTC"
+        else:
+            when = f"{began} to {self.ended_at:%H:%M:%S} UTC"
         again = f"asked again {_trials(self.asked_again)}" if self.asked_again else "no trial was affected"
         warm = f", not counted as warm-up {_trials(self.warmups)}" if self.warmups else ""
         return f"outage of {self.server} ({self.cause}), {when}: {again}{warm}"

@@ -137,8 +137,8 @@ def diff(folder: Folder, asked: Mapping[str, str]) -> str:
 
 def _sides(run: str, baseline: str) -> Markup:
     """Return the links to the pages of the two runs."""
-    links = (tag("a", name, href=f"/runs/{quote(name)}") for name in (run, baseline))
-    return tag("p", "Runs ", join(*(join(", " if at else None, link) for at, link in enumerate(links))), class_="small")
+    link, other = (tag("a", name, href=f"/runs/{quote(name)}") for name in (run, baseline))
+    return tag("p", "Runs ", link, ", ", other, class_="small")
 
 
 def history(folder: Folder, asked: Mapping[str, Any]) -> str:

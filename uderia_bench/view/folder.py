@@ -20,7 +20,7 @@ from uderia_bench.reading.detectors import Thresholds
 from uderia_bench.reading.profile_types import exchange, genie
 from uderia_bench.report.formats.html.document import body_of
 from uderia_bench.report.trial.inspected import Inspected, to_json
-from uderia_bench.runner.control import SOCKET
+from uderia_bench.runner.control import takes_commands_since
 from uderia_bench.runs import files, find, mirror
 from uderia_bench.runs.actions import paused
 from uderia_bench.runs.directory import MANIFEST, RunDirectory
@@ -248,7 +248,7 @@ class _Trial:
         self._checked_s, before = now_s, (self._goes_on, self._controlled)
         self._place.check()
         self._goes_on = self._directory.state() == "running" and not self._directory.abandoned()
-        self._controlled = self._goes_on and (self._directory.path / SOCKET).exists()
+        self._controlled = self._goes_on and takes_commands_since(self._directory.path) is not None
         return before != (self._goes_on, self._controlled)
 
     def _tell(self) -> bool:

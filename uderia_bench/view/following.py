@@ -23,7 +23,7 @@ from uderia_bench.reading.detectors import Severity, detect
 from uderia_bench.report import watch
 from uderia_bench.report.watch import Seen
 from uderia_bench.runner import interim
-from uderia_bench.runner.control import SOCKET, takes_commands_since
+from uderia_bench.runner.control import takes_commands_since
 from uderia_bench.runs.actions import Action, paused, sentences
 from uderia_bench.runs.directory import MANIFEST, RunDirectory
 from uderia_bench.runs.ledger import ASK_AGAIN, Ledger
@@ -222,7 +222,10 @@ class Following:
         ]
         for each in new:
             tally.settle(place[each.trial_id], each.attempts)
-            (self._ask_again.add if each.ending in ASK_AGAIN else self._ask_again.discard)(each.trial_id)
+            if each.ending in ASK_AGAIN:
+                self._ask_again.add(each.trial_id)
+            else:
+                self._ask_again.discard(each.trial_id)
         asked_again = [each.trial_id for each in self._flights if tally.attempts(place[each.trial_id])]
         for trial_id in asked_again:
             tally.unsettle(place[trial_id])
@@ -288,7 +291,7 @@ class Following:
             servers=tuple(dict.fromkeys(server for arm in manifest.arms.values() for server in arm.servers)),
             stopped=manifest.stopped,
             has_report=self._has_report,
-            controlled=self._lived == "running" and (self.directory.path / SOCKET).exists(),
+            controlled=self._lived == "running" and takes_commands_since(self.directory.path) is not None,
             judged=self._run.experiment.judge is not None,
         )
 
@@ -339,7 +342,7 @@ class Following:
         )
 
     def _waits_for(self) -> str | None:
-        """Return what the run waits for while nothing is in flight: what the trial has met that began last."""
+        """Return why nothing is in flight: the outcome of the trial that began last, if the run then waits for its server."""
         if self._flights or not self._latest or self._lived != "running":
             return None
         outcome = max(self._latest, key=lambda each: each.begun_at or _EARLIEST).outcome
